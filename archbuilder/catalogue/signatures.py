@@ -1,0 +1,68 @@
+"""What the catalogue says of one layer, function or object: its arguments and their types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from archbuilder.tree import Plain
+
+ObjectKind: TypeAlias = Literal[
+    "activation",
+    "initializer",
+    "regularizer",
+    "constraint",
+    "layer",
+    "loss",
+    "metric",
+    "optimizer",
+    "schedule",
+]
+"""The nested objects of an argument. `layer` covers wrapped layers and recurrent cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentType:
+    """The values that an argument takes.
+
+    Either plain values that match a JSON Schema, or a nested object of a kind (`many`: a list of
+    them; `nullable`: or nothing).
+    """
+
+    schema: Mapping[str, Plain] | None = None
+    object: ObjectKind | None = None
+    many: bool = False
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentSpec:
+    """One argument: `default` is what Keras uses where it is left out and not `required`."""
+
+    name: str
+    type: ArgumentType
+    required: bool
+    default: Plain
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A layer, a function of `keras.ops`, or a nested object, as a blueprint may write it.
+
+    `arguments` stand in the order of the constructor. `call` are the constants of the layer's call
+    (`training`, `use_causal_mask`), `tensors` the call's inputs in order; `takes_list` tells that
+    all inputs are given as one list (merging layers). `refused` are arguments that Keras has and a
+    blueprint may not use, each with the reason. `summary` is one line; `origin` is the module that
+    users import it from ("keras.layers" or "archbuilder.layers").
+    """
+
+    name: str
+    summary: str
+    origin: str
+    arguments: Mapping[str, ArgumentSpec]
+    call: Mapping[str, ArgumentSpec]
+    tensors: tuple[str, ...]
+    takes_list: bool
+    refused: Mapping[str, str]

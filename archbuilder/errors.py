@@ -1,0 +1,200 @@
+"""Mistakes as data: where they are, what is wrong, what would be right.
+
+    Exception
+     ├── ArchbuilderError         what the command line shows without a traceback
+     │    ├── BlueprintError      the user's to mend; carries diagnostics        exit code 2
+     │    ├── UsageError          a wrong call of the command or the API         exit code 2
+     │    └── RunError            the blueprint is fine, the run was not         exit code 1
+     └── InternalError            ours to mend; asks for a report                exit code 1
+
+How diagnostics look on a screen is `archbuilder.rendering`; what each code means is
+`archbuilder.codes`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from archbuilder.tree import Span
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One link of the chain that led to a place, innermost first.
+
+    `text` says what this link is ("in block 'fire'"), `span` where it was used.
+    """
+
+    text: str
+    span: Span
+    parent: Frame | None = None
+
+    def chain(self) -> Iterator[Frame]:
+        """This frame and all that it was used from."""
+        frame: Frame | None = self
+        while frame is not None:
+            yield frame
+            frame = frame.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake.
+
+    `code` is stable and has an entry in `archbuilder.codes`. `label` stands behind the caret
+    ("did you mean 'filters'?"), `notes` are further lines, and `suggestion` is the replacement
+    for the text at `span`, where one is likely.
+    """
+
+    code: str
+    message: str
+    span: Span | None
+    severity: Severity = "error"
+    label: str = ""
+    suggestion: str | None = None
+    notes: tuple[str, ...] = ()
+    frame: Frame | None = None
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """File, line and column, for sorting; mistakes without a place come first."""
+        if self.span is None:
+            return ("", 0, 0)
+        return (self.span.source.name, self.span.line, self.span.column)
+
+
+class ArchbuilderError(Exception):
+    """An error with a message for the user. `exit_code` is what the command returns."""
+
+    exit_code = 1
+
+
+class BlueprintError(ArchbuilderError):
+    """One or more mistakes in a blueprint.
+
+    The message has one line a mistake; `archbuilder.rendering.render` shows the source lines too.
+    """
+
+    exit_code = 2
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.place))
+        super().__init__("\n".join(_one_line(diagnostic) for diagnostic in self.diagnostics))
+
+
+class UsageError(ArchbuilderError):
+    """A command or a call that cannot be carried out as it was written."""
+
+    exit_code = 2
+
+
+class RunError(ArchbuilderError):
+    """The blueprint is right, but the run failed: a full disk, a missing data file."""
+
+    exit_code = 1
+
+
+class InternalError(Exception):
+    """A mistake of archbuilder itself."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}\nThis is a mistake in archbuilder, please report it.")
+
+
+class Diagnostics:
+    """Collects the mistakes of one stage, each only once, so that a user sees all of them."""
+
+    def __init__(self, *, maximum: int = 100) -> None:
+        self._maximum = maximum
+        self._found: dict[object, Diagnostic] = {}
+        self._frame: Frame | None = None
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self._found.values())
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The mistakes that stop the compiler."""
+        return tuple(found for found in self if found.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """The mistakes that do not."""
+        return tuple(found for found in self if found.severity == "warning")
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Keep a mistake, unless the same one was found at the same place before.
+
+        Raises:
+            BlueprintError: when there are more mistakes than a person would read.
+        """
+        key = (diagnostic.code, diagnostic.place, diagnostic.message)
+        self._found.setdefault(key, diagnostic)
+        if len(self.errors) >= self._maximum:
+            raise BlueprintError(self)
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        *,
+        label: str = "",
+        suggestion: str | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Keep an error at `span`, in the blocks that the stage is in (see `inside`)."""
+        if suggestion is not None and not label:
+            label = f"did you mean '{suggestion}'?"
+        self.add(
+            Diagnostic(
+                code, message, span, "error", label, suggestion, notes=notes, frame=self._frame
+            )
+        )
+
+    def warning(self, code: str, message: str, span: Span | None, *, label: str = "") -> None:
+        """Keep a warning at `span`."""
+        self.add(Diagnostic(code, message, span, "warning", label, frame=self._frame))
+
+    @contextmanager
+    def inside(self, frame: Frame | None) -> Iterator[None]:
+        """Everything found in this context carries `frame` as the chain that led to it."""
+        outer, self._frame = self._frame, frame
+        try:
+            yield
+        finally:
+            self._frame = outer
+
+    def raise_errors(self) -> None:
+        """Raise what was found, if any of it is an error.
+
+        Raises:
+            BlueprintError: with all errors and warnings so far.
+        """
+        if self.errors:
+            raise BlueprintError(self)
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that a mistyped `word` most likely stands for, if one is near."""
+    by_folded = {candidate.lower().replace("_", ""): candidate for candidate in candidates}
+    folded = word[:100].lower().replace("_", "")
+    close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def shown(value: object, length: int = 60) -> str:
+    """`value` as a short piece of printable ASCII, safe in a terminal and in a log."""
+    text = ascii(value)
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def _one_line(diagnostic: Diagnostic) -> str:
+    where = f" at {diagnostic.span}" if diagnostic.span else ""
+    return f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}{where}"
