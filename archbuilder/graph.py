@@ -53,15 +53,15 @@ class Node:
 
     `name` is its path, unique in the graph; `operation` its name in the catalogue (`Conv2D`,
     `ops.transpose`). `inputs` are given to the call in order, as one list where the catalogue says
-    that the layer takes a list; `keywords` are given by name; `call` are constants of the call.
-    `shares` names the earlier node whose weights this one uses.
+    that the layer takes a list; `keywords` are given by name (a tuple becomes a list, as for the
+    states of an LSTM); `call` are constants of the call. `shares` names the earlier node whose weights this one uses.
     """
 
     name: str
     operation: str
     arguments: tuple[Argument, ...]
     inputs: tuple[Ref, ...]
-    keywords: tuple[tuple[str, Ref], ...]
+    keywords: tuple[tuple[str, Ref | tuple[Ref, ...]], ...]
     call: tuple[Argument, ...]
     shares: str | None
     span: Span
@@ -69,7 +69,10 @@ class Node:
 
     def reads(self) -> tuple[Ref, ...]:
         """Everything that this node takes as input."""
-        return self.inputs + tuple(ref for _, ref in self.keywords)
+        refs = list(self.inputs)
+        for _, value in self.keywords:
+            refs.extend(value if isinstance(value, tuple) else (value,))
+        return tuple(refs)
 
 
 @dataclass(frozen=True, slots=True)
