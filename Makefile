@@ -1,0 +1,91 @@
+# `make help` lists the targets. All of them make what they need in .venv by themselves; when it is
+# there, they start at once and work without a network.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+# The lowest Keras that pyproject.toml allows; tests/test_keras_range.py holds the two together.
+LOWEST_KERAS := 3.14.0
+LOWEST := $(VENV)/lowest-keras-$(LOWEST_KERAS)
+
+SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 python, \
+	$(shell $(python) -c '$(SUPPORTED)' 2>/dev/null && echo $(python))))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+.PHONY: demo
+demo: $(VENV)/.run ## compile a blueprint, train it, and load the result in plain Keras
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
+
+.PHONY: test
+test: lint types check ## everything that must hold before a change is merged
+
+.PHONY: lint
+lint: $(VENV)/.test ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(VENV)/.test ## mypy
+	$(BIN)/mypy
+
+.PHONY: check
+check: $(VENV)/.test $(LOWEST)/.done ## the tests alone
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: format
+format: $(VENV)/.test ## rewrite the code as ruff wants it
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: catalogue
+catalogue: $(VENV)/.run ## what the installed Keras has, into archbuilder/catalogue
+	$(BIN)/python scripts/generate_catalogue.py
+
+.PHONY: schema
+schema: $(VENV)/.run ## the JSON Schema for editors, into schemas
+	$(BIN)/python scripts/generate_schema.py
+
+.PHONY: fuzz
+fuzz: $(VENV)/.test ## the property tests with many more examples
+	$(BIN)/pytest -n $(WORKERS) -m hypothesis --hypothesis-profile=long
+
+.PHONY: proofs
+proofs: $(VENV)/.test ## every blueprint of the library against an independent source
+	$(BIN)/pytest -n $(WORKERS) -m proof -v
+
+.PHONY: bench
+bench: $(VENV)/.run ## how long things take
+	$(BIN)/python -m benchmarks
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist runs .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A half-made environment has no working pip and is made anew.
+$(VENV)/.run: pyproject.toml
+	@test -n "$(PYTHON)" || { \
+		echo "archbuilder needs Python 3.11, 3.12 or 3.13 with its venv module, and found none."; \
+		echo "Install one (on Debian and Ubuntu also the package python3-venv), or say where it is:"; \
+		echo "    make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; \
+		exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+$(LOWEST)/.done: | $(VENV)/.test
+	rm -rf $(LOWEST)
+	$(BIN)/python -m pip install --quiet --no-deps --target $(LOWEST) keras==$(LOWEST_KERAS)
+	@touch $@
