@@ -1,0 +1,170 @@
+"""Reads `data:`: the examples and where they come from.
+
+A source is written as a layer is: a bare name (`digits`), a name with one value (`npz: data.npz`),
+or a name with arguments (`npz: {file: data.npz, inputs: images}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from archbuilder.arguments import check_value
+from archbuilder.decode.form import Form
+from archbuilder.errors import Diagnostics, nearest, shown
+from archbuilder.limits import Limits
+from archbuilder.recipe.spec import Arrays, Csv, DataFile, DataSource, DataSpec, Digits, Idx, Npz
+from archbuilder.tree import Entry, Mapping, Plain, Scalar, Span, Tree, plain
+
+_SPLITS: Final = ("train", "validation")
+
+
+def decode_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataSpec | None:
+    """The data of a recipe; None after mistakes, which are reported."""
+    decoder = _Decoder(Form(limits, diagnostics))
+    if not (isinstance(tree, Mapping) and any(tree.get(split) for split in _SPLITS)):
+        train = decoder.source(tree)
+        return DataSpec(train) if train else None
+    sources = {
+        entry.key: decoder.source(entry.value)
+        for entry in decoder.form.known(tree, _SPLITS, "'data'")
+    }
+    if "train" not in sources:
+        diagnostics.error("missing-key", "'data' has a 'validation' but no 'train'", tree.span)
+    train = sources.get("train")
+    if train is None or len(sources) < len(tree.entries) or None in sources.values():
+        return None
+    return DataSpec(train, sources.get("validation"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoder:
+    form: Form
+
+    def source(self, tree: Tree) -> DataSource | None:
+        name, span, value = self._call(tree)
+        if name is None:
+            return None
+        read = _SOURCES.get(name)
+        if read is None:
+            suggestion = nearest(name, _SOURCES)
+            self.form.diagnostics.error(
+                "unknown-object",
+                f"there is no source of data {shown(name)}",
+                span,
+                suggestion=suggestion,
+                notes=() if suggestion else (f"the sources are: {', '.join(_SOURCES)}",),
+            )
+            return None
+        return read(self, name, span, value)
+
+    def _call(self, tree: Tree) -> tuple[str | None, Span, Tree | None]:
+        """The name of a source, its place, and its arguments."""
+        if isinstance(tree, Scalar) and isinstance(tree.value, str):
+            return tree.value, tree.span, None
+        if isinstance(tree, Mapping) and len(tree.entries) == 1:
+            entry = tree.entries[0]
+            return entry.key, entry.key_span, entry.value
+        self.form.wrong(tree, "a source of data", "a name with its arguments", note=_EXAMPLE)
+        return None, tree.span, None
+
+    def arguments(
+        self, name: str, span: Span, value: Tree | None, known: tuple[str, ...], required: int = 1
+    ) -> dict[str, Tree] | None:
+        """The arguments of a source by name; of the `known` ones, the first are `required`."""
+        diagnostics = self.form.diagnostics
+        if isinstance(value, Mapping):
+            entries: list[Entry] = list(self.form.known(value, known, f"the source '{name}'"))
+            broken = len(entries) < len(value.entries)
+            given = {entry.key: entry.value for entry in entries}
+        else:
+            broken = False
+            given = {} if value is None else {known[0]: value}
+        missing = [f"'{key}'" for key in known[:required] if key not in given]
+        if missing:
+            diagnostics.error(
+                "missing-argument", f"the source '{name}' needs {' and '.join(missing)}", span
+            )
+        return None if broken or missing else given
+
+    def file(self, tree: Tree, what: str) -> DataFile | None:
+        text = self.form.text(tree, what)
+        return None if text is None else DataFile(text, tree.span)
+
+    def arrays(self, tree: Tree | None, what: str, default: str) -> Arrays | None:
+        if tree is None:
+            return default
+        if not isinstance(tree, Mapping):
+            return self.form.text(tree, what)
+        names = {
+            entry.key: self.form.text(entry.value, f"the array for '{entry.key}'") for entry in tree
+        }
+        whole = {key: name for key, name in names.items() if name is not None}
+        return whole if len(whole) == len(names) else None
+
+    def scale(self, tree: Tree | None) -> tuple[bool, float | None]:
+        """Whether the scale is right, and the scale."""
+        if tree is None:
+            return True, None
+        value = self.value(tree, "'scale'", {"type": "number", "exclusiveMinimum": 0})
+        return value is not None, float(value) if isinstance(value, int | float) else None
+
+    def value(self, tree: Tree, what: str, schema: dict[str, Plain]) -> Plain:
+        """The plain value of a tree that matches a schema; None where it does not."""
+        return plain(tree) if check_value(tree, schema, what, self.form.diagnostics) else None
+
+
+def _read_digits(decoder: _Decoder, name: str, _: Span, value: Tree | None) -> Digits | None:
+    if value is None or plain(value) in (None, {}):
+        return Digits()
+    decoder.form.wrong(value, f"the source '{name}'", "without arguments")
+    return None
+
+
+def _read_npz(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Npz | None:
+    given = decoder.arguments(name, span, value, ("file", "inputs", "targets", "scale"))
+    if given is None:
+        return None
+    file = decoder.file(given["file"], "'file'")
+    inputs = decoder.arrays(given.get("inputs"), "'inputs'", "x")
+    targets = decoder.arrays(given.get("targets"), "'targets'", "y")
+    right, scale = decoder.scale(given.get("scale"))
+    if file is None or inputs is None or targets is None or not right:
+        return None
+    return Npz(file, inputs, targets, scale)
+
+
+def _read_idx(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Idx | None:
+    given = decoder.arguments(name, span, value, ("images", "labels", "scale"), required=2)
+    if given is None:
+        return None
+    images = decoder.file(given["images"], "'images'")
+    labels = decoder.file(given["labels"], "'labels'")
+    right, scale = decoder.scale(given.get("scale"))
+    return Idx(images, labels, scale) if images and labels and right else None
+
+
+def _read_csv(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Csv | None:
+    given = decoder.arguments(name, span, value, ("file", "target", "header"))
+    if given is None:
+        return None
+    file = decoder.file(given["file"], "'file'")
+    target: Plain = None
+    header: Plain = True
+    if "target" in given:
+        target = decoder.value(given["target"], "'target'", {"type": ["string", "integer"]})
+    if "header" in given:
+        header = decoder.value(given["header"], "'header'", {"type": "boolean"})
+    if file is None or not isinstance(header, bool) or ("target" in given and target is None):
+        return None
+    return Csv(file, target if isinstance(target, str | int) else None, header)
+
+
+_SOURCES: Final[dict[str, Callable[[_Decoder, str, Span, Tree | None], DataSource | None]]] = {
+    "digits": _read_digits,
+    "npz": _read_npz,
+    "idx": _read_idx,
+    "csv": _read_csv,
+}
+_EXAMPLE: Final = "as in 'data: digits' or 'data: {npz: {file: data.npz, inputs: x, targets: y}}'"

@@ -1,0 +1,105 @@
+"""The types of a recipe: where examples come from, and how a network is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from archbuilder.tree import Span, Tree
+
+Objective: TypeAlias = Literal["supervised"]
+Distribution: TypeAlias = Literal["auto", "none", "mirrored"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file of examples. Without a `span` the person at the command line named it.
+
+    A file that a blueprint names stays in the blueprint's folder; a person may name any.
+    """
+
+    path: str
+    span: Span | None = None
+
+
+Arrays: TypeAlias = str | Mapping[str, str]
+"""The array for the one input (or output) of a network, or arrays by the names of the inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """The 1,797 handwritten digits of 8 by 8 pixels that ship with archbuilder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Npz:
+    """Arrays of a numpy archive. Inputs of whole numbers are divided by `scale`, if it is given."""
+
+    file: DataFile
+    inputs: Arrays = "x"
+    targets: Arrays = "y"
+    scale: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Idx:
+    """Images and labels in the IDX format, as MNIST has it; the files may be compressed (.gz)."""
+
+    images: DataFile
+    labels: DataFile
+    scale: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Csv:
+    """A table whose columns are numbers, but for the target, which may be words.
+
+    Without a target it is the last column. Columns have names in the first line, or are counted
+    from 0 where there is no `header`.
+    """
+
+    file: DataFile
+    target: str | int | None = None
+    header: bool = True
+
+
+DataSource: TypeAlias = Digits | Npz | Idx | Csv
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """Examples to train on. Without `validation`, a share of them is held out (see `training`)."""
+
+    train: DataSource
+    validation: DataSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """How a network is trained.
+
+    Losses, their weights and metrics stand under the name of their output. The objects are trees
+    that were checked against the catalogue.
+    """
+
+    loss: Mapping[str, Tree]
+    optimizer: Tree
+    loss_weights: Mapping[str, float]
+    metrics: Mapping[str, tuple[Tree, ...]]
+    objective: Objective = "supervised"
+    epochs: int = 10
+    batch_size: int = 32
+    """Examples of one step, on all devices together."""
+    validation: float = 0.2
+    """The share of the examples that is held out where the data has no validation set."""
+    seed: int = 0
+    distribute: Distribution = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to train on and how; None where the blueprint does not say."""
+
+    data: DataSpec | None = None
+    training: TrainingSpec | None = None

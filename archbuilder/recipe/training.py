@@ -1,0 +1,155 @@
+"""Reads `training:`: losses, optimizer, metrics, and the numbers around them.
+
+Objects are written as layers are, and checked against the catalogue. Where a network has several
+outputs, losses and metrics stand under the names of the outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from archbuilder.arguments import check_object, check_value
+from archbuilder.catalogue.signatures import ObjectKind
+from archbuilder.decode.form import Form
+from archbuilder.errors import Diagnostics, nearest, shown
+from archbuilder.limits import Limits
+from archbuilder.recipe.spec import Distribution, Objective, TrainingSpec
+from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree, plain
+from archbuilder.tree import Sequence as SequenceTree
+
+_PLAIN: Final[dict[str, dict[str, Plain]]] = {
+    "objective": {"enum": ["supervised"]},
+    "epochs": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+    "batch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+    "validation": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
+    "distribute": {"enum": ["auto", "none", "mirrored"]},
+}
+_KEYS: Final = ("objective", "loss", "loss_weights", "optimizer", "metrics", *list(_PLAIN)[1:])
+_WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
+_OPTIMIZER: Final = "Adam"
+
+
+def decode_training(
+    tree: Tree, outputs: Sequence[str], limits: Limits, diagnostics: Diagnostics
+) -> TrainingSpec | None:
+    """The training of a recipe for a network with these outputs; None after mistakes."""
+    before = len(diagnostics.errors)
+    form = Form(limits, diagnostics)
+    mapping = form.mapping(tree, "'training'")
+    if mapping is None:
+        return None
+    given = {entry.key: entry for entry in form.known(mapping, _KEYS, "'training'")}
+    decoder = _Decoder(form, tuple(outputs))
+    spec = decoder.training(mapping, given)
+    return spec if len(diagnostics.errors) == before else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoder:
+    form: Form
+    outputs: tuple[str, ...]
+
+    def training(self, mapping: Mapping, given: dict[str, Entry]) -> TrainingSpec:
+        """What the entries say; where they are wrong, it is reported and left out."""
+        if "loss" not in given:
+            self.form.diagnostics.error(
+                "missing-key",
+                "'training' does not say which 'loss' to minimise",
+                mapping.span,
+                notes=("as in 'loss: SparseCategoricalCrossentropy' for classes by number",),
+            )
+        trees = {key: entry.value for key, entry in given.items()}
+        numbers = {key: self._plain(key, trees[key]) for key in _PLAIN if key in trees}
+        optimizer = trees.get("optimizer", Scalar(_OPTIMIZER, mapping.span))
+        self._object("optimizer", optimizer)
+        defaults = TrainingSpec({}, optimizer, {}, {})
+        return TrainingSpec(
+            loss=self._losses(trees.get("loss")),
+            optimizer=optimizer,
+            loss_weights=self._weights(trees.get("loss_weights")),
+            metrics=self._metrics(trees.get("metrics")),
+            objective=cast(Objective, numbers.get("objective", defaults.objective)),
+            epochs=cast(int, numbers.get("epochs", defaults.epochs)),
+            batch_size=cast(int, numbers.get("batch_size", defaults.batch_size)),
+            validation=cast(float, numbers.get("validation", defaults.validation)),
+            seed=cast(int, numbers.get("seed", defaults.seed)),
+            distribute=cast(Distribution, numbers.get("distribute", defaults.distribute)),
+        )
+
+    def _plain(self, key: str, tree: Tree) -> Plain:
+        check_value(tree, _PLAIN[key], f"'{key}'", self.form.diagnostics)
+        return plain(tree)
+
+    def _losses(self, tree: Tree | None) -> dict[str, Tree]:
+        if tree is None:
+            return {}
+        losses = self._by_output("loss", tree)
+        for loss in losses.values():
+            self._object("loss", loss)
+        return losses
+
+    def _metrics(self, tree: Tree | None) -> dict[str, tuple[Tree, ...]]:
+        if tree is None:
+            return {}
+        metrics: dict[str, tuple[Tree, ...]] = {}
+        for output, value in self._by_output("metrics", tree).items():
+            items = value.items if isinstance(value, SequenceTree) else (value,)
+            for item in items:
+                self._object("metric", item)
+            metrics[output] = items
+        return metrics
+
+    def _weights(self, tree: Tree | None) -> dict[str, float]:
+        if tree is None:
+            return {}
+        mapping = self.form.mapping(tree, "'loss_weights'", of="a mapping of outputs to weights")
+        weights: dict[str, float] = {}
+        for entry in mapping or ():
+            what = f"the weight of '{entry.key}'"
+            known = self._known_output(entry)
+            if check_value(entry.value, _WEIGHT, what, self.form.diagnostics) and known:
+                weights[entry.key] = float(cast(float, plain(entry.value)))
+        return weights
+
+    def _object(self, kind: ObjectKind, tree: Tree) -> None:
+        check_object(kind, tree, self.form.diagnostics, formulas=False)
+
+    def _by_output(self, key: str, tree: Tree) -> dict[str, Tree]:
+        """The values of a key by output; one that names no output belongs to the only one."""
+        if isinstance(tree, Mapping) and _names_outputs(tree, self.outputs):
+            return {entry.key: entry.value for entry in tree if self._known_output(entry)}
+        if len(self.outputs) > 1:
+            example = ", ".join(f"{output}: ..." for output in self.outputs)
+            self.form.diagnostics.error(
+                "missing-argument",
+                f"the network has {len(self.outputs)} outputs: '{key}' has to name them",
+                tree.span,
+                notes=(f"as in '{key}: {{{example}}}'; one that is left out is not counted",),
+            )
+        return dict.fromkeys(self.outputs[:1], tree)
+
+    def _known_output(self, entry: Entry) -> bool:
+        if entry.key in self.outputs:
+            return True
+        suggestion = nearest(entry.key, self.outputs)
+        self.form.diagnostics.error(
+            "unknown-output",
+            f"the network has no output {shown(entry.key)}",
+            entry.key_span,
+            suggestion=suggestion,
+            notes=() if suggestion else (f"its outputs are: {', '.join(self.outputs)}",),
+        )
+        return False
+
+
+def _names_outputs(mapping: Mapping, outputs: Collection[str]) -> bool:
+    """Whether the keys of a mapping are outputs rather than the one name of an object.
+
+    Keras's objects begin with a capital; so may an output, but then it is a known one.
+    """
+    if any(entry.key in outputs for entry in mapping) or len(mapping.entries) != 1:
+        return True
+    return not mapping.entries[0].key[:1].isupper()

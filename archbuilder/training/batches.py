@@ -1,0 +1,101 @@
+"""Examples -> `tf.data`: batches in our order, fitted to the network on the way.
+
+Examples stay in memory as they were read; only the batches that are next are scaled and resized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.training.adapt import Adaptation
+from archbuilder.training.examples import Numbers
+from archbuilder.training.order import permutation
+from archbuilder.training.targets import Target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Input:
+    """The values of an input, and how a batch of them becomes what the network takes."""
+
+    values: Numbers
+    adaptation: Adaptation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Everything that batches are made of. `rows` are the examples that belong to it.
+
+    A single input or output is given to Keras alone, several are given by name; `named_inputs`
+    and `named_outputs` say which.
+    """
+
+    inputs: Mapping[str, Input]
+    targets: Mapping[str, Target]
+    rows: NDArray[np.int64]
+    named_inputs: bool
+    named_outputs: bool
+
+    def steps(self, batch_size: int) -> int:
+        """The batches of one epoch; the last one may be smaller."""
+        return -(-len(self.rows) // batch_size)
+
+
+def training_batches(table: Table, *, batch_size: int, seed: int, epochs: int) -> tf.data.Dataset:
+    """The batches of all epochs in a row, each epoch in an order of its own."""
+
+    def rows_of(epoch: NDArray[np.int64]) -> NDArray[np.int64]:
+        return table.rows[permutation(len(table.rows), seed, int(epoch))]
+
+    def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
+        rows = tf.ensure_shape(tf.numpy_function(rows_of, [epoch], tf.int64), [len(table.rows)])
+        return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
+
+    batches = tf.data.Dataset.range(epochs).flat_map(batches_of)
+    return _prepare(batches, table)
+
+
+def plain_batches(table: Table, *, batch_size: int) -> tf.data.Dataset:
+    """The batches once, in the order of the data."""
+    return _prepare(tf.data.Dataset.from_tensor_slices(table.rows).batch(batch_size), table)
+
+
+def _prepare(batches: tf.data.Dataset, table: Table) -> tf.data.Dataset:
+    # A GPU has better use for its memory than all examples.
+    with tf.device("CPU:0"):
+        inputs = {name: _taker(each.values, each.adaptation) for name, each in table.inputs.items()}
+        targets = {
+            name: _taker(each.values, _one_hot(each.classes))
+            for name, each in table.targets.items()
+        }
+
+    def prepare(rows: tf.Tensor) -> tuple[object, object]:
+        x = {name: take(rows) for name, take in inputs.items()}
+        y = {name: take(rows) for name, take in targets.items()}
+        return _packed(x, named=table.named_inputs), _packed(y, named=table.named_outputs)
+
+    # In a fixed order, so that a run can be repeated.
+    prepared = batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    options = tf.data.Options()
+    # Every device of this one machine takes its part of each batch; no file is shared out.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return prepared.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+
+def _taker(
+    values: Numbers, change: Callable[[tf.Tensor], tf.Tensor]
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    held = tf.constant(values)
+    return lambda rows: change(tf.gather(held, rows))
+
+
+def _one_hot(classes: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
+    return lambda batch: batch if classes is None else tf.one_hot(batch, classes)
+
+
+def _packed(values: dict[str, tf.Tensor], *, named: bool) -> object:
+    return values if named else next(iter(values.values()))

@@ -1,0 +1,14 @@
+"""What a network is trained for: one file an objective, and a table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from archbuilder.recipe import spec
+from archbuilder.training.objectives.supervised import train_supervised
+from archbuilder.training.session import Objective
+
+__all__ = ["OBJECTIVES"]
+
+OBJECTIVES: Final[Mapping[spec.Objective, Objective]] = {"supervised": train_supervised}

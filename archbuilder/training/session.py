@@ -1,0 +1,43 @@
+"""What an objective is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import keras
+
+from archbuilder.graph import Graph
+from archbuilder.limits import Limits
+from archbuilder.recipe.spec import TrainingSpec
+from archbuilder.training.distribution import Placement
+from archbuilder.training.examples import Examples
+from archbuilder.training.run import Row, RunFolder
+from archbuilder.training.watching import Report
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """A run that is about to begin. `validation` is None where a share of the examples is used."""
+
+    graphs: Mapping[str, Graph]
+    examples: Examples
+    validation: Examples | None
+    spec: TrainingSpec
+    placement: Placement
+    limits: Limits
+    run: RunFolder
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """Trained networks by name, the numbers of every epoch, and those of the held-out examples."""
+
+    models: Mapping[str, keras.Model]
+    history: tuple[Row, ...]
+    held_out: Row
+
+
+Objective: TypeAlias = Callable[[Session], Outcome]

@@ -1,0 +1,69 @@
+"""Watches a run from within Keras's `fit`: the numbers of every epoch, and losses that are none."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+
+import keras
+
+from archbuilder.errors import RunError
+from archbuilder.training.run import Row, RunFolder
+
+Report = Callable[[str], None]
+"""Takes a line for the user."""
+
+
+class EpochWriter(keras.callbacks.Callback):
+    """Writes the numbers of every epoch to the run's folder and to the user."""
+
+    def __init__(self, run: RunFolder, epochs: int, report: Report) -> None:
+        super().__init__()
+        self.rows: list[Row] = []
+        self._run = run
+        self._epochs = epochs
+        self._report = report
+        self._started = 0.0
+
+    def on_epoch_begin(self, _epoch: int, _logs: Mapping[str, float] | None = None) -> None:
+        """Note the time."""
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keep the numbers, write them and report them."""
+        seconds = time.perf_counter() - self._started
+        numbers = {name: float(value) for name, value in sorted((logs or {}).items())}
+        row: Row = {"epoch": epoch + 1, "seconds": round(seconds, 3), **numbers}
+        self.rows.append(row)
+        self._run.add_history(row, first=epoch == 0)
+        told = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+        width = len(str(self._epochs))
+        self._report(f"epoch {epoch + 1:{width}}/{self._epochs}  {told}  {seconds:.1f} s")
+
+
+class FiniteLoss(keras.callbacks.Callback):
+    """Stops a run whose loss is no number any more, before its weights are taken for a result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epoch = 0
+        self._step = 0
+
+    def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
+        """Note the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Look at the loss of a step.
+
+        Raises:
+            RunError: if it is NaN or infinite.
+        """
+        self._step += 1
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise RunError(
+                f"the loss became {loss} at step {self._step} (epoch {self._epoch + 1}, batch"
+                f" {batch + 1}); a lower learning rate, or inputs of smaller numbers, may help"
+            )

@@ -1,0 +1,55 @@
+"""Holds the project's own files to each other and to the house rules that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_says_what_it_holds(path: Path):
+    """The docstrings of the tests read as a specification."""
+    silent = [
+        node.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and node.name.startswith("test_")
+        and ast.get_docstring(node) is None
+    ]
+    assert silent == []
+
+
+def test_lowest_keras_is_the_one_that_is_tested():
+    """The Makefile tests the Keras at the lower end of the range in pyproject.toml."""
+    (keras,) = (each for each in PROJECT["dependencies"] if each.startswith("keras"))
+    lowest = re.search(r"LOWEST_KERAS := (.*)", (ROOT / "Makefile").read_text())
+    assert lowest is not None
+    assert keras.startswith(f"keras>={lowest[1].removesuffix('.0')},")
+
+
+def test_gpu_extra_has_the_range_of_tensorflow():
+    """The extra for GPUs does not ask for another TensorFlow."""
+    (plain,) = (each for each in PROJECT["dependencies"] if each.startswith("tensorflow"))
+    assert PROJECT["optional-dependencies"]["gpu"] == [
+        plain.replace("tensorflow", "tensorflow[and-cuda]")
+    ]
+
+
+def test_every_dependency_has_its_reason():
+    """docs/decisions.md says why each dependency is there."""
+    decisions = (ROOT / "docs" / "decisions.md").read_text().lower()
+    names = [re.split(r"[>=<]", each)[0] for each in PROJECT["dependencies"]]
+    assert [name for name in names if name not in decisions] == []
+
+
+def test_contributing_is_short():
+    """A guide that is read fits on two screens."""
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 60

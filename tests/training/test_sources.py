@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archbuilder.errors import RunError
+from archbuilder.recipe.spec import Csv, DataFile, DataSource, Digits, Idx, Npz
+from archbuilder.training.examples import ONLY, Examples
+from archbuilder.training.opening import Folder
+from archbuilder.training.sources import load_source
+
+PACKAGE = Path(__file__).parents[2] / "archbuilder"
+MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
+
+
+def load(source: DataSource) -> Examples:
+    return load_source(source, Folder())
+
+
+def idx(array: np.ndarray, kind: int = 8) -> bytes:
+    return (
+        bytes([0, 0, kind, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.tobytes()
+    )
+
+
+class TestDigits:
+    def test_the_file_is_the_published_one(self):
+        """The digits are byte for byte what the README beside them says."""
+        content = (PACKAGE / "data" / "digits.csv.gz").read_bytes()
+        readme = (PACKAGE / "data" / "README.md").read_text()
+        assert hashlib.sha256(content).hexdigest() in readme
+        assert hashlib.sha256(gzip.decompress(content)).hexdigest() in readme
+
+    def test_images_and_labels(self):
+        """There are 1,797 images of 8 by 8 pixels from 0 to 16, and ten classes."""
+        digits = load(Digits())
+        feature, labels = digits.inputs[ONLY], digits.targets[ONLY]
+        assert feature.values.shape == (1797, 8, 8)
+        assert (feature.values.min(), feature.values.max(), feature.scale) == (0, 16, 16)
+        # The numbers of each digit, from the data set's own description.
+        assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+
+
+class TestIdx:
+    def write(self, folder: Path, images: bytes, labels: bytes) -> Idx:
+        (folder / "images").write_bytes(images)
+        (folder / "labels").write_bytes(labels)
+        return Idx(DataFile(str(folder / "images")), DataFile(str(folder / "labels")))
+
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress])
+    def test_reads_images_plain_and_compressed(self, tmp_path: Path, pack):
+        """An IDX file may be compressed or not."""
+        images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+        labels = np.array([1, 0], np.uint8)
+        examples = load(self.write(tmp_path, pack(idx(images)), pack(idx(labels))))
+        assert np.array_equal(examples.inputs[ONLY].values, images)
+        assert examples.inputs[ONLY].scale == 255
+        assert np.array_equal(examples.targets[ONLY], labels)
+
+    @pytest.mark.parametrize(
+        ("images", "message"),
+        [
+            (b"", "no IDX file: it begins with nothing"),
+            (b"\x89PNG....", "no IDX file: it begins with 89 50 4e 47"),
+            (b"\0\0\x08\x03\0\0", "ends within its head"),
+            (idx(np.zeros((2, 3, 4), np.uint8))[:-1], "less than the 24 bytes"),
+            (idx(np.zeros((2, 3, 4), np.uint8)) + b"x", "more than the 24 bytes"),
+            (gzip.compress(idx(np.zeros((2, 3, 4), np.uint8)))[:-9], "damaged"),
+            (b"\0\0\x08\x03" + b"\xff" * 12, "more than half of this machine's memory"),
+            (idx(np.zeros(2, np.uint8)), "not a list of images"),
+        ],
+    )
+    def test_damaged_files_are_told(self, tmp_path: Path, images: bytes, message: str):
+        """A file that is cut, too long, or no IDX file at all is named with the reason."""
+        source = self.write(tmp_path, images, idx(np.zeros(2, np.uint8)))
+        with pytest.raises(RunError, match=message):
+            load(source)
+
+    def test_lengths_differ(self, tmp_path: Path):
+        """Three images with two labels are a mistake."""
+        source = self.write(
+            tmp_path, idx(np.zeros((3, 2, 2), np.uint8)), idx(np.zeros(2, np.uint8))
+        )
+        with pytest.raises(RunError, match="different lengths: 2, 3 examples"):
+            load(source)
+
+    def test_reads_mnist(self):
+        """The test set of MNIST, as its authors publish it."""
+        if not MNIST.is_dir():
+            pytest.skip("MNIST is not in ../shared/data/mnist")
+        images, labels = (
+            MNIST / f"t10k-{each}.gz" for each in ("images-idx3-ubyte", "labels-idx1-ubyte")
+        )
+        examples = load(Idx(DataFile(str(images)), DataFile(str(labels))))
+        assert examples.inputs[ONLY].values.shape == (10_000, 28, 28)
+        assert np.bincount(examples.targets[ONLY]).tolist()[:3] == [980, 1135, 1032]
+
+
+class TestNpz:
+    def source(self, folder: Path, **arrays: np.ndarray) -> Npz:
+        np.savez_compressed(folder / "data.npz", **arrays)
+        return Npz(DataFile(str(folder / "data.npz")))
+
+    def test_reads_arrays(self, tmp_path: Path):
+        """The arrays x and y, where nothing else is said."""
+        x = np.asfortranarray(np.arange(6, dtype=">f4").reshape(2, 3))
+        examples = load(self.source(tmp_path, x=x, y=np.array([0, 1])))
+        assert np.array_equal(examples.inputs[ONLY].values, x)
+        assert examples.inputs[ONLY].values.dtype.isnative
+
+    def test_bytes_with_the_axes_of_images_are_images(self, tmp_path: Path):
+        """Arrays of bytes with height and width are scaled, floats are not."""
+        x = np.zeros((2, 4, 4), np.uint8)
+        assert load(self.source(tmp_path, x=x, y=x)).inputs[ONLY].scale == 255
+        assert load(self.source(tmp_path, x=x.astype(float), y=x)).inputs[ONLY].scale is None
+
+    def test_missing_array(self, tmp_path: Path):
+        """A name that is not there is answered with those that are."""
+        with pytest.raises(RunError, match=r"no array 'y'; it has 'x', 'label'"):
+            load(self.source(tmp_path, x=np.zeros(2), label=np.zeros(2)))
+
+    def test_objects_are_refused(self, tmp_path: Path):
+        """An array of Python objects would need pickle, which runs code."""
+        with pytest.raises(RunError, match="holds object, not numbers"):
+            load(self.source(tmp_path, x=np.array([{}, {}], object), y=np.zeros(2)))
+
+    def test_announced_size_is_not_believed(self, tmp_path: Path):
+        """A head that announces more than there is takes no memory."""
+        path = tmp_path / "data.npz"
+        head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}"
+        member = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head) + 1) + head + b"\n"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x.npy", member)
+            archive.writestr("y.npy", member)
+        with pytest.raises(RunError, match="its size is not the one it announces"):
+            load(Npz(DataFile(str(path))))
+
+    @given(st.binary(max_size=200), st.booleans())
+    def test_any_bytes_are_read_or_refused(self, tmp_path_factory, content: bytes, inside: bool):
+        """Whatever a file holds, the user gets a sentence and no traceback."""
+        path = tmp_path_factory.mktemp("npz") / "data.npz"
+        path.write_bytes(content)
+        if inside:
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("x.npy", b"\x93NUMPY" + content)
+                archive.writestr("y.npy", content)
+        with pytest.raises(RunError):
+            load(Npz(DataFile(str(path))))
+
+
+class TestCsv:
+    def source(self, folder: Path, text: str, **options) -> Csv:
+        (folder / "data.csv").write_text(text)
+        return Csv(DataFile(str(folder / "data.csv")), **options)
+
+    def test_last_column_is_the_target(self, tmp_path: Path):
+        """Without a target, the last column is it."""
+        examples = load(self.source(tmp_path, "a,b,c\n1,2,0\n3,4,1\n"))
+        assert examples.inputs[ONLY].values.tolist() == [[1, 2], [3, 4]]
+        assert examples.targets[ONLY].tolist() == [0, 1]
+
+    def test_words_become_numbers(self, tmp_path: Path):
+        """A target of words is numbered in alphabetical order, and that is said."""
+        examples = load(self.source(tmp_path, "kind,a\ncat,1\nant,2\ncat,3\n", target="kind"))
+        assert examples.targets[ONLY].tolist() == [1, 0, 1]
+        assert "'ant' is 0, 'cat' is 1" in examples.remarks[0]
+
+    def test_columns_by_number(self, tmp_path: Path):
+        """Without a line of names, columns are counted from 0."""
+        examples = load(self.source(tmp_path, "7,1.5\n8,2.5\n", target=0, header=False))
+        assert examples.targets[ONLY].tolist() == [7, 8]
+
+    @pytest.mark.parametrize(
+        ("text", "options", "message"),
+        [
+            ("", {}, "is empty"),
+            ("a,b\n", {}, "has no examples"),
+            ("a,b\n1,2\n3\n", {}, "line 3 of .* has 1 values, not 2"),
+            ("a,b\n1,2\nx,3\n", {}, "line 3 of .* has 'x' in column 'a', not a number"),
+            ("size,kind\n1,2\n", {"target": "knid"}, "no column 'knid'; did you mean 'kind'?"),
+            ("a\n1\n", {}, "no column beside the target"),
+        ],
+    )
+    def test_mistakes_are_told(self, tmp_path: Path, text: str, options: dict, message: str):
+        """A line that is not as the others is named by its number."""
+        with pytest.raises(RunError, match=message):
+            load(self.source(tmp_path, text, **options))
+
+
+def test_missing_file_is_told(tmp_path: Path):
+    """A file that is not there is named."""
+    with pytest.raises(RunError, match=r"cannot read .*none\.npz.*No such file"):
+        load(Npz(DataFile(str(tmp_path / "none.npz"))))

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from archbuilder.errors import RunError
+from archbuilder.graph import Shape
+from archbuilder.training.targets import fit_target
+from archbuilder.tree import Plain, Source, Span, from_plain
+
+SPAN = Span(Source("test", ""), 1, 1, 1, 1)
+LABELS = np.array([0, 2, 1], np.uint8)
+
+
+def fit(values: np.ndarray, shape: Shape, loss: Plain):
+    return fit_target(values, "digit", shape, from_plain(loss, SPAN))
+
+
+def test_sparse_losses_take_numbers():
+    """A class by its number stays a number."""
+    target = fit(LABELS, (3,), "SparseCategoricalCrossentropy")
+    assert (target.classes, target.values.tolist()) == (None, [0, 2, 1])
+
+
+def test_other_losses_take_one_value_a_class():
+    """A class by its number becomes one value a class where the loss wants them, and that is said."""
+    target = fit(LABELS, (3,), {"CategoricalCrossentropy": {"label_smoothing": 0.1}})
+    assert (target.classes, target.remark) == (3, "digit: 3 classes, one value each")
+
+
+def test_a_number_for_an_output_of_one_value():
+    """A number an example fits an output of one value."""
+    assert fit(np.array([0.5, 1]), (1,), "MeanSquaredError").values.tolist() == [[0.5], [1]]
+
+
+def test_equal_shapes_stay():
+    """Targets that have the shape of the output are left alone."""
+    assert fit(np.ones((3, 4, 5)), (None, 5), "MeanSquaredError").values.shape == (3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("values", "shape", "loss", "message"),
+    [
+        (LABELS, (2,), "SparseCategoricalCrossentropy", "from 0 to 2, .* 2 classes .0 to 1."),
+        (-LABELS.astype(int), (3,), "SparseCategoricalCrossentropy", "from -2 to 0"),
+        (LABELS, (2,), "CategoricalCrossentropy", "from 0 to 2, .* 2 classes"),
+        (LABELS + 0.5, (3,), "SparseCategoricalCrossentropy", "are not whole numbers"),
+        (np.array([0, np.nan]), (3,), "SparseCategoricalCrossentropy", "are not whole numbers"),
+        (np.ones((3, 4)), (5,), "MeanSquaredError", r"the shape \[4\], .* gives \[5\]"),
+        (np.ones((3, 4)), (5,), "SparseCategoricalCrossentropy", r"have the shape \[4\]"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(values, shape, loss, message):
+    """Labels out of range and shapes that differ are found before training."""
+    with pytest.raises(RunError, match=message):
+        fit(values, shape, loss)
