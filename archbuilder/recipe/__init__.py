@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from archbuilder.recipe.data import decode_data
 from archbuilder.recipe.given import data_from_path
+from archbuilder.recipe.reading import decode_recipe, read_recipe
 from archbuilder.recipe.spec import DataSpec, Recipe, TrainingSpec
 from archbuilder.recipe.training import decode_training
 
@@ -16,5 +17,7 @@ __all__ = [
     "TrainingSpec",
     "data_from_path",
     "decode_data",
+    "decode_recipe",
     "decode_training",
+    "read_recipe",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from archbuilder.arguments import check_value
@@ -23,9 +24,10 @@ _SPLITS: Final = ("train", "validation")
 def decode_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataSpec | None:
     """The data of a recipe; None after mistakes, which are reported."""
     decoder = _Decoder(Form(limits, diagnostics))
+    folder = Path(tree.span.source.name).parent
     if not (isinstance(tree, Mapping) and any(tree.get(split) for split in _SPLITS)):
         train = decoder.source(tree)
-        return DataSpec(train) if train else None
+        return DataSpec(train, folder=folder) if train else None
     sources = {
         entry.key: decoder.source(entry.value)
         for entry in decoder.form.known(tree, _SPLITS, "'data'")
@@ -35,7 +37,7 @@ def decode_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataSpe
     train = sources.get("train")
     if train is None or len(sources) < len(tree.entries) or None in sources.values():
         return None
-    return DataSpec(train, sources.get("validation"))
+    return DataSpec(train, sources.get("validation"), folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from archbuilder.tree import Span, Tree
@@ -69,10 +70,14 @@ DataSource: TypeAlias = Digits | Npz | Idx | Csv
 
 @dataclass(frozen=True, slots=True)
 class DataSpec:
-    """Examples to train on. Without `validation`, a share of them is held out (see `training`)."""
+    """Examples to train on. Without `validation`, a share of them is held out (see `training`).
+
+    Files that a blueprint names lie in the `folder` of the blueprint.
+    """
 
     train: DataSource
     validation: DataSource | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ _PLAIN: Final[dict[str, dict[str, Plain]]] = {
 _KEYS: Final = ("objective", "loss", "loss_weights", "optimizer", "metrics", *list(_PLAIN)[1:])
 _WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
 _OPTIMIZER: Final = "Adam"
+_SPARSE: Final = "Sparse"
+_OF_CLASSES: Final = ("CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy")
+"""Metrics of one value a class; with `Sparse` before the name, of classes by number."""
 
 
 def decode_training(
@@ -66,11 +69,14 @@ class _Decoder:
         optimizer = trees.get("optimizer", Scalar(_OPTIMIZER, mapping.span))
         self._object("optimizer", optimizer)
         defaults = TrainingSpec({}, optimizer, {}, {})
+        losses = self._losses(trees.get("loss"))
+        metrics = self._metrics(trees.get("metrics"))
+        self._agree(losses, metrics)
         return TrainingSpec(
-            loss=self._losses(trees.get("loss")),
+            loss=losses,
             optimizer=optimizer,
             loss_weights=self._weights(trees.get("loss_weights")),
-            metrics=self._metrics(trees.get("metrics")),
+            metrics=metrics,
             objective=cast(Objective, numbers.get("objective", defaults.objective)),
             epochs=cast(int, numbers.get("epochs", defaults.epochs)),
             batch_size=cast(int, numbers.get("batch_size", defaults.batch_size)),
@@ -101,6 +107,25 @@ class _Decoder:
                 self._object("metric", item)
             metrics[output] = items
         return metrics
+
+    def _agree(self, losses: dict[str, Tree], metrics: dict[str, tuple[Tree, ...]]) -> None:
+        """Report metrics that take targets in another form than the loss of their output."""
+        for output in losses.keys() & metrics.keys():
+            loss = object_name(losses[output])
+            by_number = loss.startswith(_SPARSE)
+            for metric in metrics[output]:
+                name = object_name(metric)
+                if name.removeprefix(_SPARSE) not in _OF_CLASSES:
+                    continue
+                if by_number == name.startswith(_SPARSE):
+                    continue
+                takes = "classes by number" if by_number else "one value a class"
+                self.form.diagnostics.error(
+                    "unknown-value",
+                    f"the loss '{loss}' takes {takes}, and the metric '{name}' does not",
+                    metric.span,
+                    suggestion=_SPARSE + name if by_number else name.removeprefix(_SPARSE),
+                )
 
     def _weights(self, tree: Tree | None) -> dict[str, float]:
         if tree is None:
@@ -143,6 +168,13 @@ class _Decoder:
             notes=() if suggestion else (f"its outputs are: {', '.join(self.outputs)}",),
         )
         return False
+
+
+def object_name(tree: Tree) -> str:
+    """The name of a loss, metric or optimizer as it is written."""
+    if isinstance(tree, Mapping) and tree.entries:
+        return tree.entries[0].key
+    return str(tree.value) if isinstance(tree, Scalar) else ""
 
 
 def _names_outputs(mapping: Mapping, outputs: Collection[str]) -> bool:

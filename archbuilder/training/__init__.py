@@ -7,8 +7,7 @@ devices, `objectives` train, and `run` is the folder that keeps what came of it.
 
 from __future__ import annotations
 
-from archbuilder.training.opening import Folder
 from archbuilder.training.run import RunFolder
 from archbuilder.training.train import Origin, RunResult, train
 
-__all__ = ["Folder", "Origin", "RunFolder", "RunResult", "train"]
+__all__ = ["Origin", "RunFolder", "RunResult", "train"]

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import DataFile
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """The folder of a blueprint; None for one that is not in a file."""
+def read_data(file: DataFile, folder: Path | None) -> bytes:
+    """The content of a data file; `folder` is that of the blueprint that names it.
 
-    path: Path | None = None
-
-    def read(self, file: DataFile) -> bytes:
-        """The content of a data file.
-
-        Raises:
-            BlueprintError: if a blueprint names a file outside of its folder.
-            RunError: if there is no such file, or it cannot be read or held in memory.
-        """
-        if file.span is None:
-            return _read(Path(file.path))
-        raise NotImplementedError
+    Raises:
+        BlueprintError: if a blueprint names a file outside of its folder.
+        RunError: if there is no such file, or it cannot be read or held in memory.
+    """
+    if file.span is None:
+        return _read(Path(file.path))
+    raise NotImplementedError
 
 
 def _read(path: Path) -> bytes:

@@ -13,8 +13,9 @@ import numpy as np
 
 from archbuilder.errors import RunError
 from archbuilder.graph import Shape
+from archbuilder.recipe.training import object_name
 from archbuilder.training.examples import Numbers
-from archbuilder.tree import Mapping, Scalar, Tree
+from archbuilder.tree import Tree
 
 _SPARSE: Final = "Sparse"
 """How the names of Keras's losses begin that take a class by its number."""
@@ -53,13 +54,6 @@ def fit_target(values: Numbers, output: str, shape: Shape, loss: Tree | None) ->
         f"a target of the output '{output}' has the shape {list(have)},"
         f" but the network gives {list(shape)}"
     )
-
-
-def object_name(tree: Tree) -> str:
-    """The name of a loss, metric or optimizer as it is written."""
-    if isinstance(tree, Mapping) and tree.entries:
-        return tree.entries[0].key
-    return str(tree.value) if isinstance(tree, Scalar) else ""
 
 
 def _check_labels(values: Numbers, output: str, shape: Shape) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -22,7 +22,6 @@ from archbuilder.limits import Limits
 from archbuilder.recipe.spec import Csv, DataFile, DataSpec, Digits, Idx, Npz, TrainingSpec
 from archbuilder.training.distribution import place
 from archbuilder.training.objectives import OBJECTIVES
-from archbuilder.training.opening import Folder
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.sources import load_source
@@ -40,8 +39,6 @@ class Origin:
     """The blueprint with everything resolved, as text."""
     command: tuple[str, ...] = ()
     """The command line."""
-    folder: Folder = field(default_factory=Folder)
-    """The folder that the blueprint's data files stay in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +86,8 @@ def train(
         placement = place(training.distribute, training.batch_size)
         report(f"devices: {placement.remark}")
         record["devices"] = placement.remark
-        examples = load_source(data.train, origin.folder)
-        validation = load_source(data.validation, origin.folder) if data.validation else None
+        examples = load_source(data.train, data.folder)
+        validation = load_source(data.validation, data.folder) if data.validation else None
         keras.utils.set_random_seed(training.seed)
         objective = OBJECTIVES[training.objective]
         outcome = objective(
@@ -162,6 +159,8 @@ def _plain(value: object) -> Plain:
         return value.path
     if isinstance(value, Digits | Npz | Idx | Csv):
         return {type(value).__name__.lower(): _fields(value)}
+    if isinstance(value, Path):
+        return str(value)
     return _fields(value) if dataclasses.is_dataclass(value) else cast(Plain, value)
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from archbuilder.errors import RunError
 from archbuilder.recipe.spec import Csv, DataFile, DataSource, Digits, Idx, Npz
 from archbuilder.training.examples import ONLY, Examples
-from archbuilder.training.opening import Folder
 from archbuilder.training.sources import load_source
 
 PACKAGE = Path(__file__).parents[2] / "archbuilder"
@@ -22,7 +21,7 @@ MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
 
 def load(source: DataSource) -> Examples:
-    return load_source(source, Folder())
+    return load_source(source, None)
 
 
 def idx(array: np.ndarray, kind: int = 8) -> bytes:

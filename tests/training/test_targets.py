@@ -23,7 +23,7 @@ def test_sparse_losses_take_numbers():
 
 
 def test_other_losses_take_one_value_a_class():
-    """A class by its number becomes one value a class where the loss wants them, and that is said."""
+    """A class by its number becomes one value a class where the loss wants it, and that is said."""
     target = fit(LABELS, (3,), {"CategoricalCrossentropy": {"label_smoothing": 0.1}})
     assert (target.classes, target.remark) == (3, "digit: 3 classes, one value each")
 

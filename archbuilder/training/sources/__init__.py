@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx
 from archbuilder.training.examples import Examples
-from archbuilder.training.opening import Folder
 from archbuilder.training.sources.digits import load_digits
 from archbuilder.training.sources.idx import load_idx
 from archbuilder.training.sources.npz import load_npz
@@ -13,7 +14,7 @@ from archbuilder.training.sources.table import load_csv
 __all__ = ["load_source"]
 
 
-def load_source(source: DataSource, folder: Folder) -> Examples:
+def load_source(source: DataSource, folder: Path | None) -> Examples:
     """The examples of a source.
 
     Raises:

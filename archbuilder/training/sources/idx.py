@@ -11,6 +11,7 @@ import math
 import struct
 import zlib
 from gzip import BadGzipFile, GzipFile
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import DataFile, Idx
 from archbuilder.training.examples import ONLY, Examples, Feature, Numbers
-from archbuilder.training.opening import Folder, check_size
+from archbuilder.training.opening import check_size, read_data
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP: Final = b"\x1f\x8b"
@@ -26,7 +27,7 @@ _IMAGE_AXES: Final = (3, 4)
 _BRIGHTEST: Final = 255
 
 
-def load_idx(source: Idx, folder: Folder) -> Examples:
+def load_idx(source: Idx, folder: Path | None) -> Examples:
     """The images and labels of two files.
 
     Raises:
@@ -46,9 +47,9 @@ def load_idx(source: Idx, folder: Folder) -> Examples:
     return Examples(name, {ONLY: feature}, {ONLY: labels})
 
 
-def _read(file: DataFile, folder: Folder) -> Numbers:
+def _read(file: DataFile, folder: Path | None) -> Numbers:
     name = shown(file.path, 200)
-    packed = folder.read(file)
+    packed = read_data(file, folder)
     raw = io.BytesIO(packed)
     stream: io.BytesIO | GzipFile = GzipFile(fileobj=raw) if packed[:2] == _GZIP else raw
     try:

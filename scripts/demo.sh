@@ -1,0 +1,25 @@
+#!/bin/sh
+# From a blueprint to a trained network in under a minute. `make demo` runs it; every command is
+# shown before it runs, and can be typed just so.
+set -eu
+cd "$(dirname "$0")/.."
+export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-3}"
+
+run() {
+    printf '\n$ %s\n' "$*"
+    "$@"
+}
+
+rm -rf runs/demo
+
+run cat blueprints/digits_cnn.yaml
+run archbuilder validate digits_cnn
+run archbuilder show digits_cnn
+run archbuilder train digits_cnn --run runs/demo
+
+printf '\nThe saved model is plain Keras; archbuilder is not needed to load it.\n'
+code='import keras
+model = keras.saving.load_model("runs/demo/digits_cnn.keras")
+print(f"{model.name}: {model.count_params():,} parameters, {len(model.layers)} layers")'
+printf '\n$ python -c '\''%s'\''\n' "$code"
+python -c "$code"

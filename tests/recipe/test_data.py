@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from archbuilder.errors import Diagnostic, Diagnostics, UsageError
+from archbuilder.limits import Limits
+from archbuilder.recipe import DataSpec, data_from_path, decode_data
+from archbuilder.recipe.spec import Csv, DataFile, Digits, Idx, Npz
+from archbuilder.tree import Plain, Source, Span, from_plain
+
+SPAN = Span(Source("nets/test.yaml", ""), 1, 1, 1, 1)
+
+
+def decode(value: Plain) -> tuple[DataSpec | None, tuple[Diagnostic, ...]]:
+    diagnostics = Diagnostics()
+    spec = decode_data(from_plain(value, SPAN), Limits(), diagnostics)
+    return spec, diagnostics.errors
+
+
+def file(path: str) -> DataFile:
+    return DataFile(path, SPAN)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("digits", DataSpec(Digits())),
+        ({"npz": "a.npz"}, DataSpec(Npz(file("a.npz")))),
+        (
+            {"npz": {"file": "a.npz", "inputs": {"image": "i"}, "targets": "t", "scale": 16}},
+            DataSpec(Npz(file("a.npz"), {"image": "i"}, "t", 16.0)),
+        ),
+        (
+            {"idx": {"images": "i.gz", "labels": "l.gz"}},
+            DataSpec(Idx(file("i.gz"), file("l.gz"))),
+        ),
+        ({"csv": {"file": "a.csv", "target": 3}}, DataSpec(Csv(file("a.csv"), 3))),
+        (
+            {"train": "digits", "validation": {"csv": {"file": "a.csv", "header": False}}},
+            DataSpec(Digits(), Csv(file("a.csv"), header=False)),
+        ),
+    ],
+)
+def test_sources_are_written_as_layers_are(value: Plain, expected: DataSpec):
+    """A bare name, a name with one value, or a name with arguments."""
+    assert decode(value) == (replace(expected, folder=Path("nets")), ())
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"),
+    [
+        ("digit", "unknown-object", "no source of data 'digit'"),
+        ([], "wrong-form", "a source of data is a name"),
+        ({"npz": "a", "csv": "b"}, "wrong-form", "a source of data is a name"),
+        ({"digits": {"fold": 1}}, "wrong-form", "without arguments"),
+        ({"npz": {}}, "missing-argument", "needs 'file'"),
+        ({"idx": {}}, "missing-argument", "needs 'images' and 'labels'"),
+        ({"npz": {"file": "a", "input": "x"}}, "unknown-key", "no key 'input'"),
+        ({"npz": {"file": "a", "scale": 0}}, "out-of-range", "'scale'"),
+        ({"npz": {"file": 3}}, "wrong-form", "'file' is a text"),
+        ({"csv": {"file": "a", "header": 1}}, "wrong-type", "'header'"),
+        ({"csv": {"file": "a", "target": [1]}}, "wrong-type", "'target'"),
+        ({"validation": "digits"}, "missing-key", "no 'train'"),
+        ({"train": "digits", "test": "digits"}, "unknown-key", "no key 'test'"),
+    ],
+)
+def test_mistakes_have_a_code(value: Plain, code: str, message: str):
+    """Every mistake is reported with its code, and gives no data."""
+    spec, errors = decode(value)
+    assert spec is None
+    assert [error.code for error in errors] == [code]
+    assert message in errors[0].message
+
+
+class TestCommandLine:
+    def test_names_and_files(self):
+        """`--data` takes a set that ships with archbuilder, or a file by its ending."""
+        assert data_from_path("digits") == DataSpec(Digits())
+        assert data_from_path("/x/a.npz") == DataSpec(Npz(DataFile("/x/a.npz")))
+        assert data_from_path("a.csv") == DataSpec(Csv(DataFile("a.csv")))
+
+    def test_folder_of_mnist(self, tmp_path: Path):
+        """A folder with the files of MNIST gives its test set for validation."""
+        names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+        for name in names:
+            (tmp_path / f"{name}-ubyte.gz").write_bytes(b"")
+        spec = data_from_path(str(tmp_path))
+        files = [DataFile(str(tmp_path / f"{name}-ubyte.gz")) for name in names]
+        assert spec == DataSpec(Idx(*files[:2]), Idx(*files[2:]))
+
+    def test_anything_else_is_refused(self, tmp_path: Path):
+        """What is none of these is answered with what would be."""
+        with pytest.raises(UsageError, match="did you mean 'digits'"):
+            data_from_path("digit")
+        with pytest.raises(UsageError, match="has no files train-images"):
+            data_from_path(str(tmp_path))

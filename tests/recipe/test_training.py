@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+
+from archbuilder.errors import Diagnostic, Diagnostics
+from archbuilder.limits import Limits
+from archbuilder.recipe import TrainingSpec, decode_training
+from archbuilder.tree import Plain, Source, Span, from_plain, plain
+
+SPAN = Span(Source("test.yaml", ""), 1, 1, 1, 1)
+LOSS = "SparseCategoricalCrossentropy"
+
+
+def decode(
+    value: Plain, outputs: tuple[str, ...] = ("digit",)
+) -> tuple[TrainingSpec | None, tuple[Diagnostic, ...]]:
+    diagnostics = Diagnostics()
+    spec = decode_training(from_plain(value, SPAN), outputs, Limits(), diagnostics)
+    return spec, diagnostics.errors
+
+
+def right(value: Plain, outputs: tuple[str, ...] = ("digit",)) -> TrainingSpec:
+    spec, errors = decode(value, outputs)
+    assert errors == ()
+    assert spec is not None
+    return spec
+
+
+def test_a_loss_is_enough():
+    """Everything else has a default."""
+    spec = right({"loss": LOSS})
+    assert plain(spec.loss["digit"]) == LOSS
+    assert plain(spec.optimizer) == "Adam"
+    assert (spec.epochs, spec.batch_size, spec.validation, spec.seed) == (10, 32, 0.2, 0)
+
+
+def test_everything_is_read():
+    """Objects nest as layers do, schedules too."""
+    schedule = {"CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 100}}
+    spec = right(
+        {
+            "objective": "supervised",
+            "loss": {"SparseCategoricalCrossentropy": {"from_logits": True}},
+            "optimizer": {"SGD": {"learning_rate": schedule, "momentum": 0.9}},
+            "metrics": ["SparseCategoricalAccuracy", {"SparseTopKCategoricalAccuracy": 3}],
+            "epochs": 3,
+            "batch_size": 8,
+            "validation": 0,
+            "seed": 7,
+            "distribute": "mirrored",
+        }
+    )
+    assert plain(spec.optimizer) == {"SGD": {"learning_rate": schedule, "momentum": 0.9}}
+    assert [plain(metric) for metric in spec.metrics["digit"]] == [
+        "SparseCategoricalAccuracy",
+        {"SparseTopKCategoricalAccuracy": 3},
+    ]
+    assert (spec.epochs, spec.batch_size, spec.validation) == (3, 8, 0)
+    assert (spec.seed, spec.distribute) == (7, "mirrored")
+
+
+def test_several_outputs_are_named():
+    """Losses, weights and metrics stand under the names of outputs; one may be left out."""
+    spec = right(
+        {
+            "loss": {"main": LOSS, "aux": {"CategoricalCrossentropy": {"from_logits": True}}},
+            "loss_weights": {"aux": 0.3},
+            "metrics": {"main": "SparseCategoricalAccuracy"},
+        },
+        ("main", "aux", "features"),
+    )
+    assert list(spec.loss) == ["main", "aux"]
+    assert spec.loss_weights == {"aux": 0.3}
+    assert list(spec.metrics) == ["main"]
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"),
+    [
+        ([], "wrong-form", "'training' is a mapping"),
+        ({}, "missing-key", "which 'loss' to minimise"),
+        ({"loss": LOSS, "epoch": 3}, "unknown-key", "no key 'epoch'"),
+        ({"loss": "SparseCategoricalCrossEntropy"}, "unknown-object", ""),
+        ({"loss": {"digits": LOSS}}, "unknown-output", "no output 'digits'"),
+        ({"loss": LOSS, "loss_weights": {"x": 1}}, "unknown-output", "no output 'x'"),
+        ({"loss": LOSS, "loss_weights": {"digit": -1}}, "out-of-range", "weight of 'digit'"),
+        ({"loss": LOSS, "metrics": ["Acuracy"]}, "unknown-object", ""),
+        (
+            {"loss": LOSS, "metrics": ["CategoricalAccuracy"]},
+            "unknown-value",
+            "takes classes by number",
+        ),
+        ({"loss": LOSS, "optimizer": {"Adam": {"lr": 1}}}, "unknown-argument", ""),
+        ({"loss": LOSS, "epochs": 0}, "out-of-range", "'epochs'"),
+        ({"loss": LOSS, "epochs": True}, "wrong-type", "'epochs'"),
+        ({"loss": LOSS, "validation": 1}, "out-of-range", "'validation'"),
+        ({"loss": LOSS, "distribute": "auot"}, "unknown-value", "'distribute'"),
+        ({"loss": LOSS, "objective": "gan"}, "unknown-value", "'objective'"),
+    ],
+)
+def test_mistakes_have_a_code(value: Plain, code: str, message: str):
+    """Every mistake is reported with its code, and gives no training."""
+    spec, errors = decode(value)
+    assert spec is None
+    assert [error.code for error in errors] == [code]
+    assert message in errors[0].message
+
+
+def test_one_loss_for_several_outputs_is_a_mistake():
+    """Nobody can know which output a lonely loss is for."""
+    _, errors = decode({"loss": LOSS}, ("main", "aux"))
+    assert errors[0].code == "missing-argument"
+    assert "'loss: {main: ..., aux: ...}'" in errors[0].notes[0]
+
+
+def test_all_mistakes_are_reported_at_once():
+    """A user mends a recipe in one go."""
+    _, errors = decode({"loss": "Nothing", "epochs": -1, "sead": 3})
+    assert {error.code for error in errors} == {"unknown-object", "out-of-range", "unknown-key"}

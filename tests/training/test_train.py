@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import archbuilder
+from archbuilder.errors import BlueprintError, RunError, UsageError
+from archbuilder.recipe import read_recipe
+from archbuilder.training import Origin, RunFolder, RunResult, train
+
+HEAD = "archbuilder: 1\nname: net\n"
+DENSE = HEAD + "inputs: {x: [4]}\nlayers: [{Dense: {units: 3, activation: softmax}}]\n"
+TRAINING = (
+    "training: {loss: SparseCategoricalCrossentropy, metrics: [SparseCategoricalAccuracy],"
+    " epochs: 2, batch_size: 8, distribute: none}\n"
+)
+DIGITS = (
+    """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8]}
+layers: [Flatten, Dropout: 0.2, Dense: {units: 10, activation: softmax}]
+data: digits
+"""
+    + TRAINING
+)
+
+
+def run(folder: Path, text: str, *, name: str = "run", report=lambda _: None) -> RunResult:
+    """Write a blueprint, and train what it says."""
+    path = folder / "net.yaml"
+    path.write_text(text)
+    blueprint = archbuilder.load(path)
+    recipe = read_recipe(blueprint)
+    assert recipe.data is not None
+    assert recipe.training is not None
+    return train(
+        blueprint.graphs(),
+        recipe.data,
+        recipe.training,
+        RunFolder.at(folder / name),
+        origin=Origin(text, ("archbuilder", "train")),
+        report=report,
+    )
+
+
+def examples(folder: Path, count: int = 40) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(count, 4)).astype(np.float32)
+    np.savez(folder / "data.npz", x=x, y=x[:, :3].argmax(axis=1), half=x[: count // 2])
+
+
+def test_digits_are_learned(tmp_path: Path):
+    """The network of `make demo` gets more than 97 of 100 held-out digits right."""
+    blueprint = archbuilder.load("digits_cnn")
+    recipe = read_recipe(blueprint)
+    assert recipe.data is not None
+    assert recipe.training is not None
+    result = train(blueprint.graphs(), recipe.data, recipe.training, RunFolder.at(tmp_path / "run"))
+    assert result.held_out["sparse_categorical_accuracy"] > 0.97
+
+
+def test_the_folder_tells_everything(tmp_path: Path):
+    """A run keeps the blueprint, the command, the versions, the numbers and the model."""
+    lines: list[str] = []
+    result = run(tmp_path, DIGITS, report=lines.append)
+    assert {path.name for path in result.folder.iterdir()} == {
+        "blueprint.yaml",
+        "run.json",
+        "history.csv",
+        "history.jsonl",
+        "net.keras",
+    }
+    record = json.loads((result.folder / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["command"] == ["archbuilder", "train"]
+    assert record["versions"]["keras"] == keras.__version__
+    assert record["held_out"] == result.held_out
+    assert len(result.history) == len((result.folder / "history.jsonl").read_text().splitlines())
+    assert "1,438 examples to train on, 359 held out" in lines
+    assert "image: divided by 16" in lines
+
+
+def test_the_saved_model_is_the_trained_one(tmp_path: Path):
+    """Plain Keras loads the file, and finds the weights of the run."""
+    result = run(tmp_path, DIGITS)
+    loaded = keras.saving.load_model(result.files["net"])
+    for mine, theirs in zip(result.models["net"].weights, loaded.weights, strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def test_a_seed_repeats_a_run(tmp_path: Path):
+    """The same seed gives the same weights and the same history, another seed others."""
+    first = run(tmp_path, DIGITS, name="first")
+    second = run(tmp_path, DIGITS, name="second")
+    other = run(tmp_path, DIGITS.replace("epochs: 2", "epochs: 2, seed: 1"), name="other")
+    weights = [result.models["net"].get_weights()[0] for result in (first, second, other)]
+    assert np.array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+    assert first.held_out == second.held_out
+
+
+def test_files_of_a_blueprint_lie_beside_it(tmp_path: Path):
+    """A path in `data` starts at the folder of the blueprint."""
+    examples(tmp_path)
+    result = run(tmp_path, DENSE + "data: {npz: data.npz}\n" + TRAINING)
+    assert result.held_out["loss"] > 0
+
+
+def test_files_outside_are_refused(tmp_path: Path):
+    """A blueprint cannot read what lies outside of its folder."""
+    with pytest.raises(BlueprintError) as caught:
+        run(tmp_path, DENSE + "data: {npz: ../data.npz}\n" + TRAINING)
+    assert [each.code for each in caught.value.diagnostics] == ["outside-folder"]
+
+
+def test_several_inputs_and_outputs(tmp_path: Path):
+    """Arrays are given by name; an output without a loss needs no target."""
+    examples(tmp_path)
+    text = (
+        HEAD
+        + """
+inputs: {left: [4], right: [4]}
+layers:
+  - Concatenate:
+    from: [left, right]
+    name: both
+  - Dense: {units: 3, activation: softmax}
+    name: kind
+  - Dense: 1
+    from: both
+    name: size
+outputs: {kind: kind, size: size, features: both}
+data: {npz: {file: data.npz, inputs: {left: x, right: x}, targets: {kind: y, size: y}}}
+training:
+  loss: {kind: SparseCategoricalCrossentropy, size: MeanSquaredError}
+  loss_weights: {size: 0.1}
+  metrics: {kind: [SparseCategoricalAccuracy]}
+  epochs: 1
+"""
+    )
+    result = run(tmp_path, text)
+    assert {"kind_loss", "size_loss", "kind_sparse_categorical_accuracy"} <= set(result.held_out)
+
+
+def test_a_validation_set_of_its_own(tmp_path: Path):
+    """Where the data has a validation set, all other examples are trained on."""
+    lines: list[str] = []
+    text = DIGITS.replace("data: digits", "data: {train: digits, validation: digits}")
+    run(tmp_path, text, report=lines.append)
+    assert "1,797 examples to train on, 1,797 held out" in lines
+
+
+def test_nothing_held_out(tmp_path: Path):
+    """A share of zero trains on everything, and has nothing to tell at the end."""
+    result = run(tmp_path, DIGITS.replace("epochs: 2", "epochs: 1, validation: 0"))
+    assert result.held_out == {}
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path):
+    """The step is named, and no model of such weights is saved."""
+    text = DIGITS.replace("epochs: 2", "epochs: 2, optimizer: {SGD: {learning_rate: 1e38}}")
+    with pytest.raises(RunError, match=r"the loss became (nan|inf) at step \d+ \(epoch 1, batch"):
+        run(tmp_path, text)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+    assert not (tmp_path / "run" / "net.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("units: 10", "units: 9", "labels .* go from 0 to 9, but the network has 9 classes"),
+        ("[8, 8]", "[9]", r"the shape \[8, 8\], but the network takes \[9\]"),
+        ("SparseCategoricalCrossentropy", "Huber", "what"),
+        ("{image: [8, 8]}", "{image: [8, 8], more: [1]}", "one array for the inputs"),
+    ],
+)
+def test_what_does_not_fit_is_told(tmp_path: Path, old: str, new: str, message: str):
+    """Data that does not fit the network is refused with both sides of it."""
+    with pytest.raises(RunError, match=message):
+        run(tmp_path, DIGITS.replace(old, new))
+
+
+def test_missing_data_file(tmp_path: Path):
+    """A data file that is not there is named."""
+    with pytest.raises((RunError, BlueprintError), match=r"none\.npz"):
+        run(tmp_path, DENSE + "data: {npz: none.npz}\n" + TRAINING)
+
+
+def test_supervised_trains_one_network(tmp_path: Path):
+    """Several networks need an objective of their own."""
+    network = "{inputs: {x: [4]}, layers: [{Dense: 3}]}"
+    text = f"{HEAD}networks: {{a: {network}, b: {network}}}\ndata: digits\n"
+    with pytest.raises((UsageError, BlueprintError)):
+        run(tmp_path, text + TRAINING)
+
+
+MIRRORED = """
+import sys
+import tensorflow as tf
+
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from pathlib import Path
+from tests.training.test_train import DIGITS, run
+
+lines = []
+text = DIGITS.replace("distribute: none", "distribute: mirrored")
+result = run(Path(sys.argv[1]), text, report=lines.append)
+assert "devices: mirrored on 2 CPUs (mirrored)" in lines, lines
+print(result.held_out["loss"])
+"""
+
+
+def test_mirrored_training(tmp_path: Path):
+    """Two devices that share every batch learn the same as one."""
+    alone = run(tmp_path, DIGITS.replace("Dropout: 0.2, ", ""), name="alone")
+    script = MIRRORED.replace("text = DIGITS", "text = DIGITS.replace('Dropout: 0.2, ', '')")
+    (tmp_path / "two").mkdir()
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "two")],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert float(result.stdout) == pytest.approx(alone.held_out["loss"], rel=1e-4)
