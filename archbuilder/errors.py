@@ -114,6 +114,7 @@ class Diagnostics:
         self._maximum = maximum
         self._found: dict[object, Diagnostic] = {}
         self._frame: Frame | None = None
+        self.error_count = 0
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self._found.values())
@@ -135,8 +136,11 @@ class Diagnostics:
             BlueprintError: when there are more mistakes than a person would read.
         """
         key = (diagnostic.code, diagnostic.place, diagnostic.message)
-        self._found.setdefault(key, diagnostic)
-        if len(self.errors) >= self._maximum:
+        if key in self._found:
+            return
+        self._found[key] = diagnostic
+        self.error_count += diagnostic.severity == "error"
+        if self.error_count >= self._maximum:
             raise BlueprintError(self)
 
     def error(
@@ -177,7 +181,7 @@ class Diagnostics:
         Raises:
             BlueprintError: with all errors and warnings so far.
         """
-        if self.errors:
+        if self.error_count:
             raise BlueprintError(self)
 
 
@@ -185,6 +189,10 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that a mistyped `word` most likely stands for, if one is near."""
     by_folded = {candidate.lower().replace("_", ""): candidate for candidate in candidates}
     folded = word[:100].lower().replace("_", "")
+    for candidate in by_folded:
+        # Swapped letters are the commonest slip, and difflib ranks 'for' above 'from' for 'form'.
+        if sorted(candidate) == sorted(folded):
+            return by_folded[candidate]
     close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else None
 

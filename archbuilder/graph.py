@@ -54,7 +54,8 @@ class Node:
     `name` is its path, unique in the graph; `operation` its name in the catalogue (`Conv2D`,
     `ops.transpose`). `inputs` are given to the call in order, as one list where the catalogue says
     that the layer takes a list; `keywords` are given by name (a tuple becomes a list, as for the
-    states of an LSTM); `call` are constants of the call. `shares` names the earlier node whose weights this one uses.
+    states of an LSTM); `call` are constants of the call. `shares` names the earlier node whose
+    weights this one uses.
     """
 
     name: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias, Union
 
-Atom: TypeAlias = Union[None, bool, int, float, str]
+Atom: TypeAlias = Union[bool, int, float, str, None]
 Plain: TypeAlias = Union[Atom, "list[Plain]", "dict[str, Plain]"]
 """What a tree is once its positions are dropped: the data types of JSON."""
 

@@ -1,0 +1,31 @@
+"""Neural network architectures as files: compiles YAML blueprints into Keras models.
+
+Importing this package imports neither Keras nor TensorFlow; compiling does.
+"""
+
+from __future__ import annotations
+
+from archbuilder.api import Blueprint, load
+from archbuilder.errors import (
+    ArchbuilderError,
+    BlueprintError,
+    Diagnostic,
+    InternalError,
+    RunError,
+    UsageError,
+)
+from archbuilder.limits import Limits
+from archbuilder.version import __version__
+
+__all__ = [
+    "ArchbuilderError",
+    "Blueprint",
+    "BlueprintError",
+    "Diagnostic",
+    "InternalError",
+    "Limits",
+    "RunError",
+    "UsageError",
+    "__version__",
+    "load",
+]

@@ -1,0 +1,229 @@
+"""What Python users call: load a blueprint, validate it, compile it.
+
+Whatever needs Keras is imported inside the methods that need it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from archbuilder import library
+from archbuilder.encode import encode
+from archbuilder.errors import Diagnostic, UsageError, nearest, shown
+from archbuilder.graph import Graph
+from archbuilder.limits import Limits
+from archbuilder.params import Given
+from archbuilder.pipeline import (
+    DEFAULT_VARIANT,
+    Choice,
+    evaluate_section,
+    expand_program,
+    read_program,
+    validate_program,
+)
+from archbuilder.program import Program
+from archbuilder.promises import check_promises
+from archbuilder.tree import Plain, Source, Span, Tree, from_plain
+
+if TYPE_CHECKING:
+    import keras
+
+    from archbuilder.backend.analysis import Analysis
+
+
+class Blueprint:
+    """A blueprint that was read and whose names are right.
+
+    Every method takes the parameters of the blueprint by name, and `variant`, a named set of them;
+    parameters go before the variant, and the variant before defaults.
+    """
+
+    def __init__(self, program: Program, limits: Limits, variant: str = DEFAULT_VARIANT) -> None:
+        self._program = program
+        self._limits = limits
+        self._variant = variant
+
+    def __repr__(self) -> str:
+        return f"<Blueprint {self.name!r} from {self._program.document.span.source.name!r}>"
+
+    @property
+    def name(self) -> str:
+        """The name of the blueprint."""
+        return self._program.document.name
+
+    @property
+    def title(self) -> str:
+        """Its title, empty where it has none."""
+        return self._program.document.title
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The papers and tables that it follows."""
+        return self._program.document.references
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The named sets of parameters."""
+        return tuple(self._program.document.variants)
+
+    @property
+    def variant(self) -> str:
+        """The variant that it was loaded with (`resnet:50`)."""
+        return self._variant
+
+    def validate(self, *, variant: str | None = None, **params: Plain) -> tuple[Diagnostic, ...]:
+        """Expand the blueprint, and give what is worth a warning. Needs no Keras.
+
+        Without a variant and parameters, it is expanded with its defaults and every variant.
+
+        Raises:
+            BlueprintError: with every mistake.
+        """
+        if variant is None and not params and self._variant == DEFAULT_VARIANT:
+            return validate_program(self._program, self._limits)
+        choice = self._choice(variant, params)
+        return expand_program(self._program, choice, self._limits).warnings
+
+    def graphs(self, *, variant: str | None = None, **params: Plain) -> Mapping[str, Graph]:
+        """The expanded graph of each network, by its name.
+
+        Raises:
+            BlueprintError: with every mistake.
+        """
+        choice = self._choice(variant, params)
+        return expand_program(self._program, choice, self._limits).graphs
+
+    def expand(self, *, variant: str | None = None, **params: Plain) -> str:
+        """The blueprint with everything resolved, as a blueprint again.
+
+        Raises:
+            BlueprintError: with every mistake.
+        """
+        return encode(self.graphs(variant=variant, **params), name=self.name, title=self.title)
+
+    def analyse(self, *, variant: str | None = None, **params: Plain) -> Mapping[str, Analysis]:
+        """Shapes, parameters, multiply-adds and memory of each network, without weights.
+
+        Raises:
+            BlueprintError: with every mistake, those in shapes as well, or if the blueprint is
+                not what it promises under `expect`.
+        """
+        backend = importlib.import_module("archbuilder.backend")
+        choice = self._choice(variant, params)
+        graphs = expand_program(self._program, choice, self._limits).graphs
+        analyses: dict[str, Analysis] = {
+            name: backend.analyse(graph, self._limits) for name, graph in graphs.items()
+        }
+        check_promises(self._program, choice, analyses)
+        return analyses
+
+    def compile(
+        self, *, variant: str | None = None, **params: Plain
+    ) -> keras.Model | dict[str, keras.Model]:
+        """The Keras model, or several by name where the blueprint has `networks`.
+
+        Several outputs of a model are a dictionary by name.
+
+        Raises:
+            BlueprintError: with every mistake, if the model does not fit the machine's memory,
+                or if it is not what the blueprint promises under `expect`.
+        """
+        backend = importlib.import_module("archbuilder.backend")
+        analyses = self.analyse(variant=variant, **params)
+        graphs = self.graphs(variant=variant, **params)
+        models = {name: backend.build(graph, self._limits) for name, graph in graphs.items()}
+        return models[self.name] if self._program.document.single else models
+
+    def section(
+        self, name: Literal["data", "training"], *, variant: str | None = None, **params: Plain
+    ) -> Tree | None:
+        """The `data` or the `training` of the file with its formulas evaluated, if it has any.
+
+        Raises:
+            BlueprintError: with every mistake in the parameters or the formulas.
+        """
+        document = self._program.document
+        value = document.data if name == "data" else document.training
+        if value is None:
+            return None
+        return evaluate_section(self._program, value, self._choice(variant, params), self._limits)
+
+    def _choice(self, variant: str | None, params: Mapping[str, Plain]) -> Choice:
+        given = tuple(_given(name, value) for name, value in params.items())
+        return Choice(variant or self._variant, given)
+
+
+def load(
+    blueprint: str | PathLike[str],
+    *,
+    limits: Limits | None = None,
+    allow: Sequence[str | PathLike[str]] = (),
+) -> Blueprint:
+    """The blueprint of a file (`squeezenet.yaml`) or of the library (`squeezenet`).
+
+    A variant may stand behind a colon: `squeezenet.yaml:tiny`, `resnet:50`. Files that the
+    blueprint imports lie in its own folder, or in one of the folders that `allow` names.
+
+    Raises:
+        BlueprintError: with every mistake of the file and of what it imports.
+        UsageError: when there is no such file or blueprint.
+    """
+    path, variant = locate(fspath(blueprint))
+    limits = limits or Limits()
+    program = read_program(path, limits, allow=[Path(folder) for folder in allow])
+    return Blueprint(program, limits, variant or DEFAULT_VARIANT)
+
+
+def locate(blueprint: str) -> tuple[Path, str | None]:
+    """The file that a person means by `squeezenet`, `resnet:50` or `nets/my.yaml:tiny`.
+
+    Gives the file and the variant, None where no variant is named.
+
+    Raises:
+        UsageError: when it is no file and the library has none of that name.
+    """
+    head, colon, tail = blueprint.rpartition(":")
+    if _is_file(blueprint) or not colon:
+        head, variant = blueprint, None
+    else:
+        variant = tail
+    if _is_file(head):
+        return Path(head), variant
+    if head in library.names():
+        return library.path(head), variant
+    if os.sep in head:
+        raise UsageError(f"there is no file {shown(head)}")
+    near = nearest(head, library.names())
+    hint = f"did you mean '{near}'?" if near else "'archbuilder list' shows the library"
+    raise UsageError(
+        f"there is no file {shown(head)} here, and no blueprint of that name in the library; {hint}"
+    )
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is meant as a file; one that is missing or unreadable is reported later."""
+    return text.endswith((".yaml", ".yml")) or Path(text).exists()
+
+
+def _given(name: str, value: Plain) -> Given:
+    """A parameter from Python, with a place that shows its value."""
+    text = shown(value)
+    source = Source(f"the parameter '{name}'", text)
+    span = Span(source, 1, 1, 1, len(text) + 1)
+    if not _is_plain(value):
+        raise UsageError(
+            f"the parameter '{name}' is a number, a text, a boolean, None or a list of them,"
+            f" not {text}"
+        )
+    return Given(name, from_plain(value, span), span)
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or type(value) in (bool, int, float, str)

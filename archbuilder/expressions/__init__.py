@@ -1,0 +1,12 @@
+"""`$name` and `$(expression)`: parsed once, evaluated within bounds.
+
+Knows nothing of layers or YAML. Values are numbers, booleans, texts, null and lists; an expression
+reaches no attribute, no object and no function but a few of its own.
+"""
+
+from __future__ import annotations
+
+from archbuilder.expressions.evaluator import FAILED, Failed, evaluate
+from archbuilder.expressions.template import Template, has_formula, parse
+
+__all__ = ["FAILED", "Failed", "Template", "evaluate", "has_formula", "parse"]

@@ -1,0 +1,178 @@
+"""Opens the files that a person or a blueprint names, and no others.
+
+What a person names on the command line may lie anywhere. What a blueprint names lies below a
+folder, and is opened component by component from that folder without following links, so that
+neither `..` nor a link planted between check and use leads out of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from archbuilder.errors import BlueprintError, Diagnostics, nearest, shown
+from archbuilder.limits import Limits
+from archbuilder.tree import Source, Span
+
+_FLAGS: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+_FOLDER_FLAGS: Final = _FLAGS | getattr(os, "O_DIRECTORY", 0)
+_SAFE: Final = re.compile(r"[A-Za-z0-9_. -]+", re.ASCII)
+_REASONS: Final = {
+    errno.ENOENT: "there is no such file",
+    errno.EACCES: "permission denied",
+    errno.EISDIR: "it is a folder",
+    errno.ENOTDIR: "a part of its path is no folder",
+    errno.ELOOP: "links are not followed",
+    errno.ENXIO: "it is no ordinary file",
+}
+
+
+def read_file(path: Path, limits: Limits) -> bytes:
+    """The content of a file that the user names.
+
+    Raises:
+        BlueprintError: when it cannot be read, is no ordinary file, or is too large.
+    """
+    source = Source(str(path), "")
+    span = Span(source, 1, 1, 1, 2)
+    diagnostics = Diagnostics()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            _check_kind(os.fstat(descriptor))
+            return _read(file.fileno(), limits)
+    except OSError as error:
+        _report(diagnostics, error, str(path), span, _suggest(path.parent, path.name))
+    except ValueError as error:
+        diagnostics.error("unreadable-file", f"{shown(str(path))} cannot be read: {error}", span)
+    raise BlueprintError(diagnostics)
+
+
+def read_inside(
+    folder: Path, written: str, span: Span, limits: Limits, *, allow: Sequence[Path] = ()
+) -> tuple[Path, bytes]:
+    """The path and content of a file that a blueprint names, which lies below `folder`.
+
+    `span` is where it names the file. A path that leads out of the folder is taken only if it
+    leads into one of the folders in `allow`, which the user chose.
+
+    Raises:
+        BlueprintError: when the path leads elsewhere, or the file cannot be read.
+    """
+    diagnostics = Diagnostics()
+    parts = _parts(written, span, diagnostics)
+    root, inner = _root(folder, parts, allow)
+    if root is None:
+        diagnostics.error(
+            "outside-folder",
+            f"{shown(written)} leads out of the folder of this file",
+            span,
+            notes=("whoever runs the command can allow a folder with --allow",),
+        )
+        raise BlueprintError(diagnostics)
+    path = root.joinpath(*inner)
+    try:
+        with _opened(root, inner) as descriptor:
+            return path, _read(descriptor, limits)
+    except OSError as error:
+        _report(diagnostics, error, written, span, _suggest(path.parent, path.name))
+    raise BlueprintError(diagnostics)
+
+
+def _parts(written: str, span: Span, diagnostics: Diagnostics) -> list[str]:
+    """The components of a path; raises for what is no relative path of plain names."""
+    parts = [part for part in written.split("/") if part not in ("", ".")]
+    if written.startswith("/") or not parts or not all(map(_SAFE.fullmatch, parts)):
+        diagnostics.error(
+            "outside-folder",
+            f"{shown(written)} is no relative path of plain names",
+            span,
+            notes=("write a path such as ./resnet.yaml or parts/head.yaml",),
+        )
+        raise BlueprintError(diagnostics)
+    return parts
+
+
+def _root(folder: Path, parts: list[str], allow: Sequence[Path]) -> tuple[Path | None, list[str]]:
+    """The folder that may be opened, and the way from there."""
+    if ".." not in parts:
+        return folder, parts
+    target = Path(os.path.normpath(folder.resolve().joinpath(*parts)))
+    for allowed in (each.resolve() for each in allow):
+        if target.is_relative_to(allowed):
+            return allowed, list(target.relative_to(allowed).parts)
+    return None, []
+
+
+@contextmanager
+def _opened(root: Path, parts: list[str]) -> Iterator[int]:
+    """The file descriptor of a file below a folder, with no link on the way."""
+    if os.open not in os.supports_dir_fd:  # pragma: no cover - Windows
+        path = root.joinpath(*parts)
+        if path.resolve() != root.resolve().joinpath(*parts):
+            raise OSError(errno.ELOOP, "links are not followed")
+        descriptor = os.open(path, _FLAGS)
+    else:
+        descriptor = os.open(root, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        for place, part in enumerate(parts):
+            flags = _FLAGS if place == len(parts) - 1 else _FOLDER_FLAGS
+            try:
+                inner = os.open(part, flags, dir_fd=descriptor)
+            finally:
+                os.close(descriptor)
+            descriptor = inner
+    try:
+        status = os.fstat(descriptor)
+        _check_kind(status)
+        if status.st_nlink > 1:
+            raise OSError(errno.ELOOP, "links are not followed")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _check_kind(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.EISDIR, "it is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.ENXIO, "it is no ordinary file")
+
+
+def _read(descriptor: int, limits: Limits) -> bytes:
+    """The content of an open file, one byte more than allowed at most."""
+    most = limits.file_bytes + 1
+    content = b""
+    while len(content) < most and (more := os.read(descriptor, most - len(content))):
+        content += more
+    return content
+
+
+def _report(
+    diagnostics: Diagnostics, error: OSError, written: str, span: Span, suggestion: str | None
+) -> None:
+    reason = _REASONS.get(error.errno or 0, os.strerror(error.errno or 0))
+    missing = error.errno == errno.ENOENT
+    diagnostics.error(
+        "unreadable-file",
+        f"{shown(written)} cannot be read: {reason}",
+        span,
+        suggestion=suggestion if missing else None,
+    )
+
+
+def _suggest(folder: Path, name: str) -> str | None:
+    try:
+        return nearest(name, os.listdir(folder)[:1000])  # noqa: PTH208 - names are all we need
+    except OSError:
+        return None

@@ -1,0 +1,138 @@
+"""Plain YAML scalars by the core schema of YAML 1.2, and YAML's own errors in plain words."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+import yaml
+
+from archbuilder.errors import Diagnostic, Diagnostics, shown
+from archbuilder.limits import Limits
+from archbuilder.tree import Atom, Source, Span
+
+UNPRINTABLE: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    "\ud800-\udfff\ufffe\uffff]"
+)
+"""Control characters, and those that hide or turn the text around them."""
+
+_CONSTANTS: Final[dict[str, bool | None]] = {
+    "": None,
+    "~": None,
+    **dict.fromkeys(("null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_BASED: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_AMBIGUOUS: Final = re.compile(
+    r"[-+]?0[0-9]+(?:\.[0-9]*)?|[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?"
+    r"|[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?|0b[01_]+"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?|="
+)
+
+
+def resolve(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> Atom:
+    """The value of a plain scalar; what readers of YAML disagree about is reported."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if text[0] not in "0123456789+-.=":
+        return text
+    if _AMBIGUOUS.fullmatch(text):
+        diagnostics.error(
+            "ambiguous-value",
+            f"readers of YAML disagree about what {shown(text)} is",
+            span,
+            label="put it in quotes if it is text",
+        )
+        return text
+    if _INTEGER.fullmatch(text) or _BASED.fullmatch(text):
+        return _integer(text, span, limits, diagnostics)
+    if _NOT_FINITE.fullmatch(text):
+        diagnostics.error("invalid-number", f"a number is finite, and {text} is not", span)
+        return None
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if math.isfinite(number):
+            return number
+        diagnostics.error("invalid-number", f"the number {shown(text)} is too large", span)
+        return None
+    return text
+
+
+def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> int | None:
+    if len(text.lstrip("+-")) > limits.digits:
+        diagnostics.error(
+            "invalid-number", f"a whole number has {limits.digits} digits at most", span
+        )
+        return None
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+def check_cut(text: str, span: Span, diagnostics: Diagnostics) -> None:
+    """Report an expression within `{}` or `[]` that a comma or a colon cut in two."""
+    if "$(" not in text:
+        return
+    if text.count("(") > text.count(")"):
+        diagnostics.error(
+            "expression-syntax",
+            "a comma within {} or [] ends the value, so this expression is cut in two",
+            span,
+            label="put the whole value in quotes",
+        )
+
+
+def syntax_mistake(error: yaml.MarkedYAMLError, source: Source) -> Diagnostic:
+    """What is wrong with text that is no YAML, in words for somebody who does not know YAML."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    line = min(line, len(source.lines) - 1)
+    written = source.lines[line]
+    span = Span(source, line + 1, column + 1, line + 1, column + 2)
+    code, message, notes = "yaml-syntax", _sentence(error), _context(error, line)
+    if "${" in written:
+        column = written.index("${")
+        span = Span(source, line + 1, column + 1, line + 1, column + 3)
+        code, message = "expression-syntax", "write $name or $(expression), without curly brackets"
+        notes = ()
+    elif "\t" in written[: len(written) - len(written.lstrip())]:
+        message, notes = "lines are indented with spaces, not with tabs", ()
+    elif "$(" in written and "mapping values" in (error.problem or ""):
+        notes = ("an expression with ': ' in it stands in quotes",)
+    return Diagnostic(code, message, span, notes=notes)
+
+
+_PROBLEMS: Final = (
+    ("mapping values are not allowed", "there is a ':' too many in this line, or a wrong indent"),
+    ("did not find expected ',' or '}'", "a ',' or the closing '}' is missing before this"),
+    ("did not find expected ',' or ']'", "a ',' or the closing ']' is missing before this"),
+    ("did not find expected key", "this line is indented otherwise than those before it"),
+    (
+        "did not find expected '-' indicator",
+        "a '-' is missing here, or the indent is wrong",
+    ),
+    ("could not find expected ':'", "a ':' is missing behind the key in the line before"),
+    ("unexpected end of stream", "the quote that begins here is not closed"),
+    ("cannot start any token", "no value can begin with this character; put it in quotes"),
+    ("did not find expected node content", "a value or a closing bracket is missing here"),
+    ("did not find expected alphabetic", "'&' and '*' have a meaning in YAML; put it in quotes"),
+    ("block sequence entries are not allowed", "a list begins on a line of its own"),
+    ("found duplicate anchor", "this anchor stands here twice"),
+    ("undefined tag handle", "'!' has a meaning in YAML; put the value in quotes"),
+)
+
+
+def _sentence(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "this is no YAML"
+    return next((words for part, words in _PROBLEMS if part in problem), f"no YAML: {problem}")
+
+
+def _context(error: yaml.MarkedYAMLError, line: int) -> tuple[str, ...]:
+    mark = error.context_mark
+    if mark is None or mark.line == line:
+        return ()
+    return (f"{error.context} that begins in line {mark.line + 1}",)

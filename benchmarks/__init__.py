@@ -1,0 +1,1 @@
+"""Speed and memory of archbuilder beside plain Keras, as ratios measured side by side."""

@@ -1,0 +1,32 @@
+"""Runs every benchmark: `make bench`, or `python -m benchmarks --rounds 3 compile`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from benchmarks import compiling, memory, scaling, validating
+
+BENCHMARKS = {
+    "compile": compiling.report,
+    "memory": memory.report,
+    "validate": validating.report,
+    "scaling": scaling.report,
+}
+
+
+def main() -> None:
+    """Print the tables that were asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], default=list(BENCHMARKS))
+    parser.add_argument("--rounds", type=int, default=7, help="turns that each side takes")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        print(f"\n## {name}\n")
+        BENCHMARKS[name](arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
