@@ -1,0 +1,7 @@
+"""The command `archbuilder`: one file for each of its commands."""
+
+from __future__ import annotations
+
+from archbuilder.cli.application import main
+
+__all__ = ["main"]

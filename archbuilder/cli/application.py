@@ -1,0 +1,149 @@
+"""The command itself: its subcommands, and the one place where errors become output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from archbuilder.cli.compile import compile_command
+from archbuilder.cli.console import Console, prepare_streams
+from archbuilder.cli.expand import expand_command
+from archbuilder.cli.explain import explain_command
+from archbuilder.cli.list import list_command
+from archbuilder.cli.new import new_command
+from archbuilder.cli.schema import schema_command
+from archbuilder.cli.show import show_command
+from archbuilder.cli.train import train_command
+from archbuilder.cli.validate import validate_command
+from archbuilder.errors import ArchbuilderError, BlueprintError, nearest, shown
+from archbuilder.version import __version__
+
+INTERRUPTED: Final = 130
+"""What shells give for a command that Ctrl-C ended."""
+BROKEN_PIPE: Final = 141
+"""What shells give for a command whose reader went away."""
+DEBUG_VARIABLE: Final = "ARCHBUILDER_DEBUG"
+
+_COMMANDS: Final[tuple[click.Command, ...]] = (
+    new_command,
+    validate_command,
+    show_command,
+    compile_command,
+    train_command,
+    expand_command,
+    list_command,
+    explain_command,
+    schema_command,
+)
+
+
+class _Application(click.Group):
+    """A group that lists its commands in the order in which a person meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.commands and not name.startswith("-"):
+            near = nearest(name, self.commands)
+            hint = f"; did you mean '{near}'?" if near else ""
+            raise click.UsageError(f"there is no command {shown(name)}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Application,
+    commands=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Begin with:  archbuilder new lenet.yaml  and  archbuilder show lenet.yaml",
+)
+@click.version_option(__version__, message="archbuilder %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of a mistake in archbuilder.")
+@click.pass_obj
+def application(console: Console, debug: bool) -> None:  # noqa: FBT001 - click gives flags so
+    """Compile YAML blueprints of neural networks into Keras models.
+
+    A BLUEPRINT is a file, or the name of one in the library (see 'archbuilder list'). Behind a
+    colon stands one of its variants: resnet:50, or my.yaml:tiny.
+    """
+    console.debug = debug or os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit code: 0 fine, 1 the run failed, 2 the input is wrong."""
+    prepare_streams()
+    console = Console(tuple(sys.argv[1:] if arguments is None else arguments))
+    try:
+        result = application.main(
+            args=list(console.arguments),
+            prog_name="archbuilder",
+            obj=console,
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except BlueprintError as error:
+        console.show(error.diagnostics)
+        return error.exit_code
+    except ArchbuilderError as error:
+        console.fail(str(error))
+        return error.exit_code
+    except click.ClickException as error:
+        return _show_usage(console, error)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
+        return _show_own_mistake(console, error)
+    return result if isinstance(result, int) else 0
+
+
+def _show_usage(console: Console, error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        console.remark(error.format_message())
+        return error.exit_code
+    console.fail(error.format_message())
+    context = getattr(error, "ctx", None)
+    if isinstance(context, click.Context):
+        console.remark(f"'{context.command_path} --help' tells how it is used.")
+    return error.exit_code
+
+
+def _show_own_mistake(console: Console, error: Exception) -> int:
+    if console.debug:
+        traceback.print_exception(error)
+    console.fail(f"this is a mistake in archbuilder, please report it: {_reference(error)}")
+    if not console.debug:
+        console.remark("'archbuilder --debug ...' shows where it happened.")
+    return ArchbuilderError.exit_code
+
+
+def _reference(error: Exception) -> str:
+    """What a report needs most: the version, the kind of error, and the last lines of ours."""
+    package = Path(__file__).resolve().parent.parent
+    places = []
+    for frame in traceback.extract_tb(error.__traceback__):
+        with contextlib.suppress(ValueError):
+            file = Path(frame.filename).resolve().relative_to(package)
+            places.append(f"{file.as_posix()}:{frame.lineno}")
+    where = " < ".join(reversed(places[-3:])) or "a library"
+    versions = f"archbuilder {__version__}, Python {platform.python_version()}"
+    return f"{type(error).__name__} in {where} ({versions})"
+
+
+def _forget_output() -> None:
+    """Let the interpreter flush into nothing when it ends, instead of complaining."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,130 @@
+"""`archbuilder compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import click
+
+from archbuilder.cli.command import Command
+from archbuilder.cli.console import Console
+from archbuilder.cli.options import Wanted, takes_blueprint
+from archbuilder.cli.quiet import silence_tensorflow
+from archbuilder.cli.writing import check_target, replacing
+from archbuilder.errors import UsageError, shown
+from archbuilder.escaping import for_terminal
+from archbuilder.report import overview
+from archbuilder.tables import size
+
+if TYPE_CHECKING:
+    import keras
+
+ModelFormat: TypeAlias = Literal["keras", "json"]
+FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
+
+
+@click.command(
+    "compile",
+    cls=Command,
+    examples=(
+        "archbuilder compile lenet.yaml -o lenet.keras",
+        "archbuilder compile resnet:50 --set classes=10 -o resnet.keras",
+        "archbuilder compile lenet.yaml -o lenet.json",
+        "archbuilder compile gan.yaml -o models/ --format keras",
+        "archbuilder compile lenet.yaml --dry-run",
+    ),
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Where the model goes: a file, or a folder for a blueprint of several networks.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="'keras' is the model with its (untrained) weights, 'json' its architecture alone. "
+    "Without it, the ending of FILE decides.",
+)
+@click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
+@takes_blueprint
+@click.pass_obj
+def compile_command(
+    console: Console,
+    *,
+    wanted: Wanted,
+    blueprint: str,
+    output: Path | None,
+    form: ModelFormat | None,
+    dry_run: bool,
+) -> None:
+    """Compile a blueprint into a Keras model.
+
+    The file opens in any program with keras.saving.load_model("FILE"). What the blueprint promises
+    under 'expect' is checked first. A blueprint of several networks becomes several files.
+    """
+    if output is None and not dry_run:
+        raise UsageError("say where the model goes, as in -o model.keras, or give --dry-run")
+    loaded = wanted.load(blueprint)
+    variant = wanted.variant_of(loaded)
+    console.show(loaded.validate(variant=variant, **wanted.params))
+    networks = tuple(loaded.graphs(variant=variant, **wanted.params))
+    single = networks == (loaded.name,)
+    targets = {} if output is None else _targets(networks, output, form, single=single)
+    silence_tensorflow()
+    analyses = loaded.analyse(variant=variant, **wanted.params)
+    console.say("\n\n".join(overview(analysis) for analysis in analyses.values()))
+    if dry_run:
+        console.say("nothing is written: --dry-run")
+        return
+    models = loaded.compile(variant=variant, **wanted.params)
+    _write(console, models if isinstance(models, dict) else {networks[0]: models}, targets)
+
+
+def _targets(
+    networks: tuple[str, ...], output: Path, form: ModelFormat | None, *, single: bool
+) -> dict[str, Path]:
+    """The file of each network, all of them found writable."""
+    if single:
+        _check_suffix(output, form)
+        check_target(output)
+        return {networks[0]: output}
+    if not output.is_dir() and (output.exists() or output.suffix):
+        raise UsageError(
+            f"the blueprint has {len(networks)} networks ({', '.join(networks)}), so that the "
+            f"output is a folder, as in -o models/, not {shown(str(output))}"
+        )
+    targets = {name: output / f"{name}.{form or 'keras'}" for name in networks}
+    for target in targets.values() if output.is_dir() else [output]:
+        check_target(target)
+    return targets
+
+
+def _check_suffix(output: Path, form: ModelFormat | None) -> None:
+    """Keras goes by the ending .keras; an architecture may stand in any other file."""
+    suffix = output.suffix.removeprefix(".")
+    if form is None and suffix not in FORMATS:
+        raise UsageError(
+            f"{shown(output.name)} ends neither in .keras, for a model, nor in .json, for its "
+            "architecture alone"
+        )
+    if form is not None and (form == "keras") != (suffix == "keras"):
+        raise UsageError(f"--format {form} does not fit the ending of {shown(output.name)}")
+
+
+def _write(
+    console: Console, models: Mapping[str, keras.Model], targets: Mapping[str, Path]
+) -> None:
+    for name, model in models.items():
+        path = targets[name]
+        path.parent.mkdir(exist_ok=True)
+        with replacing(path) as beside:
+            if path.suffix == ".keras":
+                model.save(beside)
+            else:
+                beside.write_text(model.to_json(indent=2), encoding="utf-8")
+        console.say(f"wrote {for_terminal(str(path))} ({size(path.stat().st_size)})")

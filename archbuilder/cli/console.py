@@ -1,0 +1,63 @@
+"""Where a command writes: results to the standard output, everything else to the error output."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import click
+
+from archbuilder.errors import Diagnostic
+from archbuilder.escaping import for_terminal
+from archbuilder.rendering import Format, render
+
+
+@dataclass(slots=True)
+class Console:
+    """How a command speaks. `errors` is the form that mistakes are shown in."""
+
+    arguments: tuple[str, ...] = ()
+    """The command line, for records of what was done."""
+    errors: Format = "text"
+    debug: bool = False
+
+    def say(self, text: str) -> None:
+        """Write a result. Text from elsewhere in it is escaped already."""
+        click.echo(text)
+
+    def remark(self, text: str) -> None:
+        """Tell something beside the result; it may quote what others wrote."""
+        click.echo("\n".join(for_terminal(line) for line in text.split("\n")), err=True)
+
+    def fail(self, message: str) -> None:
+        """Tell why the command did not do what it was asked to."""
+        self.remark(f"error: {message}")
+
+    def show(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Show mistakes on the error output."""
+        text = render(diagnostics, self.errors, colour=_has_colours())
+        if text:
+            click.echo(text, err=True)
+
+    def publish(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Show mistakes as the result of the command, where a program asked for them."""
+        text = render(diagnostics, self.errors)
+        if text:
+            click.echo(text)
+
+
+def prepare_streams() -> None:
+    """Let a terminal that lacks a character show its number instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _has_colours() -> bool:
+    # An empty NO_COLOR counts as unset: https://no-color.org
+    return (
+        sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )

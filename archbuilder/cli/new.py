@@ -1,0 +1,72 @@
+"""`archbuilder new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from archbuilder import library
+from archbuilder.cli.command import Command
+from archbuilder.cli.console import Console
+from archbuilder.cli.writing import write_text
+from archbuilder.errors import UsageError, shown
+
+START: Final = """\
+archbuilder: 1
+title: A small convolutional network
+
+params:
+  classes: 10
+  filters: [32, 64]
+
+blocks:
+  stage:                        # a block: reusable steps with parameters of their own
+    params: {filters: }         # no default, so whoever uses the block gives a value
+    layers:
+      - Conv2D: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}
+      - BatchNormalization
+      - ReLU
+      - MaxPooling2D: 2         # one bare value is the first argument
+
+inputs:
+  image: [28, 28, 1]            # without the batch axis
+
+layers:                         # every layer of Keras, with the arguments that Keras gives it
+  - for: {width: $filters}
+    layers:
+      - stage: $width
+  - GlobalAveragePooling2D
+  - Dropout: 0.5
+  - Dense: {units: $classes, activation: softmax}
+
+variants:                       # named sets of parameters
+  tiny: {filters: [8, 16]}
+"""
+
+
+@click.command(
+    "new",
+    cls=Command,
+    examples=(
+        "archbuilder new mine.yaml",
+        "archbuilder new mine.yaml --from lenet",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--from",
+    "origin",
+    metavar="NAME",
+    help="Begin with a copy of a blueprint of the library (see 'archbuilder list').",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.pass_obj
+def new_command(console: Console, *, file: Path, origin: str | None, force: bool) -> None:
+    """Write a blueprint to begin with."""
+    if file.exists() and not file.is_dir() and not force:
+        raise UsageError(f"{shown(str(file))} is there already; --force replaces it")
+    text = START if origin is None else library.path(origin).read_text(encoding="utf-8")
+    write_text(file, text)
+    console.say(f"wrote {shown(str(file))}; look at it with: archbuilder show {file!s:a}")

@@ -1,0 +1,34 @@
+"""`archbuilder schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archbuilder.cli.command import Command
+from archbuilder.cli.console import Console
+
+
+@click.command(
+    "schema",
+    cls=Command,
+    examples=("archbuilder schema -o blueprint-v1.schema.json",),
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write to a file instead of the standard output.",
+)
+@click.pass_obj
+def schema_command(console: Console, *, output: Path | None) -> None:
+    """Write the JSON Schema of blueprints, for editors.
+
+    With it an editor completes layers and their arguments, and marks mistakes while you type. For
+    VS Code with the YAML extension, a blueprint begins with the comment
+
+    # yaml-language-server: $schema=./blueprint-v1.schema.json
+    """
+    raise NotImplementedError

@@ -1,0 +1,116 @@
+"""`archbuilder validate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from archbuilder.api import Blueprint
+from archbuilder.cli.command import Command
+from archbuilder.cli.console import Console
+from archbuilder.cli.options import Wanted, set_errors, takes_choice
+from archbuilder.cli.quiet import silence_tensorflow
+from archbuilder.errors import BlueprintError, Diagnostic, UsageError, shown
+from archbuilder.pipeline import DEFAULT_VARIANT
+from archbuilder.rendering import FORMATS, summary
+
+SUFFIXES: Final = (".yaml", ".yml")
+_NOT_TO_BUILD: Final = ("missing-key", "missing-parameter")
+
+
+@click.command(
+    "validate",
+    cls=Command,
+    examples=(
+        "archbuilder validate lenet.yaml",
+        "archbuilder validate blueprints/ --shapes",
+        "archbuilder validate resnet:50 --set classes=10",
+        "archbuilder validate blueprints/ --format github",
+    ),
+)
+@click.argument("blueprints", nargs=-1, required=True, metavar="BLUEPRINT...")
+@click.option("--shapes", is_flag=True, help="Let Keras check all shapes too; takes seconds.")
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    expose_value=False,
+    callback=set_errors,
+    help="The same as --errors.",
+)
+@takes_choice
+@click.pass_obj
+def validate_command(
+    console: Console, *, blueprints: tuple[str, ...], shapes: bool, wanted: Wanted
+) -> None:
+    """Find all mistakes in blueprints.
+
+    Each BLUEPRINT is a file, a folder with files in it, or a name of the library. Without
+    --variant and --set, all variants are checked. As 'json' and 'github' mistakes go to the
+    standard output, for editors and continuous integration; 'json' is a list, empty if all is well.
+    """
+    if shapes:
+        silence_tensorflow()
+    names = list(_files(blueprints))
+    found: dict[object, Diagnostic] = {}
+    for name in names:
+        for diagnostic in _mistakes(name, wanted, shapes=shapes):
+            # A file that several import is read for each of them.
+            key = (diagnostic.code, diagnostic.place, diagnostic.message)
+            found.setdefault(key, diagnostic)
+    _report(console, len(names), tuple(found.values()))
+
+
+def _files(blueprints: Iterable[str]) -> Iterator[str | Path]:
+    for name in blueprints:
+        folder = Path(name)
+        if not folder.is_dir():
+            yield name
+            continue
+        files = sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES)
+        if not files:
+            raise UsageError(f"there is no .yaml file in the folder {shown(name)}")
+        yield from files
+
+
+def _mistakes(name: str | Path, wanted: Wanted, *, shapes: bool) -> tuple[Diagnostic, ...]:
+    try:
+        blueprint = wanted.load(name)
+        variant = wanted.variant_of(blueprint)
+        every = variant == DEFAULT_VARIANT and wanted.variant is None and not wanted.params
+        warnings = blueprint.validate(variant=None if every else variant, **wanted.params)
+        if not shapes:
+            return warnings
+        variants = (variant, *blueprint.variants) if every else (variant,)
+        return (*warnings, *_shape_mistakes(blueprint, variants, wanted))
+    except BlueprintError as error:
+        return error.diagnostics
+
+
+def _shape_mistakes(
+    blueprint: Blueprint, variants: Iterable[str], wanted: Wanted
+) -> Iterator[Diagnostic]:
+    """What Keras finds in variants that are right otherwise."""
+    for variant in variants:
+        try:
+            blueprint.analyse(variant=variant, **wanted.params)
+        except BlueprintError as error:
+            found = error.diagnostics
+            # A file of blocks, or one whose parameters have no defaults, has nothing to build.
+            if not all(diagnostic.code in _NOT_TO_BUILD for diagnostic in found):
+                yield from found
+
+
+def _report(console: Console, count: int, found: tuple[Diagnostic, ...]) -> None:
+    errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
+    if console.errors != "text":
+        console.publish(found)
+    else:
+        console.show(found)
+        if not errors:
+            what = "the blueprint is fine" if count == 1 else f"all {count} blueprints are fine"
+            console.say(f"{what}, with {summary(found)}" if found else what)
+    if errors:
+        click.get_current_context().exit(BlueprintError.exit_code)

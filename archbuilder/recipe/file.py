@@ -1,0 +1,35 @@
+"""A recipe in a file of its own, so that one architecture serves many data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from archbuilder.decode.form import Form
+from archbuilder.errors import Diagnostics
+from archbuilder.files import read_file
+from archbuilder.graph import Graph
+from archbuilder.limits import Limits
+from archbuilder.recipe.reading import decode_recipe
+from archbuilder.recipe.spec import Recipe
+from archbuilder.source import read_text
+
+_KEYS: Final = ("archbuilder", "data", "training")
+
+
+def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recipe:
+    """What a file with `data`, `training` or both says for networks.
+
+    Raises:
+        BlueprintError: with every mistake in it.
+    """
+    diagnostics = Diagnostics()
+    form = Form(limits, diagnostics)
+    tree = read_text(read_file(path, limits), str(path), limits)
+    mapping = form.mapping(tree, "a recipe", of="a mapping with 'data' and 'training'")
+    sections = {
+        entry.key: entry.value for entry in form.known(mapping, _KEYS, "a recipe")
+    } if mapping else {}  # fmt: skip
+    diagnostics.raise_errors()
+    return decode_recipe(sections.get("data"), sections.get("training"), graphs, limits)

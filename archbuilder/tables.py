@@ -1,0 +1,49 @@
+"""Tables of plain text, and numbers as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from archbuilder.escaping import columns as columns_of
+
+_GAP: Final = "  "
+_BINARY_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; numbers stand to the right."""
+
+    title: str
+    right: bool = False
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table with its head, aligned as a terminal shows them."""
+    lines = [tuple(column.title for column in columns), *(tuple(row) for row in rows)]
+    widths = [max(columns_of(line[index]) for line in lines) for index in range(len(columns))]
+    return [_line(columns, widths, cells) for cells in lines]
+
+
+def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:
+    padded = []
+    for column, wide, cell in zip(columns, widths, cells, strict=True):
+        blank = " " * (wide - columns_of(cell))
+        padded.append(blank + cell if column.right else cell + blank)
+    return _GAP.join(padded).rstrip()
+
+
+def count(number: int) -> str:
+    """A whole number with separators: `1,248,424`."""
+    return f"{number:,}"
+
+
+def size(number: int) -> str:
+    """A number of bytes: `4.8 MiB`."""
+    value, unit = float(number), 0
+    while value >= 1023.95 and unit < len(_BINARY_UNITS) - 1:
+        value /= 1024
+        unit += 1
+    return f"{number} B" if unit == 0 else f"{value:,.1f} {_BINARY_UNITS[unit]}"

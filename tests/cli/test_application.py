@@ -1,0 +1,189 @@
+"""The command as a whole: help, mistyped commands, and errors of every kind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from archbuilder import InternalError, RunError
+from archbuilder.cli import application
+from archbuilder.version import __version__
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+COMMANDS = (
+    "new",
+    "validate",
+    "show",
+    "compile",
+    "train",
+    "expand",
+    "list",
+    "explain",
+    "schema",
+)
+
+
+def test_version(run: Run) -> None:
+    """--version names the command and its version."""
+    assert run("--version").out == f"archbuilder {__version__}\n"
+
+
+def test_help_lists_the_commands_in_the_order_of_work(run: Run) -> None:
+    """A person finds the way by --help alone."""
+    out = run("--help").out
+    listed = out.partition("Commands:\n")[2]
+    lines = re.findall(r"^  ([a-z]+)", listed, re.MULTILINE)
+    assert tuple(lines[: len(COMMANDS)]) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(run: Run, command: str) -> None:
+    """Each help text ends with whole command lines of that command."""
+    result = run(command, "--help")
+    assert result.code == 0
+    examples = result.out.partition("Examples:\n")[2].splitlines()
+    assert examples
+    assert all(line.startswith("  archbuilder ") for line in examples)
+    assert any(line.startswith(f"  archbuilder {command}") for line in examples)
+
+
+def test_without_a_command_the_help_is_shown(run: Run) -> None:
+    """Nothing to do is a wrong command line."""
+    result = run()
+    assert result.code == 2
+    assert "Commands:" in result.err
+
+
+def test_a_mistyped_command_gets_a_suggestion(run: Run) -> None:
+    """The near name is told, and where the help is."""
+    result = run("complie", "lenet.yaml")
+    assert result.code == 2
+    assert "did you mean 'compile'?" in result.err
+    assert "'archbuilder --help' tells how it is used." in result.err
+    assert result.out == ""
+
+
+def test_a_mistyped_option_gets_a_suggestion(run: Run) -> None:
+    """The near option is told, and where the help of the command is."""
+    result = run("compile", "lenet.yaml", "--ouput", "x.keras")
+    assert result.code == 2
+    assert "--output" in result.err
+    assert "'archbuilder compile --help'" in result.err
+
+
+def test_hostile_arguments_are_shown_harmless(run: Run) -> None:
+    """A terminal is told nothing by a name on the command line."""
+    for arguments in (("\x1b[2J",), ("show", "\x1b[2J"), ("explain", "\x1b[2J")):
+        result = run(*arguments)
+        assert result.code == 2
+        assert "\x1b" not in result.err
+
+
+@click.command("fail")
+@click.pass_obj
+def _failing(_: object) -> None:
+    raise _failing.error  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> click.Command:
+    """A command of the application that raises its attribute `error`."""
+    commands = {**application.application.commands, "fail": _failing}
+    monkeypatch.setattr(application.application, "commands", commands)
+    return _failing
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), InternalError("x"), OSError("x")])
+def test_our_own_mistakes_ask_for_a_report(
+    run: Run, failing: click.Command, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No traceback, a reference to put into the report, and how to see more."""
+    monkeypatch.delenv("ARCHBUILDER_DEBUG", raising=False)
+    failing.error = error  # type: ignore[attr-defined]
+    result = run("fail")
+    assert result.code == 1
+    assert "this is a mistake in archbuilder, please report it" in result.err
+    assert type(error).__name__ in result.err
+    assert "archbuilder --debug" in result.err
+
+
+def test_debug_shows_where_it_happened(
+    failing: click.Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option and the environment variable do the same."""
+    failing.error = KeyError("x")  # type: ignore[attr-defined]
+    assert application.main(["--debug", "fail"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    monkeypatch.setenv("ARCHBUILDER_DEBUG", "1")
+    assert application.main(["fail"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_failed_run_is_no_mistake_of_ours(run: Run, failing: click.Command) -> None:
+    """Exit code 1 and the message alone."""
+    failing.error = RunError("the disk is full")  # type: ignore[attr-defined]
+    result = run("fail")
+    assert (result.code, result.err) == (1, "error: the disk is full\n")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_an_interrupt_is_quiet(run: Run, failing: click.Command, error: BaseException) -> None:
+    """Ctrl-C ends the command with 130 and no message."""
+    failing.error = error  # type: ignore[attr-defined]
+    result = run("fail")
+    assert result.code == 130
+    assert result.err.strip() == ""
+
+
+def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "archbuilder", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """`archbuilder schema | head -1` says nothing on the error output."""
+    with start("schema") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == application.BROKEN_PIPE
+
+
+def test_a_narrow_terminal_gets_numbers_for_letters(lenet: Path) -> None:
+    """An output that lacks a character is no reason to fail."""
+    lenet.write_text(lenet.read_text().replace("A small network", "réseau 漢"))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    with start("expand", str(lenet), env=environment) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert "\\xe9" in out
+
+
+def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
+    """A signal in the middle of the work, not only at a convenient place."""
+    path = tmp_path / "long.yaml"
+    path.write_text("archbuilder: 1\ninputs: {x: [3]}\nlayers:\n" + "  - Dense: 1\n" * 20_000)
+    with start("validate", str(path)) as process:
+        time.sleep(0.7)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert (process.returncode, err.strip()) == (application.INTERRUPTED, "")

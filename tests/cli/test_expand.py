@@ -1,0 +1,36 @@
+"""`archbuilder expand`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+
+def test_the_result_is_a_blueprint_without_blocks(run: Run, lenet: Path, tmp_path: Path) -> None:
+    """Parameters, blocks and loops are gone, and expanding it again changes nothing."""
+    result = run("expand", lenet, "--set", "classes=3")
+    assert result.code == 0
+    assert "$" not in result.out
+    assert "blocks:" not in result.out
+    again = tmp_path / "again.yaml"
+    assert run("expand", lenet, "--set", "classes=3", "-o", again).out == ""
+    assert again.read_text() == result.out
+    assert run("expand", again).out == result.out
+
+
+def test_a_variant(run: Run, lenet: Path) -> None:
+    """Behind a colon or as an option, it is the same."""
+    assert run("expand", f"{lenet}:large") == run("expand", lenet, "--variant", "large")
+    assert "1000" in run("expand", f"{lenet}:large").out
+
+
+def test_mistakes(run: Run, wrong: Path, tmp_path: Path) -> None:
+    """Nothing is written for a blueprint with mistakes."""
+    output = tmp_path / "out.yaml"
+    result = run("expand", wrong, "-o", output, "--errors", "json")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("[")
+    assert not output.exists()

@@ -1,0 +1,49 @@
+"""`archbuilder new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from archbuilder import library
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+
+def test_the_beginning_has_no_mistake(run: Run, tmp_path: Path) -> None:
+    """What a person starts from passes, and every variant of it builds."""
+    path = tmp_path / "mine.yaml"
+    assert run("new", path).code == 0
+    assert run("validate", path, "--shapes").out == "the blueprint is fine\n"
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_a_copy_from_the_library_has_no_mistake(run: Run, tmp_path: Path, name: str) -> None:
+    """With all that it imports."""
+    path = tmp_path / "mine.yaml"
+    assert run("new", path, "--from", name).code == 0
+    assert run("validate", path).code == 0
+
+
+def test_a_file_that_is_there_is_kept(run: Run, lenet: Path) -> None:
+    """Unless it is to be replaced."""
+    before = lenet.read_text()
+    result = run("new", lenet)
+    assert result.code == 2
+    assert "--force" in result.err
+    assert lenet.read_text() == before
+    assert run("new", lenet, "--force").code == 0
+    assert lenet.read_text() != before
+
+
+def test_what_cannot_be_done_is_told(run: Run, tmp_path: Path) -> None:
+    """A folder, a missing folder, an unknown name of the library."""
+    assert "is a folder" in run("new", tmp_path).err
+    assert "no folder" in run("new", tmp_path / "missing" / "a.yaml").err
+    result = run("new", tmp_path / "a.yaml", "--from", "nothing")
+    assert result.code == 2
+    assert "'archbuilder list'" in result.err
+    assert not (tmp_path / "a.yaml").exists()

@@ -1,0 +1,183 @@
+"""`archbuilder validate`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+
+def test_a_blueprint_without_mistakes(run: Run, lenet: Path) -> None:
+    """One line, and exit code 0."""
+    result = run("validate", lenet)
+    assert (result.code, result.out, result.err) == (0, "the blueprint is fine\n", "")
+
+
+def test_a_mistake_is_shown_on_the_error_output(run: Run, wrong: Path) -> None:
+    """With its source line, and exit code 2."""
+    result = run("validate", wrong)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error[unknown-argument]: ")
+    assert f"--> {wrong}:5:13" in result.err
+    assert result.err.endswith("\n1 error\n")
+
+
+def test_json_goes_to_the_standard_output(run: Run, wrong: Path, lenet: Path) -> None:
+    """A list for programs, empty where all is well."""
+    result = run("validate", "--format", "json", wrong)
+    assert (result.code, result.err) == (2, "")
+    (mistake,) = json.loads(result.out)
+    assert (mistake["code"], mistake["line"], mistake["suggestion"]) == (
+        "unknown-argument",
+        5,
+        "units",
+    )
+    assert run("validate", "--errors", "json", lenet).out == "[]\n"
+
+
+def test_github_gets_annotations(run: Run, wrong: Path) -> None:
+    """One workflow command for each mistake."""
+    result = run("validate", "--format", "github", wrong)
+    assert result.code == 2
+    assert result.out.startswith(f"::error file={wrong},line=5,col=13,title=unknown-argument::")
+    assert result.out.count("\n") == 1
+
+
+def test_folders_are_searched(run: Run, tmp_path: Path, wrong: Path, lenet: Path) -> None:
+    """Every .yaml and .yml below, and all mistakes in one go."""
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "other.yml").write_text(wrong.read_text())
+    (tmp_path / "notes.txt").write_text("no blueprint")
+    result = run("validate", tmp_path)
+    assert result.code == 2
+    assert result.err.endswith("\n2 errors\n")
+    assert f"{tmp_path}/deep/er/other.yml:5:13" in result.err
+    wrong.unlink()
+    (tmp_path / "deep" / "er" / "other.yml").write_text(lenet.read_text())
+    assert run("validate", tmp_path).out == "all 2 blueprints are fine\n"
+
+
+def test_a_mistake_in_an_imported_file_is_shown_once(run: Run, tmp_path: Path) -> None:
+    """However many blueprints import it."""
+    (tmp_path / "a.yaml").write_text("archbuilder: 1\nblocks:\n  x: {layers: [Dens: 3]}\n")
+    text = "archbuilder: 1\nimports: {a: ./a.yaml}\ninputs: {x: [3]}\nlayers: [a.x]\n"
+    (tmp_path / "b.yaml").write_text(text)
+    (tmp_path / "c.yaml").write_text(text)
+    result = run("validate", tmp_path)
+    assert result.err.count("error[") == 1
+
+
+def test_a_warning_does_not_fail(run: Run, tmp_path: Path) -> None:
+    """It is shown and counted, and the exit code is 0."""
+    path = tmp_path / "net.yaml"
+    path.write_text("archbuilder: 1\nparams: {a: 1}\ninputs: {x: [3]}\nlayers: [Flatten]\n")
+    result = run("validate", path)
+    assert (result.code, result.out) == (0, "the blueprint is fine, with 1 warning\n")
+    assert "warning[unused-parameter]" in result.err
+
+
+def test_all_variants_are_checked_unless_one_is_chosen(run: Run, tmp_path: Path) -> None:
+    """A mistake that only one of them has is found."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archbuilder: 1\nparams: {groups: 2}\ninputs: {x: [3]}\n"
+        "layers: [Dense: $(8 // groups)]\nvariants: {none: {groups: 0}}\n"
+    )
+    assert run("validate", path).code == 2
+    assert run("validate", f"{path}:none").code == 2
+    assert run("validate", path, "--variant", "none").code == 2
+    assert run("validate", path, "--variant", "default").code == 0
+    assert run("validate", path, "--variant", "none", "--set", "groups=4").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("nowhere.yaml",), "nowhere.yaml"),
+        (("nowhere",), "no blueprint of that name"),
+        (("LENET:nothing",), "has no variant 'nothing'"),
+        (("LENET", "--variant", "lrge"), "did you mean 'large'?"),
+        (("LENET:large", "--variant", "default"), "variant"),
+        (("LENET", "--set", "clases=3"), "did you mean 'classes'?"),
+        (("LENET", "--set", "classes=many"), "--set classes"),
+        (("LENET", "--set", "classes"), "--set takes name=value"),
+        (("LENET", "--set", "variant=large"), "--variant"),
+        (("LENET", "--set", "self=large"), "self"),
+        (("LENET", "--set", "classes=[1"), "yaml-syntax"),
+        (("LENET", "--limit", "steps=2"), "error[limit]"),
+        (("LENET", "--limit", "stps=2"), "stps"),
+        (("LENET", "--allow", "nowhere"), "nowhere"),
+        (("LENET", "--errors", "xml"), "'text', 'json', 'github'"),
+        (("EMPTY",), "no .yaml file"),
+        (("BINARY",), "error[encoding]"),
+        ((), "BLUEPRINT"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    run: Run, lenet: Path, tmp_path: Path, arguments: tuple[str, ...], text: str
+) -> None:
+    """Exit code 2 and one message that names what was wrong."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "binary.yaml").write_bytes(bytes(range(128, 256)))
+    places = {
+        "LENET": str(lenet),
+        "EMPTY": str(tmp_path / "empty"),
+        "BINARY": str(tmp_path / "binary.yaml"),
+    }
+    for word, place in places.items():
+        arguments = tuple(argument.replace(word, place) for argument in arguments)
+    result = run("validate", *arguments)
+    assert result.code == 2, result.err
+    assert result.out == ""
+    assert text in result.err
+
+
+def test_shapes_are_checked_on_demand(run: Run, tmp_path: Path) -> None:
+    """Without --shapes Keras is not asked; with it, every variant is."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archbuilder: 1\nparams: {size: 28}\ninputs: {x: [$size, 28, 1]}\n"
+        "layers: [MaxPooling2D: 16]\nvariants: {small: {size: 8}}\n"
+    )
+    assert run("validate", path).code == 0
+    result = run("validate", path, "--shapes")
+    assert result.code == 2
+    assert "error[empty-shape]" in result.err
+    assert run("validate", path, "--shapes", "--variant", "default").code == 0
+
+
+def test_shapes_of_a_file_of_blocks(run: Run, tmp_path: Path) -> None:
+    """What has nothing to build has no shapes to check."""
+    path = tmp_path / "blocks.yaml"
+    path.write_text("archbuilder: 1\nblocks:\n  unit: {layers: [ReLU]}\n")
+    assert run("validate", path, "--shapes").code == 0
+
+
+def test_nothing_heavy_is_imported(lenet: Path) -> None:
+    """An editor may call it on every save: no TensorFlow, no Keras, no numpy."""
+    code = (
+        "import sys; from archbuilder.cli import main; code = main(['validate', sys.argv[1]]);"
+        "print(code, {'tensorflow', 'keras', 'numpy'} & set(sys.modules))"
+    )
+    out = subprocess.check_output([sys.executable, "-c", code, str(lenet)], text=True)
+    assert out.splitlines()[-1] == "0 set()"
+
+
+def test_it_starts_at_once(lenet: Path) -> None:
+    """A quarter of a second, of which half is Python and its libraries."""
+    command = [sys.executable, "-m", "archbuilder", "validate", str(lenet)]
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    # The machine may be busy with other tests, so that the best of a few counts, and that twice.
+    assert min(times) < 0.5

@@ -1,0 +1,54 @@
+"""Files that a command writes: all of it or nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from archbuilder import RunError, UsageError
+from archbuilder.cli.writing import check_target, replacing, write_text
+
+
+def test_a_file_appears_whole(tmp_path: Path) -> None:
+    """Nothing else is left in the folder."""
+    write_text(tmp_path / "a.yaml", "text\n")
+    assert (tmp_path / "a.yaml").read_text() == "text\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
+
+
+def test_the_older_file_stays_when_writing_fails(tmp_path: Path) -> None:
+    """An error in the middle leaves what was there, and no half of the new file."""
+    path = tmp_path / "model.keras"
+    path.write_text("old")
+
+    def write_half() -> None:
+        with replacing(path) as beside:
+            assert beside.suffix == ".keras"
+            beside.write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(RunError, match="No space left"):
+        write_half()
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_what_cannot_be_a_file_is_told_before(tmp_path: Path) -> None:
+    """A folder, a missing folder, a file in place of a folder."""
+    with pytest.raises(UsageError, match="is a folder"):
+        check_target(tmp_path)
+    with pytest.raises(UsageError, match="no folder"):
+        check_target(tmp_path / "missing" / "a.keras")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="no folder"):
+        check_target(tmp_path / "file" / "a.keras")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+    """It is told before, not after a long build."""
+    tmp_path.chmod(0o500)
+    with pytest.raises(UsageError, match="may not write"):
+        check_target(tmp_path / "a.keras")
