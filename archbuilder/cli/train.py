@@ -108,7 +108,7 @@ def train_command(
         examples,
         training,
         run,
-        origin=Origin(text, ("archbuilder", *console.arguments)),
+        origin=Origin(text, ("archbuilder", *console.arguments), wanted.allow),
         limits=wanted.limits,
         report=lambda line: console.say(for_terminal(line)),
     )

@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from archbuilder.backend.memory import machine_bytes
 from archbuilder.errors import RunError, shown
+from archbuilder.files import read_inside
+from archbuilder.limits import Limits
 from archbuilder.recipe.spec import DataFile
+from archbuilder.tables import size
 
 
-def read_data(file: DataFile, folder: Path | None) -> bytes:
-    """The content of a data file; `folder` is that of the blueprint that names it.
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """Reads the data files of a recipe.
 
-    Raises:
-        BlueprintError: if a blueprint names a file outside of its folder.
-        RunError: if there is no such file, or it cannot be read or held in memory.
+    Those that a blueprint names lie in its `folder`, or in one that the person at the command line
+    allows.
     """
-    if file.span is None:
-        return _read(Path(file.path))
-    raise NotImplementedError
+
+    folder: Path = Path()
+    allow: Sequence[Path] = ()
+
+    def read(self, file: DataFile) -> bytes:
+        """The content of a data file.
+
+        Raises:
+            BlueprintError: if a blueprint names a file that it may not, or that is not there.
+            RunError: if it cannot be read or held in memory.
+        """
+        name = shown(file.path, 200)
+        if file.span is None:
+            return _read(Path(file.path), name)
+        limits = Limits(file_bytes=_most())
+        _, content = read_inside(self.folder, file.path, file.span, limits, allow=self.allow)
+        check_size(len(content), name)
+        return content
 
 
-def _read(path: Path) -> bytes:
-    try:
-        check_size(path.stat().st_size, shown(str(path), 200))
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(f"cannot read {shown(str(path), 200)}: {error.strerror or error}") from error
-
-
-def check_size(size: int, name: str) -> None:
+def check_size(needed: int, name: str) -> None:
     """Refuse what would fill the machine's memory.
 
     Raises:
-        RunError: if `size` bytes are more than half of it.
+        RunError: if it needs more bytes than half of it.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if size > memory // 2:
+    if needed > _most():
         raise RunError(
-            f"{name} holds {size / 2**30:,.1f} GiB, which is more than half of this machine's"
-            f" memory ({memory / 2**30:,.1f} GiB)"
+            f"{name} holds {size(needed)}, which is more than half of this machine's memory"
+            f" ({size(machine_bytes())})"
         )
+
+
+def _most() -> int:
+    return machine_bytes() // 2
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        check_size(path.stat().st_size, name)
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {name}: {error.strerror or error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +22,14 @@ from archbuilder.limits import Limits
 from archbuilder.recipe.spec import Csv, DataFile, DataSpec, Digits, Idx, Npz, TrainingSpec
 from archbuilder.training.distribution import place
 from archbuilder.training.objectives import OBJECTIVES
+from archbuilder.training.opening import Opener
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.sources import load_source
 from archbuilder.training.watching import Report
 from archbuilder.tree import Mapping as MappingTree
-from archbuilder.tree import Plain, Scalar, Sequence, plain
+from archbuilder.tree import Plain, Scalar, plain
+from archbuilder.tree import Sequence as SequenceTree
 from archbuilder.version import __version__
 
 
@@ -39,6 +41,8 @@ class Origin:
     """The blueprint with everything resolved, as text."""
     command: tuple[str, ...] = ()
     """The command line."""
+    allow: Sequence[Path] = ()
+    """Folders that its data files may lie in, beside its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,8 +90,9 @@ def train(
         placement = place(training.distribute, training.batch_size)
         report(f"devices: {placement.remark}")
         record["devices"] = placement.remark
-        examples = load_source(data.train, data.folder)
-        validation = load_source(data.validation, data.folder) if data.validation else None
+        opener = Opener(data.folder or Path(), origin.allow)
+        examples = load_source(data.train, opener)
+        validation = load_source(data.validation, opener) if data.validation else None
         keras.utils.set_random_seed(training.seed)
         objective = OBJECTIVES[training.objective]
         outcome = objective(
@@ -153,7 +158,7 @@ def _plain(value: object) -> Plain:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Scalar | Sequence | MappingTree):
+    if isinstance(value, Scalar | SequenceTree | MappingTree):
         return plain(value)
     if isinstance(value, DataFile):
         return value.path

@@ -11,17 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archbuilder.errors import RunError
+from archbuilder.errors import BlueprintError, RunError
 from archbuilder.recipe.spec import Csv, DataFile, DataSource, Digits, Idx, Npz
 from archbuilder.training.examples import ONLY, Examples
+from archbuilder.training.opening import Opener
 from archbuilder.training.sources import load_source
+from archbuilder.tree import Source, Span
 
 PACKAGE = Path(__file__).parents[2] / "archbuilder"
 MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
 
 def load(source: DataSource) -> Examples:
-    return load_source(source, None)
+    return load_source(source, Opener())
 
 
 def idx(array: np.ndarray, kind: int = 8) -> bytes:
@@ -194,6 +196,21 @@ class TestCsv:
         """A line that is not as the others is named by its number."""
         with pytest.raises(RunError, match=message):
             load(self.source(tmp_path, text, **options))
+
+
+def test_files_of_a_blueprint_stay_in_its_folder(tmp_path: Path):
+    """A blueprint reads what lies beside it, and nothing else unless a person allows it."""
+    span = Span(Source("net.yaml", ""), 1, 1, 1, 1)
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for folder in (inside, outside):
+        folder.mkdir()
+        np.savez(folder / "data.npz", x=np.zeros((2, 3)), y=np.zeros(2))
+    beside = Npz(DataFile("data.npz", span))
+    elsewhere = Npz(DataFile("../out/data.npz", span))
+    assert load_source(beside, Opener(inside)).count == 2
+    assert load_source(elsewhere, Opener(inside, [outside])).count == 2
+    with pytest.raises(BlueprintError, match="outside-folder"):
+        load_source(elsewhere, Opener(inside))
 
 
 def test_missing_file_is_told(tmp_path: Path):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx
 from archbuilder.training.examples import Examples
+from archbuilder.training.opening import Opener
 from archbuilder.training.sources.digits import load_digits
 from archbuilder.training.sources.idx import load_idx
 from archbuilder.training.sources.npz import load_npz
@@ -14,7 +13,7 @@ from archbuilder.training.sources.table import load_csv
 __all__ = ["load_source"]
 
 
-def load_source(source: DataSource, folder: Path | None) -> Examples:
+def load_source(source: DataSource, opener: Opener) -> Examples:
     """The examples of a source.
 
     Raises:
@@ -24,9 +23,9 @@ def load_source(source: DataSource, folder: Path | None) -> Examples:
     if isinstance(source, Digits):
         examples = load_digits()
     elif isinstance(source, Idx):
-        examples = load_idx(source, folder)
+        examples = load_idx(source, opener)
     elif isinstance(source, Csv):
-        examples = load_csv(source, folder)
+        examples = load_csv(source, opener)
     else:
-        examples = load_npz(source, folder)
+        examples = load_npz(source, opener)
     return examples.check()

@@ -11,7 +11,6 @@ import math
 import struct
 import zlib
 from gzip import BadGzipFile, GzipFile
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import DataFile, Idx
 from archbuilder.training.examples import ONLY, Examples, Feature, Numbers
-from archbuilder.training.opening import check_size, read_data
+from archbuilder.training.opening import Opener, check_size
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP: Final = b"\x1f\x8b"
@@ -27,14 +26,14 @@ _IMAGE_AXES: Final = (3, 4)
 _BRIGHTEST: Final = 255
 
 
-def load_idx(source: Idx, folder: Path | None) -> Examples:
+def load_idx(source: Idx, opener: Opener) -> Examples:
     """The images and labels of two files.
 
     Raises:
         RunError: if a file is damaged, or holds something else.
     """
-    images = _read(source.images, folder)
-    labels = _read(source.labels, folder)
+    images = _read(source.images, opener)
+    labels = _read(source.labels, opener)
     name = shown(source.images.path, 200)
     if images.ndim not in _IMAGE_AXES:
         raise RunError(f"{name} has {images.ndim} axes, which is not a list of images")
@@ -47,9 +46,9 @@ def load_idx(source: Idx, folder: Path | None) -> Examples:
     return Examples(name, {ONLY: feature}, {ONLY: labels})
 
 
-def _read(file: DataFile, folder: Path | None) -> Numbers:
+def _read(file: DataFile, opener: Opener) -> Numbers:
     name = shown(file.path, 200)
-    packed = read_data(file, folder)
+    packed = opener.read(file)
     raw = io.BytesIO(packed)
     stream: io.BytesIO | GzipFile = GzipFile(fileobj=raw) if packed[:2] == _GZIP else raw
     try:

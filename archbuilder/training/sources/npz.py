@@ -7,7 +7,6 @@ import math
 import zipfile
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import Arrays, Npz
 from archbuilder.training.examples import ONLY, Examples, Feature, Numbers
-from archbuilder.training.opening import check_size, read_data
+from archbuilder.training.opening import Opener, check_size
 
 _IMAGE_AXES: Final = (3, 4)
 _BRIGHTEST: Final = 255
@@ -23,7 +22,7 @@ _KINDS: Final = "buif"
 """Truth values, whole numbers and floats: what numpy calls b, u, i and f."""
 
 
-def load_npz(source: Npz, folder: Path | None) -> Examples:
+def load_npz(source: Npz, opener: Opener) -> Examples:
     """The arrays that the source names.
 
     Arrays of bytes with the axes of images are images: they are divided by 255 where the source
@@ -35,7 +34,7 @@ def load_npz(source: Npz, folder: Path | None) -> Examples:
     name = shown(source.file.path, 200)
     inputs = _names(source.inputs)
     targets = _names(source.targets)
-    arrays = _read(read_data(source.file, folder), {*inputs.values(), *targets.values()}, name)
+    arrays = _read(opener.read(source.file), {*inputs.values(), *targets.values()}, name)
     features = {key: _feature(arrays[array], source.scale) for key, array in inputs.items()}
     return Examples(name, features, {key: arrays[array] for key, array in targets.items()})
 

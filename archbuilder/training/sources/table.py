@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from archbuilder.errors import RunError, nearest, shown
 from archbuilder.recipe.spec import Csv
 from archbuilder.training.examples import ONLY, Examples, Feature, Numbers
-from archbuilder.training.opening import read_data
+from archbuilder.training.opening import Opener
 
 
-def load_csv(source: Csv, folder: Path | None) -> Examples:
+def load_csv(source: Csv, opener: Opener) -> Examples:
     """The columns of a table as one input, and its target.
 
     A target of words becomes numbers, the words in alphabetical order.
@@ -24,7 +23,7 @@ def load_csv(source: Csv, folder: Path | None) -> Examples:
         RunError: if a line or a value is not as the others are.
     """
     name = shown(source.file.path, 200)
-    rows = _rows(read_data(source.file, folder), name)
+    rows = _rows(opener.read(source.file), name)
     first = rows[0][1]
     head = first if source.header else [str(number) for number in range(len(first))]
     column = _column(source.target, head, name)
