@@ -1,0 +1,128 @@
+"""Reads the catalogue, each entry when it is first asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Final, cast, get_args
+
+from archbuilder.catalogue.signatures import ArgumentSpec, ArgumentType, ObjectKind, Signature
+
+FILE: Final = Path(__file__).with_name("keras.json")
+OPERATION_PREFIX: Final = "ops."
+
+_Entry = dict[str, Any]
+
+
+class Catalogue:
+    """The layers, functions and objects of Keras, and what is refused of it."""
+
+    def __init__(self, data: _Entry) -> None:
+        self._data = data
+        self.keras_version: str = data["keras"]
+        self.dtypes: tuple[str, ...] = tuple(data["dtypes"])
+        self.refused: Mapping[str, str] = data["refused"]
+        self.activations: Mapping[str, str] = data["activations"]
+        self.layers: Mapping[str, Signature] = _Signatures(data["layers"], "")
+        self.operations: Mapping[str, Signature] = _Signatures(data["operations"], OPERATION_PREFIX)
+
+    @cached_property
+    def objects(self) -> Mapping[ObjectKind, Mapping[str, Signature]]:
+        """The classes of nested objects by kind: initialisers, losses, optimisers."""
+        return {
+            cast(ObjectKind, kind): _Signatures(entry["classes"], "")
+            for kind, entry in self._data["objects"].items()
+        }
+
+    def signature(self, operation: str) -> Signature | None:
+        """The signature of `Conv2D` or `ops.transpose`, None where there is none."""
+        if operation.startswith(OPERATION_PREFIX):
+            return self.operations.get(operation.removeprefix(OPERATION_PREFIX))
+        return self.layers.get(operation)
+
+    def alias(self, kind: ObjectKind, written: str) -> str | None:
+        """The name of the class that Keras also calls `written`: `he_normal`, `HeNormal`."""
+        if kind == "activation":
+            return written if written in self.activations else None
+        if kind == "layer":
+            return written if written in self.layers else None
+        entry = self._data["objects"][kind]
+        if written in entry["classes"]:
+            return written
+        found = entry["aliases"].get(written)
+        return found if isinstance(found, str) else None
+
+    def names(self, kind: ObjectKind) -> tuple[str, ...]:
+        """Every way to write an object of a kind without arguments."""
+        if kind == "activation":
+            return tuple(self.activations)
+        if kind == "layer":
+            return tuple(self.layers)
+        entry = self._data["objects"][kind]
+        return (*entry["classes"], *entry["aliases"])
+
+
+@cache
+def load() -> Catalogue:
+    """The catalogue that comes with archbuilder."""
+    return Catalogue(json.loads(FILE.read_text(encoding="utf-8")))
+
+
+class _Signatures(Mapping[str, Signature]):
+    """Signatures by name, decoded one by one: a blueprint uses few of them."""
+
+    def __init__(self, entries: dict[str, _Entry], prefix: str) -> None:
+        self._entries = entries
+        self._prefix = prefix
+        self._decoded: dict[str, Signature] = {}
+
+    def __getitem__(self, name: str) -> Signature:
+        if name not in self._decoded:
+            self._decoded[name] = _signature(self._prefix + name, self._entries[name])
+        return self._decoded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+
+def _signature(name: str, entry: _Entry) -> Signature:
+    return Signature(
+        name=name,
+        summary=entry["summary"],
+        origin=entry.get("origin", ""),
+        arguments=_specs(entry["arguments"]),
+        call=_specs(entry.get("call", {})),
+        tensors=tuple(entry.get("tensors", ())),
+        takes_list=entry.get("takes_list", False),
+        refused=entry.get("refused", {}),
+    )
+
+
+def _specs(entries: dict[str, _Entry]) -> dict[str, ArgumentSpec]:
+    return {
+        name: ArgumentSpec(
+            name=name,
+            type=ArgumentType(
+                schema=entry.get("schema"),
+                object=_kind(entry.get("object")),
+                many=entry.get("many", False),
+                nullable=entry.get("nullable", False),
+            ),
+            required=entry.get("required", False),
+            default=entry.get("default"),
+            summary=entry.get("summary", ""),
+        )
+        for name, entry in entries.items()
+    }
+
+
+def _kind(name: str | None) -> ObjectKind | None:
+    return cast(ObjectKind, name) if name in get_args(ObjectKind) else None

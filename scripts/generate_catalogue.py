@@ -1,0 +1,321 @@
+"""Writes archbuilder/catalogue/keras.json from the installed Keras: `make catalogue`.
+
+Names, order, defaults and documentation come from Keras, types and refusals from
+`catalogue_rules.py`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import archbuilder.layers
+
+sys.path.insert(0, str(Path(__file__).parent))
+import catalogue_rules as rules
+
+OUTPUT = Path(__file__).parent.parent / "archbuilder" / "catalogue" / "keras.json"
+BASE_ARGUMENTS = ("trainable", "dtype")
+"""What every layer takes behind **kwargs."""
+MODULES = {
+    "initializer": keras.initializers,
+    "regularizer": keras.regularizers,
+    "constraint": keras.constraints,
+    "loss": keras.losses,
+    "metric": keras.metrics,
+    "optimizer": keras.optimizers,
+    "schedule": keras.optimizers.schedules,
+}
+
+Entry = dict[str, Any]
+
+
+def main() -> None:
+    """Write the file, or stop with every argument that nobody has decided about."""
+    OUTPUT.write_text(generate(), encoding="utf-8")
+
+
+def generate() -> str:
+    """The text of the catalogue for the installed Keras."""
+    undecided: list[str] = []
+    catalogue = {
+        "keras": keras.__version__,
+        "dtypes": list(rules.DTYPES),
+        "layers": layers(undecided),
+        "operations": operations(undecided),
+        "objects": {kind: objects(kind, undecided) for kind in MODULES},
+        "activations": activations(),
+        "refused": refused(),
+    }
+    if undecided:
+        told = "\n  ".join(undecided)
+        raise SystemExit(f"catalogue_rules.py says nothing about:\n  {told}")
+    return json.dumps(catalogue, indent=1, sort_keys=False, ensure_ascii=True) + "\n"
+
+
+def layers(undecided: list[str]) -> dict[str, Entry]:
+    """Every layer that is not refused, under all its public names."""
+    found: dict[str, Entry] = {}
+    for module, origin in ((keras.layers, "keras.layers"), (archbuilder.layers, "archbuilder.layers")):
+        for name in sorted(getattr(module, "__all__", None) or dir(module)):
+            layer = getattr(module, name)
+            if inspect.isclass(layer) and name not in rules.REFUSED_LAYERS:
+                found[name] = layer_entry(name, layer, origin, undecided)
+    return dict(sorted(found.items()))
+
+
+def layer_entry(name: str, layer: type, origin: str, undecided: list[str]) -> Entry:
+    """One layer: its constructor and its call."""
+    documentation = argument_documentation(layer)
+    arguments: dict[str, Entry] = {}
+    refusals: dict[str, str] = {}
+    constructor = inspect.signature(layer.__init__).parameters
+    for argument, parameter in constructor.items():
+        if argument == "self" or parameter.kind in (
+            parameter.VAR_KEYWORD,
+            parameter.VAR_POSITIONAL,
+        ):
+            continue
+        if argument in rules.REFUSED_ARGUMENTS or argument.startswith("_"):
+            refusals[argument] = rules.REFUSED_ARGUMENTS.get(argument, "it is Keras's own")
+            continue
+        schema = layer_schema(name, layer, argument)
+        if schema is None:
+            undecided.append(f"{name}.{argument} = {parameter.default}")
+            continue
+        arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
+    for argument in BASE_ARGUMENTS:
+        if argument not in arguments:
+            schema = rules.ARGUMENTS[argument]
+            default = True if argument == "trainable" else None
+            summary = {
+                "trainable": "Whether training changes the weights of the layer.",
+                "dtype": "The dtype of the layer, or a policy such as mixed_bfloat16.",
+            }[argument]
+            arguments[argument] = {**typed(schema), "default": default, "summary": summary}
+    tensors, constants, takes_list = call_of(name, layer)
+    return {
+        "summary": summary_of(layer),
+        "origin": origin,
+        "arguments": arguments,
+        "call": constants,
+        "tensors": tensors,
+        "takes_list": takes_list,
+        "refused": refusals,
+    }
+
+
+def layer_schema(name: str, layer: type, argument: str) -> rules.Schema | None:
+    """The type of an argument: of this layer, of its rank, or of any layer."""
+    for each in (name, *(base.__name__ for base in layer.__mro__)):
+        if (each, argument) in rules.FOR_LAYER:
+            return rules.FOR_LAYER[each, argument]
+    rank = re.search(r"([123])D", name)
+    ranked = rules.by_rank(int(rank[1])) if rank else {}
+    if argument in ranked:
+        return ranked[argument]
+    for ending, kind in (
+        ("_initializer", "initializer"),
+        ("_regularizer", "regularizer"),
+        ("_constraint", "constraint"),
+    ):
+        if argument.endswith(ending):
+            return rules.object_of(kind, nullable=True)
+    return rules.ARGUMENTS.get(argument)
+
+
+def call_of(name: str, layer: type) -> tuple[list[str], dict[str, Entry], bool]:
+    """The tensors that the call of a layer takes, its constants, and whether it takes one list."""
+    tensors: list[str] = []
+    constants: dict[str, Entry] = {}
+    for argument, parameter in inspect.signature(layer.call).parameters.items():
+        if argument in ("self", "args", "kwargs"):
+            continue
+        if argument in rules.CALL_CONSTANTS:
+            schema = rules.CALL_CONSTANTS[argument]
+            constants[argument] = argument_entry(schema, parameter, "")
+        else:
+            tensors.append(argument)
+    merging = issubclass(layer, keras.layers.Add.__mro__[1])
+    return tensors or ["inputs"], constants, merging or name in rules.TAKES_LIST
+
+
+def operations(undecided: list[str]) -> dict[str, Entry]:
+    """The functions of keras.ops that blueprints use."""
+    found: dict[str, Entry] = {}
+    for name in sorted(rules.OPERATIONS):
+        function = operation_named(name)
+        if function is None:
+            undecided.append(f"ops.{name} is not in this Keras")
+            continue
+        documentation = argument_documentation(function)
+        arguments: dict[str, Entry] = {}
+        tensors: list[str] = []
+        for argument, parameter in inspect.signature(function).parameters.items():
+            if argument in rules.OPERATION_TENSORS and (name, argument) not in rules.OPERATION_TYPES:
+                tensors.append(argument)
+                if argument not in rules.NUMBERS_TOO:
+                    continue
+                schema: rules.Schema | None = rules.NUMBER
+                parameter = parameter.replace(default=None)
+            else:
+                schema = rules.OPERATION_TYPES.get((name, argument))
+                schema = schema or rules.OPERATION_ARGUMENTS.get(argument)
+            if schema is None:
+                undecided.append(f"ops.{name}({argument}={parameter.default})")
+                continue
+            arguments[argument] = argument_entry(
+                schema, parameter, documentation.get(argument, "")
+            )
+        found[name] = {
+            "summary": summary_of(function),
+            "origin": "keras.ops",
+            "arguments": arguments,
+            "call": {},
+            "tensors": tensors,
+            "takes_list": name in rules.LISTS_OF_TENSORS,
+            "refused": {},
+        }
+    return found
+
+
+def operation_named(name: str) -> Any:
+    """A function of keras.ops, None where this Keras lacks it."""
+    module = keras.ops
+    *parts, last = name.split(".")
+    for part in parts:
+        module = getattr(module, part)
+    return getattr(module, last, None)
+
+
+def objects(kind: str, undecided: list[str]) -> Entry:
+    """The classes of a kind with their arguments, and the other names that Keras has for them."""
+    module = MODULES[kind]
+    classes: dict[str, Entry] = {}
+    names: dict[type, str] = {}
+    aliases: dict[str, str] = {}
+    for name in sorted(dir(module)):
+        value = getattr(module, name)
+        if not inspect.isclass(value) or name in rules.REFUSED_OBJECTS:
+            continue
+        if value in names:
+            aliases[name] = names[value]
+            continue
+        if value.__name__ in rules.REFUSED_OBJECTS:
+            continue
+        names[value] = name
+        classes[name] = object_entry(kind, name, value, undecided)
+    for name in classes:
+        aliases.setdefault(snake_case(name), name)
+    return {"classes": classes, "aliases": dict(sorted(aliases.items()))}
+
+
+def object_entry(kind: str, name: str, value: type, undecided: list[str]) -> Entry:
+    """One class of a kind."""
+    documentation = argument_documentation(value)
+    arguments: dict[str, Entry] = {}
+    for argument, parameter in inspect.signature(value.__init__).parameters.items():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        if argument == "self" or argument in rules.IGNORED_OBJECT_ARGUMENTS:
+            continue
+        schema = rules.OBJECTS[kind].get(argument)
+        if schema is None:
+            undecided.append(f"{kind} {name}.{argument} = {parameter.default}")
+            continue
+        arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
+    return {"summary": summary_of(value), "arguments": arguments}
+
+
+def activations() -> dict[str, str]:
+    """The names of the activation functions with a line about each."""
+    names = [name for name in dir(keras.activations) if not name.startswith("_")]
+    return {
+        name: summary_of(getattr(keras.activations, name))
+        for name in sorted(set(names) - rules.NOT_ACTIVATIONS)
+        if inspect.isfunction(getattr(keras.activations, name))
+    }
+
+
+def refused() -> dict[str, str]:
+    """Names that Keras has and blueprints have not, with the reason."""
+    found = dict(rules.REFUSED_LAYERS)
+    for name in sorted(dir(keras.ops)):
+        if inspect.isfunction(getattr(keras.ops, name)) and name not in rules.OPERATIONS:
+            reason = rules.REFUSED_OPERATIONS.get(name, rules.OTHER_OPERATIONS)
+            found[f"ops.{name}"] = reason
+    return found
+
+
+def argument_entry(schema: rules.Schema, parameter: inspect.Parameter, summary: str) -> Entry:
+    """An argument as the catalogue has it; one without a default is required."""
+    entry = typed(schema)
+    if parameter.default is inspect.Parameter.empty:
+        entry["required"] = True
+    else:
+        entry["default"] = plain(parameter.default)
+    entry["summary"] = summary
+    return entry
+
+
+def typed(schema: rules.Schema) -> Entry:
+    """A type as the catalogue writes it: a schema, or a kind of object, or both."""
+    if "object" not in schema:
+        return {"schema": schema}
+    kind = {key: value for key, value in schema.items() if key in ("object", "many", "nullable")}
+    kind = {key: value for key, value in kind.items() if value is not False}
+    rest = {key: value for key, value in schema.items() if key not in ("object", "many", "nullable")}
+    return {**kind, **({"schema": rest} if rest else {})}
+
+
+def plain(value: Any) -> Any:
+    """A default as JSON has it."""
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise SystemExit(f"the default {value!r} is no plain value")
+
+
+def summary_of(value: Any) -> str:
+    """The first sentence of a docstring on one line, without markup."""
+    return sentence(inspect.getdoc(value) or "")
+
+
+def sentence(text: str) -> str:
+    """The first sentence of a text on one line, 200 characters at most."""
+    paragraph = re.split(r"\n\s*\n", text.strip(), maxsplit=1)[0]
+    words = " ".join(paragraph.split()).replace("`", "")
+    words = re.sub(r"[^\x20-\x7e]", "", words)
+    first = re.split(r"(?<=[.!?])\s+(?=[A-Z])", words, maxsplit=1)[0]
+    return first if len(first) <= 200 else first[:197].rsplit(" ", 1)[0] + "..."
+
+
+def argument_documentation(value: Any) -> dict[str, str]:
+    """The first sentence that the docstring of a class or function has on each argument."""
+    documentation = inspect.getdoc(value) or ""
+    section = re.search(r"^(?:Args|Arguments):\n((?:[ \t]+.*\n?|\n)*)", documentation, re.MULTILINE)
+    if section is None:
+        return {}
+    body = inspect.cleandoc("\n" + section[1])
+    found = {}
+    for match in re.finditer(r"^([a-z_A-Z0-9, ]+):((?:.*)(?:\n(?:[ \t]+.*|\s*$))*)", body, re.MULTILINE):
+        for name in match[1].split(","):
+            found[name.strip()] = sentence(match[2])
+    return found
+
+
+def snake_case(name: str) -> str:
+    """A class name as Keras abbreviates it."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+if __name__ == "__main__":
+    main()
