@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from archbuilder import catalogue
 from archbuilder.arguments import check_object, check_value
 from archbuilder.catalogue.signatures import ObjectKind
 from archbuilder.decode.form import Form
@@ -39,7 +40,7 @@ def decode_training(
     tree: Tree, outputs: Sequence[str], limits: Limits, diagnostics: Diagnostics
 ) -> TrainingSpec | None:
     """The training of a recipe for a network with these outputs; None after mistakes."""
-    before = len(diagnostics.errors)
+    before = diagnostics.error_count
     form = Form(limits, diagnostics)
     mapping = form.mapping(tree, "'training'")
     if mapping is None:
@@ -47,7 +48,7 @@ def decode_training(
     given = {entry.key: entry for entry in form.known(mapping, _KEYS, "'training'")}
     decoder = _Decoder(form, tuple(outputs))
     spec = decoder.training(mapping, given)
-    return spec if len(diagnostics.errors) == before else None
+    return spec if diagnostics.error_count == before else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class _Decoder:
     def _losses(self, tree: Tree | None) -> dict[str, Tree]:
         if tree is None:
             return {}
-        losses = self._by_output("loss", tree)
+        losses = self._by_output("loss", "loss", tree)
         for loss in losses.values():
             self._object("loss", loss)
         return losses
@@ -101,7 +102,7 @@ class _Decoder:
         if tree is None:
             return {}
         metrics: dict[str, tuple[Tree, ...]] = {}
-        for output, value in self._by_output("metrics", tree).items():
+        for output, value in self._by_output("metrics", "metric", tree).items():
             items = value.items if isinstance(value, SequenceTree) else (value,)
             for item in items:
                 self._object("metric", item)
@@ -111,11 +112,11 @@ class _Decoder:
     def _agree(self, losses: dict[str, Tree], metrics: dict[str, tuple[Tree, ...]]) -> None:
         """Report metrics that take targets in another form than the loss of their output."""
         for output in losses.keys() & metrics.keys():
-            loss = object_name(losses[output])
+            loss = class_name("loss", losses[output])
             by_number = loss.startswith(_SPARSE)
             for metric in metrics[output]:
-                name = object_name(metric)
-                if name.removeprefix(_SPARSE) not in _OF_CLASSES:
+                name = class_name("metric", metric)
+                if not loss or name.removeprefix(_SPARSE) not in _OF_CLASSES:
                     continue
                 if by_number == name.startswith(_SPARSE):
                     continue
@@ -142,9 +143,9 @@ class _Decoder:
     def _object(self, kind: ObjectKind, tree: Tree) -> None:
         check_object(kind, tree, self.form.diagnostics, formulas=False)
 
-    def _by_output(self, key: str, tree: Tree) -> dict[str, Tree]:
+    def _by_output(self, key: str, kind: ObjectKind, tree: Tree) -> dict[str, Tree]:
         """The values of a key by output; one that names no output belongs to the only one."""
-        if isinstance(tree, Mapping) and _names_outputs(tree, self.outputs):
+        if isinstance(tree, Mapping) and _names_outputs(tree, kind, self.outputs):
             return {entry.key: entry.value for entry in tree if self._known_output(entry)}
         if len(self.outputs) > 1:
             example = ", ".join(f"{output}: ..." for output in self.outputs)
@@ -170,18 +171,18 @@ class _Decoder:
         return False
 
 
-def object_name(tree: Tree) -> str:
-    """The name of a loss, metric or optimizer as it is written."""
-    if isinstance(tree, Mapping) and tree.entries:
-        return tree.entries[0].key
-    return str(tree.value) if isinstance(tree, Scalar) else ""
+def class_name(kind: ObjectKind, tree: Tree) -> str:
+    """The class that a tree names, which may also go by a short name; empty where it is none."""
+    written = plain(tree)
+    name = next(iter(written), "") if isinstance(written, dict) else written
+    return (catalogue.load().alias(kind, name) or "") if isinstance(name, str) else ""
 
 
-def _names_outputs(mapping: Mapping, outputs: Collection[str]) -> bool:
+def _names_outputs(mapping: Mapping, kind: ObjectKind, outputs: Collection[str]) -> bool:
     """Whether the keys of a mapping are outputs rather than the one name of an object.
 
-    Keras's objects begin with a capital; so may an output, but then it is a known one.
+    Keras's classes begin with a capital; so may an output, but then it is a known one.
     """
     if any(entry.key in outputs for entry in mapping) or len(mapping.entries) != 1:
         return True
-    return not mapping.entries[0].key[:1].isupper()
+    return not class_name(kind, mapping) and not mapping.entries[0].key[:1].isupper()

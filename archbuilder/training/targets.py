@@ -13,7 +13,7 @@ import numpy as np
 
 from archbuilder.errors import RunError
 from archbuilder.graph import Shape
-from archbuilder.recipe.training import object_name
+from archbuilder.recipe.training import class_name
 from archbuilder.training.examples import Numbers
 from archbuilder.tree import Tree
 
@@ -39,7 +39,7 @@ def fit_target(values: Numbers, output: str, shape: Shape, loss: Tree | None) ->
         RunError: if labels are out of range, or the shapes differ.
     """
     have = values.shape[1:]
-    if loss is not None and object_name(loss).startswith(_SPARSE):
+    if loss is not None and class_name("loss", loss).startswith(_SPARSE):
         _check_labels(values, output, shape)
         return Target(values.astype(np.int64), None)
     if _same(have, shape):

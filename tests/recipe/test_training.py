@@ -90,6 +90,11 @@ def test_several_outputs_are_named():
             "unknown-value",
             "takes classes by number",
         ),
+        (
+            {"loss": "Huber", "metrics": ["SparseCategoricalAccuracy"]},
+            "unknown-value",
+            "one value a class",
+        ),
         ({"loss": LOSS, "optimizer": {"Adam": {"lr": 1}}}, "unknown-argument", ""),
         ({"loss": LOSS, "epochs": 0}, "out-of-range", "'epochs'"),
         ({"loss": LOSS, "epochs": True}, "wrong-type", "'epochs'"),
