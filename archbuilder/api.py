@@ -134,9 +134,15 @@ class Blueprint:
                 or if it is not what the blueprint promises under `expect`.
         """
         backend = importlib.import_module("archbuilder.backend")
-        analyses = self.analyse(variant=variant, **params)
-        graphs = self.graphs(variant=variant, **params)
-        models = {name: backend.build(graph, self._limits) for name, graph in graphs.items()}
+        choice = self._choice(variant, params)
+        graphs = expand_program(self._program, choice, self._limits).graphs
+        drafts = {name: backend.draft(graph) for name, graph in graphs.items()}
+        check_promises(
+            self._program, choice, {name: draft.analysis for name, draft in drafts.items()}
+        )
+        for draft in drafts.values():
+            draft.check(self._limits)
+        models = {name: draft.finish() for name, draft in drafts.items()}
         return models[self.name] if self._program.document.single else models
 
     def section(

@@ -10,8 +10,8 @@ from archbuilder.catalogue.signatures import ArgumentSpec, ObjectKind, Signature
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.graph import Argument
 from archbuilder.judging import judge
-from archbuilder.tree import Plain, Scalar, Sequence, Span, Tree, kind, plain
 from archbuilder.tree import Mapping as MappingTree
+from archbuilder.tree import Plain, Scalar, Sequence, Span, Tree, kind, plain
 
 SYNONYMS: Final = {
     "activation_fn": "activation",
@@ -301,9 +301,8 @@ def _check_objects(
         message = f"'{spec.name}' is a list, each item {_ARTICLES[object_kind]}"
         diagnostics.error("wrong-type", f"{message}, not {_described(tree)}", tree.span)
         return False
-    return all(
-        [check_object(object_kind, item, diagnostics, formulas=formulas) for item in tree.items]
-    )
+    good = [check_object(object_kind, each, diagnostics, formulas=formulas) for each in tree.items]
+    return all(good)
 
 
 def _is_null(tree: Tree) -> bool:

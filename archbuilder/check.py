@@ -55,6 +55,7 @@ class _Checker:
         self._diagnostics = diagnostics
         self._read_of_file: set[str] = set()
         self._used: set[str] = set()
+        self._unused_params: list[tuple[Param, str]] = []
         self._calls: dict[str, dict[str, Span]] = {}
 
     def check(self) -> None:
@@ -68,7 +69,9 @@ class _Checker:
         self._check_variants()
         self._check_expectations()
         self._check_recursion()
-        self._warn_unused()
+        if not self._diagnostics.error_count:
+            # What a mistake hides is not unused.
+            self._warn_unused()
 
     def _check_file(self) -> None:
         document = self._document
@@ -94,7 +97,7 @@ class _Checker:
         self._read_of_file |= place.read - own
         for param in block.params.values():
             if param.name not in place.read:
-                self._warn_unused_param(param, f" of {what}" if what else "")
+                self._unused_params.append((param, f" of {what}" if what else ""))
 
     def _check_defaults(self, params: Mapping[str, Param], place: _Place) -> None:
         for param in params.values():
@@ -262,7 +265,11 @@ class _Checker:
         document = self._document
         for param in document.params.values():
             if param.name not in self._read_of_file:
-                self._warn_unused_param(param, "")
+                self._unused_params.append((param, ""))
+        for param, of in self._unused_params:
+            self._diagnostics.warning(
+                "unused-parameter", f"the parameter '{param.name}'{of} is not used", param.span
+            )
         for name, imported in document.imports.items():
             if name not in self._used:
                 self._diagnostics.warning(
@@ -282,11 +289,6 @@ class _Checker:
                 self._diagnostics.warning(
                     "unused-block", f"the block '{name}' is not used", block.span
                 )
-
-    def _warn_unused_param(self, param: Param, of: str) -> None:
-        self._diagnostics.warning(
-            "unused-parameter", f"the parameter '{param.name}'{of} is not used", param.span
-        )
 
 
 def _visible_note(visible: AbstractSet[str]) -> tuple[str, ...]:

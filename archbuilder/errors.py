@@ -189,10 +189,10 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that a mistyped `word` most likely stands for, if one is near."""
     by_folded = {candidate.lower().replace("_", ""): candidate for candidate in candidates}
     folded = word[:100].lower().replace("_", "")
-    for candidate in by_folded:
+    for key, candidate in by_folded.items():
         # Swapped letters are the commonest slip, and difflib ranks 'for' above 'from' for 'form'.
-        if sorted(candidate) == sorted(folded):
-            return by_folded[candidate]
+        if sorted(key) == sorted(folded):
+            return candidate
     close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else None
 

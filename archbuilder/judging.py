@@ -44,13 +44,14 @@ _MOST_VERDICTS: Final = 100_000
 _VERDICTS: Final[dict[tuple[int, str], tuple[Mistake | None, Schema]]] = {}
 _VALIDATORS: Final[dict[int, tuple[Draft202012Validator, Schema]]] = {}
 
-_STRICT: Final = extend(
+_STRICT: Final = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
         {
             "integer": lambda _, value: type(value) is int,
-            "number": lambda _, value: type(value) is int
-            or (type(value) is float and math.isfinite(value)),
+            "number": lambda _, value: (
+                type(value) is int or (type(value) is float and math.isfinite(value))
+            ),
         }
     ),
 )

@@ -145,6 +145,17 @@ def report_unknown(program: Program, call: Call, diagnostics: Diagnostics) -> No
 
 def _report_unknown_block(program: Program, call: Call, diagnostics: Diagnostics) -> None:
     name = call.target
+    alias = name.partition(".")[0]
+    if alias != name and alias not in program.document.imports:
+        imports = program.document.imports
+        diagnostics.error(
+            "unknown-import",
+            f"there is no import {shown(alias)}",
+            call.span,
+            suggestion=nearest(alias, imports),
+            notes=(f"the imports are: {', '.join(imports) or 'none'}",),
+        )
+        return
     blocks = block_names(program)
     suggestion = nearest(name, blocks) or nearest(name, catalogue.load().layers)
     if suggestion is None:

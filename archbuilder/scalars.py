@@ -80,7 +80,7 @@ def check_cut(text: str, span: Span, diagnostics: Diagnostics) -> None:
     if text.count("(") > text.count(")"):
         diagnostics.error(
             "expression-syntax",
-            "a comma within {} or [] ends the value, so this expression is cut in two",
+            "a comma or a bracket within {} or [] ends the value: this expression is cut in two",
             span,
             label="put the whole value in quotes",
         )
@@ -89,6 +89,8 @@ def check_cut(text: str, span: Span, diagnostics: Diagnostics) -> None:
 def syntax_mistake(error: yaml.MarkedYAMLError, source: Source) -> Diagnostic:
     """What is wrong with text that is no YAML, in words for somebody who does not know YAML."""
     mark = error.problem_mark or error.context_mark
+    if "unexpected end of stream" in (error.problem or ""):
+        mark = error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     line = min(line, len(source.lines) - 1)
     written = source.lines[line]

@@ -61,15 +61,26 @@ def object_of(kind: str, *, many: bool = False, nullable: bool = False) -> Schem
 RANGE = either(NUMBER, items(NUMBER, 2, 2))
 """An upper factor, or a lower and an upper one."""
 
-DTYPES = (
-    "bfloat16 float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string"
-).split()
+DTYPES = [
+    "bfloat16",
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "string",
+]
 POLICIES = [*DTYPES[:4], "mixed_bfloat16", "mixed_float16"]
 
 FILL_MODES = one_of("constant", "nearest", "wrap", "mirror", "reflect")
-INTERPOLATIONS = one_of(
-    "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area"
-)
+INTERPOLATIONS = one_of("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
 VOCABULARY = optional(items(either(TEXT, INTEGER), 0, 100_000))
 
 
@@ -232,7 +243,7 @@ ARGUMENTS: dict[str, Schema] = {
     "units": POSITIVE,
     "unroll": BOOLEAN,
     "use_bias": BOOLEAN,
-    "use_cudnn": one_of("auto", True, False),
+    "use_cudnn": {"enum": ["auto", True, False]},
     "use_gate": BOOLEAN,
     "use_scale": BOOLEAN,
     "value_dim": optional(POSITIVE),
@@ -255,9 +266,7 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
     ("CategoryEncoding", "output_mode"): one_of("multi_hot", "one_hot", "count"),
     ("Conv1D", "padding"): one_of("valid", "same", "causal"),
     ("SeparableConv1D", "padding"): one_of("valid", "same", "causal"),
-    ("EinsumDense", "output_shape"): either(
-        optional(POSITIVE), items(optional(POSITIVE), 1, 16)
-    ),
+    ("EinsumDense", "output_shape"): either(optional(POSITIVE), items(optional(POSITIVE), 1, 16)),
     ("GroupNormalization", "groups"): {"type": "integer", "minimum": -1},
     ("HashedCrossing", "num_bins"): POSITIVE,
     ("Hashing", "num_bins"): POSITIVE,
@@ -270,9 +279,7 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
     ("RandomFlip", "mode"): one_of("horizontal", "vertical", "horizontal_and_vertical"),
     ("RandomGaussianBlur", "kernel_size"): sizes(POSITIVE, 2),
     ("Rescaling", "scale"): either(NUMBER, items(NUMBER, 1, 64)),
-    ("STFTSpectrogram", "mode"): one_of(
-        "log", "magnitude", "psd", "real", "imag", "angle", "stft"
-    ),
+    ("STFTSpectrogram", "mode"): one_of("log", "magnitude", "psd", "real", "imag", "angle", "stft"),
     ("UpSampling2D", "interpolation"): one_of(
         "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"
     ),
@@ -315,6 +322,9 @@ REFUSED_ARGUMENTS = {
 }
 """Arguments of any layer that a blueprint cannot give."""
 
+REFUSED_EVERYWHERE = ("name", "input_shape", "batch_input_shape", "weights")
+"""Those that people know from Keras, and that are refused whether or not a layer lists them."""
+
 CALL_CONSTANTS: dict[str, Schema] = {
     "training": optional(BOOLEAN),
     "use_causal_mask": BOOLEAN,
@@ -325,9 +335,29 @@ CALL_CONSTANTS: dict[str, Schema] = {
 """What a layer's call takes besides tensors."""
 
 CALL_TENSORS = frozenset(
-    "inputs input x query key value sequence sequences states initial_state mask query_mask "
-    "value_mask key_mask attention_mask images data count_weights sample_weight inputs_1 inputs_2"
-    .split()
+    [
+        "inputs",
+        "input",
+        "x",
+        "query",
+        "key",
+        "value",
+        "sequence",
+        "sequences",
+        "states",
+        "initial_state",
+        "mask",
+        "query_mask",
+        "value_mask",
+        "key_mask",
+        "attention_mask",
+        "images",
+        "data",
+        "count_weights",
+        "sample_weight",
+        "inputs_1",
+        "inputs_2",
+    ]
 )
 """What a layer's call takes as tensors."""
 
@@ -376,8 +406,9 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "label_smoothing": SHARE,
         "margin": NUMBER,
         "q": SHARE,
-        "reduction": one_of("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none",
-                            None),
+        "reduction": one_of(
+            "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None
+        ),
         "remove_diagonal": BOOLEAN,
     },
     "metric": {
@@ -582,10 +613,46 @@ OPERATION_TYPES: dict[tuple[str, str], Schema] = {
 """Types that hold for one function alone."""
 
 OPERATION_TENSORS = frozenset(
-    "x x1 x2 y xs a b inputs kernel query key value bias mask target output condition indices "
-    "images image1 image2 volumes depthwise_kernel pointwise_kernel gamma beta mean variance "
-    "scale weights array data segment_ids values sequence_lengths abs_ angle variable"
-    .split()
+    [
+        "x",
+        "x1",
+        "x2",
+        "y",
+        "xs",
+        "a",
+        "b",
+        "inputs",
+        "kernel",
+        "query",
+        "key",
+        "value",
+        "bias",
+        "mask",
+        "target",
+        "output",
+        "condition",
+        "indices",
+        "images",
+        "image1",
+        "image2",
+        "volumes",
+        "depthwise_kernel",
+        "pointwise_kernel",
+        "gamma",
+        "beta",
+        "mean",
+        "variance",
+        "scale",
+        "weights",
+        "array",
+        "data",
+        "segment_ids",
+        "values",
+        "sequence_lengths",
+        "abs_",
+        "angle",
+        "variable",
+    ]
 )
 """Parameters of functions of keras.ops that are tensors."""
 
@@ -595,44 +662,228 @@ NUMBERS_TOO = frozenset({"x1", "x2"})
 LISTS_OF_TENSORS = {"concatenate", "stack", "hstack", "vstack", "dstack"}
 
 OPERATIONS = frozenset(
-    """
-    abs absolute add all amax amin any arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax
-    argmin argsort average average_pool broadcast_to cast cbrt ceil celu clip concatenate copy cos
-    cosh count_nonzero cross cumprod cumsum depth_to_space diagonal diff divide divide_no_nan
-    dot_product_attention dstack elu equal erf erfinv exp exp2 expand_dims expm1
-    extract_sequences fft2 flip floor floor_divide fold gelu glu greater greater_equal hard_shrink
-    hard_sigmoid hard_silu hard_swish hard_tanh hstack isfinite isinf isnan leaky_relu less
-    less_equal log log10 log1p log2 log_sigmoid log_softmax logaddexp logical_and logical_not
-    logical_or logical_xor logsumexp matmul max max_pool maximum mean median min minimum mod
-    moveaxis multiply nan_to_num negative normalize not_equal one_hot ones_like pad power prod
-    reciprocal relu relu6 repeat reshape rms_normalization roll round rsqrt saturate_cast selu
-    sigmoid sign silu sin sinh slice soft_shrink softmax softplus softsign sort space_to_depth
-    sparse_plus sparse_sigmoid sparsemax split sqrt square squareplus squeeze stack std
-    stop_gradient subtract sum swapaxes swish take take_along_axis tan tanh tanh_shrink tensordot
-    threshold tile top_k trace transpose tril triu true_divide trunc unfold unstack var vstack where
-    zeros_like
-    image.crop_images image.extract_patches image.gaussian_blur image.hsv_to_rgb image.pad_images
-    image.resize image.rgb_to_grayscale image.rgb_to_hsv image.sobel_edges
-    """.split()
+    [
+        "abs",
+        "absolute",
+        "add",
+        "all",
+        "amax",
+        "amin",
+        "any",
+        "arccos",
+        "arccosh",
+        "arcsin",
+        "arcsinh",
+        "arctan",
+        "arctan2",
+        "arctanh",
+        "argmax",
+        "argmin",
+        "argsort",
+        "average",
+        "average_pool",
+        "broadcast_to",
+        "cast",
+        "cbrt",
+        "ceil",
+        "celu",
+        "clip",
+        "concatenate",
+        "copy",
+        "cos",
+        "cosh",
+        "count_nonzero",
+        "cross",
+        "cumprod",
+        "cumsum",
+        "depth_to_space",
+        "diagonal",
+        "diff",
+        "divide",
+        "divide_no_nan",
+        "dot_product_attention",
+        "dstack",
+        "elu",
+        "equal",
+        "erf",
+        "erfinv",
+        "exp",
+        "exp2",
+        "expand_dims",
+        "expm1",
+        "extract_sequences",
+        "fft2",
+        "flip",
+        "floor",
+        "floor_divide",
+        "fold",
+        "gelu",
+        "glu",
+        "greater",
+        "greater_equal",
+        "hard_shrink",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_swish",
+        "hard_tanh",
+        "hstack",
+        "isfinite",
+        "isinf",
+        "isnan",
+        "leaky_relu",
+        "less",
+        "less_equal",
+        "log",
+        "log10",
+        "log1p",
+        "log2",
+        "log_sigmoid",
+        "log_softmax",
+        "logaddexp",
+        "logical_and",
+        "logical_not",
+        "logical_or",
+        "logical_xor",
+        "logsumexp",
+        "matmul",
+        "max",
+        "max_pool",
+        "maximum",
+        "mean",
+        "median",
+        "min",
+        "minimum",
+        "mod",
+        "moveaxis",
+        "multiply",
+        "nan_to_num",
+        "negative",
+        "normalize",
+        "not_equal",
+        "one_hot",
+        "ones_like",
+        "pad",
+        "power",
+        "prod",
+        "reciprocal",
+        "relu",
+        "relu6",
+        "repeat",
+        "reshape",
+        "rms_normalization",
+        "roll",
+        "round",
+        "rsqrt",
+        "saturate_cast",
+        "selu",
+        "sigmoid",
+        "sign",
+        "silu",
+        "sin",
+        "sinh",
+        "slice",
+        "soft_shrink",
+        "softmax",
+        "softplus",
+        "softsign",
+        "sort",
+        "space_to_depth",
+        "sparse_plus",
+        "sparse_sigmoid",
+        "sparsemax",
+        "split",
+        "sqrt",
+        "square",
+        "squareplus",
+        "squeeze",
+        "stack",
+        "std",
+        "stop_gradient",
+        "subtract",
+        "sum",
+        "swapaxes",
+        "swish",
+        "take",
+        "take_along_axis",
+        "tan",
+        "tanh",
+        "tanh_shrink",
+        "tensordot",
+        "threshold",
+        "tile",
+        "top_k",
+        "trace",
+        "transpose",
+        "tril",
+        "triu",
+        "true_divide",
+        "trunc",
+        "unfold",
+        "unstack",
+        "var",
+        "vstack",
+        "where",
+        "zeros_like",
+        "image.crop_images",
+        "image.extract_patches",
+        "image.gaussian_blur",
+        "image.hsv_to_rgb",
+        "image.pad_images",
+        "image.resize",
+        "image.rgb_to_grayscale",
+        "image.rgb_to_hsv",
+        "image.sobel_edges",
+    ]
 )
-"""The functions of keras.ops that a blueprint may use: pure, of tensors, with a shape that is known."""
+"""The functions of keras.ops for blueprints: pure, of tensors, with a shape known before."""
 
 _TAKES_FUNCTIONS = "it takes a Python function"
 _FROM_NOTHING = "it makes a tensor out of nothing, not out of what other steps give"
 REFUSED_OPERATIONS = {
     **dict.fromkeys(
-        "associative_scan cond custom_gradient fori_loop jvp map scan switch vectorize "
-        "vectorized_map while_loop".split(),
+        [
+            "associative_scan",
+            "cond",
+            "custom_gradient",
+            "fori_loop",
+            "jvp",
+            "map",
+            "scan",
+            "switch",
+            "vectorize",
+            "vectorized_map",
+            "while_loop",
+        ],
         _TAKES_FUNCTIONS,
     ),
     **dict.fromkeys(
-        "arange array bartlett blackman convert_to_tensor empty eye full geomspace hamming hanning "
-        "identity kaiser linspace logspace ones tri zeros".split(),
+        [
+            "arange",
+            "array",
+            "bartlett",
+            "blackman",
+            "convert_to_tensor",
+            "empty",
+            "eye",
+            "full",
+            "geomspace",
+            "hamming",
+            "hanning",
+            "identity",
+            "kaiser",
+            "linspace",
+            "logspace",
+            "ones",
+            "tri",
+            "zeros",
+        ],
         _FROM_NOTHING,
     ),
-    **dict.fromkeys("convert_to_numpy dtype is_tensor ndim shape size".split(),
-                    "it gives no tensor that a layer could take"),
-    **dict.fromkeys("nonzero unique".split(), "its result has no shape that is known before"),
+    **dict.fromkeys(
+        ["convert_to_numpy", "dtype", "is_tensor", "ndim", "shape", "size"],
+        "it gives no tensor that a layer could take",
+    ),
+    **dict.fromkeys(["nonzero", "unique"], "its result has no shape that is known before"),
 }
 """Functions of keras.ops that are refused for a reason of their own."""
 

@@ -62,7 +62,10 @@ def generate() -> str:
 def layers(undecided: list[str]) -> dict[str, Entry]:
     """Every layer that is not refused, under all its public names."""
     found: dict[str, Entry] = {}
-    for module, origin in ((keras.layers, "keras.layers"), (archbuilder.layers, "archbuilder.layers")):
+    for module, origin in (
+        (keras.layers, "keras.layers"),
+        (archbuilder.layers, "archbuilder.layers"),
+    ):
         for name in sorted(getattr(module, "__all__", None) or dir(module)):
             layer = getattr(module, name)
             if inspect.isclass(layer) and name not in rules.REFUSED_LAYERS:
@@ -74,7 +77,7 @@ def layer_entry(name: str, layer: type, origin: str, undecided: list[str]) -> En
     """One layer: its constructor and its call."""
     documentation = argument_documentation(layer)
     arguments: dict[str, Entry] = {}
-    refusals: dict[str, str] = {}
+    refusals = {name: rules.REFUSED_ARGUMENTS[name] for name in rules.REFUSED_EVERYWHERE}
     constructor = inspect.signature(layer.__init__).parameters
     for argument, parameter in constructor.items():
         if argument == "self" or parameter.kind in (
@@ -99,13 +102,14 @@ def layer_entry(name: str, layer: type, origin: str, undecided: list[str]) -> En
                 "dtype": "The dtype of the layer, or a policy such as mixed_bfloat16.",
             }[argument]
             arguments[argument] = {**typed(schema), "default": default, "summary": summary}
-    tensors, constants, takes_list = call_of(name, layer)
+    tensors, needed, constants, takes_list = call_of(name, layer)
     return {
         "summary": summary_of(layer),
         "origin": origin,
         "arguments": arguments,
         "call": constants,
         "tensors": tensors,
+        "needed": needed,
         "takes_list": takes_list,
         "refused": refusals,
     }
@@ -130,9 +134,13 @@ def layer_schema(name: str, layer: type, argument: str) -> rules.Schema | None:
     return rules.ARGUMENTS.get(argument)
 
 
-def call_of(name: str, layer: type) -> tuple[list[str], dict[str, Entry], bool]:
-    """The tensors that the call of a layer takes, its constants, and whether it takes one list."""
+def call_of(name: str, layer: type) -> tuple[list[str], int, dict[str, Entry], bool]:
+    """What the call of a layer takes: tensors, the number of those it needs, and constants.
+
+    Last, whether it takes the tensors as one list.
+    """
     tensors: list[str] = []
+    needed = 0
     constants: dict[str, Entry] = {}
     for argument, parameter in inspect.signature(layer.call).parameters.items():
         if argument in ("self", "args", "kwargs"):
@@ -142,8 +150,9 @@ def call_of(name: str, layer: type) -> tuple[list[str], dict[str, Entry], bool]:
             constants[argument] = argument_entry(schema, parameter, "")
         else:
             tensors.append(argument)
+            needed += parameter.default is inspect.Parameter.empty
     merging = issubclass(layer, keras.layers.Add.__mro__[1])
-    return tensors or ["inputs"], constants, merging or name in rules.TAKES_LIST
+    return tensors or ["inputs"], max(needed, 1), constants, merging or name in rules.TAKES_LIST
 
 
 def operations(undecided: list[str]) -> dict[str, Entry]:
@@ -157,28 +166,31 @@ def operations(undecided: list[str]) -> dict[str, Entry]:
         documentation = argument_documentation(function)
         arguments: dict[str, Entry] = {}
         tensors: list[str] = []
+        needed = 0
         for argument, parameter in inspect.signature(function).parameters.items():
-            if argument in rules.OPERATION_TENSORS and (name, argument) not in rules.OPERATION_TYPES:
+            if (
+                argument in rules.OPERATION_TENSORS
+                and (name, argument) not in rules.OPERATION_TYPES
+            ):
                 tensors.append(argument)
                 if argument not in rules.NUMBERS_TOO:
+                    needed += parameter.default is inspect.Parameter.empty
                     continue
-                schema: rules.Schema | None = rules.NUMBER
-                parameter = parameter.replace(default=None)
-            else:
-                schema = rules.OPERATION_TYPES.get((name, argument))
-                schema = schema or rules.OPERATION_ARGUMENTS.get(argument)
+                arguments[argument] = {"schema": rules.NUMBER, "default": None, "summary": ""}
+                continue
+            schema = rules.OPERATION_TYPES.get((name, argument))
+            schema = schema or rules.OPERATION_ARGUMENTS.get(argument)
             if schema is None:
                 undecided.append(f"ops.{name}({argument}={parameter.default})")
                 continue
-            arguments[argument] = argument_entry(
-                schema, parameter, documentation.get(argument, "")
-            )
+            arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
         found[name] = {
             "summary": summary_of(function),
             "origin": "keras.ops",
             "arguments": arguments,
             "call": {},
             "tensors": tensors,
+            "needed": needed,
             "takes_list": name in rules.LISTS_OF_TENSORS,
             "refused": {},
         }
@@ -270,7 +282,9 @@ def typed(schema: rules.Schema) -> Entry:
         return {"schema": schema}
     kind = {key: value for key, value in schema.items() if key in ("object", "many", "nullable")}
     kind = {key: value for key, value in kind.items() if value is not False}
-    rest = {key: value for key, value in schema.items() if key not in ("object", "many", "nullable")}
+    rest = {
+        key: value for key, value in schema.items() if key not in ("object", "many", "nullable")
+    }
     return {**kind, **({"schema": rest} if rest else {})}
 
 
@@ -305,7 +319,9 @@ def argument_documentation(value: Any) -> dict[str, str]:
         return {}
     body = inspect.cleandoc("\n" + section[1])
     found = {}
-    for match in re.finditer(r"^([a-z_A-Z0-9, ]+):((?:.*)(?:\n(?:[ \t]+.*|\s*$))*)", body, re.MULTILINE):
+    for match in re.finditer(
+        r"^([a-z_A-Z0-9, ]+):((?:.*)(?:\n(?:[ \t]+.*|\s*$))*)", body, re.MULTILINE
+    ):
         for name in match[1].split(","):
             found[name.strip()] = sentence(match[2])
     return found

@@ -150,7 +150,7 @@ blocks:
 inputs: {x: [4]}
 layers: [b, b, {Dense: 8, from: b.y}]
 """
-    assert mistakes(tmp_path, text) == ["unknown-name 6:32"]
+    assert mistakes(tmp_path, text) == ["unknown-name 6:33"]
 
 
 def test_use_takes_the_weights_of_an_earlier_layer(tmp_path: Path):
@@ -197,7 +197,7 @@ layers:
   - LSTM: {units: 4, return_state: true}
     name: lstm
   - LSTM: 4
-    from: {sequence: y, initial_state: [lstm.1, lstm.2]}
+    from: {sequences: y, initial_state: [lstm.1, lstm.2]}
 """
     graph = expand(tmp_path, text)
     assert wiring(graph)["lstm0"] == ["y", "lstm.1", "lstm.2"]
@@ -237,7 +237,7 @@ layers: [own, {Dense: $n}]
     units = [arguments(node)["units"] for node in expand(tmp_path, text).nodes]
     assert units == [7, 5, 3]
     hidden = text.replace("$m}]", "$i}]").replace("[own,", "[{own: , repeat: 2},")
-    assert mistakes(tmp_path, hidden) == ["unknown-parameter 5:53"]
+    assert mistakes(tmp_path, hidden) == ["unknown-parameter 5:55"]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ layers:
         "unknown-argument 7:13",
         "unknown-name 10:18",
         "duplicate-name 12:11",
-        "expression-error 13:13",
+        "expression-error 13:17",
     ]
 
 

@@ -101,6 +101,7 @@ def _signature(name: str, entry: _Entry) -> Signature:
         arguments=_specs(entry["arguments"]),
         call=_specs(entry.get("call", {})),
         tensors=tuple(entry.get("tensors", ())),
+        needed=entry.get("needed", 0),
         takes_list=entry.get("takes_list", False),
         refused=entry.get("refused", {}),
     )

@@ -51,11 +51,12 @@ class ArgumentSpec:
 class Signature:
     """A layer, a function of `keras.ops`, or a nested object, as a blueprint may write it.
 
-    `arguments` stand in the order of the constructor. `call` are the constants of the layer's call
-    (`training`, `use_causal_mask`), `tensors` the call's inputs in order; `takes_list` tells that
-    all inputs are given as one list (merging layers). `refused` are arguments that Keras has and a
-    blueprint may not use, each with the reason. `summary` is one line; `origin` is the module that
-    users import it from ("keras.layers" or "archbuilder.layers").
+    `arguments` stand in the order of the constructor, `call` are the constants of the layer's call
+    (`training`, `use_causal_mask`), and `tensors` the inputs of the call in order, of which the
+    first `needed` have to be given. `takes_list` tells that all inputs are given as one list
+    (merging layers). `refused` are arguments that Keras has and a blueprint may not use, each with
+    the reason. `summary` is one line; `origin` is the module that users import it from
+    ("keras.layers" or "archbuilder.layers").
     """
 
     name: str
@@ -64,5 +65,6 @@ class Signature:
     arguments: Mapping[str, ArgumentSpec]
     call: Mapping[str, ArgumentSpec]
     tensors: tuple[str, ...]
+    needed: int
     takes_list: bool
     refused: Mapping[str, str]

@@ -93,7 +93,8 @@ def _decode_inputs(form: Form, body: Mapping, span: Span, *, network: bool) -> t
         inputs = tuple(_decode_input(form, each) for each in mapping or ())
     else:
         inputs = _decode_block_inputs(form, tree)
-    if not inputs and (isinstance(tree, Mapping | Sequence)):
+    empty = isinstance(tree, Mapping) and not tree.entries
+    if empty or (isinstance(tree, Sequence) and not tree.items):
         form.diagnostics.error("wrong-form", "'inputs' names at least one input", tree.span)
     return inputs or (Input(DEFAULT_INPUT, None, None, span),)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from archbuilder.decode.form import Form, describe, quoted
@@ -202,6 +203,6 @@ def _decode_loop(form: Form, entry: Entry | None) -> Loop | None:
                 f"'for' takes a list for {quoted(variable.key)}, not {describe(variable.value)}",
                 variable.value.span,
             )
-            continue
+            value = replace(value, broken=True)
         variables.append((variable.key, value))
     return Loop(tuple(variables), entry.key_span) if variables else None

@@ -187,7 +187,8 @@ class Expander:
                 reuse.name.span,
             )
         if step.name is not None:
-            scope.named[local] = Named(flow, step.span)
+            again = None if earlier is None else earlier.again
+            scope.named[local] = Named(flow, step.span, again)
         return flow
 
     def _layer(self, signature: Signature, call: Call, scope: Scope, use: Use) -> Named:

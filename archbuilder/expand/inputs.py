@@ -90,6 +90,17 @@ def check_tensors(signature: Signature, use: Use, diagnostics: Diagnostics) -> b
                 notes=(f"its inputs are: {', '.join(signature.tensors)}",),
             )
     count = len(use.inputs.flow.refs)
+    named = {name for name, _ in use.inputs.keywords}
+    missing = [name for name in signature.tensors[count : signature.needed] if name not in named]
+    if missing and not use.inputs.broken and fits:
+        fits = False
+        needed = ", ".join(signature.tensors[: signature.needed])
+        diagnostics.error(
+            "wrong-inputs",
+            f"{signature.name} needs the inputs {needed}; nothing is given for {missing[0]}",
+            use.span,
+            notes=(f"name them: from: {{{needed.replace(',', ': ...,')}: ...}}",),
+        )
     if not signature.takes_list and count > max(len(signature.tensors), 1):
         fits = False
         told = ", ".join(str(ref) for ref in use.inputs.flow.refs[:6])

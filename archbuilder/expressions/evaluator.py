@@ -174,7 +174,8 @@ class _Evaluation:
         if not isinstance(values, list):
             raise ValueMistakeError(f"only lists have items, not {described(values)}")
         if not -len(values) <= place < len(values):
-            raise ValueMistakeError(f"there is no item {place} in a list of {len(values)}")
+            message = f"there is no item {place} in a list of {len(values)}"
+            raise _MistakeError(message, expression.index)
         return values[place]
 
     def call(self, expression: nodes.Call) -> Plain:
