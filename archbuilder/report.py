@@ -60,7 +60,7 @@ def step_table(
 def overview(analysis: Analysis) -> str:
     """The sums of a network in a few lines."""
     trainable = analysis.trainable_parameters
-    frozen = "" if trainable == analysis.parameters else f", {count(trainable)} of them trainable"
+    frozen = "" if trainable == analysis.parameters else f" ({count(trainable)} trainable)"
     about = "" if analysis.exact else ", open lengths counted as 1"
     shapes = [
         f"{name} {shape_text(spec.shape)}{'' if spec.dtype == 'float32' else f' {spec.dtype}'}"
@@ -71,7 +71,7 @@ def overview(analysis: Analysis) -> str:
         "network": f"{analysis.name}, {count(len(analysis.nodes))} layers",
         "inputs": ", ".join(shapes),
         "outputs": ", ".join(outputs),
-        "parameters": f"{count(analysis.parameters)}{frozen} ({size(analysis.weight_bytes)})",
+        "parameters": f"{count(analysis.parameters)}{frozen}, {size(analysis.weight_bytes)}",
         "multiply-adds": f"{count(analysis.multiply_adds)} an example{about}",
         "activations": f"{size(analysis.activation_bytes)} an example in training, "
         f"{size(analysis.peak_activation_bytes)} in inference{about}",

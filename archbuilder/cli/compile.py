@@ -11,7 +11,7 @@ import click
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, takes_blueprint
-from archbuilder.cli.quiet import silence_tensorflow
+from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.cli.writing import check_target, replacing
 from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
@@ -75,7 +75,7 @@ def compile_command(
     networks = tuple(loaded.graphs(variant=variant, **wanted.params))
     single = networks == (loaded.name,)
     targets = {} if output is None else _targets(networks, output, form, single=single)
-    silence_tensorflow()
+    import_tensorflow()
     analyses = loaded.analyse(variant=variant, **wanted.params)
     console.say("\n\n".join(overview(analysis) for analysis in analyses.values()))
     if dry_run:

@@ -12,6 +12,7 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.writing import write_text
 from archbuilder.errors import UsageError, shown
+from archbuilder.escaping import for_terminal
 
 START: Final = """\
 archbuilder: 1
@@ -69,4 +70,4 @@ def new_command(console: Console, *, file: Path, origin: str | None, force: bool
         raise UsageError(f"{shown(str(file))} is there already; --force replaces it")
     text = START if origin is None else library.path(origin).read_text(encoding="utf-8")
     write_text(file, text)
-    console.say(f"wrote {shown(str(file))}; look at it with: archbuilder show {file!s:a}")
+    console.say(f"wrote {for_terminal(str(file))}; 'archbuilder show' tells what it is")

@@ -1,18 +1,49 @@
-"""Keeps TensorFlow's own messages away from the user; called before anything imports it."""
+"""Imports TensorFlow without letting it talk to the user."""
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from archbuilder.errors import RunError
 
 
-def silence_tensorflow() -> None:
-    """Show none of TensorFlow's remarks on processors, oneDNN and missing GPU libraries.
+def import_tensorflow() -> None:
+    """Import TensorFlow without its remarks on processors, oneDNN and missing GPU libraries.
 
-    What the user has set is left alone.
+    What the user has set in the environment is left alone.
+
+    Raises:
+        RunError: when TensorFlow cannot be imported.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|google|h5py)")
+    with _no_error_output():
+        try:
+            importlib.import_module("tensorflow")
+        except ImportError as error:
+            raise RunError(f"TensorFlow cannot be imported: {error}") from error
+
+
+@contextmanager
+def _no_error_output() -> Iterator[None]:
+    """Drop what anything writes to the error output, from C++ too.
+
+    TensorFlow obeys TF_CPP_MIN_LOG_LEVEL only from some point of its import on.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

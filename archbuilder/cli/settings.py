@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from archbuilder.errors import UsageError, shown
 from archbuilder.limits import Limits
 from archbuilder.source import read_text
 from archbuilder.tree import Plain, plain
+
+_NOT_PARAMETERS: Final = ("self", "variant")
+"""Names that mean something else where parameters are given by name."""
 
 
 def read_settings(settings: Iterable[str], limits: Limits) -> dict[str, Plain]:
@@ -19,8 +23,8 @@ def read_settings(settings: Iterable[str], limits: Limits) -> dict[str, Plain]:
     """
     values: dict[str, Plain] = {}
     for name, text in _pairs(settings, "--set"):
-        if name == "variant":
-            raise UsageError("a variant is chosen with --variant, not with --set")
+        if name in _NOT_PARAMETERS:
+            raise UsageError(f"--set cannot give {name!r}; a variant is chosen with --variant")
         # Nothing behind the '=' is what nothing behind a ':' is in YAML.
         values[name] = plain(read_text(text or "null", f"--set {name}", limits))
     return values

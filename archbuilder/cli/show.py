@@ -10,7 +10,7 @@ import click
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, takes_blueprint
-from archbuilder.cli.quiet import silence_tensorflow
+from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.report import as_data, overview, step_table
 
 
@@ -57,7 +57,7 @@ def show_command(
     loaded = wanted.load(blueprint)
     variant = wanted.variant_of(loaded)
     console.show(loaded.validate(variant=variant, **wanted.params))
-    silence_tensorflow()
+    import_tensorflow()
     analyses = loaded.analyse(variant=variant, **wanted.params)
     if form == "json":
         console.say(json.dumps([as_data(analysis) for analysis in analyses.values()], indent=2))

@@ -13,7 +13,7 @@ from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, takes_blueprint
-from archbuilder.cli.quiet import silence_tensorflow
+from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.errors import UsageError
 from archbuilder.escaping import for_terminal
 from archbuilder.graph import Graph
@@ -97,7 +97,7 @@ def train_command(
     spec = _recipe(loaded, graphs, wanted, recipe)
     examples = _examples(spec, data)
     training = _training(spec, changes)
-    silence_tensorflow()
+    import_tensorflow()
     # Training is behind the wall: it imports TensorFlow.
     from archbuilder.training import Origin, RunFolder, train  # noqa: PLC0415
 

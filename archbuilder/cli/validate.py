@@ -12,7 +12,7 @@ from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, set_errors, takes_choice
-from archbuilder.cli.quiet import silence_tensorflow
+from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.errors import BlueprintError, Diagnostic, UsageError, shown
 from archbuilder.pipeline import DEFAULT_VARIANT
 from archbuilder.rendering import FORMATS, summary
@@ -52,7 +52,7 @@ def validate_command(
     standard output, for editors and continuous integration; 'json' is a list, empty if all is well.
     """
     if shapes:
-        silence_tensorflow()
+        import_tensorflow()
     names = list(_files(blueprints))
     found: dict[object, Diagnostic] = {}
     for name in names:

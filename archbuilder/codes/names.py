@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes.explanation import HEAD, HEADS, Explanation
+from archbuilder.codes.explanation import HEAD, Explanation
 
 _LAYERS: Final = (
     Explanation(
@@ -50,6 +50,7 @@ A step in lower case is a block of the same file, an import, or a block of an im
     layers:
       - Conv2D: {{filters: 8, kernel_size: 1}}
 layers:
+  - fire
   - frie
 """,
         right=f"""\
@@ -59,27 +60,8 @@ layers:
       - Conv2D: {{filters: 8, kernel_size: 1}}
 layers:
   - fire
+  - fire
 """,
-    ),
-    Explanation(
-        code="unknown-import",
-        title="Nothing is imported under this name",
-        text="""\
-A name with a dot in it is a block of an import, and there is no import of that name. Imports
-are declared in the file that uses them: imports: {heads: ./heads.yaml}.""",
-        wrong=f"""\
-{HEAD}layers:
-  - Flatten
-  - heads.classifier
-""",
-        right=f"""\
-{HEAD}imports:
-  heads: ./heads.yaml
-layers:
-  - Flatten
-  - heads.classifier
-""",
-        beside=(HEADS,),
     ),
     Explanation(
         code="recursion",
@@ -103,7 +85,7 @@ layers:
     layers:
       - Conv2D: {{filters: 8, kernel_size: 3, padding: same}}
 layers:
-  - unit
+  - unit:
     repeat: 3
 """,
     ),
@@ -168,14 +150,12 @@ archbuilder itself. The name of a layer, for example, is the 'name' beside it, s
 becomes a path.""",
         wrong=f"""\
 {HEAD}layers:
-  - Flatten
-  - Dense: {{units: 10, name: logits}}
+  - MaxPooling2D: {{pool_size: 2, name: smaller}}
 """,
         right=f"""\
 {HEAD}layers:
-  - Flatten
-  - Dense: {{units: 10}}
-    name: logits
+  - MaxPooling2D: 2
+    name: smaller
 """,
     ),
     Explanation(
@@ -320,37 +300,25 @@ before. Names inside a block are its own and are not seen from outside.""",
         text="""\
 Behind the dot stands an output: one that the block names under 'outputs', or the number of
 one of a layer with several outputs, counted from 0 (lstm.1).""",
-        wrong=f"""\
-{HEAD}blocks:
-  split:
-    layers:
-      - Conv2D: {{filters: 8, kernel_size: 3}}
-        name: small
-      - Conv2D: {{filters: 8, kernel_size: 5}}
-        name: large
-        from: input
-    outputs: [small, large]
+        wrong="""\
+archbuilder: 1
+inputs:
+  words: [20, 8]
 layers:
-  - split:
-    name: parts
-  - Flatten:
-    from: parts.medium
+  - LSTM: {units: 4, return_state: true}
+    name: lstm
+  - Dense: 10
+    from: lstm.hidden
 """,
-        right=f"""\
-{HEAD}blocks:
-  split:
-    layers:
-      - Conv2D: {{filters: 8, kernel_size: 3}}
-        name: small
-      - Conv2D: {{filters: 8, kernel_size: 5}}
-        name: large
-        from: input
-    outputs: [small, large]
+        right="""\
+archbuilder: 1
+inputs:
+  words: [20, 8]
 layers:
-  - split:
-    name: parts
-  - Flatten:
-    from: parts.large
+  - LSTM: {units: 4, return_state: true}
+    name: lstm
+  - Dense: 10
+    from: lstm.1
 """,
     ),
     Explanation(
@@ -380,6 +348,29 @@ variants:
   large: {{classes: 1000}}
 expect:
   large: {{output: [null, 1000]}}
+""",
+    ),
+    Explanation(
+        code="wrong-inputs",
+        title="Too many or too few inputs",
+        text="""\
+A layer or block is given another number of inputs than it takes. A step with several outputs,
+such as 'branches' without 'merge', gives all of them to the next one: join them with 'merge',
+or name the inputs that are meant with 'from'.""",
+        wrong=f"""\
+{HEAD}layers:
+  - branches:
+      - - MaxPooling2D: 2
+      - - AveragePooling2D: 2
+  - Flatten
+""",
+        right=f"""\
+{HEAD}layers:
+  - branches:
+      - - MaxPooling2D: 2
+      - - AveragePooling2D: 2
+    merge: Concatenate
+  - Flatten
 """,
     ),
     Explanation(

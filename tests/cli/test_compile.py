@@ -33,7 +33,7 @@ def test_the_file_opens_in_plain_keras(run: Run, lenet: Path, tmp_path: Path) ->
     assert (result.code, result.err) == (0, "")
     assert "parameters" in result.out
     assert f"wrote {output}" in result.out
-    model = keras.saving.load_model(output)  # noqa: TID251 - as a user without archbuilder does
+    model = keras.saving.load_model(output)
     assert model.output_shape == (None, 3)
 
 

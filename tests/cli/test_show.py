@@ -22,7 +22,7 @@ def test_blocks_are_one_row_each(run: Run, lenet: Path) -> None:
 def test_blocks_are_written_out_on_demand(run: Run, lenet: Path) -> None:
     """A row for each layer."""
     result = run("show", lenet, "--unfold")
-    assert "stage0.conv2d_0" in result.out
+    assert "stage0.conv2d0" in result.out
 
 
 def test_json_has_every_layer(run: Run, lenet: Path) -> None:
@@ -31,7 +31,7 @@ def test_json_has_every_layer(run: Run, lenet: Path) -> None:
     assert network["parameters"] == 2346
     assert sum(step["parameters"] for step in network["steps"]) == 2346
     assert [step["operation"] for step in network["steps"]][:2] == ["Conv2D", "MaxPooling2D"]
-    assert network["outputs"] == {"dense_0": [10]}
+    assert network["outputs"] == {"output": [10]}
 
 
 def test_a_shape_that_does_not_fit_is_a_mistake(run: Run, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_all_variants_are_checked_unless_one_is_chosen(run: Run, tmp_path: Path)
         (("LENET", "--variant", "lrge"), "did you mean 'large'?"),
         (("LENET:large", "--variant", "default"), "variant"),
         (("LENET", "--set", "clases=3"), "did you mean 'classes'?"),
-        (("LENET", "--set", "classes=many"), "--set classes"),
+        (("LENET", "--set", "classes=many"), "the parameter 'classes'"),
         (("LENET", "--set", "classes"), "--set takes name=value"),
         (("LENET", "--set", "variant=large"), "--variant"),
         (("LENET", "--set", "self=large"), "self"),
