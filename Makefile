@@ -37,7 +37,7 @@ types: $(VENV)/.test ## mypy
 	$(BIN)/mypy
 
 .PHONY: check
-check: $(VENV)/.test $(LOWEST)/.done ## the tests alone
+check: $(VENV)/.test $(LOWEST)/.done $(VENV)/editor/.done ## the tests alone
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: format
@@ -88,4 +88,12 @@ $(VENV)/.test: $(VENV)/.run
 $(LOWEST)/.done: | $(VENV)/.test
 	rm -rf $(LOWEST)
 	$(BIN)/python -m pip install --quiet --no-deps --target $(LOWEST) keras==$(LOWEST_KERAS)
+	@touch $@
+
+# The language server that editors have. Its tests are skipped where there is no npm.
+$(VENV)/editor/.done: tests/editor/package.json | $(VENV)/.test
+	@mkdir -p $(VENV)/editor && cp $< $(VENV)/editor/
+	@if command -v npm >/dev/null; then \
+		cd $(VENV)/editor && npm install --silent --no-audit --no-fund --no-package-lock; \
+	else echo "npm is not installed: the tests of the editor schema are skipped"; fi
 	@touch $@

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from archbuilder import catalogue
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
+from archbuilder.cli.writing import write_text
+from archbuilder.schema import schema_text
 
 
 @click.command(
@@ -31,4 +34,8 @@ def schema_command(console: Console, *, output: Path | None) -> None:
 
     # yaml-language-server: $schema=./blueprint-v1.schema.json
     """
-    raise NotImplementedError
+    text = schema_text(catalogue.load())
+    if output is None:
+        console.say(text.removesuffix("\n"))
+    else:
+        write_text(output, text)

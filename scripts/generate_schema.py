@@ -1,0 +1,14 @@
+"""Writes schemas/blueprint-v1.schema.json from the catalogue: `make schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archbuilder import catalogue
+from archbuilder.schema import schema_text
+
+OUTPUT = Path(__file__).parent.parent / "schemas" / "blueprint-v1.schema.json"
+
+if __name__ == "__main__":
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(schema_text(catalogue.load()), encoding="utf-8")
