@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from archbuilder.cli.compile import compile_command
-from archbuilder.cli.console import Console, prepare_streams
+from archbuilder.cli.console import Console, ReaderGoneError, prepare_streams
 from archbuilder.cli.expand import expand_command
 from archbuilder.cli.explain import explain_command
 from archbuilder.cli.list import list_command
@@ -91,7 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             obj=console,
             standalone_mode=False,
         )
-        sys.stdout.flush()
     except BlueprintError as error:
         console.show(error.diagnostics)
         return error.exit_code
@@ -102,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _show_usage(console, error)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
+    except ReaderGoneError:
         _forget_output()
         return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user

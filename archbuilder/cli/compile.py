@@ -90,8 +90,8 @@ def _targets(
 ) -> dict[str, Path]:
     """The file of each network, all of them found writable."""
     if single:
-        _check_suffix(output, form)
         check_target(output)
+        _check_suffix(output, form)
         return {networks[0]: output}
     if not output.is_dir() and (output.exists() or output.suffix):
         raise UsageError(

@@ -26,11 +26,11 @@ class Console:
 
     def say(self, text: str) -> None:
         """Write a result. Text from elsewhere in it is escaped already."""
-        click.echo(text)
+        _write(text)
 
     def remark(self, text: str) -> None:
         """Tell something beside the result; it may quote what others wrote."""
-        click.echo("\n".join(for_terminal(line) for line in text.split("\n")), err=True)
+        _write("\n".join(for_terminal(line) for line in text.split("\n")), err=True)
 
     def fail(self, message: str) -> None:
         """Tell why the command did not do what it was asked to."""
@@ -40,13 +40,25 @@ class Console:
         """Show mistakes on the error output."""
         text = render(diagnostics, self.errors, colour=_has_colours())
         if text:
-            click.echo(text, err=True)
+            _write(text, err=True)
 
     def publish(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Show mistakes as the result of the command, where a program asked for them."""
         text = render(diagnostics, self.errors)
         if text:
-            click.echo(text)
+            _write(text)
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads the output any more, as in `archbuilder explain | head -1`."""
+
+
+def _write(text: str, *, err: bool = False) -> None:
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:
+        # As it is, click would end the process itself.
+        raise ReaderGoneError from None
 
 
 def prepare_streams() -> None:

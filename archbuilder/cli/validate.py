@@ -66,7 +66,8 @@ def validate_command(
 def _files(blueprints: Iterable[str]) -> Iterator[str | Path]:
     for name in blueprints:
         folder = Path(name)
-        if not folder.is_dir():
+        # The path of nothing is the folder that one is in.
+        if not name or not folder.is_dir():
             yield name
             continue
         files = sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES)

@@ -14,15 +14,20 @@ def check_target(path: Path) -> None:
     """Find out whether a file can be written, before long work is done for it.
 
     Raises:
-        UsageError: when it is a folder, or its folder is missing or may not be written to.
+        UsageError: when it is a folder, or its folder is missing or takes no files.
     """
     if path.is_dir():
         raise UsageError(f"{shown(str(path))} is a folder; give the name of a file in it")
     folder = path.parent
     if not folder.is_dir():
         raise UsageError(f"there is no folder {shown(str(folder))} to write {path.name!a} to")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"you may not write to the folder {shown(str(folder))}")
+    try:
+        # Asking for permission tells nothing of disks that are read-only, or of root.
+        _beside(path).touch()
+        _beside(path).unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"cannot write to the folder {shown(str(folder))}: {reason}") from error
 
 
 @contextmanager
@@ -32,8 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         RunError: when it cannot be written, as on a full disk.
     """
-    # Keras goes by the suffix, so that it stays the last part of the name.
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    beside = _beside(path)
     try:
         yield beside
         beside.replace(path)
@@ -42,6 +46,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise RunError(f"cannot write {shown(str(path))}: {reason}") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    # Keras goes by the suffix, so that it stays the last part of the name.
+    return path.with_name(f".part-{os.getpid()}{path.suffix}")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes.explanation import HEAD, Explanation
+from archbuilder.codes.explanation import HEAD, HEADS, Explanation
 
 _LAYERS: Final = (
     Explanation(
@@ -62,6 +62,26 @@ layers:
   - fire
   - fire
 """,
+    ),
+    Explanation(
+        code="unknown-import",
+        title="Nothing is imported under this name",
+        text="""\
+A name with a dot in it is a block of an import, and there is no import of that name. Imports
+are declared in the file that uses them: imports: {heads: ./heads.yaml}.""",
+        wrong=f"""\
+{HEAD}layers:
+  - Flatten
+  - heads.classifier
+""",
+        right=f"""\
+{HEAD}imports:
+  heads: ./heads.yaml
+layers:
+  - Flatten
+  - heads.classifier
+""",
+        beside=(HEADS,),
     ),
     Explanation(
         code="recursion",

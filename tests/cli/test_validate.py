@@ -118,6 +118,7 @@ def test_all_variants_are_checked_unless_one_is_chosen(run: Run, tmp_path: Path)
         (("LENET", "--errors", "xml"), "'text', 'json', 'github'"),
         (("EMPTY",), "no .yaml file"),
         (("BINARY",), "error[encoding]"),
+        (("",), "error"),
         ((), "BLUEPRINT"),
     ],
 )

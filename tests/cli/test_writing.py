@@ -46,9 +46,16 @@ def test_what_cannot_be_a_file_is_told_before(tmp_path: Path) -> None:
         check_target(tmp_path / "file" / "a.keras")
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="Linux has a folder for this")
+def test_a_folder_that_takes_no_files() -> None:
+    """Whatever its permissions say."""
+    with pytest.raises(UsageError, match="cannot write to the folder '/proc'"):
+        check_target(Path("/proc/model.keras"))
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
     """It is told before, not after a long build."""
     tmp_path.chmod(0o500)
-    with pytest.raises(UsageError, match="may not write"):
+    with pytest.raises(UsageError, match="Permission denied"):
         check_target(tmp_path / "a.keras")

@@ -1,0 +1,109 @@
+"""`archbuilder train`: what the command line makes of a recipe. Training has its own tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+PERCEPTRON = """\
+archbuilder: 1
+name: perceptron
+params: {classes: 10}
+inputs: {pixels: [64]}
+layers:
+  - Dense: {units: $classes, activation: softmax}
+"""
+
+RECIPE = """\
+data: digits
+training: {loss: SparseCategoricalCrossentropy, epochs: 5, batch_size: 256, seed: 3}
+"""
+
+
+@pytest.fixture
+def perceptron(tmp_path: Path) -> Path:
+    """A blueprint that says nothing of training."""
+    path = tmp_path / "perceptron.yaml"
+    path.write_text(PERCEPTRON)
+    return path
+
+
+def test_a_recipe_beside_the_blueprint(run: Run, perceptron: Path, tmp_path: Path) -> None:
+    """The command line goes before the recipe, and the run keeps a record of both."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    folder = tmp_path / "run"
+    arguments = ("train", perceptron, "--recipe", recipe, "--epochs", "1", "--run", folder)
+    result = run(*arguments)
+    assert (result.code, result.err) == (0, "")
+    record = json.loads((folder / "run.json").read_text())
+    assert record["command"] == ["archbuilder", *map(str, arguments)]
+    training = record["training"]
+    assert (training["epochs"], training["batch_size"], training["seed"]) == (1, 256, 3)
+    assert (folder / "perceptron.keras").is_file()
+    assert f"saved: {folder}/perceptron.keras" in result.out
+
+
+def test_runs_are_numbered(
+    run: Run, perceptron: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --run, each has a folder of its own below `runs`."""
+    monkeypatch.chdir(tmp_path)
+    perceptron.write_text(PERCEPTRON + RECIPE)
+    for _ in range(2):
+        assert run("train", perceptron, "--epochs", "1", "--data", "digits").code == 0
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["perceptron-1", "perceptron-2"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arguments", "text"),
+    [
+        ("", (), "what to train on"),
+        ("", ("--data", "digits"), "how to train"),
+        ("data: digits\n", (), "how to train"),
+        (RECIPE, ("--data", "nowhere"), "'nowhere'"),
+        (RECIPE, ("--epochs", "0"), "--epochs"),
+        (RECIPE, ("--distribute", "everywhere"), "'mirrored'"),
+        (RECIPE, ("--recipe", "missing.yaml"), "error[unreadable-file]"),
+        (RECIPE.replace("loss", "los"), (), "did you mean 'loss'?"),
+        (RECIPE, ("--set", "clases=3"), "did you mean 'classes'?"),
+    ],
+)
+def test_what_cannot_be_trained_is_told(
+    run: Run, perceptron: Path, tmp_path: Path, recipe: str, arguments: tuple[str, ...], text: str
+) -> None:
+    """Before TensorFlow starts, and with no folder left behind."""
+    perceptron.write_text(PERCEPTRON + recipe)
+    folder = tmp_path / "run"
+    result = run("train", perceptron, "--run", folder, *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert text in result.err
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("- data", "wrong-form"),
+        ("dta: digits", "unknown-key"),
+        ("data: dgits", "unknown-object"),
+        ("training: {}", "missing-key"),
+        ("data: [", "yaml-syntax"),
+    ],
+)
+def test_mistakes_in_a_recipe(
+    run: Run, perceptron: Path, tmp_path: Path, text: str, code: str
+) -> None:
+    """They have a code and a place, as those in a blueprint."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(text)
+    result = run("train", perceptron, "--recipe", recipe)
+    assert result.code == 2
+    assert f"error[{code}]" in result.err
+    assert f"--> {recipe}:1:" in result.err
