@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import platform
 import sys
@@ -13,16 +14,7 @@ from typing import Final
 
 import click
 
-from archbuilder.cli.compile import compile_command
 from archbuilder.cli.console import Console, ReaderGoneError, prepare_streams
-from archbuilder.cli.expand import expand_command
-from archbuilder.cli.explain import explain_command
-from archbuilder.cli.list import list_command
-from archbuilder.cli.new import new_command
-from archbuilder.cli.schema import schema_command
-from archbuilder.cli.show import show_command
-from archbuilder.cli.train import train_command
-from archbuilder.cli.validate import validate_command
 from archbuilder.errors import ArchbuilderError, BlueprintError, nearest, shown
 from archbuilder.version import __version__
 
@@ -32,31 +24,39 @@ BROKEN_PIPE: Final = 141
 """What shells give for a command whose reader went away."""
 DEBUG_VARIABLE: Final = "ARCHBUILDER_DEBUG"
 
-_COMMANDS: Final[tuple[click.Command, ...]] = (
-    new_command,
-    validate_command,
-    show_command,
-    compile_command,
-    train_command,
-    expand_command,
-    list_command,
-    explain_command,
-    schema_command,
+COMMANDS: Final = (
+    "new",
+    "validate",
+    "show",
+    "compile",
+    "train",
+    "expand",
+    "list",
+    "explain",
+    "schema",
 )
+"""The commands in the order in which a person meets them, each the name of its module."""
 
 
 class _Application(click.Group):
-    """A group that lists its commands in the order in which a person meets them."""
+    """A group that imports a command when it is asked for, so that all of them start fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"archbuilder.cli.{cmd_name}")
+        command = getattr(module, f"{cmd_name}_command")
+        return command if isinstance(command, click.Command) else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in self.commands and not name.startswith("-"):
-            near = nearest(name, self.commands)
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = nearest(name, COMMANDS)
             hint = f"; did you mean '{near}'?" if near else ""
             raise click.UsageError(f"there is no command {shown(name)}{hint}", ctx)
         return super().resolve_command(ctx, args)
@@ -64,7 +64,6 @@ class _Application(click.Group):
 
 @click.group(
     cls=_Application,
-    commands=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Begin with:  archbuilder new lenet.yaml  and  archbuilder show lenet.yaml",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +15,10 @@ from archbuilder.cli.options import Wanted, set_errors, takes_choice
 from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.errors import BlueprintError, Diagnostic, UsageError, shown
 from archbuilder.pipeline import DEFAULT_VARIANT
+from archbuilder.recipe import read_recipe
 from archbuilder.rendering import FORMATS, summary
 
 SUFFIXES: Final = (".yaml", ".yml")
-_NOT_TO_BUILD: Final = ("missing-key", "missing-parameter")
 
 
 @click.command(
@@ -82,26 +82,42 @@ def _mistakes(name: str | Path, wanted: Wanted, *, shapes: bool) -> tuple[Diagno
         variant = wanted.variant_of(blueprint)
         every = variant == DEFAULT_VARIANT and wanted.variant is None and not wanted.params
         warnings = blueprint.validate(variant=None if every else variant, **wanted.params)
-        if not shapes:
-            return warnings
-        variants = (variant, *blueprint.variants) if every else (variant,)
-        return (*warnings, *_shape_mistakes(blueprint, variants, wanted))
     except BlueprintError as error:
         return error.diagnostics
+    found = list(warnings)
+    for each in (variant, *blueprint.variants) if every else (variant,):
+        found += _later_mistakes(blueprint, each, wanted, shapes=shapes)
+    return tuple(found)
 
 
-def _shape_mistakes(
-    blueprint: Blueprint, variants: Iterable[str], wanted: Wanted
-) -> Iterator[Diagnostic]:
-    """What Keras finds in variants that are right otherwise."""
-    for variant in variants:
-        try:
+def _later_mistakes(
+    blueprint: Blueprint, variant: str, wanted: Wanted, *, shapes: bool
+) -> Sequence[Diagnostic]:
+    """The mistakes in the recipe and in the shapes of a variant that is right otherwise."""
+    if not shapes and not _has_recipe(blueprint, variant, wanted):
+        return ()
+    try:
+        blueprint.graphs(variant=variant, **wanted.params)
+    except BlueprintError:
+        # A file of blocks, or one whose parameters have no defaults, has nothing to build.
+        return ()
+    try:
+        read_recipe(blueprint, variant=variant, params=wanted.params, limits=wanted.limits)
+        if shapes:
             blueprint.analyse(variant=variant, **wanted.params)
-        except BlueprintError as error:
-            found = error.diagnostics
-            # A file of blocks, or one whose parameters have no defaults, has nothing to build.
-            if not all(diagnostic.code in _NOT_TO_BUILD for diagnostic in found):
-                yield from found
+    except BlueprintError as error:
+        return error.diagnostics
+    return ()
+
+
+def _has_recipe(blueprint: Blueprint, variant: str, wanted: Wanted) -> bool:
+    try:
+        data = blueprint.section("data", variant=variant, **wanted.params)
+        return data is not None or (
+            blueprint.section("training", variant=variant, **wanted.params) is not None
+        )
+    except BlueprintError:
+        return True
 
 
 def _report(console: Console, count: int, found: tuple[Diagnostic, ...]) -> None:

@@ -21,17 +21,7 @@ from archbuilder.version import __version__
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
-COMMANDS = (
-    "new",
-    "validate",
-    "show",
-    "compile",
-    "train",
-    "expand",
-    "list",
-    "explain",
-    "schema",
-)
+COMMANDS = application.COMMANDS
 
 
 def test_version(run: Run) -> None:
@@ -99,8 +89,7 @@ def _failing(_: object) -> None:
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> click.Command:
     """A command of the application that raises its attribute `error`."""
-    commands = {**application.application.commands, "fail": _failing}
-    monkeypatch.setattr(application.application, "commands", commands)
+    monkeypatch.setattr(application.application, "commands", {"fail": _failing})
     return _failing
 
 

@@ -141,6 +141,15 @@ def test_what_cannot_be_done_is_told(
     assert text in result.err
 
 
+def test_a_recipe_is_checked_without_keras(run: Run, lenet: Path) -> None:
+    """What training would refuse is found before it."""
+    lenet.write_text(lenet.read_text() + "data: dgits\ntraining: {epochs: 3}\n")
+    result = run("validate", lenet)
+    assert result.code == 2
+    assert "error[unknown-object]" in result.err
+    assert "error[missing-key]: 'training' does not say which 'loss'" in result.err
+
+
 def test_shapes_are_checked_on_demand(run: Run, tmp_path: Path) -> None:
     """Without --shapes Keras is not asked; with it, every variant is."""
     path = tmp_path / "net.yaml"
