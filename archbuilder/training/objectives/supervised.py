@@ -74,7 +74,8 @@ def _compile(model: keras.Model, spec: TrainingSpec) -> None:
     model.compile(
         optimizer=build_object("optimizer", spec.optimizer),
         loss=losses if named else next(iter(losses.values())),
-        loss_weights=spec.loss_weights or None if named else None,
+        # Keras asks for a weight for every loss, or for none.
+        loss_weights={name: spec.loss_weights.get(name, 1.0) for name in losses} if named else None,
         metrics=metrics if named else next(iter(metrics.values()), None),
         # XLA halves the speed of small networks on a processor, and wins on a GPU.
         jit_compile="auto" if on_gpu else False,
