@@ -278,8 +278,6 @@ layers:
 
 def test_blocks_within_blocks_multiply_and_are_bounded(tmp_path: Path):
     """Ten uses in each of nine blocks would be a billion steps: refused, and at once."""
-    blocks = "\n".join(
-        f"  b{n}: {{layers: [{', '.join([f'b{n + 1}'] * 10)}]}}" for n in range(9)
-    )
+    blocks = "\n".join(f"  b{n}: {{layers: [{', '.join([f'b{n + 1}'] * 10)}]}}" for n in range(9))
     text = f"inputs: {{x: [4]}}\nlayers: [b0]\nblocks:\n{blocks}\n  b9: {{layers: [ReLU]}}"
     assert [each.split()[0] for each in mistakes(tmp_path, text)] == ["limit"]

@@ -131,15 +131,22 @@ def block_outputs(
     variables: Variables,
     evaluator: Evaluator,
 ) -> Flow:
-    """What a block gives: its `outputs`, or else what its last step gives."""
+    """What a block gives: its `outputs`, or else what its last step gives.
+
+    An output whose step was left out by its `when` is left out as well.
+    """
     if block.outputs is None:
         return last
     refs: list[Ref | None] = []
+    names: list[str] = []
     for output in block.outputs:
         tree = evaluator.evaluate(output.target, variables)
         name = tree.value if isinstance(tree, Scalar) else None
         if not isinstance(name, str):
             return BROKEN
+        if scope.is_left_out(name) and len(block.outputs) > 1:
+            continue
+        names.append(output.name)
         flow = scope.find(name, last, output.target.span, evaluator.diagnostics)
         if flow.broken:
             refs.append(None)
@@ -154,7 +161,6 @@ def block_outputs(
                 notes=(f"for example: {name}.{flow.names[0] if flow.names else 0}",),
             )
     whole = tuple(ref for ref in refs if ref is not None)
-    if len(whole) < len(refs):
+    if len(whole) < len(refs) or not refs:
         return BROKEN
-    names = tuple(output.name for output in block.outputs)
-    return Flow(whole, names if len(names) == len(whole) else ())
+    return Flow(whole, tuple(names) if len(names) == len(whole) else ())

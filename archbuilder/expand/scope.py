@@ -92,6 +92,10 @@ class Scope:
         """Whether a step of this scope has the name already."""
         return name in self.named or name in self.generated
 
+    def is_left_out(self, name: str) -> bool:
+        """Whether the step of this name was left out by its `when`."""
+        return name in self.left_out and name not in self.named
+
     def find(self, name: str, previous: Flow, span: Span, diagnostics: Diagnostics) -> Flow:
         """The flow that a reference stands for; a broken one after reporting a mistake."""
         if name == PREVIOUS:
