@@ -1,0 +1,224 @@
+"""Puts a model together: one loop over the nodes, with no case for any layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import keras
+
+from archbuilder import catalogue
+from archbuilder.backend.isolation import recursion
+from archbuilder.backend.naming import name_operations
+from archbuilder.backend.objects import build_layer, call_arguments, find
+from archbuilder.backend.refusals import Refusal, leaves_nothing, reason, refused_by_keras
+from archbuilder.backend.shapes import Given, is_empty, joined, shape_of, shape_text
+from archbuilder.catalogue.signatures import Signature
+from archbuilder.errors import Diagnostics, InternalError
+from archbuilder.graph import Graph, GraphInput, Node, Ref
+from archbuilder.tree import Span
+
+Tensors: TypeAlias = tuple[keras.KerasTensor, ...]
+Operation: TypeAlias = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """What a node became: its layer (None for a function), what it is given and what it gives."""
+
+    layer: keras.layers.Layer | None
+    given: tuple[Given, ...]
+    constants: Mapping[str, object]
+    outputs: Tensors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assembly:
+    """A Keras model, with what each input and each node of the graph became in it."""
+
+    model: keras.Model
+    inputs: Mapping[str, keras.KerasTensor]
+    made: Mapping[str, Made]
+
+
+def assemble(graph: Graph, diagnostics: Diagnostics) -> Assembly:
+    """The model of a graph; its variables have shapes but no values.
+
+    Raises:
+        BlueprintError: with every mistake in arguments and shapes that Keras finds.
+    """
+    with keras.StatelessScope(initialize_variables=False):
+        return _Assembler(graph, diagnostics).run()
+
+
+class _Assembler:
+    """The work on one graph. What needs a node that failed is passed over without a word."""
+
+    def __init__(self, graph: Graph, diagnostics: Diagnostics) -> None:
+        self._graph = graph
+        self._diagnostics = diagnostics
+        self._known = catalogue.load()
+        self._inputs: dict[str, keras.KerasTensor] = {}
+        self._layers: dict[str, keras.layers.Layer] = {}
+        self._made: dict[str, Made] = {}
+
+    def run(self) -> Assembly:
+        for graph_input in self._graph.inputs:
+            with self._reporting():
+                self._inputs[graph_input.name] = _input(graph_input)
+        for node in self._graph.nodes:
+            with self._diagnostics.inside(node.frame), self._reporting():
+                self._add(node)
+        outputs = {}
+        for name, ref in self._graph.outputs:
+            with self._reporting():
+                if self._is_made(ref):
+                    outputs[name] = self._single(ref, self._graph.span)
+        self._diagnostics.raise_errors()
+        return Assembly(self._model(outputs), self._inputs, self._made)
+
+    def _model(self, outputs: dict[str, keras.KerasTensor]) -> keras.Model:
+        inputs = self._inputs
+        with recursion(len(self._graph.nodes)):
+            return keras.Model(
+                next(iter(inputs.values())) if len(inputs) == 1 else inputs,
+                next(iter(outputs.values())) if len(outputs) == 1 else outputs,
+                name=self._graph.name,
+            )
+
+    def _add(self, node: Node) -> None:
+        signature = self._known.signature(node.operation)
+        if signature is None:
+            raise InternalError(f"'{node.operation}' is not in the catalogue")
+        # Made even where its inputs are not, so that its own mistakes are found in the same go.
+        operation = self._operation(node, signature)
+        if operation is None or not all(self._is_made(ref) for ref in node.reads()):
+            return
+        given, positional = self._positional(node, signature)
+        named, keywords = self._keywords(node)
+        constants = call_arguments(node.call, signature.call, node.name)
+        given += named
+        with refused_by_keras(lambda error: _mismatch(node, given, error)):
+            result = operation(*positional, **keywords, **constants)
+        layer = operation if isinstance(operation, keras.layers.Layer) else None
+        outputs = _tensors(result, node)
+        for tensor in outputs:
+            if is_empty(shape_of(tensor)):
+                raise _nothing_left(node, given, (f"it makes {shape_text(shape_of(tensor))}",))
+        if layer is None:
+            name_operations(outputs, [each.tensor for each in given], node.name)
+        self._made[node.name] = Made(layer, tuple(given), constants, outputs)
+
+    def _operation(self, node: Node, signature: Signature) -> Operation | None:
+        """What the node calls, None where it is the layer of a node that failed."""
+        if node.operation.startswith("ops."):
+            arguments = call_arguments(node.arguments, signature.arguments, node.name)
+            return partial(find(signature, node.span), **arguments)
+        if node.shares is None:
+            layer = build_layer(signature, node.arguments, node.name, node.span)
+        elif node.shares in self._layers:
+            layer = self._layers[node.shares]
+        else:
+            return None
+        self._layers[node.name] = layer
+        return layer
+
+    def _positional(self, node: Node, signature: Signature) -> tuple[list[Given], list[object]]:
+        """The inputs that go in order; the several outputs of a step go into a list as they are."""
+        if signature.takes_list:
+            argument = signature.tensors[0]
+            given = [
+                Given(argument, str(ref), tensor)
+                for ref in node.inputs
+                for tensor in self._several(ref, node.span)
+            ]
+            return given, [[each.tensor for each in given]]
+        given = [
+            Given(argument, str(ref), self._single(ref, node.span))
+            for argument, ref in zip(signature.tensors, node.inputs, strict=False)
+        ]
+        return given, [each.tensor for each in given]
+
+    def _keywords(self, node: Node) -> tuple[list[Given], dict[str, object]]:
+        given: list[Given] = []
+        keywords: dict[str, object] = {}
+        for name, value in node.keywords:
+            refs = value if isinstance(value, tuple) else (value,)
+            tensors = [self._single(ref, node.span) for ref in refs]
+            given += [
+                Given(name, str(ref), tensor) for ref, tensor in zip(refs, tensors, strict=True)
+            ]
+            keywords[name] = tensors if isinstance(value, tuple) else tensors[0]
+        return given, keywords
+
+    def _is_made(self, ref: Ref) -> bool:
+        return ref.node in self._made or ref.node in self._inputs
+
+    def _several(self, ref: Ref, span: Span) -> Tensors:
+        """All that a reference stands for: one output of a step, or all of them."""
+        made = self._made.get(ref.node)
+        outputs = (self._inputs[ref.node],) if made is None else made.outputs
+        if ref.output is None:
+            return outputs
+        if ref.output >= len(outputs):
+            raise Refusal("unknown-output", _no_output(ref, len(outputs)), span)
+        return (outputs[ref.output],)
+
+    def _single(self, ref: Ref, span: Span) -> keras.KerasTensor:
+        outputs = self._several(ref, span)
+        if len(outputs) != 1:
+            raise Refusal(
+                "unknown-output",
+                f"'{ref}' has {len(outputs)} outputs: say which one, as in '{ref.node}.0'",
+                span,
+            )
+        return outputs[0]
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except Refusal as refusal:
+            refusal.report(self._diagnostics)
+
+
+def _input(graph_input: GraphInput) -> keras.KerasTensor:
+    def explain(error: Exception) -> Refusal:
+        message = f"Keras refuses the input '{graph_input.name}'"
+        return Refusal("keras-refused", message, graph_input.span, reason(error))
+
+    with refused_by_keras(explain):
+        return keras.Input(graph_input.shape, dtype=graph_input.dtype, name=graph_input.name)
+
+
+def _tensors(result: object, node: Node) -> Tensors:
+    """The outputs of a call in order, however Keras packs them."""
+    if isinstance(result, keras.KerasTensor):
+        return (result,)
+    if isinstance(result, Mapping):
+        result = list(result.values())
+    if not isinstance(result, Sequence) or not result:
+        message = f"'{node.name}' ({node.operation}) gives no tensor with these arguments"
+        raise Refusal("keras-refused", message, node.span)
+    return tuple(tensor for part in result for tensor in _tensors(part, node))
+
+
+def _mismatch(node: Node, given: Sequence[Given], error: Exception) -> Refusal:
+    if leaves_nothing(error):
+        return _nothing_left(node, given, reason(error))
+    verb = "join" if len(given) > 1 and given[0].argument == given[1].argument else "take"
+    message = f"'{node.name}' ({node.operation}) cannot {verb} {joined(given)}"
+    return Refusal("shape-mismatch", message, node.span, reason(error))
+
+
+def _nothing_left(node: Node, given: Sequence[Given], notes: tuple[str, ...]) -> Refusal:
+    message = f"'{node.name}' ({node.operation}) leaves nothing of {joined(given)}"
+    return Refusal("empty-shape", message, node.span, notes)
+
+
+def _no_output(ref: Ref, count: int) -> str:
+    plural = "one output" if count == 1 else f"{count} outputs"
+    return f"there is no '{ref}': '{ref.node}' has {plural}, counted from 0"

@@ -1,0 +1,73 @@
+"""Gives the variables of a model their values, all in one go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import keras
+import tensorflow as tf
+
+_LARGE: Final = 4 * 2**20
+"""Numbers from which on a variable is worth a graph of its own, which costs some 30 ms."""
+
+
+def initialise(variables: Iterable[keras.Variable]) -> None:
+    """Initialise variables that were made under `keras.StatelessScope`.
+
+    It is done in the caller's thread, so that the caller's `tf.device` and `tf.distribute`
+    scopes hold, and gives the very numbers that Keras would.
+    """
+    waiting = list(variables)
+    large = [variable for variable in waiting if math.prod(variable.shape) >= _LARGE]
+    if large and not tf.distribute.has_strategy():
+        with _unfolded(), tf.variable_creator_scope(_in_a_graph):
+            _set(large)
+        waiting = [variable for variable in waiting if math.prod(variable.shape) < _LARGE]
+    _set(waiting)
+
+
+def initializer_of(variable: keras.Variable) -> object:
+    """The initializer of a variable that has no value yet."""
+    return variable._initializer  # noqa: SLF001 - Keras has no public name for it
+
+
+def _set(variables: Iterable[keras.Variable]) -> None:
+    for variable in variables:
+        # What leaving a StatelessScope does with all variables that the thread has made; those of
+        # a model that was only analysed were made in a thread that is gone.
+        variable._deferred_initialize()  # noqa: SLF001
+
+
+def _in_a_graph(create: Callable[..., tf.Variable], **arguments: object) -> tf.Variable:
+    """Make a variable whose first value is computed in a graph.
+
+    A graph scales the random numbers where they are. Eagerly, each step makes a new tensor: three
+    times the memory of the largest weight, half of the time of VGG16.
+    """
+    value = arguments["initial_value"]
+    if callable(value):
+        arguments["initial_value"] = tf.function(value, autograph=False)
+    return create(**arguments)
+
+
+@contextmanager
+def _unfolded() -> Iterator[None]:
+    """Keeps TensorFlow from computing constants, such as random numbers, before it runs a graph.
+
+    It would compute them, find them too large to keep, and compute them again.
+    """
+    options = tf.config.optimizer
+    before = options.get_experimental_options()
+    options.set_experimental_options({"disable_meta_optimizer": True, "constant_folding": False})
+    try:
+        yield
+    finally:
+        options.set_experimental_options(
+            {
+                "disable_meta_optimizer": before.get("disable_meta_optimizer", False),
+                "constant_folding": before.get("constant_folding", True),
+            }
+        )

@@ -1,0 +1,180 @@
+"""How many multiply-adds a layer takes for one example.
+
+Counted are those of convolutions and matrix products with weights, wherever they stand: in
+recurrent layers, the projections of attention, wrappers. Not counted are biases, normalisation,
+activations, pooling, and products of two tensors such as attention scores. A size that is left
+open counts as 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import keras
+
+from archbuilder.graph import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A layer at work: the shapes it takes, by the names of its call, and those it gives.
+
+    Shapes are without the batch axis. `constants` are the constants of the call.
+    """
+
+    layer: keras.layers.Layer
+    tensors: Mapping[str, Shape]
+    outputs: Sequence[Shape]
+    constants: Mapping[str, object]
+
+    @property
+    def given(self) -> Shape:
+        """The shape of the first tensor."""
+        return next(iter(self.tensors.values()))
+
+    def inner(self, layer: keras.layers.Layer) -> Call:
+        """The same call of a layer inside this one."""
+        return replace(self, layer=layer)
+
+
+Rule: TypeAlias = Callable[[Call], int]
+
+
+def multiply_adds(call: Call) -> int:
+    """The multiply-adds of a call for one example; 0 for layers without products."""
+    rule = _RULES.get(type(call.layer).__name__)
+    return rule(call) if rule is not None else 0
+
+
+def size(shape: Shape) -> int:
+    """How many numbers a shape holds, a size left open counting as 1."""
+    return math.prod(1 if length is None else length for length in shape)
+
+
+def _spatial(shape: Shape, layer: keras.layers.Layer) -> int:
+    """How many places there are to put a kernel at."""
+    return size(shape[1:] if layer.data_format == "channels_first" else shape[:-1])
+
+
+def _weights(variable: keras.Variable) -> int:
+    return math.prod(variable.shape)
+
+
+def _convolution(call: Call) -> int:
+    # A kernel has only the channels of its group, so that groups need no case of their own.
+    return _spatial(call.outputs[0], call.layer) * _weights(call.layer.kernel)
+
+
+def _transposed_convolution(call: Call) -> int:
+    return _spatial(call.given, call.layer) * _weights(call.layer.kernel)
+
+
+def _separable_convolution(call: Call) -> int:
+    layer = call.layer
+    kernels = _weights(layer.depthwise_kernel) + _weights(layer.pointwise_kernel)
+    return _spatial(call.outputs[0], layer) * kernels
+
+
+def _dense(call: Call) -> int:
+    return size(call.given[:-1]) * _weights(call.layer.kernel)
+
+
+def _einsum_dense(call: Call) -> int:
+    """The kernel is used once for every index of the input that it does not have itself."""
+    taken, _, _ = call.layer.equation.partition("->")
+    labels, _, kernel = taken.partition(",")
+    shape: Shape = (1, *call.given)
+    left, dots, right = labels.partition("...")
+    if dots:
+        open_axes = len(shape) - len(left) - len(right)
+        labels = left + "." * open_axes + right
+    free = (length for label, length in zip(labels, shape, strict=False) if label not in kernel)
+    return size(tuple(free)) * _weights(call.layer.kernel)
+
+
+def _attention(call: Call) -> int:
+    """The four projections; queries may be of another length than keys and values."""
+    query = call.tensors.get("query", call.given)
+    value = call.tensors.get("value", query)
+    lengths = {
+        "query": size(query[:-1]),
+        "key": size(call.tensors.get("key", value)[:-1]),
+        "value": size(value[:-1]),
+        "attention_output": size(query[:-1]),
+    }
+    total = 0
+    for weight in call.layer.weights:
+        *_, projection, name = weight.path.split("/")
+        if name == "kernel":
+            total += lengths[projection] * _weights(weight)
+    return total
+
+
+def _reversible_embedding(call: Call) -> int:
+    """Looking up takes no products; the way back is a dense layer."""
+    if not call.constants.get("reverse"):
+        return 0
+    return size(call.given) * (call.outputs[0][-1] or 1)
+
+
+def _cell(call: Call) -> int:
+    return _weights(call.layer.kernel) + _weights(call.layer.recurrent_kernel)
+
+
+def _stacked_cells(call: Call) -> int:
+    return sum(multiply_adds(call.inner(cell)) for cell in call.layer.cells)
+
+
+def _recurrent(call: Call) -> int:
+    return (call.given[0] or 1) * multiply_adds(call.inner(call.layer.cell))
+
+
+def _recurrent_convolution(call: Call) -> int:
+    layer = call.layer
+    state = call.outputs[0][1:] if layer.return_sequences else call.outputs[0]
+    kernels = _weights(layer.cell.kernel) + _weights(layer.cell.recurrent_kernel)
+    return (call.given[0] or 1) * _spatial(state, layer.cell) * kernels
+
+
+def _bidirectional(call: Call) -> int:
+    layers = (call.layer.forward_layer, call.layer.backward_layer)
+    return sum(multiply_adds(call.inner(layer)) for layer in layers)
+
+
+def _time_distributed(call: Call) -> int:
+    step = Call(
+        call.layer.layer,
+        {name: shape[1:] for name, shape in call.tensors.items()},
+        [shape[1:] for shape in call.outputs],
+        call.constants,
+    )
+    return (call.given[0] or 1) * multiply_adds(step)
+
+
+def _wrapper(call: Call) -> int:
+    return multiply_adds(call.inner(call.layer.layer))
+
+
+_FAMILIES: Final[Mapping[Rule, tuple[str, ...]]] = {
+    _convolution: (
+        "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D",
+    ),
+    _transposed_convolution: ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
+    _separable_convolution: ("SeparableConv1D", "SeparableConv2D"),
+    _dense: ("Dense",),
+    _einsum_dense: ("EinsumDense",),
+    _attention: ("MultiHeadAttention", "GroupedQueryAttention"),
+    _reversible_embedding: ("ReversibleEmbedding",),
+    _cell: ("SimpleRNNCell", "LSTMCell", "GRUCell"),
+    _stacked_cells: ("StackedRNNCells",),
+    _recurrent: ("RNN", "SimpleRNN", "LSTM", "GRU"),
+    _recurrent_convolution: ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+    _bidirectional: ("Bidirectional",),
+    _time_distributed: ("TimeDistributed",),
+    _wrapper: ("SpectralNormalization",),
+}  # fmt: skip
+
+_RULES: Final = {name: rule for rule, names in _FAMILIES.items() for name in names}

@@ -1,0 +1,84 @@
+"""What Keras refuses, as mistakes of the blueprint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import tensorflow as tf
+
+from archbuilder.errors import Diagnostics
+from archbuilder.escaping import for_terminal
+from archbuilder.tree import Span
+
+REFUSALS: Final[tuple[type[Exception], ...]] = (
+    ValueError,  # most of what Keras checks; numpy's AxisError is one too
+    TypeError,  # a value that Keras computes with before it checks it
+    LookupError,  # an axis or a state that is not there
+    ArithmeticError,  # a stride or a size of zero; a size beyond 64 bits
+    AttributeError,  # a layer where a cell is wanted
+    AssertionError,  # the few checks that are written as asserts
+    NotImplementedError,  # what this layer does not do
+    MemoryError,  # a constant that Keras computes while it builds
+    tf.errors.OpError,  # what TensorFlow finds when it traces a call
+)
+"""What Keras and TensorFlow raise for arguments and shapes that they do not take.
+
+Kept to calls of Keras alone: raised by our own code, each of these is our mistake.
+"""
+
+_EMPTY: Final = re.compile(
+    r"zero or negative|would be negative|negative dimension|smaller than the corresponding",
+    re.IGNORECASE,
+)
+"""How Keras and TensorFlow say that nothing would be left of an input."""
+
+_REASON_LINES: Final = 3
+_REASON_CHARACTERS: Final = 300
+
+
+class Refusal(Exception):  # noqa: N818 - it never reaches a user
+    """A mistake that ends the work on one node, and no more than that."""
+
+    def __init__(self, code: str, message: str, span: Span, notes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.span = span
+        self.notes = notes
+
+    def report(self, diagnostics: Diagnostics) -> None:
+        """Keep it among the mistakes of the stage."""
+        diagnostics.error(self.code, self.message, self.span, notes=self.notes)
+
+
+@contextmanager
+def refused_by_keras(explain: Callable[[Exception], Refusal]) -> Iterator[None]:
+    """Turns what Keras refuses in this context into what `explain` makes of it.
+
+    Raises:
+        Refusal: for each of `REFUSALS`.
+    """
+    try:
+        yield
+    except REFUSALS as error:
+        raise explain(error) from error
+
+
+def reason(error: Exception) -> tuple[str, ...]:
+    """The first lines of what Keras says, as notes that are safe to show."""
+    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    lines = [for_terminal(line).strip() for line in text.splitlines()]
+    first = [_shortened(line) for line in lines if line][:_REASON_LINES]
+    return (f"Keras says: {first[0]}", *first[1:]) if first else ()
+
+
+def leaves_nothing(error: Exception) -> bool:
+    """Whether Keras refuses because an output would have a size of zero or less."""
+    return _EMPTY.search(str(error)) is not None
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= _REASON_CHARACTERS else line[: _REASON_CHARACTERS - 3] + "..."

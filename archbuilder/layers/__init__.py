@@ -1,0 +1,8 @@
+"""The layers that Keras lacks, one file each, saved under the package name `archbuilder`."""
+
+from __future__ import annotations
+
+from archbuilder.layers.local_response_normalization import LocalResponseNormalization
+from archbuilder.layers.sinusoidal_positions import SinusoidalPositions
+
+__all__ = ["LocalResponseNormalization", "SinusoidalPositions"]

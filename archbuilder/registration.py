@@ -1,0 +1,63 @@
+"""Makes our layers known to Keras whenever both are imported, in whichever order.
+
+A saved model names a layer of ours as `archbuilder>SinusoidalPositions`, and Keras finds it only
+if the class was registered, which happens when its module is imported. `import archbuilder` must
+not wait seconds for Keras, so that the import of our layers is put off until Keras is imported.
+
+Python has no hook for that but the finders of modules: ours finds nothing itself. It lets the
+others find Keras, and has the layers imported behind it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Final
+
+_KERAS: Final = "keras"
+_LAYERS: Final = "archbuilder.layers"
+
+
+def register_layers() -> None:
+    """Import our layers now if Keras is imported already, and otherwise as soon as it is."""
+    if _KERAS in sys.modules:
+        importlib.import_module(_LAYERS)
+    elif not any(isinstance(finder, _WaitForKeras) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _WaitForKeras())
+
+
+class _WaitForKeras:
+    """A finder of modules that is asked for every import until Keras has been imported."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Nothing for other modules; for Keras what the other finders find."""
+        if name != _KERAS:
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        for finder in others:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                self._follow(spec)
+                return spec
+        return None
+
+    def _follow(self, spec: ModuleSpec) -> None:
+        """Have the layers imported behind Keras; nothing happens where one only asks for it."""
+        loader = spec.loader
+        if loader is None:
+            return
+        execute = loader.exec_module
+
+        def execute_and_register(module: ModuleType) -> None:
+            execute(module)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+                importlib.import_module(_LAYERS)
+
+        # The loader was made for this import alone; its other methods stay as they are.
+        loader.exec_module = execute_and_register  # type: ignore[method-assign]

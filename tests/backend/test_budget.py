@@ -1,0 +1,88 @@
+"""What would not fit into memory is refused before any of it is taken."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from graphs import chain, network, step
+
+from archbuilder.backend import analyse, build
+from archbuilder.backend.memory import cgroup_limit, machine_bytes
+from archbuilder.errors import BlueprintError, Diagnostic
+from archbuilder.graph import Graph
+from archbuilder.limits import Limits
+
+HUGE = chain((8,), ("RepeatVector", {"n": 10**9}))
+
+
+def refused(graph: Graph, limits: Limits | None = None) -> tuple[Diagnostic, ...]:
+    """Why a graph is not built."""
+    with pytest.raises(BlueprintError) as caught:
+        build(graph, limits or Limits(memory_bytes=2**30))
+    assert {found.code for found in caught.value.diagnostics} == {"too-large"}
+    return caught.value.diagnostics
+
+
+def test_activations_count():
+    """A layer without weights may still make more than there is memory."""
+    (found,) = refused(HUGE)
+    assert found.message == (
+        "'step0' (RepeatVector) makes (1000000000, 8), which takes 29.8 GiB for one example,"
+        " but the limit memory_bytes allows 1.0 GiB"
+    )
+
+
+def test_weights_count():
+    """A layer whose weights do not fit is named with what they take, at once."""
+    began = time.perf_counter()
+    (found,) = refused(chain((8,), ("Dense", {"units": 10**10})))
+    assert "has weights of 335.3 GiB" in found.message
+    assert time.perf_counter() - began < 5
+
+
+def test_many_weights_count_together():
+    """Where no step is too large alone, the largest are named."""
+    graph = chain((8000,), *[("Dense", {"units": 8000})] * 9)
+    (found,) = refused(graph)
+    assert found.message.startswith("the weights take 2.6 GiB")
+    assert found.notes[0] == "'step0' takes 244.2 MiB"
+
+
+def test_activations_count_together():
+    """What is alive at once counts, in the order of the graph: here forty tensors and their sum."""
+    nodes = [step(f"s{index}", "Activation", "x", activation="relu") for index in range(40)]
+    graph = network({"x": (2**21,)}, *nodes, step("sum", "Add", [node.name for node in nodes]))
+    assert analyse(graph).peak_activation_bytes == 41 * 2**23
+    (found,) = refused(graph, Limits(memory_bytes=2**28))
+    assert found.message.startswith("the activations of one example take 328.0 MiB")
+
+
+def test_orthogonal_matrices():
+    """A matrix that fits may still take hours to make orthogonal."""
+    (found,) = refused(chain((8, 8), ("LSTM", {"units": 20_000})), Limits(memory_bytes=2**60))
+    assert "an orthogonal matrix of 20,000 x 80,000" in found.message
+
+
+def test_without_limits_everything_is_analysed():
+    """An analysis without limits tells the numbers of what could not be built."""
+    assert analyse(HUGE).activation_bytes == 32 * 10**9
+    with pytest.raises(BlueprintError):
+        analyse(HUGE, Limits(memory_bytes=2**30))
+
+
+def test_the_machine_is_the_limit():
+    """Without a limit, the memory of this machine is one."""
+    with pytest.raises(BlueprintError, match="but this machine has"):
+        build(chain((8,), ("RepeatVector", {"n": 10**15})))
+    assert machine_bytes() > 2**28
+
+
+def test_containers_have_less(tmp_path: Path):
+    """The limit of a container is read where it has one."""
+    (tmp_path / "limited").write_text("1073741824\n")
+    (tmp_path / "free").write_text("max\n")
+    assert cgroup_limit(tmp_path / "limited") == 2**30
+    assert cgroup_limit(tmp_path / "free") is None
+    assert cgroup_limit(tmp_path / "nothing") is None
