@@ -15,6 +15,7 @@ from archbuilder.errors import (
     UsageError,
 )
 from archbuilder.limits import Limits
+from archbuilder.registration import register_layers
 from archbuilder.version import __version__
 
 __all__ = [
@@ -29,3 +30,5 @@ __all__ = [
     "__version__",
     "load",
 ]
+
+register_layers()

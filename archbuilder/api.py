@@ -76,7 +76,7 @@ class Blueprint:
         """The variant that it was loaded with (`resnet:50`)."""
         return self._variant
 
-    def validate(self, *, variant: str | None = None, **params: Plain) -> tuple[Diagnostic, ...]:
+    def validate(self, /, *, variant: str | None = None, **params: Plain) -> tuple[Diagnostic, ...]:
         """Expand the blueprint, and give what is worth a warning. Needs no Keras.
 
         Without a variant and parameters, it is expanded with its defaults and every variant.
@@ -89,7 +89,7 @@ class Blueprint:
         choice = self._choice(variant, params)
         return expand_program(self._program, choice, self._limits).warnings
 
-    def graphs(self, *, variant: str | None = None, **params: Plain) -> Mapping[str, Graph]:
+    def graphs(self, /, *, variant: str | None = None, **params: Plain) -> Mapping[str, Graph]:
         """The expanded graph of each network, by its name.
 
         Raises:
@@ -98,7 +98,7 @@ class Blueprint:
         choice = self._choice(variant, params)
         return expand_program(self._program, choice, self._limits).graphs
 
-    def expand(self, *, variant: str | None = None, **params: Plain) -> str:
+    def expand(self, /, *, variant: str | None = None, **params: Plain) -> str:
         """The blueprint with everything resolved, as a blueprint again.
 
         Raises:
@@ -106,7 +106,7 @@ class Blueprint:
         """
         return encode(self.graphs(variant=variant, **params), name=self.name, title=self.title)
 
-    def analyse(self, *, variant: str | None = None, **params: Plain) -> Mapping[str, Analysis]:
+    def analyse(self, /, *, variant: str | None = None, **params: Plain) -> Mapping[str, Analysis]:
         """Shapes, parameters, multiply-adds and memory of each network, without weights.
 
         Raises:
@@ -123,7 +123,7 @@ class Blueprint:
         return analyses
 
     def compile(
-        self, *, variant: str | None = None, **params: Plain
+        self, /, *, variant: str | None = None, **params: Plain
     ) -> keras.Model | dict[str, keras.Model]:
         """The Keras model, or several by name where the blueprint has `networks`.
 
@@ -146,7 +146,7 @@ class Blueprint:
         return models[self.name] if self._program.document.single else models
 
     def section(
-        self, name: Literal["data", "training"], *, variant: str | None = None, **params: Plain
+        self, name: Literal["data", "training"], /, *, variant: str | None = None, **params: Plain
     ) -> Tree | None:
         """The `data` or the `training` of the file with its formulas evaluated, if it has any.
 

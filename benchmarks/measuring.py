@@ -32,9 +32,7 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def compare(
-    ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int
-) -> Comparison:
+def compare(ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int) -> Comparison:
     """Median times of two calls that take turns; the first turn of each warms up."""
     pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds + 1)][1:]
     return Comparison(

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from archbuilder.layers import LocalResponseNormalization
+
 
 def vgg16() -> keras.Model:
     """VGG, configuration D."""
@@ -70,8 +72,6 @@ INCEPTIONS = (
 
 def googlenet() -> keras.Model:
     """GoogLeNet without its auxiliary heads."""
-    from archbuilder.layers import LocalResponseNormalization
-
     inputs = keras.Input((224, 224, 3))
     x = layers.MaxPooling2D(3, strides=2, padding="same")(_relu(inputs, 64, 7, 2))
     x = LocalResponseNormalization()(x)

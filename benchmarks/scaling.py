@@ -30,10 +30,14 @@ def report(rounds: int) -> None:
             path = Path(folder) / f"chain{steps}.yaml"
             path.write_text(BLUEPRINT.format(steps=steps))
             turns = 1 if steps == 10_000 else min(rounds, 3)
-            expanding = min(seconds(lambda: archbuilder.load(path).graphs()) for _ in range(turns))
+            expanding = min(_expand(path) for _ in range(turns))
             compiling = min(_compile(path) for _ in range(turns))
             each = [f"{time / steps * 1e3:.2f}" for time in (expanding, compiling)]
             print(f"| {steps:,} | {each[0]} | {each[1]} | {_plain(steps)} |")
+
+
+def _expand(path: Path) -> float:
+    return seconds(lambda: archbuilder.load(path).graphs())
 
 
 def _compile(path: Path) -> float:

@@ -29,8 +29,8 @@ _COUNTS: Final = ("minItems", "maxItems", "minLength", "maxLength")
 _EXPECTATION_KEYS: Final = ("parameters", "trainable", "multiply_adds", "output")
 _WORDS: Final = "true false null True False None and or not if else in"
 _FUNCTIONS: Final = "min max abs round floor ceil len sum range int float str divisible"
-RESERVED: Final = frozenset(f"{_WORDS} {_FUNCTIONS}".split())
-"""Words that mean something in expressions and therefore name no parameter."""
+RESERVED: Final = frozenset(f"{_WORDS} {_FUNCTIONS} variant".split())
+"""Words that mean something in expressions or to the compiler, and therefore name no parameter."""
 
 
 def decode_params(form: Form, tree: Tree) -> dict[str, Param]:
@@ -41,7 +41,7 @@ def decode_params(form: Form, tree: Tree) -> dict[str, Param]:
         if entry.key in RESERVED:
             form.diagnostics.error(
                 "invalid-name",
-                f"{quoted(entry.key)} means something else in expressions; choose another name",
+                f"{quoted(entry.key)} means something else already; choose another name",
                 entry.key_span,
             )
         else:

@@ -26,7 +26,7 @@ from archbuilder.training.opening import Opener
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.sources import load_source
-from archbuilder.training.watching import Report
+from archbuilder.training.watching import Report, told
 from archbuilder.tree import Mapping as MappingTree
 from archbuilder.tree import Plain, Scalar, plain
 from archbuilder.tree import Sequence as SequenceTree
@@ -127,8 +127,7 @@ def _save(outcome: Outcome, run: RunFolder) -> dict[str, Path]:
 
 def _tell(outcome: Outcome, files: Mapping[str, Path], report: Report) -> None:
     if outcome.held_out:
-        told = "  ".join(f"{name} {value:.4f}" for name, value in outcome.held_out.items())
-        report(f"held out: {told}")
+        report(f"held out: {told(outcome.held_out)}")
     for path in files.values():
         report(f"saved: {path}")
 

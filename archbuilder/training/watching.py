@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import keras
 
@@ -13,6 +15,19 @@ from archbuilder.training.run import Row, RunFolder
 
 Report = Callable[[str], None]
 """Takes a line for the user."""
+
+
+HELD_OUT: Final = "val_"
+"""How Keras begins the names of numbers of held-out examples."""
+_ACCURACY: Final = re.compile(r"(sparse_)?((?P<top>top_k_)?categorical|binary)_accuracy$")
+
+
+def told(numbers: Row) -> str:
+    """Numbers as a person reads them: whatever the kind of accuracy, it is an accuracy."""
+    return "  ".join(
+        f"{_ACCURACY.sub(lambda match: (match['top'] or '') + 'accuracy', name)} {value:.4f}"
+        for name, value in numbers.items()
+    )
 
 
 class EpochWriter(keras.callbacks.Callback):
@@ -37,9 +52,16 @@ class EpochWriter(keras.callbacks.Callback):
         row: Row = {"epoch": epoch + 1, "seconds": round(seconds, 3), **numbers}
         self.rows.append(row)
         self._run.add_history(row, first=epoch == 0)
-        told = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+        held_out = {
+            name.removeprefix(HELD_OUT): value
+            for name, value in numbers.items()
+            if name.startswith(HELD_OUT)
+        }
+        trained = {name: value for name, value in numbers.items() if not name.startswith(HELD_OUT)}
         width = len(str(self._epochs))
-        self._report(f"epoch {epoch + 1:{width}}/{self._epochs}  {told}  {seconds:.1f} s")
+        parts = [f"epoch {epoch + 1:{width}}/{self._epochs}", told(trained)]
+        parts += [f"held out: {told(held_out)}"] if held_out else []
+        self._report("  ".join([*parts, f"{seconds:.1f} s"]))
 
 
 class FiniteLoss(keras.callbacks.Callback):

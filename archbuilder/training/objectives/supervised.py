@@ -19,10 +19,7 @@ from archbuilder.training.examples import Examples
 from archbuilder.training.order import split
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.targets import Target, fit_target
-from archbuilder.training.watching import EpochWriter, FiniteLoss
-
-_HELD_OUT = "val_"
-"""How Keras begins the names of numbers of held-out examples."""
+from archbuilder.training.watching import HELD_OUT, EpochWriter, FiniteLoss
 
 
 def train_supervised(session: Session) -> Outcome:
@@ -47,9 +44,9 @@ def train_supervised(session: Session) -> Outcome:
         session.report(remark)
     history = _fit(model, tables, session)
     held_out = {
-        key.removeprefix(_HELD_OUT): value
+        key.removeprefix(HELD_OUT): value
         for key, value in history[-1].items()
-        if key.startswith(_HELD_OUT)
+        if key.startswith(HELD_OUT)
     }
     return Outcome({name: model}, history, held_out)
 
