@@ -3,7 +3,6 @@
 # shown before it runs, and can be typed just so.
 set -eu
 cd "$(dirname "$0")/.."
-export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-3}"
 
 run() {
     printf '\n$ %s\n' "$*"
@@ -22,4 +21,7 @@ code='import keras
 model = keras.saving.load_model("runs/demo/digits_cnn.keras")
 print(f"{model.name}: {model.count_params():,} parameters, {len(model.layers)} layers")'
 printf '\n$ python -c '\''%s'\''\n' "$code"
-python -c "$code"
+# What TensorFlow tells of the processor while it is imported is shown only if something is wrong.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+python -c "$code" 2>"$log" || { cat "$log" >&2; exit 1; }
