@@ -1,0 +1,42 @@
+"""What every layer of ours keeps to. A new layer is a new row of `ROWS`, and no test code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import keras
+
+from archbuilder import layers
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer with arguments that differ from its defaults, and a shape with its batch axis.
+
+    `open_shape` is a shape with sizes left open, which the layer takes too.
+    """
+
+    layer: type[keras.layers.Layer]
+    arguments: dict[str, object] = field(default_factory=dict)
+    shape: tuple[int, ...] = (2, 6, 8)
+    open_shape: tuple[int | None, ...] = (None, None, 8)
+
+    @property
+    def name(self) -> str:
+        """How the row is called in the list of tests."""
+        return self.layer.__name__
+
+    def make(self, **arguments: object) -> keras.layers.Layer:
+        """The layer of the row."""
+        return self.layer(**self.arguments, **arguments)
+
+
+ROWS = (
+    Row(
+        layers.LocalResponseNormalization,
+        {"depth_radius": 1, "bias": 1.5, "alpha": 0.5, "beta": 0.5},
+        shape=(2, 5, 5, 6),
+        open_shape=(None, None, None, 6),
+    ),
+    Row(layers.SinusoidalPositions, {"base": 100.0}),
+)

@@ -1,0 +1,153 @@
+"""Holds every layer of ours to the contract."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from layers.contract import ROWS, Row
+
+from archbuilder import catalogue, layers
+
+ROOT = Path(__file__).parent.parent.parent
+every_layer = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+
+
+def numbers(row: Row) -> np.ndarray:
+    """Inputs of the row's shape, the same in every run."""
+    return np.random.default_rng(1).normal(size=row.shape).astype("float32")
+
+
+def test_every_layer_has_a_row():
+    """What the package gives is what is tested, and what blueprints can use."""
+    assert sorted(row.name for row in ROWS) == sorted(layers.__all__)
+    ours = [
+        name
+        for name, signature in catalogue.load().layers.items()
+        if signature.origin == "archbuilder.layers"
+    ]
+    assert ours == sorted(layers.__all__)
+
+
+@every_layer
+def test_config_makes_the_layer_again(row: Row):
+    """All arguments of the constructor are in the config, and a layer made of it is equal."""
+    layer = row.make(name="one")
+    config = layer.get_config()
+    own = set(inspect.signature(row.layer.__init__).parameters) - {"self", "kwargs"}
+    assert own <= set(config)
+    assert all(config[name] == value for name, value in row.arguments.items())
+    again = row.layer.from_config(config)
+    assert again.get_config() == config
+    assert np.array_equal(layer(numbers(row)), again(numbers(row)))
+
+
+@every_layer
+def test_the_shape_is_known_before(row: Row):
+    """The shape that is told without computing is that of the output, with open sizes too."""
+    layer = row.make()
+    assert layer.compute_output_shape(row.shape) == tuple(layer(numbers(row)).shape)
+    symbolic = layer(keras.Input(batch_shape=row.open_shape))
+    assert symbolic.shape == row.make().compute_output_shape(row.open_shape)
+    model = keras.Model(inputs := keras.Input(batch_shape=row.open_shape), row.make()(inputs))
+    assert tuple(model(numbers(row)).shape) == tuple(layer(numbers(row)).shape)
+
+
+@every_layer
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "float64"])
+def test_dtypes(row: Row, policy: str):
+    """The output has the dtype of the policy, and differs from float32 by rounding alone."""
+    exact = np.asarray(row.make()(numbers(row)))
+    layer = row.make(dtype=policy)
+    output = layer(numbers(row))
+    assert keras.backend.standardize_dtype(output.dtype) == layer.compute_dtype
+    coarse = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
+    assert np.allclose(coarse, exact, rtol=2e-2, atol=2e-2)
+
+
+@every_layer
+def test_masks_pass(row: Row):
+    """A mask on the inputs is on the outputs."""
+    inputs = keras.Input(batch_shape=row.open_shape)
+    layer = row.make()
+    assert layer.supports_masking
+    assert layer.compute_mask(inputs, "mask") == "mask"
+
+
+@every_layer
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_compiled_by_xla(row: Row, policy: str):
+    """XLA compiles the layer and its gradient, to the same numbers."""
+    layer = row.make(dtype=policy)
+    given = tf.constant(numbers(row))
+
+    def value_and_slope(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            output = tf.cast(layer(inputs), "float32")
+        return output, tape.gradient(output, inputs)
+
+    plain = value_and_slope(given)
+    compiled = tf.function(value_and_slope, jit_compile=True)(given)
+    tolerance = 1e-5 if policy == "float32" else 5e-2
+    for one, other in zip(plain, compiled, strict=True):
+        assert np.allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+@every_layer
+def test_gradients_are_slopes(row: Row):
+    """The gradient agrees with differences of the output, computed in double precision."""
+    layer = row.make(dtype="float64")
+    given = tf.constant(numbers(row)[:1], "float64")
+    theoretical, numerical = tf.test.compute_gradient(layer, [given])
+    assert np.allclose(theoretical[0], numerical[0], rtol=1e-3, atol=1e-3)
+
+
+@every_layer
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_training_step(row: Row, jit_compile: bool):
+    """A model with the layer trains."""
+    inputs = keras.Input(row.shape[1:])
+    outputs = keras.layers.Dense(1)(keras.layers.Flatten()(row.make()(inputs)))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse", jit_compile=jit_compile)
+    loss = model.train_on_batch(numbers(row), np.ones((row.shape[0], 1), "float32"))
+    assert np.isfinite(loss)
+
+
+LOAD = """
+import sys
+{imports}
+import numpy as np
+
+rows = np.load(sys.argv[2])
+print(keras.saving.load_model(sys.argv[1])(rows).numpy().astype("float64").sum())
+"""
+
+
+@every_layer
+@pytest.mark.parametrize(
+    "imports", ["import archbuilder\nimport keras", "import keras\nimport archbuilder"]
+)
+def test_loading_elsewhere(row: Row, imports: str, tmp_path: Path):
+    """A program that only imports archbuilder, before or after Keras, opens a saved model."""
+    inputs = keras.Input(row.shape[1:])
+    model = keras.Model(inputs, row.make()(inputs))
+    model.save(tmp_path / "m.keras")
+    np.save(tmp_path / "rows.npy", numbers(row))
+    told = subprocess.run(
+        [sys.executable, "-c", LOAD.format(imports=imports), "m.keras", "rows.npy"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert told.returncode == 0, told.stderr[-2000:]
+    assert float(told.stdout) == pytest.approx(float(np.sum(model(numbers(row)))), rel=1e-4)

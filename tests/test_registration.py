@@ -1,0 +1,59 @@
+"""Our layers are known to Keras in whichever order both are imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+KNOWN = "keras.saving.get_registered_object('archbuilder>SinusoidalPositions') is not None"
+
+
+def run(code: str) -> str:
+    """What a program prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip()
+
+
+REGISTER = "from archbuilder.registration import register_layers; register_layers()"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"{REGISTER}\nimport keras",
+        f"import keras\n{REGISTER}",
+        f"{REGISTER}\n{REGISTER}\nfrom keras import layers\nimport keras",
+        f"{REGISTER}\nimport importlib.util\nimportlib.util.find_spec('keras')\nimport keras",
+        f"{REGISTER}\nimport tensorflow as tf\ntf.keras.layers\nimport keras",
+    ],
+    ids=["before", "after", "twice", "asked for first", "through TensorFlow"],
+)
+def test_layers_are_registered(code: str):
+    """Whichever way Keras comes in, the layers are there behind it."""
+    assert run(f"{code}\nprint({KNOWN})") == "True"
+
+
+def test_keras_is_not_imported():
+    """Waiting for Keras does not import it."""
+    assert run(f"{REGISTER}\nimport sys\nprint('keras' in sys.modules)") == "False"
+
+
+def test_nothing_is_left_behind():
+    """Once Keras is there, the import system is as it was."""
+    told = run(
+        "import sys\nimport archbuilder\nbefore = list(sys.meta_path)\n"
+        f"{REGISTER}\nimport keras\n"
+        "print([type(each).__name__ for each in sys.meta_path if 'Wait' in type(each).__name__])"
+    )
+    assert told == "[]"
