@@ -14,6 +14,7 @@ import keras
 from archbuilder.errors import RunError, shown
 
 _SUFFIX: Final = ".keras"
+_PATH_CHARACTERS: Final = 300
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -55,7 +56,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        raise RunError(f"cannot write {shown(str(path))}: {_why(error, target.parent)}") from error
+        raise RunError(f"cannot write {_named(path)}: {_why(error, target.parent)}") from error
 
 
 def _flush(path: Path) -> None:
@@ -69,5 +70,9 @@ def _flush(path: Path) -> None:
 
 def _why(error: OSError, folder: Path) -> str:
     if not folder.is_dir():
-        return f"there is no folder {shown(str(folder))}"
+        return f"there is no folder {_named(folder)}"
     return error.strerror or str(error)
+
+
+def _named(path: Path) -> str:
+    return shown(str(path), _PATH_CHARACTERS)

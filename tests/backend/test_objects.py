@@ -39,8 +39,8 @@ def test_every_spelling_of_an_object(written: Plain):
 
 def test_arguments_by_name_and_the_first_alone():
     """Arguments go by name; one bare value is the first."""
-    assert made("regularizer", {"L2": 0.5}).l2 == pytest.approx(0.5)
-    assert made("regularizer", {"L1L2": {"l1": 0.25, "l2": 0.5}}).l1 == pytest.approx(0.25)
+    assert float(made("regularizer", {"L2": 0.5}).l2) == pytest.approx(0.5)
+    assert float(made("regularizer", {"L1L2": {"l1": 0.25, "l2": 0.5}}).l1) == pytest.approx(0.25)
 
 
 def test_schedules_within_optimizers():
@@ -104,7 +104,7 @@ def test_an_older_keras(name: str, argument: str, missing: str):
     """A layer or argument that the installed Keras lacks is told by name and version."""
     plain = ArgumentType(schema={})
     specs = {each: ArgumentSpec(each, plain, False, None, "") for each in ("units", argument)}
-    signature = Signature(name, "", "keras.layers", specs, {}, ("inputs",), False, {})
+    signature = Signature(name, "", "keras.layers", specs, {}, ("inputs",), 1, False, {})
     with pytest.raises(Refusal) as caught:
         build_layer(signature, arguments({"units": 3, argument: 4}), "own", SPAN)
     assert caught.value.code == "needs-newer-keras"

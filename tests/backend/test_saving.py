@@ -1,0 +1,133 @@
+"""Model files: whole or not there, and open to plain Keras."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from graphs import chain
+
+from archbuilder.backend import build
+from archbuilder.backend.saving import save_architecture, save_model
+from archbuilder.errors import RunError
+
+Save = Callable[[keras.Model, Path], None]
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    """A small model."""
+    return build(chain((4,), ("Dense", {"units": 3}), ("ops.relu", {}), ("Dense", {"units": 2})))
+
+
+def test_a_saved_model_opens_in_plain_keras(model: keras.Model, tmp_path: Path):
+    """A file without layers of ours needs nothing but Keras, and gives the same numbers."""
+    save_model(model, tmp_path / "m.keras")
+    code = (
+        "import sys, keras, numpy as np\n"
+        "model = keras.saving.load_model(sys.argv[1])\n"
+        "assert not any(name.startswith('archbuilder') for name in sys.modules)\n"
+        "print(model(np.ones((1, 4), 'float32')).numpy().tolist())\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "m.keras"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    ours = model(np.ones((1, 4), "float32")).numpy().tolist()
+    assert told.stdout.strip() == str(ours)
+
+
+def test_only_the_file_is_left(model: keras.Model, tmp_path: Path):
+    """Nothing else stands in the folder afterwards, and the file is readable as others are."""
+    path = tmp_path / "m.keras"
+    save_model(model, path)
+    (tmp_path / "other").touch()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["m.keras", "other"]
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
+
+
+def test_an_architecture_alone(model: keras.Model, tmp_path: Path):
+    """The JSON builds the same model again."""
+    save_architecture(model, tmp_path / "m.json")
+    again = keras.models.model_from_json((tmp_path / "m.json").read_text())
+    assert again.to_json() == model.to_json()
+
+
+def test_a_link_stays_a_link(model: keras.Model, tmp_path: Path):
+    """What a link points to is replaced, not the link."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.keras").symlink_to(tmp_path / "real" / "m.keras")
+    save_model(model, tmp_path / "link.keras")
+    assert (tmp_path / "link.keras").is_symlink()
+    assert (tmp_path / "real" / "m.keras").is_file()
+
+
+@pytest.mark.parametrize("save", [save_model, save_architecture])
+def test_a_missing_folder(save: Save, model: keras.Model, tmp_path: Path):
+    """A folder that is not there is told by name."""
+    with pytest.raises(RunError, match=r"there is no folder '.*nowhere'"):
+        save(model, tmp_path / "nowhere" / "m.keras")
+
+
+def test_a_place_that_is_a_folder(model: keras.Model, tmp_path: Path):
+    """A folder is not replaced by a file."""
+    (tmp_path / "m.keras").mkdir()
+    with pytest.raises(RunError, match="Is a directory"):
+        save_model(model, tmp_path / "m.keras")
+    assert [each.name for each in tmp_path.iterdir()] == ["m.keras"]
+
+
+FULL = """
+import resource, signal, sys
+from graphs import chain
+from archbuilder.backend import build
+from archbuilder.backend.saving import save_model
+from archbuilder.errors import RunError
+
+model = build(chain((100,), ("Dense", {"units": 1000})))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    save_model(model, sys.argv[1])
+except RunError as error:
+    print(error)
+"""
+
+KILLED = """
+import os, signal, sys
+from graphs import chain
+from archbuilder.backend import build, saving
+
+model = build(chain((4,), ("Dense", {"units": 3})))
+flush = saving._flush
+saving._flush = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+saving.save_model(model, sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(("code", "told"), [(FULL, "File too large"), (KILLED, "")])
+def test_the_old_file_survives(code: str, told: str, model: keras.Model, tmp_path: Path):
+    """When there is no room, or the program is killed while it writes, the old file is whole."""
+    path = tmp_path / "m.keras"
+    save_model(model, path)
+    before = path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", code, path],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+    )
+    assert told in done.stdout, done.stderr[-2000:]
+    assert path.read_bytes() == before
