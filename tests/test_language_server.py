@@ -47,17 +47,17 @@ class Editor:
         """Tell the server something."""
         self._send(method=method, params=params)
 
-    def open(self, text: str) -> str:
+    def open(self, text: str, path: Path | None = None) -> str:
         """Open a blueprint; gives its address."""
         self._files += 1
-        uri = f"file:///net{self._files}.blueprint.yaml"
+        uri = f"file:///net{self._files}.blueprint.yaml" if path is None else path.as_uri()
         document = {"uri": uri, "languageId": "yaml", "version": 1, "text": text}
         self.notify("textDocument/didOpen", textDocument=document)
         return uri
 
-    def marks(self, text: str) -> list[tuple[int, str]]:
+    def marks(self, text: str, path: Path | None = None) -> list[tuple[int, str]]:
         """The lines, from 1, that are marked in a blueprint, with the messages."""
-        uri = self.open(text)
+        uri = self.open(text, path)
         while True:
             message = self._receive()
             if message.get("method") == "textDocument/publishDiagnostics":
@@ -146,9 +146,16 @@ def editor() -> Iterator[Editor]:
 
 
 def test_good_blueprints_are_not_marked(editor: Editor):
-    """Nothing is underlined in the library."""
+    """Nothing is underlined in the library, whose files name the schema themselves."""
     for path in sorted(ROOT.glob("blueprints/*.yaml")):
-        assert editor.marks(path.read_text(encoding="utf-8")) == [], path.name
+        assert editor.marks(path.read_text(encoding="utf-8"), path) == [], path.name
+
+
+def test_the_comment_at_the_head_names_the_schema(editor: Editor):
+    """A mistake in a file of the library is marked by the schema that its first line names."""
+    path = ROOT / "blueprints" / "vgg.yaml"
+    text = path.read_text(encoding="utf-8").replace("Flatten", "Flaten")
+    assert editor.marks(text, path.with_name("changed.yaml"))
 
 
 @pytest.mark.parametrize(
