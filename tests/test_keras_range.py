@@ -1,6 +1,6 @@
-"""Compiles the library with the lowest Keras that pyproject.toml allows.
+"""Tries the lowest Keras that pyproject.toml allows; all other tests run with the newest.
 
-`make check` puts that version beside the environment; the tests run with the newest.
+`make check` puts that version beside the environment.
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PREFIX = "lowest-keras-"
+FOLDERS = sorted((ROOT / ".venv").glob(f"{PREFIX}*"))
 
-COMPILE = """
+pytestmark = [
+    pytest.mark.range,
+    pytest.mark.skipif(not FOLDERS, reason="the lowest Keras is missing; 'make check' gets it"),
+]
+
+LIBRARY = """
 import sys
 import keras
 
@@ -25,27 +31,33 @@ import archbuilder
 from archbuilder import library
 
 for name in library.names():
-    blueprint = archbuilder.load(name)
-    for analysis in blueprint.analyse().values():
-        print(name, analysis.parameters)
+    for network, analysis in archbuilder.load(name).analyse().items():
+        print(name, network, analysis.parameters)
+archbuilder.load("digits_cnn").compile()
 """
 
 
-@pytest.mark.range
-def test_library_compiles_with_the_lowest_keras():
-    """Every blueprint of the library keeps its promises with the oldest Keras of the range."""
-    folders = sorted((ROOT / ".venv").glob(f"{PREFIX}*"))
-    if not folders:
-        pytest.skip("the lowest Keras is not installed; 'make check' does it")
-    version = folders[-1].name.removeprefix(PREFIX)
-    path = os.pathsep.join([str(folders[-1]), str(ROOT)])
+def with_lowest_keras(*arguments: str) -> str:
+    """What a Python program prints that finds the lowest Keras first."""
+    path = os.pathsep.join([str(FOLDERS[-1]), str(ROOT)])
     result = subprocess.run(
-        [sys.executable, "-c", COMPILE, version],
+        [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": path},
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert result.returncode == 0, result.stderr[-2000:]
-    assert "digits_cnn " in result.stdout
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    return result.stdout
+
+
+def test_library_compiles():
+    """Every blueprint of the library keeps its promises."""
+    assert "digits_cnn " in with_lowest_keras("-c", LIBRARY, FOLDERS[-1].name.removeprefix(PREFIX))
+
+
+def test_building_and_own_layers():
+    """The builder and the layers of archbuilder pass their tests."""
+    suites = ("tests/layers", "tests/backend/test_build.py", "tests/training/test_train.py")
+    with_lowest_keras("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *suites)

@@ -76,10 +76,11 @@ class TestIdx:
             (b"\0\0\x08\x03\0\0", "ends within its head"),
             (idx(np.zeros((2, 3, 4), np.uint8))[:-1], "less than the 24 bytes"),
             (idx(np.zeros((2, 3, 4), np.uint8)) + b"x", "more than the 24 bytes"),
-            (gzip.compress(idx(np.zeros((2, 3, 4), np.uint8)))[:-9], "damaged"),
+            (gzip.compress(idx(np.zeros((2, 3, 4), np.uint8)), mtime=0)[:-9], "damaged"),
             (b"\0\0\x08\x03" + b"\xff" * 12, "more than half of this machine's memory"),
             (idx(np.zeros(2, np.uint8)), "not a list of images"),
         ],
+        ids=range(8),
     )
     def test_damaged_files_are_told(self, tmp_path: Path, images: bytes, message: str):
         """A file that is cut, too long, or no IDX file at all is named with the reason."""
