@@ -67,9 +67,18 @@ def check_arguments(
     """
     arguments = _by_name(signature, written, diagnostics)
     good = _check_each(signature, arguments, signature.arguments, diagnostics, formulas=formulas)
-    given = {argument.name for argument in arguments}
+    # A mistyped argument is one mistake, not also a missing one.
+    given = {_meant(argument.name, signature.arguments) for argument in arguments}
     _check_missing(signature, given, span, diagnostics)
     return good
+
+
+def _meant(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:
+    """The argument that a name stands for, also where it is mistyped."""
+    if name in specs:
+        return name
+    synonym = SYNONYMS.get(name)
+    return synonym if synonym in specs else nearest(name, specs)
 
 
 def check_call(
@@ -233,8 +242,7 @@ def _report_unknown(
             argument.span,
         )
         return
-    synonym = SYNONYMS.get(name)
-    suggestion = synonym if synonym in specs else nearest(name, specs)
+    suggestion = _meant(name, specs)
     notes: tuple[str, ...] = ()
     if suggestion is None:
         notes = (f"its arguments are: {', '.join(specs)}" if specs else "it takes none",)
@@ -250,7 +258,7 @@ def _report_unknown(
 
 
 def _check_missing(
-    signature: Signature, given: set[str], span: Span, diagnostics: Diagnostics
+    signature: Signature, given: set[str | None], span: Span, diagnostics: Diagnostics
 ) -> None:
     missing = [
         spec.name

@@ -81,7 +81,8 @@ def check_required(
     diagnostics: Diagnostics,
 ) -> bool:
     """Whether every parameter without a default is given; reports those that are not."""
-    present = set(given)
+    # A mistyped name is one mistake, not also a missing one.
+    present = {name if name in params else nearest(name, params) for name in given}
     missing = [name for name, param in params.items() if param.required and name not in present]
     if missing:
         names = ", ".join(f"'{name}'" for name in missing)

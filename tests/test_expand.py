@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from writing import arguments, expand, mistakes, wiring
 
 
@@ -268,7 +267,6 @@ layers:
 """
     assert mistakes(tmp_path, text) == [
         "unknown-layer 5:5",
-        "missing-argument 7:5",
         "unknown-argument 7:13",
         "unknown-name 10:18",
         "duplicate-name 12:11",
