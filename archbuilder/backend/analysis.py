@@ -61,6 +61,14 @@ class NodeAnalysis:
         """The memory that its outputs take for one example."""
         return sum(output.bytes for output in self.outputs) if self.used else 0
 
+    @property
+    def build_bytes(self) -> int:
+        """The most memory that making its weights may take.
+
+        Random numbers for the largest of them may stand beside it twice while they are scaled.
+        """
+        return self.weight_bytes + 2 * self.largest_weight_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
@@ -85,13 +93,9 @@ class Analysis:
 
     @property
     def build_bytes(self) -> int:
-        """The most memory that giving the model its weights may take.
-
-        Random numbers for the largest weight may stand beside it twice while they are scaled.
-        """
-        return self.weight_bytes + 2 * max(
-            (node.largest_weight_bytes for node in self.nodes), default=0
-        )
+        """The most memory that making the weights may take, one after the other."""
+        largest = max((node.largest_weight_bytes for node in self.nodes), default=0)
+        return self.weight_bytes + 2 * largest
 
     def training_bytes(self, batch_size: int) -> int:
         """About what a training step takes: weights, gradients, two moments, and activations."""

@@ -69,8 +69,10 @@ def check_orthogonal(
 
 def _too_large(node: NodeAnalysis, allowed: int) -> str:
     """What a node needs that is more than is allowed, empty where it needs less."""
-    if node.weight_bytes + 2 * node.largest_weight_bytes > allowed:
+    if node.weight_bytes > allowed:
         return f"has weights of {size(node.weight_bytes)}"
+    if node.build_bytes > allowed:
+        return f"takes up to {size(node.build_bytes)} while its weights are made"
     if node.activation_bytes > allowed:
         shapes = ", ".join(shape_text(shape) for shape in node.shapes)
         return f"makes {shapes}, which takes {size(node.activation_bytes)} for one example"
@@ -81,7 +83,7 @@ def _check_sums(
     graph: Graph, analysis: Analysis, allowed: int, has: str, diagnostics: Diagnostics
 ) -> None:
     sums: tuple[tuple[int, str, Callable[[NodeAnalysis], int]], ...] = (
-        (analysis.build_bytes, "the weights take", lambda node: node.weight_bytes),
+        (analysis.build_bytes, "making the weights takes", lambda node: node.weight_bytes),
         (
             analysis.peak_activation_bytes,
             "the activations of one example take",

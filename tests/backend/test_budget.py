@@ -42,11 +42,17 @@ def test_weights_count():
     assert time.perf_counter() - began < 5
 
 
+def test_making_weights_counts():
+    """Weights that fit may still be too large to be made."""
+    (found,) = refused(chain((8,), ("Dense", {"units": 2**24})), Limits(memory_bytes=2**30))
+    assert "takes up to 1.6 GiB while its weights are made" in found.message
+
+
 def test_many_weights_count_together():
     """Where no step is too large alone, the largest are named."""
     graph = chain((8000,), *[("Dense", {"units": 8000})] * 9)
     (found,) = refused(graph)
-    assert found.message.startswith("the weights take 2.6 GiB")
+    assert found.message.startswith("making the weights takes 2.6 GiB")
     assert found.notes[0] == "'step0' takes 244.2 MiB"
 
 
