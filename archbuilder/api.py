@@ -33,7 +33,7 @@ from archbuilder.tree import Plain, Source, Span, Tree, from_plain
 if TYPE_CHECKING:
     import keras
 
-    from archbuilder.backend.analysis import Analysis
+    from archbuilder.backend import Analysis, Draft
 
 
 class Blueprint:
@@ -72,6 +72,11 @@ class Blueprint:
         return tuple(self._program.document.variants)
 
     @property
+    def limits(self) -> Limits:
+        """What it may take, as it was loaded with."""
+        return self._limits
+
+    @property
     def variant(self) -> str:
         """The variant that it was loaded with (`resnet:50`)."""
         return self._variant
@@ -106,8 +111,10 @@ class Blueprint:
         """
         return encode(self.graphs(variant=variant, **params), name=self.name, title=self.title)
 
-    def analyse(self, /, *, variant: str | None = None, **params: Plain) -> Mapping[str, Analysis]:
-        """Shapes, parameters, multiply-adds and memory of each network, without weights.
+    def draft(self, /, *, variant: str | None = None, **params: Plain) -> Mapping[str, Draft]:
+        """The model of each network without values for its weights, by the network's name.
+
+        A draft tells what the model is like, and becomes the model with `finish()`.
 
         Raises:
             BlueprintError: with every mistake, those in shapes as well, or if the blueprint is
@@ -116,11 +123,22 @@ class Blueprint:
         backend = importlib.import_module("archbuilder.backend")
         choice = self._choice(variant, params)
         graphs = expand_program(self._program, choice, self._limits).graphs
-        analyses: dict[str, Analysis] = {
-            name: backend.analyse(graph, self._limits) for name, graph in graphs.items()
-        }
+        drafts: dict[str, Draft] = {name: backend.draft(graph) for name, graph in graphs.items()}
+        analyses = {name: draft.analysis for name, draft in drafts.items()}
         check_promises(self._program, choice, analyses)
-        return analyses
+        return drafts
+
+    def analyse(self, /, *, variant: str | None = None, **params: Plain) -> Mapping[str, Analysis]:
+        """Shapes, parameters, multiply-adds and memory of each network, by its name.
+
+        Takes no memory for weights, so that it tells of models that would not fit as well.
+
+        Raises:
+            BlueprintError: with every mistake, those in shapes as well, or if the blueprint is
+                not what it promises under `expect`.
+        """
+        drafts = self.draft(variant=variant, **params)
+        return {name: draft.analysis for name, draft in drafts.items()}
 
     def compile(
         self, /, *, variant: str | None = None, **params: Plain
@@ -133,13 +151,7 @@ class Blueprint:
             BlueprintError: with every mistake, if the model does not fit the machine's memory,
                 or if it is not what the blueprint promises under `expect`.
         """
-        backend = importlib.import_module("archbuilder.backend")
-        choice = self._choice(variant, params)
-        graphs = expand_program(self._program, choice, self._limits).graphs
-        drafts = {name: backend.draft(graph) for name, graph in graphs.items()}
-        check_promises(
-            self._program, choice, {name: draft.analysis for name, draft in drafts.items()}
-        )
+        drafts = self.draft(variant=variant, **params)
         for draft in drafts.values():
             draft.check(self._limits)
         models = {name: draft.finish() for name, draft in drafts.items()}

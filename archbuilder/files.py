@@ -172,7 +172,10 @@ def _report(
 
 
 def _suggest(folder: Path, name: str) -> str | None:
+    """The file that a mistyped name most likely stands for; endings alone are no likeness."""
     try:
-        return nearest(name, os.listdir(folder)[:1000])  # noqa: PTH208 - names are all we need
+        files = {Path(each).stem: each for each in os.listdir(folder)[:1000]}  # noqa: PTH208
     except OSError:
         return None
+    near = nearest(Path(name).stem, files)
+    return None if near is None else files[near]

@@ -40,9 +40,9 @@ class Value:
 
     def names(self) -> Iterator[tuple[str, Span]]:
         """Every parameter that it reads, with the text that reads it."""
-        for span, formula in self.formulas.items():
-            for name in sorted(formula.names):
-                yield name, span
+        for formula in self.formulas.values():
+            for name, start, length in formula.uses:
+                yield name, formula.place(start, length)
 
 
 _NO_FORMULAS: Final[Mapping[Span, Template]] = {}

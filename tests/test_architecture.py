@@ -20,6 +20,7 @@ ROOMS = (
     "excerpt",
     "rendering",
     "limits",
+    "writing",
     "graph",
     "files",
     "scalars",
@@ -147,6 +148,6 @@ def test_there_are_no_circles():
 @pytest.mark.parametrize("code", ["import archbuilder", "import archbuilder.cli"])
 def test_importing_needs_no_keras(code: str):
     """Neither the package nor the command line brings in Keras, TensorFlow or numpy."""
-    heavy = f"{{'keras', 'tensorflow', 'numpy'}} & {{n.partition('.')[0] for n in sys.modules}}"
+    heavy = "{'keras', 'tensorflow', 'numpy'} & {n.partition('.')[0] for n in sys.modules}"
     command = [sys.executable, "-c", f"{code}\nimport sys\nprint({heavy})"]
     assert subprocess.check_output(command, text=True).strip() == "set()"

@@ -54,7 +54,8 @@ def mistakes(path: Path, *, shapes: bool) -> tuple[Diagnostic, ...]:
         warnings = blueprint.validate()
         if shapes:
             for variant in choices(blueprint):
-                blueprint.analyse(variant=variant)
+                for draft in blueprint.draft(variant=variant).values():
+                    draft.check(blueprint.limits)
     except BlueprintError as error:
         return error.diagnostics
     return warnings

@@ -30,7 +30,8 @@ def mistakes(folder: Path, explanation: Explanation, text: bytes) -> tuple[Diagn
         blueprint.graphs()
         if explanation.code in NEED_KERAS:
             for variant in ("default", *blueprint.variants):
-                blueprint.analyse(variant=variant)
+                for draft in blueprint.draft(variant=variant).values():
+                    draft.check(blueprint.limits)
     except BlueprintError as error:
         return error.diagnostics
     return warnings

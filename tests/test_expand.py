@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from writing import arguments, expand, mistakes, wiring
+from expanding import arguments, expand, mistakes, wiring
 
 
 def test_steps_stand_one_behind_the_other(tmp_path: Path):

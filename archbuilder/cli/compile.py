@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import click
 
+from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, takes_blueprint
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.writing import check_target, replacing
 from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
+from archbuilder.pipeline import DEFAULT_VARIANT
 from archbuilder.report import overview
 from archbuilder.tables import size
+from archbuilder.writing import check_target
 
 if TYPE_CHECKING:
     import keras
@@ -29,7 +32,7 @@ FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
     "compile",
     cls=Command,
     examples=(
-        "archbuilder compile lenet.yaml -o lenet.keras",
+        "archbuilder compile lenet.yaml",
         "archbuilder compile resnet:50 --set classes=10 -o resnet.keras",
         "archbuilder compile lenet.yaml -o lenet.json",
         "archbuilder compile gan.yaml -o models/ --format keras",
@@ -41,7 +44,8 @@ FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Where the model goes: a file, or a folder for a blueprint of several networks.",
+    help="Where the model goes: a file, or a folder for a blueprint of several networks. "
+    "Without it, a file in this folder with the name of the blueprint.",
 )
 @click.option(
     "--format",
@@ -67,22 +71,32 @@ def compile_command(
     The file opens in any program with keras.saving.load_model("FILE"). What the blueprint promises
     under 'expect' is checked first. A blueprint of several networks becomes several files.
     """
-    if output is None and not dry_run:
-        raise UsageError("say where the model goes, as in -o model.keras, or give --dry-run")
     loaded = wanted.load(blueprint)
     variant = wanted.variant_of(loaded)
     console.show(loaded.validate(variant=variant, **wanted.params))
     networks = tuple(loaded.graphs(variant=variant, **wanted.params))
     single = networks == (loaded.name,)
-    targets = {} if output is None else _targets(networks, output, form, single=single)
+    if output is None:
+        output = _default_output(loaded, variant, form, single=single)
+    targets = {} if dry_run else _targets(networks, output, form, single=single)
     import_tensorflow()
-    analyses = loaded.analyse(variant=variant, **wanted.params)
-    console.say("\n\n".join(overview(analysis) for analysis in analyses.values()))
+    drafts = loaded.draft(variant=variant, **wanted.params)
+    console.say("\n\n".join(overview(draft.analysis) for draft in drafts.values()))
     if dry_run:
         console.say("nothing is written: --dry-run")
         return
-    models = loaded.compile(variant=variant, **wanted.params)
-    _write(console, models if isinstance(models, dict) else {networks[0]: models}, targets)
+    for draft in drafts.values():
+        draft.check(loaded.limits)
+    _write(console, {name: draft.finish() for name, draft in drafts.items()}, targets)
+
+
+def _default_output(
+    loaded: Blueprint, variant: str | None, form: ModelFormat | None, *, single: bool
+) -> Path:
+    """Where a model goes without -o: a file, or a folder, of the blueprint's name."""
+    chosen = variant or loaded.variant
+    name = loaded.name if chosen == DEFAULT_VARIANT else f"{loaded.name}-{chosen}"
+    return Path(f"{name}.{form or 'keras'}" if single else name)
 
 
 def _targets(
@@ -119,12 +133,10 @@ def _check_suffix(output: Path, form: ModelFormat | None) -> None:
 def _write(
     console: Console, models: Mapping[str, keras.Model], targets: Mapping[str, Path]
 ) -> None:
+    saving = importlib.import_module("archbuilder.backend.saving")
     for name, model in models.items():
         path = targets[name]
         path.parent.mkdir(exist_ok=True)
-        with replacing(path) as beside:
-            if path.suffix == ".keras":
-                model.save(beside)
-            else:
-                beside.write_text(model.to_json(indent=2), encoding="utf-8")
+        save = saving.save_model if path.suffix == ".keras" else saving.save_architecture
+        save(model, path)
         console.say(f"wrote {for_terminal(str(path))} ({size(path.stat().st_size)})")

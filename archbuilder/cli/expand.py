@@ -9,7 +9,7 @@ import click
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, takes_blueprint
-from archbuilder.cli.writing import write_text
+from archbuilder.writing import write_text
 
 
 @click.command(

@@ -10,9 +10,9 @@ import click
 from archbuilder import library
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.writing import write_text
 from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
+from archbuilder.writing import write_text
 
 START: Final = """\
 archbuilder: 1

@@ -9,8 +9,8 @@ import click
 from archbuilder import catalogue
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.writing import write_text
 from archbuilder.schema import schema_text
+from archbuilder.writing import write_text
 
 
 @click.command(

@@ -104,7 +104,8 @@ def _later_mistakes(
     try:
         read_recipe(blueprint, variant=variant, params=wanted.params, limits=wanted.limits)
         if shapes:
-            blueprint.analyse(variant=variant, **wanted.params)
+            for draft in blueprint.draft(variant=variant, **wanted.params).values():
+                draft.check(blueprint.limits)
     except BlueprintError as error:
         return error.diagnostics
     return ()

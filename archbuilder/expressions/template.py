@@ -26,10 +26,16 @@ class Template:
 
     pieces: tuple[Piece, ...]
     whole: bool
-    names: frozenset[str]
+    uses: tuple[tuple[str, int, int], ...]
+    """Every name that it reads, with its place and length in the text."""
     span: Span
     offset: int
     """Where the text begins within the span: behind the quote of a quoted one."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that it reads."""
+        return frozenset(name for name, _, _ in self.uses)
 
     def place(self, start: int, length: int) -> Span:
         """The place of a part of the text."""
@@ -56,9 +62,10 @@ def parse(scalar: Scalar, limits: Limits, diagnostics: Diagnostics) -> Template 
         )
         return None
     expressions = [piece for piece in pieces if not isinstance(piece, str)]
-    names = frozenset(name for expression in expressions for name in _names(expression))
+    names = [name for expression in expressions for name in _names(expression)]
+    uses = tuple((name.name, name.start, name.length) for name in names)
     whole = len(pieces) == 1 and not isinstance(pieces[0], str)
-    return Template(pieces, whole, names, scalar.span, offset or 0)
+    return Template(pieces, whole, uses, scalar.span, offset or 0)
 
 
 def _offset(scalar: Scalar, text: str) -> int | None:
@@ -128,9 +135,9 @@ def _closing(text: str, opening: int) -> int:
     )
 
 
-def _names(expression: Expression) -> Iterator[str]:
+def _names(expression: Expression) -> Iterator[nodes.Name]:
     if isinstance(expression, nodes.Name):
-        yield expression.name
+        yield expression
     for child in _children(expression):
         yield from _names(child)
 

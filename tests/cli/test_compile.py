@@ -86,7 +86,6 @@ def test_a_promise_that_is_not_kept(run: Run, lenet: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((), "-o model.keras"),
         (("-o", "FOLDER/x.h5"), "ends neither in .keras"),
         (("-o", "FOLDER/x"), "ends neither in .keras"),
         (("-o", "FOLDER/x.json", "--format", "keras"), "does not fit"),
@@ -105,6 +104,16 @@ def test_an_output_that_cannot_be_is_told_before_the_work(
     result = run("compile", lenet, *arguments)
     assert (result.code, result.out) == (2, "")
     assert text in result.err
+
+
+def test_without_an_output_the_file_is_named_after_the_blueprint(
+    run: Run, lenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands in the folder that the command runs in."""
+    monkeypatch.chdir(tmp_path)
+    result = run("compile", lenet)
+    assert result.code == 0
+    assert (tmp_path / "lenet.keras").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archbuilder import RunError, UsageError
-from archbuilder.cli.writing import check_target, replacing, write_text
+from archbuilder.writing import check_target, replacing, write_text
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
