@@ -127,7 +127,7 @@ class Output:
     target: Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """A reusable piece: parameters, inputs, steps and outputs.
 

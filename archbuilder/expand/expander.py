@@ -8,8 +8,9 @@ from archbuilder.arguments import check_arguments, check_call
 from archbuilder.catalogue.signatures import Signature
 from archbuilder.decode.form import is_step_name
 from archbuilder.document import Block, Branches, Broken, Call, Group, Reuse, Step
-from archbuilder.errors import BlueprintError, Frame, nearest, shown
+from archbuilder.errors import Frame, nearest, shown
 from archbuilder.expand.blocks import block_inputs, block_outputs, block_variables
+from archbuilder.expand.counting import refuse_size
 from archbuilder.expand.flow import BROKEN, Flow, Inputs
 from archbuilder.expand.inputs import check_tensors, step_inputs
 from archbuilder.expand.rounds import is_kept, rounds
@@ -22,7 +23,7 @@ from archbuilder.program import (
     is_known_to_be_broken,
     report_unknown,
 )
-from archbuilder.tree import Scalar, Span
+from archbuilder.tree import Scalar
 from archbuilder.values import Evaluator, Value, Variables
 
 
@@ -60,7 +61,7 @@ class Expander:
             self._register(step, scope, BROKEN, variables)
             return BROKEN
         if self._steps + len(all_rounds) > self._evaluator.limits.steps:
-            self._refuse_size(step.span)
+            refuse_size(self._evaluator, step.span)
         for number, round_variables in enumerate(all_rounds):
             flow = self._round(step, scope, flow, round_variables, later=number > 0)
         return flow
@@ -70,7 +71,7 @@ class Expander:
     ) -> Flow:
         self._steps += 1
         if self._steps > self._evaluator.limits.steps:
-            self._refuse_size(step.span)
+            refuse_size(self._evaluator, step.span)
         kept = is_kept(step, variables, self._evaluator)
         if kept is None:
             self._register(step, scope, BROKEN, variables)
@@ -364,12 +365,3 @@ class Expander:
         tree = self._evaluator.evaluate(step.name, variables)
         if isinstance(tree, Scalar) and isinstance(tree.value, str):
             scope.left_out[tree.value] = step.span
-
-    def _refuse_size(self, span: Span) -> None:
-        self._diagnostics.error(
-            "limit",
-            f"the blueprint expands to more than {self._evaluator.limits.steps:,} steps",
-            span,
-            notes=("raise it with the limit 'steps'",),
-        )
-        raise BlueprintError(self._diagnostics)

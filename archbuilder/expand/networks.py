@@ -11,6 +11,7 @@ from archbuilder.decode.form import describe
 from archbuilder.document import Block, Input
 from archbuilder.errors import Diagnostics, nearest
 from archbuilder.expand.blocks import block_outputs
+from archbuilder.expand.counting import check_size
 from archbuilder.expand.expander import Expander
 from archbuilder.expand.flow import Flow
 from archbuilder.expand.scope import FileScope, Named, Scope
@@ -65,6 +66,7 @@ def _expand_network(
     inputs = [_input(each, variables, evaluator) for each in block.inputs]
     for each in block.inputs:
         scope.named[each.name] = Named(Flow((Ref(each.name),)), each.span)
+    check_size(block, file, variables, evaluator)
     expander = Expander(evaluator)
     first = Flow((Ref(block.inputs[0].name),))
     last = expander.steps(block.steps, scope, first, variables)

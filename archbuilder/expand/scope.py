@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, TypeAlias
 
 from archbuilder.errors import Diagnostics, Frame, nearest, shown
@@ -165,6 +166,7 @@ class Scope:
         )
 
 
+@cache
 def snake_case(target: str) -> str:
     """The name of a layer or block as Keras writes it in names: `MaxPooling2D`, `max_pooling2d`."""
     word = target.removeprefix("ops.").replace(".", "_")
