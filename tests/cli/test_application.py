@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,11 +164,13 @@ def test_a_narrow_terminal_gets_numbers_for_letters(lenet: Path) -> None:
 
 
 def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
-    """A signal in the middle of the work, not only at a convenient place."""
-    path = tmp_path / "long.yaml"
-    path.write_text("archbuilder: 1\ninputs: {x: [3]}\nlayers:\n" + "  - Dense: 1\n" * 20_000)
-    with start("validate", str(path)) as process:
-        time.sleep(0.7)
+    """A signal in the middle of the work, which is known to be under way and far from its end."""
+    arguments = ("train", "digits_cnn", "--epochs", "100000", "--run", str(tmp_path / "run"))
+    with start(*arguments, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch"):
+                break
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
     assert (process.returncode, err.strip()) == (application.INTERRUPTED, "")
