@@ -57,8 +57,12 @@ schema: $(VENV)/.run ## the JSON Schema for editors, into schemas
 fuzz: $(VENV)/.test ## the property tests with many more examples
 	$(BIN)/pytest -n $(WORKERS) -m hypothesis --hypothesis-profile=long
 
+.PHONY: library
+library: $(VENV)/.run ## the table of the library, into docs
+	$(BIN)/python scripts/generate_library_docs.py
+
 .PHONY: proofs
-proofs: $(VENV)/.test ## every blueprint of the library against an independent source
+proofs: $(VENV)/.test $(VENV)/proofs/.done ## every blueprint of the library against an independent source
 	$(BIN)/pytest -n $(WORKERS) -m proof -v
 
 .PHONY: bench
@@ -88,6 +92,14 @@ $(VENV)/.test: $(VENV)/.run
 $(LOWEST)/.done: | $(VENV)/.test
 	rm -rf $(LOWEST)
 	$(BIN)/python -m pip install --quiet --no-deps --target $(LOWEST) keras==$(LOWEST_KERAS)
+	@touch $@
+
+# PyTorch, in an environment of its own. The wheel of torchvision asks for another build of torch than
+# this one, and its models work without what is compiled in it.
+$(VENV)/proofs/.done: tests/library/requirements-proofs.txt | $(VENV)/.test
+	$(BIN)/python -m venv --clear $(VENV)/proofs
+	$(VENV)/proofs/bin/python -m pip install --quiet --requirement $<
+	$(VENV)/proofs/bin/python -m pip install --quiet --no-deps torchvision==0.28.0
 	@touch $@
 
 # The language server that editors have. Its tests are skipped where there is no npm.

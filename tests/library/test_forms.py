@@ -1,0 +1,49 @@
+"""The files of the library: how they look and what they promise."""
+
+from __future__ import annotations
+
+import pytest
+from library.forms import SMALL, document, every_variant, lines
+
+import archbuilder
+from archbuilder import library
+
+NAMES = library.names()
+SCHEMA = "# yaml-language-server: $schema=../schemas/blueprint-v1.schema.json"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_reads_well(name: str) -> None:
+    """It helps editors, fits into 120 columns, and says what it follows."""
+    assert lines(name)[0] == SCHEMA
+    assert [line for line in lines(name) if len(line) > 120 or line != line.rstrip()] == []
+    assert document(name)["name"] == name
+    assert document(name)["title"]
+    assert document(name)["references"]
+
+
+@pytest.mark.parametrize(("name", "most"), [("vgg", 30), ("resnet", 60)])
+def test_a_family_of_networks_is_short(name: str, most: int) -> None:
+    """The language says VGG in 30 lines and ResNet in 60, with all their variants."""
+    assert len(lines(name)) <= most
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_in_a_file_is_odd(name: str) -> None:
+    """It expands with its defaults and with every variant, without a warning."""
+    assert archbuilder.load(library.path(name)).validate() == ()
+
+
+@pytest.mark.parametrize(("name", "variant"), every_variant())
+def test_promises_are_kept(name: str, variant: str) -> None:
+    """Every size promises its parameters, multiply-adds and outputs, and has them."""
+    promised = document(name)["expect"][variant]
+    assert {"parameters", "multiply_adds", "output"} <= set(promised)
+    # Raises where a promise is not kept.
+    (analysis,) = archbuilder.load(library.path(name)).analyse(variant=variant).values()
+    assert analysis.parameters == promised["parameters"]
+
+
+def test_every_file_has_a_small_form() -> None:
+    """Tests that run networks run all of them."""
+    assert sorted(SMALL) == sorted(NAMES)
