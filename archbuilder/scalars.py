@@ -89,13 +89,15 @@ def check_cut(text: str, span: Span, diagnostics: Diagnostics) -> None:
 def syntax_mistake(error: yaml.MarkedYAMLError, source: Source) -> Diagnostic:
     """What is wrong with text that is no YAML, in words for somebody who does not know YAML."""
     mark = error.problem_mark or error.context_mark
-    if "unexpected end of stream" in (error.problem or ""):
+    if "unexpected end of stream" in (error.problem or "") or _is_open_at_end(error, source):
         mark = error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     line = min(line, len(source.lines) - 1)
     written = source.lines[line]
     span = Span(source, line + 1, column + 1, line + 1, column + 2)
     code, message, notes = "yaml-syntax", _sentence(error), _context(error, line)
+    if _is_open_at_end(error, source):
+        message = "the bracket that begins here is not closed"
     if "${" in written:
         column = written.index("${")
         span = Span(source, line + 1, column + 1, line + 1, column + 3)
@@ -106,6 +108,14 @@ def syntax_mistake(error: yaml.MarkedYAMLError, source: Source) -> Diagnostic:
     elif "$(" in written and "mapping values" in (error.problem or ""):
         notes = ("an expression with ': ' in it stands in quotes",)
     return Diagnostic(code, message, span, notes=notes)
+
+
+def _is_open_at_end(error: yaml.MarkedYAMLError, source: Source) -> bool:
+    """Whether the text ends within a bracket."""
+    mark = error.problem_mark
+    if mark is None or "did not find expected ','" not in (error.problem or ""):
+        return False
+    return mark.column == 0 and not "".join(source.lines[mark.line :]).strip()
 
 
 _PROBLEMS: Final = (

@@ -99,6 +99,8 @@ class _Open:
     """Whether the value that comes next has no valid key."""
     before: int = 0
     """How many values came before it."""
+    depth: int = 1
+    """How deep it is, itself counted and aliases expanded."""
 
 
 class _Reader:
@@ -109,7 +111,7 @@ class _Reader:
         self._limits = limits
         self._diagnostics = diagnostics
         self._open: list[_Open] = []
-        self._anchors: dict[str, tuple[Tree, int]] = {}
+        self._anchors: dict[str, tuple[Tree, int, int]] = {}
         self._root: Tree | None = None
         self._documents = 0
         self._values = 0
@@ -196,7 +198,7 @@ class _Reader:
                 scalars.check_cut(event.value, span, self._diagnostics)
             value = scalars.resolve(event.value, span, self._limits, self._diagnostics)
             scalar = Scalar(value, span)
-        self._add(scalar, 1, event.anchor)
+        self._add(scalar, 1, 0, event.anchor)
 
     def _key(self, key: Scalar, event: yaml.ScalarEvent) -> None:
         outer = self._open[-1]
@@ -222,9 +224,7 @@ class _Reader:
 
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         self._check_tag(event)
-        if len(self._open) >= self._limits.depth:
-            most = self._limits.depth
-            self._refuse("depth", f"lists and mappings are nested {most} deep at most", event)
+        self._check_depth(1, event)
         outer = self._open[-1] if self._open else None
         if outer is not None and outer.mapping and outer.key is None and not outer.skipped:
             self._feature("a key is a text, not a list or a mapping", event)
@@ -246,7 +246,7 @@ class _Reader:
             tree = Mapping(tuple(done.entries), span)
         else:
             tree = Sequence(tuple(done.children), span)
-        self._add(tree, self._values - done.before, done.anchor)
+        self._add(tree, self._values - done.before, done.depth, done.anchor)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         outer = self._open[-1] if self._open else None
@@ -262,9 +262,15 @@ class _Reader:
         if outer is not None and outer.mapping and outer.key is None and not outer.skipped:
             self._feature("a key is written out, not an alias", event)
             raise BlueprintError(self._diagnostics)
-        tree, size = self._anchors[event.anchor]
+        tree, size, depth = self._anchors[event.anchor]
+        self._check_depth(depth, event)
         self._count(size, event)
-        self._add(tree, size, None)
+        self._add(tree, size, depth, None)
+
+    def _check_depth(self, more: int, event: yaml.Event) -> None:
+        if len(self._open) + more > self._limits.depth:
+            most = self._limits.depth
+            self._refuse("depth", f"lists and mappings are nested {most} deep at most", event)
 
     def _count(self, values: int, event: yaml.Event) -> None:
         self._values += values
@@ -272,14 +278,15 @@ class _Reader:
             most = self._limits.nodes
             self._refuse("nodes", f"a file has {most:,} values at most, aliases expanded", event)
 
-    def _add(self, tree: Tree, size: int, anchor: str | None) -> None:
+    def _add(self, tree: Tree, size: int, depth: int, anchor: str | None) -> None:
         """Put a finished tree where it belongs; `size` counts its values, aliases expanded."""
         if anchor is not None:
-            self._anchors[anchor] = (tree, size)
+            self._anchors[anchor] = (tree, size, depth)
         if not self._open:
             self._root = tree
             return
         outer = self._open[-1]
+        outer.depth = max(outer.depth, depth + 1)
         if not outer.mapping:
             outer.children.append(tree)
         elif outer.key is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from archbuilder.errors import Diagnostics, nearest
@@ -55,7 +55,7 @@ def evaluate(
     try:
         if template.whole and not isinstance(only, str):
             return evaluation.value(only)
-        return "".join(evaluation.text(piece) for piece in template.pieces)
+        return evaluation.joined(template.pieces)
     except _MistakeError as mistake:
         diagnostics.error(
             mistake.code,
@@ -73,6 +73,15 @@ class _Evaluation:
         self._variables = variables
         self._limits = limits
         self._left = limits.expression_operations
+
+    def joined(self, pieces: Iterable[str | Expression]) -> str:
+        """The text that pieces make one behind the other."""
+        text = ""
+        for piece in pieces:
+            text += self.text(piece)
+            if not isinstance(piece, str):
+                self._bounded(text, piece)
+        return text
 
     def text(self, piece: str | Expression) -> str:
         if isinstance(piece, str):
@@ -119,7 +128,9 @@ class _Evaluation:
         )
 
     def list_of(self, expression: nodes.ListOf) -> Plain:
-        return [self.value(item) for item in expression.items]
+        items = [self.value(item) for item in expression.items]
+        self._pay(self._size(items, expression), expression)
+        return items
 
     def unary(self, expression: nodes.Unary) -> Plain:
         operand = self.value(expression.operand)
@@ -147,18 +158,17 @@ class _Evaluation:
         if isinstance(left, str) and isinstance(right, str):
             return left + right
         if isinstance(left, list) and isinstance(right, list):
-            self._pay(len(left) + len(right), at)
-            return left + right
+            joined = left + right
+            self._pay(self._size(joined, at), at)
+            return joined
         return None
 
     def comparison(self, expression: nodes.Comparison) -> Plain:
         left = self.value(expression.first)
         for sign, other in expression.rest:
             right = self.value(other)
-            if isinstance(left, list) and isinstance(right, list):
-                self._pay(min(len(left), len(right)), expression)
-            if isinstance(right, list) and sign in ("in", "not in"):
-                self._pay(len(right), expression)
+            if isinstance(right, list):
+                self._pay(self._size(right, expression), expression)
             if not _compare(sign, left, right):
                 return False
             left = right
@@ -197,9 +207,27 @@ class _Evaluation:
         ends = [argument for argument in arguments if type(argument) is int]
         if len(ends) < len(arguments) or (len(ends) == 3 and ends[2] == 0):
             return
-        if len(range(*ends)) > self._limits.list_items:
+        # Python cannot take the length of a range beyond its own integers.
+        start, stop = ends[:2] if len(ends) > 1 else (0, ends[0])
+        step = ends[2] if len(ends) == 3 else 1
+        if (stop - start) // step > self._limits.list_items:
             most = self._limits.list_items
             raise _MistakeError(f"the result has more than {most} items", at, "limit")
+
+    def _size(self, values: list[Plain], at: Expression) -> int:
+        """How many values a list has, those of the lists in it as well, which may share items."""
+        size = 0
+        level = [values]
+        for _ in range(self._limits.depth):
+            size += sum(map(len, level))
+            if size > self._limits.list_items:
+                most = self._limits.list_items
+                raise _MistakeError(f"the list has more than {most} items", at, "limit")
+            level = [item for each in level for item in each if isinstance(item, list)]
+            if not level:
+                return size
+        most = self._limits.depth
+        raise _MistakeError(f"lists are nested {most} deep at most", at, "limit")
 
     def _pay(self, operations: int, at: Expression) -> None:
         """Count what a list costs: a hundred items as one operation."""
@@ -262,7 +290,10 @@ def _power(left: float, right: float) -> Plain:
         raise ValueMistakeError("the result is larger than 2**63")
     if isinstance(left, int) and isinstance(right, int) and right * math.log2(abs(left) or 1) > 63:
         raise ValueMistakeError("the result is larger than 2**63")
-    result = left**right
+    try:
+        result = left**right
+    except OverflowError:
+        raise ValueMistakeError("the result is no finite number") from None
     return result if isinstance(result, int) else float(result)
 
 

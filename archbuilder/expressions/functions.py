@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -118,9 +119,13 @@ def _range(*arguments: Plain) -> Plain:
     return list(range(*ends))
 
 
+_WHOLE: Final = re.compile("[-+]?[0-9]{1,19}")
+_WRITTEN: Final = re.compile("[-+.0-9eE]{1,40}")
+
+
 def _int(value: Plain) -> Plain:
     if isinstance(value, str):
-        if not value.isascii() or not value.strip("+-").isdigit() or len(value) > 19:
+        if not _WHOLE.fullmatch(value):
             raise ValueMistakeError(f"{described(value)} is no whole number")
         return int(value)
     return int(value) if isinstance(value, bool) else int(number(value, "int"))
@@ -129,7 +134,7 @@ def _int(value: Plain) -> Plain:
 def _float(value: Plain) -> Plain:
     if isinstance(value, str):
         try:
-            found = float(value) if value.isascii() and len(value) < 40 else math.nan
+            found = float(value) if _WRITTEN.fullmatch(value) else math.nan
         except ValueError:
             found = math.nan
         if not math.isfinite(found):

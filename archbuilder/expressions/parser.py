@@ -80,7 +80,7 @@ class _Parser:
 
     def _unexpected(self, what: str) -> None:
         token = self._token
-        told = f"'{token.text}'" if token.kind != "end" else "the end"
+        told = f"'{token.text[:60]}'" if token.kind != "end" else "the end"
         raise SyntaxMistakeError(f"{what} {told}", token.start, max(len(token.text), 1))
 
     def _choice(self) -> Expression:

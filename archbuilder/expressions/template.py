@@ -29,8 +29,11 @@ class Template:
     uses: tuple[tuple[str, int, int], ...]
     """Every name that it reads, with its place and length in the text."""
     span: Span
-    offset: int
-    """Where the text begins within the span: behind the quote of a quoted one."""
+    offset: int | None
+    """Where the text begins within the span: behind the quote of a quoted one.
+
+    None where escapes or line breaks moved the characters, so that only the whole has a place.
+    """
 
     @property
     def names(self) -> frozenset[str]:
@@ -39,6 +42,8 @@ class Template:
 
     def place(self, start: int, length: int) -> Span:
         """The place of a part of the text."""
+        if self.offset is None:
+            return self.span
         return self.span.part(self.offset + start, length)
 
 
@@ -65,11 +70,11 @@ def parse(scalar: Scalar, limits: Limits, diagnostics: Diagnostics) -> Template 
     names = [name for expression in expressions for name in _names(expression)]
     uses = tuple((name.name, name.start, name.length) for name in names)
     whole = len(pieces) == 1 and not isinstance(pieces[0], str)
-    return Template(pieces, whole, uses, scalar.span, offset or 0)
+    return Template(pieces, whole, uses, scalar.span, offset)
 
 
 def _offset(scalar: Scalar, text: str) -> int | None:
-    """Where the text begins within its span; None where escapes or line breaks moved it."""
+    """Where the text begins within its span, see `Template.offset`."""
     span = scalar.span
     if span.line != span.end_line:
         return None
