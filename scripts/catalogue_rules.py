@@ -542,7 +542,7 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "destination": either(AXIS, items(AXIS, 1, 15)),
     "dilation_rate": SIZES,
     "dilation": SIZES,
-    "dtype": one_of(*DTYPES),
+    "dtype": one_of(*DTYPES, None),
     "epsilon": optional(NOT_NEGATIVE),
     "fft_length": optional({"type": "integer", "minimum": 1, "maximum": 65_536}),
     "fill_mode": FILL_MODES,

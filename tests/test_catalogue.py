@@ -1,0 +1,127 @@
+"""The catalogue is what the installed Keras has, and nothing that can run code or read files."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from pathlib import Path
+from types import ModuleType
+
+import keras
+import pytest
+
+import archbuilder.layers
+from archbuilder import catalogue
+from archbuilder.catalogue.reader import FILE
+from archbuilder.catalogue.signatures import Signature
+from archbuilder.judging import judge
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+KNOWN = catalogue.load()
+DANGEROUS = ("Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "Pipeline")
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    """The script that writes the catalogue."""
+    spec = importlib.util.spec_from_file_location("generate", SCRIPTS / "generate_catalogue.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+newest = pytest.mark.skipif(
+    keras.__version__ != KNOWN.keras_version,
+    reason=f"the catalogue is of Keras {KNOWN.keras_version}",
+)
+
+
+@newest
+def test_it_is_up_to_date(generator: ModuleType):
+    """`make catalogue` was run since Keras, our layers or the rules changed."""
+    assert FILE.read_text(encoding="utf-8") == generator.generate()
+
+
+@newest
+def test_every_layer_of_keras_is_known_or_refused():
+    """Nothing that Keras exports is forgotten."""
+    names = {name for name in dir(keras.layers) if inspect.isclass(getattr(keras.layers, name))}
+    assert names <= set(KNOWN.layers) | set(KNOWN.refused)
+    assert set(archbuilder.layers.__all__) <= set(KNOWN.layers)
+
+
+@pytest.mark.parametrize("name", DANGEROUS)
+def test_what_can_run_code_is_refused_with_a_reason(name: str):
+    """Such layers are no part of the catalogue."""
+    assert name not in KNOWN.layers
+    assert len(KNOWN.refused[name]) > 10
+
+
+def test_functions_that_take_functions_are_refused():
+    """As are those that make tensors from nothing."""
+    for name in ("map", "scan", "while_loop", "cond", "vectorized_map", "custom_gradient", "zeros"):
+        assert name not in KNOWN.operations
+        assert f"ops.{name}" in KNOWN.refused
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN.layers))
+def test_arguments_are_those_of_the_constructor(name: str):
+    """Every argument exists, in order, with the default that the catalogue tells."""
+    signature = KNOWN.layers[name]
+    module = keras.layers if signature.origin == "keras.layers" else archbuilder.layers
+    layer = getattr(module, name, None)
+    if layer is None:
+        pytest.skip(f"Keras {keras.__version__} has no {name}")
+    parameters = inspect.signature(layer.__init__).parameters
+    for spec in signature.arguments.values():
+        if spec.name in ("trainable", "dtype") and spec.name not in parameters:
+            continue
+        parameter = parameters[spec.name]
+        assert spec.required == (parameter.default is inspect.Parameter.empty)
+        if not spec.required:
+            default = parameter.default
+            assert spec.default == _plain(default), spec.name
+
+
+def _plain(value: object) -> object:
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def all_signatures() -> list[Signature]:
+    """Layers, functions and nested objects."""
+    objects = [each for kind in KNOWN.objects.values() for each in kind.values()]
+    return [*KNOWN.layers.values(), *KNOWN.operations.values(), *objects]
+
+
+def test_every_argument_has_a_type():
+    """Either a schema that says something, or a kind of object, or both."""
+    for signature in all_signatures():
+        for spec in [*signature.arguments.values(), *signature.call.values()]:
+            assert spec.type.object is not None or spec.type.schema, f"{signature.name}.{spec.name}"
+
+
+def test_defaults_have_the_types_that_are_asked_for():
+    """What Keras uses itself, a blueprint may write as well."""
+    for signature in [*KNOWN.layers.values(), *KNOWN.operations.values()]:
+        for spec in signature.arguments.values():
+            numbers_too = signature.origin == "keras.ops" and spec.name in signature.tensors
+            if spec.required or spec.type.schema is None or numbers_too:
+                continue
+            where = f"{signature.name}.{spec.name} = {spec.default}"
+            assert judge(spec.default, spec.type.schema) is None, where
+
+
+def test_names_that_keras_abbreviates():
+    """Objects are found by the names that people know."""
+    for kind, written, name in (
+        ("initializer", "he_normal", "HeNormal"),
+        ("initializer", "HeNormal", "HeNormal"),
+        ("regularizer", "l2", "L2"),
+        ("optimizer", "adam", "Adam"),
+        ("loss", "sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"),
+        ("activation", "relu", "relu"),
+    ):
+        assert KNOWN.alias(kind, written) == name
+    assert KNOWN.alias("activation", "deserialize") is None
