@@ -21,12 +21,12 @@ from archbuilder.params import Given
 from archbuilder.pipeline import (
     DEFAULT_VARIANT,
     Choice,
+    Reading,
     evaluate_section,
+    expand_every_variant,
     expand_program,
     read_program,
-    validate_program,
 )
-from archbuilder.program import Program
 from archbuilder.promises import check_promises
 from archbuilder.tree import Plain, Source, Span, Tree, from_plain
 
@@ -43,8 +43,9 @@ class Blueprint:
     parameters go before the variant, and the variant before defaults.
     """
 
-    def __init__(self, program: Program, limits: Limits, variant: str = DEFAULT_VARIANT) -> None:
-        self._program = program
+    def __init__(self, reading: Reading, limits: Limits, variant: str = DEFAULT_VARIANT) -> None:
+        self._program = reading.program
+        self._warnings = reading.warnings
         self._limits = limits
         self._variant = variant
 
@@ -90,9 +91,9 @@ class Blueprint:
             BlueprintError: with every mistake.
         """
         if variant is None and not params and self._variant == DEFAULT_VARIANT:
-            return validate_program(self._program, self._limits)
+            return self._warnings + expand_every_variant(self._program, self._limits)
         choice = self._choice(variant, params)
-        return expand_program(self._program, choice, self._limits).warnings
+        return self._warnings + expand_program(self._program, choice, self._limits).warnings
 
     def graphs(self, /, *, variant: str | None = None, **params: Plain) -> Mapping[str, Graph]:
         """The expanded graph of each network, by its name.
@@ -193,8 +194,8 @@ def load(
     """
     path, variant = locate(fspath(blueprint))
     limits = limits or Limits()
-    program = read_program(path, limits, allow=[Path(folder) for folder in allow])
-    return Blueprint(program, limits, variant or DEFAULT_VARIANT)
+    reading = read_program(path, limits, allow=[Path(folder) for folder in allow])
+    return Blueprint(reading, limits, variant or DEFAULT_VARIANT)
 
 
 def locate(blueprint: str) -> tuple[Path, str | None]:

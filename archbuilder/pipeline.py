@@ -34,6 +34,14 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A program whose names are right, and what is worth a warning in it."""
+
+    program: Program
+    warnings: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Expansion:
     """The graphs of a blueprint by the names of its networks, and what is worth a warning."""
 
@@ -41,7 +49,7 @@ class Expansion:
     warnings: tuple[Diagnostic, ...]
 
 
-def read_program(path: Path, limits: Limits, *, allow: Sequence[Path] = ()) -> Program:
+def read_program(path: Path, limits: Limits, *, allow: Sequence[Path] = ()) -> Reading:
     """Text to program: read, decode and follow the imports, then check all names.
 
     Raises:
@@ -56,7 +64,7 @@ def read_program(path: Path, limits: Limits, *, allow: Sequence[Path] = ()) -> P
     if diagnostics.error_count:
         _expand_with(program, Choice(), limits, diagnostics, whole=False)
         raise BlueprintError(diagnostics)
-    return program
+    return Reading(program, diagnostics.warnings)
 
 
 def expand_program(program: Program, choice: Choice, limits: Limits) -> Expansion:
@@ -66,7 +74,6 @@ def expand_program(program: Program, choice: Choice, limits: Limits) -> Expansio
         BlueprintError: with every mistake in the choice or in the expansion.
     """
     diagnostics = Diagnostics()
-    check(program, diagnostics)
     graphs = _expand_with(program, choice, limits, diagnostics, whole=True)
     if not graphs and not diagnostics.error_count:
         _report_no_network(program.document, diagnostics)
@@ -74,7 +81,7 @@ def expand_program(program: Program, choice: Choice, limits: Limits) -> Expansio
     return Expansion(graphs, diagnostics.warnings)
 
 
-def validate_program(program: Program, limits: Limits) -> tuple[Diagnostic, ...]:
+def expand_every_variant(program: Program, limits: Limits) -> tuple[Diagnostic, ...]:
     """Expand a program with its defaults and with every variant; gives the warnings.
 
     A blueprint whose parameters have no defaults is expanded with its variants alone.
@@ -83,7 +90,6 @@ def validate_program(program: Program, limits: Limits) -> tuple[Diagnostic, ...]
         BlueprintError: with every mistake in any of them.
     """
     diagnostics = Diagnostics()
-    check(program, diagnostics)
     for variant in (DEFAULT_VARIANT, *program.document.variants):
         whole = variant != DEFAULT_VARIANT
         _expand_with(program, Choice(variant), limits, diagnostics, whole=whole)

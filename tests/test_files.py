@@ -124,3 +124,48 @@ def test_what_the_user_names_may_be_a_link(folder: Path, tmp_path: Path):
     """The restrictions are for strangers, not for the person at the keyboard."""
     (tmp_path / "link.yaml").symlink_to(folder / "resnet.yaml")
     assert read_file(tmp_path / "link.yaml", Limits()) == b"resnet"
+
+
+def test_names_without_likeness_get_no_suggestion(folder: Path):
+    """Neither does a folder that is there, nor a file in a folder that is not."""
+    for path in ("unlike.yaml", "parts", "none/resnet.yaml"):
+        with pytest.raises(BlueprintError) as caught:
+            read_file(folder / path, Limits())
+        assert caught.value.diagnostics[0].suggestion is None
+
+
+def test_a_device_is_no_ordinary_file():
+    """One without an end is not read to its end."""
+    with pytest.raises(BlueprintError, match="no ordinary file"):
+        read_file(Path("/dev/zero"), Limits())
+
+
+def test_links_within_an_allowed_folder_are_not_followed(folder: Path, tmp_path: Path):
+    """Allowing a folder does not allow what its links lead to, nor a folder with a like name."""
+    for name in ("shared", "shared2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own.yaml").write_text("own")
+    (tmp_path / "shared" / "link.yaml").symlink_to(tmp_path / "secret.yaml")
+    allowed = (tmp_path / "shared",)
+    assert inside(folder, "../shared/own.yaml", allowed) == "own"
+    for written in ("../shared/link.yaml", "../shared2/own.yaml", "../shared/../secret.yaml"):
+        with pytest.raises(BlueprintError):
+            inside(folder, written, allowed)
+
+
+def test_the_folder_itself_may_be_a_link(folder: Path, tmp_path: Path):
+    """The person at the keyboard chose it."""
+    (tmp_path / "linked").symlink_to(folder)
+    assert inside(tmp_path / "linked", "parts/head.yaml") == "head"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_no_file_is_left_open(folder: Path):
+    """Reading and refusing close what they opened."""
+    (folder / "link.yaml").symlink_to("resnet.yaml")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(50):
+        inside(folder, "parts/head.yaml")
+        for written in ("link.yaml", "resnet.yaml/head.yaml", "parts", "none.yaml"):
+            refusal(folder, written)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -266,15 +265,17 @@ def test_limits_say_how_to_raise_them() -> None:
 
 CHILD = """
 import resource, sys, time
+from pathlib import Path
 import archbuilder
 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
-start = time.perf_counter()
+start = time.process_time()
 try:
     archbuilder.load(sys.argv[1])
 except archbuilder.BlueprintError as error:
     print(error.diagnostics[0].code)
-print(time.perf_counter() - start)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(time.process_time() - start)
+# What getrusage says holds the peak of the process that started this one, too.
+print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """
 WORST = [
     "100,000 brackets", "100,000 braces", "100,000 dashes", "a hundred thousand values",
@@ -282,7 +283,7 @@ WORST = [
 ]  # fmt: skip
 
 
-@pytest.mark.skipif(not hasattr(resource, "RUSAGE_SELF"), reason="needs rusage")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("name", WORST)
 def test_hostile_files_cost_little(name: str, tmp_path: Path) -> None:
     """A process of its own refuses the worst of them within 2 seconds and 300 MB."""
