@@ -25,7 +25,7 @@ def encode(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
     """
     lines = ["archbuilder: 1", f"name: {name}"]
     if title:
-        lines.append(f"title: {_scalar(title)}")
+        lines.append(f"title: {json.dumps(title, ensure_ascii=False)}")
     if list(graphs) == [name]:
         lines += _network(graphs[name])
     else:

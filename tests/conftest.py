@@ -14,5 +14,5 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)
 settings.register_profile("default", max_examples=100, deadline=None, suppress_health_check=_QUIET)
-settings.register_profile("long", max_examples=20_000, deadline=None, suppress_health_check=_QUIET)
+settings.register_profile("long", max_examples=2_000, deadline=None, suppress_health_check=_QUIET)
 settings.load_profile("default")

@@ -80,7 +80,7 @@ class Scope:
 
     def generate_name(self, target: str) -> str:
         """A name for a step without one: `conv2d_0`, `bottleneck0`, `bottleneck1`."""
-        base = snake_case(target)
+        base = snake_case(target) or "step"
         while True:
             number = self.numbers[base]
             self.numbers[base] += 1
