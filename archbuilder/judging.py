@@ -128,16 +128,16 @@ def _bounds(schema: Schema) -> str:
     ):
         if key in schema:
             words.append(f"{text} {schema[key]}")
+    bounds = f" of {' and '.join(words)}" if words else ""
     if "multipleOf" in schema:
-        words.append(f"divisible by {schema['multipleOf']}")
-    return f" of {' and '.join(words)}" if words else ""
+        bounds += f"{' and' if words else ''} divisible by {schema['multipleOf']}"
+    return bounds
 
 
 def _items(schema: Schema) -> str:
     fewest, most = schema.get("minItems", 0), schema.get("maxItems")
     count = f"{fewest} " if fewest == most else ""
     inner = schema.get("items")
-    if not isinstance(inner, Mapping):
-        return f" of {count}values" if count else ""
-    of = expected(cast(Schema, inner)).removeprefix("an ").removeprefix("a ")
-    return f" of {count}values, each {of}" if "or" in of.split() else f" of {count}times {of}"
+    if isinstance(inner, Mapping):
+        return f" of {count}values, each {expected(cast(Schema, inner))}"
+    return f" of {count}values" if count else ""

@@ -72,7 +72,11 @@ def test_good_arguments(step: str, arguments: dict[str, object] | None):
         ("Dense: null", "wrong-type", ""),
         ("Dropout: 1.5", "out-of-range", "at least 0 and less than 1"),
         ("Dense: {units: 3, use_bias: 1}", "wrong-type", "true or false"),
-        ("Conv2D: {filters: 3, kernel_size: [3, 3, 3]}", "out-of-range", "2 times integer"),
+        (
+            "Conv2D: {filters: 3, kernel_size: [3, 3, 3]}",
+            "out-of-range",
+            "2 values, each an integer",
+        ),
         ("Conv2D: {filters: 3, kernel_size: {a: 1}}", "wrong-type", "not a mapping"),
         ("Conv2D: {filters: 3, kernel_size: 3, padding: smae}", "unknown-value", "valid or same"),
         ("Dense: {unit: 3}", "unknown-argument", "Dense has no argument 'unit'"),
