@@ -94,12 +94,13 @@ $(LOWEST)/.done: | $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --no-deps --target $(LOWEST) keras==$(LOWEST_KERAS)
 	@touch $@
 
-# PyTorch, in an environment of its own. The wheel of torchvision asks for another build of torch than
-# this one, and its models work without what is compiled in it.
+# PyTorch, in an environment of its own. The wheels of torchvision and what builds on it ask for other
+# builds of torch than this one, and their models work without what is compiled in them.
 $(VENV)/proofs/.done: tests/library/requirements-proofs.txt | $(VENV)/.test
 	$(BIN)/python -m venv --clear $(VENV)/proofs
 	$(VENV)/proofs/bin/python -m pip install --quiet --requirement $<
-	$(VENV)/proofs/bin/python -m pip install --quiet --no-deps torchvision==0.28.0
+	$(VENV)/proofs/bin/python -m pip install --quiet --no-deps \
+		torchvision==0.28.0 timm==1.0.31 pytorchcv==0.0.74 reservoirpy==0.4.2
 	@touch $@
 
 # The language server that editors have. Its tests are skipped where there is no npm.

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import archbuilder
 from archbuilder import library
 
-OUTPUT: Final = Path(__file__).parent.parent / "docs" / "library.md"
+ROOT: Final = Path(__file__).parent.parent
+OUTPUT: Final = ROOT / "docs" / "library.md"
 
-PROOFS: Final[Mapping[str, str]] = {
-    "digits_cnn": "no publication; `make demo` trains it",
-    "googlenet": "PyTorch, written by hand",
-    "lenet5": "numpy, written by hand",
-    "mlp": "numpy, written by hand",
-    "perceptron": "numpy, written by hand",
-    "resnet": "`keras.applications`",
-    "squeezenet": "torchvision",
-    "transformer_encoder": "`torch.nn.TransformerEncoderLayer`",
-    "unet": "PyTorch, written by hand",
-    "vgg": "`keras.applications` (16, 19), table 1 of the paper (11, 13)",
-}
-"""What each blueprint is compared with, by tests/library; the rest is counted."""
+sys.path.insert(0, str(ROOT / "tests"))
+
+from library.families import FAMILIES  # noqa: E402 - needs the path
 
 HEAD: Final = """\
 # The library
@@ -44,15 +37,7 @@ the same weights, to a part in 100,000 of the largest. `make test` compares smal
 TAIL: Final = """
 What the files follow where papers and their code differ:
 
-- **resnet** has the stride of a stage in its first 1x1 convolution, as the paper does, pads as
-  `keras.applications` does, and has biases in its convolutions only with `use_bias: true`.
-  Parameters are counted with the statistics of batch normalisation.
-- **squeezenet** 1.0 pads conv10 by 1, as the authors' file does; `final_padding: 0` leaves it out.
-- **googlenet** rounds up where it pools, as Caffe does, which is `same` on maps of even size, and
-  divides the `alpha` of its response normalisation by 5, as Caffe does.
-- **unet** crops its skips, as the paper does; the variant `same` pads instead.
-- **lenet5** is the form of the textbooks; the paper's has 60,000 parameters.
-- **transformer_encoder** has biases in its attention; tensor2tensor has none.
+{notes}
 
 This page is written by `make library`.
 """
@@ -61,13 +46,20 @@ This page is written by `make library`.
 def library_text() -> str:
     """The page."""
     rows = [row for name in library.names() for row in _rows(name)]
-    return HEAD + "\n".join(rows) + "\n" + TAIL
+    notes = "\n".join(_notes())
+    return HEAD + "\n".join(rows) + "\n" + TAIL.format(notes=notes)
+
+
+def _notes() -> Iterator[str]:
+    for name, family in FAMILIES.items():
+        if family.follows:
+            yield textwrap.fill(f"- **{name}**: {family.follows}", 100, subsequent_indent="  ")
 
 
 def _rows(name: str) -> Iterator[str]:
     blueprint = archbuilder.load(library.path(name))
     titled = f"[{name}](../blueprints/{name}.yaml)<br>{blueprint.title}"
-    proof = PROOFS[name]
+    proof = FAMILIES[name].against
     for variant, label in _labels(blueprint):
         (analysis,) = blueprint.analyse(variant=variant).values()
         counts = f"{analysis.parameters:,} | {analysis.multiply_adds:,}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,54 +10,82 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from library.forms import SMALL
+from library.families import FAMILIES
+from library.proof import alone, given
 
 import archbuilder
+from archbuilder import layers
 
-WITH_OUR_LAYERS = ("googlenet", "transformer_encoder")
+POLICIES = ("float32", "mixed_bfloat16")
 OPEN = """
+import json
 import sys
 import numpy as np
 import keras
 
-for path in sys.argv[1:]:
+for path in json.loads(sys.argv[1]):
     data = np.load(path + ".npz")
-    outputs = keras.tree.flatten(keras.saving.load_model(path)(data["given"]))
-    for index, output in enumerate(outputs):
-        np.testing.assert_array_equal(output, data[f"output{index}"], err_msg=path)
+    model = keras.saving.load_model(path)
+    inputs = {tensor.name: data["input:" + tensor.name] for tensor in model.inputs}
+    outputs = model(inputs if len(inputs) > 1 else inputs.popitem()[1])
+    for index, output in enumerate(keras.tree.flatten(outputs)):
+        output = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
+        np.testing.assert_array_equal(output, data[f"output:{index}"], err_msg=path)
 loaded = [name for name in sys.modules if name.partition(".")[0] == "archbuilder"]
 assert bool(loaded) == bool("archbuilder" in globals()), loaded
-print(len(sys.argv) - 1, "models")
+print(len(json.loads(sys.argv[1])), "models")
 """
 
 
-def save(name: str, folder: Path) -> str:
-    """The file of a model, with an input and its outputs beside it."""
-    model = archbuilder.load(name).compile(**SMALL[name])
-    generator = np.random.default_rng(3)
-    shape = [2, *(9 if size is None else size for size in model.inputs[0].shape[1:])]
-    given = generator.random(shape, dtype=np.float32)
-    if model.inputs[0].dtype == "int32":
-        given = generator.integers(0, 11, shape, dtype=np.int32)
-    outputs = keras.tree.flatten(model(given))
-    path = folder / f"{name}.keras"
-    model.save(path)
-    named = {f"output{index}": np.asarray(output) for index, output in enumerate(outputs)}
-    np.savez(f"{path}.npz", given=given, **named)
-    return str(path)
+def models(family: str) -> dict[str, keras.Model]:
+    """The small form of a blueprint, one model or several."""
+    made = archbuilder.load(family).compile(**FAMILIES[family].form)
+    return made if isinstance(made, dict) else {family: made}
 
 
+def has_a_layer_of_ours(family: str) -> bool:
+    """Whether a saved model of it needs `import archbuilder`."""
+    graphs = archbuilder.load(family).graphs(**FAMILIES[family].form).values()
+    return any(hasattr(layers, node.operation) for graph in graphs for node in graph.nodes)
+
+
+def save(family: str, folder: Path) -> list[str]:
+    """The files of its models, each with an input and its outputs beside it."""
+    paths = []
+    for name, model in models(family).items():
+        inputs = given(model, length=9, tokens=11)
+        outputs = keras.tree.flatten(model(alone(inputs)))
+        path = folder / f"{family}-{name}.keras"
+        model.save(path)
+        np.savez(
+            f"{path}.npz",
+            **{f"input:{each}": value for each, value in inputs.items()},
+            **{
+                f"output:{index}": keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
+                for index, output in enumerate(outputs)
+            },
+        )
+        paths.append(str(path))
+    return paths
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("ours", [False, True], ids=["plain Keras", "import archbuilder"])
-def test_saved_models_give_the_same(ours: bool, tmp_path: Path) -> None:
+def test_saved_models_give_the_same(ours: bool, policy: str, tmp_path: Path) -> None:
     """A fresh program needs Keras alone, or `import archbuilder` where a layer is ours."""
-    names = [name for name in SMALL if (name in WITH_OUR_LAYERS) == ours]
-    paths = [save(name, tmp_path) for name in names]
+    families = [name for name in FAMILIES if has_a_layer_of_ours(name) == ours]
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        paths = [path for family in families for path in save(family, tmp_path)]
+    finally:
+        keras.config.set_dtype_policy(before)
     program = "import archbuilder\n" + OPEN if ours else OPEN
     result = subprocess.run(
-        [sys.executable, "-c", program, *paths],
+        [sys.executable, "-c", program, json.dumps(paths)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert result.stdout == f"{len(names)} models\n", result.stderr[-2000:]
+    assert result.stdout == f"{len(paths)} models\n", result.stderr[-2000:]

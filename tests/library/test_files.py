@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from library.forms import SMALL, document, every_variant, lines
+from library.files import document, every_variant, lines
 
 import archbuilder
 from archbuilder import library
@@ -42,8 +42,3 @@ def test_promises_are_kept(name: str, variant: str) -> None:
     # Raises where a promise is not kept.
     (analysis,) = archbuilder.load(library.path(name)).analyse(variant=variant).values()
     assert analysis.parameters == promised["parameters"]
-
-
-def test_every_file_has_a_small_form() -> None:
-    """Tests that run networks run all of them."""
-    assert sorted(SMALL) == sorted(NAMES)

@@ -1,0 +1,206 @@
+"""What a family of the library is compared with, and how a comparison is made.
+
+A family is a module of `library.families`, which ends in `FAMILY = Family(...)`. Comparisons are of
+three kinds: with a function of numpy (`Equations`), with a model of `keras.applications`
+(`Application`), and with a program of `library.references` (`Reference`), which runs in an
+environment of its own with PyTorch. What a reference gives for small forms is recorded, so that
+`make test` needs no PyTorch; `make proofs` asks the references themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import keras
+import numpy as np
+from library.weights import fill, in_order, relative_error, without_softmax
+
+import archbuilder
+
+Array: TypeAlias = np.ndarray
+Params: TypeAlias = Mapping[str, object]
+
+HERE: Final = Path(__file__).parent
+RECORDED: Final = HERE / "recorded"
+PYTHON: Final = Path(sys.prefix) / "proofs" / "bin" / "python"
+"""The environment with PyTorch, which `make proofs` puts beside ours."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A compiled blueprint with random weights, inputs for it, and what it makes of them."""
+
+    weights: list[Array]
+    inputs: dict[str, Array]
+    outputs: list[Array]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A blueprint with parameters. `network` names one where the blueprint has several.
+
+    Lengths left open become `length`; whole numbers are below `tokens`.
+    """
+
+    blueprint: str
+    params: Params = field(default_factory=dict)
+    network: str | None = None
+    length: int = 6
+    tokens: int = 11
+
+    def run(self) -> Ours:
+        """The outputs of the blueprint, before its softmax."""
+        blueprint = archbuilder.load(self.blueprint)
+        compiled = blueprint.compile(**self.params)
+        graphs = blueprint.graphs(**self.params)
+        model = compiled[self.network] if self.network else compiled
+        graph = graphs[self.network or blueprint.name]
+        weights = in_order(model, graph)
+        fill(weights)
+        inputs = given(model, length=self.length, tokens=self.tokens)
+        made = without_softmax(model)(alone(inputs))
+        outputs = [made[name] for name, _ in graph.outputs] if isinstance(made, dict) else [made]
+        arrays = [np.asarray(each) for each in weights]
+        return Ours(arrays, inputs, [np.asarray(each) for each in outputs])
+
+    def errors(self) -> list[float]:
+        """How far each output is from the reference, as a part of the largest number in it."""
+        ours = self.run()
+        pairs = zip(ours.outputs, self.expected(ours), strict=True)
+        return [relative_error(mine, wanted) for mine, wanted in pairs]
+
+    def expected(self, ours: Ours) -> Sequence[Array]:
+        """What the reference gives, with the same weights and inputs."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Equations(Comparison):
+    """A comparison with the paper's equations, written out in numpy, in double precision."""
+
+    equations: Callable[..., Array | Sequence[Array]] = field(kw_only=True)
+
+    def expected(self, ours: Ours) -> Sequence[Array]:
+        """What the function gives for the inputs and an iterator over the weights."""
+        weights = iter([each.astype("float64") for each in ours.weights])
+        inputs = [each.astype("float64") for each in ours.inputs.values()]
+        made = self.equations(*inputs, weights)
+        assert next(weights, None) is None, "the blueprint has more weights than the equations"
+        return [made] if isinstance(made, np.ndarray) else made
+
+
+@dataclass(frozen=True)
+class Application(Comparison):
+    """A comparison with a model of `keras.applications`, whose weights stand in the same order."""
+
+    model: str = field(kw_only=True)
+    options: Params = field(default_factory=dict)
+
+    def errors(self) -> list[float]:
+        """How far the logits are from those of Keras, as a part of the largest."""
+        ours = archbuilder.load(self.blueprint).compile(**self.params)
+        shape, classes = ours.input_shape[1:], ours.output_shape[-1]
+        make = getattr(keras.applications, self.model)
+        theirs = make(
+            weights=None,
+            input_shape=shape,
+            classes=classes,
+            classifier_activation=None,
+            **self.options,
+        )
+        fill(theirs.weights)
+        assert ours.count_params() == theirs.count_params()
+        ours.set_weights(theirs.get_weights())
+        (images,) = given(ours, length=self.length, tokens=self.tokens).values()
+        return [
+            relative_error(np.asarray(without_softmax(ours)(images)), np.asarray(theirs(images)))
+        ]
+
+
+@dataclass(frozen=True)
+class Reference(Comparison):
+    """A comparison with the function `outputs` of a module of `library.references`."""
+
+    module: str = field(kw_only=True)
+    options: Params = field(default_factory=dict)
+
+    def expected(self, ours: Ours) -> Sequence[Array]:
+        """What the reference gives, asked in its environment."""
+        assert PYTHON.exists(), "'make proofs' makes the environment with PyTorch"
+        arrays = {
+            **{f"weight:{index}": weight for index, weight in enumerate(ours.weights)},
+            **{f"input:{name}": value for name, value in ours.inputs.items()},
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            asked, answered = Path(folder, "asked.npz"), Path(folder, "answered.npz")
+            np.savez(asked, **arrays)
+            options = json.dumps(self.options)
+            command = [PYTHON, HERE / "references", self.module, options, asked, answered]
+            subprocess.run(command, check=True)
+            with np.load(answered) as loaded:
+                return [loaded[name] for name in loaded.files]
+
+    def errors_from(self, recorded: Sequence[Array]) -> list[float]:
+        """How far each output is from what the reference gave when it was recorded."""
+        pairs = zip(self.run().outputs, recorded, strict=True)
+        return [relative_error(mine, wanted) for mine, wanted in pairs]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A file of the library.
+
+    `form` are parameters with which every part of the network is there, with few channels or
+    pixels, so that a test can run it in a moment. `against` says what it is compared with.
+    `small` comparisons belong to `make test`, `full` ones (all published sizes) to `make proofs`.
+    """
+
+    form: Params
+    against: str
+    small: Mapping[str, Comparison]
+    full: Mapping[str, Comparison] = field(default_factory=dict)
+    follows: str = ""
+    """What the file follows where papers and their code differ."""
+
+
+def given(model: keras.Model, *, length: int, tokens: int) -> dict[str, Array]:
+    """An input for a model, by name: one example."""
+    generator = np.random.default_rng(11)
+    return {tensor.name: _values(tensor, generator, length, tokens) for tensor in model.inputs}
+
+
+def alone(inputs: Mapping[str, Array]) -> Array | Mapping[str, Array]:
+    """A single input as Keras wants it, which is without its name."""
+    return next(iter(inputs.values())) if len(inputs) == 1 else inputs
+
+
+def _values(
+    tensor: keras.KerasTensor, generator: np.random.Generator, length: int, tokens: int
+) -> Array:
+    shape = [1, *(length if size is None else size for size in tensor.shape[1:])]
+    if tensor.dtype == "int32":
+        return generator.integers(0, tokens, shape, dtype=np.int32)
+    return generator.standard_normal(shape, dtype=np.float32)
+
+
+def recorded(family: str) -> dict[str, list[Array]]:
+    """What the references gave for the small forms of a family."""
+    text = (RECORDED / f"{family}.json").read_text(encoding="utf-8")
+    return {
+        name: [np.asarray(each, "float32") for each in outputs]
+        for name, outputs in json.loads(text).items()
+    }
+
+
+def referred(comparisons: Mapping[str, Comparison]) -> Iterator[tuple[str, Reference]]:
+    """Those comparisons that ask a program with PyTorch."""
+    for name, comparison in comparisons.items():
+        if isinstance(comparison, Reference):
+            yield name, comparison

@@ -1,0 +1,41 @@
+"""The weights of a blueprint, laid out as PyTorch wants them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Weights:
+    """The weights in order, each taken once."""
+
+    def __init__(self, arrays: list[np.ndarray]) -> None:
+        self._arrays = iter(arrays)
+
+    def take(self) -> Tensor:
+        """The next one as it is."""
+        return torch.from_numpy(next(self._arrays))
+
+    def convolution(self) -> tuple[Tensor, Tensor]:
+        """A kernel (rows, columns, in, out) as (out, in, rows, columns), and a bias."""
+        return self.take().permute(3, 2, 0, 1), self.take()
+
+    def dense(self) -> tuple[Tensor, Tensor]:
+        """A kernel (in, out) as (out, in), and a bias."""
+        return self.take().T, self.take()
+
+    def batch_normalisation(self, name: str) -> dict[str, Tensor]:
+        """Scale, shift, mean and variance under the names that PyTorch gives them."""
+        parts = ("weight", "bias", "running_mean", "running_var")
+        return {f"{name}.{part}": self.take() for part in parts}
+
+    def check_empty(self) -> None:
+        """Hold the network to have taken them all."""
+        if next(self._arrays, None) is not None:
+            raise ValueError("the blueprint has more weights than the reference")
+
+
+def named(name: str, pair: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    """A kernel and a bias under the names that PyTorch gives them."""
+    return {f"{name}.weight": pair[0], f"{name}.bias": pair[1]}

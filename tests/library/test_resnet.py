@@ -1,0 +1,28 @@
+"""ResNet of the paper against the network of `keras.applications`, which has biases."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from library.weights import fill, relative_error, without_softmax
+
+import archbuilder
+
+
+def test_resnet_of_the_paper_has_no_biases() -> None:
+    """Without `use_bias` it is the network of Keras with biases of zero."""
+    model = archbuilder.load("resnet:50").compile(image_size=64, classes=10)
+    expected = keras.applications.ResNet50(
+        weights=None, input_shape=(64, 64, 3), classes=10, classifier_activation=None
+    )
+    fill(expected.weights)
+    convolutions = (layer for layer in expected.layers if isinstance(layer, keras.layers.Conv2D))
+    biases = [layer.bias for layer in convolutions]
+    for bias in biases:
+        bias.assign(np.zeros(bias.shape))
+    kept = [weight for weight in expected.weights if not any(weight is bias for bias in biases)]
+    assert len(model.weights) == len(kept)
+    model.set_weights([np.asarray(weight) for weight in kept])
+    images = np.random.default_rng(5).normal(size=(1, 64, 64, 3)).astype("float32")
+    outputs = np.asarray(without_softmax(model)(images)), np.asarray(expected(images))
+    assert relative_error(*outputs) < 1e-5
