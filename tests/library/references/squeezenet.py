@@ -9,7 +9,7 @@ from vision import models
 
 def outputs(weights: Weights, images: Tensor, *, version: str, padding: int) -> list[Tensor]:
     """The SqueezeNet of torchvision; `padding` is that of conv10."""
-    net = getattr(models(), f"squeezenet{version}")
+    net = getattr(models, f"squeezenet{version}")
     model = net(weights=None, num_classes=1).eval()
     convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     for convolution in convolutions:
