@@ -5,7 +5,7 @@ Importing this package imports neither Keras nor TensorFlow; compiling does.
 
 from __future__ import annotations
 
-from archbuilder.api import Blueprint, load
+from archbuilder.api import Blueprint, load, load_weights
 from archbuilder.errors import (
     ArchbuilderError,
     BlueprintError,
@@ -29,6 +29,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "load",
+    "load_weights",
 ]
 
 register_layers()

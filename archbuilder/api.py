@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import keras
 
     from archbuilder.backend import Analysis, Draft
+    from archbuilder.weights import Match, Way
 
 
 class Blueprint:
@@ -196,6 +197,31 @@ def load(
     limits = limits or Limits()
     reading = read_program(path, limits, allow=[Path(folder) for folder in allow])
     return Blueprint(reading, limits, variant or DEFAULT_VARIANT)
+
+
+def load_weights(
+    model: keras.Model,
+    path: str | PathLike[str],
+    *,
+    way: Way | None = None,
+    partial: bool = False,
+) -> Match:
+    """Give a compiled model the weights of a file, and tell how they fit.
+
+    Takes `.weights.h5` and `.keras` files of Keras 3, `.h5` files of Keras 2 (those that
+    `keras.applications` downloads are such files) and `.safetensors`. Nothing but numbers is read
+    from them. `way` pairs weights by `"path"`, those of the same name, or by `"order"`, those at
+    the same place (in files of Keras 3: within each class of layer); without it, the way that fits
+    more weights is taken. With `partial`, weights without a partner stay as they are.
+
+    Raises:
+        RunError: when a weight does not fit, with a list of all that do not; or when the file is
+            damaged.
+        UsageError: when there is no such file, or it is of another kind.
+    """
+    weights = importlib.import_module("archbuilder.weights")
+    found: Match = weights.load_weights(model, path, way=way, partial=partial)
+    return found
 
 
 def locate(blueprint: str) -> tuple[Path, str | None]:

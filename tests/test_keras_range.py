@@ -59,5 +59,10 @@ def test_library_compiles():
 
 def test_building_and_own_layers():
     """The builder and the layers of archbuilder pass their tests."""
-    suites = ("tests/layers", "tests/backend/test_build.py", "tests/training/test_train.py")
+    suites = (
+        "tests/layers",
+        "tests/backend/test_build.py",
+        "tests/weights",
+        "tests/training/test_train.py",
+    )
     with_lowest_keras("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *suites)

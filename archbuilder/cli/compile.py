@@ -14,6 +14,7 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, takes_blueprint
 from archbuilder.cli.quiet import import_tensorflow
+from archbuilder.cli.weighing import WantedWeights, load_wanted_weights, takes_weights
 from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
 from archbuilder.pipeline import DEFAULT_VARIANT
@@ -36,6 +37,7 @@ FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
         "archbuilder compile resnet:50 --set classes=10 -o resnet.keras",
         "archbuilder compile lenet.yaml -o lenet.json",
         "archbuilder compile gan.yaml -o models/ --format keras",
+        "archbuilder compile resnet:50 --set use_bias=true --weights resnet50.h5",
         "archbuilder compile lenet.yaml --dry-run",
     ),
 )
@@ -54,6 +56,7 @@ FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
     help="'keras' is the model with its (untrained) weights, 'json' its architecture alone. "
     "Without it, the ending of FILE decides.",
 )
+@takes_weights
 @click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
 @takes_blueprint
 @click.pass_obj
@@ -64,6 +67,7 @@ def compile_command(
     blueprint: str,
     output: Path | None,
     form: ModelFormat | None,
+    wanted_weights: WantedWeights,
     dry_run: bool,
 ) -> None:
     """Compile a blueprint into a Keras model.
@@ -78,7 +82,10 @@ def compile_command(
     single = networks == (loaded.name,)
     if output is None:
         output = _default_output(loaded, variant, form, single=single)
+    files = wanted_weights.by_network(networks)
     targets = {} if dry_run else _targets(networks, output, form, single=single)
+    if files and any(target.suffix == ".json" for target in targets.values()):
+        raise UsageError("--weights has no meaning for a model's architecture alone")
     import_tensorflow()
     drafts = loaded.draft(variant=variant, **wanted.params)
     console.say("\n\n".join(overview(draft.analysis) for draft in drafts.values()))
@@ -87,7 +94,9 @@ def compile_command(
         return
     for draft in drafts.values():
         draft.check(loaded.limits)
-    _write(console, {name: draft.finish() for name, draft in drafts.items()}, targets)
+    models = {name: draft.finish() for name, draft in drafts.items()}
+    load_wanted_weights(console, models, files, wanted_weights)
+    _write(console, models, targets)
 
 
 def _default_output(

@@ -103,25 +103,28 @@ class Application(Comparison):
     model: str = field(kw_only=True)
     options: Params = field(default_factory=dict)
 
-    def errors(self) -> list[float]:
-        """How far the logits are from those of Keras, as a part of the largest."""
-        ours = archbuilder.load(self.blueprint).compile(**self.params)
-        shape, classes = ours.input_shape[1:], ours.output_shape[-1]
+    def theirs(self, ours: keras.Model) -> keras.Model:
+        """The network of Keras for inputs and classes as ours has them, with random weights."""
         make = getattr(keras.applications, self.model)
         theirs = make(
             weights=None,
-            input_shape=shape,
-            classes=classes,
+            input_shape=ours.input_shape[1:],
+            classes=ours.output_shape[-1],
             classifier_activation=None,
             **self.options,
         )
         fill(theirs.weights)
+        return theirs
+
+    def errors(self) -> list[float]:
+        """How far the logits are from those of Keras, as a part of the largest."""
+        ours = archbuilder.load(self.blueprint).compile(**self.params)
+        theirs = self.theirs(ours)
         assert ours.count_params() == theirs.count_params()
         ours.set_weights(theirs.get_weights())
-        (images,) = given(ours, length=self.length, tokens=self.tokens).values()
-        return [
-            relative_error(np.asarray(without_softmax(ours)(images)), np.asarray(theirs(images)))
-        ]
+        images = alone(given(ours, length=self.length, tokens=self.tokens))
+        outputs = np.asarray(without_softmax(ours)(images)), np.asarray(theirs(images))
+        return [relative_error(*outputs)]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,8 @@
+"""Weights from files into models: what a file holds, what fits, and what does not."""
+
+from __future__ import annotations
+
+from archbuilder.weights.loading import load_weights
+from archbuilder.weights.matching import Match, Way
+
+__all__ = ["Match", "Way", "load_weights"]

@@ -1,0 +1,54 @@
+"""Loads a file of weights into a model."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import keras
+
+from archbuilder.errors import RunError, shown
+from archbuilder.weights.holding import held
+from archbuilder.weights.matching import Match, Way, match
+from archbuilder.weights.reading import open_weights
+
+
+def load_weights(
+    model: keras.Model,
+    path: str | PathLike[str],
+    *,
+    way: Way | None = None,
+    partial: bool = False,
+) -> Match:
+    """Give a model the weights of a file, and tell how they fit.
+
+    Takes `.weights.h5` and `.keras` files of Keras 3, `.h5` files of Keras 2 (those that
+    `keras.applications` downloads are such files) and `.safetensors`. Nothing but numbers is read
+    from them.
+
+    Args:
+        model: A model that is built, such as a compiled blueprint.
+        path: The file.
+        way: `"path"` pairs weights of the same name, `"order"` those at the same place; in files of
+            Keras 3 that is the order within each class of layer. Without it, the way that fits
+            more weights.
+        partial: Whether to take what fits and leave the other weights as they are.
+
+    Raises:
+        RunError: when a weight does not fit (unless `partial`), and nothing was loaded; or when the
+            file is damaged.
+        UsageError: when there is no such file, or it is of another kind.
+    """
+    file_path = Path(path)
+    with open_weights(file_path) as file:
+        found = match(held(model, file.kind), file.weights, way)
+        if not found.complete and not partial:
+            raise RunError(
+                f"the weights in {shown(file_path.name)} do not fit {model.name}: by {found.way},"
+                f" {len(found.pairs)} of its {found.size} weights have a partner\n"
+                f"{found.problems()}\n"
+                "  (--partial, or partial=True, takes what fits and leaves the rest as it is)"
+            )
+        for mine, stored in found.pairs:
+            mine.variable.assign(stored.read())
+    return found

@@ -1,0 +1,77 @@
+"""What a file of weights holds, and what a model holds, in the same terms.
+
+Two weights belong together by path (both have the same name) or by order (both stand at the same
+place). What name and place are depends on the kind of file:
+
+| kind                      | path                      | place                               |
+|---------------------------|---------------------------|-------------------------------------|
+| `.weights.h5`, `.keras`   | `conv1/vars/0`            | among `conv2d`: layer 3, `vars/0`   |
+| `.h5` of Keras 2          | `conv1/0`                 | how many stand before               |
+| `.safetensors`            | `conv1/kernel`            | how many stand before               |
+
+Keras 3 counts the layers of each class, so that a file tells their order only within a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+Sizes: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a weight stands among those of a sequence: `number`, then `inner` within a layer."""
+
+    sequence: str
+    number: int
+    inner: str = ""
+
+
+class Kind(Enum):
+    """How a file lays out its weights."""
+
+    KERAS_3 = "Keras 3"
+    KERAS_2 = "Keras 2"
+    SAFETENSORS = "safetensors"
+
+
+def keras_3_place(layer: str, inner: str) -> Place:
+    """The place of what Keras 3 puts under `conv2d_3`: its layers are counted from none on."""
+    name, _, number = layer.rpartition("_")
+    if name and number.isdecimal():
+        return Place(name, int(number), inner)
+    return Place(layer, 0, inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A weight in a file; `read` brings its values into memory."""
+
+    path: str
+    place: Place
+    shape: Sizes
+    read: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A weight of a model. `name` is what people know it by (`conv1/kernel`)."""
+
+    path: str
+    place: Place
+    name: str
+    variable: keras.Variable
+
+    @property
+    def shape(self) -> Sizes:
+        """Its sizes, all of them known."""
+        return tuple(self.variable.shape)

@@ -1,0 +1,99 @@
+"""`archbuilder compile --weights`, as a person types it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from archbuilder.cli import main
+
+NET = """
+archbuilder: 1
+name: net
+params: {classes: 3}
+inputs: {x: [4]}
+layers:
+  - {Dense: 5, name: hidden}
+  - {Dense: $classes, name: head}
+"""
+TWO = """
+archbuilder: 1
+name: pair
+networks:
+  first: {inputs: {x: [4]}, layers: [Dense: 2]}
+  second: {inputs: {x: [4]}, layers: [Dense: 3]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with blueprints, and the weights of one of them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.yaml").write_text(NET)
+    (tmp_path / "pair.yaml").write_text(TWO)
+    assert main(["compile", "net.yaml", "-o", "source.keras"]) == 0
+    return tmp_path
+
+
+def test_weights_of_a_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model starts with the weights of another."""
+    assert main(["compile", "net.yaml", "--weights", "source.keras"]) == 0
+    assert "4 of 4 weights of net are from 'source.keras', by path" in capsys.readouterr().err
+    source, made = (keras.saving.load_model(folder / f"{name}.keras") for name in ("source", "net"))
+    for mine, wanted in zip(made.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(mine), np.asarray(wanted))
+
+
+def test_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is written, and the message tells what does not fit and what to do."""
+    command = ["compile", "net.yaml", "--set", "classes=7", "--weights", "source.keras"]
+    assert main(command) == 1
+    message = capsys.readouterr().err
+    assert "2 of its 4 weights have a partner" in message
+    assert "head/kernel is 5x7 in the model and 5x3 in the file, as 'head/vars/0'" in message
+    assert "--partial" in message
+    assert not (folder / "net.keras").exists()
+    assert main([*command, "--partial"]) == 0
+    assert "2 of 4 weights of net are from 'source.keras'" in capsys.readouterr().err
+    assert (folder / "net.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["net.yaml", "--weights", "none.h5"], "there is no file 'none.h5'"),
+        (["net.yaml", "--partial"], "--match and --partial say how the file of --weights"),
+        (["net.yaml", "--weights", "net.yaml"], "is no file of weights"),
+        (["pair.yaml", "--weights", "source.keras"], "--weights first=source.keras"),
+        (["pair.yaml", "--weights", "third=source.keras"], "they are first, second"),
+        (
+            ["net.yaml", "--weights", "source.keras", "--weights", "source.keras"],
+            "gives the network 'net' two files",
+        ),
+        (["net.yaml", "--weights", "source.keras", "-o", "a.json"], "architecture alone"),
+    ],
+)
+def test_wrong_calls(
+    arguments: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is told in one line, before anything is written."""
+    assert main(["compile", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert not (folder / "a.json").exists()
+
+
+def test_one_of_several_networks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Weights go to the network that is named; the others start anew."""
+    assert main(["compile", "pair.yaml", "-o", "models"]) == 0
+    command = ["compile", "pair.yaml", "-o", "again", "--weights", "second=models/second.keras"]
+    assert main(command) == 0
+    assert "2 of 2 weights of second" in capsys.readouterr().err
+    kernels = [
+        np.asarray(keras.saving.load_model(folder / name / "second.keras").weights[0])
+        for name in ("models", "again")
+    ]
+    np.testing.assert_array_equal(*kernels)
