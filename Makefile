@@ -57,13 +57,14 @@ schema: $(VENV)/.run ## the JSON Schema for editors, into schemas
 fuzz: $(VENV)/.test ## the property tests with many more examples
 	$(BIN)/pytest -n $(WORKERS) -m hypothesis --hypothesis-profile=long
 
-.PHONY: library
-library: $(VENV)/.run ## the table of the library, into docs
-	$(BIN)/python scripts/generate_library_docs.py
+.PHONY: gallery
+gallery: $(VENV)/.test ## what the library has, into blueprints and docs
+	$(BIN)/python scripts/generate_gallery.py
 
 .PHONY: proofs
 proofs: $(VENV)/.test $(VENV)/proofs/.done ## every blueprint of the library against an independent source
-	$(BIN)/pytest -n $(WORKERS) -m proof -v
+	$(BIN)/pytest -n $(WORKERS) -m proof -v --junitxml=$(VENV)/proofs/report.xml
+	$(BIN)/python scripts/generate_proofs_page.py $(VENV)/proofs/report.xml
 
 .PHONY: bench
 bench: $(VENV)/.run ## how long things take

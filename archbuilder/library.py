@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,61 @@ from archbuilder.errors import UsageError, nearest, shown
 _PACKAGE: Final = Path(__file__).resolve().parent
 FOLDERS: Final = (_PACKAGE / "blueprints", _PACKAGE.parent / "blueprints")
 """Where the library is: in the package once installed, beside it in a checkout."""
+_GALLERY: Final = "gallery.json"
+_NO_VARIANT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryRow:
+    """A variant of a blueprint, or one network of it: `network` is empty where it has one.
+
+    Multiply-adds and activations are of one example.
+    """
+
+    variant: str
+    network: str
+    is_default: bool
+    parameters: int
+    multiply_adds: int
+    weight_bytes: int
+    activation_bytes: int
+
+    def command(self, name: str) -> str:
+        """What commands call it: `resnet:101`, or `lenet5` where it is no variant."""
+        return name if self.variant == _NO_VARIANT else f"{name}:{self.variant}"
+
+    def as_plain(self) -> dict[str, str | int]:
+        """The row for a JSON file."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryEntry:
+    """A blueprint of the library, and what its outputs were compared with."""
+
+    name: str
+    title: str
+    against: str
+    rows: tuple[GalleryRow, ...]
+
+
+def gallery() -> tuple[GalleryEntry, ...]:
+    """All blueprints with their sizes, which were counted when the gallery was written."""
+    data = json.loads(gallery_path().read_text(encoding="utf-8"))
+    return tuple(
+        GalleryEntry(
+            name,
+            entry["title"],
+            entry["against"],
+            tuple(GalleryRow(**each) for each in entry["rows"]),
+        )
+        for name, entry in data.items()
+    )
+
+
+def gallery_path() -> Path:
+    """The file with the sizes of the library."""
+    return _folder() / _GALLERY
 
 
 def names() -> tuple[str, ...]:
@@ -33,8 +90,10 @@ def path(name: str) -> Path:
 
 def _files() -> dict[str, Path]:
     """The files by name: the path below the library's folder without `.yaml`."""
-    folder = next((each for each in FOLDERS if each.is_dir()), None)
-    if folder is None:
-        return {}
+    folder = _folder()
     files = sorted(folder.rglob("*.yaml"))
     return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+
+
+def _folder() -> Path:
+    return next(folder for folder in FOLDERS if folder.is_dir())

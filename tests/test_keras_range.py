@@ -65,4 +65,15 @@ def test_building_and_own_layers():
         "tests/weights",
         "tests/training/test_train.py",
     )
-    with_lowest_keras("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *suites)
+    with_lowest_keras(
+        "-m",
+        "pytest",
+        "-q",
+        "-k",
+        "not applications",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        *suites,
+    )

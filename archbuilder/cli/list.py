@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from collections.abc import Iterator
+from typing import Final, Literal
 
 import click
 
 from archbuilder import library
-from archbuilder.api import Blueprint, load
+from archbuilder.api import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.escaping import for_terminal
-from archbuilder.tables import Column, table
+from archbuilder.library import GalleryEntry
+from archbuilder.tables import Column, count, size, table
+
+COLUMNS: Final = (
+    Column("NAME"),
+    Column("PARAMETERS", right=True),
+    Column("MULTIPLY-ADDS", right=True),
+    Column("WEIGHTS", right=True),
+    Column("TITLE"),
+    Column("PROVEN AGAINST"),
+)
 
 
 @click.command(
@@ -29,27 +40,39 @@ from archbuilder.tables import Column, table
 def list_command(console: Console, *, format: Literal["text", "json"]) -> None:  # noqa: A002
     """List the blueprints of the library.
 
-    Any command takes their names in place of a file. 'json' has name, title, variants, references
-    and the path of each.
+    Any command takes their names in place of a file. 'json' has title, variants, references and
+    sizes of each, and its path.
     """
-    blueprints = {name: load(library.path(name)) for name in library.names()}
+    entries = library.gallery()
     if format == "json":
-        entries = [_as_json(name, blueprint) for name, blueprint in blueprints.items()]
-        console.say(json.dumps(entries, indent=2))
+        console.say(json.dumps([_as_json(entry) for entry in entries], indent=2))
         return
-    rows = [
-        (name, for_terminal(blueprint.title), ", ".join(blueprint.variants))
-        for name, blueprint in blueprints.items()
-    ]
-    columns = (Column("NAME"), Column("TITLE"), Column("VARIANTS"))
-    console.say("\n".join(table(columns, rows)))
+    console.say("\n".join(table(COLUMNS, [row for entry in entries for row in _rows(entry)])))
 
 
-def _as_json(name: str, blueprint: Blueprint) -> dict[str, object]:
+def _rows(entry: GalleryEntry) -> Iterator[tuple[str, ...]]:
+    """The sizes of a blueprint; what is said of all of them stands in the first line."""
+    title, against = for_terminal(entry.title), for_terminal(entry.against.replace("`", ""))
+    for row in entry.rows:
+        yield (
+            f"{row.command(entry.name)} {row.network}".strip(),
+            count(row.parameters),
+            count(row.multiply_adds),
+            size(row.weight_bytes),
+            title,
+            against,
+        )
+        title = against = ""
+
+
+def _as_json(entry: GalleryEntry) -> dict[str, object]:
+    blueprint = load(library.path(entry.name))
     return {
-        "name": name,
-        "title": blueprint.title,
+        "name": entry.name,
+        "title": entry.title,
         "variants": list(blueprint.variants),
         "references": list(blueprint.references),
-        "path": str(library.path(name)),
+        "path": str(library.path(entry.name)),
+        "proven_against": entry.against,
+        "sizes": [row.as_plain() for row in entry.rows],
     }

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 def test_the_library_is_listed(run: Run) -> None:
-    """A line for each, with its title."""
+    """A line for each size, as commands call it, with what it has and what proves it."""
     lines = run("list").out.splitlines()
-    assert lines[0].split() == ["NAME", "TITLE", "VARIANTS"]
-    assert [line.split()[0] for line in lines[1:]] == list(library.names())
+    assert lines[0].split("  ")[0] == "NAME"
+    named = [line.split()[0] for line in lines[1:]]
+    assert list(dict.fromkeys(name.partition(":")[0] for name in named)) == list(library.names())
+    (resnet,) = (line for line in lines if line.startswith("resnet:101 "))
+    assert resnet.split()[1:3] == ["44,654,504", "7,570,194,432"]
+    (resnet,) = (line for line in lines if line.startswith("resnet:50 "))
+    assert "keras.applications" in resnet
 
 
 def test_the_library_as_json(run: Run) -> None:
@@ -28,6 +33,8 @@ def test_the_library_as_json(run: Run) -> None:
         blueprint = load(entry["name"])
         assert entry["variants"] == list(blueprint.variants)
         assert entry["title"] == blueprint.title
+        assert entry["references"] == list(blueprint.references)
+        assert all(size["parameters"] for size in entry["sizes"])
 
 
 def test_an_unknown_name() -> None:

@@ -80,12 +80,22 @@ class Comparison:
         """What the reference gives, with the same weights and inputs."""
         raise NotImplementedError
 
+    @property
+    def against(self) -> str:
+        """What the reference is, for a table."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Equations(Comparison):
     """A comparison with the paper's equations, written out in numpy, in double precision."""
 
     equations: Callable[..., Array | Sequence[Array]] = field(kw_only=True)
+
+    @property
+    def against(self) -> str:
+        """The function."""
+        return f"equations in numpy, `{self.equations.__name__}`"
 
     def expected(self, ours: Ours) -> Sequence[Array]:
         """What the function gives for the inputs and an iterator over the weights."""
@@ -102,6 +112,11 @@ class Application(Comparison):
 
     model: str = field(kw_only=True)
     options: Params = field(default_factory=dict)
+
+    @property
+    def against(self) -> str:
+        """The model of Keras."""
+        return f"`keras.applications.{self.model}`"
 
     def theirs(self, ours: keras.Model) -> keras.Model:
         """The network of Keras for inputs and classes as ours has them, with random weights."""
@@ -133,6 +148,11 @@ class Reference(Comparison):
 
     module: str = field(kw_only=True)
     options: Params = field(default_factory=dict)
+
+    @property
+    def against(self) -> str:
+        """The program with PyTorch."""
+        return f"[{self.module}.py](../tests/library/references/{self.module}.py)"
 
     def expected(self, ours: Ours) -> Sequence[Array]:
         """What the reference gives, asked in its environment."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from library.families import FAMILIES
@@ -60,9 +60,18 @@ def test_recordings(family: str, name: str, comparison: Comparison) -> None:
 
 @pytest.mark.proof
 @pytest.mark.parametrize(("family", "name", "comparison"), named(full()))
-def test_published_sizes(family: str, name: str, comparison: Comparison) -> None:
+def test_published_sizes(
+    family: str,
+    name: str,
+    comparison: Comparison,
+    record_property: Callable[[str, object], None],
+) -> None:
     """At its published size a network gives what its reference gives."""
-    assert max(comparison.errors()) < LARGEST_ERROR
+    difference = max(comparison.errors())
+    record_property("blueprint", f"{family}: {name}")
+    record_property("against", comparison.against)
+    record_property("difference", difference)
+    assert difference < LARGEST_ERROR
 
 
 @pytest.mark.parametrize("family", FAMILIES)

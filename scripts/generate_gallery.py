@@ -1,0 +1,125 @@
+"""Writes blueprints/gallery.json and docs/gallery.md, what the library has: `make gallery`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import archbuilder
+from archbuilder import library
+from archbuilder.backend import Analysis
+from archbuilder.library import GalleryRow
+from archbuilder.tables import size
+
+ROOT: Final = Path(__file__).parent.parent
+PAGE: Final = ROOT / "docs" / "gallery.md"
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from library.families import FAMILIES  # noqa: E402 - needs the path
+
+HEAD: Final = """\
+# Gallery
+
+The blueprints that come with archbuilder. `archbuilder compile resnet:50` makes one of them,
+`archbuilder show resnet:50` shows it, and `archbuilder new mine.yaml --from resnet` copies it to
+start from. Their promises (`expect`) are published numbers or arithmetic from the paper's table,
+never what archbuilder counted itself.
+
+"Proven against" names the independent implementation that gives the same outputs with the same
+weights, to a part in 100,000 of the largest: `make test` compares small forms with it, `make
+proofs` published sizes, and [proofs.md](proofs.md) has the differences.
+
+Parameters include the statistics of batch normalisation. Multiply-adds are those of convolutions
+and dense layers for one example, or for one token where a length is open. Memory is that of the
+weights in float32, and of all activations of one example, as training keeps them.
+
+| blueprint | parameters | multiply-adds | weights | activations | proven against |
+|---|---:|---:|---:|---:|---|
+"""
+
+TAIL: Final = """
+## What the files follow where papers and their code differ
+
+{notes}
+
+This page is written by `make gallery`.
+"""
+
+
+def rows(name: str) -> Iterator[GalleryRow]:
+    """The variants of a blueprint, each of its networks by itself."""
+    blueprint = archbuilder.load(library.path(name))
+    for variant, is_default in _variants(blueprint):
+        for network, analysis in blueprint.analyse(variant=variant).items():
+            yield row(analysis, variant, network if network != blueprint.name else "", is_default)
+
+
+def row(analysis: Analysis, variant: str, network: str, is_default: bool) -> GalleryRow:  # noqa: FBT001
+    """What the gallery tells of a network."""
+    return GalleryRow(
+        variant=variant,
+        network=network,
+        is_default=is_default,
+        parameters=analysis.parameters,
+        multiply_adds=analysis.multiply_adds,
+        weight_bytes=analysis.weight_bytes,
+        activation_bytes=analysis.activation_bytes,
+    )
+
+
+def _variants(blueprint: archbuilder.Blueprint) -> Iterator[tuple[str, bool]]:
+    """The variants, and whether each is the default, which stands alone if it is none of them."""
+    default = blueprint.expand()
+    same = [name for name in blueprint.variants if blueprint.expand(variant=name) == default]
+    if not same:
+        yield "default", True
+    for name in blueprint.variants:
+        yield name, name in same[:1]
+
+
+def gallery_text() -> str:
+    """The data of the gallery."""
+    data = {
+        name: {
+            "title": archbuilder.load(library.path(name)).title,
+            "against": FAMILIES[name].against,
+            "rows": [each.as_plain() for each in rows(name)],
+        }
+        for name in library.names()
+    }
+    return json.dumps(data, indent=1) + "\n"
+
+
+def page_text() -> str:
+    """The page, from the data."""
+    lines = [line for entry in library.gallery() for line in _lines(entry)]
+    return HEAD + "\n".join(lines) + "\n" + TAIL.format(notes="\n".join(_notes()))
+
+
+def _lines(entry: library.GalleryEntry) -> Iterator[str]:
+    yield (
+        f"| **[{entry.name}](../blueprints/{entry.name}.yaml)** {entry.title} | | | | "
+        f"| {entry.against} |"
+    )
+    for each in entry.rows:
+        yield (
+            f"| `{each.command(entry.name)}`{f' {each.network}' if each.network else ''}"
+            f" | {each.parameters:,} | {each.multiply_adds:,} | {size(each.weight_bytes)}"
+            f" | {size(each.activation_bytes)} | |"
+        )
+
+
+def _notes() -> Iterator[str]:
+    for name, family in FAMILIES.items():
+        if family.follows:
+            yield textwrap.fill(f"- **{name}**: {family.follows}", 100, subsequent_indent="  ")
+
+
+if __name__ == "__main__":
+    library.gallery_path().write_text(gallery_text(), encoding="utf-8")
+    PAGE.write_text(page_text(), encoding="utf-8")
