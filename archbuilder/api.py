@@ -232,6 +232,8 @@ def locate(blueprint: str) -> tuple[Path, str | None]:
     Raises:
         UsageError: when it is no file and the library has none of that name.
     """
+    if not blueprint:
+        raise UsageError("a blueprint is a file or a name of the library, not an empty text")
     head, colon, tail = blueprint.rpartition(":")
     if _is_file(blueprint) or not colon:
         head, variant = blueprint, None

@@ -112,6 +112,8 @@ def expected(schema: Schema) -> str:
     written = schema.get("type", "any value")
     names = cast("list[str]", written if isinstance(written, list) else [written])
     kinds = [_TYPES.get(name, name) for name in names if name != "null"]
+    if not kinds:
+        return _TYPES["null"]
     words_of = " or ".join(kinds) + _bounds(schema)
     if "array" in names:
         words_of += _items(schema)

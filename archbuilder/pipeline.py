@@ -149,10 +149,9 @@ def _given(document: Document, choice: Choice, diagnostics: Diagnostics) -> dict
 def _report_variant(document: Document, variant: str, diagnostics: Diagnostics) -> None:
     known = [DEFAULT_VARIANT, *document.variants]
     suggestion = nearest(variant, known)
-    hint = f"; did you mean '{suggestion}'?" if suggestion else ""
     diagnostics.error(
         "unknown-variant",
-        f"the blueprint '{document.name}' has no variant {shown(variant)}{hint}",
+        f"the blueprint '{document.name}' has no variant {shown(variant)}",
         None,
         suggestion=suggestion,
         notes=(f"its variants are: {', '.join(known)}",),

@@ -105,9 +105,24 @@ def syntax_mistake(error: yaml.MarkedYAMLError, source: Source) -> Diagnostic:
         notes = ()
     elif "\t" in written[: len(written) - len(written.lstrip())]:
         message, notes = "lines are indented with spaces, not with tabs", ()
-    elif "$(" in written and "mapping values" in (error.problem or ""):
-        notes = ("an expression with ': ' in it stands in quotes",)
+    elif any(each in (error.problem or "") for each in ("mapping values", "'-' indicator")):
+        notes = _missing_colon(source, line) or notes
     return Diagnostic(code, message, span, notes=notes)
+
+
+def _missing_colon(source: Source, line: int) -> tuple[str, ...]:
+    """What a ':' in a line that cannot have one most likely comes from."""
+    written = source.lines[line]
+    above = next((text for text in reversed(source.lines[:line]) if text.strip()), "")
+    if found := _BARE_STEP.fullmatch(above):
+        return (f"a step with keys below it ends in a ':' of its own: '- {found[1]}:'",)
+    if found := _STEP_WITHOUT_COLON.match(written):
+        return (f"a ':' stands behind the name: '- {found[1]}: {{...}}'",)
+    return ("an expression with ': ' in it stands in quotes",) if "$(" in written else ()
+
+
+_BARE_STEP: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*(?:#.*)?")
+_STEP_WITHOUT_COLON: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*\{")
 
 
 def _is_open_at_end(error: yaml.MarkedYAMLError, source: Source) -> bool:

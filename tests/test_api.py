@@ -155,5 +155,7 @@ def test_the_library_is_known_by_name() -> None:
     assert archbuilder.load("vgg:11").variant == "11"
     with pytest.raises(UsageError, match="did you mean 'resnet'"):
         archbuilder.load("resnett")
+    with pytest.raises(UsageError, match="not an empty text"):
+        archbuilder.load("")
     with pytest.raises(UsageError, match="there is no file"):
         archbuilder.load("nets/resnet")

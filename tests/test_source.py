@@ -360,6 +360,25 @@ def test_messages_for_newcomers(text: str, expected: str, words: str) -> None:
     assert words in mistake.message
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (
+            "- Softmax\n  from: a",
+            "a step with keys below it ends in a ':' of its own: '- Softmax:'",
+        ),
+        ("- Softmax  # so\n\n  from: a", "ends in a ':' of its own: '- Softmax:'"),
+        ("- fire {squeeze: 3, expand: 4}", "a ':' stands behind the name: '- fire: {...}'"),
+        ("- a: $(b: c)", "an expression with ': ' in it stands in quotes"),
+    ],
+)
+def test_where_a_colon_is_missing(text: str, note: str) -> None:
+    """The commonest slip in a list of steps is told with what to write."""
+    (mistake, *_) = mistakes(text)
+    assert mistake.code == "yaml-syntax"
+    assert note in " ".join(mistake.notes)
+
+
 def test_where_a_cut_expression_is_mended() -> None:
     """The label says what to do."""
     assert mistakes("a: [$(max(1, 2))]")[0].label == "put the whole value in quotes"
