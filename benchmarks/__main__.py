@@ -20,10 +20,13 @@ BENCHMARKS = {
 def main() -> None:
     """Print the tables that were asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], default=list(BENCHMARKS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
     parser.add_argument("--rounds", type=int, default=7, help="turns that each side takes")
     arguments = parser.parse_args()
-    for name in arguments.names:
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    for name in arguments.names or BENCHMARKS:
         print(f"\n## {name}\n")
         BENCHMARKS[name](arguments.rounds)
 
