@@ -179,14 +179,21 @@ class _Evaluation:
         return self.value(expression.then if chosen else expression.otherwise)
 
     def index(self, expression: nodes.Index) -> Plain:
-        values = self.value(expression.operand)
+        values = _items(self.value(expression.operand))
         place = whole(self.value(expression.index), "an index")
-        if not isinstance(values, list):
-            raise ValueMistakeError(f"only lists have items, not {described(values)}")
         if not -len(values) <= place < len(values):
             message = f"there is no item {place} in a list of {len(values)}"
             raise _MistakeError(message, expression.index)
         return values[place]
+
+    def slice(self, expression: nodes.Slice) -> Plain:
+        values = _items(self.value(expression.operand))
+        first, last = (
+            None if end is None else whole(self.value(end), "an index")
+            for end in (expression.first, expression.last)
+        )
+        self._pay(len(values), expression)
+        return values[first:last]
 
     def call(self, expression: nodes.Call) -> Plain:
         function, fewest, most = FUNCTIONS[expression.function]
@@ -235,6 +242,12 @@ class _Evaluation:
         if self._left < 0:
             most = self._limits.expression_operations
             raise _MistakeError(f"the expression takes more than {most} operations", at, "limit")
+
+
+def _items(value: Plain) -> list[Plain]:
+    if not isinstance(value, list):
+        raise ValueMistakeError(f"only lists have items, not {described(value)}")
+    return value
 
 
 def _truth(value: Plain, what: str) -> bool:
@@ -321,5 +334,6 @@ _RULES: Final[dict[type, Callable[..., Plain]]] = {
     nodes.Comparison: _Evaluation.comparison,
     nodes.Choice: _Evaluation.choice,
     nodes.Index: _Evaluation.index,
+    nodes.Slice: _Evaluation.slice,
     nodes.Call: _Evaluation.call,
 }

@@ -88,6 +88,17 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """Some items of a list, from `first` to before `last`; None is the list's end."""
+
+    operand: Expression
+    first: Expression | None
+    last: Expression | None
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A function with its arguments."""
 
@@ -97,4 +108,6 @@ class Call:
     length: int
 
 
-Expression: TypeAlias = Union[Literal, Name, ListOf, Unary, Binary, Comparison, Choice, Index, Call]
+Expression: TypeAlias = Union[
+    Literal, Name, ListOf, Unary, Binary, Comparison, Choice, Index, Slice, Call
+]

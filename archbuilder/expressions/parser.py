@@ -19,6 +19,7 @@ from archbuilder.expressions.nodes import (
     ListOf,
     Literal,
     Name,
+    Slice,
     Unary,
 )
 
@@ -171,9 +172,13 @@ class _Parser:
     def _indexed(self) -> Expression:
         operand = self._atom()
         while (token := self._accept("[")) is not None:
-            index = self._choice()
+            first = None if self._token.text == ":" else self._choice()
+            if self._accept(":") is not None:
+                last = None if self._token.text == "]" else self._choice()
+                operand = Slice(operand, first, last, token.start, 1)
+            elif first is not None:
+                operand = Index(operand, first, token.start, 1)
             self._expect("]")
-            operand = Index(operand, index, token.start, 1)
         return operand
 
     def _atom(self) -> Expression:

@@ -161,4 +161,6 @@ def _children(expression: Expression) -> tuple[Expression, ...]:
             return (condition, then, otherwise)
         case nodes.Index(operand=operand, index=index):
             return (operand, index)
+        case nodes.Slice(operand=operand, first=first_end, last=last_end):
+            return tuple(each for each in (operand, first_end, last_end) if each is not None)
     return ()
