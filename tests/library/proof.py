@@ -112,6 +112,8 @@ class Application(Comparison):
 
     model: str = field(kw_only=True)
     options: Params = field(default_factory=dict)
+    behind: str = ""
+    """The class of the last layer that only scales pixels, and is not part of the comparison."""
 
     @property
     def against(self) -> str:
@@ -128,6 +130,9 @@ class Application(Comparison):
             classifier_activation=None,
             **self.options,
         )
+        if self.behind:
+            (scaled,) = (each for each in theirs.layers if type(each).__name__ == self.behind)
+            theirs = keras.Model(scaled.output, theirs.output)
         fill(theirs.weights)
         return theirs
 
@@ -136,7 +141,8 @@ class Application(Comparison):
         ours = archbuilder.load(self.blueprint).compile(**self.params)
         theirs = self.theirs(ours)
         assert ours.count_params() == theirs.count_params()
-        ours.set_weights(theirs.get_weights())
+        pairs = zip(ours.get_weights(), theirs.get_weights(), strict=True)
+        ours.set_weights([fitted(wanted, mine.shape) for mine, wanted in pairs])
         images = alone(given(ours, length=self.length, tokens=self.tokens))
         outputs = np.asarray(without_softmax(ours)(images)), np.asarray(theirs(images))
         return [relative_error(*outputs)]
@@ -191,6 +197,12 @@ class Family:
     full: Mapping[str, Comparison] = field(default_factory=dict)
     follows: str = ""
     """What the file follows where papers and their code differ."""
+
+
+def fitted(value: Array, shape: tuple[int, ...]) -> Array:
+    """A weight whose sizes are the same but for sizes of one: `(C,)` as `(1, 1, C, 1)`."""
+    assert [size for size in value.shape if size > 1] == [size for size in shape if size > 1]
+    return value.reshape(shape)
 
 
 def given(model: keras.Model, *, length: int, tokens: int) -> dict[str, Array]:

@@ -19,8 +19,8 @@ import archbuilder
 
 APPLICATIONS = [
     pytest.param(comparison, id=f"{family} {name}")
-    for family, each in FAMILIES.items()
-    for name, comparison in each.small.items()
+    for family in ("vgg", "resnet", "inception_v3", "xception", "mobilenet")
+    for name, comparison in FAMILIES[family].small.items()
     if isinstance(comparison, Application)
 ]
 NET = """
@@ -99,13 +99,15 @@ def test_what_was_saved_is_loaded(kind: str, text: str, way: str | None, tmp_pat
     assert_same_weights(other, model)
 
 
-@pytest.mark.parametrize("kind", KINDS[:3])
 @pytest.mark.parametrize("comparison", APPLICATIONS)
-def test_weights_of_keras_applications(comparison: Application, kind: str, tmp_path: Path) -> None:
-    """Files of `keras.applications` fit our blueprints by order, and give the same outputs."""
+def test_weights_of_keras_applications(comparison: Application, tmp_path: Path) -> None:
+    """Files as `keras.applications` downloads them fit our blueprints by order.
+
+    And they give the same outputs.
+    """
     ours = archbuilder.load(comparison.blueprint).compile(**comparison.params)
     theirs = comparison.theirs(ours)
-    file = write(theirs, tmp_path / kind)
+    file = write(theirs, tmp_path / "a.h5")
     found = archbuilder.load_weights(ours, file)
     assert found.complete
     images = alone(given(ours, length=1, tokens=1))
