@@ -161,6 +161,7 @@ ARGUMENTS: dict[str, Schema] = {
     "l1": NOT_NEGATIVE,
     "l2": NOT_NEGATIVE,
     "layer": object_of("layer"),
+    "length": POSITIVE,
     "logit_soft_cap": optional(ABOVE_ZERO),
     "mag_exp": ABOVE_ZERO,
     "mask_token": optional(either(TEXT, INTEGER)),

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from archbuilder.layers.class_token import ClassToken
+from archbuilder.layers.learned_positions import LearnedPositions
 from archbuilder.layers.local_response_normalization import LocalResponseNormalization
 from archbuilder.layers.sinusoidal_positions import SinusoidalPositions
 
-__all__ = ["LocalResponseNormalization", "SinusoidalPositions"]
+__all__ = [
+    "ClassToken",
+    "LearnedPositions",
+    "LocalResponseNormalization",
+    "SinusoidalPositions",
+]

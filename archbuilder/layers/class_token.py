@@ -19,7 +19,7 @@ class ClassToken(keras.layers.Layer):
     Devlin et al. 2018, "BERT", where the first token of the text has this part.
 
     Args:
-        initializer: Initializer for the vector.
+        embeddings_initializer: Initializer for the vector.
         **kwargs: The arguments of every layer, such as `name` and `dtype`.
 
     Input shape:
@@ -29,9 +29,9 @@ class ClassToken(keras.layers.Layer):
         `(batch, length + 1, depth)`.
     """
 
-    def __init__(self, initializer: object = "zeros", **kwargs: object) -> None:
+    def __init__(self, embeddings_initializer: object = "zeros", **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.initializer = keras.initializers.get(initializer)
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
@@ -40,7 +40,7 @@ class ClassToken(keras.layers.Layer):
         if input_shape[-1] is None:
             raise ValueError("the last axis, the vectors, must have a known size")
         self.token = self.add_weight(
-            shape=(1, 1, input_shape[-1]), initializer=self.initializer, name="token"
+            shape=(1, 1, input_shape[-1]), initializer=self.embeddings_initializer, name="token"
         )
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -65,5 +65,5 @@ class ClassToken(keras.layers.Layer):
         """The arguments of the constructor."""
         return {
             **super().get_config(),
-            "initializer": keras.initializers.serialize(self.initializer),
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
         }

@@ -13,13 +13,15 @@ from archbuilder import layers
 class Row:
     """A layer with arguments that differ from its defaults, and a shape with its batch axis.
 
-    `open_shape` is a shape with sizes left open, which the layer takes too.
+    `open_shape` is a shape with sizes left open, which the layer takes too. The layer makes a
+    sequence `longer` by so many vectors at its front.
     """
 
     layer: type[keras.layers.Layer]
     arguments: dict[str, object] = field(default_factory=dict)
     shape: tuple[int, ...] = (2, 6, 8)
     open_shape: tuple[int | None, ...] = (None, None, 8)
+    longer: int = 0
 
     @property
     def name(self) -> str:
@@ -32,6 +34,11 @@ class Row:
 
 
 ROWS = (
+    Row(layers.ClassToken, {"embeddings_initializer": keras.initializers.Constant(0.5)}, longer=1),
+    Row(
+        layers.LearnedPositions,
+        {"length": 7, "embeddings_initializer": keras.initializers.Constant(0.5)},
+    ),
     Row(
         layers.LocalResponseNormalization,
         {"depth_radius": 1, "bias": 1.5, "alpha": 0.5, "beta": 0.5},

@@ -25,6 +25,15 @@ class Weights:
         """A kernel (in, out) as (out, in), and a bias."""
         return self.take().T, self.take()
 
+    def norm(self, name: str) -> dict[str, Tensor]:
+        """Scale and shift of a layer normalisation under the names that PyTorch gives them."""
+        return {f"{name}.{part}": self.take() for part in ("weight", "bias")}
+
+    def attention(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Kernels (in, out) and biases of the four projections, with all heads in one axis."""
+        inner = {name: (self.take().flatten(1), self.take().flatten()) for name in ("q", "k", "v")}
+        return {**inner, "out": (self.take().flatten(0, 1), self.take())}
+
     def batch_normalisation(self, name: str) -> dict[str, Tensor]:
         """Scale, shift, mean and variance under the names that PyTorch gives them."""
         parts = ("weight", "bias", "running_mean", "running_var")

@@ -1,0 +1,44 @@
+"""The GPT-2 of Hugging Face's transformers."""
+
+from __future__ import annotations
+
+import torch
+import vision  # noqa: F401 - transformers is imported behind it
+from ported import Weights, named
+from torch import Tensor
+from transformers import GPT2Config, GPT2LMHeadModel
+
+
+def outputs(weights: Weights, tokens: Tensor, *, depth: int, heads: int) -> list[Tensor]:
+    """Logits of the next token. Its kernels are (in, out), as those of Keras."""
+    table, positions = weights.take(), weights.take()
+    values = {"wte.weight": table, "wpe.weight": positions}
+    for block in range(depth):
+        values |= {f"h.{block}.{name}": value for name, value in _block(weights).items()}
+    values |= weights.norm("ln_f")
+    config = GPT2Config(
+        vocab_size=table.shape[0],
+        n_positions=positions.shape[0],
+        n_embd=table.shape[1],
+        n_layer=depth,
+        n_head=heads,
+    )
+    model = GPT2LMHeadModel(config).eval()
+    model.transformer.load_state_dict(values)
+    model.tie_weights()
+    return [model(tokens.long()).logits]
+
+
+def _block(weights: Weights) -> dict[str, Tensor]:
+    first_norm = weights.norm("ln_1")
+    projections = weights.attention()
+    query, key, value = (projections[name] for name in ("q", "k", "v"))
+    return {
+        **first_norm,
+        "attn.c_attn.weight": torch.cat([query[0], key[0], value[0]], dim=1),
+        "attn.c_attn.bias": torch.cat([query[1], key[1], value[1]]),
+        **named("attn.c_proj", projections["out"]),
+        **weights.norm("ln_2"),
+        **named("mlp.c_fc", (weights.take(), weights.take())),
+        **named("mlp.c_proj", (weights.take(), weights.take())),
+    }
