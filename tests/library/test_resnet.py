@@ -1,4 +1,4 @@
-"""ResNet of the paper against the network of `keras.applications`, which has biases."""
+"""ResNet of the paper against that of `keras.applications`, which has biases, and its options."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ def test_resnet_of_the_paper_has_no_biases() -> None:
     images = np.random.default_rng(5).normal(size=(1, 64, 64, 3)).astype("float32")
     outputs = np.asarray(without_softmax(model)(images)), np.asarray(expected(images))
     assert relative_error(*outputs) < 1e-5
+
+
+def test_the_stride_changes_what_resnet_costs() -> None:
+    """With it in the 3x3 convolutions there are more multiply-adds, as torchvision counts them."""
+    (analysis,) = archbuilder.load("resnet:50").analyse(stride_in_3x3=True).values()
+    assert (analysis.parameters, analysis.multiply_adds) == (25610152, 4089184256)
+
+
+def test_resnet_without_its_head_gives_averages() -> None:
+    """They are what the classifier sees."""
+    (analysis,) = archbuilder.load("resnet:50").analyse(head=False).values()
+    assert analysis.parameters == 25610152 - 2049000
+    assert archbuilder.load("resnet:50").compile(head=False).output_shape == (None, 2048)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Weights:
@@ -43,6 +45,23 @@ class Weights:
         """Hold the network to have taken them all."""
         if next(self._arrays, None) is not None:
             raise ValueError("the blueprint has more weights than the reference")
+
+
+def fill(layers: Iterable[nn.Module], weights: Weights) -> None:
+    """Give weights to convolutions, dense layers and batch normalisations of PyTorch, in order."""
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            layer.weight = nn.Parameter(weights.take().permute(3, 2, 0, 1))
+        elif isinstance(layer, nn.Linear):
+            layer.weight = nn.Parameter(weights.take().T)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.weight = nn.Parameter(weights.take())
+        else:
+            continue
+        if layer.bias is not None:
+            layer.bias = nn.Parameter(weights.take())
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean, layer.running_var = weights.take(), weights.take()
 
 
 def named(name: str, pair: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
