@@ -200,7 +200,10 @@ class Family:
 
 
 def fitted(value: Array, shape: tuple[int, ...]) -> Array:
-    """A weight whose sizes are the same but for sizes of one: `(C,)` as `(1, 1, C, 1)`."""
+    """A weight whose sizes are the same but for sizes of one: `(C,)` as `(1, 1, C, 1)`.
+
+    So is the kernel of a convolution in as many groups as channels that of one by depth.
+    """
     assert [size for size in value.shape if size > 1] == [size for size in shape if size > 1]
     return value.reshape(shape)
 

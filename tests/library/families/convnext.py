@@ -32,5 +32,6 @@ FAMILY: Final = Family(
         for size in ("Tiny", "Small", "Base", "Large", "XLarge")
     },
     follows="The scale of a block is a depthwise convolution of one pixel; its multiply-adds"
-    " count here, and not in the paper. Pixels are scaled by whoever gives them.",
+    " count here, and not in the paper. Pixels are scaled by whoever gives them. Blocks are skipped"
+    " at the rates of the authors, where Keras skips none.",
 )
