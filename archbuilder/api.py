@@ -69,6 +69,11 @@ class Blueprint:
         return self._program.document.references
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The file that it was read from, and those that it imports."""
+        return tuple(Path(each.document.span.source.name) for each in self._program.all())
+
+    @property
     def variants(self) -> tuple[str, ...]:
         """The named sets of parameters."""
         return tuple(self._program.document.variants)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from archbuilder import catalogue
-from archbuilder.catalogue.signatures import ArgumentSpec, ObjectKind, Signature
+from archbuilder.catalogue.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.graph import Argument
 from archbuilder.judging import judge
@@ -45,6 +45,8 @@ _ARTICLES: Final[dict[ObjectKind, str]] = {
     "regularizer": "a regularizer",
     "constraint": "a constraint",
     "layer": "a layer",
+    "recurrent layer": "a recurrent layer",
+    "cell": "a recurrent cell",
     "loss": "a loss",
     "metric": "a metric",
     "optimizer": "an optimizer",
@@ -121,17 +123,21 @@ def check_object(
             f"{_ARTICLES[object_kind]} is a name, or a name with arguments such as"
             f" {_EXAMPLES[object_kind]}, not {_described(tree)}",
             tree.span,
+            notes=_SEVERAL_CELLS if object_kind == "cell" and isinstance(tree, Sequence) else (),
         )
         return False
     return _check_named(object_kind, name, span, arguments, diagnostics, formulas=formulas)
 
 
+_SEVERAL_CELLS: Final = ("several cells on top of each other: {StackedRNNCells: {cells: [...]}}",)
 _EXAMPLES: Final[dict[ObjectKind, str]] = {
     "activation": "relu",
     "initializer": "{HeNormal: {seed: 1}}",
     "regularizer": "{L2: 1e-4}",
     "constraint": "{MaxNorm: 2}",
     "layer": "{LSTM: 64}",
+    "recurrent layer": "{LSTM: 64}",
+    "cell": "{LSTMCell: 64}",
     "loss": "{Huber: {delta: 0.5}}",
     "metric": "{TopKCategoricalAccuracy: 5}",
     "optimizer": "{Adam: {learning_rate: 1e-3}}",
@@ -151,13 +157,15 @@ def _check_named(
     known = catalogue.load()
     canonical = known.alias(object_kind, name)
     if canonical is None:
-        if object_kind == "layer" and name in known.refused:
+        if object_kind in LAYER_KINDS and name in known.refused:
             message = f"{name} cannot stand in a blueprint: {known.refused[name]}"
             diagnostics.error("refused-layer", message, span)
         else:
-            code = "unknown-layer" if object_kind == "layer" else "unknown-object"
+            code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-object"
             noun = _ARTICLES[object_kind].partition(" ")[2]
             message = f"there is no {noun} {shown(name)}"
+            if object_kind in LAYER_KINDS and name in known.layers:
+                code, message = "wrong-type", f"{name} is no {noun}"
             suggestion = nearest(name, known.names(object_kind))
             diagnostics.error(code, message, span, suggestion=suggestion)
         return False
@@ -167,7 +175,7 @@ def _check_named(
             diagnostics.error("unknown-argument", message, written.span)
             return False
         return True
-    signatures = known.layers if object_kind == "layer" else known.objects[object_kind]
+    signatures = known.signatures(object_kind)
     errors = diagnostics.error_count
     arguments = None if written is None or _is_null(written) else written
     check_arguments(signatures[canonical], arguments, span, diagnostics, formulas=formulas)

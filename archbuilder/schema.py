@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast, get_args
 
 from archbuilder.catalogue import Catalogue
-from archbuilder.catalogue.signatures import ArgumentSpec, ObjectKind, Signature
+from archbuilder.catalogue.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
 from archbuilder.decode.declarations import SCHEMA_KEYS, TYPES
 
 Schema: TypeAlias = dict[str, Any]
@@ -282,29 +282,28 @@ def _objects(catalogue: Catalogue) -> Schema:
     """A definition for each kind of nested object."""
     definitions: Schema = {}
     for kind in get_args(ObjectKind):
-        if kind in ("activation", "layer"):
+        if kind == "activation":
             continue
-        classes = catalogue.objects[kind]
+        names = list(dict.fromkeys(catalogue.names(kind)))
+        if kind in LAYER_KINDS:
+            properties = {name: {"$ref": f"#/definitions/{name}"} for name in names}
+        else:
+            classes = catalogue.signatures(kind)
+            properties = {name: _arguments(each) for name, each in classes.items()}
         mapping = {
             "type": "object",
-            "properties": {name: _arguments(each) for name, each in classes.items()},
+            "properties": properties,
             "minProperties": 1,
             "maxProperties": 1,
             "additionalProperties": False,
         }
-        names = list(dict.fromkeys(catalogue.names(kind)))
-        definitions[f"a_{kind}"] = _any_of({"enum": names}, mapping, _FORMULA)
+        definitions[_definition(kind)] = _any_of({"enum": names}, mapping, _FORMULA)
     definitions["a_activation"] = _any_of({"enum": list(catalogue.activations)}, _FORMULA)
-    layers = {name: {"$ref": f"#/definitions/{name}"} for name in catalogue.layers}
-    wrapped = {
-        "type": "object",
-        "properties": layers,
-        "minProperties": 1,
-        "maxProperties": 1,
-        "additionalProperties": False,
-    }
-    definitions["a_layer"] = _any_of({"enum": list(layers)}, wrapped, _FORMULA)
     return definitions
+
+
+def _definition(kind: ObjectKind) -> str:
+    return f"a_{kind.replace(' ', '_')}"
 
 
 def _calls(catalogue: Catalogue) -> Schema:
@@ -345,7 +344,7 @@ def _bare(spec: ArgumentSpec) -> Schema:
     """The first argument without its name, which cannot be a mapping."""
     if spec.type.object is not None:
         return _any_of(_TEXT, {"type": "number"}, {"type": "array"})
-    return _any_of(dict(spec.type.schema or {}), _FORMULA)
+    return _any_of(_open(spec.type.schema or {}), _FORMULA)
 
 
 def _argument(spec: ArgumentSpec) -> Schema:
@@ -359,7 +358,7 @@ def _argument(spec: ArgumentSpec) -> Schema:
 
 def _choices(spec: ArgumentSpec) -> Iterable[Schema]:
     if spec.type.object is not None:
-        kind: Schema = {"$ref": f"#/definitions/a_{spec.type.object}"}
+        kind: Schema = {"$ref": f"#/definitions/{_definition(spec.type.object)}"}
         yield {"type": "array", "items": kind, "minItems": 1} if spec.type.many else kind
         if spec.type.nullable:
             yield _NULL

@@ -12,17 +12,24 @@ from typing import Final
 from archbuilder.errors import RunError, UsageError, shown
 
 _PATH_CHARACTERS: Final = 300
+_NAME_BYTES: Final = 255
+"""What the file systems of Linux and macOS take."""
 
 
 def check_target(path: Path) -> None:
     """Find out whether a file can be written, before long work is done for it.
 
     Raises:
-        UsageError: when it is a folder, or its folder is missing or takes no files.
+        UsageError: when it is a folder, a device or a pipe, or its folder is missing or takes no
+            files.
     """
+    folder = path.parent
+    if len(os.fsencode(path.name)) > _NAME_BYTES:
+        raise UsageError(f"{_named(path)} is longer than the name of a file can be")
     if path.is_dir():
         raise UsageError(f"{_named(path)} is a folder; give the name of a file in it")
-    folder = path.parent
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{_named(path)} is a device or a pipe, and would become a file")
     if not folder.is_dir():
         raise UsageError(f"there is no folder {_named(folder)} to write {path.name!a} to")
     try:

@@ -111,15 +111,15 @@ ARGUMENTS: dict[str, Schema] = {
     "axes": either(AXIS, items(AXIS, 2, 2)),
     "axis": either(AXIS, items(AXIS, 1, 8)),
     "base": ABOVE_ZERO,
-    "backward_layer": object_of("layer", nullable=True),
+    "backward_layer": object_of("recurrent layer", nullable=True),
     "beta": NUMBER,
     "bias": NUMBER,
     "bias_axes": optional({"type": "string", "pattern": "^[a-zA-Z]{1,8}$"}),
     "bin_boundaries": optional(items(NUMBER, 1, 10_000)),
     "bins": {"type": "integer", "minimum": 1, "maximum": 65_536},
     "brightness_factor": optional(RANGE),
-    "cell": object_of("layer"),
-    "cells": object_of("layer", many=True),
+    "cell": object_of("cell"),
+    "cells": object_of("cell", many=True),
     "center": BOOLEAN,
     "chain_depth": {"type": "integer", "minimum": -1, "maximum": 64},
     "clip_limit": ABOVE_ZERO,
@@ -292,6 +292,7 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
         NATURAL, items(either(NATURAL, items(NATURAL, 2, 2)), 3, 3)
     ),
     ("LocalResponseNormalization", "alpha"): NUMBER,
+    ("Bidirectional", "layer"): object_of("recurrent layer"),
 }
 """Types that hold for one layer alone."""
 

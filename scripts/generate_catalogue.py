@@ -48,6 +48,7 @@ def generate() -> str:
         "keras": keras.__version__,
         "dtypes": list(rules.DTYPES),
         "layers": layers(undecided),
+        "kinds": kinds(),
         "operations": operations(undecided),
         "objects": {kind: objects(kind, undecided) for kind in MODULES},
         "activations": activations(),
@@ -71,6 +72,21 @@ def layers(undecided: list[str]) -> dict[str, Entry]:
             if inspect.isclass(layer) and name not in rules.REFUSED_LAYERS:
                 found[name] = layer_entry(name, layer, origin, undecided)
     return dict(sorted(found.items()))
+
+
+def kinds() -> Entry:
+    """The layers that are more than layers: those that run over time, and the steps of those."""
+    found: dict[str, list[str]] = {"recurrent layer": [], "cell": []}
+    for module in (keras.layers, archbuilder.layers):
+        for name in sorted(getattr(module, "__all__", None) or dir(module)):
+            layer = getattr(module, name)
+            if not inspect.isclass(layer) or name in rules.REFUSED_LAYERS:
+                continue
+            if issubclass(layer, keras.layers.RNN):
+                found["recurrent layer"].append(name)
+            elif "states" in inspect.signature(layer.call).parameters:
+                found["cell"].append(name)
+    return found
 
 
 def layer_entry(name: str, layer: type, origin: str, undecided: list[str]) -> Entry:

@@ -108,6 +108,8 @@ class _Assembler:
         for tensor in outputs:
             if is_empty(shape_of(tensor)):
                 raise _nothing_left(node, given, (f"it makes {shape_text(shape_of(tensor))}",))
+            if not tensor.shape or tensor.shape[0] is not None:
+                raise _batch_lost(node, tensor)
         if layer is None:
             name_operations(outputs, [each.tensor for each in given], node.name)
         self._made[node.name] = Made(layer, tuple(given), constants, outputs)
@@ -217,6 +219,12 @@ def _mismatch(node: Node, given: Sequence[Given], error: Exception) -> Refusal:
 def _nothing_left(node: Node, given: Sequence[Given], notes: tuple[str, ...]) -> Refusal:
     message = f"'{node.name}' ({node.operation}) leaves nothing of {joined(given)}"
     return Refusal("empty-shape", message, node.span, notes)
+
+
+def _batch_lost(node: Node, tensor: keras.KerasTensor) -> Refusal:
+    message = f"'{node.name}' ({node.operation}) loses the batch axis, and makes {tensor.shape}"
+    notes = ("the first axis is that of the examples, whose number is open",)
+    return Refusal("shape-mismatch", message, node.span, notes)
 
 
 def _no_output(ref: Ref, count: int) -> str:

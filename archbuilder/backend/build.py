@@ -53,6 +53,11 @@ class Draft:
                 check_orthogonal(node, variable, initializer_of(variable), diagnostics)
         diagnostics.raise_errors()
 
+    @property
+    def model(self) -> keras.Model:
+        """The model as it is: before `finish`, its weights have shapes and no values."""
+        return self._assembly.model
+
     def finish(self) -> keras.Model:
         """The model, after its weights got their values. Can be had once."""
         initialise(self._assembly.model.variables)

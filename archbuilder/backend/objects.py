@@ -16,7 +16,13 @@ import keras
 
 from archbuilder import catalogue, layers
 from archbuilder.backend.refusals import Refusal, reason, refused_by_keras
-from archbuilder.catalogue.signatures import ArgumentSpec, ArgumentType, ObjectKind, Signature
+from archbuilder.catalogue.signatures import (
+    LAYER_KINDS,
+    ArgumentSpec,
+    ArgumentType,
+    ObjectKind,
+    Signature,
+)
 from archbuilder.errors import BlueprintError, Diagnostics, InternalError
 from archbuilder.graph import Argument
 from archbuilder.tree import Mapping as MappingTree
@@ -172,10 +178,9 @@ def _named(
     if kind == "metric" and text == _ACCURACY and not given:
         return text
     own = name or canonical
-    if kind == "layer":
-        signature = known.layers[canonical]
+    signature = known.signatures(kind)[canonical]
+    if kind in LAYER_KINDS:
         return build_layer(signature, _arguments(signature, given), own, span)
-    signature = known.objects[kind][canonical]
     values = call_arguments(_arguments(signature, given), signature.arguments, own)
     return _construct(_attribute(_KINDS[kind], canonical, span), values, canonical, span)
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
-from archbuilder.catalogue.signatures import ArgumentSpec, ArgumentType, ObjectKind, Signature
+from archbuilder.catalogue.signatures import (
+    LAYER_KINDS,
+    ArgumentSpec,
+    ArgumentType,
+    ObjectKind,
+    Signature,
+)
 
 FILE: Final = Path(__file__).with_name("keras.json")
 OPERATION_PREFIX: Final = "ops."
@@ -46,8 +52,8 @@ class Catalogue:
         """The name of the class that Keras also calls `written`: `he_normal`, `HeNormal`."""
         if kind == "activation":
             return written if written in self.activations else None
-        if kind == "layer":
-            return written if written in self.layers else None
+        if kind in LAYER_KINDS:
+            return written if written in self._layers_of(kind) else None
         entry = self._data["objects"][kind]
         if written in entry["classes"]:
             return written
@@ -58,10 +64,18 @@ class Catalogue:
         """Every way to write an object of a kind without arguments."""
         if kind == "activation":
             return tuple(self.activations)
-        if kind == "layer":
-            return tuple(self.layers)
+        if kind in LAYER_KINDS:
+            return tuple(self._layers_of(kind))
         entry = self._data["objects"][kind]
         return (*entry["classes"], *entry["aliases"])
+
+    def signatures(self, kind: ObjectKind) -> Mapping[str, Signature]:
+        """What there is of a kind by its name; layers of every kind are among the layers."""
+        return self.layers if kind in LAYER_KINDS else self.objects[kind]
+
+    def _layers_of(self, kind: ObjectKind) -> Collection[str]:
+        names: Collection[str] = self.layers if kind == "layer" else self._data["kinds"][kind]
+        return names
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from archbuilder.tree import Plain
 
@@ -14,12 +14,17 @@ ObjectKind: TypeAlias = Literal[
     "regularizer",
     "constraint",
     "layer",
+    "recurrent layer",
+    "cell",
     "loss",
     "metric",
     "optimizer",
     "schedule",
 ]
-"""The nested objects of an argument. `layer` covers wrapped layers and recurrent cells."""
+"""The nested objects of an argument; a cell is the step of a recurrent layer."""
+
+LAYER_KINDS: Final = ("layer", "recurrent layer", "cell")
+"""The kinds that are layers: any, those that `Bidirectional` turns around, and cells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,14 @@ import click
 from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.options import Wanted, takes_blueprint
+from archbuilder.cli.options import Wanted, check_not_read, takes_blueprint
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.weighing import WantedWeights, load_wanted_weights, takes_weights
+from archbuilder.cli.weighing import (
+    WantedWeights,
+    compare_wanted_weights,
+    load_wanted_weights,
+    takes_weights,
+)
 from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
 from archbuilder.pipeline import DEFAULT_VARIANT
@@ -80,16 +85,20 @@ def compile_command(
     console.show(loaded.validate(variant=variant, **wanted.params))
     networks = tuple(loaded.graphs(variant=variant, **wanted.params))
     single = networks == (loaded.name,)
-    if output is None:
-        output = _default_output(loaded, variant, form, single=single)
     files = wanted_weights.by_network(networks)
-    targets = {} if dry_run else _targets(networks, output, form, single=single)
+    targets = {}
+    if output is not None or not dry_run:
+        output = output or _default_output(loaded, variant, form, single=single)
+        check_not_read(loaded, output)
+        targets = _targets(networks, output, form, single=single)
     if files and any(target.suffix == ".json" for target in targets.values()):
         raise UsageError("--weights has no meaning for a model's architecture alone")
     import_tensorflow()
     drafts = loaded.draft(variant=variant, **wanted.params)
     console.say("\n\n".join(overview(draft.analysis) for draft in drafts.values()))
     if dry_run:
+        skeletons = {name: draft.model for name, draft in drafts.items()}
+        compare_wanted_weights(console, skeletons, files, wanted_weights)
         console.say("nothing is written: --dry-run")
         return
     for draft in drafts.values():

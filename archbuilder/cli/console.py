@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import click
 
-from archbuilder.errors import Diagnostic
+from archbuilder.errors import Diagnostic, RunError
 from archbuilder.escaping import for_terminal
 from archbuilder.rendering import Format, render
 
@@ -59,6 +59,9 @@ def _write(text: str, *, err: bool = False) -> None:
     except BrokenPipeError:
         # As it is, click would end the process itself.
         raise ReaderGoneError from None
+    except OSError as error:
+        where = "error output" if err else "standard output"
+        raise RunError(f"cannot write to the {where}: {error.strerror or error}") from error
 
 
 def prepare_streams() -> None:

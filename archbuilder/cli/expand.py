@@ -8,7 +8,7 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.options import Wanted, takes_blueprint
+from archbuilder.cli.options import Wanted, check_not_read, takes_blueprint
 from archbuilder.writing import write_text
 
 
@@ -42,4 +42,5 @@ def expand_command(
     if output is None:
         console.say(text.removesuffix("\n"))
     else:
+        check_not_read(loaded, output)
         write_text(output, text)

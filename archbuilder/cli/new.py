@@ -8,11 +8,12 @@ from typing import Final
 import click
 
 from archbuilder import library
+from archbuilder.api import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
-from archbuilder.writing import write_text
+from archbuilder.writing import check_target, write_text
 
 START: Final = """\
 archbuilder: 1
@@ -66,8 +67,25 @@ variants:                       # named sets of parameters
 @click.pass_obj
 def new_command(console: Console, *, file: Path, origin: str | None, force: bool) -> None:
     """Write a blueprint to begin with."""
-    if file.exists() and not file.is_dir() and not force:
-        raise UsageError(f"{shown(str(file))} is there already; --force replaces it")
-    text = START if origin is None else library.path(origin).read_text(encoding="utf-8")
-    write_text(file, text)
-    console.say(f"wrote {for_terminal(str(file))}; 'archbuilder show' tells what it is")
+    files = {file: START} if origin is None else _of_the_library(origin, file)
+    for each, text in files.items():
+        check_target(each)
+        if each.exists() and not force and (each == file or each.read_text("utf-8") != text):
+            raise UsageError(f"{shown(str(each))} is there already; --force replaces it")
+    for each, text in files.items():
+        write_text(each, text)
+    written = " and ".join(for_terminal(str(each)) for each in files)
+    console.say(f"wrote {written}; 'archbuilder show' tells what it is")
+
+
+def _of_the_library(origin: str, file: Path) -> dict[Path, str]:
+    """The texts of a blueprint and of what it imports, which goes beside it.
+
+    A variant behind a colon is in the file as well as the others.
+    """
+    source = library.path(origin.partition(":")[0])
+    targets = {
+        each: file if each == source else file.parent / each.relative_to(source.parent)
+        for each in load(source).files
+    }
+    return {target: each.read_text("utf-8") for each, target in targets.items()}

@@ -58,6 +58,16 @@ class Wanted:
         return self.variant
 
 
+def check_not_read(blueprint: Blueprint, output: Path) -> None:
+    """Keep an output from taking the place of a file that it was made from.
+
+    Raises:
+        UsageError: when it would.
+    """
+    if output.exists() and any(output.samefile(each) for each in blueprint.files):
+        raise UsageError(f"{shown(str(output))} is the blueprint itself; give another name")
+
+
 def takes_blueprint(function: _Function[_Result]) -> _Function[_Result]:
     """Give a command one blueprint, and all of `takes_choice`."""
     argument = click.argument("blueprint")

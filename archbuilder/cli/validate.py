@@ -60,7 +60,7 @@ def validate_command(
             # A file that several import is read for each of them.
             key = (diagnostic.code, diagnostic.place, diagnostic.message)
             found.setdefault(key, diagnostic)
-    _report(console, len(names), tuple(found.values()))
+    _report(console, len(names), tuple(found.values()), shapes=shapes)
 
 
 def _files(blueprints: Iterable[str]) -> Iterator[str | Path]:
@@ -121,7 +121,7 @@ def _has_recipe(blueprint: Blueprint, variant: str, wanted: Wanted) -> bool:
         return True
 
 
-def _report(console: Console, count: int, found: tuple[Diagnostic, ...]) -> None:
+def _report(console: Console, count: int, found: tuple[Diagnostic, ...], *, shapes: bool) -> None:
     errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
     if console.errors != "text":
         console.publish(found)
@@ -130,5 +130,7 @@ def _report(console: Console, count: int, found: tuple[Diagnostic, ...]) -> None
         if not errors:
             what = "the blueprint is fine" if count == 1 else f"all {count} blueprints are fine"
             console.say(f"{what}, with {summary(found)}" if found else what)
+            if not shapes:
+                console.remark("shapes and promises are not checked without --shapes")
     if errors:
         click.get_current_context().exit(BlueprintError.exit_code)

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
@@ -110,12 +110,38 @@ def load_wanted_weights(
     Raises:
         RunError: when they do not.
     """
-    weights = importlib.import_module("archbuilder.weights")
+    _each(console, "load_weights", models, files, wanted)
+
+
+def compare_wanted_weights(
+    console: Console,
+    models: Mapping[str, keras.Model],
+    files: Mapping[str, Path],
+    wanted: WantedWeights,
+) -> None:
+    """Say how the weights would fit networks that have no values yet.
+
+    Raises:
+        RunError: when they would not.
+    """
+    _each(console, "compare_weights", models, files, wanted)
+
+
+def _each(
+    console: Console,
+    action: Literal["load_weights", "compare_weights"],
+    models: Mapping[str, keras.Model],
+    files: Mapping[str, Path],
+    wanted: WantedWeights,
+) -> None:
+    if not files:
+        return
+    act = getattr(importlib.import_module("archbuilder.weights"), action)
     for network, file in files.items():
-        found = weights.load_weights(models[network], file, way=wanted.way, partial=wanted.partial)
+        found = act(models[network], file, way=wanted.way, partial=wanted.partial)
         console.remark(
             f"{len(found.pairs)} of {found.size} weights of {network} are from"
-            f" {shown(str(file))}, by {found.way}"
+            f" {shown(file.name)}, by {found.way}"
         )
         if not found.complete:
             console.remark(found.problems())

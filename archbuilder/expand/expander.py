@@ -220,6 +220,14 @@ class Expander:
         fits = check_tensors(signature, use, self._diagnostics)
         if arguments is None or use.inputs.broken or not fits:
             return BROKEN
+        if use.path in self.nodes:
+            # A name with dots, as 'expand' writes them, may be that of a step in a block.
+            self._diagnostics.error(
+                "duplicate-name",
+                f"another step before this one is called '{use.path}', at"
+                f" {self.nodes[use.path].span}",
+                use.span,
+            )
         if constants is None or self._diagnostics.error_count > errors:
             return BROKEN
         self.nodes[use.path] = Node(
@@ -329,7 +337,14 @@ class Expander:
         if tree is None:
             return None
         name = tree.value if isinstance(tree, Scalar) else None
-        if not isinstance(name, str) or not is_step_name(name) or name == PREVIOUS:
+        if name == PREVIOUS:
+            self._diagnostics.error(
+                "invalid-name",
+                f"'{PREVIOUS}' cannot be the name of a step: it is the step before",
+                value.span,
+            )
+            return None
+        if not isinstance(name, str) or not is_step_name(name):
             self._diagnostics.error(
                 "invalid-name",
                 f"{shown(name)} cannot be the name of a step",

@@ -10,7 +10,7 @@ import keras
 from archbuilder.errors import RunError, shown
 from archbuilder.weights.holding import held
 from archbuilder.weights.matching import Match, Way, match
-from archbuilder.weights.reading import open_weights
+from archbuilder.weights.reading import WeightsFile, open_weights
 
 
 def load_weights(
@@ -41,14 +41,39 @@ def load_weights(
     """
     file_path = Path(path)
     with open_weights(file_path) as file:
-        found = match(held(model, file.kind), file.weights, way)
-        if not found.complete and not partial:
-            raise RunError(
-                f"the weights in {shown(file_path.name)} do not fit {model.name}: by {found.way},"
-                f" {len(found.pairs)} of its {found.size} weights have a partner\n"
-                f"{found.problems()}\n"
-                "  (--partial, or partial=True, takes what fits and leaves the rest as it is)"
-            )
+        found = _match(model, file_path, file, way, partial=partial)
         for mine, stored in found.pairs:
             mine.variable.assign(stored.read())
     return found
+
+
+def compare_weights(
+    model: keras.Model,
+    path: str | PathLike[str],
+    *,
+    way: Way | None = None,
+    partial: bool = False,
+) -> Match:
+    """What `load_weights` would do with a model whose weights need no values yet.
+
+    Raises:
+        RunError: as `load_weights` does.
+        UsageError: as `load_weights` does.
+    """
+    file_path = Path(path)
+    with open_weights(file_path) as file:
+        return _match(model, file_path, file, way, partial=partial)
+
+
+def _match(
+    model: keras.Model, path: Path, file: WeightsFile, way: Way | None, *, partial: bool
+) -> Match:
+    found = match(held(model, file.kind), file.weights, way)
+    if found.complete or partial:
+        return found
+    raise RunError(
+        f"the weights in {shown(path.name)} do not fit {model.name}: by {found.way},"
+        f" {len(found.pairs)} of its {found.size} weights have a partner\n"
+        f"{found.problems()}\n"
+        "  (--partial, or partial=True, takes what fits and leaves the rest as it is)"
+    )

@@ -172,7 +172,7 @@ def test_functions_have_the_names_of_their_nodes():
         step("add", "Dense", "x", units=4),
         step("sum", "ops.add", "x", keywords={"x2": "add"}),
         step("split", "ops.split", "sum", indices_or_sections=2, axis=-1),
-        step("image", "ops.reshape", "split.1", newshape=[1, 1, 2]),
+        step("image", "ops.reshape", "split.1", newshape=[-1, 1, 1, 2]),
         step("resized", "ops.image.resize", "image", size=[3, 3]),
     )
     model = build(graph)

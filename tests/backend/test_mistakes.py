@@ -70,8 +70,8 @@ def test_nothing_is_left(layer: str, values: dict[str, Any]):
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("Conv2D", {"filters": 8, "kernel_size": 3, "strides": 2, "dilation_rate": 2}),
     ("Permute", {"dims": [1, 1, 2]}),
-    ("RNN", {"cell": {"Dense": 3}}),
-    ("Bidirectional", {"layer": {"Dense": 3}}),
+    ("Conv2DTranspose", {"filters": 8, "kernel_size": 3, "output_padding": 2}),
+    ("Bidirectional", {"layer": {"LSTM": 3}, "backward_layer": {"LSTM": 3}}),
 ]
 
 

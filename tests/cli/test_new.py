@@ -28,6 +28,19 @@ def test_a_copy_from_the_library_has_no_mistake(run: Run, tmp_path: Path, name: 
     assert run("validate", path).code == 0
 
 
+def test_what_is_imported_comes_along(run: Run, tmp_path: Path) -> None:
+    """Beside the copy; what is there already and differs is kept."""
+    result = run("new", tmp_path / "mine.yaml", "--from", "resnet_basic:34")
+    assert result.code == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["mine.yaml", "resnet.yaml"]
+    assert run("new", tmp_path / "other.yaml", "--from", "resnet_basic").code == 0
+    (tmp_path / "resnet.yaml").write_text("mine")
+    result = run("new", tmp_path / "third.yaml", "--from", "resnet_basic")
+    assert result.code == 2
+    assert "is there already" in result.err
+    assert not (tmp_path / "third.yaml").exists()
+
+
 def test_a_file_that_is_there_is_kept(run: Run, lenet: Path) -> None:
     """Unless it is to be replaced."""
     before = lenet.read_text()
