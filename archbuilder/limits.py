@@ -35,6 +35,8 @@ class Limits:
     """Operations that one evaluation of an expression may take."""
     list_items: int = 10_000
     """Items of a list, and characters of a text, that an expression makes."""
+    unrolled_steps: int = 256
+    """Steps of a sequence that a recurrent layer with `unroll` writes out."""
     memory_bytes: int = 0
     """Bytes that weights or one example's activations may take; 0 means what the machine has."""
 

@@ -76,28 +76,73 @@ class Evaluator:
             return None
         if not value.formulas:
             return value.tree
-        return self._evaluate(value.tree, value.formulas, variables)
+        return _Evaluation(self, value.formulas, variables).tree(value.tree)
 
-    def _evaluate(
-        self, tree: Tree, formulas: Mapping[Span, Template], variables: Variables
-    ) -> Tree | None:
+
+class _Evaluation:
+    """The evaluation of one value, whose formulas may bring so many items together.
+
+    A list may hold another parameter many times, which may hold another: without a sum over all
+    of them, a page of text becomes more than a memory holds.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, formulas: Mapping[Span, Template], variables: Variables
+    ) -> None:
+        self._limits = evaluator.limits
+        self._diagnostics = evaluator.diagnostics
+        self._formulas = formulas
+        self._variables = variables
+        self._left = evaluator.limits.list_items
+
+    def tree(self, tree: Tree) -> Tree | None:
         if isinstance(tree, Scalar):
-            template = formulas.get(tree.span) if isinstance(tree.value, str) else None
-            if template is None:
-                return tree
-            result = expressions.evaluate(template, variables, self.limits, self.diagnostics)
-            return None if isinstance(result, Failed) else from_plain(result, tree.span)
+            return self._scalar(tree)
         if isinstance(tree, Sequence):
-            found = [self._evaluate(item, formulas, variables) for item in tree.items]
+            found = [self.tree(item) for item in tree.items]
             items = tuple(item for item in found if item is not None)
             return Sequence(items, tree.span) if len(items) == len(found) else None
         entries = []
         for entry in tree.entries:
-            value = self._evaluate(entry.value, formulas, variables)
+            value = self.tree(entry.value)
             if value is not None:
                 entries.append(Entry(entry.key, value, entry.key_span))
         whole = len(entries) == len(tree.entries)
         return MappingTree(tuple(entries), tree.span) if whole else None
+
+    def _scalar(self, scalar: Scalar) -> Tree | None:
+        template = self._formulas.get(scalar.span) if isinstance(scalar.value, str) else None
+        if template is None:
+            return scalar
+        result = expressions.evaluate(template, self._variables, self._limits, self._diagnostics)
+        if isinstance(result, Failed):
+            return None
+        if isinstance(result, list):
+            if self._left < 0:
+                return None
+            self._left -= count_items(result, self._left)
+            if self._left < 0:
+                self._diagnostics.error(
+                    "limit",
+                    f"the value has more than {self._limits.list_items} items",
+                    scalar.span,
+                    notes=("raise it with the limit 'list_items'",),
+                )
+                return None
+        return from_plain(result, scalar.span)
+
+
+def count_items(values: list[Plain], most: int) -> int:
+    """How many values a list has, with those of the lists in it; any number above `most` if more.
+
+    Lists may share items, so that there may be far more of them than the memory holds.
+    """
+    waiting, count = [values], 0
+    while waiting and count <= most:
+        each = waiting.pop()
+        count += len(each)
+        waiting += [item for item in each if isinstance(item, list)]
+    return count
 
 
 def _formula_scalars(tree: Tree) -> Iterator[Scalar]:

@@ -67,6 +67,28 @@ def check_orthogonal(
             )
 
 
+def check_unrolled(
+    node: Node,
+    layer: keras.layers.Layer,
+    length: int | None,
+    limits: Limits,
+    diagnostics: Diagnostics,
+) -> None:
+    """Report a recurrent layer that would write out more steps than a compiler takes well."""
+    wrapped = (layer, getattr(layer, "forward_layer", None), getattr(layer, "layer", None))
+    unrolled = any(getattr(each, "unroll", False) for each in wrapped)
+    if unrolled and (length is None or length > limits.unrolled_steps):
+        steps = "an open number of" if length is None else f"{length:,}"
+        with diagnostics.inside(node.frame):
+            diagnostics.error(
+                "limit",
+                f"'{node.name}' ({node.operation}) writes out {steps} steps, and"
+                f" {limits.unrolled_steps} are allowed",
+                node.span,
+                notes=("without 'unroll' it loops; or raise it with the limit 'unrolled_steps'",),
+            )
+
+
 def _too_large(node: NodeAnalysis, allowed: int) -> str:
     """What a node needs that is more than is allowed, empty where it needs less."""
     if node.weight_bytes > allowed:

@@ -20,7 +20,7 @@ from archbuilder.backend.analysis import (
     summarise,
 )
 from archbuilder.backend.assembly import Assembly, Made, assemble
-from archbuilder.backend.budget import check_budget, check_orthogonal
+from archbuilder.backend.budget import check_budget, check_orthogonal, check_unrolled
 from archbuilder.backend.initialise import initialise, initializer_of
 from archbuilder.backend.isolation import isolated
 from archbuilder.backend.multiply_adds import Call, multiply_adds
@@ -39,7 +39,7 @@ class Draft:
     _assembly: Assembly
 
     def check(self, limits: Limits) -> None:
-        """Hold the model to the memory that it may take.
+        """Hold the model to the memory and the time that making it may take.
 
         Raises:
             BlueprintError: with every part that is too large.
@@ -51,6 +51,9 @@ class Draft:
             made = self._assembly.made[node.name]
             for variable in _own_weights(made, seen):
                 check_orthogonal(node, variable, initializer_of(variable), diagnostics)
+            if made.layer is not None and made.given:
+                length = next(iter(shape_of(made.given[0].tensor)), None)
+                check_unrolled(node, made.layer, length, limits, diagnostics)
         diagnostics.raise_errors()
 
     @property
