@@ -202,6 +202,7 @@ ARGUMENTS: dict[str, Schema] = {
     "pad_to_max_tokens": BOOLEAN,
     "padding": one_of("valid", "same"),
     "periodic": BOOLEAN,
+    "pieces": POSITIVE,
     "power_iterations": {"type": "integer", "minimum": 1, "maximum": 1000},
     "power_to_db": BOOLEAN,
     "ragged": {"enum": [False]},

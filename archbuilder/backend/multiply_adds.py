@@ -164,7 +164,7 @@ _FAMILIES: Final[Mapping[Rule, tuple[str, ...]]] = {
     ),
     _transposed_convolution: ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
     _separable_convolution: ("SeparableConv1D", "SeparableConv2D"),
-    _dense: ("Dense",),
+    _dense: ("Dense", "Maxout"),
     _einsum_dense: ("EinsumDense",),
     _attention: ("MultiHeadAttention", "GroupedQueryAttention"),
     _reversible_embedding: ("ReversibleEmbedding",),

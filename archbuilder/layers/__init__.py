@@ -5,11 +5,13 @@ from __future__ import annotations
 from archbuilder.layers.class_token import ClassToken
 from archbuilder.layers.learned_positions import LearnedPositions
 from archbuilder.layers.local_response_normalization import LocalResponseNormalization
+from archbuilder.layers.maxout import Maxout
 from archbuilder.layers.sinusoidal_positions import SinusoidalPositions
 
 __all__ = [
     "ClassToken",
     "LearnedPositions",
     "LocalResponseNormalization",
+    "Maxout",
     "SinusoidalPositions",
 ]

@@ -45,5 +45,6 @@ ROWS = (
         shape=(2, 5, 5, 6),
         open_shape=(None, None, None, 6),
     ),
+    Row(layers.Maxout, {"units": 5, "pieces": 3}),
     Row(layers.SinusoidalPositions, {"base": 100.0}),
 )
