@@ -208,10 +208,13 @@ def fitted(value: Array, shape: tuple[int, ...]) -> Array:
     return value.reshape(shape)
 
 
-def given(model: keras.Model, *, length: int, tokens: int) -> dict[str, Array]:
-    """An input for a model, by name: one example."""
+def given(model: keras.Model, *, length: int, tokens: int, examples: int = 1) -> dict[str, Array]:
+    """Inputs for a model, by name."""
     generator = np.random.default_rng(11)
-    return {tensor.name: _values(tensor, generator, length, tokens) for tensor in model.inputs}
+    return {
+        tensor.name: _values(tensor, generator, (examples, length), tokens)
+        for tensor in model.inputs
+    }
 
 
 def alone(inputs: Mapping[str, Array]) -> Array | Mapping[str, Array]:
@@ -220,9 +223,14 @@ def alone(inputs: Mapping[str, Array]) -> Array | Mapping[str, Array]:
 
 
 def _values(
-    tensor: keras.KerasTensor, generator: np.random.Generator, length: int, tokens: int
+    tensor: keras.KerasTensor,
+    generator: np.random.Generator,
+    open_sizes: tuple[int, int],
+    tokens: int,
 ) -> Array:
-    shape = [1, *(length if size is None else size for size in tensor.shape[1:])]
+    """Values for an input, with sizes for its batch axis and for lengths left open."""
+    examples, length = open_sizes
+    shape = [examples, *(length if size is None else size for size in tensor.shape[1:])]
     if tensor.dtype == "int32":
         return generator.integers(0, tokens, shape, dtype=np.int32)
     return generator.standard_normal(shape, dtype=np.float32)
