@@ -51,10 +51,11 @@ class Examples:
         return len(next(iter(self.inputs.values())).values)
 
     def check(self) -> Examples:
-        """Themselves, if every array has one entry for every example.
+        """Themselves, if every array has one entry for every example, all of them finite.
 
         Raises:
-            RunError: if the arrays differ in length, or there are no examples.
+            RunError: if the arrays differ in length, there are no examples, or a number is
+                infinite or none at all.
         """
         arrays = [feature.values for feature in self.inputs.values()] + list(self.targets.values())
         lengths = {len(array) for array in arrays}
@@ -65,7 +66,21 @@ class Examples:
             )
         if self.count == 0:
             raise RunError(f"{self.origin} has no examples")
+        for name, feature in self.inputs.items():
+            self._check_finite(feature.values, f"the input {shown(name)}" if name else "the input")
+        for name, values in self.targets.items():
+            self._check_finite(values, f"the target {shown(name)}" if name else "the target")
         return self
+
+    def _check_finite(self, values: Numbers, what: str) -> None:
+        if not np.issubdtype(values.dtype, np.floating):
+            return
+        odd = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if odd.any():
+            raise RunError(
+                f"{what} of {self.origin} is no finite number in {odd.sum():,} of"
+                f" {len(values):,} examples; the first of them is number {odd.argmax() + 1}"
+            )
 
     def for_network(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Examples:
         """The examples under the names of a network, without what it does not use.

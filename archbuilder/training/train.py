@@ -111,6 +111,9 @@ def train(
     except ArchbuilderError as error:
         run.write_json("run.json", {**record, "status": "failed", "reason": str(error)})
         raise
+    except KeyboardInterrupt:
+        run.write_json("run.json", {**record, "status": "interrupted"})
+        raise
     record["seconds"] = round(time.monotonic() - begun, 1)
     record["held_out"] = dict(outcome.held_out)
     run.write_json("run.json", {**record, "status": "finished"})

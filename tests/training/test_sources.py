@@ -131,6 +131,17 @@ class TestNpz:
         with pytest.raises(RunError, match=r"no array 'y'; it has 'x', 'label'"):
             load(self.source(tmp_path, x=np.zeros(2), label=np.zeros(2)))
 
+    @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+    def test_numbers_that_are_none(self, tmp_path: Path, number: float):
+        """They are told with how many there are, and the first, before anything is trained."""
+        x, y = np.zeros((5, 2)), np.zeros(5)
+        x[2, 1] = x[4, 0] = number
+        told = r"the input of .* is no finite number in 2 of 5 examples; .* is number 3"
+        with pytest.raises(RunError, match=told):
+            load(self.source(tmp_path, x=x, y=y))
+        with pytest.raises(RunError, match=r"the target of .* in 5 of 5 examples"):
+            load(self.source(tmp_path, x=np.zeros((5, 2)), y=y + number))
+
     def test_objects_are_refused(self, tmp_path: Path):
         """An array of Python objects would need pickle, which runs code."""
         with pytest.raises(RunError, match="holds object, not numbers"):

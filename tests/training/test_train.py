@@ -163,6 +163,18 @@ def test_nothing_held_out(tmp_path: Path):
     assert result.held_out == {}
 
 
+def test_an_interrupted_run_says_so(tmp_path: Path):
+    """Ctrl-C is told in the record of the run."""
+
+    def interrupt(line: str) -> None:
+        if line.startswith("epoch"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, DIGITS, report=interrupt)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path):
     """The step is named, and no model of such weights is saved."""
     text = DIGITS.replace("epochs: 2", "epochs: 2, optimizer: {SGD: {learning_rate: 1e38}}")
