@@ -659,7 +659,7 @@ OPERATION_TENSORS = frozenset(
 )
 """Parameters of functions of keras.ops that are tensors."""
 
-NUMBERS_TOO = frozenset({"x1", "x2"})
+NUMBERS_TOO: dict[str, Schema] = {"x1": NUMBER, "x2": NUMBER, "take.indices": INTEGER}
 """Tensors that may be a number instead: `ops.multiply: {x2: 0.5}`."""
 
 LISTS_OF_TENSORS = {"concatenate", "stack", "hstack", "vstack", "dstack"}

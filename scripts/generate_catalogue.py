@@ -189,10 +189,13 @@ def operations(undecided: list[str]) -> dict[str, Entry]:
                 and (name, argument) not in rules.OPERATION_TYPES
             ):
                 tensors.append(argument)
-                if argument not in rules.NUMBERS_TOO:
+                number = rules.NUMBERS_TOO.get(
+                    argument, rules.NUMBERS_TOO.get(f"{name}.{argument}")
+                )
+                if number is None:
                     needed += parameter.default is inspect.Parameter.empty
                     continue
-                arguments[argument] = {"schema": rules.NUMBER, "default": None, "summary": ""}
+                arguments[argument] = {"schema": number, "default": None, "summary": ""}
                 continue
             schema = rules.OPERATION_TYPES.get((name, argument))
             schema = schema or rules.OPERATION_ARGUMENTS.get(argument)

@@ -212,6 +212,25 @@ layers: [{Dense: 4, name: d}, {use: d, from: x, name: e}]
     assert [(node.name, node.shares) for node in graph.nodes] == [("e", None)]
 
 
+@pytest.mark.parametrize(
+    "steps",
+    ["layers: [{Dense: 2, name: b}]", "branches: [[{Dense: 2, name: b}], []]\n    merge: Add"],
+)
+def test_outputs_within_a_step_that_is_left_out(tmp_path: Path, steps: str):
+    """An output that stands in a group or a branch without its `when` is left out like others."""
+    text = f"""
+params: {{both: true}}
+inputs: {{x: [2]}}
+layers:
+  - {{Dense: 2, name: a}}
+  - when: $both
+    {steps}
+outputs: {{a: a, b: b}}
+"""
+    assert [name for name, _ in expand(tmp_path, text).outputs] == ["a", "b"]
+    assert [name for name, _ in expand(tmp_path, text, both=False).outputs] == ["a"]
+
+
 def test_defaults_may_be_computed_from_each_other(tmp_path: Path):
     """In whatever order they stand."""
     text = """

@@ -7,7 +7,7 @@ from dataclasses import replace
 from archbuilder.arguments import check_arguments, check_call
 from archbuilder.catalogue.signatures import Signature
 from archbuilder.decode.form import is_step_name
-from archbuilder.document import Block, Branches, Broken, Call, Group, Reuse, Step
+from archbuilder.document import Block, Body, Branches, Broken, Call, Group, Reuse, Step
 from archbuilder.errors import Frame, nearest, shown
 from archbuilder.expand.blocks import block_inputs, block_outputs, block_variables
 from archbuilder.expand.counting import refuse_size
@@ -375,8 +375,26 @@ class Expander:
             scope.named[name] = Named(flow, step.span)
 
     def _leave_out(self, step: Step, scope: Scope, variables: Variables) -> None:
-        if step.name is None:
-            return
-        tree = self._evaluator.evaluate(step.name, variables)
-        if isinstance(tree, Scalar) and isinstance(tree.value, str):
-            scope.left_out[tree.value] = step.span
+        """Remember a step as left out by its `when`, and with it the steps within it.
+
+        Of those within it, names that are formulas are not known: their loops do not run.
+        """
+        if step.name is not None:
+            tree = self._evaluator.evaluate(step.name, variables)
+            if isinstance(tree, Scalar) and isinstance(tree.value, str):
+                scope.left_out[tree.value] = step.span
+        for inner in _within(step.body):
+            self._leave_out(
+                inner if inner.name is None or inner.name.constant else replace(inner, name=None),
+                scope,
+                variables,
+            )
+
+
+def _within(body: Body) -> tuple[Step, ...]:
+    """The steps that share the scope of a step in which they stand."""
+    if isinstance(body, Group):
+        return body.steps
+    if isinstance(body, Branches):
+        return tuple(step for branch in body.branches for step in branch.steps)
+    return ()

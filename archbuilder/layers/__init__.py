@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archbuilder.layers.bias import Bias
 from archbuilder.layers.class_token import ClassToken
 from archbuilder.layers.learned_positions import LearnedPositions
 from archbuilder.layers.local_response_normalization import LocalResponseNormalization
@@ -9,6 +10,7 @@ from archbuilder.layers.maxout import Maxout
 from archbuilder.layers.sinusoidal_positions import SinusoidalPositions
 
 __all__ = [
+    "Bias",
     "ClassToken",
     "LearnedPositions",
     "LocalResponseNormalization",

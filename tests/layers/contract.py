@@ -34,6 +34,7 @@ class Row:
 
 
 ROWS = (
+    Row(layers.Bias, {"bias_initializer": keras.initializers.Constant(0.5)}),
     Row(layers.ClassToken, {"embeddings_initializer": keras.initializers.Constant(0.5)}, longer=1),
     Row(
         layers.LearnedPositions,

@@ -46,7 +46,8 @@ class Ours:
 class Comparison:
     """A blueprint with parameters. `network` names one where the blueprint has several.
 
-    Lengths left open become `length`; whole numbers are below `tokens`.
+    Lengths left open become `length`; whole numbers are below `tokens`. `seed` is that of the
+    weights.
     """
 
     blueprint: str
@@ -54,6 +55,7 @@ class Comparison:
     network: str | None = None
     length: int = 6
     tokens: int = 11
+    seed: int = 7
 
     def run(self) -> Ours:
         """The outputs of the blueprint, before its softmax."""
@@ -63,7 +65,7 @@ class Comparison:
         model = compiled[self.network] if self.network else compiled
         graph = graphs[self.network or blueprint.name]
         weights = in_order(model, graph)
-        fill(weights)
+        fill(weights, self.seed)
         inputs = given(model, length=self.length, tokens=self.tokens)
         made = without_softmax(model)(alone(inputs))
         outputs = [made[name] for name, _ in graph.outputs] if isinstance(made, dict) else [made]
@@ -209,10 +211,15 @@ def fitted(value: Array, shape: tuple[int, ...]) -> Array:
 
 
 def given(model: keras.Model, *, length: int, tokens: int, examples: int = 1) -> dict[str, Array]:
-    """Inputs for a model, by name."""
+    """Inputs for a model, by name.
+
+    Whole numbers are below `tokens` and the rows of the table that they look up; those that look
+    up nothing are 0 or 1, as masks are.
+    """
     generator = np.random.default_rng(11)
+    sizes = examples, length
     return {
-        tensor.name: _values(tensor, generator, (examples, length), tokens)
+        tensor.name: _values(tensor, generator, sizes, min(tokens, _rows(model, tensor)))
         for tensor in model.inputs
     }
 
@@ -220,6 +227,16 @@ def given(model: keras.Model, *, length: int, tokens: int, examples: int = 1) ->
 def alone(inputs: Mapping[str, Array]) -> Array | Mapping[str, Array]:
     """A single input as Keras wants it, which is without its name."""
     return next(iter(inputs.values())) if len(inputs) == 1 else inputs
+
+
+def _rows(model: keras.Model, tensor: keras.KerasTensor) -> int:
+    """The rows of the table that an input looks up; 2 where it looks up none."""
+    for operation in model.operations:
+        rows = getattr(operation, "input_dim", None) or getattr(operation, "num_classes", None)
+        # Of a shared layer, as a tied embedding is, the first call is the one that looks up.
+        if rows and operation._inbound_nodes[0].input_tensors[0] is tensor:
+            return rows
+    return 2
 
 
 def _values(

@@ -13,8 +13,9 @@ def outputs(weights: Weights, tokens: Tensor, *, depth: int, heads: int) -> list
     """Logits of the next token. Its kernels are (in, out), as those of Keras."""
     table, positions = weights.take(), weights.take()
     values = {"wte.weight": table, "wpe.weight": positions}
-    for block in range(depth):
-        values |= {f"h.{block}.{name}": value for name, value in _block(weights).items()}
+    for index in range(depth):
+        made = block(weights, norms_first=True)
+        values |= {f"h.{index}.{name}": value for name, value in made.items()}
     values |= weights.norm("ln_f")
     config = GPT2Config(
         vocab_size=table.shape[0],
@@ -29,16 +30,19 @@ def outputs(weights: Weights, tokens: Tensor, *, depth: int, heads: int) -> list
     return [model(tokens.long()).logits]
 
 
-def _block(weights: Weights) -> dict[str, Tensor]:
-    first_norm = weights.norm("ln_1")
+def block(weights: Weights, *, norms_first: bool) -> dict[str, Tensor]:
+    """A block under the names that it has in GPT and in GPT-2."""
+    values: dict[str, Tensor] = {}
+    if norms_first:
+        values |= weights.norm("ln_1")
     projections = weights.attention()
     query, key, value = (projections[name] for name in ("q", "k", "v"))
-    return {
-        **first_norm,
+    values |= {
         "attn.c_attn.weight": torch.cat([query[0], key[0], value[0]], dim=1),
         "attn.c_attn.bias": torch.cat([query[1], key[1], value[1]]),
         **named("attn.c_proj", projections["out"]),
-        **weights.norm("ln_2"),
+        **weights.norm("ln_2" if norms_first else "ln_1"),
         **named("mlp.c_fc", (weights.take(), weights.take())),
         **named("mlp.c_proj", (weights.take(), weights.take())),
     }
+    return values if norms_first else values | weights.norm("ln_2")
