@@ -194,8 +194,17 @@ def check_value(
         f"{what} is {mistake.expected}, not {_described(tree)}",
         tree.span,
         suggestion=mistake.suggestion,
+        notes=_WHOLE_NUMBERS if _is_whole_float(tree) and "integer" in mistake.expected else (),
     )
     return False
+
+
+_WHOLE_NUMBERS: Final = ("'/' makes a fraction, even of 4 / 2; '//' and int(...) make an integer",)
+
+
+def _is_whole_float(tree: Tree) -> bool:
+    value = tree.value if isinstance(tree, Scalar) else None
+    return isinstance(value, float) and value.is_integer()
 
 
 def _by_name(

@@ -106,6 +106,8 @@ def expected(schema: Schema) -> str:
         choices = cast("list[Plain]", schema["enum"])
         words = [json.dumps(each) if not isinstance(each, str) else each for each in choices]
         return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    if "description" in schema:
+        return str(schema["description"])
     if "anyOf" in schema:
         options = cast("list[Schema]", schema["anyOf"])
         return " or ".join(dict.fromkeys(expected(option) for option in options))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from archbuilder.errors import Frame
 from archbuilder.graph import Graph, Shape
-from archbuilder.tables import Column, count, size, table
+from archbuilder.tables import Column, count, plural, size, table
 from archbuilder.tree import Plain
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def overview(analysis: Analysis) -> str:
     ]
     outputs = [f"{name} {shape_text(shape)}" for name, shape in analysis.outputs.items()]
     lines = {
-        "network": f"{analysis.name}, {count(len(analysis.nodes))} layers",
+        "network": f"{analysis.name}, {plural(len(analysis.nodes), 'layer')}",
         "inputs": ", ".join(shapes),
         "outputs": ", ".join(outputs),
         "parameters": f"{count(analysis.parameters)}{frozen}, {size(analysis.weight_bytes)}",

@@ -40,6 +40,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def plural(number: int, noun: str) -> str:
+    """A number of things: `1 layer`, `12 layers`."""
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
 def size(number: int) -> str:
     """A number of bytes: `4.8 MiB`."""
     value, unit = float(number), 0

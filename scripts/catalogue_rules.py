@@ -114,7 +114,13 @@ ARGUMENTS: dict[str, Schema] = {
     "backward_layer": object_of("recurrent layer", nullable=True),
     "beta": NUMBER,
     "bias": NUMBER,
-    "bias_axes": optional({"type": "string", "pattern": "^[a-zA-Z]{1,8}$"}),
+    "bias_axes": optional(
+        {
+            "type": "string",
+            "pattern": "^[a-zA-Z]{1,8}$",
+            "description": "letters of the equation, such as 'bc'",
+        }
+    ),
     "bin_boundaries": optional(items(NUMBER, 1, 10_000)),
     "bins": {"type": "integer", "minimum": 1, "maximum": 65_536},
     "brightness_factor": optional(RANGE),
@@ -136,6 +142,7 @@ ARGUMENTS: dict[str, Schema] = {
     "equation": {
         "type": "string",
         "pattern": r"^(\.\.\.)?[a-zA-Z]{1,8},[a-zA-Z]{1,8}->(\.\.\.)?[a-zA-Z]{1,8}$",
+        "description": "an equation such as 'abc,cd->abd'",
     },
     "expand_dims": BOOLEAN,
     "factor": RANGE,
