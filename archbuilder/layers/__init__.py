@@ -6,6 +6,8 @@ from archbuilder.layers.bias import Bias
 from archbuilder.layers.class_token import ClassToken
 from archbuilder.layers.learned_positions import LearnedPositions
 from archbuilder.layers.local_response_normalization import LocalResponseNormalization
+from archbuilder.layers.max_pooling_with_switches import MaxPoolingWithSwitches2D
+from archbuilder.layers.max_unpooling import MaxUnpooling2D
 from archbuilder.layers.maxout import Maxout
 from archbuilder.layers.sinusoidal_positions import SinusoidalPositions
 
@@ -14,6 +16,8 @@ __all__ = [
     "ClassToken",
     "LearnedPositions",
     "LocalResponseNormalization",
+    "MaxPoolingWithSwitches2D",
+    "MaxUnpooling2D",
     "Maxout",
     "SinusoidalPositions",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import keras
+import numpy as np
 
 from archbuilder import layers
 
@@ -13,15 +14,18 @@ from archbuilder import layers
 class Row:
     """A layer with arguments that differ from its defaults, and a shape with its batch axis.
 
-    `open_shape` is a shape with sizes left open, which the layer takes too. The layer makes a
-    sequence `longer` by so many vectors at its front.
+    `open_shape` is a shape with sizes left open, which the layer takes too. `beside` is what its
+    call takes besides, of the same shape. Of several outputs, the first is looked at. The layer
+    makes a sequence `longer` by so many vectors at its front, or does not take `masks`.
     """
 
     layer: type[keras.layers.Layer]
     arguments: dict[str, object] = field(default_factory=dict)
     shape: tuple[int, ...] = (2, 6, 8)
     open_shape: tuple[int | None, ...] = (None, None, 8)
+    beside: tuple[np.ndarray, ...] = ()
     longer: int = 0
+    masks: bool = True
 
     @property
     def name(self) -> str:
@@ -45,6 +49,21 @@ ROWS = (
         {"depth_radius": 1, "bias": 1.5, "alpha": 0.5, "beta": 0.5},
         shape=(2, 5, 5, 6),
         open_shape=(None, None, None, 6),
+    ),
+    Row(
+        layers.MaxPoolingWithSwitches2D,
+        {"pool_size": [2, 3]},
+        shape=(2, 5, 6, 2),
+        open_shape=(None, None, None, 2),
+        masks=False,
+    ),
+    Row(
+        layers.MaxUnpooling2D,
+        {"pool_size": [2, 3]},
+        shape=(2, 3, 4, 2),
+        open_shape=(None, None, None, 2),
+        beside=(np.arange(48, dtype="int32").reshape(2, 3, 4, 2) % 6,),
+        masks=False,
     ),
     Row(layers.Maxout, {"units": 5, "pieces": 3}),
     Row(layers.SinusoidalPositions, {"base": 100.0}),

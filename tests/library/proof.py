@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -47,7 +48,7 @@ class Comparison:
     """A blueprint with parameters. `network` names one where the blueprint has several.
 
     Lengths left open become `length`; whole numbers are below `tokens`. `seed` is that of the
-    weights.
+    weights, and `dtype` theirs and that of the computation.
     """
 
     blueprint: str
@@ -56,11 +57,13 @@ class Comparison:
     length: int = 6
     tokens: int = 11
     seed: int = 7
+    dtype: str = "float32"
 
     def run(self) -> Ours:
         """The outputs of the blueprint, before its softmax."""
         blueprint = archbuilder.load(self.blueprint)
-        compiled = blueprint.compile(**self.params)
+        with dtype_policy(self.dtype):
+            compiled = blueprint.compile(**self.params)
         graphs = blueprint.graphs(**self.params)
         model = compiled[self.network] if self.network else compiled
         graph = graphs[self.network or blueprint.name]
@@ -167,7 +170,7 @@ class Reference(Comparison):
         assert PYTHON.exists(), "'make proofs' makes the environment with PyTorch"
         arrays = {
             **{f"weight:{index}": weight for index, weight in enumerate(ours.weights)},
-            **{f"input:{name}": value for name, value in ours.inputs.items()},
+            **{f"input:{name}": self._as_weights(value) for name, value in ours.inputs.items()},
         }
         with tempfile.TemporaryDirectory() as folder:
             asked, answered = Path(folder, "asked.npz"), Path(folder, "answered.npz")
@@ -178,10 +181,25 @@ class Reference(Comparison):
             with np.load(answered) as loaded:
                 return [loaded[name] for name in loaded.files]
 
+    def _as_weights(self, value: Array) -> Array:
+        """An input in the precision of the weights, if it is no whole number."""
+        return value.astype(self.dtype) if value.dtype.kind == "f" else value
+
     def errors_from(self, recorded: Sequence[Array]) -> list[float]:
         """How far each output is from what the reference gave when it was recorded."""
         pairs = zip(self.run().outputs, recorded, strict=True)
         return [relative_error(mine, wanted) for mine, wanted in pairs]
+
+
+@contextmanager
+def dtype_policy(policy: str) -> Iterator[None]:
+    """Lets Keras make layers of a policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @dataclass(frozen=True)

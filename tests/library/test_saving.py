@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from library.families import FAMILIES
-from library.proof import alone, given
+from library.proof import alone, dtype_policy, given
 
 import archbuilder
 from archbuilder import layers
@@ -74,12 +74,8 @@ def save(family: str, folder: Path) -> list[str]:
 def test_saved_models_give_the_same(ours: bool, policy: str, tmp_path: Path) -> None:
     """A fresh program needs Keras alone, or `import archbuilder` where a layer is ours."""
     families = [name for name in FAMILIES if has_a_layer_of_ours(name) == ours]
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
+    with dtype_policy(policy):
         paths = [path for family in families for path in save(family, tmp_path)]
-    finally:
-        keras.config.set_dtype_policy(before)
     program = "import archbuilder\n" + OPEN if ours else OPEN
     result = subprocess.run(
         [sys.executable, "-c", program, json.dumps(paths)],
