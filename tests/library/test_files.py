@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 import pytest
 from library.files import document, lines
 
@@ -26,6 +28,11 @@ def test_a_file_reads_well(name: str) -> None:
 def test_a_family_of_networks_is_short(name: str, most: int) -> None:
     """The language says VGG in 30 lines and ResNet in 60, with all their variants."""
     assert len(lines(name)) <= most
+
+
+def test_files_are_short() -> None:
+    """Half of them fit on a page and a half."""
+    assert statistics.median(len(lines(name)) for name in NAMES) < 80
 
 
 @pytest.mark.parametrize("name", NAMES)
