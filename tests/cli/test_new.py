@@ -56,7 +56,7 @@ def test_what_cannot_be_done_is_told(run: Run, tmp_path: Path) -> None:
     """A folder, a missing folder, an unknown name of the library."""
     assert "is a folder" in run("new", tmp_path).err
     assert "no folder" in run("new", tmp_path / "missing" / "a.yaml").err
-    result = run("new", tmp_path / "a.yaml", "--from", "nothing")
+    result = run("new", tmp_path / "a.yaml", "--from", "zzzzzz")
     assert result.code == 2
     assert "'archbuilder list'" in result.err
     assert not (tmp_path / "a.yaml").exists()
