@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 
 from archbuilder.tree import Span, Tree
 
-Objective: TypeAlias = Literal["supervised"]
 Distribution: TypeAlias = Literal["auto", "none", "mirrored"]
 
 
@@ -80,9 +79,13 @@ class DataSpec:
     folder: Path | None = None
 
 
+Metrics: TypeAlias = Mapping[str, tuple[Tree, ...]]
+"""Metrics by output; the objects are trees that were checked against the catalogue."""
+
+
 @dataclass(frozen=True, slots=True)
-class TrainingSpec:
-    """How a network is trained.
+class Supervised:
+    """Every output that has a loss is compared with its target.
 
     Losses, their weights and metrics stand under the name of their output. The objects are trees
     that were checked against the catalogue.
@@ -91,8 +94,30 @@ class TrainingSpec:
     loss: Mapping[str, Tree]
     optimizer: Tree
     loss_weights: Mapping[str, float]
-    metrics: Mapping[str, tuple[Tree, ...]]
-    objective: Objective = "supervised"
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Ridge:
+    """The weights of the last layer alone, as those of the least squared error.
+
+    `penalty` times the sum of their squares is added to the error, without the bias. `washout`
+    steps at the beginning of each sequence do not count.
+    """
+
+    metrics: Metrics
+    penalty: float = 1e-6
+    washout: int = 0
+
+
+Objective: TypeAlias = Supervised | Ridge
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """How a network is trained."""
+
+    objective: Objective
     epochs: int = 10
     batch_size: int = 32
     """Examples of one step, on all devices together."""

@@ -1,4 +1,4 @@
-"""Reads `training:`: losses, optimizer, metrics, and the numbers around them.
+"""Reads `training:`: the objective with what belongs to it, and the numbers around it.
 
 Objects are written as layers are, and checked against the catalogue. Where a network has several
 outputs, losses and metrics stand under the names of the outputs.
@@ -16,21 +16,30 @@ from archbuilder.catalogue.signatures import ObjectKind
 from archbuilder.decode.form import Form
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.limits import Limits
-from archbuilder.recipe.spec import Distribution, Objective, TrainingSpec
+from archbuilder.recipe.spec import Distribution, Objective, Ridge, Supervised, TrainingSpec
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree, plain
 from archbuilder.tree import Sequence as SequenceTree
 
+_OBJECTIVES: Final[dict[str, tuple[str, ...]]] = {
+    "supervised": ("loss", "loss_weights", "optimizer", "metrics", "epochs"),
+    "ridge": ("metrics",),
+}
+"""What stands in `training` with each objective, beside what stands there with all of them."""
+_RIDGE: Final[dict[str, dict[str, Plain]]] = {
+    "penalty": {"type": "number", "minimum": 0},
+    "washout": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+}
 _PLAIN: Final[dict[str, dict[str, Plain]]] = {
-    "objective": {"enum": ["supervised"]},
     "epochs": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "batch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "validation": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
     "distribute": {"enum": ["auto", "none", "mirrored"]},
 }
-_KEYS: Final = ("objective", "loss", "loss_weights", "optimizer", "metrics", *list(_PLAIN)[1:])
+_ALWAYS: Final = ("objective", *(key for key in _PLAIN if key != "epochs"))
 _WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
 _OPTIMIZER: Final = "Adam"
+_SQUARED_ERROR: Final = "MeanSquaredError"
 _SPARSE: Final = "Sparse"
 _OF_CLASSES: Final = ("CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy")
 """Metrics of one value a class; with `Sparse` before the name, of classes by number."""
@@ -45,9 +54,8 @@ def decode_training(
     mapping = form.mapping(tree, "'training'")
     if mapping is None:
         return None
-    given = {entry.key: entry for entry in form.known(mapping, _KEYS, "'training'")}
     decoder = _Decoder(form, tuple(outputs))
-    spec = decoder.training(mapping, given)
+    spec = decoder.training(mapping)
     return spec if diagnostics.error_count == before else None
 
 
@@ -56,29 +64,21 @@ class _Decoder:
     form: Form
     outputs: tuple[str, ...]
 
-    def training(self, mapping: Mapping, given: dict[str, Entry]) -> TrainingSpec:
+    def training(self, mapping: Mapping) -> TrainingSpec:
         """What the entries say; where they are wrong, it is reported and left out."""
-        if "loss" not in given:
-            self.form.diagnostics.error(
-                "missing-key",
-                "'training' does not say which 'loss' to minimise",
-                mapping.span,
-                notes=("as in 'loss: SparseCategoricalCrossentropy' for classes by number",),
-            )
-        trees = {key: entry.value for key, entry in given.items()}
-        numbers = {key: self._plain(key, trees[key]) for key in _PLAIN if key in trees}
-        optimizer = trees.get("optimizer", Scalar(_OPTIMIZER, mapping.span))
-        self._object("optimizer", optimizer)
-        defaults = TrainingSpec({}, optimizer, {}, {})
-        losses = self._losses(trees.get("loss"))
-        metrics = self._metrics(trees.get("metrics"))
-        self._agree(losses, metrics)
+        written = next((entry for entry in mapping if entry.key == "objective"), None)
+        name, options = self._objective(written)
+        keys = (*_ALWAYS, *_OBJECTIVES[name])
+        where = "'training'" if written is None else f"'training' with the objective '{name}'"
+        trees = {entry.key: entry.value for entry in self.form.known(mapping, keys, where)}
+        numbers = {key: self._plain(_PLAIN, key, trees[key]) for key in _PLAIN if key in trees}
+        if name == "ridge":
+            objective: Objective = self._ridge(trees, options)
+        else:
+            objective = self._supervised(mapping, trees)
+        defaults = TrainingSpec(objective)
         return TrainingSpec(
-            loss=losses,
-            optimizer=optimizer,
-            loss_weights=self._weights(trees.get("loss_weights")),
-            metrics=metrics,
-            objective=cast(Objective, numbers.get("objective", defaults.objective)),
+            objective=objective,
             epochs=cast(int, numbers.get("epochs", defaults.epochs)),
             batch_size=cast(int, numbers.get("batch_size", defaults.batch_size)),
             validation=cast(float, numbers.get("validation", defaults.validation)),
@@ -86,8 +86,58 @@ class _Decoder:
             distribute=cast(Distribution, numbers.get("distribute", defaults.distribute)),
         )
 
-    def _plain(self, key: str, tree: Tree) -> Plain:
-        check_value(tree, _PLAIN[key], f"'{key}'", self.form.diagnostics)
+    def _objective(self, written: Entry | None) -> tuple[str, Mapping | None]:
+        """The name of the objective, and what is written behind it."""
+        default = next(iter(_OBJECTIVES))
+        if written is None:
+            return default, None
+        value = written.value
+        options: Tree | None = None
+        if isinstance(value, Mapping) and len(value.entries) == 1:
+            name, options = value.entries[0].key, value.entries[0].value
+            place = Scalar(name, value.entries[0].key_span)
+        elif isinstance(value, Scalar):
+            name, place = value.value if isinstance(value.value, str) else "", value
+        else:
+            name, place = "", Scalar(None, value.span)
+        if not check_value(
+            place, {"enum": list(_OBJECTIVES)}, "'objective'", self.form.diagnostics
+        ):
+            return default, None
+        if options is None or (isinstance(options, Scalar) and options.value is None):
+            return name, None
+        return name, self.form.mapping(options, f"'{name}'", of="a mapping of options")
+
+    def _supervised(self, mapping: Mapping, trees: dict[str, Tree]) -> Supervised:
+        if "loss" not in trees:
+            self.form.diagnostics.error(
+                "missing-key",
+                "'training' does not say which 'loss' to minimise",
+                mapping.span,
+                notes=("as in 'loss: SparseCategoricalCrossentropy' for classes by number",),
+            )
+        optimizer = trees.get("optimizer", Scalar(_OPTIMIZER, mapping.span))
+        self._object("optimizer", optimizer)
+        losses = self._losses(trees.get("loss"))
+        metrics = self._metrics(trees.get("metrics"))
+        self._agree(losses, metrics)
+        return Supervised(losses, optimizer, self._weights(trees.get("loss_weights")), metrics)
+
+    def _ridge(self, trees: dict[str, Tree], options: Mapping | None) -> Ridge:
+        entries = () if options is None else self.form.known(options, tuple(_RIDGE), "'ridge'")
+        given = {entry.key: self._plain(_RIDGE, entry.key, entry.value) for entry in entries}
+        metrics = self._metrics(trees.get("metrics"))
+        squared = Scalar(_SQUARED_ERROR, trees["objective"].span)
+        self._agree(dict.fromkeys(self.outputs, squared), metrics)
+        defaults = Ridge(metrics)
+        return Ridge(
+            metrics,
+            penalty=float(cast(float, given.get("penalty", defaults.penalty))),
+            washout=cast(int, given.get("washout", defaults.washout)),
+        )
+
+    def _plain(self, schemas: dict[str, dict[str, Plain]], key: str, tree: Tree) -> Plain:
+        check_value(tree, schemas[key], f"'{key}'", self.form.diagnostics)
         return plain(tree)
 
     def _losses(self, tree: Tree | None) -> dict[str, Tree]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import keras
 
+from archbuilder.errors import InternalError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.spec import TrainingSpec
@@ -15,6 +16,8 @@ from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import Examples
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.watching import Report
+
+_Objective = TypeVar("_Objective")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +32,16 @@ class Session:
     limits: Limits
     run: RunFolder
     report: Report
+
+    def objective(self, kind: type[_Objective]) -> _Objective:
+        """The objective of the recipe, which is of this kind.
+
+        Raises:
+            InternalError: if it is another one.
+        """
+        if not isinstance(self.spec.objective, kind):
+            raise InternalError(f"the objective is no {kind.__name__}")
+        return self.spec.objective
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,17 @@ from archbuilder.backend.saving import save_model
 from archbuilder.errors import ArchbuilderError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.recipe.spec import Csv, DataFile, DataSpec, Digits, Idx, Npz, TrainingSpec
+from archbuilder.recipe.spec import (
+    Csv,
+    DataFile,
+    DataSpec,
+    Digits,
+    Idx,
+    Npz,
+    Ridge,
+    Supervised,
+    TrainingSpec,
+)
 from archbuilder.training.distribution import place
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
@@ -94,7 +104,7 @@ def train(
         examples = load_source(data.train, opener)
         validation = load_source(data.validation, opener) if data.validation else None
         keras.utils.set_random_seed(training.seed)
-        objective = OBJECTIVES[training.objective]
+        objective = OBJECTIVES[type(training.objective)]
         outcome = objective(
             Session(
                 graphs,
@@ -164,7 +174,7 @@ def _plain(value: object) -> Plain:
         return plain(value)
     if isinstance(value, DataFile):
         return value.path
-    if isinstance(value, Digits | Npz | Idx | Csv):
+    if isinstance(value, Digits | Npz | Idx | Csv | Supervised | Ridge):
         return {type(value).__name__.lower(): _fields(value)}
     if isinstance(value, Path):
         return str(value)

@@ -5,6 +5,7 @@ import pytest
 from archbuilder.errors import Diagnostic, Diagnostics
 from archbuilder.limits import Limits
 from archbuilder.recipe import TrainingSpec, decode_training
+from archbuilder.recipe.spec import Ridge, Supervised
 from archbuilder.tree import Plain, Source, Span, from_plain, plain
 
 SPAN = Span(Source("test.yaml", ""), 1, 1, 1, 1)
@@ -26,11 +27,16 @@ def right(value: Plain, outputs: tuple[str, ...] = ("digit",)) -> TrainingSpec:
     return spec
 
 
+def supervised(spec: TrainingSpec) -> Supervised:
+    assert isinstance(spec.objective, Supervised)
+    return spec.objective
+
+
 def test_a_loss_is_enough():
     """Everything else has a default."""
     spec = right({"loss": LOSS})
-    assert plain(spec.loss["digit"]) == LOSS
-    assert plain(spec.optimizer) == "Adam"
+    assert plain(supervised(spec).loss["digit"]) == LOSS
+    assert plain(supervised(spec).optimizer) == "Adam"
     assert (spec.epochs, spec.batch_size, spec.validation, spec.seed) == (10, 32, 0.2, 0)
 
 
@@ -50,8 +56,9 @@ def test_everything_is_read():
             "distribute": "mirrored",
         }
     )
-    assert plain(spec.optimizer) == {"SGD": {"learning_rate": schedule, "momentum": 0.9}}
-    assert [plain(metric) for metric in spec.metrics["digit"]] == [
+    objective = supervised(spec)
+    assert plain(objective.optimizer) == {"SGD": {"learning_rate": schedule, "momentum": 0.9}}
+    assert [plain(metric) for metric in objective.metrics["digit"]] == [
         "SparseCategoricalAccuracy",
         {"SparseTopKCategoricalAccuracy": 3},
     ]
@@ -61,17 +68,68 @@ def test_everything_is_read():
 
 def test_several_outputs_are_named():
     """Losses, weights and metrics stand under the names of outputs; one may be left out."""
+    objective = supervised(
+        right(
+            {
+                "loss": {"main": LOSS, "aux": {"CategoricalCrossentropy": {"from_logits": True}}},
+                "loss_weights": {"aux": 0.3},
+                "metrics": {"main": "SparseCategoricalAccuracy"},
+            },
+            ("main", "aux", "features"),
+        )
+    )
+    assert list(objective.loss) == ["main", "aux"]
+    assert objective.loss_weights == {"aux": 0.3}
+    assert list(objective.metrics) == ["main"]
+
+
+def test_ridge_needs_nothing_more():
+    """Its penalty and washout have defaults."""
+    spec = right({"objective": "ridge"})
+    assert spec.objective == Ridge({})
+    assert right({"objective": {"ridge": None}}) == spec
+
+
+def test_ridge_with_everything():
+    """Its own options stand behind its name, all others beside it."""
     spec = right(
         {
-            "loss": {"main": LOSS, "aux": {"CategoricalCrossentropy": {"from_logits": True}}},
-            "loss_weights": {"aux": 0.3},
-            "metrics": {"main": "SparseCategoricalAccuracy"},
-        },
-        ("main", "aux", "features"),
+            "objective": {"ridge": {"penalty": 2, "washout": 10}},
+            "metrics": "CategoricalAccuracy",
+            "validation": 0.5,
+            "batch_size": 8,
+            "seed": 3,
+        }
     )
-    assert list(spec.loss) == ["main", "aux"]
-    assert spec.loss_weights == {"aux": 0.3}
-    assert list(spec.metrics) == ["main"]
+    assert isinstance(spec.objective, Ridge)
+    assert (spec.objective.penalty, spec.objective.washout) == (2.0, 10)
+    assert list(spec.objective.metrics) == ["digit"]
+    assert (spec.validation, spec.batch_size, spec.seed) == (0.5, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"),
+    [
+        ({"objective": "rigde"}, "unknown-value", "'objective'"),
+        ({"objective": 3}, "wrong-type", "'objective'"),
+        ({"objective": []}, "wrong-type", "'objective'"),
+        ({"objective": {"ridge": {}, "supervised": {}}}, "wrong-type", "'objective'"),
+        ({"objective": {"ridge": 3}}, "wrong-form", "'ridge'"),
+        ({"objective": {"ridge": {"penalty": -1}}}, "out-of-range", "'penalty'"),
+        ({"objective": {"ridge": {"penality": 1}}}, "unknown-key", "'penality'"),
+        ({"objective": "ridge", "loss": LOSS}, "unknown-key", "'ridge' has no key 'loss'"),
+        ({"objective": "ridge", "epochs": 3}, "unknown-key", "'ridge' has no key 'epochs'"),
+        (
+            {"objective": "ridge", "metrics": "SparseCategoricalAccuracy"},
+            "unknown-value",
+            "one value a class",
+        ),
+    ],
+)
+def test_wrong_objectives(value: Plain, code: str, message: str):
+    """What does not belong to an objective is told with its name."""
+    errors = decode(value)[1]
+    assert (errors[0].code, message in errors[0].message) == (code, True), errors
 
 
 @pytest.mark.parametrize(

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import keras
-import numpy as np
 import tensorflow as tf
 
 from archbuilder.backend import build
 from archbuilder.backend.objects import build_object
-from archbuilder.errors import RunError, UsageError, shown
-from archbuilder.graph import Graph, Shape
-from archbuilder.recipe.spec import TrainingSpec
-from archbuilder.training.adapt import adapt
-from archbuilder.training.batches import Input, Table, plain_batches, training_batches
-from archbuilder.training.examples import Examples
-from archbuilder.training.order import split
+from archbuilder.errors import RunError, shown
+from archbuilder.recipe.spec import Supervised
+from archbuilder.training.batches import plain_batches, training_batches
 from archbuilder.training.session import Outcome, Session
-from archbuilder.training.targets import Target, fit_target
+from archbuilder.training.tables import Tables, make_tables, only_network
 from archbuilder.training.watching import HELD_OUT, EpochWriter, FiniteLoss
 
 
@@ -30,16 +23,13 @@ def train_supervised(session: Session) -> Outcome:
         BlueprintError: if the network does not fit the machine.
         RunError: if the examples do not fit the network, or the training fails.
     """
-    if len(session.graphs) != 1:
-        raise UsageError(
-            f"the objective 'supervised' trains one network, and this blueprint has"
-            f" {len(session.graphs)}: {', '.join(session.graphs)}"
-        )
-    ((name, graph),) = session.graphs.items()
+    objective = session.objective(Supervised)
+    name, graph = only_network(session, "supervised")
     with session.placement.scope():
         model = build(graph, session.limits)
-        _compile(model, session.spec)
-    tables = _tables(session, graph, model)
+        _compile(model, objective)
+    used = {*objective.loss, *objective.metrics}
+    tables = make_tables(session, graph, model, used, objective.loss)
     for remark in tables.remarks:
         session.report(remark)
     history = _fit(model, tables, session)
@@ -51,16 +41,7 @@ def train_supervised(session: Session) -> Outcome:
     return Outcome({name: model}, history, held_out)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tables:
-    """What is trained on and what is held out, and what was done to make them fit."""
-
-    train: Table
-    held_out: Table | None
-    remarks: tuple[str, ...]
-
-
-def _compile(model: keras.Model, spec: TrainingSpec) -> None:
+def _compile(model: keras.Model, spec: Supervised) -> None:
     losses = {name: build_object("loss", tree) for name, tree in spec.loss.items()}
     metrics = {
         name: [build_object("metric", tree) for tree in trees]
@@ -79,56 +60,7 @@ def _compile(model: keras.Model, spec: TrainingSpec) -> None:
     )
 
 
-def _tables(session: Session, graph: Graph, model: keras.Model) -> _Tables:
-    table, remarks = _table(session.examples, session.spec, graph, model)
-    rows = table.rows
-    if session.validation is not None:
-        held_out, _ = _table(session.validation, session.spec, graph, model)
-        return _Tables(table, held_out, remarks)
-    if session.spec.validation == 0 or len(rows) == 1:
-        return _Tables(table, None, remarks)
-    train, held = split(len(rows), session.spec.seed, session.spec.validation)
-    return _Tables(replace(table, rows=train), replace(table, rows=held), remarks)
-
-
-def _table(
-    examples: Examples, spec: TrainingSpec, graph: Graph, model: keras.Model
-) -> tuple[Table, tuple[str, ...]]:
-    names = tuple(each.name for each in graph.inputs)
-    used = tuple(name for name, _ in graph.outputs if name in {*spec.loss, *spec.metrics})
-    fitted = examples.for_network(names, used)
-    inputs = {
-        each.name: Input(fitted.inputs[each.name].values, adapt(fitted.inputs[each.name], each))
-        for each in graph.inputs
-    }
-    shapes = _output_shapes(graph, model)
-    targets = {
-        name: fit_target(fitted.targets[name], name, shapes[name], spec.loss.get(name))
-        for name in used
-    }
-    # Keras wants a target for every output, even for one that has no loss.
-    unused = Target(np.zeros(examples.count, np.float32), None)
-    everything = {name: targets.get(name, unused) for name in shapes}
-    remarks = [*fitted.remarks]
-    remarks += [remark for each in inputs.values() for remark in each.adaptation.remarks]
-    remarks += [each.remark for each in targets.values() if each.remark]
-    table = Table(
-        inputs,
-        everything,
-        np.arange(examples.count, dtype=np.int64),
-        named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
-        named_outputs=isinstance(model.output, dict),
-    )
-    return table, tuple(remarks)
-
-
-def _output_shapes(graph: Graph, model: keras.Model) -> dict[str, Shape]:
-    if isinstance(model.output, dict):
-        return {name: tuple(tensor.shape[1:]) for name, tensor in model.output.items()}
-    return {graph.outputs[0][0]: tuple(model.output.shape[1:])}
-
-
-def _fit(model: keras.Model, tables: _Tables, session: Session) -> tuple[dict[str, float], ...]:
+def _fit(model: keras.Model, tables: Tables, session: Session) -> tuple[dict[str, float], ...]:
     spec, report = session.spec, session.report
     held = 0 if tables.held_out is None else len(tables.held_out.rows)
     report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")

@@ -1,0 +1,150 @@
+"""Ridge regression: the weights of the last layer in closed form, and nothing else is trained.
+
+With `X` the inputs of the last layer with a column of ones, `Y` the targets and `R` the identity
+with a zero for the ones, the weights are `inv(X' X + penalty R) X' Y`. Both products are sums over
+examples, so that batches stream by and only they are kept, in double precision.
+
+Source: Jaeger 2001, "The echo state approach to analysing and training recurrent neural networks",
+GMD report 148, section 3; Lukosevicius 2012, "A Practical Guide to Applying Echo State Networks",
+equation 9.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.backend import build
+from archbuilder.backend.objects import build_object
+from archbuilder.errors import RunError, UsageError
+from archbuilder.graph import Graph
+from archbuilder.recipe.spec import Ridge
+from archbuilder.training.batches import plain_batches
+from archbuilder.training.run import Row
+from archbuilder.training.session import Outcome, Session
+from archbuilder.training.tables import Tables, make_tables, only_network
+from archbuilder.training.watching import HELD_OUT, told
+
+
+def train_ridge(session: Session) -> Outcome:
+    """The network of a session with the weights of its last layer computed.
+
+    Raises:
+        UsageError: if the blueprint has several networks, or the network does not end in a linear
+            Dense layer.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the examples do not fit the network, or determine no weights.
+    """
+    objective = session.objective(Ridge)
+    name, graph = only_network(session, "ridge")
+    model = build(graph, session.limits)
+    readout = _readout(model, graph)
+    tables = make_tables(session, graph, model, [output for output, _ in graph.outputs], {})
+    for remark in tables.remarks:
+        session.report(remark)
+    held = 0 if tables.held_out is None else len(tables.held_out.rows)
+    session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
+    started = time.perf_counter()
+    features = keras.Model(model.input, readout.input)
+    batches = plain_batches(tables.train, batch_size=session.spec.batch_size)
+    sums = _Sums(bias=readout.use_bias)
+    for inputs, targets in _washed(features, batches, objective.washout):
+        sums.add(inputs, targets)
+    _assign(readout, _solve(sums, objective.penalty))
+    row = _judge(model, graph, tables, session, objective)
+    row = {"epoch": 1, "seconds": round(time.perf_counter() - started, 3), **row}
+    session.run.add_history(row, first=True)
+    held_out = {
+        key.removeprefix(HELD_OUT): value for key, value in row.items() if key.startswith(HELD_OUT)
+    }
+    return Outcome({name: model}, (row,), held_out)
+
+
+def _readout(model: keras.Model, graph: Graph) -> keras.layers.Dense:
+    layer = None
+    if len(graph.outputs) == 1:
+        layer = model.get_layer(graph.outputs[0][1].node)
+    if not isinstance(layer, keras.layers.Dense):
+        raise UsageError("the objective 'ridge' wants a network with one output, a Dense layer")
+    if layer.activation is not keras.activations.linear:
+        raise UsageError(
+            f"the objective 'ridge' computes the weights of '{layer.name}', which has to be linear:"
+            " leave its activation out"
+        )
+    return layer
+
+
+class _Sums:
+    """The products of inputs with inputs, and of inputs with targets, over all examples.
+
+    With a bias, the inputs have a column of ones behind them.
+    """
+
+    def __init__(self, *, bias: bool) -> None:
+        self.bias = bias
+        self.inputs: NDArray[np.float64] | float = 0.0
+        self.targets: NDArray[np.float64] | float = 0.0
+
+    def add(self, inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
+        """Count some more: `(examples, inputs)` and `(examples, outputs)`."""
+        if self.bias:
+            inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
+        self.inputs = self.inputs + inputs.T @ inputs
+        self.targets = self.targets + inputs.T @ targets
+
+
+def _washed(
+    features: keras.Model, batches: Iterable[tuple[tf.Tensor, tf.Tensor]], washout: int
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """What the last layer takes, and what it should make of it: rows of numbers."""
+    for given, wanted in batches:
+        inputs = np.asarray(features(given, training=False), np.float64)
+        targets = np.asarray(wanted, np.float64)
+        if washout:
+            if inputs.ndim < 3 or inputs.shape[1] <= washout:
+                raise RunError(f"there are no {washout} steps to wash out and others behind them")
+            inputs, targets = inputs[:, washout:], targets[:, washout:]
+        yield inputs.reshape(-1, inputs.shape[-1]), targets.reshape(-1, targets.shape[-1])
+
+
+def _solve(sums: _Sums, penalty: float) -> NDArray[np.float64]:
+    """The weights, `(inputs, outputs)`, with the bias as one more row where there is one."""
+    squares = np.array(sums.inputs)
+    penalised = np.arange(len(squares) - sums.bias)
+    squares[penalised, penalised] += penalty
+    try:
+        weights = np.linalg.solve(squares, np.asarray(sums.targets))
+    except np.linalg.LinAlgError:
+        raise RunError("the examples determine no weights; give a larger 'penalty'") from None
+    if not np.isfinite(weights).all():
+        raise RunError("the weights are no finite numbers; give a larger 'penalty'")
+    return weights
+
+
+def _assign(readout: keras.layers.Dense, weights: NDArray[np.float64]) -> None:
+    rows = readout.kernel.shape[0]
+    readout.set_weights([weights[:rows], *weights[rows:]])
+
+
+def _judge(
+    model: keras.Model, graph: Graph, tables: Tables, session: Session, objective: Ridge
+) -> Row:
+    """The mean squared error and the metrics, of what was trained on and of what is held out."""
+    trees = objective.metrics.get(graph.outputs[0][0], ())
+    model.compile(
+        loss="mean_squared_error", metrics=[build_object("metric", tree) for tree in trees]
+    )
+    row: dict[str, float] = {}
+    for table, prefix in ((tables.train, ""), (tables.held_out, HELD_OUT)):
+        if table is not None:
+            batches = plain_batches(table, batch_size=session.spec.batch_size)
+            found = model.evaluate(batches, verbose=0, return_dict=True)
+            row |= {f"{prefix}{key}": float(value) for key, value in sorted(found.items())}
+    trained = {key: value for key, value in row.items() if not key.startswith(HELD_OUT)}
+    session.report(f"trained in closed form: {told(trained)}")
+    return row

@@ -1,0 +1,106 @@
+"""Makes what a network is trained on, and what is held out, of the examples of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+
+from archbuilder.errors import UsageError
+from archbuilder.graph import Graph, Shape
+from archbuilder.training.adapt import adapt
+from archbuilder.training.batches import Input, Table
+from archbuilder.training.examples import Examples
+from archbuilder.training.order import split
+from archbuilder.training.session import Session
+from archbuilder.training.targets import Target, fit_target
+from archbuilder.tree import Tree
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What is trained on and what is held out, and what was done to make them fit."""
+
+    train: Table
+    held_out: Table | None
+    remarks: tuple[str, ...]
+
+
+def only_network(session: Session, objective: str) -> tuple[str, Graph]:
+    """The one network of a session with its name.
+
+    Raises:
+        UsageError: if the blueprint has several.
+    """
+    if len(session.graphs) != 1:
+        raise UsageError(
+            f"the objective '{objective}' trains one network, and this blueprint has"
+            f" {len(session.graphs)}: {', '.join(session.graphs)}"
+        )
+    ((name, graph),) = session.graphs.items()
+    return name, graph
+
+
+def make_tables(
+    session: Session,
+    graph: Graph,
+    model: keras.Model,
+    used: Collection[str],
+    losses: Mapping[str, Tree],
+) -> Tables:
+    """The tables for a network whose outputs `used` have targets.
+
+    Raises:
+        RunError: if the examples do not fit the network.
+    """
+    table, remarks = _table(session.examples, graph, model, used, losses)
+    if session.validation is not None:
+        held_out, _ = _table(session.validation, graph, model, used, losses)
+        return Tables(table, held_out, remarks)
+    if session.spec.validation == 0 or len(table.rows) == 1:
+        return Tables(table, None, remarks)
+    train, held = split(len(table.rows), session.spec.seed, session.spec.validation)
+    return Tables(replace(table, rows=train), replace(table, rows=held), remarks)
+
+
+def _table(
+    examples: Examples,
+    graph: Graph,
+    model: keras.Model,
+    used: Collection[str],
+    losses: Mapping[str, Tree],
+) -> tuple[Table, tuple[str, ...]]:
+    names = tuple(each.name for each in graph.inputs)
+    wanted = tuple(name for name, _ in graph.outputs if name in used)
+    fitted = examples.for_network(names, wanted)
+    inputs = {
+        each.name: Input(fitted.inputs[each.name].values, adapt(fitted.inputs[each.name], each))
+        for each in graph.inputs
+    }
+    shapes = _output_shapes(graph, model)
+    targets = {
+        name: fit_target(fitted.targets[name], name, shapes[name], losses.get(name))
+        for name in wanted
+    }
+    # Keras wants a target for every output, even for one that has no loss.
+    unused = Target(np.zeros(examples.count, np.float32), None)
+    everything = {name: targets.get(name, unused) for name in shapes}
+    remarks = [*fitted.remarks]
+    remarks += [remark for each in inputs.values() for remark in each.adaptation.remarks]
+    remarks += [each.remark for each in targets.values() if each.remark]
+    table = Table(
+        inputs,
+        everything,
+        np.arange(examples.count, dtype=np.int64),
+        named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
+        named_outputs=isinstance(model.output, dict),
+    )
+    return table, tuple(remarks)
+
+
+def _output_shapes(graph: Graph, model: keras.Model) -> dict[str, Shape]:
+    if isinstance(model.output, dict):
+        return {name: tuple(tensor.shape[1:]) for name, tensor in model.output.items()}
+    return {graph.outputs[0][0]: tuple(model.output.shape[1:])}
