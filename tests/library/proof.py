@@ -47,8 +47,9 @@ class Ours:
 class Comparison:
     """A blueprint with parameters. `network` names one where the blueprint has several.
 
-    Lengths left open become `length`; whole numbers are below `tokens`. `seed` is that of the
-    weights, and `dtype` theirs and that of the computation.
+    Lengths left open become `length`; whole numbers are below `tokens`. `dtype` is that of
+    the weights and of the computation: `float64` where the rounding of float32 alone exceeds what
+    is allowed.
     """
 
     blueprint: str
@@ -56,7 +57,6 @@ class Comparison:
     network: str | None = None
     length: int = 6
     tokens: int = 11
-    seed: int = 7
     dtype: str = "float32"
 
     def run(self) -> Ours:
@@ -68,7 +68,7 @@ class Comparison:
         model = compiled[self.network] if self.network else compiled
         graph = graphs[self.network or blueprint.name]
         weights = in_order(model, graph)
-        fill(weights, self.seed)
+        fill(weights)
         inputs = given(model, length=self.length, tokens=self.tokens)
         made = without_softmax(model)(alone(inputs))
         outputs = [made[name] for name, _ in graph.outputs] if isinstance(made, dict) else [made]

@@ -7,12 +7,12 @@ from typing import Final
 from library.proof import Family, Reference
 
 _SMALL: Final = {"vocabulary": 11, "context": 9, "depth": 2, "width": 12, "heads": 3}
-_HEADS: Final = {"large": 16, "xl": 16, "2.7B": 32, "6.7B": 32}
+_HEADS: Final = {"large": 16, "xl": 16, "2.7B": 32}
 """The sizes of which one block is compared; those beyond have too many weights."""
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="`transformers.GPT2LMHeadModel` (small, medium; one block of large to 6.7B)",
+    against="`transformers.GPT2LMHeadModel` (small, medium; one block of large, xl and 2.7B)",
     small={
         "two blocks": Reference("gpt3", _SMALL, module="gpt2", options={"depth": 2, "heads": 3}),
     },

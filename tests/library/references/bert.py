@@ -43,17 +43,18 @@ def outputs(
         intermediate_size=hidden,
         hidden_act=gelu,
     )
+    precision = values["pooler.dense.weight"].dtype
     asked = {
         "input_ids": inputs["tokens"].long(),
         "token_type_ids": inputs["segments"].long(),
         "attention_mask": inputs["mask"].long(),
     }
     if not pretraining:
-        encoder = BertModel(config).eval()
+        encoder = BertModel(config).to(precision).eval()
         encoder.load_state_dict(values)
         encoded = encoder(**asked)
         return [encoded.last_hidden_state, encoded.pooler_output]
-    model = BertForPreTraining(config).eval()
+    model = BertForPreTraining(config).to(precision).eval()
     model.bert.load_state_dict(values)
     sentence = weights.dense()
     heads_of = {

@@ -13,13 +13,13 @@ def outputs(weights: Weights, tokens: Tensor, *, depth: int, heads: int) -> list
     """`torch.nn.TransformerEncoderLayer` with its norms behind the additions."""
     table = weights.take()
     width = table.shape[1]
-    x = table[tokens.long()] * math.sqrt(width) + _positions(tokens.shape[1], width)
+    x = table[tokens.long()] * math.sqrt(width) + positions(tokens.shape[1], width)
     for _ in range(depth):
-        x = _encoder_layer(weights, width, heads)(x)
+        x = encoder_layer(weights, width, heads)(x)
     return [x]
 
 
-def _positions(length: int, width: int) -> Tensor:
+def positions(length: int, width: int) -> Tensor:
     """Section 3.5 of the paper, number by number."""
     table = torch.zeros(length, width)
     for position in range(length):
@@ -29,26 +29,22 @@ def _positions(length: int, width: int) -> Tensor:
     return table
 
 
-def _encoder_layer(weights: Weights, width: int, heads: int) -> nn.Module:
-    projections = [
-        (weights.take().reshape(width, width).T, weights.take().reshape(width))
-        for _ in ("query", "key", "value")
-    ]
-    out = weights.take().reshape(width, width).T, weights.take()
-    first_norm = weights.take(), weights.take()
-    hidden, back = weights.dense(), weights.dense()
-    second_norm = weights.take(), weights.take()
-    layer = nn.TransformerEncoderLayer(
-        width, heads, len(hidden[1]), layer_norm_eps=1e-6, batch_first=True, norm_first=False
-    )
+def encoder_layer(weights: Weights, width: int, heads: int, *, bias: bool = True) -> nn.Module:
+    """A layer of the encoder; `bias` is that of its attention."""
     values = {
-        "self_attn.in_proj_weight": torch.cat([kernel for kernel, _ in projections]),
-        "self_attn.in_proj_bias": torch.cat([bias for _, bias in projections]),
-        **named("self_attn.out_proj", out),
-        **named("norm1", first_norm),
-        **named("linear1", hidden),
-        **named("linear2", back),
-        **named("norm2", second_norm),
+        **weights.torch_attention("self_attn", bias=bias),
+        **weights.norm("norm1"),
+        **named("linear1", weights.dense()),
+        **named("linear2", weights.dense()),
+        **weights.norm("norm2"),
     }
+    layer = nn.TransformerEncoderLayer(
+        width,
+        heads,
+        len(values["linear1.bias"]),
+        layer_norm_eps=1e-6,
+        batch_first=True,
+        norm_first=False,
+    )
     layer.load_state_dict(values)
     return layer.eval()
