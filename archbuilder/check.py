@@ -91,6 +91,7 @@ class _Checker:
         for each in block.inputs:
             self._check_names(each.shape, place)
             self._check_names(each.dtype, place)
+            self._check_names(each.condition, place)
         self._check_steps(block.steps, place)
         for output in block.outputs or ():
             self._check_names(output.target, place)

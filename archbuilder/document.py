@@ -111,12 +111,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input. A block's has a name alone, a network's a shape and perhaps a dtype."""
+    """An input. A block's has a name alone, a network's a shape and perhaps a dtype.
+
+    A network's may have a `condition` too, without which it is not there.
+    """
 
     name: str
     shape: Value | None
     dtype: Value | None
     span: Span
+    condition: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ def _input(catalogue: Catalogue) -> Schema:
     dtype = _any_of({"enum": list(catalogue.dtypes)}, _FORMULA)
     long = {
         "type": "object",
-        "properties": {"shape": shape, "dtype": dtype},
+        "properties": {"shape": shape, "dtype": dtype, "when": _when()},
         "required": ["shape"],
         "additionalProperties": False,
     }
@@ -229,6 +229,10 @@ def _step(catalogue: Catalogue) -> Schema:
     complete = [name for name, signature in signatures if not _required(signature)]
     bare = _any_of({"enum": complete}, {"type": "string", "pattern": _BLOCK_USE})
     return _any_of(bare, mapping)
+
+
+def _when() -> Schema:
+    return _described("Kept only if true.", _any_of({"type": "boolean"}, _FORMULA))
 
 
 def _modifiers() -> Schema:
@@ -258,7 +262,7 @@ def _modifiers() -> Schema:
             "Once for each item; the lists run side by side.",
             {"type": "object", "patternProperties": {_NAME: lists}, "additionalProperties": False},
         ),
-        "when": _described("Kept only if true.", _any_of({"type": "boolean"}, _FORMULA)),
+        "when": _when(),
         "call": _described("Constants of the layer's call.", {"type": "object"}),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from expanding import arguments, expand, mistakes, wiring
+from expanding import arguments, expand, mistakes, wiring, write
 
 
 def test_steps_stand_one_behind_the_other(tmp_path: Path):
@@ -229,6 +229,35 @@ outputs: {{a: a, b: b}}
 """
     assert [name for name, _ in expand(tmp_path, text).outputs] == ["a", "b"]
     assert [name for name, _ in expand(tmp_path, text, both=False).outputs] == ["a"]
+
+
+def test_an_input_is_left_out_by_its_when(tmp_path: Path):
+    """With the steps that read it, in a network and in one that is a layer of another."""
+    text = """
+params: {both: false}
+inputs: {x: {shape: [2], when: $both}, y: [2]}
+layers:
+  - {Add: , from: [x, y], when: $both, name: sum}
+  - Dense: 2
+"""
+    alone, whole = expand(tmp_path, text), expand(tmp_path, text, both=True)
+    assert [each.name for each in alone.inputs] == ["y"]
+    assert wiring(alone) == {"dense0": ["y"]}
+    assert [each.name for each in whole.inputs] == ["x", "y"]
+    assert wiring(whole) == {"sum": ["x", "y"], "dense0": ["sum"]}
+    write(tmp_path, text, "inner.yaml")
+    outer = """
+imports: {inner: ./inner.yaml}
+inputs: {a: [2], b: [2]}
+layers:
+  - {inner: , from: a}
+  - {inner: {both: true}, from: {x: previous, y: b}}
+"""
+    assert wiring(expand(tmp_path, outer)) == {
+        "inner0.dense0": ["a"],
+        "inner1.sum": ["inner0.dense0", "b"],
+        "inner1.dense0": ["inner1.sum"],
+    }
 
 
 def test_defaults_may_be_computed_from_each_other(tmp_path: Path):

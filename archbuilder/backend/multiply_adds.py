@@ -113,6 +113,11 @@ def _attention(call: Call) -> int:
     return total
 
 
+def _routed_capsules(call: Call) -> int:
+    """The predictions; routing multiplies them with what comes of them."""
+    return _weights(call.layer.transformations)
+
+
 def _reversible_embedding(call: Call) -> int:
     """Looking up takes no products; the way back is a dense layer."""
     if not call.constants.get("reverse"):
@@ -167,6 +172,7 @@ _FAMILIES: Final[Mapping[Rule, tuple[str, ...]]] = {
     _dense: ("Dense", "Maxout"),
     _einsum_dense: ("EinsumDense",),
     _attention: ("MultiHeadAttention", "GroupedQueryAttention"),
+    _routed_capsules: ("RoutedCapsules",),
     _reversible_embedding: ("ReversibleEmbedding",),
     _cell: ("SimpleRNNCell", "LSTMCell", "GRUCell"),
     _stacked_cells: ("StackedRNNCells",),

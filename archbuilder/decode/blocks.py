@@ -11,6 +11,7 @@ from archbuilder.document import Block, Input, Output, Step
 from archbuilder.tree import Entry, Mapping, Scalar, Sequence, Span, Tree
 
 BLOCK_KEYS: Final = ("params", "description", "inputs", "layers", "outputs")
+INPUT_KEYS: Final = ("shape", "dtype", "when")
 DEFAULT_INPUT: Final = "input"
 
 
@@ -127,17 +128,16 @@ def _decode_input(form: Form, entry: Entry) -> Input:
     tree = entry.value
     if not isinstance(tree, Mapping):
         return Input(entry.key, form.value(tree), None, entry.key_span)
-    shape = dtype = None
-    for each in form.known(tree, ("shape", "dtype"), f"the input {quoted(entry.key)}"):
-        if each.key == "shape":
-            shape = form.value(each.value)
-        else:
-            dtype = form.value(each.value)
+    given = {
+        each.key: form.value(each.value)
+        for each in form.known(tree, INPUT_KEYS, f"the input {quoted(entry.key)}")
+    }
+    shape = given.get("shape")
     if shape is None:
         form.diagnostics.error(
             "missing-key", f"the input {quoted(entry.key)} has no 'shape'", entry.key_span
         )
-    return Input(entry.key, shape, dtype, entry.key_span)
+    return Input(entry.key, shape, given.get("dtype"), entry.key_span, given.get("when"))
 
 
 def _decode_outputs(form: Form, entry: Entry) -> tuple[Output, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from archbuilder.document import Block, Call, Import
-from archbuilder.errors import Diagnostics, nearest, shown
+from archbuilder.document import Block, Call, Import, Input
+from archbuilder.errors import nearest, shown
 from archbuilder.expand.flow import BROKEN, Flow
+from archbuilder.expand.rounds import is_kept
 from archbuilder.expand.scope import FileScope, Named, Scope, Use
 from archbuilder.graph import Ref
 from archbuilder.params import Given, Owner, check_given, check_required, given_by_name, resolve
@@ -85,14 +86,42 @@ def _file_scope(
     return None if values is None else FileScope(target.program, values)
 
 
+def kept_inputs(
+    block: Block, scope: Scope, variables: Variables, evaluator: Evaluator
+) -> tuple[Input, ...]:
+    """The inputs that their `when` keeps; none after a mistake, which is reported."""
+    answers = [is_kept(each, variables, evaluator) for each in block.inputs]
+    if None in answers:
+        return ()
+    if not any(answers):
+        message = f"'{block.name}' has no input: each is left out by its 'when'"
+        evaluator.diagnostics.error("wrong-inputs", message, block.inputs[0].span)
+    kept = []
+    for each, answer in zip(block.inputs, answers, strict=True):
+        if answer:
+            kept.append(each)
+        else:
+            scope.left_out[each.name] = each.span
+    return tuple(kept)
+
+
 def block_inputs(
-    target: BlockTarget, call: Call, use: Use, inner: Scope, diagnostics: Diagnostics
+    target: BlockTarget,
+    call: Call,
+    use: Use,
+    inner: Scope,
+    variables: Variables,
+    evaluator: Evaluator,
 ) -> Flow:
     """Bind the inputs of a block in its scope, and give what its first step starts from.
 
     Inputs that do not fit are reported and become broken flows.
     """
-    declared = [each.name for each in target.block.inputs]
+    diagnostics = evaluator.diagnostics
+    inputs = kept_inputs(target.block, inner, variables, evaluator)
+    if not inputs:
+        return BROKEN
+    declared = [each.name for each in inputs]
     flows: dict[str, Flow] = {}
     if use.inputs.flow.broken:
         flows = dict.fromkeys(declared, BROKEN)
@@ -119,7 +148,7 @@ def block_inputs(
             notes=("name them with 'from'",) if missing else (),
         )
         flows = dict.fromkeys(declared, BROKEN)
-    for each in target.block.inputs:
+    for each in inputs:
         inner.named[each.name] = Named(flows[each.name], each.span)
     return flows[declared[0]]
 

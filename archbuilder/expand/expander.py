@@ -314,7 +314,7 @@ class Expander:
                 notes=("raise it with the limit 'block_depth'",),
             )
             return BROKEN
-        first = block_inputs(target, call, use, inner, self._diagnostics)
+        first = block_inputs(target, call, use, inner, variables, self._evaluator)
         self._active.append(block)
         with self._diagnostics.inside(inner.frame):
             last = self.steps(block.steps, inner, first, variables)

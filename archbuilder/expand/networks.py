@@ -10,7 +10,7 @@ from archbuilder import catalogue
 from archbuilder.decode.form import describe
 from archbuilder.document import Block, Input
 from archbuilder.errors import Diagnostics, nearest
-from archbuilder.expand.blocks import block_outputs
+from archbuilder.expand.blocks import block_outputs, kept_inputs
 from archbuilder.expand.counting import check_size
 from archbuilder.expand.expander import Expander
 from archbuilder.expand.flow import Flow
@@ -63,12 +63,15 @@ def _expand_network(
 ) -> Graph | None:
     errors = evaluator.diagnostics.error_count
     scope = Scope(file=file, path="", shares=None, frame=None, depth=0)
-    inputs = [_input(each, variables, evaluator) for each in block.inputs]
-    for each in block.inputs:
+    kept = kept_inputs(block, scope, variables, evaluator)
+    if not kept:
+        return None
+    inputs = [_input(each, variables, evaluator) for each in kept]
+    for each in kept:
         scope.named[each.name] = Named(Flow((Ref(each.name),)), each.span)
     check_size(block, file, variables, evaluator)
     expander = Expander(evaluator)
-    first = Flow((Ref(block.inputs[0].name),))
+    first = Flow((Ref(kept[0].name),))
     last = expander.steps(block.steps, scope, first, variables)
     flow = block_outputs(block, scope, last, variables, evaluator)
     whole = [each for each in inputs if each is not None]

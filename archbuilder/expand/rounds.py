@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from archbuilder.decode.form import describe
-from archbuilder.document import Loop, Step
+from archbuilder.document import Input, Loop, Step
 from archbuilder.errors import BlueprintError
 from archbuilder.tree import Plain, Scalar, Sequence, plain
 from archbuilder.values import Evaluator, Value, Variables
@@ -40,14 +40,14 @@ def rounds(
 
 
 def is_kept(
-    step: Step,
+    part: Step | Input,
     variables: Variables,
     evaluator: Evaluator,
 ) -> bool | None:
-    """Whether `when` keeps the step; None after a mistake, which is reported."""
-    if step.condition is None:
+    """Whether `when` keeps a step or an input; None after a mistake, which is reported."""
+    if part.condition is None:
         return True
-    tree = evaluator.evaluate(step.condition, variables)
+    tree = evaluator.evaluate(part.condition, variables)
     if tree is None:
         return None
     if isinstance(tree, Scalar) and isinstance(tree.value, bool):

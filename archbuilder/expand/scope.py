@@ -130,7 +130,7 @@ class Scope:
         notes: tuple[str, ...] = ()
         suggestion = None
         if name in self.left_out:
-            notes = (f"the step of this name at {self.left_out[name]} was left out by its 'when'",)
+            notes = (f"what has this name at {self.left_out[name]} was left out by its 'when'",)
         elif len(self.unnamed_blocks.get(base, ())) > 1:
             notes = (f"there are several steps '{base}'; give the one that is meant a 'name'",)
         elif base in self.generated:

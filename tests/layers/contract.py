@@ -39,6 +39,8 @@ class Row:
 
 ROWS = (
     Row(layers.Bias, {"bias_initializer": keras.initializers.Constant(0.5)}),
+    Row(layers.CapsuleLength, masks=False),
+    Row(layers.CapsuleMask, masks=False),
     Row(layers.ClassToken, {"embeddings_initializer": keras.initializers.Constant(0.5)}, longer=1),
     Row(
         layers.LearnedPositions,
@@ -66,5 +68,19 @@ ROWS = (
         masks=False,
     ),
     Row(layers.Maxout, {"units": 5, "pieces": 3}),
+    Row(
+        layers.RoutedCapsules,
+        {
+            "capsules": 3,
+            "dimension": 4,
+            "iterations": 2,
+            "use_bias": True,
+            "kernel_initializer": keras.initializers.RandomNormal(stddev=0.5),
+            "bias_initializer": keras.initializers.Constant(0.5),
+        },
+        open_shape=(None, 6, 8),
+        masks=False,
+    ),
     Row(layers.SinusoidalPositions, {"base": 100.0}),
+    Row(layers.Squash),
 )
