@@ -166,11 +166,20 @@ def test_a_narrow_terminal_gets_numbers_for_letters(lenet: Path) -> None:
 def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
     """A signal in the middle of the work, which is known to be under way and far from its end."""
     arguments = ("train", "digits_cnn", "--epochs", "100000", "--run", str(tmp_path / "run"))
-    with start(*arguments, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with start(*arguments, env=environment, preexec_fn=hear_interrupts) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("epoch"):
                 break
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate()
+        try:
+            _, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert (process.returncode, err.strip()) == (application.INTERRUPTED, "")
+
+
+def hear_interrupts() -> None:
+    """Undo what shells do to programs in the background, and those to their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
