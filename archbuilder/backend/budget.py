@@ -13,11 +13,14 @@ from archbuilder.backend.memory import machine_bytes
 from archbuilder.backend.shapes import shape_text
 from archbuilder.errors import Diagnostics
 from archbuilder.graph import Graph, Node
+from archbuilder.layers.reservoir import Reservoir
 from archbuilder.limits import Limits
 from archbuilder.tables import size
 
 _ORTHOGONAL_WORK: Final = 10**12
 """Operations that making one matrix orthogonal may take: about a minute."""
+_EIGENVALUE_WORK: Final = 10**11
+"""The cube of the units that a reservoir may have: as many as take about a minute."""
 
 
 def check_budget(
@@ -44,27 +47,32 @@ def check_budget(
         _check_sums(graph, analysis, allowed, has, diagnostics)
 
 
-def check_orthogonal(
+def check_work(
     node: Node, variable: keras.Variable, initializer: object, diagnostics: Diagnostics
 ) -> None:
-    """Report a matrix that is to begin orthogonal and is too large for that.
+    """Report a matrix that is to begin with numbers that take too long to compute.
 
     The work grows with the cube of the size: a matrix that fits into memory may take hours.
     """
-    if not isinstance(initializer, keras.initializers.Orthogonal):
-        return
     *rows, columns = variable.shape
-    height = math.prod(rows)
-    short, long = sorted((height, columns))
-    if short * short * long > _ORTHOGONAL_WORK:
-        with diagnostics.inside(node.frame):
-            diagnostics.error(
-                "too-large",
-                f"'{node.name}' ({node.operation}) begins with an orthogonal matrix of"
-                f" {height:,} x {columns:,}, which takes too long to compute",
-                node.span,
-                notes=("choose another initializer, such as glorot_uniform",),
-            )
+    short, long = sorted((math.prod(rows), columns))
+    if isinstance(initializer, keras.initializers.Orthogonal) and (
+        short * short * long > _ORTHOGONAL_WORK
+    ):
+        what = f"an orthogonal matrix of {math.prod(rows):,} x {columns:,}, which takes"
+        note = "choose another initializer, such as glorot_uniform"
+    elif isinstance(initializer, Reservoir) and columns**3 > _EIGENVALUE_WORK:
+        what = f"a reservoir of {columns:,} units, whose eigenvalues take"
+        note = "take fewer units, or several reservoirs side by side"
+    else:
+        return
+    with diagnostics.inside(node.frame):
+        diagnostics.error(
+            "too-large",
+            f"'{node.name}' ({node.operation}) begins with {what} too long to compute",
+            node.span,
+            notes=(note,),
+        )
 
 
 def check_unrolled(

@@ -20,7 +20,7 @@ from archbuilder.backend.analysis import (
     summarise,
 )
 from archbuilder.backend.assembly import Assembly, Made, assemble
-from archbuilder.backend.budget import check_budget, check_orthogonal, check_unrolled
+from archbuilder.backend.budget import check_budget, check_unrolled, check_work
 from archbuilder.backend.initialise import initialise, initializer_of
 from archbuilder.backend.isolation import isolated
 from archbuilder.backend.multiply_adds import Call, multiply_adds
@@ -50,7 +50,7 @@ class Draft:
         for node in self.graph.nodes:
             made = self._assembly.made[node.name]
             for variable in _own_weights(made, seen):
-                check_orthogonal(node, variable, initializer_of(variable), diagnostics)
+                check_work(node, variable, initializer_of(variable), diagnostics)
             if made.layer is not None and made.given:
                 length = next(iter(shape_of(made.given[0].tensor)), None)
                 check_unrolled(node, made.layer, length, limits, diagnostics)

@@ -129,6 +129,10 @@ def _cell(call: Call) -> int:
     return _weights(call.layer.kernel) + _weights(call.layer.recurrent_kernel)
 
 
+def _reservoir_cell(call: Call) -> int:
+    return _weights(call.layer.kernel) + _weights(call.layer.reservoir)
+
+
 def _stacked_cells(call: Call) -> int:
     return sum(multiply_adds(call.inner(cell)) for cell in call.layer.cells)
 
@@ -175,6 +179,7 @@ _FAMILIES: Final[Mapping[Rule, tuple[str, ...]]] = {
     _routed_capsules: ("RoutedCapsules",),
     _reversible_embedding: ("ReversibleEmbedding",),
     _cell: ("SimpleRNNCell", "LSTMCell", "GRUCell"),
+    _reservoir_cell: ("ReservoirCell",),
     _stacked_cells: ("StackedRNNCells",),
     _recurrent: ("RNN", "SimpleRNN", "LSTM", "GRU"),
     _recurrent_convolution: ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),

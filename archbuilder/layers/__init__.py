@@ -11,6 +11,7 @@ from archbuilder.layers.local_response_normalization import LocalResponseNormali
 from archbuilder.layers.max_pooling_with_switches import MaxPoolingWithSwitches2D
 from archbuilder.layers.max_unpooling import MaxUnpooling2D
 from archbuilder.layers.maxout import Maxout
+from archbuilder.layers.reservoir_cell import ReservoirCell
 from archbuilder.layers.routed_capsules import RoutedCapsules
 from archbuilder.layers.sinusoidal_positions import SinusoidalPositions
 from archbuilder.layers.squash import Squash
@@ -25,6 +26,7 @@ __all__ = [
     "MaxPoolingWithSwitches2D",
     "MaxUnpooling2D",
     "Maxout",
+    "ReservoirCell",
     "RoutedCapsules",
     "SinusoidalPositions",
     "Squash",

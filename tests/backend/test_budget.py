@@ -71,6 +71,14 @@ def test_orthogonal_matrices():
     assert "an orthogonal matrix of 20,000 x 80,000" in found.message
 
 
+def test_reservoirs():
+    """The eigenvalues of a reservoir that fits may take hours; an analysis takes none."""
+    cell = {"ReservoirCell": {"units": 5_000}}
+    (found,) = refused(chain((8, 8), ("RNN", {"cell": cell})), Limits(memory_bytes=2**60))
+    assert "a reservoir of 5,000 units" in found.message
+    assert analyse(chain((8, 8), ("RNN", {"cell": cell}))).parameters == 5_000 * 5_009
+
+
 def test_without_limits_everything_is_analysed():
     """An analysis without limits tells the numbers of what could not be built."""
     assert analyse(HUGE).activation_bytes == 32 * 10**9

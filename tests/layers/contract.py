@@ -69,6 +69,22 @@ ROWS = (
     ),
     Row(layers.Maxout, {"units": 5, "pieces": 3}),
     Row(
+        layers.ReservoirCell,
+        {
+            "units": 8,
+            "spectral_radius": 1.1,
+            "density": 0.5,
+            "leak_rate": 0.75,
+            "input_scaling": 0.5,
+            "bias_scaling": 0.25,
+            "seed": 4,
+        },
+        shape=(2, 8),
+        open_shape=(None, 8),
+        beside=(np.linspace(-1, 1, 16, dtype="float32").reshape(2, 8),),
+        masks=False,
+    ),
+    Row(
         layers.RoutedCapsules,
         {
             "capsules": 3,

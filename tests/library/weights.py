@@ -2,7 +2,7 @@
 
 Kernels are scaled by what they take in, so that numbers neither vanish nor explode on their way
 through a deep network; biases and the statistics of batch normalisation are random too, so that a
-mistake in any of them shows.
+mistake in any of them shows. A reservoir is random already, and of a size that keeps it stable.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ def in_order(model: keras.Model, graph: Graph) -> list[keras.Variable]:
 
 
 def fill(weights: Iterable[keras.Variable], seed: int = 7) -> None:
-    """Give random values to all weights."""
+    """Give random values to all weights but reservoirs."""
     generator = np.random.default_rng(seed)
     for weight in weights:
-        weight.assign(_values(weight, generator))
+        if _name(weight) != "reservoir":
+            weight.assign(_values(weight, generator))
 
 
 def relative_error(given: np.ndarray, expected: np.ndarray) -> float:
@@ -54,8 +55,12 @@ def _is_number(weight: keras.Variable) -> bool:
     return weight.dtype.startswith("float")
 
 
+def _name(weight: keras.Variable) -> str:
+    return weight.path.rpartition("/")[2]
+
+
 def _values(weight: keras.Variable, generator: np.random.Generator) -> np.ndarray:
-    name = weight.path.rpartition("/")[2]
+    name = _name(weight)
     normal = generator.standard_normal(weight.shape, dtype=np.float32)
     if name == "kernel":
         return normal * np.float32(np.sqrt(2 / _fan_in(weight)))
