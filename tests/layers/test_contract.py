@@ -55,6 +55,12 @@ def like(row: Row, model: keras.layers.Layer, **arguments: object) -> keras.laye
     return layer
 
 
+def test_every_layer_is_told_of():
+    """The reference of the language names it."""
+    reference = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    assert [name for name in layers.__all__ if f"| `{name}` |" not in reference] == []
+
+
 def test_every_layer_has_a_row():
     """What the package gives is what is tested, and what blueprints can use."""
     assert sorted(row.name for row in ROWS) == sorted(layers.__all__)
