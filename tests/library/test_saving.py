@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -15,6 +16,8 @@ from library.proof import alone, dtype_policy, given
 
 import archbuilder
 from archbuilder import layers
+from archbuilder.graph import Node
+from archbuilder.tree import plain
 
 POLICIES = ("float32", "mixed_bfloat16")
 OPEN = """
@@ -46,7 +49,23 @@ def models(family: str) -> dict[str, keras.Model]:
 def has_a_layer_of_ours(family: str) -> bool:
     """Whether a saved model of it needs `import archbuilder`."""
     graphs = archbuilder.load(family).graphs(**FAMILIES[family].form).values()
-    return any(hasattr(layers, node.operation) for graph in graphs for node in graph.nodes)
+    named = {name for graph in graphs for node in graph.nodes for name in names(node)}
+    return bool(named & set(layers.__all__))
+
+
+def names(node: Node) -> Iterator[str]:
+    """The layer of a node, and what is named in its arguments: the cell of an RNN."""
+    yield node.operation
+    waiting = [plain(each.value) for each in node.arguments]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield from value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str):
+            yield value
 
 
 def save(family: str, folder: Path) -> list[str]:
