@@ -17,9 +17,9 @@ HEAD: Final = """\
 # Proofs
 
 Networks of the library at published sizes, with the same random weights as an independent
-implementation: those that were compared when this page was last written. The difference is the largest between any two outputs, as a part of the largest
-output, in float32; `make proofs` fails above 0.00001. Seconds are those of one processor core or
-two, and are here to say what to expect.
+implementation: those that were compared when this page was last written. The difference is the
+largest between any two outputs, as a part of the largest output, in float32; `make proofs` fails
+above 0.00001. Seconds are those of one processor core or two, and are here to say what to expect.
 
 | blueprint | compared with | difference | seconds |
 |---|---|---:|---:|
