@@ -100,6 +100,13 @@ class RunError(ArchbuilderError):
     exit_code = 1
 
 
+class StoppedError(ArchbuilderError):
+    """A run was told to stop, kept what it had, and can go on."""
+
+    exit_code = 75
+    """What sysexits.h calls a temporary failure, so that a supervisor knows to start it again."""
+
+
 class InternalError(Exception):
     """A mistake of archbuilder itself."""
 

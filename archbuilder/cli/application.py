@@ -80,7 +80,10 @@ def application(console: Console, debug: bool) -> None:  # noqa: FBT001 - click 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit code: 0 fine, 1 the run failed, 2 the input is wrong."""
+    """Run the command and give its exit code: 0 fine, 1 the run failed, 2 the input is wrong.
+
+    A run that was told to stop, and can go on, gives 75.
+    """
     prepare_streams()
     console = Console(tuple(sys.argv[1:] if arguments is None else arguments))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
@@ -12,13 +13,14 @@ import click
 from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.options import Wanted, takes_blueprint
+from archbuilder.cli.options import Wanted, takes_choice
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.errors import UsageError
+from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
 from archbuilder.graph import Graph
 from archbuilder.recipe import DataSpec, Recipe, TrainingSpec, data_from_path, read_recipe
 from archbuilder.recipe.file import read_recipe_file
+from archbuilder.recipe.record import BLUEPRINT, read_record
 from archbuilder.recipe.spec import Distribution
 
 RUNS: Final = Path("runs")
@@ -42,6 +44,7 @@ class _Changes(TypedDict):
         "archbuilder train digits_cnn --epochs 3 --run runs/short",
         "archbuilder train lenet.yaml --recipe mnist.yaml",
         "archbuilder train lenet.yaml --data mnist/ --seed 7",
+        "archbuilder train --resume runs/lenet-1",
     ),
 )
 @click.option(
@@ -74,44 +77,100 @@ class _Changes(TypedDict):
     type=click.Path(path_type=Path),
     help="A new folder for the trained model and the record; runs/NAME-1 and so on if not given.",
 )
-@takes_blueprint
+@click.option(
+    "--resume",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="Go on with the run in this folder, in place of a blueprint.",
+)
+@click.argument("blueprint", required=False)
+@takes_choice
 @click.pass_obj
 def train_command(
     console: Console,
     /,
     *,
     wanted: Wanted,
-    blueprint: str,
+    blueprint: str | None,
     recipe: Path | None,
     data: str | None,
     folder: Path | None,
+    resume: Path | None,
     **changes: Unpack[_Changes],
 ) -> None:
     """Train what a blueprint describes.
 
     What on, and how, stands in the blueprint under 'data' and 'training', or in a recipe. The
-    trained model and a record of the run go to a folder.
+    trained model and a record of the run go to a folder. A run that was broken off goes on with
+    --resume.
     """
-    loaded = wanted.load(blueprint)
-    graphs = loaded.graphs(variant=wanted.variant_of(loaded), **wanted.params)
-    spec = _recipe(loaded, graphs, wanted, recipe)
-    examples = _examples(spec, data)
-    training = _training(spec, changes)
+    if resume is not None:
+        begun = _begun(resume, wanted, changes, (blueprint, recipe, data, folder))
+    elif blueprint is not None:
+        begun = _new(blueprint, wanted, changes, recipe, data)
+    else:
+        raise UsageError("there is no BLUEPRINT to train, and no run to --resume")
     import_tensorflow()
     # Training is behind the wall: it imports TensorFlow.
     from archbuilder.training import Origin, RunFolder, train  # noqa: PLC0415
 
-    run = RunFolder.numbered(RUNS, loaded.name) if folder is None else RunFolder.at(folder)
-    text = loaded.expand(variant=wanted.variant_of(loaded), **wanted.params)
+    if resume is not None:
+        run = RunFolder.again(resume)
+    else:
+        run = RunFolder.numbered(RUNS, begun.name) if folder is None else RunFolder.at(folder)
     train(
-        graphs,
-        examples,
-        training,
+        begun.graphs,
+        begun.data,
+        begun.training,
         run,
-        origin=Origin(text, ("archbuilder", *console.arguments), wanted.allow),
+        origin=Origin(begun.text, ("archbuilder", *console.arguments), begun.allow),
         limits=wanted.limits,
         report=lambda line: console.say(for_terminal(line)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What a run is begun with."""
+
+    name: str
+    graphs: Mapping[str, Graph]
+    data: DataSpec
+    training: TrainingSpec
+    text: str
+    """The blueprint with everything resolved."""
+    allow: tuple[Path, ...]
+
+
+def _new(
+    blueprint: str, wanted: Wanted, changes: _Changes, recipe: Path | None, data: str | None
+) -> _Begun:
+    loaded = wanted.load(blueprint)
+    variant = wanted.variant_of(loaded)
+    graphs = loaded.graphs(variant=variant, **wanted.params)
+    spec = _recipe(loaded, graphs, wanted, recipe)
+    text = loaded.expand(variant=variant, **wanted.params)
+    examples, training = _examples(spec, data), _training(spec, changes)
+    return _Begun(loaded.name, graphs, examples, training, text, wanted.allow)
+
+
+def _begun(
+    run: Path, wanted: Wanted, changes: _Changes, others: tuple[str | Path | None, ...]
+) -> _Begun:
+    """What a run was begun with, which goes on as it was but for a few things."""
+    if any(each is not None for each in others) or wanted.params or wanted.variant:
+        raise UsageError("a run that goes on has its blueprint, its data and its folder already")
+    if changes["batch_size"] is not None or changes["seed"] is not None:
+        raise UsageError("a run goes on with the batch size and the seed that it began with")
+    path = run / BLUEPRINT
+    if not path.is_file():
+        raise UsageError(f"{shown(str(run), 200)} is not the folder of a run")
+    loaded = wanted.load(path)
+    graphs = loaded.graphs()
+    recorded = read_record(run, graphs, wanted.limits)
+    training = _changed(recorded.training, changes)
+    text = path.read_text(encoding="utf-8")
+    return _Begun(loaded.name, graphs, recorded.data, training, text, recorded.allow)
 
 
 def _recipe(
@@ -146,6 +205,10 @@ def _training(recipe: Recipe, changes: _Changes) -> TrainingSpec:
             "the blueprint does not say how to train, at least with which 'loss'; give it a "
             "section 'training', or give a file that has one with --recipe"
         )
+    return _changed(spec, changes)
+
+
+def _changed(spec: TrainingSpec, changes: _Changes) -> TrainingSpec:
     seed = changes["seed"]
     return dataclasses.replace(
         spec,

@@ -24,12 +24,13 @@ def data_from_path(text: str) -> DataSpec:
         UsageError: if it is none of these.
     """
     if text == "digits":
-        return DataSpec(Digits())
+        return DataSpec(Digits(), given=text)
     path = Path(text)
+    given = str(path.absolute())
     if path.suffix == ".npz":
-        return DataSpec(Npz(DataFile(text)))
+        return DataSpec(Npz(DataFile(text)), given=given)
     if path.suffix == ".csv":
-        return DataSpec(Csv(DataFile(text)))
+        return DataSpec(Csv(DataFile(text)), given=given)
     if path.is_dir():
         return _idx_folder(path)
     hint = "; did you mean 'digits'?" if nearest(text, ["digits"]) else ""
@@ -48,7 +49,8 @@ def _idx_folder(folder: Path) -> DataSpec:
     if not found:
         expected = " and ".join(_IDX_NAMES[0])
         raise UsageError(f"the folder {shown(str(folder), 200)} has no files {expected} (or .gz)")
-    return DataSpec(found[0], found[1] if len(found) > 1 else None)
+    validation = found[1] if len(found) > 1 else None
+    return DataSpec(found[0], validation, given=str(folder.absolute()))
 
 
 def _existing(folder: Path, name: str) -> Path | None:

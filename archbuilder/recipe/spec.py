@@ -71,12 +71,14 @@ DataSource: TypeAlias = Digits | Npz | Idx | Csv
 class DataSpec:
     """Examples to train on. Without `validation`, a share of them is held out (see `training`).
 
-    Files that a blueprint names lie in the `folder` of the blueprint.
+    Files that a blueprint names lie in the `folder` of the blueprint. `given` is what the person at
+    the command line named.
     """
 
     train: DataSource
     validation: DataSource | None = None
     folder: Path | None = None
+    given: str | None = None
 
 
 Metrics: TypeAlias = Mapping[str, tuple[Tree, ...]]
@@ -125,6 +127,8 @@ class TrainingSpec:
     """The share of the examples that is held out where the data has no validation set."""
     seed: int = 0
     distribute: Distribution = "auto"
+    checkpoint_seconds: float = 30
+    """How often the run is kept; 0 after every step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ from archbuilder.recipe.spec import Distribution, Objective, Ridge, Supervised, 
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree, plain
 from archbuilder.tree import Sequence as SequenceTree
 
+_STEPWISE: Final = ("epochs", "checkpoint_seconds")
+"""What an objective that is trained step by step has."""
 _OBJECTIVES: Final[dict[str, tuple[str, ...]]] = {
-    "supervised": ("loss", "loss_weights", "optimizer", "metrics", "epochs"),
+    "supervised": ("loss", "loss_weights", "optimizer", "metrics", *_STEPWISE),
     "ridge": ("metrics",),
 }
 """What stands in `training` with each objective, beside what stands there with all of them."""
@@ -35,8 +37,9 @@ _PLAIN: Final[dict[str, dict[str, Plain]]] = {
     "validation": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
     "distribute": {"enum": ["auto", "none", "mirrored"]},
+    "checkpoint_seconds": {"type": "number", "minimum": 0, "maximum": 86_400},
 }
-_ALWAYS: Final = ("objective", *(key for key in _PLAIN if key != "epochs"))
+_ALWAYS: Final = ("objective", *(key for key in _PLAIN if key not in _STEPWISE))
 _WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
 _OPTIMIZER: Final = "Adam"
 _SQUARED_ERROR: Final = "MeanSquaredError"
@@ -84,6 +87,9 @@ class _Decoder:
             validation=cast(float, numbers.get("validation", defaults.validation)),
             seed=cast(int, numbers.get("seed", defaults.seed)),
             distribute=cast(Distribution, numbers.get("distribute", defaults.distribute)),
+            checkpoint_seconds=cast(
+                float, numbers.get("checkpoint_seconds", defaults.checkpoint_seconds)
+            ),
         )
 
     def _objective(self, written: Entry | None) -> tuple[str, Mapping | None]:

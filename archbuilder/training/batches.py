@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.training.adapt import Adaptation
+from archbuilder.training.checkpoints import Position
 from archbuilder.training.examples import Numbers
 from archbuilder.training.order import permutation
 from archbuilder.training.targets import Target
@@ -45,8 +46,10 @@ class Table:
         return -(-len(self.rows) // batch_size)
 
 
-def training_batches(table: Table, *, batch_size: int, seed: int, epochs: int) -> tf.data.Dataset:
-    """The batches of all epochs in a row, each epoch in an order of its own."""
+def training_batches(
+    table: Table, start: Position, *, batch_size: int, seed: int, epochs: int
+) -> tf.data.Dataset:
+    """The batches from a position to the end, each epoch in an order of its own."""
 
     def rows_of(epoch: NDArray[np.int64]) -> NDArray[np.int64]:
         return table.rows[permutation(len(table.rows), seed, int(epoch))]
@@ -55,7 +58,7 @@ def training_batches(table: Table, *, batch_size: int, seed: int, epochs: int) -
         rows = tf.ensure_shape(tf.numpy_function(rows_of, [epoch], tf.int64), [len(table.rows)])
         return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
 
-    batches = tf.data.Dataset.range(epochs).flat_map(batches_of)
+    batches = tf.data.Dataset.range(start.epoch, epochs).flat_map(batches_of).skip(start.batch)
     return _prepare(batches, table)
 
 

@@ -10,23 +10,27 @@ NAME.keras         the trained model, one for each network
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Final
 
 from archbuilder.errors import RunError, UsageError, shown
+from archbuilder.recipe.record import RECORD
 from archbuilder.tree import Plain
 
 Row = Mapping[str, float]
 """The numbers of one epoch by name."""
 
+_LOCK: Final = ".lock"
 _OUTSIDE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -80,6 +84,33 @@ class RunFolder:
             )
         return cls(path)
 
+    @classmethod
+    def again(cls, path: Path) -> RunFolder:
+        """The folder of a run that was begun before.
+
+        Raises:
+            UsageError: if there is none.
+        """
+        if not (path / RECORD).is_file():
+            raise UsageError(f"{shown(str(path), 200)} is not the folder of a run")
+        return cls(path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder, until this one or its process ends.
+
+        Raises:
+            UsageError: if another run is in it.
+            RunError: if it cannot be locked.
+        """
+        path = self.path / _LOCK
+        try:
+            with path.open("w", encoding="utf-8") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield
+        except BlockingIOError:
+            raise UsageError(f"another run is in {shown(str(self.path), 200)}") from None
+
     def model_file(self, network: str) -> Path:
         """Where the model of a network is saved."""
         return self.path / f"{_OUTSIDE.sub('_', network)}.keras"
@@ -109,21 +140,23 @@ class RunFolder:
         """
         self.write_text(name, json.dumps(value, indent=2) + "\n")
 
+    def write_history(self, rows: Sequence[Row]) -> None:
+        """Begin both histories with these rows, in place of what is in them.
+
+        Raises:
+            RunError: if they cannot be written.
+        """
+        for name, text in _histories(rows, head=True).items():
+            self.write_text(name, text)
+
     def add_history(self, row: Row, *, first: bool) -> None:
         """Add the numbers of an epoch to both histories.
 
         Raises:
             RunError: if they cannot be written.
         """
-        # JSON has no word for NaN.
-        numbers = {name: value if math.isfinite(value) else None for name, value in row.items()}
-        self._append("history.jsonl", json.dumps(numbers) + "\n")
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(row), lineterminator="\n")
-        if first:
-            writer.writeheader()
-        writer.writerow(row)
-        self._append("history.csv", text.getvalue())
+        for name, text in _histories([row], head=first).items():
+            self._append(name, text)
 
     def _append(self, name: str, text: str) -> None:
         path = self.path / name
@@ -132,6 +165,23 @@ class RunFolder:
                 file.write(text)
         except OSError as error:
             raise _cannot("write", path, error) from error
+
+
+def _histories(rows: Sequence[Row], *, head: bool) -> dict[str, str]:
+    """Rows as the text of each history, by its file; `head` is the line of names."""
+    table = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+        if head:
+            writer.writeheader()
+        writer.writerows(rows)
+    # JSON has no word for NaN.
+    plain = [
+        {name: value if math.isfinite(value) else None for name, value in row.items()}
+        for row in rows
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in plain)
+    return {"history.jsonl": lines, "history.csv": table.getvalue()}
 
 
 def _cannot(what: str, path: Path, error: OSError) -> RunError:

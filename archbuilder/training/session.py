@@ -12,6 +12,7 @@ from archbuilder.errors import InternalError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.spec import TrainingSpec
+from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import Examples
 from archbuilder.training.run import Row, RunFolder
@@ -31,6 +32,7 @@ class Session:
     placement: Placement
     limits: Limits
     run: RunFolder
+    checkpoints: Checkpoints
     report: Report
 
     def objective(self, kind: type[_Objective]) -> _Objective:

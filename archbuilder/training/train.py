@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
+import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from archbuilder.backend.saving import save_model
-from archbuilder.errors import ArchbuilderError
+from archbuilder.errors import ArchbuilderError, StoppedError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.recipe.spec import (
-    Csv,
-    DataFile,
-    DataSpec,
-    Digits,
-    Idx,
-    Npz,
-    Ridge,
-    Supervised,
-    TrainingSpec,
-)
+from archbuilder.recipe.record import BLUEPRINT, RECORD, encode_recipe
+from archbuilder.recipe.spec import DataSpec, TrainingSpec
+from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import place
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
@@ -37,10 +30,10 @@ from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.sources import load_source
 from archbuilder.training.watching import Report, told
-from archbuilder.tree import Mapping as MappingTree
-from archbuilder.tree import Plain, Scalar, plain
-from archbuilder.tree import Sequence as SequenceTree
+from archbuilder.tree import Plain
 from archbuilder.version import __version__
+
+_MAY_CHANGE: Final = ("epochs", "distribute", "checkpoint_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,52 +76,62 @@ def train(
     """Train the networks of a blueprint, and save them in the folder of the run.
 
     `report` is given each line that the user should see while it goes on. The seed decides the
-    first weights, the order of the examples and which of them are held out.
+    first weights, the order of the examples and which of them are held out. In the folder of a run
+    that was broken off, training goes on from its newest checkpoint, and on a CPU comes to the same
+    weights as if nothing had happened.
 
     Raises:
         BlueprintError: if a network does not fit the machine, or names a file that it may not.
-        UsageError: if the objective cannot train these networks.
+        UsageError: if the objective cannot train these networks, or another run has the folder.
         RunError: if the data is missing, damaged or does not fit, or the training fails.
+        StoppedError: if the process was told to stop (SIGTERM); the run can go on.
     """
     origin = origin or Origin()
-    record = _record(data, training, origin)
-    if origin.blueprint:
-        run.write_text("blueprint.yaml", origin.blueprint)
-    run.write_json("run.json", record)
-    begun = time.monotonic()
-    try:
-        placement = place(training.distribute, training.batch_size)
-        report(f"devices: {placement.remark}")
-        record["devices"] = placement.remark
-        opener = Opener(data.folder or Path(), origin.allow)
-        examples = load_source(data.train, opener)
-        validation = load_source(data.validation, opener) if data.validation else None
-        keras.utils.set_random_seed(training.seed)
-        objective = OBJECTIVES[type(training.objective)]
-        outcome = objective(
-            Session(
-                graphs,
-                examples,
-                validation,
-                training,
-                placement,
-                limits or Limits(),
-                run,
-                report,
-            )
-        )
-        files = _save(outcome, run)
-    except ArchbuilderError as error:
-        run.write_json("run.json", {**record, "status": "failed", "reason": str(error)})
-        raise
-    except KeyboardInterrupt:
-        run.write_json("run.json", {**record, "status": "interrupted"})
-        raise
-    record["seconds"] = round(time.monotonic() - begun, 1)
-    record["held_out"] = dict(outcome.held_out)
-    run.write_json("run.json", {**record, "status": "finished"})
+    with run.locked():
+        record = _record(data, training, origin)
+        if origin.blueprint:
+            run.write_text(BLUEPRINT, origin.blueprint)
+        run.write_json(RECORD, record)
+        begun = time.monotonic()
+        try:
+            session = _session(graphs, data, training, run, origin, limits or Limits(), report)
+            record["devices"] = session.placement.remark
+            outcome = OBJECTIVES[type(training.objective)](session)
+            files = _save(outcome, run)
+        except ArchbuilderError as error:
+            status = "stopped" if isinstance(error, StoppedError) else "failed"
+            run.write_json(RECORD, {**record, "status": status, "reason": str(error)})
+            raise
+        except KeyboardInterrupt:
+            run.write_json(RECORD, {**record, "status": "interrupted"})
+            raise
+        record["seconds"] = round(time.monotonic() - begun, 1)
+        record["held_out"] = dict(outcome.held_out)
+        run.write_json(RECORD, {**record, "status": "finished"})
     _tell(outcome, files, report)
     return RunResult(run.path, outcome.models, files, outcome.history, outcome.held_out)
+
+
+def _session(
+    graphs: Mapping[str, Graph],
+    data: DataSpec,
+    training: TrainingSpec,
+    run: RunFolder,
+    origin: Origin,
+    limits: Limits,
+    report: Report,
+) -> Session:
+    placement = place(training.distribute, training.batch_size)
+    report(f"devices: {placement.remark}")
+    opener = Opener(data.folder or Path(), origin.allow)
+    examples = load_source(data.train, opener)
+    validation = load_source(data.validation, opener) if data.validation else None
+    keras.utils.set_random_seed(training.seed)
+    recipe = encode_recipe(data, training, origin.allow)
+    checkpoints = Checkpoints(run.path, _fingerprint(origin.blueprint, recipe))
+    return Session(
+        graphs, examples, validation, training, placement, limits, run, checkpoints, report
+    )
 
 
 def _save(outcome: Outcome, run: RunFolder) -> dict[str, Path]:
@@ -152,8 +155,7 @@ def _record(data: DataSpec, training: TrainingSpec, origin: Origin) -> dict[str,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(origin.command),
         "seed": training.seed,
-        "data": _plain(data),
-        "training": _plain(training),
+        "recipe": encode_recipe(data, training, origin.allow),
         "versions": {
             "archbuilder": __version__,
             "keras": keras.__version__,
@@ -164,23 +166,12 @@ def _record(data: DataSpec, training: TrainingSpec, origin: Origin) -> dict[str,
     }
 
 
-def _plain(value: object) -> Plain:
-    """Part of a recipe as plain data; places in files are left out."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Scalar | SequenceTree | MappingTree):
-        return plain(value)
-    if isinstance(value, DataFile):
-        return value.path
-    if isinstance(value, Digits | Npz | Idx | Csv | Supervised | Ridge):
-        return {type(value).__name__.lower(): _fields(value)}
-    if isinstance(value, Path):
-        return str(value)
-    return _fields(value) if dataclasses.is_dataclass(value) else cast(Plain, value)
+def _fingerprint(blueprint: str, recipe: Mapping[str, Plain]) -> str:
+    """A text that is another one where a checkpoint cannot be gone on from.
 
-
-def _fields(value: object) -> dict[str, Plain]:
-    named = dataclasses.fields(cast(DataSpec, value))
-    return {each.name: _plain(getattr(value, each.name)) for each in named}
+    A run may go on for more epochs, on other devices, and be kept more or less often.
+    """
+    training = cast(dict[str, Plain], recipe["training"])
+    kept = {key: value for key, value in training.items() if key not in _MAY_CHANGE}
+    text = json.dumps([blueprint, {**recipe, "training": kept}], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import keras
 
 from archbuilder.errors import RunError
+from archbuilder.training.checkpoints import Position
 from archbuilder.training.run import Row, RunFolder
 
 Report = Callable[[str], None]
@@ -33,9 +34,12 @@ def told(numbers: Row) -> str:
 class EpochWriter(keras.callbacks.Callback):
     """Writes the numbers of every epoch to the run's folder and to the user."""
 
-    def __init__(self, run: RunFolder, epochs: int, report: Report) -> None:
+    def __init__(
+        self, run: RunFolder, epochs: int, report: Report, rows: Sequence[Row] = ()
+    ) -> None:
         super().__init__()
-        self.rows: list[Row] = []
+        self.rows: list[Row] = list(rows)
+        run.write_history(self.rows)
         self._run = run
         self._epochs = epochs
         self._report = report
@@ -51,7 +55,7 @@ class EpochWriter(keras.callbacks.Callback):
         numbers = {name: float(value) for name, value in sorted((logs or {}).items())}
         row: Row = {"epoch": epoch + 1, "seconds": round(seconds, 3), **numbers}
         self.rows.append(row)
-        self._run.add_history(row, first=epoch == 0)
+        self._run.add_history(row, first=len(self.rows) == 1)
         held_out = {
             name.removeprefix(HELD_OUT): value
             for name, value in numbers.items()
@@ -67,14 +71,15 @@ class EpochWriter(keras.callbacks.Callback):
 class FiniteLoss(keras.callbacks.Callback):
     """Stops a run whose loss is no number any more, before its weights are taken for a result."""
 
-    def __init__(self) -> None:
+    def __init__(self, position: Position, steps: int) -> None:
         super().__init__()
-        self._epoch = 0
-        self._step = 0
+        self._first = position
+        self._steps = steps
+        self._position = position
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """Note the epoch."""
-        self._epoch = epoch
+        self._position = Position(epoch, self._first.batch if epoch == self._first.epoch else 0)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Look at the loss of a step.
@@ -82,10 +87,11 @@ class FiniteLoss(keras.callbacks.Callback):
         Raises:
             RunError: if it is NaN or infinite.
         """
-        self._step += 1
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
+            number = self._position.batch + batch + 1
+            step = self._position.epoch * self._steps + number
             raise RunError(
-                f"the loss became {loss} at step {self._step} (epoch {self._epoch + 1}, batch"
-                f" {batch + 1}); a lower learning rate, or inputs of smaller numbers, may help"
+                f"the loss became {loss} at step {step} (epoch {self._position.epoch + 1}, batch"
+                f" {number}); a lower learning rate, or inputs of smaller numbers, may help"
             )

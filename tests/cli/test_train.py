@@ -44,7 +44,7 @@ def test_a_recipe_beside_the_blueprint(run: Run, perceptron: Path, tmp_path: Pat
     assert (result.code, result.err) == (0, "")
     record = json.loads((folder / "run.json").read_text())
     assert record["command"] == ["archbuilder", *map(str, arguments)]
-    training = record["training"]
+    training = record["recipe"]["training"]
     assert (training["epochs"], training["batch_size"], training["seed"]) == (1, 256, 3)
     assert (folder / "perceptron.keras").is_file()
     assert f"saved: {folder}/perceptron.keras" in result.out

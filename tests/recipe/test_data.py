@@ -78,9 +78,11 @@ def test_mistakes_have_a_code(value: Plain, code: str, message: str):
 class TestCommandLine:
     def test_names_and_files(self):
         """`--data` takes a set that ships with archbuilder, or a file by its ending."""
-        assert data_from_path("digits") == DataSpec(Digits())
-        assert data_from_path("/x/a.npz") == DataSpec(Npz(DataFile("/x/a.npz")))
-        assert data_from_path("a.csv") == DataSpec(Csv(DataFile("a.csv")))
+        assert data_from_path("digits") == DataSpec(Digits(), given="digits")
+        npz = DataSpec(Npz(DataFile("/x/a.npz")), given="/x/a.npz")
+        assert data_from_path("/x/a.npz") == npz
+        csv = DataSpec(Csv(DataFile("a.csv")), given=str(Path("a.csv").absolute()))
+        assert data_from_path("a.csv") == csv
 
     def test_folder_of_mnist(self, tmp_path: Path):
         """A folder with the files of MNIST gives its test set for validation."""
@@ -89,7 +91,7 @@ class TestCommandLine:
             (tmp_path / f"{name}-ubyte.gz").write_bytes(b"")
         spec = data_from_path(str(tmp_path))
         files = [DataFile(str(tmp_path / f"{name}-ubyte.gz")) for name in names]
-        assert spec == DataSpec(Idx(*files[:2]), Idx(*files[2:]))
+        assert spec == DataSpec(Idx(*files[:2]), Idx(*files[2:]), given=str(tmp_path))
 
     def test_anything_else_is_refused(self, tmp_path: Path):
         """What is none of these is answered with what would be."""

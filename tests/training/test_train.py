@@ -76,6 +76,8 @@ def test_the_folder_tells_everything(tmp_path: Path):
         "history.csv",
         "history.jsonl",
         "net.keras",
+        "checkpoints",
+        ".lock",
     }
     record = json.loads((result.folder / "run.json").read_text())
     assert record["status"] == "finished"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import keras
 import tensorflow as tf
 
 from archbuilder.backend import build
 from archbuilder.backend.objects import build_object
-from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import Supervised
+from archbuilder.recipe.spec import Supervised, TrainingSpec
 from archbuilder.training.batches import plain_batches, training_batches
+from archbuilder.training.fit import Task, fit, held_out
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.tables import Tables, make_tables, only_network
-from archbuilder.training.watching import HELD_OUT, EpochWriter, FiniteLoss
 
 
 def train_supervised(session: Session) -> Outcome:
@@ -32,13 +33,22 @@ def train_supervised(session: Session) -> Outcome:
     tables = make_tables(session, graph, model, used, objective.loss)
     for remark in tables.remarks:
         session.report(remark)
-    history = _fit(model, tables, session)
-    held_out = {
-        key.removeprefix(HELD_OUT): value
-        for key, value in history[-1].items()
-        if key.startswith(HELD_OUT)
-    }
-    return Outcome({name: model}, history, held_out)
+    held = 0 if tables.held_out is None else len(tables.held_out.rows)
+    session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
+    history = fit(_task(model, tables, session.spec), session)
+    return Outcome({name: model}, history, held_out(history))
+
+
+def _task(model: keras.Model, tables: Tables, spec: TrainingSpec) -> Task:
+    size = spec.batch_size
+    return Task(
+        model,
+        partial(
+            training_batches, tables.train, batch_size=size, seed=spec.seed, epochs=spec.epochs
+        ),
+        tables.train.steps(size),
+        None if tables.held_out is None else plain_batches(tables.held_out, batch_size=size),
+    )
 
 
 def _compile(model: keras.Model, spec: Supervised) -> None:
@@ -58,41 +68,3 @@ def _compile(model: keras.Model, spec: Supervised) -> None:
         # XLA halves the speed of small networks on a processor, and wins on a GPU.
         jit_compile="auto" if on_gpu else False,
     )
-
-
-def _fit(model: keras.Model, tables: Tables, session: Session) -> tuple[dict[str, float], ...]:
-    spec, report = session.spec, session.report
-    held = 0 if tables.held_out is None else len(tables.held_out.rows)
-    report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
-    batches = training_batches(
-        tables.train, batch_size=spec.batch_size, seed=spec.seed, epochs=spec.epochs
-    )
-    validation = (
-        None
-        if tables.held_out is None
-        else plain_batches(tables.held_out, batch_size=spec.batch_size)
-    )
-    writer = EpochWriter(session.run, spec.epochs, report)
-    try:
-        model.fit(
-            batches,
-            epochs=spec.epochs,
-            steps_per_epoch=tables.train.steps(spec.batch_size),
-            validation_data=validation,
-            callbacks=[FiniteLoss(), writer],
-            shuffle=False,  # the batches come in our own order
-            verbose=0,
-        )
-    except tf.errors.ResourceExhaustedError as error:
-        raise RunError(
-            "the memory is too small for this network and batch; lower 'batch_size'"
-        ) from error
-    except (ValueError, TypeError, tf.errors.OpError) as error:
-        raise RunError(f"Keras stopped the training: {_reason(error)}") from error
-    return tuple(dict(row) for row in writer.rows)
-
-
-def _reason(error: Exception) -> str:
-    """The first line of Keras's message, safe to print."""
-    lines = str(error).strip().splitlines()
-    return shown(lines[0], 300) if lines else type(error).__name__

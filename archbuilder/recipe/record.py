@@ -1,0 +1,116 @@
+"""A recipe as plain data, for the record of a run, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias, cast
+
+from archbuilder.errors import UsageError, shown
+from archbuilder.graph import Graph
+from archbuilder.limits import Limits
+from archbuilder.recipe.given import data_from_path
+from archbuilder.recipe.reading import decode_recipe
+from archbuilder.recipe.spec import DataFile, DataSource, DataSpec, Ridge, TrainingSpec
+from archbuilder.tree import Mapping as MappingTree
+from archbuilder.tree import Plain, Scalar, Source, Span, from_plain, plain
+from archbuilder.tree import Sequence as SequenceTree
+
+RECORD: Final = "run.json"
+"""The file of a run that has it."""
+BLUEPRINT: Final = "blueprint.yaml"
+"""The file of a run that has the blueprint with everything resolved."""
+
+_Fields: TypeAlias = dict[str, Plain]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a run was begun with."""
+
+    data: DataSpec
+    training: TrainingSpec
+    allow: tuple[Path, ...]
+    """Folders that its data files may lie in, beside their own."""
+
+
+def encode_recipe(data: DataSpec, training: TrainingSpec, allow: Sequence[Path]) -> _Fields:
+    """A recipe as plain data: what `decode_record` takes."""
+    encoded: _Fields = {"training": _training(training)}
+    if data.given is not None:
+        return {"given": data.given, **encoded}
+    return {
+        "data": {
+            name: _source(source)
+            for name, source in (("train", data.train), ("validation", data.validation))
+            if source is not None
+        },
+        "folder": str((data.folder or Path()).absolute()),
+        "allow": [str(folder.absolute()) for folder in allow],
+        **encoded,
+    }
+
+
+def read_record(run: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recorded:
+    """The recipe in the folder of a run, for its networks.
+
+    Raises:
+        UsageError: if there is no record of a run, or it is damaged.
+        BlueprintError: with the mistakes in it.
+    """
+    path = run / RECORD
+    try:
+        text = path.read_text(encoding="utf-8")
+        fields = json.loads(text)["recipe"]
+        training = fields["training"]
+        folder, allow = Path(fields.get("folder", ".")), tuple(map(Path, fields.get("allow", ())))
+    except OSError as error:
+        raise UsageError(
+            f"{shown(str(run), 200)} is not the folder of a run: {RECORD}: {error.strerror}"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(f"{shown(str(path), 200)} is not the record of a run") from None
+    span = Span(Source(str(folder / RECORD), text), 1, 1, 1, 2)
+    data = from_plain(fields.get("data"), span) if "data" in fields else None
+    recipe = decode_recipe(data, from_plain(training, span), graphs, limits)
+    found = data_from_path(str(fields["given"])) if "given" in fields else recipe.data
+    if found is None or recipe.training is None:
+        raise UsageError(f"{shown(str(path), 200)} does not say what the run trains on")
+    return Recorded(found, recipe.training, allow)
+
+
+def _training(spec: TrainingSpec) -> _Fields:
+    fields = _fields(spec)
+    objective = _fields(spec.objective)
+    if isinstance(spec.objective, Ridge):
+        own = {key: objective[key] for key in ("penalty", "washout")}
+        stepless = {key: fields[key] for key in ("batch_size", "validation", "seed", "distribute")}
+        return {**stepless, "objective": {"ridge": own}, "metrics": objective["metrics"]}
+    return {**fields, "objective": "supervised", **objective}
+
+
+def _source(source: DataSource) -> Plain:
+    return {type(source).__name__.lower(): _fields(source) or None}
+
+
+def _fields(value: object) -> _Fields:
+    """The fields of a dataclass that are not None."""
+    named = dataclasses.fields(cast(DataSpec, value))
+    plain_fields = {each.name: _plain(getattr(value, each.name)) for each in named}
+    return {name: each for name, each in plain_fields.items() if each is not None}
+
+
+def _plain(value: object) -> Plain:
+    """Part of a recipe as plain data; places in files are left out."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Scalar | SequenceTree | MappingTree):
+        return plain(value)
+    if isinstance(value, DataFile):
+        return value.path
+    return _fields(value) if dataclasses.is_dataclass(value) else cast(Plain, value)

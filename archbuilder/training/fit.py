@@ -1,0 +1,121 @@
+"""Trains a model with Keras's `fit`, from the beginning or from where a run was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from archbuilder.errors import RunError, shown
+from archbuilder.training.checkpoints import Checkpoint, Position
+from archbuilder.training.keeping import Keeper
+from archbuilder.training.run import Row
+from archbuilder.training.session import Session
+from archbuilder.training.state import restore
+from archbuilder.training.watching import HELD_OUT, EpochWriter, FiniteLoss
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A compiled model, and what it is fed with.
+
+    `batches` gives those from a position to the end of the run, in an order that follows from the
+    seed alone.
+    """
+
+    learner: keras.Model
+    batches: Callable[[Position], tf.data.Dataset]
+    steps: int
+    """The batches of an epoch."""
+    validation: tf.data.Dataset | None = None
+
+
+def fit(task: Task, session: Session) -> tuple[Row, ...]:
+    """Train the model of a task, and give the numbers of every epoch.
+
+    Raises:
+        StoppedError: if the run was told to stop; its checkpoint is kept.
+        RunError: if training fails.
+    """
+    start = _resume(task, session)
+    writer = EpochWriter(session.run, session.spec.epochs, session.report, start.rows)
+    keeper = Keeper(session.checkpoints, writer, session.report, session.spec.checkpoint_seconds)
+    with keeper.watching():
+        for position, until, steps in _legs(start.position, task.steps, session.spec.epochs):
+            keeper.begin(position, start)
+            watching = [FiniteLoss(position, task.steps), writer, keeper]
+            _run(task, position, until, steps, watching)
+    return tuple(writer.rows)
+
+
+def held_out(history: tuple[Row, ...]) -> Row:
+    """The numbers of the held-out examples after the last epoch, under their plain names."""
+    last: Mapping[str, float] = history[-1] if history else {}
+    return {
+        key.removeprefix(HELD_OUT): value for key, value in last.items() if key.startswith(HELD_OUT)
+    }
+
+
+def _resume(task: Task, session: Session) -> Checkpoint:
+    """Bring a model to where the run was stopped; a new run begins at the beginning."""
+    checkpoint = session.checkpoints.newest(session.report)
+    if checkpoint is None:
+        return Checkpoint(Position(), (), {})
+    learner, position = task.learner, checkpoint.position
+    if position.batch:
+        # Keras makes the variables of metrics when it sees the first batch.
+        learner.evaluate(task.batches(position).take(1), verbose=0)
+    with session.placement.scope():
+        learner.optimizer.build(learner.trainable_variables)
+        restore(learner, checkpoint.arrays)
+    batches = f" and {position.batch:,} batches" if position.batch else ""
+    session.report(f"goes on after {position.epoch:,} epochs{batches}")
+    return checkpoint
+
+
+def _legs(start: Position, steps: int, epochs: int) -> list[tuple[Position, int, int]]:
+    """Where each call of `fit` begins, the epoch that it ends with, and its steps an epoch.
+
+    `fit` knows whole epochs only: the rest of one that was broken off is a call of its own.
+    """
+    legs = []
+    if start.batch:
+        legs.append((start, start.epoch + 1, steps - start.batch))
+        start = Position(start.epoch + 1)
+    if start.epoch < epochs:
+        legs.append((start, epochs, steps))
+    return legs
+
+
+def _run(
+    task: Task,
+    position: Position,
+    until: int,
+    steps: int,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    try:
+        task.learner.fit(
+            task.batches(position),
+            initial_epoch=position.epoch,
+            epochs=until,
+            steps_per_epoch=steps,
+            validation_data=task.validation,
+            callbacks=callbacks,
+            shuffle=False,  # the batches come in our own order
+            verbose=0,
+        )
+    except tf.errors.ResourceExhaustedError as error:
+        raise RunError(
+            "the memory is too small for this network and batch; lower 'batch_size'"
+        ) from error
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise RunError(f"Keras stopped the training: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of Keras's message, safe to print."""
+    lines = str(error).strip().splitlines()
+    return shown(lines[0], 300) if lines else type(error).__name__

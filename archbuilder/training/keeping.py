@@ -1,0 +1,128 @@
+"""Keeps a run: commits checkpoints while Keras's `fit` goes on, and stops it when it is told to."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+import keras
+
+from archbuilder.errors import StoppedError
+from archbuilder.training.checkpoints import Checkpoint, Checkpoints, Position
+from archbuilder.training.state import Arrays, collect, restore_metrics
+from archbuilder.training.watching import EpochWriter, Report
+
+_SHARE: Final = 0.02
+"""Of the time of a run, at most this much goes into checkpoints."""
+
+
+class Keeper(keras.callbacks.Callback):
+    """Commits a checkpoint when one is due, at the end, and before a stop.
+
+    One is due `seconds` after the last, or later where writing takes long. Zero means after every
+    step.
+    """
+
+    def __init__(
+        self, checkpoints: Checkpoints, writer: EpochWriter, report: Report, seconds: float
+    ) -> None:
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._writer = writer
+        self._report = report
+        self._seconds = seconds
+        self._wait = seconds
+        self._last = time.monotonic()
+        self._first = Position()
+        self._metrics: Arrays = {}
+        self._position = Position()
+        self._stop = False
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Take the first SIGTERM as the wish to stop after the step; a second one ends at once."""
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            signal.signal(signal.SIGTERM, self._on_signal)
+        except ValueError:
+            # Only the main thread hears signals: elsewhere they are its business.
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def begin(self, position: Position, checkpoint: Checkpoint) -> None:
+        """A call of `fit` begins here; in the middle of an epoch, metrics go on as they were."""
+        self._first = position
+        self._position = position
+        self._metrics = checkpoint.arrays if position.batch else {}
+
+    def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
+        """Give the metrics what they had counted, which `fit` has just reset."""
+        if self._metrics:
+            restore_metrics(self.model, self._metrics)
+            self._metrics = {}
+        self._position = Position(epoch, self._first.batch if epoch == self._first.epoch else 0)
+
+    def on_train_batch_end(
+        self,
+        batch: int,
+        logs: Mapping[str, float] | None = None,  # noqa: ARG002 - Keras gives it by name
+    ) -> None:
+        """Commit where it is time to, and stop where the run was told to.
+
+        Raises:
+            StoppedError: if it was.
+        """
+        epoch = self._position.epoch
+        skipped = self._first.batch if epoch == self._first.epoch else 0
+        self._position = Position(epoch, skipped + batch + 1)
+        if self._stop:
+            self._stopped()
+        elif self._position.batch < self._steps(skipped):
+            # The last step of an epoch is kept with its numbers, at its end.
+            self._commit_if_due()
+
+    def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
+        """The same behind an epoch."""
+        self._position = Position(epoch + 1)
+        if self._stop:
+            self._stopped()
+        self._commit_if_due()
+
+    def on_train_end(self, _logs: Mapping[str, float] | None = None) -> None:
+        """Commit the end."""
+        self._commit()
+
+    def _steps(self, skipped: int) -> int:
+        return skipped + int(self.params["steps"])
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._stop = True
+        signal.signal(number, signal.SIG_DFL)
+
+    def _stopped(self) -> None:
+        self._commit()
+        raise StoppedError("stopped as it was told to, and ready to go on with 'train --resume'")
+
+    def _commit_if_due(self) -> None:
+        if time.monotonic() - self._last >= self._wait:
+            self._commit()
+
+    def _commit(self) -> None:
+        begun = time.monotonic()
+        rows = tuple(self._writer.rows)
+        try:
+            self._checkpoints.commit(Checkpoint(self._position, rows, collect(self.model)))
+        except OSError as error:
+            # The older checkpoints are as they were; the run is worth more than the newest.
+            self._report(f"no checkpoint could be written: {error.strerror or error}")
+        self._last = time.monotonic()
+        if self._seconds:
+            self._wait = max(self._seconds, (self._last - begun) / _SHARE)
