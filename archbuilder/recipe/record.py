@@ -14,7 +14,14 @@ from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.given import data_from_path
 from archbuilder.recipe.reading import decode_recipe
-from archbuilder.recipe.spec import DataFile, DataSource, DataSpec, Ridge, TrainingSpec
+from archbuilder.recipe.spec import (
+    Adversarial,
+    DataFile,
+    DataSource,
+    DataSpec,
+    Ridge,
+    TrainingSpec,
+)
 from archbuilder.tree import Mapping as MappingTree
 from archbuilder.tree import Plain, Scalar, Source, Span, from_plain, plain
 from archbuilder.tree import Sequence as SequenceTree
@@ -89,6 +96,9 @@ def _training(spec: TrainingSpec) -> _Fields:
         own = {key: objective[key] for key in ("penalty", "washout")}
         stepless = {key: fields[key] for key in ("batch_size", "validation", "seed", "distribute")}
         return {**stepless, "objective": {"ridge": own}, "metrics": objective["metrics"]}
+    if isinstance(spec.objective, Adversarial):
+        optimizers = objective.pop("optimizers")
+        return {**fields, "objective": {"adversarial": objective}, "optimizer": optimizers}
     return {**fields, "objective": "supervised", **objective}
 
 

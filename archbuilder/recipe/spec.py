@@ -112,7 +112,30 @@ class Ridge:
     washout: int = 0
 
 
-Objective: TypeAlias = Supervised | Ridge
+AdversarialLoss: TypeAlias = Literal["non_saturating", "least_squares", "wasserstein"]
+Noise: TypeAlias = Literal["normal", "uniform"]
+
+
+@dataclass(frozen=True, slots=True)
+class Adversarial:
+    """A `generator` learns to make what a `discriminator` takes for an example of the data.
+
+    The optimizers stand under the names of the networks, as trees that were checked against the
+    catalogue. The discriminator takes `discriminator_steps` for each of the generator's. A
+    `gradient_penalty` is of the Wasserstein loss alone. The `noise` that a sample is made of has a
+    variance of one.
+    """
+
+    optimizers: Mapping[str, Tree]
+    loss: AdversarialLoss = "non_saturating"
+    discriminator_steps: int = 1
+    gradient_penalty: float = 10.0
+    noise: Noise = "normal"
+    samples: int = 64
+    """The samples of a picture that is drawn after every epoch."""
+
+
+Objective: TypeAlias = Supervised | Ridge | Adversarial
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,16 @@ from archbuilder.catalogue.signatures import ObjectKind
 from archbuilder.decode.form import Form
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.limits import Limits
-from archbuilder.recipe.spec import Distribution, Objective, Ridge, Supervised, TrainingSpec
+from archbuilder.recipe.spec import (
+    Adversarial,
+    AdversarialLoss,
+    Distribution,
+    Noise,
+    Objective,
+    Ridge,
+    Supervised,
+    TrainingSpec,
+)
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree, plain
 from archbuilder.tree import Sequence as SequenceTree
 
@@ -25,12 +34,21 @@ _STEPWISE: Final = ("epochs", "checkpoint_seconds")
 _OBJECTIVES: Final[dict[str, tuple[str, ...]]] = {
     "supervised": ("loss", "loss_weights", "optimizer", "metrics", *_STEPWISE),
     "ridge": ("metrics",),
+    "adversarial": ("optimizer", *_STEPWISE),
 }
 """What stands in `training` with each objective, beside what stands there with all of them."""
 _RIDGE: Final[dict[str, dict[str, Plain]]] = {
     "penalty": {"type": "number", "minimum": 0},
     "washout": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
 }
+_ADVERSARIAL: Final[dict[str, dict[str, Plain]]] = {
+    "loss": {"enum": ["non_saturating", "least_squares", "wasserstein"]},
+    "discriminator_steps": {"type": "integer", "minimum": 1, "maximum": 100},
+    "gradient_penalty": {"type": "number", "minimum": 0},
+    "noise": {"enum": ["normal", "uniform"]},
+    "samples": {"type": "integer", "minimum": 1, "maximum": 1024},
+}
+_OPPONENTS: Final = ("generator", "discriminator")
 _PLAIN: Final[dict[str, dict[str, Plain]]] = {
     "epochs": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "batch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
@@ -77,6 +95,8 @@ class _Decoder:
         numbers = {key: self._plain(_PLAIN, key, trees[key]) for key in _PLAIN if key in trees}
         if name == "ridge":
             objective: Objective = self._ridge(trees, options)
+        elif name == "adversarial":
+            objective = self._adversarial(mapping, trees, options)
         else:
             objective = self._supervised(mapping, trees)
         defaults = TrainingSpec(objective)
@@ -130,8 +150,7 @@ class _Decoder:
         return Supervised(losses, optimizer, self._weights(trees.get("loss_weights")), metrics)
 
     def _ridge(self, trees: dict[str, Tree], options: Mapping | None) -> Ridge:
-        entries = () if options is None else self.form.known(options, tuple(_RIDGE), "'ridge'")
-        given = {entry.key: self._plain(_RIDGE, entry.key, entry.value) for entry in entries}
+        given = self._options("ridge", _RIDGE, options)
         metrics = self._metrics(trees.get("metrics"))
         squared = Scalar(_SQUARED_ERROR, trees["objective"].span)
         self._agree(dict.fromkeys(self.outputs, squared), metrics)
@@ -141,6 +160,39 @@ class _Decoder:
             penalty=float(cast(float, given.get("penalty", defaults.penalty))),
             washout=cast(int, given.get("washout", defaults.washout)),
         )
+
+    def _adversarial(
+        self, mapping: Mapping, trees: dict[str, Tree], options: Mapping | None
+    ) -> Adversarial:
+        given = self._options("adversarial", _ADVERSARIAL, options)
+        optimizer = trees.get("optimizer", Scalar(_OPTIMIZER, mapping.span))
+        optimizers: dict[str, Tree] = dict.fromkeys(_OPPONENTS, optimizer)
+        if isinstance(optimizer, Mapping) and any(optimizer.get(each) for each in _OPPONENTS):
+            entries = self.form.known(optimizer, _OPPONENTS, "'optimizer'")
+            optimizers = dict.fromkeys(_OPPONENTS, Scalar(_OPTIMIZER, mapping.span))
+            optimizers |= {entry.key: entry.value for entry in entries}
+        for tree in optimizers.values():
+            self._object("optimizer", tree)
+        defaults = Adversarial(optimizers)
+        return Adversarial(
+            optimizers,
+            loss=cast(AdversarialLoss, given.get("loss", defaults.loss)),
+            discriminator_steps=cast(
+                int, given.get("discriminator_steps", defaults.discriminator_steps)
+            ),
+            gradient_penalty=float(
+                cast(float, given.get("gradient_penalty", defaults.gradient_penalty))
+            ),
+            noise=cast(Noise, given.get("noise", defaults.noise)),
+            samples=cast(int, given.get("samples", defaults.samples)),
+        )
+
+    def _options(
+        self, name: str, schemas: dict[str, dict[str, Plain]], options: Mapping | None
+    ) -> dict[str, Plain]:
+        """What is written behind the name of an objective."""
+        entries = () if options is None else self.form.known(options, tuple(schemas), f"'{name}'")
+        return {entry.key: self._plain(schemas, entry.key, entry.value) for entry in entries}
 
     def _plain(self, schemas: dict[str, dict[str, Plain]], key: str, tree: Tree) -> Plain:
         check_value(tree, schemas[key], f"'{key}'", self.form.diagnostics)

@@ -41,22 +41,32 @@ class Table:
     named_inputs: bool
     named_outputs: bool
 
-    def steps(self, batch_size: int) -> int:
-        """The batches of one epoch; the last one may be smaller."""
-        return -(-len(self.rows) // batch_size)
+    def steps(self, batch_size: int, *, whole: bool = False) -> int:
+        """The batches of one epoch; the last one may be smaller, or left out for `whole` ones."""
+        return len(self.rows) // batch_size if whole else -(-len(self.rows) // batch_size)
 
 
 def training_batches(
-    table: Table, start: Position, *, batch_size: int, seed: int, epochs: int
+    table: Table,
+    start: Position,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: int,
+    whole: bool = False,
 ) -> tf.data.Dataset:
-    """The batches from a position to the end, each epoch in an order of its own."""
+    """The batches from a position to the end, each epoch in an order of its own.
+
+    An epoch ends with a smaller batch, or without it where only `whole` ones are wanted.
+    """
 
     def rows_of(epoch: NDArray[np.int64]) -> NDArray[np.int64]:
         return table.rows[permutation(len(table.rows), seed, int(epoch))]
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
         rows = tf.ensure_shape(tf.numpy_function(rows_of, [epoch], tf.int64), [len(table.rows)])
-        return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
+        examples = tf.data.Dataset.from_tensor_slices(rows)
+        return examples.batch(batch_size, drop_remainder=whole)
 
     batches = tf.data.Dataset.range(start.epoch, epochs).flat_map(batches_of).skip(start.batch)
     return _prepare(batches, table)

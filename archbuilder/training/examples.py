@@ -99,6 +99,8 @@ class Examples:
 def _pick(
     arrays: Mapping[str, _T], names: tuple[str, ...], what: str, origin: str
 ) -> Mapping[str, _T]:
+    if not names:
+        return {}
     if ONLY in arrays:
         if len(names) == 1:
             return {names[0]: arrays[ONLY]}

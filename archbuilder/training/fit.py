@@ -13,7 +13,7 @@ from archbuilder.training.checkpoints import Checkpoint, Position
 from archbuilder.training.keeping import Keeper
 from archbuilder.training.run import Row
 from archbuilder.training.session import Session
-from archbuilder.training.state import restore
+from archbuilder.training.state import optimizers, restore
 from archbuilder.training.watching import HELD_OUT, EpochWriter, FiniteLoss
 
 
@@ -30,6 +30,7 @@ class Task:
     steps: int
     """The batches of an epoch."""
     validation: tf.data.Dataset | None = None
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
 def fit(task: Task, session: Session) -> tuple[Row, ...]:
@@ -45,7 +46,7 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
     with keeper.watching():
         for position, until, steps in _legs(start.position, task.steps, session.spec.epochs):
             keeper.begin(position, start)
-            watching = [FiniteLoss(position, task.steps), writer, keeper]
+            watching = [FiniteLoss(position, task.steps), writer, *task.callbacks, keeper]
             _run(task, position, until, steps, watching)
     return tuple(writer.rows)
 
@@ -68,7 +69,8 @@ def _resume(task: Task, session: Session) -> Checkpoint:
         # Keras makes the variables of metrics when it sees the first batch.
         learner.evaluate(task.batches(position).take(1), verbose=0)
     with session.placement.scope():
-        learner.optimizer.build(learner.trainable_variables)
+        for optimizer, variables in optimizers(learner):
+            optimizer.build(variables)
         restore(learner, checkpoint.arrays)
     batches = f" and {position.batch:,} batches" if position.batch else ""
     session.report(f"goes on after {position.epoch:,} epochs{batches}")

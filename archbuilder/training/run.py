@@ -121,11 +121,20 @@ class RunFolder:
         Raises:
             RunError: if it cannot be written.
         """
+        self.write_bytes(name, text.encode("utf-8"))
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file that appears whole, and the folder in `name` that it lies in.
+
+        Raises:
+            RunError: if it cannot be written.
+        """
         path = self.path / name
-        beside = path.with_name(f".{name}.part")
+        beside = path.with_name(f".{path.name}.part")
         try:
-            with beside.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            path.parent.mkdir(exist_ok=True)
+            with beside.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)

@@ -6,7 +6,7 @@ so far. Keras's `save_weights` leaves out the second and the last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 import keras
@@ -70,19 +70,22 @@ def not_finite(arrays: Arrays) -> str | None:
 def _named(learner: keras.Model) -> list[tuple[str, keras.Variable]]:
     return [
         *_numbered("network", learner.variables),
-        *_numbered("optimizer", _optimizer_variables(learner)),
+        *_numbered("optimizer", [v for each, _ in optimizers(learner) for v in each.variables]),
         *_numbered(_METRICS, learner.metrics_variables),
     ]
 
 
-def _optimizer_variables(learner: keras.Model) -> Iterator[keras.Variable]:
-    for optimizer in getattr(learner, "optimizers", [learner.optimizer]):
-        yield from optimizer.variables
+def optimizers(
+    learner: keras.Model,
+) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
+    """The optimizers of a model with what each of them changes; Keras's own have one."""
+    own = getattr(learner, "optimizers", None)
+    return [(learner.optimizer, learner.trainable_variables)] if own is None else own
 
 
 def _numbered(kind: str, variables: Iterable[keras.Variable]) -> list[tuple[str, keras.Variable]]:
-    # Paths repeat: two optimizers both call theirs `iteration`.
-    return [(f"{kind}.{n:05}.{each.path}", each) for n, each in enumerate(variables)]
+    # Keras's names depend on what else the process has built, and two optimizers share theirs.
+    return [(f"{kind}.{number:05}", each) for number, each in enumerate(variables)]
 
 
 def _assign(variables: Iterable[tuple[str, keras.Variable]], arrays: Arrays) -> None:

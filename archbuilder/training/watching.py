@@ -87,8 +87,9 @@ class FiniteLoss(keras.callbacks.Callback):
         Raises:
             RunError: if it is NaN or infinite.
         """
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
+        losses = {name: float(value) for name, value in (logs or {}).items() if "loss" in name}
+        loss = next((each for each in losses.values() if not math.isfinite(each)), None)
+        if loss is not None:
             number = self._position.batch + batch + 1
             step = self._position.epoch * self._steps + number
             raise RunError(

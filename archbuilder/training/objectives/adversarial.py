@@ -1,0 +1,145 @@
+"""Adversarial training: a generator against a discriminator.
+
+Source: Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1 and the non-saturating loss of section
+3; Mao et al. 2016, arXiv:1611.04076, equation 9 (least squares); Gulrajani et al. 2017,
+arXiv:1704.00028, algorithm 1 (Wasserstein with a gradient penalty).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import keras
+import tensorflow as tf
+
+from archbuilder.backend import build
+from archbuilder.backend.objects import build_object
+from archbuilder.errors import UsageError
+from archbuilder.graph import Graph
+from archbuilder.recipe.spec import Adversarial, Noise
+from archbuilder.training.batches import Table, plain_batches, training_batches
+from archbuilder.training.checkpoints import Position
+from archbuilder.training.fit import Task, fit, held_out
+from archbuilder.training.objectives.opponents import Opponents
+from archbuilder.training.samples import SampleWriter
+from archbuilder.training.session import Outcome, Session
+from archbuilder.training.tables import make_tables
+
+_NETWORKS = ("generator", "discriminator")
+_SAMPLES = 2**31 - 1
+"""A step that no run reaches: the noise of the samples is like that of no batch."""
+
+
+def train_adversarial(session: Session) -> Outcome:
+    """The trained generator and discriminator of a session.
+
+    Raises:
+        UsageError: if the blueprint has other networks, or the loss does not suit them.
+        BlueprintError: if they do not fit the machine.
+        RunError: if the examples do not fit the discriminator, or the training fails.
+    """
+    spec = session.objective(Adversarial)
+    if set(session.graphs) != set(_NETWORKS):
+        raise UsageError(
+            "the objective 'adversarial' trains the networks 'generator' and 'discriminator', and"
+            f" this blueprint has: {', '.join(session.graphs)}"
+        )
+    with session.placement.scope():
+        generator, discriminator = (build(session.graphs[n], session.limits) for n in _NETWORKS)
+        _check(generator, discriminator)
+        sigmoid = _ends_in(session.graphs["discriminator"], discriminator, "sigmoid")
+        if sigmoid and spec.loss != "non_saturating":
+            raise UsageError(
+                f"with the loss '{spec.loss}' the discriminator gives a score: leave its sigmoid"
+                " out"
+            )
+        optimizers = [build_object("optimizer", spec.optimizers[name]) for name in _NETWORKS]
+        learner = Opponents(generator, discriminator, spec, optimizers, logits=not sigmoid)
+    task = _task(session, learner, spec)
+    history = fit(task, session)
+    models = {"generator": generator, "discriminator": discriminator}
+    return Outcome(models, history, held_out(history))
+
+
+def _check(generator: keras.Model, discriminator: keras.Model) -> None:
+    for name, model in (("generator", generator), ("discriminator", discriminator)):
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise UsageError(f"the {name} has to have one input and one output")
+    made, taken = generator.output.shape, discriminator.input.shape
+    if tuple(made) != tuple(taken):
+        raise UsageError(
+            f"the generator makes {list(made[1:])}, and the discriminator takes {list(taken[1:])}"
+        )
+
+
+def _ends_in(graph: Graph, model: keras.Model, activation: str) -> bool:
+    layer = model.get_layer(graph.outputs[0][1].node)
+    return getattr(layer, "activation", None) is keras.activations.get(activation)
+
+
+def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
+    name = "discriminator"
+    tables = make_tables(session, session.graphs[name], learner.discriminator, (), {})
+    for remark in tables.remarks:
+        session.report(remark)
+    size = session.spec.batch_size * spec.discriminator_steps
+    steps = tables.train.steps(size, whole=True)
+    if not steps:
+        raise UsageError(
+            f"{len(tables.train.rows):,} examples are less than the {size:,} of a step"
+        )
+    if _ends_in(session.graphs["generator"], learner.generator, "tanh"):
+        session.report("images are stretched from 0..1 to -1..1, which a tanh gives")
+    dress = partial(_dress, session, learner, spec)
+
+    def batches(start: Position) -> tf.data.Dataset:
+        found = training_batches(
+            tables.train,
+            start,
+            batch_size=size,
+            seed=session.spec.seed,
+            epochs=session.spec.epochs,
+            whole=True,
+        )
+        return dress(found, start.epoch * steps + start.batch)
+
+    noise = _noise(spec.noise, (spec.samples, *learner.noise), session.spec.seed, _SAMPLES)
+    writer = SampleWriter(session.run, learner.generator, noise)
+    return Task(learner, batches, steps, _held_out(tables.held_out, size, dress), (writer,))
+
+
+def _held_out(
+    table: Table | None, size: int, dress: partial[tf.data.Dataset]
+) -> tf.data.Dataset | None:
+    return None if table is None else dress(plain_batches(table, batch_size=size), 0)
+
+
+def _dress(
+    session: Session, learner: Opponents, spec: Adversarial, batches: tf.data.Dataset, first: int
+) -> tf.data.Dataset:
+    """Batches with the noise of their step, which follows from the seed alone."""
+    tanh = _ends_in(session.graphs["generator"], learner.generator, "tanh")
+
+    def add(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
+        real = batch[0]
+        count = tf.shape(real)[0]
+        seed = session.spec.seed
+        noise = _noise(spec.noise, (count, 2, *learner.noise), seed, step)
+        mix = tf.random.stateless_uniform([count], seed=[seed + 1, step])
+        return {"real": real * 2 - 1 if tanh else real, "noise": noise, "mix": mix}
+
+    numbered = batches.enumerate(tf.constant(first, tf.int64))
+    return numbered.map(
+        lambda step, batch: add(tf.cast(step, tf.int32), batch),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def _noise(kind: Noise, shape: tuple[object, ...], seed: int, step: object) -> tf.Tensor:
+    """Numbers with a mean of zero and a variance of one."""
+    key = [seed, step]
+    if kind == "normal":
+        return tf.random.stateless_normal(shape, seed=key)
+    bound = 3**0.5
+    return tf.random.stateless_uniform(shape, seed=key, minval=-bound, maxval=bound)

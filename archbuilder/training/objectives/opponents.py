@@ -1,0 +1,141 @@
+"""A generator and a discriminator as one model, whose step Keras's `fit` can take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from archbuilder.recipe.spec import Adversarial
+
+
+class Opponents(keras.Model):
+    """Trains both networks; `logits` says that the discriminator gives no probability.
+
+    A batch is a dictionary of
+
+    - `real`: `(examples, ...)`, what the discriminator takes;
+    - `noise`: `(examples, 2, ...)`, for the steps of the discriminator, and of the generator;
+    - `mix`: `(examples,)`, between 0 and 1, how much of a mixture is real.
+
+    Its examples are shared by the steps that the discriminator takes.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        spec: Adversarial,
+        optimizers: Sequence[keras.optimizers.Optimizer],
+        *,
+        logits: bool,
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.discriminator = discriminator
+        self.noise = tuple(generator.input.shape[1:])
+        self._spec = spec
+        self._logits = logits
+        self._losses_of = {
+            network: keras.metrics.Mean(name=f"{network}_loss")
+            for network in ("generator", "discriminator")
+        }
+        networks = (generator, discriminator)
+        self.optimizers = [
+            (optimizer, network.trainable_variables)
+            for optimizer, network in zip(optimizers, networks, strict=True)
+        ]
+        for optimizer, variables in self.optimizers:
+            optimizer.build(variables)
+        self.built = True
+        on_gpu = bool(tf.config.list_logical_devices("GPU"))
+        self.compile(optimizer=optimizers[0], jit_compile=on_gpu)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The mean losses of an epoch."""
+        return list(self._losses_of.values())
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Some steps of the discriminator, then one of the generator."""
+        steps = self._spec.discriminator_steps
+        parts = (tf.split(data[name], steps) for name in ("real", "noise", "mix"))
+        for real, noise, mix in zip(*parts, strict=True):
+            self._train_discriminator(real, noise[:, 0], mix)
+        self._train_generator(noise[:, 1])
+        return {name: metric.result() for name, metric in self._named()}
+
+    def test_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Both losses, without training."""
+        noise = data["noise"]
+        real = self.discriminator(data["real"], training=False)
+        fake = self.discriminator(self.generator(noise[:, 0], training=False), training=False)
+        self._count("discriminator", self._wrong(real, fake))
+        self._count("generator", self._fooled(fake))
+        return {name: metric.result() for name, metric in self._named()}
+
+    def _named(self) -> list[tuple[str, keras.metrics.Metric]]:
+        return [(f"{name}_loss", metric) for name, metric in self._losses_of.items()]
+
+    def _train_discriminator(self, real: tf.Tensor, noise: tf.Tensor, mix: tf.Tensor) -> None:
+        made = self.generator(noise, training=True)
+        with tf.GradientTape() as tape:
+            losses = self._wrong(
+                self.discriminator(real, training=True), self.discriminator(made, training=True)
+            )
+            if self._spec.loss == "wasserstein" and self._spec.gradient_penalty:
+                losses += self._spec.gradient_penalty * self._penalty(real, made, mix)
+            loss = self._mean(losses)
+        self._apply("discriminator", tape, loss, losses)
+
+    def _train_generator(self, noise: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            made = self.generator(noise, training=True)
+            losses = self._fooled(self.discriminator(made, training=True))
+            loss = self._mean(losses)
+        self._apply("generator", tape, loss, losses)
+
+    def _apply(
+        self, network: str, tape: tf.GradientTape, loss: tf.Tensor, losses: tf.Tensor
+    ) -> None:
+        optimizer, variables = self.optimizers[0 if network == "generator" else 1]
+        gradients = tape.gradient(loss, [each.value for each in variables])
+        optimizer.apply(gradients, variables)
+        self._count(network, losses)
+
+    def _count(self, network: str, losses: tf.Tensor) -> None:
+        self._losses_of[network].update_state(losses)
+
+    def _mean(self, losses: tf.Tensor) -> tf.Tensor:
+        """The mean over the batch of all replicas, whose gradients Keras adds."""
+        return tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
+
+    def _wrong(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        """The discriminator's loss of each example."""
+        if self._spec.loss == "wasserstein":
+            return _flat(fake) - _flat(real)
+        return self._distance(real, 1) + self._distance(fake, 0)
+
+    def _fooled(self, fake: tf.Tensor) -> tf.Tensor:
+        """The generator's loss of each sample."""
+        return -_flat(fake) if self._spec.loss == "wasserstein" else self._distance(fake, 1)
+
+    def _distance(self, scores: tf.Tensor, wanted: int) -> tf.Tensor:
+        targets = tf.fill(tf.shape(scores), tf.cast(wanted, scores.dtype))
+        if self._spec.loss == "least_squares":
+            return keras.losses.mean_squared_error(targets, scores) / 2
+        return keras.losses.binary_crossentropy(targets, scores, from_logits=self._logits)
+
+    def _penalty(self, real: tf.Tensor, made: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
+        share = tf.reshape(mix, [-1] + [1] * (real.shape.rank - 1))
+        mixed = share * real + (1 - share) * made
+        with tf.GradientTape() as tape:
+            tape.watch(mixed)
+            scores = self.discriminator(mixed, training=True)
+        slopes = tf.reshape(tape.gradient(scores, mixed), [tf.shape(real)[0], -1])
+        return (tf.sqrt(tf.reduce_sum(slopes**2, axis=1) + 1e-12) - 1) ** 2
+
+
+def _flat(scores: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.reshape(scores, [tf.shape(scores)[0], -1]), axis=1)
