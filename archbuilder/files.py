@@ -13,6 +13,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -70,6 +71,48 @@ def read_inside(
     Raises:
         BlueprintError: when the path leads elsewhere, or the file cannot be read.
     """
+    place = place_inside(folder, written, span, allow=allow)
+    path = place.path
+    try:
+        with place.opened() as descriptor:
+            return path, _read(descriptor, limits)
+    except OSError as error:
+        raise cannot_read(error, place, written, span) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file below a folder, to which no link leads."""
+
+    root: Path
+    parts: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """Its path, for messages."""
+        return self.root.joinpath(*self.parts)
+
+    @contextmanager
+    def opened(self) -> Iterator[int]:
+        """The file descriptor of the file, which may have no other name.
+
+        Raises:
+            OSError: if it cannot be opened, is no ordinary file, or there is a link on the way.
+        """
+        with _opened(self.root, self.parts) as descriptor:
+            status = os.fstat(descriptor)
+            _check_kind(status)
+            if status.st_nlink > 1:
+                raise OSError(errno.ELOOP, "links are not followed")
+            yield descriptor
+
+
+def place_inside(folder: Path, written: str, span: Span, *, allow: Sequence[Path] = ()) -> Place:
+    """Where the file lies that a blueprint names; see `read_inside`.
+
+    Raises:
+        BlueprintError: when the path leads elsewhere.
+    """
     diagnostics = Diagnostics()
     parts = _parts(written, span, diagnostics)
     root, inner = _root(folder, parts, allow)
@@ -81,13 +124,15 @@ def read_inside(
             notes=("whoever runs the command can allow a folder with --allow",),
         )
         raise BlueprintError(diagnostics)
-    path = root.joinpath(*inner)
-    try:
-        with _opened(root, inner) as descriptor:
-            return path, _read(descriptor, limits)
-    except OSError as error:
-        _report(diagnostics, error, written, span, _suggest(path.parent, path.name))
-    raise BlueprintError(diagnostics)
+    return Place(root, tuple(inner))
+
+
+def cannot_read(error: OSError, place: Place, written: str, span: Span) -> BlueprintError:
+    """The mistake that a file cannot be opened which a blueprint names, with a likely other one."""
+    diagnostics = Diagnostics()
+    path = place.path
+    _report(diagnostics, error, written, span, _suggest(path.parent, path.name))
+    return BlueprintError(diagnostics)
 
 
 def _parts(written: str, span: Span, diagnostics: Diagnostics) -> list[str]:
@@ -116,7 +161,7 @@ def _root(folder: Path, parts: list[str], allow: Sequence[Path]) -> tuple[Path |
 
 
 @contextmanager
-def _opened(root: Path, parts: list[str]) -> Iterator[int]:
+def _opened(root: Path, parts: Sequence[str]) -> Iterator[int]:
     """The file descriptor of a file below a folder, with no link on the way."""
     if os.open not in os.supports_dir_fd:  # pragma: no cover - Windows
         path = root.joinpath(*parts)
@@ -133,10 +178,6 @@ def _opened(root: Path, parts: list[str]) -> Iterator[int]:
                 os.close(descriptor)
             descriptor = inner
     try:
-        status = os.fstat(descriptor)
-        _check_kind(status)
-        if status.st_nlink > 1:
-            raise OSError(errno.ELOOP, "links are not followed")
         yield descriptor
     finally:
         os.close(descriptor)

@@ -15,7 +15,18 @@ from archbuilder.arguments import check_value
 from archbuilder.decode.form import Form
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.limits import Limits
-from archbuilder.recipe.spec import Arrays, Csv, DataFile, DataSource, DataSpec, Digits, Idx, Npz
+from archbuilder.recipe.spec import (
+    Arrays,
+    Csv,
+    DataFile,
+    DataSource,
+    DataSpec,
+    Digits,
+    Files,
+    Idx,
+    Npy,
+    Npz,
+)
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Span, Tree, plain
 
 _SPLITS: Final = ("train", "validation")
@@ -105,6 +116,13 @@ class _Decoder:
         whole = {key: name for key, name in names.items() if name is not None}
         return whole if len(whole) == len(names) else None
 
+    def files(self, tree: Tree, what: str) -> Files | None:
+        if not isinstance(tree, Mapping):
+            return self.file(tree, what)
+        files = {entry.key: self.file(entry.value, f"the file for '{entry.key}'") for entry in tree}
+        whole = {key: file for key, file in files.items() if file is not None}
+        return whole if len(whole) == len(files) else None
+
     def scale(self, tree: Tree | None) -> tuple[bool, float | None]:
         """Whether the scale is right, and the scale."""
         if tree is None:
@@ -137,6 +155,18 @@ def _read_npz(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> N
     return Npz(file, inputs, targets, scale)
 
 
+def _read_npy(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Npy | None:
+    given = decoder.arguments(name, span, value, ("inputs", "targets", "scale"), required=2)
+    if given is None:
+        return None
+    inputs = decoder.files(given["inputs"], "'inputs'")
+    targets = decoder.files(given["targets"], "'targets'")
+    right, scale = decoder.scale(given.get("scale"))
+    if inputs is None or targets is None or not right:
+        return None
+    return Npy(inputs, targets, scale)
+
+
 def _read_idx(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Idx | None:
     given = decoder.arguments(name, span, value, ("images", "labels", "scale"), required=2)
     if given is None:
@@ -166,6 +196,7 @@ def _read_csv(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> C
 _SOURCES: Final[dict[str, Callable[[_Decoder, str, Span, Tree | None], DataSource | None]]] = {
     "digits": _read_digits,
     "npz": _read_npz,
+    "npy": _read_npy,
     "idx": _read_idx,
     "csv": _read_csv,
 }

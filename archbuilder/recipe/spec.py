@@ -27,6 +27,10 @@ Arrays: TypeAlias = str | Mapping[str, str]
 """The array for the one input (or output) of a network, or arrays by the names of the inputs."""
 
 
+Files: TypeAlias = DataFile | Mapping[str, DataFile]
+"""The file for the one input (or output) of a network, or files by the names of the inputs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Digits:
     """The 1,797 handwritten digits of 8 by 8 pixels that ship with archbuilder."""
@@ -39,6 +43,18 @@ class Npz:
     file: DataFile
     inputs: Arrays = "x"
     targets: Arrays = "y"
+    scale: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Npy:
+    """Arrays in files of their own (`.npy`), which are never in memory as a whole.
+
+    Inputs of whole numbers are divided by `scale`, if it is given.
+    """
+
+    inputs: Files
+    targets: Files
     scale: float | None = None
 
 
@@ -64,7 +80,7 @@ class Csv:
     header: bool = True
 
 
-DataSource: TypeAlias = Digits | Npz | Idx | Csv
+DataSource: TypeAlias = Digits | Npz | Npy | Idx | Csv
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Examples -> `tf.data`: batches in our order, fitted to the network on the way.
 
-Examples stay in memory as they were read; only the batches that are next are scaled and resized.
+Only the batches that are next are read, scaled and resized.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from archbuilder.training.adapt import Adaptation
 from archbuilder.training.checkpoints import Position
-from archbuilder.training.examples import Numbers
+from archbuilder.training.columns import Column
 from archbuilder.training.order import permutation
 from archbuilder.training.targets import Target
 
@@ -23,8 +23,12 @@ from archbuilder.training.targets import Target
 class Input:
     """The values of an input, and how a batch of them becomes what the network takes."""
 
-    values: Numbers
+    column: Column
     adaptation: Adaptation
+
+    def take(self, rows: tf.Tensor) -> tf.Tensor:
+        """Some examples as the network takes them."""
+        return self.adaptation(self.column.take(rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,17 +82,9 @@ def plain_batches(table: Table, *, batch_size: int) -> tf.data.Dataset:
 
 
 def _prepare(batches: tf.data.Dataset, table: Table) -> tf.data.Dataset:
-    # A GPU has better use for its memory than all examples.
-    with tf.device("CPU:0"):
-        inputs = {name: _taker(each.values, each.adaptation) for name, each in table.inputs.items()}
-        targets = {
-            name: _taker(each.values, _one_hot(each.classes))
-            for name, each in table.targets.items()
-        }
-
     def prepare(rows: tf.Tensor) -> tuple[object, object]:
-        x = {name: take(rows) for name, take in inputs.items()}
-        y = {name: take(rows) for name, take in targets.items()}
+        x = {name: each.take(rows) for name, each in table.inputs.items()}
+        y = {name: each.take(rows) for name, each in table.targets.items()}
         return _packed(x, named=table.named_inputs), _packed(y, named=table.named_outputs)
 
     # In a fixed order, so that a run can be repeated.
@@ -97,17 +93,6 @@ def _prepare(batches: tf.data.Dataset, table: Table) -> tf.data.Dataset:
     # Every device of this one machine takes its part of each batch; no file is shared out.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return prepared.with_options(options).prefetch(tf.data.AUTOTUNE)
-
-
-def _taker(
-    values: Numbers, change: Callable[[tf.Tensor], tf.Tensor]
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    held = tf.constant(values)
-    return lambda rows: change(tf.gather(held, rows))
-
-
-def _one_hot(classes: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
-    return lambda batch: batch if classes is None else tf.one_hot(batch, classes)
 
 
 def _packed(values: dict[str, tf.Tensor], *, named: bool) -> object:

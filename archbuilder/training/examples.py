@@ -1,18 +1,13 @@
-"""Examples in memory, as a source of data gives them and before a network is known."""
+"""Examples as a source of data gives them, before a network is known."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
 
 from archbuilder.errors import RunError, shown
-
-Numbers: TypeAlias = NDArray[np.generic]
-"""An array of numbers whose first axis is the examples."""
+from archbuilder.training.columns import Column, finite
 
 ONLY: Final = ""
 """The name of an array that is for the one input, or the one output, of a network."""
@@ -22,16 +17,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """An array of inputs. Its numbers are divided by `scale`; an `image` may be resized."""
+    """A column of inputs. Its numbers are divided by `scale`; an `image` may be resized."""
 
-    values: Numbers
+    column: Column
     scale: float | None = None
     image: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one example."""
-        return self.values.shape[1:]
+        return self.column.shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,24 +36,24 @@ class Examples:
     origin: str
     """What messages call them."""
     inputs: Mapping[str, Feature]
-    targets: Mapping[str, Numbers]
+    targets: Mapping[str, Column]
     remarks: tuple[str, ...] = field(default=())
     """What was done to them that a user would want to know."""
 
     @property
     def count(self) -> int:
         """How many examples there are."""
-        return len(next(iter(self.inputs.values())).values)
+        return next(iter(self.inputs.values())).column.count
 
     def check(self) -> Examples:
-        """Themselves, if every array has one entry for every example, all of them finite.
+        """Themselves, with one entry of every column for every example, and finite numbers alone.
 
         Raises:
-            RunError: if the arrays differ in length, there are no examples, or a number is
-                infinite or none at all.
+            RunError: if the columns differ in length, there are no examples, or a number in memory
+                is infinite or none at all.
         """
-        arrays = [feature.values for feature in self.inputs.values()] + list(self.targets.values())
-        lengths = {len(array) for array in arrays}
+        columns = [feature.column for feature in self.inputs.values()] + list(self.targets.values())
+        lengths = {column.count for column in columns}
         if len(lengths) > 1:
             raise RunError(
                 f"{self.origin} has arrays of different lengths:"
@@ -66,21 +61,18 @@ class Examples:
             )
         if self.count == 0:
             raise RunError(f"{self.origin} has no examples")
-        for name, feature in self.inputs.items():
-            self._check_finite(feature.values, f"the input {shown(name)}" if name else "the input")
-        for name, values in self.targets.items():
-            self._check_finite(values, f"the target {shown(name)}" if name else "the target")
-        return self
+        inputs = {
+            name: replace(feature, column=self._finite(feature.column, "input", name))
+            for name, feature in self.inputs.items()
+        }
+        targets = {
+            name: self._finite(column, "target", name) for name, column in self.targets.items()
+        }
+        return replace(self, inputs=inputs, targets=targets)
 
-    def _check_finite(self, values: Numbers, what: str) -> None:
-        if not np.issubdtype(values.dtype, np.floating):
-            return
-        odd = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
-        if odd.any():
-            raise RunError(
-                f"{what} of {self.origin} is no finite number in {odd.sum():,} of"
-                f" {len(values):,} examples; the first of them is number {odd.argmax() + 1}"
-            )
+    def _finite(self, column: Column, what: str, name: str) -> Column:
+        named = f"the {what} {shown(name)}" if name else f"the {what}"
+        return column.held_to(finite(f"{named} of {column.name or self.origin}"))
 
     def for_network(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Examples:
         """The examples under the names of a network, without what it does not use.

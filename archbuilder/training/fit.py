@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from archbuilder.errors import RunError, shown
 from archbuilder.training.checkpoints import Checkpoint, Position
+from archbuilder.training.columns import reading
 from archbuilder.training.keeping import Keeper
 from archbuilder.training.run import Row
 from archbuilder.training.session import Session
@@ -59,6 +60,7 @@ def held_out(history: tuple[Row, ...]) -> Row:
     }
 
 
+@reading()
 def _resume(task: Task, session: Session) -> Checkpoint:
     """Bring a model to where the run was stopped; a new run begins at the beginning."""
     checkpoint = session.checkpoints.newest(session.report)
@@ -99,16 +101,17 @@ def _run(
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
     try:
-        task.learner.fit(
-            task.batches(position),
-            initial_epoch=position.epoch,
-            epochs=until,
-            steps_per_epoch=steps,
-            validation_data=task.validation,
-            callbacks=callbacks,
-            shuffle=False,  # the batches come in our own order
-            verbose=0,
-        )
+        with reading():
+            task.learner.fit(
+                task.batches(position),
+                initial_epoch=position.epoch,
+                epochs=until,
+                steps_per_epoch=steps,
+                validation_data=task.validation,
+                callbacks=callbacks,
+                shuffle=False,  # the batches come in our own order
+                verbose=0,
+            )
     except tf.errors.ResourceExhaustedError as error:
         raise RunError(
             "the memory is too small for this network and batch; lower 'batch_size'"

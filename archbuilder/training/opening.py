@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from archbuilder.backend.memory import machine_bytes
 from archbuilder.errors import RunError, shown
-from archbuilder.files import read_inside
+from archbuilder.files import cannot_read, place_inside, read_inside
 from archbuilder.limits import Limits
 from archbuilder.recipe.spec import DataFile
 from archbuilder.tables import size
@@ -40,6 +42,29 @@ class Opener:
         check_size(len(content), name)
         return content
 
+    @contextmanager
+    def opened(self, file: DataFile) -> Iterator[int]:
+        """The file descriptor of a data file.
+
+        Raises:
+            BlueprintError: if a blueprint names a file that it may not, or that is not there.
+            RunError: if it cannot be opened.
+        """
+        if file.span is None:
+            descriptor = _open(Path(file.path), shown(file.path, 200))
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+            return
+        place = place_inside(self.folder, file.path, file.span, allow=self.allow)
+        with ExitStack() as stack:
+            try:
+                descriptor = stack.enter_context(place.opened())
+            except OSError as error:
+                raise cannot_read(error, place, file.path, file.span) from None
+            yield descriptor
+
 
 def check_size(needed: int, name: str) -> None:
     """Refuse what would fill the machine's memory.
@@ -56,6 +81,13 @@ def check_size(needed: int, name: str) -> None:
 
 def _most() -> int:
     return machine_bytes() // 2
+
+
+def _open(path: Path, name: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        raise RunError(f"cannot read {name}: {error.strerror or error}") from error
 
 
 def _read(path: Path, name: str) -> bytes:

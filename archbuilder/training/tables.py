@@ -12,6 +12,7 @@ from archbuilder.errors import UsageError
 from archbuilder.graph import Graph, Shape
 from archbuilder.training.adapt import adapt
 from archbuilder.training.batches import Input, Table
+from archbuilder.training.columns import Held
 from archbuilder.training.examples import Examples
 from archbuilder.training.order import split
 from archbuilder.training.session import Session
@@ -76,7 +77,7 @@ def _table(
     wanted = tuple(name for name, _ in graph.outputs if name in used)
     fitted = examples.for_network(names, wanted)
     inputs = {
-        each.name: Input(fitted.inputs[each.name].values, adapt(fitted.inputs[each.name], each))
+        each.name: Input(fitted.inputs[each.name].column, adapt(fitted.inputs[each.name], each))
         for each in graph.inputs
     }
     shapes = _output_shapes(graph, model)
@@ -85,7 +86,7 @@ def _table(
         for name in wanted
     }
     # Keras wants a target for every output, even for one that has no loss.
-    unused = Target(np.zeros(examples.count, np.float32), None)
+    unused = Target(Held(np.zeros(examples.count, np.float32)), np.dtype(np.float32))
     everything = {name: targets.get(name, unused) for name in shapes}
     remarks = [*fitted.remarks]
     remarks += [remark for each in inputs.values() for remark in each.adaptation.remarks]

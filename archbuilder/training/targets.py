@@ -1,79 +1,108 @@
 """Fits targets to the outputs of a network and their losses, and finds those that cannot be right.
 
-A wrong label would give a loss of NaN or none at all, so all of them are looked at before training.
+A wrong label would give a loss of NaN or none at all, so all of them are looked at: before
+training or, where they are not held in memory, as they are read.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
 
 from archbuilder.errors import RunError
 from archbuilder.graph import Shape
 from archbuilder.recipe.training import class_name
-from archbuilder.training.examples import Numbers
+from archbuilder.training.columns import Column, Numbers, Rows, Rule
 from archbuilder.tree import Tree
 
 _SPARSE: Final = "Sparse"
 """How the names of Keras's losses begin that take a class by its number."""
+_WHOLE: Final = np.dtype(np.int64)
+_FLOAT: Final = np.dtype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """The values that an output is compared with. `classes` asks for one value a class."""
 
-    values: Numbers
-    classes: int | None
+    column: Column
+    dtype: np.dtype[np.generic]
+    classes: int | None = None
+    single: bool = False
+    """Whether the one value of an example gets an axis of its own."""
     remark: str = ""
 
+    def take(self, rows: tf.Tensor) -> tf.Tensor:
+        """The targets of some examples."""
+        values = tf.cast(self.column.take(rows), tf.as_dtype(self.dtype))
+        if self.single:
+            values = tf.reshape(values, (-1, 1))
+        return values if self.classes is None else tf.one_hot(values, self.classes)
 
-def fit_target(values: Numbers, output: str, shape: Shape, loss: Tree | None) -> Target:
+
+def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> Target:
     """The targets of an output of that shape.
 
     Classes by number stay numbers for a sparse loss, and become one value a class for the others.
 
     Raises:
-        RunError: if labels are out of range, or the shapes differ.
+        RunError: if labels in memory are out of range, or the shapes differ.
     """
-    have = values.shape[1:]
+    have = column.shape
     if loss is not None and class_name("loss", loss).startswith(_SPARSE):
-        _check_labels(values, output, shape)
-        return Target(values.astype(np.int64), None)
+        return Target(column.held_to(_labels(column, output, shape)), _WHOLE)
     if _same(have, shape):
-        return Target(values.astype(np.float32), None)
+        return Target(column, _FLOAT)
     if math.prod(have) == 1 and shape == (1,):
-        return Target(values.reshape(-1, 1).astype(np.float32), None)
-    if _same(have, shape[:-1]) and values.dtype.kind in "bui" and shape[-1] is not None:
-        _check_labels(values, output, shape)
+        return Target(column, _FLOAT, single=True)
+    if _same(have, shape[:-1]) and column.dtype.kind in "bui" and shape[-1] is not None:
+        labels = column.held_to(_labels(column, output, shape))
         remark = f"{output}: {shape[-1]} classes, one value each"
-        return Target(values.astype(np.int64), shape[-1], remark)
+        return Target(labels, _WHOLE, shape[-1], remark=remark)
     raise RunError(
         f"a target of the output '{output}' has the shape {list(have)},"
         f" but the network gives {list(shape)}"
     )
 
 
-def _check_labels(values: Numbers, output: str, shape: Shape) -> None:
+def _labels(column: Column, output: str, shape: Shape) -> Rule:
+    """The rule that labels are the numbers of classes."""
     if not shape or shape[-1] is None:
         raise RunError(f"the output '{output}' has no last axis with one value a class")
-    have = values.shape[1:]
-    if have == (1,) and len(shape) == 1:
-        have = ()
+    have = () if column.shape == (1,) and len(shape) == 1 else column.shape
     if not _same(have, shape[:-1]):
         raise RunError(
             f"the labels of the output '{output}' have the shape {list(have)} an example, but the"
             f" network gives {list(shape)}: one label for every position but the last"
         )
-    if values.dtype.kind == "f" and not np.array_equal(values, np.floor(values)):
-        raise RunError(f"the labels of the output '{output}' are not whole numbers")
-    low, high, classes = int(values.min()), int(values.max()), shape[-1]
-    if low < 0 or high >= classes:
+    classes = shape[-1]
+    what = f"the labels of the output '{output}'" + (f" in {column.name}" if column.name else "")
+
+    def check(values: Numbers, rows: Rows) -> None:
+        labels = cast(NDArray[np.int64], values.reshape(len(values), -1))
+        if labels.dtype.kind == "f":
+            _check(labels == np.floor(labels), rows, f"{what} are not whole numbers")
+        low, high = int(labels.min()), int(labels.max())
+        _check(
+            (labels >= 0) & (labels < classes),
+            rows,
+            f"{what} go from {low} to {high}, but the network has {classes} classes"
+            f" (0 to {classes - 1})",
+        )
+
+    return check
+
+
+def _check(right: NDArray[np.bool_], rows: Rows, message: str) -> None:
+    whole = right.all(axis=1)
+    if not whole.all():
         raise RunError(
-            f"the labels of the output '{output}' go from {low} to {high}, but the network has"
-            f" {classes} classes (0 to {classes - 1})"
+            f"{message}; the first wrong one is that of example {rows[whole.argmin()] + 1}"
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 from archbuilder.errors import Diagnostic, Diagnostics, UsageError
 from archbuilder.limits import Limits
 from archbuilder.recipe import DataSpec, data_from_path, decode_data
-from archbuilder.recipe.spec import Csv, DataFile, Digits, Idx, Npz
+from archbuilder.recipe.spec import Csv, DataFile, Digits, Idx, Npy, Npz
 from archbuilder.tree import Plain, Source, Span, from_plain
 
 SPAN = Span(Source("nets/test.yaml", ""), 1, 1, 1, 1)
@@ -29,6 +29,10 @@ def file(path: str) -> DataFile:
     [
         ("digits", DataSpec(Digits())),
         ({"npz": "a.npz"}, DataSpec(Npz(file("a.npz")))),
+        (
+            {"npy": {"inputs": "x.npy", "targets": {"kind": "k.npy", "size": "s.npy"}}},
+            DataSpec(Npy(file("x.npy"), {"kind": file("k.npy"), "size": file("s.npy")})),
+        ),
         (
             {"npz": {"file": "a.npz", "inputs": {"image": "i"}, "targets": "t", "scale": 16}},
             DataSpec(Npz(file("a.npz"), {"image": "i"}, "t", 16.0)),
@@ -56,6 +60,8 @@ def test_sources_are_written_as_layers_are(value: Plain, expected: DataSpec):
         ([], "wrong-form", "a source of data is a name"),
         ({"npz": "a", "csv": "b"}, "wrong-form", "a source of data is a name"),
         ({"digits": {"fold": 1}}, "wrong-form", "without arguments"),
+        ({"npy": {"inputs": "x.npy"}}, "missing-argument", "needs 'targets'"),
+        ({"npy": {"inputs": {"a": 3}, "targets": "y"}}, "wrong-form", "the file for 'a'"),
         ({"npz": {}}, "missing-argument", "needs 'file'"),
         ({"idx": {}}, "missing-argument", "needs 'images' and 'labels'"),
         ({"npz": {"file": "a", "input": "x"}}, "unknown-key", "no key 'input'"),

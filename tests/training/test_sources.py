@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import os
 import struct
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archbuilder.errors import BlueprintError, RunError
-from archbuilder.recipe.spec import Csv, DataFile, DataSource, Digits, Idx, Npz
+from archbuilder.recipe.spec import Csv, DataFile, DataSource, Digits, Idx, Npy, Npz
+from archbuilder.training.columns import reading
 from archbuilder.training.examples import ONLY, Examples
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources import load_source
@@ -45,9 +49,13 @@ class TestDigits:
     def test_images_and_labels(self):
         """There are 1,797 images of 8 by 8 pixels from 0 to 16, and ten classes."""
         digits = load(Digits())
-        feature, labels = digits.inputs[ONLY], digits.targets[ONLY]
-        assert feature.values.shape == (1797, 8, 8)
-        assert (feature.values.min(), feature.values.max(), feature.scale) == (0, 16, 16)
+        feature, labels = digits.inputs[ONLY], digits.targets[ONLY].values
+        assert feature.column.values.shape == (1797, 8, 8)
+        assert (feature.column.values.min(), feature.column.values.max(), feature.scale) == (
+            0,
+            16,
+            16,
+        )
         # The numbers of each digit, from the data set's own description.
         assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
@@ -64,9 +72,9 @@ class TestIdx:
         images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
         labels = np.array([1, 0], np.uint8)
         examples = load(self.write(tmp_path, pack(idx(images)), pack(idx(labels))))
-        assert np.array_equal(examples.inputs[ONLY].values, images)
+        assert np.array_equal(examples.inputs[ONLY].column.values, images)
         assert examples.inputs[ONLY].scale == 255
-        assert np.array_equal(examples.targets[ONLY], labels)
+        assert np.array_equal(examples.targets[ONLY].values, labels)
 
     @pytest.mark.parametrize(
         ("images", "message"),
@@ -104,8 +112,8 @@ class TestIdx:
             MNIST / f"t10k-{each}.gz" for each in ("images-idx3-ubyte", "labels-idx1-ubyte")
         )
         examples = load(Idx(DataFile(str(images)), DataFile(str(labels))))
-        assert examples.inputs[ONLY].values.shape == (10_000, 28, 28)
-        assert np.bincount(examples.targets[ONLY]).tolist()[:3] == [980, 1135, 1032]
+        assert examples.inputs[ONLY].column.values.shape == (10_000, 28, 28)
+        assert np.bincount(examples.targets[ONLY].values).tolist()[:3] == [980, 1135, 1032]
 
 
 class TestNpz:
@@ -117,8 +125,8 @@ class TestNpz:
         """The arrays x and y, where nothing else is said."""
         x = np.asfortranarray(np.arange(6, dtype=">f4").reshape(2, 3))
         examples = load(self.source(tmp_path, x=x, y=np.array([0, 1])))
-        assert np.array_equal(examples.inputs[ONLY].values, x)
-        assert examples.inputs[ONLY].values.dtype.isnative
+        assert np.array_equal(examples.inputs[ONLY].column.values, x)
+        assert examples.inputs[ONLY].column.values.dtype.isnative
 
     def test_bytes_with_the_axes_of_images_are_images(self, tmp_path: Path):
         """Arrays of bytes with height and width are scaled, floats are not."""
@@ -171,6 +179,79 @@ class TestNpz:
             load(Npz(DataFile(str(path))))
 
 
+class TestNpy:
+    def source(self, folder: Path, x: np.ndarray, y: np.ndarray) -> Npy:
+        np.save(folder / "x.npy", x)
+        np.save(folder / "y.npy", y)
+        return Npy(DataFile(str(folder / "x.npy")), DataFile(str(folder / "y.npy")))
+
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_examples_in_any_order(self, tmp_path: Path, order):
+        """The rows that are asked for, whatever way round the file lies and its numbers are."""
+        x = np.array(np.arange(24).reshape(4, 3, 2), dtype=">f4", order=order)
+        column = load(self.source(tmp_path, x, np.arange(4))).inputs[ONLY].column
+        assert (column.count, column.shape, column.dtype) == (4, (3, 2), np.float32)
+        assert np.array_equal(column.take(tf.constant([3, 0, 3])), x[[3, 0, 3]])
+
+    def test_nothing_is_read_before_it_is_asked_for(self, tmp_path: Path):
+        """A file far larger than the memory opens: it is a hole of 4 TiB here."""
+        head = io.BytesIO()
+        numbers = {"descr": "<f4", "fortran_order": False, "shape": (2**40, 1)}
+        np.lib.format.write_array_header_1_0(head, numbers)
+        for name in ("x", "y"):
+            with (tmp_path / f"{name}.npy").open("wb") as file:
+                file.write(head.getvalue())
+                file.truncate(len(head.getvalue()) + 2**42)
+        files = (DataFile(str(tmp_path / f"{name}.npy")) for name in ("x", "y"))
+        column = load(Npy(*files)).inputs[ONLY].column
+        assert column.take(tf.constant([2**39])).numpy().tolist() == [[0]]
+
+    def test_numbers_that_are_none(self, tmp_path: Path):
+        """They are told where they are read, with the file and the first wrong example."""
+        x = np.zeros((5, 2))
+        x[3, 1] = np.nan
+        column = load(self.source(tmp_path, x, np.zeros(5))).inputs[ONLY].column
+        assert not column.take(tf.constant([2, 1])).numpy().any()
+        told = r"the input of .*x\.npy' is no finite number in 1 of 3 examples; .* is number 4"
+        with pytest.raises(RunError, match=told), reading():
+            column.take(tf.constant([4, 3, 2]))
+
+    def test_a_file_that_shrinks(self, tmp_path: Path):
+        """To read behind the end of a mapped file would end the process; it is an error instead."""
+        column = load(self.source(tmp_path, np.zeros((5, 2)), np.zeros(5))).inputs[ONLY].column
+        os.truncate(tmp_path / "x.npy", 10)
+        with pytest.raises(RunError, match=r"x\.npy' was cut while it was in use"), reading():
+            column.take(tf.constant([4]))
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"", "cannot be read"),
+            (b"\x93NUMPY\x03\0", "version"),
+            (b"\x93NUMPY\x01\0\x02\0{}", "cannot be read"),
+        ],
+    )
+    def test_damaged_files(self, tmp_path: Path, content: bytes, message: str):
+        """What is no array is refused before training."""
+        source = self.source(tmp_path, np.zeros(2), np.zeros(2))
+        (tmp_path / "x.npy").write_bytes(content)
+        with pytest.raises(RunError, match=rf"x\.npy.*{message}"):
+            load(source)
+
+    def test_sizes_and_kinds(self, tmp_path: Path):
+        """Cut files, Python objects, single numbers and files that are not there are refused."""
+        source = self.source(tmp_path, np.zeros((2, 8)), np.zeros(2))
+        os.truncate(tmp_path / "x.npy", 200)
+        with pytest.raises(RunError, match="its size is not the one it announces"):
+            load(source)
+        with pytest.raises(RunError, match="holds object, not numbers"):
+            load(self.source(tmp_path, np.array([{}, {}], object), np.zeros(2)))
+        with pytest.raises(RunError, match="is a single number"):
+            load(self.source(tmp_path, np.zeros(2), np.array(1.0)))
+        with pytest.raises(RunError, match=r"cannot read .*gone\.npy': No such file"):
+            load(Npy(DataFile(str(tmp_path / "gone.npy")), source.targets))
+
+
 class TestCsv:
     def source(self, folder: Path, text: str, **options) -> Csv:
         (folder / "data.csv").write_text(text)
@@ -179,19 +260,19 @@ class TestCsv:
     def test_last_column_is_the_target(self, tmp_path: Path):
         """Without a target, the last column is it."""
         examples = load(self.source(tmp_path, "a,b,c\n1,2,0\n3,4,1\n"))
-        assert examples.inputs[ONLY].values.tolist() == [[1, 2], [3, 4]]
-        assert examples.targets[ONLY].tolist() == [0, 1]
+        assert examples.inputs[ONLY].column.values.tolist() == [[1, 2], [3, 4]]
+        assert examples.targets[ONLY].values.tolist() == [0, 1]
 
     def test_words_become_numbers(self, tmp_path: Path):
         """A target of words is numbered in alphabetical order, and that is said."""
         examples = load(self.source(tmp_path, "kind,a\ncat,1\nant,2\ncat,3\n", target="kind"))
-        assert examples.targets[ONLY].tolist() == [1, 0, 1]
+        assert examples.targets[ONLY].values.tolist() == [1, 0, 1]
         assert "'ant' is 0, 'cat' is 1" in examples.remarks[0]
 
     def test_columns_by_number(self, tmp_path: Path):
         """Without a line of names, columns are counted from 0."""
         examples = load(self.source(tmp_path, "7,1.5\n8,2.5\n", target=0, header=False))
-        assert examples.targets[ONLY].tolist() == [7, 8]
+        assert examples.targets[ONLY].values.tolist() == [7, 8]
 
     @pytest.mark.parametrize(
         ("text", "options", "message"),

@@ -56,6 +56,26 @@ def examples(folder: Path, count: int = 40) -> None:
     np.savez(folder / "data.npz", x=x, y=x[:, :3].argmax(axis=1), half=x[: count // 2])
 
 
+def test_files_that_are_read_as_needed(tmp_path: Path):
+    """Arrays that stay in their files train as those in memory do, and wrong ones are told."""
+    examples(tmp_path)
+    archive = np.load(tmp_path / "data.npz")
+    for name in ("x", "y"):
+        np.save(tmp_path / f"{name}.npy", archive[name])
+    mapped = "data: {npy: {inputs: x.npy, targets: y.npy}}\n"
+    runs = [
+        run(tmp_path, DENSE + data + TRAINING, name=name)
+        for name, data in (("held", "data: {npz: data.npz}\n"), ("mapped", mapped))
+    ]
+    assert runs[0].held_out == runs[1].held_out
+
+    labels = archive["y"]
+    labels[17] = 3
+    np.save(tmp_path / "y.npy", labels)
+    with pytest.raises(RunError, match=r"in .*y\.npy' go from . to 3, .* that of example 18"):
+        run(tmp_path, DENSE + mapped + TRAINING, name="wrong")
+
+
 def test_digits_are_learned(tmp_path: Path):
     """The network of `make demo` gets more than 97 of 100 held-out digits right."""
     blueprint = archbuilder.load("digits_cnn")

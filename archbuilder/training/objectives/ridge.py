@@ -25,12 +25,14 @@ from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.recipe.spec import Ridge
 from archbuilder.training.batches import plain_batches
+from archbuilder.training.columns import reading
 from archbuilder.training.run import Row
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.tables import Tables, make_tables, only_network
 from archbuilder.training.watching import HELD_OUT, told
 
 
+@reading()
 def train_ridge(session: Session) -> Outcome:
     """The network of a session with the weights of its last layer computed.
 

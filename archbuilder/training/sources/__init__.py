@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx
+from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx, Npy
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.digits import load_digits
 from archbuilder.training.sources.idx import load_idx
+from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
 from archbuilder.training.sources.table import load_csv
 
@@ -24,6 +25,8 @@ def load_source(source: DataSource, opener: Opener) -> Examples:
         examples = load_digits()
     elif isinstance(source, Idx):
         examples = load_idx(source, opener)
+    elif isinstance(source, Npy):
+        examples = load_npy(source, opener)
     elif isinstance(source, Csv):
         examples = load_csv(source, opener)
     else:

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from archbuilder.training.columns import Held
 from archbuilder.training.examples import ONLY, Examples, Feature
 
 _SIDE: Final = 8
@@ -20,5 +21,5 @@ def load_digits() -> Examples:
     lines = gzip.decompress(packed).decode("ascii").split()
     table = np.array([line.split(",") for line in lines]).astype(np.uint8)
     images = table[:, :-1].reshape(-1, _SIDE, _SIDE)
-    feature = Feature(images, scale=_DARKEST, image=True)
-    return Examples("the data set digits", {ONLY: feature}, {ONLY: table[:, -1]})
+    feature = Feature(Held(images), scale=_DARKEST, image=True)
+    return Examples("the data set digits", {ONLY: feature}, {ONLY: Held(table[:, -1])})

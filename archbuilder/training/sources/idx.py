@@ -17,7 +17,8 @@ import numpy as np
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import DataFile, Idx
-from archbuilder.training.examples import ONLY, Examples, Feature, Numbers
+from archbuilder.training.columns import Held, Numbers
+from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener, check_size
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -42,8 +43,8 @@ def load_idx(source: Idx, opener: Opener) -> Examples:
             f"{shown(source.labels.path, 200)} has {labels.ndim} axes, not one label each"
         )
     bright = _BRIGHTEST if images.dtype == np.uint8 else None
-    feature = Feature(images, scale=source.scale or bright, image=True)
-    return Examples(name, {ONLY: feature}, {ONLY: labels})
+    feature = Feature(Held(images), scale=source.scale or bright, image=True)
+    return Examples(name, {ONLY: feature}, {ONLY: Held(labels)})
 
 
 def _read(file: DataFile, opener: Opener) -> Numbers:

@@ -6,20 +6,15 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
-from typing import IO, Final
 
 import numpy as np
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import Arrays, Npz
-from archbuilder.training.examples import ONLY, Examples, Feature, Numbers
+from archbuilder.recipe.spec import Npz
+from archbuilder.training.columns import Held, Numbers
+from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener, check_size
-
-_IMAGE_AXES: Final = (3, 4)
-_BRIGHTEST: Final = 255
-_KINDS: Final = "buif"
-"""Truth values, whole numbers and floats: what numpy calls b, u, i and f."""
+from archbuilder.training.sources.arrays import array_feature, by_name, read_head
 
 
 def load_npz(source: Npz, opener: Opener) -> Examples:
@@ -32,20 +27,13 @@ def load_npz(source: Npz, opener: Opener) -> Examples:
         RunError: if the file is damaged, lacks an array, or holds something else than numbers.
     """
     name = shown(source.file.path, 200)
-    inputs = _names(source.inputs)
-    targets = _names(source.targets)
+    inputs = by_name(source.inputs)
+    targets = by_name(source.targets)
     arrays = _read(opener.read(source.file), {*inputs.values(), *targets.values()}, name)
-    features = {key: _feature(arrays[array], source.scale) for key, array in inputs.items()}
-    return Examples(name, features, {key: arrays[array] for key, array in targets.items()})
-
-
-def _names(arrays: Arrays) -> Mapping[str, str]:
-    return {ONLY: arrays} if isinstance(arrays, str) else arrays
-
-
-def _feature(values: Numbers, scale: float | None) -> Feature:
-    image = values.dtype == np.uint8 and values.ndim in _IMAGE_AXES
-    return Feature(values, scale=scale or (_BRIGHTEST if image else None), image=image)
+    features = {
+        key: array_feature(Held(arrays[array]), source.scale) for key, array in inputs.items()
+    }
+    return Examples(name, features, {key: Held(arrays[array]) for key, array in targets.items()})
 
 
 def _read(content: bytes, wanted: set[str], name: str) -> dict[str, Numbers]:
@@ -67,25 +55,10 @@ def _array(archive: zipfile.ZipFile, array: str, name: str) -> Numbers:
     what = f"the array {shown(array)} of {name}"
     with archive.open(f"{array}.npy") as member:
         # numpy's own reader takes the memory that the head announces before it reads on.
-        shape, fortran, dtype = _header(member, what)
+        head = read_head(member, what)
         data = member.read()
-    if dtype.kind not in _KINDS:
-        raise RunError(f"{what} holds {dtype}, not numbers")
-    if math.prod(shape) * dtype.itemsize != len(data):
+    if math.prod(head.shape) * head.dtype.itemsize != len(data):
         raise RunError(f"{what} is damaged: its size is not the one it announces")
-    if not shape:
-        raise RunError(f"{what} is a single number")
-    values = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    return values.astype(dtype.newbyteorder("="), copy=False)
-
-
-def _header(member: IO[bytes], what: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    try:
-        version = np.lib.format.read_magic(member)
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(member)
-        if version == (2, 0):
-            return np.lib.format.read_array_header_2_0(member)
-    except ValueError as error:
-        raise RunError(f"{what} cannot be read: {error}") from error
-    raise RunError(f"{what} has version {version} of numpy's format, which holds no numbers")
+    values = np.frombuffer(data, head.dtype)
+    values = values.reshape(head.shape, order="F" if head.fortran else "C")
+    return values.astype(head.dtype.newbyteorder("="), copy=False)

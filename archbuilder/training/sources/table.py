@@ -10,7 +10,8 @@ import numpy as np
 
 from archbuilder.errors import RunError, nearest, shown
 from archbuilder.recipe.spec import Csv
-from archbuilder.training.examples import ONLY, Examples, Feature, Numbers
+from archbuilder.training.columns import Held, Numbers
+from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener
 
 
@@ -41,7 +42,7 @@ def load_csv(source: Csv, opener: Opener) -> Examples:
     for row, (line, cells) in enumerate(body):
         for place, index in enumerate(others):
             values[row, place] = _number(cells[index], line, head[index], name)
-    return Examples(name, {ONLY: Feature(values)}, {ONLY: targets}, remarks)
+    return Examples(name, {ONLY: Feature(Held(values))}, {ONLY: Held(targets)}, remarks)
 
 
 def _rows(content: bytes, name: str) -> list[tuple[int, list[str]]]:

@@ -1,0 +1,163 @@
+"""The numbers of an input or a target, in memory or read as they are needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Protocol, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.errors import RunError
+
+Numbers: TypeAlias = NDArray[np.generic]
+"""An array of numbers whose first axis is the examples."""
+
+Rows: TypeAlias = NDArray[np.int64]
+"""Which examples: their numbers, from 0."""
+
+Rule: TypeAlias = Callable[[Numbers, Rows], None]
+"""Raises RunError where the numbers of these examples cannot be right."""
+
+_OURS: Final = re.compile(rf"\b{RunError.__name__}: (.+)")
+
+
+class Column(Protocol):
+    """One value, of the same shape, for every example."""
+
+    @property
+    def name(self) -> str:
+        """The file that it is read from; empty for what is in memory."""
+
+    @property
+    def count(self) -> int:
+        """How many examples there are."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The type of its numbers."""
+
+    def take(self, rows: tf.Tensor) -> tf.Tensor:
+        """The values of some examples, also within `tf.data`."""
+
+    def held_to(self, rule: Rule) -> Column:
+        """The same column, whose numbers keep a rule: looked at now, or as they are read.
+
+        Raises:
+            RunError: if numbers in memory break it.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A column in memory."""
+
+    values: Numbers
+    name: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many examples there are."""
+        return len(self.values)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.values.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The type of its numbers."""
+        return self.values.dtype
+
+    @cached_property
+    def _tensor(self) -> tf.Tensor:
+        # A GPU has better use for its memory than all examples, and a graph has no room for them.
+        with tf.init_scope(), tf.device("CPU:0"):
+            return tf.constant(self.values)
+
+    def take(self, rows: tf.Tensor) -> tf.Tensor:
+        """The values of some examples, also within `tf.data`."""
+        return tf.gather(self._tensor, rows)
+
+    def held_to(self, rule: Rule) -> Held:
+        """Itself.
+
+        Raises:
+            RunError: if a number breaks the rule.
+        """
+        rule(self.values, np.arange(self.count))
+        return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """A column that is read example by example, and held to its rules on the way.
+
+    `read` gives the values of the examples with these numbers, and is called by several threads.
+    """
+
+    name: str
+    count: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    read: Callable[[Rows], Numbers]
+    rules: tuple[Rule, ...] = ()
+
+    def take(self, rows: tf.Tensor) -> tf.Tensor:
+        """The values of some examples, also within `tf.data`."""
+        values = tf.numpy_function(self._read, [rows], tf.as_dtype(self.dtype), stateful=False)
+        return tf.ensure_shape(values, [*rows.shape, *self.shape])
+
+    def held_to(self, rule: Rule) -> Read:
+        """The same column, which keeps one more rule."""
+        rules = (*self.rules, rule)
+        return Read(self.name, self.count, self.shape, self.dtype, self.read, rules)
+
+    def _read(self, rows: Rows) -> Numbers:
+        values = self.read(rows)
+        for rule in self.rules:
+            rule(values, rows)
+        return values
+
+
+def finite(what: str) -> Rule:
+    """The rule that numbers are neither infinite nor none at all."""
+
+    def check(values: Numbers, rows: Rows) -> None:
+        if not np.issubdtype(values.dtype, np.floating):
+            return
+        odd = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if odd.any():
+            raise RunError(
+                f"{what} is no finite number in {odd.sum():,} of {len(values):,} examples;"
+                f" the first of them is number {rows[odd.argmax()] + 1}"
+            )
+
+    return check
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Where batches are read: what is wrong with an example comes out of TensorFlow as it was told.
+
+    Raises:
+        RunError: if an example cannot be read, or breaks a rule.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        # TensorFlow keeps nothing of an exception but its text.
+        ours = _OURS.search(error.message or "")
+        if ours is None:
+            raise
+        raise RunError(ours[1]) from None

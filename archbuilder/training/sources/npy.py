@@ -1,0 +1,54 @@
+"""Arrays in files of their own (`numpy.save`), mapped into memory and read as they are needed."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+
+import numpy as np
+
+from archbuilder.errors import RunError, shown
+from archbuilder.recipe.spec import DataFile, Npy
+from archbuilder.training.columns import Numbers, Read, Rows
+from archbuilder.training.examples import Examples
+from archbuilder.training.opening import Opener
+from archbuilder.training.sources.arrays import array_feature, by_name, read_head
+
+
+def load_npy(source: Npy, opener: Opener) -> Examples:
+    """The arrays of the files; see `load_npz` for which of them are images.
+
+    Raises:
+        RunError: if a file is damaged, or holds something else than numbers.
+    """
+    inputs = {name: _column(file, opener) for name, file in by_name(source.inputs).items()}
+    targets = {name: _column(file, opener) for name, file in by_name(source.targets).items()}
+    features = {name: array_feature(column, source.scale) for name, column in inputs.items()}
+    origin = ", ".join(dict.fromkeys(each.name for each in (*inputs.values(), *targets.values())))
+    return Examples(origin, features, targets)
+
+
+def _column(file: DataFile, opener: Opener) -> Read:
+    name = shown(file.path, 200)
+    with opener.opened(file) as descriptor:
+        with os.fdopen(os.dup(descriptor), "rb") as stream:
+            head = read_head(stream, name)
+            begin = stream.tell()
+        count = math.prod(head.shape)
+        needed = begin + count * head.dtype.itemsize
+        if os.fstat(descriptor).st_size != needed:
+            raise RunError(f"{name} is damaged: its size is not the one it announces")
+        # The mapping stays when the file is closed.
+        mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    flat: Numbers = np.frombuffer(mapped, head.dtype, count, begin)
+    values = flat.reshape(head.shape, order="F" if head.fortran else "C")
+    native = head.dtype.newbyteorder("=")
+
+    def read(rows: Rows) -> Numbers:
+        # To read on behind the end of a mapped file would end the process.
+        if mapped.size() < needed:
+            raise RunError(f"{name} was cut while it was in use")
+        return values[rows].astype(native, copy=False)
+
+    return Read(name, len(values), values.shape[1:], native, read)
