@@ -13,15 +13,10 @@ from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.given import data_from_path
+from archbuilder.recipe.objectives import FORMS
 from archbuilder.recipe.reading import decode_recipe
-from archbuilder.recipe.spec import (
-    Adversarial,
-    DataFile,
-    DataSource,
-    DataSpec,
-    Ridge,
-    TrainingSpec,
-)
+from archbuilder.recipe.spec import DataFile, DataSource, DataSpec, TrainingSpec
+from archbuilder.recipe.training import ALWAYS
 from archbuilder.tree import Mapping as MappingTree
 from archbuilder.tree import Plain, Scalar, Source, Span, from_plain, plain
 from archbuilder.tree import Sequence as SequenceTree
@@ -90,16 +85,14 @@ def read_record(run: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recor
 
 
 def _training(spec: TrainingSpec) -> _Fields:
-    fields = _fields(spec)
-    objective = _fields(spec.objective)
-    if isinstance(spec.objective, Ridge):
-        own = {key: objective[key] for key in ("penalty", "washout")}
-        stepless = {key: fields[key] for key in ("batch_size", "validation", "seed", "distribute")}
-        return {**stepless, "objective": {"ridge": own}, "metrics": objective["metrics"]}
-    if isinstance(spec.objective, Adversarial):
-        optimizers = objective.pop("optimizers")
-        return {**fields, "objective": {"adversarial": objective}, "optimizer": optimizers}
-    return {**fields, "objective": "supervised", **objective}
+    name, form = next(
+        (name, form) for name, form in FORMS.items() if form.kind is type(spec.objective)
+    )
+    common = {key: each for key, each in _fields(spec).items() if key in (*ALWAYS, *form.keys)}
+    fields = _fields(spec.objective)
+    options = {key: each for key, each in fields.items() if key not in form.keys}
+    own = {key: each for key, each in fields.items() if key in form.keys}
+    return {**common, "objective": {name: options} if options else name, **own}
 
 
 def _source(source: DataSource) -> Plain:

@@ -142,7 +142,7 @@ class Adversarial:
     variance of one.
     """
 
-    optimizers: Mapping[str, Tree]
+    optimizer: Mapping[str, Tree]
     loss: AdversarialLoss = "non_saturating"
     discriminator_steps: int = 1
     gradient_penalty: float = 10.0

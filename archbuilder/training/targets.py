@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import RunError
 from archbuilder.graph import Shape
-from archbuilder.recipe.training import class_name
+from archbuilder.recipe.objectives import class_name
 from archbuilder.training.columns import Column, Numbers, Rows, Rule
 from archbuilder.tree import Tree
 

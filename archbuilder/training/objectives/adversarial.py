@@ -53,7 +53,7 @@ def train_adversarial(session: Session) -> Outcome:
                 f"with the loss '{spec.loss}' the discriminator gives a score: leave its sigmoid"
                 " out"
             )
-        optimizers = [build_object("optimizer", spec.optimizers[name]) for name in _NETWORKS]
+        optimizers = [build_object("optimizer", spec.optimizer[name]) for name in _NETWORKS]
         learner = Opponents(generator, discriminator, spec, optimizers, logits=not sigmoid)
     task = _task(session, learner, spec)
     history = fit(task, session)

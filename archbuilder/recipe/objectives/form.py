@@ -1,0 +1,26 @@
+"""How an objective is written in `training`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from archbuilder.recipe.objectives.reader import ObjectiveReader, Written
+from archbuilder.recipe.spec import Objective
+
+STEPWISE: Final = ("epochs", "checkpoint_seconds")
+"""What an objective that is trained step by step has."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveForm:
+    """What stands in `training` with an objective, and what reads it.
+
+    The fields of an objective that are no `keys` of `training` stand behind its name, as options.
+    """
+
+    kind: type[Objective]
+    keys: tuple[str, ...]
+    """What stands in `training` beside what stands there with all objectives."""
+    read: Callable[[ObjectiveReader, Written], Objective]

@@ -1,0 +1,31 @@
+"""`objective: supervised`: losses, their weights and metrics by output."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archbuilder.recipe.objectives.form import STEPWISE, ObjectiveForm
+from archbuilder.recipe.objectives.reader import ObjectiveReader, Written
+from archbuilder.recipe.spec import Supervised
+
+
+def _read(reader: ObjectiveReader, written: Written) -> Supervised:
+    trees = written.trees
+    if "loss" not in trees:
+        reader.form.diagnostics.error(
+            "missing-key",
+            "'training' does not say which 'loss' to minimise",
+            written.place,
+            notes=("as in 'loss: SparseCategoricalCrossentropy' for classes by number",),
+        )
+    optimizer = written.optimizer()
+    reader.keras_object("optimizer", optimizer)
+    losses = reader.losses(trees.get("loss"))
+    metrics = reader.metrics(trees.get("metrics"))
+    reader.agree(losses, metrics)
+    return Supervised(losses, optimizer, reader.weights(trees.get("loss_weights")), metrics)
+
+
+SUPERVISED: Final = ObjectiveForm(
+    Supervised, ("loss", "loss_weights", "optimizer", "metrics", *STEPWISE), _read
+)
