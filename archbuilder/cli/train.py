@@ -56,7 +56,8 @@ class _Changes(TypedDict):
 @click.option(
     "--data",
     metavar="DATA",
-    help="What to train on: 'digits', a .npz or .csv file, or a folder with the files of MNIST.",
+    help="What to train on: 'digits', a .npz, .csv or .txt file, or a folder with the files of"
+    " MNIST.",
 )
 @click.option("--epochs", type=_POSITIVE, help="How often every example is seen.")
 @click.option("--batch-size", type=_POSITIVE, help="Examples of one step.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from archbuilder.arguments import check_value
 from archbuilder.decode.form import Form
@@ -26,6 +26,10 @@ from archbuilder.recipe.spec import (
     Idx,
     Npy,
     Npz,
+    Pairs,
+    Text,
+    Tokeniser,
+    Tokenising,
 )
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Span, Tree, plain
 
@@ -130,6 +134,18 @@ class _Decoder:
         value = self.value(tree, "'scale'", {"type": "number", "exclusiveMinimum": 0})
         return value is not None, float(value) if isinstance(value, int | float) else None
 
+    def values(
+        self, given: dict[str, Tree], schemas: dict[str, dict[str, Plain]]
+    ) -> dict[str, Plain] | None:
+        """The plain values of those keys that are given; None after mistakes."""
+        before = self.form.diagnostics.error_count
+        found = {
+            key: self.value(given[key], f"'{key}'", schema)
+            for key, schema in schemas.items()
+            if key in given
+        }
+        return found if self.form.diagnostics.error_count == before else None
+
     def value(self, tree: Tree, what: str, schema: dict[str, Plain]) -> Plain:
         """The plain value of a tree that matches a schema; None where it does not."""
         return plain(tree) if check_value(tree, schema, what, self.form.diagnostics) else None
@@ -193,11 +209,61 @@ def _read_csv(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> C
     return Csv(file, target if isinstance(target, str | int) else None, header)
 
 
+_TEXT: Final[dict[str, dict[str, Plain]]] = {
+    "tokens": {"enum": ["characters", "words", "bpe", "wordpiece"]},
+    "vocabulary": {"type": "integer", "minimum": 6, "maximum": 1_000_000},
+    "lowercase": {"type": "boolean"},
+    "length": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+    "field": {"type": "string"},
+}
+
+
+def _read_text(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Text | None:
+    given = decoder.arguments(name, span, value, ("file", *_TEXT))
+    if given is None:
+        return None
+    file = decoder.file(given["file"], "'file'")
+    options = decoder.values(given, _TEXT)
+    if file is None or options is None:
+        return None
+    defaults = Text(file, Tokenising())
+    return Text(
+        file,
+        _tokenising(options),
+        cast(int, options.get("length", defaults.length)),
+        cast(str | None, options.get("field")),
+    )
+
+
+def _read_pairs(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Pairs | None:
+    known = {key: schema for key, schema in _TEXT.items() if key != "field"}
+    given = decoder.arguments(name, span, value, ("file", *known))
+    if given is None:
+        return None
+    file = decoder.file(given["file"], "'file'")
+    options = decoder.values(given, known)
+    if file is None or options is None:
+        return None
+    defaults = Pairs(file, Tokenising())
+    return Pairs(file, _tokenising(options), cast(int, options.get("length", defaults.length)))
+
+
+def _tokenising(options: dict[str, Plain]) -> Tokenising:
+    defaults = Tokenising()
+    return Tokenising(
+        cast(Tokeniser, options.get("tokens", defaults.tokens)),
+        cast(int, options.get("vocabulary", defaults.vocabulary)),
+        bool(options.get("lowercase", defaults.lowercase)),
+    )
+
+
 _SOURCES: Final[dict[str, Callable[[_Decoder, str, Span, Tree | None], DataSource | None]]] = {
     "digits": _read_digits,
     "npz": _read_npz,
     "npy": _read_npy,
     "idx": _read_idx,
     "csv": _read_csv,
+    "text": _read_text,
+    "pairs": _read_pairs,
 }
 _EXAMPLE: Final = "as in 'data: digits' or 'data: {npz: {file: data.npz, inputs: x, targets: y}}'"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.errors import UsageError, nearest, shown
-from archbuilder.recipe.spec import Csv, DataFile, DataSpec, Digits, Idx, Npz
+from archbuilder.recipe.spec import Csv, DataFile, DataSpec, Digits, Idx, Npz, Text, Tokenising
 
 _IDX_NAMES: Final = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -18,7 +18,8 @@ def data_from_path(text: str) -> DataSpec:
     """The data that `--data` names.
 
     `digits`, a `.npz` file with the arrays `x` and `y`, a `.csv` file with a line of names whose
-    last column is the target, or a folder with the four files of MNIST.
+    last column is the target, a `.txt` file of text whose characters are tokens, or a folder with
+    the four files of MNIST.
 
     Raises:
         UsageError: if it is none of these.
@@ -31,12 +32,14 @@ def data_from_path(text: str) -> DataSpec:
         return DataSpec(Npz(DataFile(text)), given=given)
     if path.suffix == ".csv":
         return DataSpec(Csv(DataFile(text)), given=given)
+    if path.suffix == ".txt":
+        return DataSpec(Text(DataFile(text), Tokenising()), given=given)
     if path.is_dir():
         return _idx_folder(path)
     hint = "; did you mean 'digits'?" if nearest(text, ["digits"]) else ""
     raise UsageError(
-        f"the data {shown(text)} is neither 'digits', nor a .npz or .csv file, nor a folder with"
-        f" the files of MNIST{hint}"
+        f"the data {shown(text)} is neither 'digits', nor a .npz, .csv or .txt file, nor a folder"
+        f" with the files of MNIST{hint}"
     )
 
 

@@ -96,7 +96,10 @@ def _training(spec: TrainingSpec) -> _Fields:
 
 
 def _source(source: DataSource) -> Plain:
-    return {type(source).__name__.lower(): _fields(source) or None}
+    fields = _fields(source)
+    # How text becomes tokens is written beside the file.
+    fields |= cast(_Fields, fields.pop("tokenising", {}))
+    return {type(source).__name__.lower(): fields or None}
 
 
 def _fields(value: object) -> _Fields:

@@ -80,7 +80,41 @@ class Csv:
     header: bool = True
 
 
-DataSource: TypeAlias = Digits | Npz | Npy | Idx | Csv
+Tokeniser: TypeAlias = Literal["characters", "words", "bpe", "wordpiece"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenising:
+    """How text becomes tokens. The vocabulary is learned, and has at most that many of them."""
+
+    tokens: Tokeniser = "characters"
+    vocabulary: int = 30_000
+    lowercase: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text, or a `field` of JSON lines: an example is a piece of `length` tokens.
+
+    Where nothing else is said, its targets are the tokens that follow each.
+    """
+
+    file: DataFile
+    tokenising: Tokenising
+    length: int = 128
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Two texts a line with a tab between, of at most `length` tokens each."""
+
+    file: DataFile
+    tokenising: Tokenising
+    length: int = 128
+
+
+DataSource: TypeAlias = Digits | Npz | Npy | Idx | Csv | Text | Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +185,35 @@ class Adversarial:
     """The samples of a picture that is drawn after every epoch."""
 
 
-Objective: TypeAlias = Supervised | Ridge | Adversarial
+@dataclass(frozen=True, slots=True)
+class CausalLanguageModel:
+    """Every token is told from those in front of it."""
+
+    optimizer: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedLanguageModel:
+    """Tokens that were hidden are told from those around them, as in BERT.
+
+    Of the `masked` share, four fifths are hidden, a tenth become other tokens, and a tenth stay. A
+    network with an output `next_sentence` also tells whether two pieces follow each other.
+    """
+
+    optimizer: Tree
+    masked: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceToSequence:
+    """Every token of a text is told from those in front of it and a whole other text."""
+
+    optimizer: Tree
+    label_smoothing: float = 0.0
+
+
+Language: TypeAlias = CausalLanguageModel | MaskedLanguageModel | SequenceToSequence
+Objective: TypeAlias = Supervised | Ridge | Adversarial | Language
 
 
 @dataclass(frozen=True, slots=True)

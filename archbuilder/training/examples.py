@@ -8,6 +8,8 @@ from typing import Final, TypeVar
 
 from archbuilder.errors import RunError, shown
 from archbuilder.training.columns import Column, finite
+from archbuilder.training.text.tokens import Texts
+from archbuilder.training.text.vocabulary import Vocabulary
 
 ONLY: Final = ""
 """The name of an array that is for the one input, or the one output, of a network."""
@@ -39,6 +41,10 @@ class Examples:
     targets: Mapping[str, Column]
     remarks: tuple[str, ...] = field(default=())
     """What was done to them that a user would want to know."""
+    vocabulary: Vocabulary | None = None
+    """What their tokens mean."""
+    texts: Texts | None = None
+    """The text that they are pieces of."""
 
     @property
     def count(self) -> int:
@@ -80,11 +86,10 @@ class Examples:
         Raises:
             RunError: if something that it needs is not there.
         """
-        return Examples(
-            self.origin,
-            _pick(self.inputs, inputs, "input", self.origin),
-            _pick(self.targets, outputs, "output", self.origin),
-            self.remarks,
+        return replace(
+            self,
+            inputs=_pick(self.inputs, inputs, "input", self.origin),
+            targets=_pick(self.targets, outputs, "output", self.origin),
         )
 
 

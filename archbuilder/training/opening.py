@@ -26,6 +26,23 @@ class Opener:
 
     folder: Path = Path()
     allow: Sequence[Path] = ()
+    scratch: Path | None = None
+    """Where a run keeps what is made of its data."""
+
+    def kept(self, name: str) -> Path | None:
+        """Where the run keeps what has this name; None where no run does.
+
+        Raises:
+            RunError: if there can be no such place.
+        """
+        if self.scratch is None:
+            return None
+        try:
+            self.scratch.mkdir(exist_ok=True)
+        except OSError as error:
+            name = shown(str(self.scratch), 200)
+            raise RunError(f"cannot make the folder {name}: {error.strerror or error}") from error
+        return self.scratch / name
 
     def read(self, file: DataFile) -> bytes:
         """The content of a data file.

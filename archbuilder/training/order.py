@@ -27,9 +27,21 @@ def split(count: int, seed: int, share: float) -> tuple[NDArray[np.int64], NDArr
     Both are in the order of the data. At least one is held out where the share is above zero, and
     at least one is trained on.
     """
-    held = min(max(round(count * share), 1), count - 1) if share > 0 else 0
+    held = _held(count, share)
     order = _order(count, seed, _SPLIT)
     return np.sort(order[held:]), np.sort(order[:held])
+
+
+def split_behind(
+    count: int, _seed: int, share: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same, but what is held out is the end of the data."""
+    first = count - _held(count, share)
+    return np.arange(first), np.arange(first, count)
+
+
+def _held(count: int, share: float) -> int:
+    return min(max(round(count * share), 1), count - 1) if share > 0 else 0
 
 
 def _order(count: int, *key: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import keras
@@ -14,7 +14,7 @@ from archbuilder.training.adapt import adapt
 from archbuilder.training.batches import Input, Table
 from archbuilder.training.columns import Held
 from archbuilder.training.examples import Examples
-from archbuilder.training.order import split
+from archbuilder.training.order import split, split_behind
 from archbuilder.training.session import Session
 from archbuilder.training.targets import Target, fit_target
 from archbuilder.tree import Tree
@@ -56,13 +56,22 @@ def make_tables(
     Raises:
         RunError: if the examples do not fit the network.
     """
-    table, remarks = _table(session.examples, graph, model, used, losses)
+    return halves(session, lambda examples: _table(examples, graph, model, used, losses))
+
+
+def halves(session: Session, make: Callable[[Examples], tuple[Table, tuple[str, ...]]]) -> Tables:
+    """The tables of the examples to train on, and of those that are held out.
+
+    Of text the last part is held out: a piece of it tells much of the pieces beside it.
+    """
+    table, remarks = make(session.examples)
     if session.validation is not None:
-        held_out, _ = _table(session.validation, graph, model, used, losses)
+        held_out, _ = make(session.validation)
         return Tables(table, held_out, remarks)
     if session.spec.validation == 0 or len(table.rows) == 1:
         return Tables(table, None, remarks)
-    train, held = split(len(table.rows), session.spec.seed, session.spec.validation)
+    cut = split if session.examples.texts is None else split_behind
+    train, held = cut(len(table.rows), session.spec.seed, session.spec.validation)
     return Tables(replace(table, rows=train), replace(table, rows=held), remarks)
 
 

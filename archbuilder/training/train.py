@@ -123,9 +123,9 @@ def _session(
 ) -> Session:
     placement = place(training.distribute, training.batch_size)
     report(f"devices: {placement.remark}")
-    opener = Opener(data.folder or Path(), origin.allow)
+    opener = Opener(data.folder or Path(), origin.allow, run.path / "text")
     examples = load_source(data.train, opener)
-    validation = load_source(data.validation, opener) if data.validation else None
+    validation = load_source(data.validation, opener, examples) if data.validation else None
     keras.utils.set_random_seed(training.seed)
     recipe = encode_recipe(data, training, origin.allow)
     checkpoints = Checkpoints(run.path, _fingerprint(origin.blueprint, recipe))

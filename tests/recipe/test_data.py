@@ -8,7 +8,7 @@ import pytest
 from archbuilder.errors import Diagnostic, Diagnostics, UsageError
 from archbuilder.limits import Limits
 from archbuilder.recipe import DataSpec, data_from_path, decode_data
-from archbuilder.recipe.spec import Csv, DataFile, Digits, Idx, Npy, Npz
+from archbuilder.recipe.spec import Csv, DataFile, Digits, Idx, Npy, Npz, Pairs, Text, Tokenising
 from archbuilder.tree import Plain, Source, Span, from_plain
 
 SPAN = Span(Source("nets/test.yaml", ""), 1, 1, 1, 1)
@@ -32,6 +32,15 @@ def file(path: str) -> DataFile:
         (
             {"npy": {"inputs": "x.npy", "targets": {"kind": "k.npy", "size": "s.npy"}}},
             DataSpec(Npy(file("x.npy"), {"kind": file("k.npy"), "size": file("s.npy")})),
+        ),
+        ({"text": "a.txt"}, DataSpec(Text(file("a.txt"), Tokenising()))),
+        (
+            {"text": {"file": "a", "field": "body", "tokens": "bpe", "vocabulary": 900}},
+            DataSpec(Text(file("a"), Tokenising("bpe", 900), 128, "body")),
+        ),
+        (
+            {"pairs": {"file": "a.tsv", "tokens": "words", "lowercase": True, "length": 9}},
+            DataSpec(Pairs(file("a.tsv"), Tokenising("words", lowercase=True), 9)),
         ),
         (
             {"npz": {"file": "a.npz", "inputs": {"image": "i"}, "targets": "t", "scale": 16}},
@@ -62,6 +71,11 @@ def test_sources_are_written_as_layers_are(value: Plain, expected: DataSpec):
         ({"digits": {"fold": 1}}, "wrong-form", "without arguments"),
         ({"npy": {"inputs": "x.npy"}}, "missing-argument", "needs 'targets'"),
         ({"npy": {"inputs": {"a": 3}, "targets": "y"}}, "wrong-form", "the file for 'a'"),
+        ({"text": {"length": 3}}, "missing-argument", "needs 'file'"),
+        ({"text": {"file": "a", "tokens": "letters"}}, "unknown-value", "'tokens'"),
+        ({"text": {"file": "a", "length": 0}}, "out-of-range", "'length'"),
+        ({"text": {"file": "a", "vocabulary": "many"}}, "wrong-type", "'vocabulary'"),
+        ({"pairs": {"file": "a", "field": "body"}}, "unknown-key", "no key 'field'"),
         ({"npz": {}}, "missing-argument", "needs 'file'"),
         ({"idx": {}}, "missing-argument", "needs 'images' and 'labels'"),
         ({"npz": {"file": "a", "input": "x"}}, "unknown-key", "no key 'input'"),
@@ -89,6 +103,8 @@ class TestCommandLine:
         assert data_from_path("/x/a.npz") == npz
         csv = DataSpec(Csv(DataFile("a.csv")), given=str(Path("a.csv").absolute()))
         assert data_from_path("a.csv") == csv
+        text = DataSpec(Text(DataFile("/x/a.txt"), Tokenising()), given="/x/a.txt")
+        assert data_from_path("/x/a.txt") == text
 
     def test_folder_of_mnist(self, tmp_path: Path):
         """A folder with the files of MNIST gives its test set for validation."""

@@ -117,6 +117,15 @@ def test_ridge_with_everything():
         ({"objective": {"ridge": 3}}, "wrong-form", "'ridge'"),
         ({"objective": {"ridge": {"penalty": -1}}}, "out-of-range", "'penalty'"),
         ({"objective": {"ridge": {"penality": 1}}}, "unknown-key", "'penality'"),
+        ({"objective": {"causal_lm": {"masked": 1}}}, "unknown-key", "no key 'masked'"),
+        ({"objective": {"masked_lm": {"masked": 0}}}, "out-of-range", "'masked'"),
+        ({"objective": "masked_lm", "loss": LOSS}, "unknown-key", "'masked_lm' has no key 'loss'"),
+        ({"objective": "causal_lm", "optimizer": "Adamm"}, "unknown-object", ""),
+        (
+            {"objective": {"sequence_to_sequence": {"label_smoothing": 1}}},
+            "out-of-range",
+            "'label_smoothing'",
+        ),
         ({"objective": "ridge", "loss": LOSS}, "unknown-key", "'ridge' has no key 'loss'"),
         ({"objective": "ridge", "epochs": 3}, "unknown-key", "'ridge' has no key 'epochs'"),
         (

@@ -7,6 +7,7 @@ from typing import Final
 
 from archbuilder.recipe.objectives.adversarial import ADVERSARIAL
 from archbuilder.recipe.objectives.form import STEPWISE, ObjectiveForm
+from archbuilder.recipe.objectives.language import CAUSAL, MASKED, SEQUENCES
 from archbuilder.recipe.objectives.reader import ObjectiveReader, Written, class_name
 from archbuilder.recipe.objectives.ridge import RIDGE
 from archbuilder.recipe.objectives.supervised import SUPERVISED
@@ -17,5 +18,8 @@ FORMS: Final[Mapping[str, ObjectiveForm]] = {
     "supervised": SUPERVISED,
     "ridge": RIDGE,
     "adversarial": ADVERSARIAL,
+    "causal_lm": CAUSAL,
+    "masked_lm": MASKED,
+    "sequence_to_sequence": SEQUENCES,
 }
 """By name; the first is that of a recipe which names none."""

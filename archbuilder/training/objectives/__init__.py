@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from archbuilder.recipe.spec import Adversarial, Ridge, Supervised
+from archbuilder.recipe.spec import (
+    Adversarial,
+    CausalLanguageModel,
+    MaskedLanguageModel,
+    Ridge,
+    SequenceToSequence,
+    Supervised,
+)
 from archbuilder.training.objectives.adversarial import train_adversarial
+from archbuilder.training.objectives.causal_lm import train_causal_lm
+from archbuilder.training.objectives.masked_lm import train_masked_lm
 from archbuilder.training.objectives.ridge import train_ridge
+from archbuilder.training.objectives.sequence_to_sequence import train_sequence_to_sequence
 from archbuilder.training.objectives.supervised import train_supervised
 from archbuilder.training.session import Objective
 
@@ -17,4 +27,7 @@ OBJECTIVES: Final[Mapping[type, Objective]] = {
     Supervised: train_supervised,
     Ridge: train_ridge,
     Adversarial: train_adversarial,
+    CausalLanguageModel: train_causal_lm,
+    MaskedLanguageModel: train_masked_lm,
+    SequenceToSequence: train_sequence_to_sequence,
 }

@@ -15,8 +15,8 @@ import tensorflow as tf
 from archbuilder.backend import build
 from archbuilder.backend.objects import build_object
 from archbuilder.errors import UsageError
-from archbuilder.graph import Graph
 from archbuilder.recipe.spec import Adversarial, Noise
+from archbuilder.training.activations import ends_in
 from archbuilder.training.batches import Table, plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.fit import Task, fit, held_out
@@ -47,7 +47,7 @@ def train_adversarial(session: Session) -> Outcome:
     with session.placement.scope():
         generator, discriminator = (build(session.graphs[n], session.limits) for n in _NETWORKS)
         _check(generator, discriminator)
-        sigmoid = _ends_in(session.graphs["discriminator"], discriminator, "sigmoid")
+        sigmoid = _ends_in(session, "discriminator", discriminator, "sigmoid")
         if sigmoid and spec.loss != "non_saturating":
             raise UsageError(
                 f"with the loss '{spec.loss}' the discriminator gives a score: leave its sigmoid"
@@ -72,9 +72,9 @@ def _check(generator: keras.Model, discriminator: keras.Model) -> None:
         )
 
 
-def _ends_in(graph: Graph, model: keras.Model, activation: str) -> bool:
-    layer = model.get_layer(graph.outputs[0][1].node)
-    return getattr(layer, "activation", None) is keras.activations.get(activation)
+def _ends_in(session: Session, name: str, model: keras.Model, activation: str) -> bool:
+    graph = session.graphs[name]
+    return ends_in(graph, model, graph.outputs[0][0], activation)
 
 
 def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
@@ -88,7 +88,7 @@ def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
         raise UsageError(
             f"{len(tables.train.rows):,} examples are less than the {size:,} of a step"
         )
-    if _ends_in(session.graphs["generator"], learner.generator, "tanh"):
+    if _ends_in(session, "generator", learner.generator, "tanh"):
         session.report("images are stretched from 0..1 to -1..1, which a tanh gives")
     dress = partial(_dress, session, learner, spec)
 
@@ -118,7 +118,7 @@ def _dress(
     session: Session, learner: Opponents, spec: Adversarial, batches: tf.data.Dataset, first: int
 ) -> tf.data.Dataset:
     """Batches with the noise of their step, which follows from the seed alone."""
-    tanh = _ends_in(session.graphs["generator"], learner.generator, "tanh")
+    tanh = _ends_in(session, "generator", learner.generator, "tanh")
 
     def add(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
         real = batch[0]

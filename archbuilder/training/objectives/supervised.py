@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from archbuilder.backend import build
 from archbuilder.backend.objects import build_object
+from archbuilder.graph import Graph
 from archbuilder.recipe.spec import Supervised, TrainingSpec
 from archbuilder.training.batches import plain_batches, training_batches
 from archbuilder.training.fit import Task, fit, held_out
@@ -26,8 +28,21 @@ def train_supervised(session: Session) -> Outcome:
     """
     objective = session.objective(Supervised)
     name, graph = only_network(session, "supervised")
+    return train_network(session, name, graph, lambda _: objective)
+
+
+def train_network(
+    session: Session, name: str, graph: Graph, objective_of: Callable[[keras.Model], Supervised]
+) -> Outcome:
+    """The trained network, with an objective that may depend on how the network is built.
+
+    Raises:
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the examples do not fit the network, or the training fails.
+    """
     with session.placement.scope():
         model = build(graph, session.limits)
+        objective = objective_of(model)
         _compile(model, objective)
     used = {*objective.loss, *objective.metrics}
     tables = make_tables(session, graph, model, used, objective.loss)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx, Npy
+from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx, Npy, Pairs, Text
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.digits import load_digits
 from archbuilder.training.sources.idx import load_idx
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
+from archbuilder.training.sources.pairs import load_pairs
 from archbuilder.training.sources.table import load_csv
+from archbuilder.training.sources.text import load_text
 
 __all__ = ["load_source"]
 
 
-def load_source(source: DataSource, opener: Opener) -> Examples:
-    """The examples of a source.
+def load_source(source: DataSource, opener: Opener, like: Examples | None = None) -> Examples:
+    """The examples of a source; `like` are those to train on, where these are to validate with.
 
     Raises:
         BlueprintError: if a blueprint names a file that it may not.
@@ -29,6 +31,10 @@ def load_source(source: DataSource, opener: Opener) -> Examples:
         examples = load_npy(source, opener)
     elif isinstance(source, Csv):
         examples = load_csv(source, opener)
+    elif isinstance(source, Text):
+        examples = load_text(source, opener, like)
+    elif isinstance(source, Pairs):
+        examples = load_pairs(source, opener, like)
     else:
         examples = load_npz(source, opener)
     return examples.check()

@@ -1,0 +1,191 @@
+"""What the objectives of language have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from archbuilder.backend import build
+from archbuilder.backend.objects import build_object
+from archbuilder.errors import RunError, UsageError
+from archbuilder.graph import Graph
+from archbuilder.training.activations import ends_in
+from archbuilder.training.adapt import Adaptation
+from archbuilder.training.batches import Input, Table, plain_batches, training_batches
+from archbuilder.training.checkpoints import Position
+from archbuilder.training.columns import Column
+from archbuilder.training.examples import Examples
+from archbuilder.training.fit import Task, fit, held_out
+from archbuilder.training.session import Outcome, Session
+from archbuilder.training.tables import Tables, halves, only_network
+from archbuilder.training.text.vocabulary import Vocabulary
+from archbuilder.tree import Tree
+
+Tokens: TypeAlias = dict[str, tf.Tensor]
+"""Tokens by the name of their column."""
+Dressed: TypeAlias = tuple[Tokens, Tokens, Tokens]
+"""Inputs by name, and targets and their weights by output; no weights where all count the same."""
+Dress: TypeAlias = Callable[[tf.Tensor, Tokens], Dressed]
+"""What a network is given at a step, of the tokens of that step."""
+
+_HELD_OUT = 2**31 - 1
+"""The first step of the held-out examples, which counts down: it is of no run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageTask:
+    """How a network is trained on the tokens of `columns`, as `dress` gives them to it."""
+
+    columns: Callable[[Examples], Mapping[str, Column]]
+    dress: Dress
+    losses: Mapping[str, keras.losses.Loss]
+    optimizer: Tree
+
+
+def vocabulary_of(session: Session, objective: str, source: str) -> Vocabulary:
+    """The vocabulary of the examples.
+
+    Raises:
+        UsageError: if they are no text.
+    """
+    if session.examples.vocabulary is None:
+        raise UsageError(
+            f"the objective '{objective}' trains on text, and the data is"
+            f" {session.examples.origin}; as in 'data: {{{source}: ...}}'"
+        )
+    return session.examples.vocabulary
+
+
+def check_inputs(graph: Graph, needed: Collection[str], known: Collection[str]) -> None:
+    """Hold a network to the inputs that an objective gives.
+
+    Raises:
+        UsageError: if it lacks one that is `needed`, or has one that is not `known`.
+    """
+    names = [each.name for each in graph.inputs]
+    missing = [name for name in needed if name not in names]
+    other = [name for name in names if name not in known]
+    if missing or other:
+        raise UsageError(
+            f"the network '{graph.name}' has the inputs {', '.join(names)}; the objective gives"
+            f" {', '.join(known)}"
+        )
+
+
+def check_outputs(graph: Graph, model: keras.Model, output: str, vocabulary: Vocabulary) -> None:
+    """Hold an output to one value for each token of the vocabulary at every position.
+
+    Raises:
+        RunError: if it has less, or other axes.
+    """
+    tensor = model.output[output] if isinstance(model.output, dict) else model.output
+    shape = tuple(tensor.shape[1:])
+    if len(shape) != 2:
+        raise RunError(
+            f"the output '{output}' of the network '{graph.name}' gives {list(shape)}, and not"
+            " values for every position of the text"
+        )
+    if shape[-1] is None or shape[-1] < vocabulary.size:
+        raise RunError(
+            f"the text has {vocabulary.size:,} kinds of tokens, and the output '{output}' gives"
+            f" {shape[-1]:,} values: the network's vocabulary has to be as large"
+        )
+
+
+def crossentropy(graph: Graph, model: keras.Model, output: str) -> keras.losses.Loss:
+    """The loss of an output of classes by number, which may end in a softmax."""
+    logits = not ends_in(graph, model, output, "softmax")
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+
+
+def train_language(
+    session: Session,
+    objective: str,
+    task_of: Callable[[Graph, keras.Model], LanguageTask],
+) -> Outcome:
+    """The trained network of a session.
+
+    Raises:
+        UsageError: if the blueprint has several networks.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the examples do not fit the network, or the training fails.
+    """
+    name, graph = only_network(session, objective)
+    with session.placement.scope():
+        model = build(graph, session.limits)
+        task = task_of(graph, model)
+        learner = _learner(model, graph, task)
+    tables = halves(session, lambda examples: _table(examples, task))
+    for remark in tables.remarks:
+        session.report(remark)
+    held = 0 if tables.held_out is None else len(tables.held_out.rows)
+    session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
+    history = fit(_task(session, learner, tables, task), session)
+    return Outcome({name: model}, history, held_out(history))
+
+
+def _learner(model: keras.Model, graph: Graph, task: LanguageTask) -> keras.Model:
+    """A model of the same layers, so that what is saved has no loss of ours in it."""
+    inputs = {each.name: tensor for each, tensor in zip(graph.inputs, model.inputs, strict=True)}
+    named = isinstance(model.output, dict)
+    learner = keras.Model(inputs, model.output if named else {graph.outputs[0][0]: model.output})
+    on_gpu = bool(tf.config.list_logical_devices("GPU"))
+    learner.compile(
+        optimizer=build_object("optimizer", task.optimizer),
+        loss=dict(task.losses),
+        weighted_metrics={
+            output: [keras.metrics.SparseCategoricalAccuracy("accuracy")] for output in task.losses
+        },
+        # XLA halves the speed of small networks on a processor, and wins on a GPU.
+        jit_compile="auto" if on_gpu else False,
+    )
+    return learner
+
+
+def _table(examples: Examples, task: LanguageTask) -> tuple[Table, tuple[str, ...]]:
+    columns = task.columns(examples)
+    count = next(iter(columns.values())).count
+    whole = Adaptation((lambda tokens: tf.cast(tokens, tf.int32),), ())
+    inputs = {name: Input(column, whole) for name, column in columns.items()}
+    rows = np.arange(count, dtype=np.int64)
+    return Table(inputs, {}, rows, named_inputs=True, named_outputs=True), examples.remarks
+
+
+def _task(session: Session, learner: keras.Model, tables: Tables, task: LanguageTask) -> Task:
+    spec, size = session.spec, session.spec.batch_size
+    steps = tables.train.steps(size)
+    feed = partial(_dressed, task, learner)
+
+    def batches(start: Position) -> tf.data.Dataset:
+        found = training_batches(
+            tables.train, start, batch_size=size, seed=spec.seed, epochs=spec.epochs
+        )
+        return feed(found, tf.data.Dataset.counter(start.epoch * steps + start.batch))
+
+    validation = None
+    if tables.held_out is not None:
+        found = plain_batches(tables.held_out, batch_size=size)
+        validation = feed(found, tf.data.Dataset.counter(_HELD_OUT, -1))
+    return Task(learner, batches, steps, validation)
+
+
+def _dressed(
+    task: LanguageTask, learner: keras.Model, batches: tf.data.Dataset, steps: tf.data.Dataset
+) -> tf.data.Dataset:
+    dtypes = {name: tensor.dtype for name, tensor in learner.input.items()}
+
+    def dress(step: tf.Tensor, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
+        inputs, targets, weights = task.dress(tf.cast(step, tf.int32), batch[0])
+        x = {name: tf.cast(inputs[name], dtype) for name, dtype in dtypes.items()}
+        return (x, targets, weights) if weights else (x, targets)
+
+    dressed = tf.data.Dataset.zip((steps, batches)).map(
+        dress, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+    return dressed.prefetch(tf.data.AUTOTUNE)

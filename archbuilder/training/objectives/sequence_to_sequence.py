@@ -1,0 +1,103 @@
+"""One sequence from another: every token from the source and the tokens in front of it.
+
+The network is given the right tokens in front, whatever it would have said (teacher forcing).
+
+Source: Vaswani et al. 2017, arXiv:1706.03762, sections 3.1 and 5; the smoothing of labels is that
+of Szegedy et al. 2015, arXiv:1512.00567, section 7.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from archbuilder.errors import UsageError
+from archbuilder.graph import Graph
+from archbuilder.recipe.spec import SequenceToSequence
+from archbuilder.training.activations import ends_in
+from archbuilder.training.objectives.language import (
+    Dressed,
+    LanguageTask,
+    Tokens,
+    check_inputs,
+    check_outputs,
+    train_language,
+    vocabulary_of,
+)
+from archbuilder.training.session import Outcome, Session
+from archbuilder.training.sources.pairs import SOURCE, TARGET
+from archbuilder.training.text.vocabulary import PADDING
+
+_OBJECTIVE = "sequence_to_sequence"
+_INPUTS = (SOURCE, TARGET, "mask")
+
+
+class SmoothedCrossentropy(keras.losses.Loss):
+    """The cross entropy to classes by number, of which a share is spread over all classes.
+
+    The same as Keras's `CategoricalCrossentropy` with `label_smoothing`, without the memory of one
+    number a class for every target.
+
+    Args:
+        label_smoothing: The share that is spread, from 0 to 1.
+        from_logits: Whether predictions are logits rather than probabilities.
+    """
+
+    def __init__(self, label_smoothing: float, *, from_logits: bool) -> None:
+        super().__init__(name="smoothed_crossentropy")
+        self._share = label_smoothing
+        self._from_logits = from_logits
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """The loss of each target: predictions without their last axis."""
+        y_pred = tf.cast(y_pred, tf.float32)
+        if self._from_logits:
+            logs = tf.nn.log_softmax(y_pred)
+        else:
+            logs = tf.math.log(tf.maximum(y_pred, keras.config.epsilon()))
+        right = tf.gather(logs, tf.cast(y_true, tf.int32), batch_dims=2)
+        return -(1 - self._share) * right - self._share * tf.reduce_mean(logs, axis=-1)
+
+
+def train_sequence_to_sequence(session: Session) -> Outcome:
+    """The trained network of a session.
+
+    Its inputs are `source`, `target` and, if it has it, `mask`: 1 at the tokens of the source. What
+    it gives at every position of the target is the token that comes next.
+
+    Raises:
+        UsageError: if the blueprint has several networks, or other inputs, or the data is no pairs
+            of texts.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the texts do not fit the network, or the training fails.
+    """
+    spec = session.objective(SequenceToSequence)
+    vocabulary = vocabulary_of(session, _OBJECTIVE, "pairs")
+    if TARGET not in session.examples.inputs:
+        raise UsageError(f"the objective '{_OBJECTIVE}' needs pairs: 'data: {{pairs: ...}}'")
+
+    def task_of(graph: Graph, model: keras.Model) -> LanguageTask:
+        check_inputs(graph, _INPUTS[:2], _INPUTS)
+        ((output, _),) = graph.outputs[:1]
+        check_outputs(graph, model, output, vocabulary)
+
+        def dress(_step: object, tokens: Tokens) -> Dressed:
+            source, target = tokens[SOURCE], tokens[TARGET]
+            inputs = {
+                SOURCE: source,
+                "mask": tf.cast(source != PADDING, tf.int32),
+                TARGET: target[:, :-1],
+            }
+            # The loss is the mean over the tokens of the whole batch.
+            told = tf.cast(target[:, 1:] != PADDING, tf.float32)
+            return inputs, {output: target[:, 1:]}, {output: told / tf.reduce_mean(told)}
+
+        logits = not ends_in(graph, model, output, "softmax")
+        return LanguageTask(
+            lambda examples: {name: examples.inputs[name].column for name in (SOURCE, TARGET)},
+            dress,
+            {output: SmoothedCrossentropy(spec.label_smoothing, from_logits=logits)},
+            spec.optimizer,
+        )
+
+    return train_language(session, _OBJECTIVE, task_of)

@@ -1,0 +1,96 @@
+"""Text as pieces of tokens: plain, or a field of JSON lines."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.errors import shown
+from archbuilder.recipe.spec import Text, Tokenising
+from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.opening import Opener
+from archbuilder.training.text.reading import blocks_of, documents_of
+from archbuilder.training.text.tokens import Texts, encoded, read_tokens, write_tokens
+from archbuilder.training.text.vocabulary import END, Blocks, Vocabulary
+from archbuilder.writing import replacing
+
+TOKENIZER: Final = "tokenizer.json"
+
+
+def load_text(source: Text, opener: Opener, like: Examples | None) -> Examples:
+    """The text in pieces of its `length`, and for each the tokens that follow.
+
+    Where a run has the tokens already, they are those of the run. `like` are examples whose
+    vocabulary is used.
+
+    Raises:
+        RunError: if the text cannot be read, is shorter than a piece, or has too many different
+            characters for the vocabulary.
+    """
+    name = shown(source.file.path, 200)
+
+    def blocks() -> Iterator[str]:
+        if source.field is None:
+            return blocks_of(source.file, opener)
+        return documents_of(source.file, source.field, opener)
+
+    vocabulary = vocabulary_for(source.tokenising, blocks, name, opener, like)
+    place = opener.kept("validation" if like else "training")
+    if place is not None and place.exists():
+        tokens = read_tokens(place)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            # What is mapped stays when the file has gone.
+            arrays = _with_ends(encoded(vocabulary, blocks()), every=source.field is not None)
+            tokens = write_tokens(place or Path(folder, "tokens"), arrays, vocabulary)
+    return text_examples(Texts(name, vocabulary, tokens), source.length)
+
+
+def vocabulary_for(
+    spec: Tokenising, blocks: Blocks, name: str, opener: Opener, like: Examples | None
+) -> Vocabulary:
+    """The vocabulary of the examples to train on: that of the run, or one that is learned now.
+
+    Raises:
+        RunError: if there is no text, or a vocabulary of that size is too small for it.
+    """
+    if like is not None and like.vocabulary is not None:
+        return like.vocabulary
+    place = opener.kept(TOKENIZER)
+    if place is not None and place.exists():
+        return Vocabulary.read(place.read_text(encoding="utf-8"), str(place))
+    vocabulary = Vocabulary.learned(spec, blocks, name)
+    if place is not None:
+        with replacing(place) as beside:
+            beside.write_text(vocabulary.json(), encoding="utf-8")
+    return vocabulary
+
+
+def text_examples(texts: Texts, length: int) -> Examples:
+    """Pieces of a text, and for each the tokens that follow."""
+    kinds = f"{len(texts.tokens):,} tokens of {texts.vocabulary.size:,} kinds"
+    remarks = (f"{texts.origin}: {kinds}, in pieces of {length:,}",)
+    return Examples(
+        texts.origin,
+        {ONLY: Feature(texts.windows(length))},
+        {ONLY: texts.windows(length, ahead=1)},
+        remarks,
+        texts=texts,
+        vocabulary=texts.vocabulary,
+    )
+
+
+def _with_ends(arrays: Iterator[NDArray[np.int64]], *, every: bool) -> Iterator[NDArray[np.int64]]:
+    """Tokens with one for the end behind each document, or behind all of them."""
+    end = np.array([END])
+    for array in arrays:
+        yield array
+        if every:
+            yield end
+    if not every:
+        yield end

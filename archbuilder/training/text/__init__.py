@@ -1,0 +1,1 @@
+"""Text as numbers: what a tokeniser knows, and files of tokens."""
