@@ -15,12 +15,12 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, takes_choice
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.errors import UsageError, shown
+from archbuilder.cli.runs import read_run
+from archbuilder.errors import UsageError
 from archbuilder.escaping import for_terminal
 from archbuilder.graph import Graph
 from archbuilder.recipe import DataSpec, Recipe, TrainingSpec, data_from_path, read_recipe
 from archbuilder.recipe.file import read_recipe_file
-from archbuilder.recipe.record import BLUEPRINT, read_record
 from archbuilder.recipe.spec import Distribution
 
 RUNS: Final = Path("runs")
@@ -163,15 +163,10 @@ def _begun(
         raise UsageError("a run that goes on has its blueprint, its data and its folder already")
     if changes["batch_size"] is not None or changes["seed"] is not None:
         raise UsageError("a run goes on with the batch size and the seed that it began with")
-    path = run / BLUEPRINT
-    if not path.is_file():
-        raise UsageError(f"{shown(str(run), 200)} is not the folder of a run")
-    loaded = wanted.load(path)
-    graphs = loaded.graphs()
-    recorded = read_record(run, graphs, wanted.limits)
+    begun = read_run(run, wanted)
+    recorded = begun.recorded
     training = _changed(recorded.training, changes)
-    text = path.read_text(encoding="utf-8")
-    return _Begun(loaded.name, graphs, recorded.data, training, text, recorded.allow)
+    return _Begun(begun.name, begun.graphs, recorded.data, training, begun.text, recorded.allow)
 
 
 def _recipe(
