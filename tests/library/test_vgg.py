@@ -14,8 +14,8 @@ COLUMNS = {
     "D": "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M",
     "E": "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 M",
 }
-"""Table 1 of Simonyan and Zisserman 2014: channels of the convolutions, `/1` where they are 1x1, and `M`
-for a pooling."""
+"""Table 1 of Simonyan and Zisserman 2014: channels of the convolutions, `/1` where
+they are 1x1, and `M` for a pooling."""
 
 
 @pytest.mark.parametrize(
