@@ -166,6 +166,7 @@ ARGUMENTS: dict[str, Schema] = {
     "implementation": {"enum": [0, 1, 2]},
     "input_dim": POSITIVE,
     "input_scaling": NOT_NEGATIVE,
+    "interleaved": BOOLEAN,
     "interpolation": INTERPOLATIONS,
     "invert": BOOLEAN,
     "iterations": {"type": "integer", "minimum": 1, "maximum": 64},

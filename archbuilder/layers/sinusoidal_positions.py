@@ -17,18 +17,24 @@ class SinusoidalPositions(keras.layers.Layer):
     `code[position, 2 i] = sin(position / base ** (2 i / depth))`
     `code[position, 2 i + 1] = cos(position / base ** (2 i / depth))`
 
-    Sines and cosines stand side by side, as in the paper. (Tensor2tensor and what follows it put
-    all sines before all cosines: weights of such models do not fit here.) An odd depth ends with
-    a sine.
+    Sines and cosines stand side by side, as in the paper. With `interleaved=False` all sines stand
+    before all cosines, and the last wavelength is that of `base` itself, as in tensor2tensor:
+
+    `code[position, i] = sin(position / base ** (i / (depth // 2 - 1)))`
+    `code[position, depth // 2 + i] = cos(position / base ** (i / (depth // 2 - 1)))`
+
+    An odd depth ends with a sine or, in tensor2tensor, with zeros.
 
     There is nothing to learn, and no longest sequence. Positions count from 0. The code is
     computed in float32 whatever the dtype of the layer, because half precision cannot tell
     positions apart from 2,048 on. Masks pass through.
 
-    Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.5.
+    Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.5;
+    `get_timing_signal_1d` of tensor2tensor's common_attention.py.
 
     Args:
         base: Number above one; wavelengths go from `2 pi` to `base * 2 pi`.
+        interleaved: Whether each sine has its cosine beside it, as in the paper.
         **kwargs: The arguments of every layer, such as `name` and `dtype`.
 
     Input shape:
@@ -38,11 +44,14 @@ class SinusoidalPositions(keras.layers.Layer):
         The same.
     """
 
-    def __init__(self, base: float = 10000.0, **kwargs: object) -> None:
+    def __init__(
+        self, base: float = 10000.0, *, interleaved: bool = True, **kwargs: object
+    ) -> None:
         super().__init__(**kwargs)
         if base <= 1:
             raise ValueError(f"base must be above one, not {base}")
         self.base = base
+        self.interleaved = interleaved
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self._build_at_init()
@@ -54,11 +63,19 @@ class SinusoidalPositions(keras.layers.Layer):
     def _code(self, length: Tensor, depth: int) -> Tensor:
         """The codes of all positions: `(length, depth)`."""
         positions = ops.cast(ops.arange(length), "float32")
-        index = ops.arange(0, depth, 2, dtype="float32")
-        frequencies = ops.exp(index * (-math.log(self.base) / depth))
+        if self.interleaved:
+            steps, count = depth / 2, (depth + 1) // 2
+        else:
+            steps, count = max(depth // 2 - 1, 1), depth // 2
+        index = ops.arange(count, dtype="float32")
+        frequencies = ops.exp(index * (-math.log(self.base) / steps))
         angles = positions[:, None] * frequencies[None, :]
-        pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
-        return ops.reshape(pairs, (-1, 2 * ((depth + 1) // 2)))[:, :depth]
+        sines, cosines = ops.sin(angles), ops.cos(angles)
+        if self.interleaved:
+            pairs = ops.stack([sines, cosines], axis=-1)
+            return ops.reshape(pairs, (-1, 2 * count))[:, :depth]
+        code = ops.concatenate([sines, cosines], axis=-1)
+        return ops.pad(code, ((0, 0), (0, depth - 2 * count)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of the inputs."""
@@ -66,4 +83,4 @@ class SinusoidalPositions(keras.layers.Layer):
 
     def get_config(self) -> Config:
         """The arguments of the constructor."""
-        return {**super().get_config(), "base": self.base}
+        return {**super().get_config(), "base": self.base, "interleaved": self.interleaved}

@@ -27,6 +27,20 @@ def test_formula(length: int, depth: int):
     assert np.allclose(code[1], reference(length, depth), atol=1e-4)
 
 
+@pytest.mark.parametrize("depth", [2, 4, 7, 64])
+def test_formula_of_tensor2tensor(depth: int):
+    """All sines, all cosines, and zeros where the depth is odd; wavelengths up to the base's."""
+    half = depth // 2
+    code = SinusoidalPositions(interleaved=False)(np.zeros((1, 50, depth), "float32"))[0]
+    wanted = np.zeros((50, depth))
+    for position in range(50):
+        for index in range(half):
+            angle = position / 10000.0 ** (index / max(half - 1, 1))
+            wanted[position, index] = np.sin(angle)
+            wanted[position, half + index] = np.cos(angle)
+    assert np.allclose(code, wanted, atol=1e-4)
+
+
 def test_positions_are_added():
     """The vectors stay, with their positions on top."""
     values = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")

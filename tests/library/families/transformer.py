@@ -16,11 +16,11 @@ FAMILY: Final = Family(
     against="`torch.nn.TransformerEncoderLayer`, `TransformerDecoderLayer`",
     small={
         "two layers": Reference("transformer", _SMALL, module="transformer", options=_TWO),
-        "without biases": Reference(
+        "tensor2tensor": Reference(
             "transformer:tensor2tensor-base",
             _SMALL,
             module="transformer",
-            options={**_TWO, "bias": False},
+            options={**_TWO, "tensor2tensor": True},
         ),
     },
     full={
@@ -29,12 +29,15 @@ FAMILY: Final = Family(
         "tensor2tensor-base": Reference(
             "transformer:tensor2tensor-base",
             module="transformer",
-            options={**_BASE, "bias": False},
+            options={**_BASE, "tensor2tensor": True},
         ),
         "tensor2tensor-big": Reference(
-            "transformer:tensor2tensor-big", module="transformer", options={**_BIG, "bias": False}
+            "transformer:tensor2tensor-big",
+            module="transformer",
+            options={**_BIG, "tensor2tensor": True},
         ),
     },
     follows="Its norms stand behind the additions with none at the end, as in the paper. Its"
-    " attention has biases, but for the variants named after tensor2tensor.",
+    " attention has biases and each sine its cosine beside it, but for the variants named after"
+    " tensor2tensor.",
 )
