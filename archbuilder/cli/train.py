@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
@@ -15,12 +14,13 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, takes_choice
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.runs import read_run
+from archbuilder.cli.runs import Run, read_run
 from archbuilder.errors import UsageError
 from archbuilder.escaping import for_terminal
 from archbuilder.graph import Graph
 from archbuilder.recipe import DataSpec, Recipe, TrainingSpec, data_from_path, read_recipe
 from archbuilder.recipe.file import read_recipe_file
+from archbuilder.recipe.record import Recorded
 from archbuilder.recipe.spec import Distribution
 
 RUNS: Final = Path("runs")
@@ -121,52 +121,40 @@ def train_command(
         run = RunFolder.numbered(RUNS, begun.name) if folder is None else RunFolder.at(folder)
     train(
         begun.graphs,
-        begun.data,
-        begun.training,
+        begun.recorded.data,
+        begun.recorded.training,
         run,
-        origin=Origin(begun.text, ("archbuilder", *console.arguments), begun.allow),
+        origin=Origin(begun.text, ("archbuilder", *console.arguments), begun.recorded.allow),
         limits=wanted.limits,
         report=lambda line: console.say(for_terminal(line)),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What a run is begun with."""
-
-    name: str
-    graphs: Mapping[str, Graph]
-    data: DataSpec
-    training: TrainingSpec
-    text: str
-    """The blueprint with everything resolved."""
-    allow: tuple[Path, ...]
-
-
 def _new(
     blueprint: str, wanted: Wanted, changes: _Changes, recipe: Path | None, data: str | None
-) -> _Begun:
+) -> Run:
     loaded = wanted.load(blueprint)
     variant = wanted.variant_of(loaded)
     graphs = loaded.graphs(variant=variant, **wanted.params)
     spec = _recipe(loaded, graphs, wanted, recipe)
     text = loaded.expand(variant=variant, **wanted.params)
     examples, training = _examples(spec, data), _training(spec, changes)
-    return _Begun(loaded.name, graphs, examples, training, text, wanted.allow)
+    return Run(loaded.name, graphs, Recorded(examples, training, wanted.allow), text)
 
 
 def _begun(
     run: Path, wanted: Wanted, changes: _Changes, others: tuple[str | Path | None, ...]
-) -> _Begun:
+) -> Run:
     """What a run was begun with, which goes on as it was but for a few things."""
     if any(each is not None for each in others) or wanted.params or wanted.variant:
         raise UsageError("a run that goes on has its blueprint, its data and its folder already")
     if changes["batch_size"] is not None or changes["seed"] is not None:
         raise UsageError("a run goes on with the batch size and the seed that it began with")
     begun = read_run(run, wanted)
-    recorded = begun.recorded
-    training = _changed(recorded.training, changes)
-    return _Begun(begun.name, begun.graphs, recorded.data, training, begun.text, recorded.allow)
+    training = _changed(begun.recorded.training, changes)
+    return dataclasses.replace(
+        begun, recorded=dataclasses.replace(begun.recorded, training=training)
+    )
 
 
 def _recipe(
