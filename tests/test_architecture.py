@@ -51,6 +51,7 @@ ROOMS = (
     "tables",
     "report",
     "recipe",
+    "launching",
     "training",
     "using",
     "cli",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
@@ -18,12 +19,15 @@ from archbuilder.cli.runs import Run, read_run
 from archbuilder.errors import UsageError
 from archbuilder.escaping import for_terminal
 from archbuilder.graph import Graph
+from archbuilder.launching.cluster import CONFIG
+from archbuilder.launching.local import run_workers
 from archbuilder.recipe import DataSpec, Recipe, TrainingSpec, data_from_path, read_recipe
 from archbuilder.recipe.file import read_recipe_file
 from archbuilder.recipe.record import Recorded
 from archbuilder.recipe.spec import Distribution
 
 RUNS: Final = Path("runs")
+_WORKERS: Final = "--workers"
 _POSITIVE: Final = click.IntRange(min=1, max=1_000_000)
 
 
@@ -45,6 +49,7 @@ class _Changes(TypedDict):
         "archbuilder train lenet.yaml --recipe mnist.yaml",
         "archbuilder train lenet.yaml --data mnist/ --seed 7",
         "archbuilder train --resume runs/lenet-1",
+        "archbuilder train digits_cnn --workers 2",
     ),
 )
 @click.option(
@@ -68,8 +73,14 @@ class _Changes(TypedDict):
 )
 @click.option(
     "--distribute",
-    type=click.Choice(("auto", "none", "mirrored")),
-    help="Which devices take part; 'auto' takes all GPUs.",
+    type=click.Choice(("auto", "none", "mirrored", "multi_worker", "tpu")),
+    help="Which devices take part; 'auto' takes the cluster that TF_CONFIG or Slurm tells of, or"
+    " all GPUs.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1, max=64),
+    help="Train with so many processes of this machine, to try a cluster out.",
 )
 @click.option(
     "--run",
@@ -87,7 +98,7 @@ class _Changes(TypedDict):
 @click.argument("blueprint", required=False)
 @takes_choice
 @click.pass_obj
-def train_command(
+def train_command(  # noqa: PLR0913 - an option each
     console: Console,
     /,
     *,
@@ -97,14 +108,17 @@ def train_command(
     data: str | None,
     folder: Path | None,
     resume: Path | None,
+    workers: int | None,
     **changes: Unpack[_Changes],
-) -> None:
+) -> int:
     """Train what a blueprint describes.
 
     What on, and how, stands in the blueprint under 'data' and 'training', or in a recipe. The
     trained model and a record of the run go to a folder. A run that was broken off goes on with
     --resume.
     """
+    if workers is not None and workers > 1 and CONFIG not in os.environ:
+        return run_workers(workers, _without_workers(console.arguments))
     if resume is not None:
         begun = _begun(resume, wanted, changes, (blueprint, recipe, data, folder))
     elif blueprint is not None:
@@ -113,21 +127,45 @@ def train_command(
         raise UsageError("there is no BLUEPRINT to train, and no run to --resume")
     import_tensorflow()
     # Training is behind the wall: it imports TensorFlow.
-    from archbuilder.training import Origin, RunFolder, train  # noqa: PLC0415
+    from archbuilder.training import (  # noqa: PLC0415
+        Origin,
+        RunFolder,
+        common_folder,
+        place,
+        train,
+    )
 
-    if resume is not None:
-        run = RunFolder.again(resume)
-    else:
-        run = RunFolder.numbered(RUNS, begun.name) if folder is None else RunFolder.at(folder)
+    def choose() -> RunFolder:
+        if resume is not None:
+            return RunFolder.again(resume)
+        return RunFolder.numbered(RUNS, begun.name) if folder is None else RunFolder.at(folder)
+
+    training = begun.recorded.training
+    placement = place(training.distribute, training.batch_size)
+    run = common_folder(choose, placement.peers)
     train(
         begun.graphs,
         begun.recorded.data,
-        begun.recorded.training,
+        training,
         run,
         origin=Origin(begun.text, ("archbuilder", *console.arguments), begun.recorded.allow),
         limits=wanted.limits,
-        report=lambda line: console.say(for_terminal(line)),
+        report=lambda line: console.say(for_terminal(line)) if run.writes else None,
+        placement=placement,
     )
+    return 0
+
+
+def _without_workers(arguments: tuple[str, ...]) -> list[str]:
+    """A command line without `--workers N`."""
+    kept: list[str] = []
+    skip = False
+    for each in arguments:
+        if skip or each == _WORKERS:
+            skip = not skip
+        elif not each.startswith(f"{_WORKERS}="):
+            kept.append(each)
+    return kept
 
 
 def _new(

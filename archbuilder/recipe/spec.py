@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from archbuilder.tree import Span, Tree
 
-Distribution: TypeAlias = Literal["auto", "none", "mirrored"]
+Distribution: TypeAlias = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
 
 
 @dataclass(frozen=True, slots=True)

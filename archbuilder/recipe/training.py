@@ -22,7 +22,7 @@ _PLAIN: Final[dict[str, dict[str, Plain]]] = {
     "batch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "validation": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
-    "distribute": {"enum": ["auto", "none", "mirrored"]},
+    "distribute": {"enum": ["auto", "none", "mirrored", "multi_worker", "tpu"]},
     "checkpoint_seconds": {"type": "number", "minimum": 0, "maximum": 86_400},
 }
 ALWAYS: Final = ("objective", *(key for key in _PLAIN if key not in STEPWISE))

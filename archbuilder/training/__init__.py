@@ -1,13 +1,18 @@
-"""Trains networks on one machine: `train` is the whole of a run.
-
-The rooms in it, in the order of the way: `sources` read examples, `adapt` and `targets` fit them to
-a network, `order` and `batches` make the stream that Keras is fed with, `distribution` chooses
-devices, `objectives` train, and `run` is the folder that keeps what came of it.
-"""
+"""Trains networks: examples -> batches -> Keras's `fit` -> the folder of a run."""
 
 from __future__ import annotations
 
-from archbuilder.training.run import RunFolder
-from archbuilder.training.train import Origin, RunResult, train
+from archbuilder.training.distribution import Placement, place
+from archbuilder.training.run import Row, RunFolder
+from archbuilder.training.train import Origin, RunResult, common_folder, train
 
-__all__ = ["Origin", "RunFolder", "RunResult", "train"]
+__all__ = [
+    "Origin",
+    "Placement",
+    "Row",
+    "RunFolder",
+    "RunResult",
+    "common_folder",
+    "place",
+    "train",
+]

@@ -89,10 +89,7 @@ def _prepare(batches: tf.data.Dataset, table: Table) -> tf.data.Dataset:
 
     # In a fixed order, so that a run can be repeated.
     prepared = batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    options = tf.data.Options()
-    # Every device of this one machine takes its part of each batch; no file is shared out.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return prepared.with_options(options).prefetch(tf.data.AUTOTUNE)
+    return prepared.prefetch(tf.data.AUTOTUNE)
 
 
 def _packed(values: dict[str, tf.Tensor], *, named: bool) -> object:

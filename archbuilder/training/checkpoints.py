@@ -15,17 +15,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, load_file, save, save_file
 
 from archbuilder.errors import RunError, shown
+from archbuilder.training.peers import ALONE, Peers
 from archbuilder.training.run import Row
 from archbuilder.training.state import Arrays, not_finite
+from archbuilder.tree import Plain
 
 FOLDER: Final = "checkpoints"
 _VARIABLES: Final = "variables.safetensors"
@@ -59,6 +61,8 @@ class Checkpoints:
 
     run: Path
     fingerprint: str = ""
+    peers: Peers = ALONE
+    """Of several workers the chief alone writes and reads."""
 
     def commit(self, checkpoint: Checkpoint) -> Path:
         """Keep a checkpoint; where one of that position is there and whole, it stays.
@@ -71,6 +75,8 @@ class Checkpoints:
         if broken is not None:
             raise RunError(f"{shown(broken)} has numbers that are not finite: no checkpoint of it")
         path = self._path(checkpoint.position)
+        if not self.peers.chief:
+            return path
         if path.is_dir() and _fault(path) is None:
             return path
         self._write(path, checkpoint)
@@ -86,6 +92,12 @@ class Checkpoints:
         Raises:
             RunError: if it is of another blueprint or recipe.
         """
+        found = self._newest(report) if self.peers.chief else None
+        if self.peers.count == 1:
+            return found
+        return _decoded(self.peers.told(b"" if found is None else _encoded(found)))
+
+    def _newest(self, report: Callable[[str], None]) -> Checkpoint | None:
         for path in reversed(self._all()):
             fault = _fault(path)
             if fault is None:
@@ -109,13 +121,7 @@ class Checkpoints:
         part.mkdir()
         try:
             save_file(dict(checkpoint.arrays), part / _VARIABLES)
-            position = checkpoint.position
-            progress = {
-                "epoch": position.epoch,
-                "batch": position.batch,
-                "fingerprint": self.fingerprint,
-                "rows": [dict(row) for row in checkpoint.rows],
-            }
+            progress = {**_progress(checkpoint), "fingerprint": self.fingerprint}
             (part / _PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
             sums = {name: _digest(part / name) for name in (_VARIABLES, _PROGRESS)}
             (part / _MANIFEST).write_text(json.dumps({"sha256": sums}, indent=2), encoding="utf-8")
@@ -137,12 +143,37 @@ class Checkpoints:
                 f"the checkpoint {path.name} is of another blueprint or recipe than the run has"
                 " now; a run goes on with what it began with"
             )
-        position = Position(progress["epoch"], progress["batch"])
-        return Checkpoint(position, tuple(progress["rows"]), load_file(path / _VARIABLES))
+        return _checkpoint(progress, load_file(path / _VARIABLES))
 
     def _prune(self) -> None:
         for path in self._all()[:-_KEPT]:
             shutil.rmtree(path)
+
+
+def _encoded(checkpoint: Checkpoint) -> bytes:
+    progress = _progress(checkpoint)
+    return json.dumps(progress).encode() + b"\n" + save(dict(checkpoint.arrays))
+
+
+def _decoded(content: bytes) -> Checkpoint | None:
+    if not content:
+        return None
+    head, _, arrays = content.partition(b"\n")
+    return _checkpoint(json.loads(head), load(arrays))
+
+
+def _progress(checkpoint: Checkpoint) -> dict[str, Plain]:
+    position = checkpoint.position
+    return {
+        "epoch": position.epoch,
+        "batch": position.batch,
+        "rows": [dict(row) for row in checkpoint.rows],
+    }
+
+
+def _checkpoint(progress: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
+    position = Position(progress["epoch"], progress["batch"])
+    return Checkpoint(position, tuple(progress["rows"]), arrays)
 
 
 def _fault(path: Path) -> str | None:

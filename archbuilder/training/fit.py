@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import keras
 import tensorflow as tf
@@ -11,11 +13,18 @@ import tensorflow as tf
 from archbuilder.errors import RunError, shown
 from archbuilder.training.checkpoints import Checkpoint, Position
 from archbuilder.training.columns import reading
+from archbuilder.training.distribution import Placement
 from archbuilder.training.keeping import Keeper
+from archbuilder.training.learner import Learner
 from archbuilder.training.run import Row
 from archbuilder.training.session import Session
 from archbuilder.training.state import optimizers, restore
 from archbuilder.training.watching import HELD_OUT, EpochWriter, FiniteLoss
+
+_STACK: Final = re.compile(
+    r"Graph execution error:|Detected at node| *File \"| *<string>|Stack trace"
+)
+"""How lines of TensorFlow's messages begin that tell where it was, and not what."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +35,7 @@ class Task:
     seed alone.
     """
 
-    learner: keras.Model
+    learner: Learner
     batches: Callable[[Position], tf.data.Dataset]
     steps: int
     """The batches of an epoch."""
@@ -48,7 +57,7 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
         for position, until, steps in _legs(start.position, task.steps, session.spec.epochs):
             keeper.begin(position, start)
             watching = [FiniteLoss(position, task.steps), writer, *task.callbacks, keeper]
-            _run(task, position, until, steps, watching)
+            _run(task, session.placement, position, until, steps, watching)
     return tuple(writer.rows)
 
 
@@ -69,7 +78,7 @@ def _resume(task: Task, session: Session) -> Checkpoint:
     learner, position = task.learner, checkpoint.position
     if position.batch:
         # Keras makes the variables of metrics when it sees the first batch.
-        learner.evaluate(task.batches(position).take(1), verbose=0)
+        learner.evaluate(session.placement.share(task.batches(position).take(1)), verbose=0)
     with session.placement.scope():
         for optimizer, variables in optimizers(learner):
             optimizer.build(variables)
@@ -95,19 +104,21 @@ def _legs(start: Position, steps: int, epochs: int) -> list[tuple[Position, int,
 
 def _run(
     task: Task,
+    placement: Placement,
     position: Position,
     until: int,
     steps: int,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
+    validation = None if task.validation is None else placement.share(task.validation)
     try:
-        with reading():
+        with placement.peers.together(), reading():
             task.learner.fit(
-                task.batches(position),
+                placement.share(task.batches(position)),
                 initial_epoch=position.epoch,
                 epochs=until,
                 steps_per_epoch=steps,
-                validation_data=task.validation,
+                validation_data=validation,
                 callbacks=callbacks,
                 shuffle=False,  # the batches come in our own order
                 verbose=0,
@@ -121,6 +132,7 @@ def _run(
 
 
 def _reason(error: Exception) -> str:
-    """The first line of Keras's message, safe to print."""
-    lines = str(error).strip().splitlines()
-    return shown(lines[0], 300) if lines else type(error).__name__
+    """The line of Keras's message that tells most, safe to print."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not _STACK.match(line)]
+    return shown(next(iter(telling), type(error).__name__), 300)

@@ -28,13 +28,18 @@ class Keeper(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, checkpoints: Checkpoints, writer: EpochWriter, report: Report, seconds: float
+        self,
+        checkpoints: Checkpoints,
+        writer: EpochWriter,
+        report: Report,
+        seconds: float,
     ) -> None:
         super().__init__()
         self._checkpoints = checkpoints
         self._writer = writer
         self._report = report
         self._seconds = seconds
+        self._peers = checkpoints.peers
         self._wait = seconds
         self._last = time.monotonic()
         self._first = Position()
@@ -83,18 +88,13 @@ class Keeper(keras.callbacks.Callback):
         epoch = self._position.epoch
         skipped = self._first.batch if epoch == self._first.epoch else 0
         self._position = Position(epoch, skipped + batch + 1)
-        if self._stop:
-            self._stopped()
-        elif self._position.batch < self._steps(skipped):
-            # The last step of an epoch is kept with its numbers, at its end.
-            self._commit_if_due()
+        # The last step of an epoch is kept with its numbers, at its end.
+        self._act(may_commit=self._position.batch < self._steps(skipped))
 
     def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """The same behind an epoch."""
         self._position = Position(epoch + 1)
-        if self._stop:
-            self._stopped()
-        self._commit_if_due()
+        self._act(may_commit=True)
 
     def on_train_end(self, _logs: Mapping[str, float] | None = None) -> None:
         """Commit the end."""
@@ -107,13 +107,15 @@ class Keeper(keras.callbacks.Callback):
         self._stop = True
         signal.signal(number, signal.SIG_DFL)
 
-    def _stopped(self) -> None:
-        self._commit()
-        raise StoppedError("stopped as it was told to, and ready to go on with 'train --resume'")
-
-    def _commit_if_due(self) -> None:
-        if time.monotonic() - self._last >= self._wait:
+    def _act(self, *, may_commit: bool) -> None:
+        due = may_commit and time.monotonic() - self._last >= self._wait
+        stop, due = self._peers.agree(any_says=self._stop, chief_says=due)
+        if stop or due:
             self._commit()
+        if stop:
+            raise StoppedError(
+                "stopped as it was told to, and ready to go on with 'train --resume'"
+            )
 
     def _commit(self) -> None:
         begun = time.monotonic()

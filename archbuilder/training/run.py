@@ -39,6 +39,8 @@ class RunFolder:
     """A folder that belongs to one run alone."""
 
     path: Path
+    writes: bool = True
+    """Whether this process writes in it; of several workers the chief alone does."""
 
     @classmethod
     def numbered(cls, parent: Path, name: str) -> RunFolder:
@@ -103,6 +105,9 @@ class RunFolder:
             UsageError: if another run is in it.
             RunError: if it cannot be locked.
         """
+        if not self.writes:
+            yield
+            return
         path = self.path / _LOCK
         try:
             with path.open("w", encoding="utf-8") as file:
@@ -129,6 +134,8 @@ class RunFolder:
         Raises:
             RunError: if it cannot be written.
         """
+        if not self.writes:
+            return
         path = self.path / name
         beside = path.with_name(f".{path.name}.part")
         try:
@@ -168,6 +175,8 @@ class RunFolder:
             self._append(name, text)
 
     def _append(self, name: str, text: str) -> None:
+        if not self.writes:
+            return
         path = self.path / name
         try:
             with path.open("a", encoding="utf-8", newline="") as file:

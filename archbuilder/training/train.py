@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +23,11 @@ from archbuilder.limits import Limits
 from archbuilder.recipe.record import BLUEPRINT, RECORD, encode_recipe
 from archbuilder.recipe.spec import DataSpec, TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
-from archbuilder.training.distribution import place
+from archbuilder.training.distribution import Placement, place
+from archbuilder.training.examples import Examples
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
+from archbuilder.training.peers import Peers
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.sources import load_source
@@ -34,6 +36,21 @@ from archbuilder.tree import Plain
 from archbuilder.version import __version__
 
 _MAY_CHANGE: Final = ("epochs", "distribute", "checkpoint_seconds")
+
+
+def common_folder(choose: Callable[[], RunFolder], peers: Peers) -> RunFolder:
+    """The folder of a run, which the chief of its workers chooses for all.
+
+    Raises:
+        UsageError: if the chief cannot have the folder that the user wants.
+        RunError: if it cannot be made.
+    """
+    with peers.together():
+        if peers.chief:
+            chosen = choose()
+            peers.told(str(chosen.path.absolute()).encode())
+            return chosen
+        return RunFolder(Path(peers.told(b"").decode()), writes=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,7 @@ class RunResult:
     """The numbers of the held-out examples after the last epoch; empty where none were."""
 
 
-def train(
+def train(  # noqa: PLR0913 - all but the first four have defaults
     graphs: Mapping[str, Graph],
     data: DataSpec,
     training: TrainingSpec,
@@ -72,6 +89,7 @@ def train(
     origin: Origin | None = None,
     limits: Limits | None = None,
     report: Report = print,
+    placement: Placement | None = None,
 ) -> RunResult:
     """Train the networks of a blueprint, and save them in the folder of the run.
 
@@ -87,17 +105,34 @@ def train(
         StoppedError: if the process was told to stop (SIGTERM); the run can go on.
     """
     origin = origin or Origin()
-    with run.locked():
-        record = _record(data, training, origin)
+    placement = placement or place(training.distribute, training.batch_size)
+    with placement.peers.together(), run.locked():
+        report(f"devices: {placement.remark}")
+        record = {**_record(data, training, origin), "devices": placement.remark}
         if origin.blueprint:
             run.write_text(BLUEPRINT, origin.blueprint)
         run.write_json(RECORD, record)
         begun = time.monotonic()
         try:
-            session = _session(graphs, data, training, run, origin, limits or Limits(), report)
-            record["devices"] = session.placement.remark
+            examples, validation = _examples(data, run, origin, placement.peers)
+            keras.utils.set_random_seed(training.seed)
+            session = Session(
+                graphs=graphs,
+                examples=examples,
+                validation=validation,
+                spec=training,
+                placement=placement,
+                limits=limits or Limits(),
+                run=run,
+                checkpoints=Checkpoints(
+                    run.path, _fingerprint(origin.blueprint, record["recipe"]), placement.peers
+                ),
+                report=report,
+            )
             outcome = OBJECTIVES[type(training.objective)](session)
             files = _save(outcome, run)
+            # A worker that goes too early is missed.
+            placement.peers.agree(any_says=False, chief_says=False)
         except ArchbuilderError as error:
             status = "stopped" if isinstance(error, StoppedError) else "failed"
             run.write_json(RECORD, {**record, "status": status, "reason": str(error)})
@@ -112,32 +147,27 @@ def train(
     return RunResult(run.path, outcome.models, files, outcome.history, outcome.held_out)
 
 
-def _session(
-    graphs: Mapping[str, Graph],
-    data: DataSpec,
-    training: TrainingSpec,
-    run: RunFolder,
-    origin: Origin,
-    limits: Limits,
-    report: Report,
-) -> Session:
-    placement = place(training.distribute, training.batch_size)
-    report(f"devices: {placement.remark}")
-    opener = Opener(data.folder or Path(), origin.allow, run.path / "text")
+def _examples(
+    data: DataSpec, run: RunFolder, origin: Origin, peers: Peers
+) -> tuple[Examples, Examples | None]:
+    """The examples to train on and to validate with; the chief reads first, and keeps tokens."""
+    scratch = run.path / "text"
+    if not peers.chief:
+        peers.agree(any_says=False, chief_says=False)
+    kept = scratch if peers.chief or scratch.is_dir() else None
+    opener = Opener(data.folder or Path(), origin.allow, kept)
     examples = load_source(data.train, opener)
     validation = load_source(data.validation, opener, examples) if data.validation else None
-    keras.utils.set_random_seed(training.seed)
-    recipe = encode_recipe(data, training, origin.allow)
-    checkpoints = Checkpoints(run.path, _fingerprint(origin.blueprint, recipe))
-    return Session(
-        graphs, examples, validation, training, placement, limits, run, checkpoints, report
-    )
+    if peers.chief:
+        peers.agree(any_says=False, chief_says=True)
+    return examples, validation
 
 
 def _save(outcome: Outcome, run: RunFolder) -> dict[str, Path]:
     files = {name: run.model_file(name) for name in outcome.models}
-    for name, model in outcome.models.items():
-        save_model(model, files[name])
+    if run.writes:
+        for name, model in outcome.models.items():
+            save_model(model, files[name])
     return files
 
 
@@ -166,12 +196,13 @@ def _record(data: DataSpec, training: TrainingSpec, origin: Origin) -> dict[str,
     }
 
 
-def _fingerprint(blueprint: str, recipe: Mapping[str, Plain]) -> str:
+def _fingerprint(blueprint: str, recipe: Plain) -> str:
     """A text that is another one where a checkpoint cannot be gone on from.
 
     A run may go on for more epochs, on other devices, and be kept more or less often.
     """
-    training = cast(dict[str, Plain], recipe["training"])
+    fields = cast(dict[str, Plain], recipe)
+    training = cast(dict[str, Plain], fields["training"])
     kept = {key: value for key, value in training.items() if key not in _MAY_CHANGE}
-    text = json.dumps([blueprint, {**recipe, "training": kept}], sort_keys=True)
+    text = json.dumps([blueprint, {**fields, "training": kept}], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -12,39 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
+from training.objectives import GAN
 
 from archbuilder.cli import main
 from archbuilder.recipe.spec import Adversarial
 from archbuilder.training.objectives.opponents import Opponents
 from archbuilder.training.samples import as_images, grid
-
-GAN = """
-archbuilder: 1
-name: gan
-params: {loss: non_saturating, last: sigmoid, steps: 1, norm: true, drop: 0.2, made: 64}
-networks:
-  generator:
-    inputs: {noise: [8]}
-    layers:
-      - Dense: {units: 32, activation: relu}
-      - {BatchNormalization: , when: $norm}
-      - Dense: {units: $made, activation: sigmoid}
-  discriminator:
-    inputs: {image: [64]}
-    layers:
-      - Dense: {units: 32, activation: leaky_relu}
-      - Dropout: $drop
-      - Dense: {units: 1, activation: $last}
-data: digits
-training:
-  objective: {adversarial: {loss: $loss, discriminator_steps: $steps, samples: 7}}
-  optimizer:
-    generator: {Adam: {learning_rate: 1e-3, beta_1: 0.5}}
-    discriminator: {Adam: {learning_rate: 2e-3, beta_1: 0.5}}
-  epochs: 4
-  batch_size: 64
-  seed: 2
-"""
 
 
 @pytest.fixture

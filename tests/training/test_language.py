@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -13,84 +12,17 @@ import keras
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from training.objectives import LANGUAGE, WORDS, write_data
 
 from archbuilder.cli import main
 from archbuilder.training.objectives.sequence_to_sequence import SmoothedCrossentropy
-
-WORDS = ("the", "cat", "dog", "sees", "hears", "a", "bird")
-NET = """
-archbuilder: 1
-name: net
-params: {size: 40, drop: 0.0}
-"""
-CAUSAL = (
-    NET
-    + """
-inputs: {tokens: {shape: [null], dtype: int32}}
-layers:
-  - Embedding: {input_dim: $size, output_dim: 16}
-  - GRU: {units: 24, return_sequences: true}
-  - Dropout: $drop
-  - Dense: {units: $size, activation: softmax}
-data: {text: {file: text.txt, tokens: characters, length: 16}}
-training: {objective: causal_lm, optimizer: {Adam: 0.01}, epochs: 3, batch_size: 32}
-"""
-)
-MASKED = (
-    NET
-    + """
-inputs:
-  tokens: {shape: [null], dtype: int32}
-  segments: {shape: [null], dtype: int32}
-  mask: {shape: [null], dtype: int32}
-layers:
-  - {Embedding: {input_dim: $size, output_dim: 16}, name: words, from: tokens}
-  - {Embedding: {input_dim: 2, output_dim: 16}, name: kinds, from: segments}
-  - {Add: , from: [words, kinds]}
-  - MultiHeadAttention: {num_heads: 2, key_dim: 8}
-    from: {query: previous, value: previous, value_mask: mask}
-  - {Dropout: $drop, name: encoded}
-  - {GlobalAveragePooling1D: , name: pooled}
-  - {Dense: 2, name: next_sentence}
-  - {Dense: $size, name: masked_lm, from: encoded}
-outputs: {masked_lm: masked_lm, next_sentence: next_sentence}
-data: {text: {file: text.txt, tokens: words, length: 12}}
-training: {objective: masked_lm, optimizer: {Adam: 0.01}, epochs: 3, batch_size: 16}
-"""
-)
-SEQUENCES = (
-    NET
-    + """
-inputs:
-  source: {shape: [null], dtype: int32}
-  target: {shape: [null], dtype: int32}
-layers:
-  - {Embedding: {input_dim: $size, output_dim: 16}, from: source}
-  - {GRU: {units: 24}, name: memory}
-  - {Embedding: {input_dim: $size, output_dim: 16}, from: target}
-  - {GRU: {units: 24, return_sequences: true}, from: {sequences: previous, initial_state: memory}}
-  - Dropout: $drop
-  - Dense: $size
-data: {pairs: {file: pairs.tsv, tokens: characters, length: 6}}
-training:
-  objective: {sequence_to_sequence: {label_smoothing: 0.1}}
-  optimizer: {Adam: 0.01}
-  epochs: 3
-  batch_size: 16
-"""
-)
-NETWORKS = {"causal": CAUSAL, "masked": MASKED, "sequences": SEQUENCES}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Three blueprints and what they are trained on."""
-    chosen = random.Random(0)  # noqa: S311
-    sentences = (" ".join(chosen.choices(WORDS, k=4)) + ".\n" for _ in range(200))
-    (tmp_path / "text.txt").write_text("".join(sentences))
-    texts = ("".join(chosen.choices("abcd", k=chosen.randint(1, 6))) for _ in range(200))
-    (tmp_path / "pairs.tsv").write_text("".join(f"{text}\t{text[::-1]}\n" for text in texts))
-    for name, text in NETWORKS.items():
+    write_data(tmp_path)
+    for name, text in LANGUAGE.items():
         (tmp_path / f"{name}.yaml").write_text(text)
     return tmp_path
 
@@ -108,7 +40,7 @@ def train(folder: Path, name: str, run: str, *options: str) -> int:
     return main(["train", blueprint, "--run", str(folder / run), *options])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", LANGUAGE)
 def test_trained_and_broken_off(folder: Path, name: str):
     """The loss falls, and a run in two parts gives the numbers of one."""
     options = ("--set", "drop=0.1")
@@ -135,7 +67,7 @@ def test_a_model_of_words_learns_them(folder: Path):
     assert entropy < history(folder / "run")[-1]["val_loss"] < 1.4 * entropy
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", LANGUAGE)
 def test_replicas_give_the_same(folder: Path, name: str):
     """Two devices that share each batch come to the weights of one."""
     program = (

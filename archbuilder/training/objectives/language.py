@@ -22,6 +22,7 @@ from archbuilder.training.checkpoints import Position
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import Examples
 from archbuilder.training.fit import Task, fit, held_out
+from archbuilder.training.learner import NetworkLearner
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.tables import Tables, halves, only_network
 from archbuilder.training.text.vocabulary import Vocabulary
@@ -130,11 +131,12 @@ def train_language(
     return Outcome({name: model}, history, held_out(history))
 
 
-def _learner(model: keras.Model, graph: Graph, task: LanguageTask) -> keras.Model:
-    """A model of the same layers, so that what is saved has no loss of ours in it."""
+def _learner(model: keras.Model, graph: Graph, task: LanguageTask) -> NetworkLearner:
+    """The network with its inputs and outputs by name."""
     inputs = {each.name: tensor for each, tensor in zip(graph.inputs, model.inputs, strict=True)}
     named = isinstance(model.output, dict)
-    learner = keras.Model(inputs, model.output if named else {graph.outputs[0][0]: model.output})
+    outputs = model.output if named else {graph.outputs[0][0]: model.output}
+    learner = NetworkLearner(keras.Model(inputs, outputs))
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
     learner.compile(
         optimizer=build_object("optimizer", task.optimizer),
@@ -157,10 +159,10 @@ def _table(examples: Examples, task: LanguageTask) -> tuple[Table, tuple[str, ..
     return Table(inputs, {}, rows, named_inputs=True, named_outputs=True), examples.remarks
 
 
-def _task(session: Session, learner: keras.Model, tables: Tables, task: LanguageTask) -> Task:
+def _task(session: Session, learner: NetworkLearner, tables: Tables, task: LanguageTask) -> Task:
     spec, size = session.spec, session.spec.batch_size
     steps = tables.train.steps(size)
-    feed = partial(_dressed, task, learner)
+    feed = partial(_dressed, task, learner.network)
 
     def batches(start: Position) -> tf.data.Dataset:
         found = training_batches(
@@ -176,9 +178,9 @@ def _task(session: Session, learner: keras.Model, tables: Tables, task: Language
 
 
 def _dressed(
-    task: LanguageTask, learner: keras.Model, batches: tf.data.Dataset, steps: tf.data.Dataset
+    task: LanguageTask, network: keras.Model, batches: tf.data.Dataset, steps: tf.data.Dataset
 ) -> tf.data.Dataset:
-    dtypes = {name: tensor.dtype for name, tensor in learner.input.items()}
+    dtypes = {name: tensor.dtype for name, tensor in network.input.items()}
 
     def dress(step: tf.Tensor, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
         inputs, targets, weights = task.dress(tf.cast(step, tf.int32), batch[0])

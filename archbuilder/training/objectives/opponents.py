@@ -8,9 +8,10 @@ import keras
 import tensorflow as tf
 
 from archbuilder.recipe.spec import Adversarial
+from archbuilder.training.learner import Learner
 
 
-class Opponents(keras.Model):
+class Opponents(Learner):
     """Trains both networks; `logits` says that the discriminator gives no probability.
 
     A batch is a dictionary of
@@ -109,7 +110,8 @@ class Opponents(keras.Model):
 
     def _mean(self, losses: tf.Tensor) -> tf.Tensor:
         """The mean over the batch of all replicas, whose gradients Keras adds."""
-        return tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
+        mean = tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
+        return self.weighed(mean, tf.shape(losses)[0])
 
     def _wrong(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """The discriminator's loss of each example."""

@@ -54,9 +54,13 @@ def train_ridge(session: Session) -> Outcome:
     started = time.perf_counter()
     features = keras.Model(model.input, readout.input)
     batches = plain_batches(tables.train, batch_size=session.spec.batch_size)
-    sums = _Sums(bias=readout.use_bias)
-    for inputs, targets in _washed(features, batches, objective.washout):
+    peers = session.placement.peers
+    sums = _Sums(features.output.shape[-1], readout.units, bias=readout.use_bias)
+    for inputs, targets in _washed(
+        features, batches.shard(peers.count, peers.index), objective.washout
+    ):
         sums.add(inputs, targets)
+    sums.inputs, sums.targets = peers.total(sums.inputs), peers.total(sums.targets)
     _assign(readout, _solve(sums, objective.penalty))
     row = _judge(model, graph, tables, session, objective)
     row = {"epoch": 1, "seconds": round(time.perf_counter() - started, 3), **row}
@@ -87,17 +91,17 @@ class _Sums:
     With a bias, the inputs have a column of ones behind them.
     """
 
-    def __init__(self, *, bias: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, *, bias: bool) -> None:
         self.bias = bias
-        self.inputs: NDArray[np.float64] | float = 0.0
-        self.targets: NDArray[np.float64] | float = 0.0
+        self.inputs = np.zeros((inputs + bias, inputs + bias))
+        self.targets = np.zeros((inputs + bias, outputs))
 
     def add(self, inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
         """Count some more: `(examples, inputs)` and `(examples, outputs)`."""
         if self.bias:
             inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
-        self.inputs = self.inputs + inputs.T @ inputs
-        self.targets = self.targets + inputs.T @ targets
+        self.inputs += inputs.T @ inputs
+        self.targets += inputs.T @ targets
 
 
 def _washed(
@@ -116,11 +120,11 @@ def _washed(
 
 def _solve(sums: _Sums, penalty: float) -> NDArray[np.float64]:
     """The weights, `(inputs, outputs)`, with the bias as one more row where there is one."""
-    squares = np.array(sums.inputs)
+    squares = sums.inputs.copy()
     penalised = np.arange(len(squares) - sums.bias)
     squares[penalised, penalised] += penalty
     try:
-        weights = np.linalg.solve(squares, np.asarray(sums.targets))
+        weights = np.linalg.solve(squares, sums.targets)
     except np.linalg.LinAlgError:
         raise RunError("the examples determine no weights; give a larger 'penalty'") from None
     if not np.isfinite(weights).all():

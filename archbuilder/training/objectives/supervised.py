@@ -14,6 +14,7 @@ from archbuilder.graph import Graph
 from archbuilder.recipe.spec import Supervised, TrainingSpec
 from archbuilder.training.batches import plain_batches, training_batches
 from archbuilder.training.fit import Task, fit, held_out
+from archbuilder.training.learner import Learner, NetworkLearner
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.tables import Tables, make_tables, only_network
 
@@ -43,21 +44,23 @@ def train_network(
     with session.placement.scope():
         model = build(graph, session.limits)
         objective = objective_of(model)
-        _compile(model, objective)
+        learner = NetworkLearner(model)
+        _compile(learner, model, objective)
     used = {*objective.loss, *objective.metrics}
     tables = make_tables(session, graph, model, used, objective.loss)
     for remark in tables.remarks:
         session.report(remark)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)
     session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
-    history = fit(_task(model, tables, session.spec), session)
+    history = fit(_task(learner, tables, session.spec), session)
+    _compile(model, model, objective, learner.optimizer)
     return Outcome({name: model}, history, held_out(history))
 
 
-def _task(model: keras.Model, tables: Tables, spec: TrainingSpec) -> Task:
+def _task(learner: Learner, tables: Tables, spec: TrainingSpec) -> Task:
     size = spec.batch_size
     return Task(
-        model,
+        learner,
         partial(
             training_batches, tables.train, batch_size=size, seed=spec.seed, epochs=spec.epochs
         ),
@@ -66,7 +69,13 @@ def _task(model: keras.Model, tables: Tables, spec: TrainingSpec) -> Task:
     )
 
 
-def _compile(model: keras.Model, spec: Supervised) -> None:
+def _compile(
+    learner: keras.Model,
+    model: keras.Model,
+    spec: Supervised,
+    optimizer: keras.optimizers.Optimizer | None = None,
+) -> None:
+    """Compile a model that gives what the network `model` does."""
     losses = {name: build_object("loss", tree) for name, tree in spec.loss.items()}
     metrics = {
         name: [build_object("metric", tree) for tree in trees]
@@ -74,8 +83,8 @@ def _compile(model: keras.Model, spec: Supervised) -> None:
     }
     named = isinstance(model.output, dict)
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    model.compile(
-        optimizer=build_object("optimizer", spec.optimizer),
+    learner.compile(
+        optimizer=optimizer or build_object("optimizer", spec.optimizer),
         loss=losses if named else next(iter(losses.values())),
         # Keras asks for a weight for every loss, or for none.
         loss_weights={name: spec.loss_weights.get(name, 1.0) for name in losses} if named else None,

@@ -1,0 +1,108 @@
+"""The cluster that a process is part of, as its environment tells of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from archbuilder.errors import RunError, shown
+
+CONFIG: Final = "TF_CONFIG"
+"""TensorFlow's own variable for it: `{"cluster": {"worker": [...]}, "task": {...}}`."""
+PORT: Final = 29_400
+"""The port of the first task of a node, where Slurm starts the tasks."""
+_NODES: Final = re.compile(r"([^,\[]+)(?:\[([^\]]+)\])?(?:,|$)")
+_TASKS: Final = re.compile(r"(\d+)(?:\(x(\d+)\))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Addresses of workers, of which the first is the chief, and the number of this one."""
+
+    workers: tuple[str, ...]
+    index: int
+    told_by: str
+
+
+def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
+    """The cluster of an environment; None where there is none, or one of a single worker.
+
+    Raises:
+        RunError: if what the environment says of it makes no sense.
+    """
+    if CONFIG in environment:
+        cluster = _of_config(environment[CONFIG])
+    elif int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        cluster = _of_slurm(environment)
+    else:
+        return None
+    return cluster if len(cluster.workers) > 1 else None
+
+
+def config(workers: tuple[str, ...], index: int) -> str:
+    """What `CONFIG` has to be for a worker."""
+    task = {"type": "worker", "index": index}
+    return json.dumps({"cluster": {"worker": list(workers)}, "task": task})
+
+
+def _of_config(text: str) -> Cluster:
+    try:
+        fields = json.loads(text)
+        kinds, task = fields["cluster"], fields["task"]
+        workers = (*kinds.get("chief", ()), *kinds.get("worker", ()))
+        index = int(task["index"])
+        if task["type"] == "worker":
+            index += len(kinds.get("chief", ()))
+        known = set(kinds) <= {"chief", "worker"} and task["type"] in kinds
+    except (ValueError, KeyError, TypeError, AttributeError):
+        known, workers, index = False, (), 0
+    if not (known and 0 <= index < len(workers) and all(isinstance(w, str) for w in workers)):
+        raise RunError(
+            f"the variable {CONFIG} is {shown(text, 200)}; it should be like"
+            f" {config(('one:12345', 'two:12345'), 0)}"
+        )
+    return Cluster(workers, index, CONFIG)
+
+
+def _of_slurm(environment: Mapping[str, str]) -> Cluster:
+    try:
+        nodes = _nodes(environment["SLURM_STEP_NODELIST"])
+        tasks = _tasks(environment["SLURM_STEP_TASKS_PER_NODE"])
+        index = int(environment["SLURM_PROCID"])
+        workers = tuple(
+            f"{node}:{PORT + number}"
+            for node, count in zip(nodes, tasks, strict=True)
+            for number in range(count)
+        )
+    except (KeyError, ValueError) as error:
+        raise RunError(f"Slurm's variables do not tell where the tasks are: {error}") from None
+    if index >= len(workers):
+        raise RunError(f"Slurm tells of {len(workers)} tasks, and this one is number {index}")
+    return Cluster(workers, index, "Slurm")
+
+
+def _nodes(text: str) -> list[str]:
+    """`a[01-03,7],b` as a01, a02, a03, a7, b."""
+    found = []
+    for name, ranges in _NODES.findall(text):
+        if not ranges:
+            found.append(name)
+        for part in filter(None, ranges.split(",")):
+            first, _, last = part.partition("-")
+            numbers = range(int(first), int(last or first) + 1)
+            found += [f"{name}{number:0{len(first)}}" for number in numbers]
+    return found
+
+
+def _tasks(text: str) -> list[int]:
+    """`2(x3),1` as 2, 2, 2, 1."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = _TASKS.match(part)
+        if match is None:
+            raise ValueError(part)
+        found += [int(match[1])] * int(match[2] or 1)
+    return found

@@ -1,0 +1,137 @@
+"""Starts a command as several processes of this machine, which together are a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import IO, Final
+
+from archbuilder.errors import RunError
+from archbuilder.launching.cluster import CONFIG, config
+
+_PATIENCE: Final = 30.0
+"""Seconds that the other workers have to end by themselves when one has failed."""
+_POLL: Final = 0.1
+_MESSAGE: Final = "error: "
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes] | None
+    """What it says on its error output; None for the chief, who says it to the user."""
+
+
+def run_workers(count: int, arguments: Sequence[str]) -> int:
+    """Run `archbuilder` with these arguments as so many workers, and give its exit code.
+
+    The first of them speaks to the user. Where one fails, the others are ended.
+
+    Raises:
+        RunError: if a worker but the first failed, with what it said.
+    """
+    with ExitStack() as stack:
+        addresses = tuple(f"127.0.0.1:{port}" for port in _free_ports(count))
+        workers = [_started(stack, arguments, addresses, index) for index in range(count)]
+        with _handing_on(workers):
+            first = _first_failed(workers)
+        if first is None:
+            return 0
+        _end(workers)
+        return _told(workers, first)
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def _started(
+    stack: ExitStack, arguments: Sequence[str], addresses: tuple[str, ...], index: int
+) -> _Worker:
+    errors = None if index == 0 else tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
+    if errors is not None:
+        stack.callback(errors.close)
+    process = subprocess.Popen(  # noqa: S603 - what the user has typed, without a shell
+        [sys.executable, "-m", "archbuilder", *arguments],
+        env={**os.environ, CONFIG: config(addresses, index)},
+        stdin=subprocess.DEVNULL,
+        stdout=None if index == 0 else subprocess.DEVNULL,
+        stderr=errors,
+    )
+    stack.callback(process.wait)
+    stack.callback(process.kill)
+    return _Worker(process, errors)
+
+
+@contextmanager
+def _handing_on(workers: Sequence[_Worker]) -> Iterator[None]:
+    """Hand the wish to stop on to the workers, which stop together."""
+
+    def hand_on(number: int, _frame: FrameType | None) -> None:
+        for worker in workers:
+            worker.process.send_signal(number)
+
+    before = signal.signal(signal.SIGTERM, hand_on)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _first_failed(workers: Sequence[_Worker]) -> int | None:
+    """The number of the worker that failed first; None where all came to their end."""
+    while True:
+        codes = [worker.process.poll() for worker in workers]
+        failed = [index for index, code in enumerate(codes) if code]
+        if failed:
+            return failed[0]
+        if all(code == 0 for code in codes):
+            return None
+        time.sleep(_POLL)
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    until = time.monotonic() + _PATIENCE
+    while any(worker.process.poll() is None for worker in workers) and time.monotonic() < until:
+        time.sleep(_POLL)
+    for worker in workers:
+        worker.process.kill()
+        worker.process.wait()
+
+
+def _told(workers: Sequence[_Worker], first: int) -> int:
+    """The exit code of a run of which a worker failed, where the user knows why already."""
+    codes = [worker.process.returncode for worker in workers]
+    if first == 0 and codes[0] > 0:
+        return codes[0]
+    if codes[first] == codes[0] > 0 and all(code == codes[0] for code in codes):
+        return codes[0]
+    how = f"by signal {-codes[first]}" if codes[first] < 0 else f"with code {codes[first]}"
+    said = _said(workers[first])
+    raise RunError(
+        f"worker {first + 1} of {len(workers)} ended {how}"
+        + (f": {said}" if said else "")
+        + "; what was saved is there, and 'train --resume RUN --workers"
+        f" {len(workers)}' goes on with it"
+    )
+
+
+def _said(worker: _Worker) -> str:
+    if worker.errors is None:
+        return ""
+    worker.errors.seek(0)
+    lines = worker.errors.read().decode("utf-8", "replace").splitlines()
+    return next((line.removeprefix(_MESSAGE) for line in lines if line.startswith(_MESSAGE)), "")

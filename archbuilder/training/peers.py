@@ -1,0 +1,109 @@
+"""The workers of a run: processes, mostly on machines of their own, that take every step together.
+
+One of them is the chief, who alone writes. What only one worker knows, such as the time, a signal
+or what is on its disk, all of them have to act on at the same step: a worker that waits for the
+others waits for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, TypeVar
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.errors import RunError
+
+_Numbers = TypeVar("_Numbers", bound=NDArray[np.generic])
+_PART: Final = 2**22
+"""The numbers that are told at a time."""
+_GONE: Final = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Peers:
+    """The workers of a run, with the number of this one; `strategy` is None for one alone."""
+
+    strategy: tf.distribute.Strategy | None = None
+    count: int = 1
+    index: int = 0
+
+    @property
+    def chief(self) -> bool:
+        """Whether this is the worker that writes."""
+        return self.index == 0
+
+    def agree(self, *, any_says: bool, chief_says: bool) -> tuple[bool, bool]:
+        """Whether any worker says so, and whether the chief does."""
+        if self.count == 1:
+            return any_says, chief_says
+        said = np.array([any_says, chief_says and self.chief], np.int32)
+        first, second = self.total(said)
+        return bool(first), bool(second)
+
+    def told(self, content: bytes) -> bytes:
+        """What the chief tells; what the others give does not count."""
+        if self.count == 1:
+            return content
+        mine = content if self.chief else b""
+        (size,) = self.total(np.array([len(mine)], np.int64))
+        words = np.zeros(-(-int(size) // 4), np.int32)
+        if self.chief:
+            words[:] = np.frombuffer(mine + bytes(-len(mine) % 4), np.int32)
+        parts = [self.total(words[at : at + _PART]) for at in range(0, len(words), _PART)]
+        return np.concatenate([words[:0], *parts]).tobytes()[: int(size)]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Where workers wait for each other: one that has gone ends the run of the others.
+
+        Raises:
+            RunError: if there is one.
+        """
+        try:
+            yield
+        except _GONE as error:
+            if self.count == 1:
+                raise
+            raise RunError(
+                "another worker of the run has ended or cannot be reached; the run can go on from"
+                " its newest checkpoint"
+            ) from error
+
+    def total(self, numbers: _Numbers) -> _Numbers:
+        """The sum of what all workers give, of the same shape and type."""
+        if self.count == 1:
+            return numbers
+        added = self._add(tf.constant(numbers))
+        found: _Numbers = added.numpy()
+        return found
+
+    @cached_property
+    def _add(self) -> tf.types.experimental.GenericFunction:
+        strategy = self.strategy
+        replicas = strategy.num_replicas_in_sync // self.count
+
+        def add(numbers: tf.Tensor) -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            # A worker counts once, however many replicas it has.
+            first = tf.equal(context.replica_id_in_sync_group % replicas, 0)
+            mine = tf.where(first, numbers, tf.zeros_like(numbers))
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+
+        def everywhere(numbers: tf.Tensor) -> tf.Tensor:
+            return strategy.experimental_local_results(strategy.run(add, [numbers]))[0]
+
+        return tf.function(everywhere, reduce_retracing=True)
+
+
+ALONE: Final = Peers()

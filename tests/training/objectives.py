@@ -1,0 +1,150 @@
+"""A small blueprint for every objective, and what it is trained on."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+WORDS = ("the", "cat", "dog", "sees", "hears", "a", "bird")
+NET = """
+archbuilder: 1
+name: net
+params: {size: 40, drop: 0.0, epsilon: 1e-7}
+"""
+SUPERVISED = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8]}
+layers:
+  - Reshape: [8, 8, 1]
+  - Conv2D: {filters: 8, kernel_size: 3, activation: relu, kernel_regularizer: {L2: 1e-3}}
+  - {BatchNormalization: {synchronized: true}}
+  - Flatten
+  - Dense: {units: 10, activation: softmax}
+data: digits
+training:
+  loss: SparseCategoricalCrossentropy
+  optimizer: {SGD: {learning_rate: 0.1, momentum: 0.9}}
+  metrics: [SparseCategoricalAccuracy]
+"""
+RIDGE = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8]}
+layers:
+  - RNN: {cell: {ReservoirCell: {units: 30, seed: 1}}}
+  - Dense: 10
+data: digits
+training: {objective: {ridge: {penalty: 0.1}}, metrics: [CategoricalAccuracy]}
+"""
+GAN = """
+archbuilder: 1
+name: gan
+params: {loss: non_saturating, last: sigmoid, steps: 1, norm: true, drop: 0.2, made: 64}
+networks:
+  generator:
+    inputs: {noise: [8]}
+    layers:
+      - Dense: {units: 32, activation: relu}
+      - {BatchNormalization: , when: $norm}
+      - Dense: {units: $made, activation: sigmoid}
+  discriminator:
+    inputs: {image: [64]}
+    layers:
+      - Dense: {units: 32, activation: leaky_relu}
+      - Dropout: $drop
+      - Dense: {units: 1, activation: $last}
+data: digits
+training:
+  objective: {adversarial: {loss: $loss, discriminator_steps: $steps, samples: 7}}
+  optimizer:
+    generator: {Adam: {learning_rate: 1e-3, beta_1: 0.5}}
+    discriminator: {Adam: {learning_rate: 2e-3, beta_1: 0.5}}
+  epochs: 4
+  batch_size: 64
+  seed: 2
+"""
+CAUSAL = (
+    NET
+    + """
+inputs: {tokens: {shape: [null], dtype: int32}}
+layers:
+  - Embedding: {input_dim: $size, output_dim: 16}
+  - GRU: {units: 24, return_sequences: true}
+  - Dropout: $drop
+  - Dense: {units: $size, activation: softmax}
+data: {text: {file: text.txt, tokens: characters, length: 16}}
+training:
+  objective: causal_lm
+  optimizer: {Adam: {learning_rate: 0.01, epsilon: $epsilon}}
+  epochs: 3
+  batch_size: 32
+"""
+)
+MASKED = (
+    NET
+    + """
+inputs:
+  tokens: {shape: [null], dtype: int32}
+  segments: {shape: [null], dtype: int32}
+  mask: {shape: [null], dtype: int32}
+layers:
+  - {Embedding: {input_dim: $size, output_dim: 16}, name: words, from: tokens}
+  - {Embedding: {input_dim: 2, output_dim: 16}, name: kinds, from: segments}
+  - {Add: , from: [words, kinds]}
+  - MultiHeadAttention: {num_heads: 2, key_dim: 8}
+    from: {query: previous, value: previous, value_mask: mask}
+  - {Dropout: $drop, name: encoded}
+  - {GlobalAveragePooling1D: , name: pooled}
+  - {Dense: 2, name: next_sentence}
+  - {Dense: $size, name: masked_lm, from: encoded}
+outputs: {masked_lm: masked_lm, next_sentence: next_sentence}
+data: {text: {file: text.txt, tokens: words, length: 12}}
+training:
+  objective: masked_lm
+  optimizer: {Adam: {learning_rate: 0.01, epsilon: $epsilon}}
+  epochs: 3
+  batch_size: 16
+"""
+)
+SEQUENCES = (
+    NET
+    + """
+inputs:
+  source: {shape: [null], dtype: int32}
+  target: {shape: [null], dtype: int32}
+layers:
+  - {Embedding: {input_dim: $size, output_dim: 16}, from: source}
+  - {GRU: {units: 24}, name: memory}
+  - {Embedding: {input_dim: $size, output_dim: 16}, from: target}
+  - {GRU: {units: 24, return_sequences: true}, from: {sequences: previous, initial_state: memory}}
+  - Dropout: $drop
+  - Dense: $size
+data: {pairs: {file: pairs.tsv, tokens: characters, length: 6}}
+training:
+  objective: {sequence_to_sequence: {label_smoothing: 0.1}}
+  optimizer: {Adam: {learning_rate: 0.01, epsilon: $epsilon}}
+  epochs: 3
+  batch_size: 16
+"""
+)
+LANGUAGE = {"causal": CAUSAL, "masked": MASKED, "sequences": SEQUENCES}
+BLUEPRINTS = {"supervised": SUPERVISED, "ridge": RIDGE, "adversarial": GAN, **LANGUAGE}
+WITHOUT_CHANCE = {
+    "adversarial": ("norm=false", "drop=0"),
+    **dict.fromkeys(LANGUAGE, ("epsilon=1e-3",)),
+}
+"""Parameters with which a network has no dropout, and no statistics of a single replica.
+
+Nor has it an optimizer that makes much of gradients of nearly zero, which is what the rounding of
+float32 makes of the biases of keys: those of a softmax that all rise together change nothing.
+"""
+
+
+def write_data(folder: Path) -> None:
+    """Write the texts that the language models are trained on."""
+    chosen = random.Random(0)  # noqa: S311
+    sentences = (" ".join(chosen.choices(WORDS, k=4)) + ".\n" for _ in range(200))
+    (folder / "text.txt").write_text("".join(sentences))
+    texts = ("".join(chosen.choices("abcd", k=chosen.randint(1, 6))) for _ in range(200))
+    (folder / "pairs.tsv").write_text("".join(f"{text}\t{text[::-1]}\n" for text in texts))
