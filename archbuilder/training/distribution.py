@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 import tensorflow as tf
 
@@ -19,6 +20,8 @@ from archbuilder.launching.cluster import CONFIG, Cluster, read_cluster
 from archbuilder.recipe.spec import Distribution
 from archbuilder.training.learner import check_version
 from archbuilder.training.peers import ALONE, Peers
+
+INFINITE: Final = tf.data.experimental.INFINITE_CARDINALITY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +47,9 @@ class Placement:
     def share(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """Batches for Keras, each shared by the replicas as evenly as it goes, in its order.
 
-        Where a batch has fewer examples than there are replicas, all of them get the whole of it.
+        Where a batch has fewer examples than there are replicas, all of them get the whole of it,
+        which counts as often in the numbers of the epoch. Who takes batches has to know how many
+        there are, and not ask for more.
         """
         if self.strategy is None:
             return batches
@@ -59,7 +64,9 @@ class Placement:
                 numbers = tf.data.Dataset.range(first, first + local)
                 return numbers.map(lambda number: _part(whole, number, replicas))
 
-            return batches.flat_map(parts).prefetch(tf.data.AUTOTUNE)
+            shared = batches.flat_map(parts).prefetch(tf.data.AUTOTUNE)
+            # Workers would else ask each other at every step whether they have come to the end.
+            return shared.apply(tf.data.experimental.assert_cardinality(INFINITE))
 
         return strategy.distribute_datasets_from_function(of_worker)
 
@@ -90,8 +97,8 @@ def place(
         return _checked(_of_workers(cluster, distribution), batch_size)
     if distribution == "multi_worker":
         raise RunError(
-            f"'distribute: multi_worker' wants a cluster, which the variable {CONFIG} or Slurm tells"
-            " of; 'archbuilder train --workers 2' starts one on this machine"
+            f"'distribute: multi_worker' wants a cluster, of which {CONFIG} or Slurm tells;"
+            " 'archbuilder train --workers 2' starts one on this machine"
         )
     if distribution == "tpu":
         return _checked(_on_tpu(), batch_size)

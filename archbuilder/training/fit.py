@@ -78,7 +78,8 @@ def _resume(task: Task, session: Session) -> Checkpoint:
     learner, position = task.learner, checkpoint.position
     if position.batch:
         # Keras makes the variables of metrics when it sees the first batch.
-        learner.evaluate(session.placement.share(task.batches(position).take(1)), verbose=0)
+        first = session.placement.share(task.batches(position))
+        learner.evaluate(first, steps=1, verbose=0)
     with session.placement.scope():
         for optimizer, variables in optimizers(learner):
             optimizer.build(variables)
@@ -110,7 +111,11 @@ def _run(
     steps: int,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
-    validation = None if task.validation is None else placement.share(task.validation)
+    validation, held_out_steps = None, None
+    if task.validation is not None:
+        # Keras goes on where it stopped, and takes as many steps each time.
+        validation = placement.share(task.validation.repeat())
+        held_out_steps = int(task.validation.cardinality())
     try:
         with placement.peers.together(), reading():
             task.learner.fit(
@@ -119,6 +124,7 @@ def _run(
                 epochs=until,
                 steps_per_epoch=steps,
                 validation_data=validation,
+                validation_steps=held_out_steps,
                 callbacks=callbacks,
                 shuffle=False,  # the batches come in our own order
                 verbose=0,

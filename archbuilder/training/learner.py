@@ -58,14 +58,14 @@ class Learner(keras.Model):
         """Make what `fit` calls for every step, or for `steps_per_execution` of them."""
         if self.distribute_strategy.num_replicas_in_sync == 1:
             super().make_train_function(force)
-        elif self.train_function is None or force:
+        elif self.train_function is None or force:  # type: ignore[has-type]  # Keras's own
             self.train_function = self._steps(self.train_step)
 
     def make_test_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
         """Make the same for `evaluate`."""
         if self.distribute_strategy.num_replicas_in_sync == 1:
             super().make_test_function(force)
-        elif self.test_function is None or force:
+        elif self.test_function is None or force:  # type: ignore[has-type]  # Keras's own
             self.test_function = self._steps(self.test_step)
 
     def _steps(self, step: Callable[[object], object]) -> Callable[[object], object]:

@@ -32,9 +32,9 @@ _GONE: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Peers:
-    """The workers of a run, with the number of this one; `strategy` is None for one alone."""
+    """The workers of a run, with the number of this one."""
 
-    strategy: tf.distribute.Strategy | None = None
+    strategy: tf.distribute.Strategy
     count: int = 1
     index: int = 0
 
@@ -106,4 +106,4 @@ class Peers:
         return tf.function(everywhere, reduce_retracing=True)
 
 
-ALONE: Final = Peers()
+ALONE: Final = Peers(tf.distribute.get_strategy())

@@ -17,8 +17,9 @@ name: net
 inputs: {image: [8, 8]}
 layers:
   - Reshape: [8, 8, 1]
-  - Conv2D: {filters: 8, kernel_size: 3, activation: relu, kernel_regularizer: {L2: 1e-3}}
+  - Conv2D: {filters: 8, kernel_size: 3, use_bias: false, kernel_regularizer: {L2: 1e-3}}
   - {BatchNormalization: {synchronized: true}}
+  - ReLU
   - Flatten
   - Dense: {units: 10, activation: softmax}
 data: digits

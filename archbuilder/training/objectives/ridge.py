@@ -129,7 +129,7 @@ def _solve(sums: _Sums, penalty: float) -> NDArray[np.float64]:
         raise RunError("the examples determine no weights; give a larger 'penalty'") from None
     if not np.isfinite(weights).all():
         raise RunError("the weights are no finite numbers; give a larger 'penalty'")
-    return weights
+    return np.asarray(weights, np.float64)
 
 
 def _assign(readout: keras.layers.Dense, weights: NDArray[np.float64]) -> None:
@@ -142,14 +142,16 @@ def _judge(
 ) -> Row:
     """The mean squared error and the metrics, of what was trained on and of what is held out."""
     trees = objective.metrics.get(graph.outputs[0][0], ())
-    model.compile(
+    # What is saved has no optimizer, which it never had.
+    judge = keras.Model(model.input, model.output)
+    judge.compile(
         loss="mean_squared_error", metrics=[build_object("metric", tree) for tree in trees]
     )
     row: dict[str, float] = {}
     for table, prefix in ((tables.train, ""), (tables.held_out, HELD_OUT)):
         if table is not None:
             batches = plain_batches(table, batch_size=session.spec.batch_size)
-            found = model.evaluate(batches, verbose=0, return_dict=True)
+            found = judge.evaluate(batches, verbose=0, return_dict=True)
             row |= {f"{prefix}{key}": float(value) for key, value in sorted(found.items())}
     trained = {key: value for key, value in row.items() if not key.startswith(HELD_OUT)}
     session.report(f"trained in closed form: {told(trained)}")
