@@ -212,8 +212,34 @@ class SequenceToSequence:
     label_smoothing: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class SimCLR:
+    """Two views of an image are told from the views of all others in the batch.
+
+    A network with two outputs gives features and, from them, what is compared; one output is both.
+    """
+
+    optimizer: Tree
+    temperature: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MoCo:
+    """A view of an image is told from a `queue` of views of images before.
+
+    Those are encoded by a network whose weights follow with a `momentum`. Of the outputs see
+    `SimCLR`.
+    """
+
+    optimizer: Tree
+    temperature: float = 0.07
+    momentum: float = 0.999
+    queue: int = 65_536
+
+
+Contrastive: TypeAlias = SimCLR | MoCo
 Language: TypeAlias = CausalLanguageModel | MaskedLanguageModel | SequenceToSequence
-Objective: TypeAlias = Supervised | Ridge | Adversarial | Language
+Objective: TypeAlias = Supervised | Ridge | Adversarial | Contrastive | Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +254,8 @@ class TrainingSpec:
     """The share of the examples that is held out where the data has no validation set."""
     seed: int = 0
     distribute: Distribution = "auto"
+    augment: tuple[Tree, ...] = ()
+    """Layers that change the images that are trained on by chance, one behind the other."""
     checkpoint_seconds: float = 30
     """How often the run is kept; 0 after every step."""
 

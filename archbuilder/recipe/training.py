@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, cast
 
-from archbuilder.arguments import check_value
+from archbuilder.arguments import check_object, check_value
 from archbuilder.decode.form import Form
-from archbuilder.errors import Diagnostics
+from archbuilder.errors import Diagnostics, nearest
 from archbuilder.limits import Limits
-from archbuilder.recipe.objectives import FORMS, STEPWISE, ObjectiveReader, Written
+from archbuilder.recipe.objectives import (
+    FORMS,
+    STEPWISE,
+    ObjectiveReader,
+    Written,
+    class_name,
+)
 from archbuilder.recipe.spec import Distribution, TrainingSpec
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree
+from archbuilder.tree import Sequence as SequenceTree
 
 _PLAIN: Final[dict[str, dict[str, Plain]]] = {
     "epochs": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
@@ -25,6 +32,16 @@ _PLAIN: Final[dict[str, dict[str, Plain]]] = {
     "distribute": {"enum": ["auto", "none", "mirrored", "multi_worker", "tpu"]},
     "checkpoint_seconds": {"type": "number", "minimum": 0, "maximum": 86_400},
 }
+_CHANGING: Final = (
+    *("AugMix", "AutoContrast", "Equalization", "GaussianNoise", "RandAugment"),
+    *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast"),
+    *("RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur"),
+    *("RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
+    *("RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation"),
+    *("RandomZoom", "Solarization"),
+)
+"""Keras's layers that change images and leave their labels as they are."""
+_AUGMENTED: Final = "as in 'augment: [{RandomFlip: horizontal}, {RandomRotation: 0.1}]'"
 ALWAYS: Final = ("objective", *(key for key in _PLAIN if key not in STEPWISE))
 """What stands in `training` with every objective."""
 
@@ -58,11 +75,33 @@ def _training(reader: ObjectiveReader, mapping: Mapping) -> TrainingSpec:
         batch_size=cast(int, numbers.get("batch_size", defaults.batch_size)),
         validation=cast(float, numbers.get("validation", defaults.validation)),
         seed=cast(int, numbers.get("seed", defaults.seed)),
+        augment=_augment(reader, trees.get("augment")),
         distribute=cast(Distribution, numbers.get("distribute", defaults.distribute)),
         checkpoint_seconds=cast(
             float, numbers.get("checkpoint_seconds", defaults.checkpoint_seconds)
         ),
     )
+
+
+def _augment(reader: ObjectiveReader, tree: Tree | None) -> tuple[Tree, ...]:
+    """The layers of `augment`, each of them one that Keras has for it."""
+    if tree is None:
+        return ()
+    if not isinstance(tree, SequenceTree):
+        reader.form.wrong(tree, "'augment'", "a list of layers", note=_AUGMENTED)
+        return ()
+    for item in tree.items:
+        if check_object("layer", item, reader.form.diagnostics, formulas=False):
+            name = class_name("layer", item)
+            if name not in _CHANGING:
+                reader.form.diagnostics.error(
+                    "unknown-value",
+                    f"the layer '{name}' is none that changes images by chance",
+                    item.span,
+                    suggestion=nearest(name, _CHANGING),
+                    notes=(f"the layers for it are: {', '.join(_CHANGING)}",),
+                )
+    return tree.items
 
 
 def _objective(form: Form, written: Entry | None) -> tuple[str, Mapping | None]:

@@ -22,7 +22,7 @@ from archbuilder.training.state import optimizers, restore
 from archbuilder.training.watching import HELD_OUT, EpochWriter, FiniteLoss
 
 _STACK: Final = re.compile(
-    r"Graph execution error:|Detected at node| *File \"| *<string>|Stack trace"
+    r"Graph execution error:|in user code:|Detected at node| *File \"| *<string>|Stack trace"
 )
 """How lines of TensorFlow's messages begin that tell where it was, and not what."""
 

@@ -9,7 +9,7 @@ reduced already. What mends both is here alone, and was tested with the versions
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import keras
 import tensorflow as tf
@@ -68,12 +68,17 @@ class Learner(keras.Model):
         elif self.test_function is None or force:  # type: ignore[has-type]  # Keras's own
             self.test_function = self._steps(self.test_step)
 
-    def _steps(self, step: Callable[[object], object]) -> Callable[[object], object]:
+    def _steps(
+        self,
+        step: Callable[[Any], object],
+        settle: Callable[[Any], object] = lambda given: given,
+    ) -> Callable[[object], object]:
+        """What takes steps. `settle` is called outside of the replicas with what each has given."""
         strategy, several = self.distribute_strategy, self.steps_per_execution
 
         def one(batches: Iterator[object]) -> object:
             # What a step gives counts the examples of all replicas already.
-            return _local(strategy, strategy.run(step, args=(next(batches),)))
+            return settle(_local(strategy, strategy.run(step, args=(next(batches),))))
 
         def all_of_them(batches: Iterator[object]) -> object:
             for _ in tf.range(several - 1):

@@ -129,8 +129,44 @@ training:
   batch_size: 16
 """
 )
+CONTRAST = """
+archbuilder: 1
+name: net
+params: {drop: 0.0, norm: false}
+inputs: {image: [8, 8, 1]}
+layers:
+  - Conv2D: {filters: 8, kernel_size: 3, strides: 2, use_bias: false}
+  - {BatchNormalization: , when: $norm}
+  - ReLU
+  - Flatten
+  - Dropout: $drop
+  - {Dense: {units: 16, activation: relu}, name: features}
+  - {Dense: 8, name: projection}
+outputs: {features: features, projection: projection}
+data: digits
+training:
+  objective: OBJECTIVE
+  augment:
+    - RandomTranslation: {height_factor: 0.1, width_factor: 0.1}
+    - RandomRotation: 0.05
+  optimizer: {SGD: {learning_rate: 0.1, momentum: 0.9}}
+  epochs: 2
+  batch_size: 70
+"""
+SIMCLR = CONTRAST.replace("OBJECTIVE", "simclr")
+MOCO = CONTRAST.replace("OBJECTIVE", "{moco: {momentum: 0.9, queue: 256}}").replace(
+    "0.1,", "0.02,", 1
+)
 LANGUAGE = {"causal": CAUSAL, "masked": MASKED, "sequences": SEQUENCES}
-BLUEPRINTS = {"supervised": SUPERVISED, "ridge": RIDGE, "adversarial": GAN, **LANGUAGE}
+STEPWISE = {
+    "supervised": SUPERVISED,
+    "adversarial": GAN,
+    "simclr": SIMCLR,
+    "moco": MOCO,
+    **LANGUAGE,
+}
+"""Those that are trained step by step."""
+BLUEPRINTS = {"ridge": RIDGE, **STEPWISE}
 WITHOUT_CHANCE = {
     "adversarial": ("norm=false", "drop=0"),
     **dict.fromkeys(LANGUAGE, ("epsilon=1e-3",)),

@@ -16,7 +16,15 @@ from training.objectives import BLUEPRINTS, WITHOUT_CHANCE, write_data
 
 from archbuilder.cli import main
 
-BATCH = {"supervised": 41, "ridge": 71, "adversarial": 66, "causal": 26, "masked": 9}
+BATCH = {
+    "supervised": 41,
+    "ridge": 71,
+    "adversarial": 66,
+    "simclr": 70,
+    "moco": 70,
+    "causal": 26,
+    "masked": 9,
+}
 """Sizes that neither two nor four replicas share evenly, some of them at the end alone.
 
 The last batch of `supervised` has fewer examples than there are replicas.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from archbuilder.recipe.objectives.adversarial import ADVERSARIAL
+from archbuilder.recipe.objectives.contrast import MOCO, SIMCLR
 from archbuilder.recipe.objectives.form import STEPWISE, ObjectiveForm
 from archbuilder.recipe.objectives.language import CAUSAL, MASKED, SEQUENCES
 from archbuilder.recipe.objectives.reader import ObjectiveReader, Written, class_name
@@ -18,6 +19,8 @@ FORMS: Final[Mapping[str, ObjectiveForm]] = {
     "supervised": SUPERVISED,
     "ridge": RIDGE,
     "adversarial": ADVERSARIAL,
+    "simclr": SIMCLR,
+    "moco": MOCO,
     "causal_lm": CAUSAL,
     "masked_lm": MASKED,
     "sequence_to_sequence": SEQUENCES,

@@ -11,7 +11,7 @@ from archbuilder.recipe.spec import (
     MaskedLanguageModel,
     SequenceToSequence,
 )
-from archbuilder.tree import Plain, Tree
+from archbuilder.tree import Plain
 
 _KEYS: Final = ("optimizer", *STEPWISE)
 _MASKED: Final[dict[str, dict[str, Plain]]] = {
@@ -22,27 +22,21 @@ _SEQUENCES: Final[dict[str, dict[str, Plain]]] = {
 }
 
 
-def _optimizer(reader: ObjectiveReader, written: Written) -> Tree:
-    optimizer = written.optimizer()
-    reader.keras_object("optimizer", optimizer)
-    return optimizer
-
-
 def _read_causal(reader: ObjectiveReader, written: Written) -> CausalLanguageModel:
     reader.options("causal_lm", {}, written.options)
-    return CausalLanguageModel(_optimizer(reader, written))
+    return CausalLanguageModel(reader.optimizer(written))
 
 
 def _read_masked(reader: ObjectiveReader, written: Written) -> MaskedLanguageModel:
     given = reader.options("masked_lm", _MASKED, written.options)
-    defaults = MaskedLanguageModel(_optimizer(reader, written))
+    defaults = MaskedLanguageModel(reader.optimizer(written))
     masked = float(cast(float, given.get("masked", defaults.masked)))
     return MaskedLanguageModel(defaults.optimizer, masked)
 
 
 def _read_sequences(reader: ObjectiveReader, written: Written) -> SequenceToSequence:
     given = reader.options("sequence_to_sequence", _SEQUENCES, written.options)
-    defaults = SequenceToSequence(_optimizer(reader, written))
+    defaults = SequenceToSequence(reader.optimizer(written))
     smoothing = float(cast(float, given.get("label_smoothing", defaults.label_smoothing)))
     return SequenceToSequence(defaults.optimizer, smoothing)
 

@@ -54,6 +54,12 @@ class ObjectiveReader:
         check_value(tree, schemas[key], f"'{key}'", self.form.diagnostics)
         return plain(tree)
 
+    def optimizer(self, written: Written) -> Tree:
+        """The optimizer."""
+        optimizer = written.optimizer()
+        self.keras_object("optimizer", optimizer)
+        return optimizer
+
     def losses(self, tree: Tree | None) -> dict[str, Tree]:
         """The losses by output."""
         if tree is None:

@@ -18,8 +18,7 @@ def _read(reader: ObjectiveReader, written: Written) -> Supervised:
             written.place,
             notes=("as in 'loss: SparseCategoricalCrossentropy' for classes by number",),
         )
-    optimizer = written.optimizer()
-    reader.keras_object("optimizer", optimizer)
+    optimizer = reader.optimizer(written)
     losses = reader.losses(trees.get("loss"))
     metrics = reader.metrics(trees.get("metrics"))
     reader.agree(losses, metrics)
@@ -27,5 +26,5 @@ def _read(reader: ObjectiveReader, written: Written) -> Supervised:
 
 
 SUPERVISED: Final = ObjectiveForm(
-    Supervised, ("loss", "loss_weights", "optimizer", "metrics", *STEPWISE), _read
+    Supervised, ("loss", "loss_weights", "optimizer", "metrics", "augment", *STEPWISE), _read
 )

@@ -9,12 +9,15 @@ from archbuilder.recipe.spec import (
     Adversarial,
     CausalLanguageModel,
     MaskedLanguageModel,
+    MoCo,
     Ridge,
     SequenceToSequence,
+    SimCLR,
     Supervised,
 )
 from archbuilder.training.objectives.adversarial import train_adversarial
 from archbuilder.training.objectives.causal_lm import train_causal_lm
+from archbuilder.training.objectives.contrastive import train_moco, train_simclr
 from archbuilder.training.objectives.masked_lm import train_masked_lm
 from archbuilder.training.objectives.ridge import train_ridge
 from archbuilder.training.objectives.sequence_to_sequence import train_sequence_to_sequence
@@ -27,6 +30,8 @@ OBJECTIVES: Final[Mapping[type, Objective]] = {
     Supervised: train_supervised,
     Ridge: train_ridge,
     Adversarial: train_adversarial,
+    SimCLR: train_simclr,
+    MoCo: train_moco,
     CausalLanguageModel: train_causal_lm,
     MaskedLanguageModel: train_masked_lm,
     SequenceToSequence: train_sequence_to_sequence,

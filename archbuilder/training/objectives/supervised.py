@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import keras
 import tensorflow as tf
@@ -12,7 +11,9 @@ from archbuilder.backend import build
 from archbuilder.backend.objects import build_object
 from archbuilder.graph import Graph
 from archbuilder.recipe.spec import Supervised, TrainingSpec
+from archbuilder.training.augmenting import Augmentation
 from archbuilder.training.batches import plain_batches, training_batches
+from archbuilder.training.checkpoints import Position
 from archbuilder.training.fit import Task, fit, held_out
 from archbuilder.training.learner import Learner, NetworkLearner
 from archbuilder.training.session import Outcome, Session
@@ -59,12 +60,21 @@ def train_network(
 
 def _task(learner: Learner, tables: Tables, spec: TrainingSpec) -> Task:
     size = spec.batch_size
+    steps = tables.train.steps(size)
+    augmentation = Augmentation.of(spec.augment, spec.seed)
+
+    def batches(start: Position) -> tf.data.Dataset:
+        found = training_batches(
+            tables.train, start, batch_size=size, seed=spec.seed, epochs=spec.epochs
+        )
+        if not spec.augment:
+            return found
+        return augmentation.of_inputs(found, start.epoch * steps + start.batch)
+
     return Task(
         learner,
-        partial(
-            training_batches, tables.train, batch_size=size, seed=spec.seed, epochs=spec.epochs
-        ),
-        tables.train.steps(size),
+        batches,
+        steps,
         None if tables.held_out is None else plain_batches(tables.held_out, batch_size=size),
     )
 

@@ -1,0 +1,198 @@
+"""Models that learn to tell the views of one image from those of others."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Final, TypeAlias
+
+import keras
+import tensorflow as tf
+
+from archbuilder.recipe.spec import MoCo, SimCLR
+from archbuilder.training.learner import Learner
+
+Views: TypeAlias = dict[str, tf.Tensor]
+"""Two views of the same images, `first` and `second`."""
+_NEVER: Final = -1e9
+_KEYS: Final = "keys"
+
+
+class Contrast(Learner):
+    """Gives the mean loss, and how often the other view of an image is the likeliest.
+
+    `network` has one input and one output, the numbers that are compared. A batch is `Views`.
+    """
+
+    def __init__(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        super().__init__()
+        self.network = network
+        self._losses = keras.metrics.Mean(name="loss")
+        self._found = keras.metrics.Mean(name="accuracy")
+        self.optimizers = [(optimizer, network.trainable_variables)]
+        optimizer.build(network.trainable_variables)
+        self.built = True
+        on_gpu = bool(tf.config.list_logical_devices("GPU"))
+        self.compile(optimizer=optimizer, jit_compile=on_gpu)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The mean loss and accuracy of an epoch."""
+        return [self._losses, self._found]
+
+    @abstractmethod
+    def compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """The logits of each view of this replica, and which of them is that of its partner."""
+
+    def train_step(self, data: Views) -> dict[str, tf.Tensor]:
+        """One step."""
+        ((optimizer, variables),) = self.optimizers
+        with tf.GradientTape() as tape:
+            logits, right = self.compared(data, training=True)
+            losses = _crossentropy(logits, right)
+            mean = tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
+            loss = self.weighed(mean, tf.shape(losses)[0])
+        optimizer.apply(tape.gradient(loss, [each.value for each in variables]), variables)
+        return self._counted(losses, logits, right)
+
+    def test_step(self, data: Views) -> dict[str, tf.Tensor]:
+        """The same numbers, without training."""
+        logits, right = self.compared(data, training=False)
+        return self._counted(_crossentropy(logits, right), logits, right)
+
+    def _counted(
+        self, losses: tf.Tensor, logits: tf.Tensor, right: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        likeliest = tf.argmax(logits, axis=1, output_type=tf.int32)
+        self._losses.update_state(losses)
+        self._found.update_state(tf.cast(tf.equal(likeliest, right), tf.float32))
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+class SimCLRLearner(Contrast):
+    """Every other view in the batch of all replicas is a negative.
+
+    Source: Chen et al. 2020, arXiv:2002.05709, equation 1 and algorithm 1.
+    """
+
+    def __init__(
+        self, network: keras.Model, optimizer: keras.optimizers.Optimizer, spec: SimCLR
+    ) -> None:
+        super().__init__(network, optimizer)
+        self._temperature = spec.temperature
+
+    def compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Logits `(2 * examples, 2 * all examples)`."""
+        both = tf.concat([views["first"], views["second"]], axis=0)
+        first, second = tf.split(_unit(self.network(both, training=training)), 2)
+        firsts, seconds = _of_all(first), _of_all(second)
+        right = _begin(firsts) + tf.range(tf.shape(first)[0])
+        itself = tf.one_hot(right, tf.shape(firsts)[0], on_value=_NEVER, off_value=0.0)
+
+        def logits(own: tf.Tensor, partners: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+            across = tf.matmul(own, partners, transpose_b=True) / self._temperature
+            along = tf.matmul(own, others, transpose_b=True) / self._temperature
+            return tf.concat([across, along + itself], axis=1)
+
+        rows = [logits(first, seconds, firsts), logits(second, firsts, seconds)]
+        return tf.concat(rows, axis=0), tf.tile(right, [2])
+
+
+class MoCoLearner(Contrast):
+    """The negatives are a queue of keys of the batches before, from an encoder that lags behind.
+
+    Source: He et al. 2019, arXiv:1911.05722, section 3 and algorithm 1.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        keys: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        spec: MoCo,
+        seed: int,
+    ) -> None:
+        super().__init__(network, optimizer)
+        self.key_network = keys
+        keys.set_weights(network.get_weights())
+        self._spec = spec
+        self.queue = self.add_weight(
+            shape=(spec.queue, network.output.shape[-1]),
+            initializer=keras.initializers.RandomNormal(seed=seed),
+            trainable=False,
+            name="queue",
+        )
+        self.queue.assign(_unit(self.queue))
+
+    def compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Logits `(examples, 1 + queue)`."""
+        queries = _unit(self.network(views["first"], training=training))
+        keys = tf.stop_gradient(self._keys(views["second"], training=training))
+        partners = tf.reduce_sum(queries * keys, axis=1, keepdims=True)
+        others = tf.matmul(queries, tf.convert_to_tensor(self.queue), transpose_b=True)
+        logits = tf.concat([partners, others], axis=1) / self._spec.temperature
+        self._newest = _of_all(keys)
+        return logits, tf.zeros([tf.shape(queries)[0]], tf.int32)
+
+    def make_train_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Make what `fit` calls for every step: behind it, queue and encoder of keys follow."""
+        if self.train_function is None or force:  # type: ignore[redundant-expr]
+            self.train_function = self._steps(self.train_step, self._follow)
+
+    def train_step(self, data: Views) -> dict[str, tf.Tensor]:
+        """One step; gives its keys beside the numbers."""
+        return {**super().train_step(data), _KEYS: self._newest}
+
+    def _follow(self, given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        filled = tf.concat([given[_KEYS], tf.convert_to_tensor(self.queue)], axis=0)
+        self.queue.assign(filled[: self._spec.queue])
+        share = self._spec.momentum
+        pairs = zip(
+            self.key_network.trainable_variables, self.network.trainable_variables, strict=True
+        )
+        for key, query in pairs:
+            key.assign(share * key + (1 - share) * query)
+        return {name: each for name, each in given.items() if name != _KEYS}
+
+    def _keys(self, images: tf.Tensor, *, training: bool) -> tf.Tensor:
+        """The keys of this replica's images.
+
+        Several replicas exchange the images, so that the statistics of a batch normalisation do not
+        tell which key belongs to which query (section 3.3).
+        """
+        if self.distribute_strategy.num_replicas_in_sync == 1 or not training:
+            return _unit(self.key_network(images, training=training))
+        everything = _of_all(images)
+        total, begin, own = tf.shape(everything)[0], _begin(everything), tf.shape(images)[0]
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        order = tf.random.experimental.stateless_shuffle(tf.range(total), seed=[0, step])
+        mixed = tf.gather(everything, order[begin : begin + own])
+        keys = _of_all(_unit(self.key_network(mixed, training=True)))
+        return tf.gather(keys, tf.math.invert_permutation(order)[begin : begin + own])
+
+
+def _crossentropy(logits: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=right, logits=tf.cast(logits, tf.float32)
+    )
+
+
+def _unit(vectors: tf.Tensor) -> tf.Tensor:
+    return tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=1)
+
+
+def _of_all(rows: tf.Tensor) -> tf.Tensor:
+    """The rows of all replicas, in the order of the batch."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return rows
+    # What comes out of a data pipeline is on no device, and cannot be gathered.
+    return context.all_gather(tf.identity(rows), axis=0)
+
+
+def _begin(everything: tf.Tensor) -> tf.Tensor:
+    """Where the rows of this replica begin among those of all; see `Placement.share`."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return tf.constant(0)
+    number = tf.cast(context.replica_id_in_sync_group, tf.int32)
+    return tf.shape(everything)[0] * number // context.num_replicas_in_sync
