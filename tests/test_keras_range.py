@@ -64,6 +64,7 @@ def test_building_and_own_layers():
         "tests/backend/test_build.py",
         "tests/weights",
         "tests/training/test_train.py",
+        "tests/training/test_workers.py::test_a_worker_is_killed",
     )
     with_lowest_keras(
         "-m",

@@ -35,7 +35,7 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
     """
     if CONFIG in environment:
         cluster = _of_config(environment[CONFIG])
-    elif int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+    elif environment.get("SLURM_STEP_NUM_TASKS", "1") != "1":
         cluster = _of_slurm(environment)
     else:
         return None
@@ -71,16 +71,19 @@ def _of_slurm(environment: Mapping[str, str]) -> Cluster:
     try:
         nodes = _nodes(environment["SLURM_STEP_NODELIST"])
         tasks = _tasks(environment["SLURM_STEP_TASKS_PER_NODE"])
-        index = int(environment["SLURM_PROCID"])
+        index, count = int(environment["SLURM_PROCID"]), int(environment["SLURM_STEP_NUM_TASKS"])
         workers = tuple(
             f"{node}:{PORT + number}"
-            for node, count in zip(nodes, tasks, strict=True)
-            for number in range(count)
+            for node, on_node in zip(nodes, tasks, strict=True)
+            for number in range(on_node)
         )
     except (KeyError, ValueError) as error:
         raise RunError(f"Slurm's variables do not tell where the tasks are: {error}") from None
-    if index >= len(workers):
-        raise RunError(f"Slurm tells of {len(workers)} tasks, and this one is number {index}")
+    if len(workers) != count or not 0 <= index < count:
+        raise RunError(
+            f"Slurm tells of {count} tasks, of the places of {len(workers)}, and that this one is"
+            f" number {index}"
+        )
     return Cluster(workers, index, "Slurm")
 
 

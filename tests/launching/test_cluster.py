@@ -1,0 +1,95 @@
+"""What the environment tells of a cluster."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from archbuilder.errors import RunError
+from archbuilder.launching.cluster import CONFIG, Cluster, config, read_cluster
+
+WORKERS = ("one:1234", "two:1234")
+SLURM = {
+    "SLURM_STEP_NUM_TASKS": "5",
+    "SLURM_STEP_NODELIST": "gpu[08-10],login",
+    "SLURM_STEP_TASKS_PER_NODE": "1(x3),2",
+    "SLURM_PROCID": "3",
+}
+
+
+def test_no_cluster():
+    """Neither an empty environment nor a single worker is one."""
+    assert read_cluster({}) is None
+    assert read_cluster({"SLURM_STEP_NUM_TASKS": "1"}) is None
+    assert read_cluster({CONFIG: config(("one:1234",), 0)}) is None
+
+
+def test_tf_config():
+    """What is written for a worker is read by it."""
+    assert read_cluster({CONFIG: config(WORKERS, 1)}) == Cluster(WORKERS, 1, CONFIG)
+
+
+@pytest.mark.parametrize(("kind", "index", "found"), [("chief", 0, 0), ("worker", 0, 1)])
+def test_a_chief_of_its_own(kind: str, index: int, found: int):
+    """The chief is the first of all workers."""
+    text = json.dumps(
+        {
+            "cluster": {"chief": ["one:1234"], "worker": ["two:1234"]},
+            "task": {"type": kind, "index": index},
+        }
+    )
+    assert read_cluster({CONFIG: text}) == Cluster(WORKERS, found, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": "x"}}',
+        '{"cluster": {"worker": [1, 2]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',
+        '{"cluster": 3, "task": 3}',
+    ],
+)
+def test_wrong_tf_config(text: str):
+    """The message shows what it should be like."""
+    with pytest.raises(RunError, match="it should be like"):
+        read_cluster({CONFIG: text})
+
+
+def test_slurm():
+    """Every task of every node has an address, and ports of one node differ."""
+    cluster = read_cluster(SLURM)
+    assert cluster is not None
+    hosts = [worker.split(":")[0] for worker in cluster.workers]
+    assert hosts == ["gpu08", "gpu09", "gpu10", "login", "login"]
+    assert len(set(cluster.workers)) == 5
+    assert cluster.index == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SLURM_PROCID", "5"),
+        ("SLURM_PROCID", "none"),
+        ("SLURM_STEP_TASKS_PER_NODE", "1,1"),
+        ("SLURM_STEP_TASKS_PER_NODE", "?"),
+        ("SLURM_STEP_NUM_TASKS", "many"),
+        ("SLURM_STEP_NODELIST", "gpu[a-b]"),
+    ],
+)
+def test_wrong_slurm(name: str, value: str):
+    """What makes no sense is told."""
+    with pytest.raises(RunError, match="Slurm"):
+        read_cluster({**SLURM, name: value})
+
+
+def test_tf_config_goes_before_slurm():
+    """It is written for this one process."""
+    cluster = read_cluster({**SLURM, CONFIG: config(WORKERS, 0)})
+    assert cluster is not None
+    assert cluster.told_by == CONFIG

@@ -1,0 +1,146 @@
+"""Several processes that train together, and what happens when one of them goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from safetensors.numpy import load_file
+
+TEXT = """
+archbuilder: 1
+name: net
+params: {synchronized: true}
+inputs: {image: [8, 8]}
+layers:
+  - Flatten
+  - Dense: 24
+  - {BatchNormalization: {synchronized: $synchronized}}
+  - ReLU
+  - Dense: {units: 10, activation: softmax}
+data: digits
+training:
+  loss: SparseCategoricalCrossentropy
+  optimizer: Adam
+  epochs: 3
+  batch_size: 47
+  seed: 5
+  checkpoint_seconds: 0
+"""
+
+
+@pytest.fixture
+def blueprint(tmp_path: Path) -> Path:
+    path = tmp_path / "net.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    """Commands of a test, none of which outlives it."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        if process.poll() is not None:
+            continue
+        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+            each.kill()
+        process.wait()
+
+
+def start(processes: list[subprocess.Popen[str]], *arguments: str | Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "archbuilder", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={key: value for key, value in os.environ.items() if key != "TF_CONFIG"},
+    )
+    processes.append(process)
+    return process
+
+
+def wait_for_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
+    while not any((run / "checkpoints").glob("epoch-*[0-9]")):
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+def arrays(run: Path) -> dict[str, np.ndarray]:
+    path = max((run / "checkpoints").glob("epoch-*[0-9]"))
+    return load_file(path / "variables.safetensors")
+
+
+def test_a_worker_is_killed(blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]):
+    """The run ends and says why; gone on with, it comes to the weights of one left alone."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    alone = start(started, "train", blueprint, "--workers", "2", "--run", whole)
+    assert alone.communicate(timeout=300)[1] == ""
+    assert alone.returncode == 0
+
+    process = start(started, "train", blueprint, "--workers", "2", "--run", broken)
+    wait_for_checkpoint(broken, process)
+    workers = psutil.Process(process.pid).children()
+    last = next(each for each in workers if '"index": 1' in each.environ()["TF_CONFIG"])
+    last.send_signal(signal.SIGKILL)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode not in (0, -signal.SIGKILL)
+    assert "worker 2 of 2 ended by signal 9" in errors
+    assert "Traceback" not in errors
+    assert not any(each.is_running() for each in workers)
+
+    again = start(started, "train", "--resume", broken, "--workers", "2")
+    out, errors = again.communicate(timeout=300)
+    assert again.returncode == 0, errors
+    assert "goes on after" in out
+    assert_same(broken, whole)
+
+
+def test_sigterm_ends_all_workers(
+    blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+):
+    """They stop at the same step and keep it; one process can go on with what two began."""
+    run = tmp_path / "run"
+    process = start(started, "train", blueprint, "--workers", "2", "--run", run)
+    wait_for_checkpoint(run, process)
+    process.terminate()
+    process.communicate(timeout=300)
+    assert process.returncode == 75
+    assert json.loads((run / "run.json").read_text())["status"] == "stopped"
+    again = start(started, "train", "--resume", run, "--distribute", "none")
+    _, errors = again.communicate(timeout=300)
+    assert again.returncode == 0, errors
+    assert (run / "net.keras").is_file()
+
+
+def test_statistics_of_each_worker_alone(
+    blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+):
+    """Without `synchronized`, a batch normalisation sees its worker's part of a batch alone."""
+    runs = {}
+    for synchronized in ("true", "false"):
+        run = runs[synchronized] = tmp_path / synchronized
+        values = ("--set", f"synchronized={synchronized}", "--epochs", "1")
+        process = start(started, "train", blueprint, *values, "--workers", "2", "--run", run)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    together, alone = (arrays(run) for run in runs.values())
+    kernel = next(name for name, array in together.items() if array.shape == (64, 24))
+    assert 1e-3 < np.abs(together[kernel] - alone[kernel]).max() < 1
+
+
+def assert_same(run: Path, other: Path) -> None:
+    first, second = arrays(run), arrays(other)
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_allclose(array, second[name], rtol=1e-6, atol=1e-7, err_msg=name)
