@@ -15,7 +15,7 @@ from archbuilder.errors import (
     UsageError,
 )
 from archbuilder.limits import Limits
-from archbuilder.registration import register_layers
+from archbuilder.registration import register_classes
 from archbuilder.version import __version__
 
 __all__ = [
@@ -32,4 +32,4 @@ __all__ = [
     "load_weights",
 ]
 
-register_layers()
+register_classes()

@@ -1,11 +1,11 @@
-"""Makes our layers known to Keras whenever both are imported, in whichever order.
+"""Makes our layers and schedules known to Keras whenever both are imported, in whichever order.
 
 A saved model names a layer of ours as `archbuilder>SinusoidalPositions`, and Keras finds it only
 if the class was registered, which happens when its module is imported. `import archbuilder` must
-not wait seconds for Keras, so that the import of our layers is put off until Keras is imported.
+not wait seconds for Keras, so that the import of our classes is put off until Keras is imported.
 
 Python has no hook for that but the finders of modules: ours finds nothing itself. It lets the
-others find Keras, and has the layers imported behind it.
+others find Keras, and has our classes imported behind it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from types import ModuleType
 from typing import Final
 
 _KERAS: Final = "keras"
-_LAYERS: Final = "archbuilder.layers"
+_CLASSES: Final = ("archbuilder.layers", "archbuilder.schedules")
 
 
-def register_layers() -> None:
-    """Import our layers now if Keras is imported already, and otherwise as soon as it is."""
+def register_classes() -> None:
+    """Import our classes now if Keras is imported already, and otherwise as soon as it is."""
     if _KERAS in sys.modules:
-        importlib.import_module(_LAYERS)
+        _import_classes()
     elif not any(isinstance(finder, _WaitForKeras) for finder in sys.meta_path):
         sys.meta_path.insert(0, _WaitForKeras())
+
+
+def _import_classes() -> None:
+    for name in _CLASSES:
+        importlib.import_module(name)
 
 
 class _WaitForKeras:
@@ -47,7 +52,7 @@ class _WaitForKeras:
         return None
 
     def _follow(self, spec: ModuleSpec) -> None:
-        """Have the layers imported behind Keras; nothing happens where one only asks for it."""
+        """Have our classes imported behind Keras; nothing happens where one only asks for it."""
         loader = spec.loader
         if loader is None:
             return
@@ -57,7 +62,7 @@ class _WaitForKeras:
             execute(module)
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
-                importlib.import_module(_LAYERS)
+                _import_classes()
 
         # The loader was made for this import alone; its other methods stay as they are.
         loader.exec_module = execute_and_register  # type: ignore[method-assign]

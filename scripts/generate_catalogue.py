@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 import archbuilder.layers
+import archbuilder.schedules
 
 sys.path.insert(0, str(Path(__file__).parent))
 import catalogue_rules as rules
@@ -32,6 +33,8 @@ MODULES = {
     "optimizer": keras.optimizers,
     "schedule": keras.optimizers.schedules,
 }
+OURS = {"schedule": archbuilder.schedules}
+"""The modules of those nested objects that Keras lacks."""
 
 Entry = dict[str, Any]
 
@@ -242,6 +245,11 @@ def objects(kind: str, undecided: list[str]) -> Entry:
             continue
         names[value] = name
         classes[name] = object_entry(kind, name, value, undecided)
+    if kind in OURS:
+        for name in OURS[kind].__all__:
+            entry = object_entry(kind, name, getattr(OURS[kind], name), undecided)
+            classes[name] = {**entry, "origin": OURS[kind].__name__}
+        classes = dict(sorted(classes.items()))
     for name in classes:
         aliases.setdefault(snake_case(name), name)
     return {"classes": classes, "aliases": dict(sorted(aliases.items()))}

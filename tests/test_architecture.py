@@ -43,6 +43,7 @@ ROOMS = (
     "library",
     "codes",
     "layers",
+    "schedules",
     "registration",
     "backend",
     "weights",
@@ -58,7 +59,7 @@ ROOMS = (
 )
 """The rooms in the order of the data's way; each may import those before it."""
 
-BEHIND_THE_WALL = {"layers", "backend", "weights", "training", "using"}
+BEHIND_THE_WALL = {"layers", "schedules", "backend", "weights", "training", "using"}
 """The rooms that may import Keras and TensorFlow when they are imported."""
 
 HEAVY = {"keras", "tensorflow", "numpy"}

@@ -1,4 +1,4 @@
-"""Our layers are known to Keras in whichever order both are imported."""
+"""Our layers and schedules are known to Keras in whichever order both are imported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-KNOWN = "keras.saving.get_registered_object('archbuilder>SinusoidalPositions') is not None"
+KNOWN = (
+    "all(keras.saving.get_registered_object(f'archbuilder>{each}') is not None"
+    " for each in ('SinusoidalPositions', 'Noam'))"
+)
 
 
 def run(code: str) -> str:
@@ -25,7 +28,7 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
-REGISTER = "from archbuilder.registration import register_layers; register_layers()"
+REGISTER = "from archbuilder.registration import register_classes; register_classes()"
 
 
 @pytest.mark.parametrize(
@@ -39,8 +42,8 @@ REGISTER = "from archbuilder.registration import register_layers; register_layer
     ],
     ids=["before", "after", "twice", "asked for first", "through TensorFlow"],
 )
-def test_layers_are_registered(code: str):
-    """Whichever way Keras comes in, the layers are there behind it."""
+def test_classes_are_registered(code: str):
+    """Whichever way Keras comes in, our classes are there behind it."""
     assert run(f"{code}\nprint({KNOWN})") == "True"
 
 

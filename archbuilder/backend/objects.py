@@ -14,7 +14,7 @@ from typing import Final
 
 import keras
 
-from archbuilder import catalogue, layers
+from archbuilder import catalogue, layers, schedules
 from archbuilder.backend.refusals import Refusal, reason, refused_by_keras
 from archbuilder.catalogue.signatures import (
     LAYER_KINDS,
@@ -30,10 +30,11 @@ from archbuilder.tree import Scalar, Sequence, Span, Tree
 
 _MODULES: Final[Mapping[str, ModuleType]] = {
     "archbuilder.layers": layers,
+    "archbuilder.schedules": schedules,
     "keras.layers": keras.layers,
     "keras.ops": keras.ops,
 }
-"""The modules of layers and functions, by their `origin`."""
+"""The modules of layers and functions, and of nested objects of ours, by their `origin`."""
 
 _KINDS: Final[Mapping[ObjectKind, ModuleType]] = {
     "initializer": keras.initializers,
@@ -44,7 +45,7 @@ _KINDS: Final[Mapping[ObjectKind, ModuleType]] = {
     "optimizer": keras.optimizers,
     "schedule": keras.optimizers.schedules,
 }
-"""The modules of nested objects; layers go by their `origin`, wherever they stand."""
+"""Keras's modules of nested objects; layers go by their `origin`, wherever they stand."""
 
 _ACCURACY: Final = "accuracy"
 """A metric by this name alone is for Keras to choose, binary or categorical, by the shapes."""
@@ -182,7 +183,8 @@ def _named(
     if kind in LAYER_KINDS:
         return build_layer(signature, _arguments(signature, given), own, span)
     values = call_arguments(_arguments(signature, given), signature.arguments, own)
-    return _construct(_attribute(_KINDS[kind], canonical, span), values, canonical, span)
+    module = _MODULES[signature.origin] if signature.origin else _KINDS[kind]
+    return _construct(_attribute(module, canonical, span), values, canonical, span)
 
 
 def _arguments(signature: Signature, given: tuple[Tree, ...]) -> tuple[Argument, ...]:

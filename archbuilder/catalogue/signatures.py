@@ -61,7 +61,7 @@ class Signature:
     first `needed` have to be given. `takes_list` tells that all inputs are given as one list
     (merging layers). `refused` are arguments that Keras has and a blueprint may not use, each with
     the reason. `summary` is one line; `origin` is the module that users import it from
-    ("keras.layers" or "archbuilder.layers").
+    ("keras.layers" or "archbuilder.layers"), empty for nested objects of Keras.
     """
 
     name: str
