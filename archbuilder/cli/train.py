@@ -61,8 +61,8 @@ class _Changes(TypedDict):
 @click.option(
     "--data",
     metavar="DATA",
-    help="What to train on: 'digits', a .npz, .csv or .txt file, or a folder with the files of"
-    " MNIST.",
+    help="What to train on: 'digits', a .npz, .csv, .txt or .tsv file, or a folder with the files"
+    " of MNIST. It takes the place of the recipe's files.",
 )
 @click.option("--epochs", type=_POSITIVE, help="How often every example is seen.")
 @click.option("--batch-size", type=_POSITIVE, help="Examples of one step.")
@@ -210,7 +210,7 @@ def _recipe(
 
 def _examples(recipe: Recipe, data: str | None) -> DataSpec:
     if data is not None:
-        return data_from_path(data)
+        return data_from_path(data, recipe.data)
     if recipe.data is None:
         raise UsageError(
             "the blueprint does not say what to train on; give it a section 'data', or say it "

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from archbuilder.errors import UsageError, nearest, shown
-from archbuilder.recipe.spec import Csv, DataFile, DataSpec, Digits, Idx, Npz, Text, Tokenising
+from archbuilder.recipe.spec import (
+    Csv,
+    DataFile,
+    DataSource,
+    DataSpec,
+    Digits,
+    Idx,
+    Npz,
+    Pairs,
+    Text,
+    Tokenising,
+)
 
 _IDX_NAMES: Final = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -14,12 +26,13 @@ _IDX_NAMES: Final = (
 )
 
 
-def data_from_path(text: str) -> DataSpec:
-    """The data that `--data` names.
+def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
+    """The data that `--data` names, read as a recipe says it of files `like` these.
 
     `digits`, a `.npz` file with the arrays `x` and `y`, a `.csv` file with a line of names whose
-    last column is the target, a `.txt` file of text whose characters are tokens, or a folder with
-    the four files of MNIST.
+    last column is the target, a `.txt` file of text whose characters are tokens, a `.tsv` file of
+    pairs of texts, or a folder with the four files of MNIST. Where a recipe has a source of the
+    same kind, what it says beside the file holds here too.
 
     Raises:
         UsageError: if it is none of these.
@@ -27,20 +40,42 @@ def data_from_path(text: str) -> DataSpec:
     if text == "digits":
         return DataSpec(Digits(), given=text)
     path = Path(text)
-    given = str(path.absolute())
-    if path.suffix == ".npz":
-        return DataSpec(Npz(DataFile(text)), given=given)
-    if path.suffix == ".csv":
-        return DataSpec(Csv(DataFile(text)), given=given)
-    if path.suffix == ".txt":
-        return DataSpec(Text(DataFile(text), Tokenising()), given=given)
-    if path.is_dir():
-        return _idx_folder(path)
-    hint = "; did you mean 'digits'?" if nearest(text, ["digits"]) else ""
-    raise UsageError(
-        f"the data {shown(text)} is neither 'digits', nor a .npz, .csv or .txt file, nor a folder"
-        f" with the files of MNIST{hint}"
-    )
+    source = _of_file(path.suffix, DataFile(text))
+    if source is not None:
+        found = DataSpec(source)
+    elif path.is_dir():
+        found = _idx_folder(path)
+    else:
+        hint = "; did you mean 'digits'?" if nearest(text, ["digits"]) else ""
+        raise UsageError(
+            f"the data {shown(text)} is neither 'digits', nor a .npz, .csv, .txt or .tsv file, nor"
+            f" a folder with the files of MNIST{hint}"
+        )
+    train = found.train if like is None else _as(found.train, like.train)
+    validation = found.validation
+    if validation is not None and like is not None:
+        validation = _as(validation, like.validation or like.train)
+    return DataSpec(train, validation, given=str(path.absolute()))
+
+
+def _of_file(suffix: str, file: DataFile) -> DataSource | None:
+    if suffix == ".npz":
+        return Npz(file)
+    if suffix == ".csv":
+        return Csv(file)
+    if suffix == ".txt":
+        return Text(file, Tokenising())
+    return Pairs(file, Tokenising()) if suffix == ".tsv" else None
+
+
+def _as(source: DataSource, like: DataSource) -> DataSource:
+    """A source with its own files, and all else of another one of its kind."""
+    if type(source) is not type(like):
+        return source
+    named = {each.name: getattr(source, each.name) for each in dataclasses.fields(source)}
+    files = {name: each for name, each in named.items() if isinstance(each, DataFile)}
+    replaced: DataSource = dataclasses.replace(cast(Any, like), **files)
+    return replaced
 
 
 def _idx_folder(folder: Path) -> DataSpec:
@@ -52,8 +87,7 @@ def _idx_folder(folder: Path) -> DataSpec:
     if not found:
         expected = " and ".join(_IDX_NAMES[0])
         raise UsageError(f"the folder {shown(str(folder), 200)} has no files {expected} (or .gz)")
-    validation = found[1] if len(found) > 1 else None
-    return DataSpec(found[0], validation, given=str(folder.absolute()))
+    return DataSpec(found[0], found[1] if len(found) > 1 else None)
 
 
 def _existing(folder: Path, name: str) -> Path | None:

@@ -41,10 +41,8 @@ class Recorded:
 
 def encode_recipe(data: DataSpec, training: TrainingSpec, allow: Sequence[Path]) -> _Fields:
     """A recipe as plain data: what `decode_record` takes."""
-    encoded: _Fields = {"training": _training(training)}
-    if data.given is not None:
-        return {"given": data.given, **encoded}
     return {
+        **({} if data.given is None else {"given": data.given}),
         "data": {
             name: _source(source)
             for name, source in (("train", data.train), ("validation", data.validation))
@@ -52,7 +50,7 @@ def encode_recipe(data: DataSpec, training: TrainingSpec, allow: Sequence[Path])
         },
         "folder": str((data.folder or Path()).absolute()),
         "allow": [str(folder.absolute()) for folder in allow],
-        **encoded,
+        "training": _training(training),
     }
 
 
@@ -78,7 +76,9 @@ def read_record(run: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recor
     span = Span(Source(str(folder / RECORD), text), 1, 1, 1, 2)
     data = from_plain(fields.get("data"), span) if "data" in fields else None
     recipe = decode_recipe(data, from_plain(training, span), graphs, limits)
-    found = data_from_path(str(fields["given"])) if "given" in fields else recipe.data
+    found = recipe.data
+    if "given" in fields:
+        found = data_from_path(str(fields["given"]), recipe.data)
     if found is None or recipe.training is None:
         raise UsageError(f"{shown(str(path), 200)} does not say what the run trains on")
     return Recorded(found, recipe.training, allow)

@@ -115,3 +115,17 @@ def test_what_does_not_suit(
     blueprint.write_text(text.replace(old, new))
     assert train(folder, name, "run") != 0
     assert message in capsys.readouterr().err
+
+
+def test_data_of_the_command_line_is_read_as_the_recipe_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Its file takes the place of the recipe's, and the length and the tokens stay."""
+    write_data(tmp_path)
+    (tmp_path / "net.yaml").write_text(LANGUAGE["causal"].replace("text.txt", "not_here.txt"))
+    run = tmp_path / "run"
+    given = ["--data", str(tmp_path / "text.txt"), "--epochs", "1", "--run", str(run)]
+    assert main(["train", str(tmp_path / "net.yaml"), *given]) == 0
+    assert "in pieces of 16" in capsys.readouterr().out
+    assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
+    assert "goes on after 1 epochs" in capsys.readouterr().out
