@@ -1,4 +1,4 @@
-"""Makes our layers and schedules known to Keras whenever both are imported, in whichever order.
+"""Makes our classes known to Keras whenever both are imported, in whichever order.
 
 A saved model names a layer of ours as `archbuilder>SinusoidalPositions`, and Keras finds it only
 if the class was registered, which happens when its module is imported. `import archbuilder` must
@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Final
 
 _KERAS: Final = "keras"
-_CLASSES: Final = ("archbuilder.layers", "archbuilder.schedules")
+_CLASSES: Final = ("archbuilder.layers", "archbuilder.losses", "archbuilder.schedules")
 
 
 def register_classes() -> None:

@@ -415,6 +415,8 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "rate": SHARE,
     },
     "loss": {
+        "absent": SHARE,
+        "absent_weight": NOT_NEGATIVE,
         "alpha": either(NUMBER, items(NUMBER, 1, 10_000)),
         "apply_class_balancing": BOOLEAN,
         "axis": optional(either(AXIS, items(AXIS, 1, 8))),
@@ -425,6 +427,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "ignore_class": optional(INTEGER),
         "label_smoothing": SHARE,
         "margin": NUMBER,
+        "present": SHARE,
         "q": SHARE,
         "reduction": one_of(
             "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None

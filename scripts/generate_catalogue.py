@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 import archbuilder.layers
+import archbuilder.losses
 import archbuilder.schedules
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -33,7 +34,7 @@ MODULES = {
     "optimizer": keras.optimizers,
     "schedule": keras.optimizers.schedules,
 }
-OURS = {"schedule": archbuilder.schedules}
+OURS = {"loss": archbuilder.losses, "schedule": archbuilder.schedules}
 """The modules of those nested objects that Keras lacks."""
 
 Entry = dict[str, Any]

@@ -14,7 +14,7 @@ from typing import Final
 
 import keras
 
-from archbuilder import catalogue, layers, schedules
+from archbuilder import catalogue, layers, losses, schedules
 from archbuilder.backend.refusals import Refusal, reason, refused_by_keras
 from archbuilder.catalogue.signatures import (
     LAYER_KINDS,
@@ -30,6 +30,7 @@ from archbuilder.tree import Scalar, Sequence, Span, Tree
 
 _MODULES: Final[Mapping[str, ModuleType]] = {
     "archbuilder.layers": layers,
+    "archbuilder.losses": losses,
     "archbuilder.schedules": schedules,
     "keras.layers": keras.layers,
     "keras.ops": keras.ops,

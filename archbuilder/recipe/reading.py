@@ -42,10 +42,11 @@ def decode_recipe(
         BlueprintError: with every mistake in them.
     """
     diagnostics = Diagnostics()
+    inputs = [each.name for graph in graphs.values() for each in graph.inputs]
     outputs = [name for graph in graphs.values() for name, _ in graph.outputs]
     recipe = Recipe(
         decode_data(data, limits, diagnostics) if data else None,
-        decode_training(training, outputs, limits, diagnostics) if training else None,
+        decode_training(training, inputs, outputs, limits, diagnostics) if training else None,
     )
     diagnostics.raise_errors()
     return recipe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -147,6 +147,12 @@ class Supervised:
     optimizer: Tree
     loss_weights: Mapping[str, float]
     metrics: Metrics
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Inputs that are given the target of an output."""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Outputs that are compared with an input."""
+    class_weights: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    """By output, what an example of a class counts; 1 for those that are left out."""
 
 
 @dataclass(frozen=True, slots=True)

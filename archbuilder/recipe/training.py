@@ -47,15 +47,19 @@ ALWAYS: Final = ("objective", *(key for key in _PLAIN if key not in STEPWISE))
 
 
 def decode_training(
-    tree: Tree, outputs: Sequence[str], limits: Limits, diagnostics: Diagnostics
+    tree: Tree,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    limits: Limits,
+    diagnostics: Diagnostics,
 ) -> TrainingSpec | None:
-    """The training of a recipe for a network with these outputs; None after mistakes."""
+    """The training of a recipe for a network with these ends; None after mistakes."""
     before = diagnostics.error_count
     form = Form(limits, diagnostics)
     mapping = form.mapping(tree, "'training'")
     if mapping is None:
         return None
-    spec = _training(ObjectiveReader(form, tuple(outputs)), mapping)
+    spec = _training(ObjectiveReader(form, tuple(inputs), tuple(outputs)), mapping)
     return spec if diagnostics.error_count == before else None
 
 

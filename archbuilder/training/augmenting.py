@@ -92,11 +92,11 @@ class Augmentation:
     def of_inputs(self, batches: tf.data.Dataset, first: int) -> tf.data.Dataset:
         """Batches of inputs and targets, of which the images among the inputs are changed."""
 
-        def change(step: tf.Tensor, batch: tuple[object, object]) -> tuple[object, object]:
+        def change(step: tf.Tensor, batch: tuple[object, ...]) -> tuple[object, ...]:
             changed = tf.nest.map_structure(
                 lambda each: self(each, step) if each.shape.rank == _IMAGES else each, batch[0]
             )
-            return changed, batch[1]
+            return (changed, *batch[1:])
 
         numbered = batches.enumerate(tf.constant(first, tf.int64))
         changed = numbered.map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

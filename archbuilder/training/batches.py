@@ -6,7 +6,7 @@ Only the batches that are next are read, scaled and resized.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,7 @@ from archbuilder.training.adapt import Adaptation
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.columns import Column
 from archbuilder.training.order import permutation
-from archbuilder.training.targets import Target
+from archbuilder.training.targets import ClassWeights, Target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,14 +36,15 @@ class Table:
     """Everything that batches are made of. `rows` are the examples that belong to it.
 
     A single input or output is given to Keras alone, several are given by name; `named_inputs`
-    and `named_outputs` say which.
+    and `named_outputs` say which. Where `weights` are, batches have one a target beside them.
     """
 
     inputs: Mapping[str, Input]
-    targets: Mapping[str, Target]
+    targets: Mapping[str, Target | Input]
     rows: NDArray[np.int64]
     named_inputs: bool
     named_outputs: bool
+    weights: Mapping[str, ClassWeights] = field(default_factory=dict)
 
     def steps(self, batch_size: int, *, whole: bool = False) -> int:
         """The batches of one epoch; the last one may be smaller, or left out for `whole` ones."""
@@ -82,10 +83,18 @@ def plain_batches(table: Table, *, batch_size: int) -> tf.data.Dataset:
 
 
 def _prepare(batches: tf.data.Dataset, table: Table) -> tf.data.Dataset:
-    def prepare(rows: tf.Tensor) -> tuple[object, object]:
+    def prepare(rows: tf.Tensor) -> tuple[object, ...]:
         x = {name: each.take(rows) for name, each in table.inputs.items()}
         y = {name: each.take(rows) for name, each in table.targets.items()}
-        return _packed(x, named=table.named_inputs), _packed(y, named=table.named_outputs)
+        batch = (_packed(x, named=table.named_inputs), _packed(y, named=table.named_outputs))
+        if not table.weights:
+            return batch
+        ones = tf.ones(tf.shape(rows)[0])
+        weights = {
+            name: table.weights[name].take(rows) if name in table.weights else ones
+            for name in table.targets
+        }
+        return (*batch, _packed(weights, named=table.named_outputs))
 
     # In a fixed order, so that a run can be repeated.
     prepared = batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
 
 from archbuilder.errors import UsageError
-from archbuilder.graph import Graph, Shape
+from archbuilder.graph import Graph, GraphInput, Shape
+from archbuilder.recipe.spec import Supervised
 from archbuilder.training.adapt import adapt
 from archbuilder.training.batches import Input, Table
 from archbuilder.training.columns import Held
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Feature
 from archbuilder.training.order import split, split_behind
 from archbuilder.training.session import Session
-from archbuilder.training.targets import Target, fit_target
+from archbuilder.training.targets import Target, fit_target, weigh
 from archbuilder.tree import Tree
 
 
@@ -27,6 +28,30 @@ class Tables:
     train: Table
     held_out: Table | None
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which outputs are compared with something, by which losses, and what else goes where."""
+
+    used: Collection[str] = ()
+    losses: Mapping[str, Tree] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Inputs that are given the target of an output."""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Outputs that are compared with an input."""
+    class_weights: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, objective: Supervised) -> Wanted:
+        """What a supervised objective wants."""
+        return cls(
+            {*objective.loss, *objective.metrics},
+            objective.loss,
+            objective.inputs,
+            objective.targets,
+            objective.class_weights,
+        )
 
 
 def only_network(session: Session, objective: str) -> tuple[str, Graph]:
@@ -48,15 +73,14 @@ def make_tables(
     session: Session,
     graph: Graph,
     model: keras.Model,
-    used: Collection[str],
-    losses: Mapping[str, Tree],
+    wanted: Wanted | None = None,
 ) -> Tables:
-    """The tables for a network whose outputs `used` have targets.
+    """The tables for a network, with those targets that are wanted.
 
     Raises:
         RunError: if the examples do not fit the network.
     """
-    return halves(session, lambda examples: _table(examples, graph, model, used, losses))
+    return halves(session, lambda examples: _table(examples, graph, model, wanted or Wanted()))
 
 
 def halves(session: Session, make: Callable[[Examples], tuple[Table, tuple[str, ...]]]) -> Tables:
@@ -79,26 +103,32 @@ def _table(
     examples: Examples,
     graph: Graph,
     model: keras.Model,
-    used: Collection[str],
-    losses: Mapping[str, Tree],
+    wanted: Wanted,
 ) -> tuple[Table, tuple[str, ...]]:
-    names = tuple(each.name for each in graph.inputs)
-    wanted = tuple(name for name, _ in graph.outputs if name in used)
-    fitted = examples.for_network(names, wanted)
-    inputs = {
-        each.name: Input(fitted.inputs[each.name].column, adapt(fitted.inputs[each.name], each))
-        for each in graph.inputs
+    names = tuple(each.name for each in graph.inputs if each.name not in wanted.inputs)
+    used = {*wanted.used, *wanted.inputs.values()} - set(wanted.targets)
+    fitted = examples.for_network(names, tuple(name for name, _ in graph.outputs if name in used))
+    features = {
+        **fitted.inputs,
+        **{name: Feature(fitted.targets[output]) for name, output in wanted.inputs.items()},
     }
+    inputs = {each.name: _fitted(features[each.name], each) for each in graph.inputs}
     shapes = _output_shapes(graph, model)
     targets = {
-        name: fit_target(fitted.targets[name], name, shapes[name], losses.get(name))
-        for name in wanted
+        name: fit_target(column, name, shapes[name], wanted.losses.get(name))
+        for name, column in fitted.targets.items()
+    }
+    again = {
+        name: _fitted(features[each], GraphInput(name, shapes[name], "float32", graph.span))
+        for name, each in wanted.targets.items()
     }
     # Keras wants a target for every output, even for one that has no loss.
     unused = Target(Held(np.zeros(examples.count, np.float32)), np.dtype(np.float32))
-    everything = {name: targets.get(name, unused) for name in shapes}
+    everything = {name: again.get(name, targets.get(name, unused)) for name in shapes}
     remarks = [*fitted.remarks]
-    remarks += [remark for each in inputs.values() for remark in each.adaptation.remarks]
+    remarks += [
+        remark for each in (*inputs.values(), *again.values()) for remark in each.adaptation.remarks
+    ]
     remarks += [each.remark for each in targets.values() if each.remark]
     table = Table(
         inputs,
@@ -106,8 +136,16 @@ def _table(
         np.arange(examples.count, dtype=np.int64),
         named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
         named_outputs=isinstance(model.output, dict),
+        weights={
+            name: weigh(targets.get(name), name, weights, shapes[name])
+            for name, weights in wanted.class_weights.items()
+        },
     )
     return table, tuple(remarks)
+
+
+def _fitted(feature: Feature, wanted: GraphInput) -> Input:
+    return Input(feature.column, adapt(feature, wanted))
 
 
 def _output_shapes(graph: Graph, model: keras.Model) -> dict[str, Shape]:

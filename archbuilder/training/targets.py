@@ -7,6 +7,7 @@ training or, where they are not held in memory, as they are read.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -37,12 +38,52 @@ class Target:
     """Whether the one value of an example gets an axis of its own."""
     remark: str = ""
 
+    def labels(self, rows: tf.Tensor) -> tf.Tensor:
+        """The values of some examples as the data has them."""
+        return tf.cast(self.column.take(rows), tf.as_dtype(self.dtype))
+
     def take(self, rows: tf.Tensor) -> tf.Tensor:
         """The targets of some examples."""
-        values = tf.cast(self.column.take(rows), tf.as_dtype(self.dtype))
+        values = self.labels(rows)
         if self.single:
             values = tf.reshape(values, (-1, 1))
         return values if self.classes is None else tf.one_hot(values, self.classes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassWeights:
+    """What each example counts, by its class."""
+
+    target: Target
+    of_class: NDArray[np.float32]
+    """For each class in order."""
+
+    def take(self, rows: tf.Tensor) -> tf.Tensor:
+        """The weights of some examples: `(examples,)`."""
+        return tf.gather(self.of_class, tf.reshape(self.target.labels(rows), [-1]))
+
+
+def weigh(
+    target: Target | None, output: str, weights: Mapping[int, float], shape: Shape
+) -> ClassWeights:
+    """The weights of the classes of an output of that shape.
+
+    Raises:
+        RunError: if its targets are no classes by number, one an example, or there is no such
+            class.
+    """
+    classes = shape[-1] if shape else None
+    if target is None or target.dtype != _WHOLE or math.prod(target.column.shape) != 1:
+        classes = None
+    if target is None or classes is None:
+        raise RunError(f"the output '{output}' is not compared with classes, and has no weights")
+    if max(weights, default=0) >= classes:
+        raise RunError(
+            f"there is a weight for class {max(weights)} of the output '{output}', which has"
+            f" {classes} classes (0 to {classes - 1})"
+        )
+    of_class = np.array([weights.get(number, 1.0) for number in range(classes)], np.float32)
+    return ClassWeights(target, of_class)
 
 
 def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> Target:

@@ -16,7 +16,9 @@ def decode(
     value: Plain, outputs: tuple[str, ...] = ("digit",)
 ) -> tuple[TrainingSpec | None, tuple[Diagnostic, ...]]:
     diagnostics = Diagnostics()
-    spec = decode_training(from_plain(value, SPAN), outputs, Limits(), diagnostics)
+    spec = decode_training(
+        from_plain(value, SPAN), ("image", "label"), outputs, Limits(), diagnostics
+    )
     return spec, diagnostics.errors
 
 

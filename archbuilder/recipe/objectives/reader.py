@@ -37,9 +37,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveReader:
-    """Reads parts of an objective for a network with these outputs, and reports mistakes."""
+    """Reads parts of an objective for a network with these ends, and reports mistakes."""
 
     form: Form
+    inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
     def options(
@@ -113,6 +114,62 @@ class ObjectiveReader:
                 weights[entry.key] = float(cast(float, plain(entry.value)))
         return weights
 
+    def class_weights(self, tree: Tree | None) -> dict[str, dict[int, float]]:
+        """The weights of classes by output."""
+        if tree is None:
+            return {}
+        mapping = self.form.mapping(tree, "'class_weights'", of="a mapping of classes to weights")
+        if mapping is None:
+            return {}
+        if any(entry.key in self.outputs for entry in mapping):
+            by_output = {each.key: each.value for each in mapping if self._known_output(each)}
+        else:
+            by_output = dict.fromkeys(self.outputs[:1], mapping)
+            if len(self.outputs) > 1:
+                self._unnamed("class_weights", tree.span)
+        return {output: self._of_classes(each) for output, each in by_output.items()}
+
+    def _of_classes(self, tree: Tree) -> dict[int, float]:
+        mapping = self.form.mapping(tree, "'class_weights'", of="a mapping of classes to weights")
+        weights: dict[int, float] = {}
+        for entry in mapping or ():
+            if not entry.key.isdecimal():
+                self.form.diagnostics.error(
+                    "wrong-type", f"{shown(entry.key)} is no number of a class", entry.key_span
+                )
+            elif check_value(
+                entry.value, _WEIGHT, f"the weight of class {entry.key}", self.form.diagnostics
+            ):
+                weights[int(entry.key)] = float(cast(float, plain(entry.value)))
+        return weights
+
+    def inputs_of_targets(self, tree: Tree | None) -> dict[str, str]:
+        """The outputs whose targets are given to inputs, by the names of these."""
+        return self._ends("inputs", tree, ("input", self.inputs), ("output", self.outputs))
+
+    def targets_of_inputs(self, tree: Tree | None) -> dict[str, str]:
+        """The inputs that outputs are compared with, by the names of these."""
+        return self._ends("targets", tree, ("output", self.outputs), ("input", self.inputs))
+
+    def _ends(
+        self,
+        key: str,
+        tree: Tree | None,
+        ends: tuple[str, tuple[str, ...]],
+        others: tuple[str, tuple[str, ...]],
+    ) -> dict[str, str]:
+        if tree is None:
+            return {}
+        of = f"a mapping of {ends[0]}s to {others[0]}s"
+        mapping = self.form.mapping(tree, f"'{key}'", of=of)
+        found: dict[str, str] = {}
+        for entry in mapping or ():
+            value = self.form.text(entry.value, f"what stands for '{entry.key}'")
+            right = self._known(ends, entry.key, entry.key_span)
+            if value is not None and self._known(others, value, entry.value.span) and right:
+                found[entry.key] = value
+        return found
+
     def keras_object(self, kind: ObjectKind, tree: Tree) -> None:
         """Check what names an object of Keras, such as an optimizer."""
         check_object(kind, tree, self.form.diagnostics, formulas=False)
@@ -122,25 +179,33 @@ class ObjectiveReader:
         if isinstance(tree, Mapping) and _names_outputs(tree, kind, self.outputs):
             return {entry.key: entry.value for entry in tree if self._known_output(entry)}
         if len(self.outputs) > 1:
-            example = ", ".join(f"{output}: ..." for output in self.outputs)
-            self.form.diagnostics.error(
-                "missing-argument",
-                f"the network has {len(self.outputs)} outputs: '{key}' has to name them",
-                tree.span,
-                notes=(f"as in '{key}: {{{example}}}'; one that is left out is not counted",),
-            )
+            self._unnamed(key, tree.span)
         return dict.fromkeys(self.outputs[:1], tree)
 
-    def _known_output(self, entry: Entry) -> bool:
-        if entry.key in self.outputs:
-            return True
-        suggestion = nearest(entry.key, self.outputs)
+    def _unnamed(self, key: str, place: Span) -> None:
+        example = ", ".join(f"{output}: ..." for output in self.outputs)
         self.form.diagnostics.error(
-            "unknown-output",
-            f"the network has no output {shown(entry.key)}",
-            entry.key_span,
+            "missing-argument",
+            f"the network has {len(self.outputs)} outputs: '{key}' has to name them",
+            place,
+            notes=(f"as in '{key}: {{{example}}}'; one that is left out is not counted",),
+        )
+
+    def _known_output(self, entry: Entry) -> bool:
+        return self._known(("output", self.outputs), entry.key, entry.key_span)
+
+    def _known(self, ends: tuple[str, tuple[str, ...]], name: str, place: Span) -> bool:
+        """Whether the network has an input or an output of that name."""
+        kind, names = ends
+        if name in names:
+            return True
+        suggestion = nearest(name, names)
+        self.form.diagnostics.error(
+            "unknown-output" if kind == "output" else "unknown-name",
+            f"the network has no {kind} {shown(name)}",
+            place,
             suggestion=suggestion,
-            notes=() if suggestion else (f"its outputs are: {', '.join(self.outputs)}",),
+            notes=() if suggestion else (f"its {kind}s are: {', '.join(names)}",),
         )
         return False
 

@@ -22,9 +22,19 @@ def _read(reader: ObjectiveReader, written: Written) -> Supervised:
     losses = reader.losses(trees.get("loss"))
     metrics = reader.metrics(trees.get("metrics"))
     reader.agree(losses, metrics)
-    return Supervised(losses, optimizer, reader.weights(trees.get("loss_weights")), metrics)
+    return Supervised(
+        losses,
+        optimizer,
+        reader.weights(trees.get("loss_weights")),
+        metrics,
+        reader.inputs_of_targets(trees.get("inputs")),
+        reader.targets_of_inputs(trees.get("targets")),
+        reader.class_weights(trees.get("class_weights")),
+    )
 
 
-SUPERVISED: Final = ObjectiveForm(
-    Supervised, ("loss", "loss_weights", "optimizer", "metrics", "augment", *STEPWISE), _read
+_KEYS: Final = (
+    *("loss", "loss_weights", "class_weights", "optimizer", "metrics"),
+    *("inputs", "targets", "augment"),
 )
+SUPERVISED: Final = ObjectiveForm(Supervised, (*_KEYS, *STEPWISE), _read)

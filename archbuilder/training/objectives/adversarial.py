@@ -79,7 +79,7 @@ def _ends_in(session: Session, name: str, model: keras.Model, activation: str) -
 
 def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
     name = "discriminator"
-    tables = make_tables(session, session.graphs[name], learner.discriminator, (), {})
+    tables = make_tables(session, session.graphs[name], learner.discriminator)
     for remark in tables.remarks:
         session.report(remark)
     size = session.spec.batch_size * spec.discriminator_steps

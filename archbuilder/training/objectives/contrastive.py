@@ -77,7 +77,7 @@ def _train(
     with session.placement.scope():
         model = build(graph, session.limits)
         learner = make(graph, _compared(graph, model))
-    tables = make_tables(session, graph, model, (), {})
+    tables = make_tables(session, graph, model)
     for remark in tables.remarks:
         session.report(remark)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)

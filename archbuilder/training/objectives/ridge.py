@@ -28,7 +28,7 @@ from archbuilder.training.batches import plain_batches
 from archbuilder.training.columns import reading
 from archbuilder.training.run import Row
 from archbuilder.training.session import Outcome, Session
-from archbuilder.training.tables import Tables, make_tables, only_network
+from archbuilder.training.tables import Tables, Wanted, make_tables, only_network
 from archbuilder.training.watching import HELD_OUT, told
 
 
@@ -46,7 +46,7 @@ def train_ridge(session: Session) -> Outcome:
     name, graph = only_network(session, "ridge")
     model = build(graph, session.limits)
     readout = _readout(model, graph)
-    tables = make_tables(session, graph, model, [output for output, _ in graph.outputs], {})
+    tables = make_tables(session, graph, model, Wanted([output for output, _ in graph.outputs]))
     for remark in tables.remarks:
         session.report(remark)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)

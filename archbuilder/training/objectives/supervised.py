@@ -17,7 +17,7 @@ from archbuilder.training.checkpoints import Position
 from archbuilder.training.fit import Task, fit, held_out
 from archbuilder.training.learner import Learner, NetworkLearner
 from archbuilder.training.session import Outcome, Session
-from archbuilder.training.tables import Tables, make_tables, only_network
+from archbuilder.training.tables import Tables, Wanted, make_tables, only_network
 
 
 def train_supervised(session: Session) -> Outcome:
@@ -47,8 +47,7 @@ def train_network(
         objective = objective_of(model)
         learner = NetworkLearner(model)
         _compile(learner, model, objective)
-    used = {*objective.loss, *objective.metrics}
-    tables = make_tables(session, graph, model, used, objective.loss)
+    tables = make_tables(session, graph, model, Wanted.of(objective))
     for remark in tables.remarks:
         session.report(remark)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)
