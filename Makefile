@@ -70,6 +70,11 @@ proofs: $(VENV)/.test $(VENV)/proofs/.done ## every blueprint of the library aga
 bench: $(VENV)/.run ## how long things take
 	$(BIN)/python -m benchmarks
 
+.PHONY: results
+results: $(VENV)/.run ## train what docs/results.md tells of, on DATA=FOLDER with mnist/ and text/
+	@test -d "$(DATA)" || { echo "say where the data is: make results DATA=FOLDER"; exit 1; }
+	$(BIN)/python scripts/results.py $(DATA)
+
 .PHONY: clean
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist runs .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov

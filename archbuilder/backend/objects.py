@@ -184,8 +184,16 @@ def _named(
     if kind in LAYER_KINDS:
         return build_layer(signature, _arguments(signature, given), own, span)
     values = call_arguments(_arguments(signature, given), signature.arguments, own)
+    if kind == "schedule":
+        values = {key: _as_number(value, signature, key) for key, value in values.items()}
     module = _MODULES[signature.origin] if signature.origin else _KINDS[kind]
     return _construct(_attribute(module, canonical, span), values, canonical, span)
+
+
+def _as_number(value: object, signature: Signature, argument: str) -> object:
+    """A value that need not be whole, as such: Keras's schedules do not add 0 to 0.5."""
+    schema = _type(signature.arguments, argument).schema or {}
+    return float(value) if type(value) is int and schema.get("type") == "number" else value
 
 
 def _arguments(signature: Signature, given: tuple[Tree, ...]) -> tuple[Argument, ...]:

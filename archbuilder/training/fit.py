@@ -23,6 +23,7 @@ from archbuilder.training.watching import HELD_OUT, EpochWriter, FiniteLoss
 
 _STACK: Final = re.compile(
     r"Graph execution error:|in user code:|Detected at node| *File \"| *<string>|Stack trace"
+    r"|Exception encountered when calling"
 )
 """How lines of TensorFlow's messages begin that tell where it was, and not what."""
 

@@ -183,5 +183,11 @@ def write_data(folder: Path) -> None:
     chosen = random.Random(0)  # noqa: S311
     sentences = (" ".join(chosen.choices(WORDS, k=4)) + ".\n" for _ in range(200))
     (folder / "text.txt").write_text("".join(sentences))
-    texts = ("".join(chosen.choices("abcd", k=chosen.randint(1, 6))) for _ in range(200))
-    (folder / "pairs.tsv").write_text("".join(f"{text}\t{text[::-1]}\n" for text in texts))
+    (folder / "pairs.tsv").write_text(sequences())
+
+
+def sequences() -> str:
+    """Words with what they are backwards."""
+    chosen = random.Random(1)  # noqa: S311
+    words = ("".join(chosen.choices("abcd", k=chosen.randint(1, 6))) for _ in range(200))
+    return "".join(f"{word}\t{word[::-1]}\n" for word in words)

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from training.objectives import LANGUAGE, WORDS, write_data
+from training.objectives import LANGUAGE, WORDS, sequences, write_data
 
 from archbuilder.cli import main
 from archbuilder.training.objectives.sequence_to_sequence import SmoothedCrossentropy
@@ -129,3 +129,36 @@ def test_data_of_the_command_line_is_read_as_the_recipe_says(
     assert "in pieces of 16" in capsys.readouterr().out
     assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
     assert "goes on after 1 epochs" in capsys.readouterr().out
+
+
+COPY = """
+archbuilder: 1
+name: net
+inputs:
+  target: {shape: [null], dtype: int32}
+  mask: {shape: [null], dtype: int32}
+  source: {shape: [null], dtype: int32}
+layers:
+  - {Embedding: {input_dim: 9, output_dim: 16}, from: source}
+  - {ZeroPadding1D: [0, 1], name: moved}
+  - {Embedding: {input_dim: 2, output_dim: 16}, from: mask}
+  - {ZeroPadding1D: [0, 1], name: present}
+  - {Embedding: {input_dim: 9, output_dim: 1}, from: target, name: heard}
+  - {Concatenate: , from: [moved, present, heard]}
+  - Dense: 9
+data: {pairs: {file: same.tsv, tokens: characters, length: 6}}
+training:
+  objective: sequence_to_sequence
+  optimizer: {Adam: 0.05}
+  epochs: 10
+"""
+
+
+def test_every_input_gets_its_own_tokens(tmp_path: Path):
+    """In whichever order they stand: one layer is enough to say the source again."""
+    words = (line.split("\t")[0] for line in sequences().splitlines())
+    (tmp_path / "same.tsv").write_text("".join(f"{word}\t{word}\n" for word in words))
+    (tmp_path / "net.yaml").write_text(COPY)
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+    assert history(run)[-1]["val_accuracy"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from archbuilder.backend.objects import build_object
 from archbuilder.cli import main
+from archbuilder.tree import Source, Span, from_plain
 
 TEXT = """
 archbuilder: 1
@@ -40,3 +43,13 @@ def test_noam_goes_on(tmp_path: Path):
     rate = keras.saving.load_model(runs[1] / "net.keras").optimizer.learning_rate
     # Three epochs of 15 batches, and the rate of the step behind them.
     assert float(keras.ops.convert_to_tensor(rate)) == pytest.approx(64**-0.5 * 46**-0.5, rel=1e-6)
+
+
+def test_whole_numbers_are_numbers():
+    """A rate that begins at 0 rises to one that is less than 1."""
+    span = Span(Source("test.yaml", ""), 1, 1, 1, 1)
+    written = {"initial_learning_rate": 0, "decay_steps": 9, "warmup_target": 1, "warmup_steps": 4}
+    schedule: Callable[[int], float] = build_object(
+        "schedule", from_plain({"CosineDecay": written}, span)
+    )
+    assert [float(schedule(step)) for step in (0, 1, 4)] == [0, 0.25, 1]

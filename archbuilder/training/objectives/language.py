@@ -133,7 +133,9 @@ def train_language(
 
 def _learner(model: keras.Model, graph: Graph, task: LanguageTask) -> NetworkLearner:
     """The network with its inputs and outputs by name."""
-    inputs = {each.name: tensor for each, tensor in zip(graph.inputs, model.inputs, strict=True)}
+    # Keras lists inputs in the order of their names.
+    given = model.input
+    inputs = given if isinstance(given, dict) else {graph.inputs[0].name: given}
     named = isinstance(model.output, dict)
     outputs = model.output if named else {graph.outputs[0][0]: model.output}
     learner = NetworkLearner(keras.Model(inputs, outputs))
