@@ -119,7 +119,7 @@ class ObjectiveReader:
         if tree is None:
             return {}
         mapping = self.form.mapping(tree, "'class_weights'", of="a mapping of classes to weights")
-        if mapping is None:
+        if mapping is None or not mapping.entries:
             return {}
         if any(entry.key in self.outputs for entry in mapping):
             by_output = {each.key: each.value for each in mapping if self._known_output(each)}
