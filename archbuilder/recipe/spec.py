@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 from archbuilder.tree import Span, Tree
 
 Distribution: TypeAlias = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
+Auto: TypeAlias = Literal["auto"]
+"""What the device decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,10 @@ class TrainingSpec:
     """Layers that change the images that are trained on by chance, one behind the other."""
     checkpoint_seconds: float = 30
     """How often the run is kept; 0 after every step."""
+    xla: bool | Auto = "auto"
+    """Whether steps are compiled by XLA."""
+    steps_per_execution: int | Auto = "auto"
+    """The steps that are taken between two looks at the run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from archbuilder.recipe.objectives import (
     Written,
     class_name,
 )
-from archbuilder.recipe.spec import Distribution, TrainingSpec
+from archbuilder.recipe.spec import Auto, Distribution, TrainingSpec
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree
 from archbuilder.tree import Sequence as SequenceTree
 
@@ -31,6 +31,10 @@ _PLAIN: Final[dict[str, dict[str, Plain]]] = {
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
     "distribute": {"enum": ["auto", "none", "mirrored", "multi_worker", "tpu"]},
     "checkpoint_seconds": {"type": "number", "minimum": 0, "maximum": 86_400},
+    "xla": {"enum": ["auto", True, False]},
+    "steps_per_execution": {
+        "anyOf": [{"type": "integer", "minimum": 1, "maximum": 10_000}, {"enum": ["auto"]}]
+    },
 }
 _CHANGING: Final = (
     *("AugMix", "AutoContrast", "Equalization", "GaussianNoise", "RandAugment"),
@@ -83,6 +87,10 @@ def _training(reader: ObjectiveReader, mapping: Mapping) -> TrainingSpec:
         distribute=cast(Distribution, numbers.get("distribute", defaults.distribute)),
         checkpoint_seconds=cast(
             float, numbers.get("checkpoint_seconds", defaults.checkpoint_seconds)
+        ),
+        xla=cast(bool | Auto, numbers.get("xla", defaults.xla)),
+        steps_per_execution=cast(
+            int | Auto, numbers.get("steps_per_execution", defaults.steps_per_execution)
         ),
     )
 

@@ -19,7 +19,13 @@ from archbuilder.training.learner import Learner
 from archbuilder.training.run import Row
 from archbuilder.training.session import Session
 from archbuilder.training.state import optimizers, restore
-from archbuilder.training.watching import HELD_OUT, EpochWriter, FiniteLoss
+from archbuilder.training.watching import (
+    HELD_OUT,
+    Callbacks,
+    EpochWriter,
+    Executions,
+    FiniteLoss,
+)
 
 _STACK: Final = re.compile(
     r"Graph execution error:|in user code:|Detected at node| *File \"| *<string>|Stack trace"
@@ -56,8 +62,9 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
     keeper = Keeper(session.checkpoints, writer, session.report, session.spec.checkpoint_seconds)
     with keeper.watching():
         for position, until, steps in _legs(start.position, task.steps, session.spec.epochs):
-            keeper.begin(position, start)
-            watching = [FiniteLoss(position, task.steps), writer, *task.callbacks, keeper]
+            finite = FiniteLoss(position, task.steps)
+            keeper.begin(position, start, finite)
+            watching = [finite, writer, *task.callbacks, keeper]
             _run(task, session.placement, position, until, steps, watching)
     return tuple(writer.rows)
 
@@ -117,6 +124,14 @@ def _run(
         # Keras goes on where it stopped, and takes as many steps each time.
         validation = placement.share(task.validation.repeat())
         held_out_steps = int(task.validation.cardinality())
+    told = Callbacks(
+        [Executions(held_out_steps), *callbacks],
+        add_history=True,
+        model=task.learner,
+        epochs=until,
+        steps=steps,
+        verbose=0,
+    )
     try:
         with placement.peers.together(), reading():
             task.learner.fit(
@@ -126,7 +141,7 @@ def _run(
                 steps_per_epoch=steps,
                 validation_data=validation,
                 validation_steps=held_out_steps,
-                callbacks=callbacks,
+                callbacks=told,
                 shuffle=False,  # the batches come in our own order
                 verbose=0,
             )

@@ -14,7 +14,7 @@ import keras
 from archbuilder.errors import StoppedError
 from archbuilder.training.checkpoints import Checkpoint, Checkpoints, Position
 from archbuilder.training.state import Arrays, collect, restore_metrics
-from archbuilder.training.watching import EpochWriter, Report
+from archbuilder.training.watching import EpochWriter, FiniteLoss, Report
 
 _SHARE: Final = 0.02
 """Of the time of a run, at most this much goes into checkpoints."""
@@ -43,6 +43,7 @@ class Keeper(keras.callbacks.Callback):
         self._wait = seconds
         self._last = time.monotonic()
         self._first = Position()
+        self._finite: FiniteLoss | None = None
         self._metrics: Arrays = {}
         self._position = Position()
         self._stop = False
@@ -62,9 +63,10 @@ class Keeper(keras.callbacks.Callback):
         finally:
             signal.signal(signal.SIGTERM, before)
 
-    def begin(self, position: Position, checkpoint: Checkpoint) -> None:
+    def begin(self, position: Position, checkpoint: Checkpoint, finite: FiniteLoss) -> None:
         """A call of `fit` begins here; in the middle of an epoch, metrics go on as they were."""
         self._first = position
+        self._finite = finite
         self._position = position
         self._metrics = checkpoint.arrays if position.batch else {}
 
@@ -78,7 +80,7 @@ class Keeper(keras.callbacks.Callback):
     def on_train_batch_end(
         self,
         batch: int,
-        logs: Mapping[str, float] | None = None,  # noqa: ARG002 - Keras gives it by name
+        _logs: object = None,
     ) -> None:
         """Commit where it is time to, and stop where the run was told to.
 
@@ -87,9 +89,11 @@ class Keeper(keras.callbacks.Callback):
         """
         epoch = self._position.epoch
         skipped = self._first.batch if epoch == self._first.epoch else 0
-        self._position = Position(epoch, skipped + batch + 1)
+        steps = int(self.params["steps"])
+        # Keras takes all executions of an epoch to be as long.
+        self._position = Position(epoch, skipped + min(batch + 1, steps))
         # The last step of an epoch is kept with its numbers, at its end.
-        self._act(may_commit=self._position.batch < self._steps(skipped))
+        self._act(may_commit=batch + 1 < steps)
 
     def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """The same behind an epoch."""
@@ -99,9 +103,6 @@ class Keeper(keras.callbacks.Callback):
     def on_train_end(self, _logs: Mapping[str, float] | None = None) -> None:
         """Commit the end."""
         self._commit()
-
-    def _steps(self, skipped: int) -> int:
-        return skipped + int(self.params["steps"])
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._stop = True
@@ -119,6 +120,8 @@ class Keeper(keras.callbacks.Callback):
 
     def _commit(self) -> None:
         begun = time.monotonic()
+        if self._finite is not None:
+            self._finite.check()
         rows = tuple(self._writer.rows)
         try:
             self._checkpoints.commit(Checkpoint(self._position, rows, collect(self.model)))

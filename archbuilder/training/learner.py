@@ -8,8 +8,8 @@ reduced already. What mends both is here alone, and was tested with the versions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeAlias, TypeVar
 
 import keras
 import tensorflow as tf
@@ -19,6 +19,8 @@ from archbuilder.errors import RunError
 TESTED: Final = ((3, 14), (3, 16))
 """The first version of Keras with which several workers were tested, and the first without."""
 
+Numbers: TypeAlias = dict[str, tf.Tensor]
+"""What a step gives: losses and metrics of the epoch so far, by name."""
 _Batch = TypeVar("_Batch")
 
 
@@ -32,6 +34,9 @@ class Learner(keras.Model):
         super().__init__()
         self.even = False
         """Whether every batch gives all replicas the same number of examples."""
+        self.steps_now = 1
+        """How many steps the next call of the train or test function takes."""
+        self.losses_seen = LossGuard()
 
     def compute_loss(
         self,
@@ -55,38 +60,46 @@ class Learner(keras.Model):
         return _with_gradients_times(loss, count * replicas / total)
 
     def make_train_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Make what `fit` calls for every step, or for `steps_per_execution` of them."""
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            super().make_train_function(force)
-        elif self.train_function is None or force:  # type: ignore[has-type]  # Keras's own
-            self.train_function = self._steps(self.train_step)
+        """Make what `fit` calls for the steps of an execution, `steps_now` of them."""
+        if self.train_function is None or force:  # type: ignore[has-type]  # Keras's own
+            self.train_function = self._steps(self.train_step, self._trained)
 
     def make_test_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
         """Make the same for `evaluate`."""
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            super().make_test_function(force)
-        elif self.test_function is None or force:  # type: ignore[has-type]  # Keras's own
-            self.test_function = self._steps(self.test_step)
+        if self.test_function is None or force:  # type: ignore[has-type]  # Keras's own
+            self.test_function = self._steps(self.test_step, lambda given: given)
+
+    def settle(self, given: Numbers) -> Numbers:
+        """What is done outside of the replicas behind every step, with what it has given."""
+        return given
+
+    def _trained(self, given: Numbers) -> Numbers:
+        found = self.settle(given)
+        self.losses_seen.note(found)
+        return found
 
     def _steps(
-        self,
-        step: Callable[[Any], object],
-        settle: Callable[[Any], object] = lambda given: given,
-    ) -> Callable[[object], object]:
+        self, step: Callable[[Any], Numbers], settle: Callable[[Numbers], Numbers]
+    ) -> Callable[[object], Numbers]:
         """What takes steps. `settle` is called outside of the replicas with what each has given."""
-        strategy, several = self.distribute_strategy, self.steps_per_execution
+        strategy = self.distribute_strategy
+        if self.jit_compile:
+            step = tf.function(step, jit_compile=True, reduce_retracing=True)
 
-        def one(batches: Iterator[object]) -> object:
+        def one(batches: Iterator[object]) -> Numbers:
             # What a step gives counts the examples of all replicas already.
             return settle(_local(strategy, strategy.run(step, args=(next(batches),))))
 
-        def all_of_them(batches: Iterator[object]) -> object:
-            for _ in tf.range(several - 1):
+        def several(batches: Iterator[object], count: tf.Tensor) -> Numbers:
+            for _ in tf.range(count - 1):
                 one(batches)
             return one(batches)
 
-        made: Callable[[object], object] = tf.function(one if several == 1 else all_of_them)
-        return made
+        if self.steps_per_execution == 1:
+            single: Callable[[object], Numbers] = tf.function(one, reduce_retracing=True)
+            return single
+        made = tf.function(several, reduce_retracing=True)
+        return lambda batches: made(batches, tf.constant(self.steps_now))
 
     def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
         # Keras calls this before it trains or tests.
@@ -95,6 +108,39 @@ class Learner(keras.Model):
             _, _, batches = next(iter(iterator))  # type: ignore[call-overload]  # Keras's own
             iterator, data_batch = None, _local(strategy, next(batches))
         super()._maybe_symbolic_build(iterator, data_batch)
+
+
+class LossGuard:
+    """Remembers the first step whose loss was no number, without waiting for the device."""
+
+    def __init__(self) -> None:
+        self._taken = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self._first = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self._loss = tf.Variable(0.0, trainable=False)
+
+    def begin(self) -> None:
+        """Count the steps from here."""
+        self._taken.assign(0)
+        self._first.assign(0)
+
+    def note(self, numbers: Numbers) -> None:
+        """Look at the losses among the numbers of a step: of an epoch so far, they stay NaN."""
+        taken = self._taken.assign_add(1)
+        losses = [numbers[name] for name in losses_in(numbers)]
+        if losses:
+            # The sum of what is not finite is not finite either.
+            loss = tf.add_n([tf.cast(each, tf.float32) for each in losses])
+            fine = tf.logical_or(tf.math.is_finite(loss), self._first > 0)
+            self._loss.assign(tf.where(fine, self._loss, loss))
+            self._first.assign(tf.where(fine, self._first, taken))
+
+    def first(self) -> tuple[int, float] | None:
+        """The number of that step, from 1, and its loss; None where there was none.
+
+        Waits for the device.
+        """
+        step = int(self._first.numpy())
+        return (step, float(self._loss.numpy())) if step else None
 
 
 class NetworkLearner(Learner):
@@ -108,6 +154,11 @@ class NetworkLearner(Learner):
     def call(self, inputs: object, training: bool | None = None) -> object:  # noqa: FBT001
         """What the network makes of its inputs."""
         return self.network(inputs, training=training)
+
+
+def losses_in(names: Iterable[str]) -> list[str]:
+    """Those of the numbers of a step that are losses."""
+    return [name for name in names if "loss" in name]
 
 
 def check_version() -> None:

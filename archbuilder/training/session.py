@@ -15,6 +15,7 @@ from archbuilder.recipe.spec import TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import Examples
+from archbuilder.training.pace import Pace
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.watching import Report
 
@@ -30,6 +31,7 @@ class Session:
     validation: Examples | None
     spec: TrainingSpec
     placement: Placement
+    pace: Pace
     limits: Limits
     run: RunFolder
     checkpoints: Checkpoints

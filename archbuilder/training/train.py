@@ -21,12 +21,13 @@ from archbuilder.errors import ArchbuilderError, StoppedError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.record import BLUEPRINT, RECORD, encode_recipe
-from archbuilder.recipe.spec import DataSpec, TrainingSpec
+from archbuilder.recipe.spec import DataSpec, Ridge, TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement, place
 from archbuilder.training.examples import Examples
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
+from archbuilder.training.pace import choose_pace
 from archbuilder.training.peers import Peers
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
@@ -35,7 +36,7 @@ from archbuilder.training.watching import Report, told
 from archbuilder.tree import Plain
 from archbuilder.version import __version__
 
-_MAY_CHANGE: Final = ("epochs", "distribute", "checkpoint_seconds")
+_MAY_CHANGE: Final = ("epochs", "distribute", "checkpoint_seconds", "xla", "steps_per_execution")
 
 
 def common_folder(choose: Callable[[], RunFolder], peers: Peers) -> RunFolder:
@@ -115,6 +116,9 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         begun = time.monotonic()
         try:
             examples, validation = _examples(data, run, origin, placement.peers)
+            pace = choose_pace(training, placement, graphs.values())
+            if not isinstance(training.objective, Ridge):
+                report(f"speed: {pace.remark}")
             keras.utils.set_random_seed(training.seed)
             session = Session(
                 graphs=graphs,
@@ -122,6 +126,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 validation=validation,
                 spec=training,
                 placement=placement,
+                pace=pace,
                 limits=limits or Limits(),
                 run=run,
                 checkpoints=Checkpoints(

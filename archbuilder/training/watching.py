@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,8 @@ Report = Callable[[str], None]
 
 HELD_OUT: Final = "val_"
 """How Keras begins the names of numbers of held-out examples."""
+_LOOK: Final = 16
+"""The executions between two looks at the loss."""
 _ACCURACY: Final = re.compile(r"(sparse_)?((?P<top>top_k_)?categorical|binary)_accuracy$")
 
 
@@ -69,30 +70,96 @@ class EpochWriter(keras.callbacks.Callback):
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Stops a run whose loss is no number any more, before its weights are taken for a result."""
+    """Stops a run whose loss is no number any more, before its weights are taken for a result.
+
+    A look at the loss waits for the device, so that it is had now and then: the learner remembers
+    which step it was.
+    """
 
     def __init__(self, position: Position, steps: int) -> None:
         super().__init__()
-        self._first = position
+        self._first = position.epoch * steps + position.batch
         self._steps = steps
-        self._position = position
+        self._skipped = position.batch
+        self._executions = 0
+
+    def on_train_begin(self, _logs: Mapping[str, float] | None = None) -> None:
+        """Count the steps from here."""
+        self.model.losses_seen.begin()
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
-        """Note the epoch."""
-        self._position = Position(epoch, self._first.batch if epoch == self._first.epoch else 0)
+        """Note where the epoch begins."""
+        if epoch * self._steps > self._first:
+            self._skipped = 0
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Look at the loss of a step.
+    def on_train_batch_end(self, batch: int, _logs: object = None) -> None:
+        """Look every few executions, and at the end of an epoch.
 
         Raises:
-            RunError: if it is NaN or infinite.
+            RunError: if the loss was NaN or infinite.
         """
-        losses = {name: float(value) for name, value in (logs or {}).items() if "loss" in name}
-        loss = next((each for each in losses.values() if not math.isfinite(each)), None)
-        if loss is not None:
-            number = self._position.batch + batch + 1
-            step = self._position.epoch * self._steps + number
+        self._executions += 1
+        if self._executions % _LOOK == 0 or self._skipped + batch + 1 >= self._steps:
+            self.check()
+
+    def check(self) -> None:
+        """Look at the losses of all steps so far.
+
+        Raises:
+            RunError: if one was NaN or infinite.
+        """
+        found = self.model.losses_seen.first()
+        if found is not None:
+            taken, loss = found
+            step = self._first + taken
+            epoch, batch = divmod(step - 1, self._steps)
             raise RunError(
-                f"the loss became {loss} at step {step} (epoch {self._position.epoch + 1}, batch"
-                f" {number}); a lower learning rate, or inputs of smaller numbers, may help"
+                f"the loss became {loss} at step {step} (epoch {epoch + 1}, batch"
+                f" {batch + 1}); a lower learning rate, or inputs of smaller numbers, may help"
             )
+
+
+class Executions(keras.callbacks.Callback):
+    """Tells the learner how many steps it takes at a time: no more than the epoch still has."""
+
+    def __init__(self, held_out: int | None) -> None:
+        super().__init__()
+        self._held_out = held_out or 0
+
+    def on_train_batch_begin(self, batch: int, _logs: object = None) -> None:
+        """Before an execution that trains."""
+        self._tell(int(self.params["steps"]) - batch)
+
+    def on_test_batch_begin(self, batch: int, _logs: object = None) -> None:
+        """Before one that judges what is held out."""
+        self._tell(self._held_out - batch)
+
+    def _tell(self, left: int) -> None:
+        self.model.steps_now = min(self.model.steps_per_execution, left)
+
+
+class Callbacks(keras.callbacks.CallbackList):
+    """Callbacks that are given the numbers of a step as tensors.
+
+    Keras's own list turns them into Python's numbers, for which every step waits for the device.
+    """
+
+    def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
+        """Before an execution."""
+        for callback in self.callbacks:
+            callback.on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        """Behind an execution; `batch` is the last one that Keras takes for its own."""
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+    def on_test_batch_begin(self, batch: int, logs: object = None) -> None:
+        """Before an execution that judges what is held out."""
+        for callback in self.callbacks:
+            callback.on_test_batch_begin(batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: object = None) -> None:
+        """Behind it."""
+        for callback in self.callbacks:
+            callback.on_test_batch_end(batch, logs)

@@ -169,6 +169,10 @@ def test_wrong_objectives(value: Plain, code: str, message: str):
         ({"loss": LOSS, "epochs": True}, "wrong-type", "'epochs'"),
         ({"loss": LOSS, "validation": 1}, "out-of-range", "'validation'"),
         ({"loss": LOSS, "distribute": "auot"}, "unknown-value", "'distribute'"),
+        ({"loss": LOSS, "xla": "maybe"}, "unknown-value", "'xla' is auto, true or false"),
+        ({"loss": LOSS, "xla": 1}, "wrong-type", "'xla' is auto, true or false"),
+        ({"loss": LOSS, "steps_per_execution": 0}, "out-of-range", "'steps_per_execution'"),
+        ({"loss": LOSS, "steps_per_execution": "many"}, "wrong-type", "'steps_per_execution'"),
         ({"loss": LOSS, "objective": "gan"}, "unknown-value", "'objective'"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Final
 from archbuilder.recipe.objectives.reader import ObjectiveReader, Written
 from archbuilder.recipe.spec import Objective
 
-STEPWISE: Final = ("epochs", "checkpoint_seconds")
+STEPWISE: Final = ("epochs", "checkpoint_seconds", "xla", "steps_per_execution")
 """What an objective that is trained step by step has."""
 
 

@@ -54,7 +54,9 @@ def train_adversarial(session: Session) -> Outcome:
                 " out"
             )
         optimizers = [build_object("optimizer", spec.optimizer[name]) for name in _NETWORKS]
-        learner = Opponents(generator, discriminator, spec, optimizers, logits=not sigmoid)
+        learner = Opponents(
+            generator, discriminator, spec, optimizers, session.pace, logits=not sigmoid
+        )
     task = _task(session, learner, spec)
     history = fit(task, session)
     models = {"generator": generator, "discriminator": discriminator}

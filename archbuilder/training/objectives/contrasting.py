@@ -9,7 +9,8 @@ import keras
 import tensorflow as tf
 
 from archbuilder.recipe.spec import MoCo, SimCLR
-from archbuilder.training.learner import Learner
+from archbuilder.training.learner import Learner, Numbers
+from archbuilder.training.pace import PLAIN, Pace
 
 Views: TypeAlias = dict[str, tf.Tensor]
 """Two views of the same images, `first` and `second`."""
@@ -23,7 +24,9 @@ class Contrast(Learner):
     `network` has one input and one output, the numbers that are compared. A batch is `Views`.
     """
 
-    def __init__(self, network: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    def __init__(
+        self, network: keras.Model, optimizer: keras.optimizers.Optimizer, pace: Pace = PLAIN
+    ) -> None:
         super().__init__()
         self.network = network
         self._losses = keras.metrics.Mean(name="loss")
@@ -31,8 +34,7 @@ class Contrast(Learner):
         self.optimizers = [(optimizer, network.trainable_variables)]
         optimizer.build(network.trainable_variables)
         self.built = True
-        on_gpu = bool(tf.config.list_logical_devices("GPU"))
-        self.compile(optimizer=optimizer, jit_compile=on_gpu)
+        self.compile(optimizer=optimizer, jit_compile=pace.xla, steps_per_execution=pace.steps)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -75,9 +77,13 @@ class SimCLRLearner(Contrast):
     """
 
     def __init__(
-        self, network: keras.Model, optimizer: keras.optimizers.Optimizer, spec: SimCLR
+        self,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        spec: SimCLR,
+        pace: Pace = PLAIN,
     ) -> None:
-        super().__init__(network, optimizer)
+        super().__init__(network, optimizer, pace)
         self._temperature = spec.temperature
 
     def compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
@@ -110,8 +116,9 @@ class MoCoLearner(Contrast):
         optimizer: keras.optimizers.Optimizer,
         spec: MoCo,
         seed: int,
+        pace: Pace = PLAIN,
     ) -> None:
-        super().__init__(network, optimizer)
+        super().__init__(network, optimizer, pace)
         self.key_network = keys
         keys.set_weights(network.get_weights())
         self._spec = spec
@@ -133,16 +140,12 @@ class MoCoLearner(Contrast):
         self._newest = _of_all(keys)
         return logits, tf.zeros([tf.shape(queries)[0]], tf.int32)
 
-    def make_train_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Make what `fit` calls for every step: behind it, queue and encoder of keys follow."""
-        if self.train_function is None or force:  # type: ignore[redundant-expr]
-            self.train_function = self._steps(self.train_step, self._follow)
-
     def train_step(self, data: Views) -> dict[str, tf.Tensor]:
         """One step; gives its keys beside the numbers."""
         return {**super().train_step(data), _KEYS: self._newest}
 
-    def _follow(self, given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def settle(self, given: Numbers) -> Numbers:
+        """Let the queue and the encoder of keys follow a step."""
         filled = tf.concat([given[_KEYS], tf.convert_to_tensor(self.queue)], axis=0)
         self.queue.assign(filled[: self._spec.queue])
         share = self._spec.momentum

@@ -40,7 +40,8 @@ def train_simclr(session: Session) -> Outcome:
     spec = session.objective(SimCLR)
 
     def learner(_graph: Graph, network: keras.Model) -> Contrast:
-        return SimCLRLearner(network, build_object("optimizer", spec.optimizer), spec)
+        optimizer = build_object("optimizer", spec.optimizer)
+        return SimCLRLearner(network, optimizer, spec, session.pace)
 
     return _train(session, "simclr", learner)
 
@@ -64,7 +65,7 @@ def train_moco(session: Session) -> Outcome:
     def learner(graph: Graph, network: keras.Model) -> Contrast:
         keys = _compared(graph, build(graph, session.limits))
         optimizer = build_object("optimizer", spec.optimizer)
-        return MoCoLearner(network, keys, optimizer, spec, session.spec.seed)
+        return MoCoLearner(network, keys, optimizer, spec, session.spec.seed, session.pace)
 
     return _train(session, "moco", learner)
 

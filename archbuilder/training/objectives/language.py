@@ -23,6 +23,7 @@ from archbuilder.training.columns import Column
 from archbuilder.training.examples import Examples
 from archbuilder.training.fit import Task, fit, held_out
 from archbuilder.training.learner import NetworkLearner
+from archbuilder.training.pace import Pace
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.tables import Tables, halves, only_network
 from archbuilder.training.text.vocabulary import Vocabulary
@@ -121,7 +122,7 @@ def train_language(
     with session.placement.scope():
         model = build(graph, session.limits)
         task = task_of(graph, model)
-        learner = _learner(model, graph, task)
+        learner = _learner(model, graph, task, session.pace)
     tables = halves(session, lambda examples: _table(examples, task))
     for remark in tables.remarks:
         session.report(remark)
@@ -131,7 +132,7 @@ def train_language(
     return Outcome({name: model}, history, held_out(history))
 
 
-def _learner(model: keras.Model, graph: Graph, task: LanguageTask) -> NetworkLearner:
+def _learner(model: keras.Model, graph: Graph, task: LanguageTask, pace: Pace) -> NetworkLearner:
     """The network with its inputs and outputs by name."""
     # Keras lists inputs in the order of their names.
     given = model.input
@@ -139,15 +140,14 @@ def _learner(model: keras.Model, graph: Graph, task: LanguageTask) -> NetworkLea
     named = isinstance(model.output, dict)
     outputs = model.output if named else {graph.outputs[0][0]: model.output}
     learner = NetworkLearner(keras.Model(inputs, outputs))
-    on_gpu = bool(tf.config.list_logical_devices("GPU"))
     learner.compile(
         optimizer=build_object("optimizer", task.optimizer),
         loss=dict(task.losses),
         weighted_metrics={
             output: [keras.metrics.SparseCategoricalAccuracy("accuracy")] for output in task.losses
         },
-        # XLA halves the speed of small networks on a processor, and wins on a GPU.
-        jit_compile="auto" if on_gpu else False,
+        jit_compile=pace.xla,
+        steps_per_execution=pace.steps,
     )
     return learner
 

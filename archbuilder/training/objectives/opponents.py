@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from archbuilder.recipe.spec import Adversarial
 from archbuilder.training.learner import Learner
+from archbuilder.training.pace import PLAIN, Pace
 
 
 class Opponents(Learner):
@@ -29,6 +30,7 @@ class Opponents(Learner):
         discriminator: keras.Model,
         spec: Adversarial,
         optimizers: Sequence[keras.optimizers.Optimizer],
+        pace: Pace = PLAIN,
         *,
         logits: bool,
     ) -> None:
@@ -50,8 +52,7 @@ class Opponents(Learner):
         for optimizer, variables in self.optimizers:
             optimizer.build(variables)
         self.built = True
-        on_gpu = bool(tf.config.list_logical_devices("GPU"))
-        self.compile(optimizer=optimizers[0], jit_compile=on_gpu)
+        self.compile(optimizer=optimizers[0], jit_compile=pace.xla, steps_per_execution=pace.steps)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

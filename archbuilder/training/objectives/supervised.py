@@ -16,6 +16,7 @@ from archbuilder.training.batches import plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.fit import Task, fit, held_out
 from archbuilder.training.learner import Learner, NetworkLearner
+from archbuilder.training.pace import PLAIN, Pace
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.tables import Tables, Wanted, make_tables, only_network
 
@@ -46,14 +47,14 @@ def train_network(
         model = build(graph, session.limits)
         objective = objective_of(model)
         learner = NetworkLearner(model)
-        _compile(learner, model, objective)
+        _compile(learner, model, objective, session.pace)
     tables = make_tables(session, graph, model, Wanted.of(objective))
     for remark in tables.remarks:
         session.report(remark)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)
     session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
     history = fit(_task(learner, tables, session.spec), session)
-    _compile(model, model, objective, learner.optimizer)
+    _compile(model, model, objective, PLAIN, learner.optimizer)
     return Outcome({name: model}, history, held_out(history))
 
 
@@ -82,6 +83,7 @@ def _compile(
     learner: keras.Model,
     model: keras.Model,
     spec: Supervised,
+    pace: Pace,
     optimizer: keras.optimizers.Optimizer | None = None,
 ) -> None:
     """Compile a model that gives what the network `model` does."""
@@ -91,13 +93,12 @@ def _compile(
         for name, trees in spec.metrics.items()
     }
     named = isinstance(model.output, dict)
-    on_gpu = bool(tf.config.list_logical_devices("GPU"))
     learner.compile(
         optimizer=optimizer or build_object("optimizer", spec.optimizer),
         loss=losses if named else next(iter(losses.values())),
         # Keras asks for a weight for every loss, or for none.
         loss_weights={name: spec.loss_weights.get(name, 1.0) for name in losses} if named else None,
         metrics=metrics if named else next(iter(metrics.values()), None),
-        # XLA halves the speed of small networks on a processor, and wins on a GPU.
-        jit_compile="auto" if on_gpu else False,
+        jit_compile=pace.xla,
+        steps_per_execution=pace.steps,
     )
