@@ -9,8 +9,10 @@ from archbuilder.errors import Diagnostics
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.data import decode_data
-from archbuilder.recipe.spec import Recipe
+from archbuilder.recipe.objectives.adversarial import OPPONENTS
+from archbuilder.recipe.spec import Adversarial, Recipe, TrainingSpec
 from archbuilder.recipe.training import decode_training
+from archbuilder.tree import Mapping as MappingTree
 from archbuilder.tree import Plain, Tree
 
 
@@ -48,5 +50,24 @@ def decode_recipe(
         decode_data(data, limits, diagnostics) if data else None,
         decode_training(training, inputs, outputs, limits, diagnostics) if training else None,
     )
+    if training is not None and recipe.training is not None:
+        _check_networks(training, recipe.training, graphs, diagnostics)
     diagnostics.raise_errors()
     return recipe
+
+
+def _check_networks(
+    tree: Tree, training: TrainingSpec, graphs: Mapping[str, Graph], diagnostics: Diagnostics
+) -> None:
+    """Report an objective that trains other networks than there are."""
+    if not isinstance(training.objective, Adversarial) or set(graphs) == set(OPPONENTS):
+        return
+    entry = tree.get("objective") if isinstance(tree, MappingTree) else None
+    place = tree if entry is None else entry.value
+    diagnostics.error(
+        "missing-key",
+        f"the objective 'adversarial' trains the networks {' and '.join(map(repr, OPPONENTS))},"
+        f" and this blueprint has: {', '.join(graphs)}",
+        place.span,
+        notes=("as in 'networks: {generator: {...}, discriminator: {...}}'",),
+    )

@@ -16,7 +16,8 @@ _OPTIONS: Final[dict[str, dict[str, Plain]]] = {
     "noise": {"enum": ["normal", "uniform"]},
     "samples": {"type": "integer", "minimum": 1, "maximum": 1024},
 }
-_OPPONENTS: Final = ("generator", "discriminator")
+OPPONENTS: Final = ("generator", "discriminator")
+"""The networks of a blueprint that it trains."""
 
 
 def _read(reader: ObjectiveReader, written: Written) -> Adversarial:
@@ -39,10 +40,10 @@ def _read(reader: ObjectiveReader, written: Written) -> Adversarial:
 
 def _optimizers(reader: ObjectiveReader, written: Written) -> dict[str, Tree]:
     optimizer = written.optimizer()
-    optimizers: dict[str, Tree] = dict.fromkeys(_OPPONENTS, optimizer)
-    if isinstance(optimizer, Mapping) and any(optimizer.get(each) for each in _OPPONENTS):
-        entries = reader.form.known(optimizer, _OPPONENTS, "'optimizer'")
-        optimizers = dict.fromkeys(_OPPONENTS, Scalar(DEFAULT_OPTIMIZER, written.place))
+    optimizers: dict[str, Tree] = dict.fromkeys(OPPONENTS, optimizer)
+    if isinstance(optimizer, Mapping) and any(optimizer.get(each) for each in OPPONENTS):
+        entries = reader.form.known(optimizer, OPPONENTS, "'optimizer'")
+        optimizers = dict.fromkeys(OPPONENTS, Scalar(DEFAULT_OPTIMIZER, written.place))
         optimizers |= {entry.key: entry.value for entry in entries}
     for tree in optimizers.values():
         reader.keras_object("optimizer", tree)

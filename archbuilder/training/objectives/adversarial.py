@@ -15,6 +15,7 @@ import tensorflow as tf
 from archbuilder.backend import build
 from archbuilder.backend.objects import build_object
 from archbuilder.errors import UsageError
+from archbuilder.recipe.objectives.adversarial import OPPONENTS
 from archbuilder.recipe.spec import Adversarial, Noise
 from archbuilder.training.activations import ends_in
 from archbuilder.training.batches import Table, plain_batches, training_batches
@@ -25,7 +26,6 @@ from archbuilder.training.samples import SampleWriter
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.tables import make_tables
 
-_NETWORKS = ("generator", "discriminator")
 _SAMPLES = 2**31 - 1
 """A step that no run reaches: the noise of the samples is like that of no batch."""
 
@@ -39,13 +39,13 @@ def train_adversarial(session: Session) -> Outcome:
         RunError: if the examples do not fit the discriminator, or the training fails.
     """
     spec = session.objective(Adversarial)
-    if set(session.graphs) != set(_NETWORKS):
+    if set(session.graphs) != set(OPPONENTS):
         raise UsageError(
             "the objective 'adversarial' trains the networks 'generator' and 'discriminator', and"
             f" this blueprint has: {', '.join(session.graphs)}"
         )
     with session.placement.scope():
-        generator, discriminator = (build(session.graphs[n], session.limits) for n in _NETWORKS)
+        generator, discriminator = (build(session.graphs[n], session.limits) for n in OPPONENTS)
         _check(generator, discriminator)
         sigmoid = _ends_in(session, "discriminator", discriminator, "sigmoid")
         if sigmoid and spec.loss != "non_saturating":
@@ -53,7 +53,7 @@ def train_adversarial(session: Session) -> Outcome:
                 f"with the loss '{spec.loss}' the discriminator gives a score: leave its sigmoid"
                 " out"
             )
-        optimizers = [build_object("optimizer", spec.optimizer[name]) for name in _NETWORKS]
+        optimizers = [build_object("optimizer", spec.optimizer[name]) for name in OPPONENTS]
         learner = Opponents(
             generator, discriminator, spec, optimizers, session.pace, logits=not sigmoid
         )

@@ -1,0 +1,54 @@
+"""What a recipe asks of the networks that it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archbuilder.cli import main
+
+NETWORKS = """\
+archbuilder: 1
+name: gan
+networks:
+  generator: {inputs: {noise: [4]}, layers: [{Dense: 9}]}
+  discriminator: {inputs: {image: [9]}, layers: [{Dense: 1}]}
+data: digits
+training: {objective: {adversarial: {loss: wasserstein}}}
+"""
+ONE = """\
+archbuilder: 1
+name: net
+inputs: {noise: [4]}
+layers: [{Dense: 9}]
+training:
+  objective: adversarial
+"""
+
+
+def test_a_generator_and_a_discriminator(tmp_path: Path):
+    """Networks of these names are what it trains."""
+    path = tmp_path / "gan.yaml"
+    path.write_text(NETWORKS)
+    assert main(["validate", str(path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "has"),
+    [
+        (ONE, "6:14", "net"),
+        (NETWORKS.replace("  discriminator:", "  critic:"), "7:23", "generator, critic"),
+    ],
+)
+def test_other_networks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, place: str, has: str
+):
+    """They are told before anything is trained, where the objective stands."""
+    path = tmp_path / "net.yaml"
+    path.write_text(text)
+    assert main(["validate", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "trains the networks 'generator' and 'discriminator'" in said
+    assert f"this blueprint has: {has}" in said
+    assert f"{path}:{place}" in said
