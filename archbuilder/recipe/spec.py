@@ -250,6 +250,33 @@ Language: TypeAlias = CausalLanguageModel | MaskedLanguageModel | SequenceToSequ
 Objective: TypeAlias = Supervised | Ridge | Adversarial | Contrastive | Language
 
 
+Precision: TypeAlias = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Gradients are made smaller where they are larger than this, in one of three ways.
+
+    By the `norm` of each weight's gradient, by the `global_norm` of all gradients together, or
+    number by number to a `value`.
+    """
+
+    norm: float | None = None
+    global_norm: float | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MovingAverage:
+    """Weights are averaged over the steps, each step counting `momentum` times the one behind it.
+
+    The average takes the place of the weights at the end, and `every` so many steps.
+    """
+
+    momentum: float = 0.999
+    every: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingSpec:
     """How a network is trained."""
@@ -270,6 +297,12 @@ class TrainingSpec:
     """Whether steps are compiled by XLA."""
     steps_per_execution: int | Auto = "auto"
     """The steps that are taken between two looks at the run."""
+    precision: Precision = "auto"
+    """What layers compute in; weights are float32."""
+    accumulate: int = 1
+    """The parts of a batch that are gone through one behind the other."""
+    clip: Clip | None = None
+    ema: MovingAverage | None = None
 
 
 @dataclass(frozen=True, slots=True)

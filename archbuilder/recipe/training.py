@@ -13,6 +13,7 @@ from archbuilder.arguments import check_object, check_value
 from archbuilder.decode.form import Form
 from archbuilder.errors import Diagnostics, nearest
 from archbuilder.limits import Limits
+from archbuilder.recipe.numerics import read_average, read_clip
 from archbuilder.recipe.objectives import (
     FORMS,
     STEPWISE,
@@ -20,7 +21,7 @@ from archbuilder.recipe.objectives import (
     Written,
     class_name,
 )
-from archbuilder.recipe.spec import Auto, Distribution, TrainingSpec
+from archbuilder.recipe.spec import Auto, Distribution, Precision, TrainingSpec
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree
 from archbuilder.tree import Sequence as SequenceTree
 
@@ -35,6 +36,8 @@ _PLAIN: Final[dict[str, dict[str, Plain]]] = {
     "steps_per_execution": {
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": 10_000}, {"enum": ["auto"]}]
     },
+    "precision": {"enum": ["auto", "float32", "mixed_bfloat16", "mixed_float16"]},
+    "accumulate": {"type": "integer", "minimum": 1, "maximum": 1024},
 }
 _CHANGING: Final = (
     *("AugMix", "AutoContrast", "Equalization", "GaussianNoise", "RandAugment"),
@@ -92,6 +95,10 @@ def _training(reader: ObjectiveReader, mapping: Mapping) -> TrainingSpec:
         steps_per_execution=cast(
             int | Auto, numbers.get("steps_per_execution", defaults.steps_per_execution)
         ),
+        precision=cast(Precision, numbers.get("precision", defaults.precision)),
+        accumulate=cast(int, numbers.get("accumulate", defaults.accumulate)),
+        clip=read_clip(reader, trees.get("clip")),
+        ema=read_average(reader, trees.get("ema")),
     )
 
 

@@ -21,6 +21,7 @@ from archbuilder.training.session import Session
 from archbuilder.training.state import optimizers, restore
 from archbuilder.training.watching import (
     HELD_OUT,
+    Averaged,
     Callbacks,
     EpochWriter,
     Executions,
@@ -57,6 +58,8 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
         StoppedError: if the run was told to stop; its checkpoint is kept.
         RunError: if training fails.
     """
+    with session.placement.scope():
+        task.learner.follow()
     start = _resume(task, session)
     writer = EpochWriter(session.run, session.spec.epochs, session.report, start.rows)
     keeper = Keeper(session.checkpoints, writer, session.report, session.spec.checkpoint_seconds)
@@ -66,6 +69,8 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
             keeper.begin(position, start, finite)
             watching = [finite, writer, *task.callbacks, keeper]
             _run(task, session.placement, position, until, steps, watching)
+    if task.learner.averages:
+        task.learner.exchange()
     return tuple(writer.rows)
 
 
@@ -90,7 +95,8 @@ def _resume(task: Task, session: Session) -> Checkpoint:
         learner.evaluate(first, steps=1, verbose=0)
     with session.placement.scope():
         for optimizer, variables in optimizers(learner):
-            optimizer.build(variables)
+            if not optimizer.built:
+                optimizer.build(variables)
         restore(learner, checkpoint.arrays)
     batches = f" and {position.batch:,} batches" if position.batch else ""
     session.report(f"goes on after {position.epoch:,} epochs{batches}")
@@ -125,7 +131,7 @@ def _run(
         validation = placement.share(task.validation.repeat())
         held_out_steps = int(task.validation.cardinality())
     told = Callbacks(
-        [Executions(held_out_steps), *callbacks],
+        [Executions(held_out_steps), Averaged(), *callbacks],
         add_history=True,
         model=task.learner,
         epochs=until,
@@ -157,4 +163,7 @@ def _reason(error: Exception) -> str:
     """The line of Keras's message that tells most, safe to print."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not _STACK.match(line)]
+    if lines and lines[0].startswith("in user code:"):
+        # Between the places stand lines of code, and what went wrong is the end.
+        telling = telling[-1:]
     return shown(next(iter(telling), type(error).__name__), 300)

@@ -9,12 +9,15 @@ reduced already. What mends both is here alone, and was tested with the versions
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 import keras
 import tensorflow as tf
 
 from archbuilder.errors import RunError
+from archbuilder.training.pace import PLAIN, Pace
+from archbuilder.training.state import optimizers
 
 TESTED: Final = ((3, 14), (3, 16))
 """The first version of Keras with which several workers were tested, and the first without."""
@@ -30,34 +33,122 @@ class Learner(keras.Model):
     Made and compiled within the scope of its strategy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace = PLAIN) -> None:
         super().__init__()
         self.even = False
         """Whether every batch gives all replicas the same number of examples."""
         self.steps_now = 1
         """How many steps the next call of the train or test function takes."""
         self.losses_seen = LossGuard()
+        self.pace = pace
+        self.averages: list[keras.Variable] = []
 
-    def compute_loss(
-        self,
-        x: object = None,
-        y: object = None,
-        y_pred: object = None,
-        sample_weight: object = None,
-        training: bool = True,  # noqa: FBT001, FBT002 - the interface of Keras
-    ) -> tf.Tensor:
-        """The loss of a replica's part of a batch."""
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        return self.weighed(loss, tf.shape(tf.nest.flatten(x)[0])[0]) if training else loss
+    def descend(
+        self, batch: _Batch, loss_of: Callable[[_Batch], tf.Tensor], number: int = 0
+    ) -> None:
+        """Let an optimizer, of several that of a number, take a step down the loss of a batch.
 
-    def weighed(self, loss: tf.Tensor, examples: tf.Tensor) -> tf.Tensor:
-        """A replica's mean loss, whose gradients count as much as its share of the examples."""
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if replicas == 1 or self.even:
-            return loss
-        count = tf.cast(examples, tf.float32)
-        total = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, count)
-        return _with_gradients_times(loss, count * replicas / total)
+        `loss_of` gives the mean loss of examples, divided by the number of replicas. It is called
+        once, or once for each part of the batch where gradients are accumulated.
+        """
+        optimizer, variables = optimizers(self)[number]
+        gradients: list[tf.Tensor | None] = []
+        for examples, share in self._parts(batch):
+            # The parts of a batch come one behind the other, or they would all be in memory.
+            with tf.control_dependencies([each for each in gradients if each is not None]):
+                part = _each(tf.identity, examples) if gradients else examples
+            with tf.GradientTape() as tape:
+                loss = loss_of(part)
+                loss = loss if share is None else loss * tf.cast(share, loss.dtype)
+                loss = optimizer.scale_loss(loss)
+            found = [
+                # Keras's optimizers square the rows of a table one by one that are given twice.
+                None if each is None else tf.convert_to_tensor(each)
+                for each in tape.gradient(loss, [each.value for each in variables])
+            ]
+            gradients = _added(gradients, found) if gradients else found
+        optimizer.apply(self._whole(gradients, optimizer), variables)
+
+    def _parts(self, batch: _Batch) -> Iterator[tuple[_Batch, tf.Tensor | None]]:
+        """The parts of a replica's batch, and how much the mean loss of each of them counts.
+
+        Where a batch has fewer examples than parts, all parts are the whole of it.
+        """
+        replicas, parts = self.distribute_strategy.num_replicas_in_sync, self.pace.accumulate
+        own = tf.shape(tf.nest.flatten(batch)[0])[0]
+        share: tf.Tensor | None = None
+        if replicas > 1 and not self.even:
+            count = tf.cast(own, tf.float32)
+            context = tf.distribute.get_replica_context()
+            share = count * replicas / context.all_reduce(tf.distribute.ReduceOp.SUM, count)
+        if parts == 1:
+            yield batch, share
+            return
+        for number in range(parts):
+            begin, end = own * number // parts, own * (number + 1) // parts
+            begin, end = tf.where(own < parts, 0, begin), tf.where(own < parts, own, end)
+            counts = tf.where(own < parts, 1 / parts, tf.cast((end - begin) / own, tf.float32))
+            part = _each(partial(_rows, begin, end), batch)
+            yield part, counts if share is None else counts * share
+
+    def _whole(
+        self, gradients: list[tf.Tensor | None], optimizer: keras.optimizers.Optimizer
+    ) -> list[tf.Tensor | None]:
+        """The gradients of the batch of all replicas.
+
+        Keras's optimizers add them up only behind clipping, and behind the look whether they are
+        finite. Ours are told that it is done.
+        """
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return gradients
+        adding = getattr(optimizer, "inner_optimizer", optimizer)
+        adding._all_reduce_sum_gradients = list  # noqa: SLF001 - Keras has no other way
+        context = tf.distribute.get_replica_context()
+        whole = iter(
+            context.all_reduce(
+                tf.distribute.ReduceOp.SUM, [each for each in gradients if each is not None]
+            )
+        )
+        return [None if each is None else next(whole) for each in gradients]
+
+    def follow(self) -> None:
+        """Begin averages of the weights, if the recipe wants them. Before training and resuming."""
+        if self.pace.average is None:
+            return
+        self.averages = [
+            self.add_weight(
+                shape=each.shape, initializer="zeros", trainable=False, name=f"average_{number}"
+            )
+            for number, each in enumerate(self._averaged())
+        ]
+        for average, variable in zip(self.averages, self._averaged(), strict=True):
+            average.assign(variable)
+
+    def exchange(self, values: list[tf.Tensor] | None = None) -> list[tf.Tensor]:
+        """Give the weights their averages, or some values; what they had is given back."""
+        values = [each.value for each in self.averages] if values is None else values
+        before = [tf.identity(tf.convert_to_tensor(each.value)) for each in self._averaged()]
+        with self.distribute_strategy.scope():
+            for variable, value in zip(self._averaged(), values, strict=True):
+                variable.assign(tf.convert_to_tensor(value))
+        return before
+
+    def _averaged(self) -> list[keras.Variable]:
+        return [variable for _, variables in optimizers(self) for variable in variables]
+
+    def _average(self) -> None:
+        """Let the averages follow a step."""
+        rule = self.pace.average
+        if rule is None:
+            return
+        steps = optimizers(self)[0][0].iterations
+        # The first step is worth more than the weights that chance gave.
+        momentum = tf.where(tf.equal(steps, 1), 0.0, rule.momentum)
+        due = rule.every is not None and tf.equal(steps % rule.every, 0)
+        for average, variable in zip(self.averages, self._averaged(), strict=True):
+            average.assign(momentum * average + (1 - momentum) * variable)
+            if rule.every is not None:
+                variable.assign(tf.where(due, average, variable))
 
     def make_train_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
         """Make what `fit` calls for the steps of an execution, `steps_now` of them."""
@@ -75,6 +166,7 @@ class Learner(keras.Model):
 
     def _trained(self, given: Numbers) -> Numbers:
         found = self.settle(given)
+        self._average()
         self.losses_seen.note(found)
         return found
 
@@ -146,10 +238,25 @@ class LossGuard:
 class NetworkLearner(Learner):
     """Trains one network as Keras does; what is saved of it has nothing of ours in it."""
 
-    def __init__(self, network: keras.Model) -> None:
-        super().__init__()
+    def __init__(self, network: keras.Model, pace: Pace = PLAIN) -> None:
+        super().__init__(pace)
         self.network = network
         self.built = True
+
+    def train_step(self, data: object) -> Numbers:
+        """What Keras does at a step, with gradients of our own."""
+        self.descend(keras.utils.unpack_x_y_sample_weight(data), self._loss_of)
+        return self.get_metrics_result()
+
+    def _loss_of(self, data: tuple[Any, Any, Any]) -> tf.Tensor:
+        x, y, weights = data
+        made = self(x, training=True)
+        loss = self.compute_loss(x, y, made, weights, training=True)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        count = tf.shape(tf.nest.flatten(x)[0])[0]
+        self._loss_tracker.update_state(loss * replicas, sample_weight=count)
+        self.compute_metrics(x, y, made, sample_weight=weights)
+        return loss
 
     def call(self, inputs: object, training: bool | None = None) -> object:  # noqa: FBT001
         """What the network makes of its inputs."""
@@ -176,12 +283,21 @@ def check_version() -> None:
         )
 
 
-@tf.custom_gradient
-def _with_gradients_times(loss: tf.Tensor, factor: tf.Tensor) -> tuple[tf.Tensor, object]:
-    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        return upstream * tf.cast(factor, upstream.dtype), None
+def _each(change: Callable[[tf.Tensor], tf.Tensor], batch: _Batch) -> _Batch:
+    """A batch with each of its tensors changed; weights that are not there stay so."""
+    found: _Batch = tf.nest.map_structure(
+        lambda each: None if each is None else change(each), batch
+    )
+    return found
 
-    return tf.identity(loss), gradients
+
+def _rows(begin: tf.Tensor, end: tf.Tensor, each: tf.Tensor) -> tf.Tensor:
+    return each[begin:end]
+
+
+def _added(sums: list[tf.Tensor | None], more: list[tf.Tensor | None]) -> list[tf.Tensor | None]:
+    """Gradients with those of another part of the batch."""
+    return [None if one is None else one + other for one, other in zip(sums, more, strict=True)]
 
 
 def _local(strategy: tf.distribute.Strategy, batch: _Batch) -> _Batch:

@@ -8,6 +8,8 @@ from typing import TypeAlias, TypeVar
 
 import keras
 
+from archbuilder.backend import build
+from archbuilder.backend.precision import computing_in, widen_outputs
 from archbuilder.errors import InternalError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
@@ -15,9 +17,11 @@ from archbuilder.recipe.spec import TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import Examples
+from archbuilder.training.optimizing import make_optimizer
 from archbuilder.training.pace import Pace
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.watching import Report
+from archbuilder.tree import Tree
 
 _Objective = TypeVar("_Objective")
 
@@ -36,6 +40,26 @@ class Session:
     run: RunFolder
     checkpoints: Checkpoints
     report: Report
+
+    def build(self, graph: Graph) -> keras.Model:
+        """The network of a graph, which computes in the precision of the run.
+
+        Raises:
+            BlueprintError: if it does not fit the machine.
+        """
+        with computing_in(self.pace.policy):
+            model = build(graph, self.limits)
+        widen_outputs(graph, model)
+        return model
+
+    def optimizer(self, tree: Tree) -> keras.optimizers.Optimizer:
+        """The optimizer that a recipe names, with what the run adds to it.
+
+        Raises:
+            BlueprintError: if Keras refuses it.
+            UsageError: if it is to do itself what the run does.
+        """
+        return make_optimizer(tree, self.pace)
 
     def objective(self, kind: type[_Objective]) -> _Objective:
         """The objective of the recipe, which is of this kind.

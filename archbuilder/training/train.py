@@ -116,7 +116,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         begun = time.monotonic()
         try:
             examples, validation = _examples(data, run, origin, placement.peers)
-            pace = choose_pace(training, placement, graphs.values())
+            pace = choose_pace(training, placement.replicas, graphs.values())
             if not isinstance(training.objective, Ridge):
                 report(f"speed: {pace.remark}")
             keras.utils.set_random_seed(training.seed)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import keras
+import tensorflow as tf
 
 from archbuilder.errors import RunError
 from archbuilder.training.checkpoints import Position
@@ -136,6 +137,24 @@ class Executions(keras.callbacks.Callback):
 
     def _tell(self, left: int) -> None:
         self.model.steps_now = min(self.model.steps_per_execution, left)
+
+
+class Averaged(keras.callbacks.Callback):
+    """Judges the averages of the weights in place of the weights, where a run has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._weights: list[tf.Tensor] = []
+
+    def on_test_begin(self, _logs: Mapping[str, float] | None = None) -> None:
+        """Take the averages."""
+        if self.model.averages:
+            self._weights = self.model.exchange()
+
+    def on_test_end(self, _logs: Mapping[str, float] | None = None) -> None:
+        """Give the weights back."""
+        if self.model.averages:
+            self.model.exchange(self._weights)
 
 
 class Callbacks(keras.callbacks.CallbackList):

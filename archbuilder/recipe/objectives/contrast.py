@@ -51,5 +51,8 @@ def _check_augmented(reader: ObjectiveReader, written: Written, name: str) -> No
         )
 
 
-SIMCLR: Final = ObjectiveForm(SimCLR, _KEYS, _read_simclr)
+# All images of a batch are compared with each other, which the parts of one cannot be.
+SIMCLR: Final = ObjectiveForm(
+    SimCLR, tuple(key for key in _KEYS if key != "accumulate"), _read_simclr
+)
 MOCO: Final = ObjectiveForm(MoCo, _KEYS, _read_moco)

@@ -9,7 +9,10 @@ from typing import Final
 from archbuilder.recipe.objectives.reader import ObjectiveReader, Written
 from archbuilder.recipe.spec import Objective
 
-STEPWISE: Final = ("epochs", "checkpoint_seconds", "xla", "steps_per_execution")
+STEPWISE: Final = (
+    *("epochs", "checkpoint_seconds", "xla", "steps_per_execution", "precision", "accumulate"),
+    *("clip", "ema"),
+)
 """What an objective that is trained step by step has."""
 
 

@@ -12,8 +12,6 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from archbuilder.backend import build
-from archbuilder.backend.objects import build_object
 from archbuilder.errors import UsageError
 from archbuilder.recipe.objectives.adversarial import OPPONENTS
 from archbuilder.recipe.spec import Adversarial, Noise
@@ -45,7 +43,7 @@ def train_adversarial(session: Session) -> Outcome:
             f" this blueprint has: {', '.join(session.graphs)}"
         )
     with session.placement.scope():
-        generator, discriminator = (build(session.graphs[n], session.limits) for n in OPPONENTS)
+        generator, discriminator = (session.build(session.graphs[n]) for n in OPPONENTS)
         _check(generator, discriminator)
         sigmoid = _ends_in(session, "discriminator", discriminator, "sigmoid")
         if sigmoid and spec.loss != "non_saturating":
@@ -53,7 +51,7 @@ def train_adversarial(session: Session) -> Outcome:
                 f"with the loss '{spec.loss}' the discriminator gives a score: leave its sigmoid"
                 " out"
             )
-        optimizers = [build_object("optimizer", spec.optimizer[name]) for name in OPPONENTS]
+        optimizers = [session.optimizer(spec.optimizer[name]) for name in OPPONENTS]
         learner = Opponents(
             generator, discriminator, spec, optimizers, session.pace, logits=not sigmoid
         )

@@ -27,7 +27,7 @@ class Contrast(Learner):
     def __init__(
         self, network: keras.Model, optimizer: keras.optimizers.Optimizer, pace: Pace = PLAIN
     ) -> None:
-        super().__init__()
+        super().__init__(pace)
         self.network = network
         self._losses = keras.metrics.Mean(name="loss")
         self._found = keras.metrics.Mean(name="accuracy")
@@ -47,14 +47,17 @@ class Contrast(Learner):
 
     def train_step(self, data: Views) -> dict[str, tf.Tensor]:
         """One step."""
-        ((optimizer, variables),) = self.optimizers
-        with tf.GradientTape() as tape:
-            logits, right = self.compared(data, training=True)
-            losses = _crossentropy(logits, right)
-            mean = tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
-            loss = self.weighed(mean, tf.shape(losses)[0])
-        optimizer.apply(tape.gradient(loss, [each.value for each in variables]), variables)
-        return self._counted(losses, logits, right)
+        self.descend(data, self._loss_of)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def _loss_of(self, views: Views) -> tf.Tensor:
+        return self._mean(*self.compared(views, training=True))
+
+    def _mean(self, logits: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+        """The mean loss for `descend`, which is counted too."""
+        losses = _crossentropy(logits, right)
+        self._counted(losses, logits, right)
+        return tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
 
     def test_step(self, data: Views) -> dict[str, tf.Tensor]:
         """The same numbers, without training."""
@@ -132,17 +135,30 @@ class MoCoLearner(Contrast):
 
     def compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits `(examples, 1 + queue)`."""
+        logits, right, _ = self._compared(views, training=training)
+        return logits, right
+
+    def _compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The same, and the keys."""
         queries = _unit(self.network(views["first"], training=training))
         keys = tf.stop_gradient(self._keys(views["second"], training=training))
         partners = tf.reduce_sum(queries * keys, axis=1, keepdims=True)
         others = tf.matmul(queries, tf.convert_to_tensor(self.queue), transpose_b=True)
         logits = tf.concat([partners, others], axis=1) / self._spec.temperature
-        self._newest = _of_all(keys)
-        return logits, tf.zeros([tf.shape(queries)[0]], tf.int32)
+        return logits, tf.zeros([tf.shape(queries)[0]], tf.int32), keys
 
     def train_step(self, data: Views) -> dict[str, tf.Tensor]:
         """One step; gives its keys beside the numbers."""
-        return {**super().train_step(data), _KEYS: self._newest}
+        newest: list[tf.Tensor] = []
+
+        def loss_of(views: Views) -> tf.Tensor:
+            logits, right, keys = self._compared(views, training=True)
+            newest.append(keys)
+            return self._mean(logits, right)
+
+        self.descend(data, loss_of)
+        numbers = {metric.name: metric.result() for metric in self.metrics}
+        return {**numbers, _KEYS: _of_all(tf.concat(newest, axis=0))}
 
     def settle(self, given: Numbers) -> Numbers:
         """Let the queue and the encoder of keys follow a step."""

@@ -11,8 +11,6 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from archbuilder.backend import build
-from archbuilder.backend.objects import build_object
 from archbuilder.errors import UsageError
 from archbuilder.graph import Graph
 from archbuilder.recipe.spec import MoCo, SimCLR
@@ -40,7 +38,7 @@ def train_simclr(session: Session) -> Outcome:
     spec = session.objective(SimCLR)
 
     def learner(_graph: Graph, network: keras.Model) -> Contrast:
-        optimizer = build_object("optimizer", spec.optimizer)
+        optimizer = session.optimizer(spec.optimizer)
         return SimCLRLearner(network, optimizer, spec, session.pace)
 
     return _train(session, "simclr", learner)
@@ -63,8 +61,8 @@ def train_moco(session: Session) -> Outcome:
         )
 
     def learner(graph: Graph, network: keras.Model) -> Contrast:
-        keys = _compared(graph, build(graph, session.limits))
-        optimizer = build_object("optimizer", spec.optimizer)
+        keys = _compared(graph, session.build(graph))
+        optimizer = session.optimizer(spec.optimizer)
         return MoCoLearner(network, keys, optimizer, spec, session.spec.seed, session.pace)
 
     return _train(session, "moco", learner)
@@ -76,7 +74,7 @@ def _train(
     name, graph = only_network(session, objective)
     _check(graph, objective)
     with session.placement.scope():
-        model = build(graph, session.limits)
+        model = session.build(graph)
         learner = make(graph, _compared(graph, model))
     tables = make_tables(session, graph, model)
     for remark in tables.remarks:

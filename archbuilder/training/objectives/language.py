@@ -11,8 +11,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from archbuilder.backend import build
-from archbuilder.backend.objects import build_object
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.training.activations import ends_in
@@ -23,7 +21,6 @@ from archbuilder.training.columns import Column
 from archbuilder.training.examples import Examples
 from archbuilder.training.fit import Task, fit, held_out
 from archbuilder.training.learner import NetworkLearner
-from archbuilder.training.pace import Pace
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.tables import Tables, halves, only_network
 from archbuilder.training.text.vocabulary import Vocabulary
@@ -120,9 +117,9 @@ def train_language(
     """
     name, graph = only_network(session, objective)
     with session.placement.scope():
-        model = build(graph, session.limits)
+        model = session.build(graph)
         task = task_of(graph, model)
-        learner = _learner(model, graph, task, session.pace)
+        learner = _learner(model, graph, task, session)
     tables = halves(session, lambda examples: _table(examples, task))
     for remark in tables.remarks:
         session.report(remark)
@@ -132,22 +129,24 @@ def train_language(
     return Outcome({name: model}, history, held_out(history))
 
 
-def _learner(model: keras.Model, graph: Graph, task: LanguageTask, pace: Pace) -> NetworkLearner:
+def _learner(
+    model: keras.Model, graph: Graph, task: LanguageTask, session: Session
+) -> NetworkLearner:
     """The network with its inputs and outputs by name."""
     # Keras lists inputs in the order of their names.
     given = model.input
     inputs = given if isinstance(given, dict) else {graph.inputs[0].name: given}
     named = isinstance(model.output, dict)
     outputs = model.output if named else {graph.outputs[0][0]: model.output}
-    learner = NetworkLearner(keras.Model(inputs, outputs))
+    learner = NetworkLearner(keras.Model(inputs, outputs), session.pace)
     learner.compile(
-        optimizer=build_object("optimizer", task.optimizer),
+        optimizer=session.optimizer(task.optimizer),
         loss=dict(task.losses),
         weighted_metrics={
             output: [keras.metrics.SparseCategoricalAccuracy("accuracy")] for output in task.losses
         },
-        jit_compile=pace.xla,
-        steps_per_execution=pace.steps,
+        jit_compile=session.pace.xla,
+        steps_per_execution=session.pace.steps,
     )
     return learner
 

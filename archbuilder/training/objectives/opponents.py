@@ -34,7 +34,7 @@ class Opponents(Learner):
         *,
         logits: bool,
     ) -> None:
-        super().__init__()
+        super().__init__(pace)
         self.generator = generator
         self.discriminator = discriminator
         self.noise = tuple(generator.input.shape[1:])
@@ -81,38 +81,32 @@ class Opponents(Learner):
         return [(f"{name}_loss", metric) for name, metric in self._losses_of.items()]
 
     def _train_discriminator(self, real: tf.Tensor, noise: tf.Tensor, mix: tf.Tensor) -> None:
-        made = self.generator(noise, training=True)
-        with tf.GradientTape() as tape:
+        def loss_of(part: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            real, noise, mix = part
+            made = tf.stop_gradient(self.generator(noise, training=True))
             losses = self._wrong(
                 self.discriminator(real, training=True), self.discriminator(made, training=True)
             )
             if self._spec.loss == "wasserstein" and self._spec.gradient_penalty:
                 losses += self._spec.gradient_penalty * self._penalty(real, made, mix)
-            loss = self._mean(losses)
-        self._apply("discriminator", tape, loss, losses)
+            return self._mean("discriminator", losses)
+
+        self.descend((real, noise, mix), loss_of, 1)
 
     def _train_generator(self, noise: tf.Tensor) -> None:
-        with tf.GradientTape() as tape:
+        def loss_of(noise: tf.Tensor) -> tf.Tensor:
             made = self.generator(noise, training=True)
-            losses = self._fooled(self.discriminator(made, training=True))
-            loss = self._mean(losses)
-        self._apply("generator", tape, loss, losses)
+            return self._mean("generator", self._fooled(self.discriminator(made, training=True)))
 
-    def _apply(
-        self, network: str, tape: tf.GradientTape, loss: tf.Tensor, losses: tf.Tensor
-    ) -> None:
-        optimizer, variables = self.optimizers[0 if network == "generator" else 1]
-        gradients = tape.gradient(loss, [each.value for each in variables])
-        optimizer.apply(gradients, variables)
-        self._count(network, losses)
+        self.descend(noise, loss_of)
 
     def _count(self, network: str, losses: tf.Tensor) -> None:
         self._losses_of[network].update_state(losses)
 
-    def _mean(self, losses: tf.Tensor) -> tf.Tensor:
-        """The mean over the batch of all replicas, whose gradients Keras adds."""
-        mean = tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
-        return self.weighed(mean, tf.shape(losses)[0])
+    def _mean(self, network: str, losses: tf.Tensor) -> tf.Tensor:
+        """The mean of the losses of examples, which are counted too."""
+        self._count(network, losses)
+        return tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
 
     def _wrong(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """The discriminator's loss of each example."""
@@ -125,6 +119,7 @@ class Opponents(Learner):
         return -_flat(fake) if self._spec.loss == "wasserstein" else self._distance(fake, 1)
 
     def _distance(self, scores: tf.Tensor, wanted: int) -> tf.Tensor:
+        scores = tf.cast(scores, tf.float32)
         targets = tf.fill(tf.shape(scores), tf.cast(wanted, scores.dtype))
         if self._spec.loss == "least_squares":
             return keras.losses.mean_squared_error(targets, scores) / 2
@@ -132,7 +127,7 @@ class Opponents(Learner):
 
     def _penalty(self, real: tf.Tensor, made: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
         share = tf.reshape(mix, [-1] + [1] * (real.shape.rank - 1))
-        mixed = share * real + (1 - share) * made
+        mixed = share * real + (1 - share) * tf.cast(made, real.dtype)
         with tf.GradientTape() as tape:
             tape.watch(mixed)
             scores = self.discriminator(mixed, training=True)
@@ -141,4 +136,5 @@ class Opponents(Learner):
 
 
 def _flat(scores: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(tf.reshape(scores, [tf.shape(scores)[0], -1]), axis=1)
+    rows = tf.reshape(tf.cast(scores, tf.float32), [tf.shape(scores)[0], -1])
+    return tf.reduce_mean(rows, axis=1)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from archbuilder.backend import build
 from archbuilder.backend.objects import build_object
 from archbuilder.graph import Graph
 from archbuilder.recipe.spec import Supervised, TrainingSpec
@@ -44,17 +43,17 @@ def train_network(
         RunError: if the examples do not fit the network, or the training fails.
     """
     with session.placement.scope():
-        model = build(graph, session.limits)
+        model = session.build(graph)
         objective = objective_of(model)
-        learner = NetworkLearner(model)
-        _compile(learner, model, objective, session.pace)
+        learner = NetworkLearner(model, session.pace)
+        _compile(learner, model, objective, session.optimizer(objective.optimizer), session.pace)
     tables = make_tables(session, graph, model, Wanted.of(objective))
     for remark in tables.remarks:
         session.report(remark)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)
     session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
     history = fit(_task(learner, tables, session.spec), session)
-    _compile(model, model, objective, PLAIN, learner.optimizer)
+    _compile(model, model, objective, learner.optimizer, PLAIN)
     return Outcome({name: model}, history, held_out(history))
 
 
@@ -83,8 +82,8 @@ def _compile(
     learner: keras.Model,
     model: keras.Model,
     spec: Supervised,
+    optimizer: keras.optimizers.Optimizer,
     pace: Pace,
-    optimizer: keras.optimizers.Optimizer | None = None,
 ) -> None:
     """Compile a model that gives what the network `model` does."""
     losses = {name: build_object("loss", tree) for name, tree in spec.loss.items()}
@@ -94,7 +93,7 @@ def _compile(
     }
     named = isinstance(model.output, dict)
     learner.compile(
-        optimizer=optimizer or build_object("optimizer", spec.optimizer),
+        optimizer=optimizer,
         loss=losses if named else next(iter(losses.values())),
         # Keras asks for a weight for every loss, or for none.
         loss_weights={name: spec.loss_weights.get(name, 1.0) for name in losses} if named else None,

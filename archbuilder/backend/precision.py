@@ -1,0 +1,42 @@
+"""Builds models that compute in fewer bits than their weights have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from archbuilder.graph import Graph
+
+
+@contextmanager
+def computing_in(policy: str) -> Iterator[None]:
+    """Layers that are made in this context have this policy, where they are given no other."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def widen_outputs(graph: Graph, model: keras.Model) -> None:
+    """Have a model compute the activations that it ends in with float32.
+
+    Eight bits of a probability near one are no basis for its logarithm. Layers that end in no
+    activation, such as logits, stay as they are: losses compute in float32 by themselves.
+    """
+    for _, ref in graph.outputs:
+        node = next((node for node in graph.nodes if node.name == ref.node), None)
+        if node is None or node.operation.startswith("ops."):
+            continue
+        layer = model.get_layer(node.shares or node.name)
+        linear = keras.activations.linear
+        ends = getattr(layer, "activation", linear) is not linear
+        if (ends or isinstance(layer, keras.layers.Softmax)) and _is_mixed(layer):
+            layer.dtype_policy = keras.DTypePolicy("float32")
+
+
+def _is_mixed(layer: keras.layers.Layer) -> bool:
+    return layer.compute_dtype != layer.variable_dtype
