@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import keras
 import tensorflow as tf
 
 from archbuilder.errors import RunError, shown
+from archbuilder.training.bad_batch import FILE, keep_bad_batch
 from archbuilder.training.checkpoints import Checkpoint, Position
 from archbuilder.training.columns import reading
 from archbuilder.training.distribution import Placement
@@ -65,7 +67,7 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
     keeper = Keeper(session.checkpoints, writer, session.report, session.spec.checkpoint_seconds)
     with keeper.watching():
         for position, until, steps in _legs(start.position, task.steps, session.spec.epochs):
-            finite = FiniteLoss(position, task.steps)
+            finite = FiniteLoss(position, task.steps, partial(_keep_batch, task, session))
             keeper.begin(position, start, finite)
             watching = [finite, writer, *task.callbacks, keeper]
             _run(task, session.placement, position, until, steps, watching)
@@ -101,6 +103,13 @@ def _resume(task: Task, session: Session) -> Checkpoint:
     batches = f" and {position.batch:,} batches" if position.batch else ""
     session.report(f"goes on after {position.epoch:,} epochs{batches}")
     return checkpoint
+
+
+def _keep_batch(task: Task, session: Session, position: Position) -> str:
+    """Keep the batch behind a position in the run's folder; tells it."""
+    for batch in task.batches(position).take(1):
+        keep_bad_batch(session.run, batch)
+    return f"the batch is kept as {FILE}, and the newest checkpoint is from before"
 
 
 def _legs(start: Position, steps: int, epochs: int) -> list[tuple[Position, int, int]]:

@@ -73,12 +73,15 @@ class EpochWriter(keras.callbacks.Callback):
 class FiniteLoss(keras.callbacks.Callback):
     """Stops a run whose loss is no number any more, before its weights are taken for a result.
 
+    `keep` keeps the batch behind a position, and gives a remark about it.
+
     A look at the loss waits for the device, so that it is had now and then: the learner remembers
     which step it was.
     """
 
-    def __init__(self, position: Position, steps: int) -> None:
+    def __init__(self, position: Position, steps: int, keep: Callable[[Position], str]) -> None:
         super().__init__()
+        self._keep = keep
         self._first = position.epoch * steps + position.batch
         self._steps = steps
         self._skipped = position.batch
@@ -116,7 +119,8 @@ class FiniteLoss(keras.callbacks.Callback):
             epoch, batch = divmod(step - 1, self._steps)
             raise RunError(
                 f"the loss became {loss} at step {step} (epoch {epoch + 1}, batch"
-                f" {batch + 1}); a lower learning rate, or inputs of smaller numbers, may help"
+                f" {batch + 1}); a lower learning rate, or inputs of smaller numbers, may help;"
+                f" {self._keep(Position(epoch, batch))}"
             )
 
 
