@@ -21,6 +21,8 @@ class Run:
     recorded: Recorded
     text: str
     """The blueprint with everything resolved."""
+    file: Path | None = None
+    """The blueprint as a person wrote it."""
 
 
 def read_run(folder: Path, wanted: Wanted) -> Run:

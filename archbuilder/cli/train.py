@@ -148,7 +148,9 @@ def train_command(  # noqa: PLR0913 - an option each
         begun.recorded.data,
         training,
         run,
-        origin=Origin(begun.text, ("archbuilder", *console.arguments), begun.recorded.allow),
+        origin=Origin(
+            begun.text, ("archbuilder", *console.arguments), begun.recorded.allow, begun.file
+        ),
         limits=wanted.limits,
         report=lambda line: console.say(for_terminal(line)) if run.writes else None,
         placement=placement,
@@ -177,7 +179,9 @@ def _new(
     spec = _recipe(loaded, graphs, wanted, recipe)
     text = loaded.expand(variant=variant, **wanted.params)
     examples, training = _examples(spec, data), _training(spec, changes)
-    return Run(loaded.name, graphs, Recorded(examples, training, wanted.allow), text)
+    return Run(
+        loaded.name, graphs, Recorded(examples, training, wanted.allow), text, loaded.files[0]
+    )
 
 
 def _begun(

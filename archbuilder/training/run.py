@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ Row = Mapping[str, float]
 """The numbers of one epoch by name."""
 
 _LOCK: Final = ".lock"
+_HISTORY: Final = "history.jsonl"
 _OUTSIDE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -41,6 +43,8 @@ class RunFolder:
     path: Path
     writes: bool = True
     """Whether this process writes in it; of several workers the chief alone does."""
+    fresh: bool = False
+    """Whether this run made it."""
 
     @classmethod
     def numbered(cls, parent: Path, name: str) -> RunFolder:
@@ -62,7 +66,7 @@ class RunFolder:
                 raise RunError(f"{shown(str(parent), 200)} is not a folder") from None
             except OSError as error:
                 raise _cannot("make the folder", path, error) from error
-            return cls(path)
+            return cls(path, fresh=True)
         raise RunError(f"there is no free name below {shown(str(parent), 200)}")
 
     @classmethod
@@ -84,7 +88,7 @@ class RunFolder:
             raise UsageError(
                 f"the folder {shown(str(path), 200)} is not empty; give a new one for a run"
             )
-        return cls(path)
+        return cls(path, fresh=True)
 
     @classmethod
     def again(cls, path: Path) -> RunFolder:
@@ -115,6 +119,23 @@ class RunFolder:
                 yield
         except BlockingIOError:
             raise UsageError(f"another run is in {shown(str(self.path), 200)}") from None
+
+    def discard(self) -> None:
+        """Remove the folder of a run that came to nothing, if this run made it."""
+        begun = (self.path / _HISTORY).exists()
+        if self.fresh and self.writes and not begun:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def before(self) -> dict[str, Plain]:
+        """What was recorded of the run before it goes on; nothing where it begins."""
+        path = self.path / RECORD
+        if self.fresh or not path.is_file():
+            return {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def model_file(self, network: str) -> Path:
         """Where the model of a network is saved."""
@@ -199,7 +220,7 @@ def _histories(rows: Sequence[Row], *, head: bool) -> dict[str, str]:
         for row in rows
     ]
     lines = "".join(json.dumps(row) + "\n" for row in plain)
-    return {"history.jsonl": lines, "history.csv": table.getvalue()}
+    return {_HISTORY: lines, "history.csv": table.getvalue()}
 
 
 def _cannot(what: str, path: Path, error: OSError) -> RunError:

@@ -29,6 +29,7 @@ from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
 from archbuilder.training.pace import choose_pace
 from archbuilder.training.peers import Peers
+from archbuilder.training.repository import repository_state
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.sources import load_source
@@ -64,6 +65,8 @@ class Origin:
     """The command line."""
     allow: Sequence[Path] = ()
     """Folders that its data files may lie in, beside its own."""
+    file: Path | None = None
+    """The blueprint as a person wrote it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +112,8 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     placement = placement or place(training.distribute, training.batch_size)
     with placement.peers.together(), run.locked():
         report(f"devices: {placement.remark}")
-        record = {**_record(data, training, origin), "devices": placement.remark}
+        begun_as = run.before()
+        record = {**_record(data, training, origin, begun_as), "devices": placement.remark}
         if origin.blueprint:
             run.write_text(BLUEPRINT, origin.blueprint)
         run.write_json(RECORD, record)
@@ -141,6 +145,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         except ArchbuilderError as error:
             status = "stopped" if isinstance(error, StoppedError) else "failed"
             run.write_json(RECORD, {**record, "status": status, "reason": str(error)})
+            run.discard()
             raise
         except KeyboardInterrupt:
             run.write_json(RECORD, {**record, "status": "interrupted"})
@@ -183,12 +188,23 @@ def _tell(outcome: Outcome, files: Mapping[str, Path], report: Report) -> None:
         report(f"saved: {path}")
 
 
-def _record(data: DataSpec, training: TrainingSpec, origin: Origin) -> dict[str, Plain]:
-    """What `run.json` says from the start."""
-    return {
-        "status": "running",
+def _record(
+    data: DataSpec, training: TrainingSpec, origin: Origin, before: Mapping[str, Plain]
+) -> dict[str, Plain]:
+    """What `run.json` says from the start. A run that goes on keeps what it said of its start."""
+    now: dict[str, Plain] = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(origin.command),
+    }
+    begun = {key: before.get(key, value) for key, value in now.items()}
+    earlier = before.get("resumed")
+    resumed = [*(earlier if isinstance(earlier, list) else ()), now] if before else []
+    git = before.get("git") if before else repository_state(origin.file) if origin.file else None
+    return {
+        "status": "running",
+        **begun,
+        "resumed": resumed,
+        "git": git,
         "seed": training.seed,
         "recipe": encode_recipe(data, training, origin.allow),
         "versions": {
