@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ def keep_bad_batch(run: RunFolder, batch: object) -> None:
         RunError: if it cannot be written.
     """
     content = io.BytesIO()
-    np.savez_compressed(content, **dict(_named(batch)))
+    arrays: dict[str, Any] = dict(_named(batch))
+    np.savez_compressed(content, **arrays)
     run.write_bytes(FILE, content.getvalue())
 
 
