@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "show",
     "compile",
     "train",
+    "evaluate",
     "generate",
     "expand",
     "list",

@@ -1,15 +1,21 @@
-"""What commands read of the folder of a run before they import TensorFlow."""
+"""What commands read of a run, or of a model, before they import TensorFlow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from archbuilder.cli.options import Wanted
+from archbuilder.cli.recipes import examples_of, recipe_of, training_of
 from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
-from archbuilder.recipe.record import BLUEPRINT, Recorded, read_record
+from archbuilder.recipe.file import read_recipe_file
+from archbuilder.recipe.record import BLUEPRINT, RECORD, Recorded, read_record
+
+MODEL: Final = ".keras"
+"""How the files of models end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +45,77 @@ def read_run(folder: Path, wanted: Wanted) -> Run:
     graphs = loaded.graphs()
     recorded = read_record(folder, graphs, wanted.limits)
     return Run(loaded.name, graphs, recorded, path.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Trained networks that a command uses."""
+
+    begun: Run
+    folder: Path | None
+    """The folder of their run; None where there is none."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """The files of their weights, where they are not those of the run."""
+
+
+def read_target(path: Path, wanted: Wanted, blueprint: str | None, recipe: Path | None) -> Target:
+    """The networks of a run, or of a `.keras` file.
+
+    A file tells weights alone. What the network computes says the blueprint, which is that of the
+    run whose folder the file lies in, if none is given.
+
+    Raises:
+        UsageError: if there is no such run or file, or no blueprint or recipe for it.
+        BlueprintError: with the mistakes in the blueprint or the recipe.
+    """
+    is_model = path.suffix == MODEL
+    if is_model and not path.is_file():
+        raise UsageError(f"there is no file {shown(str(path), 200)}")
+    if is_model and blueprint is not None:
+        begun = _of_blueprint(blueprint, wanted, recipe)
+        return Target(begun, None, {_network(path, begun): path})
+    if blueprint is not None:
+        raise UsageError("a run has its blueprint; --blueprint goes with a .keras file")
+    if wanted.params or wanted.variant:
+        raise UsageError("a run has its parameters; --set and --variant go with --blueprint")
+    folder = path.parent if is_model else path
+    if is_model and not (folder / RECORD).is_file():
+        raise UsageError(
+            f"{shown(path.name)} lies in the folder of no run: give its --blueprint, of which the"
+            " network is made; only numbers are read from the file"
+        )
+    begun = read_run(folder, wanted)
+    if recipe is not None:
+        begun = _with_recipe(begun, recipe, wanted)
+    return Target(begun, folder, {_network(path, begun): path} if is_model else {})
+
+
+def _of_blueprint(blueprint: str, wanted: Wanted, path: Path | None) -> Run:
+    loaded = wanted.load(blueprint)
+    graphs = loaded.graphs(variant=wanted.variant_of(loaded), **wanted.params)
+    recipe = recipe_of(loaded, graphs, wanted, path)
+    recorded = Recorded(examples_of(recipe, None), training_of(recipe), wanted.allow)
+    return Run(loaded.name, graphs, recorded, "")
+
+
+def _with_recipe(begun: Run, path: Path, wanted: Wanted) -> Run:
+    given = read_recipe_file(path, begun.graphs, wanted.limits)
+    recorded = begun.recorded
+    return replace(
+        begun,
+        recorded=Recorded(
+            given.data or recorded.data,
+            given.training or recorded.training,
+            (*recorded.allow, *wanted.allow),
+        ),
+    )
+
+
+def _network(path: Path, begun: Run) -> str:
+    """The network whose weights a file has."""
+    if len(begun.graphs) > 1 and path.stem not in begun.graphs:
+        raise UsageError(
+            f"the blueprint has the networks {', '.join(begun.graphs)}, and {shown(path.name)} has"
+            " the name of none of them"
+        )
+    return path.stem if path.stem in begun.graphs else next(iter(begun.graphs))

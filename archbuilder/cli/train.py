@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
 import click
 
-from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.options import Wanted, takes_choice
 from archbuilder.cli.quiet import import_tensorflow
+from archbuilder.cli.recipes import examples_of, recipe_of, training_of
 from archbuilder.cli.runs import Run, read_run
 from archbuilder.errors import UsageError
 from archbuilder.escaping import for_terminal
-from archbuilder.graph import Graph
 from archbuilder.launching.cluster import CONFIG
-from archbuilder.launching.local import run_workers
-from archbuilder.recipe import DataSpec, Recipe, TrainingSpec, data_from_path, read_recipe
-from archbuilder.recipe.file import read_recipe_file
+from archbuilder.launching.local import run_workers, without_workers
+from archbuilder.recipe import TrainingSpec
 from archbuilder.recipe.record import Recorded
 from archbuilder.recipe.spec import Distribution
 
 RUNS: Final = Path("runs")
-_WORKERS: Final = "--workers"
 _POSITIVE: Final = click.IntRange(min=1, max=1_000_000)
 
 
@@ -118,7 +114,7 @@ def train_command(  # noqa: PLR0913 - an option each
     --resume.
     """
     if workers is not None and workers > 1 and CONFIG not in os.environ:
-        return run_workers(workers, _without_workers(console.arguments))
+        return run_workers(workers, without_workers(console.arguments))
     if resume is not None:
         begun = _begun(resume, wanted, changes, (blueprint, recipe, data, folder))
     elif blueprint is not None:
@@ -158,27 +154,15 @@ def train_command(  # noqa: PLR0913 - an option each
     return 0
 
 
-def _without_workers(arguments: tuple[str, ...]) -> list[str]:
-    """A command line without `--workers N`."""
-    kept: list[str] = []
-    skip = False
-    for each in arguments:
-        if skip or each == _WORKERS:
-            skip = not skip
-        elif not each.startswith(f"{_WORKERS}="):
-            kept.append(each)
-    return kept
-
-
 def _new(
     blueprint: str, wanted: Wanted, changes: _Changes, recipe: Path | None, data: str | None
 ) -> Run:
     loaded = wanted.load(blueprint)
     variant = wanted.variant_of(loaded)
     graphs = loaded.graphs(variant=variant, **wanted.params)
-    spec = _recipe(loaded, graphs, wanted, recipe)
+    spec = recipe_of(loaded, graphs, wanted, recipe)
     text = loaded.expand(variant=variant, **wanted.params)
-    examples, training = _examples(spec, data), _training(spec, changes)
+    examples, training = examples_of(spec, data), _changed(training_of(spec), changes)
     return Run(
         loaded.name, graphs, Recorded(examples, training, wanted.allow), text, loaded.files[0]
     )
@@ -197,41 +181,6 @@ def _begun(
     return dataclasses.replace(
         begun, recorded=dataclasses.replace(begun.recorded, training=training)
     )
-
-
-def _recipe(
-    loaded: Blueprint, graphs: Mapping[str, Graph], wanted: Wanted, path: Path | None
-) -> Recipe:
-    """The recipe of the blueprint, with that of a file before it."""
-    own = read_recipe(
-        loaded, variant=wanted.variant_of(loaded), params=wanted.params, limits=wanted.limits
-    )
-    if path is None:
-        return own
-    given = read_recipe_file(path, graphs, wanted.limits)
-    return Recipe(given.data or own.data, given.training or own.training)
-
-
-def _examples(recipe: Recipe, data: str | None) -> DataSpec:
-    if data is not None:
-        return data_from_path(data, recipe.data)
-    if recipe.data is None:
-        raise UsageError(
-            "the blueprint does not say what to train on; give it a section 'data', or say it "
-            "with --data or --recipe"
-        )
-    return recipe.data
-
-
-def _training(recipe: Recipe, changes: _Changes) -> TrainingSpec:
-    """The training of a recipe with what the command line changes of it."""
-    spec = recipe.training
-    if spec is None:
-        raise UsageError(
-            "the blueprint does not say how to train, at least with which 'loss'; give it a "
-            "section 'training', or give a file that has one with --recipe"
-        )
-    return _changed(spec, changes)
 
 
 def _changed(spec: TrainingSpec, changes: _Changes) -> TrainingSpec:

@@ -22,6 +22,7 @@ _PATIENCE: Final = 30.0
 """Seconds that the other workers have to end by themselves when one has failed."""
 _POLL: Final = 0.1
 _MESSAGE: Final = "error: "
+_OPTION: Final = "--workers"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +48,25 @@ def run_workers(count: int, arguments: Sequence[str]) -> int:
         if first is None:
             return 0
         _end(workers)
-        return _told(workers, first)
+        more = ""
+        if "train" in arguments:
+            more = (
+                f"; what was saved is there, and 'train --resume RUN --workers {count}' goes on"
+                " with it"
+            )
+        return _told(workers, first, more)
+
+
+def without_workers(arguments: Sequence[str]) -> list[str]:
+    """A command line without `--workers N`."""
+    kept: list[str] = []
+    skip = False
+    for each in arguments:
+        if skip or each == _OPTION:
+            skip = not skip
+        elif not each.startswith(f"{_OPTION}="):
+            kept.append(each)
+    return kept
 
 
 def _free_ports(count: int) -> list[int]:
@@ -112,7 +131,7 @@ def _end(workers: Sequence[_Worker]) -> None:
         worker.process.wait()
 
 
-def _told(workers: Sequence[_Worker], first: int) -> int:
+def _told(workers: Sequence[_Worker], first: int, more: str) -> int:
     """The exit code of a run of which a worker failed, where the user knows why already."""
     codes = [worker.process.returncode for worker in workers]
     if first == 0 and codes[0] > 0:
@@ -122,10 +141,7 @@ def _told(workers: Sequence[_Worker], first: int) -> int:
     how = f"by signal {-codes[first]}" if codes[first] < 0 else f"with code {codes[first]}"
     said = _said(workers[first])
     raise RunError(
-        f"worker {first + 1} of {len(workers)} ended {how}"
-        + (f": {said}" if said else "")
-        + "; what was saved is there, and 'train --resume RUN --workers"
-        f" {len(workers)}' goes on with it"
+        f"worker {first + 1} of {len(workers)} ended {how}" + (f": {said}" if said else "") + more
     )
 
 

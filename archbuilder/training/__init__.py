@@ -4,7 +4,7 @@ sources/            files -> `Examples`; text/ has what is of text
 tables.py           `Examples` fitted to a network -> `Table`, and what is held out
 batches.py          `Table` -> batches in the order of order.py, changed by augmenting.py
 distribution.py     which devices, and their shares of a batch; peers.py what workers tell
-objectives/         a `Session` -> learner and batches -> `Outcome`, one file an objective
+objectives/         a `Session` -> learner and batches -> `Prepared`, one file an objective
 learner.py, fit.py  Keras's `fit`, from any position of a run, on any number of replicas
 keeping.py          when checkpoints.py keeps the arrays of state.py in the folder of run.py
 """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -19,7 +20,7 @@ from archbuilder.training.distribution import Placement
 from archbuilder.training.keeping import Keeper
 from archbuilder.training.learner import Learner
 from archbuilder.training.run import Row
-from archbuilder.training.session import Session
+from archbuilder.training.session import Outcome, Prepared, Session
 from archbuilder.training.state import optimizers, restore
 from archbuilder.training.watching import (
     HELD_OUT,
@@ -74,6 +75,48 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
     if task.learner.averages:
         task.learner.exchange()
     return tuple(writer.rows)
+
+
+def prepared(
+    task: Task,
+    session: Session,
+    models: Mapping[str, keras.Model],
+    *,
+    behind: Callable[[], None] = lambda: None,
+    more: Callable[[], Row] = dict,
+) -> Prepared:
+    """Networks that a task trains and judges.
+
+    `behind` is called when they are trained; `more` gives numbers that the task has not.
+    """
+
+    def train() -> Outcome:
+        history = fit(task, session)
+        behind()
+        return Outcome(history, {**held_out(history), **more()})
+
+    def judge() -> Row:
+        return {**evaluate(task, session.placement), **more()}
+
+    return Prepared(models, train, judge)
+
+
+def evaluate(task: Task, placement: Placement) -> Row:
+    """The numbers of the held-out examples by the weights of now; none where none are held out.
+
+    Raises:
+        RunError: if an example cannot be read, or the network cannot take it.
+    """
+    if task.validation is None:
+        return {}
+    with _explained("the evaluation"), placement.peers.together(), reading():
+        found = task.learner.evaluate(
+            placement.share(task.validation),
+            steps=int(task.validation.cardinality()),
+            verbose=0,
+            return_dict=True,
+        )
+    return {name: float(value) for name, value in sorted(found.items())}
 
 
 def held_out(history: tuple[Row, ...]) -> Row:
@@ -147,25 +190,35 @@ def _run(
         steps=steps,
         verbose=0,
     )
+    with _explained("the training"), placement.peers.together(), reading():
+        task.learner.fit(
+            placement.share(task.batches(position)),
+            initial_epoch=position.epoch,
+            epochs=until,
+            steps_per_epoch=steps,
+            validation_data=validation,
+            validation_steps=held_out_steps,
+            callbacks=told,
+            shuffle=False,  # the batches come in our own order
+            verbose=0,
+        )
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Where Keras may stop: its reason becomes one sentence.
+
+    Raises:
+        RunError: if it did.
+    """
     try:
-        with placement.peers.together(), reading():
-            task.learner.fit(
-                placement.share(task.batches(position)),
-                initial_epoch=position.epoch,
-                epochs=until,
-                steps_per_epoch=steps,
-                validation_data=validation,
-                validation_steps=held_out_steps,
-                callbacks=told,
-                shuffle=False,  # the batches come in our own order
-                verbose=0,
-            )
+        yield
     except tf.errors.ResourceExhaustedError as error:
         raise RunError(
             "the memory is too small for this network and batch; lower 'batch_size'"
         ) from error
     except (ValueError, TypeError, tf.errors.OpError) as error:
-        raise RunError(f"Keras stopped the training: {_reason(error)}") from error
+        raise RunError(f"Keras stopped {what}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

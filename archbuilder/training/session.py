@@ -1,4 +1,4 @@
-"""What an objective is given, and what it gives back."""
+"""What an objective is given, and what it makes of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from archbuilder.training.examples import Examples
 from archbuilder.training.optimizing import make_optimizer
 from archbuilder.training.pace import Pace
 from archbuilder.training.run import Row, RunFolder
+from archbuilder.training.state import Arrays
 from archbuilder.training.watching import Report
 from archbuilder.tree import Tree
 
@@ -74,11 +75,23 @@ class Session:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """Trained networks by name, the numbers of every epoch, and those of the held-out examples."""
+    """The numbers of every epoch, and those of the held-out examples."""
 
-    models: Mapping[str, keras.Model]
     history: tuple[Row, ...]
     held_out: Row
 
 
-Objective: TypeAlias = Callable[[Session], Outcome]
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Networks by name with what they are trained and judged by; so far they have first weights."""
+
+    models: Mapping[str, keras.Model]
+    train: Callable[[], Outcome]
+    """Trains them, and judges them in the end."""
+    judge: Callable[[], Row]
+    """The numbers of the held-out examples by the weights of now; none where none are held out."""
+    restore: Callable[[Arrays], None] | None = None
+    """Gives back what their own weights do not tell, where there is something, of a checkpoint."""
+
+
+Objective: TypeAlias = Callable[[Session], Prepared]

@@ -19,6 +19,7 @@ from archbuilder.errors import RunError, shown
 Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
 """Values of variables by name."""
 
+_NETWORK: Final = "network"
 _METRICS: Final = "metrics"
 _BFLOAT16: Final = tf.bfloat16.as_numpy_dtype
 
@@ -42,6 +43,18 @@ def restore(learner: keras.Model, arrays: Arrays) -> None:
     odd = names ^ {name for name in arrays if not name.startswith(_METRICS)}
     if odd:
         raise RunError(f"the checkpoint is of another network: {shown(min(odd))} is in one alone")
+    _assign(variables, arrays)
+
+
+def restore_weights(learner: keras.Model, arrays: Arrays) -> None:
+    """Give a model everything of a checkpoint but the optimizers and the metrics.
+
+    Raises:
+        RunError: if the arrays are those of another model.
+    """
+    variables = _numbered(_NETWORK, learner.variables)
+    if {name for name, _ in variables} != {name for name in arrays if name.startswith(_NETWORK)}:
+        raise RunError("the checkpoint is of another network")
     _assign(variables, arrays)
 
 
@@ -69,7 +82,7 @@ def not_finite(arrays: Arrays) -> str | None:
 
 def _named(learner: keras.Model) -> list[tuple[str, keras.Variable]]:
     return [
-        *_numbered("network", learner.variables),
+        *_numbered(_NETWORK, learner.variables),
         *_numbered("optimizer", [v for each, _ in optimizers(learner) for v in each.variables]),
         *_numbered(_METRICS, learner.metrics_variables),
     ]

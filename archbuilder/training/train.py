@@ -134,12 +134,13 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 limits=limits or Limits(),
                 run=run,
                 checkpoints=Checkpoints(
-                    run.path, _fingerprint(origin.blueprint, record["recipe"]), placement.peers
+                    run.path, fingerprint(origin.blueprint, record["recipe"]), placement.peers
                 ),
                 report=report,
             )
-            outcome = OBJECTIVES[type(training.objective)](session)
-            files = _save(outcome, run)
+            prepared = OBJECTIVES[type(training.objective)](session)
+            outcome = prepared.train()
+            files = _save(prepared.models, run)
             # A worker that goes too early is missed.
             placement.peers.agree(any_says=False, chief_says=False)
         except ArchbuilderError as error:
@@ -154,7 +155,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         record["held_out"] = dict(outcome.held_out)
         run.write_json(RECORD, {**record, "status": "finished"})
     _tell(outcome, files, report)
-    return RunResult(run.path, outcome.models, files, outcome.history, outcome.held_out)
+    return RunResult(run.path, prepared.models, files, outcome.history, outcome.held_out)
 
 
 def _examples(
@@ -173,10 +174,10 @@ def _examples(
     return examples, validation
 
 
-def _save(outcome: Outcome, run: RunFolder) -> dict[str, Path]:
-    files = {name: run.model_file(name) for name in outcome.models}
+def _save(models: Mapping[str, keras.Model], run: RunFolder) -> dict[str, Path]:
+    files = {name: run.model_file(name) for name in models}
     if run.writes:
-        for name, model in outcome.models.items():
+        for name, model in models.items():
             save_model(model, files[name])
     return files
 
@@ -217,7 +218,7 @@ def _record(
     }
 
 
-def _fingerprint(blueprint: str, recipe: Plain) -> str:
+def fingerprint(blueprint: str, recipe: Plain) -> str:
     """A text that is another one where a checkpoint cannot be gone on from.
 
     A run may go on for more epochs, on other devices, and be kept more or less often.

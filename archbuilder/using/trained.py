@@ -48,15 +48,25 @@ def open_network(
     chosen = next(iter(graphs)) if name is None else name
     if chosen not in graphs:
         raise UsageError(f"the run has no network {shown(chosen)}; it has {', '.join(graphs)}")
-    path = RunFolder(run).model_file(chosen)
+    model = build(graphs[chosen], limits)
+    load_network(run, model, chosen)
+    return Trained(graphs[chosen], model)
+
+
+def load_network(run: Path, model: keras.Model, name: str) -> None:
+    """Give a network its weights of a run.
+
+    Raises:
+        UsageError: if the run did not come to its end.
+        RunError: if the file of its weights is damaged.
+    """
+    path = RunFolder(run).model_file(name)
     if not path.is_file():
         raise UsageError(
             f"the run has no {shown(path.name)}: it is not over; archbuilder train --resume goes on"
             " with it"
         )
-    model = build(graphs[chosen], limits)
     load_weights(model, path, way="path")
-    return Trained(graphs[chosen], model)
 
 
 def open_vocabulary(run: Path) -> Vocabulary:

@@ -15,24 +15,24 @@ from archbuilder.recipe.spec import (
     SimCLR,
     Supervised,
 )
-from archbuilder.training.objectives.adversarial import train_adversarial
-from archbuilder.training.objectives.causal_lm import train_causal_lm
-from archbuilder.training.objectives.contrastive import train_moco, train_simclr
-from archbuilder.training.objectives.masked_lm import train_masked_lm
-from archbuilder.training.objectives.ridge import train_ridge
-from archbuilder.training.objectives.sequence_to_sequence import train_sequence_to_sequence
-from archbuilder.training.objectives.supervised import train_supervised
+from archbuilder.training.objectives.adversarial import prepare_adversarial
+from archbuilder.training.objectives.causal_lm import prepare_causal_lm
+from archbuilder.training.objectives.contrastive import prepare_moco, prepare_simclr
+from archbuilder.training.objectives.masked_lm import prepare_masked_lm
+from archbuilder.training.objectives.ridge import prepare_ridge
+from archbuilder.training.objectives.sequence_to_sequence import prepare_sequence_to_sequence
+from archbuilder.training.objectives.supervised import prepare_supervised
 from archbuilder.training.session import Objective
 
 __all__ = ["OBJECTIVES"]
 
 OBJECTIVES: Final[Mapping[type, Objective]] = {
-    Supervised: train_supervised,
-    Ridge: train_ridge,
-    Adversarial: train_adversarial,
-    SimCLR: train_simclr,
-    MoCo: train_moco,
-    CausalLanguageModel: train_causal_lm,
-    MaskedLanguageModel: train_masked_lm,
-    SequenceToSequence: train_sequence_to_sequence,
+    Supervised: prepare_supervised,
+    Ridge: prepare_ridge,
+    Adversarial: prepare_adversarial,
+    SimCLR: prepare_simclr,
+    MoCo: prepare_moco,
+    CausalLanguageModel: prepare_causal_lm,
+    MaskedLanguageModel: prepare_masked_lm,
+    SequenceToSequence: prepare_sequence_to_sequence,
 }

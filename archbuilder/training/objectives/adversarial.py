@@ -18,23 +18,23 @@ from archbuilder.recipe.spec import Adversarial, Noise
 from archbuilder.training.activations import ends_in
 from archbuilder.training.batches import Table, plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
-from archbuilder.training.fit import Task, fit, held_out
+from archbuilder.training.fit import Task, prepared
 from archbuilder.training.objectives.opponents import Opponents
 from archbuilder.training.samples import SampleWriter
-from archbuilder.training.session import Outcome, Session
+from archbuilder.training.session import Prepared, Session
 from archbuilder.training.tables import make_tables
 
 _SAMPLES = 2**31 - 1
 """A step that no run reaches: the noise of the samples is like that of no batch."""
 
 
-def train_adversarial(session: Session) -> Outcome:
-    """The trained generator and discriminator of a session.
+def prepare_adversarial(session: Session) -> Prepared:
+    """The generator and discriminator of a session, ready to be trained and judged.
 
     Raises:
         UsageError: if the blueprint has other networks, or the loss does not suit them.
         BlueprintError: if they do not fit the machine.
-        RunError: if the examples do not fit the discriminator, or the training fails.
+        RunError: if the examples do not fit the discriminator.
     """
     spec = session.objective(Adversarial)
     if set(session.graphs) != set(OPPONENTS):
@@ -55,10 +55,8 @@ def train_adversarial(session: Session) -> Outcome:
         learner = Opponents(
             generator, discriminator, spec, optimizers, session.pace, logits=not sigmoid
         )
-    task = _task(session, learner, spec)
-    history = fit(task, session)
     models = {"generator": generator, "discriminator": discriminator}
-    return Outcome(models, history, held_out(history))
+    return prepared(_task(session, learner, spec), session, models)
 
 
 def _check(generator: keras.Model, discriminator: keras.Model) -> None:

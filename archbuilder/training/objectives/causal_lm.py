@@ -17,22 +17,22 @@ from archbuilder.training.objectives.language import (
     Tokens,
     check_outputs,
     crossentropy,
-    train_language,
+    prepare_language,
     vocabulary_of,
 )
-from archbuilder.training.session import Outcome, Session
+from archbuilder.training.session import Prepared, Session
 
 _NEXT = "next"
 _OBJECTIVE = "causal_lm"
 
 
-def train_causal_lm(session: Session) -> Outcome:
-    """The trained network of a session; its loss is in nats a token.
+def prepare_causal_lm(session: Session) -> Prepared:
+    """The network of a session, ready to be trained and judged; its loss is in nats a token.
 
     Raises:
         UsageError: if the blueprint has several networks, or the data is no text.
         BlueprintError: if the network does not fit the machine.
-        RunError: if the text does not fit the network, or the training fails.
+        RunError: if the text does not fit the network.
     """
     spec = session.objective(CausalLanguageModel)
     vocabulary = vocabulary_of(session, _OBJECTIVE, "text")
@@ -55,4 +55,4 @@ def train_causal_lm(session: Session) -> Outcome:
             spec.optimizer,
         )
 
-    return train_language(session, _OBJECTIVE, task_of)
+    return prepare_language(session, _OBJECTIVE, task_of)

@@ -7,6 +7,7 @@ logits that is trained on them alone, beside one on the features of the network 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import keras
 import tensorflow as tf
@@ -17,23 +18,25 @@ from archbuilder.recipe.spec import MoCo, SimCLR
 from archbuilder.training.augmenting import Augmentation
 from archbuilder.training.batches import Table, plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
-from archbuilder.training.fit import Task, fit, held_out
+from archbuilder.training.fit import Task, prepared
 from archbuilder.training.objectives.contrasting import Contrast, MoCoLearner, SimCLRLearner
 from archbuilder.training.probe import Probe
-from archbuilder.training.session import Outcome, Session
+from archbuilder.training.run import Row
+from archbuilder.training.session import Prepared, Session
+from archbuilder.training.state import Arrays, restore_weights
 from archbuilder.training.tables import Tables, make_tables, only_network
 
 _HELD_OUT = 2**30
 """The first step of the held-out examples, which no run reaches."""
 
 
-def train_simclr(session: Session) -> Outcome:
-    """The trained network of a session, and its encoder without the projection head.
+def prepare_simclr(session: Session) -> Prepared:
+    """The network of a session, and its encoder without the projection head.
 
     Raises:
         UsageError: if the blueprint has several networks, or one that gives no features.
         BlueprintError: if the network does not fit the machine.
-        RunError: if the images do not fit the network, or the training fails.
+        RunError: if the images do not fit the network.
     """
     spec = session.objective(SimCLR)
 
@@ -41,17 +44,17 @@ def train_simclr(session: Session) -> Outcome:
         optimizer = session.optimizer(spec.optimizer)
         return SimCLRLearner(network, optimizer, spec, session.pace)
 
-    return _train(session, "simclr", learner)
+    return _prepare(session, "simclr", learner)[0]
 
 
-def train_moco(session: Session) -> Outcome:
-    """The trained network of a session, and its encoder without the projection head.
+def prepare_moco(session: Session) -> Prepared:
+    """The network of a session, and its encoder without the projection head.
 
     Raises:
         UsageError: if the blueprint has several networks, or one that gives no features, or the
             queue does not hold a batch.
         BlueprintError: if the network does not fit the machine.
-        RunError: if the images do not fit the network, or the training fails.
+        RunError: if the images do not fit the network.
     """
     spec = session.objective(MoCo)
     if spec.queue < session.spec.batch_size:
@@ -65,12 +68,19 @@ def train_moco(session: Session) -> Outcome:
         optimizer = session.optimizer(spec.optimizer)
         return MoCoLearner(network, keys, optimizer, spec, session.spec.seed, session.pace)
 
-    return _train(session, "moco", learner)
+    found, made = _prepare(session, "moco", learner)
+
+    def restore(arrays: Arrays) -> None:
+        with session.placement.scope():
+            made.follow()
+            restore_weights(made, arrays)
+
+    return replace(found, restore=restore)
 
 
-def _train(
+def _prepare(
     session: Session, objective: str, make: Callable[[Graph, keras.Model], Contrast]
-) -> Outcome:
+) -> tuple[Prepared, Contrast]:
     name, graph = only_network(session, objective)
     _check(graph, objective)
     with session.placement.scope():
@@ -84,12 +94,14 @@ def _train(
     features = _features(graph, model)
     probe = Probe.of(session, tables, features)
     untrained = {} if probe is None else probe.judged("untrained_probe_accuracy")
-    history = fit(_task(session, learner, tables), session)
-    numbers = dict(held_out(history))
-    if probe is not None:
-        numbers |= {**probe.judged("probe_accuracy"), **untrained}
+
+    def probed() -> Row:
+        return {} if probe is None else {**probe.judged("probe_accuracy"), **untrained}
+
     encoder = {} if features is model else {f"{name}_encoder": features}
-    return Outcome({name: model, **encoder}, history, numbers)
+    models = {name: model, **encoder}
+    task = _task(session, learner, tables)
+    return prepared(task, session, models, more=probed), learner
 
 
 def _check(graph: Graph, objective: str) -> None:

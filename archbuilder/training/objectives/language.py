@@ -19,9 +19,9 @@ from archbuilder.training.batches import Input, Table, plain_batches, training_b
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import Examples
-from archbuilder.training.fit import Task, fit, held_out
+from archbuilder.training.fit import Task, prepared
 from archbuilder.training.learner import NetworkLearner
-from archbuilder.training.session import Outcome, Session
+from archbuilder.training.session import Prepared, Session
 from archbuilder.training.tables import Tables, halves, only_network
 from archbuilder.training.text.vocabulary import Vocabulary
 from archbuilder.tree import Tree
@@ -103,17 +103,17 @@ def crossentropy(graph: Graph, model: keras.Model, output: str) -> keras.losses.
     return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
 
 
-def train_language(
+def prepare_language(
     session: Session,
     objective: str,
     task_of: Callable[[Graph, keras.Model], LanguageTask],
-) -> Outcome:
-    """The trained network of a session.
+) -> Prepared:
+    """The network of a session, ready to be trained and judged.
 
     Raises:
         UsageError: if the blueprint has several networks.
         BlueprintError: if the network does not fit the machine.
-        RunError: if the examples do not fit the network, or the training fails.
+        RunError: if the examples do not fit the network.
     """
     name, graph = only_network(session, objective)
     with session.placement.scope():
@@ -125,8 +125,7 @@ def train_language(
         session.report(remark)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)
     session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
-    history = fit(_task(session, learner, tables, task), session)
-    return Outcome({name: model}, history, held_out(history))
+    return prepared(_task(session, learner, tables, task), session, {name: model})
 
 
 def _learner(

@@ -20,19 +20,19 @@ from archbuilder.training.objectives.language import (
     check_inputs,
     check_outputs,
     crossentropy,
-    train_language,
+    prepare_language,
     vocabulary_of,
 )
 from archbuilder.training.objectives.masking import masked, paired, single
-from archbuilder.training.session import Outcome, Session
+from archbuilder.training.session import Prepared, Session
 
 _OBJECTIVE = "masked_lm"
 _NEXT = "next_sentence"
 _INPUTS = ("tokens", "segments", "mask")
 
 
-def train_masked_lm(session: Session) -> Outcome:
-    """The trained network of a session.
+def prepare_masked_lm(session: Session) -> Prepared:
+    """The network of a session, ready to be trained and judged.
 
     Its outputs are `masked_lm` and, if it is to tell which pieces follow each other,
     `next_sentence`; a single output may have any name. Its inputs are `tokens` and, if it has them,
@@ -42,7 +42,7 @@ def train_masked_lm(session: Session) -> Outcome:
         UsageError: if the blueprint has several networks, or other inputs and outputs, or the data
             is no text.
         BlueprintError: if the network does not fit the machine.
-        RunError: if the text does not fit the network, or the training fails.
+        RunError: if the text does not fit the network.
     """
     spec = session.objective(MaskedLanguageModel)
     vocabulary = vocabulary_of(session, _OBJECTIVE, "text")
@@ -81,7 +81,7 @@ def train_masked_lm(session: Session) -> Outcome:
             spec.optimizer,
         )
 
-    return train_language(session, _OBJECTIVE, task_of)
+    return prepare_language(session, _OBJECTIVE, task_of)
 
 
 def _outputs(graph: Graph) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ equation 9.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -24,23 +24,23 @@ from archbuilder.backend.objects import build_object
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.recipe.spec import Ridge
-from archbuilder.training.batches import plain_batches
+from archbuilder.training.batches import Table, plain_batches
 from archbuilder.training.columns import reading
 from archbuilder.training.run import Row
-from archbuilder.training.session import Outcome, Session
-from archbuilder.training.tables import Tables, Wanted, make_tables, only_network
+from archbuilder.training.session import Outcome, Prepared, Session
+from archbuilder.training.tables import Wanted, make_tables, only_network
 from archbuilder.training.watching import HELD_OUT, told
+from archbuilder.tree import Tree
 
 
-@reading()
-def train_ridge(session: Session) -> Outcome:
-    """The network of a session with the weights of its last layer computed.
+def prepare_ridge(session: Session) -> Prepared:
+    """The network of a session, whose last layer is computed when it is trained.
 
     Raises:
         UsageError: if the blueprint has several networks, or the network does not end in a linear
             Dense layer.
         BlueprintError: if the network does not fit the machine.
-        RunError: if the examples do not fit the network, or determine no weights.
+        RunError: if the examples do not fit the network.
     """
     objective = session.objective(Ridge)
     name, graph = only_network(session, "ridge")
@@ -51,9 +51,46 @@ def train_ridge(session: Session) -> Outcome:
         session.report(remark)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)
     session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
-    started = time.perf_counter()
+    judge = _judge(model, objective.metrics.get(graph.outputs[0][0], ()))
+    size = session.spec.batch_size
+
+    @reading()
+    def judged(table: Table | None) -> Row:
+        if table is None:
+            return {}
+        found = judge.evaluate(plain_batches(table, batch_size=size), verbose=0, return_dict=True)
+        return {key: float(value) for key, value in sorted(found.items())}
+
+    def train() -> Outcome:
+        started = time.perf_counter()
+        _compute(session, model, readout, tables.train, objective)
+        trained = judged(tables.train)
+        session.report(f"trained in closed form: {told(trained)}")
+        unseen = judged(tables.held_out)
+        seconds = round(time.perf_counter() - started, 3)
+        row: Row = {"epoch": 1, "seconds": seconds, **trained}
+        row = {**row, **{f"{HELD_OUT}{key}": value for key, value in unseen.items()}}
+        session.run.add_history(row, first=True)
+        return Outcome((row,), unseen)
+
+    return Prepared({name: model}, train, lambda: judged(tables.held_out))
+
+
+@reading()
+def _compute(
+    session: Session,
+    model: keras.Model,
+    readout: keras.layers.Dense,
+    table: Table,
+    objective: Ridge,
+) -> None:
+    """Give the last layer its weights.
+
+    Raises:
+        RunError: if the examples determine none.
+    """
     features = keras.Model(model.input, readout.input)
-    batches = plain_batches(tables.train, batch_size=session.spec.batch_size)
+    batches = plain_batches(table, batch_size=session.spec.batch_size)
     peers = session.placement.peers
     sums = _Sums(features.output.shape[-1], readout.units, bias=readout.use_bias)
     for inputs, targets in _washed(
@@ -62,13 +99,6 @@ def train_ridge(session: Session) -> Outcome:
         sums.add(inputs, targets)
     sums.inputs, sums.targets = peers.total(sums.inputs), peers.total(sums.targets)
     _assign(readout, _solve(sums, objective.penalty))
-    row = _judge(model, graph, tables, session, objective)
-    row = {"epoch": 1, "seconds": round(time.perf_counter() - started, 3), **row}
-    session.run.add_history(row, first=True)
-    held_out = {
-        key.removeprefix(HELD_OUT): value for key, value in row.items() if key.startswith(HELD_OUT)
-    }
-    return Outcome({name: model}, (row,), held_out)
 
 
 def _readout(model: keras.Model, graph: Graph) -> keras.layers.Dense:
@@ -137,22 +167,11 @@ def _assign(readout: keras.layers.Dense, weights: NDArray[np.float64]) -> None:
     readout.set_weights([weights[:rows], *weights[rows:]])
 
 
-def _judge(
-    model: keras.Model, graph: Graph, tables: Tables, session: Session, objective: Ridge
-) -> Row:
-    """The mean squared error and the metrics, of what was trained on and of what is held out."""
-    trees = objective.metrics.get(graph.outputs[0][0], ())
+def _judge(model: keras.Model, metrics: Sequence[Tree]) -> keras.Model:
+    """What gives the mean squared error and the metrics."""
     # What is saved has no optimizer, which it never had.
     judge = keras.Model(model.input, model.output)
     judge.compile(
-        loss="mean_squared_error", metrics=[build_object("metric", tree) for tree in trees]
+        loss="mean_squared_error", metrics=[build_object("metric", tree) for tree in metrics]
     )
-    row: dict[str, float] = {}
-    for table, prefix in ((tables.train, ""), (tables.held_out, HELD_OUT)):
-        if table is not None:
-            batches = plain_batches(table, batch_size=session.spec.batch_size)
-            found = judge.evaluate(batches, verbose=0, return_dict=True)
-            row |= {f"{prefix}{key}": float(value) for key, value in sorted(found.items())}
-    trained = {key: value for key, value in row.items() if not key.startswith(HELD_OUT)}
-    session.report(f"trained in closed form: {told(trained)}")
-    return row
+    return judge

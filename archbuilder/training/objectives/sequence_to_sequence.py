@@ -21,10 +21,10 @@ from archbuilder.training.objectives.language import (
     Tokens,
     check_inputs,
     check_outputs,
-    train_language,
+    prepare_language,
     vocabulary_of,
 )
-from archbuilder.training.session import Outcome, Session
+from archbuilder.training.session import Prepared, Session
 from archbuilder.training.sources.pairs import SOURCE, TARGET
 from archbuilder.training.text.vocabulary import PADDING
 
@@ -59,8 +59,8 @@ class SmoothedCrossentropy(keras.losses.Loss):
         return -(1 - self._share) * right - self._share * tf.reduce_mean(logs, axis=-1)
 
 
-def train_sequence_to_sequence(session: Session) -> Outcome:
-    """The trained network of a session.
+def prepare_sequence_to_sequence(session: Session) -> Prepared:
+    """The network of a session, ready to be trained and judged.
 
     Its inputs are `source`, `target` and, if it has it, `mask`: 1 at the tokens of the source. What
     it gives at every position of the target is the token that comes next.
@@ -69,7 +69,7 @@ def train_sequence_to_sequence(session: Session) -> Outcome:
         UsageError: if the blueprint has several networks, or other inputs, or the data is no pairs
             of texts.
         BlueprintError: if the network does not fit the machine.
-        RunError: if the texts do not fit the network, or the training fails.
+        RunError: if the texts do not fit the network.
     """
     spec = session.objective(SequenceToSequence)
     vocabulary = vocabulary_of(session, _OBJECTIVE, "pairs")
@@ -100,4 +100,4 @@ def train_sequence_to_sequence(session: Session) -> Outcome:
             spec.optimizer,
         )
 
-    return train_language(session, _OBJECTIVE, task_of)
+    return prepare_language(session, _OBJECTIVE, task_of)

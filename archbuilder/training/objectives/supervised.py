@@ -13,34 +13,34 @@ from archbuilder.recipe.spec import Supervised, TrainingSpec
 from archbuilder.training.augmenting import Augmentation
 from archbuilder.training.batches import plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
-from archbuilder.training.fit import Task, fit, held_out
+from archbuilder.training.fit import Task, prepared
 from archbuilder.training.learner import Learner, NetworkLearner
 from archbuilder.training.pace import PLAIN, Pace
-from archbuilder.training.session import Outcome, Session
+from archbuilder.training.session import Prepared, Session
 from archbuilder.training.tables import Tables, Wanted, make_tables, only_network
 
 
-def train_supervised(session: Session) -> Outcome:
-    """The trained network of a session.
+def prepare_supervised(session: Session) -> Prepared:
+    """The network of a session, ready to be trained and judged.
 
     Raises:
         UsageError: if the blueprint has several networks.
         BlueprintError: if the network does not fit the machine.
-        RunError: if the examples do not fit the network, or the training fails.
+        RunError: if the examples do not fit the network.
     """
     objective = session.objective(Supervised)
     name, graph = only_network(session, "supervised")
-    return train_network(session, name, graph, lambda _: objective)
+    return prepare_network(session, name, graph, lambda _: objective)
 
 
-def train_network(
+def prepare_network(
     session: Session, name: str, graph: Graph, objective_of: Callable[[keras.Model], Supervised]
-) -> Outcome:
-    """The trained network, with an objective that may depend on how the network is built.
+) -> Prepared:
+    """The network of a session, with an objective that may depend on how the network is built.
 
     Raises:
         BlueprintError: if the network does not fit the machine.
-        RunError: if the examples do not fit the network, or the training fails.
+        RunError: if the examples do not fit the network.
     """
     with session.placement.scope():
         model = session.build(graph)
@@ -52,9 +52,12 @@ def train_network(
         session.report(remark)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)
     session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
-    history = fit(_task(learner, tables, session.spec), session)
-    _compile(model, model, objective, learner.optimizer, PLAIN)
-    return Outcome({name: model}, history, held_out(history))
+
+    def behind() -> None:
+        _compile(model, model, objective, learner.optimizer, PLAIN)
+
+    task = _task(learner, tables, session.spec)
+    return prepared(task, session, {name: model}, behind=behind)
 
 
 def _task(learner: Learner, tables: Tables, spec: TrainingSpec) -> Task:

@@ -1,0 +1,50 @@
+"""Options of commands that run on several devices: which, and how many examples at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from archbuilder.cli.console import Console
+from archbuilder.launching.cluster import CONFIG
+from archbuilder.launching.local import run_workers, without_workers
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def takes_devices(function: _Function) -> _Function:
+    """Give a command --batch-size, --distribute and --workers."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def as_workers(console: Console, workers: int | None) -> int | None:
+    """The exit code of the command as so many processes; None where this process is to do it."""
+    if workers is None or workers == 1 or CONFIG in os.environ:
+        return None
+    return run_workers(workers, without_workers(console.arguments))
+
+
+_OPTIONS = (
+    click.option(
+        "--batch-size",
+        type=click.IntRange(min=1, max=1_000_000),
+        help="Examples at a time; as in training if not given.",
+    ),
+    click.option(
+        "--distribute",
+        type=click.Choice(("auto", "none", "mirrored", "multi_worker", "tpu")),
+        default="auto",
+        show_default=True,
+        help="Which devices take part.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1, max=64),
+        help="Do it with so many processes of this machine.",
+    ),
+)

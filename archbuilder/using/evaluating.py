@@ -1,0 +1,147 @@
+"""How well trained networks do on examples that they were not trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from archbuilder.errors import RunError, UsageError
+from archbuilder.graph import Graph
+from archbuilder.limits import Limits
+from archbuilder.recipe.record import Recorded, encode_recipe
+from archbuilder.recipe.spec import CausalLanguageModel, DataSource, SequenceToSequence
+from archbuilder.training.checkpoints import Checkpoints
+from archbuilder.training.distribution import Placement
+from archbuilder.training.examples import Examples
+from archbuilder.training.objectives import OBJECTIVES
+from archbuilder.training.opening import Opener
+from archbuilder.training.pace import choose_pace
+from archbuilder.training.run import Row, RunFolder
+from archbuilder.training.session import Prepared, Session
+from archbuilder.training.sources import load_source
+from archbuilder.training.train import fingerprint
+from archbuilder.using.trained import TEXT, load_network
+from archbuilder.weights import load_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Networks with what they were trained by."""
+
+    graphs: Mapping[str, Graph]
+    recorded: Recorded
+    blueprint: str
+    """As the folder of the run tells it."""
+    folder: Path | None = None
+    """The folder of the run; None where there is none."""
+    files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    """Files of weights by network that are used in place of those of the run."""
+
+
+def evaluate(
+    subject: Subject,
+    limits: Limits,
+    placement: Placement,
+    report: Callable[[str], None],
+    *,
+    other: DataSource | None = None,
+    batch_size: int | None = None,
+) -> Row:
+    """The losses and metrics of the recipe, on the examples that training held out or on others.
+
+    It is what training does after every epoch, and its numbers are the same ones; language models
+    have their perplexity beside them.
+
+    Raises:
+        UsageError: if nothing is held out, or the run is not over.
+        RunError: if examples or weights are missing, damaged or do not fit.
+        BlueprintError: if a network does not fit the machine, or a data file may not be read.
+    """
+    recorded = subject.recorded
+    spec = recorded.training
+    size = batch_size or spec.batch_size
+    plain = dataclasses.replace(
+        spec, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
+    )
+    examples, validation = _examples(subject, other)
+    keras.utils.set_random_seed(spec.seed)
+    session = Session(
+        graphs=subject.graphs,
+        examples=examples,
+        validation=validation,
+        spec=plain,
+        placement=placement,
+        pace=choose_pace(plain, placement.replicas, ()),
+        limits=limits,
+        run=RunFolder(subject.folder or Path(), writes=False),
+        checkpoints=_checkpoints(subject, placement),
+        report=report,
+    )
+    prepared = OBJECTIVES[type(spec.objective)](session)
+    _load(prepared, subject, session)
+    numbers = prepared.judge()
+    # A worker that goes too early is missed.
+    placement.peers.agree(any_says=False, chief_says=False)
+    if not numbers:
+        raise UsageError("the recipe holds nothing out: give examples with --data")
+    return {**numbers, **_perplexity(recorded, numbers)}
+
+
+def _examples(subject: Subject, other: DataSource | None) -> tuple[Examples, Examples | None]:
+    """The examples that were trained on, and those to judge by where they are no part of them."""
+    data, allow = subject.recorded.data, subject.recorded.allow
+    folder = data.folder or Path()
+    scratch = None if subject.folder is None else subject.folder / TEXT
+    kept = scratch if scratch is not None and scratch.is_dir() else None
+    own = Opener(folder, allow, kept)
+    examples = load_source(data.train, own)
+    if other is not None:
+        # What the run keeps are the tokens of its own texts.
+        return examples, load_source(other, Opener(folder, allow), examples)
+    return examples, load_source(data.validation, own, examples) if data.validation else None
+
+
+def _checkpoints(subject: Subject, placement: Placement) -> Checkpoints:
+    recorded = subject.recorded
+    recipe = encode_recipe(recorded.data, recorded.training, recorded.allow)
+    run = subject.folder or Path()
+    return Checkpoints(run, fingerprint(subject.blueprint, recipe), placement.peers)
+
+
+def _load(prepared: Prepared, subject: Subject, session: Session) -> None:
+    """Give the networks what they have learned."""
+    if prepared.restore is not None:
+        checkpoint = None
+        if subject.folder is not None and not subject.files:
+            checkpoint = session.checkpoints.newest(session.report)
+        if checkpoint is None:
+            raise UsageError(
+                "this objective is judged by more than the network: give the folder of its run,"
+                " with its checkpoints"
+            )
+        prepared.restore(checkpoint.arrays)
+    for name in subject.graphs:
+        if name in subject.files:
+            load_weights(prepared.models[name], subject.files[name], way="path")
+        elif subject.folder is not None:
+            load_network(subject.folder, prepared.models[name], name)
+        else:
+            raise UsageError(f"there are no weights of the network '{name}'")
+
+
+def _perplexity(recorded: Recorded, numbers: Row) -> Row:
+    objective = recorded.training.objective
+    plain = isinstance(objective, CausalLanguageModel) or (
+        isinstance(objective, SequenceToSequence) and not objective.label_smoothing
+    )
+    if not plain:
+        return {}
+    try:
+        return {"perplexity": math.exp(numbers["loss"])}
+    except OverflowError:
+        raise RunError("the loss is too large to have a perplexity") from None

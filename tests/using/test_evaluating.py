@@ -1,0 +1,135 @@
+"""`archbuilder evaluate`: the numbers of training, for every objective and on any devices."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from training.objectives import BLUEPRINTS, write_data
+from training.test_distribution import PROGRAM
+
+from archbuilder.cli import main
+
+SIZE = {"supervised": 41, "adversarial": 66, "simclr": 70, "moco": 70}
+"""Sizes of batches of which the last of the held-out examples is a smaller one."""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of every objective."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_data(folder)
+    for objective, text in BLUEPRINTS.items():
+        path = folder / f"{objective}.yaml"
+        path.write_text(text)
+        more = [] if objective == "ridge" else ["--epochs", "1"]
+        size = ["--batch-size", str(SIZE.get(objective, 15))]
+        assert main(["train", str(path), *size, *more, "--run", str(folder / objective)]) == 0
+    return folder
+
+
+def held_out(run: Path) -> dict[str, float]:
+    found: dict[str, float] = json.loads((run / "run.json").read_text())["held_out"]
+    return found
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, float]:
+    capsys.readouterr()
+    assert main(["evaluate", *map(str, arguments), "--json"]) == 0
+    found: dict[str, float] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.parametrize("objective", BLUEPRINTS)
+def test_the_numbers_of_training(runs: Path, capsys: pytest.CaptureFixture[str], objective: str):
+    """They are those that the run reported in the end."""
+    run = runs / objective
+    found, wanted = evaluated(capsys, run), held_out(run)
+    assert wanted
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=1e-5)
+    more = found.keys() - wanted.keys()
+    assert more == ({"perplexity"} if objective == "causal" else set())
+    if more:
+        assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
+
+
+def test_several_replicas(runs: Path):
+    """Two replicas and two processes share an uneven last batch, and find the same numbers."""
+    run = str(runs / "supervised")
+    mirrored = json.dumps([["evaluate", run, "--json", "--distribute", "mirrored"]])
+    for command in (
+        ["-c", PROGRAM, "2", mirrored],
+        ["-m", "archbuilder", "evaluate", run, "--json", "--workers", "2"],
+    ):
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
+
+
+def test_other_examples(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """All of a file are judged, as plain Keras judges them."""
+    chosen = np.random.default_rng(0)
+    x = chosen.random((53, 8, 8), np.float32)
+    y = chosen.integers(0, 10, 53)
+    np.savez(tmp_path / "other.npz", x=x, y=y)
+    model = keras.saving.load_model(runs / "supervised" / "net.keras")
+    wanted = model.evaluate(x, y, verbose=0, return_dict=True)
+    found = evaluated(capsys, runs / "supervised", "--data", tmp_path / "other.npz")
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def test_text_of_another_file(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """It is read with the vocabulary of the run, and the run keeps nothing of it."""
+    text = (runs / "text.txt").read_text()
+    (tmp_path / "other.txt").write_text(text[: len(text) // 3])
+    before = sorted(each.name for each in (runs / "causal" / "text").iterdir())
+    found = evaluated(capsys, runs / "causal", "--data", tmp_path / "other.txt")
+    assert found["loss"] == pytest.approx(held_out(runs / "causal")["loss"], rel=0.2)
+    assert sorted(each.name for each in (runs / "causal" / "text").iterdir()) == before
+
+
+def test_a_model_from_elsewhere(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """Its numbers go into the network of the blueprint, and nothing else of the file is used."""
+    model = tmp_path / "stranger.keras"
+    model.write_bytes((runs / "supervised" / "net.keras").read_bytes())
+    assert main(["evaluate", str(model)]) == 2
+    assert "give its --blueprint" in capsys.readouterr().err
+    found = evaluated(capsys, model, "--blueprint", runs / "supervised.yaml")
+    assert found == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
+    assert evaluated(capsys, runs / "supervised" / "net.keras") == pytest.approx(found, rel=1e-5)
+
+
+def test_people_read_it(runs: Path, capsys: pytest.CaptureFixture[str]):
+    """Without --json there is a line a number."""
+    capsys.readouterr()
+    assert main(["evaluate", str(runs / "ridge")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(held_out(runs / "ridge"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "is not the folder of a run"),
+        (["nowhere.keras"], "there is no file"),
+        (["{runs}/ridge", "--blueprint", "{runs}/ridge.yaml"], "a run has its blueprint"),
+        (["{runs}/ridge", "--set", "x=1"], "a run has its parameters"),
+        (["{runs}/moco/net.keras"], "judged by more than the network"),
+        (["{runs}/ridge/net.keras", "--blueprint", "{runs}/adversarial.yaml"], "none of them"),
+    ],
+)
+def test_wrong_input(
+    runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+):
+    """Every mistake is one sentence."""
+    capsys.readouterr()
+    assert main(["evaluate", *(each.format(runs=runs) for each in arguments)]) == 2
+    assert message in capsys.readouterr().err
