@@ -32,6 +32,7 @@ COMMANDS: Final = (
     "train",
     "evaluate",
     "generate",
+    "sample",
     "expand",
     "list",
     "explain",

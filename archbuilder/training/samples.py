@@ -11,9 +11,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from archbuilder.recipe.spec import Noise
 from archbuilder.training.run import RunFolder
 
 FOLDER: Final = "samples"
+SAMPLES: Final = 2**31 - 1
+"""A step that no run reaches: the noise of the samples is like that of no batch."""
 _CHANNELS: Final = (1, 3)
 
 
@@ -33,6 +36,15 @@ class SampleWriter(keras.callbacks.Callback):
         if images is not None:
             png = tf.io.encode_png(grid(images)).numpy()
             self._run.write_bytes(f"{FOLDER}/epoch-{epoch + 1:04}.png", png)
+
+
+def noise_of(kind: Noise, shape: tuple[object, ...], seed: int, step: object) -> tf.Tensor:
+    """Numbers with a mean of zero and a variance of one, which follow from seed and step alone."""
+    key = [seed, step]
+    if kind == "normal":
+        return tf.random.stateless_normal(shape, seed=key)
+    bound = 3**0.5
+    return tf.random.stateless_uniform(shape, seed=key, minval=-bound, maxval=bound)
 
 
 def as_images(made: NDArray[np.float32]) -> NDArray[np.uint8] | None:

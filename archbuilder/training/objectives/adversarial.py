@@ -14,18 +14,15 @@ import tensorflow as tf
 
 from archbuilder.errors import UsageError
 from archbuilder.recipe.objectives.adversarial import OPPONENTS
-from archbuilder.recipe.spec import Adversarial, Noise
+from archbuilder.recipe.spec import Adversarial
 from archbuilder.training.activations import ends_in
 from archbuilder.training.batches import Table, plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.fit import Task, prepared
 from archbuilder.training.objectives.opponents import Opponents
-from archbuilder.training.samples import SampleWriter
+from archbuilder.training.samples import SAMPLES, SampleWriter, noise_of
 from archbuilder.training.session import Prepared, Session
 from archbuilder.training.tables import make_tables
-
-_SAMPLES = 2**31 - 1
-"""A step that no run reaches: the noise of the samples is like that of no batch."""
 
 
 def prepare_adversarial(session: Session) -> Prepared:
@@ -101,7 +98,7 @@ def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
         )
         return dress(found, start.epoch * steps + start.batch)
 
-    noise = _noise(spec.noise, (spec.samples, *learner.noise), session.spec.seed, _SAMPLES)
+    noise = noise_of(spec.noise, (spec.samples, *learner.noise), session.spec.seed, SAMPLES)
     writer = SampleWriter(session.run, learner.generator, noise)
     return Task(learner, batches, steps, _held_out(tables.held_out, size, dress), (writer,))
 
@@ -122,7 +119,7 @@ def _dress(
         real = batch[0]
         count = tf.shape(real)[0]
         seed = session.spec.seed
-        noise = _noise(spec.noise, (count, 2, *learner.noise), seed, step)
+        noise = noise_of(spec.noise, (count, 2, *learner.noise), seed, step)
         mix = tf.random.stateless_uniform([count], seed=[seed + 1, step])
         return {"real": real * 2 - 1 if tanh else real, "noise": noise, "mix": mix}
 
@@ -132,12 +129,3 @@ def _dress(
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     ).prefetch(tf.data.AUTOTUNE)
-
-
-def _noise(kind: Noise, shape: tuple[object, ...], seed: int, step: object) -> tf.Tensor:
-    """Numbers with a mean of zero and a variance of one."""
-    key = [seed, step]
-    if kind == "normal":
-        return tf.random.stateless_normal(shape, seed=key)
-    bound = 3**0.5
-    return tf.random.stateless_uniform(shape, seed=key, minval=-bound, maxval=bound)
