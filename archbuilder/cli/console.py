@@ -23,14 +23,30 @@ class Console:
     """The command line, for records of what was done."""
     errors: Format = "text"
     debug: bool = False
+    passing: bool = False
+    """Whether a line stands on the terminal that the next one takes the place of."""
 
     def say(self, text: str) -> None:
         """Write a result. Text from elsewhere in it is escaped already."""
+        self.show_passing("")
         _write(text)
 
     def remark(self, text: str) -> None:
         """Tell something beside the result; it may quote what others wrote."""
+        self.show_passing("")
         _write("\n".join(for_terminal(line) for line in text.split("\n")), err=True)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether what is told stays, as in a file: there is no terminal to take it back."""
+        return not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
+
+    def show_passing(self, text: str) -> None:
+        """Show a line on the terminal that the next one takes the place of; nothing if empty."""
+        if self.lasting or not (text or self.passing):
+            return
+        _write(f"\r\x1b[K{text}", err=True, newline=False)
+        self.passing = bool(text)
 
     def fail(self, message: str) -> None:
         """Tell why the command did not do what it was asked to."""
@@ -53,9 +69,9 @@ class ReaderGoneError(Exception):
     """Nobody reads the output any more, as in `archbuilder explain | head -1`."""
 
 
-def _write(text: str, *, err: bool = False) -> None:
+def _write(text: str, *, err: bool = False, newline: bool = True) -> None:
     try:
-        click.echo(text, err=err)
+        click.echo(text, err=err, nl=newline)
     except BrokenPipeError:
         # As it is, click would end the process itself.
         raise ReaderGoneError from None

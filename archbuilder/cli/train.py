@@ -150,6 +150,7 @@ def train_command(  # noqa: PLR0913 - an option each
         limits=wanted.limits,
         report=lambda line: console.say(for_terminal(line)) if run.writes else None,
         placement=placement,
+        show=None if console.lasting or not run.writes else console.show_passing,
     )
     return 0
 

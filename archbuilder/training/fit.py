@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -16,9 +16,11 @@ from archbuilder.errors import RunError, shown
 from archbuilder.training.bad_batch import FILE, keep_bad_batch
 from archbuilder.training.checkpoints import Checkpoint, Position
 from archbuilder.training.columns import reading
+from archbuilder.training.curves import BoardWriter
 from archbuilder.training.distribution import Placement
 from archbuilder.training.keeping import Keeper
 from archbuilder.training.learner import Learner
+from archbuilder.training.progress import Progress
 from archbuilder.training.run import Row
 from archbuilder.training.session import Outcome, Prepared, Session
 from archbuilder.training.state import optimizers, restore
@@ -66,11 +68,16 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
     start = _resume(task, session)
     writer = EpochWriter(session.run, session.spec.epochs, session.report, start.rows)
     keeper = Keeper(session.checkpoints, writer, session.report, session.spec.checkpoint_seconds)
-    with keeper.watching():
+    board = BoardWriter(session.run, start.rows)
+    with keeper.watching(), closing(board):
         for position, until, steps in _legs(start.position, task.steps, session.spec.epochs):
             finite = FiniteLoss(position, task.steps, partial(_keep_batch, task, session))
             keeper.begin(position, start, finite)
-            watching = [finite, writer, *task.callbacks, keeper]
+            watching = [finite, writer, board, *task.callbacks, keeper]
+            if session.show is not None:
+                watching.insert(
+                    0, Progress(session.show, position, task.steps, session.spec.epochs)
+                )
             _run(task, session.placement, position, until, steps, watching)
     if task.learner.averages:
         task.learner.exchange()
@@ -109,10 +116,12 @@ def evaluate(task: Task, placement: Placement) -> Row:
     """
     if task.validation is None:
         return {}
+    steps = int(task.validation.cardinality())
     with _explained("the evaluation"), placement.peers.together(), reading():
         found = task.learner.evaluate(
             placement.share(task.validation),
-            steps=int(task.validation.cardinality()),
+            steps=steps,
+            callbacks=Callbacks([Executions(steps)], model=task.learner),
             verbose=0,
             return_dict=True,
         )

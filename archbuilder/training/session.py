@@ -19,6 +19,7 @@ from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import Examples
 from archbuilder.training.optimizing import make_optimizer
 from archbuilder.training.pace import Pace
+from archbuilder.training.progress import Show
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.state import Arrays
 from archbuilder.training.watching import Report
@@ -41,6 +42,8 @@ class Session:
     run: RunFolder
     checkpoints: Checkpoints
     report: Report
+    show: Show | None = None
+    """Takes how far the run is, where a terminal shows it."""
 
     def build(self, graph: Graph) -> keras.Model:
         """The network of a graph, which computes in the precision of the run.

@@ -23,12 +23,14 @@ from archbuilder.limits import Limits
 from archbuilder.recipe.record import BLUEPRINT, RECORD, encode_recipe
 from archbuilder.recipe.spec import DataSpec, Ridge, TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
+from archbuilder.training.curves import draw_curves
 from archbuilder.training.distribution import Placement, place
 from archbuilder.training.examples import Examples
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
 from archbuilder.training.pace import choose_pace
 from archbuilder.training.peers import Peers
+from archbuilder.training.progress import Show
 from archbuilder.training.repository import repository_state
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
@@ -94,10 +96,12 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     limits: Limits | None = None,
     report: Report = print,
     placement: Placement | None = None,
+    show: Show | None = None,
 ) -> RunResult:
     """Train the networks of a blueprint, and save them in the folder of the run.
 
-    `report` is given each line that the user should see while it goes on. The seed decides the
+    `report` is given each line that the user should see while it goes on, and `show` those that
+    the next one takes the place of. The seed decides the
     first weights, the order of the examples and which of them are held out. In the folder of a run
     that was broken off, training goes on from its newest checkpoint, and on a CPU comes to the same
     weights as if nothing had happened.
@@ -137,10 +141,12 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                     run.path, fingerprint(origin.blueprint, record["recipe"]), placement.peers
                 ),
                 report=report,
+                show=show,
             )
             prepared = OBJECTIVES[type(training.objective)](session)
             outcome = prepared.train()
             files = _save(prepared.models, run)
+            draw_curves(run, outcome.history)
             # A worker that goes too early is missed.
             placement.peers.agree(any_says=False, chief_says=False)
         except ArchbuilderError as error:

@@ -93,6 +93,8 @@ def test_the_folder_tells_everything(tmp_path: Path):
     assert {path.name for path in result.folder.iterdir()} == {
         "blueprint.yaml",
         "run.json",
+        "curves.png",
+        "tensorboard",
         "history.csv",
         "history.jsonl",
         "net.keras",

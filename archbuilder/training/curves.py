@@ -1,0 +1,95 @@
+"""The numbers of the epochs for the eye: logs for TensorBoard, and a picture at the end."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import keras
+import tensorflow as tf
+
+from archbuilder.training.run import Row, RunFolder
+from archbuilder.training.watching import HELD_OUT
+
+FOLDER: Final = "tensorboard"
+PICTURE: Final = "curves.png"
+_SPLITS: Final = {"": "train", HELD_OUT: "held_out"}
+# `tf.summary.scalar` does the same, but wants TensorBoard itself to be installed.
+_SCALARS: Final = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
+    data_class=1,
+)
+_NO_CURVE: Final = ("epoch", "seconds")
+
+
+class BoardWriter(keras.callbacks.Callback):
+    """Writes the numbers of every epoch where TensorBoard finds them.
+
+    What a run logged that goes on is written anew: it may have logged epochs behind its checkpoint.
+    """
+
+    def __init__(self, run: RunFolder, rows: Sequence[Row]) -> None:
+        super().__init__()
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        if not run.writes:
+            return
+        for prefix, name in _SPLITS.items():
+            folder = run.path / FOLDER / name
+            for stale in folder.glob("events.*"):
+                stale.unlink()
+            self._writers[prefix] = tf.summary.create_file_writer(str(folder))
+        for row in rows:
+            self._write(int(row["epoch"]), row)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Write the numbers of an epoch."""
+        self._write(epoch + 1, logs or {})
+
+    def close(self) -> None:
+        """Bring everything to the disk."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def _write(self, epoch: int, numbers: Row) -> None:
+        for prefix, writer in self._writers.items():
+            with writer.as_default():
+                for name, value in _of_split(numbers, prefix).items():
+                    tf.summary.write(name, tf.constant(value, tf.float32), epoch, _SCALARS)
+            writer.flush()
+
+
+def draw_curves(run: RunFolder, rows: Sequence[Row]) -> None:
+    """Draw the numbers of all epochs, one picture beside the other, as `curves.png`.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    if not run.writes or not rows:
+        return
+    # Takes a second to import, and nothing else needs it.
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    names = list(dict.fromkeys(n for prefix in _SPLITS for n in _of_split(rows[-1], prefix)))
+    figure = Figure(figsize=(5 * max(len(names), 1), 4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for prefix, split in _SPLITS.items():
+            points = [(row["epoch"], row[prefix + name]) for row in rows if prefix + name in row]
+            if points:
+                axes.plot(*zip(*points, strict=True), marker="." if len(rows) < 30 else "")
+                axes.lines[-1].set_label(split.replace("_", " "))
+        axes.set(title=name, xlabel="epoch")
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=100)
+    run.write_bytes(PICTURE, picture.getvalue())
+
+
+def _of_split(numbers: Row, prefix: str) -> dict[str, float]:
+    """The numbers of what is trained on or held out, under their plain names."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in numbers.items()
+        if name not in _NO_CURVE and name.startswith(HELD_OUT) == (prefix == HELD_OUT)
+    }

@@ -1,0 +1,98 @@
+"""Logs, pictures and bars of a run."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from training.objectives import RIDGE, SUPERVISED
+from training.test_pace import rows, trained
+
+from archbuilder.cli import main
+from archbuilder.training.progress import bar
+
+
+def logged(run: Path, split: str) -> list[tuple[int, str, float]]:
+    """What TensorBoard would read: epochs, names and numbers."""
+    found = []
+    for file in sorted((run / "tensorboard" / split).iterdir()):
+        for record in tf.data.TFRecordDataset([str(file)]):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            found += [
+                (event.step, value.tag, float(tf.make_ndarray(value.tensor)))
+                for value in event.summary.value
+            ]
+    return found
+
+
+def test_logs_and_picture(tmp_path: Path):
+    """Every epoch is logged once, also where the run goes on, and drawn at the end."""
+    run = trained(tmp_path, SUPERVISED, "run", "--epochs", "1")
+    assert main(["train", "--resume", str(run), "--epochs", "3"]) == 0
+    for split, prefix in (("train", ""), ("held_out", "val_")):
+        found = logged(run, split)
+        assert [step for step, name, _ in found if name == "loss"] == [1, 2, 3]
+        for step, name, value in found:
+            assert value == pytest.approx(rows(run)[step - 1][prefix + name], rel=1e-6)
+    picture = tf.io.decode_png((run / "curves.png").read_bytes())
+    height, width, _ = picture.shape
+    assert (height, width) == (400, 1000), "two numbers side by side"
+    assert len(tf.unique(tf.reshape(tf.cast(picture[..., 0], tf.int32), [-1])).y) > 10
+
+
+def test_a_picture_without_steps(tmp_path: Path):
+    """Ridge has one row of numbers, and a picture of it."""
+    run = trained(tmp_path, RIDGE, "run")
+    assert (run / "curves.png").is_file()
+    assert not (run / "tensorboard").exists()
+
+
+def test_a_bar():
+    """It tells the epoch, the share and the time."""
+    assert bar(3, 12, 0.25, 42.3) == "epoch  3/12  [######                  ]   25%  0:42 left"
+    assert bar(1, 1, 1, 7322).endswith("100%  2:02:02 left")
+
+
+def command(tmp_path: Path) -> list[str]:
+    path = tmp_path / "net.yaml"
+    path.write_text(SUPERVISED.replace("training:", "training:\n  checkpoint_seconds: 0"))
+    arguments = ["train", str(path), "--run", str(tmp_path / "run"), "--epochs", "2"]
+    return [sys.executable, "-m", "archbuilder", *arguments]
+
+
+def test_on_a_terminal(tmp_path: Path):
+    """The bar goes away before each line that stays."""
+    reader, writer = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen(
+        command(tmp_path), stdin=writer, stdout=writer, stderr=writer, env=environment
+    )
+    os.close(writer)
+    told = b""
+    while True:
+        try:
+            part = os.read(reader, 4096)
+        except OSError:  # the terminal's other side is closed
+            break
+        if not part:
+            break
+        told += part
+    os.close(reader)
+    assert process.wait() == 0
+    text = told.decode()
+    assert "\r\x1b[Kepoch 1/2  [" in text
+    assert " left" in text
+    for line in ("epoch 1/2  loss", "epoch 2/2  loss", "saved: "):
+        assert f"\n{line}" in text or f"\x1b[K{line}" in text
+
+
+def test_elsewhere(tmp_path: Path):
+    """In a file there are plain lines alone."""
+    done = subprocess.run(command(tmp_path), capture_output=True, text=True, check=True)
+    assert "\r" not in done.stdout + done.stderr
+    assert "left" not in done.stdout + done.stderr
