@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "evaluate",
     "generate",
     "sample",
+    "launch",
     "expand",
     "list",
     "explain",

@@ -20,7 +20,7 @@ from archbuilder.escaping import for_terminal
 from archbuilder.launching.cluster import CONFIG
 from archbuilder.launching.local import run_workers, without_workers
 from archbuilder.recipe import TrainingSpec
-from archbuilder.recipe.record import Recorded
+from archbuilder.recipe.record import RECORD, Recorded
 from archbuilder.recipe.spec import Distribution
 
 RUNS: Final = Path("runs")
@@ -91,6 +91,12 @@ class _Changes(TypedDict):
     type=click.Path(path_type=Path),
     help="Go on with the run in this folder, in place of a blueprint.",
 )
+@click.option(
+    "--go-on",
+    is_flag=True,
+    help="Where the folder of --run has a run already, go on with it: for jobs that are started"
+    " again.",
+)
 @click.argument("blueprint", required=False)
 @takes_choice
 @click.pass_obj
@@ -105,6 +111,7 @@ def train_command(  # noqa: PLR0913 - an option each
     folder: Path | None,
     resume: Path | None,
     workers: int | None,
+    go_on: bool,
     **changes: Unpack[_Changes],
 ) -> int:
     """Train what a blueprint describes.
@@ -115,7 +122,12 @@ def train_command(  # noqa: PLR0913 - an option each
     """
     if workers is not None and workers > 1 and CONFIG not in os.environ:
         return run_workers(workers, without_workers(console.arguments))
-    if resume is not None:
+    if go_on and folder is None:
+        raise UsageError("--go-on goes with the --run FOLDER that it looks into")
+    if go_on and folder is not None and (folder / RECORD).is_file():
+        resume = folder
+        begun = _begun_before(folder, wanted, changes)
+    elif resume is not None:
         begun = _begun(resume, wanted, changes, (blueprint, recipe, data, folder))
     elif blueprint is not None:
         begun = _new(blueprint, wanted, changes, recipe, data)
@@ -182,6 +194,12 @@ def _begun(
     return dataclasses.replace(
         begun, recorded=dataclasses.replace(begun.recorded, training=training)
     )
+
+
+def _begun_before(run: Path, wanted: Wanted, changes: _Changes) -> Run:
+    """What the same command began, which may say it all again."""
+    plain = Wanted(None, {}, wanted.limits, wanted.allow)
+    return _begun(run, plain, {**changes, "batch_size": None, "seed": None}, ())
 
 
 def _changed(spec: TrainingSpec, changes: _Changes) -> TrainingSpec:

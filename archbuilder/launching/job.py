@@ -1,0 +1,113 @@
+"""What a job of several machines is made of: the command, the machines, and names for them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from archbuilder.errors import UsageError, shown
+
+_LABEL: Final = re.compile(r"[a-z]([a-z0-9-]{0,50}[a-z0-9])?\Z")
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:/@-]*\Z")
+_MEMORY: Final = re.compile(r"[1-9][0-9]*[MGT]\Z")
+_TIME: Final = re.compile(r"(?:(\d+)-)?(\d{1,2}):([0-5]\d):([0-5]\d)\Z")
+_OURS: Final = ("--workers", "--distribute", "--resume")
+_GO_ON: Final = "--go-on"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training on `nodes` machines; None where the cluster is to decide."""
+
+    name: str
+    command: tuple[str, ...]
+    """The words behind `archbuilder`."""
+    nodes: int
+    gpus: int = 0
+    """Of each machine, as are `cpus` and `memory`."""
+    cpus: int | None = None
+    memory: str | None = None
+    time: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could mean something else in a job file.
+
+        Raises:
+            UsageError: if a value is not of the form that it should have.
+        """
+        label(self.name, "--name")
+        if self.memory is not None and not _MEMORY.match(self.memory):
+            raise UsageError(f"--memory is like 16G, not {shown(self.memory)}")
+        if self.time is not None:
+            seconds(self.time)
+
+    def line(self) -> str:
+        """The command as a line of a shell."""
+        return shlex.join(["archbuilder", *self.command])
+
+
+def training(arguments: Sequence[str], nodes: int) -> tuple[str, ...]:
+    """The command of every machine, which can be started again: it goes on with its run.
+
+    Raises:
+        UsageError: if it is no training, has no folder for its run, or says itself where it runs.
+    """
+    if not arguments or arguments[0] != "train":
+        raise UsageError(
+            "behind -- stands what every machine does, as in -- train lenet.yaml --run"
+            " /shared/runs/lenet"
+        )
+    keys = [each.partition("=")[0] for each in arguments]
+    for option in _OURS:
+        if option in keys:
+            raise UsageError(f"the job decides itself about {option}: leave it out")
+    if "--run" not in keys:
+        raise UsageError(
+            "give a --run FOLDER that all machines share: a job that is started again goes on with"
+            " the run in it"
+        )
+    found = [*arguments]
+    if _GO_ON not in keys:
+        found.append(_GO_ON)
+    return (*found, "--distribute", "multi_worker") if nodes > 1 else tuple(found)
+
+
+def label(text: str, option: str) -> str:
+    """A name that DNS takes with the number of a machine behind it.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    if not _LABEL.match(text):
+        raise UsageError(
+            f"{option} is {shown(text)}; it has to be of small letters, digits and hyphens, at most"
+            " 52, beginning with a letter and not ending with a hyphen"
+        )
+    return text
+
+
+def word(text: str, option: str) -> str:
+    """A name without spaces or signs that mean something to a shell.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    if not _WORD.match(text):
+        raise UsageError(f"{option} is {shown(text)}, which is no name")
+    return text
+
+
+def seconds(text: str) -> int:
+    """How long `1-12:00:00`, a day and a half, is.
+
+    Raises:
+        UsageError: if it is no time.
+    """
+    found = _TIME.match(text)
+    if found is None:
+        raise UsageError(f"--time is like 12:00:00 or 1-12:00:00, not {shown(text)}")
+    days, hours, minutes, rest = (int(each or 0) for each in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + rest

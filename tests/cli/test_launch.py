@@ -1,0 +1,150 @@
+"""`archbuilder launch`: job files that are checked as clusters check them, and carried out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from archbuilder.cli import main
+from archbuilder.launching.cluster import Cluster, read_cluster
+
+BLUEPRINT = """
+archbuilder: 1
+name: net
+inputs: {image: [64]}
+layers: [{Dense: {units: 10, activation: softmax}}]
+data: digits
+training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 128, seed: 4}
+"""
+SRUN = """#!/bin/bash
+# Starts two tasks of this machine with the variables that Slurm's own srun sets.
+shift
+export SLURM_STEP_NUM_TASKS=2 SLURM_STEP_NODELIST=127.0.0.1 SLURM_STEP_TASKS_PER_NODE=2
+SLURM_PROCID=1 "$@" > /dev/null &
+SLURM_PROCID=0 "$@"
+code=$?
+wait $! && exit $code
+"""
+KUBERNETES = ("--kubernetes", "--image", "registry.io/team/archbuilder:1", "--claim", "work")
+
+
+def launched(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    capsys.readouterr()
+    assert main(["launch", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def programs(folder: Path) -> dict[str, str]:
+    """An environment in which `srun` is ours, and `archbuilder` the one that is tested."""
+    folder.mkdir()
+    own = f'#!/bin/bash\nexec {shlex.quote(sys.executable)} -m archbuilder "$@"\n'
+    for name, text in (("srun", SRUN), ("archbuilder", own)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    kept = {key: value for key, value in os.environ.items() if key != "TF_CONFIG"}
+    return {**kept, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_slurm_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Two tasks train together; the same job file again goes on with the run."""
+    blueprint, run = tmp_path / "my net.yaml", tmp_path / "run"
+    blueprint.write_text(BLUEPRINT)
+    job = tmp_path / "job.sh"
+    options = ("--slurm", "--nodes", "2", "--gpus", "8", "--time", "1-02:00:00", "--memory", "4G")
+    command = ("train", str(blueprint), "--seed", "5", "--run", str(run))
+    out = launched(capsys, *options, "--partition", "big", "--output", str(job), "--", *command)
+    assert out == f"saved: {job}\n"
+    lines = job.read_text().splitlines()
+    for line in ("nodes=2", "gpus-per-node=8", "time=1-02:00:00", "mem=4G", "partition=big"):
+        assert f"#SBATCH --{line}" in lines
+    subprocess.run(["bash", "-n", str(job)], check=True)
+    environment = programs(tmp_path / "bin")
+    for told in ("(multi_worker: Slurm)", "goes on after 1 epochs"):
+        done = subprocess.run(
+            [str(job)] if os.access(job, os.X_OK) else ["bash", str(job)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert told in done.stdout
+        record = json.loads((run / "run.json").read_text())
+        assert (record["status"], record["seed"]) == ("finished", 5)
+
+
+def test_kubernetes(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """The manifest keeps the published schemas, and every pod learns which worker it is."""
+    text = launched(
+        capsys,
+        *KUBERNETES,
+        *("--nodes", "3", "--gpus", "2", "--cpus", "4", "--memory", "8G", "--time", "0:30:00"),
+        *("--name", "night-run", "--", "train", "it's a net.yaml", "--run", "runs/x"),
+    )
+    service, job = yaml.safe_load_all(text)
+    for each in (service, job):
+        kubernetes_validate.validate(each, "1.35", strict=True)
+    assert service["metadata"]["name"] == job["spec"]["template"]["spec"]["subdomain"]
+    assert service["spec"]["selector"] == {"job-name": job["metadata"]["name"]}
+    assert (job["spec"]["completions"], job["spec"]["activeDeadlineSeconds"]) == (3, 1800)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    limits = {"nvidia.com/gpu": 2, "cpu": "4", "memory": "8Gi"}
+    assert container["resources"]["limits"] == limits
+    (tmp_path / "archbuilder").write_text('#!/bin/sh\necho "$TF_CONFIG"\nprintf "%s|" "$@"\n')
+    (tmp_path / "archbuilder").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    for index in range(3):
+        environment = {"PATH": path, "JOB_COMPLETION_INDEX": str(index)}
+        out = subprocess.check_output(container["command"], env=environment, text=True)
+        config, arguments = out.split("\n")
+        workers = tuple(f"night-run-{number}.night-run:29400" for number in range(3))
+        found = Cluster(workers, index, "TF_CONFIG")
+        assert read_cluster({"TF_CONFIG": config}) == found
+        wanted = "train|it's a net.yaml|--run|runs/x|--go-on|--distribute|multi_worker|"
+        assert arguments == wanted
+
+
+def test_one_machine(capsys: pytest.CaptureFixture[str]):
+    """It is no cluster."""
+    for system in (("--slurm",), KUBERNETES):
+        text = launched(capsys, *system, "--", "train", "net.yaml", "--run=x")
+        assert "multi_worker" not in text
+        assert "TF_CONFIG" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--", "train", "a"], "give a --run FOLDER"),
+        (["--", "show", "a"], "behind -- stands what every machine does"),
+        (["--", "train", "a", "--run", "b", "--workers=2"], "about --workers"),
+        (["--name", "No", "--", "train", "a", "--run", "b"], "--name is 'No'"),
+        (["--name", "a\n#SBATCH --x", "--", "train", "a", "--run", "b"], "--name is"),
+        (["--memory", "8", "--", "train", "a", "--run", "b"], "--memory is like 16G"),
+        (["--time", "soon", "--", "train", "a", "--run", "b"], "--time is like"),
+        (["--slurm", "--partition", "a b", "--", "train", "a", "--run", "b"], "--partition is"),
+        (["--slurm", "--claim", "a", "--", "train", "a", "--run", "b"], "of Kubernetes"),
+        (["--kubernetes", "--", "train", "a", "--run", "b"], "needs an --image"),
+        ([*KUBERNETES, "--claim", "A", "--", "train", "a", "--run", "b"], "--claim is 'A'"),
+        (["--", "train", "a", "--run", "b"], "--slurm or --kubernetes"),
+    ],
+)
+def test_wrong_input(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):
+    """Every mistake is one sentence."""
+    capsys.readouterr()
+    assert main(["launch", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_go_on_needs_a_folder(capsys: pytest.CaptureFixture[str]):
+    """Else every start would be a new run."""
+    assert main(["train", "digits_cnn", "--go-on"]) == 2
+    assert "--go-on goes with the --run FOLDER" in capsys.readouterr().err
