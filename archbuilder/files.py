@@ -82,7 +82,7 @@ def read_inside(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file below a folder, to which no link leads."""
+    """A file or folder below a folder, to which no link leads."""
 
     root: Path
     parts: tuple[str, ...]
@@ -99,12 +99,25 @@ class Place:
         Raises:
             OSError: if it cannot be opened, is no ordinary file, or there is a link on the way.
         """
-        with _opened(self.root, self.parts) as descriptor:
+        with _opened(self.root, self.parts, _FLAGS) as descriptor:
             status = os.fstat(descriptor)
             _check_kind(status)
             if status.st_nlink > 1:
                 raise OSError(errno.ELOOP, "links are not followed")
             yield descriptor
+
+    def inside(self, *names: str) -> Place:
+        """What these names lead to in the folder."""
+        return Place(self.root, (*self.parts, *names))
+
+    def names(self) -> list[str]:
+        """The names in the folder, in alphabetical order.
+
+        Raises:
+            OSError: if it cannot be opened, is no folder, or there is a link on the way.
+        """
+        with _opened(self.root, self.parts, _FOLDER_FLAGS) as descriptor:
+            return sorted(os.listdir(descriptor))  # noqa: PTH208 - a path may lead elsewhere by now
 
 
 def place_inside(folder: Path, written: str, span: Span, *, allow: Sequence[Path] = ()) -> Place:
@@ -161,17 +174,17 @@ def _root(folder: Path, parts: list[str], allow: Sequence[Path]) -> tuple[Path |
 
 
 @contextmanager
-def _opened(root: Path, parts: Sequence[str]) -> Iterator[int]:
-    """The file descriptor of a file below a folder, with no link on the way."""
+def _opened(root: Path, parts: Sequence[str], last: int) -> Iterator[int]:
+    """The file descriptor of what is below a folder, opened as `last`, with no link on the way."""
     if os.open not in os.supports_dir_fd:  # pragma: no cover - Windows
         path = root.joinpath(*parts)
         if path.resolve() != root.resolve().joinpath(*parts):
             raise OSError(errno.ELOOP, "links are not followed")
-        descriptor = os.open(path, _FLAGS)
+        descriptor = os.open(path, last)
     else:
         descriptor = os.open(root, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         for place, part in enumerate(parts):
-            flags = _FLAGS if place == len(parts) - 1 else _FOLDER_FLAGS
+            flags = last if place == len(parts) - 1 else _FOLDER_FLAGS
             try:
                 inner = os.open(part, flags, dir_fd=descriptor)
             finally:

@@ -24,8 +24,10 @@ from archbuilder.recipe.spec import (
     Digits,
     Files,
     Idx,
+    Images,
     Npy,
     Npz,
+    OnError,
     Pairs,
     Text,
     Tokeniser,
@@ -193,6 +195,37 @@ def _read_idx(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> I
     return Idx(images, labels, scale) if images and labels and right else None
 
 
+_IMAGES: Final[dict[str, dict[str, Plain]]] = {
+    "size": {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 1, "maximum": 16_384},
+        "minItems": 2,
+        "maxItems": 2,
+    },
+    "channels": {"enum": [1, 3]},
+    "on_error": {"enum": ["stop", "skip"]},
+}
+
+
+def _read_images(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Images | None:
+    given = decoder.arguments(name, span, value, ("folder", "scale", *_IMAGES))
+    if given is None:
+        return None
+    folder = decoder.file(given["folder"], "'folder'")
+    right, scale = decoder.scale(given.get("scale"))
+    options = decoder.values(given, _IMAGES)
+    if folder is None or not right or options is None:
+        return None
+    size = cast(list[int] | None, options.get("size"))
+    return Images(
+        folder,
+        (size[0], size[1]) if size else None,
+        cast(int | None, options.get("channels")),
+        scale,
+        cast(OnError, options.get("on_error", "stop")),
+    )
+
+
 def _read_csv(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Csv | None:
     given = decoder.arguments(name, span, value, ("file", "target", "header"))
     if given is None:
@@ -262,6 +295,7 @@ _SOURCES: Final[dict[str, Callable[[_Decoder, str, Span, Tree | None], DataSourc
     "npz": _read_npz,
     "npy": _read_npy,
     "idx": _read_idx,
+    "images": _read_images,
     "csv": _read_csv,
     "text": _read_text,
     "pairs": _read_pairs,

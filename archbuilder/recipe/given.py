@@ -8,12 +8,14 @@ from typing import Any, Final, cast
 
 from archbuilder.errors import UsageError, nearest, shown
 from archbuilder.recipe.spec import (
+    IMAGE_ENDINGS,
     Csv,
     DataFile,
     DataSource,
     DataSpec,
     Digits,
     Idx,
+    Images,
     Npz,
     Pairs,
     Text,
@@ -31,8 +33,9 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
 
     `digits`, a `.npz` file with the arrays `x` and `y`, a `.csv` file with a line of names whose
     last column is the target, a `.txt` file of text whose characters are tokens, a `.tsv` file of
-    pairs of texts, or a folder with the four files of MNIST. Where a recipe has a source of the
-    same kind, what it says beside the file holds here too.
+    pairs of texts, a folder with the four files of MNIST, or one with images (in a folder for each
+    class, and perhaps all of these in folders `train` and `validation`). Where a recipe has a
+    source of the same kind, what it says beside the file holds here too.
 
     Raises:
         UsageError: if it is none of these.
@@ -44,12 +47,12 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
     if source is not None:
         found = DataSpec(source)
     elif path.is_dir():
-        found = _idx_folder(path)
+        found = _of_folder(path)
     else:
         hint = "; did you mean 'digits'?" if nearest(text, ["digits"]) else ""
         raise UsageError(
             f"the data {shown(text)} is neither 'digits', nor a .npz, .csv, .txt or .tsv file, nor"
-            f" a folder with the files of MNIST{hint}"
+            f" a folder{hint}"
         )
     train = found.train if like is None else _as(found.train, like.train)
     validation = found.validation
@@ -78,6 +81,19 @@ def _as(source: DataSource, like: DataSource) -> DataSource:
     return replaced
 
 
+def _of_folder(folder: Path) -> DataSpec:
+    """The files of MNIST, or images."""
+    if any(_existing(folder, name) for name in _IDX_NAMES[0]):
+        return _idx_folder(folder)
+    if not any(each.is_dir() or each.suffix.lower() in IMAGE_ENDINGS for each in folder.iterdir()):
+        return _idx_folder(folder)
+    parts = [folder / name for name in ("train", "validation")]
+    if all(part.is_dir() for part in parts):
+        train, validation = (Images(DataFile(str(part))) for part in parts)
+        return DataSpec(train, validation)
+    return DataSpec(Images(DataFile(str(folder))))
+
+
 def _idx_folder(folder: Path) -> DataSpec:
     found: list[Idx] = []
     for names in _IDX_NAMES:
@@ -86,7 +102,9 @@ def _idx_folder(folder: Path) -> DataSpec:
             found.append(Idx(DataFile(str(files[0])), DataFile(str(files[1]))))
     if not found:
         expected = " and ".join(_IDX_NAMES[0])
-        raise UsageError(f"the folder {shown(str(folder), 200)} has no files {expected} (or .gz)")
+        raise UsageError(
+            f"the folder {shown(str(folder), 200)} has no files {expected} (or .gz), and no images"
+        )
     return DataSpec(found[0], found[1] if len(found) > 1 else None)
 
 

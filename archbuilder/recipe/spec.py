@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from archbuilder.tree import Span, Tree
 
@@ -69,6 +69,26 @@ class Idx:
     scale: float | None = None
 
 
+OnError: TypeAlias = Literal["stop", "skip"]
+IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+"""How the names of pictures end, in small or capital letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Pictures of a folder: one folder for every class in it, or no classes.
+
+    They get the `size` (height, width) and `channels` of the first, if none are given. One that is
+    damaged stops the run, or is left out of it.
+    """
+
+    folder: DataFile
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    scale: float | None = None
+    on_error: OnError = "stop"
+
+
 @dataclass(frozen=True, slots=True)
 class Csv:
     """A table whose columns are numbers, but for the target, which may be words.
@@ -116,7 +136,7 @@ class Pairs:
     length: int = 128
 
 
-DataSource: TypeAlias = Digits | Npz | Npy | Idx | Csv | Text | Pairs
+DataSource: TypeAlias = Digits | Npz | Npy | Idx | Images | Csv | Text | Pairs
 
 
 @dataclass(frozen=True, slots=True)

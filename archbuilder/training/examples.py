@@ -45,6 +45,8 @@ class Examples:
     """What their tokens mean."""
     texts: Texts | None = None
     """The text that they are pieces of."""
+    classes: tuple[str, ...] = ()
+    """The names of classes, in the order of their numbers."""
 
     @property
     def count(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -59,27 +60,53 @@ class Opener:
         check_size(len(content), name)
         return content
 
+    def names(self, folder: DataFile, *inner: str) -> list[str] | None:
+        """The names in a folder, or in one within it, by alphabet; None where it is none.
+
+        Raises:
+            BlueprintError: if a blueprint names a folder that it may not, or that is not there.
+            RunError: if it cannot be read.
+        """
+        try:
+            if folder.span is None:
+                path = Path(folder.path, *inner)
+                return sorted(each.name for each in path.iterdir())
+            place = place_inside(self.folder, folder.path, folder.span, allow=self.allow)
+            return place.inside(*inner).names()
+        except OSError as error:
+            # A file or a link beside the folders is no folder.
+            if inner and error.errno in (errno.ENOTDIR, errno.ELOOP):
+                return None
+            if folder.span is not None:
+                raise cannot_read(error, place, folder.path, folder.span) from None
+            raise RunError(
+                f"cannot read {shown(folder.path, 200)}: {error.strerror or error}"
+            ) from error
+
     @contextmanager
-    def opened(self, file: DataFile) -> Iterator[int]:
-        """The file descriptor of a data file.
+    def opened(self, file: DataFile, *inner: str) -> Iterator[int]:
+        """The file descriptor of a data file, or of one that names lead to within a folder.
 
         Raises:
             BlueprintError: if a blueprint names a file that it may not, or that is not there.
             RunError: if it cannot be opened.
         """
         if file.span is None:
-            descriptor = _open(Path(file.path), shown(file.path, 200))
+            descriptor = _open(Path(file.path, *inner), shown("/".join((file.path, *inner)), 200))
             try:
                 yield descriptor
             finally:
                 os.close(descriptor)
             return
-        place = place_inside(self.folder, file.path, file.span, allow=self.allow)
+        place = place_inside(self.folder, file.path, file.span, allow=self.allow).inside(*inner)
         with ExitStack() as stack:
             try:
                 descriptor = stack.enter_context(place.opened())
             except OSError as error:
-                raise cannot_read(error, place, file.path, file.span) from None
+                if not inner:
+                    raise cannot_read(error, place, file.path, file.span) from None
+                name = shown("/".join((file.path, *inner)), 200)
+                raise RunError(f"cannot read {name}: {error.strerror or error}") from None
             yield descriptor
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx, Npy, Pairs, Text
+from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx, Images, Npy, Pairs, Text
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.digits import load_digits
 from archbuilder.training.sources.idx import load_idx
+from archbuilder.training.sources.images import load_images
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
 from archbuilder.training.sources.pairs import load_pairs
@@ -27,6 +28,8 @@ def load_source(source: DataSource, opener: Opener, like: Examples | None = None
         examples = load_digits()
     elif isinstance(source, Idx):
         examples = load_idx(source, opener)
+    elif isinstance(source, Images):
+        examples = load_images(source, opener, like)
     elif isinstance(source, Npy):
         examples = load_npy(source, opener)
     elif isinstance(source, Csv):
