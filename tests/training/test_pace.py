@@ -73,7 +73,7 @@ def test_several_steps_at_a_time(tmp_path: Path, objective: str, capfd: pytest.C
     alone = trained(tmp_path, single, "single", "--epochs", "2")
     together = trained(tmp_path, several, "several", "--epochs", "1")
     assert main(["train", "--resume", str(together), "--epochs", "2"]) == 0
-    assert "speed: 8 steps at a time, without XLA" in capfd.readouterr().out
+    assert "8 steps at a time, without XLA" in capfd.readouterr().out
     assert_same(alone, together)
 
 
