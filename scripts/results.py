@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import itertools
 import json
 import math
@@ -21,10 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
+import tensorflow as tf
+
+from archbuilder.training.samples import as_images, grid
+
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "results"
 FIGURES = ROOT / "docs" / "results.json"
 PAGE = ROOT / "docs" / "results.md"
+PICTURES = ROOT / "docs" / "pictures"
 MNIST = "$DATA/mnist"
 TEXT = "$DATA/text/tinyshakespeare.txt"
 CHARACTERS = "--set vocabulary=70"
@@ -120,6 +128,42 @@ def falling(run: Path) -> Figure:
     )
 
 
+def again(run: Path) -> Figure:
+    """The same, and a picture of digits above what the autoencoder makes of them."""
+    with gzip.open(run.parent / "mnist" / "t10k-images-idx3-ubyte.gz") as file:
+        images = np.frombuffer(file.read(16 + 28 * 28 * 32)[16:], np.uint8).reshape(-1, 28, 28, 1)
+    model = keras.saving.load_model(run / "autoencoder.keras")  # noqa: TID251
+    made = np.asarray(model(images.astype(np.float32) / 255) * 255).round().astype(np.uint8)
+    rows = [part for at in range(0, 32, 8) for part in (images[at : at + 8], made[at : at + 8])]
+    save_picture("autoencoder", grid(np.concatenate(rows)))
+    return falling(run)
+
+
+def told_by_lenet(run: Path) -> Figure:
+    """How sure LeNet-5 is of 1,000 samples, on average, and a picture of the first 64."""
+    samples = run / "samples.npz"
+    command = ["sample", str(run), "--count", "1000", "--output", str(samples)]
+    subprocess.run([sys.executable, "-m", "archbuilder", *command], cwd=ROOT, check=True)
+    (made,) = np.load(samples).values()
+    save_picture("dcgan", grid(as_images(made[:64])))
+    lenet = keras.saving.load_model(run.parent / "lenet5" / "lenet5.keras")  # noqa: TID251
+    sure = float(lenet.predict((made + 1) / 2, verbose=0).max(axis=1).mean())
+    return Figure(f"mean confidence {sure:.2%}", sure > 0.90)
+
+
+def save_picture(name: str, image: object) -> None:
+    """Keep a picture for the page."""
+    PICTURES.mkdir(exist_ok=True)
+    (PICTURES / f"{name}.png").write_bytes(tf.io.encode_png(image).numpy())
+
+
+def keep_images(data: Path) -> None:
+    """Put MNIST where the figures find it."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    if not (RUNS / "mnist").exists():
+        (RUNS / "mnist").symlink_to(data / "mnist")
+
+
 def keep_text(data: Path) -> None:
     """Put the text where the figures find it."""
     RUNS.mkdir(parents=True, exist_ok=True)
@@ -186,8 +230,17 @@ RESULTS = (
         "autoencoder",
         "Deconvolutional autoencoder of MNIST, 32 numbers an image",
         f"recipes/autoencoder.yaml --data {MNIST}",
-        falling,
+        again,
         "falls with every epoch",
+        keep_images,
+    ),
+    Result(
+        "dcgan",
+        "DCGAN of MNIST, judged by the LeNet-5 above",
+        "dcgan:torch --set channels=1 --set levels=3 --set filters=32 --recipe recipes/dcgan.yaml"
+        f" --data {MNIST}",
+        told_by_lenet,
+        "90%",
     ),
     Result(
         "simclr",
@@ -272,11 +325,15 @@ def page(rows: Mapping[str, Mapping[str, Any]]) -> str:
         f" {rows[result.name]['minutes']:.1f} |\n"
         for result in known
     ]
-    commands = [
-        f"\n## {result.name}\n\n{result.title}:\n\n```sh\n{wrapped(result.command)}\n```\n"
-        for result in known
-    ]
-    return HEAD + "".join(table) + "".join(commands)
+    return HEAD + "".join(table) + "".join(section(result) for result in known)
+
+
+def section(result: Result) -> str:
+    """The command of a result, and its picture if it has one."""
+    text = f"\n## {result.name}\n\n{result.title}:\n\n```sh\n{wrapped(result.command)}\n```\n"
+    if (PICTURES / f"{result.name}.png").exists():
+        text += f"\n![{result.title}](pictures/{result.name}.png)\n"
+    return text
 
 
 def wrapped(command: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -162,3 +164,23 @@ def test_every_input_gets_its_own_tokens(tmp_path: Path):
     run = tmp_path / "run"
     assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
     assert history(run)[-1]["val_accuracy"] == 1
+
+
+def entropies(text: str) -> tuple[float, float]:
+    """The share of the most frequent character, and the nats of one behind the one before it."""
+    pairs, firsts = Counter(pairwise(text)), Counter(text[:-1])
+    nats = -sum(n / (len(text) - 1) * math.log(n / firsts[pair[0]]) for pair, n in pairs.items())
+    return Counter(text).most_common(1)[0][1] / len(text), nats
+
+
+def test_language_is_learned(folder: Path, tmp_path: Path):
+    """More of a text than its pairs tell, and more hidden words than one that guesses."""
+    text = (folder / "text.txt").read_text()
+    for name, epochs in (("causal", 40), ("masked", 30)):
+        arguments = [str(folder / f"{name}.yaml"), "--epochs", str(epochs)]
+        assert main(["train", *arguments, "--run", str(tmp_path / name)]) == 0
+    _, nats = entropies(text)
+    assert history(tmp_path / "causal")[-1]["val_loss"] < 0.8 * nats
+    words = Counter(text.split())
+    guess = words.most_common(1)[0][1] / words.total()
+    assert history(tmp_path / "masked")[-1]["val_masked_lm_accuracy"] > 1.3 * guess
