@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "compile",
     "train",
     "evaluate",
+    "predict",
     "generate",
     "sample",
     "launch",

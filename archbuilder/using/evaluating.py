@@ -62,15 +62,39 @@ def evaluate(
         RunError: if examples or weights are missing, damaged or do not fit.
         BlueprintError: if a network does not fit the machine, or a data file may not be read.
     """
-    recorded = subject.recorded
-    spec = recorded.training
+    session = open_session(subject, limits, placement, report, other, batch_size)
+    prepared = OBJECTIVES[type(session.spec.objective)](session)
+    _load(prepared, subject, session)
+    numbers = prepared.judge()
+    # A worker that goes too early is missed.
+    placement.peers.agree(any_says=False, chief_says=False)
+    if not numbers:
+        raise UsageError("the recipe holds nothing out: give examples with --data")
+    return {**numbers, **_perplexity(subject.recorded, numbers)}
+
+
+def open_session(
+    subject: Subject,
+    limits: Limits,
+    placement: Placement,
+    report: Callable[[str], None],
+    other: DataSource | None = None,
+    batch_size: int | None = None,
+) -> Session:
+    """The session that trained networks, with other examples to judge them by if there are some.
+
+    Raises:
+        RunError: if examples are missing or damaged.
+        BlueprintError: if a data file may not be read.
+    """
+    spec = subject.recorded.training
     size = batch_size or spec.batch_size
     plain = dataclasses.replace(
         spec, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
     )
     examples, validation = _examples(subject, other)
     keras.utils.set_random_seed(spec.seed)
-    session = Session(
+    return Session(
         graphs=subject.graphs,
         examples=examples,
         validation=validation,
@@ -82,14 +106,6 @@ def evaluate(
         checkpoints=_checkpoints(subject, placement),
         report=report,
     )
-    prepared = OBJECTIVES[type(spec.objective)](session)
-    _load(prepared, subject, session)
-    numbers = prepared.judge()
-    # A worker that goes too early is missed.
-    placement.peers.agree(any_says=False, chief_says=False)
-    if not numbers:
-        raise UsageError("the recipe holds nothing out: give examples with --data")
-    return {**numbers, **_perplexity(recorded, numbers)}
 
 
 def _examples(subject: Subject, other: DataSource | None) -> tuple[Examples, Examples | None]:
@@ -113,6 +129,21 @@ def _checkpoints(subject: Subject, placement: Placement) -> Checkpoints:
     return Checkpoints(run, fingerprint(subject.blueprint, recipe), placement.peers)
 
 
+def load_trained(subject: Subject, model: keras.Model, name: str) -> None:
+    """Give a network the weights that it has learned.
+
+    Raises:
+        UsageError: if the run is not over, or there are no weights of it.
+        RunError: if they are damaged or do not fit.
+    """
+    if name in subject.files:
+        load_weights(model, subject.files[name], way="path")
+    elif subject.folder is not None:
+        load_network(subject.folder, model, name)
+    else:
+        raise UsageError(f"there are no weights of the network '{name}'")
+
+
 def _load(prepared: Prepared, subject: Subject, session: Session) -> None:
     """Give the networks what they have learned."""
     if prepared.restore is not None:
@@ -126,12 +157,7 @@ def _load(prepared: Prepared, subject: Subject, session: Session) -> None:
             )
         prepared.restore(checkpoint.arrays)
     for name in subject.graphs:
-        if name in subject.files:
-            load_weights(prepared.models[name], subject.files[name], way="path")
-        elif subject.folder is not None:
-            load_network(subject.folder, prepared.models[name], name)
-        else:
-            raise UsageError(f"there are no weights of the network '{name}'")
+        load_trained(subject, prepared.models[name], name)
 
 
 def _perplexity(recorded: Recorded, numbers: Row) -> Row:

@@ -33,18 +33,28 @@ def load_idx(source: Idx, opener: Opener) -> Examples:
     Raises:
         RunError: if a file is damaged, or holds something else.
     """
-    images = _read(source.images, opener)
+    feature = load_idx_images(source.images, source.scale, opener)
     labels = _read(source.labels, opener)
     name = shown(source.images.path, 200)
-    if images.ndim not in _IMAGE_AXES:
-        raise RunError(f"{name} has {images.ndim} axes, which is not a list of images")
     if labels.ndim != 1:
         raise RunError(
             f"{shown(source.labels.path, 200)} has {labels.ndim} axes, not one label each"
         )
-    bright = _BRIGHTEST if images.dtype == np.uint8 else None
-    feature = Feature(Held(images), scale=source.scale or bright, image=True)
     return Examples(name, {ONLY: feature}, {ONLY: Held(labels)})
+
+
+def load_idx_images(file: DataFile, scale: float | None, opener: Opener) -> Feature:
+    """The images of a file, whose brightest value is `scale` or, of bytes, 255.
+
+    Raises:
+        RunError: if it is damaged, or holds something else.
+    """
+    images = _read(file, opener)
+    if images.ndim not in _IMAGE_AXES:
+        name = shown(file.path, 200)
+        raise RunError(f"{name} has {images.ndim} axes, which is not a list of images")
+    bright = _BRIGHTEST if images.dtype == np.uint8 else None
+    return Feature(Held(images), scale=scale or bright, image=True)
 
 
 def _read(file: DataFile, opener: Opener) -> Numbers:

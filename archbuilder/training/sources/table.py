@@ -15,10 +15,11 @@ from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener
 
 
-def load_csv(source: Csv, opener: Opener) -> Examples:
+def load_csv(source: Csv, opener: Opener, only: int | None = None) -> Examples:
     """The columns of a table as one input, and its target.
 
-    A target of words becomes numbers, the words in alphabetical order.
+    A target of words becomes numbers, the words in alphabetical order. A table with `only` so many
+    columns has no target.
 
     Raises:
         RunError: if a line or a value is not as the others are.
@@ -27,14 +28,18 @@ def load_csv(source: Csv, opener: Opener) -> Examples:
     rows = _rows(opener.read(source.file), name)
     first = rows[0][1]
     head = first if source.header else [str(number) for number in range(len(first))]
-    column = _column(source.target, head, name)
+    column = None if len(head) == only else _column(source.target, head, name)
     body = rows[1:] if source.header else rows
     if not body:
         raise RunError(f"{name} has no examples")
     for line, cells in body:
         if len(cells) != len(head):
             raise RunError(f"line {line} of {name} has {len(cells)} values, not {len(head)}")
-    targets, remarks = _targets([cells[column] for _, cells in body], head[column])
+    targets: dict[str, Held] = {}
+    remarks: tuple[str, ...] = ()
+    if column is not None:
+        found, remarks = _targets([cells[column] for _, cells in body], head[column])
+        targets = {ONLY: Held(found)}
     others = [index for index in range(len(head)) if index != column]
     if not others:
         raise RunError(f"{name} has no column beside the target")
@@ -42,7 +47,7 @@ def load_csv(source: Csv, opener: Opener) -> Examples:
     for row, (line, cells) in enumerate(body):
         for place, index in enumerate(others):
             values[row, place] = _number(cells[index], line, head[index], name)
-    return Examples(name, {ONLY: Feature(Held(values))}, {ONLY: Held(targets)}, remarks)
+    return Examples(name, {ONLY: Feature(Held(values))}, targets, remarks)
 
 
 def _rows(content: bytes, name: str) -> list[tuple[int, list[str]]]:

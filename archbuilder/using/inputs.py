@@ -1,0 +1,116 @@
+"""Files of inputs without targets, as a person names them to a trained network."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.errors import RunError, UsageError, shown
+from archbuilder.graph import Graph
+from archbuilder.recipe.spec import Csv, DataFile, DataSource, Idx, Npy, Npz
+from archbuilder.training.columns import Held
+from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.opening import Opener
+from archbuilder.training.sources.idx import load_idx_images
+from archbuilder.training.sources.npy import load_npy
+from archbuilder.training.sources.npz import load_npz
+from archbuilder.training.sources.table import load_csv
+
+IMAGES: Final = (".png", ".jpg", ".jpeg")
+_BRIGHTEST: Final = 255
+_COLOURS: Final = (1, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Examples of one shape, with what each of them is called."""
+
+    keys: Sequence[str]
+    examples: Examples
+
+
+def read_inputs(paths: Sequence[Path], like: DataSource, graph: Graph) -> Iterator[Part]:
+    """The inputs in files and folders, read as a recipe says it of files `like` these.
+
+    An example is called by its number, from 0, with the name of its file in front where there are
+    several, and an image by its file.
+
+    Raises:
+        UsageError: if there is no such file, or it is of another kind.
+        RunError: if it cannot be read, or has numbers that are not finite.
+    """
+    files = [file for path in paths for file in _files(path)]
+    tables = sum(file.suffix.lower() not in IMAGES for file in files)
+    for images, group in groupby(files, lambda file: file.suffix.lower() in IMAGES):
+        if images:
+            yield from _images([*group], like, graph)
+            continue
+        for file in group:
+            examples = _table(file, like, graph).check()
+            front = f"{file.name}:" if len(files) > 1 or tables > 1 else ""
+            yield Part([f"{front}{number}" for number in range(examples.count)], examples)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(each for each in path.iterdir() if each.suffix.lower() in IMAGES)
+        if not found:
+            raise UsageError(f"the folder {shown(str(path), 200)} has no .png or .jpg files")
+        return found
+    if not path.is_file():
+        raise UsageError(f"there is no file {shown(str(path), 200)}")
+    return [path]
+
+
+def _table(path: Path, like: DataSource, graph: Graph) -> Examples:
+    file, opener, name = DataFile(str(path)), Opener(), shown(str(path), 200)
+    scale = like.scale if isinstance(like, Npz | Npy | Idx) else None
+    if path.suffix == ".npz":
+        source = like if isinstance(like, Npz) else Npz(file)
+        return load_npz(dataclasses.replace(source, file=file, targets={}), opener)
+    if path.suffix == ".npy":
+        return load_npy(Npy(file, {}, scale), opener)
+    if path.suffix == ".csv":
+        table = dataclasses.replace(like, file=file) if isinstance(like, Csv) else Csv(file)
+        sizes = graph.inputs[0].shape
+        whole = math.prod(size for size in sizes if size is not None) if None not in sizes else None
+        return load_csv(table, opener, whole)
+    if "idx" in path.name:
+        return Examples(name, {ONLY: load_idx_images(file, scale, opener)}, {})
+    raise UsageError(
+        f"{name} is no .npz, .npy or .csv file, no IDX file, and no .png or .jpg image"
+    )
+
+
+def _images(files: list[Path], like: DataSource, graph: Graph) -> Iterator[Part]:
+    """Images in their order, those of one size together where they stand side by side."""
+    wanted = graph.inputs[0].shape
+    colours = wanted[-1] if len(wanted) == 3 and wanted[-1] in _COLOURS else 1
+    scale = like.scale if isinstance(like, Npz | Npy | Idx) else None
+    read = ((file, _image(file, colours or 1, axis=len(wanted) == 3)) for file in files)
+    for _, group in groupby(read, lambda each: each[1].shape):
+        found = [*group]
+        column = Held(np.stack([image for _, image in found]))
+        feature = Feature(column, scale or _BRIGHTEST, image=True)
+        name = shown(str(found[0][0]), 200)
+        yield Part([file.name for file, _ in found], Examples(name, {ONLY: feature}, {}))
+
+
+def _image(file: Path, colours: int, *, axis: bool) -> NDArray[np.uint8]:
+    name = shown(str(file), 200)
+    try:
+        content = Opener().read(DataFile(str(file)))
+        image = tf.io.decode_image(content, channels=colours, expand_animations=False).numpy()
+    except tf.errors.OpError as error:
+        raise RunError(f"{name} is no image, or damaged") from error
+    found: NDArray[np.uint8] = image if axis else image[..., 0]
+    return found

@@ -1,0 +1,208 @@
+"""What a trained network says of examples, on any number of devices, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.backend import build
+from archbuilder.errors import RunError, UsageError
+from archbuilder.graph import Graph
+from archbuilder.limits import Limits
+from archbuilder.recipe.objectives import class_name
+from archbuilder.recipe.spec import MoCo, Ridge, SimCLR, Supervised
+from archbuilder.training.adapt import adapt
+from archbuilder.training.batches import Input
+from archbuilder.training.columns import reading
+from archbuilder.training.distribution import Placement
+from archbuilder.training.tables import Wanted, make_tables, only_network
+from archbuilder.tree import Tree, plain
+from archbuilder.using.evaluating import Subject, load_trained, open_session
+from archbuilder.using.inputs import read_inputs
+
+Values = NDArray[np.float32]
+_CLASSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What the network says of one example: an array by output, and which of them tell classes."""
+
+    key: str
+    outputs: Mapping[str, Values]
+    classes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """Examples as the network takes them."""
+
+    keys: Sequence[str]
+    inputs: Mapping[str, Input]
+    rows: NDArray[np.int64]
+
+
+def predict(
+    subject: Subject,
+    paths: Sequence[Path],
+    limits: Limits,
+    placement: Placement,
+    report: Callable[[str], None],
+    batch_size: int | None = None,
+) -> Iterator[Said]:
+    """What a network says of the inputs in files or, where there are none, of what is held out.
+
+    Inputs are fitted to the network as in training. Logits become probabilities where the loss of
+    the recipe takes them for logits.
+
+    Raises:
+        UsageError: if the objective trains nothing that predicts, or there is no such file.
+        RunError: if an input cannot be read or does not fit, or weights are damaged.
+        BlueprintError: if the network does not fit the machine.
+    """
+    objective = subject.recorded.training.objective
+    if not isinstance(objective, Supervised | Ridge | SimCLR | MoCo):
+        raise UsageError(
+            "the run trained a model of text or a generator; 'archbuilder generate' and"
+            " 'archbuilder sample' use those"
+        )
+    if len(subject.graphs) != 1:
+        raise UsageError(f"there are several networks: {', '.join(subject.graphs)}")
+    ((name, graph),) = subject.graphs.items()
+    with placement.scope():
+        model = build(graph, limits)
+    load_trained(subject, model, name)
+    losses = objective.loss if isinstance(objective, Supervised) else {}
+    parts = (
+        _given(subject, paths, graph)
+        if paths
+        else _held_out(subject, model, limits, placement, report)
+    )
+    call = _Call(model, graph, losses, placement)
+    size = batch_size or max(_BATCH, placement.replicas)
+    classes = frozenset(each for each in call.names if _is_of_classes(losses.get(each)))
+    for part in parts:
+        said = call.each(part, size)
+        for key, outputs in zip(part.keys, said, strict=True):
+            yield Said(key, outputs, classes)
+
+
+def _given(subject: Subject, paths: Sequence[Path], graph: Graph) -> Iterator[_Fitted]:
+    names = tuple(each.name for each in graph.inputs)
+    for part in read_inputs(paths, subject.recorded.data.train, graph):
+        features = part.examples.for_network(names, ()).inputs
+        try:
+            inputs = {
+                each.name: Input(features[each.name].column, adapt(features[each.name], each))
+                for each in graph.inputs
+            }
+        except RunError as error:
+            raise RunError(f"{part.examples.origin}: {error}") from None
+        yield _Fitted(part.keys, inputs, np.arange(part.examples.count, dtype=np.int64))
+
+
+def _held_out(
+    subject: Subject,
+    model: keras.Model,
+    limits: Limits,
+    placement: Placement,
+    report: Callable[[str], None],
+) -> Iterator[_Fitted]:
+    session = open_session(subject, limits, placement, report)
+    objective = session.spec.objective
+    wanted = Wanted.of(objective) if isinstance(objective, Supervised) else Wanted()
+    _, graph = only_network(session, "supervised")
+    table = make_tables(session, graph, model, wanted).held_out
+    if table is None:
+        raise UsageError("the recipe holds nothing out: name files to predict")
+    yield _Fitted([str(row) for row in table.rows], table.inputs, table.rows)
+
+
+class _Call:
+    """The network on the devices of a placement."""
+
+    def __init__(
+        self, model: keras.Model, graph: Graph, losses: Mapping[str, Tree], placement: Placement
+    ) -> None:
+        self.names = [name for name, _ in graph.outputs]
+        self._single = len(model.inputs) == 1
+        self._placement = placement
+        activations = {name: _activation(losses.get(name)) for name in self.names}
+
+        def call(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            given = inputs if isinstance(model.input, dict) else next(iter(inputs.values()))
+            made = model(given, training=False)
+            outputs = made if isinstance(made, dict) else {self.names[0]: made}
+            return {
+                name: activations[name](tf.cast(outputs[name], tf.float32)) for name in self.names
+            }
+
+        self._call = tf.function(call, reduce_retracing=True)
+        strategy = placement.strategy
+        if strategy is not None:
+
+            def everywhere(batch: object) -> dict[str, tuple[tf.Tensor, ...]]:
+                given = strategy.run(call, args=(batch,))
+                return {
+                    name: strategy.experimental_local_results(each) for name, each in given.items()
+                }
+
+            self._everywhere = tf.function(everywhere, reduce_retracing=True)
+
+    def each(self, part: _Fitted, size: int) -> Iterator[Mapping[str, Values]]:
+        """What the network says of each example of a part."""
+        rows = tf.data.Dataset.from_tensor_slices(part.rows).batch(size)
+        batches = rows.map(
+            lambda chosen: {name: each.take(chosen) for name, each in part.inputs.items()}
+        )
+        shared = iter(self._placement.share(batches))
+        for begin in range(0, len(part.rows), size):
+            count = min(size, len(part.rows) - begin)
+            with self._placement.peers.together(), reading():
+                outputs = self._whole(next(shared), count)
+            for number in range(count):
+                yield {name: each[number] for name, each in outputs.items()}
+
+    def _whole(self, batch: object, count: int) -> dict[str, Values]:
+        if self._placement.strategy is None:
+            return {name: np.asarray(each) for name, each in self._call(batch).items()}
+        peers, replicas = self._placement.peers, self._placement.replicas
+        local = replicas // peers.count
+        # See `Placement.share`: too few examples are given to all replicas.
+        few = count < replicas
+        begin = 0 if few else count * (peers.index * local) // replicas
+        found = {}
+        for name, parts in self._everywhere(batch).items():
+            mine = np.asarray(parts[0]) if few else np.concatenate([np.asarray(p) for p in parts])
+            whole = np.zeros((count, *mine.shape[1:]), np.float32)
+            if peers.chief or not few:
+                whole[begin : begin + len(mine)] = mine
+            found[name] = peers.total(whole)
+        return found
+
+
+def _activation(loss: Tree | None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """What makes probabilities of an output, as its loss takes it."""
+    written = None if loss is None else plain(loss)
+    options = next(iter(written.values())) if isinstance(written, dict) else None
+    name = "" if loss is None else class_name("loss", loss)
+    same: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+    if not (isinstance(options, dict) and options.get("from_logits")):
+        return same
+    found: Callable[[tf.Tensor], tf.Tensor] = same
+    if name in _CLASSES:
+        found = tf.nn.softmax
+    elif name.startswith("Binary"):
+        found = tf.sigmoid
+    return found
+
+
+def _is_of_classes(loss: Tree | None) -> bool:
+    return loss is not None and class_name("loss", loss) in _CLASSES

@@ -1,0 +1,160 @@
+"""`archbuilder predict`: what plain Keras predicts, from any kind of file and on any devices."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+from training.test_distribution import PROGRAM
+
+from archbuilder.cli import main
+
+NET = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8, 1]}
+layers:
+  - Flatten
+  - {Dense: {units: 10}, name: digit}
+data: digits
+training: {loss: {SparseCategoricalCrossentropy: {from_logits: true}}, epochs: 1, batch_size: 256}
+"""
+TWO = """
+archbuilder: 1
+name: net
+inputs: {numbers: [4]}
+layers:
+  - {Dense: {units: 3, activation: softmax}, name: kind, from: numbers}
+  - {Dense: 1, name: price, from: numbers}
+outputs: {kind: kind, price: price}
+data: {npz: {file: two.npz, inputs: x, targets: {kind: k, price: p}}}
+training:
+  loss: {kind: SparseCategoricalCrossentropy, price: MeanSquaredError}
+  epochs: 1
+"""
+COUNT = 53
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    chosen = np.random.default_rng(0)
+    x = chosen.random((60, 4), np.float32)
+    np.savez(folder / "two.npz", x=x, k=chosen.integers(0, 3, 60), p=chosen.random(60, np.float32))
+    images = chosen.integers(0, 256, (COUNT, 8, 8)).astype(np.uint8)
+    np.save(folder / "images.npy", images)
+    np.savez(folder / "images.npz", x=images)
+    (folder / "pngs").mkdir()
+    for number, image in enumerate(images[:3]):
+        png = tf.io.encode_png(image[..., np.newaxis]).numpy()
+        (folder / "pngs" / f"{number}.png").write_bytes(png)
+    for name, text in (("net", NET), ("two", TWO)):
+        (folder / f"{name}.yaml").write_text(text)
+        assert main(["train", str(folder / f"{name}.yaml"), "--run", str(folder / name)]) == 0
+    return folder
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> list[dict[str, str]]:
+    capsys.readouterr()
+    assert main(["predict", *map(str, arguments)]) == 0
+    return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+
+
+def values(rows: list[dict[str, str]]) -> NDArray[np.float64]:
+    return np.array([[float(row[str(place)]) for place in range(10)] for row in rows])
+
+
+def wanted(runs: Path) -> NDArray[np.float32]:
+    model = keras.saving.load_model(runs / "net" / "net.keras")
+    images = np.load(runs / "images.npy").astype(np.float32)[..., np.newaxis] / 255
+    return np.asarray(tf.nn.softmax(model.predict(images, verbose=0)))
+
+
+def test_every_kind_of_file(runs: Path, capsys: pytest.CaptureFixture[str]):
+    """Arrays and images are scaled as in training, and logits become probabilities."""
+    for file in ("images.npy", "images.npz"):
+        rows = said(capsys, runs / "net", runs / file, "--batch-size", "20")
+        np.testing.assert_allclose(values(rows), wanted(runs), rtol=1e-4, atol=1e-6)
+        assert [row["key"] for row in rows] == [str(number) for number in range(COUNT)]
+        assert [int(row["class"]) for row in rows] == wanted(runs).argmax(axis=1).tolist()
+        likely = [float(row["probability"]) for row in rows]
+        np.testing.assert_allclose(likely, wanted(runs).max(axis=1), rtol=1e-4)
+    rows = said(capsys, runs / "net", runs / "pngs", runs / "pngs" / "1.png")
+    assert [row["key"] for row in rows] == ["0.png", "1.png", "2.png", "1.png"]
+    np.testing.assert_allclose(values(rows), wanted(runs)[[0, 1, 2, 1]], rtol=1e-4, atol=1e-6)
+
+
+def test_several_replicas(runs: Path, tmp_path: Path):
+    """Two replicas and two processes say the same in the same order, each example once."""
+    common = ["predict", str(runs / "net"), str(runs / "images.npy"), "--batch-size", "13"]
+    mirrored = [*common, "--distribute", "mirrored", "--output", str(tmp_path / "two.csv")]
+    workers = [*common, "--workers", "2", "--output", str(tmp_path / "workers.csv")]
+    for command in (
+        ["-c", PROGRAM, "2", json.dumps([mirrored])],
+        ["-m", "archbuilder", *workers],
+    ):
+        arguments = [sys.executable, *command]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    for name in ("two.csv", "workers.csv"):
+        rows = list(csv.DictReader(io.StringIO((tmp_path / name).read_text())))
+        assert [row["key"] for row in rows] == [str(number) for number in range(COUNT)]
+        np.testing.assert_allclose(values(rows), wanted(runs), rtol=1e-4, atol=1e-6)
+
+
+def test_several_outputs(runs: Path, tmp_path: Path):
+    """They stand under their names; a table without its target is one of inputs alone."""
+    x = np.load(runs / "two.npz")["x"]
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",", header="a,b,c,d", comments="")
+    output = tmp_path / "out.jsonl"
+    run = str(runs / "two")
+    assert main(["predict", run, str(tmp_path / "x.csv"), "--output", str(output)]) == 0
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    model = keras.saving.load_model(runs / "two" / "net.keras")
+    for name, found in model.predict(x, verbose=0).items():
+        told = np.array([row[name]["values"] for row in rows])
+        np.testing.assert_allclose(told, found, rtol=1e-4, atol=1e-6)
+    assert "class" in rows[0]["kind"]
+    assert "class" not in rows[0]["price"]
+
+
+def test_what_was_held_out(runs: Path, capsys: pytest.CaptureFixture[str]):
+    """Without files it is that, under its numbers in the data."""
+    rows = said(capsys, runs / "net")
+    assert len(rows) == 359
+    assert len({row["key"] for row in rows}) == 359
+
+
+def test_wrong_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The message names the file, and an output that was there stays."""
+    np.save(tmp_path / "odd.npy", np.full((3, 8, 8, 1), np.nan, np.float32))
+    np.save(tmp_path / "shape.npy", np.zeros((3, 5), np.float32))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.npz").write_bytes(b"no archive")
+    (tmp_path / "text.md").write_text("#")
+    kept = tmp_path / "kept.csv"
+    kept.write_text("mine")
+    for name, code, message in (
+        ("odd.npy", 1, "is no finite number in 3 of 3 examples"),
+        ("shape.npy", 1, "has the shape [5], but the network takes [8, 8, 1]"),
+        ("broken.png", 1, "is no image, or damaged"),
+        ("broken.npz", 1, "is no numpy archive"),
+        ("text.md", 2, "is no .npz"),
+        ("nowhere.npy", 2, "there is no file"),
+    ):
+        capsys.readouterr()
+        arguments = ["predict", str(runs / "net"), str(tmp_path / name), "--output", str(kept)]
+        assert main(arguments) == code, name
+        error = capsys.readouterr().err
+        assert name in error
+        assert message in error
+        assert kept.read_text() == "mine"
