@@ -7,13 +7,18 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks import compiling, memory, scaling, validating
+from benchmarks import accelerated, compiling, memory, running, scaling, training, validating
 
 BENCHMARKS = {
     "compile": compiling.report,
     "memory": memory.report,
     "validate": validating.report,
     "scaling": scaling.report,
+    "training": training.report,
+    "workers": running.workers,
+    "checkpoints": running.checkpoints,
+    "feeding": running.feeding,
+    "gpu": accelerated.report,
 }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,11 +17,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import archbuilder
-from archbuilder.cli import main
 from archbuilder.tree import Plain
 from benchmarks.measuring import seconds
 
-Arrays = tuple[NDArray[np.float32], NDArray[np.int64]]
+Arrays = tuple[NDArray[np.generic], NDArray[np.int64]]
 EPOCHS = 4
 """The epochs of each turn, of which the first one warms up."""
 RECIPE = """
@@ -33,7 +32,6 @@ training:
   epochs: {epochs}
   batch_size: {batch_size}
   validation: 0
-  distribute: none
 """
 
 
@@ -49,14 +47,21 @@ class Workload:
     params: dict[str, Plain] = field(default_factory=dict)
 
     def arrays(self) -> Arrays:
-        """Examples of chance."""
+        """Images of chance."""
         numbers = np.random.default_rng(0)
         images = numbers.random((self.examples, *self.shape), np.float32)
         return images, numbers.integers(0, self.classes, self.examples)
 
+    def prepare(self, folder: Path, *, epochs: int = EPOCHS) -> None:
+        """Write the data and the recipe."""
+        images, labels = self.arrays()
+        np.savez(folder / "data.npz", x=images, y=labels)
+        text = RECIPE.format(epochs=epochs, batch_size=self.batch_size)
+        (folder / "recipe.yaml").write_text(text)
+
 
 SMALL = (
-    Workload("mlp", (784,), 20_000, 32),
+    Workload("mlp:lenet-300-100", (784,), 20_000, 32),
     Workload("lenet5", (32, 32, 1), 10_000, 32),
 )
 LARGE = (
@@ -78,37 +83,33 @@ def report(rounds: int) -> None:
 
 
 def _rates(workload: Workload, rounds: int) -> tuple[float, float]:
-    arrays = workload.arrays()
     with tempfile.TemporaryDirectory() as folder:
-        np.savez(Path(folder) / "data.npz", x=arrays[0], y=arrays[1])
-        recipe = RECIPE.format(epochs=EPOCHS, batch_size=workload.batch_size)
-        (Path(folder) / "recipe.yaml").write_text(recipe)
+        workload.prepare(Path(folder))
         turns = [
-            (_ours(workload, Path(folder), number), _theirs(workload, arrays))
+            (epoch_seconds(workload, Path(folder), f"run-{number}"), _theirs(workload))
             for number in range(rounds)
         ]
     ours, theirs = (statistics.median(side) for side in zip(*turns, strict=True))
     return workload.examples / ours, workload.examples / theirs
 
 
-def _ours(workload: Workload, folder: Path, number: int) -> float:
-    """The median seconds of an epoch."""
-    run = folder / f"run-{number}"
-    values = [f"--set={name}={value}" for name, value in workload.params.items()]
-    with contextlib.redirect_stdout(io.StringIO()):
-        code = main(
-            [
-                *("train", workload.blueprint, *values, "--recipe", str(folder / "recipe.yaml")),
-                *("--data", str(folder / "data.npz"), "--run", str(run)),
-            ]
-        )
-    if code:
-        raise RuntimeError(f"the training of {workload.blueprint} failed")
-    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-    return statistics.median(row["seconds"] for row in rows[1:])
+def epoch_seconds(
+    workload: Workload, folder: Path, name: str, *options: str, distribute: str = "none"
+) -> float:
+    """The median seconds of the epochs of a command but the first."""
+    values = [f"--set={key}={value}" for key, value in workload.params.items()]
+    command = [
+        *("train", workload.blueprint, *values, "--recipe", str(folder / "recipe.yaml")),
+        *("--data", str(folder / "data.npz"), "--run", str(folder / name)),
+        *("--distribute", distribute, *options),
+    ]
+    arguments = [sys.executable, "-m", "archbuilder", *command]
+    subprocess.run(arguments, check=True, capture_output=True)
+    lines = (folder / name / "history.jsonl").read_text().splitlines()
+    return statistics.median(json.loads(line)["seconds"] for line in lines[1:])
 
 
-def _theirs(workload: Workload, arrays: Arrays) -> float:
+def _theirs(workload: Workload) -> float:
     """The same of plain Keras; XLA, which Keras would choose, is slower for these on a CPU."""
     model = archbuilder.load(workload.blueprint).compile(**workload.params)
     model.compile(
@@ -117,7 +118,7 @@ def _theirs(workload: Workload, arrays: Arrays) -> float:
         metrics=[keras.metrics.SparseCategoricalAccuracy()],
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
     )
-    examples = tf.data.Dataset.from_tensor_slices(arrays)
+    examples = tf.data.Dataset.from_tensor_slices(workload.arrays())
     batches = examples.shuffle(workload.examples, seed=0).batch(workload.batch_size)
     batches = batches.prefetch(tf.data.AUTOTUNE)
     return statistics.median(_epochs(lambda: model.fit(batches, verbose=0)))
