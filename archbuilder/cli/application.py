@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "validate",
     "show",
     "compile",
+    "inspect-data",
     "train",
     "evaluate",
     "predict",
@@ -52,8 +53,9 @@ class _Application(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"archbuilder.cli.{cmd_name}")
-        command = getattr(module, f"{cmd_name}_command")
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"archbuilder.cli.{name}")
+        command = getattr(module, f"{name}_command")
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(

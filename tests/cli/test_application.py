@@ -32,7 +32,7 @@ def test_help_lists_the_commands_in_the_order_of_work(run: Run) -> None:
     """A person finds the way by --help alone."""
     out = run("--help").out
     listed = out.partition("Commands:\n")[2]
-    lines = re.findall(r"^  ([a-z]+)", listed, re.MULTILINE)
+    lines = re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE)
     assert tuple(lines[: len(COMMANDS)]) == COMMANDS
 
 

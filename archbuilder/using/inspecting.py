@@ -1,0 +1,200 @@
+"""What a network will be given: the columns of its data, and what is done to make them fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.errors import UsageError
+from archbuilder.graph import Graph, GraphInput
+from archbuilder.recipe.spec import DataSpec, TrainingSpec
+from archbuilder.training.adapt import adapt
+from archbuilder.training.augmenting import Augmentation
+from archbuilder.training.columns import Column, reading
+from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.opening import Opener
+from archbuilder.training.order import permutation, split, split_behind
+from archbuilder.training.samples import as_images, grid
+from archbuilder.training.sources import load_source
+
+_LOOKED_AT: Final = 1000
+"""The examples whose numbers are summed up."""
+_CLASSES: Final = 1000
+_PICTURES: Final = 64
+_IMAGE_AXES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One column: the shape of an example, and its numbers in some of them."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    least: float
+    most: float
+    mean: float
+    deviation: float
+    classes: Mapping[str, int] = field(default_factory=dict)
+    """Of targets that are classes by number, how many examples each of them has."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inspection:
+    """What is known of data without training on it."""
+
+    origin: str
+    train: int
+    held_out: int
+    inputs: tuple[Summary, ...]
+    targets: tuple[Summary, ...]
+    remarks: tuple[str, ...]
+    text: str
+    """The first piece of a text, from its tokens; empty where there is none."""
+    pictures: NDArray[np.uint8] | None
+    """Images in a grid, as the network is given them."""
+
+
+def inspect_data(
+    graphs: Mapping[str, Graph],
+    data: DataSpec,
+    training: TrainingSpec | None,
+    allow: tuple[Path, ...],
+) -> Inspection:
+    """Read the data of a recipe, and sum up what networks will be given of it.
+
+    Raises:
+        BlueprintError: if a blueprint names a file that it may not.
+        RunError: if the data is missing or damaged, or does not fit the network.
+    """
+    opener = Opener(data.folder or Path(), allow)
+    examples = load_source(data.train, opener)
+    validation = load_source(data.validation, opener, examples) if data.validation else None
+    seed = training.seed if training else 0
+    train, held_out = _halves(examples, validation, training, seed)
+    rows = np.sort(permutation(examples.count, seed, 0)[:_LOOKED_AT])
+    with reading():
+        inputs = tuple(
+            _summary(name or "inputs", each.column, rows) for name, each in examples.inputs.items()
+        )
+        targets = tuple(
+            _target(name or "targets", each, rows, examples.classes)
+            for name, each in examples.targets.items()
+        )
+        fitted, remarks = _fitted(graphs, examples, permutation(examples.count, seed, 0))
+        pictures = _pictures(fitted, training)
+    return Inspection(
+        examples.origin,
+        train,
+        held_out,
+        inputs,
+        targets,
+        (*examples.remarks, *remarks),
+        _text(examples),
+        pictures,
+    )
+
+
+def as_png(pictures: NDArray[np.uint8]) -> bytes:
+    """A grid of pictures as a file."""
+    content: bytes = tf.io.encode_png(pictures).numpy()
+    return content
+
+
+def _halves(
+    examples: Examples, validation: Examples | None, training: TrainingSpec | None, seed: int
+) -> tuple[int, int]:
+    share = training.validation if training else 0
+    if validation is not None or share == 0 or examples.count == 1:
+        return examples.count, validation.count if validation else 0
+    cut = split if examples.texts is None else split_behind
+    train, held_out = cut(examples.count, seed, share)
+    return len(train), len(held_out)
+
+
+def _summary(name: str, column: Column, rows: NDArray[np.int64]) -> Summary:
+    values = np.asarray(column.take(tf.constant(rows)), np.float64)
+    return Summary(
+        name,
+        column.shape,
+        str(column.dtype),
+        least=float(values.min()),
+        most=float(values.max()),
+        mean=float(values.mean()),
+        deviation=float(values.std()),
+    )
+
+
+def _target(name: str, column: Column, rows: NDArray[np.int64], names: tuple[str, ...]) -> Summary:
+    summary = _summary(name, column, rows)
+    if column.dtype.kind not in "bui" or column.shape not in ((), (1,)) or summary.least < 0:
+        return summary
+    if summary.most >= _CLASSES:
+        return summary
+    everything = np.asarray(column.take(tf.range(column.count, dtype=tf.int64)), np.int64)
+    counts = np.bincount(everything.reshape(-1))
+    classes = {
+        names[number] if number < len(names) else str(number): int(each)
+        for number, each in enumerate(counts)
+    }
+    return replace(summary, classes=classes)
+
+
+def _fitted(
+    graphs: Mapping[str, Graph], examples: Examples, order: NDArray[np.int64]
+) -> tuple[list[tf.Tensor], tuple[str, ...]]:
+    """Some examples of every input that a network has for the data, and what was done to them."""
+    rows = tf.constant(order[:_PICTURES])
+    found: list[tf.Tensor] = []
+    remarks: list[str] = []
+    for wanted, feature in _pairs(graphs, examples):
+        adaptation = adapt(feature, wanted)
+        remarks += adaptation.remarks
+        found.append(adaptation(feature.column.take(rows)))
+    return found, tuple(remarks)
+
+
+def _pairs(graphs: Mapping[str, Graph], examples: Examples) -> list[tuple[GraphInput, Feature]]:
+    """The inputs of the networks that the data has something for, by name or because it is one.
+
+    Of a generator and a discriminator, the latter is given the data.
+    """
+    if ONLY not in examples.inputs:
+        known = [each for graph in graphs.values() for each in graph.inputs]
+        return [
+            (each, examples.inputs[each.name]) for each in known if each.name in examples.inputs
+        ]
+    graph = graphs.get("discriminator", next(iter(graphs.values())))
+    images = [each for each in graph.inputs if len(each.shape)]
+    if not images:
+        raise UsageError(f"the network '{graph.name}' has no input for the data")
+    return [(images[0], examples.inputs[ONLY])]
+
+
+def _pictures(fitted: list[tf.Tensor], training: TrainingSpec | None) -> NDArray[np.uint8] | None:
+    for batch in fitted:
+        if not batch.dtype.is_floating:
+            continue
+        images = as_images(np.asarray(_augmented(batch, training), np.float32))
+        if images is not None:
+            return grid(images)
+    return None
+
+
+def _augmented(batch: tf.Tensor, training: TrainingSpec | None) -> tf.Tensor:
+    if training is None or not training.augment or batch.shape.rank != _IMAGE_AXES:
+        return batch
+    return Augmentation.of(training.augment, training.seed)(batch, tf.constant(0))
+
+
+def _text(examples: Examples) -> str:
+    if examples.vocabulary is None:
+        return ""
+    first = next(iter(examples.inputs.values())).column.take(tf.constant([0]))
+    return examples.vocabulary.decode(np.asarray(first).reshape(-1))
