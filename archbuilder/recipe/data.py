@@ -25,6 +25,7 @@ from archbuilder.recipe.spec import (
     Files,
     Idx,
     Images,
+    Jsonl,
     Npy,
     Npz,
     OnError,
@@ -161,6 +162,19 @@ def _read_digits(decoder: _Decoder, name: str, _: Span, value: Tree | None) -> D
 
 
 def _read_npz(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Npz | None:
+    found = _named_arrays(decoder, name, span, value)
+    return None if found is None else Npz(*found)
+
+
+def _read_jsonl(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Jsonl | None:
+    found = _named_arrays(decoder, name, span, value)
+    return None if found is None else Jsonl(*found)
+
+
+def _named_arrays(
+    decoder: _Decoder, name: str, span: Span, value: Tree | None
+) -> tuple[DataFile, Arrays, Arrays, float | None] | None:
+    """A file, what stands for inputs and targets in it, and the scale."""
     given = decoder.arguments(name, span, value, ("file", "inputs", "targets", "scale"))
     if given is None:
         return None
@@ -170,7 +184,7 @@ def _read_npz(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> N
     right, scale = decoder.scale(given.get("scale"))
     if file is None or inputs is None or targets is None or not right:
         return None
-    return Npz(file, inputs, targets, scale)
+    return file, inputs, targets, scale
 
 
 def _read_npy(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Npy | None:
@@ -297,6 +311,7 @@ _SOURCES: Final[dict[str, Callable[[_Decoder, str, Span, Tree | None], DataSourc
     "idx": _read_idx,
     "images": _read_images,
     "csv": _read_csv,
+    "jsonl": _read_jsonl,
     "text": _read_text,
     "pairs": _read_pairs,
 }

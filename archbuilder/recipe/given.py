@@ -16,6 +16,7 @@ from archbuilder.recipe.spec import (
     Digits,
     Idx,
     Images,
+    Jsonl,
     Npz,
     Pairs,
     Text,
@@ -44,6 +45,9 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
         return DataSpec(Digits(), given=text)
     path = Path(text)
     source = _of_file(path.suffix, DataFile(text))
+    if isinstance(source, Jsonl) and like is not None and isinstance(like.train, Text):
+        # A language model reads a field of text.
+        source = Text(source.file, Tokenising())
     if source is not None:
         found = DataSpec(source)
     elif path.is_dir():
@@ -51,8 +55,8 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
     else:
         hint = "; did you mean 'digits'?" if nearest(text, ["digits"]) else ""
         raise UsageError(
-            f"the data {shown(text)} is neither 'digits', nor a .npz, .csv, .txt or .tsv file, nor"
-            f" a folder{hint}"
+            f"the data {shown(text)} is neither 'digits', nor a .npz, .csv, .jsonl, .txt or .tsv file,"
+            f" nor a folder{hint}"
         )
     train = found.train if like is None else _as(found.train, like.train)
     validation = found.validation
@@ -66,6 +70,8 @@ def _of_file(suffix: str, file: DataFile) -> DataSource | None:
         return Npz(file)
     if suffix == ".csv":
         return Csv(file)
+    if suffix == ".jsonl":
+        return Jsonl(file)
     if suffix == ".txt":
         return Text(file, Tokenising())
     return Pairs(file, Tokenising()) if suffix == ".tsv" else None

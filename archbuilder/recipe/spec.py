@@ -102,6 +102,19 @@ class Csv:
     header: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Jsonl:
+    """JSON lines with numbers: fields are what arrays are in an archive.
+
+    Inputs are divided by `scale`, if it is given. A target may be a word.
+    """
+
+    file: DataFile
+    inputs: Arrays = "x"
+    targets: Arrays = "y"
+    scale: float | None = None
+
+
 Tokeniser: TypeAlias = Literal["characters", "words", "bpe", "wordpiece"]
 
 
@@ -136,7 +149,7 @@ class Pairs:
     length: int = 128
 
 
-DataSource: TypeAlias = Digits | Npz | Npy | Idx | Images | Csv | Text | Pairs
+DataSource: TypeAlias = Digits | Npz | Npy | Idx | Images | Csv | Jsonl | Text | Pairs
 
 
 @dataclass(frozen=True, slots=True)

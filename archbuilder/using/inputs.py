@@ -83,7 +83,7 @@ def _table(path: Path, like: DataSource, graph: Graph) -> Examples:
         table = dataclasses.replace(like, file=file) if isinstance(like, Csv) else Csv(file)
         sizes = graph.inputs[0].shape
         whole = math.prod(size for size in sizes if size is not None) if None not in sizes else None
-        return load_csv(table, opener, whole)
+        return load_csv(table, opener, only=whole)
     if "idx" in path.name:
         return Examples(name, {ONLY: load_idx_images(file, scale, opener)}, {})
     raise UsageError(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx, Images, Npy, Pairs, Text
+from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx, Images, Jsonl, Npy, Pairs, Text
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.digits import load_digits
 from archbuilder.training.sources.idx import load_idx
 from archbuilder.training.sources.images import load_images
+from archbuilder.training.sources.json_lines import load_jsonl
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
 from archbuilder.training.sources.pairs import load_pairs
@@ -33,7 +34,9 @@ def load_source(source: DataSource, opener: Opener, like: Examples | None = None
     elif isinstance(source, Npy):
         examples = load_npy(source, opener)
     elif isinstance(source, Csv):
-        examples = load_csv(source, opener)
+        examples = load_csv(source, opener, like)
+    elif isinstance(source, Jsonl):
+        examples = load_jsonl(source, opener, like)
     elif isinstance(source, Text):
         examples = load_text(source, opener, like)
     elif isinstance(source, Pairs):

@@ -13,13 +13,16 @@ from archbuilder.recipe.spec import Csv
 from archbuilder.training.columns import Held, Numbers
 from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener
+from archbuilder.training.sources.words import as_classes
 
 
-def load_csv(source: Csv, opener: Opener, only: int | None = None) -> Examples:
+def load_csv(
+    source: Csv, opener: Opener, like: Examples | None = None, only: int | None = None
+) -> Examples:
     """The columns of a table as one input, and its target.
 
-    A target of words becomes numbers, the words in alphabetical order. A table with `only` so many
-    columns has no target.
+    A target of words becomes numbers, the words in alphabetical order, or as those of `like` are. A
+    table with `only` so many columns has no target.
 
     Raises:
         RunError: if a line or a value is not as the others are.
@@ -36,9 +39,11 @@ def load_csv(source: Csv, opener: Opener, only: int | None = None) -> Examples:
         if len(cells) != len(head):
             raise RunError(f"line {line} of {name} has {len(cells)} values, not {len(head)}")
     targets: dict[str, Held] = {}
+    classes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     if column is not None:
-        found, remarks = _targets([cells[column] for _, cells in body], head[column])
+        words = [cells[column] for _, cells in body]
+        found, classes, remarks = _targets(words, head[column], like)
         targets = {ONLY: Held(found)}
     others = [index for index in range(len(head)) if index != column]
     if not others:
@@ -47,7 +52,7 @@ def load_csv(source: Csv, opener: Opener, only: int | None = None) -> Examples:
     for row, (line, cells) in enumerate(body):
         for place, index in enumerate(others):
             values[row, place] = _number(cells[index], line, head[index], name)
-    return Examples(name, {ONLY: Feature(Held(values))}, targets, remarks)
+    return Examples(name, {ONLY: Feature(Held(values))}, targets, remarks, classes=classes)
 
 
 def _rows(content: bytes, name: str) -> list[tuple[int, list[str]]]:
@@ -73,19 +78,22 @@ def _column(target: str | int | None, head: Sequence[str], name: str) -> int:
     raise RunError(f"{name} has no column {shown(target)}{hint}")
 
 
-def _targets(words: Sequence[str], column: str) -> tuple[Numbers, tuple[str, ...]]:
-    try:
-        return np.array([int(word) for word in words], np.int64), ()
-    except ValueError:
-        pass
-    try:
-        return np.array([float(word) for word in words], np.float32), ()
-    except ValueError:
-        classes = sorted(set(words))
-    numbers = {word: number for number, word in enumerate(classes)}
-    few = ", ".join(f"{shown(word)} is {number}" for word, number in list(numbers.items())[:10])
-    remark = f"the {len(classes)} words of column {shown(column)} became numbers: {few}"
-    return np.array([numbers[word] for word in words], np.int64), (remark,)
+def _targets(
+    words: Sequence[str], column: str, like: Examples | None
+) -> tuple[Numbers, tuple[str, ...], tuple[str, ...]]:
+    """Numbers, and if they were words, the classes in their order and a remark."""
+    # Where it was words that are trained on, a word that looks like a number is one of them.
+    if like is None or not like.classes:
+        try:
+            return np.array([int(word) for word in words], np.int64), (), ()
+        except ValueError:
+            pass
+        try:
+            return np.array([float(word) for word in words], np.float32), (), ()
+        except ValueError:
+            pass
+    numbers, classes, remark = as_classes(words, f"column {shown(column)}", like)
+    return numbers, classes, (remark,)
 
 
 def _number(text: str, line: int, column: str, name: str) -> float:
