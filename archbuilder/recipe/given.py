@@ -55,8 +55,8 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
     else:
         hint = "; did you mean 'digits'?" if nearest(text, ["digits"]) else ""
         raise UsageError(
-            f"the data {shown(text)} is neither 'digits', nor a .npz, .csv, .jsonl, .txt or .tsv file,"
-            f" nor a folder{hint}"
+            f"the data {shown(text)} is neither 'digits', nor a .npz, .csv, .jsonl, .txt or .tsv"
+            f" file, nor a folder{hint}"
         )
     train = found.train if like is None else _as(found.train, like.train)
     validation = found.validation
