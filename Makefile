@@ -53,6 +53,10 @@ catalogue: $(VENV)/.run ## what the installed Keras has, into archbuilder/catalo
 schema: $(VENV)/.run ## the JSON Schema for editors, into schemas
 	$(BIN)/python scripts/generate_schema.py
 
+.PHONY: thorough
+thorough: $(VENV)/.test ## tests that repeat others with more of it, such as four replicas
+	$(BIN)/pytest -n $(WORKERS) -m thorough
+
 .PHONY: fuzz
 fuzz: $(VENV)/.test ## the property tests with many more examples
 	$(BIN)/pytest -n $(WORKERS) -m hypothesis --hypothesis-profile=long

@@ -6,8 +6,11 @@ limits hold before anything large is made.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
 
 import yaml
 
@@ -16,8 +19,20 @@ from archbuilder.errors import BlueprintError, Diagnostics, InternalError, shown
 from archbuilder.limits import Limits
 from archbuilder.tree import Entry, Mapping, Scalar, Sequence, Source, Span, Tree
 
+_TOO_DEEP: Final = "exceeded maximum nesting depth"
+"""What libyaml says of it from PyYAML 6.0.4 on."""
+
 # libyaml's parser is about ten times as fast, and does not recurse.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _parsed(text: str) -> Iterator[yaml.Event]:
+    loader = _Loader(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()
+    finally:
+        loader.dispose()
 
 
 def read_text(text: str | bytes, name: str, limits: Limits) -> Tree:
@@ -130,12 +145,19 @@ class _Reader:
         return self._root
 
     def _events(self) -> Iterator[yaml.Event]:
-        loader = _Loader(self._source.text)
+        text, taken = self._source.text, 0
         try:
-            while loader.check_event():
-                yield loader.get_event()
-        finally:
-            loader.dispose()
+            for event in _parsed(text):
+                taken += 1
+                yield event
+        except yaml.MarkedYAMLError as error:
+            if error.problem != _TOO_DEEP or error.problem_mark is None:
+                raise
+            # libyaml looks ahead, and refuses brackets in brackets before it tells of the first of
+            # them. What stands in front of that comes to our own limit, at its own place.
+            with contextlib.suppress(yaml.MarkedYAMLError):
+                yield from islice(_parsed(text[: error.problem_mark.index]), taken, None)
+            raise
 
     def _take(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.ScalarEvent):

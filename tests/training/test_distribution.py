@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=[2, 4])
+@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.thorough)])
 def mirrored(folder: Path, request: pytest.FixtureRequest) -> str:
     """Every objective trained by so many replicas."""
     way = f"mirrored-{request.param}"
