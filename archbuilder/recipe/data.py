@@ -6,44 +6,47 @@ or a name with arguments (`npz: {file: data.npz, inputs: images}`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TypeAlias, TypeVar, cast
 
 from archbuilder.arguments import check_value
 from archbuilder.decode.form import Form
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.limits import Limits
 from archbuilder.recipe.spec import (
-    Arrays,
+    DATA_SET,
     Csv,
     DataFile,
     DataSource,
     DataSpec,
     Digits,
-    Files,
     Idx,
     Images,
     Jsonl,
     Npy,
     Npz,
-    OnError,
     Pairs,
+    Parquet,
     Text,
+    Tfds,
+    Tfrecord,
     Tokeniser,
     Tokenising,
 )
-from archbuilder.tree import Entry, Mapping, Plain, Scalar, Span, Tree, plain
+from archbuilder.tree import Entry, Plain, Scalar, Span, Tree, plain
+from archbuilder.tree import Mapping as MappingTree
 
 _SPLITS: Final = ("train", "validation")
+_T = TypeVar("_T")
 
 
 def decode_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataSpec | None:
     """The data of a recipe; None after mistakes, which are reported."""
     decoder = _Decoder(Form(limits, diagnostics))
     folder = Path(tree.span.source.name).parent
-    if not (isinstance(tree, Mapping) and any(tree.get(split) for split in _SPLITS)):
+    if not (isinstance(tree, MappingTree) and any(tree.get(split) for split in _SPLITS)):
         train = decoder.source(tree)
         return DataSpec(train, folder=folder) if train else None
     sources = {
@@ -60,14 +63,17 @@ def decode_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataSpe
 
 @dataclass(frozen=True, slots=True)
 class _Decoder:
+    """Reads sources. What is wrong is reported, and what is returned then does not matter."""
+
     form: Form
 
     def source(self, tree: Tree) -> DataSource | None:
+        """A source; None after mistakes."""
         name, span, value = self._call(tree)
         if name is None:
             return None
-        read = _SOURCES.get(name)
-        if read is None:
+        kind = _SOURCES.get(name)
+        if kind is None:
             suggestion = nearest(name, _SOURCES)
             self.form.diagnostics.error(
                 "unknown-object",
@@ -77,242 +83,186 @@ class _Decoder:
                 notes=() if suggestion else (f"the sources are: {', '.join(_SOURCES)}",),
             )
             return None
-        return read(self, name, span, value)
+        before = self.form.diagnostics.error_count
+        given = self._arguments(name, span, value, kind)
+        found = {key: kind.keys[key](self, each, f"'{key}'") for key, each in given.items()}
+        return kind.make(found) if self.form.diagnostics.error_count == before else None
 
     def _call(self, tree: Tree) -> tuple[str | None, Span, Tree | None]:
         """The name of a source, its place, and its arguments."""
         if isinstance(tree, Scalar) and isinstance(tree.value, str):
             return tree.value, tree.span, None
-        if isinstance(tree, Mapping) and len(tree.entries) == 1:
+        if isinstance(tree, MappingTree) and len(tree.entries) == 1:
             entry = tree.entries[0]
             return entry.key, entry.key_span, entry.value
         self.form.wrong(tree, "a source of data", "a name with its arguments", note=_EXAMPLE)
         return None, tree.span, None
 
-    def arguments(
-        self, name: str, span: Span, value: Tree | None, known: tuple[str, ...], required: int = 1
-    ) -> dict[str, Tree] | None:
-        """The arguments of a source by name; of the `known` ones, the first are `required`."""
-        diagnostics = self.form.diagnostics
-        if isinstance(value, Mapping):
-            entries: list[Entry] = list(self.form.known(value, known, f"the source '{name}'"))
-            broken = len(entries) < len(value.entries)
+    def _arguments(self, name: str, span: Span, value: Tree | None, kind: _Kind) -> dict[str, Tree]:
+        """The arguments of a source by name, as they are written."""
+        given: dict[str, Tree] = {}
+        if isinstance(value, MappingTree):
+            entries: list[Entry] = [*self.form.known(value, kind.keys, f"the source '{name}'")]
             given = {entry.key: entry.value for entry in entries}
-        else:
-            broken = False
-            given = {} if value is None else {known[0]: value}
-        missing = [f"'{key}'" for key in known[:required] if key not in given]
+        elif value is not None and plain(value) is not None:
+            if kind.required:
+                given = {next(iter(kind.keys)): value}
+            else:
+                self.form.wrong(value, f"the source '{name}'", "without a value")
+        missing = [f"'{key}'" for key in [*kind.keys][: kind.required] if key not in given]
         if missing:
-            diagnostics.error(
+            self.form.diagnostics.error(
                 "missing-argument", f"the source '{name}' needs {' and '.join(missing)}", span
             )
-        return None if broken or missing else given
+        return given
 
-    def file(self, tree: Tree, what: str) -> DataFile | None:
-        text = self.form.text(tree, what)
-        return None if text is None else DataFile(text, tree.span)
+    def text(self, tree: Tree, what: str) -> str:
+        """A text."""
+        return self.form.text(tree, what) or ""
 
-    def arrays(self, tree: Tree | None, what: str, default: str) -> Arrays | None:
-        if tree is None:
-            return default
-        if not isinstance(tree, Mapping):
-            return self.form.text(tree, what)
-        names = {
-            entry.key: self.form.text(entry.value, f"the array for '{entry.key}'") for entry in tree
-        }
-        whole = {key: name for key, name in names.items() if name is not None}
-        return whole if len(whole) == len(names) else None
+    def file(self, tree: Tree, what: str) -> DataFile:
+        """A file, or a pattern that stands for several."""
+        return DataFile(self.text(tree, what), tree.span)
 
-    def files(self, tree: Tree, what: str) -> Files | None:
-        if not isinstance(tree, Mapping):
-            return self.file(tree, what)
-        files = {entry.key: self.file(entry.value, f"the file for '{entry.key}'") for entry in tree}
-        whole = {key: file for key, file in files.items() if file is not None}
-        return whole if len(whole) == len(files) else None
-
-    def scale(self, tree: Tree | None) -> tuple[bool, float | None]:
-        """Whether the scale is right, and the scale."""
-        if tree is None:
-            return True, None
-        value = self.value(tree, "'scale'", {"type": "number", "exclusiveMinimum": 0})
-        return value is not None, float(value) if isinstance(value, int | float) else None
-
-    def values(
-        self, given: dict[str, Tree], schemas: dict[str, dict[str, Plain]]
-    ) -> dict[str, Plain] | None:
-        """The plain values of those keys that are given; None after mistakes."""
-        before = self.form.diagnostics.error_count
-        found = {
-            key: self.value(given[key], f"'{key}'", schema)
-            for key, schema in schemas.items()
-            if key in given
-        }
-        return found if self.form.diagnostics.error_count == before else None
+    def named(
+        self, tree: Tree, what: str, read: Callable[[Tree, str], _T]
+    ) -> _T | Mapping[str, _T]:
+        """One value, or several by the names of inputs or outputs."""
+        if not isinstance(tree, MappingTree):
+            return read(tree, what)
+        return {entry.key: read(entry.value, f"{what} of '{entry.key}'") for entry in tree}
 
     def value(self, tree: Tree, what: str, schema: dict[str, Plain]) -> Plain:
-        """The plain value of a tree that matches a schema; None where it does not."""
+        """The plain value of a tree that matches a schema."""
         return plain(tree) if check_value(tree, schema, what, self.form.diagnostics) else None
 
 
-def _read_digits(decoder: _Decoder, name: str, _: Span, value: Tree | None) -> Digits | None:
-    if value is None or plain(value) in (None, {}):
-        return Digits()
-    decoder.form.wrong(value, f"the source '{name}'", "without arguments")
-    return None
+_Reader: TypeAlias = Callable[[_Decoder, Tree, str], object]
 
 
-def _read_npz(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Npz | None:
-    found = _named_arrays(decoder, name, span, value)
-    return None if found is None else Npz(*found)
+def _value(**schema: Plain) -> _Reader:
+    def read(decoder: _Decoder, tree: Tree, what: str) -> object:
+        found = decoder.value(tree, what, schema)
+        return tuple(found) if isinstance(found, list) else found
+
+    return read
 
 
-def _read_jsonl(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Jsonl | None:
-    found = _named_arrays(decoder, name, span, value)
-    return None if found is None else Jsonl(*found)
+def _by_name(read: _Reader) -> _Reader:
+    return lambda decoder, tree, what: decoder.named(
+        tree, what, lambda each, inner: read(decoder, each, inner)
+    )
 
 
-def _named_arrays(
-    decoder: _Decoder, name: str, span: Span, value: Tree | None
-) -> tuple[DataFile, Arrays, Arrays, float | None] | None:
-    """A file, what stands for inputs and targets in it, and the scale."""
-    given = decoder.arguments(name, span, value, ("file", "inputs", "targets", "scale"))
-    if given is None:
-        return None
-    file = decoder.file(given["file"], "'file'")
-    inputs = decoder.arrays(given.get("inputs"), "'inputs'", "x")
-    targets = decoder.arrays(given.get("targets"), "'targets'", "y")
-    right, scale = decoder.scale(given.get("scale"))
-    if file is None or inputs is None or targets is None or not right:
-        return None
-    return file, inputs, targets, scale
+def _scale(decoder: _Decoder, tree: Tree, what: str) -> float | None:
+    found = decoder.value(tree, what, {"type": "number", "exclusiveMinimum": 0})
+    return float(found) if isinstance(found, int | float) else None
 
 
-def _read_npy(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Npy | None:
-    given = decoder.arguments(name, span, value, ("inputs", "targets", "scale"), required=2)
-    if given is None:
-        return None
-    inputs = decoder.files(given["inputs"], "'inputs'")
-    targets = decoder.files(given["targets"], "'targets'")
-    right, scale = decoder.scale(given.get("scale"))
-    if inputs is None or targets is None or not right:
-        return None
-    return Npy(inputs, targets, scale)
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How a source is written: its keys, of which the first are `required`."""
+
+    make: Callable[[dict[str, object]], DataSource]
+    keys: Mapping[str, _Reader]
+    required: int = 1
 
 
-def _read_idx(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Idx | None:
-    given = decoder.arguments(name, span, value, ("images", "labels", "scale"), required=2)
-    if given is None:
-        return None
-    images = decoder.file(given["images"], "'images'")
-    labels = decoder.file(given["labels"], "'labels'")
-    right, scale = decoder.scale(given.get("scale"))
-    return Idx(images, labels, scale) if images and labels and right else None
+def _kind(
+    kind: Callable[..., DataSource],
+    keys: Mapping[str, _Reader],
+    *,
+    required: int = 1,
+    lenient: bool = False,
+) -> _Kind:
+    """A source whose arguments are written as they are."""
+    every = {**keys, **(_ON_ERROR if lenient else {}), "cache": _value(type="boolean")}
+    return _Kind(lambda given: kind(**given), every, required)
 
 
-_IMAGES: Final[dict[str, dict[str, Plain]]] = {
-    "size": {
-        "type": "array",
-        "items": {"type": "integer", "minimum": 1, "maximum": 16_384},
-        "minItems": 2,
-        "maxItems": 2,
-    },
-    "channels": {"enum": [1, 3]},
-    "on_error": {"enum": ["stop", "skip"]},
+def _tokenised(kind: Callable[..., DataSource], keys: Mapping[str, _Reader]) -> _Kind:
+    """The same, with how text becomes tokens beside the file."""
+    written = _kind(kind, {"file": _Decoder.file, **_TOKENISING, **keys}, lenient=True)
+
+    def make(given: dict[str, object]) -> DataSource:
+        own = {key: each for key, each in given.items() if key not in _TOKENISING}
+        defaults = Tokenising()
+        tokenising = Tokenising(
+            cast(Tokeniser, given.get("tokens", defaults.tokens)),
+            cast(int, given.get("vocabulary", defaults.vocabulary)),
+            bool(given.get("lowercase", defaults.lowercase)),
+        )
+        return kind(**own, tokenising=tokenising)
+
+    return _Kind(make, written.keys)
+
+
+_ON_ERROR: Final = {"on_error": _value(enum=["stop", "skip"])}
+_SIZES: Final[dict[str, Plain]] = {"type": "integer", "minimum": 1, "maximum": 16_384}
+_PICTURES: Final[Mapping[str, _Reader]] = {
+    "size": _value(type="array", items=_SIZES, minItems=2, maxItems=2),
+    "channels": _value(enum=[1, 3]),
+    "scale": _scale,
 }
-
-
-def _read_images(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Images | None:
-    given = decoder.arguments(name, span, value, ("folder", "scale", *_IMAGES))
-    if given is None:
-        return None
-    folder = decoder.file(given["folder"], "'folder'")
-    right, scale = decoder.scale(given.get("scale"))
-    options = decoder.values(given, _IMAGES)
-    if folder is None or not right or options is None:
-        return None
-    size = cast(list[int] | None, options.get("size"))
-    return Images(
-        folder,
-        (size[0], size[1]) if size else None,
-        cast(int | None, options.get("channels")),
-        scale,
-        cast(OnError, options.get("on_error", "stop")),
-    )
-
-
-def _read_csv(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Csv | None:
-    given = decoder.arguments(name, span, value, ("file", "target", "header"))
-    if given is None:
-        return None
-    file = decoder.file(given["file"], "'file'")
-    target: Plain = None
-    header: Plain = True
-    if "target" in given:
-        target = decoder.value(given["target"], "'target'", {"type": ["string", "integer"]})
-    if "header" in given:
-        header = decoder.value(given["header"], "'header'", {"type": "boolean"})
-    if file is None or not isinstance(header, bool) or ("target" in given and target is None):
-        return None
-    return Csv(file, target if isinstance(target, str | int) else None, header)
-
-
-_TEXT: Final[dict[str, dict[str, Plain]]] = {
-    "tokens": {"enum": ["characters", "words", "bpe", "wordpiece"]},
-    "vocabulary": {"type": "integer", "minimum": 6, "maximum": 1_000_000},
-    "lowercase": {"type": "boolean"},
-    "length": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
-    "field": {"type": "string"},
+_NAMES: Final = _by_name(_Decoder.text)
+_ARRAYS: Final[Mapping[str, _Reader]] = {
+    "file": _Decoder.file,
+    "inputs": _NAMES,
+    "targets": _NAMES,
+    "scale": _scale,
+    "weights": _NAMES,
 }
-
-
-def _read_text(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Text | None:
-    given = decoder.arguments(name, span, value, ("file", *_TEXT))
-    if given is None:
-        return None
-    file = decoder.file(given["file"], "'file'")
-    options = decoder.values(given, _TEXT)
-    if file is None or options is None:
-        return None
-    defaults = Text(file, Tokenising())
-    return Text(
-        file,
-        _tokenising(options),
-        cast(int, options.get("length", defaults.length)),
-        cast(str | None, options.get("field")),
-    )
-
-
-def _read_pairs(decoder: _Decoder, name: str, span: Span, value: Tree | None) -> Pairs | None:
-    known = {key: schema for key, schema in _TEXT.items() if key != "field"}
-    given = decoder.arguments(name, span, value, ("file", *known))
-    if given is None:
-        return None
-    file = decoder.file(given["file"], "'file'")
-    options = decoder.values(given, known)
-    if file is None or options is None:
-        return None
-    defaults = Pairs(file, Tokenising())
-    return Pairs(file, _tokenising(options), cast(int, options.get("length", defaults.length)))
-
-
-def _tokenising(options: dict[str, Plain]) -> Tokenising:
-    defaults = Tokenising()
-    return Tokenising(
-        cast(Tokeniser, options.get("tokens", defaults.tokens)),
-        cast(int, options.get("vocabulary", defaults.vocabulary)),
-        bool(options.get("lowercase", defaults.lowercase)),
-    )
-
-
-_SOURCES: Final[dict[str, Callable[[_Decoder, str, Span, Tree | None], DataSource | None]]] = {
-    "digits": _read_digits,
-    "npz": _read_npz,
-    "npy": _read_npy,
-    "idx": _read_idx,
-    "images": _read_images,
-    "csv": _read_csv,
-    "jsonl": _read_jsonl,
-    "text": _read_text,
-    "pairs": _read_pairs,
+_FILES: Final = _by_name(_Decoder.file)
+_TABLE: Final[Mapping[str, _Reader]] = {
+    "file": _Decoder.file,
+    "target": _by_name(_value(type=["string", "integer"])),
+    "inputs": _by_name(
+        _value(
+            anyOf=[
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 65_536},
+            ]
+        )
+    ),
+    "weights": _NAMES,
+}
+_LENGTH: Final = _value(type="integer", minimum=1, maximum=1_000_000)
+_TOKENISING: Final[Mapping[str, _Reader]] = {
+    "tokens": _value(enum=["characters", "words", "bpe", "wordpiece"]),
+    "vocabulary": _value(type="integer", minimum=6, maximum=1_000_000),
+    "lowercase": _value(type="boolean"),
+}
+_SHAPE: Final = _value(type="array", items=_SIZES, minItems=0, maxItems=8)
+_SOURCES: Final[Mapping[str, _Kind]] = {
+    "digits": _kind(Digits, {}, required=0),
+    "npz": _kind(Npz, _ARRAYS),
+    "npy": _kind(
+        Npy,
+        {"inputs": _FILES, "targets": _FILES, "scale": _scale, "weights": _FILES},
+        required=2,
+    ),
+    "idx": _kind(
+        Idx,
+        {"images": _Decoder.file, "labels": _Decoder.file, "scale": _scale},
+        required=2,
+    ),
+    "images": _kind(Images, {"folder": _Decoder.file, **_PICTURES}, lenient=True),
+    "csv": _kind(Csv, {**_TABLE, "header": _value(type="boolean")}, lenient=True),
+    "parquet": _kind(Parquet, {**_TABLE, "scale": _scale}, lenient=True),
+    "jsonl": _kind(Jsonl, _ARRAYS, lenient=True),
+    "tfrecord": _kind(Tfrecord, {**_ARRAYS, **_PICTURES, "shape": _by_name(_SHAPE)}, lenient=True),
+    "tfds": _kind(
+        Tfds,
+        {
+            "name": _value(type="string", pattern=f"^{DATA_SET}$"),
+            "split": _value(type="string", minLength=1, maxLength=200),
+            "inputs": _NAMES,
+            "targets": _NAMES,
+            **_PICTURES,
+        },
+        lenient=True,
+    ),
+    "text": _tokenised(Text, {"length": _LENGTH, "field": _value(type="string")}),
+    "pairs": _tokenised(Pairs, {"length": _LENGTH}),
 }
 _EXAMPLE: Final = "as in 'data: digits' or 'data: {npz: {file: data.npz, inputs: x, targets: y}}'"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
 from archbuilder.errors import UsageError, nearest, shown
 from archbuilder.recipe.spec import (
+    DATA_SET,
     IMAGE_ENDINGS,
     Csv,
     DataFile,
@@ -19,10 +22,23 @@ from archbuilder.recipe.spec import (
     Jsonl,
     Npz,
     Pairs,
+    Parquet,
     Text,
+    Tfds,
+    Tfrecord,
     Tokenising,
 )
 
+_TFDS: Final = "tfds:"
+_KINDS: Final[Mapping[str, Callable[[DataFile], DataSource]]] = {
+    ".npz": Npz,
+    ".csv": Csv,
+    ".parquet": Parquet,
+    ".jsonl": Jsonl,
+    ".tfrecord": Tfrecord,
+    ".txt": lambda file: Text(file, Tokenising()),
+    ".tsv": lambda file: Pairs(file, Tokenising()),
+}
 _IDX_NAMES: Final = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -32,9 +48,10 @@ _IDX_NAMES: Final = (
 def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
     """The data that `--data` names, read as a recipe says it of files `like` these.
 
-    `digits`, a `.npz` file with the arrays `x` and `y`, a `.csv` file with a line of names whose
-    last column is the target, a `.txt` file of text whose characters are tokens, a `.tsv` file of
-    pairs of texts, a folder with the four files of MNIST, or one with images (in a folder for each
+    `digits`, `tfds:NAME`, a `.npz` file with the arrays `x` and `y`, a `.csv` or `.parquet` file
+    whose last column is the target, a `.jsonl` or `.tfrecord` file with `x` and `y`, a `.txt` file
+    of text whose characters are tokens, a `.tsv` file of pairs of texts, a pattern that stands for
+    several of them, a folder with the four files of MNIST, or one with images (in a folder for each
     class, and perhaps all of these in folders `train` and `validation`). Where a recipe has a
     source of the same kind, what it says beside the file holds here too.
 
@@ -43,8 +60,11 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
     """
     if text == "digits":
         return DataSpec(Digits(), given=text)
+    if text.startswith(_TFDS):
+        return DataSpec(_named_set(text, like), given=text)
     path = Path(text)
-    source = _of_file(path.suffix, DataFile(text))
+    kind = _KINDS.get(path.suffix)
+    source = kind(DataFile(text)) if kind else None
     if isinstance(source, Jsonl) and like is not None and isinstance(like.train, Text):
         # A language model reads a field of text.
         source = Text(source.file, Tokenising())
@@ -55,8 +75,8 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
     else:
         hint = "; did you mean 'digits'?" if nearest(text, ["digits"]) else ""
         raise UsageError(
-            f"the data {shown(text)} is neither 'digits', nor a .npz, .csv, .jsonl, .txt or .tsv"
-            f" file, nor a folder{hint}"
+            f"the data {shown(text)} is neither 'digits' nor 'tfds:NAME', no folder, and no file"
+            f" that ends with {', '.join(_KINDS)}{hint}"
         )
     train = found.train if like is None else _as(found.train, like.train)
     validation = found.validation
@@ -65,16 +85,14 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
     return DataSpec(train, validation, given=str(path.absolute()))
 
 
-def _of_file(suffix: str, file: DataFile) -> DataSource | None:
-    if suffix == ".npz":
-        return Npz(file)
-    if suffix == ".csv":
-        return Csv(file)
-    if suffix == ".jsonl":
-        return Jsonl(file)
-    if suffix == ".txt":
-        return Text(file, Tokenising())
-    return Pairs(file, Tokenising()) if suffix == ".tsv" else None
+def _named_set(text: str, like: DataSpec | None) -> Tfds:
+    """A data set of `tensorflow-datasets`: the split of a recipe, where it says one."""
+    name = text.removeprefix(_TFDS)
+    if not re.fullmatch(DATA_SET, name):
+        raise UsageError(f"{shown(name)} is no name of a data set, as in tfds:mnist")
+    if like is not None and isinstance(like.train, Tfds):
+        return dataclasses.replace(like.train, name=name)
+    return Tfds(name)
 
 
 def _as(source: DataSource, like: DataSource) -> DataSource:

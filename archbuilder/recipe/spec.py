@@ -29,27 +29,52 @@ Arrays: TypeAlias = str | Mapping[str, str]
 """The array for the one input (or output) of a network, or arrays by the names of the inputs."""
 
 
+Targets: TypeAlias = str | int | Mapping[str, str | int]
+"""The column of a table for the one output of a network, or columns by the names of the outputs."""
+
+
 Files: TypeAlias = DataFile | Mapping[str, DataFile]
 """The file for the one input (or output) of a network, or files by the names of the inputs."""
 
 
+OnError: TypeAlias = Literal["stop", "skip"]
+Columns: TypeAlias = str | tuple[str, ...]
+"""A column of a table, or several that are one input side by side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What every source of examples has."""
+
+    cache: bool | None = None
+    """Whether all examples are held in memory; where nothing is said, they are if they are few."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lenient(Source):
+    """A source whose wrong lines, records or pictures may be left out."""
+
+    on_error: OnError = "stop"
+
+
 @dataclass(frozen=True, slots=True)
-class Digits:
+class Digits(Source):
     """The 1,797 handwritten digits of 8 by 8 pixels that ship with archbuilder."""
 
 
 @dataclass(frozen=True, slots=True)
-class Npz:
+class Npz(Source):
     """Arrays of a numpy archive. Inputs of whole numbers are divided by `scale`, if it is given."""
 
     file: DataFile
     inputs: Arrays = "x"
     targets: Arrays = "y"
     scale: float | None = None
+    weights: Arrays | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Npy:
+class Npy(Source):
     """Arrays in files of their own (`.npy`), which are never in memory as a whole.
 
     Inputs of whole numbers are divided by `scale`, if it is given.
@@ -58,10 +83,11 @@ class Npy:
     inputs: Files
     targets: Files
     scale: float | None = None
+    weights: Files | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Idx:
+class Idx(Source):
     """Images and labels in the IDX format, as MNIST has it; the files may be compressed (.gz)."""
 
     images: DataFile
@@ -69,41 +95,92 @@ class Idx:
     scale: float | None = None
 
 
-OnError: TypeAlias = Literal["stop", "skip"]
 IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 """How the names of pictures end, in small or capital letters."""
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
+class Images(Lenient):
     """Pictures of a folder: one folder for every class in it, or no classes.
 
-    They get the `size` (height, width) and `channels` of the first, if none are given. One that is
-    damaged stops the run, or is left out of it.
+    They get the `size` (height, width) and `channels` of the first, if none are given.
     """
 
     folder: DataFile
     size: tuple[int, int] | None = None
     channels: int | None = None
     scale: float | None = None
-    on_error: OnError = "stop"
 
 
 @dataclass(frozen=True, slots=True)
-class Csv:
+class Csv(Lenient):
     """A table whose columns are numbers, but for the target, which may be words.
 
-    Without a target it is the last column. Columns have names in the first line, or are counted
-    from 0 where there is no `header`.
+    Columns have names in the first line, or are counted from 0 where there is no `header`. Without
+    a `target` it is the last column, and without `inputs` all that have no other part are one.
     """
 
     file: DataFile
-    target: str | int | None = None
+    target: Targets | None = None
     header: bool = True
+    inputs: Columns | Mapping[str, Columns] | None = None
+    weights: Arrays | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Jsonl:
+class Parquet(Lenient):
+    """A table in the format of Apache Parquet: as `Csv`, where columns may hold lists too.
+
+    Inputs are divided by `scale`, if it is given.
+    """
+
+    file: DataFile
+    target: Targets | None = None
+    inputs: Columns | Mapping[str, Columns] | None = None
+    weights: Arrays | None = None
+    scale: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tfrecord(Lenient):
+    """Records of `tf.train.Example` in TFRecord files, compressed or not.
+
+    Lists of numbers get the `shape` that is given for their input. Bytes are encoded images, which
+    get a `size` (height, width) and `channels` as in `Images`, or else numbers from 0 to 255.
+    """
+
+    file: DataFile
+    inputs: Arrays = "x"
+    targets: Arrays = "y"
+    shape: tuple[int, ...] | Mapping[str, tuple[int, ...]] | None = None
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    scale: float | None = None
+    weights: Arrays | None = None
+
+
+DATA_SET: Final = r"[a-z][a-z0-9_]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?(:[0-9.]+)?"
+"""A name of `tensorflow-datasets`: a data set, one of its configurations, a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tfds(Lenient):
+    """A data set that `tensorflow-datasets` has prepared on this machine, by its name.
+
+    Without `inputs` and `targets` they are what the data set says itself.
+    """
+
+    name: str
+    split: str = "train"
+    inputs: Arrays | None = None
+    targets: Arrays | None = None
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    scale: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Jsonl(Lenient):
     """JSON lines with numbers: fields are what arrays are in an archive.
 
     Inputs are divided by `scale`, if it is given. A target may be a word.
@@ -113,6 +190,7 @@ class Jsonl:
     inputs: Arrays = "x"
     targets: Arrays = "y"
     scale: float | None = None
+    weights: Arrays | None = None
 
 
 Tokeniser: TypeAlias = Literal["characters", "words", "bpe", "wordpiece"]
@@ -128,7 +206,7 @@ class Tokenising:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Lenient):
     """Plain text, or a `field` of JSON lines: an example is a piece of `length` tokens.
 
     Where nothing else is said, its targets are the tokens that follow each.
@@ -141,7 +219,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(Lenient):
     """Two texts a line with a tab between, of at most `length` tokens each."""
 
     file: DataFile
@@ -149,7 +227,9 @@ class Pairs:
     length: int = 128
 
 
-DataSource: TypeAlias = Digits | Npz | Npy | Idx | Images | Csv | Jsonl | Text | Pairs
+DataSource: TypeAlias = (
+    Digits | Npz | Npy | Idx | Images | Csv | Parquet | Jsonl | Tfrecord | Tfds | Text | Pairs
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from archbuilder.training.adapt import Adaptation
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.columns import Column
 from archbuilder.training.order import permutation
-from archbuilder.training.targets import ClassWeights, Target
+from archbuilder.training.targets import Target, Weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +44,7 @@ class Table:
     rows: NDArray[np.int64]
     named_inputs: bool
     named_outputs: bool
-    weights: Mapping[str, ClassWeights] = field(default_factory=dict)
+    weights: Mapping[str, Weights] = field(default_factory=dict)
 
     def steps(self, batch_size: int, *, whole: bool = False) -> int:
         """The batches of one epoch; the last one may be smaller, or left out for `whole` ones."""

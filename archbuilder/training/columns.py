@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +26,7 @@ Rows: TypeAlias = NDArray[np.int64]
 Rule: TypeAlias = Callable[[Numbers, Rows], None]
 """Raises RunError where the numbers of these examples cannot be right."""
 
+_AT_ONCE: Final = 256
 _OURS: Final = re.compile(rf"\b{RunError.__name__}: (.+)")
 
 
@@ -48,6 +51,9 @@ class Column(Protocol):
 
     def take(self, rows: tf.Tensor) -> tf.Tensor:
         """The values of some examples, also within `tf.data`."""
+
+    def values_of(self, rows: Rows) -> Numbers:
+        """The values of some examples, as numpy has them."""
 
     def held_to(self, rule: Rule) -> Column:
         """The same column, whose numbers keep a rule: looked at now, or as they are read.
@@ -89,6 +95,10 @@ class Held:
         """The values of some examples, also within `tf.data`."""
         return tf.gather(self._tensor, rows)
 
+    def values_of(self, rows: Rows) -> Numbers:
+        """The values of some examples, as numpy has them."""
+        return self.values[rows]
+
     def held_to(self, rule: Rule) -> Held:
         """Itself.
 
@@ -115,7 +125,7 @@ class Read:
 
     def take(self, rows: tf.Tensor) -> tf.Tensor:
         """The values of some examples, also within `tf.data`."""
-        values = tf.numpy_function(self._read, [rows], tf.as_dtype(self.dtype), stateful=False)
+        values = tf.numpy_function(self.values_of, [rows], tf.as_dtype(self.dtype), stateful=False)
         return tf.ensure_shape(values, [*rows.shape, *self.shape])
 
     def held_to(self, rule: Rule) -> Read:
@@ -123,7 +133,12 @@ class Read:
         rules = (*self.rules, rule)
         return Read(self.name, self.count, self.shape, self.dtype, self.read, rules)
 
-    def _read(self, rows: Rows) -> Numbers:
+    def values_of(self, rows: Rows) -> Numbers:
+        """The values of some examples, as numpy has them.
+
+        Raises:
+            RunError: if one cannot be read, or breaks a rule.
+        """
         values = self.read(rows)
         for rule in self.rules:
             rule(values, rows)
@@ -144,6 +159,39 @@ def finite(what: str) -> Rule:
             )
 
     return check
+
+
+def not_negative(values: Numbers, rows: Rows) -> None:
+    """The rule that no example counts less than nothing.
+
+    Raises:
+        RunError: if one does.
+    """
+    wrong = np.asarray(values, np.float64).reshape(len(values), -1) < 0
+    if wrong.any():
+        first = rows[wrong.any(axis=1).argmax()] + 1
+        raise RunError(f"the weight of example {first} is below 0")
+
+
+def hold(column: Column) -> Held:
+    """A column in memory; what has to be decoded is, by several threads.
+
+    Raises:
+        RunError: if an example cannot be read, or breaks a rule.
+    """
+    if isinstance(column, Held):
+        return column
+    values = np.empty((column.count, *column.shape), column.dtype)
+
+    def fill(begin: int) -> None:
+        rows = np.arange(begin, min(begin + _AT_ONCE, column.count))
+        values[rows] = column.values_of(rows)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Taken one by one, so that what goes wrong is raised.
+        for _ in pool.map(fill, range(0, column.count, _AT_ONCE)):
+            pass
+    return Held(values, column.name)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from archbuilder.errors import RunError, shown
-from archbuilder.training.columns import Column, finite
+from archbuilder.training.columns import Column, finite, hold, not_negative
+from archbuilder.training.opening import check_size
 from archbuilder.training.text.tokens import Texts
 from archbuilder.training.text.vocabulary import Vocabulary
 
@@ -45,8 +47,10 @@ class Examples:
     """What their tokens mean."""
     texts: Texts | None = None
     """The text that they are pieces of."""
-    classes: tuple[str, ...] = ()
-    """The names of classes, in the order of their numbers."""
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By target, the names of classes in the order of their numbers."""
+    weights: Mapping[str, Column] = field(default_factory=dict)
+    """What an example counts in the loss of an output, or under `ONLY` in all of them."""
 
     @property
     def count(self) -> int:
@@ -60,7 +64,8 @@ class Examples:
             RunError: if the columns differ in length, there are no examples, or a number in memory
                 is infinite or none at all.
         """
-        columns = [feature.column for feature in self.inputs.values()] + list(self.targets.values())
+        features = (feature.column for feature in self.inputs.values())
+        columns = [*features, *self.targets.values(), *self.weights.values()]
         lengths = {column.count for column in columns}
         if len(lengths) > 1:
             raise RunError(
@@ -76,7 +81,32 @@ class Examples:
         targets = {
             name: self._finite(column, "target", name) for name, column in self.targets.items()
         }
-        return replace(self, inputs=inputs, targets=targets)
+        weights = {
+            name: self._finite(column, "weight", name).held_to(not_negative)
+            for name, column in self.weights.items()
+        }
+        return replace(self, inputs=inputs, targets=targets, weights=weights)
+
+    def cached(self) -> Examples:
+        """The same with every column in memory.
+
+        Raises:
+            RunError: if there is no room for them, or an example cannot be read.
+        """
+        columns = [feature.column for feature in self.inputs.values()]
+        columns += [*self.targets.values(), *self.weights.values()]
+        bytes_each = sum(math.prod(each.shape) * each.dtype.itemsize for each in columns)
+        check_size(self.count * bytes_each, self.origin)
+        inputs = {
+            name: replace(feature, column=hold(feature.column))
+            for name, feature in self.inputs.items()
+        }
+        return replace(
+            self,
+            inputs=inputs,
+            targets={name: hold(column) for name, column in self.targets.items()},
+            weights={name: hold(column) for name, column in self.weights.items()},
+        )
 
     def _finite(self, column: Column, what: str, name: str) -> Column:
         named = f"the {what} {shown(name)}" if name else f"the {what}"

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
 from archbuilder.backend.memory import machine_bytes
-from archbuilder.errors import RunError, shown
-from archbuilder.files import cannot_read, place_inside, read_inside
+from archbuilder.errors import BlueprintError, Diagnostics, RunError, shown
+from archbuilder.files import Place, cannot_read, place_inside, read_inside
 from archbuilder.limits import Limits
 from archbuilder.recipe.spec import DataFile
 from archbuilder.tables import size
+
+_MAGIC: Final = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class Opener:
     allow: Sequence[Path] = ()
     scratch: Path | None = None
     """Where a run keeps what is made of its data."""
+    room: Path | None = None
+    """Where what is read may lie as long as the process lives; the system chooses without it."""
 
     def kept(self, name: str) -> Path | None:
         """Where the run keeps what has this name; None where no run does.
@@ -60,6 +67,40 @@ class Opener:
         check_size(len(content), name)
         return content
 
+    def each(self, file: DataFile) -> tuple[DataFile, ...]:
+        """The files that a pattern with `*`, `?` or `[...]` stands for, by alphabet; or the file.
+
+        A pattern goes through folders one by one, and finds no hidden names.
+
+        Raises:
+            BlueprintError: if a blueprint's pattern leads where it may not, or to nothing.
+            RunError: if a person's leads to nothing.
+        """
+        path = Path(file.path)
+        if not _MAGIC.search(file.path) or (file.span is None and path.exists()):
+            return (file,)
+        first = next(place for place, part in enumerate(path.parts) if _MAGIC.search(part))
+        base = DataFile(str(Path(*path.parts[:first])), file.span)
+        ways: list[tuple[str, ...]] = [()]
+        for part in path.parts[first:]:
+            ways = [
+                (*way, name)
+                for way in ways
+                for name in self.names(base, *way) or ()
+                if fnmatchcase(name, part) and (part.startswith(".") or not name.startswith("."))
+            ]
+        if not ways:
+            raise self._nothing(file)
+        return tuple(DataFile(str(Path(base.path, *way)), file.span) for way in ways)
+
+    def _nothing(self, file: DataFile) -> Exception:
+        message = f"there is no file {shown(file.path, 200)}"
+        if file.span is None:
+            return RunError(message)
+        diagnostics = Diagnostics()
+        diagnostics.error("unreadable-file", message, file.span)
+        return BlueprintError(diagnostics)
+
     def names(self, folder: DataFile, *inner: str) -> list[str] | None:
         """The names in a folder, or in one within it, by alphabet; None where it is none.
 
@@ -71,7 +112,9 @@ class Opener:
             if folder.span is None:
                 path = Path(folder.path, *inner)
                 return sorted(each.name for each in path.iterdir())
-            place = place_inside(self.folder, folder.path, folder.span, allow=self.allow)
+            place = Place(self.folder, ())
+            if folder.path != ".":
+                place = place_inside(self.folder, folder.path, folder.span, allow=self.allow)
             return place.inside(*inner).names()
         except OSError as error:
             # A file or a link beside the folders is no folder.

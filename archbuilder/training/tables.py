@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
 
-from archbuilder.errors import UsageError
+from archbuilder.errors import RunError, UsageError, shown
 from archbuilder.graph import Graph, GraphInput, Shape
 from archbuilder.recipe.spec import Supervised
 from archbuilder.training.adapt import adapt
 from archbuilder.training.batches import Input, Table
 from archbuilder.training.columns import Held
-from archbuilder.training.examples import Examples, Feature
+from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.order import split, split_behind
 from archbuilder.training.session import Session
-from archbuilder.training.targets import Target, fit_target, weigh
+from archbuilder.training.targets import (
+    ClassWeights,
+    SampleWeights,
+    Target,
+    Weights,
+    fit_target,
+    weigh,
+)
 from archbuilder.tree import Tree
 
 
@@ -136,12 +144,41 @@ def _table(
         np.arange(examples.count, dtype=np.int64),
         named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
         named_outputs=isinstance(model.output, dict),
-        weights={
-            name: weigh(targets.get(name), name, weights, shapes[name])
-            for name, weights in wanted.class_weights.items()
-        },
+        weights=_weights(examples, targets, wanted, shapes),
     )
     return table, tuple(remarks)
+
+
+def _weights(
+    examples: Examples,
+    targets: Mapping[str, Target],
+    wanted: Wanted,
+    shapes: Mapping[str, Shape],
+) -> dict[str, Weights]:
+    """What examples count in the losses of outputs, by class and as the data says.
+
+    Raises:
+        RunError: if there are weights of an output that has no loss.
+    """
+    factors: dict[str, list[ClassWeights | SampleWeights]] = {}
+    for name, weights in wanted.class_weights.items():
+        factors.setdefault(name, []).append(weigh(targets.get(name), name, weights, shapes[name]))
+    for name, column in examples.weights.items():
+        if math.prod(column.shape) != 1:
+            raise RunError(
+                f"the weights of {examples.origin} have the shape {list(column.shape)} an example,"
+                " and not one number"
+            )
+        outputs = [*wanted.losses] if name == ONLY else [name]
+        if not wanted.losses or not {*outputs} <= {*wanted.losses}:
+            raise RunError(
+                f"{examples.origin} has weights of examples"
+                + (f" for {shown(name)}" if name else "")
+                + ", and nothing here has a loss that they weigh"
+            )
+        for output in outputs:
+            factors.setdefault(output, []).append(SampleWeights(column))
+    return {name: Weights(tuple(each)) for name, each in factors.items()}
 
 
 def _fitted(feature: Feature, wanted: GraphInput) -> Input:

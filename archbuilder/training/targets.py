@@ -7,7 +7,7 @@ training or, where they are not held in memory, as they are read.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -61,6 +61,28 @@ class ClassWeights:
     def take(self, rows: tf.Tensor) -> tf.Tensor:
         """The weights of some examples: `(examples,)`."""
         return tf.gather(self.of_class, tf.reshape(self.target.labels(rows), [-1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleWeights:
+    """What each example counts, as the data says."""
+
+    column: Column
+
+    def take(self, rows: tf.Tensor) -> tf.Tensor:
+        """The weights of some examples: `(examples,)`."""
+        return tf.cast(tf.reshape(self.column.take(rows), [-1]), tf.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """What each example counts: the product of everything that says so."""
+
+    factors: Sequence[ClassWeights | SampleWeights]
+
+    def take(self, rows: tf.Tensor) -> tf.Tensor:
+        """The weights of some examples: `(examples,)`."""
+        return tf.math.reduce_prod(tf.stack([each.take(rows) for each in self.factors]), axis=0)
 
 
 def weigh(

@@ -172,7 +172,9 @@ def _examples(
     if not peers.chief:
         peers.agree(any_says=False, chief_says=False)
     kept = scratch if peers.chief or scratch.is_dir() else None
-    opener = Opener(data.folder or Path(), origin.allow, kept)
+    # A machine that does not share the disk of the chief has no such folder.
+    room = run.path if run.path.is_dir() else None
+    opener = Opener(data.folder or Path(), origin.allow, kept, room)
     examples = load_source(data.train, opener)
     validation = load_source(data.validation, opener, examples) if data.validation else None
     if peers.chief:

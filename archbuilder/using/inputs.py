@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import RunError, UsageError, shown
 from archbuilder.graph import Graph
-from archbuilder.recipe.spec import Csv, DataFile, DataSource, Idx, Npy, Npz
+from archbuilder.recipe.spec import Csv, DataFile, DataSource, Idx, Jsonl, Npy, Npz, Parquet
 from archbuilder.training.columns import Held
 from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener
+from archbuilder.training.sources.comma_separated import load_csv
+from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.idx import load_idx_images
+from archbuilder.training.sources.json_lines import load_jsonl
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
-from archbuilder.training.sources.table import load_csv
+from archbuilder.training.sources.parquet import load_parquet
 
 IMAGES: Final = (".png", ".jpg", ".jpeg")
 _BRIGHTEST: Final = 255
@@ -72,22 +75,31 @@ def _files(path: Path) -> list[Path]:
 
 
 def _table(path: Path, like: DataSource, graph: Graph) -> Examples:
-    file, opener, name = DataFile(str(path)), Opener(), shown(str(path), 200)
+    file, opener, store, name = DataFile(str(path)), Opener(), Store(), shown(str(path), 200)
     scale = like.scale if isinstance(like, Npz | Npy | Idx) else None
+    sizes = [size for size in graph.inputs[0].shape if size is not None]
+    whole = math.prod(sizes) if len(sizes) == len(graph.inputs[0].shape) else None
     if path.suffix == ".npz":
-        source = like if isinstance(like, Npz) else Npz(file)
-        return load_npz(dataclasses.replace(source, file=file, targets={}), opener)
+        archive = like if isinstance(like, Npz) else Npz(file)
+        archive = dataclasses.replace(archive, file=file, targets={}, weights=None)
+        return load_npz(archive, opener, store)
     if path.suffix == ".npy":
         return load_npy(Npy(file, {}, scale), opener)
     if path.suffix == ".csv":
         table = dataclasses.replace(like, file=file) if isinstance(like, Csv) else Csv(file)
-        sizes = graph.inputs[0].shape
-        whole = math.prod(size for size in sizes if size is not None) if None not in sizes else None
-        return load_csv(table, opener, only=whole)
+        return load_csv(table, opener, store, only=whole)
+    if path.suffix == ".parquet":
+        rows = dataclasses.replace(like, file=file) if isinstance(like, Parquet) else Parquet(file)
+        return load_parquet(rows, opener, store, only=whole)
+    if path.suffix == ".jsonl":
+        lines = like if isinstance(like, Jsonl) else Jsonl(file)
+        lines = dataclasses.replace(lines, file=file, targets={}, weights=None)
+        return load_jsonl(lines, opener, store, None)
     if "idx" in path.name:
-        return Examples(name, {ONLY: load_idx_images(file, scale, opener)}, {})
+        return Examples(name, {ONLY: load_idx_images(file, scale, opener, store)}, {})
     raise UsageError(
-        f"{name} is no .npz, .npy or .csv file, no IDX file, and no .png or .jpg image"
+        f"{name} is no .npz, .npy, .csv, .parquet or .jsonl file, no IDX file, and no .png or .jpg"
+        " image"
     )
 
 

@@ -84,7 +84,7 @@ def inspect_data(
             _summary(name or "inputs", each.column, rows) for name, each in examples.inputs.items()
         )
         targets = tuple(
-            _target(name or "targets", each, rows, examples.classes)
+            _target(name or "targets", each, rows, examples.classes.get(name, ()))
             for name, each in examples.targets.items()
         )
         fitted, remarks = _fitted(graphs, examples, permutation(examples.count, seed, 0))

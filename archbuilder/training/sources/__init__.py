@@ -2,45 +2,69 @@
 
 from __future__ import annotations
 
-from archbuilder.recipe.spec import Csv, DataSource, Digits, Idx, Images, Jsonl, Npy, Pairs, Text
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from archbuilder.recipe.spec import (
+    Csv,
+    DataSource,
+    Digits,
+    Idx,
+    Images,
+    Jsonl,
+    Npy,
+    Npz,
+    Pairs,
+    Parquet,
+    Text,
+    Tfds,
+    Tfrecord,
+)
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener
+from archbuilder.training.sources.comma_separated import load_csv
 from archbuilder.training.sources.digits import load_digits
+from archbuilder.training.sources.gathering import HELD, Store
 from archbuilder.training.sources.idx import load_idx
 from archbuilder.training.sources.images import load_images
 from archbuilder.training.sources.json_lines import load_jsonl
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
 from archbuilder.training.sources.pairs import load_pairs
-from archbuilder.training.sources.table import load_csv
+from archbuilder.training.sources.parquet import load_parquet
+from archbuilder.training.sources.prepared import load_tfds
+from archbuilder.training.sources.records import load_tfrecord
 from archbuilder.training.sources.text import load_text
 
 __all__ = ["load_source"]
+
+_Load: TypeAlias = Callable[[Any, Opener, Store, Examples | None], Examples]
+_LOADS: Final[Mapping[type[DataSource], _Load]] = {
+    Digits: lambda *_: load_digits(),
+    Npz: lambda source, opener, store, _: load_npz(source, opener, store),
+    Npy: lambda source, opener, *_: load_npy(source, opener),
+    Idx: lambda source, opener, store, _: load_idx(source, opener, store),
+    Images: lambda source, opener, _, like: load_images(source, opener, like),
+    Csv: load_csv,
+    Parquet: load_parquet,
+    Jsonl: load_jsonl,
+    Tfrecord: load_tfrecord,
+    Tfds: lambda source, _, store, __: load_tfds(source, store),
+    Text: lambda source, opener, _, like: load_text(source, opener, like),
+    Pairs: lambda source, opener, _, like: load_pairs(source, opener, like),
+}
 
 
 def load_source(source: DataSource, opener: Opener, like: Examples | None = None) -> Examples:
     """The examples of a source; `like` are those to train on, where these are to validate with.
 
+    What is large is read as it is needed, and never in memory as a whole, unless the source says
+    `cache`.
+
     Raises:
         BlueprintError: if a blueprint names a file that it may not.
         RunError: if the data is missing, damaged, or not what the source says.
     """
-    if isinstance(source, Digits):
-        examples = load_digits()
-    elif isinstance(source, Idx):
-        examples = load_idx(source, opener)
-    elif isinstance(source, Images):
-        examples = load_images(source, opener, like)
-    elif isinstance(source, Npy):
-        examples = load_npy(source, opener)
-    elif isinstance(source, Csv):
-        examples = load_csv(source, opener, like)
-    elif isinstance(source, Jsonl):
-        examples = load_jsonl(source, opener, like)
-    elif isinstance(source, Text):
-        examples = load_text(source, opener, like)
-    elif isinstance(source, Pairs):
-        examples = load_pairs(source, opener, like)
-    else:
-        examples = load_npz(source, opener)
-    return examples.check()
+    store = Store(opener.room, 0 if source.cache is False else HELD)
+    examples = _LOADS[type(source)](source, opener, store, like).check()
+    return examples.cached() if source.cache else examples

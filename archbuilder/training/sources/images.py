@@ -1,69 +1,46 @@
-"""Pictures in a folder, each decoded when it is needed: in a folder for every class, or in none.
-
-Of a file nothing is believed before it is counted: one that would become more numbers than
-`_PIXELS` is refused by its head.
-"""
+"""Pictures in folders, each decoded when it is needed: in a folder for every class, or in none."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import IMAGE_ENDINGS, DataFile, Images
 from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
 from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
+from archbuilder.training.sources.pictures import BRIGHTEST, Look, decoded, read_picture
 
-_FORMATS: Final = ("PNG", "JPEG", "BMP", "GIF")
-_PIXELS: Final = 2**26
-_BYTES: Final = 2**28
-_BRIGHTEST: Final = 255
-_GREY: Final = ("1", "L", "LA", "I;16")
-_SHOWN: Final = 3
 Way: TypeAlias = tuple[str, ...]
 """The names that lead from the folder to a file."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads the files of a folder as images of one size."""
+class _Picture:
+    """A file in a folder."""
 
     folder: DataFile
-    opener: Opener
+    way: Way
 
-    def name(self, way: Way) -> str:
-        return shown("/".join((self.folder.path.rstrip("/"), *way)), 200)
+    @property
+    def name(self) -> str:
+        return shown("/".join((self.folder.path.rstrip("/"), *self.way)), 200)
 
-    def decoded(self, way: Way) -> Image.Image:
-        """An image as its file has it.
+    def content(self, opener: Opener) -> bytes:
+        """What is in the file.
 
         Raises:
-            RunError: if it is none, or a damaged or an enormous one.
+            RunError: if it cannot be read, or is enormous.
         """
-        name = self.name(way)
-        with self.opener.opened(self.folder, *way) as descriptor:
-            if os.fstat(descriptor).st_size > _BYTES:
-                raise RunError(f"{name} is larger than {_BYTES // 2**20} MiB")
-            with os.fdopen(os.dup(descriptor), "rb") as stream:
-                content = stream.read()
-        try:
-            image = Image.open(io.BytesIO(content), formats=_FORMATS)
-            if image.width * image.height > _PIXELS:
-                raise RunError(f"{name} has {image.width:,} by {image.height:,} pixels: too many")
-            image.load()
-        except UnidentifiedImageError:
-            raise RunError(f"{name} is no image in PNG, JPEG, BMP or GIF") from None
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise RunError(f"{name} is damaged: {error}") from error
-        return image
+        with opener.opened(self.folder, *self.way) as descriptor:
+            return read_picture(descriptor, self.name)
 
 
 def load_images(source: Images, opener: Opener, like: Examples | None) -> Examples:
@@ -76,49 +53,50 @@ def load_images(source: Images, opener: Opener, like: Examples | None) -> Exampl
         BlueprintError: if a blueprint names a folder that it may not.
         RunError: if there is no image, one is damaged, or a class is unknown.
     """
-    reader = _Reader(source.folder, opener)
     name = shown(source.folder.path, 200)
-    ways = list(_ways(source, opener))
-    if not ways:
+    pictures = [
+        _Picture(folder, way)
+        for folder in opener.each(source.folder)
+        for way in _ways(folder, opener)
+    ]
+    if not pictures:
         raise RunError(
             f"{name} has no images ({', '.join(IMAGE_ENDINGS)}), nor folders that have some"
         )
-    ways, remarks = _readable(ways, reader) if source.on_error == "skip" else (ways, ())
-    first = reader.decoded(ways[0])
-    height, width = source.size or (first.height, first.width)
-    channels = source.channels or (1 if first.mode in _GREY else 3)
-    mode = "L" if channels == 1 else "RGB"
-
-    def one(way: Way) -> Numbers:
-        image = reader.decoded(way).convert(mode)
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-        return np.asarray(image, np.uint8).reshape(height, width, channels)
+    faults = Faults(source.on_error, "images")
+    if source.on_error == "skip":
+        pictures = _readable(pictures, opener, faults)
+    said = faults.remarks(len(pictures))
+    first = pictures[0]
+    look = Look.of(decoded(first.content(opener), first.name), source.size, source.channels)
 
     def read(rows: Rows) -> Numbers:
-        return np.stack([one(ways[row]) for row in rows])
+        return np.stack(
+            [look.numbers(pictures[row].content(opener), pictures[row].name) for row in rows]
+        )
 
-    images = Read(name, len(ways), (height, width, channels), np.dtype(np.uint8), read)
-    inputs = {ONLY: Feature(images, source.scale or _BRIGHTEST, image=True)}
-    sizes = f"{name}: {len(ways):,} images of {height}x{width}x{channels}"
-    if len(ways[0]) == 1:
-        return Examples(name, inputs, {}, (sizes, *remarks))
-    classes = like.classes if like and like.classes else tuple(sorted({way[0] for way in ways}))
+    images = Read(name, len(pictures), look.shape, np.dtype(np.uint8), read)
+    inputs = {ONLY: Feature(images, source.scale or BRIGHTEST, image=True)}
+    sizes = f"{name}: {len(pictures):,} images of {look}"
+    if len(first.way) == 1:
+        return Examples(name, inputs, {}, (sizes, *said))
+    given = like.classes.get(ONLY) if like else None
+    classes = given or tuple(sorted({each.way[0] for each in pictures}))
     told = ", ".join(f"{shown(each)} is {number}" for number, each in enumerate(classes[:10]))
-    targets: dict[str, Column] = {ONLY: Held(_labels(ways, classes, name))}
-    remarks = (sizes, f"{len(classes)} classes: {told}", *remarks)
-    return Examples(name, inputs, targets, remarks, classes=classes)
+    targets: dict[str, Column] = {ONLY: Held(_labels(pictures, classes, name))}
+    remarks = (sizes, f"{len(classes)} classes: {told}", *said)
+    return Examples(name, inputs, targets, remarks, classes={ONLY: classes})
 
 
-def _ways(source: Images, opener: Opener) -> Iterator[Way]:
+def _ways(folder: DataFile, opener: Opener) -> Iterator[Way]:
     """All images: those in folders, or else those in the folder itself."""
-    top = opener.names(source.folder) or []
-    inner = [(each, opener.names(source.folder, each)) for each in top if not _is_image(each)]
+    top = opener.names(folder) or []
+    inner = [(each, opener.names(folder, each)) for each in top if not _is_image(each)]
     found = False
-    for folder, names in inner:
+    for within, names in inner:
         for name in filter(_is_image, names or ()):
             found = True
-            yield folder, name
+            yield within, name
     if not found:
         yield from ((name,) for name in top if _is_image(name))
 
@@ -127,34 +105,28 @@ def _is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_ENDINGS) and not name.startswith(".")
 
 
-def _readable(ways: Sequence[Way], reader: _Reader) -> tuple[list[Way], tuple[str, ...]]:
-    """Those that can be decoded, and what is to be said of the others."""
+def _readable(pictures: Sequence[_Picture], opener: Opener, faults: Faults) -> list[_Picture]:
+    """Those that can be decoded; the others are told."""
 
-    def fault(way: Way) -> str | None:
+    def fault(picture: _Picture) -> RunError | None:
         try:
-            reader.decoded(way)
+            decoded(picture.content(opener), picture.name)
         except RunError as error:
-            return str(error)
+            return error
         return None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        faults = list(pool.map(fault, ways))
-    right = [way for way, found in zip(ways, faults, strict=True) if found is None]
-    wrong = [found for found in faults if found is not None]
-    if not right:
-        raise RunError(f"none of {len(ways):,} images can be read; the first: {wrong[0]}")
-    if not wrong:
-        return right, ()
-    more = f"; and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""
-    told = "; ".join(wrong[:_SHOWN])
-    return right, (f"left out {len(wrong):,} of {len(ways):,} images: {told}{more}",)
+        found = list(pool.map(fault, pictures))
+    for wrong in filter(None, found):
+        faults.meet(wrong)
+    return [each for each, wrong in zip(pictures, found, strict=True) if wrong is None]
 
 
-def _labels(ways: Sequence[Way], classes: Sequence[str], name: str) -> Numbers:
+def _labels(pictures: Sequence[_Picture], classes: Sequence[str], name: str) -> Numbers:
     numbers = {each: number for number, each in enumerate(classes)}
-    unknown = sorted({way[0] for way in ways} - set(numbers))
+    unknown = sorted({each.way[0] for each in pictures} - set(numbers))
     if unknown:
         raise RunError(
             f"{name} has a folder {shown(unknown[0])}, which is no class of the images to train on"
         )
-    return np.array([numbers[way[0]] for way in ways], np.int64)
+    return np.array([numbers[each.way[0]] for each in pictures], np.int64)

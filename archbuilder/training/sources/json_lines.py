@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import Final
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import Jsonl
-from archbuilder.training.columns import Held, Numbers
+from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples, Feature
-from archbuilder.training.opening import Opener, check_size
+from archbuilder.training.faults import Faults
+from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import by_name
-from archbuilder.training.sources.words import as_classes
-from archbuilder.training.text.reading import numbered_lines
+from archbuilder.training.sources.gathering import Store
+from archbuilder.training.sources.rows import BATCH, Batch, Words, gather
+from archbuilder.training.text.reading import parsed_lines
 
-_LINE: Final = 2**26
+_Row: TypeAlias = Mapping[str, Numbers | str]
+_T = TypeVar("_T")
 
 
-def load_jsonl(source: Jsonl, opener: Opener, like: Examples | None) -> Examples:
+def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Examples | None) -> Examples:
     """The fields that the source names; a target may also be a word, which becomes a number.
 
     Raises:
@@ -28,65 +32,92 @@ def load_jsonl(source: Jsonl, opener: Opener, like: Examples | None) -> Examples
     """
     name = shown(source.file.path, 200)
     inputs, targets = by_name(source.inputs), by_name(source.targets)
-    rows = list(_rows(source, opener, (*inputs.values(), *targets.values())))
-    if not rows:
-        raise RunError(f"{name} has no examples")
-    features = {
-        key: Feature(Held(_numbers(rows, each, name)), source.scale) for key, each in inputs.items()
-    }
-    held: dict[str, Held] = {}
-    classes: tuple[str, ...] = ()
-    remarks: list[str] = []
-    for key, each in targets.items():
-        words = [str(fields[each]) for _, fields in rows if isinstance(fields[each], str)]
-        if len(words) == len(rows):
-            numbers, classes, remark = as_classes(words, f"the field {shown(each)}", like)
-            held[key] = Held(numbers)
-            remarks.append(remark)
-        else:
-            held[key] = Held(_numbers(rows, each, name))
-    return Examples(name, features, held, tuple(remarks), classes=classes)
+    weights = by_name(source.weights or {})
+    faults = Faults(source.on_error, "lines")
+    row = _Fields((*inputs.values(), *weights.values()), tuple(targets.values()), {})
 
+    def rows() -> Iterator[_Row]:
+        for file in opener.each(source.file):
+            for _, found in parsed_lines(file, opener, faults, row):
+                yield found
 
-def _rows(
-    source: Jsonl, opener: Opener, wanted: tuple[str, ...]
-) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """The lines by number, with the wanted fields of each."""
-    read = 0
-    for number, line in numbered_lines(source.file, opener, limit=_LINE):
-        read += len(line)
-        check_size(read, shown(source.file.path, 200))
-        if not line.strip():
-            continue
-        place = f"{shown(source.file.path, 200)}:{number}"
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"{place} is no JSON: {error}") from None
-        if not isinstance(fields, dict):
-            raise RunError(f"{place} is no object with fields")
-        for each in wanted:
-            if each not in fields:
-                has = ", ".join(shown(key) for key in fields) or "none"
-                raise RunError(f"{place} has no field {shown(each)}; it has {has}")
-        yield number, {each: fields[each] for each in wanted}
-
-
-def _numbers(rows: list[tuple[int, Mapping[str, object]]], key: str, name: str) -> Numbers:
-    arrays: list[Numbers] = []
-    for number, fields in rows:
-        place = f"the field {shown(key)} of {name}:{number}"
-        try:
-            array = np.array(fields[key])
-        except ValueError:
-            raise RunError(f"{place} is a list of lists of different lengths") from None
-        if array.dtype.kind not in "bif":
-            raise RunError(f"{place} holds something else than numbers")
-        if arrays and array.shape != arrays[0].shape:
-            raise RunError(
-                f"{place} has the shape {list(array.shape)}, and the first one has"
-                f" {list(arrays[0].shape)}"
+    def batches() -> Iterator[Batch]:
+        for some in _some(rows()):
+            yield Batch(
+                {key: _stacked(some, field) for key, field in inputs.items()},
+                {key: _column(some, field) for key, field in targets.items()},
+                {key: _stacked(some, field) for key, field in weights.items()},
             )
-        arrays.append(array)
-    values = np.stack(arrays)
-    return values.astype(np.float32) if values.dtype.kind == "f" else values
+
+    called = {key: f"the field {shown(field)}" for key, field in targets.items()}
+    found = gather(batches(), called, like, store)
+    if not found.inputs:
+        faults.remarks(0)
+        raise RunError(f"{name} has no examples")
+    features = {key: Feature(column, source.scale) for key, column in found.inputs.items()}
+    remarks = (*found.remarks, *faults.remarks(next(iter(features.values())).column.count))
+    return Examples(
+        name, features, found.targets, remarks, classes=found.classes, weights=found.weights
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fields:
+    """Takes the fields of a line that are wanted, if they are as those of the first line were."""
+
+    numbers: tuple[str, ...]
+    targets: tuple[str, ...]
+    shapes: dict[str, tuple[int, ...] | None]
+    """Those of the first line; None for a word."""
+
+    def __call__(self, fields: Mapping[str, object], place: str) -> _Row:
+        found: dict[str, Numbers | str] = {}
+        for key in (*self.numbers, *self.targets):
+            if key not in fields:
+                has = ", ".join(shown(each) for each in fields) or "none"
+                raise RunError(f"{place} has no field {shown(key)}; it has {has}")
+            value, at = fields[key], f"the field {shown(key)} of {place}"
+            if (
+                isinstance(value, str)
+                and key in self.targets
+                and self.shapes.get(key, None) is None
+            ):
+                found[key] = value
+            else:
+                found[key] = self._array(key, value, at)
+        self.shapes.update(
+            (key, None if isinstance(each, str) else each.shape) for key, each in found.items()
+        )
+        return found
+
+    def _array(self, key: str, value: object, at: str) -> Numbers:
+        try:
+            array = np.array(value)
+        except ValueError:
+            raise RunError(f"{at} is a list of lists of different lengths") from None
+        first = self.shapes.get(key, array.shape)
+        if array.dtype.kind not in "bif" or first is None:
+            raise RunError(f"{at} holds something else than numbers, or than those before")
+        if array.shape != first:
+            raise RunError(
+                f"{at} has the shape {list(array.shape)}, and the first one has {list(first)}"
+            )
+        if not np.isfinite(array).all():
+            raise RunError(f"{at} is no finite number")
+        return array
+
+
+def _some(rows: Iterator[_T]) -> Iterator[list[_T]]:
+    while some := list(islice(rows, BATCH)):
+        yield some
+
+
+def _stacked(rows: list[_Row], field: str) -> Numbers:
+    # Whether a number is whole is known of all of them alone, not of the first.
+    return np.stack([np.asarray(row[field]) for row in rows]).astype(np.float64)
+
+
+def _column(rows: list[_Row], field: str) -> Numbers | Words:
+    values = [row[field] for row in rows]
+    words = [each for each in values if isinstance(each, str)]
+    return words if len(words) == len(rows) else _stacked(rows, field)

@@ -14,6 +14,7 @@ from archbuilder.training.columns import Numbers, Read, Rows
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import array_feature, by_name, read_head
+from archbuilder.training.sources.gathering import joined
 
 
 def load_npy(source: Npy, opener: Opener) -> Examples:
@@ -22,11 +23,19 @@ def load_npy(source: Npy, opener: Opener) -> Examples:
     Raises:
         RunError: if a file is damaged, or holds something else than numbers.
     """
-    inputs = {name: _column(file, opener) for name, file in by_name(source.inputs).items()}
-    targets = {name: _column(file, opener) for name, file in by_name(source.targets).items()}
+    inputs, targets, weights = (
+        {name: _columns(file, opener) for name, file in by_name(files).items()}
+        for files in (source.inputs, source.targets, source.weights or {})
+    )
     features = {name: array_feature(column, source.scale) for name, column in inputs.items()}
     origin = ", ".join(dict.fromkeys(each.name for each in (*inputs.values(), *targets.values())))
-    return Examples(origin, features, targets)
+    return Examples(origin, features, targets, weights=weights)
+
+
+def _columns(file: DataFile, opener: Opener) -> Read:
+    """The array of a file, or those of several one behind the other."""
+    parts = [_column(each, opener) for each in opener.each(file)]
+    return parts[0] if len(parts) == 1 else joined(parts, shown(file.path, 200))
 
 
 def _column(file: DataFile, opener: Opener) -> Read:

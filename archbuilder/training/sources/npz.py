@@ -2,63 +2,97 @@
 
 from __future__ import annotations
 
-import io
 import math
+import os
 import zipfile
 import zlib
+from collections.abc import Mapping
+from typing import IO, Final
 
 import numpy as np
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import Npz
-from archbuilder.training.columns import Held, Numbers
+from archbuilder.recipe.spec import DataFile, Npz
+from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener, check_size
-from archbuilder.training.sources.arrays import array_feature, by_name, read_head
+from archbuilder.training.sources.arrays import Head, array_feature, by_name, read_head
+from archbuilder.training.sources.gathering import Gathering, Store
+
+_AT_ONCE: Final = 2**22
 
 
-def load_npz(source: Npz, opener: Opener) -> Examples:
-    """The arrays that the source names.
+def load_npz(source: Npz, opener: Opener, store: Store) -> Examples:
+    """The arrays that the source names, of several archives one behind the other.
 
     Arrays of bytes with the axes of images are images: they are divided by 255 where the source
     does not say otherwise.
 
     Raises:
-        RunError: if the file is damaged, lacks an array, or holds something else than numbers.
+        RunError: if a file is damaged, lacks an array, or holds something else than numbers.
     """
     name = shown(source.file.path, 200)
-    inputs = by_name(source.inputs)
-    targets = by_name(source.targets)
-    arrays = _read(opener.read(source.file), {*inputs.values(), *targets.values()}, name)
-    features = {
-        key: array_feature(Held(arrays[array]), source.scale) for key, array in inputs.items()
-    }
-    return Examples(name, features, {key: Held(arrays[array]) for key, array in targets.items()})
+    inputs, targets = by_name(source.inputs), by_name(source.targets)
+    weights = by_name(source.weights or {})
+    wanted = {*inputs.values(), *targets.values(), *weights.values()}
+    arrays = {each: store.column(f"the array {shown(each)} of {name}") for each in sorted(wanted)}
+    for file in opener.each(source.file):
+        _read(file, opener, arrays, store)
+    columns = {each: gathering.column() for each, gathering in arrays.items()}
+    return Examples(
+        name,
+        {key: array_feature(columns[array], source.scale) for key, array in inputs.items()},
+        {key: columns[array] for key, array in targets.items()},
+        weights={key: columns[array] for key, array in weights.items()},
+    )
 
 
-def _read(content: bytes, wanted: set[str], name: str) -> dict[str, Numbers]:
+def _read(file: DataFile, opener: Opener, arrays: Mapping[str, Gathering], store: Store) -> None:
+    name = shown(file.path, 200)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            sizes = {info.filename: info.file_size for info in archive.infolist()}
-            known = [member.removesuffix(".npy") for member in sizes]
-            for array in sorted(wanted):
+        with (
+            opener.opened(file) as descriptor,
+            os.fdopen(os.dup(descriptor), "rb") as raw,
+            zipfile.ZipFile(raw) as archive,
+        ):
+            known = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+            for array, gathering in arrays.items():
                 if array not in known:
                     has = ", ".join(shown(each) for each in known) or "nothing"
                     raise RunError(f"{name} has no array {shown(array)}; it has {has}")
-            check_size(sum(sizes[f"{array}.npy"] for array in wanted), name)
-            return {array: _array(archive, array, name) for array in wanted}
+                with archive.open(f"{array}.npy") as member:
+                    announced = archive.getinfo(f"{array}.npy").file_size
+                    what = f"the array {shown(array)} of {name}"
+                    _take(member, announced, what, gathering, store)
+    except OSError as error:
+        raise RunError(f"cannot read {name}: {error.strerror or error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise RunError(f"{name} is no numpy archive, or damaged: {error}") from error
 
 
-def _array(archive: zipfile.ZipFile, array: str, name: str) -> Numbers:
-    what = f"the array {shown(array)} of {name}"
-    with archive.open(f"{array}.npy") as member:
-        # numpy's own reader takes the memory that the head announces before it reads on.
-        head = read_head(member, what)
-        data = member.read()
-    if math.prod(head.shape) * head.dtype.itemsize != len(data):
+def _take(member: IO[bytes], announced: int, what: str, gathering: Gathering, store: Store) -> None:
+    head = read_head(member, what)
+    needed = math.prod(head.shape) * head.dtype.itemsize
+    if needed > announced:
         raise RunError(f"{what} is damaged: its size is not the one it announces")
-    values = np.frombuffer(data, head.dtype)
-    values = values.reshape(head.shape, order="F" if head.fortran else "C")
+    store.check(needed, what)
+    rows = max(_AT_ONCE // max(needed // max(head.shape[0], 1), 1), 1)
+    if head.fortran and len(head.shape) > 1:
+        # Its first axis is the last in the file, so that only the whole can be turned.
+        check_size(needed, what)
+        rows = head.shape[0]
+    left = head.shape[0]
+    while left:
+        gathering.add(_rows(member, head, min(rows, left), what))
+        left -= min(rows, left)
+    if member.read(1):
+        raise RunError(f"{what} is damaged: its size is not the one it announces")
+
+
+def _rows(member: IO[bytes], head: Head, count: int, what: str) -> Numbers:
+    shape = (count, *head.shape[1:])
+    data = member.read(math.prod(shape) * head.dtype.itemsize)
+    if len(data) != math.prod(shape) * head.dtype.itemsize:
+        raise RunError(f"{what} is damaged: its size is not the one it announces")
+    values = np.frombuffer(data, head.dtype).reshape(shape, order="F" if head.fortran else "C")
     return values.astype(head.dtype.newbyteorder("="), copy=False)

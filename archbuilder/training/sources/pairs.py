@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import Pairs
 from archbuilder.training.columns import Numbers, Read
 from archbuilder.training.examples import Examples, Feature
+from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.text import vocabulary_for
 from archbuilder.training.text.reading import numbered_lines
@@ -25,6 +26,7 @@ SOURCE: Final = "source"
 TARGET: Final = "target"
 """The inputs of a network that makes one sequence of another, and the columns of their examples."""
 _ENDS: Final = 2
+_AT_ONCE: Final = 1024
 
 
 def load_pairs(source: Pairs, opener: Opener, like: Examples | None) -> Examples:
@@ -37,9 +39,12 @@ def load_pairs(source: Pairs, opener: Opener, like: Examples | None) -> Examples
         RunError: if a line is no pair, or a text is longer than `length` tokens.
     """
     name = shown(source.file.path, 200)
+    faults = Faults(source.on_error, "lines")
 
     def texts() -> Iterator[str]:
-        return chain.from_iterable(pair for _, pair in _pairs(source, opener))
+        return chain.from_iterable(
+            pair for _, pair in _pairs(source, opener, Faults(source.on_error, "lines"))
+        )
 
     vocabulary = vocabulary_for(source.tokenising, texts, name, opener, like)
     place = opener.kept("validation" if like else "training")
@@ -47,48 +52,56 @@ def load_pairs(source: Pairs, opener: Opener, like: Examples | None) -> Examples
         tokens = read_tokens(place)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            rows = _rows(source, opener, vocabulary)
+            rows = _rows(source, opener, vocabulary, faults)
             width = 2 * source.length + _ENDS
             tokens = write_tokens(place or Path(folder, "tokens"), rows, vocabulary, width)
-    remark = f"{name}: {len(tokens):,} pairs of {vocabulary.size:,} kinds of tokens"
+    said = f"{name}: {len(tokens):,} pairs of {vocabulary.size:,} kinds of tokens"
+    remarks = (said, *faults.remarks(len(tokens)))
     features = {
         SOURCE: Feature(_part(name, tokens[:, : source.length])),
         TARGET: Feature(_part(name, tokens[:, source.length :])),
     }
-    return Examples(name, features, {}, (remark,), vocabulary=vocabulary)
+    return Examples(name, features, {}, remarks, vocabulary=vocabulary)
 
 
 def _part(name: str, tokens: Numbers) -> Read:
     return Read(name, len(tokens), tokens.shape[1:], tokens.dtype, lambda rows: tokens[rows])
 
 
-def _rows(source: Pairs, opener: Opener, vocabulary: Vocabulary) -> Iterator[NDArray[np.int64]]:
+def _rows(
+    source: Pairs, opener: Opener, vocabulary: Vocabulary, faults: Faults
+) -> Iterator[NDArray[np.int64]]:
     """Each pair as `(1, 2 * length + 2)`: the source, and the target with its begin and end."""
-    length = source.length
-    texts = chain.from_iterable(pair for _, pair in _pairs(source, opener))
-    arrays = encoded(vocabulary, texts)
-    for number, _ in _pairs(source, opener):
-        row = np.zeros((1, 2 * length + _ENDS), np.int64)
-        for begin, part in ((0, next(arrays)), (length + 1, next(arrays))):
-            if len(part) > length:
-                raise RunError(
-                    f"{shown(source.file.path, 200)}:{number} has a text of {len(part):,} tokens;"
-                    f" 'length' is {length:,}"
-                )
-            row[0, begin : begin + len(part)] = part
-            stop = begin + len(part)
-        row[0, length] = BEGIN
-        row[0, stop] = END
-        yield row
+    pairs = _pairs(source, opener, faults)
+    while some := list(islice(pairs, _AT_ONCE)):
+        tokens = encoded(vocabulary, chain.from_iterable(pair for _, pair in some))
+        for place, _ in some:
+            try:
+                yield _row(next(tokens), next(tokens), source.length, place)
+            except RunError as fault:
+                faults.meet(fault)
 
 
-def _pairs(source: Pairs, opener: Opener) -> Iterator[tuple[int, tuple[str, str]]]:
-    for number, line in numbered_lines(source.file, opener):
-        parts = line.rstrip("\r\n").split("\t")
-        if parts == [""]:
-            continue
-        if len(parts) != len((SOURCE, TARGET)):
-            raise RunError(
-                f"{shown(source.file.path, 200)}:{number} is no pair of texts with one tab between"
-            )
-        yield number, (parts[0], parts[1])
+def _row(
+    given: NDArray[np.int64], wanted: NDArray[np.int64], length: int, place: str
+) -> NDArray[np.int64]:
+    row = np.zeros((1, 2 * length + _ENDS), np.int64)
+    for begin, part in ((0, given), (length + 1, wanted)):
+        if len(part) > length:
+            raise RunError(f"{place} has a text of {len(part):,} tokens; 'length' is {length:,}")
+        row[0, begin : begin + len(part)] = part
+    row[0, length] = BEGIN
+    row[0, length + 1 + len(wanted)] = END
+    return row
+
+
+def _pairs(source: Pairs, opener: Opener, faults: Faults) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The pairs with their places."""
+    for file in opener.each(source.file):
+        for number, line in numbered_lines(file, opener, faults=faults):
+            parts = line.rstrip("\r\n").split("\t")
+            place = f"{shown(file.path, 200)}:{number}"
+            if len(parts) == len((SOURCE, TARGET)):
+                yield place, (parts[0], parts[1])
+            elif parts != [""]:
+                faults.meet(RunError(f"{place} is no pair of texts with one tab between"))

@@ -1,105 +1,103 @@
-"""Tables of numbers as text (`.csv`)."""
+"""Tables: which of their columns are inputs, targets and weights."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from archbuilder.errors import RunError, nearest, shown
-from archbuilder.recipe.spec import Csv
-from archbuilder.training.columns import Held, Numbers
+from archbuilder.recipe.spec import Csv, Parquet, Targets
 from archbuilder.training.examples import ONLY, Examples, Feature
-from archbuilder.training.opening import Opener
-from archbuilder.training.sources.words import as_classes
+from archbuilder.training.faults import Faults
+from archbuilder.training.sources.arrays import by_name
+from archbuilder.training.sources.gathering import Store
+from archbuilder.training.sources.rows import Batch, gather
 
 
-def load_csv(
-    source: Csv, opener: Opener, like: Examples | None = None, only: int | None = None
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a table by what they are for."""
+
+    inputs: Mapping[str, tuple[str, ...]]
+    """Several of them are one input side by side."""
+    targets: Mapping[str, str]
+    weights: Mapping[str, str]
+    alone: frozenset[str] = frozenset()
+    """Inputs that are a column by itself, with no axis for columns."""
+
+    @classmethod
+    def of(cls, source: Csv | Parquet, head: Sequence[str], name: str, *, only: bool) -> Layout:
+        """What a source says of a table whose columns have these names; `only` inputs, or all.
+
+        Raises:
+            RunError: if there is no such column.
+        """
+        targets: Mapping[str, str] = {}
+        weights: Mapping[str, str] = {}
+        if not only:
+            last: Targets = len(head) - 1 if source.target is None else source.target
+            named = last if isinstance(last, Mapping) else {ONLY: last}
+            targets = {key: _column(each, head, name) for key, each in named.items()}
+            weights = {
+                key: _column(each, head, name)
+                for key, each in by_name(source.weights or {}).items()
+            }
+        if source.inputs is None:
+            used = {*targets.values(), *weights.values()}
+            rest = tuple(each for each in head if each not in used)
+            if not rest:
+                raise RunError(f"{name} has no column beside the target")
+            return cls({ONLY: rest}, targets, weights)
+        given = by_name(source.inputs)
+        inputs = {
+            key: tuple(
+                _column(column, head, name)
+                for column in ((each,) if isinstance(each, str) else each)
+            )
+            for key, each in given.items()
+        }
+        alone = frozenset(key for key, each in given.items() if isinstance(each, str))
+        return cls(inputs, targets, weights, alone)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All that are used."""
+        inputs = (column for each in self.inputs.values() for column in each)
+        return tuple(dict.fromkeys((*inputs, *self.targets.values(), *self.weights.values())))
+
+
+def examples_of(
+    batches: Iterable[Batch],
+    layout: Layout,
+    name: str,
+    *,
+    faults: Faults,
+    like: Examples | None,
+    store: Store,
+    scale: float | None = None,
 ) -> Examples:
-    """The columns of a table as one input, and its target.
-
-    A target of words becomes numbers, the words in alphabetical order, or as those of `like` are. A
-    table with `only` so many columns has no target.
+    """The examples of a table that is read now.
 
     Raises:
-        RunError: if a line or a value is not as the others are.
+        RunError: if it has none, or they differ in shape.
     """
-    name = shown(source.file.path, 200)
-    rows = _rows(opener.read(source.file), name)
-    first = rows[0][1]
-    head = first if source.header else [str(number) for number in range(len(first))]
-    column = None if len(head) == only else _column(source.target, head, name)
-    body = rows[1:] if source.header else rows
-    if not body:
+    called = {key: f"column {shown(column)}" for key, column in layout.targets.items()}
+    found = gather(batches, called, like, store)
+    if not found.inputs:
+        faults.remarks(0)
         raise RunError(f"{name} has no examples")
-    for line, cells in body:
-        if len(cells) != len(head):
-            raise RunError(f"line {line} of {name} has {len(cells)} values, not {len(head)}")
-    targets: dict[str, Held] = {}
-    classes: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    if column is not None:
-        words = [cells[column] for _, cells in body]
-        found, classes, remarks = _targets(words, head[column], like)
-        targets = {ONLY: Held(found)}
-    others = [index for index in range(len(head)) if index != column]
-    if not others:
-        raise RunError(f"{name} has no column beside the target")
-    values = np.empty((len(body), len(others)), np.float32)
-    for row, (line, cells) in enumerate(body):
-        for place, index in enumerate(others):
-            values[row, place] = _number(cells[index], line, head[index], name)
-    return Examples(name, {ONLY: Feature(Held(values))}, targets, remarks, classes=classes)
+    inputs = {key: Feature(column, scale) for key, column in found.inputs.items()}
+    remarks = (*found.remarks, *faults.remarks(next(iter(found.inputs.values())).count))
+    return Examples(
+        name, inputs, found.targets, remarks, classes=found.classes, weights=found.weights
+    )
 
 
-def _rows(content: bytes, name: str) -> list[tuple[int, list[str]]]:
-    try:
-        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        rows = [(reader.line_num, cells) for cells in reader if cells]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RunError(f"{name} is no table of text: {error}") from error
-    if not rows:
-        raise RunError(f"{name} is empty")
-    return rows
-
-
-def _column(target: str | int | None, head: Sequence[str], name: str) -> int:
-    if target is None:
-        return len(head) - 1
-    if isinstance(target, int) and 0 <= target < len(head):
-        return target
-    if isinstance(target, str) and target in head:
-        return list(head).index(target)
-    near = nearest(target, head) if isinstance(target, str) else None
+def _column(wanted: str | int, head: Sequence[str], name: str) -> str:
+    if isinstance(wanted, int) and 0 <= wanted < len(head):
+        return head[wanted]
+    if isinstance(wanted, str) and wanted in head:
+        return wanted
+    near = nearest(wanted, head) if isinstance(wanted, str) else None
     hint = f"; did you mean {shown(near)}?" if near else ""
-    raise RunError(f"{name} has no column {shown(target)}{hint}")
-
-
-def _targets(
-    words: Sequence[str], column: str, like: Examples | None
-) -> tuple[Numbers, tuple[str, ...], tuple[str, ...]]:
-    """Numbers, and if they were words, the classes in their order and a remark."""
-    # Where it was words that are trained on, a word that looks like a number is one of them.
-    if like is None or not like.classes:
-        try:
-            return np.array([int(word) for word in words], np.int64), (), ()
-        except ValueError:
-            pass
-        try:
-            return np.array([float(word) for word in words], np.float32), (), ()
-        except ValueError:
-            pass
-    numbers, classes, remark = as_classes(words, f"column {shown(column)}", like)
-    return numbers, classes, (remark,)
-
-
-def _number(text: str, line: int, column: str, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise RunError(
-            f"line {line} of {name} has {shown(text)} in column {shown(column)}, not a number"
-        ) from None
+    raise RunError(f"{name} has no column {shown(wanted)}{hint}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from archbuilder.errors import shown
 from archbuilder.recipe.spec import Text, Tokenising
 from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.text.reading import blocks_of, documents_of
 from archbuilder.training.text.tokens import Texts, encoded, read_tokens, write_tokens
@@ -33,22 +36,35 @@ def load_text(source: Text, opener: Opener, like: Examples | None) -> Examples:
             characters for the vocabulary.
     """
     name = shown(source.file.path, 200)
+    files = opener.each(source.file)
+    faults = Faults(source.on_error, "lines")
 
-    def blocks() -> Iterator[str]:
-        if source.field is None:
-            return blocks_of(source.file, opener)
-        return documents_of(source.file, source.field, opener)
+    def parts() -> Iterator[Iterator[str]]:
+        """The text of each file."""
+        for file in files:
+            if source.field is None:
+                yield blocks_of(file, opener, faults)
+            else:
+                yield documents_of(file, source.field, opener, faults)
 
-    vocabulary = vocabulary_for(source.tokenising, blocks, name, opener, like)
+    vocabulary = vocabulary_for(
+        source.tokenising, lambda: chain.from_iterable(parts()), name, opener, like
+    )
+    # It is read once more.
+    faults = Faults(source.on_error, "lines")
     place = opener.kept("validation" if like else "training")
     if place is not None and place.exists():
         tokens = read_tokens(place)
     else:
         with tempfile.TemporaryDirectory() as folder:
             # What is mapped stays when the file has gone.
-            arrays = _with_ends(encoded(vocabulary, blocks()), every=source.field is not None)
+            every = source.field is not None
+            arrays = chain.from_iterable(
+                _with_ends(encoded(vocabulary, part), every=every) for part in parts()
+            )
             tokens = write_tokens(place or Path(folder, "tokens"), arrays, vocabulary)
-    return text_examples(Texts(name, vocabulary, tokens), source.length)
+    examples = text_examples(Texts(name, vocabulary, tokens), source.length)
+    return replace(examples, remarks=(*examples.remarks, *faults.told()))
 
 
 def vocabulary_for(

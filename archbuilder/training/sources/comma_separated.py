@@ -1,0 +1,183 @@
+"""Tables of numbers as text (`.csv`)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.errors import RunError, shown
+from archbuilder.recipe.spec import Csv, DataFile
+from archbuilder.training.columns import Numbers
+from archbuilder.training.examples import Examples
+from archbuilder.training.faults import Faults
+from archbuilder.training.opening import Opener
+from archbuilder.training.sources.gathering import Store
+from archbuilder.training.sources.rows import BATCH, Batch
+from archbuilder.training.sources.table import Layout, examples_of
+from archbuilder.training.text.reading import numbered_lines
+
+_LINE = 2**26
+
+
+def load_csv(
+    source: Csv,
+    opener: Opener,
+    store: Store,
+    like: Examples | None = None,
+    *,
+    only: int | None = None,
+) -> Examples:
+    """The columns of tables as inputs, targets and weights.
+
+    A target of words becomes numbers, the words in alphabetical order, or as those of `like` are. A
+    table with `only` so many columns has no target.
+
+    Raises:
+        RunError: if a line or a value is not as the others are.
+    """
+    faults = Faults(source.on_error, "lines")
+    files = opener.each(source.file)
+    tables = [_Table(file, opener, faults, header=source.header) for file in files]
+    first = tables[0]
+    head = first.head()
+    layout = Layout.of(source, head, first.name, only=len(head) == only)
+
+    def batches() -> Iterator[Batch]:
+        for table in tables:
+            table.agree(head, first.name)
+            yield from table.batches(layout, head)
+
+    name = shown(source.file.path, 200)
+    return examples_of(batches(), layout, name, faults=faults, like=like, store=store)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """One file."""
+
+    file: DataFile
+    opener: Opener
+    faults: Faults
+    header: bool
+
+    @property
+    def name(self) -> str:
+        return shown(self.file.path, 200)
+
+    def head(self) -> list[str]:
+        """The names of its columns, or their numbers."""
+        for _, cells in self._records():
+            return cells if self.header else [str(number) for number in range(len(cells))]
+        raise RunError(f"{self.name} is empty")
+
+    def agree(self, head: Sequence[str], other: str) -> None:
+        """Raises RunError if its columns are not those of another table."""
+        own = self.head()
+        if self.header and own != [*head]:
+            raise RunError(f"{self.name} has other columns than {other}")
+
+    def batches(self, layout: Layout, head: Sequence[str]) -> Iterator[Batch]:
+        """Its examples; lines with a fault are told."""
+        rows = _Rows(layout, head, self.name)
+        places: list[int] = []
+        found: list[list[str]] = []
+        records = self._records()
+        if self.header:
+            next(records)
+        for line, cells in records:
+            if len(cells) == len(head):
+                places.append(line)
+                found.append(cells)
+            else:
+                wrong = f"line {line} of {self.name} has {len(cells)} values, not {len(head)}"
+                self.faults.meet(RunError(wrong))
+            if len(found) == BATCH:
+                yield from rows.batches(places, found, self.faults)
+                places, found = [], []
+        yield from rows.batches(places, found, self.faults)
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        lines = numbered_lines(self.file, self.opener, limit=_LINE, faults=self.faults)
+        reader = csv.reader(line for _, line in lines)
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                wrong = f"line {reader.line_num} of {self.name} is no line of a table: {error}"
+                self.faults.meet(RunError(wrong))
+                continue
+            if cells:
+                yield reader.line_num, cells
+
+
+class _Rows:
+    """Makes numbers of lines."""
+
+    def __init__(self, layout: Layout, head: Sequence[str], name: str) -> None:
+        place = {column: number for number, column in enumerate(head)}
+        self._head, self._name = head, name
+        inputs = (column for each in layout.inputs.values() for column in each)
+        self._numbers = [place[each] for each in dict.fromkeys((*inputs, *layout.weights.values()))]
+        at = {number: index for index, number in enumerate(self._numbers)}
+        self._inputs = {
+            key: [at[place[each]] for each in columns] for key, columns in layout.inputs.items()
+        }
+        self._alone = layout.alone
+        self._weights = {key: at[place[each]] for key, each in layout.weights.items()}
+        self._targets = {key: place[each] for key, each in layout.targets.items()}
+
+    def batches(
+        self, places: Sequence[int], found: Sequence[list[str]], faults: Faults
+    ) -> Iterator[Batch]:
+        """One batch of lines, or none."""
+        values, right = self._values(places, found, faults)
+        if not right:
+            return
+        yield Batch(
+            {
+                key: values[:, columns[0]] if key in self._alone else values[:, columns]
+                for key, columns in self._inputs.items()
+            },
+            {key: [cells[place] for cells in right] for key, place in self._targets.items()},
+            {key: values[:, column] for key, column in self._weights.items()},
+        )
+
+    def _values(
+        self, places: Sequence[int], found: Sequence[list[str]], faults: Faults
+    ) -> tuple[NDArray[np.float32], Sequence[list[str]]]:
+        try:
+            cells = [[cells[number] for number in self._numbers] for cells in found]
+            values = np.array(cells, np.float32).reshape(len(found), len(self._numbers))
+            if np.isfinite(values).all():
+                return values, found
+        except ValueError:
+            pass
+        # Something is wrong with one of them: now each is looked at.
+        numbers: list[Numbers] = []
+        right: list[list[str]] = []
+        for line, each in zip(places, found, strict=True):
+            try:
+                numbers.append(np.array([self._value(each, at, line) for at in self._numbers]))
+            except RunError as fault:
+                faults.meet(fault)
+                continue
+            right.append(each)
+        return np.array(numbers, np.float32).reshape(len(right), len(self._numbers)), right
+
+    def _value(self, cells: Sequence[str], at: int, line: int) -> float:
+        try:
+            value = float(cells[at])
+        except ValueError:
+            value = np.nan
+        if not np.isfinite(np.float32(value)):
+            raise RunError(
+                f"line {line} of {self._name} has {shown(cells[at])} in column"
+                f" {shown(self._head[at])}, not a number"
+            )
+        return value

@@ -1,0 +1,179 @@
+"""Tables in the format of Apache Parquet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from archbuilder.errors import RunError, shown
+from archbuilder.recipe.spec import DataFile, Parquet
+from archbuilder.training.columns import Numbers
+from archbuilder.training.examples import Examples
+from archbuilder.training.faults import Faults
+from archbuilder.training.opening import Opener
+from archbuilder.training.sources.gathering import Store
+from archbuilder.training.sources.rows import BATCH, Batch, Words
+from archbuilder.training.sources.table import Layout, examples_of
+
+
+def load_parquet(
+    source: Parquet,
+    opener: Opener,
+    store: Store,
+    like: Examples | None = None,
+    *,
+    only: int | None = None,
+) -> Examples:
+    """The columns of tables as inputs, targets and weights; see `load_csv`.
+
+    A column may hold lists of numbers, all of one length.
+
+    Raises:
+        RunError: if a file is damaged, or a value is missing or not as the others are.
+    """
+    faults = Faults(source.on_error, "rows")
+    files = opener.each(source.file)
+    with _opened(files[0], opener) as table:
+        head = table.schema_arrow.names
+    layout = Layout.of(source, head, shown(files[0].path, 200), only=len(head) == only)
+
+    def batches() -> Iterator[Batch]:
+        for file in files:
+            yield from _batches(file, opener, layout, faults)
+
+    name = shown(source.file.path, 200)
+    return examples_of(
+        batches(), layout, name, faults=faults, like=like, store=store, scale=source.scale
+    )
+
+
+@contextmanager
+def _opened(file: DataFile, opener: Opener) -> Iterator[pq.ParquetFile]:
+    name = shown(file.path, 200)
+    with opener.opened(file) as descriptor, os.fdopen(os.dup(descriptor), "rb") as raw:
+        try:
+            with pq.ParquetFile(raw) as table:
+                yield table
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).partition("\n")[0]
+            raise RunError(f"{name} is no Parquet file, or damaged: {reason}") from error
+
+
+def _batches(file: DataFile, opener: Opener, layout: Layout, faults: Faults) -> Iterator[Batch]:
+    name = shown(file.path, 200)
+    with _opened(file, opener) as table:
+        missing = [each for each in layout.columns if each not in table.schema_arrow.names]
+        if missing:
+            raise RunError(f"{name} has no column {shown(missing[0])}")
+        first = 1
+        for rows in table.iter_batches(BATCH, columns=[*layout.columns], use_threads=False):
+            yield from _Rows(rows, layout, first, name).batches(faults)
+            first += rows.num_rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Some rows of a table, of which the first has a number."""
+
+    rows: pa.RecordBatch
+    layout: Layout
+    first: int
+    name: str
+
+    def batches(self, faults: Faults) -> Iterator[Batch]:
+        """One batch of what is right, or none."""
+        right = np.ones(self.rows.num_rows, bool)
+        for column in self.layout.columns:
+            whole = _whole(self.rows.column(column))
+            for row in np.flatnonzero(right & ~whole):
+                faults.meet(
+                    RunError(
+                        f"row {self.first + row} of {self.name} has something in column"
+                        f" {shown(column)} that is missing, not finite, or a list of another length"
+                    )
+                )
+            right &= whole
+        if not right.any():
+            return
+        rows = self.rows.filter(pa.array(right))
+        kept = {each: self._read(each, rows.column(each)) for each in self.layout.columns}
+        yield Batch(
+            {key: self._side_by_side(key, kept) for key in self.layout.inputs},
+            {key: kept[each] for key, each in self.layout.targets.items()},
+            {key: self._numbers(each, kept) for key, each in self.layout.weights.items()},
+        )
+
+    def _read(self, column: str, array: pa.Array) -> Numbers | Words:
+        """The values of a column in which nothing is missing."""
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+            words: Words = array.to_pylist()
+            return words
+        shape: list[int] = []
+        count = len(array)
+        while _is_list(array.type):
+            inner = array.flatten()
+            shape.append(len(inner) // max(len(array), 1))
+            array = inner
+        if not _is_number(array.type):
+            raise RunError(f"{self._of(column)} holds {array.type}, not numbers")
+        values: Numbers = array.to_numpy(zero_copy_only=False).reshape(count, *shape)
+        return values.astype(np.uint8) if values.dtype == bool else values
+
+    def _side_by_side(self, key: str, kept: dict[str, Numbers | Words]) -> Numbers:
+        columns = [self._numbers(each, kept) for each in self.layout.inputs[key]]
+        if key in self.layout.alone or (len(columns) == 1 and columns[0].ndim > 1):
+            return columns[0]
+        for column, values in zip(self.layout.inputs[key], columns, strict=True):
+            if values.ndim > 1:
+                raise RunError(
+                    f"{self._of(column)} holds lists, and stands side by side with others;"
+                    " name one such column for each of the inputs"
+                )
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    def _numbers(self, column: str, kept: dict[str, Numbers | Words]) -> Numbers:
+        values = kept[column]
+        if not isinstance(values, np.ndarray):
+            raise RunError(f"{self._of(column)} holds words, not numbers")
+        return values
+
+    def _of(self, column: str) -> str:
+        return f"column {shown(column)} of {self.name}"
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    )
+
+
+def _whole(array: pa.Array) -> NDArray[np.bool_]:
+    """Of which entries nothing is missing or infinite, and lists are as long as the first one."""
+    whole = np.asarray(pc.is_valid(array), bool)
+    if pa.types.is_floating(array.type):
+        finite = pc.is_finite(pc.fill_null(array, np.nan))
+        return whole & np.asarray(finite, bool)
+    if _is_list(array.type) and len(array):
+        lengths = np.asarray(pc.fill_null(pc.list_value_length(array), -1))
+        present = lengths[whole]
+        inner = _whole(array.flatten())
+        owners = np.asarray(pc.list_parent_indices(array))
+        whole &= lengths == (present[0] if len(present) else 0)
+        whole[owners[~inner]] = False
+    return whole

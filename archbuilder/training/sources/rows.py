@@ -1,0 +1,98 @@
+"""Examples that are read some at a time: what a batch of them has, and columns of all batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+import numpy as np
+
+from archbuilder.errors import RunError
+from archbuilder.training.columns import Column, Numbers
+from archbuilder.training.examples import Examples
+from archbuilder.training.sources.gathering import Gathering, Store
+from archbuilder.training.sources.words import Labels
+
+Words: TypeAlias = Sequence[str]
+BATCH = 1024
+"""Examples that are read at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some examples: the values of inputs and targets, and what they count, by their names."""
+
+    inputs: Mapping[str, Numbers]
+    targets: Mapping[str, Numbers | Words]
+    weights: Mapping[str, Numbers] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """The columns of all batches."""
+
+    inputs: Mapping[str, Column]
+    targets: Mapping[str, Column]
+    weights: Mapping[str, Column]
+    classes: Mapping[str, tuple[str, ...]]
+    remarks: tuple[str, ...]
+
+
+def gather(
+    batches: Iterable[Batch], called: Mapping[str, str], like: Examples | None, store: Store
+) -> Gathered:
+    """Columns of everything in the batches; targets are `called` so in messages.
+
+    Raises:
+        RunError: if examples differ in shape, or words are no classes of `like`.
+    """
+    inputs: dict[str, Gathering] = {}
+    targets: dict[str, Gathering | Labels] = {}
+    weights: dict[str, Gathering] = {}
+    for batch in batches:
+        for name, numbers in batch.inputs.items():
+            inputs.setdefault(name, store.column("the input")).add(numbers)
+        for name, numbers in batch.weights.items():
+            weights.setdefault(name, store.column("the weights")).add(numbers)
+        for name, found in batch.targets.items():
+            if name not in targets:
+                given = like.classes.get(name, ()) if like else ()
+                new = isinstance(found, np.ndarray)
+                targets[name] = (
+                    store.column(called[name]) if new else Labels(called[name], given, store)
+                )
+            _add(targets[name], found, called[name])
+    columns: dict[str, Column] = {}
+    classes: dict[str, tuple[str, ...]] = {}
+    remarks: list[str] = []
+    for name, target in targets.items():
+        if isinstance(target, Gathering):
+            columns[name] = as_numbers(target)
+        else:
+            columns[name], classes[name], said = target.column()
+            remarks += said
+    return Gathered(
+        {name: as_numbers(each) for name, each in inputs.items()},
+        columns,
+        {name: as_numbers(each) for name, each in weights.items()},
+        classes,
+        tuple(remarks),
+    )
+
+
+def as_numbers(gathering: Gathering) -> Column:
+    """The column; doubles become whole numbers where all of them are, and else single floats."""
+    kind = gathering.dtype
+    if kind == np.float64:
+        kind = np.dtype(np.int64 if gathering.whole else np.float32)
+    return gathering.column(lambda values: values.astype(kind, copy=False), kind)
+
+
+def _add(target: Gathering | Labels, found: Numbers | Words, called: str) -> None:
+    if isinstance(target, Gathering) != isinstance(found, np.ndarray):
+        raise RunError(f"{called} holds words and numbers")
+    if isinstance(target, Gathering):
+        target.add(cast(Numbers, found))
+    else:
+        target.add(cast(Words, found))

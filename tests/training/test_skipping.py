@@ -1,0 +1,108 @@
+"""`on_error: skip`: what is wrong is left out, counted and told; without it, it stops the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from archbuilder.errors import RunError
+from archbuilder.recipe.spec import (
+    Csv,
+    DataFile,
+    DataSource,
+    Jsonl,
+    Pairs,
+    Parquet,
+    Text,
+    Tokenising,
+)
+from archbuilder.training.opening import Opener
+from archbuilder.training.sources import load_source
+
+
+def csv(folder: Path, **options) -> Csv:
+    text = 'a,b,kind\n1,2,x\n1,2\n1,two,y\n3,nan,z\n"5\n",6,x\n7,8,\xff\n9,9,y\n'
+    (folder / "d.csv").write_bytes(text.encode("latin-1"))
+    return Csv(DataFile(str(folder / "d.csv")), **options)
+
+
+def jsonl(folder: Path, **options) -> Jsonl:
+    lines = [
+        '{"x": 1, "y": "a"}',
+        "[1]",
+        '{"x": 1}',
+        '{"x": [1], "y": "a"}',
+        '{"x": ',
+        '{"x": 2, "y": "b"}',
+    ]
+    (folder / "d.jsonl").write_text("\n".join(lines))
+    return Jsonl(DataFile(str(folder / "d.jsonl")), **options)
+
+
+def parquet(folder: Path, **options) -> Parquet:
+    columns = {"a": [1.0, None, 3.0, 4.0], "b": [[1, 2], [1, 2], [1], [3, 4]], "y": [0, 1, 0, 1]}
+    pq.write_table(pa.table(columns), folder / "d.parquet")
+    inputs = {"a": "a", "b": "b"}
+    return Parquet(DataFile(str(folder / "d.parquet")), inputs=inputs, **options)
+
+
+def pairs(folder: Path, **options) -> Pairs:
+    (folder / "d.tsv").write_text("a b\tb a\nno pair\na b c d\ta\nb\tb\n")
+    return Pairs(DataFile(str(folder / "d.tsv")), Tokenising("words"), 3, **options)
+
+
+def text(folder: Path, **options) -> Text:
+    (folder / "t.jsonl").write_text('{"t": "abab"}\n{"u": "x"}\n{"t": "ba"}\n')
+    return Text(DataFile(str(folder / "t.jsonl")), Tokenising(), 2, "t", **options)
+
+
+SOURCES = {
+    csv: (
+        3,
+        "left out 4 of 7 lines: line 3 of .* has 2 values, not 3; line [48] of .*; and 1 more",
+    ),
+    jsonl: (2, r"left out 4 of 6 lines: .*d\.jsonl':2 is no object"),
+    parquet: (2, "left out 2 of 4 rows: row 2 of .* in column 'a'.*; row 3 of .* in column 'b'"),
+    pairs: (2, r"left out 2 of 4 lines: .*:2 is no pair .*; .*:3 has a text of 4 tokens"),
+    text: (3, r"left out 1 lines: .*:2 has no text 't'"),
+}
+
+
+@pytest.mark.parametrize("make", SOURCES)
+def test_wrong_lines_are_left_out_and_told(tmp_path: Path, make):
+    """As many as are right are there, and the first wrong ones are named."""
+    count, message = SOURCES[make]
+    with pytest.raises(RunError):
+        load_source(make(tmp_path), Opener())
+    examples = load_source(make(tmp_path, on_error="skip"), Opener())
+    assert examples.count == count
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(" ".join(examples.remarks))
+
+
+def test_what_is_left_is_what_is_right(tmp_path: Path):
+    """Inputs and targets stay beside each other."""
+    examples = load_source(csv(tmp_path, on_error="skip"), Opener())
+    (feature,), (target,) = examples.inputs.values(), examples.targets.values()
+    assert np.asarray(feature.column.take(np.arange(3))).tolist() == [[1, 2], [5, 6], [9, 9]]
+    assert np.asarray(target.take(np.arange(3))).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: Csv(DataFile(str(folder / "d")), on_error="skip"),
+        lambda folder: Jsonl(DataFile(str(folder / "d")), on_error="skip"),
+        lambda folder: Pairs(DataFile(str(folder / "d")), Tokenising(), on_error="skip"),
+    ],
+)
+def test_nothing_is_right(tmp_path: Path, make):
+    """Then there is nothing to train on."""
+    (tmp_path / "d").write_text("a,b\nx\ny\n")
+    source: DataSource = make(tmp_path)
+    with pytest.raises(RunError, match=r"none of \d lines can be read|there is no text|no text"):
+        load_source(source, Opener())

@@ -1,0 +1,197 @@
+"""Tables as CSV and Parquet: which columns go where, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from archbuilder.cli import main
+from archbuilder.errors import RunError
+from archbuilder.recipe import data_from_path
+from archbuilder.recipe.spec import Csv, DataFile, Parquet
+from archbuilder.training.columns import Held
+from archbuilder.training.examples import ONLY, Examples
+from archbuilder.training.opening import Opener
+from archbuilder.training.sources import load_source
+
+COLUMNS = {"a": [1.0, 2.0, 3.0], "b": [4, 5, 6], "w": [1.0, 0.5, 2.0], "kind": ["x", "y", "x"]}
+NET = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8, 1]}
+layers:
+  - Flatten
+  - Dense: {units: 10, activation: softmax}
+data: {parquet: {file: "part-*.parquet", inputs: pixels, target: digit, weights: count, scale: 16}}
+training: {loss: SparseCategoricalCrossentropy, metrics: [SparseCategoricalAccuracy],
+  optimizer: {Adam: 0.01}, epochs: 8}
+"""
+
+
+def table(folder: Path, kind: str, columns: dict[str, list], name: str = "d", **options):
+    """The same columns in a file of either kind."""
+    path = folder / f"{name}.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.table(columns), path)
+        return Parquet(DataFile(str(path)), **options)
+    rows = zip(*columns.values(), strict=True)
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return Csv(DataFile(str(path)), **options)
+
+
+def values(column) -> list:
+    return np.asarray(column.take(np.arange(column.count))).tolist()
+
+
+def load(source, like: Examples | None = None) -> Examples:
+    return load_source(source, Opener(), like)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+class TestColumns:
+    def test_all_but_the_target_are_one_input(self, tmp_path: Path, kind: str):
+        """The target is the last one, and its words are classes."""
+        examples = load(table(tmp_path, kind, COLUMNS))
+        assert values(examples.inputs[ONLY].column) == [[1, 4, 1], [2, 5, 0.5], [3, 6, 2]]
+        assert values(examples.targets[ONLY]) == [0, 1, 0]
+        assert examples.classes == {ONLY: ("x", "y")}
+
+    def test_columns_by_name(self, tmp_path: Path, kind: str):
+        """A column alone has no axis, several stand side by side."""
+        options = {"inputs": {"one": "a", "two": ("b", "a")}, "target": {"k": "kind", "n": "b"}}
+        examples = load(table(tmp_path, kind, COLUMNS, weights="w", **options))
+        assert values(examples.inputs["one"].column) == [1, 2, 3]
+        assert values(examples.inputs["two"].column) == [[4, 1], [5, 2], [6, 3]]
+        assert values(examples.targets["k"]) == [0, 1, 0]
+        assert values(examples.targets["n"]) == [4, 5, 6]
+        assert values(examples.weights[ONLY]) == [1, 0.5, 2]
+
+    def test_several_files(self, tmp_path: Path, kind: str):
+        """They are one table, whose classes are those of all."""
+        table(tmp_path, kind, {"a": [1, 2], "kind": ["y", "z"]}, "part-1")
+        source = table(tmp_path, kind, {"a": [3], "kind": ["x"]}, "part-2")
+        examples = load(type(source)(DataFile(str(tmp_path / f"part-*.{kind}"))))
+        assert values(examples.inputs[ONLY].column) == [[1], [2], [3]]
+        assert values(examples.targets[ONLY]) == [1, 2, 0]
+
+    def test_files_of_other_columns(self, tmp_path: Path, kind: str):
+        """The file is named."""
+        table(tmp_path, kind, {"a": [1], "y": [1]}, "part-1")
+        source = table(tmp_path, kind, {"b": [3], "y": [1]}, "part-2")
+        with pytest.raises(RunError, match=r"part-2.*(other columns|no column 'a')"):
+            load(type(source)(DataFile(str(tmp_path / f"part-*.{kind}"))))
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"target": "knid"}, "no column 'knid'; did you mean 'kind'"),
+            ({"inputs": "c"}, "no column 'c'"),
+            ({"inputs": {"x": ("a", "c")}}, "no column 'c'"),
+            ({"weights": "v"}, "no column 'v'"),
+            ({"inputs": "kind", "target": "a"}, "not a number|words, not numbers"),
+            ({"weights": "a", "target": 99}, "no column 99"),
+        ],
+    )
+    def test_mistakes(self, tmp_path: Path, kind: str, options: dict, message: str):
+        """They are told."""
+        with pytest.raises(RunError, match=message):
+            load(table(tmp_path, kind, COLUMNS, **options))
+
+    def test_weights_below_zero(self, tmp_path: Path, kind: str):
+        """The example is named."""
+        source = table(tmp_path, kind, {"a": [1, 2], "w": [1, -1], "y": [0, 1]}, weights="w")
+        with pytest.raises(RunError, match="the weight of example 2 is below 0"):
+            load(source)
+
+    def test_what_is_read_as_needed_is_the_same(self, tmp_path: Path, kind: str):
+        """Whether it is held in memory or not is a matter of memory alone."""
+        rows = {"a": list(range(3000)), "y": [f"c{number % 7}" for number in range(3000)]}
+        held = load(table(tmp_path, kind, rows, cache=True))
+        read = load(table(tmp_path, kind, rows, cache=False))
+        assert isinstance(held.inputs[ONLY].column, Held)
+        assert not isinstance(read.inputs[ONLY].column, Held)
+        assert values(held.inputs[ONLY].column) == values(read.inputs[ONLY].column)
+        assert values(held.targets[ONLY]) == values(read.targets[ONLY])
+
+
+class TestParquet:
+    def test_types(self, tmp_path: Path):
+        """Lists of lists, truth values, categories and floats of any width."""
+        columns = {
+            "grid": pa.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]], pa.list_(pa.list_(pa.uint8()))),
+            "flag": pa.array([True, False]),
+            "half": pa.array(np.array([0.5, 1.5], np.float16)),
+            "kind": pa.array(["b", "a"]).dictionary_encode(),
+        }
+        pq.write_table(pa.table(columns), tmp_path / "d.parquet")
+        inputs = {key: key for key in ("grid", "flag", "half")}
+        examples = load(Parquet(DataFile(str(tmp_path / "d.parquet")), inputs=inputs))
+        assert values(examples.inputs["grid"].column)[1] == [[5, 6], [7, 8]]
+        assert values(examples.inputs["flag"].column) == [1, 0]
+        assert values(examples.inputs["half"].column) == [0.5, 1.5]
+        assert values(examples.targets[ONLY]) == [1, 0]
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ([b"x", b"y"], "holds binary, not numbers"),
+            ([1, None], r"row 2 of .*d\.parquet' has something in column 'a' that is missing"),
+            ([[1], [1, 2]], r"row 2 of .* of another length"),
+            ([1.0, float("inf")], "row 2 of"),
+            ([["u"], ["v"]], "holds string, not numbers"),
+        ],
+    )
+    def test_values_that_are_none(self, tmp_path: Path, values: list, message: str):
+        """The row or the column is named."""
+        with pytest.raises(RunError, match=message):
+            load(table(tmp_path, "parquet", {"a": values, "y": [0, 1]}))
+
+    @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"\xff" * 40 + b"PAR1"])
+    def test_what_is_no_parquet(self, tmp_path: Path, content: bytes):
+        """It is named."""
+        (tmp_path / "d.parquet").write_bytes(content)
+        with pytest.raises(RunError, match=r"d\.parquet' is no Parquet file, or damaged"):
+            load(Parquet(DataFile(str(tmp_path / "d.parquet"))))
+
+    def test_a_table_that_is_cut(self, tmp_path: Path):
+        """A page in the middle that is overwritten is damage too."""
+        source = table(tmp_path, "parquet", {"a": list(range(100)), "y": [0] * 100})
+        path = Path(source.file.path)
+        content = path.read_bytes()
+        path.write_bytes(content[:4] + b"\xff" * 40 + content[44:])
+        with pytest.raises(RunError, match="is no Parquet file, or damaged"):
+            load(source)
+
+    def test_from_the_command_line(self, tmp_path: Path):
+        """By the end of its name."""
+        source = table(tmp_path, "parquet", COLUMNS)
+        assert data_from_path(source.file.path).train == source
+
+
+def test_digits_in_parquet_train_a_network(tmp_path: Path):
+    """Lists of pixels in two files, with what each example counts, from a blueprint."""
+    digits = load_source(data_from_path("digits").train, Opener())
+    pixels, labels = digits.inputs[ONLY].column.values[:600], digits.targets[ONLY].values[:600]
+    for part in range(2):
+        own = slice(part * 300, part * 300 + 300)
+        columns = {
+            "pixels": pixels[own, :, :, None].tolist(),
+            "digit": labels[own].tolist(),
+            "count": [1.0] * 300,
+        }
+        pq.write_table(pa.table(columns), tmp_path / f"part-{part}.parquet")
+    (tmp_path / "net.yaml").write_text(NET)
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+    record = json.loads((run / "run.json").read_text())
+    assert record["held_out"]["sparse_categorical_accuracy"] > 0.8
+    made = tmp_path / "made.jsonl"
+    data = [str(tmp_path / "part-0.parquet"), "--output", str(made)]
+    assert main(["predict", str(run), *data]) == 0
+    assert len(made.read_text().splitlines()) == 300
