@@ -412,6 +412,8 @@ class TrainingSpec:
     """The steps that are taken between two looks at the run."""
     precision: Precision = "auto"
     """What layers compute in; weights are float32."""
+    shuffle: bool = True
+    """Whether every epoch has an order of its own, or that of the data."""
     accumulate: int = 1
     """The parts of a batch that are gone through one behind the other."""
     clip: Clip | None = None

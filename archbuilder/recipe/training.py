@@ -37,6 +37,7 @@ _PLAIN: Final[dict[str, dict[str, Plain]]] = {
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": 10_000}, {"enum": ["auto"]}]
     },
     "precision": {"enum": ["auto", "float32", "mixed_bfloat16", "mixed_float16"]},
+    "shuffle": {"type": "boolean"},
     "accumulate": {"type": "integer", "minimum": 1, "maximum": 1024},
 }
 _CHANGING: Final = (
@@ -96,6 +97,7 @@ def _training(reader: ObjectiveReader, mapping: Mapping) -> TrainingSpec:
             int | Auto, numbers.get("steps_per_execution", defaults.steps_per_execution)
         ),
         precision=cast(Precision, numbers.get("precision", defaults.precision)),
+        shuffle=cast(bool, numbers.get("shuffle", defaults.shuffle)),
         accumulate=cast(int, numbers.get("accumulate", defaults.accumulate)),
         clip=read_clip(reader, trees.get("clip")),
         ema=read_average(reader, trees.get("ema")),

@@ -58,14 +58,19 @@ def training_batches(
     batch_size: int,
     seed: int,
     epochs: int,
+    shuffle: bool = True,
     whole: bool = False,
 ) -> tf.data.Dataset:
     """The batches from a position to the end, each epoch in an order of its own.
+
+    Where nothing is shuffled, all are in the order of the data.
 
     An epoch ends with a smaller batch, or without it where only `whole` ones are wanted.
     """
 
     def rows_of(epoch: NDArray[np.int64]) -> NDArray[np.int64]:
+        if not shuffle:
+            return table.rows
         return table.rows[permutation(len(table.rows), seed, int(epoch))]
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:

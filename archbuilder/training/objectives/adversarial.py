@@ -94,6 +94,7 @@ def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
             batch_size=size,
             seed=session.spec.seed,
             epochs=session.spec.epochs,
+            shuffle=session.spec.shuffle,
             whole=True,
         )
         return dress(found, start.epoch * steps + start.batch)

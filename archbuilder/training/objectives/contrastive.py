@@ -154,6 +154,7 @@ def _task(session: Session, learner: Contrast, tables: Tables) -> Task:
             batch_size=size,
             seed=seed,
             epochs=session.spec.epochs,
+            shuffle=session.spec.shuffle,
             whole=True,
         )
         return views(found, start.epoch * steps + start.batch)

@@ -166,7 +166,12 @@ def _task(session: Session, learner: NetworkLearner, tables: Tables, task: Langu
 
     def batches(start: Position) -> tf.data.Dataset:
         found = training_batches(
-            tables.train, start, batch_size=size, seed=spec.seed, epochs=spec.epochs
+            tables.train,
+            start,
+            batch_size=size,
+            seed=spec.seed,
+            epochs=spec.epochs,
+            shuffle=spec.shuffle,
         )
         return feed(found, tf.data.Dataset.counter(start.epoch * steps + start.batch))
 

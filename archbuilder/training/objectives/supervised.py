@@ -67,7 +67,12 @@ def _task(learner: Learner, tables: Tables, spec: TrainingSpec) -> Task:
 
     def batches(start: Position) -> tf.data.Dataset:
         found = training_batches(
-            tables.train, start, batch_size=size, seed=spec.seed, epochs=spec.epochs
+            tables.train,
+            start,
+            batch_size=size,
+            seed=spec.seed,
+            epochs=spec.epochs,
+            shuffle=spec.shuffle,
         )
         if not spec.augment:
             return found
