@@ -30,8 +30,8 @@ from archbuilder.recipe.spec import Distribution
 @click.option(
     "--data",
     metavar="DATA",
-    help="Other examples: 'digits', a .npz, .csv, .txt or .tsv file, or a folder with the files of"
-    " MNIST, of which those to test with are taken.",
+    help="Other examples, named as for 'train'; of a folder with the files of MNIST, those to test"
+    " with are taken.",
 )
 @click.option(
     "--blueprint",

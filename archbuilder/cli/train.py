@@ -57,8 +57,9 @@ class _Changes(TypedDict):
 @click.option(
     "--data",
     metavar="DATA",
-    help="What to train on: 'digits', a .npz, .csv, .jsonl, .txt or .tsv file, or a folder with the"
-    " files of MNIST or with images. It takes the place of the recipe's files.",
+    help="What to train on: 'digits', 'tfds:NAME', a .npz, .csv, .parquet, .jsonl, .tfrecord, .txt"
+    " or .tsv file, a pattern of such files, or a folder with the files of MNIST or with images. It"
+    " takes the place of the recipe's files.",
 )
 @click.option("--epochs", type=_POSITIVE, help="How often every example is seen.")
 @click.option("--batch-size", type=_POSITIVE, help="Examples of one step.")

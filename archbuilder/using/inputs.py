@@ -11,13 +11,21 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import tensorflow as tf
-from numpy.typing import NDArray
 
-from archbuilder.errors import RunError, UsageError, shown
+from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
-from archbuilder.recipe.spec import Csv, DataFile, DataSource, Idx, Jsonl, Npy, Npz, Parquet
-from archbuilder.training.columns import Held
+from archbuilder.recipe.spec import (
+    IMAGE_ENDINGS,
+    Csv,
+    DataFile,
+    DataSource,
+    Idx,
+    Jsonl,
+    Npy,
+    Npz,
+    Parquet,
+)
+from archbuilder.training.columns import Held, Numbers
 from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.comma_separated import load_csv
@@ -27,9 +35,8 @@ from archbuilder.training.sources.json_lines import load_jsonl
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
 from archbuilder.training.sources.parquet import load_parquet
+from archbuilder.training.sources.pictures import BRIGHTEST, Look, decoded, read_picture
 
-IMAGES: Final = (".png", ".jpg", ".jpeg")
-_BRIGHTEST: Final = 255
 _COLOURS: Final = (1, 3)
 
 
@@ -52,8 +59,8 @@ def read_inputs(paths: Sequence[Path], like: DataSource, graph: Graph) -> Iterat
         RunError: if it cannot be read, or has numbers that are not finite.
     """
     files = [file for path in paths for file in _files(path)]
-    tables = sum(file.suffix.lower() not in IMAGES for file in files)
-    for images, group in groupby(files, lambda file: file.suffix.lower() in IMAGES):
+    tables = sum(file.suffix.lower() not in IMAGE_ENDINGS for file in files)
+    for images, group in groupby(files, lambda file: file.suffix.lower() in IMAGE_ENDINGS):
         if images:
             yield from _images([*group], like, graph)
             continue
@@ -65,9 +72,11 @@ def read_inputs(paths: Sequence[Path], like: DataSource, graph: Graph) -> Iterat
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        found = sorted(each for each in path.iterdir() if each.suffix.lower() in IMAGES)
+        found = sorted(each for each in path.iterdir() if each.suffix.lower() in IMAGE_ENDINGS)
         if not found:
-            raise UsageError(f"the folder {shown(str(path), 200)} has no .png or .jpg files")
+            raise UsageError(
+                f"the folder {shown(str(path), 200)} has no images ({', '.join(IMAGE_ENDINGS)})"
+            )
         return found
     if not path.is_file():
         raise UsageError(f"there is no file {shown(str(path), 200)}")
@@ -98,8 +107,7 @@ def _table(path: Path, like: DataSource, graph: Graph) -> Examples:
     if "idx" in path.name:
         return Examples(name, {ONLY: load_idx_images(file, scale, opener, store)}, {})
     raise UsageError(
-        f"{name} is no .npz, .npy, .csv, .parquet or .jsonl file, no IDX file, and no .png or .jpg"
-        " image"
+        f"{name} is no .npz, .npy, .csv, .parquet or .jsonl file, no IDX file, and no image"
     )
 
 
@@ -112,17 +120,15 @@ def _images(files: list[Path], like: DataSource, graph: Graph) -> Iterator[Part]
     for _, group in groupby(read, lambda each: each[1].shape):
         found = [*group]
         column = Held(np.stack([image for _, image in found]))
-        feature = Feature(column, scale or _BRIGHTEST, image=True)
+        feature = Feature(column, scale or BRIGHTEST, image=True)
         name = shown(str(found[0][0]), 200)
         yield Part([file.name for file, _ in found], Examples(name, {ONLY: feature}, {}))
 
 
-def _image(file: Path, colours: int, *, axis: bool) -> NDArray[np.uint8]:
+def _image(file: Path, colours: int, *, axis: bool) -> Numbers:
     name = shown(str(file), 200)
-    try:
-        content = Opener().read(DataFile(str(file)))
-        image = tf.io.decode_image(content, channels=colours, expand_animations=False).numpy()
-    except tf.errors.OpError as error:
-        raise RunError(f"{name} is no image, or damaged") from error
-    found: NDArray[np.uint8] = image if axis else image[..., 0]
-    return found
+    with Opener().opened(DataFile(str(file))) as descriptor:
+        content = read_picture(descriptor, name)
+    picture = decoded(content, name)
+    image = Look.of(picture, None, colours).fit(picture)
+    return image if axis else image[..., 0]

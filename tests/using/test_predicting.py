@@ -146,7 +146,7 @@ def test_wrong_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     for name, code, message in (
         ("odd.npy", 1, "is no finite number in 3 of 3 examples"),
         ("shape.npy", 1, "has the shape [5], but the network takes [8, 8, 1]"),
-        ("broken.png", 1, "is no image, or damaged"),
+        ("broken.png", 1, "is no image in PNG, JPEG, BMP or GIF"),
         ("broken.npz", 1, "is no numpy archive"),
         ("text.md", 2, "is no .npz"),
         ("nowhere.npy", 2, "there is no file"),

@@ -53,7 +53,11 @@ class Look:
         Raises:
             RunError: if it is none, or a damaged or an enormous one.
         """
-        image = decoded(content, name).convert("L" if self.channels == 1 else "RGB")
+        return self.fit(decoded(content, name))
+
+    def fit(self, picture: Image.Image) -> Numbers:
+        """A picture that is decoded, in the same way."""
+        image = picture.convert("L" if self.channels == 1 else "RGB")
         if image.size != (self.width, self.height):
             image = image.resize((self.width, self.height), Image.Resampling.BILINEAR)
         return np.asarray(image, np.uint8).reshape(self.shape)
