@@ -159,6 +159,11 @@ def _scale(decoder: _Decoder, tree: Tree, what: str) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
+def _data_set(decoder: _Decoder, tree: Tree, what: str) -> DataFile:
+    decoder.value(tree, what, {"type": "string", "pattern": f"^{DATA_SET}$"})
+    return DataFile(str(plain(tree)), tree.span)
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """How a source is written: its keys, of which the first are `required`."""
@@ -254,7 +259,7 @@ _SOURCES: Final[Mapping[str, _Kind]] = {
     "tfds": _kind(
         Tfds,
         {
-            "name": _value(type="string", pattern=f"^{DATA_SET}$"),
+            "name": _data_set,
             "split": _value(type="string", minLength=1, maxLength=200),
             "inputs": _NAMES,
             "targets": _NAMES,

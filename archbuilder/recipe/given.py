@@ -91,8 +91,8 @@ def _named_set(text: str, like: DataSpec | None) -> Tfds:
     if not re.fullmatch(DATA_SET, name):
         raise UsageError(f"{shown(name)} is no name of a data set, as in tfds:mnist")
     if like is not None and isinstance(like.train, Tfds):
-        return dataclasses.replace(like.train, name=name)
-    return Tfds(name)
+        return dataclasses.replace(like.train, name=DataFile(name))
+    return Tfds(DataFile(name))
 
 
 def _as(source: DataSource, like: DataSource) -> DataSource:

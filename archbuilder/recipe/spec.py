@@ -167,10 +167,11 @@ DATA_SET: Final = r"[a-z][a-z0-9_]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?(:[0-9.]+)?"
 class Tfds(Lenient):
     """A data set that `tensorflow-datasets` has prepared on this machine, by its name.
 
-    Without `inputs` and `targets` they are what the data set says itself.
+    It lies where a blueprint may not read unless a person allows it. Without `inputs` and `targets`
+    they are what the data set says itself.
     """
 
-    name: str
+    name: DataFile
     split: str = "train"
     inputs: Arrays | None = None
     targets: Arrays | None = None

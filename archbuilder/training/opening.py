@@ -67,6 +67,11 @@ class Opener:
         check_size(len(content), name)
         return content
 
+    def reaches(self, folder: Path) -> bool:
+        """Whether a blueprint may read in a folder."""
+        mine = (each.resolve() for each in (self.folder, *self.allow))
+        return any(folder.resolve().is_relative_to(each) for each in mine)
+
     def each(self, file: DataFile) -> tuple[DataFile, ...]:
         """The files that a pattern with `*`, `?` or `[...]` stands for, by alphabet; or the file.
 

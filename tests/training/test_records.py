@@ -13,13 +13,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from archbuilder.errors import RunError, UsageError
+from archbuilder.errors import BlueprintError, RunError, UsageError
 from archbuilder.recipe import data_from_path
 from archbuilder.recipe.spec import DataFile, Tfds, Tfrecord
 from archbuilder.training.columns import Held, reading
 from archbuilder.training.examples import ONLY, Examples
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources import load_source
+from archbuilder.tree import Source, Span
 
 Value = bytes | int | Sequence[float] | Sequence[int]
 
@@ -186,6 +187,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def birds(*args, **options) -> Tfds:
+    return Tfds(DataFile("birds"), *args, **options)
+
+
 class TestPrepared:
     @pytest.fixture(autouse=True)
     def there(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -193,7 +198,7 @@ class TestPrepared:
 
     def test_features_by_name(self):
         """With the shapes and the names of classes that the data set has."""
-        source = Tfds("birds", inputs={"a": "image", "b": "grid"}, targets="kind")
+        source = birds(inputs={"a": "image", "b": "grid"}, targets="kind")
         found = load(source)
         assert (found.count, found.classes) == (20, {ONLY: ("owl", "emu")})
         assert found.inputs["a"].column.shape == (4, 4, 1)
@@ -206,17 +211,17 @@ class TestPrepared:
     def test_parts_of_splits(self):
         """As the library writes them."""
         names = {"inputs": "image", "targets": "kind"}
-        assert load(Tfds("birds", "train[5:12]", **names)).count == 7
-        assert load(Tfds("birds", "train[:50%]+test", **names)).count == 15
+        assert load(birds("train[5:12]", **names)).count == 7
+        assert load(birds("train[:50%]+test", **names)).count == 15
 
     @pytest.mark.parametrize(
         ("source", "message"),
         [
-            (Tfds("bats"), "there is no data set 'bats' in"),
-            (Tfds("mnist"), "'mnist' is not prepared in .*: tfds build mnist"),
-            (Tfds("birds"), "does not say its inputs and targets; it has"),
-            (Tfds("birds", "valid", "image", "kind"), "no split 'valid'; it has 'test', 'train'"),
-            (Tfds("birds", "train", "picture", "kind"), "no feature 'picture'; it has"),
+            (Tfds(DataFile("bats")), "there is no data set 'bats' in"),
+            (Tfds(DataFile("mnist")), "'mnist' is not prepared in .*: tfds build mnist"),
+            (birds(), "does not say its inputs and targets; it has"),
+            (birds("valid", "image", "kind"), "no split 'valid'; it has 'test', 'train'"),
+            (birds("train", "picture", "kind"), "no feature 'picture'; it has"),
         ],
     )
     def test_mistakes(self, source: Tfds, message: str):
@@ -226,8 +231,16 @@ class TestPrepared:
 
     def test_from_the_command_line(self):
         """By its name; no others than names are taken."""
-        assert data_from_path("tfds:mnist").train == Tfds("mnist")
+        assert data_from_path("tfds:mnist").train == Tfds(DataFile("mnist"))
         recipe = data_from_path("tfds:birds")
         with pytest.raises(UsageError, match="is no name of a data set"):
             data_from_path("tfds:../birds")
-        assert data_from_path("tfds:mnist:3.0.1", recipe).train == Tfds("mnist:3.0.1")
+        assert data_from_path("tfds:mnist:3.0.1", recipe).train == Tfds(DataFile("mnist:3.0.1"))
+
+    def test_from_a_blueprint(self, folder: Path, tmp_path: Path):
+        """A stranger's file reads them where a person allows it."""
+        span = Span(Source("net.yaml", ""), 1, 1, 1, 1)
+        source = Tfds(DataFile("birds", span), inputs="image", targets="kind")
+        with pytest.raises(BlueprintError, match="outside-folder"):
+            load_source(source, Opener(tmp_path))
+        assert load_source(source, Opener(tmp_path, [folder])).count == 20

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from archbuilder.errors import RunError, UsageError, shown
+from archbuilder.errors import BlueprintError, Diagnostics, RunError, UsageError, shown
 from archbuilder.recipe.spec import Arrays, DataFile, Tfds, Tfrecord
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener
@@ -25,22 +25,34 @@ FOLDER: Final = "TFDS_DATA_DIR"
 _READ: Final = "tfrecord"
 
 
-def load_tfds(source: Tfds, store: Store) -> Examples:
+def load_tfds(source: Tfds, opener: Opener, store: Store) -> Examples:
     """The examples of a split, from the files of a data set.
 
     Raises:
+        BlueprintError: if a blueprint names it, and no person allows the folder of data sets.
         UsageError: if the library is not installed.
         RunError: if the data set is not prepared here, or has no such split or feature.
     """
-    info = _info(source.name)
+    name = source.name.path
+    folder = Path(os.environ.get(FOLDER) or Path.home() / "tensorflow_datasets")
+    if source.name.span is not None and not opener.reaches(folder):
+        diagnostics = Diagnostics()
+        diagnostics.error(
+            "outside-folder",
+            f"the data sets in {shown(str(folder), 200)} lie outside of the folder of this file",
+            source.name.span,
+            notes=(f"allow them with --allow {folder}, or name the set with --data tfds:{name}",),
+        )
+        raise BlueprintError(diagnostics)
+    info = _info(name, folder)
     inputs, targets = _wanted(source, info)
     for feature in (*by_name(inputs).values(), *by_name(targets).values()):
         if feature not in info.features:
             has = ", ".join(shown(each) for each in info.features)
-            raise RunError(f"{source.name} has no feature {shown(feature)}; it has {has}")
+            raise RunError(f"{name} has no feature {shown(feature)}; it has {has}")
     shapes = {key: info.features[feature].shape for key, feature in by_name(inputs).items()}
     records = Tfrecord(
-        DataFile(f"{source.name}:{source.split}"),
+        DataFile(f"{name}:{source.split}"),
         inputs,
         targets,
         shape={key: shape for key, shape in shapes.items() if None not in shape},
@@ -58,7 +70,7 @@ def load_tfds(source: Tfds, store: Store) -> Examples:
     return replace(examples, classes={**examples.classes, **names})
 
 
-def _info(name: str) -> Any:
+def _info(name: str, folder: Path) -> Any:
     try:
         import tensorflow_datasets as tfds  # noqa: PLC0415 - not everyone has it
     except ImportError:
@@ -66,7 +78,6 @@ def _info(name: str) -> Any:
             "the source 'tfds' wants a library more:"
             " python -m pip install 'keras-archbuilder[datasets]'"
         ) from None
-    folder = Path(os.environ.get(FOLDER) or Path.home() / "tensorflow_datasets")
     try:
         builder = tfds.builder(name, data_dir=folder, try_gcs=False)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
@@ -95,7 +106,9 @@ def _wanted(source: Tfds, info: Any) -> tuple[Arrays, Arrays]:
     if isinstance(inputs, str | Mapping) and isinstance(targets, str | Mapping):
         return inputs, targets
     has = ", ".join(shown(name) for name in info.features)
-    raise RunError(f"{source.name} does not say its inputs and targets; it has {has}: name them")
+    raise RunError(
+        f"{source.name.path} does not say its inputs and targets; it has {has}: name them"
+    )
 
 
 def _shards(source: Tfds, info: Any) -> list[Shard]:
@@ -103,7 +116,9 @@ def _shards(source: Tfds, info: Any) -> list[Shard]:
         files = info.splits[source.split].file_instructions
     except (KeyError, ValueError):
         has = ", ".join(shown(each) for each in sorted(info.splits))
-        raise RunError(f"{source.name} has no split {shown(source.split)}; it has {has}") from None
+        raise RunError(
+            f"{source.name.path} has no split {shown(source.split)}; it has {has}"
+        ) from None
     return [
         Shard(DataFile(each.filename), each.skip, None if each.take == -1 else each.take)
         for each in files
