@@ -6,6 +6,7 @@ or a name with arguments (`npz: {file: data.npz, inputs: images}`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,8 +161,10 @@ def _scale(decoder: _Decoder, tree: Tree, what: str) -> float | None:
 
 
 def _data_set(decoder: _Decoder, tree: Tree, what: str) -> DataFile:
-    decoder.value(tree, what, {"type": "string", "pattern": f"^{DATA_SET}$"})
-    return DataFile(str(plain(tree)), tree.span)
+    name = decoder.text(tree, what)
+    if name and not re.fullmatch(DATA_SET, name):
+        decoder.form.wrong(tree, what, "the name of a data set, as in mnist or glue/sst2:2.0.0")
+    return DataFile(name, tree.span)
 
 
 @dataclass(frozen=True, slots=True)

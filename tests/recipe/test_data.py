@@ -8,7 +8,20 @@ import pytest
 from archbuilder.errors import Diagnostic, Diagnostics, UsageError
 from archbuilder.limits import Limits
 from archbuilder.recipe import DataSpec, data_from_path, decode_data
-from archbuilder.recipe.spec import Csv, DataFile, Digits, Idx, Npy, Npz, Pairs, Text, Tokenising
+from archbuilder.recipe.spec import (
+    Csv,
+    DataFile,
+    Digits,
+    Idx,
+    Npy,
+    Npz,
+    Pairs,
+    Parquet,
+    Text,
+    Tfds,
+    Tfrecord,
+    Tokenising,
+)
 from archbuilder.tree import Plain, Source, Span, from_plain
 
 SPAN = Span(Source("nets/test.yaml", ""), 1, 1, 1, 1)
@@ -52,6 +65,18 @@ def file(path: str) -> DataFile:
         ),
         ({"csv": {"file": "a.csv", "target": 3}}, DataSpec(Csv(file("a.csv"), 3))),
         (
+            {"parquet": {"file": "a", "inputs": {"l": "a", "r": ["b", "c"]}, "cache": True}},
+            DataSpec(Parquet(file("a"), inputs={"l": "a", "r": ("b", "c")}, cache=True)),
+        ),
+        (
+            {"tfrecord": {"file": "a", "shape": {"x": [2, 2]}, "on_error": "skip"}},
+            DataSpec(Tfrecord(file("a"), shape={"x": (2, 2)}, on_error="skip")),
+        ),
+        (
+            {"tfds": {"name": "glue/sst2:2.0.0", "split": "train[:9]"}},
+            DataSpec(Tfds(file("glue/sst2:2.0.0"), "train[:9]")),
+        ),
+        (
             {"train": "digits", "validation": {"csv": {"file": "a.csv", "header": False}}},
             DataSpec(Digits(), Csv(file("a.csv"), header=False)),
         ),
@@ -84,6 +109,11 @@ def test_sources_are_written_as_layers_are(value: Plain, expected: DataSpec):
         ({"npz": {"file": 3}}, "wrong-form", "'file' is a text"),
         ({"csv": {"file": "a", "header": 1}}, "wrong-type", "'header'"),
         ({"csv": {"file": "a", "target": [1]}}, "wrong-type", "'target'"),
+        ({"tfds": "../x"}, "wrong-form", "'name' is the name of a data set"),
+        ({"csv": {"file": "a", "inputs": []}}, "out-of-range", "'inputs'"),
+        ({"npz": {"file": "a", "on_error": "skip"}}, "unknown-key", "no key 'on_error'"),
+        ({"npz": {"file": "a", "cache": 1}}, "wrong-type", "'cache'"),
+        ({"tfrecord": {"file": "a", "shape": [0]}}, "out-of-range", "'shape'"),
         ({"validation": "digits"}, "missing-key", "no 'train'"),
         ({"train": "digits", "test": "digits"}, "unknown-key", "no key 'test'"),
     ],

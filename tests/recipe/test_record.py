@@ -1,0 +1,72 @@
+"""What a run records of its data is what it began with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import archbuilder
+from archbuilder.limits import Limits
+from archbuilder.recipe import DataSpec
+from archbuilder.recipe.record import encode_recipe, read_record
+from archbuilder.recipe.spec import (
+    Csv,
+    DataFile,
+    DataSource,
+    Digits,
+    Idx,
+    Images,
+    Jsonl,
+    Npy,
+    Npz,
+    Pairs,
+    Parquet,
+    Supervised,
+    Text,
+    Tfds,
+    Tfrecord,
+    Tokenising,
+    TrainingSpec,
+)
+from archbuilder.tree import Source, Span, from_plain
+
+SPAN = Span(Source("net.yaml", ""), 1, 1, 1, 1)
+FILE = DataFile("a.b", SPAN)
+SOURCES: list[DataSource] = [
+    Digits(),
+    Digits(cache=False),
+    Npz(FILE, {"a": "x", "b": "y"}, "t", 255.0, "w", cache=True),
+    Npy({"a": FILE}, FILE, weights=FILE),
+    Idx(FILE, FILE, 1.0),
+    Images(FILE, (3, 4), 1, on_error="skip"),
+    Csv(FILE, 3, header=False, inputs=("a", "b"), weights={"o": "w"}),
+    Csv(FILE, {"a": "x", "b": 2}, inputs={"i": "x", "j": ("y", "z")}),
+    Parquet(FILE, "t", "x", scale=2.0, on_error="skip"),
+    Jsonl(FILE, {"a": "x"}, {"b": "y"}, weights="w"),
+    Tfrecord(FILE, "x", "y", (2, 3), (8, 8), 3),
+    Tfrecord(FILE, {"a": "x"}, "y", {"a": ()}, weights={"o": "w"}),
+    Tfds(DataFile("glue/sst2:2.0.0", SPAN), "train[:5%]", "s", {"o": "label"}),
+    Text(FILE, Tokenising("bpe", 900, lowercase=True), 12, "body", on_error="skip"),
+    Pairs(FILE, Tokenising("words"), 9),
+]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
+def test_sources_come_back(tmp_path: Path, source: DataSource):
+    """With all that was said of them, but for their places in the file."""
+    training = TrainingSpec(
+        Supervised({"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {}),
+        shuffle=False,
+    )
+    recipe = encode_recipe(DataSpec(source, source, tmp_path), training, [tmp_path])
+    recipe["training"] = {"loss": "SparseCategoricalCrossentropy", "shuffle": False}
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe}))
+    graphs = archbuilder.load("digits_cnn").graphs()
+    found = read_record(tmp_path, graphs, Limits())
+    # A place has no part in whether two files are the same one, here or anywhere.
+    again = encode_recipe(found.data, training, [tmp_path])
+    assert again["data"] == recipe["data"]
+    assert (type(found.data.train), found.training.shuffle) == (type(source), False)
+    assert found.allow == (tmp_path,)
