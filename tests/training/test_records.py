@@ -36,7 +36,8 @@ def example(**features: Value) -> bytes:
         return tf.train.Feature(float_list=tf.train.FloatList(value=value))
 
     found: Mapping[str, tf.train.Feature] = {key: feature(each) for key, each in features.items()}
-    return tf.train.Example(features=tf.train.Features(feature=found)).SerializeToString()
+    built = tf.train.Example(features=tf.train.Features(feature=found))
+    return built.SerializeToString(deterministic=True)
 
 
 def png(level: int, side: int = 6) -> bytes:
@@ -124,6 +125,7 @@ class TestRecords:
         (example(x=[1.0, 2.0], y=b"cat"), "has words, and the first one has shape"),
         (b"\xff\xff", "record 2 of .* is no tf.train.Example"),
     ],
+    ids=range(6),
 )
 def test_mistakes(tmp_path: Path, second: bytes, message: str):
     """The record is named, or left out."""
