@@ -121,6 +121,12 @@ class TestColumns:
 
 
 class TestParquet:
+    def test_words_stay_words(self, tmp_path: Path):
+        """What looks like a number is one where nothing says that it is a word."""
+        columns = {"a": [1, 2, 3], "y": ["7", "30", "7"]}
+        assert values(load(table(tmp_path, "parquet", columns)).targets[ONLY]) == [1, 0, 1]
+        assert values(load(table(tmp_path, "csv", columns)).targets[ONLY]) == [7, 30, 7]
+
     def test_types(self, tmp_path: Path):
         """Lists of lists, truth values, categories and floats of any width."""
         columns = {

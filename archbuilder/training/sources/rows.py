@@ -40,9 +40,16 @@ class Gathered:
 
 
 def gather(
-    batches: Iterable[Batch], called: Mapping[str, str], like: Examples | None, store: Store
+    batches: Iterable[Batch],
+    called: Mapping[str, str],
+    like: Examples | None,
+    store: Store,
+    *,
+    untyped: bool = False,
 ) -> Gathered:
     """Columns of everything in the batches; targets are `called` so in messages.
+
+    Of `untyped` data nobody knows whether a word is meant as a number, so those that can be are.
 
     Raises:
         RunError: if examples differ in shape, or words are no classes of `like`.
@@ -58,9 +65,10 @@ def gather(
         for name, found in batch.targets.items():
             if name not in targets:
                 given = like.classes.get(name, ()) if like else ()
-                new = isinstance(found, np.ndarray)
                 targets[name] = (
-                    store.column(called[name]) if new else Labels(called[name], given, store)
+                    store.column(called[name])
+                    if isinstance(found, np.ndarray)
+                    else Labels(called[name], given, store, untyped=untyped)
                 )
             _add(targets[name], found, called[name])
     columns: dict[str, Column] = {}

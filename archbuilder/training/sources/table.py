@@ -24,6 +24,8 @@ class Layout:
     weights: Mapping[str, str]
     alone: frozenset[str] = frozenset()
     """Inputs that are a column by itself, with no axis for columns."""
+    untyped: bool = False
+    """Whether words and numbers look alike."""
 
     @classmethod
     def of(cls, source: Csv | Parquet, head: Sequence[str], name: str, *, only: bool) -> Layout:
@@ -32,6 +34,7 @@ class Layout:
         Raises:
             RunError: if there is no such column.
         """
+        untyped = isinstance(source, Csv)
         targets: Mapping[str, str] = {}
         weights: Mapping[str, str] = {}
         if not only:
@@ -47,7 +50,7 @@ class Layout:
             rest = tuple(each for each in head if each not in used)
             if not rest:
                 raise RunError(f"{name} has no column beside the target")
-            return cls({ONLY: rest}, targets, weights)
+            return cls({ONLY: rest}, targets, weights, untyped=untyped)
         given = by_name(source.inputs)
         inputs = {
             key: tuple(
@@ -57,7 +60,7 @@ class Layout:
             for key, each in given.items()
         }
         alone = frozenset(key for key, each in given.items() if isinstance(each, str))
-        return cls(inputs, targets, weights, alone)
+        return cls(inputs, targets, weights, alone, untyped)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -82,7 +85,7 @@ def examples_of(
         RunError: if it has none, or they differ in shape.
     """
     called = {key: f"column {shown(column)}" for key, column in layout.targets.items()}
-    found = gather(batches, called, like, store)
+    found = gather(batches, called, like, store, untyped=layout.untyped)
     if not found.inputs:
         faults.remarks(0)
         raise RunError(f"{name} has no examples")

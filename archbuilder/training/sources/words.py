@@ -19,12 +19,16 @@ _MOST: Final = 2**20
 class Labels:
     """A column of targets that grows. Words are numbered by the alphabet, or as those `given` are.
 
-    What was trained on is given; there a word that looks like a number is one of them.
+    What was trained on is given; there a word that looks like a number is one of them, and
+    everywhere but in `untyped` data.
     """
 
-    def __init__(self, what: str, given: Sequence[str], store: Store) -> None:
+    def __init__(
+        self, what: str, given: Sequence[str], store: Store, *, untyped: bool = True
+    ) -> None:
         self._what = what
         self._given = given
+        self._untyped = untyped
         self._numbers = {word: number for number, word in enumerate(given)}
         self._codes = store.column(what)
         self._values = store.column(what)
@@ -32,18 +36,15 @@ class Labels:
         self._word: str | None = None
         """One that is no number."""
 
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return self._values.count
-
     def add(self, words: Sequence[str]) -> None:
         """Some more of them.
 
         Raises:
             RunError: if a word is none of the classes that are trained on, or there are too many.
         """
-        if not self._given:
+        if not self._untyped:
+            self._word = self._word or next(iter(words), None)
+        elif not self._given:
             self._values.add(self._as_numbers(words))
         if self._given or self._word is not None or len(self._numbers) <= _MOST:
             self._codes.add(np.array([self._number(word) for word in words], np.int32))
