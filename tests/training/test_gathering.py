@@ -96,6 +96,11 @@ class TestLabels:
         values, _, _ = self.labels(["3", "1"], ["2.5"], held=held)
         assert (values.tolist(), values.dtype) == ([3, 1, 2.5], np.float32)
 
+    def test_numbers_that_are_too_large(self):
+        """They are no whole numbers of any type."""
+        values, _, _ = self.labels(["1", "99999999999999999999"])
+        assert (values.dtype, values.tolist()) == (np.float32, [1, np.float32(1e20)])
+
     def test_words_that_are_given(self):
         """They have the numbers of what is trained on; others are told."""
         values, _, _ = self.labels(["7", "b"], given=("a", "b", "7"))

@@ -103,6 +103,25 @@ class TestColumns:
         with pytest.raises(RunError, match=message):
             load(table(tmp_path, kind, COLUMNS, **options))
 
+    def test_two_columns_of_a_name(self, tmp_path: Path, kind: str):
+        """Nobody can say which of them is meant."""
+        path = tmp_path / f"d.{kind}"
+        if kind == "csv":
+            path.write_text("a,a,y\n1,2,0\n")
+        else:
+            arrays = [pa.array([number]) for number in range(3)]
+            pq.write_table(pa.Table.from_arrays(arrays, names=["a", "a", "y"]), path)
+        with pytest.raises(RunError, match="has two columns 'a'"):
+            load(Csv(DataFile(str(path))) if kind == "csv" else Parquet(DataFile(str(path))))
+
+    def test_a_folder_in_place_of_a_file(self, tmp_path: Path, kind: str):
+        """It is told."""
+        folder = tmp_path / f"d.{kind}"
+        folder.mkdir()
+        source = DataFile(str(folder))
+        with pytest.raises(RunError, match="it is a folder"):
+            load(Csv(source) if kind == "csv" else Parquet(source))
+
     def test_weights_below_zero(self, tmp_path: Path, kind: str):
         """The example is named."""
         source = table(tmp_path, kind, {"a": [1, 2], "w": [1, -1], "y": [0, 1]}, weights="w")
@@ -157,6 +176,18 @@ class TestParquet:
         """The row or the column is named."""
         with pytest.raises(RunError, match=message):
             load(table(tmp_path, "parquet", {"a": values, "y": [0, 1]}))
+
+    def test_enormous_rows(self, tmp_path: Path):
+        """A small file may hold them; they are refused by what it says of itself."""
+        source = Parquet(DataFile(str(tmp_path / "d.parquet")), cache=False)
+        for length in (2**20, 2**25):
+            columns = {"a": pa.array([np.zeros(length, np.int8)]), "y": pa.array([0])}
+            pq.write_table(pa.table(columns), tmp_path / "d.parquet")
+            assert (tmp_path / "d.parquet").stat().st_size < 10_000
+            if length == 2**20:
+                assert load(source).inputs[ONLY].column.shape == (length,)
+        with pytest.raises(RunError, match="rows of more than 256 MiB"):
+            load(source)
 
     @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"\xff" * 40 + b"PAR1"])
     def test_what_is_no_parquet(self, tmp_path: Path, content: bytes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,15 @@ from archbuilder.training.examples import Examples
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.gathering import Store
-from archbuilder.training.sources.rows import BATCH, Batch
+from archbuilder.training.sources.rows import Batch, in_batches
 from archbuilder.training.sources.table import Layout, examples_of
 from archbuilder.training.text.reading import numbered_lines
 
-_LINE = 2**26
+_LINE: Final = 2**26
+_CELL: Final = 50
+"""The bytes of a text without its characters."""
+_Line: TypeAlias = tuple[int, list[str]]
+"""The number of a line, and its values."""
 
 
 def load_csv(
@@ -83,24 +88,22 @@ class _Table:
     def batches(self, layout: Layout, head: Sequence[str]) -> Iterator[Batch]:
         """Its examples; lines with a fault are told."""
         rows = _Rows(layout, head, self.name)
-        places: list[int] = []
-        found: list[list[str]] = []
+        for some in in_batches(self._whole(len(head)), _size):
+            yield from rows.batches(some, self.faults)
+
+    def _whole(self, width: int) -> Iterator[_Line]:
+        """The lines with as many values as there are columns."""
         records = self._records()
         if self.header:
             next(records)
         for line, cells in records:
-            if len(cells) == len(head):
-                places.append(line)
-                found.append(cells)
+            if len(cells) == width:
+                yield line, cells
             else:
-                wrong = f"line {line} of {self.name} has {len(cells)} values, not {len(head)}"
+                wrong = f"line {line} of {self.name} has {len(cells)} values, not {width}"
                 self.faults.meet(RunError(wrong))
-            if len(found) == BATCH:
-                yield from rows.batches(places, found, self.faults)
-                places, found = [], []
-        yield from rows.batches(places, found, self.faults)
 
-    def _records(self) -> Iterator[tuple[int, list[str]]]:
+    def _records(self) -> Iterator[_Line]:
         lines = numbered_lines(self.file, self.opener, limit=_LINE, faults=self.faults)
         reader = csv.reader(line for _, line in lines)
         while True:
@@ -132,11 +135,9 @@ class _Rows:
         self._weights = {key: at[place[each]] for key, each in layout.weights.items()}
         self._targets = {key: place[each] for key, each in layout.targets.items()}
 
-    def batches(
-        self, places: Sequence[int], found: Sequence[list[str]], faults: Faults
-    ) -> Iterator[Batch]:
+    def batches(self, lines: Sequence[_Line], faults: Faults) -> Iterator[Batch]:
         """One batch of lines, or none."""
-        values, right = self._values(places, found, faults)
+        values, right = self._values(lines, faults)
         if not right:
             return
         yield Batch(
@@ -149,8 +150,9 @@ class _Rows:
         )
 
     def _values(
-        self, places: Sequence[int], found: Sequence[list[str]], faults: Faults
+        self, lines: Sequence[_Line], faults: Faults
     ) -> tuple[NDArray[np.float32], Sequence[list[str]]]:
+        found = [cells for _, cells in lines]
         try:
             cells = [[cells[number] for number in self._numbers] for cells in found]
             values = np.array(cells, np.float32).reshape(len(found), len(self._numbers))
@@ -161,7 +163,7 @@ class _Rows:
         # Something is wrong with one of them: now each is looked at.
         numbers: list[Numbers] = []
         right: list[list[str]] = []
-        for line, each in zip(places, found, strict=True):
+        for line, each in lines:
             try:
                 numbers.append(np.array([self._value(each, at, line) for at in self._numbers]))
             except RunError as fault:
@@ -181,3 +183,8 @@ class _Rows:
                 f" {shown(self._head[at])}, not a number"
             )
         return value
+
+
+def _size(line: _Line) -> int:
+    _, cells = line
+    return sum(map(len, cells)) + _CELL * len(cells)

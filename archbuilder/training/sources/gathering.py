@@ -23,6 +23,7 @@ from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
 
 HELD: Final = 2**26
 """The bytes of a column that stays in memory, where nothing else is said: 64 MiB."""
+_EXACT: Final = 2**53
 _SPARE: Final = 2**28
 """The bytes of the disk that are left to others."""
 
@@ -85,7 +86,7 @@ class Gathering:
                 f" one has {list(self.shape)}"
             )
         if self.whole and values.dtype == np.float64:
-            self.whole = bool((values == np.floor(values)).all())
+            self.whole = bool(((values == np.floor(values)) & (abs(values) < _EXACT)).all())
         self.count += len(values)
         self.size += values.nbytes
         self._parts.append(values.astype(self.dtype, copy=False))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,11 +16,10 @@ from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import by_name
 from archbuilder.training.sources.gathering import Store
-from archbuilder.training.sources.rows import BATCH, Batch, Words, gather
+from archbuilder.training.sources.rows import Batch, Words, gather, in_batches
 from archbuilder.training.text.reading import parsed_lines
 
 _Row: TypeAlias = Mapping[str, Numbers | str]
-_T = TypeVar("_T")
 
 
 def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Examples | None) -> Examples:
@@ -42,7 +40,7 @@ def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Examples | Non
                 yield found
 
     def batches() -> Iterator[Batch]:
-        for some in _some(rows()):
+        for some in in_batches(rows(), _size):
             yield Batch(
                 {key: _stacked(some, field) for key, field in inputs.items()},
                 {key: _column(some, field) for key, field in targets.items()},
@@ -107,9 +105,8 @@ class _Fields:
         return array
 
 
-def _some(rows: Iterator[_T]) -> Iterator[list[_T]]:
-    while some := list(islice(rows, BATCH)):
-        yield some
+def _size(row: _Row) -> int:
+    return sum(len(each) if isinstance(each, str) else each.nbytes for each in row.values())
 
 
 def _stacked(rows: list[_Row], field: str) -> Numbers:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +21,12 @@ from archbuilder.training.examples import Examples
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.gathering import Store
-from archbuilder.training.sources.rows import BATCH, Batch, Words
+from archbuilder.training.sources.rows import BATCH, BATCH_BYTES, Batch, Words
 from archbuilder.training.sources.table import Layout, examples_of
+
+_NUMBER: Final = 8
+_ROW: Final = 2**28
+"""The bytes of the largest row that is read."""
 
 
 def load_parquet(
@@ -73,10 +78,28 @@ def _batches(file: DataFile, opener: Opener, layout: Layout, faults: Faults) -> 
         missing = [each for each in layout.columns if each not in table.schema_arrow.names]
         if missing:
             raise RunError(f"{name} has no column {shown(missing[0])}")
+        count = _at_once(table.metadata, layout, name)
         first = 1
-        for rows in table.iter_batches(BATCH, columns=[*layout.columns], use_threads=False):
+        for rows in table.iter_batches(count, columns=[*layout.columns], use_threads=False):
             yield from _Rows(rows, layout, first, name).batches(faults)
             first += rows.num_rows
+
+
+def _at_once(metadata: pq.FileMetaData, layout: Layout, name: str) -> int:
+    """How many rows are read at once: less where they hold long lists."""
+    largest = 1
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(place) for place in range(group.num_columns)]
+        values = sum(
+            each.num_values
+            for each in columns
+            if each.path_in_schema.partition(".")[0] in layout.columns
+        )
+        largest = max(largest, values * _NUMBER // max(group.num_rows, 1))
+    if largest > _ROW:
+        raise RunError(f"{name} has rows of more than {_ROW // 2**20} MiB")
+    return max(min(BATCH, BATCH_BYTES // largest), 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

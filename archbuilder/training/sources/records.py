@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -21,7 +20,7 @@ from archbuilder.training.sources.arrays import array_feature, by_name
 from archbuilder.training.sources.framing import Record, Shard, records_of
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.pictures import BRIGHTEST, Look, decoded, is_picture
-from archbuilder.training.sources.rows import BATCH, Batch, Words, gather
+from archbuilder.training.sources.rows import Batch, Words, gather, in_batches
 
 _Values: TypeAlias = dict[str, Numbers | str]
 _ABSENT: Final = np.zeros(0)
@@ -92,7 +91,7 @@ class _Reader:
         names = by_name(self.source.inputs)
         targets = by_name(self.source.targets)
         weights = by_name(self.source.weights or {})
-        while some := list(islice(rows, BATCH)):
+        for some in in_batches(rows, _size):
             yield Batch(
                 {key: _stacked(some, each) for key, each in names.items() if key not in self.looks},
                 {key: _column(some, each) for key, each in targets.items()},
@@ -214,6 +213,10 @@ def _word(content: bytes, feature: str, place: str) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         raise RunError(f"the feature {shown(feature)} of {place} is no text in UTF-8") from None
+
+
+def _size(row: _Values) -> int:
+    return sum(len(each) if isinstance(each, str) else each.nbytes for each in row.values())
 
 
 def _stacked(rows: Sequence[_Values], feature: str) -> Numbers:

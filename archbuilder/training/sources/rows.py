@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -15,8 +15,25 @@ from archbuilder.training.sources.gathering import Gathering, Store
 from archbuilder.training.sources.words import Labels
 
 Words: TypeAlias = Sequence[str]
-BATCH = 1024
-"""Examples that are read at once."""
+BATCH: Final = 1024
+"""Examples that are read at once, at the most."""
+BATCH_BYTES: Final = 2**25
+"""What they may take of the memory, but for one that takes more alone."""
+_T = TypeVar("_T")
+
+
+def in_batches(rows: Iterable[_T], size: Callable[[_T], int]) -> Iterator[list[_T]]:
+    """Some rows at a time, which have a size in bytes."""
+    some: list[_T] = []
+    taken = 0
+    for row in rows:
+        some.append(row)
+        taken += size(row)
+        if len(some) == BATCH or taken >= BATCH_BYTES:
+            yield some
+            some, taken = [], 0
+    if some:
+        yield some
 
 
 @dataclass(frozen=True, slots=True, eq=False)

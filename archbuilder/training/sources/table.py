@@ -34,6 +34,9 @@ class Layout:
         Raises:
             RunError: if there is no such column.
         """
+        twice = [each for each in head if head.count(each) > 1]
+        if twice:
+            raise RunError(f"{name} has two columns {shown(twice[0])}")
         untyped = isinstance(source, Csv)
         targets: Mapping[str, str] = {}
         weights: Mapping[str, str] = {}

@@ -12,6 +12,7 @@ from archbuilder.training.columns import Column, Numbers
 from archbuilder.training.sources.gathering import Store
 
 _SHOWN: Final = 10
+_EXACT: Final = 2**53
 _MOST: Final = 2**20
 """The different words that may be the names of classes."""
 
@@ -77,9 +78,13 @@ class Labels:
         """The same as numbers; anything where one of them is none."""
         for kind in (int, float):
             try:
-                return np.array([kind(word) for word in words], np.float64)
+                values = np.array([kind(word) for word in words], np.float64)
             except (ValueError, OverflowError):
                 self._whole = False
+                continue
+            # Beyond, not every whole number is a double.
+            self._whole = self._whole and bool((abs(values) < _EXACT).all())
+            return values
         self._word = self._word or next(word for word in words if not _is_number(word))
         return np.zeros(len(words))
 
