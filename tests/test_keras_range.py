@@ -57,24 +57,20 @@ def test_library_compiles():
     assert "digits_cnn " in with_lowest_keras("-c", LIBRARY, FOLDERS[-1].name.removeprefix(PREFIX))
 
 
-def test_building_and_own_layers():
-    """The builder and the layers of archbuilder pass their tests."""
-    suites = (
-        "tests/layers",
-        "tests/backend/test_build.py",
-        "tests/weights",
-        "tests/training/test_train.py",
-        "tests/training/test_workers.py::test_a_worker_is_killed",
-    )
-    with_lowest_keras(
-        "-m",
-        "pytest",
-        "-q",
-        "-k",
-        "not applications",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        *suites,
-    )
+@pytest.mark.parametrize(
+    "suites",
+    [
+        ("tests/layers",),
+        ("tests/backend/test_build.py", "tests/weights"),
+        (
+            "tests/training/test_train.py",
+            "tests/training/test_distribution.py::test_processes[supervised]",
+        ),
+    ],
+    ids=["layers", "building", "training"],
+)
+def test_what_keras_does_for_us(suites: tuple[str, ...]):
+    """The layers of archbuilder, the builder, and training in one process and in two pass."""
+    plugins = ("-p", "no:cacheprovider", "-p", "no:xdist")
+    found = with_lowest_keras("-m", "pytest", "-q", "-k", "not applications", *plugins, *suites)
+    assert " passed" in found
