@@ -23,7 +23,7 @@ from archbuilder.training.learner import Learner
 from archbuilder.training.progress import Progress
 from archbuilder.training.run import Row
 from archbuilder.training.session import Outcome, Prepared, Session
-from archbuilder.training.state import optimizers, restore
+from archbuilder.training.state import restore
 from archbuilder.training.watching import (
     HELD_OUT,
     Averaged,
@@ -64,7 +64,7 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
         RunError: if training fails.
     """
     with session.placement.scope():
-        task.learner.follow()
+        task.learner.make_ready()
     start = _resume(task, session)
     writer = EpochWriter(session.run, session.spec.epochs, session.report, start.rows)
     keeper = Keeper(session.checkpoints, writer, session.report, session.spec.checkpoint_seconds)
@@ -148,9 +148,6 @@ def _resume(task: Task, session: Session) -> Checkpoint:
         first = session.placement.share(task.batches(position))
         learner.evaluate(first, steps=1, verbose=0)
     with session.placement.scope():
-        for optimizer, variables in optimizers(learner):
-            if not optimizer.built:
-                optimizer.build(variables)
         restore(learner, checkpoint.arrays)
     batches = f" and {position.batch:,} batches" if position.batch else ""
     session.report(f"goes on after {position.epoch:,} epochs{batches}")

@@ -111,8 +111,14 @@ class Learner(keras.Model):
         )
         return [None if each is None else next(whole) for each in gradients]
 
-    def follow(self) -> None:
-        """Begin averages of the weights, if the recipe wants them. Before training and resuming."""
+    def make_ready(self) -> None:
+        """Make the variables of the optimizers, and the averages of the weights if there are such.
+
+        Before training and resuming. A step that makes variables itself is traced twice.
+        """
+        for optimizer, variables in optimizers(self):
+            if not optimizer.built:
+                optimizer.build(variables)
         if self.pace.average is None:
             return
         self.averages = [
@@ -182,14 +188,16 @@ class Learner(keras.Model):
             # What a step gives counts the examples of all replicas already.
             return settle(_local(strategy, strategy.run(step, args=(next(batches),))))
 
+        # A function of its own, so that it is traced once although it is called at two places.
+        single: Callable[[object], Numbers] = tf.function(one, reduce_retracing=True)
+        if self.steps_per_execution == 1:
+            return single
+
         def several(batches: Iterator[object], count: tf.Tensor) -> Numbers:
             for _ in tf.range(count - 1):
-                one(batches)
-            return one(batches)
+                single(batches)
+            return single(batches)
 
-        if self.steps_per_execution == 1:
-            single: Callable[[object], Numbers] = tf.function(one, reduce_retracing=True)
-            return single
         made = tf.function(several, reduce_retracing=True)
         return lambda batches: made(batches, tf.constant(self.steps_now))
 

@@ -137,7 +137,7 @@ def test_the_average_of_keras():
 
     learner = NetworkLearner(network(), Pace(average=MovingAverage(0.8)))
     learner.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
-    learner.follow()
+    learner.make_ready()
     learner.fit(x, y, batch_size=4, shuffle=False, verbose=0)
     learner.exchange()
     for own, other in zip(learner.network.get_weights(), theirs.get_weights(), strict=True):

@@ -72,7 +72,7 @@ def prepare_moco(session: Session) -> Prepared:
 
     def restore(arrays: Arrays) -> None:
         with session.placement.scope():
-            made.follow()
+            made.make_ready()
             restore_weights(made, arrays)
 
     return replace(found, restore=restore)
