@@ -94,6 +94,34 @@ def googlenet() -> keras.Model:
     return keras.Model(inputs, layers.Dense(1000, activation="softmax")(x))
 
 
+class _Positions(layers.Layer):
+    """Adds a vector for each position, which is learned."""
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.table = self.add_weight(shape=shape[1:], initializer="normal")
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return x + keras.ops.cast(self.table, x.dtype)
+
+
+def gpt2(*, depth: int = 12, width: int = 768, heads: int = 12) -> keras.Model:
+    """GPT-2 for texts of its full length, with logits in float32."""
+    inputs = keras.Input((1024,), dtype="int32")
+    tokens = layers.ReversibleEmbedding(50257, width, dtype="float32")
+    x = layers.Dropout(0.1)(_Positions()(tokens(inputs)))
+    for _ in range(depth):
+        y = layers.LayerNormalization(epsilon=1e-5)(x)
+        y = layers.MultiHeadAttention(heads, width // heads, dropout=0.1)(
+            y, y, use_causal_mask=True
+        )
+        x = layers.Add()([x, layers.Dropout(0.1)(y)])
+        y = layers.LayerNormalization(epsilon=1e-5)(x)
+        y = keras.ops.gelu(layers.Dense(4 * width)(y), approximate=True)
+        x = layers.Add()([x, layers.Dropout(0.1)(layers.Dense(width)(y))])
+    x = layers.LayerNormalization(epsilon=1e-5)(x)
+    return keras.Model(inputs, tokens(x, reverse=True))
+
+
 def chain(steps: int) -> keras.Model:
     """Small dense layers, one behind the other."""
     inputs = keras.Input((8,))
