@@ -38,7 +38,7 @@ types: $(VENV)/.test ## mypy
 
 .PHONY: check
 check: $(VENV)/.test $(LOWEST)/.done $(VENV)/editor/.done ## the tests alone
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: format
 format: $(VENV)/.test ## rewrite the code as ruff wants it

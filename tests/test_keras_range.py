@@ -64,7 +64,7 @@ def test_library_compiles():
         ("tests/backend/test_build.py", "tests/weights"),
         (
             "tests/training/test_train.py",
-            "tests/training/test_distribution.py::test_processes[supervised]",
+            "tests/training/test_distribution.py::test_the_command",
         ),
     ],
     ids=["layers", "building", "training"],

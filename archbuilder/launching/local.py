@@ -41,7 +41,7 @@ def run_workers(count: int, arguments: Sequence[str]) -> int:
         RunError: if a worker but the first failed, with what it said.
     """
     with ExitStack() as stack:
-        addresses = tuple(f"127.0.0.1:{port}" for port in _free_ports(count))
+        addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(count))
         workers = [_started(stack, arguments, addresses, index) for index in range(count)]
         with _handing_on(workers):
             first = _first_failed(workers)
@@ -69,7 +69,8 @@ def without_workers(arguments: Sequence[str]) -> list[str]:
     return kept
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on now."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

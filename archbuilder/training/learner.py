@@ -188,15 +188,17 @@ class Learner(keras.Model):
             # What a step gives counts the examples of all replicas already.
             return settle(_local(strategy, strategy.run(step, args=(next(batches),))))
 
-        # A function of its own, so that it is traced once although it is called at two places.
         single: Callable[[object], Numbers] = tf.function(one, reduce_retracing=True)
         if self.steps_per_execution == 1:
             return single
+        # A function of its own is traced once although it is called at two places. Replicas would
+        # mistake what they tell each other at one of its calls for that of another.
+        each = single if strategy.num_replicas_in_sync == 1 else one
 
         def several(batches: Iterator[object], count: tf.Tensor) -> Numbers:
             for _ in tf.range(count - 1):
-                single(batches)
-            return single(batches)
+                each(batches)
+            return each(batches)
 
         made = tf.function(several, reduce_retracing=True)
         return lambda batches: made(batches, tf.constant(self.steps_now))

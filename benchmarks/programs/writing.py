@@ -165,10 +165,8 @@ def write_checked(folder: Path) -> None:
         model = _ours(example, "float32")
         values = write(folder, f"{name}-check", example, model)
         named = {str(place): each.numpy() for place, each in enumerate(values)}
-        losses = []
         step = tf.function(model.train_step, jit_compile=True)
-        for _ in range(CHECKED_STEPS):
-            losses.append(float(step(example.batch())["loss"]))
+        losses = [float(step(example.batch())["loss"]) for _ in range(CHECKED_STEPS)]
         np.savez(folder / f"{name}-check.npz", losses=losses, **named)
 
 

@@ -19,7 +19,7 @@ from archbuilder import layers
 from archbuilder.graph import Node
 from archbuilder.tree import plain
 
-POLICIES = ("float32", "mixed_bfloat16")
+POLICIES = ("float32", pytest.param("mixed_bfloat16", marks=pytest.mark.thorough))
 OPEN = """
 import json
 import sys

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -12,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from training.objectives import MOCO, STEPWISE, SUPERVISED, WITHOUT_CHANCE, write_data
-from training.test_distribution import PROGRAM
+from training.running import in_replicas
 from training.test_pace import assert_same, rows, trained, weights, with_key
 
 from archbuilder.cli import main
@@ -53,29 +50,33 @@ def test_parts_of_a_batch(tmp_path: Path, objective: str):
     )
 
 
-@pytest.mark.parametrize("clip", [{"norm": 0.1}, {"global_norm": 0.1}, {"value": 0.01}])
-def test_clipping(tmp_path: Path, clip: dict[str, float]):
+CLIPS = {"norm": 0.1, "global_norm": 0.1, "value": 0.01}
+
+
+@pytest.fixture(scope="module")
+def clipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs with every kind of clipping, on one device and on two, and one without."""
+    folder = tmp_path_factory.mktemp("clipped")
+    arguments = ("--epochs", "1", "--distribute", "none")
+    trained(folder, SUPERVISED, "free", *arguments)
+    commands = []
+    for kind, bound in CLIPS.items():
+        trained(folder, with_key(SUPERVISED, f"clip: {{{kind}: {bound}}}"), kind, *arguments)
+        run = ["--run", str(folder / f"{kind}-two"), "--epochs", "1", "--distribute", "mirrored"]
+        commands.append(["train", str(folder / f"{kind}.yaml"), *run])
+    in_replicas(2, commands)
+    return folder
+
+
+@pytest.mark.parametrize("kind", CLIPS)
+def test_clipping(clipped: Path, kind: str):
     """What is clipped is the gradient of the whole batch, whatever number of replicas it has."""
-    text = with_key(SUPERVISED, f"clip: {json.dumps(clip)}")
-    one = trained(tmp_path, text, "one", "--epochs", "1", "--distribute", "none")
-    free = trained(tmp_path, SUPERVISED, "free", "--epochs", "1", "--distribute", "none")
-    command = ["train", str(tmp_path / "one.yaml"), "--run", str(tmp_path / "two")]
-    commands = [[*command, "--epochs", "1", "--distribute", "mirrored"]]
-    _in_replicas(commands)
-    arrays, others, unlike = weights(tmp_path / "two"), weights(one), weights(free)
-    for name, array in others.items():
+    one, two, free = (weights(clipped / name) for name in (kind, f"{kind}-two", "free"))
+    for name, array in one.items():
         if name.startswith("network") and array.dtype.kind == "f":
             bound = 1e-5 * max(np.abs(array).max(), 0.1)
-            assert np.abs(arrays[name] - array).max() <= bound, name
-    assert any(np.abs(unlike[name] - array).max() > 1e-3 for name, array in others.items())
-
-
-def _in_replicas(commands: list[list[str]]) -> str:
-    """What commands print that two virtual devices carry out."""
-    arguments = [sys.executable, "-c", PROGRAM, "2", json.dumps(commands)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+            assert np.abs(two[name] - array).max() <= bound, name
+    assert any(np.abs(free[name] - array).max() > 1e-3 for name, array in one.items())
 
 
 def test_clipping_is_that_of_keras():

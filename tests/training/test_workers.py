@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from safetensors.numpy import load_file
+from training.running import in_workers
 
 TEXT = """
 archbuilder: 1
@@ -123,17 +124,17 @@ def test_sigterm_ends_all_workers(
     assert (run / "net.keras").is_file()
 
 
-def test_statistics_of_each_worker_alone(
-    blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
-):
+def test_statistics_of_each_worker_alone(blueprint: Path, tmp_path: Path):
     """Without `synchronized`, a batch normalisation sees its worker's part of a batch alone."""
-    runs = {}
-    for synchronized in ("true", "false"):
-        run = runs[synchronized] = tmp_path / synchronized
-        values = ("--set", f"synchronized={synchronized}", "--epochs", "1")
-        process = start(started, "train", blueprint, *values, "--workers", "2", "--run", run)
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+    runs = {each: tmp_path / each for each in ("true", "false")}
+    common = ["train", str(blueprint), "--epochs", "1"]
+    in_workers(
+        2,
+        [
+            [*common, "--set", f"synchronized={synchronized}", "--run", str(run)]
+            for synchronized, run in runs.items()
+        ],
+    )
     together, alone = (arrays(run) for run in runs.values())
     kernel = next(name for name, array in together.items() if array.shape == (64, 24))
     assert 1e-3 < np.abs(together[kernel] - alone[kernel]).max() < 1

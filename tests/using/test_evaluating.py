@@ -6,17 +6,18 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from training.objectives import BLUEPRINTS, write_data
-from training.test_distribution import PROGRAM
+from training.running import in_replicas, in_workers
 
 from archbuilder.cli import main
 
-SIZE = {"supervised": 41, "adversarial": 66, "simclr": 70, "moco": 70}
+SIZE = {"supervised": 41, "adversarial": 66, "simclr": 70, "moco": 70, "causal": 13}
 """Sizes of batches of which the last of the held-out examples is a smaller one."""
 
 
@@ -59,19 +60,27 @@ def test_the_numbers_of_training(runs: Path, capsys: pytest.CaptureFixture[str],
         assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
 
 
-def test_several_replicas(runs: Path):
-    """Two replicas and two processes share an uneven last batch, and find the same numbers."""
-    run = str(runs / "supervised")
-    mirrored = json.dumps([["evaluate", run, "--json", "--distribute", "mirrored"]])
-    for command in (
-        ["-c", PROGRAM, "2", mirrored],
-        ["-m", "archbuilder", "evaluate", run, "--json", "--workers", "2"],
-    ):
-        done = subprocess.run(
-            [sys.executable, *command], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
+@pytest.mark.parametrize("carry_out", [in_replicas, in_workers])
+def test_several_replicas(runs: Path, carry_out: Callable[[int, list[list[str]]], str]):
+    """Two replicas, and two processes, share uneven last batches, and find the same numbers."""
+    way = "mirrored" if carry_out is in_replicas else "multi_worker"
+    commands = [
+        ["evaluate", str(runs / objective), "--json", "--distribute", way]
+        for objective in BLUEPRINTS
+    ]
+    lines = carry_out(2, commands).splitlines()
+    for objective, line in zip(BLUEPRINTS, lines, strict=True):
+        found, wanted = json.loads(line), held_out(runs / objective)
+        assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=1e-5), objective
+
+
+def test_the_command_starts_workers(runs: Path):
+    """`--workers` does, and one of them alone speaks."""
+    command = ["evaluate", str(runs / "supervised"), "--json", "--workers", "2"]
+    arguments = [sys.executable, "-m", "archbuilder", *command]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
 
 
 def test_other_examples(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):

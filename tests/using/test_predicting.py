@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -14,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
-from training.test_distribution import PROGRAM
+from training.running import in_replicas, in_workers
 
 from archbuilder.cli import main
 
@@ -96,16 +94,10 @@ def test_every_kind_of_file(runs: Path, capsys: pytest.CaptureFixture[str]):
 def test_several_replicas(runs: Path, tmp_path: Path):
     """Two replicas and two processes say the same in the same order, each example once."""
     common = ["predict", str(runs / "net"), str(runs / "images.npy"), "--batch-size", "13"]
-    mirrored = [*common, "--distribute", "mirrored", "--output", str(tmp_path / "two.csv")]
-    workers = [*common, "--workers", "2", "--output", str(tmp_path / "workers.csv")]
-    for command in (
-        ["-c", PROGRAM, "2", json.dumps([mirrored])],
-        ["-m", "archbuilder", *workers],
-    ):
-        arguments = [sys.executable, *command]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    for name in ("two.csv", "workers.csv"):
+    for carry_out, way in ((in_replicas, "mirrored"), (in_workers, "multi_worker")):
+        output = ["--distribute", way, "--output", str(tmp_path / f"{way}.csv")]
+        carry_out(2, [[*common, *output]])
+    for name in ("mirrored.csv", "multi_worker.csv"):
         rows = list(csv.DictReader(io.StringIO((tmp_path / name).read_text())))
         assert [row["key"] for row in rows] == [str(number) for number in range(COUNT)]
         np.testing.assert_allclose(values(rows), wanted(runs), rtol=1e-4, atol=1e-6)
