@@ -38,7 +38,7 @@ types: $(VENV)/.test ## mypy
 
 .PHONY: check
 check: $(VENV)/.test $(LOWEST)/.done $(VENV)/editor/.done ## the tests alone
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: format
 format: $(VENV)/.test ## rewrite the code as ruff wants it

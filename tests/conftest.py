@@ -19,10 +19,23 @@ settings.register_profile("long", max_examples=2_000, deadline=None, suppress_he
 settings.load_profile("default")
 
 
-@pytest.hookimpl(tryfirst=True)
+LONG = (
+    "test_numerics.py",
+    "test_distribution.py",
+    "test_keras_range.py",
+    "test_evaluating.py",
+    "test_workers.py",
+    "test_contrast.py",
+    "test_language.py",
+    "test_resume.py",
+    "test_saving.py",
+    "test_steps.py",
+    "test_fuzz.py",
+)
+"""Files that take a minute or more. They begin first, so that none is left alone at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one process run all tests that share what their module makes once, such as a run."""
-    for item in items:
-        fixtures = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-        if any(each.scope == "module" for named in fixtures.values() for each in named):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """Put the long files in front; the others keep their order."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))

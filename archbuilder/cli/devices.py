@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import click
 
 from archbuilder.cli.console import Console
+from archbuilder.errors import UsageError
 from archbuilder.launching.cluster import CONFIG
 from archbuilder.launching.local import run_workers, without_workers
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+_CLUSTER: Final = "multi_worker"
 
 
 def takes_devices(function: _Function) -> _Function:
@@ -22,11 +24,22 @@ def takes_devices(function: _Function) -> _Function:
     return function
 
 
-def as_workers(console: Console, workers: int | None) -> int | None:
-    """The exit code of the command as so many processes; None where this process is to do it."""
+def as_workers(console: Console, workers: int | None, distribute: str | None) -> int | None:
+    """The exit code of the command as so many processes; None where this process is to do it.
+
+    Raises:
+        UsageError: if the devices that take part are to be others.
+        RunError: if one of the processes failed.
+    """
     if workers is None or workers == 1 or CONFIG in os.environ:
         return None
-    return run_workers(workers, without_workers(console.arguments))
+    if distribute not in (None, "auto", _CLUSTER):
+        raise UsageError(
+            f"--workers {workers} makes a cluster, and --distribute {distribute} uses none; leave"
+            " one of them out"
+        )
+    command = [*without_workers(console.arguments), "--distribute", _CLUSTER]
+    return run_workers(workers, command)
 
 
 _OPTIONS = (

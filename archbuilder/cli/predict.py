@@ -80,7 +80,7 @@ def predict_command(  # noqa: PLR0913 - an option each
     """
     if output is not None:
         check_target(output)
-    done = as_workers(console, workers)
+    done = as_workers(console, workers, distribute)
     if done is not None:
         return done
     found = read_target(target, wanted, blueprint, recipe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
@@ -11,14 +10,13 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
+from archbuilder.cli.devices import as_workers
 from archbuilder.cli.options import Wanted, takes_choice
 from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.cli.recipes import examples_of, recipe_of, training_of
 from archbuilder.cli.runs import Run, read_run
 from archbuilder.errors import UsageError
 from archbuilder.escaping import for_terminal
-from archbuilder.launching.cluster import CONFIG
-from archbuilder.launching.local import run_workers, without_workers
 from archbuilder.recipe import TrainingSpec
 from archbuilder.recipe.record import RECORD, Recorded
 from archbuilder.recipe.spec import Distribution
@@ -121,8 +119,9 @@ def train_command(  # noqa: PLR0913 - an option each
     trained model and a record of the run go to a folder. A run that was broken off goes on with
     --resume.
     """
-    if workers is not None and workers > 1 and CONFIG not in os.environ:
-        return run_workers(workers, without_workers(console.arguments))
+    done = as_workers(console, workers, changes["distribute"])
+    if done is not None:
+        return done
     if go_on and folder is None:
         raise UsageError("--go-on goes with the --run FOLDER that it looks into")
     if go_on and folder is not None and (folder / RECORD).is_file():

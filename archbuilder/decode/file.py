@@ -56,7 +56,7 @@ def decode(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Document | N
     if file is None:
         return None
     entries = {entry.key: entry for entry in form.known(file, FILE_KEYS, "a blueprint")}
-    _check_version(form, file, entries.get("archbuilder"))
+    _need_version(form, file, entries.get("archbuilder"))
     name = _decode_name(form, file, entries.get("name"))
     imports = decode_imports(form, entries["imports"].value) if "imports" in entries else {}
     blocks, broken_blocks = (
@@ -87,22 +87,28 @@ def decode(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Document | N
     )
 
 
-def _check_version(form: Form, file: Mapping, entry: Entry | None) -> None:
-    if entry is None:
-        form.diagnostics.error(
-            "missing-key",
-            "a blueprint says which version of the language it is in",
-            file.entries[0].key_span if file.entries else file.span,
-            notes=(f"write as its first line: archbuilder: {VERSION}",),
-        )
-    elif not isinstance(entry.value, Scalar) or type(entry.value.value) is not int:
-        form.wrong(entry.value, "'archbuilder'", f"the version of the language, {VERSION}")
-    elif entry.value.value != VERSION:
+def check_version(form: Form, version: Tree) -> None:
+    """Report a version of the language, as a file gives it, that is not the one that we read."""
+    if not isinstance(version, Scalar) or type(version.value) is not int:
+        form.wrong(version, "'archbuilder'", f"the version of the language, {VERSION}")
+    elif version.value != VERSION:
         form.diagnostics.error(
             "unsupported-version",
-            f"this archbuilder reads version {VERSION} of the language, not {entry.value.value}",
-            entry.value.span,
+            f"this archbuilder reads version {VERSION} of the language, not {version.value}",
+            version.span,
         )
+
+
+def _need_version(form: Form, file: Mapping, entry: Entry | None) -> None:
+    if entry is not None:
+        check_version(form, entry.value)
+        return
+    form.diagnostics.error(
+        "missing-key",
+        "a blueprint says which version of the language it is in",
+        file.entries[0].key_span if file.entries else file.span,
+        notes=(f"write as its first line: archbuilder: {VERSION}",),
+    )
 
 
 def _decode_name(form: Form, file: Mapping, entry: Entry | None) -> str:

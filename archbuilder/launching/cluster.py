@@ -14,6 +14,7 @@ CONFIG: Final = "TF_CONFIG"
 """TensorFlow's own variable for it: `{"cluster": {"worker": [...]}, "task": {...}}`."""
 PORT: Final = 29_400
 """The port of the first task of a node, where Slurm starts the tasks."""
+_ADDRESS: Final = re.compile(r".+:(\d{1,5})", re.ASCII)
 _NODES: Final = re.compile(r"([^,\[]+)(?:\[([^\]]+)\])?(?:,|$)")
 _TASKS: Final = re.compile(r"(\d+)(?:\(x(\d+)\))?$")
 
@@ -59,12 +60,19 @@ def _of_config(text: str) -> Cluster:
         known = set(kinds) <= {"chief", "worker"} and task["type"] in kinds
     except (ValueError, KeyError, TypeError, AttributeError):
         known, workers, index = False, (), 0
-    if not (known and 0 <= index < len(workers) and all(isinstance(w, str) for w in workers)):
+    if not (known and 0 <= index < len(workers) and all(map(_is_address, workers))):
         raise RunError(
             f"the variable {CONFIG} is {shown(text, 200)}; it should be like"
             f" {config(('one:12345', 'two:12345'), 0)}"
         )
+    if len(set(workers)) < len(workers):
+        raise RunError(f"the variable {CONFIG} has two workers at one address: {shown(text, 200)}")
     return Cluster(workers, index, CONFIG)
+
+
+def _is_address(worker: object) -> bool:
+    match = _ADDRESS.fullmatch(worker) if isinstance(worker, str) else None
+    return match is not None and 0 < int(match[1]) < 2**16
 
 
 def _of_slurm(environment: Mapping[str, str]) -> Cluster:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from archbuilder.decode.file import check_version
 from archbuilder.decode.form import Form
 from archbuilder.errors import Diagnostics
 from archbuilder.files import read_file
@@ -31,5 +32,7 @@ def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) ->
     sections = {
         entry.key: entry.value for entry in form.known(mapping, _KEYS, "a recipe")
     } if mapping else {}  # fmt: skip
+    if "archbuilder" in sections:
+        check_version(form, sections["archbuilder"])
     diagnostics.raise_errors()
     return decode_recipe(sections.get("data"), sections.get("training"), graphs, limits)

@@ -141,6 +141,8 @@ def _resume(task: Task, session: Session) -> Checkpoint:
     """Bring a model to where the run was stopped; a new run begins at the beginning."""
     checkpoint = session.checkpoints.newest(session.report)
     if checkpoint is None:
+        if not session.run.fresh:
+            session.report("there is no checkpoint to go on from: the run begins anew")
         return Checkpoint(Position(), (), {})
     learner, position = task.learner, checkpoint.position
     if position.batch:

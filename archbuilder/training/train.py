@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from archbuilder.backend.saving import save_model
-from archbuilder.errors import ArchbuilderError, StoppedError
+from archbuilder.errors import ArchbuilderError, RunError, StoppedError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.record import BLUEPRINT, RECORD, encode_recipe
@@ -26,6 +26,7 @@ from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.curves import draw_curves
 from archbuilder.training.distribution import Placement, place
 from archbuilder.training.examples import Examples
+from archbuilder.training.identity import digest
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
 from archbuilder.training.pace import choose_pace
@@ -124,6 +125,9 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         begun = time.monotonic()
         try:
             examples, validation = _examples(data, run, origin, placement.peers)
+            if placement.peers.chief:
+                record["data"] = _same_data(digest(examples, validation), begun_as.get("data"))
+                run.write_json(RECORD, record)
             pace = choose_pace(training, placement.replicas, graphs.values())
             if not isinstance(training.objective, Ridge):
                 report(f"speed: {pace.remark}")
@@ -182,6 +186,16 @@ def _examples(
     return examples, validation
 
 
+def _same_data(now: str, before: Plain) -> str:
+    """What is recorded of the data, which stays the same while a run goes on."""
+    if before not in (None, now):
+        raise RunError(
+            "the data is no longer that which the run began with: other examples would be held out"
+            " now; bring it back, or begin a new run"
+        )
+    return now
+
+
 def _save(models: Mapping[str, keras.Model], run: RunFolder) -> dict[str, Path]:
     files = {name: run.model_file(name) for name in models}
     if run.writes:
@@ -214,6 +228,7 @@ def _record(
         **begun,
         "resumed": resumed,
         "git": git,
+        "data": before.get("data"),
         "seed": training.seed,
         "recipe": encode_recipe(data, training, origin.allow),
         "versions": {

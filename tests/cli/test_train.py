@@ -95,6 +95,7 @@ def test_what_cannot_be_trained_is_told(
         ("data: dgits", "unknown-object"),
         ("training: {}", "missing-key"),
         ("data: [", "yaml-syntax"),
+        ("archbuilder: 2", "unsupported-version"),
     ],
 )
 def test_mistakes_in_a_recipe(
@@ -107,3 +108,11 @@ def test_mistakes_in_a_recipe(
     assert result.code == 2
     assert f"error[{code}]" in result.err
     assert f"--> {recipe}:1:" in result.err
+
+
+@pytest.mark.parametrize("distribute", ["none", "mirrored", "tpu"])
+def test_workers_are_a_cluster(run: Run, perceptron: Path, distribute: str) -> None:
+    """Other devices than those of a cluster cannot be asked for beside them."""
+    result = run("train", perceptron, "--workers", "2", "--distribute", distribute)
+    assert result.code == 2
+    assert f"--distribute {distribute} uses none" in result.err

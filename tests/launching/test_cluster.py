@@ -53,6 +53,9 @@ def test_a_chief_of_its_own(kind: str, index: int, found: int):
         '{"cluster": {"worker": [1, 2]}, "task": {"type": "worker", "index": 0}}',
         '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',
         '{"cluster": 3, "task": 3}',
+        '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a", "b:1"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:99999", "b:1"]}, "task": {"type": "worker", "index": 0}}',
     ],
 )
 def test_wrong_tf_config(text: str):
@@ -93,3 +96,9 @@ def test_tf_config_goes_before_slurm():
     cluster = read_cluster({**SLURM, CONFIG: config(WORKERS, 0)})
     assert cluster is not None
     assert cluster.told_by == CONFIG
+
+
+def test_two_workers_at_one_address():
+    """They would wait for each other for ever."""
+    with pytest.raises(RunError, match="two workers at one address"):
+        read_cluster({CONFIG: config(("one:1234", "one:1234"), 0)})

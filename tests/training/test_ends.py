@@ -124,3 +124,13 @@ def test_mistakes(
     (tmp_path / "net.yaml").write_text(AUTOENCODER.replace(old, new))
     assert main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")]) != 0
     assert message in capsys.readouterr().err
+
+
+def test_the_loss_of_one_output_is_weighed(tmp_path: Path):
+    """Also where it is the only one, whose loss nothing else is added to."""
+    numbers = []
+    for weight in ("1", "3"):
+        (tmp_path / weight).mkdir()
+        text = LABELLED.replace("training:", f"training:\n  loss_weights: {{digit: {weight}}}")
+        numbers.append(held_out(train(tmp_path / weight, text.replace("Adam: 0.1", "Adam: 1e-6"))))
+    assert numbers[1]["loss"] == pytest.approx(3 * numbers[0]["loss"], rel=1e-3)

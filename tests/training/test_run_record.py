@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,33 @@ def test_a_run_that_goes_on_keeps_its_beginning(tmp_path: Path):
     assert isinstance(resumed, list)
     assert [each["command"][-1] for each in resumed] == ["2", "3"]
     assert first["resumed"] == []
+
+
+def test_other_data_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """A run goes on with the data that it began with, and is told so every time."""
+    data = tmp_path / "line.csv"
+    whole = "number,target\n" + "".join(f"{number},0.5\n" for number in range(1, 9))
+    data.write_text(whole)
+    run = trained(tmp_path, LINE, "run", "--epochs", "1")
+    go_on = ["train", "--resume", str(run), "--epochs", "2"]
+    for changed in (whole.replace("8,0.5\n", ""), whole.replace("3,0.5", "3,0.6")):
+        data.write_text(changed)
+        for _ in range(2):
+            assert main(go_on) == 1
+            assert "no longer that which the run began with" in capfd.readouterr().err
+    data.write_text(whole)
+    assert main(go_on) == 0
+
+
+def test_a_run_without_checkpoints_says_that_it_begins_anew(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    """It cannot go on from anywhere."""
+    run = trained(tmp_path, SUPERVISED, "run", "--epochs", "1")
+    assert "anew" not in capfd.readouterr().out
+    shutil.rmtree(run / "checkpoints")
+    assert main(["train", "--resume", str(run), "--epochs", "1"]) == 0
+    assert "no checkpoint to go on from: the run begins anew" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("existing", [False, True])

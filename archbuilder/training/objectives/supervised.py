@@ -99,12 +99,13 @@ def _compile(
         name: [build_object("metric", tree) for tree in trees]
         for name, trees in spec.metrics.items()
     }
+    # Keras asks for a weight for every loss, or for none.
+    loss_weights = {name: float(spec.loss_weights.get(name, 1)) for name in losses}
     named = isinstance(model.output, dict)
     learner.compile(
         optimizer=optimizer,
         loss=losses if named else next(iter(losses.values())),
-        # Keras asks for a weight for every loss, or for none.
-        loss_weights={name: spec.loss_weights.get(name, 1.0) for name in losses} if named else None,
+        loss_weights=loss_weights if named else next(iter(loss_weights.values())),
         metrics=metrics if named else next(iter(metrics.values()), None),
         jit_compile=pace.xla,
         steps_per_execution=pace.steps,
