@@ -20,16 +20,8 @@ import tensorflow as tf
 
 import archbuilder
 from benchmarks.measuring import seconds
+from benchmarks.peaks import peak_of
 
-PEAKS = {
-    "H200": 989e12,
-    "H100": 989e12,
-    "A100": 312e12,
-    "L40S": 362e12,
-    "L4": 121e12,
-    "RTX 4090": 165e12,
-}
-"""Dense bfloat16 operations a second, from the makers' data sheets (H100 and H200: SXM)."""
 EPOCHS = 4
 
 
@@ -70,7 +62,7 @@ def report(rounds: int) -> None:
         print("There is no GPU here: nothing was measured.")
         return
     name = tf.config.experimental.get_device_details(devices[0]).get("device_name", "a GPU")
-    peak = next((rate for part, rate in PEAKS.items() if part in name), None)
+    peak = peak_of(name)
     print(f"{name}\n")
     print("| model | archbuilder, examples/s | plain Keras, examples/s | ratio | of the peak |")
     print("|---|---:|---:|---:|---:|")

@@ -1,7 +1,7 @@
-"""Runs the XLA programs that `writing` wrote, with JAX alone: `python running.py FOLDER`.
+"""Runs the XLA programs that `writing` wrote: `python -m benchmarks.programs.running FOLDER`.
 
-JAX brings the same compiler for GPUs as TensorFlow does. What has values beside it is compared with
-the losses that TensorFlow had; the others are timed.
+It needs JAX, which has the same compiler for GPUs as TensorFlow. What has values beside it is
+compared with the losses that TensorFlow had; the others are timed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import numpy as np
 from jax._src.lib import xla_client
 from numpy.typing import NDArray
 
+from benchmarks.peaks import peak_of
+
 jax.config.update("jax_enable_x64", val=True)  # TensorFlow counts in int64
 
-PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}
-"""Dense bfloat16 operations a second, from the makers' data sheets (H100 and H200: SXM)."""
 STEPS = 20
 ROUNDS = 5
 _BOUND = 1e-3
@@ -108,7 +108,7 @@ def seconds(program: Program) -> float:
 def main(arguments: Sequence[str]) -> None:
     """Print a line for each program in a folder."""
     device = jax.devices()[0]
-    peak = next((rate for part, rate in PEAKS.items() if part in device.device_kind), None)
+    peak = peak_of(device.device_kind)
     print(device.device_kind, "jax", jax.__version__)
     for path in sorted(Path(arguments[0]).glob("*.json")):
         if path.with_suffix(".npz").exists():
