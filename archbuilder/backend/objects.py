@@ -48,6 +48,8 @@ _KINDS: Final[Mapping[ObjectKind, ModuleType]] = {
 }
 """Keras's modules of nested objects; layers go by their `origin`, wherever they stand."""
 
+_FRACTIONS: Final = ("schedule", "optimizer")
+"""Kinds whose numbers are fractions, also where one is written as a whole number."""
 _ACCURACY: Final = "accuracy"
 """A metric by this name alone is for Keras to choose, binary or categorical, by the shapes."""
 
@@ -184,14 +186,17 @@ def _named(
     if kind in LAYER_KINDS:
         return build_layer(signature, _arguments(signature, given), own, span)
     values = call_arguments(_arguments(signature, given), signature.arguments, own)
-    if kind == "schedule":
+    if kind in _FRACTIONS:
         values = {key: _as_number(value, signature, key) for key, value in values.items()}
     module = _MODULES[signature.origin] if signature.origin else _KINDS[kind]
     return _construct(_attribute(module, canonical, span), values, canonical, span)
 
 
 def _as_number(value: object, signature: Signature, argument: str) -> object:
-    """A value that need not be whole, as such: Keras's schedules do not add 0 to 0.5."""
+    """A value that need not be whole, as such.
+
+    Keras's schedules do not add 0 to 0.5, and its optimizers take no learning rate of 1.
+    """
     schema = _type(signature.arguments, argument).schema or {}
     return float(value) if type(value) is int and schema.get("type") == "number" else value
 

@@ -160,7 +160,8 @@ def _keep_batch(task: Task, session: Session, position: Position) -> str:
     """Keep the batch behind a position in the run's folder; tells it."""
     for batch in task.batches(position).take(1):
         keep_bad_batch(session.run, batch)
-    return f"the batch is kept as {FILE}, and the newest checkpoint is from before"
+    path = shown(str(session.run.path / FILE), 200)
+    return f"the batch is kept as {path}; what was saved is from before it"
 
 
 def _legs(start: Position, steps: int, epochs: int) -> list[tuple[Position, int, int]]:

@@ -43,6 +43,11 @@ def test_arguments_by_name_and_the_first_alone():
     assert float(made("regularizer", {"L1L2": {"l1": 0.25, "l2": 0.5}}).l1) == pytest.approx(0.25)
 
 
+def test_a_whole_number_is_a_learning_rate():
+    """Keras itself wants it written with a point."""
+    assert made("optimizer", {"SGD": {"learning_rate": 1, "momentum": 0}}).learning_rate == 1
+
+
 def test_schedules_within_optimizers():
     """The learning rate is a number or a schedule."""
     schedule: Plain = {"CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 10}}

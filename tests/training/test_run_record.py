@@ -78,7 +78,7 @@ def test_the_batch_of_a_bad_step_is_kept(tmp_path: Path, capfd: pytest.CaptureFi
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(with_key(LINE, "steps_per_execution: 2").replace("SGD: 0.1", "SGD: 1e-3"))
     assert main(["train", str(path), "--run", str(run)]) == 1
-    assert "kept as bad-batch.npz" in capfd.readouterr().err
+    assert f"kept as {str(run / 'bad-batch.npz')!r}" in capfd.readouterr().err
     with np.load(run / "bad-batch.npz") as arrays:
         assert set(arrays) == {"inputs", "targets"}
         assert np.float32(3e30) in arrays["inputs"]
