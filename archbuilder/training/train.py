@@ -6,7 +6,8 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,7 +124,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             run.write_text(BLUEPRINT, origin.blueprint)
         run.write_json(RECORD, record)
         begun = time.monotonic()
-        try:
+        with _failure_told(run, record):
             examples, validation = _examples(data, run, origin, placement.peers)
             if placement.peers.chief:
                 record["data"] = _same_data(digest(examples, validation), begun_as.get("data"))
@@ -132,6 +133,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             if not isinstance(training.objective, Ridge):
                 report(f"speed: {pace.remark}")
             keras.utils.set_random_seed(training.seed)
+            key = fingerprint(origin.blueprint, record["recipe"])
             session = Session(
                 graphs=graphs,
                 examples=examples,
@@ -141,9 +143,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 pace=pace,
                 limits=limits or Limits(),
                 run=run,
-                checkpoints=Checkpoints(
-                    run.path, fingerprint(origin.blueprint, record["recipe"]), placement.peers
-                ),
+                checkpoints=Checkpoints(run.path, key, placement.peers),
                 report=report,
                 show=show,
             )
@@ -153,19 +153,26 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             draw_curves(run, outcome.history)
             # A worker that goes too early is missed.
             placement.peers.agree(any_says=False, chief_says=False)
-        except ArchbuilderError as error:
-            status = "stopped" if isinstance(error, StoppedError) else "failed"
-            run.write_json(RECORD, {**record, "status": status, "reason": str(error)})
-            run.discard()
-            raise
-        except KeyboardInterrupt:
-            run.write_json(RECORD, {**record, "status": "interrupted"})
-            raise
         record["seconds"] = round(time.monotonic() - begun, 1)
         record["held_out"] = dict(outcome.held_out)
         run.write_json(RECORD, {**record, "status": "finished"})
     _tell(outcome, files, report)
     return RunResult(run.path, prepared.models, files, outcome.history, outcome.held_out)
+
+
+@contextmanager
+def _failure_told(run: RunFolder, record: Mapping[str, Plain]) -> Iterator[None]:
+    """Where a run is carried out: what ends it stands in its record."""
+    try:
+        yield
+    except ArchbuilderError as error:
+        status = "stopped" if isinstance(error, StoppedError) else "failed"
+        run.write_json(RECORD, {**record, "status": status, "reason": str(error)})
+        run.discard()
+        raise
+    except KeyboardInterrupt:
+        run.write_json(RECORD, {**record, "status": "interrupted"})
+        raise
 
 
 def _examples(
