@@ -156,7 +156,7 @@ def _parts(written: str, span: Span, diagnostics: Diagnostics) -> list[str]:
             "outside-folder",
             f"{shown(written)} is no relative path of plain names",
             span,
-            notes=("write a path below the folder of this file, as in ./resnet.yaml or data/a.csv",),
+            notes=("write a path below the folder of this file, such as data/train.csv",),
         )
         raise BlueprintError(diagnostics)
     return parts

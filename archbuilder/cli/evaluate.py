@@ -67,7 +67,7 @@ def evaluate_command(  # noqa: PLR0913 - an option each
 
     By the examples that training held out, or by others.
     """
-    done = as_workers(console, workers)
+    done = as_workers(console, workers, distribute)
     if done is not None:
         return done
     found = read_target(target, wanted, blueprint, recipe)

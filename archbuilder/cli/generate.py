@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
@@ -19,6 +20,13 @@ from archbuilder.recipe.spec import SequenceToSequence
 
 _BEAMS: Final = 4
 _TOKENS: Final = click.IntRange(min=1, max=1_000_000)
+
+
+def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    """The value, which is a number: NaN is below and above no bound, and in every range."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter(f"{value} is no number.")
+    return value
 
 
 class _Options(TypedDict):
@@ -43,7 +51,8 @@ class _Options(TypedDict):
 @click.option(
     "--temperature",
     type=click.FloatRange(min=0, max=100),
-    help="Draw by chance; below 1 likely tokens are likelier still.",
+    callback=_number,
+    help="Draw by chance; below 1 likely tokens are likelier still, and 0 takes the likeliest.",
 )
 @click.option("--top", type=_TOKENS, help="Draw from so many of the likeliest tokens.")
 @click.option(

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.backend.objects import build_object
+from archbuilder.errors import UsageError
 from archbuilder.tree import Tree
 
 _ONE_DRAW: Final = (keras.layers.RandomCrop,)
@@ -90,7 +91,12 @@ class Augmentation:
         )
 
     def of_inputs(self, batches: tf.data.Dataset, first: int) -> tf.data.Dataset:
-        """Batches of inputs and targets, of which the images among the inputs are changed."""
+        """Batches of inputs and targets, of which the images among the inputs are changed.
+
+        Raises:
+            UsageError: if no input is an image.
+        """
+        _check_images(batches.element_spec[0])
 
         def change(step: tf.Tensor, batch: tuple[object, ...]) -> tuple[object, ...]:
             changed = tf.nest.map_structure(
@@ -101,6 +107,17 @@ class Augmentation:
         numbered = batches.enumerate(tf.constant(first, tf.int64))
         changed = numbered.map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return changed.prefetch(tf.data.AUTOTUNE)
+
+
+def _check_images(inputs: tf.TensorSpec | dict[str, tf.TensorSpec]) -> None:
+    if any(each.shape.rank == _IMAGES for each in tf.nest.flatten(inputs)):
+        return
+    named = inputs if isinstance(inputs, dict) else {"": inputs}
+    told = (f"{name} {[*each.shape[1:]]}".lstrip() for name, each in named.items())
+    raise UsageError(
+        "'augment' changes images (height, width, channels), and no input of the network is an"
+        f" image: {', '.join(told)}"
+    )
 
 
 def _seeded(layer: keras.layers.Layer, name: str) -> Iterator[_Seeds]:

@@ -33,6 +33,16 @@ class Feature:
         return self.column.shape
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The names of the columns of a table that was trained on, by what they were for."""
+
+    inputs: tuple[str, ...]
+    """Those that became one input side by side; none where the recipe names inputs itself."""
+    targets: Mapping[str, str]
+    weights: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
     """Inputs and targets by the names of the network's inputs and outputs, or under `ONLY`."""
@@ -51,6 +61,8 @@ class Examples:
     """By target, the names of classes in the order of their numbers."""
     weights: Mapping[str, Column] = field(default_factory=dict)
     """What an example counts in the loss of an output, or under `ONLY` in all of them."""
+    heading: Heading | None = None
+    """The columns that they were in a table, where those have names."""
 
     @property
     def count(self) -> int:

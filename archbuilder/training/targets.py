@@ -139,10 +139,7 @@ def _labels(column: Column, output: str, shape: Shape) -> Rule:
         raise RunError(f"the output '{output}' has no last axis with one value a class")
     have = () if column.shape == (1,) and len(shape) == 1 else column.shape
     if not _same(have, shape[:-1]):
-        raise RunError(
-            f"the labels of the output '{output}' have the shape {list(have)} an example, but the"
-            f" network gives {list(shape)}: one label for every position but the last"
-        )
+        raise _misshapen(have, output, shape)
     classes = shape[-1]
     what = f"the labels of the output '{output}'" + (f" in {column.name}" if column.name else "")
 
@@ -159,6 +156,19 @@ def _labels(column: Column, output: str, shape: Shape) -> Rule:
         )
 
     return check
+
+
+def _misshapen(have: tuple[int, ...], output: str, shape: Shape) -> RunError:
+    """What is wrong with labels that are not one number for every position but the last."""
+    front = f"the labels of the output '{output}' have the shape {list(have)} an example"
+    if _same(have, shape):
+        return RunError(
+            f"{front}, as the network gives {list(shape)}: one value a class; use"
+            " CategoricalCrossentropy, or give the number of the class"
+        )
+    return RunError(
+        f"{front}, but the network gives {list(shape)}: one label for every position but the last"
+    )
 
 
 def _check(right: NDArray[np.bool_], rows: Rows, message: str) -> None:

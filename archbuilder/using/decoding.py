@@ -49,7 +49,9 @@ def _choose(
 ) -> NDArray[np.int64]:
     if chance.temperature == 0:
         return _largest(scores)
-    heated = scores / chance.temperature
+    # The likeliest is at 0: what stays finite there is what the coldest draw can choose.
+    with np.errstate(over="ignore"):
+        heated = (scores - scores.max(axis=1, keepdims=True)) / chance.temperature
     if chance.top is not None and chance.top < scores.shape[1]:
         least = np.partition(heated, -chance.top, axis=1)[:, [-chance.top]]
         heated = np.where(heated < least, -np.inf, heated)

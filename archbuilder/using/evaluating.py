@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import keras
 
@@ -14,7 +16,13 @@ from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.record import Recorded, encode_recipe
-from archbuilder.recipe.spec import CausalLanguageModel, DataSource, SequenceToSequence
+from archbuilder.recipe.spec import (
+    CausalLanguageModel,
+    DataSource,
+    Pairs,
+    SequenceToSequence,
+    Text,
+)
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import Examples
@@ -26,7 +34,12 @@ from archbuilder.training.session import Prepared, Session
 from archbuilder.training.sources import load_source
 from archbuilder.training.train import fingerprint
 from archbuilder.using.trained import TEXT, load_network
-from archbuilder.weights import load_weights
+from archbuilder.weights import restore_weights
+
+_ENDINGS: Final[Mapping[type[DataSource], str]] = {Text: ".txt", Pairs: ".tsv"}
+"""How files of text end, which nothing else stands for."""
+_COUNTED: Final = re.compile(r"[\d,]+ examples to train on, ([\d,]+) held out")
+"""What objectives say of their examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ def evaluate(
     have their perplexity beside them.
 
     Raises:
-        UsageError: if nothing is held out, or the run is not over.
+        UsageError: if nothing is held out, the run is not over, or the others are of another kind.
         RunError: if examples or weights are missing, damaged or do not fit.
         BlueprintError: if a network does not fit the machine, or a data file may not be read.
     """
@@ -84,6 +97,7 @@ def open_session(
     """The session that trained networks, with other examples to judge them by if there are some.
 
     Raises:
+        UsageError: if the other examples are of another kind.
         RunError: if examples are missing or damaged.
         BlueprintError: if a data file may not be read.
     """
@@ -93,6 +107,8 @@ def open_session(
         spec, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
     )
     examples, validation = _examples(subject, other)
+    if other is not None and validation is not None:
+        report = _judging(report, examples, validation)
     keras.utils.set_random_seed(spec.seed)
     return Session(
         graphs=subject.graphs,
@@ -111,6 +127,8 @@ def open_session(
 def _examples(subject: Subject, other: DataSource | None) -> tuple[Examples, Examples | None]:
     """The examples that were trained on, and those to judge by where they are no part of them."""
     data, allow = subject.recorded.data, subject.recorded.allow
+    if other is not None:
+        _check_kind(data.train, other)
     folder = data.folder or Path()
     scratch = None if subject.folder is None else subject.folder / TEXT
     kept = scratch if scratch is not None and scratch.is_dir() else None
@@ -120,6 +138,36 @@ def _examples(subject: Subject, other: DataSource | None) -> tuple[Examples, Exa
         # What the run keeps are the tokens of its own texts.
         return examples, load_source(other, Opener(folder, allow), examples)
     return examples, load_source(data.validation, own, examples) if data.validation else None
+
+
+def _check_kind(own: DataSource, other: DataSource) -> None:
+    """Refuse to judge a network of text by anything else, and any other one by text."""
+    kinds = type(own), type(other)
+    if kinds[0] is kinds[1] or not {*kinds} & {*_ENDINGS}:
+        return
+    trained, judged = (kind.__name__.lower() for kind in kinds)
+    ending = ".jsonl" if isinstance(own, Text) and own.field else _ENDINGS.get(kinds[0])
+    raise UsageError(
+        f"the run was trained on {trained}, and the other examples are {judged}"
+        + (f"; give a {ending} file" if ending else "")
+    )
+
+
+def _judging(
+    report: Callable[[str], None], trained: Examples, judged: Examples
+) -> Callable[[str], None]:
+    """Takes what an objective says as it would say it if there were nothing but what is judged."""
+
+    def take(line: str) -> None:
+        counted = _COUNTED.fullmatch(line)
+        if counted:
+            for remark in judged.remarks:
+                report(remark)
+            report(f"{counted[1]} examples to judge")
+        elif line not in trained.remarks:
+            report(line)
+
+    return take
 
 
 def _checkpoints(subject: Subject, placement: Placement) -> Checkpoints:
@@ -137,7 +185,7 @@ def load_trained(subject: Subject, model: keras.Model, name: str) -> None:
         RunError: if they are damaged or do not fit.
     """
     if name in subject.files:
-        load_weights(model, subject.files[name], way="path")
+        restore_weights(model, subject.files[name])
     elif subject.folder is not None:
         load_network(subject.folder, model, name)
     else:

@@ -26,18 +26,20 @@ from archbuilder.recipe.spec import (
     Parquet,
 )
 from archbuilder.training.columns import Held, Numbers
-from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.examples import ONLY, Examples, Feature, Heading
 from archbuilder.training.opening import Opener
-from archbuilder.training.sources.comma_separated import load_csv
+from archbuilder.training.sources.comma_separated import csv_heading, load_csv
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.idx import load_idx_images
 from archbuilder.training.sources.json_lines import load_jsonl
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
-from archbuilder.training.sources.parquet import load_parquet
+from archbuilder.training.sources.parquet import load_parquet, parquet_heading
 from archbuilder.training.sources.pictures import BRIGHTEST, Look, decoded, read_picture
+from archbuilder.training.sources.table import Asked
 
 _COLOURS: Final = (1, 3)
+_TABLES: Final = (".csv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +50,29 @@ class Part:
     examples: Examples
 
 
-def read_inputs(paths: Sequence[Path], like: DataSource, graph: Graph) -> Iterator[Part]:
+def has_tables(paths: Sequence[Path]) -> bool:
+    """Whether there are files among these whose columns may have names."""
+    return any(path.suffix in _TABLES for path in paths)
+
+
+def trained_columns(source: DataSource, opener: Opener) -> Heading | None:
+    """The names of the columns that were trained on; None where they have none.
+
+    Raises:
+        BlueprintError: if a blueprint names a file that it may not, or that is not there.
+        RunError: if the file that was trained on is gone, or is another one now.
+    """
+    if isinstance(source, Csv) and source.header:
+        return csv_heading(source, opener)
+    return parquet_heading(source, opener) if isinstance(source, Parquet) else None
+
+
+def read_inputs(
+    paths: Sequence[Path], like: DataSource, graph: Graph, heading: Heading | None = None
+) -> Iterator[Part]:
     """The inputs in files and folders, read as a recipe says it of files `like` these.
+
+    Those in tables are the columns that have the names of the `heading` that was trained on.
 
     An example is called by its number, from 0, with the name of its file in front where there are
     several, and an image by its file.
@@ -65,7 +88,7 @@ def read_inputs(paths: Sequence[Path], like: DataSource, graph: Graph) -> Iterat
             yield from _images([*group], like, graph)
             continue
         for file in group:
-            examples = _table(file, like, graph).check()
+            examples = _table(file, like, graph, heading).check()
             front = f"{file.name}:" if len(files) > 1 or tables > 1 else ""
             yield Part([f"{front}{number}" for number in range(examples.count)], examples)
 
@@ -83,11 +106,12 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _table(path: Path, like: DataSource, graph: Graph) -> Examples:
+def _table(path: Path, like: DataSource, graph: Graph, heading: Heading | None) -> Examples:
     file, opener, store, name = DataFile(str(path)), Opener(), Store(), shown(str(path), 200)
     scale = like.scale if isinstance(like, Npz | Npy | Idx) else None
     sizes = [size for size in graph.inputs[0].shape if size is not None]
     whole = math.prod(sizes) if len(sizes) == len(graph.inputs[0].shape) else None
+    asked = Asked(whole, heading)
     if path.suffix == ".npz":
         archive = like if isinstance(like, Npz) else Npz(file)
         archive = dataclasses.replace(archive, file=file, targets={}, weights=None)
@@ -96,10 +120,10 @@ def _table(path: Path, like: DataSource, graph: Graph) -> Examples:
         return load_npy(Npy(file, {}, scale), opener)
     if path.suffix == ".csv":
         table = dataclasses.replace(like, file=file) if isinstance(like, Csv) else Csv(file)
-        return load_csv(table, opener, store, only=whole)
+        return load_csv(table, opener, store, asked=asked)
     if path.suffix == ".parquet":
         rows = dataclasses.replace(like, file=file) if isinstance(like, Parquet) else Parquet(file)
-        return load_parquet(rows, opener, store, only=whole)
+        return load_parquet(rows, opener, store, asked=asked)
     if path.suffix == ".jsonl":
         lines = like if isinstance(like, Jsonl) else Jsonl(file)
         lines = dataclasses.replace(lines, file=file, targets={}, weights=None)

@@ -12,19 +12,21 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.backend import build
-from archbuilder.errors import RunError, UsageError
+from archbuilder.errors import BlueprintError, RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.objectives import class_name
-from archbuilder.recipe.spec import MoCo, Ridge, SimCLR, Supervised
+from archbuilder.recipe.spec import Csv, MoCo, Parquet, Ridge, SimCLR, Supervised
 from archbuilder.training.adapt import adapt
 from archbuilder.training.batches import Input
 from archbuilder.training.columns import reading
 from archbuilder.training.distribution import Placement
+from archbuilder.training.examples import Heading
+from archbuilder.training.opening import Opener
 from archbuilder.training.tables import Wanted, make_tables, only_network
 from archbuilder.tree import Tree, plain
 from archbuilder.using.evaluating import Subject, load_trained, open_session
-from archbuilder.using.inputs import read_inputs
+from archbuilder.using.inputs import has_tables, read_inputs, trained_columns
 
 Values = NDArray[np.float32]
 _CLASSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
@@ -81,7 +83,7 @@ def predict(
     load_trained(subject, model, name)
     losses = objective.loss if isinstance(objective, Supervised) else {}
     parts = (
-        _given(subject, paths, graph)
+        _given(subject, paths, graph, report)
         if paths
         else _held_out(subject, model, limits, placement, report)
     )
@@ -94,9 +96,12 @@ def predict(
             yield Said(key, outputs, classes)
 
 
-def _given(subject: Subject, paths: Sequence[Path], graph: Graph) -> Iterator[_Fitted]:
+def _given(
+    subject: Subject, paths: Sequence[Path], graph: Graph, report: Callable[[str], None]
+) -> Iterator[_Fitted]:
     names = tuple(each.name for each in graph.inputs)
-    for part in read_inputs(paths, subject.recorded.data.train, graph):
+    heading = _heading(subject, report) if has_tables(paths) else None
+    for part in read_inputs(paths, subject.recorded.data.train, graph, heading):
         features = part.examples.for_network(names, ()).inputs
         try:
             inputs = {
@@ -106,6 +111,21 @@ def _given(subject: Subject, paths: Sequence[Path], graph: Graph) -> Iterator[_F
         except RunError as error:
             raise RunError(f"{part.examples.origin}: {error}") from None
         yield _Fitted(part.keys, inputs, np.arange(part.examples.count, dtype=np.int64))
+
+
+def _heading(subject: Subject, report: Callable[[str], None]) -> Heading | None:
+    """The names of the columns that were trained on, from the file itself if it is still there."""
+    data = subject.recorded.data
+    try:
+        return trained_columns(data.train, Opener(data.folder or Path(), subject.recorded.allow))
+    except (BlueprintError, RunError) as error:
+        # Inputs that the recipe names itself are found all the same.
+        if isinstance(data.train, Csv | Parquet) and data.train.inputs is None:
+            report(
+                "columns are taken in their order, since the names of those that were trained on"
+                f" cannot be read: {error}"
+            )
+        return None
 
 
 def _held_out(

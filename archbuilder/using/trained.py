@@ -19,7 +19,7 @@ from archbuilder.limits import Limits
 from archbuilder.training.run import RunFolder
 from archbuilder.training.sources.text import TOKENIZER
 from archbuilder.training.text.vocabulary import Vocabulary
-from archbuilder.weights import load_weights
+from archbuilder.weights import restore_weights
 
 TEXT = "text"
 """The folder of a run that has its vocabulary."""
@@ -66,7 +66,7 @@ def load_network(run: Path, model: keras.Model, name: str) -> None:
             f"the run has no {shown(path.name)}: it is not over; archbuilder train --resume goes on"
             " with it"
         )
-    load_weights(model, path, way="path")
+    restore_weights(model, path)
 
 
 def open_vocabulary(run: Path) -> Vocabulary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archbuilder.weights.loading import compare_weights, load_weights
+from archbuilder.weights.loading import compare_weights, load_weights, restore_weights
 from archbuilder.weights.matching import Match, Way
 
-__all__ = ["Match", "Way", "compare_weights", "load_weights"]
+__all__ = ["Match", "Way", "compare_weights", "load_weights", "restore_weights"]

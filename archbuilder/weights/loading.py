@@ -42,9 +42,23 @@ def load_weights(
     file_path = Path(path)
     with open_weights(file_path) as file:
         found = _match(model, file_path, file, way, partial=partial)
-        for mine, stored in found.pairs:
-            mine.variable.assign(stored.read())
+        _assign(found)
     return found
+
+
+def restore_weights(model: keras.Model, path: str | PathLike[str]) -> None:
+    """Give a model all weights of a file that was saved of the same network, by their names.
+
+    Raises:
+        RunError: when a weight does not fit, and nothing was loaded; or when the file is damaged.
+        UsageError: when there is no such file, or it is of another kind.
+    """
+    file_path = Path(path)
+    with open_weights(file_path) as file:
+        found = match(held(model, file.kind), file.weights, "path")
+        if not found.complete:
+            raise RunError(_misfit(model, file_path, found))
+        _assign(found)
 
 
 def compare_weights(
@@ -72,8 +86,19 @@ def _match(
     if found.complete or partial:
         return found
     raise RunError(
-        f"the weights in {shown(path.name)} do not fit {model.name}: by {found.way},"
-        f" {len(found.pairs)} of its {found.size} weights have a partner\n"
-        f"{found.problems()}\n"
+        f"{_misfit(model, path, found)}\n"
         "  (--partial, or partial=True, takes what fits and leaves the rest as it is)"
     )
+
+
+def _misfit(model: keras.Model, path: Path, found: Match) -> str:
+    return (
+        f"the weights in {shown(path.name)} do not fit {model.name}: by {found.way},"
+        f" {len(found.pairs)} of its {found.size} weights have a partner\n"
+        f"{found.problems()}"
+    )
+
+
+def _assign(found: Match) -> None:
+    for mine, stored in found.pairs:
+        mine.variable.assign(stored.read())

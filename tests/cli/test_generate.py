@@ -73,6 +73,8 @@ def test_text_that_goes_on(runs: Path, capsys: pytest.CaptureFixture[str]):
     assert "the ca" + generated(capsys, *options).rstrip("\n") == text
     assert "the ca" + generated(capsys, *options, "--seed", "1").rstrip("\n") != text
     assert generated(capsys, run, "the ca", "--tokens", "1", "--beams", "1") == "t\n"
+    coldest = ("--tokens", "1", "--temperature", "1e-320")
+    assert generated(capsys, run, "the ca", *coldest) == "t\n"
 
 
 def test_texts_that_become_others(runs: Path, capsys: pytest.CaptureFixture[str]):
@@ -92,6 +94,9 @@ def test_texts_that_become_others(runs: Path, capsys: pytest.CaptureFixture[str]
         (["sequences", "abz"], "the run's vocabulary does not know"),
         (["causal", "--beams", "2", "--top", "3"], "--beams takes the likeliest text"),
         (["causal", "--temperature", "-1"], "--temperature"),
+        (["causal", "--temperature", "nan"], "nan is no number"),
+        (["causal", "--temperature", "inf"], "--temperature"),
+        (["causal", "--top", "0"], "--top"),
     ],
 )
 def test_wrong_input(

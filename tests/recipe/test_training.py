@@ -151,6 +151,7 @@ def test_wrong_objectives(value: Plain, code: str, message: str):
         ({"loss": LOSS, "epoch": 3}, "unknown-key", "no key 'epoch'"),
         ({"loss": "SparseCategoricalCrossEntropy"}, "unknown-object", ""),
         ({"loss": {"digits": LOSS}}, "unknown-output", "no output 'digits'"),
+        ({"loss": {}}, "missing-argument", "'loss' names no output"),
         ({"loss": LOSS, "loss_weights": {"x": 1}}, "unknown-output", "no output 'x'"),
         ({"loss": LOSS, "loss_weights": {"digit": -1}}, "out-of-range", "weight of 'digit'"),
         ({"loss": LOSS, "metrics": ["Acuracy"]}, "unknown-object", ""),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from archbuilder.errors import UsageError
 from archbuilder.training.augmenting import Augmentation
 from archbuilder.tree import Plain, Source, Span, from_plain
 
@@ -52,3 +53,29 @@ def test_every_image_is_cropped_by_itself():
         if np.array_equal(image[top : top + 6, left : left + 6], part)
     }
     assert len(places) > 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        (np.ones((3, 4)), "is an image: [4]"),
+        ({"a": np.ones((3, 4)), "b": np.ones((3, 8, 8))}, "is an image: a [4], b [8, 8]"),
+    ],
+)
+def test_there_has_to_be_an_image(inputs: object, told: str):
+    """Otherwise nothing would be changed, and the error says which inputs there are."""
+    augmentation = Augmentation.of([from_plain(LAYERS["flip"], SPAN)], 0)
+    batches = tf.data.Dataset.from_tensor_slices((inputs, np.ones(3))).batch(2)
+    with pytest.raises(UsageError) as error:
+        augmentation.of_inputs(batches, 0)
+    assert told in str(error.value)
+
+
+def test_other_inputs_stay():
+    """Beside an image, what is none is left alone."""
+    augmentation = Augmentation.of([from_plain(LAYERS["turn"], SPAN)], 0)
+    given = {"image": images(4), "more": tf.ones([4, 3])}
+    batches = tf.data.Dataset.from_tensor_slices((given, tf.ones(4))).batch(4)
+    changed, _ = next(iter(augmentation.of_inputs(batches, 0)))
+    np.testing.assert_array_equal(changed["more"], given["more"])
+    assert np.abs(changed["image"] - given["image"]).max() > 0.01

@@ -282,13 +282,29 @@ class TestCsv:
             ("a,b\n1,2\n3\n", {}, "line 3 of .* has 1 values, not 2"),
             ("a,b\n1,2\nx,3\n", {}, "line 3 of .* has 'x' in column 'a', not a number"),
             ("size,kind\n1,2\n", {"target": "knid"}, "no column 'knid'; did you mean 'kind'?"),
-            ("a\n1\n", {}, "no column beside the target"),
+            ("a\n1\n", {}, "no column beside the target$"),
+            ("a;b\n1;2\n", {}, "beside the target; columns are separated by commas.* has a ';'$"),
+            ("a\tb\n1\t2\n", {"target": "b"}, "no column 'b'; columns are .* has a tab$"),
+            ("a,b\n1,2\n,3\n", {}, "line 3 of .* has nothing in column 'a'; 'on_error: skip' "),
+            ("1,2.5,0\n3,4,1\n", {}, "data.csv' has numbers and no names.*'header: false'"),
         ],
     )
     def test_mistakes_are_told(self, tmp_path: Path, text: str, options: dict, message: str):
         """A line that is not as the others is named by its number."""
         with pytest.raises(RunError, match=message):
             load(self.source(tmp_path, text, **options))
+
+    def test_missing_values_are_left_out(self, tmp_path: Path):
+        """Where that is wanted, nobody is told to want it."""
+        source = self.source(tmp_path, "a,b\n1,2\n ,3\n", on_error="skip")
+        examples = load(source)
+        assert examples.inputs[ONLY].column.values.tolist() == [[1]]
+        assert examples.remarks[-1].endswith("has nothing in column 'a'")
+
+    def test_some_names_are_numbers(self, tmp_path: Path):
+        """Pixels may be counted, as long as something has a name."""
+        examples = load(self.source(tmp_path, "0,1,digit\n5,6,7\n"))
+        assert examples.inputs[ONLY].column.values.tolist() == [[5, 6]]
 
 
 def test_files_of_a_blueprint_stay_in_its_folder(tmp_path: Path):

@@ -139,6 +139,72 @@ class TestColumns:
         assert values(held.targets[ONLY]) == values(read.targets[ONLY])
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+class TestColumnsOfTraining:
+    """A table to validate with, whose columns are those that were trained on."""
+
+    def trained(self, folder: Path, kind: str, **options) -> Examples:
+        return load(table(folder, kind, COLUMNS, "train", **options))
+
+    def test_any_order(self, tmp_path: Path, kind: str):
+        """Inputs and the target are found by their names, in files of either kind."""
+        trained = self.trained(tmp_path, kind)
+        columns = {key: COLUMNS[key] for key in ("kind", "w", "b", "a")}
+        for each in ("csv", "parquet"):
+            examples = load(table(tmp_path, each, columns, "other"), trained)
+            assert values(examples.inputs[ONLY].column) == values(trained.inputs[ONLY].column)
+            assert values(examples.targets[ONLY]) == [0, 1, 0]
+
+    def test_weights_that_are_not_wanted(self, tmp_path: Path, kind: str):
+        """They were no input in training, and are none here."""
+        trained = self.trained(tmp_path, kind, weights="w")
+        examples = load(table(tmp_path, kind, COLUMNS, "other"), trained)
+        assert examples.inputs[ONLY].shape == (2,)
+        assert not examples.weights
+
+    def test_the_target_of_named_inputs(self, tmp_path: Path, kind: str):
+        """It is that of training even where it is not the last."""
+        trained = self.trained(tmp_path, kind, inputs=("a", "b"))
+        columns = {key: COLUMNS[key] for key in ("kind", "b", "a")}
+        examples = load(table(tmp_path, kind, columns, "other", inputs=("a", "b")), trained)
+        assert values(examples.targets[ONLY]) == [0, 1, 0]
+
+    @pytest.mark.parametrize(
+        ("names", "options", "message"),
+        [
+            ("p q w kind", {}, "other.* has no column 'a'"),
+            ("a b w y", {}, "other.* has no column 'kind'"),
+            ("a b w y", {"target": 3}, None),
+            ("a b w more kind", {}, "other.* has a column 'more', which is neither"),
+            ("a b w", {"target": 2}, "column 'w' of .*other.* was an input in training"),
+        ],
+    )
+    def test_other_columns(
+        self, tmp_path: Path, kind: str, names: str, options: dict, message: str | None
+    ):
+        """The file and the column are named; a target that is named may be another one."""
+        trained = self.trained(tmp_path, kind)
+        columns = {name: COLUMNS.get(name, ["x", "y", "x"]) for name in names.split()}
+        other = table(tmp_path, kind, columns, "other", **options)
+        if message is None:
+            assert load(other, trained).count == 3
+            return
+        with pytest.raises(RunError, match=message):
+            load(other, trained)
+
+
+def test_tables_without_names_after_one_with_names(tmp_path: Path):
+    """They are taken in their order only where somebody says that they have no names."""
+    trained = load(table(tmp_path, "csv", COLUMNS))
+    (tmp_path / "o.csv").write_text("1,2,3,0\n4,5,6,1\n")
+    file = DataFile(str(tmp_path / "o.csv"))
+    with pytest.raises(RunError, match="no names of columns, which the run was trained with"):
+        load(Csv(file), trained)
+    plain = load(table(tmp_path, "csv", {"a": [1], "y": [0]}))
+    examples = load(Csv(file, header=False), plain)
+    assert values(examples.inputs[ONLY].column) == [[1, 2, 3], [4, 5, 6]]
+
+
 class TestParquet:
     def test_words_stay_words(self, tmp_path: Path):
         """What looks like a number is one where nothing says that it is a word."""

@@ -53,6 +53,8 @@ def test_equal_shapes_stay():
         (np.array([0, np.nan]), (3,), "SparseCategoricalCrossentropy", "are not whole numbers"),
         (np.ones((3, 4)), (5,), "MeanSquaredError", r"the shape \[4\], .* gives \[5\]"),
         (np.ones((3, 4)), (5,), "SparseCategoricalCrossentropy", r"have the shape \[4\]"),
+        (np.eye(3), (3,), "SparseCategoricalCrossentropy", "a class; use CategoricalCrossentropy"),
+        (np.ones((2, 4, 5)), (None, 5), "SparseCategoricalCrossentropy", "one value a class"),
     ],
 )
 def test_what_cannot_be_right_is_refused(values, shape, loss, message):

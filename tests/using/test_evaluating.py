@@ -125,6 +125,92 @@ def test_people_read_it(runs: Path, capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize(
+    ("objective", "file", "message"),
+    [
+        ("sequences", "text.txt", "trained on pairs, and the other examples are text; give a .tsv"),
+        ("causal", "pairs.tsv", "trained on text, and the other examples are pairs; give a .txt"),
+        ("masked", "other.npz", "trained on text, and the other examples are npz; give a .txt"),
+        ("sequences", "other.csv", "trained on pairs, and the other examples are csv"),
+        ("supervised", "text.txt", "trained on digits, and the other examples are text\n"),
+    ],
+)
+def test_examples_of_another_kind(
+    runs: Path, capsys: pytest.CaptureFixture[str], objective: str, file: str, message: str
+):
+    """Text, pairs of texts and everything else do not stand for each other."""
+    capsys.readouterr()
+    assert main(["evaluate", str(runs / objective), "--data", str(runs / file)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_text_to_validate_with_is_no_pairs(runs: Path, capsys: pytest.CaptureFixture[str]):
+    """A recipe whose parts are of two kinds is refused before training."""
+    whole = "{pairs: {file: pairs.tsv, tokens: characters, length: 6}}"
+    text = BLUEPRINTS["sequences"]
+    assert whole in text
+    path = runs / "mixed.yaml"
+    path.write_text(text.replace(whole, f"{{train: {whole}, validation: {{text: text.txt}}}}"))
+    capsys.readouterr()
+    assert main(["train", str(path), "--run", str(runs / "mixed")]) == 2
+    assert "and 'text.txt' is none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("objective", ["supervised", "ridge", "simclr", "masked"])
+def test_what_is_judged_is_told(
+    runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, objective: str
+):
+    """Of other examples their number and, of text, their file; and nothing of the run's own."""
+    other = tmp_path / ("other.txt" if objective == "masked" else "other.npz")
+    if objective == "masked":
+        other.write_text((runs / "text.txt").read_text()[:1000])
+    else:
+        chosen = np.random.default_rng(0)
+        shape = (53, 8, 8, 1) if objective == "simclr" else (53, 8, 8)
+        np.savez(other, x=chosen.random(shape, np.float32), y=chosen.integers(0, 10, 53))
+    capsys.readouterr()
+    assert main(["evaluate", str(runs / objective), "--data", str(other)]) == 0
+    said = "".join(capsys.readouterr())
+    assert " examples to judge" in said
+    assert "to train on" not in said
+    if objective == "masked":
+        assert "other.txt': " in said
+        assert "'text.txt'" not in said
+    else:
+        assert "53 examples to judge" in said
+
+
+def test_weights_of_another_network(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """They are refused without a hint at an option that the command does not have."""
+    other = tmp_path / "other.yaml"
+    other.write_text(BLUEPRINTS["supervised"].replace("filters: 8", "filters: 4"))
+    model = str(runs / "supervised" / "net.keras")
+    for command in ("evaluate", "predict"):
+        capsys.readouterr()
+        assert main([command, model, "--blueprint", str(other)]) == 1
+        message = capsys.readouterr().err
+        assert "do not fit" in message
+        assert "partial" not in message
+
+
+def test_data_that_has_gone(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """The place of the error is the record, and not one beside the data; none of it is shown."""
+    np.savez(tmp_path / "gone.npz", x=np.ones((9, 8, 8), np.float32), y=np.arange(9))
+    blueprint = tmp_path / "net.yaml"
+    blueprint.write_text(BLUEPRINTS["supervised"].replace("digits", "{npz: gone.npz}"))
+    run = tmp_path / "runs" / "first"
+    run.parent.mkdir()
+    assert main(["train", str(blueprint), "--epochs", "1", "--run", str(run)]) == 0
+    (tmp_path / "gone.npz").unlink()
+    for command in (["evaluate", str(run)], ["train", "--resume", str(run), "--epochs", "2"]):
+        capsys.readouterr()
+        assert main(command) == 2
+        message = capsys.readouterr().err
+        assert "'gone.npz' cannot be read: there is no such file" in message
+        assert f"--> {run / 'run.json'}:1:1" in message
+        assert "|" not in message
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nowhere"], "is not the folder of a run"),

@@ -39,6 +39,15 @@ training:
   loss: {kind: SparseCategoricalCrossentropy, price: MeanSquaredError}
   epochs: 1
 """
+TABLE = """
+archbuilder: 1
+name: net
+inputs: {sizes: [4]}
+layers:
+  - {Dense: {units: 3, activation: softmax}, name: kind}
+data: {csv: {file: t.csv}}
+training: {loss: SparseCategoricalCrossentropy, epochs: 1}
+"""
 COUNT = 53
 
 
@@ -117,6 +126,93 @@ def test_several_outputs(runs: Path, tmp_path: Path):
         np.testing.assert_allclose(told, found, rtol=1e-4, atol=1e-6)
     assert "class" in rows[0]["kind"]
     assert "class" not in rows[0]["price"]
+
+
+def write(path: Path, columns: dict[str, NDArray]) -> None:
+    rows = [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
+    path.write_text("\n".join([",".join(columns), *rows]) + "\n")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("table")
+    x = np.random.default_rng(0).random((20, 4)).round(3)
+    rows = {name: x[:, place] for place, name in enumerate("abcd")}
+    rows["species"] = np.array(["u", "v", "w", "u"] * 5)
+    write(folder / "t.csv", rows)
+    write(folder / "turned.csv", {name: rows[name] for name in ("species", *"dcba")})
+    write(folder / "alone.csv", {name: rows[name] for name in "cdab"})
+    write(folder / "more.csv", {"id": np.arange(20), **rows})
+    write(folder / "named.csv", dict(zip("pqrs", x.T, strict=True)))
+    write(folder / "wrong.csv", dict(zip([*"pqrs", "species"], rows.values(), strict=True)))
+    (folder / "bare.csv").write_text("1,2,3,4\n5,6,7,8\n")
+    (folder / "net.yaml").write_text(TABLE)
+    assert main(["train", str(folder / "net.yaml"), "--run", str(folder / "run")]) == 0
+    return folder
+
+
+class TestColumns:
+    """Tables for a network that was trained on one with names."""
+
+    def test_any_order(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+        """Inputs are found by their names, and what else there is does not matter."""
+        wanted = said(capsys, folder / "run", folder / "t.csv")
+        for name in ("turned", "alone", "more"):
+            assert said(capsys, folder / "run", folder / f"{name}.csv") == wanted
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("named", "named.csv' has no column 'a'"),
+            ("bare", "bare.csv' has numbers and no names of columns, which the run was trained"),
+        ],
+    )
+    def test_other_names(
+        self, folder: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+    ):
+        """The file and the column are named."""
+        assert main(["predict", str(folder / "run"), str(folder / f"{name}.csv")]) == 1
+        assert message in capsys.readouterr().err
+
+    def test_evaluate(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+        """Another order makes no difference, and other names are refused."""
+        judged = {}
+        for name in ("t", "turned"):
+            capsys.readouterr()
+            data = ["--data", str(folder / f"{name}.csv")]
+            assert main(["evaluate", str(folder / "run"), "--json", *data]) == 0
+            judged[name] = json.loads(capsys.readouterr().out)
+        assert judged["t"] == judged["turned"]
+        for name, message in (("wrong", "no column 'a'"), ("more", "has a column 'id'")):
+            data = ["--data", str(folder / f"{name}.csv")]
+            assert main(["evaluate", str(folder / "run"), *data]) == 1
+            assert message in capsys.readouterr().err
+
+    def test_validation(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+        """What is held out in a file of its own is read as what is trained on."""
+        held_out = []
+        for name, code in (("t", 0), ("turned", 0), ("wrong", 1)):
+            data = f"{{train: {{csv: {{file: t.csv}}}}, validation: {{csv: {{file: {name}.csv}}}}}}"
+            blueprint = folder / f"with-{name}.yaml"
+            blueprint.write_text(TABLE.replace("{csv: {file: t.csv}}", data))
+            run = folder / f"run-{name}"
+            assert main(["train", str(blueprint), "--run", str(run)]) == code
+            if code == 0:
+                held_out.append(json.loads((run / "run.json").read_text())["held_out"])
+        assert held_out[0] == held_out[1]
+        assert "wrong.csv' has no column 'a'" in capsys.readouterr().err
+
+    def test_training_data_that_is_gone(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+        """Columns are taken in their order, which is said."""
+        wanted = said(capsys, folder / "run", folder / "t.csv")
+        (folder / "t.csv").rename(folder / "gone.csv")
+        try:
+            assert main(["predict", str(folder / "run"), str(folder / "named.csv")]) == 0
+        finally:
+            (folder / "gone.csv").rename(folder / "t.csv")
+        found = capsys.readouterr()
+        assert list(csv.DictReader(io.StringIO(found.out))) == wanted
+        assert "columns are taken in their order" in found.err
 
 
 def test_what_was_held_out(runs: Path, capsys: pytest.CaptureFixture[str]):

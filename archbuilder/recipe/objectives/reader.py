@@ -65,6 +65,9 @@ class ObjectiveReader:
         """The losses by output."""
         if tree is None:
             return {}
+        if isinstance(tree, Mapping) and not tree.entries:
+            self._names_none("loss", tree.span)
+            return {}
         losses = self._by_output("loss", "loss", tree)
         for loss in losses.values():
             self.keras_object("loss", loss)
@@ -189,6 +192,14 @@ class ObjectiveReader:
             f"the network has {len(self.outputs)} outputs: '{key}' has to name them",
             place,
             notes=(f"as in '{key}: {{{example}}}'; one that is left out is not counted",),
+        )
+
+    def _names_none(self, key: str, place: Span) -> None:
+        self.form.diagnostics.error(
+            "missing-argument",
+            f"'{key}' names no output",
+            place,
+            notes=(f"the network's outputs are: {', '.join(self.outputs)}",),
         )
 
     def _known_output(self, entry: Entry) -> bool:

@@ -48,17 +48,30 @@ class LanguageTask:
 
 
 def vocabulary_of(session: Session, objective: str, source: str) -> Vocabulary:
-    """The vocabulary of the examples.
+    """The vocabulary of the examples, which come from a source `text` or `pairs`.
 
     Raises:
-        UsageError: if they are no text.
+        UsageError: if they, or those to validate with, come from another one.
     """
-    if session.examples.vocabulary is None:
+    vocabulary = session.examples.vocabulary
+    if vocabulary is None:
         raise UsageError(
             f"the objective '{objective}' trains on text, and the data is"
             f" {session.examples.origin}; as in 'data: {{{source}: ...}}'"
         )
-    return session.examples.vocabulary
+    for examples in (session.examples, session.validation):
+        if examples is not None and _source_of(examples) != source:
+            raise UsageError(
+                f"the objective '{objective}' needs {source}: 'data: {{{source}: ...}}', and"
+                f" {examples.origin} is none"
+            )
+    return vocabulary
+
+
+def _source_of(examples: Examples) -> str:
+    if examples.vocabulary is None:
+        return ""
+    return "pairs" if examples.texts is None else "text"
 
 
 def check_inputs(graph: Graph, needed: Collection[str], known: Collection[str]) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from archbuilder.errors import UsageError
 from archbuilder.graph import Graph
 from archbuilder.recipe.spec import SequenceToSequence
 from archbuilder.training.activations import ends_in
@@ -73,8 +72,6 @@ def prepare_sequence_to_sequence(session: Session) -> Prepared:
     """
     spec = session.objective(SequenceToSequence)
     vocabulary = vocabulary_of(session, _OBJECTIVE, "pairs")
-    if TARGET not in session.examples.inputs:
-        raise UsageError(f"the objective '{_OBJECTIVE}' needs pairs: 'data: {{pairs: ...}}'")
 
     def task_of(graph: Graph, model: keras.Model) -> LanguageTask:
         check_inputs(graph, _INPUTS[:2], _INPUTS)

@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import Csv, DataFile
 from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Heading
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.rows import Batch, in_batches
-from archbuilder.training.sources.table import Layout, examples_of
+from archbuilder.training.sources.table import Asked, Layout, examples_of, trained_heading
+from archbuilder.training.sources.words import is_number
 from archbuilder.training.text.reading import numbered_lines
 
 _LINE: Final = 2**26
+_MEND: Final = "; write 'header: false', or names in front"
 _CELL: Final = 50
 """The bytes of a text without its characters."""
 _Line: TypeAlias = tuple[int, list[str]]
@@ -34,22 +36,27 @@ def load_csv(
     store: Store,
     like: Examples | None = None,
     *,
-    only: int | None = None,
+    asked: Asked | None = None,
 ) -> Examples:
     """The columns of tables as inputs, targets and weights.
 
-    A target of words becomes numbers, the words in alphabetical order, or as those of `like` are. A
-    table with `only` so many columns has no target.
+    A target of words becomes numbers, the words in alphabetical order, or as those of `like` are;
+    the columns of inputs are found by the names that they have there, in any order. Of a table that
+    is `asked` for inputs alone the target may be missing.
 
     Raises:
         RunError: if a line or a value is not as the others are.
     """
     faults = Faults(source.on_error, "lines")
     files = opener.each(source.file)
-    tables = [_Table(file, opener, faults, header=source.header) for file in files]
+    trained = trained_heading(source, like, asked)
+    mend = _MEND if asked is None else "; write names in front"
+    if trained is not None:
+        mend = ", which the run was trained with"
+    tables = [_Table(file, opener, faults, mend, header=source.header) for file in files]
     first = tables[0]
     head = first.head()
-    layout = Layout.of(source, head, first.name, only=len(head) == only)
+    layout = Layout.of(source, head, first.name, trained=trained, asked=asked)
 
     def batches() -> Iterator[Batch]:
         for table in tables:
@@ -60,6 +67,17 @@ def load_csv(
     return examples_of(batches(), layout, name, faults=faults, like=like, store=store)
 
 
+def csv_heading(source: Csv, opener: Opener) -> Heading | None:
+    """The names of the columns, of which no more than the first line is read.
+
+    Raises:
+        RunError: if the first line has no names, or not those of the source.
+    """
+    first = opener.each(source.file)[0]
+    table = _Table(first, opener, Faults("stop", "lines"), header=source.header)
+    return Layout.of(source, table.head(), table.name).heading
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
     """One file."""
@@ -67,7 +85,9 @@ class _Table:
     file: DataFile
     opener: Opener
     faults: Faults
-    header: bool
+    mend: str = _MEND
+    """What is to be done where the first line has no names."""
+    header: bool = True
 
     @property
     def name(self) -> str:
@@ -76,7 +96,14 @@ class _Table:
     def head(self) -> list[str]:
         """The names of its columns, or their numbers."""
         for _, cells in self._records():
-            return cells if self.header else [str(number) for number in range(len(cells))]
+            if not self.header:
+                return [str(number) for number in range(len(cells))]
+            if all(is_number(each) for each in cells):
+                # Taken for names, they would be missed among the examples, and nobody would know.
+                raise RunError(
+                    f"the first line of {self.name} has numbers and no names of columns{self.mend}"
+                )
+            return cells
         raise RunError(f"{self.name} is empty")
 
     def agree(self, head: Sequence[str], other: str) -> None:
@@ -161,18 +188,25 @@ class _Rows:
         except ValueError:
             pass
         # Something is wrong with one of them: now each is looked at.
+        hint = "; 'on_error: skip' leaves such lines out" if faults.on_error == "stop" else ""
         numbers: list[Numbers] = []
         right: list[list[str]] = []
         for line, each in lines:
             try:
-                numbers.append(np.array([self._value(each, at, line) for at in self._numbers]))
+                numbers.append(
+                    np.array([self._value(each, at, line, hint) for at in self._numbers])
+                )
             except RunError as fault:
                 faults.meet(fault)
                 continue
             right.append(each)
         return np.array(numbers, np.float32).reshape(len(right), len(self._numbers)), right
 
-    def _value(self, cells: Sequence[str], at: int, line: int) -> float:
+    def _value(self, cells: Sequence[str], at: int, line: int, hint: str) -> float:
+        if not cells[at].strip():
+            raise RunError(
+                f"line {line} of {self._name} has nothing in column {shown(self._head[at])}{hint}"
+            )
         try:
             value = float(cells[at])
         except ValueError:

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import DataFile, Parquet
 from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Heading
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.rows import BATCH, BATCH_BYTES, Batch, Words
-from archbuilder.training.sources.table import Layout, examples_of
+from archbuilder.training.sources.table import Asked, Layout, examples_of, trained_heading
 
 _NUMBER: Final = 8
 _ROW: Final = 2**28
@@ -35,7 +35,7 @@ def load_parquet(
     store: Store,
     like: Examples | None = None,
     *,
-    only: int | None = None,
+    asked: Asked | None = None,
 ) -> Examples:
     """The columns of tables as inputs, targets and weights; see `load_csv`.
 
@@ -48,7 +48,8 @@ def load_parquet(
     files = opener.each(source.file)
     with _opened(files[0], opener) as table:
         head = table.schema_arrow.names
-    layout = Layout.of(source, head, shown(files[0].path, 200), only=len(head) == only)
+    trained = trained_heading(source, like, asked)
+    layout = Layout.of(source, head, shown(files[0].path, 200), trained=trained, asked=asked)
 
     def batches() -> Iterator[Batch]:
         for file in files:
@@ -58,6 +59,18 @@ def load_parquet(
     return examples_of(
         batches(), layout, name, faults=faults, like=like, store=store, scale=source.scale
     )
+
+
+def parquet_heading(source: Parquet, opener: Opener) -> Heading | None:
+    """The names of the columns, of which no examples are read.
+
+    Raises:
+        RunError: if the file is damaged, or has not the columns of the source.
+    """
+    first = opener.each(source.file)[0]
+    with _opened(first, opener) as table:
+        head = table.schema_arrow.names
+    return Layout.of(source, head, shown(first.path, 200)).heading
 
 
 @contextmanager

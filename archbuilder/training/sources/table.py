@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from archbuilder.errors import RunError, nearest, shown
 from archbuilder.recipe.spec import Csv, Parquet, Targets
-from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.examples import ONLY, Examples, Feature, Heading
 from archbuilder.training.faults import Faults
 from archbuilder.training.sources.arrays import by_name
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.rows import Batch, gather
+
+_APART: Final = {";": "a ';'", "\t": "a tab"}
+"""What else than commas stands between the values of some tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is wanted of a table that is given to a trained network: its inputs alone."""
+
+    width: int | None = None
+    """As many columns are inputs, and none is a target."""
+    heading: Heading | None = None
+    """The columns that the network was trained on, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +40,52 @@ class Layout:
     """Inputs that are a column by itself, with no axis for columns."""
     untyped: bool = False
     """Whether words and numbers look alike."""
+    heading: Heading | None = None
+    """What later tables are compared with; None without names."""
 
     @classmethod
-    def of(cls, source: Csv | Parquet, head: Sequence[str], name: str, *, only: bool) -> Layout:
-        """What a source says of a table whose columns have these names; `only` inputs, or all.
+    def of(
+        cls,
+        source: Csv | Parquet,
+        names: Sequence[str],
+        table: str,
+        *,
+        trained: Heading | None = None,
+        asked: Asked | None = None,
+    ) -> Layout:
+        """What a source says of a table whose columns have these names.
+
+        What it does not say is as in the table that was `trained` on, if that is known.
 
         Raises:
             RunError: if there is no such column.
         """
-        twice = [each for each in head if head.count(each) > 1]
-        if twice:
-            raise RunError(f"{name} has two columns {shown(twice[0])}")
-        untyped = isinstance(source, Csv)
+        head = _Head.of(source, names, table)
         targets: Mapping[str, str] = {}
         weights: Mapping[str, str] = {}
-        if not only:
-            last: Targets = len(head) - 1 if source.target is None else source.target
-            named = last if isinstance(last, Mapping) else {ONLY: last}
-            targets = {key: _column(each, head, name) for key, each in named.items()}
+        # Inputs are told from a target by the names that are known, or else by how many they are.
+        alone = asked is not None and (trained is not None or asked.width == len(names))
+        if not alone:
+            targets = _targets(source, head, trained)
             weights = {
-                key: _column(each, head, name)
-                for key, each in by_name(source.weights or {}).items()
+                key: head.column(each) for key, each in by_name(source.weights or {}).items()
             }
+        inputs: Mapping[str, tuple[str, ...]]
+        single: frozenset[str] = frozenset()
+        rest: tuple[str, ...] = ()
         if source.inputs is None:
             used = {*targets.values(), *weights.values()}
-            rest = tuple(each for each in head if each not in used)
-            if not rest:
-                raise RunError(f"{name} has no column beside the target")
-            return cls({ONLY: rest}, targets, weights, untyped=untyped)
-        given = by_name(source.inputs)
-        inputs = {
-            key: tuple(
-                _column(column, head, name)
-                for column in ((each,) if isinstance(each, str) else each)
-            )
-            for key, each in given.items()
-        }
-        alone = frozenset(key for key, each in given.items() if isinstance(each, str))
-        return cls(inputs, targets, weights, alone, untyped)
+            rest = _rest(head, used, trained, alone=alone)
+            inputs = {ONLY: rest}
+        else:
+            given = by_name(source.inputs)
+            inputs = {
+                key: tuple(map(head.column, (each,) if isinstance(each, str) else each))
+                for key, each in given.items()
+            }
+            single = frozenset(key for key, each in given.items() if isinstance(each, str))
+        heading = Heading(rest, targets, tuple(weights.values())) if has_names(source) else None
+        return cls(inputs, targets, weights, single, isinstance(source, Csv), heading)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -95,15 +117,91 @@ def examples_of(
     inputs = {key: Feature(column, scale) for key, column in found.inputs.items()}
     remarks = (*found.remarks, *faults.remarks(next(iter(found.inputs.values())).count))
     return Examples(
-        name, inputs, found.targets, remarks, classes=found.classes, weights=found.weights
+        name,
+        inputs,
+        found.targets,
+        remarks,
+        classes=found.classes,
+        weights=found.weights,
+        heading=layout.heading,
     )
 
 
-def _column(wanted: str | int, head: Sequence[str], name: str) -> str:
-    if isinstance(wanted, int) and 0 <= wanted < len(head):
-        return head[wanted]
-    if isinstance(wanted, str) and wanted in head:
-        return wanted
-    near = nearest(wanted, head) if isinstance(wanted, str) else None
-    hint = f"; did you mean {shown(near)}?" if near else ""
-    raise RunError(f"{name} has no column {shown(wanted)}{hint}")
+def has_names(source: Csv | Parquet) -> bool:
+    """Whether the columns of its tables have names."""
+    return not isinstance(source, Csv) or source.header
+
+
+def trained_heading(
+    source: Csv | Parquet, like: Examples | None, asked: Asked | None
+) -> Heading | None:
+    """The columns that were trained on, where those of a source can be compared with them."""
+    known = asked.heading if asked else like.heading if like else None
+    return known if has_names(source) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The names of the columns of a table."""
+
+    names: Sequence[str]
+    table: str
+    hint: str = ""
+    """Why there may be other columns than somebody thinks."""
+
+    @classmethod
+    def of(cls, source: Csv | Parquet, names: Sequence[str], table: str) -> _Head:
+        """The names, of which no two are the same."""
+        twice = [each for each in names if names.count(each) > 1]
+        if twice:
+            raise RunError(f"{table} has two columns {shown(twice[0])}")
+        apart = [told for mark, told in _APART.items() if mark in names[0]] if names else []
+        if isinstance(source, Parquet) or len(names) > 1 or not apart:
+            return cls(names, table)
+        return cls(
+            names, table, f"; columns are separated by commas, and its first line has {apart[0]}"
+        )
+
+    def column(self, wanted: str | int) -> str:
+        """The name of a column by its name or number."""
+        if isinstance(wanted, int) and 0 <= wanted < len(self.names):
+            return self.names[wanted]
+        if isinstance(wanted, str) and wanted in self.names:
+            return wanted
+        near = nearest(wanted, self.names) if isinstance(wanted, str) else None
+        hint = f"; did you mean {shown(near)}?" if near else ""
+        raise RunError(f"{self.table} has no column {shown(wanted)}{self.hint or hint}")
+
+
+def _targets(source: Csv | Parquet, head: _Head, trained: Heading | None) -> Mapping[str, str]:
+    if source.target is None and trained is not None:
+        return {key: head.column(each) for key, each in trained.targets.items()}
+    last: Targets = len(head.names) - 1 if source.target is None else source.target
+    named = last if isinstance(last, Mapping) else {ONLY: last}
+    return {key: head.column(each) for key, each in named.items()}
+
+
+def _rest(
+    head: _Head, used: Collection[str], trained: Heading | None, *, alone: bool
+) -> tuple[str, ...]:
+    """The columns that are one input side by side, in the order that was trained on."""
+    if trained is None or not trained.inputs:
+        found = tuple(each for each in head.names if each not in used)
+        if not found:
+            raise RunError(f"{head.table} has no column beside the target{head.hint}")
+        return found
+    inputs = tuple(map(head.column, trained.inputs))
+    both = next((each for each in inputs if each in used), None)
+    if both is not None:
+        raise RunError(
+            f"column {shown(both)} of {head.table} was an input in training, and can be no target"
+            " or weight"
+        )
+    known = {*inputs, *trained.targets.values(), *trained.weights, *used}
+    other = next((each for each in head.names if each not in known), None)
+    if other is not None and not alone:
+        raise RunError(
+            f"{head.table} has a column {shown(other)}, which is neither input nor target in what"
+            " was trained on"
+        )
+    return inputs

@@ -85,11 +85,12 @@ class Labels:
             # Beyond, not every whole number is a double.
             self._whole = self._whole and bool((abs(values) < _EXACT).all())
             return values
-        self._word = self._word or next(word for word in words if not _is_number(word))
+        self._word = self._word or next(word for word in words if not is_number(word))
         return np.zeros(len(words))
 
 
-def _is_number(word: str) -> bool:
+def is_number(word: str) -> bool:
+    """Whether a word can be read as a number."""
     try:
         float(word)
     except ValueError:
