@@ -31,7 +31,19 @@ def settings(objective: str) -> list[str]:
     return [*given, "--batch-size", BATCH.get(objective, "30"), "--epochs", "1"]
 
 
-@pytest.mark.parametrize("objective", PLAIN)
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "supervised",
+        "adversarial",
+        "causal",
+        *(
+            pytest.param(each, marks=pytest.mark.thorough)
+            for each in PLAIN
+            if each not in ("supervised", "adversarial", "causal")
+        ),
+    ],
+)
 def test_parts_of_a_batch(tmp_path: Path, objective: str):
     """Gone through in three parts, of unequal sizes at times, a batch gives the same weights."""
     write_data(tmp_path)
@@ -148,8 +160,15 @@ def test_the_average_of_keras():
 @pytest.mark.parametrize(
     ("objective", "precision"),
     [
-        *((objective, "mixed_bfloat16") for objective in STEPWISE),
-        *((objective, "mixed_float16") for objective in ("supervised", "adversarial")),
+        ("supervised", "mixed_bfloat16"),
+        ("adversarial", "mixed_float16"),
+        ("causal", "mixed_bfloat16"),
+        *(
+            pytest.param(objective, "mixed_bfloat16", marks=pytest.mark.thorough)
+            for objective in STEPWISE
+            if objective not in ("supervised", "causal")
+        ),
+        pytest.param("supervised", "mixed_float16", marks=pytest.mark.thorough),
     ],
 )
 def test_fewer_bits(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from training.objectives import BLUEPRINTS, write_data
 from training.running import in_replicas, in_workers
+from training.test_distribution import UNLIKE
 
 from archbuilder.cli import main
 
@@ -60,7 +61,9 @@ def test_the_numbers_of_training(runs: Path, capsys: pytest.CaptureFixture[str],
         assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
 
 
-@pytest.mark.parametrize("carry_out", [in_replicas, in_workers])
+@pytest.mark.parametrize(
+    "carry_out", [in_workers, pytest.param(in_replicas, marks=pytest.mark.thorough)]
+)
 def test_several_replicas(runs: Path, carry_out: Callable[[int, list[list[str]]], str]):
     """Two replicas, and two processes, share uneven last batches, and find the same numbers."""
     way = "mirrored" if carry_out is in_replicas else "multi_worker"
@@ -71,7 +74,10 @@ def test_several_replicas(runs: Path, carry_out: Callable[[int, list[list[str]]]
     lines = carry_out(2, commands).splitlines()
     for objective, line in zip(BLUEPRINTS, lines, strict=True):
         found, wanted = json.loads(line), held_out(runs / objective)
-        assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=1e-5), objective
+        compared = wanted.keys() - UNLIKE
+        assert compared
+        for name in compared:
+            assert found[name] == pytest.approx(wanted[name], rel=1e-5), (objective, name)
 
 
 def test_the_command_starts_workers(runs: Path):
