@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 from archbuilder.cli.options import Wanted
 from archbuilder.cli.recipes import examples_of, recipe_of, training_of
@@ -13,8 +13,6 @@ from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
 from archbuilder.recipe.file import read_recipe_file
 from archbuilder.recipe.record import BLUEPRINT, RECORD, Recorded, read_record
-from archbuilder.recipe.spec import DataFile, DataSource
-from archbuilder.tree import Source, Span
 
 MODEL: Final = ".keras"
 """How the files of models end."""
@@ -45,31 +43,8 @@ def read_run(folder: Path, wanted: Wanted) -> Run:
         raise UsageError(f"{shown(str(folder), 200)} is not the folder of a run")
     loaded = wanted.load(path)
     graphs = loaded.graphs()
-    recorded = _at_record(read_record(folder, graphs, wanted.limits), folder / RECORD)
+    recorded = read_record(folder, graphs, wanted.limits)
     return Run(loaded.name, graphs, recorded, path.read_text(encoding="utf-8"))
-
-
-def _at_record(recorded: Recorded, path: Path) -> Recorded:
-    """The same with data files that stand in the record, without a line of it to show.
-
-    Nobody wrote the record, and it lies elsewhere than the folder that they are looked for in.
-    """
-    span = Span(Source(str(path), ""), 1, 1, 1, 2)
-
-    def placed(value: object) -> object:
-        if isinstance(value, DataFile) and value.span is not None:
-            return replace(value, span=span)
-        if isinstance(value, Mapping):
-            return {key: placed(each) for key, each in value.items()}
-        return value
-
-    def moved(source: DataSource) -> DataSource:
-        values = {each.name: placed(getattr(source, each.name)) for each in fields(source)}
-        return replace(source, **cast(Any, values))
-
-    data = recorded.data
-    validation = None if data.validation is None else moved(data.validation)
-    return replace(recorded, data=replace(data, train=moved(data.train), validation=validation))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,12 +73,14 @@ def read_record(run: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recor
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(f"{shown(str(path), 200)} is not the record of a run") from None
-    span = Span(Source(str(folder / RECORD), text), 1, 1, 1, 2)
+    # Nobody wrote the record: a mistake in it has its path, and no line to show.
+    span = Span(Source(str(path), ""), 1, 1, 1, 2)
     data = from_plain(fields.get("data"), span) if "data" in fields else None
     recipe = decode_recipe(data, from_plain(training, span), graphs, limits)
-    found = recipe.data
+    # Files are looked for where they were, not beside the record.
+    found = None if recipe.data is None else dataclasses.replace(recipe.data, folder=folder)
     if "given" in fields:
-        found = data_from_path(str(fields["given"]), recipe.data)
+        found = data_from_path(str(fields["given"]), found)
     if found is None or recipe.training is None:
         raise UsageError(f"{shown(str(path), 200)} does not say what the run trains on")
     return Recorded(found, recipe.training, allow)

@@ -44,6 +44,8 @@ class Session:
     report: Report
     show: Show | None = None
     """Takes how far the run is, where a terminal shows it."""
+    judged: Examples | None = None
+    """Examples that a trained network is judged by, in place of those that were held out."""
 
     def build(self, graph: Graph) -> keras.Model:
         """The network of a graph, which computes in the precision of the run.

@@ -38,6 +38,29 @@ class Tables:
     remarks: tuple[str, ...]
 
 
+def tell(session: Session, tables: Tables) -> None:
+    """Report what was done to the examples, and how many of them there are."""
+    tell_remarks(session, tables)
+    held = 0 if tables.held_out is None else len(tables.held_out.rows)
+    if session.judged is not None:
+        session.report(f"{held:,} examples to judge")
+        return
+    session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
+
+
+def tell_remarks(session: Session, tables: Tables) -> None:
+    """Report what was done to the examples.
+
+    Where a trained network is judged by other examples, that is what was done to those.
+    """
+    remarks = tables.remarks
+    if session.judged is not None:
+        own = session.examples.remarks
+        remarks = (*(each for each in remarks if each not in own), *session.judged.remarks)
+    for remark in remarks:
+        session.report(remark)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which outputs are compared with something, by which losses, and what else goes where."""

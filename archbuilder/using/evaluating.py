@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +37,6 @@ from archbuilder.weights import restore_weights
 
 _ENDINGS: Final[Mapping[type[DataSource], str]] = {Text: ".txt", Pairs: ".tsv"}
 """How files of text end, which nothing else stands for."""
-_COUNTED: Final = re.compile(r"[\d,]+ examples to train on, ([\d,]+) held out")
-"""What objectives say of their examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +104,6 @@ def open_session(
         spec, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
     )
     examples, validation = _examples(subject, other)
-    if other is not None and validation is not None:
-        report = _judging(report, examples, validation)
     keras.utils.set_random_seed(spec.seed)
     return Session(
         graphs=subject.graphs,
@@ -121,6 +116,7 @@ def open_session(
         run=RunFolder(subject.folder or Path(), writes=False),
         checkpoints=_checkpoints(subject, placement),
         report=report,
+        judged=validation if other is not None else None,
     )
 
 
@@ -151,23 +147,6 @@ def _check_kind(own: DataSource, other: DataSource) -> None:
         f"the run was trained on {trained}, and the other examples are {judged}"
         + (f"; give a {ending} file" if ending else "")
     )
-
-
-def _judging(
-    report: Callable[[str], None], trained: Examples, judged: Examples
-) -> Callable[[str], None]:
-    """Takes what an objective says as it would say it if there were nothing but what is judged."""
-
-    def take(line: str) -> None:
-        counted = _COUNTED.fullmatch(line)
-        if counted:
-            for remark in judged.remarks:
-                report(remark)
-            report(f"{counted[1]} examples to judge")
-        elif line not in trained.remarks:
-            report(line)
-
-    return take
 
 
 def _checkpoints(subject: Subject, placement: Placement) -> Checkpoints:

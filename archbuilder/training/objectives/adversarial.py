@@ -22,7 +22,7 @@ from archbuilder.training.fit import Task, prepared
 from archbuilder.training.objectives.opponents import Opponents
 from archbuilder.training.samples import SAMPLES, SampleWriter, noise_of
 from archbuilder.training.session import Prepared, Session
-from archbuilder.training.tables import make_tables
+from archbuilder.training.tables import make_tables, tell_remarks
 
 
 def prepare_adversarial(session: Session) -> Prepared:
@@ -75,8 +75,7 @@ def _ends_in(session: Session, name: str, model: keras.Model, activation: str) -
 def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
     name = "discriminator"
     tables = make_tables(session, session.graphs[name], learner.discriminator)
-    for remark in tables.remarks:
-        session.report(remark)
+    tell_remarks(session, tables)
     size = session.spec.batch_size * spec.discriminator_steps
     steps = tables.train.steps(size, whole=True)
     if not steps:

@@ -24,7 +24,7 @@ from archbuilder.training.probe import Probe
 from archbuilder.training.run import Row
 from archbuilder.training.session import Prepared, Session
 from archbuilder.training.state import Arrays, restore_weights
-from archbuilder.training.tables import Tables, make_tables, only_network
+from archbuilder.training.tables import Tables, make_tables, only_network, tell
 
 _HELD_OUT = 2**30
 """The first step of the held-out examples, which no run reaches."""
@@ -87,10 +87,7 @@ def _prepare(
         model = session.build(graph)
         learner = make(graph, _compared(graph, model))
     tables = make_tables(session, graph, model)
-    for remark in tables.remarks:
-        session.report(remark)
-    held = 0 if tables.held_out is None else len(tables.held_out.rows)
-    session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
+    tell(session, tables)
     features = _features(graph, model)
     probe = Probe.of(session, tables, features)
     untrained = {} if probe is None else probe.judged("untrained_probe_accuracy")

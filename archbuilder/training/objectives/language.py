@@ -22,7 +22,7 @@ from archbuilder.training.examples import Examples
 from archbuilder.training.fit import Task, prepared
 from archbuilder.training.learner import NetworkLearner
 from archbuilder.training.session import Prepared, Session
-from archbuilder.training.tables import Tables, halves, only_network
+from archbuilder.training.tables import Tables, halves, only_network, tell
 from archbuilder.training.text.vocabulary import Vocabulary
 from archbuilder.tree import Tree
 
@@ -134,10 +134,7 @@ def prepare_language(
         task = task_of(graph, model)
         learner = _learner(model, graph, task, session)
     tables = halves(session, lambda examples: _table(examples, task))
-    for remark in tables.remarks:
-        session.report(remark)
-    held = 0 if tables.held_out is None else len(tables.held_out.rows)
-    session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
+    tell(session, tables)
     return prepared(_task(session, learner, tables, task), session, {name: model})
 
 

@@ -28,7 +28,7 @@ from archbuilder.training.batches import Table, plain_batches
 from archbuilder.training.columns import reading
 from archbuilder.training.run import Row
 from archbuilder.training.session import Outcome, Prepared, Session
-from archbuilder.training.tables import Wanted, make_tables, only_network
+from archbuilder.training.tables import Wanted, make_tables, only_network, tell
 from archbuilder.training.watching import HELD_OUT, told
 from archbuilder.tree import Tree
 
@@ -47,10 +47,7 @@ def prepare_ridge(session: Session) -> Prepared:
     model = build(graph, session.limits)
     readout = _readout(model, graph)
     tables = make_tables(session, graph, model, Wanted([output for output, _ in graph.outputs]))
-    for remark in tables.remarks:
-        session.report(remark)
-    held = 0 if tables.held_out is None else len(tables.held_out.rows)
-    session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
+    tell(session, tables)
     judge = _judge(model, objective.metrics.get(graph.outputs[0][0], ()))
     size = session.spec.batch_size
 

@@ -17,7 +17,7 @@ from archbuilder.training.fit import Task, prepared
 from archbuilder.training.learner import Learner, NetworkLearner
 from archbuilder.training.pace import PLAIN, Pace
 from archbuilder.training.session import Prepared, Session
-from archbuilder.training.tables import Tables, Wanted, make_tables, only_network
+from archbuilder.training.tables import Tables, Wanted, make_tables, only_network, tell
 
 
 def prepare_supervised(session: Session) -> Prepared:
@@ -48,10 +48,7 @@ def prepare_network(
         learner = NetworkLearner(model, session.pace)
         _compile(learner, model, objective, session.optimizer(objective.optimizer), session.pace)
     tables = make_tables(session, graph, model, Wanted.of(objective))
-    for remark in tables.remarks:
-        session.report(remark)
-    held = 0 if tables.held_out is None else len(tables.held_out.rows)
-    session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
+    tell(session, tables)
 
     def behind() -> None:
         _compile(model, model, objective, learner.optimizer, PLAIN)
