@@ -97,20 +97,22 @@ class RoutedCapsules(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The capsules."""
-        predictions = wide(ops.einsum("bik,ikjd->bijd", inputs, self.transformations))
+        # Places of lower capsules next to the vectors: sums over them need no transposition.
+        predictions = wide(ops.einsum("bik,ikjd->bjid", inputs, self.transformations))
         constant = ops.stop_gradient(predictions) if self.stop_gradients else predictions
         logits = ops.zeros_like(predictions[..., 0])
         for _ in range(self.iterations - 1):
             output = self._route(constant, logits)
-            logits = logits + ops.einsum("bijd,bjd->bij", constant, output)
+            agreement = ops.matmul(constant, ops.expand_dims(output, -1))
+            logits = logits + ops.squeeze(agreement, axis=-1)
         if self.stop_gradients:
             logits = ops.stop_gradient(logits)
         return ops.cast(self._route(predictions, logits), inputs.dtype)
 
     def _route(self, predictions: Tensor, logits: Tensor) -> Tensor:
         """The capsules for some logits of their couplings."""
-        couplings = ops.softmax(logits, axis=-1)
-        total = ops.einsum("bij,bijd->bjd", couplings, predictions)
+        couplings = ops.expand_dims(ops.softmax(logits, axis=1), axis=2)
+        total = ops.squeeze(ops.matmul(couplings, predictions), axis=2)
         if self.bias is not None:
             total = total + wide(self.bias)
         return squash(total)
