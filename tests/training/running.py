@@ -1,41 +1,99 @@
-"""Commands that several devices or processes carry out, one behind the other in the same ones.
+"""Commands of archbuilder in processes of their own, alone or several together.
 
-Each of them takes seconds to start.
+They are forked from a process that has imported TensorFlow already, which takes seconds.
 """
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
-import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from archbuilder.cli import main
 from archbuilder.launching.cluster import CONFIG, config
 from archbuilder.launching.local import free_ports
 
-Command = Sequence[str]
+Command = Sequence[str | Path]
 
-_PROGRAM = """
-import json, sys
-import tensorflow as tf
-devices = [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[1])
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
-from archbuilder.cli import main
-codes = [main(arguments) for arguments in json.loads(sys.argv[2])]
-sys.exit(max(codes))
-"""
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(
+    ["archbuilder.cli", "archbuilder.training", "archbuilder.using.predicting", __name__]
+)
+
+
+class Running:
+    """Commands that a process carries out, one behind the other, and what it prints."""
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        *,
+        devices: int = 1,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._output = tempfile.NamedTemporaryFile("r")  # noqa: SIM115 - as long as this is
+        self._errors = tempfile.NamedTemporaryFile("r")  # noqa: SIM115
+        files = (self._output.name, self._errors.name)
+        words = [[str(part) for part in command] for command in commands]
+        arguments = (words, devices, dict(environment or {}), files)
+        self._process = _PROCESSES.Process(target=_carry_out, args=arguments)
+        self._process.start()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is not over."""
+        return self._process.is_alive()
+
+    def end(self, seconds: float = 600) -> int:
+        """Wait until it is over, and give its exit code."""
+        self._process.join(seconds)
+        assert self._process.exitcode is not None, self.said
+        return self._process.exitcode
+
+    def terminate(self) -> None:
+        """Tell it to stop (SIGTERM)."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self._process.kill()
+        self._process.join()
+
+    @property
+    def output(self) -> str:
+        """What it printed."""
+        return Path(self._output.name).read_text()
+
+    @property
+    def said(self) -> str:
+        """What it printed, and its errors and remarks."""
+        return self.output + Path(self._errors.name).read_text()
+
+
+def start(*arguments: str | Path) -> Running:
+    """One command."""
+    return Running([arguments])
+
+
+def finish(*arguments: str | Path) -> int:
+    """The exit code of one command."""
+    return start(*arguments).end()
 
 
 def in_replicas(count: int, commands: Sequence[Command]) -> str:
     """What commands print that a process with so many virtual devices carries out."""
-    return _ended(_started(count, commands, {}))
+    return _ended(Running(commands, devices=count))
 
 
 def in_workers(count: int, commands: Sequence[Command]) -> str:
     """What the first of so many processes prints, which carry out commands together."""
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(count))
-    workers = [_started(1, commands, {CONFIG: config(addresses, index)}) for index in range(count)]
+    workers = [
+        Running(commands, environment={CONFIG: config(addresses, index)}) for index in range(count)
+    ]
     try:
         first, *_ = [_ended(each) for each in workers]
         return first
@@ -44,20 +102,25 @@ def in_workers(count: int, commands: Sequence[Command]) -> str:
             each.kill()
 
 
-def _started(
-    devices: int, commands: Sequence[Command], environment: Mapping[str, str]
-) -> subprocess.Popen[str]:
-    inherited = {key: value for key, value in os.environ.items() if key != CONFIG}
-    return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(devices), json.dumps(commands)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**inherited, **environment},
-    )
+def _ended(running: Running) -> str:
+    assert running.end() == 0, running.said
+    return running.output
 
 
-def _ended(process: subprocess.Popen[str]) -> str:
-    output, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, output + errors
-    return output
+def _carry_out(
+    commands: Sequence[Sequence[str]],
+    devices: int,
+    environment: Mapping[str, str],
+    files: tuple[str, str],
+) -> None:
+    for number, path in enumerate(files, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
+    os.environ.pop(CONFIG, None)
+    os.environ.update(environment)
+    if devices > 1:
+        import tensorflow as tf
+
+        (processor,) = tf.config.list_physical_devices("CPU")
+        share = [tf.config.LogicalDeviceConfiguration()] * devices
+        tf.config.set_logical_device_configuration(processor, share)
+    sys.exit(max(main(command) for command in commands))

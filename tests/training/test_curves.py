@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 from training.objectives import RIDGE, SUPERVISED
+from training.running import start
 from training.test_pace import rows, trained
 
 from archbuilder.cli import main
@@ -61,8 +62,7 @@ def test_a_bar():
 def command(tmp_path: Path) -> list[str]:
     path = tmp_path / "net.yaml"
     path.write_text(SUPERVISED.replace("training:", "training:\n  checkpoint_seconds: 0"))
-    arguments = ["train", str(path), "--run", str(tmp_path / "run"), "--epochs", "2"]
-    return [sys.executable, "-m", "archbuilder", *arguments]
+    return ["train", str(path), "--run", str(tmp_path / "run"), "--epochs", "2"]
 
 
 def test_on_a_terminal(tmp_path: Path):
@@ -70,7 +70,11 @@ def test_on_a_terminal(tmp_path: Path):
     reader, writer = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     process = subprocess.Popen(
-        command(tmp_path), stdin=writer, stdout=writer, stderr=writer, env=environment
+        [sys.executable, "-m", "archbuilder", *command(tmp_path)],
+        stdin=writer,
+        stdout=writer,
+        stderr=writer,
+        env=environment,
     )
     os.close(writer)
     told = b""
@@ -93,6 +97,8 @@ def test_on_a_terminal(tmp_path: Path):
 
 def test_elsewhere(tmp_path: Path):
     """In a file there are plain lines alone."""
-    done = subprocess.run(command(tmp_path), capture_output=True, text=True, check=True)
-    assert "\r" not in done.stdout + done.stderr
-    assert "left" not in done.stdout + done.stderr
+    process = start(*command(tmp_path))
+    assert process.end() == 0
+    assert "saved: " in process.output
+    assert "\r" not in process.said
+    assert "left" not in process.said

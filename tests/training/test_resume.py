@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
-import sys
 import time
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from training.running import Running, finish, start
 
 from archbuilder.cli import main
 
@@ -30,35 +28,17 @@ layers:
 data: digits
 training:
   loss: SparseCategoricalCrossentropy
-  optimizer: {Adam: {learning_rate: {CosineDecay: {initial_learning_rate: 0.01, decay_steps: 120}}}}
+  optimizer: {Adam: {learning_rate: {CosineDecay: {initial_learning_rate: 0.01, decay_steps: 180}}}}
   metrics: [SparseCategoricalAccuracy]
-  epochs: 4
+  epochs: 6
   batch_size: 48
   seed: 5
   distribute: none
   checkpoint_seconds: 0
 """
 KILLS = 20
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["archbuilder.cli", "archbuilder.training"])
-
-
-def start(*arguments: str | Path) -> BaseProcess:
-    """The command in a process of its own."""
-    process = PROCESSES.Process(target=_command, args=([str(each) for each in arguments],))
-    process.start()
-    return process
-
-
-def _command(arguments: list[str]) -> None:
-    sys.exit(main(arguments))
-
-
-def finish(*arguments: str | Path) -> int | None:
-    """The exit code of the command."""
-    process = start(*arguments)
-    process.join(timeout=120)
-    return process.exitcode
+STEPS = 30
+"""Of an epoch."""
 
 
 @pytest.fixture(scope="module")
@@ -97,26 +77,42 @@ def rows(run: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
 
 
-def wait_for(path: Path, process: BaseProcess) -> None:
+def wait_for(path: Path, process: Running) -> None:
     """Until a path is there; fails if the process ends before."""
     while not path.exists():
-        assert process.is_alive()
+        assert process.goes_on, process.said
         time.sleep(0.01)
 
 
+def wait_for_step(run: Path, step: int, process: Running) -> None:
+    """Until the weights after so many steps are kept; fails if the process ends before."""
+    while steps(run) < step:
+        assert process.goes_on, process.said
+        time.sleep(0.001)
+
+
+def steps(run: Path) -> int:
+    """After how many steps the newest weights were kept."""
+    names = [path.name.split("-") for path in (run / "checkpoints").glob("epoch-*-batch-*[0-9]")]
+    return max((int(epoch) * STEPS + int(batch) for _, epoch, _, batch in names), default=0)
+
+
 def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: Path):
-    """Killed twenty times, the run comes to the weights of one that was left alone."""
-    moments = np.random.default_rng(8)
+    """Killed twenty times, in its steps and before the first, a run comes to the same weights."""
+    chance = np.random.default_rng(8)
     run = tmp_path / "run"
+    begun = time.monotonic()
     process = start("train", blueprint, "--run", run)
-    wait_for(run / "run.json", process)
-    for _ in range(KILLS):
-        time.sleep(moments.uniform(0, 4))
-        process.kill()
-        process.join()
-        process = start("train", "--resume", run)
-    process.join(timeout=300)
-    assert process.exitcode == 0
+    wait_for_step(run, 1, process)
+    preparing = time.monotonic() - begun
+    for step in sorted(chance.integers(1, 4 * STEPS, KILLS // 2)):
+        wait_for_step(run, step, process)
+        for seconds in (chance.uniform(0, 0.02), chance.uniform(0, preparing)):
+            time.sleep(seconds)
+            assert process.goes_on, process.said
+            process.kill()
+            process = start("train", "--resume", run)
+    assert process.end() == 0, process.said
     assert_same(run, uninterrupted)
 
 
@@ -126,8 +122,7 @@ def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: 
     process = start("train", blueprint, "--run", run)
     wait_for(run / "checkpoints" / "epoch-00000-batch-0000001", process)
     process.terminate()
-    process.join(timeout=60)
-    assert process.exitcode == 75
+    assert process.end() == 75
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
     assert finish("train", "--resume", run) == 0
     assert_same(run, uninterrupted)
@@ -136,20 +131,19 @@ def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: 
 def test_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
     """A run that is over goes on for more epochs as if it had been meant to."""
     run = tmp_path / "run"
-    assert finish("train", blueprint, "--run", run, "--epochs", "2") == 0
-    assert finish("train", "--resume", run, "--epochs", "4") == 0
+    assert finish("train", blueprint, "--run", run, "--epochs", "3") == 0
+    assert finish("train", "--resume", run, "--epochs", "6") == 0
     assert_same(run, uninterrupted)
 
 
 def test_two_runs_in_one_folder(blueprint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """The second one is refused while the first is at work."""
     run = tmp_path / "run"
-    process = start("train", blueprint, "--run", run)
+    process = start("train", blueprint, "--run", run, "--epochs", "10000")
     wait_for(run / "run.json", process)
     assert main(["train", "--resume", str(run)]) == 2
     assert "another run is in" in capfd.readouterr().err
     process.kill()
-    process.join()
 
 
 @pytest.mark.parametrize(

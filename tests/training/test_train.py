@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from training.running import in_replicas
 
 import archbuilder
 from archbuilder.errors import BlueprintError, RunError, UsageError
@@ -236,35 +235,13 @@ def test_supervised_trains_one_network(tmp_path: Path):
         run(tmp_path, text + TRAINING)
 
 
-MIRRORED = """
-import sys
-import tensorflow as tf
-
-(cpu,) = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-
-from pathlib import Path
-from tests.training.test_train import DIGITS, run
-
-lines = []
-text = DIGITS.replace("distribute: none", "distribute: mirrored")
-result = run(Path(sys.argv[1]), text, report=lines.append)
-assert "devices: mirrored on 2 CPUs (mirrored)" in lines, lines
-print(result.held_out["loss"])
-"""
-
-
 def test_mirrored_training(tmp_path: Path):
-    """Two devices that share every batch learn the same as one."""
-    alone = run(tmp_path, DIGITS.replace("Dropout: 0.2, ", ""), name="alone")
-    script = MIRRORED.replace("text = DIGITS", "text = DIGITS.replace('Dropout: 0.2, ', '')")
-    (tmp_path / "two").mkdir()
-    result = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "two")],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
-    assert float(result.stdout) == pytest.approx(alone.held_out["loss"], rel=1e-4)
+    """Two devices that share every batch learn the same as one, and the run says so."""
+    text = DIGITS.replace("Dropout: 0.2, ", "")
+    alone = run(tmp_path, text, name="alone")
+    path, two = tmp_path / "two.yaml", tmp_path / "two"
+    path.write_text(text.replace("distribute: none", "distribute: mirrored"))
+    told = in_replicas(2, [["train", path, "--run", two]])
+    assert "devices: mirrored on 2 CPUs (mirrored)" in told.splitlines()
+    found = json.loads((two / "run.json").read_text())["held_out"]["loss"]
+    assert found == pytest.approx(alone.held_out["loss"], rel=1e-4)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from training.running import start
 
 from archbuilder.cli import main
 
@@ -73,23 +72,21 @@ def test_the_run_tells_it_and_can_go_on(folder: Path, source: str, capsys):
     net, run = folder / "net.yaml", folder / "run"
     text = NET.replace("SOURCE", SOURCES[source])
     net.write_text(text.replace("EPOCHS", "100000" if source != "npz" else "60"))
-    command = [sys.executable, "-m", "archbuilder", "train", str(net), "--run", str(run)]
     backup = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        while epochs(run) < 2:
-            assert process.poll() is None
-            time.sleep(0.05)
-        remove(folder, source)
-        _, err = process.communicate(timeout=120)
+    process = start("train", net, "--run", run)
+    while epochs(run) < 2:
+        assert process.goes_on, process.said
+        time.sleep(0.05)
+    remove(folder, source)
+    code = process.end()
     status = json.loads((run / "run.json").read_text())["status"]
     if source == "npz":
-        assert (process.returncode, status) == (0, "finished")
+        assert (code, status) == (0, "finished")
         return
-    assert (process.returncode, status) == (1, "failed")
-    assert ("kind-0/" if source == "images" else "x.npy' was cut while it was in use") in err
-    assert "Traceback" not in err
+    assert (code, status) == (1, "failed")
+    named = "kind-0/" if source == "images" else "x.npy' was cut while it was in use"
+    assert named in process.said
+    assert "Traceback" not in process.said
     reached = epochs(run)
     for path, content in backup.items():
         path.write_bytes(content)

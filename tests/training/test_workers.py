@@ -17,6 +17,8 @@ import pytest
 from safetensors.numpy import load_file
 from training.running import in_workers
 
+from archbuilder.cli import main
+
 TEXT = """
 archbuilder: 1
 name: net
@@ -85,10 +87,7 @@ def arrays(run: Path) -> dict[str, np.ndarray]:
 def test_a_worker_is_killed(blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]):
     """The run ends and says why; gone on with, it comes to the weights of one left alone."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    alone = start(started, "train", blueprint, "--workers", "2", "--run", whole)
-    assert alone.communicate(timeout=300)[1] == ""
-    assert alone.returncode == 0
-
+    in_workers(2, [["train", blueprint, "--run", whole]])
     process = start(started, "train", blueprint, "--workers", "2", "--run", broken)
     wait_for_checkpoint(broken, process)
     workers = psutil.Process(process.pid).children()
@@ -100,10 +99,7 @@ def test_a_worker_is_killed(blueprint: Path, tmp_path: Path, started: list[subpr
     assert "Traceback" not in errors
     assert not any(each.is_running() for each in workers)
 
-    again = start(started, "train", "--resume", broken, "--workers", "2")
-    out, errors = again.communicate(timeout=300)
-    assert again.returncode == 0, errors
-    assert "goes on after" in out
+    assert "goes on after" in in_workers(2, [["train", "--resume", broken]])
     assert_same(broken, whole)
 
 
@@ -118,20 +114,18 @@ def test_sigterm_ends_all_workers(
     process.communicate(timeout=300)
     assert process.returncode == 75
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
-    again = start(started, "train", "--resume", run, "--distribute", "none")
-    _, errors = again.communicate(timeout=300)
-    assert again.returncode == 0, errors
+    assert main(["train", "--resume", str(run), "--distribute", "none"]) == 0
     assert (run / "net.keras").is_file()
 
 
 def test_statistics_of_each_worker_alone(blueprint: Path, tmp_path: Path):
     """Without `synchronized`, a batch normalisation sees its worker's part of a batch alone."""
     runs = {each: tmp_path / each for each in ("true", "false")}
-    common = ["train", str(blueprint), "--epochs", "1"]
+    common = ["train", blueprint, "--epochs", "1"]
     in_workers(
         2,
         [
-            [*common, "--set", f"synchronized={synchronized}", "--run", str(run)]
+            [*common, "--set", f"synchronized={synchronized}", "--run", run]
             for synchronized, run in runs.items()
         ],
     )
