@@ -40,9 +40,9 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def plural(number: int, noun: str) -> str:
-    """A number of things: `1 layer`, `12 layers`."""
-    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+def plural(number: int, noun: str, several: str = "") -> str:
+    """A number of things: `1 layer`, `12 layers`; `several` of them where an s is not enough."""
+    return f"{count(number)} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def size(number: int) -> str:

@@ -16,7 +16,7 @@ from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.cli.recipes import examples_of, recipe_of
 from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
-from archbuilder.tables import Column, table
+from archbuilder.tables import Column, plural, table
 from archbuilder.writing import check_target, replacing
 
 if TYPE_CHECKING:
@@ -90,14 +90,14 @@ def _lines(found: Inspection) -> list[str]:
     titles += [Column(title, right=True) for title in ("LEAST", "MOST", "MEAN", "DEVIATION")]
     lines = [
         f"data        {found.origin}",
-        f"to train on {found.train:,} examples",
-        f"held out    {found.held_out:,} examples",
+        f"to train on {plural(found.train, 'example')}",
+        f"held out    {plural(found.held_out, 'example')}",
         "",
         *table(titles, [_row(each) for each in (*found.inputs, *found.targets)]),
     ]
     for target in found.targets:
         if target.classes:
-            lines += ["", f"{len(target.classes)} classes of {target.name}:"]
+            lines += ["", f"{plural(len(target.classes), 'class', 'classes')} of {target.name}:"]
             lines += [f"  {name}  {count:,}" for name, count in target.classes.items()]
     if found.remarks:
         lines += ["", *found.remarks]

@@ -103,10 +103,12 @@ def _with_recipe(begun: Run, path: Path, wanted: Wanted) -> Run:
     recorded = begun.recorded
     return replace(
         begun,
-        recorded=Recorded(
-            given.data or recorded.data,
-            given.training or recorded.training,
-            (*recorded.allow, *wanted.allow),
+        recorded=replace(
+            recorded,
+            data=given.data or recorded.data,
+            training=given.training or recorded.training,
+            allow=(*recorded.allow, *wanted.allow),
+            digest=recorded.digest if given.data is None else None,
         ),
     )
 

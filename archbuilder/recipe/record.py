@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
@@ -13,6 +13,7 @@ from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.given import data_from_path
+from archbuilder.recipe.legend import Legend, decode_legend
 from archbuilder.recipe.objectives import FORMS
 from archbuilder.recipe.reading import decode_recipe
 from archbuilder.recipe.spec import DataFile, DataSource, DataSpec, TrainingSpec
@@ -37,6 +38,10 @@ class Recorded:
     training: TrainingSpec
     allow: tuple[Path, ...]
     """Folders that its data files may lie in, beside their own."""
+    legend: Legend = field(default_factory=Legend)
+    """What the columns and classes mean that it was trained on."""
+    digest: str | None = None
+    """What tells whether its data is still the same."""
 
 
 def encode_recipe(data: DataSpec, training: TrainingSpec, allow: Sequence[Path]) -> _Fields:
@@ -64,8 +69,10 @@ def read_record(run: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recor
     path = run / RECORD
     try:
         text = path.read_text(encoding="utf-8")
-        fields = json.loads(text)["recipe"]
+        whole = json.loads(text)
+        fields = whole["recipe"]
         training = fields["training"]
+        legend, digest = decode_legend(whole.get("legend")), whole.get("data")
         folder, allow = Path(fields.get("folder", ".")), tuple(map(Path, fields.get("allow", ())))
     except OSError as error:
         raise UsageError(
@@ -83,7 +90,8 @@ def read_record(run: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recor
         found = data_from_path(str(fields["given"]), found)
     if found is None or recipe.training is None:
         raise UsageError(f"{shown(str(path), 200)} does not say what the run trains on")
-    return Recorded(found, recipe.training, allow)
+    same = digest if isinstance(digest, str) else None
+    return Recorded(found, recipe.training, allow, legend, same)
 
 
 def _training(spec: TrainingSpec) -> _Fields:

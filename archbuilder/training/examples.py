@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from archbuilder.errors import RunError, shown
+from archbuilder.recipe.legend import Legend
 from archbuilder.training.columns import Column, finite, hold, not_negative
 from archbuilder.training.opening import check_size
 from archbuilder.training.text.tokens import Texts
@@ -34,13 +35,13 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
-    """The names of the columns of a table that was trained on, by what they were for."""
+class Known:
+    """What examples that were trained on tell of others: how their words become numbers."""
 
-    inputs: tuple[str, ...]
-    """Those that became one input side by side; none where the recipe names inputs itself."""
-    targets: Mapping[str, str]
-    weights: tuple[str, ...] = ()
+    legend: Legend = field(default_factory=Legend)
+    """What columns and classes mean, by the names of targets."""
+    vocabulary: Vocabulary | None = None
+    """What tokens mean."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,16 +54,12 @@ class Examples:
     targets: Mapping[str, Column]
     remarks: tuple[str, ...] = field(default=())
     """What was done to them that a user would want to know."""
-    vocabulary: Vocabulary | None = None
-    """What their tokens mean."""
     texts: Texts | None = None
     """The text that they are pieces of."""
-    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By target, the names of classes in the order of their numbers."""
     weights: Mapping[str, Column] = field(default_factory=dict)
     """What an example counts in the loss of an output, or under `ONLY` in all of them."""
-    heading: Heading | None = None
-    """The columns that they were in a table, where those have names."""
+    known: Known = field(default_factory=Known)
+    """What their numbers mean."""
 
     @property
     def count(self) -> int:

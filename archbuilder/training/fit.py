@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.errors import RunError, shown
+from archbuilder.tables import plural
 from archbuilder.training.bad_batch import FILE, keep_bad_batch
 from archbuilder.training.checkpoints import Checkpoint, Position
 from archbuilder.training.columns import reading
@@ -151,8 +152,8 @@ def _resume(task: Task, session: Session) -> Checkpoint:
         learner.evaluate(first, steps=1, verbose=0)
     with session.placement.scope():
         restore(learner, checkpoint.arrays)
-    batches = f" and {position.batch:,} batches" if position.batch else ""
-    session.report(f"goes on after {position.epoch:,} epochs{batches}")
+    batches = f" and {plural(position.batch, 'batch', 'batches')}" if position.batch else ""
+    session.report(f"goes on after {plural(position.epoch, 'epoch')}{batches}")
     return checkpoint
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from archbuilder.errors import RunError, UsageError, shown
 from archbuilder.graph import Graph, GraphInput, Shape
 from archbuilder.recipe.spec import Supervised
+from archbuilder.tables import plural
 from archbuilder.training.adapt import adapt
 from archbuilder.training.batches import Input, Table
 from archbuilder.training.columns import Held
@@ -43,9 +44,10 @@ def tell(session: Session, tables: Tables) -> None:
     tell_remarks(session, tables)
     held = 0 if tables.held_out is None else len(tables.held_out.rows)
     if session.judged is not None:
-        session.report(f"{held:,} examples to judge")
+        session.report(f"{plural(held, 'example')} to judge")
         return
-    session.report(f"{len(tables.train.rows):,} examples to train on, {held:,} held out")
+    trained = plural(len(tables.train.rows), "example")
+    session.report(f"{trained} to train on, {held:,} held out")
 
 
 def tell_remarks(session: Session, tables: Tables) -> None:

@@ -91,8 +91,8 @@ def weigh(
     """The weights of the classes of an output of that shape.
 
     Raises:
-        RunError: if its targets are no classes by number, one an example, or there is no such
-            class.
+        RunError: if its targets are no classes by number, one an example, there is no such class,
+            or all of them weigh nothing.
     """
     classes = shape[-1] if shape else None
     if target is None or target.dtype != _WHOLE or math.prod(target.column.shape) != 1:
@@ -105,6 +105,8 @@ def weigh(
             f" {classes} classes (0 to {classes - 1})"
         )
     of_class = np.array([weights.get(number, 1.0) for number in range(classes)], np.float32)
+    if not of_class.any():
+        raise RunError(f"all classes of the output '{output}' weigh nothing")
     return ClassWeights(target, of_class)
 
 

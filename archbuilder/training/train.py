@@ -21,6 +21,7 @@ from archbuilder.backend.saving import save_model
 from archbuilder.errors import ArchbuilderError, RunError, StoppedError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
+from archbuilder.recipe.legend import encode_legend
 from archbuilder.recipe.record import BLUEPRINT, RECORD, encode_recipe
 from archbuilder.recipe.spec import DataSpec, Ridge, TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
@@ -128,6 +129,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             examples, validation = _examples(data, run, origin, placement.peers)
             if placement.peers.chief:
                 record["data"] = _same_data(digest(examples, validation), begun_as.get("data"))
+                record["legend"] = encode_legend(examples.known.legend)
                 run.write_json(RECORD, record)
             pace = choose_pace(training, placement.replicas, graphs.values())
             if not isinstance(training.objective, Ridge):
@@ -187,7 +189,7 @@ def _examples(
     room = run.path if run.path.is_dir() else None
     opener = Opener(data.folder or Path(), origin.allow, kept, room)
     examples = load_source(data.train, opener)
-    validation = load_source(data.validation, opener, examples) if data.validation else None
+    validation = load_source(data.validation, opener, examples.known) if data.validation else None
     if peers.chief:
         peers.agree(any_says=False, chief_says=True)
     return examples, validation

@@ -16,15 +16,19 @@ from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.record import Recorded, encode_recipe
 from archbuilder.recipe.spec import (
+    Adversarial,
     CausalLanguageModel,
     DataSource,
+    MoCo,
     Pairs,
     SequenceToSequence,
+    SimCLR,
     Text,
 )
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Known
+from archbuilder.training.identity import digest
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
 from archbuilder.training.pace import choose_pace
@@ -32,7 +36,7 @@ from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Prepared, Session
 from archbuilder.training.sources import load_source
 from archbuilder.training.train import fingerprint
-from archbuilder.using.trained import TEXT, load_network
+from archbuilder.using.trained import TEXT, load_network, open_vocabulary
 from archbuilder.weights import restore_weights
 
 _ENDINGS: Final[Mapping[type[DataSource], str]] = {Text: ".txt", Pairs: ".tsv"}
@@ -104,6 +108,12 @@ def open_session(
         spec, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
     )
     examples, validation = _examples(subject, other)
+    begun = subject.recorded.digest if other is None else None
+    if begun is not None and begun != digest(examples, validation):
+        report(
+            "the data is no longer that which the run began with: what is held out now may have"
+            " been trained on"
+        )
     keras.utils.set_random_seed(spec.seed)
     return Session(
         graphs=subject.graphs,
@@ -121,19 +131,37 @@ def open_session(
 
 
 def _examples(subject: Subject, other: DataSource | None) -> tuple[Examples, Examples | None]:
-    """The examples that were trained on, and those to judge by where they are no part of them."""
-    data, allow = subject.recorded.data, subject.recorded.allow
+    """The examples that were trained on, and those to judge by where they are no part of them.
+
+    Where a run knows enough of those that it was trained on, others stand for them.
+    """
+    data = subject.recorded.data
+    elsewhere = Opener(data.folder or Path(), subject.recorded.allow)
     if other is not None:
         _check_kind(data.train, other)
-    folder = data.folder or Path()
+        known = _known(subject)
+        if known is not None:
+            judged = load_source(other, elsewhere, known)
+            return judged, judged
     scratch = None if subject.folder is None else subject.folder / TEXT
     kept = scratch if scratch is not None and scratch.is_dir() else None
-    own = Opener(folder, allow, kept)
+    own = Opener(data.folder or Path(), subject.recorded.allow, kept)
     examples = load_source(data.train, own)
     if other is not None:
         # What the run keeps are the tokens of its own texts.
-        return examples, load_source(other, Opener(folder, allow), examples)
-    return examples, load_source(data.validation, own, examples) if data.validation else None
+        return examples, load_source(other, elsewhere, examples.known)
+    validation = data.validation
+    return examples, load_source(validation, own, examples.known) if validation else None
+
+
+def _known(subject: Subject) -> Known | None:
+    """What a run knows of the examples that it was trained on; None where it needs them itself."""
+    recorded, run = subject.recorded, subject.folder
+    # A probe learns from them, and adversaries have whole batches of them.
+    if run is None or isinstance(recorded.training.objective, SimCLR | MoCo | Adversarial):
+        return None
+    is_text = isinstance(recorded.data.train, Text | Pairs)
+    return Known(recorded.legend, open_vocabulary(run) if is_text else None)
 
 
 def _check_kind(own: DataSource, other: DataSource) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
+from archbuilder.recipe.legend import Heading
 from archbuilder.recipe.spec import (
     IMAGE_ENDINGS,
     Csv,
@@ -26,20 +27,19 @@ from archbuilder.recipe.spec import (
     Parquet,
 )
 from archbuilder.training.columns import Held, Numbers
-from archbuilder.training.examples import ONLY, Examples, Feature, Heading
+from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener
-from archbuilder.training.sources.comma_separated import csv_heading, load_csv
+from archbuilder.training.sources.comma_separated import load_csv
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.idx import load_idx_images
 from archbuilder.training.sources.json_lines import load_jsonl
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
-from archbuilder.training.sources.parquet import load_parquet, parquet_heading
+from archbuilder.training.sources.parquet import load_parquet
 from archbuilder.training.sources.pictures import BRIGHTEST, Look, decoded, read_picture
 from archbuilder.training.sources.table import Asked
 
 _COLOURS: Final = (1, 3)
-_TABLES: Final = (".csv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,23 +48,6 @@ class Part:
 
     keys: Sequence[str]
     examples: Examples
-
-
-def has_tables(paths: Sequence[Path]) -> bool:
-    """Whether there are files among these whose columns may have names."""
-    return any(path.suffix in _TABLES for path in paths)
-
-
-def trained_columns(source: DataSource, opener: Opener) -> Heading | None:
-    """The names of the columns that were trained on; None where they have none.
-
-    Raises:
-        BlueprintError: if a blueprint names a file that it may not, or that is not there.
-        RunError: if the file that was trained on is gone, or is another one now.
-    """
-    if isinstance(source, Csv) and source.header:
-        return csv_heading(source, opener)
-    return parquet_heading(source, opener) if isinstance(source, Parquet) else None
 
 
 def read_inputs(

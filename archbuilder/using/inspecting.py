@@ -75,7 +75,7 @@ def inspect_data(
     """
     opener = Opener(data.folder or Path(), allow)
     examples = load_source(data.train, opener)
-    validation = load_source(data.validation, opener, examples) if data.validation else None
+    validation = load_source(data.validation, opener, examples.known) if data.validation else None
     seed = training.seed if training else 0
     train, held_out = _halves(examples, validation, training, seed)
     rows = np.sort(permutation(examples.count, seed, 0)[:_LOOKED_AT])
@@ -84,7 +84,7 @@ def inspect_data(
             _summary(name or "inputs", each.column, rows) for name, each in examples.inputs.items()
         )
         targets = tuple(
-            _target(name or "targets", each, rows, examples.classes.get(name, ()))
+            _target(name or "targets", each, rows, examples.known.legend.classes.get(name, ()))
             for name, each in examples.targets.items()
         )
         fitted, remarks = _fitted(graphs, examples, permutation(examples.count, seed, 0))
@@ -194,7 +194,8 @@ def _augmented(batch: tf.Tensor, training: TrainingSpec | None) -> tf.Tensor:
 
 
 def _text(examples: Examples) -> str:
-    if examples.vocabulary is None:
+    vocabulary = examples.known.vocabulary
+    if vocabulary is None:
         return ""
     first = next(iter(examples.inputs.values())).column.take(tf.constant([0]))
-    return examples.vocabulary.decode(np.asarray(first).reshape(-1))
+    return vocabulary.decode(np.asarray(first).reshape(-1))

@@ -12,34 +12,37 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.backend import build
-from archbuilder.errors import BlueprintError, RunError, UsageError
+from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
+from archbuilder.recipe.legend import Heading
 from archbuilder.recipe.objectives import class_name
 from archbuilder.recipe.spec import Csv, MoCo, Parquet, Ridge, SimCLR, Supervised
 from archbuilder.training.adapt import adapt
 from archbuilder.training.batches import Input
 from archbuilder.training.columns import reading
 from archbuilder.training.distribution import Placement
-from archbuilder.training.examples import Heading
-from archbuilder.training.opening import Opener
+from archbuilder.training.examples import ONLY
+from archbuilder.training.sources.table import has_names
 from archbuilder.training.tables import Wanted, make_tables, only_network
 from archbuilder.tree import Tree, plain
 from archbuilder.using.evaluating import Subject, load_trained, open_session
-from archbuilder.using.inputs import has_tables, read_inputs, trained_columns
+from archbuilder.using.inputs import read_inputs
 
 Values = NDArray[np.float32]
 _CLASSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 _BATCH = 32
+_TABLES = (".csv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Said:
-    """What the network says of one example: an array by output, and which of them tell classes."""
+    """What the network says of one example: an array by output."""
 
     key: str
     outputs: Mapping[str, Values]
-    classes: frozenset[str]
+    classes: Mapping[str, tuple[str, ...]]
+    """By output that tells classes, their names; none where they are numbers alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +92,12 @@ def predict(
     )
     call = _Call(model, graph, losses, placement)
     size = batch_size or max(_BATCH, placement.replicas)
-    classes = frozenset(each for each in call.names if _is_of_classes(losses.get(each)))
+    known = subject.recorded.legend.classes
+    classes = {
+        each: known.get(each, known.get(ONLY, ()))
+        for each in call.names
+        if _is_of_classes(losses.get(each))
+    }
     for part in parts:
         said = call.each(part, size)
         for key, outputs in zip(part.keys, said, strict=True):
@@ -100,7 +108,7 @@ def _given(
     subject: Subject, paths: Sequence[Path], graph: Graph, report: Callable[[str], None]
 ) -> Iterator[_Fitted]:
     names = tuple(each.name for each in graph.inputs)
-    heading = _heading(subject, report) if has_tables(paths) else None
+    heading = _heading(subject, paths, report)
     for part in read_inputs(paths, subject.recorded.data.train, graph, heading):
         features = part.examples.for_network(names, ()).inputs
         try:
@@ -113,19 +121,19 @@ def _given(
         yield _Fitted(part.keys, inputs, np.arange(part.examples.count, dtype=np.int64))
 
 
-def _heading(subject: Subject, report: Callable[[str], None]) -> Heading | None:
-    """The names of the columns that were trained on, from the file itself if it is still there."""
-    data = subject.recorded.data
-    try:
-        return trained_columns(data.train, Opener(data.folder or Path(), subject.recorded.allow))
-    except (BlueprintError, RunError) as error:
-        # Inputs that the recipe names itself are found all the same.
-        if isinstance(data.train, Csv | Parquet) and data.train.inputs is None:
-            report(
-                "columns are taken in their order, since the names of those that were trained on"
-                f" cannot be read: {error}"
-            )
-        return None
+def _heading(
+    subject: Subject, paths: Sequence[Path], report: Callable[[str], None]
+) -> Heading | None:
+    """The names of the columns that were trained on."""
+    recorded = subject.recorded
+    heading, source = recorded.legend.heading, recorded.data.train
+    named = isinstance(source, Csv | Parquet) and has_names(source) and source.inputs is None
+    if heading is None and named and any(path.suffix in _TABLES for path in paths):
+        report(
+            "columns are taken in their order, since the folder of a run tells the names of those"
+            " that were trained on, and a model alone does not"
+        )
+    return heading
 
 
 def _held_out(

@@ -6,14 +6,16 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from archbuilder.using.predicting import Said
+from archbuilder.using.predicting import Said, Values
 
 Form: TypeAlias = Literal["csv", "jsonl"]
+_OWN: Final = ("key", "class", "probability")
+"""Columns beside those of the classes."""
 
 
 def lines_of(predictions: Iterable[Said], form: Form) -> Iterator[str]:
@@ -34,14 +36,17 @@ def lines_of(predictions: Iterable[Said], form: Form) -> Iterator[str]:
         first = False
 
 
-def _flat(said: Said) -> dict[str, float | int]:
-    row: dict[str, float | int] = {}
+def _flat(said: Said) -> dict[str, float | str]:
+    row: dict[str, float | str] = {}
     for name, values in said.outputs.items():
         front = f"{name}." if len(said.outputs) > 1 else ""
-        if name in said.classes:
-            best = int(np.argmax(values))
-            row |= {f"{front}class": best, f"{front}probability": float(values.flat[best])}
-        row |= {f"{front}{place}": float(each) for place, each in enumerate(values.reshape(-1))}
+        names = said.classes.get(name)
+        if names is not None:
+            likeliest, probability = _likeliest(values, names)
+            row |= {f"{front}class": likeliest, f"{front}probability": probability}
+        columns = _columns(names or (), values.size)
+        numbers = map(float, values.reshape(-1))
+        row |= {f"{front}{column}": each for column, each in zip(columns, numbers, strict=True)}
     return row
 
 
@@ -50,11 +55,24 @@ def _nested(said: Said) -> dict[str, object]:
     for name, values in said.outputs.items():
         told: dict[str, object] = {}
         if name in said.classes:
-            best = int(np.argmax(values))
-            told = {"class": best, "probability": _number(float(values.flat[best]))}
+            likeliest, probability = _likeliest(values, said.classes[name])
+            told = {"class": likeliest, "probability": _number(probability)}
         told["values"] = _numbers(values.tolist())
         found |= told if len(said.outputs) == 1 else {name: told}
     return found
+
+
+def _likeliest(values: Values, names: Sequence[str]) -> tuple[str | int, float]:
+    """The class, by its name if it has one, and its probability."""
+    best = int(np.argmax(values))
+    return names[best] if best < len(names) else best, float(values.flat[best])
+
+
+def _columns(names: Sequence[str], count: int) -> Sequence[str]:
+    """The names of the columns of an output: those of the classes, or numbers."""
+    if len(names) == count and not {*names} & {*_OWN}:
+        return names
+    return [str(place) for place in range(count)]
 
 
 def _numbers(values: object) -> object:

@@ -161,6 +161,11 @@ def test_wrong_objectives(value: Plain, code: str, message: str):
             "takes classes by number",
         ),
         (
+            {"loss": LOSS, "metrics": ["SparseCategoricalAccuracy", "AUC"]},
+            "unknown-value",
+            "the metric 'AUC' takes one value a class",
+        ),
+        (
             {"loss": "Huber", "metrics": ["SparseCategoricalAccuracy"]},
             "unknown-value",
             "one value a class",

@@ -112,6 +112,11 @@ def test_a_class_that_alone_counts(tmp_path: Path, loss: str):
         ("targets:", "class_weights: {digit: {10: 2}}\n  targets:", "there is a weight for class"),
         ("targets:", "class_weights: {again: {1: 2}}\n  targets:", "not compared with classes"),
         ("targets:", "class_weights: {1: 2}\n  targets:", "has to name them"),
+        (
+            "targets:",
+            f"class_weights: {{digit: {dict.fromkeys(range(10), 0)}}}\n  targets:",
+            "all classes of the output 'digit' weigh nothing",
+        ),
         ("targets:", "class_weights: {digit: {one: 2}}\n  targets:", "no number of a class"),
         ("targets:", "class_weights: {digit: {1: -2}}\n  targets:", "the weight of class 1"),
     ],

@@ -63,7 +63,7 @@ def test_a_folder_for_each_class(pets: Path):
     (pets / "cat" / ".hidden.png").write_text("no image")
     examples = load(pets)
     (labels,) = examples.targets.values()
-    assert (examples.count, examples.classes) == (40, {ONLY: ("cat", "dog")})
+    assert (examples.count, examples.known.legend.classes) == (40, {ONLY: ("cat", "dog")})
     np.testing.assert_array_equal(labels.take(np.array([0, 19, 20, 39])), [0, 0, 1, 1])
     images = taken(pets, [0, 39])
     assert (images.shape, images.dtype) == ((2, 8, 8, 1), np.uint8)
@@ -132,7 +132,7 @@ def test_links_of_a_blueprint_are_not_followed(pets: Path):
     (pets / "cat" / "05.png").symlink_to(pets / "dog" / "05.bmp")
     span = Span(Source("net.yaml", ""), 1, 1, 1, 1)
     examples = load_source(Images(DataFile("pets", span)), Opener(pets.parent))
-    assert examples.classes == {ONLY: ("cat", "dog")}
+    assert examples.known.legend.classes == {ONLY: ("cat", "dog")}
     (feature,) = examples.inputs.values()
     with pytest.raises(Exception, match=r"cat/05\.png"):
         feature.column.take(np.array([5]))

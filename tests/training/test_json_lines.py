@@ -35,7 +35,7 @@ def write(path: Path, *rows: object) -> DataFile:
 
 def load(source: DataSource, like: DataSource | None = None):
     opener = Opener()
-    return load_source(source, opener, None if like is None else load_source(like, opener))
+    return load_source(source, opener, None if like is None else load_source(like, opener).known)
 
 
 def labels(source: DataSource, like: DataSource | None = None) -> list[int]:

@@ -55,7 +55,7 @@ def write(path: Path, *records: bytes, packed: bool = False) -> DataFile:
 
 
 def load(source: Tfrecord | Tfds, like: Examples | None = None) -> Examples:
-    return load_source(source, Opener(), like)
+    return load_source(source, Opener(), None if like is None else like.known)
 
 
 def values(column) -> list:
@@ -76,7 +76,10 @@ class TestRecords:
         assert values(found.inputs["x"].column) == [[0.5, 1.5, 2.5, 3.5], [4, 3, 2, 1]]
         assert values(found.inputs["b"].column)[0] == [[1, 2], [255, 4]]
         assert found.inputs["b"].scale == 255
-        assert (values(found.targets[ONLY]), found.classes) == ([1, 0], {ONLY: ("cat", "dog")})
+        assert (values(found.targets[ONLY]), found.known.legend.classes) == (
+            [1, 0],
+            {ONLY: ("cat", "dog")},
+        )
         assert values(found.weights[ONLY]) == [2, 0.5]
 
     @pytest.mark.parametrize("cache", [None, True, False])
@@ -202,7 +205,7 @@ class TestPrepared:
         """With the shapes and the names of classes that the data set has."""
         source = birds(inputs={"a": "image", "b": "grid"}, targets="kind")
         found = load(source)
-        assert (found.count, found.classes) == (20, {ONLY: ("owl", "emu")})
+        assert (found.count, found.known.legend.classes) == (20, {ONLY: ("owl", "emu")})
         assert found.inputs["a"].column.shape == (4, 4, 1)
         images = np.asarray(found.inputs["a"].column.take(np.arange(20)))[:, 0, 0, 0]
         grids = np.asarray(found.inputs["b"].column.take(np.arange(20)))

@@ -279,13 +279,14 @@ class TestCsv:
         [
             ("", {}, "is empty"),
             ("a,b\n", {}, "has no examples"),
-            ("a,b\n1,2\n3\n", {}, "line 3 of .* has 1 values, not 2"),
+            ("a,b\n1,2\n3\n", {}, "line 3 of .* has 1 value, not 2"),
             ("a,b\n1,2\nx,3\n", {}, "line 3 of .* has 'x' in column 'a', not a number"),
             ("size,kind\n1,2\n", {"target": "knid"}, "no column 'knid'; did you mean 'kind'?"),
             ("a\n1\n", {}, "no column beside the target$"),
             ("a;b\n1;2\n", {}, "beside the target; columns are separated by commas.* has a ';'$"),
             ("a\tb\n1\t2\n", {"target": "b"}, "no column 'b'; columns are .* has a tab$"),
             ("a,b\n1,2\n,3\n", {}, "line 3 of .* has nothing in column 'a'; 'on_error: skip' "),
+            ("a,b\n1,cat\n3, \n", {}, "line 3 of .* has nothing in column 'b'; 'on_error: skip' "),
             ("1,2.5,0\n3,4,1\n", {}, "data.csv' has numbers and no names.*'header: false'"),
         ],
     )

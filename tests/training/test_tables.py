@@ -50,7 +50,7 @@ def values(column) -> list:
 
 
 def load(source, like: Examples | None = None) -> Examples:
-    return load_source(source, Opener(), like)
+    return load_source(source, Opener(), None if like is None else like.known)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -60,7 +60,7 @@ class TestColumns:
         examples = load(table(tmp_path, kind, COLUMNS))
         assert values(examples.inputs[ONLY].column) == [[1, 4, 1], [2, 5, 0.5], [3, 6, 2]]
         assert values(examples.targets[ONLY]) == [0, 1, 0]
-        assert examples.classes == {ONLY: ("x", "y")}
+        assert examples.known.legend.classes == {ONLY: ("x", "y")}
 
     def test_columns_by_name(self, tmp_path: Path, kind: str):
         """A column alone has no axis, several stand side by side."""

@@ -36,8 +36,8 @@ class TestText:
     def test_pieces_and_what_follows(self, tmp_path: Path):
         """Pieces lie behind each other, and targets are one token ahead."""
         examples = load(Text(written(tmp_path / "a.txt", "abcdefgh"), CHARACTERS, length=3))
-        assert examples.vocabulary is not None
-        decode = examples.vocabulary.decode
+        assert examples.known.vocabulary is not None
+        decode = examples.known.vocabulary.decode
         assert [decode(row) for row in rows(examples, ONLY, 0, 1)] == ["abc", "def"]
         following = examples.targets[ONLY].take(tf.constant([0, 1], tf.int64)).numpy()
         assert [decode(row) for row in following] == ["bcd", "efg"]
@@ -67,12 +67,12 @@ class TestText:
         other = Text(written(tmp_path / "b.txt", "cabx"), CHARACTERS, length=2)
         opener = Opener(scratch=tmp_path / "text")
         first = load(source, opener)
-        held = load_source(other, opener, first)
+        held = load_source(other, opener, first.known)
         Path(source.file.path).unlink()
         Path(other.file.path).unlink()
         again = load(source, opener)
         assert rows(again, ONLY, 1, 3) == rows(first, ONLY, 1, 3)
-        assert rows(load_source(other, opener, again), ONLY, 0) == rows(held, ONLY, 0)
+        assert rows(load_source(other, opener, again.known), ONLY, 0) == rows(held, ONLY, 0)
         assert rows(held, ONLY, 0) == [[7, 5]]
 
     @pytest.mark.parametrize(

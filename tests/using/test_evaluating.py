@@ -102,11 +102,15 @@ def test_other_examples(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path
 
 
 def test_text_of_another_file(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    """It is read with the vocabulary of the run, and the run keeps nothing of it."""
+    """It is read with the vocabulary of the run, whose own text may have gone; nothing is kept."""
     text = (runs / "text.txt").read_text()
     (tmp_path / "other.txt").write_text(text[: len(text) // 3])
     before = sorted(each.name for each in (runs / "causal" / "text").iterdir())
-    found = evaluated(capsys, runs / "causal", "--data", tmp_path / "other.txt")
+    (runs / "text.txt").rename(runs / "gone.txt")
+    try:
+        found = evaluated(capsys, runs / "causal", "--data", tmp_path / "other.txt")
+    finally:
+        (runs / "gone.txt").rename(runs / "text.txt")
     assert found["loss"] == pytest.approx(held_out(runs / "causal")["loss"], rel=0.2)
     assert sorted(each.name for each in (runs / "causal" / "text").iterdir()) == before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -203,16 +204,73 @@ class TestColumns:
         assert "wrong.csv' has no column 'a'" in capsys.readouterr().err
 
     def test_training_data_that_is_gone(self, folder: Path, capsys: pytest.CaptureFixture[str]):
-        """Columns are taken in their order, which is said."""
-        wanted = said(capsys, folder / "run", folder / "t.csv")
+        """The run itself knows the columns and the classes."""
+        wanted = said(capsys, folder / "run", folder / "turned.csv")
         (folder / "t.csv").rename(folder / "gone.csv")
         try:
-            assert main(["predict", str(folder / "run"), str(folder / "named.csv")]) == 0
+            assert said(capsys, folder / "run", folder / "turned.csv") == wanted
+            assert main(["predict", str(folder / "run"), str(folder / "named.csv")]) == 1
+            data = ["--data", str(folder / "turned.csv")]
+            assert main(["evaluate", str(folder / "run"), *data]) == 0
         finally:
             (folder / "gone.csv").rename(folder / "t.csv")
+
+    def test_a_model_alone(self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+        """It tells no names: columns are taken in their order, which is said."""
+        wanted = said(capsys, folder / "run", folder / "t.csv")
+        (tmp_path / "net.keras").write_bytes((folder / "run" / "net.keras").read_bytes())
+        command = ["predict", str(tmp_path / "net.keras"), str(folder / "named.csv")]
+        assert main([*command, "--blueprint", str(folder / "net.yaml")]) == 0
         found = capsys.readouterr()
-        assert list(csv.DictReader(io.StringIO(found.out))) == wanted
+        rows = list(csv.DictReader(io.StringIO(found.out)))
+        assert [row["probability"] for row in rows] == [row["probability"] for row in wanted]
+        assert ["uvw"[int(row["class"])] for row in rows] == [row["class"] for row in wanted]
         assert "columns are taken in their order" in found.err
+
+    def test_classes_have_their_names(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+        """In a table the columns too, and in JSON the likeliest."""
+        rows = said(capsys, folder / "run", folder / "t.csv")
+        assert [*rows[0]] == ["key", "class", "probability", "u", "v", "w"]
+        for row in rows:
+            assert row["class"] == max("uvw", key=lambda name: float(row[name]))
+        assert main(["predict", str(folder / "run"), str(folder / "t.csv"), "--format=jsonl"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [json.loads(line)["class"] for line in lines] == [row["class"] for row in rows]
+
+    def test_names_that_columns_have_already(
+        self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ):
+        """Then the columns of classes have numbers."""
+        record = json.loads((folder / "run" / "run.json").read_text())
+        record["legend"]["classes"] = {"": ["key", "v", "w"]}
+        shutil.copytree(folder / "run", tmp_path / "run")
+        (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+        rows = said(capsys, tmp_path / "run", folder / "t.csv")
+        assert [*rows[0]] == ["key", "class", "probability", "0", "1", "2"]
+        assert {row["class"] for row in rows} <= {"key", "v", "w"}
+
+    @pytest.mark.parametrize("legend", [3, [], {"columns": 3}, {"classes": {"": "u"}}])
+    def test_a_damaged_record(
+        self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], legend: object
+    ):
+        """It is told to be none."""
+        record = json.loads((folder / "run" / "run.json").read_text())
+        shutil.copytree(folder / "run", tmp_path / "run")
+        (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "legend": legend}))
+        assert main(["predict", str(tmp_path / "run"), str(folder / "t.csv")]) == 2
+        assert "is not the record of a run" in capsys.readouterr().err
+
+    def test_data_that_has_changed(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+        """What is held out of it may have been trained on, which is said."""
+        assert main(["evaluate", str(folder / "run")]) == 0
+        assert "no longer" not in capsys.readouterr().err
+        text = (folder / "t.csv").read_text()
+        (folder / "t.csv").write_text(text + text.splitlines()[-1] + "\n")
+        try:
+            assert main(["evaluate", str(folder / "run")]) == 0
+        finally:
+            (folder / "t.csv").write_text(text)
+        assert "the data is no longer that which the run began with" in capsys.readouterr().err
 
 
 def test_what_was_held_out(runs: Path, capsys: pytest.CaptureFixture[str]):

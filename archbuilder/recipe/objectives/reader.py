@@ -19,6 +19,13 @@ _WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
 _SPARSE: Final = "Sparse"
 _OF_CLASSES: Final = ("CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy")
 """Metrics of one value a class; with `Sparse` before the name, of classes by number."""
+_OF_VALUES: Final = (
+    *("AUC", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalHinge", "F1Score", "FBetaScore"),
+    *("FalseNegatives", "FalsePositives", "TrueNegatives", "TruePositives"),
+    *("Precision", "PrecisionAtRecall", "Recall", "RecallAtPrecision"),
+    *("SensitivityAtSpecificity", "SpecificityAtSensitivity"),
+)
+"""Other metrics of one value a class, which none of classes by number stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,14 @@ class ObjectiveReader:
             by_number = loss.startswith(_SPARSE)
             for metric in metrics[output]:
                 name = class_name("metric", metric)
+                if by_number and name in _OF_VALUES:
+                    self.form.diagnostics.error(
+                        "unknown-value",
+                        f"the metric '{name}' takes one value a class, and the loss '{loss}'"
+                        " classes by number",
+                        metric.span,
+                        label=f"with the loss '{loss.removeprefix(_SPARSE)}' it has them",
+                    )
                 if not loss or name.removeprefix(_SPARSE) not in _OF_CLASSES:
                     continue
                 if by_number == name.startswith(_SPARSE):

@@ -15,6 +15,7 @@ import tensorflow as tf
 from archbuilder.errors import UsageError
 from archbuilder.recipe.objectives.adversarial import OPPONENTS
 from archbuilder.recipe.spec import Adversarial
+from archbuilder.tables import plural
 from archbuilder.training.activations import ends_in
 from archbuilder.training.batches import Table, plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
@@ -80,7 +81,7 @@ def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
     steps = tables.train.steps(size, whole=True)
     if not steps:
         raise UsageError(
-            f"{len(tables.train.rows):,} examples are less than the {size:,} of a step"
+            f"{plural(len(tables.train.rows), 'example')} for a step of {size:,}: too few"
         )
     if _ends_in(session, "generator", learner.generator, "tanh"):
         session.report("images are stretched from 0..1 to -1..1, which a tanh gives")

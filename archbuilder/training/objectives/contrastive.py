@@ -15,6 +15,7 @@ import tensorflow as tf
 from archbuilder.errors import UsageError
 from archbuilder.graph import Graph
 from archbuilder.recipe.spec import MoCo, SimCLR
+from archbuilder.tables import plural
 from archbuilder.training.augmenting import Augmentation
 from archbuilder.training.batches import Table, plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
@@ -130,7 +131,9 @@ def _task(session: Session, learner: Contrast, tables: Tables) -> Task:
     size, seed = session.spec.batch_size, session.spec.seed
     steps = tables.train.steps(size, whole=True)
     if not steps:
-        raise UsageError(f"{len(tables.train.rows):,} examples are less than a batch of {size:,}")
+        raise UsageError(
+            f"{plural(len(tables.train.rows), 'example')} for a batch of {size:,}: too few"
+        )
     augmentation = Augmentation.of(session.spec.augment, seed)
 
     def views(batches: tf.data.Dataset, first: int) -> tf.data.Dataset:

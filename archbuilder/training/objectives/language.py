@@ -53,7 +53,7 @@ def vocabulary_of(session: Session, objective: str, source: str) -> Vocabulary:
     Raises:
         UsageError: if they, or those to validate with, come from another one.
     """
-    vocabulary = session.examples.vocabulary
+    vocabulary = session.examples.known.vocabulary
     if vocabulary is None:
         raise UsageError(
             f"the objective '{objective}' trains on text, and the data is"
@@ -69,7 +69,7 @@ def vocabulary_of(session: Session, objective: str, source: str) -> Vocabulary:
 
 
 def _source_of(examples: Examples) -> str:
-    if examples.vocabulary is None:
+    if examples.known.vocabulary is None:
         return ""
     return "pairs" if examples.texts is None else "text"
 

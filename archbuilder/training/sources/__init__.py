@@ -20,7 +20,7 @@ from archbuilder.recipe.spec import (
     Tfds,
     Tfrecord,
 )
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Known
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.comma_separated import load_csv
 from archbuilder.training.sources.digits import load_digits
@@ -38,7 +38,7 @@ from archbuilder.training.sources.text import load_text
 
 __all__ = ["load_source"]
 
-_Load: TypeAlias = Callable[[Any, Opener, Store, Examples | None], Examples]
+_Load: TypeAlias = Callable[[Any, Opener, Store, Known | None], Examples]
 _LOADS: Final[Mapping[type[DataSource], _Load]] = {
     Digits: lambda *_: load_digits(),
     Npz: lambda source, opener, store, _: load_npz(source, opener, store),
@@ -55,11 +55,11 @@ _LOADS: Final[Mapping[type[DataSource], _Load]] = {
 }
 
 
-def load_source(source: DataSource, opener: Opener, like: Examples | None = None) -> Examples:
-    """The examples of a source; `like` are those to train on, where these are to validate with.
+def load_source(source: DataSource, opener: Opener, like: Known | None = None) -> Examples:
+    """The examples of a source.
 
-    What is large is read as it is needed, and never in memory as a whole, unless the source says
-    `cache`.
+    `like` is what is known of those that were trained on, where these are others. What is large
+    is read as it is needed, and never in memory as a whole, unless the source says `cache`.
 
     Raises:
         BlueprintError: if a blueprint names a file that it may not.

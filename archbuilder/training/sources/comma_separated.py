@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import Csv, DataFile
+from archbuilder.tables import plural
 from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples, Heading
+from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.gathering import Store
@@ -34,15 +35,15 @@ def load_csv(
     source: Csv,
     opener: Opener,
     store: Store,
-    like: Examples | None = None,
+    like: Known | None = None,
     *,
     asked: Asked | None = None,
 ) -> Examples:
     """The columns of tables as inputs, targets and weights.
 
-    A target of words becomes numbers, the words in alphabetical order, or as those of `like` are;
-    the columns of inputs are found by the names that they have there, in any order. Of a table that
-    is `asked` for inputs alone the target may be missing.
+    A target of words becomes numbers, the words in alphabetical order, or as they are known
+    (`like`); the columns of inputs are found by the names that they have there, in any order. Of a
+    table that is `asked` for inputs alone the target may be missing.
 
     Raises:
         RunError: if a line or a value is not as the others are.
@@ -65,17 +66,6 @@ def load_csv(
 
     name = shown(source.file.path, 200)
     return examples_of(batches(), layout, name, faults=faults, like=like, store=store)
-
-
-def csv_heading(source: Csv, opener: Opener) -> Heading | None:
-    """The names of the columns, of which no more than the first line is read.
-
-    Raises:
-        RunError: if the first line has no names, or not those of the source.
-    """
-    first = opener.each(source.file)[0]
-    table = _Table(first, opener, Faults("stop", "lines"), header=source.header)
-    return Layout.of(source, table.head(), table.name).heading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +117,8 @@ class _Table:
             if len(cells) == width:
                 yield line, cells
             else:
-                wrong = f"line {line} of {self.name} has {len(cells)} values, not {width}"
+                found = plural(len(cells), "value")
+                wrong = f"line {line} of {self.name} has {found}, not {width}"
                 self.faults.meet(RunError(wrong))
 
     def _records(self) -> Iterator[_Line]:
@@ -183,7 +174,7 @@ class _Rows:
         try:
             cells = [[cells[number] for number in self._numbers] for cells in found]
             values = np.array(cells, np.float32).reshape(len(found), len(self._numbers))
-            if np.isfinite(values).all():
+            if np.isfinite(values).all() and all(map(self._has_targets, found)):
                 return values, found
         except ValueError:
             pass
@@ -193,6 +184,8 @@ class _Rows:
         right: list[list[str]] = []
         for line, each in lines:
             try:
+                for at in self._targets.values():
+                    self._check_filled(each, at, line, hint)
                 numbers.append(
                     np.array([self._value(each, at, line, hint) for at in self._numbers])
                 )
@@ -202,11 +195,17 @@ class _Rows:
             right.append(each)
         return np.array(numbers, np.float32).reshape(len(right), len(self._numbers)), right
 
-    def _value(self, cells: Sequence[str], at: int, line: int, hint: str) -> float:
+    def _has_targets(self, cells: Sequence[str]) -> bool:
+        return all(cells[at].strip() for at in self._targets.values())
+
+    def _check_filled(self, cells: Sequence[str], at: int, line: int, hint: str) -> None:
         if not cells[at].strip():
             raise RunError(
                 f"line {line} of {self._name} has nothing in column {shown(self._head[at])}{hint}"
             )
+
+    def _value(self, cells: Sequence[str], at: int, line: int, hint: str) -> float:
+        self._check_filled(cells, at, line, hint)
         try:
             value = float(cells[at])
         except ValueError:

@@ -11,9 +11,11 @@ from typing import TypeAlias
 import numpy as np
 
 from archbuilder.errors import RunError, shown
+from archbuilder.recipe.legend import Legend
 from archbuilder.recipe.spec import IMAGE_ENDINGS, DataFile, Images
+from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
-from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.pictures import BRIGHTEST, Look, decoded, read_picture
@@ -43,11 +45,11 @@ class _Picture:
             return read_picture(descriptor, self.name)
 
 
-def load_images(source: Images, opener: Opener, like: Examples | None) -> Examples:
+def load_images(source: Images, opener: Opener, like: Known | None) -> Examples:
     """Images of one size, and the numbers of the folders that they lie in, by alphabet.
 
     What is of another size than the first image, or than `size`, is resized; colours become grey
-    where the first image is grey. `like` are examples whose classes are used.
+    where the first image is grey. The classes may be known (`like`).
 
     Raises:
         BlueprintError: if a blueprint names a folder that it may not.
@@ -77,15 +79,15 @@ def load_images(source: Images, opener: Opener, like: Examples | None) -> Exampl
 
     images = Read(name, len(pictures), look.shape, np.dtype(np.uint8), read)
     inputs = {ONLY: Feature(images, source.scale or BRIGHTEST, image=True)}
-    sizes = f"{name}: {len(pictures):,} images of {look}"
+    sizes = f"{name}: {plural(len(pictures), 'image')} of {look}"
     if len(first.way) == 1:
         return Examples(name, inputs, {}, (sizes, *said))
-    given = like.classes.get(ONLY) if like else None
+    given = like.legend.classes.get(ONLY) if like else None
     classes = given or tuple(sorted({each.way[0] for each in pictures}))
     told = ", ".join(f"{shown(each)} is {number}" for number, each in enumerate(classes[:10]))
     targets: dict[str, Column] = {ONLY: Held(_labels(pictures, classes, name))}
-    remarks = (sizes, f"{len(classes)} classes: {told}", *said)
-    return Examples(name, inputs, targets, remarks, classes={ONLY: classes})
+    remarks = (sizes, f"{plural(len(classes), 'class', 'classes')}: {told}", *said)
+    return Examples(name, inputs, targets, remarks, known=Known(Legend(classes={ONLY: classes})))
 
 
 def _ways(folder: DataFile, opener: Opener) -> Iterator[Way]:

@@ -9,9 +9,10 @@ from typing import TypeAlias
 import numpy as np
 
 from archbuilder.errors import RunError, shown
+from archbuilder.recipe.legend import Legend
 from archbuilder.recipe.spec import Jsonl
 from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples, Feature
+from archbuilder.training.examples import Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import by_name
@@ -22,7 +23,7 @@ from archbuilder.training.text.reading import parsed_lines
 _Row: TypeAlias = Mapping[str, Numbers | str]
 
 
-def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Examples | None) -> Examples:
+def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Known | None) -> Examples:
     """The fields that the source names; a target may also be a word, which becomes a number.
 
     Raises:
@@ -55,7 +56,12 @@ def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Examples | Non
     features = {key: Feature(column, source.scale) for key, column in found.inputs.items()}
     remarks = (*found.remarks, *faults.remarks(next(iter(features.values())).column.count))
     return Examples(
-        name, features, found.targets, remarks, classes=found.classes, weights=found.weights
+        name,
+        features,
+        found.targets,
+        remarks,
+        weights=found.weights,
+        known=Known(Legend(classes=found.classes)),
     )
 
 

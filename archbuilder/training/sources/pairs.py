@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import Pairs
 from archbuilder.training.columns import Numbers, Read
-from archbuilder.training.examples import Examples, Feature
+from archbuilder.training.examples import Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.text import vocabulary_for
@@ -29,11 +29,11 @@ _ENDS: Final = 2
 _AT_ONCE: Final = 1024
 
 
-def load_pairs(source: Pairs, opener: Opener, like: Examples | None) -> Examples:
+def load_pairs(source: Pairs, opener: Opener, like: Known | None) -> Examples:
     """Two columns: `source` of `length` tokens and `target` of two more, for its begin and end.
 
     What is shorter is padded behind its end. Where a run has the tokens already, they are those of
-    the run. `like` are examples whose vocabulary is used.
+    the run. The vocabulary may be known (`like`).
 
     Raises:
         RunError: if a line is no pair, or a text is longer than `length` tokens.
@@ -61,7 +61,7 @@ def load_pairs(source: Pairs, opener: Opener, like: Examples | None) -> Examples
         SOURCE: Feature(_part(name, tokens[:, : source.length])),
         TARGET: Feature(_part(name, tokens[:, source.length :])),
     }
-    return Examples(name, features, {}, remarks, vocabulary=vocabulary)
+    return Examples(name, features, {}, remarks, known=Known(vocabulary=vocabulary))
 
 
 def _part(name: str, tokens: Numbers) -> Read:

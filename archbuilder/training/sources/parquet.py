@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.spec import DataFile, Parquet
 from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples, Heading
+from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.gathering import Store
@@ -33,7 +33,7 @@ def load_parquet(
     source: Parquet,
     opener: Opener,
     store: Store,
-    like: Examples | None = None,
+    like: Known | None = None,
     *,
     asked: Asked | None = None,
 ) -> Examples:
@@ -59,18 +59,6 @@ def load_parquet(
     return examples_of(
         batches(), layout, name, faults=faults, like=like, store=store, scale=source.scale
     )
-
-
-def parquet_heading(source: Parquet, opener: Opener) -> Heading | None:
-    """The names of the columns, of which no examples are read.
-
-    Raises:
-        RunError: if the file is damaged, or has not the columns of the source.
-    """
-    first = opener.each(source.file)[0]
-    with _opened(first, opener) as table:
-        head = table.schema_arrow.names
-    return Layout.of(source, head, shown(first.path, 200)).heading
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from archbuilder.errors import BlueprintError, Diagnostics, RunError, UsageError, shown
+from archbuilder.recipe.legend import Legend
 from archbuilder.recipe.spec import Arrays, DataFile, Tfds, Tfrecord
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Known
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import by_name
 from archbuilder.training.sources.framing import Shard
@@ -67,7 +68,8 @@ def load_tfds(source: Tfds, opener: Opener, store: Store) -> Examples:
         for key, feature in by_name(targets).items()
         if getattr(info.features[feature], "names", None)
     }
-    return replace(examples, classes={**examples.classes, **names})
+    legend = Legend(classes={**examples.known.legend.classes, **names})
+    return replace(examples, known=Known(legend))
 
 
 def _info(name: str, folder: Path) -> Any:

@@ -11,9 +11,11 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from archbuilder.errors import RunError, shown
+from archbuilder.recipe.legend import Legend
 from archbuilder.recipe.spec import Tfrecord
+from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Numbers, Read, Rows
-from archbuilder.training.examples import Examples, Feature
+from archbuilder.training.examples import Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import array_feature, by_name
@@ -26,9 +28,7 @@ _Values: TypeAlias = dict[str, Numbers | str]
 _ABSENT: Final = np.zeros(0)
 
 
-def load_tfrecord(
-    source: Tfrecord, opener: Opener, store: Store, like: Examples | None
-) -> Examples:
+def load_tfrecord(source: Tfrecord, opener: Opener, store: Store, like: Known | None) -> Examples:
     """The features that the source names, of all files that it stands for.
 
     Numbers are read once, encoded pictures again as they are needed. A target may be a word.
@@ -41,7 +41,7 @@ def load_tfrecord(
 
 
 def load_records(
-    source: Tfrecord, shards: Sequence[Shard], opener: Opener, store: Store, like: Examples | None
+    source: Tfrecord, shards: Sequence[Shard], opener: Opener, store: Store, like: Known | None
 ) -> Examples:
     """The same of the records of some files.
 
@@ -63,10 +63,16 @@ def load_records(
         else array_feature(found.inputs[key], source.scale)
         for key in by_name(source.inputs)
     }
-    said = tuple(f"{name}: {count:,} images of {look}" for look in reader.looks.values())
+    images = plural(count, "image")
+    said = tuple(f"{name}: {images} of {look}" for look in reader.looks.values())
     remarks = (*said, *found.remarks, *reader.faults.remarks(count))
     return Examples(
-        name, inputs, found.targets, remarks, classes=found.classes, weights=found.weights
+        name,
+        inputs,
+        found.targets,
+        remarks,
+        weights=found.weights,
+        known=Known(Legend(classes=found.classes)),
     )
 
 

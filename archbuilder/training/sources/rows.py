@@ -10,7 +10,7 @@ import numpy as np
 
 from archbuilder.errors import RunError
 from archbuilder.training.columns import Column, Numbers
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Known
 from archbuilder.training.sources.gathering import Gathering, Store
 from archbuilder.training.sources.words import Labels
 
@@ -59,7 +59,7 @@ class Gathered:
 def gather(
     batches: Iterable[Batch],
     called: Mapping[str, str],
-    like: Examples | None,
+    like: Known | None,
     store: Store,
     *,
     untyped: bool = False,
@@ -69,7 +69,7 @@ def gather(
     Of `untyped` data nobody knows whether a word is meant as a number, so those that can be are.
 
     Raises:
-        RunError: if examples differ in shape, or words are no classes of `like`.
+        RunError: if examples differ in shape, or words are none of the classes that are known.
     """
     inputs: dict[str, Gathering] = {}
     targets: dict[str, Gathering | Labels] = {}
@@ -81,7 +81,7 @@ def gather(
             weights.setdefault(name, store.column("the weights")).add(numbers)
         for name, found in batch.targets.items():
             if name not in targets:
-                given = like.classes.get(name, ()) if like else ()
+                given = like.legend.classes.get(name, ()) if like else ()
                 targets[name] = (
                     store.column(called[name])
                     if isinstance(found, np.ndarray)

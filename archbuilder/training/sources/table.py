@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from archbuilder.errors import RunError, nearest, shown
+from archbuilder.recipe.legend import Heading, Legend
 from archbuilder.recipe.spec import Csv, Parquet, Targets
-from archbuilder.training.examples import ONLY, Examples, Feature, Heading
+from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.sources.arrays import by_name
 from archbuilder.training.sources.gathering import Store
@@ -100,7 +101,7 @@ def examples_of(
     name: str,
     *,
     faults: Faults,
-    like: Examples | None,
+    like: Known | None,
     store: Store,
     scale: float | None = None,
 ) -> Examples:
@@ -121,9 +122,8 @@ def examples_of(
         inputs,
         found.targets,
         remarks,
-        classes=found.classes,
         weights=found.weights,
-        heading=layout.heading,
+        known=Known(Legend(layout.heading, found.classes)),
     )
 
 
@@ -133,10 +133,10 @@ def has_names(source: Csv | Parquet) -> bool:
 
 
 def trained_heading(
-    source: Csv | Parquet, like: Examples | None, asked: Asked | None
+    source: Csv | Parquet, like: Known | None, asked: Asked | None
 ) -> Heading | None:
     """The columns that were trained on, where those of a source can be compared with them."""
-    known = asked.heading if asked else like.heading if like else None
+    known = asked.heading if asked else like.legend.heading if like else None
     return known if has_names(source) else None
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import shown
 from archbuilder.recipe.spec import Text, Tokenising
-from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.text.reading import blocks_of, documents_of
@@ -25,11 +25,11 @@ from archbuilder.writing import replacing
 TOKENIZER: Final = "tokenizer.json"
 
 
-def load_text(source: Text, opener: Opener, like: Examples | None) -> Examples:
+def load_text(source: Text, opener: Opener, like: Known | None) -> Examples:
     """The text in pieces of its `length`, and for each the tokens that follow.
 
-    Where a run has the tokens already, they are those of the run. `like` are examples whose
-    vocabulary is used.
+    Where a run has the tokens already, they are those of the run. The vocabulary may be
+    known (`like`).
 
     Raises:
         RunError: if the text cannot be read, is shorter than a piece, or has too many different
@@ -68,7 +68,7 @@ def load_text(source: Text, opener: Opener, like: Examples | None) -> Examples:
 
 
 def vocabulary_for(
-    spec: Tokenising, blocks: Blocks, name: str, opener: Opener, like: Examples | None
+    spec: Tokenising, blocks: Blocks, name: str, opener: Opener, like: Known | None
 ) -> Vocabulary:
     """The vocabulary of the examples to train on: that of the run, or one that is learned now.
 
@@ -97,7 +97,7 @@ def text_examples(texts: Texts, length: int) -> Examples:
         {ONLY: texts.windows(length, ahead=1)},
         remarks,
         texts=texts,
-        vocabulary=texts.vocabulary,
+        known=Known(vocabulary=texts.vocabulary),
     )
 
 

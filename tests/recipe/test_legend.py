@@ -1,0 +1,50 @@
+"""What a run keeps of the meaning of its examples."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archbuilder.recipe.legend import Heading, Legend, decode_legend, encode_legend
+
+TEXTS = st.lists(st.text(), max_size=4).map(tuple)
+HEADINGS = st.builds(Heading, TEXTS, st.dictionaries(st.text(), st.text(), max_size=3), TEXTS)
+NAMES = st.lists(st.text(), min_size=1, max_size=4).map(tuple)
+LEGENDS = st.builds(Legend, st.none() | HEADINGS, st.dictionaries(st.text(), NAMES, max_size=3))
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.sampled_from(["columns", "classes", "inputs", "targets", "weights", ""]), inner
+        )
+    ),
+)
+
+
+@given(LEGENDS)
+def test_there_and_back(legend: Legend):
+    """Through the text of a record it stays the same."""
+    assert decode_legend(json.loads(json.dumps(encode_legend(legend)))) == legend
+
+
+@given(PLAIN)
+def test_anything(value):
+    """What is no legend is refused, and what is one is read."""
+    try:
+        legend = decode_legend(value)
+    except TypeError:
+        return
+    assert decode_legend(encode_legend(legend)) == Legend(
+        legend.heading, {target: names for target, names in legend.classes.items() if names}
+    )
+
+
+def test_nothing():
+    """Records without a legend have an empty one."""
+    assert decode_legend(None) == Legend()
+    with pytest.raises(TypeError, match="int in place of a mapping"):
+        decode_legend(3)
