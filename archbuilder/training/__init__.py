@@ -12,8 +12,9 @@ keeping.py          when checkpoints.py keeps the arrays of state.py in the fold
 from __future__ import annotations
 
 from archbuilder.training.distribution import Placement, place
+from archbuilder.training.recording import Origin
 from archbuilder.training.run import Row, RunFolder
-from archbuilder.training.train import Origin, RunResult, common_folder, train
+from archbuilder.training.train import RunResult, common_folder, train
 
 __all__ = [
     "Origin",

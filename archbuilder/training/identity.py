@@ -1,16 +1,31 @@
-"""Tells whether data is still that which a run began with."""
+"""Tells whether data, blueprint and recipe are still those that a run began with."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+import json
+from typing import Final, cast
 
 import numpy as np
 
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import Examples
+from archbuilder.tree import Plain
 
 _LOOKED_AT: Final = 64
+_MAY_CHANGE: Final = ("epochs", "distribute", "checkpoint_seconds", "xla", "steps_per_execution")
+
+
+def fingerprint(blueprint: str, recipe: Plain) -> str:
+    """A text that is another one where a checkpoint cannot be gone on from.
+
+    A run may go on for more epochs, on other devices, and be kept more or less often.
+    """
+    fields = cast(dict[str, Plain], recipe)
+    training = cast(dict[str, Plain], fields["training"])
+    kept = {key: value for key, value in training.items() if key not in _MAY_CHANGE}
+    text = json.dumps([blueprint, {**fields, "training": kept}], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digest(*parts: Examples | None) -> str:

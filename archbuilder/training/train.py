@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, cast
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from archbuilder.backend.saving import save_model
-from archbuilder.errors import ArchbuilderError, RunError, StoppedError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.recipe.legend import encode_legend
-from archbuilder.recipe.record import BLUEPRINT, RECORD, encode_recipe
+from archbuilder.recipe.record import BLUEPRINT
 from archbuilder.recipe.spec import DataSpec, Ridge, TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.curves import draw_curves
 from archbuilder.training.distribution import Placement, place
 from archbuilder.training.examples import Examples
-from archbuilder.training.identity import digest
+from archbuilder.training.identity import fingerprint
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
 from archbuilder.training.pace import choose_pace
 from archbuilder.training.peers import Peers
 from archbuilder.training.progress import Show
-from archbuilder.training.repository import repository_state
+from archbuilder.training.recording import Origin, Recording
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.sources import load_source
 from archbuilder.training.watching import Report, told
-from archbuilder.tree import Plain
-from archbuilder.version import __version__
-
-_MAY_CHANGE: Final = ("epochs", "distribute", "checkpoint_seconds", "xla", "steps_per_execution")
 
 
 def common_folder(choose: Callable[[], RunFolder], peers: Peers) -> RunFolder:
@@ -58,20 +43,6 @@ def common_folder(choose: Callable[[], RunFolder], peers: Peers) -> RunFolder:
             peers.told(str(chosen.path.absolute()).encode())
             return chosen
         return RunFolder(Path(peers.told(b"").decode()), writes=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the networks of a run come from, for the run's folder to tell."""
-
-    blueprint: str = ""
-    """The blueprint with everything resolved, as text."""
-    command: tuple[str, ...] = ()
-    """The command line."""
-    allow: Sequence[Path] = ()
-    """Folders that its data files may lie in, beside its own."""
-    file: Path | None = None
-    """The blueprint as a person wrote it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,23 +90,18 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     placement = placement or place(training.distribute, training.batch_size)
     with placement.peers.together(), run.locked():
         report(f"devices: {placement.remark}")
-        begun_as = run.before()
-        record = {**_record(data, training, origin, begun_as), "devices": placement.remark}
         if origin.blueprint:
+            # Before the record, which says that there is a run to go on with.
             run.write_text(BLUEPRINT, origin.blueprint)
-        run.write_json(RECORD, record)
-        begun = time.monotonic()
-        with _failure_told(run, record):
+        recording = Recording(run, data, training, origin, placement.remark)
+        with recording.carried_out():
             examples, validation = _examples(data, run, origin, placement.peers)
-            if placement.peers.chief:
-                record["data"] = _same_data(digest(examples, validation), begun_as.get("data"))
-                record["legend"] = encode_legend(examples.known.legend)
-                run.write_json(RECORD, record)
+            recording.keep_data(examples, validation)
             pace = choose_pace(training, placement.replicas, graphs.values())
             if not isinstance(training.objective, Ridge):
                 report(f"speed: {pace.remark}")
             keras.utils.set_random_seed(training.seed)
-            key = fingerprint(origin.blueprint, record["recipe"])
+            key = fingerprint(origin.blueprint, recording.recipe)
             session = Session(
                 graphs=graphs,
                 examples=examples,
@@ -155,26 +121,9 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             draw_curves(run, outcome.history)
             # A worker that goes too early is missed.
             placement.peers.agree(any_says=False, chief_says=False)
-        record["seconds"] = round(time.monotonic() - begun, 1)
-        record["held_out"] = dict(outcome.held_out)
-        run.write_json(RECORD, {**record, "status": "finished"})
+        recording.finish(outcome.held_out)
     _tell(outcome, files, report)
     return RunResult(run.path, prepared.models, files, outcome.history, outcome.held_out)
-
-
-@contextmanager
-def _failure_told(run: RunFolder, record: Mapping[str, Plain]) -> Iterator[None]:
-    """Where a run is carried out: what ends it stands in its record."""
-    try:
-        yield
-    except ArchbuilderError as error:
-        status = "stopped" if isinstance(error, StoppedError) else "failed"
-        run.write_json(RECORD, {**record, "status": status, "reason": str(error)})
-        run.discard()
-        raise
-    except KeyboardInterrupt:
-        run.write_json(RECORD, {**record, "status": "interrupted"})
-        raise
 
 
 def _examples(
@@ -195,16 +144,6 @@ def _examples(
     return examples, validation
 
 
-def _same_data(now: str, before: Plain) -> str:
-    """What is recorded of the data, which stays the same while a run goes on."""
-    if before not in (None, now):
-        raise RunError(
-            "the data is no longer that which the run began with: other examples would be held out"
-            " now; bring it back, or begin a new run"
-        )
-    return now
-
-
 def _save(models: Mapping[str, keras.Model], run: RunFolder) -> dict[str, Path]:
     files = {name: run.model_file(name) for name in models}
     if run.writes:
@@ -218,45 +157,3 @@ def _tell(outcome: Outcome, files: Mapping[str, Path], report: Report) -> None:
         report(f"held out: {told(outcome.held_out)}")
     for path in files.values():
         report(f"saved: {path}")
-
-
-def _record(
-    data: DataSpec, training: TrainingSpec, origin: Origin, before: Mapping[str, Plain]
-) -> dict[str, Plain]:
-    """What `run.json` says from the start. A run that goes on keeps what it said of its start."""
-    now: dict[str, Plain] = {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": list(origin.command),
-    }
-    begun = {key: before.get(key, value) for key, value in now.items()}
-    earlier = before.get("resumed")
-    resumed = [*(earlier if isinstance(earlier, list) else ()), now] if before else []
-    git = before.get("git") if before else repository_state(origin.file) if origin.file else None
-    return {
-        "status": "running",
-        **begun,
-        "resumed": resumed,
-        "git": git,
-        "data": before.get("data"),
-        "seed": training.seed,
-        "recipe": encode_recipe(data, training, origin.allow),
-        "versions": {
-            "archbuilder": __version__,
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }
-
-
-def fingerprint(blueprint: str, recipe: Plain) -> str:
-    """A text that is another one where a checkpoint cannot be gone on from.
-
-    A run may go on for more epochs, on other devices, and be kept more or less often.
-    """
-    fields = cast(dict[str, Plain], recipe)
-    training = cast(dict[str, Plain], fields["training"])
-    kept = {key: value for key, value in training.items() if key not in _MAY_CHANGE}
-    text = json.dumps([blueprint, {**fields, "training": kept}], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()

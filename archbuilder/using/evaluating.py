@@ -28,14 +28,13 @@ from archbuilder.recipe.spec import (
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import Examples, Known
-from archbuilder.training.identity import digest
+from archbuilder.training.identity import digest, fingerprint
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
 from archbuilder.training.pace import choose_pace
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Prepared, Session
 from archbuilder.training.sources import load_source
-from archbuilder.training.train import fingerprint
 from archbuilder.using.trained import TEXT, load_network, open_vocabulary
 from archbuilder.weights import restore_weights
 
