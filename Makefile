@@ -5,9 +5,10 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-# The lowest Keras that pyproject.toml allows; tests/test_keras_range.py holds the two together.
-LOWEST_KERAS := 3.14.0
-LOWEST := $(VENV)/lowest-keras-$(LOWEST_KERAS)
+# Every Keras that pyproject.toml allows, but for the newest, which is installed; the lowest is first.
+# tests/test_keras_range.py tries them.
+OLDER_KERAS := 3.14.0 3.14.1 3.15.0
+LOWEST_KERAS := $(firstword $(OLDER_KERAS))
 
 SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 python, \
@@ -37,7 +38,7 @@ types: $(VENV)/.test ## mypy
 	$(BIN)/mypy
 
 .PHONY: check
-check: $(VENV)/.test $(LOWEST)/.done $(VENV)/editor/.done ## the tests alone
+check: $(VENV)/.test $(VENV)/keras-$(LOWEST_KERAS)/.done $(VENV)/editor/.done ## the tests alone
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: format
@@ -55,7 +56,11 @@ schema: $(VENV)/.run ## the JSON Schema for editors, into schemas
 
 .PHONY: thorough
 thorough: $(VENV)/.test ## tests that repeat others with more of it, such as four replicas
-	$(BIN)/pytest -n $(WORKERS) -m thorough
+	$(BIN)/pytest -n $(WORKERS) -m "thorough and not range"
+
+.PHONY: versions
+versions: $(VENV)/.test $(OLDER_KERAS:%=$(VENV)/keras-%/.done) ## the tests that hang on Keras, with every version of it
+	$(BIN)/pytest -n $(WORKERS) -m range
 
 .PHONY: fuzz
 fuzz: $(VENV)/.test ## the property tests with many more examples
@@ -99,9 +104,9 @@ $(VENV)/.test: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@
 
-$(LOWEST)/.done: | $(VENV)/.test
-	rm -rf $(LOWEST)
-	$(BIN)/python -m pip install --quiet --no-deps --target $(LOWEST) keras==$(LOWEST_KERAS)
+$(VENV)/keras-%/.done: | $(VENV)/.test
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --no-deps --target $(@D) keras==$*
 	@touch $@
 
 # PyTorch, in an environment of its own. The wheels of torchvision and what builds on it ask for other

@@ -1,11 +1,12 @@
-"""Tries the lowest Keras that pyproject.toml allows; all other tests run with the newest.
+"""Tries older versions of Keras that pyproject.toml allows; other tests run with the newest.
 
-`make check` puts that version beside the environment.
+`make check` puts the lowest of them beside the environment, and `make versions` all.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PREFIX = "lowest-keras-"
-FOLDERS = sorted((ROOT / ".venv").glob(f"{PREFIX}*"))
+OLDER = re.search(r"^OLDER_KERAS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+LOWEST, *BETWEEN = OLDER[1].split() if OLDER else ()
 
 pytestmark = [
     pytest.mark.range,
-    pytest.mark.skipif(not FOLDERS, reason="the lowest Keras is missing; 'make check' gets it"),
+    pytest.mark.parametrize(
+        "version",
+        [LOWEST, *(pytest.param(each, marks=pytest.mark.thorough) for each in BETWEEN)],
+    ),
 ]
 
 LIBRARY = """
@@ -37,9 +41,12 @@ archbuilder.load("digits_cnn").compile()
 """
 
 
-def with_lowest_keras(*arguments: str) -> str:
-    """What a Python program prints that finds the lowest Keras first."""
-    path = os.pathsep.join([str(FOLDERS[-1]), str(ROOT)])
+def with_keras(version: str, *arguments: str) -> str:
+    """What a Python program prints that finds this version first."""
+    folder = ROOT / ".venv" / f"keras-{version}"
+    if not folder.is_dir():
+        pytest.skip(f"Keras {version} is missing; 'make versions' gets it")
+    path = os.pathsep.join([str(folder), str(ROOT)])
     result = subprocess.run(
         [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": path},
@@ -52,9 +59,9 @@ def with_lowest_keras(*arguments: str) -> str:
     return result.stdout
 
 
-def test_library_compiles():
+def test_library_compiles(version: str):
     """Every blueprint of the library keeps its promises."""
-    assert "digits_cnn " in with_lowest_keras("-c", LIBRARY, FOLDERS[-1].name.removeprefix(PREFIX))
+    assert "digits_cnn " in with_keras(version, "-c", LIBRARY, version)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +76,8 @@ def test_library_compiles():
     ],
     ids=["layers", "building", "training"],
 )
-def test_what_keras_does_for_us(suites: tuple[str, ...]):
+def test_what_keras_does_for_us(version: str, suites: tuple[str, ...]):
     """The layers of archbuilder, the builder, and training in one process and in two pass."""
     plugins = ("-p", "no:cacheprovider", "-p", "no:xdist")
-    found = with_lowest_keras("-m", "pytest", "-q", "-k", "not applications", *plugins, *suites)
+    found = with_keras(version, "-m", "pytest", "-q", "-k", "not applications", *plugins, *suites)
     assert " passed" in found
