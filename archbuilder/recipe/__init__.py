@@ -8,7 +8,8 @@ from __future__ import annotations
 from archbuilder.recipe.data import decode_data
 from archbuilder.recipe.given import data_from_path
 from archbuilder.recipe.reading import decode_recipe, read_recipe
-from archbuilder.recipe.spec import DataSpec, Recipe, TrainingSpec
+from archbuilder.recipe.sources import DataSpec
+from archbuilder.recipe.spec import Recipe, TrainingSpec
 from archbuilder.recipe.training import decode_training
 
 __all__ = [

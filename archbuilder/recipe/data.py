@@ -16,7 +16,7 @@ from archbuilder.arguments import check_value
 from archbuilder.decode.form import Form
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.limits import Limits
-from archbuilder.recipe.spec import (
+from archbuilder.recipe.sources import (
     DATA_SET,
     Csv,
     DataFile,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from archbuilder.errors import UsageError, nearest, shown
-from archbuilder.recipe.spec import (
+from archbuilder.recipe.sources import (
     DATA_SET,
     IMAGE_ENDINGS,
     Csv,

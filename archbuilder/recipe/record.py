@@ -16,7 +16,8 @@ from archbuilder.recipe.given import data_from_path
 from archbuilder.recipe.legend import Legend, decode_legend
 from archbuilder.recipe.objectives import FORMS
 from archbuilder.recipe.reading import decode_recipe
-from archbuilder.recipe.spec import DataFile, DataSource, DataSpec, TrainingSpec
+from archbuilder.recipe.sources import DataFile, DataSource, DataSpec
+from archbuilder.recipe.spec import TrainingSpec
 from archbuilder.recipe.training import ALWAYS
 from archbuilder.tree import Mapping as MappingTree
 from archbuilder.tree import Plain, Scalar, Source, Span, from_plain, plain

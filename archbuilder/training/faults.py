@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from archbuilder.errors import RunError
-from archbuilder.recipe.spec import OnError
+from archbuilder.recipe.sources import OnError
 
 _SHOWN: Final = 3
 

@@ -17,7 +17,7 @@ from archbuilder.backend.memory import machine_bytes
 from archbuilder.errors import BlueprintError, Diagnostics, RunError, shown
 from archbuilder.files import Place, cannot_read, place_inside, read_inside
 from archbuilder.limits import Limits
-from archbuilder.recipe.spec import DataFile
+from archbuilder.recipe.sources import DataFile
 from archbuilder.tables import size
 
 _MAGIC: Final = re.compile(r"[*?\[]")

@@ -17,7 +17,8 @@ import tensorflow as tf
 from archbuilder.errors import ArchbuilderError, RunError, StoppedError
 from archbuilder.recipe.legend import encode_legend
 from archbuilder.recipe.record import RECORD, encode_recipe
-from archbuilder.recipe.spec import DataSpec, TrainingSpec
+from archbuilder.recipe.sources import DataSpec
+from archbuilder.recipe.spec import TrainingSpec
 from archbuilder.training.examples import Examples
 from archbuilder.training.identity import digest
 from archbuilder.training.repository import repository_state

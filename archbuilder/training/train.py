@@ -12,7 +12,8 @@ from archbuilder.backend.saving import save_model
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.record import BLUEPRINT
-from archbuilder.recipe.spec import DataSpec, Ridge, TrainingSpec
+from archbuilder.recipe.sources import DataSpec
+from archbuilder.recipe.spec import Ridge, TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.curves import draw_curves
 from archbuilder.training.distribution import Placement, place

@@ -15,15 +15,13 @@ from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.record import Recorded, encode_recipe
+from archbuilder.recipe.sources import DataSource, Pairs, Text
 from archbuilder.recipe.spec import (
     Adversarial,
     CausalLanguageModel,
-    DataSource,
     MoCo,
-    Pairs,
     SequenceToSequence,
     SimCLR,
-    Text,
 )
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement

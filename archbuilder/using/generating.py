@@ -12,7 +12,8 @@ from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.record import Recorded
-from archbuilder.recipe.spec import CausalLanguageModel, Pairs, SequenceToSequence, Text
+from archbuilder.recipe.sources import Pairs, Text
+from archbuilder.recipe.spec import CausalLanguageModel, SequenceToSequence
 from archbuilder.training.text.vocabulary import BEGIN, END, UNKNOWN, Vocabulary
 from archbuilder.using.decoding import Chance, Sequences, beam, drawn
 from archbuilder.using.speaking import of_target, of_text

@@ -15,7 +15,7 @@ import numpy as np
 from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
 from archbuilder.recipe.legend import Heading
-from archbuilder.recipe.spec import (
+from archbuilder.recipe.sources import (
     IMAGE_ENDINGS,
     Csv,
     DataFile,

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import UsageError
 from archbuilder.graph import Graph, GraphInput
-from archbuilder.recipe.spec import DataSpec, TrainingSpec
+from archbuilder.recipe.sources import DataSpec
+from archbuilder.recipe.spec import TrainingSpec
 from archbuilder.training.adapt import adapt
 from archbuilder.training.augmenting import Augmentation
 from archbuilder.training.columns import Column, reading

@@ -17,7 +17,8 @@ from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.legend import Heading
 from archbuilder.recipe.objectives import class_name
-from archbuilder.recipe.spec import Csv, MoCo, Parquet, Ridge, SimCLR, Supervised
+from archbuilder.recipe.sources import Csv, Parquet
+from archbuilder.recipe.spec import MoCo, Ridge, SimCLR, Supervised
 from archbuilder.training.adapt import adapt
 from archbuilder.training.batches import Input
 from archbuilder.training.columns import reading

@@ -8,7 +8,7 @@ import pytest
 from archbuilder.errors import Diagnostic, Diagnostics, UsageError
 from archbuilder.limits import Limits
 from archbuilder.recipe import DataSpec, data_from_path, decode_data
-from archbuilder.recipe.spec import (
+from archbuilder.recipe.sources import (
     Csv,
     DataFile,
     Digits,

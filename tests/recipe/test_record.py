@@ -11,7 +11,7 @@ import archbuilder
 from archbuilder.limits import Limits
 from archbuilder.recipe import DataSpec
 from archbuilder.recipe.record import encode_recipe, read_record
-from archbuilder.recipe.spec import (
+from archbuilder.recipe.sources import (
     Csv,
     DataFile,
     DataSource,
@@ -23,13 +23,12 @@ from archbuilder.recipe.spec import (
     Npz,
     Pairs,
     Parquet,
-    Supervised,
     Text,
     Tfds,
     Tfrecord,
     Tokenising,
-    TrainingSpec,
 )
+from archbuilder.recipe.spec import Supervised, TrainingSpec
 from archbuilder.tree import Source, Span, from_plain
 
 SPAN = Span(Source("net.yaml", ""), 1, 1, 1, 1)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from archbuilder.cli import main
 from archbuilder.errors import BlueprintError, RunError
-from archbuilder.recipe.spec import DataFile, Images
+from archbuilder.recipe.sources import DataFile, Images
 from archbuilder.training.examples import ONLY
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources import load_source

@@ -11,7 +11,7 @@ import pytest
 from archbuilder.cli import main
 from archbuilder.errors import RunError
 from archbuilder.recipe import data_from_path
-from archbuilder.recipe.spec import Csv, DataFile, DataSource, Jsonl
+from archbuilder.recipe.sources import Csv, DataFile, DataSource, Jsonl
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources import load_source
 

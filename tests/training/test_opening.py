@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archbuilder.errors import BlueprintError, RunError
-from archbuilder.recipe.spec import DataFile
+from archbuilder.recipe.sources import DataFile
 from archbuilder.training.opening import Opener
 from archbuilder.tree import Source, Span
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from archbuilder.errors import BlueprintError, RunError, UsageError
 from archbuilder.recipe import data_from_path
-from archbuilder.recipe.spec import DataFile, Tfds, Tfrecord
+from archbuilder.recipe.sources import DataFile, Tfds, Tfrecord
 from archbuilder.training.columns import Held, reading
 from archbuilder.training.examples import ONLY, Examples
 from archbuilder.training.opening import Opener

@@ -11,7 +11,7 @@ import pytest
 import archbuilder
 from archbuilder.errors import RunError, UsageError
 from archbuilder.recipe import DataSpec, read_recipe
-from archbuilder.recipe.spec import DataFile, Npz
+from archbuilder.recipe.sources import DataFile, Npz
 from archbuilder.training import RunFolder, RunResult, train
 
 NET = """

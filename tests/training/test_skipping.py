@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from archbuilder.errors import RunError
-from archbuilder.recipe.spec import (
+from archbuilder.recipe.sources import (
     Csv,
     DataFile,
     DataSource,

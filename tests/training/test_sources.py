@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archbuilder.errors import BlueprintError, RunError
-from archbuilder.recipe.spec import Csv, DataFile, DataSource, Digits, Idx, Npy, Npz
+from archbuilder.recipe.sources import Csv, DataFile, DataSource, Digits, Idx, Npy, Npz
 from archbuilder.training.columns import reading
 from archbuilder.training.examples import ONLY, Examples
 from archbuilder.training.opening import Opener

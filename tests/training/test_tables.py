@@ -13,7 +13,7 @@ import pytest
 from archbuilder.cli import main
 from archbuilder.errors import RunError
 from archbuilder.recipe import data_from_path
-from archbuilder.recipe.spec import Csv, DataFile, Parquet
+from archbuilder.recipe.sources import Csv, DataFile, Parquet
 from archbuilder.training.columns import Held
 from archbuilder.training.examples import ONLY, Examples
 from archbuilder.training.opening import Opener

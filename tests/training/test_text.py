@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from archbuilder.errors import RunError
-from archbuilder.recipe.spec import DataFile, DataSource, Pairs, Text, Tokenising
+from archbuilder.recipe.sources import DataFile, DataSource, Pairs, Text, Tokenising
 from archbuilder.training.examples import ONLY, Examples
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources import load_source

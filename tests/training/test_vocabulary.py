@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archbuilder.errors import RunError
-from archbuilder.recipe.spec import Tokenising
+from archbuilder.recipe.sources import Tokenising
 from archbuilder.training.text.vocabulary import (
     BEGIN,
     END,

@@ -6,11 +6,7 @@ from typing import Final, cast
 
 from archbuilder.recipe.objectives.form import STEPWISE, ObjectiveForm
 from archbuilder.recipe.objectives.reader import ObjectiveReader, Written
-from archbuilder.recipe.spec import (
-    CausalLanguageModel,
-    MaskedLanguageModel,
-    SequenceToSequence,
-)
+from archbuilder.recipe.spec import CausalLanguageModel, MaskedLanguageModel, SequenceToSequence
 from archbuilder.tree import Plain
 
 _KEYS: Final = ("optimizer", *STEPWISE)

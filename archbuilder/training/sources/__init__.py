@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from archbuilder.recipe.spec import (
+from archbuilder.recipe.sources import (
     Csv,
     DataSource,
     Digits,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import Csv, DataFile
+from archbuilder.recipe.sources import Csv, DataFile
 from archbuilder.tables import plural
 from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples, Known

@@ -22,7 +22,7 @@ from typing import Final
 import tensorflow as tf
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import DataFile
+from archbuilder.recipe.sources import DataFile
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.gathering import Store

@@ -17,7 +17,7 @@ from typing import IO, Final
 import numpy as np
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import DataFile, Idx
+from archbuilder.recipe.sources import DataFile, Idx
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener

@@ -12,7 +12,7 @@ import numpy as np
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.legend import Legend
-from archbuilder.recipe.spec import IMAGE_ENDINGS, DataFile, Images
+from archbuilder.recipe.sources import IMAGE_ENDINGS, DataFile, Images
 from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
 from archbuilder.training.examples import ONLY, Examples, Feature, Known

@@ -10,7 +10,7 @@ import numpy as np
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.legend import Legend
-from archbuilder.recipe.spec import Jsonl
+from archbuilder.recipe.sources import Jsonl
 from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples, Feature, Known
 from archbuilder.training.faults import Faults

@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import DataFile, Npy
+from archbuilder.recipe.sources import DataFile, Npy
 from archbuilder.training.columns import Numbers, Read, Rows
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener

@@ -12,7 +12,7 @@ from typing import IO, Final
 import numpy as np
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import DataFile, Npz
+from archbuilder.recipe.sources import DataFile, Npz
 from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener, check_size

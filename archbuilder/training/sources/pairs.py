@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import Pairs
+from archbuilder.recipe.sources import Pairs
 from archbuilder.training.columns import Numbers, Read
 from archbuilder.training.examples import Examples, Feature, Known
 from archbuilder.training.faults import Faults

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import DataFile, Parquet
+from archbuilder.recipe.sources import DataFile, Parquet
 from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from archbuilder.errors import BlueprintError, Diagnostics, RunError, UsageError, shown
 from archbuilder.recipe.legend import Legend
-from archbuilder.recipe.spec import Arrays, DataFile, Tfds, Tfrecord
+from archbuilder.recipe.sources import Arrays, DataFile, Tfds, Tfrecord
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import by_name

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.legend import Legend
-from archbuilder.recipe.spec import Tfrecord
+from archbuilder.recipe.sources import Tfrecord
 from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Numbers, Read, Rows
 from archbuilder.training.examples import Examples, Feature, Known

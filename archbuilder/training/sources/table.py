@@ -8,7 +8,7 @@ from typing import Final
 
 from archbuilder.errors import RunError, nearest, shown
 from archbuilder.recipe.legend import Heading, Legend
-from archbuilder.recipe.spec import Csv, Parquet, Targets
+from archbuilder.recipe.sources import Csv, Parquet, Targets
 from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.sources.arrays import by_name

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.errors import shown
-from archbuilder.recipe.spec import Text, Tokenising
+from archbuilder.recipe.sources import Text, Tokenising
 from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener

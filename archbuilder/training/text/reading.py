@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from typing import IO, Final, TypeVar
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import DataFile
+from archbuilder.recipe.sources import DataFile
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.spec import Tokenising
+from archbuilder.recipe.sources import Tokenising
 
 PADDING, UNKNOWN, BEGIN, END, MASK = range(5)
 """The numbers of the special tokens, with any vocabulary."""
