@@ -79,6 +79,7 @@ def draw_curves(run: RunFolder, rows: Sequence[Row]) -> None:
                 axes.plot(*zip(*points, strict=True), marker="." if len(rows) < 30 else "")
                 axes.lines[-1].set_label(split.replace("_", " "))
         axes.set(title=name, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(visible=True, alpha=0.3)
         axes.legend()
     picture = io.BytesIO()
