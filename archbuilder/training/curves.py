@@ -21,6 +21,13 @@ _SCALARS: Final = tf.compat.v1.SummaryMetadata(
     data_class=1,
 )
 _NO_CURVE: Final = ("epoch", "seconds")
+_WIDTH: Final = 5.0
+"""The inches of a picture of one number, with its margins."""
+_HEIGHT: Final = 4.0
+_LEFT: Final = 0.75
+_RIGHT: Final = 0.15
+_BELOW: Final = 0.55
+_ABOVE: Final = 0.35
 
 
 class BoardWriter(keras.callbacks.Callback):
@@ -71,8 +78,18 @@ def draw_curves(run: RunFolder, rows: Sequence[Row]) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     names = list(dict.fromkeys(n for prefix in _SPLITS for n in _of_split(rows[-1], prefix)))
-    figure = Figure(figsize=(5 * max(len(names), 1), 4), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+    width, height = _WIDTH * max(len(names), 1), _HEIGHT
+    figure = Figure(figsize=(width, height))
+    all_axes = figure.subplots(1, len(names), squeeze=False)[0]
+    # To have the layout found takes longer than everything else.
+    figure.subplots_adjust(
+        left=_LEFT / width,
+        right=1 - _RIGHT / width,
+        bottom=_BELOW / height,
+        top=1 - _ABOVE / height,
+        wspace=(_LEFT + _RIGHT) / (_WIDTH - _LEFT - _RIGHT),
+    )
+    for axes, name in zip(all_axes, names, strict=True):
         for prefix, split in _SPLITS.items():
             points = [(row["epoch"], row[prefix + name]) for row in rows if prefix + name in row]
             if points:
