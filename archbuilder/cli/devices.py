@@ -38,7 +38,8 @@ def as_workers(console: Console, workers: int | None, distribute: str | None) ->
             f"--workers {workers} makes a cluster, and --distribute {distribute} uses none; leave"
             " one of them out"
         )
-    command = [*without_workers(console.arguments), "--distribute", _CLUSTER]
+    # A run may go on elsewhere: it is not to ask for a cluster from now on.
+    command = [*without_workers(console.arguments), "--distribute", "auto"]
     return run_workers(workers, command)
 
 

@@ -40,7 +40,8 @@ def read_run(folder: Path, wanted: Wanted) -> Run:
     """
     path = folder / BLUEPRINT
     if not path.is_file():
-        raise UsageError(f"{shown(str(folder), 200)} is not the folder of a run")
+        lost = f": {BLUEPRINT} is missing" if (folder / RECORD).is_file() else ""
+        raise UsageError(f"{shown(str(folder), 200)} is not the folder of a run{lost}")
     loaded = wanted.load(path)
     graphs = loaded.graphs()
     recorded = read_record(folder, graphs, wanted.limits)

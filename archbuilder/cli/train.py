@@ -151,19 +151,23 @@ def train_command(  # noqa: PLR0913 - an option each
     training = begun.recorded.training
     placement = place(training.distribute, training.batch_size)
     run = common_folder(choose, placement.peers)
-    train(
-        begun.graphs,
-        begun.recorded.data,
-        training,
-        run,
-        origin=Origin(
-            begun.text, ("archbuilder", *console.arguments), begun.recorded.allow, begun.file
-        ),
-        limits=wanted.limits,
-        report=lambda line: console.say(for_terminal(line)) if run.writes else None,
-        placement=placement,
-        show=None if console.lasting or not run.writes else console.show_passing,
-    )
+    command = ("archbuilder", *console.arguments)
+    try:
+        train(
+            begun.graphs,
+            begun.recorded.data,
+            training,
+            run,
+            origin=Origin(begun.text, command, begun.recorded.allow, begun.file),
+            limits=wanted.limits,
+            report=lambda line: console.say(for_terminal(line)) if run.writes else None,
+            placement=placement,
+            show=None if console.lasting or not run.writes else console.show_passing,
+        )
+    except KeyboardInterrupt:
+        if run.writes:
+            console.remark(for_terminal(f"to go on: archbuilder train --resume {run.path}"))
+        raise
     return 0
 
 

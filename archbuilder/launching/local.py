@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from archbuilder.launching.cluster import CONFIG, config
 _PATIENCE: Final = 30.0
 """Seconds that the other workers have to end by themselves when one has failed."""
 _POLL: Final = 0.1
+_PR_SET_PDEATHSIG: Final = 1
 _MESSAGE: Final = "error: "
 _OPTION: Final = "--workers"
 
@@ -90,10 +92,17 @@ def _started(
         stdin=subprocess.DEVNULL,
         stdout=None if index == 0 else subprocess.DEVNULL,
         stderr=errors,
+        preexec_fn=_ends_with_parent,  # noqa: PLW1509 - this process has one thread
     )
     stack.callback(process.wait)
     stack.callback(process.kill)
     return _Worker(process, errors)
+
+
+def _ends_with_parent() -> None:
+    """Have Linux tell this process to stop when the one is killed that started it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def place(
     if distribution == "multi_worker":
         raise RunError(
             f"'distribute: multi_worker' wants a cluster, of which {CONFIG} or Slurm tells;"
-            " 'archbuilder train --workers 2' starts one on this machine"
+            " --workers 2 starts one on this machine, and --distribute auto takes what is here"
         )
     if distribution == "tpu":
         return _checked(_on_tpu(), batch_size)

@@ -44,6 +44,11 @@ class Known:
     """What tokens mean."""
 
 
+def known_of(legend: Legend) -> Known | None:
+    """What a legend tells; None where it tells nothing."""
+    return Known(legend) if legend.heading is not None or legend.classes else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
     """Inputs and targets by the names of the network's inputs and outputs, or under `ONLY`."""

@@ -152,6 +152,12 @@ def _resume(task: Task, session: Session) -> Checkpoint:
         learner.evaluate(first, steps=1, verbose=0)
     with session.placement.scope():
         restore(learner, checkpoint.arrays)
+    if position.epoch >= session.spec.epochs:
+        session.report(
+            f"the run is over after {plural(position.epoch, 'epoch')}; --epochs with more of them"
+            " goes on with it"
+        )
+        return checkpoint
     batches = f" and {plural(position.batch, 'batch', 'batches')}" if position.batch else ""
     session.report(f"goes on after {plural(position.epoch, 'epoch')}{batches}")
     return checkpoint

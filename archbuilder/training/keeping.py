@@ -115,7 +115,8 @@ class Keeper(keras.callbacks.Callback):
             self._commit()
         if stop:
             raise StoppedError(
-                "stopped as it was told to, and ready to go on with 'train --resume'"
+                "stopped as it was told to, and ready to go on:"
+                f" archbuilder train --resume {self._checkpoints.run}"
             )
 
     def _commit(self) -> None:

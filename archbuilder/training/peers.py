@@ -7,6 +7,7 @@ others waits for ever.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 from archbuilder.errors import RunError
 
 _Numbers = TypeVar("_Numbers", bound=NDArray[np.generic])
+_LINGER: Final = 0.5
+"""Seconds that a worker is there when all have come to the end."""
 _PART: Final = 2**22
 """The numbers that are told at a time."""
 _GONE: Final = (
@@ -50,6 +53,16 @@ class Peers:
         said = np.array([any_says, chief_says and self.chief], np.int32)
         first, second = self.total(said)
         return bool(first), bool(second)
+
+    def leave(self) -> None:
+        """Wait for the others at the end of everything.
+
+        The last that a worker has sent is still on its way when it believes to be done, and would
+        be lost with its process.
+        """
+        if self.count > 1:
+            self.agree(any_says=False, chief_says=False)
+            time.sleep(_LINGER)
 
     def told(self, content: bytes) -> bytes:
         """What the chief tells; what the others give does not count."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +14,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from archbuilder.errors import ArchbuilderError, RunError, StoppedError
-from archbuilder.recipe.legend import encode_legend
+from archbuilder.errors import ArchbuilderError, RunError, StoppedError, UsageError
+from archbuilder.recipe.legend import decode_legend, encode_legend
 from archbuilder.recipe.record import RECORD, encode_recipe
 from archbuilder.recipe.sources import DataSpec
 from archbuilder.recipe.spec import TrainingSpec
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Known, known_of
 from archbuilder.training.identity import digest
 from archbuilder.training.repository import repository_state
 from archbuilder.training.run import Row, RunFolder
@@ -64,6 +64,8 @@ class Recording:
         git = before.get("git")
         if not before and origin.file is not None:
             git = repository_state(origin.file)
+        self.known = _known(before)
+        """What an earlier part of the run knows of its data; None where there is none."""
         self.recipe: Plain = encode_recipe(data, training, origin.allow)
         """The recipe as plain data."""
         self._fields: dict[str, Plain] = {
@@ -123,3 +125,10 @@ class Recording:
 
     def _write(self, **ending: Plain) -> None:
         self._run.write_json(RECORD, {**self._fields, **ending})
+
+
+def _known(before: Mapping[str, Plain]) -> Known | None:
+    try:
+        return known_of(decode_legend(before.get("legend")))
+    except TypeError as error:
+        raise UsageError(f"{RECORD} is not the record of a run: {error}") from None

@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from archbuilder.errors import RunError
 from archbuilder.graph import Shape
 from archbuilder.recipe.objectives import class_name
+from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Numbers, Rows, Rule
 from archbuilder.tree import Tree
 
 _SPARSE: Final = "Sparse"
 """How the names of Keras's losses begin that take a class by its number."""
+_BINARY: Final = "Binary"
+"""How the names of those begin that take probabilities."""
 _WHOLE: Final = np.dtype(np.int64)
 _FLOAT: Final = np.dtype(np.float32)
 
@@ -119,12 +122,13 @@ def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> 
         RunError: if labels in memory are out of range, or the shapes differ.
     """
     have = column.shape
-    if loss is not None and class_name("loss", loss).startswith(_SPARSE):
+    name = class_name("loss", loss) if loss is not None else ""
+    if name.startswith(_SPARSE):
         return Target(column.held_to(_labels(column, output, shape)), _WHOLE)
-    if _same(have, shape):
-        return Target(column, _FLOAT)
-    if math.prod(have) == 1 and shape == (1,):
-        return Target(column, _FLOAT, single=True)
+    single = math.prod(have) == 1 and shape == (1,)
+    if single or _same(have, shape):
+        values = column.held_to(_of_binary(column, output)) if name.startswith(_BINARY) else column
+        return Target(values, _FLOAT, single=single and not _same(have, shape))
     if _same(have, shape[:-1]) and column.dtype.kind in "bui" and shape[-1] is not None:
         labels = column.held_to(_labels(column, output, shape))
         remark = f"{output}: {shape[-1]} classes, one value each"
@@ -153,9 +157,22 @@ def _labels(column: Column, output: str, shape: Shape) -> Rule:
         _check(
             (labels >= 0) & (labels < classes),
             rows,
-            f"{what} go from {low} to {high}, but the network has {classes} classes"
-            f" (0 to {classes - 1})",
+            f"{what} go from {low} to {high}, but the network has"
+            f" {plural(classes, 'class', 'classes')} (0 to {classes - 1})",
         )
+
+    return check
+
+
+def _of_binary(column: Column, output: str) -> Rule:
+    """The rule that targets tell how likely something is."""
+    what = f"the targets of the output '{output}'" + (f" in {column.name}" if column.name else "")
+
+    def check(values: Numbers, rows: Rows) -> None:
+        shares = cast(NDArray[np.float64], values.reshape(len(values), -1))
+        low, high = shares.min(), shares.max()
+        within = (shares >= 0) & (shares <= 1)
+        _check(within, rows, f"{what} go from {low:g} to {high:g}, and a binary loss has 0 to 1")
 
     return check
 

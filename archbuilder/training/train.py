@@ -17,7 +17,7 @@ from archbuilder.recipe.spec import Ridge, TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.curves import draw_curves
 from archbuilder.training.distribution import Placement, place
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Known
 from archbuilder.training.identity import fingerprint
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
@@ -96,7 +96,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             run.write_text(BLUEPRINT, origin.blueprint)
         recording = Recording(run, data, training, origin, placement.remark)
         with recording.carried_out():
-            examples, validation = _examples(data, run, origin, placement.peers)
+            examples, validation = _examples(data, run, origin, placement.peers, recording.known)
             recording.keep_data(examples, validation)
             pace = choose_pace(training, placement.replicas, graphs.values())
             if not isinstance(training.objective, Ridge):
@@ -120,15 +120,14 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             outcome = prepared.train()
             files = _save(prepared.models, run)
             draw_curves(run, outcome.history)
-            # A worker that goes too early is missed.
-            placement.peers.agree(any_says=False, chief_says=False)
+            placement.peers.leave()
         recording.finish(outcome.held_out)
     _tell(outcome, files, report)
     return RunResult(run.path, prepared.models, files, outcome.history, outcome.held_out)
 
 
 def _examples(
-    data: DataSpec, run: RunFolder, origin: Origin, peers: Peers
+    data: DataSpec, run: RunFolder, origin: Origin, peers: Peers, known: Known | None
 ) -> tuple[Examples, Examples | None]:
     """The examples to train on and to validate with; the chief reads first, and keeps tokens."""
     scratch = run.path / "text"
@@ -138,7 +137,7 @@ def _examples(
     # A machine that does not share the disk of the chief has no such folder.
     room = run.path if run.path.is_dir() else None
     opener = Opener(data.folder or Path(), origin.allow, kept, room)
-    examples = load_source(data.train, opener)
+    examples = load_source(data.train, opener, known)
     validation = load_source(data.validation, opener, examples.known) if data.validation else None
     if peers.chief:
         peers.agree(any_says=False, chief_says=True)

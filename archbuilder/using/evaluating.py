@@ -25,7 +25,7 @@ from archbuilder.recipe.spec import (
 )
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement
-from archbuilder.training.examples import Examples, Known
+from archbuilder.training.examples import Examples, Known, known_of
 from archbuilder.training.identity import digest, fingerprint
 from archbuilder.training.objectives import OBJECTIVES
 from archbuilder.training.opening import Opener
@@ -77,8 +77,7 @@ def evaluate(
     prepared = OBJECTIVES[type(session.spec.objective)](session)
     _load(prepared, subject, session)
     numbers = prepared.judge()
-    # A worker that goes too early is missed.
-    placement.peers.agree(any_says=False, chief_says=False)
+    placement.peers.leave()
     if not numbers:
         raise UsageError("the recipe holds nothing out: give examples with --data")
     return {**numbers, **_perplexity(subject.recorded, numbers)}
@@ -143,7 +142,7 @@ def _examples(subject: Subject, other: DataSource | None) -> tuple[Examples, Exa
     scratch = None if subject.folder is None else subject.folder / TEXT
     kept = scratch if scratch is not None and scratch.is_dir() else None
     own = Opener(data.folder or Path(), subject.recorded.allow, kept)
-    examples = load_source(data.train, own)
+    examples = load_source(data.train, own, known_of(subject.recorded.legend))
     if other is not None:
         # What the run keeps are the tokens of its own texts.
         return examples, load_source(other, elsewhere, examples.known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -58,7 +58,8 @@ def read_inputs(
     Those in tables are the columns that have the names of the `heading` that was trained on.
 
     An example is called by its number, from 0, with the name of its file in front where there are
-    several, and an image by its file.
+    several, and an image by its file; of files with the same name the whole path is told. Nothing
+    is left out: what cannot be read is an error, whatever the recipe says of it.
 
     Raises:
         UsageError: if there is no such file, or it is of another kind.
@@ -66,13 +67,15 @@ def read_inputs(
     """
     files = [file for path in paths for file in _files(path)]
     tables = sum(file.suffix.lower() not in IMAGE_ENDINGS for file in files)
+    twice = len({file.name for file in files}) < len(files)
+    names = {file: str(file) if twice else file.name for file in files}
     for images, group in groupby(files, lambda file: file.suffix.lower() in IMAGE_ENDINGS):
         if images:
-            yield from _images([*group], like, graph)
+            yield from _images([*group], names, like, graph)
             continue
         for file in group:
             examples = _table(file, like, graph, heading).check()
-            front = f"{file.name}:" if len(files) > 1 or tables > 1 else ""
+            front = f"{names[file]}:" if len(files) > 1 or tables > 1 else ""
             yield Part([f"{front}{number}" for number in range(examples.count)], examples)
 
 
@@ -80,8 +83,10 @@ def _files(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(each for each in path.iterdir() if each.suffix.lower() in IMAGE_ENDINGS)
         if not found:
+            inner = any(each.is_dir() for each in path.iterdir())
             raise UsageError(
                 f"the folder {shown(str(path), 200)} has no images ({', '.join(IMAGE_ENDINGS)})"
+                + ("; it has folders: name those" if inner else "")
             )
         return found
     if not path.is_file():
@@ -102,14 +107,16 @@ def _table(path: Path, like: DataSource, graph: Graph, heading: Heading | None) 
     if path.suffix == ".npy":
         return load_npy(Npy(file, {}, scale), opener)
     if path.suffix == ".csv":
-        table = dataclasses.replace(like, file=file) if isinstance(like, Csv) else Csv(file)
+        table = like if isinstance(like, Csv) else Csv(file)
+        table = dataclasses.replace(table, file=file, on_error="stop")
         return load_csv(table, opener, store, asked=asked)
     if path.suffix == ".parquet":
-        rows = dataclasses.replace(like, file=file) if isinstance(like, Parquet) else Parquet(file)
+        rows = like if isinstance(like, Parquet) else Parquet(file)
+        rows = dataclasses.replace(rows, file=file, on_error="stop")
         return load_parquet(rows, opener, store, asked=asked)
     if path.suffix == ".jsonl":
         lines = like if isinstance(like, Jsonl) else Jsonl(file)
-        lines = dataclasses.replace(lines, file=file, targets={}, weights=None)
+        lines = dataclasses.replace(lines, file=file, targets={}, weights=None, on_error="stop")
         return load_jsonl(lines, opener, store, None)
     if "idx" in path.name:
         return Examples(name, {ONLY: load_idx_images(file, scale, opener, store)}, {})
@@ -118,7 +125,9 @@ def _table(path: Path, like: DataSource, graph: Graph, heading: Heading | None) 
     )
 
 
-def _images(files: list[Path], like: DataSource, graph: Graph) -> Iterator[Part]:
+def _images(
+    files: list[Path], names: Mapping[Path, str], like: DataSource, graph: Graph
+) -> Iterator[Part]:
     """Images in their order, those of one size together where they stand side by side."""
     wanted = graph.inputs[0].shape
     colours = wanted[-1] if len(wanted) == 3 and wanted[-1] in _COLOURS else 1
@@ -129,7 +138,7 @@ def _images(files: list[Path], like: DataSource, graph: Graph) -> Iterator[Part]
         column = Held(np.stack([image for _, image in found]))
         feature = Feature(column, scale or BRIGHTEST, image=True)
         name = shown(str(found[0][0]), 200)
-        yield Part([file.name for file, _ in found], Examples(name, {ONLY: feature}, {}))
+        yield Part([names[file] for file, _ in found], Examples(name, {ONLY: feature}, {}))
 
 
 def _image(file: Path, colours: int, *, axis: bool) -> Numbers:

@@ -67,7 +67,7 @@ def test_slurm_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         assert f"#SBATCH --{line}" in lines
     subprocess.run(["bash", "-n", str(job)], check=True)
     environment = programs(tmp_path / "bin")
-    for told in ("(multi_worker: Slurm)", "goes on after 1 epoch"):
+    for told in ("(multi_worker: Slurm)", "the run is over after 1 epoch"):
         done = subprocess.run(
             [str(job)] if os.access(job, os.X_OK) else ["bash", str(job)],
             env=environment,

@@ -163,7 +163,18 @@ def test_wrong_objectives(value: Plain, code: str, message: str):
         (
             {"loss": LOSS, "metrics": ["SparseCategoricalAccuracy", "AUC"]},
             "unknown-value",
-            "the metric 'AUC' takes one value a class",
+            "takes classes by number, and the metric 'AUC' does not",
+        ),
+        (
+            {"loss": LOSS, "metrics": ["Accuracy"]},
+            "unknown-value",
+            "the metric 'Accuracy' does not",
+        ),
+        ({"loss": LOSS, "metrics": ["MeanSquaredError"]}, "unknown-value", "does not"),
+        (
+            {"loss": "CategoricalCrossentropy", "metrics": ["F1Score"]},
+            "missing-argument",
+            "without an 'average'",
         ),
         (
             {"loss": "Huber", "metrics": ["SparseCategoricalAccuracy"]},

@@ -5,11 +5,14 @@ They are forked from a process that has imported TensorFlow already, which takes
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from archbuilder.cli import main
@@ -34,11 +37,9 @@ class Running:
         devices: int = 1,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._output = tempfile.NamedTemporaryFile("r")  # noqa: SIM115 - as long as this is
-        self._errors = tempfile.NamedTemporaryFile("r")  # noqa: SIM115
-        files = (self._output.name, self._errors.name)
+        self._files = _new_file(), _new_file()
         words = [[str(part) for part in command] for command in commands]
-        arguments = (words, devices, dict(environment or {}), files)
+        arguments = (words, devices, dict(environment or {}), self._files)
         self._process = _PROCESSES.Process(target=_carry_out, args=arguments)
         self._process.start()
 
@@ -65,12 +66,12 @@ class Running:
     @property
     def output(self) -> str:
         """What it printed."""
-        return Path(self._output.name).read_text()
+        return self._files[0].read_text()
 
     @property
     def said(self) -> str:
         """What it printed, and its errors and remarks."""
-        return self.output + Path(self._errors.name).read_text()
+        return "".join(file.read_text() for file in self._files)
 
 
 def start(*arguments: str | Path) -> Running:
@@ -102,6 +103,19 @@ def in_workers(count: int, commands: Sequence[Command]) -> str:
             each.kill()
 
 
+@cache
+def _folder() -> Path:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return Path(folder)
+
+
+def _new_file() -> Path:
+    descriptor, path = tempfile.mkstemp(dir=_folder())
+    os.close(descriptor)
+    return Path(path)
+
+
 def _ended(running: Running) -> str:
     assert running.end() == 0, running.said
     return running.output
@@ -111,7 +125,7 @@ def _carry_out(
     commands: Sequence[Sequence[str]],
     devices: int,
     environment: Mapping[str, str],
-    files: tuple[str, str],
+    files: tuple[Path, Path],
 ) -> None:
     for number, path in enumerate(files, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)

@@ -51,6 +51,8 @@ def test_equal_shapes_stay():
         (LABELS, (2,), "CategoricalCrossentropy", "from 0 to 2, .* 2 classes"),
         (LABELS + 0.5, (3,), "SparseCategoricalCrossentropy", "are not whole numbers"),
         (np.array([0, np.nan]), (3,), "SparseCategoricalCrossentropy", "are not whole numbers"),
+        (LABELS, (1,), "BinaryCrossentropy", "go from 0 to 2, and a binary loss has 0 to 1; .* 2$"),
+        (np.eye(3) * 3, (3,), "BinaryFocalCrossentropy", "go from 0 to 3"),
         (np.ones((3, 4)), (5,), "MeanSquaredError", r"the shape \[4\], .* gives \[5\]"),
         (np.ones((3, 4)), (5,), "SparseCategoricalCrossentropy", r"have the shape \[4\]"),
         (np.eye(3), (3,), "SparseCategoricalCrossentropy", "a class; use CategoricalCrossentropy"),

@@ -111,11 +111,27 @@ def test_sigterm_ends_all_workers(
     process = start(started, "train", blueprint, "--workers", "2", "--run", run)
     wait_for_checkpoint(run, process)
     process.terminate()
-    process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 75
+    assert f"archbuilder train --resume {run}" in errors
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
-    assert main(["train", "--resume", str(run), "--distribute", "none"]) == 0
+    assert main(["train", "--resume", str(run)]) == 0
     assert (run / "net.keras").is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells of the end of a parent")
+def test_workers_do_not_outlive_the_command(
+    blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+):
+    """Where it is killed they are told to stop, and keep what they have."""
+    run = tmp_path / "run"
+    process = start(started, "train", blueprint, "--workers", "2", "--run", run)
+    wait_for_checkpoint(run, process)
+    workers = psutil.Process(process.pid).children()
+    process.kill()
+    _, left = psutil.wait_procs(workers, timeout=60)
+    assert (len(workers), left) == (2, [])
+    assert json.loads((run / "run.json").read_text())["status"] == "stopped"
 
 
 def test_statistics_of_each_worker_alone(blueprint: Path, tmp_path: Path):

@@ -104,14 +104,17 @@ def test_other_examples(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path
 def test_text_of_another_file(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """It is read with the vocabulary of the run, whose own text may have gone; nothing is kept."""
     text = (runs / "text.txt").read_text()
-    (tmp_path / "other.txt").write_text(text[: len(text) // 3])
+    (tmp_path / "other.txt").write_text(text[: len(text) // 3] + "XYZ")
     before = sorted(each.name for each in (runs / "causal" / "text").iterdir())
     (runs / "text.txt").rename(runs / "gone.txt")
     try:
         found = evaluated(capsys, runs / "causal", "--data", tmp_path / "other.txt")
+        assert main(["evaluate", str(runs / "causal"), "--data", str(tmp_path / "other.txt")]) == 0
     finally:
         (runs / "gone.txt").rename(runs / "text.txt")
     assert found["loss"] == pytest.approx(held_out(runs / "causal")["loss"], rel=0.2)
+    assert "3 of 1," in (said := "".join(capsys.readouterr()))
+    assert "tokens are none that the vocabulary has" in said
     assert sorted(each.name for each in (runs / "causal" / "text").iterdir()) == before
 
 

@@ -96,9 +96,26 @@ def test_every_kind_of_file(runs: Path, capsys: pytest.CaptureFixture[str]):
         assert [int(row["class"]) for row in rows] == wanted(runs).argmax(axis=1).tolist()
         likely = [float(row["probability"]) for row in rows]
         np.testing.assert_allclose(likely, wanted(runs).max(axis=1), rtol=1e-4)
-    rows = said(capsys, runs / "net", runs / "pngs", runs / "pngs" / "1.png")
-    assert [row["key"] for row in rows] == ["0.png", "1.png", "2.png", "1.png"]
-    np.testing.assert_allclose(values(rows), wanted(runs)[[0, 1, 2, 1]], rtol=1e-4, atol=1e-6)
+    rows = said(capsys, runs / "net", runs / "pngs")
+    assert [row["key"] for row in rows] == ["0.png", "1.png", "2.png"]
+    np.testing.assert_allclose(values(rows), wanted(runs)[:3], rtol=1e-4, atol=1e-6)
+
+
+def test_files_of_the_same_name(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Their whole paths are told, so that each key is there once."""
+    other = tmp_path / "1.png"
+    other.write_bytes((runs / "pngs" / "0.png").read_bytes())
+    rows = said(capsys, runs / "net", runs / "pngs", other)
+    names = [str(runs / "pngs" / f"{number}.png") for number in range(3)]
+    assert [row["key"] for row in rows] == [*names, str(other)]
+    np.testing.assert_allclose(values(rows), wanted(runs)[[0, 1, 2, 0]], rtol=1e-4, atol=1e-6)
+
+
+def test_a_folder_of_folders(runs: Path, capsys: pytest.CaptureFixture[str]):
+    """The message says what to name."""
+    assert main(["predict", str(runs / "net"), str(runs)]) == 2
+    assert "has no images" in (message := capsys.readouterr().err)
+    assert "it has folders: name those" in message
 
 
 def test_several_replicas(runs: Path, tmp_path: Path):
@@ -259,6 +276,47 @@ class TestColumns:
         (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "legend": legend}))
         assert main(["predict", str(tmp_path / "run"), str(folder / "t.csv")]) == 2
         assert "is not the record of a run" in capsys.readouterr().err
+
+    def test_nothing_is_left_out(
+        self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ):
+        """A prediction less would shift the others: a line with a fault is an error."""
+        text = TABLE.replace("file: t.csv", "file: t.csv, on_error: skip")
+        (folder / "lenient.yaml").write_text(text)
+        run = tmp_path / "run"
+        assert main(["train", str(folder / "lenient.yaml"), "--run", str(run)]) == 0
+        (tmp_path / "holes.csv").write_text("a,b,c,d\n1,2,3,4\n1,,3,4\n")
+        assert main(["predict", str(run), str(tmp_path / "holes.csv")]) == 1
+        message = capsys.readouterr().err
+        assert "line 3 of" in message
+        assert "on_error" not in message
+        (tmp_path / "no-targets.csv").write_text("a,b,c,d,species\n1,2,3,4,\n")
+        assert len(said(capsys, run, tmp_path / "no-targets.csv")) == 1
+
+    def test_own_data_in_another_order(
+        self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ):
+        """Columns and classes are those that were trained on, also of the data of the run."""
+        for name in ("t.csv", "net.yaml"):
+            shutil.copy(folder / name, tmp_path / name)
+        run = tmp_path / "run"
+        assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+        judged = []
+        for source in ("t.csv", "turned.csv"):
+            shutil.copy(folder / source, tmp_path / "t.csv")
+            capsys.readouterr()
+            assert main(["evaluate", str(run), "--json"]) == 0
+            found = capsys.readouterr()
+            assert "no longer" not in found.err
+            judged.append(json.loads(found.out))
+        assert judged[0] == judged[1]
+        assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
+        renamed = (folder / "t.csv").read_text().replace(",u", ",a")
+        (tmp_path / "t.csv").write_text(renamed)
+        for command in (["evaluate", str(run)], ["train", "--resume", str(run), "--epochs", "3"]):
+            capsys.readouterr()
+            assert main(command) == 1
+            assert "'a', which is no class of what is trained on" in capsys.readouterr().err
 
     def test_data_that_has_changed(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """What is held out of it may have been trained on, which is said."""

@@ -19,13 +19,12 @@ _WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
 _SPARSE: Final = "Sparse"
 _OF_CLASSES: Final = ("CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy")
 """Metrics of one value a class; with `Sparse` before the name, of classes by number."""
-_OF_VALUES: Final = (
-    *("AUC", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalHinge", "F1Score", "FBetaScore"),
-    *("FalseNegatives", "FalsePositives", "TrueNegatives", "TruePositives"),
-    *("Precision", "PrecisionAtRecall", "Recall", "RecallAtPrecision"),
-    *("SensitivityAtSpecificity", "SpecificityAtSensitivity"),
-)
-"""Other metrics of one value a class, which none of classes by number stands for."""
+_NUMBERED: Final = ("MeanIoU", "IoU", "Mean", "Sum")
+"""Others that can take classes by number."""
+_ANY_ACCURACY: Final = "accuracy"
+"""For this word Keras takes the accuracy that suits the loss."""
+_AVERAGED: Final = ("F1Score", "FBetaScore")
+"""Metrics that are one number only with an `average`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,35 +88,57 @@ class ObjectiveReader:
             items = value.items if isinstance(value, SequenceTree) else (value,)
             for item in items:
                 self.keras_object("metric", item)
+                self._is_one_number(item)
             metrics[output] = items
         return metrics
+
+    def _is_one_number(self, metric: Tree) -> None:
+        """Report a metric that is a number for each class."""
+        name = class_name("metric", metric)
+        written = plain(metric)
+        options = next(iter(written.values()), None) if isinstance(written, dict) else None
+        average = options.get("average") if isinstance(options, dict) else options
+        if name in _AVERAGED and average is None:
+            self.form.diagnostics.error(
+                "missing-argument",
+                f"the metric '{name}' is a number for each class without an 'average'",
+                metric.span,
+                label=f"as in {{{name}: {{average: macro}}}}",
+            )
 
     def agree(self, losses: dict[str, Tree], metrics: dict[str, tuple[Tree, ...]]) -> None:
         """Report metrics that take targets in another form than the loss of their output."""
         for output in losses.keys() & metrics.keys():
             loss = class_name("loss", losses[output])
-            by_number = loss.startswith(_SPARSE)
             for metric in metrics[output]:
                 name = class_name("metric", metric)
-                if by_number and name in _OF_VALUES:
+                if not name or plain(metric) == _ANY_ACCURACY:
+                    continue
+                if loss.startswith(_SPARSE):
+                    self._takes_numbers(loss, name, metric.span)
+                elif loss and name.startswith(_SPARSE):
                     self.form.diagnostics.error(
                         "unknown-value",
-                        f"the metric '{name}' takes one value a class, and the loss '{loss}'"
-                        " classes by number",
+                        f"the loss '{loss}' takes one value a class, and the metric '{name}'"
+                        " does not",
                         metric.span,
-                        label=f"with the loss '{loss.removeprefix(_SPARSE)}' it has them",
+                        suggestion=name.removeprefix(_SPARSE),
                     )
-                if not loss or name.removeprefix(_SPARSE) not in _OF_CLASSES:
-                    continue
-                if by_number == name.startswith(_SPARSE):
-                    continue
-                takes = "classes by number" if by_number else "one value a class"
-                self.form.diagnostics.error(
-                    "unknown-value",
-                    f"the loss '{loss}' takes {takes}, and the metric '{name}' does not",
-                    metric.span,
-                    suggestion=_SPARSE + name if by_number else name.removeprefix(_SPARSE),
-                )
+
+    def _takes_numbers(self, loss: str, metric: str, place: Span) -> None:
+        """Report a metric that cannot be beside a loss of classes by number."""
+        if metric.startswith(_SPARSE) or metric in _NUMBERED:
+            return
+        near = f"{_SPARSE}{metric}" if metric in _OF_CLASSES else None
+        if metric == "Accuracy":
+            near = "SparseCategoricalAccuracy"
+        self.form.diagnostics.error(
+            "unknown-value",
+            f"the loss '{loss}' takes classes by number, and the metric '{metric}' does not",
+            place,
+            label="" if near else f"with the loss '{loss.removeprefix(_SPARSE)}' it can be",
+            suggestion=near,
+        )
 
     def weights(self, tree: Tree | None) -> dict[str, float]:
         """The weights of losses by output."""

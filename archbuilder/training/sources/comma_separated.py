@@ -25,6 +25,7 @@ from archbuilder.training.text.reading import numbered_lines
 
 _LINE: Final = 2**26
 _MEND: Final = "; write 'header: false', or names in front"
+_SKIP: Final = "; 'on_error: skip' leaves such lines out"
 _CELL: Final = 50
 """The bytes of a text without its characters."""
 _Line: TypeAlias = tuple[int, list[str]]
@@ -54,7 +55,8 @@ def load_csv(
     mend = _MEND if asked is None else "; write names in front"
     if trained is not None:
         mend = ", which the run was trained with"
-    tables = [_Table(file, opener, faults, mend, header=source.header) for file in files]
+    hint = _SKIP if asked is None and source.on_error == "stop" else ""
+    tables = [_Table(file, opener, faults, mend, hint, header=source.header) for file in files]
     first = tables[0]
     head = first.head()
     layout = Layout.of(source, head, first.name, trained=trained, asked=asked)
@@ -77,6 +79,8 @@ class _Table:
     faults: Faults
     mend: str = _MEND
     """What is to be done where the first line has no names."""
+    hint: str = ""
+    """What can be done about lines that have nothing in a column."""
     header: bool = True
 
     @property
@@ -104,7 +108,7 @@ class _Table:
 
     def batches(self, layout: Layout, head: Sequence[str]) -> Iterator[Batch]:
         """Its examples; lines with a fault are told."""
-        rows = _Rows(layout, head, self.name)
+        rows = _Rows(layout, head, self.name, self.hint)
         for some in in_batches(self._whole(len(head)), _size):
             yield from rows.batches(some, self.faults)
 
@@ -140,9 +144,9 @@ class _Table:
 class _Rows:
     """Makes numbers of lines."""
 
-    def __init__(self, layout: Layout, head: Sequence[str], name: str) -> None:
+    def __init__(self, layout: Layout, head: Sequence[str], name: str, hint: str) -> None:
         place = {column: number for number, column in enumerate(head)}
-        self._head, self._name = head, name
+        self._head, self._name, self._hint = head, name, hint
         inputs = (column for each in layout.inputs.values() for column in each)
         self._numbers = [place[each] for each in dict.fromkeys((*inputs, *layout.weights.values()))]
         at = {number: index for index, number in enumerate(self._numbers)}
@@ -179,16 +183,13 @@ class _Rows:
         except ValueError:
             pass
         # Something is wrong with one of them: now each is looked at.
-        hint = "; 'on_error: skip' leaves such lines out" if faults.on_error == "stop" else ""
         numbers: list[Numbers] = []
         right: list[list[str]] = []
         for line, each in lines:
             try:
                 for at in self._targets.values():
-                    self._check_filled(each, at, line, hint)
-                numbers.append(
-                    np.array([self._value(each, at, line, hint) for at in self._numbers])
-                )
+                    self._check_filled(each, at, line)
+                numbers.append(np.array([self._value(each, at, line) for at in self._numbers]))
             except RunError as fault:
                 faults.meet(fault)
                 continue
@@ -198,14 +199,15 @@ class _Rows:
     def _has_targets(self, cells: Sequence[str]) -> bool:
         return all(cells[at].strip() for at in self._targets.values())
 
-    def _check_filled(self, cells: Sequence[str], at: int, line: int, hint: str) -> None:
+    def _check_filled(self, cells: Sequence[str], at: int, line: int) -> None:
         if not cells[at].strip():
             raise RunError(
-                f"line {line} of {self._name} has nothing in column {shown(self._head[at])}{hint}"
+                f"line {line} of {self._name} has nothing in column {shown(self._head[at])}"
+                f"{self._hint}"
             )
 
-    def _value(self, cells: Sequence[str], at: int, line: int, hint: str) -> float:
-        self._check_filled(cells, at, line, hint)
+    def _value(self, cells: Sequence[str], at: int, line: int) -> float:
+        self._check_filled(cells, at, line)
         try:
             value = float(cells[at])
         except ValueError:

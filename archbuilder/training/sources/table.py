@@ -86,6 +86,8 @@ class Layout:
             }
             single = frozenset(key for key, each in given.items() if isinstance(each, str))
         heading = Heading(rest, targets, tuple(weights.values())) if has_names(source) else None
+        if asked is not None:
+            targets, weights = {}, {}
         return cls(inputs, targets, weights, single, isinstance(source, Csv), heading)
 
     @property

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import shown
 from archbuilder.recipe.sources import Text, Tokenising
+from archbuilder.tables import count
 from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.text.reading import blocks_of, documents_of
 from archbuilder.training.text.tokens import Texts, encoded, read_tokens, write_tokens
-from archbuilder.training.text.vocabulary import END, Blocks, Vocabulary
+from archbuilder.training.text.vocabulary import END, UNKNOWN, Blocks, Vocabulary
 from archbuilder.writing import replacing
 
 TOKENIZER: Final = "tokenizer.json"
@@ -64,7 +65,8 @@ def load_text(source: Text, opener: Opener, like: Known | None) -> Examples:
             )
             tokens = write_tokens(place or Path(folder, "tokens"), arrays, vocabulary)
     examples = text_examples(Texts(name, vocabulary, tokens), source.length)
-    return replace(examples, remarks=(*examples.remarks, *faults.told()))
+    remarks = (*examples.remarks, *unknown_told(tokens), *faults.told())
+    return replace(examples, remarks=remarks)
 
 
 def vocabulary_for(
@@ -85,6 +87,14 @@ def vocabulary_for(
         with replacing(place) as beside:
             beside.write_text(vocabulary.json(), encoding="utf-8")
     return vocabulary
+
+
+def unknown_told(tokens: NDArray[np.generic]) -> tuple[str, ...]:
+    """What is to be said of tokens that the vocabulary does not have."""
+    unknown = int(np.count_nonzero(tokens == UNKNOWN))
+    if not unknown:
+        return ()
+    return (f"{count(unknown)} of {count(tokens.size)} tokens are none that the vocabulary has",)
 
 
 def text_examples(texts: Texts, length: int) -> Examples:
