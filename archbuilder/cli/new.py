@@ -28,12 +28,12 @@ blocks:
     params: {filters: }         # no default, so whoever uses the block gives a value
     layers:
       - Conv2D: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}
-      - BatchNormalization
+      - BatchNormalization: {momentum: 0.9}
       - ReLU
       - MaxPooling2D: 2         # one bare value is the first argument
 
 inputs:
-  image: [28, 28, 1]            # without the batch axis
+  image: [8, 8, 1]              # without the batch axis
 
 layers:                         # every layer of Keras, with the arguments that Keras gives it
   - for: {width: $filters}
@@ -45,6 +45,13 @@ layers:                         # every layer of Keras, with the arguments that 
 
 variants:                       # named sets of parameters
   tiny: {filters: [8, 16]}
+
+data: digits                    # small images that ship with archbuilder; or files of yours
+
+training:                       # losses, metrics and optimizers of Keras
+  loss: SparseCategoricalCrossentropy
+  metrics: [SparseCategoricalAccuracy]
+  epochs: 5
 """
 
 
@@ -75,7 +82,10 @@ def new_command(console: Console, *, file: Path, origin: str | None, force: bool
     for each, text in files.items():
         write_text(each, text)
     written = " and ".join(for_terminal(str(each)) for each in files)
-    console.say(f"wrote {written}; 'archbuilder show' tells what it is")
+    trains = " and 'archbuilder train' trains it" if origin is None else ""
+    console.say(
+        f"wrote {written}; 'archbuilder show' tells what it is{',' if trains else ''}{trains}"
+    )
 
 
 def _of_the_library(origin: str, file: Path) -> dict[Path, str]:
