@@ -165,7 +165,8 @@ def test_a_narrow_terminal_gets_numbers_for_letters(lenet: Path) -> None:
 
 def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
     """A signal in the middle of the work, which is known to be under way and far from its end."""
-    arguments = ("train", "digits_cnn", "--epochs", "100000", "--run", str(tmp_path / "run"))
+    run = str(tmp_path / "run")
+    arguments = ("train", "digits_cnn", "--epochs", "100000", "--run", run)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with start(*arguments, env=environment, preexec_fn=hear_interrupts) as process:
         assert process.stdout is not None
@@ -177,7 +178,8 @@ def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
             _, err = process.communicate(timeout=120)
         finally:
             process.kill()
-    assert (process.returncode, err.strip()) == (application.INTERRUPTED, "")
+    assert process.returncode == application.INTERRUPTED
+    assert err.strip() == f"to go on: archbuilder train --resume {run}"
 
 
 def hear_interrupts() -> None:
