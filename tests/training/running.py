@@ -86,7 +86,7 @@ def finish(*arguments: str | Path) -> int:
 
 def in_replicas(count: int, commands: Sequence[Command]) -> str:
     """What commands print that a process with so many virtual devices carries out."""
-    return _ended(Running(commands, devices=count))
+    return _ended([Running(commands, devices=count)])
 
 
 def in_workers(count: int, commands: Sequence[Command]) -> str:
@@ -96,8 +96,7 @@ def in_workers(count: int, commands: Sequence[Command]) -> str:
         Running(commands, environment={CONFIG: config(addresses, index)}) for index in range(count)
     ]
     try:
-        first, *_ = [_ended(each) for each in workers]
-        return first
+        return _ended(workers)
     finally:
         for each in workers:
             each.kill()
@@ -116,9 +115,10 @@ def _new_file() -> Path:
     return Path(path)
 
 
-def _ended(running: Running) -> str:
-    assert running.end() == 0, running.said
-    return running.output
+def _ended(processes: Sequence[Running]) -> str:
+    codes = [each.end() for each in processes]
+    assert not any(codes), "\n".join(each.said for each in processes)
+    return processes[0].output
 
 
 def _carry_out(

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from training.objectives import MOCO
 from training.running import Running, finish, start
+from training.test_pace import with_key
 
 from archbuilder.cli import main
 
@@ -37,8 +39,6 @@ training:
   checkpoint_seconds: 0
 """
 KILLS = 20
-STEPS = 30
-"""Of an epoch."""
 
 
 @pytest.fixture(scope="module")
@@ -84,36 +84,50 @@ def wait_for(path: Path, process: Running) -> None:
         time.sleep(0.01)
 
 
-def wait_for_step(run: Path, step: int, process: Running) -> None:
-    """Until the weights after so many steps are kept; fails if the process ends before."""
-    while steps(run) < step:
-        assert process.goes_on, process.said
-        time.sleep(0.001)
-
-
-def steps(run: Path) -> int:
+def kept_steps(run: Path, of_epoch: int) -> int:
     """After how many steps the newest weights were kept."""
     names = [path.name.split("-") for path in (run / "checkpoints").glob("epoch-*-batch-*[0-9]")]
-    return max((int(epoch) * STEPS + int(batch) for _, epoch, _, batch in names), default=0)
+    return max((int(epoch) * of_epoch + int(batch) for _, epoch, _, batch in names), default=0)
 
 
-def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: Path):
-    """Killed twenty times, in its steps and before the first, a run comes to the same weights."""
+def kill_and_go_on(blueprint: Path, run: Path, *, of_epoch: int, last: int) -> None:
+    """Train, and kill it at random steps up to the last, and as often before the next one."""
+
+    def wait_for_step(step: int) -> None:
+        while kept_steps(run, of_epoch) < step:
+            assert process.goes_on, process.said
+            time.sleep(0.001)
+
     chance = np.random.default_rng(8)
-    run = tmp_path / "run"
     begun = time.monotonic()
     process = start("train", blueprint, "--run", run)
-    wait_for_step(run, 1, process)
+    wait_for_step(1)
     preparing = time.monotonic() - begun
-    for step in sorted(chance.integers(1, 4 * STEPS, KILLS // 2)):
-        wait_for_step(run, step, process)
+    for step in sorted(chance.integers(1, last, KILLS // 2)):
+        wait_for_step(step)
         for seconds in (chance.uniform(0, 0.02), chance.uniform(0, preparing)):
             time.sleep(seconds)
             assert process.goes_on, process.said
             process.kill()
             process = start("train", "--resume", run)
     assert process.end() == 0, process.said
-    assert_same(run, uninterrupted)
+
+
+def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: Path):
+    """Killed twenty times, in its steps and before the first, a run comes to the same weights."""
+    kill_and_go_on(blueprint, tmp_path / "run", of_epoch=30, last=120)
+    assert_same(tmp_path / "run", uninterrupted)
+
+
+@pytest.mark.thorough
+def test_kill_with_a_queue(tmp_path: Path):
+    """So does one that has a second encoder and a queue."""
+    blueprint, whole, run = (tmp_path / each for each in ("moco.yaml", "whole", "run"))
+    text = with_key(MOCO, "checkpoint_seconds: 0").replace("epochs: 2", "epochs: 8")
+    blueprint.write_text(text)
+    assert finish("train", blueprint, "--run", whole) == 0
+    kill_and_go_on(blueprint, run, of_epoch=20, last=80)
+    assert_same(run, whole)
 
 
 def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: Path):
