@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.backend import build
+from archbuilder.backend.objects import build_object
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
@@ -26,7 +27,7 @@ from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import ONLY
 from archbuilder.training.sources.table import has_names
 from archbuilder.training.tables import Wanted, make_tables, only_network
-from archbuilder.tree import Tree, plain
+from archbuilder.tree import Tree
 from archbuilder.using.evaluating import Subject, load_trained, open_session
 from archbuilder.using.inputs import read_inputs
 
@@ -219,13 +220,10 @@ class _Call:
 
 def _activation(loss: Tree | None) -> Callable[[tf.Tensor], tf.Tensor]:
     """What makes probabilities of an output, as its loss takes it."""
-    written = None if loss is None else plain(loss)
-    options = next(iter(written.values())) if isinstance(written, dict) else None
-    name = "" if loss is None else class_name("loss", loss)
-    same: Callable[[tf.Tensor], tf.Tensor] = tf.identity
-    if not (isinstance(options, dict) and options.get("from_logits")):
-        return same
-    found: Callable[[tf.Tensor], tf.Tensor] = same
+    found: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+    if loss is None or not getattr(build_object("loss", loss), "from_logits", False):
+        return found
+    name = class_name("loss", loss)
     if name in _CLASSES:
         found = tf.nn.softmax
     elif name.startswith("Binary"):

@@ -180,6 +180,40 @@ def test_a_validation_set_of_its_own(tmp_path: Path):
     assert "1,797 examples to train on, 1,797 held out" in lines
 
 
+# Keras says it too; the command keeps Keras's warnings from the user.
+@pytest.mark.filterwarnings("ignore:You are using a softmax:UserWarning")
+@pytest.mark.parametrize(
+    ("old", "new", "doubt"),
+    [
+        ("", "", ""),
+        (", activation: softmax", "", "the output 'output' has no activation, and the loss 'Spa"),
+        ("units: 10", "units: 1", "a softmax of one value, which is always 1"),
+    ],
+)
+def test_slips_are_told(tmp_path: Path, old: str, new: str, doubt: str):
+    """What Keras trains, and nobody means."""
+    lines: list[str] = []
+    text = DIGITS.replace("epochs: 2", "epochs: 1").replace(old, new)
+    if "of one value" in doubt:
+        text = text.replace("loss: SparseCategoricalCrossentropy", "loss: BinaryCrossentropy")
+        text = text.replace("metrics: [SparseCategoricalAccuracy],", "")
+        text = text.replace("data: digits", "data: {npz: {file: ones.npz}}")
+        np.savez(tmp_path / "ones.npz", x=np.ones((9, 8, 8), np.float32), y=np.arange(9) % 2)
+    run(tmp_path, text, report=lines.append)
+    told = [line for line in lines if "the output" in line]
+    assert len(told) == bool(doubt)
+    assert all(doubt in line for line in told)
+
+
+def test_logits_are_no_slip(tmp_path: Path):
+    """Where the loss is told of them."""
+    lines: list[str] = []
+    logits = "loss: {SparseCategoricalCrossentropy: {from_logits: true}}"
+    text = DIGITS.replace(", activation: softmax", "").replace("epochs: 2", "epochs: 1")
+    run(tmp_path, text.replace("loss: SparseCategoricalCrossentropy", logits), report=lines.append)
+    assert not [line for line in lines if "the output" in line]
+
+
 def test_nothing_held_out(tmp_path: Path):
     """A share of zero trains on everything, and has nothing to tell at the end."""
     result = run(tmp_path, DIGITS.replace("epochs: 2", "epochs: 1, validation: 0"))

@@ -54,11 +54,11 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
     processes: list[subprocess.Popen[str]] = []
     yield processes
     for process in processes:
-        if process.poll() is not None:
-            continue
-        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-            each.kill()
-        process.wait()
+        if process.poll() is None:
+            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+                each.kill()
+        # Waits, and closes its pipes.
+        process.communicate()
 
 
 def start(processes: list[subprocess.Popen[str]], *arguments: str | Path) -> subprocess.Popen[str]:

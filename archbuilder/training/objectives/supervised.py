@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
 
 from archbuilder.backend.objects import build_object
 from archbuilder.graph import Graph
+from archbuilder.recipe.objectives import class_name
 from archbuilder.recipe.spec import Supervised, TrainingSpec
+from archbuilder.training.activations import ends_in
 from archbuilder.training.augmenting import Augmentation
 from archbuilder.training.batches import plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
@@ -49,12 +51,32 @@ def prepare_network(
         _compile(learner, model, objective, session.optimizer(objective.optimizer), session.pace)
     tables = make_tables(session, graph, model, Wanted.of(objective))
     tell(session, tables)
+    for doubt in _doubts(graph, model, objective):
+        session.report(doubt)
 
     def behind() -> None:
         _compile(model, model, objective, learner.optimizer, PLAIN)
 
     task = _task(learner, tables, session.spec)
     return prepared(task, session, {name: model}, behind=behind)
+
+
+def _doubts(graph: Graph, model: keras.Model, spec: Supervised) -> Iterator[str]:
+    """What trains, and is most likely a slip: outputs that are no probabilities for their loss."""
+    for output, tree in spec.loss.items():
+        # Losses that do not care have no such choice.
+        if getattr(build_object("loss", tree), "from_logits", True):
+            continue
+        loss = class_name("loss", tree)
+        if ends_in(graph, model, output, "linear"):
+            end = "sigmoid" if loss.startswith("Binary") else "softmax"
+            yield (
+                f"the output '{output}' has no activation, and the loss '{loss}' takes"
+                f" probabilities: end in a {end}, or say 'from_logits: true' of the loss"
+            )
+        values = model.output[output] if isinstance(model.output, dict) else model.output
+        if values.shape[-1] == 1 and ends_in(graph, model, output, "softmax"):
+            yield f"the output '{output}' is a softmax of one value, which is always 1"
 
 
 def _task(learner: Learner, tables: Tables, spec: TrainingSpec) -> Task:
