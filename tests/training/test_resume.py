@@ -106,7 +106,10 @@ def kill_and_go_on(blueprint: Path, run: Path, *, of_epoch: int, last: int) -> N
     for step in sorted(chance.integers(1, last, KILLS // 2)):
         wait_for_step(step)
         for seconds in (chance.uniform(0, 0.02), chance.uniform(0, preparing)):
-            time.sleep(seconds)
+            # No longer than to the next step: a machine may be faster now than it was at first.
+            until, reached = time.monotonic() + seconds, kept_steps(run, of_epoch)
+            while time.monotonic() < until and kept_steps(run, of_epoch) == reached:
+                time.sleep(0.001)
             assert process.goes_on, process.said
             process.kill()
             process = start("train", "--resume", run)
