@@ -133,6 +133,14 @@ def train_command(  # noqa: PLR0913 - an option each
         begun = _new(blueprint, wanted, changes, recipe, data)
     else:
         raise UsageError("there is no BLUEPRINT to train, and no run to --resume")
+    _train(console, wanted, begun, folder, resume)
+    return 0
+
+
+def _train(
+    console: Console, wanted: Wanted, begun: Run, folder: Path | None, resume: Path | None
+) -> None:
+    """Train in the folder that a run goes on in, the one that is named, or the next free one."""
     import_tensorflow()
     # Training is behind the wall: it imports TensorFlow.
     from archbuilder.training import (  # noqa: PLC0415
@@ -168,7 +176,6 @@ def train_command(  # noqa: PLR0913 - an option each
         if run.writes:
             console.remark(for_terminal(f"to go on: archbuilder train --resume {run.path}"))
         raise
-    return 0
 
 
 def _new(

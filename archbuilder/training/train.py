@@ -76,10 +76,9 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     """Train the networks of a blueprint, and save them in the folder of the run.
 
     `report` is given each line that the user should see while it goes on, and `show` those that
-    the next one takes the place of. The seed decides the
-    first weights, the order of the examples and which of them are held out. In the folder of a run
-    that was broken off, training goes on from its newest checkpoint, and on a CPU comes to the same
-    weights as if nothing had happened.
+    the next one takes the place of. The seed decides the first weights, the order of the examples
+    and which of them are held out. In the folder of a run that was broken off, training goes on
+    from its newest checkpoint, and on a CPU comes to the same weights as if nothing had happened.
 
     Raises:
         BlueprintError: if a network does not fit the machine, or names a file that it may not.

@@ -9,7 +9,6 @@ from typing import TypeAlias
 import numpy as np
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.legend import Legend
 from archbuilder.recipe.sources import Jsonl
 from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples, Feature, Known
@@ -61,7 +60,7 @@ def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Known | None) 
         found.targets,
         remarks,
         weights=found.weights,
-        known=Known(Legend(classes=found.classes)),
+        known=found.known,
     )
 
 

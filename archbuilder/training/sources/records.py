@@ -11,7 +11,6 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from archbuilder.errors import RunError, shown
-from archbuilder.recipe.legend import Legend
 from archbuilder.recipe.sources import Tfrecord
 from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Numbers, Read, Rows
@@ -72,7 +71,7 @@ def load_records(
         found.targets,
         remarks,
         weights=found.weights,
-        known=Known(Legend(classes=found.classes)),
+        known=found.known,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias, TypeVar, cast
 import numpy as np
 
 from archbuilder.errors import RunError
+from archbuilder.recipe.legend import Legend
 from archbuilder.training.columns import Column, Numbers
 from archbuilder.training.examples import Known
 from archbuilder.training.sources.gathering import Gathering, Store
@@ -52,7 +53,8 @@ class Gathered:
     inputs: Mapping[str, Column]
     targets: Mapping[str, Column]
     weights: Mapping[str, Column]
-    classes: Mapping[str, tuple[str, ...]]
+    known: Known
+    """What the numbers of those targets mean that were words."""
     remarks: tuple[str, ...]
 
 
@@ -101,7 +103,7 @@ def gather(
         {name: as_numbers(each) for name, each in inputs.items()},
         columns,
         {name: as_numbers(each) for name, each in weights.items()},
-        classes,
+        Known(Legend(classes=classes)),
         tuple(remarks),
     )
 

@@ -125,7 +125,7 @@ def examples_of(
         found.targets,
         remarks,
         weights=found.weights,
-        known=Known(Legend(layout.heading, found.classes)),
+        known=Known(Legend(layout.heading, found.known.legend.classes)),
     )
 
 
