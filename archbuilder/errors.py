@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from archbuilder.escaping import printable
 from archbuilder.tree import Span
 
 Severity = Literal["error", "warning"]
@@ -205,8 +206,8 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def shown(value: object, length: int = 60) -> str:
-    """`value` as a short piece of printable ASCII, safe in a terminal and in a log."""
-    text = ascii(value)
+    """`value` as a short piece of printable text, safe in a terminal and in a log."""
+    text = printable(value)
     return text if len(text) <= length else text[: length - 3] + "..."
 
 

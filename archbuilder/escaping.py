@@ -2,34 +2,71 @@
 
 A blueprint may come from a stranger, and so may every name, file name and value in it. What is
 shown of it must not move the cursor, change colours, begin a line, or talk to a build server.
+Letters of all languages are shown as they are.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
 _UNSEEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 """Unicode categories that a terminal obeys or hides instead of showing."""
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters and marks without a shape: joiners, fillers, variation selectors, the empty braille cell.
+
+Unicode calls all but the last `Default_Ignorable_Code_Point`, which Python's tables do not have.
+"""
+_MARKS: Final = ("Mn", "Me")
+_BASES: Final = "LMNS"
+"""First letters of the categories that a mark can stand on: a quote before it is not its own."""
+_MOST_MARKS: Final = 4
+"""Marks on one letter; no language writes more, and a pile of them covers the lines around it."""
+_JAMO: Final = ("\u1160", "\u11ff")
+"""Vowels and final consonants of decomposed Korean: drawn into the syllable before them."""
 
 
 def for_terminal(text: str) -> str:
     r"""`text` on one line, with everything that is not seen written as `\x1b` or `\u202e`.
 
-    Blanks of every kind become spaces, and a tab becomes four of them.
+    Blanks of every kind become spaces, and a tab becomes four of them. A combining mark stays on
+    the letter that it belongs to; marks without a letter, and the fifth on one, are written as
+    numbers too.
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_visible(character) for character in text)
+    pieces = []
+    room = 0
+    for character in text:
+        category = unicodedata.category(character)
+        if category in _MARKS:
+            pieces.append(_visible(character) if room > 0 else _escaped(character))
+            room -= 1
+        else:
+            pieces.append(_visible(character))
+            room = _MOST_MARKS if category[0] in _BASES else 0
+    return "".join(pieces)
+
+
+def printable(value: object) -> str:
+    """Python's notation of `value`, safe for a terminal: text in quotes, its letters readable."""
+    return for_terminal(repr(value))
 
 
 def _visible(character: str) -> str:
     if character == "\t":
         return "    "
     category = unicodedata.category(character)
-    if category in _UNSEEN:
-        return character.encode("unicode_escape").decode("ascii")
+    if category in _UNSEEN or _INVISIBLE.match(character):
+        return _escaped(character)
     return " " if category == "Zs" else character
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def columns(text: str) -> int:
@@ -38,7 +75,7 @@ def columns(text: str) -> int:
 
 
 def _columns(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me"):
+    if unicodedata.category(character) in _MARKS or _JAMO[0] <= character <= _JAMO[1]:
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 

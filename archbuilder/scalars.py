@@ -36,6 +36,11 @@ _AMBIGUOUS: Final = re.compile(
 )
 
 
+def is_whole_number(text: str) -> bool:
+    """Whether text consists of the digits from 0 to 9; `str.isdigit` knows those of all scripts."""
+    return text.isascii() and text.isdigit()
+
+
 def resolve(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> Atom:
     """The value of a plain scalar; what readers of YAML disagree about is reported."""
     if text in _CONSTANTS:

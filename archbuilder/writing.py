@@ -31,7 +31,7 @@ def check_target(path: Path) -> None:
     if path.exists() and not path.is_file():
         raise UsageError(f"{_named(path)} is a device or a pipe, and would become a file")
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {_named(folder)} to write {path.name!a} to")
+        raise UsageError(f"there is no folder {_named(folder)} to write {shown(path.name)} to")
     try:
         # Asking for permission tells nothing of disks that are read-only, or of root.
         beside = _beside(path)

@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parent.parent / "archbuilder"
 ROOMS = (
     "version",
     "tree",
-    "errors",
     "escaping",
+    "errors",
     "tables",
     "excerpt",
     "rendering",

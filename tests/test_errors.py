@@ -18,6 +18,7 @@ from archbuilder.errors import (
     nearest,
     shown,
 )
+from archbuilder.escaping import for_terminal
 from archbuilder.tree import Source, Span
 
 SOURCE = Source("net.yaml", "one\ntwo\n")
@@ -128,9 +129,25 @@ def test_the_nearest_word(word: str, candidate: str | None) -> None:
 def test_what_is_shown_is_short_and_printable(text: str, length: int) -> None:
     """Whatever a file holds."""
     result = shown(text, length)
-    assert result.isascii()
-    assert result.isprintable()
+    assert result == for_terminal(result)
     assert len(result) <= length
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Größe", "'Größe'"),
+        ("漢字", "'漢字'"),
+        ("กำ", "'กำ'"),
+        ("a\u202eb", "'a\\u202eb'"),
+        ("a\u00a0b", "'a\\xa0b'"),
+        ("\u0301", "'\\u0301'"),
+        (["é", 1.5], "['é', 1.5]"),
+    ],
+)
+def test_letters_of_all_languages_are_shown(value: object, text: str) -> None:
+    """What a terminal obeys or hides, and a mark that would cover the quote, are numbers."""
+    assert shown(value) == text
 
 
 @given(st.text(max_size=2000))

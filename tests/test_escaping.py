@@ -24,6 +24,15 @@ from archbuilder.escaping import columns, for_terminal, for_workflow, for_workfl
         ("\u00a0", " "),
         ("é漢", "é漢"),
         ("👍", "👍"),
+        ("e\u0301", "e\u0301"),
+        ("\u0301e", "\\u0301e"),
+        (" \u0301", " \\u0301"),
+        ("a" + "\u0301" * 5, "a" + "\u0301" * 4 + "\\u0301"),
+        ("हिन्दी ไทย עִבְרִית", "हिन्दी ไทย עִבְרִית"),
+        ("\u3164", "\\u3164"),
+        ("a\ufe0f", "a\\ufe0f"),
+        ("\ue000", "\\ue000"),
+        ("\U000e0041", "\\U000e0041"),
     ],
 )
 def test_what_cannot_be_seen_is_written_as_its_number(text: str, shown: str) -> None:
@@ -51,7 +60,10 @@ def test_percent_signs_are_no_escapes_of_others() -> None:
     assert for_workflow("50%0A\nx") == "50%250A%0Ax"
 
 
-@pytest.mark.parametrize(("text", "count"), [("ab", 2), ("漢字", 4), ("e\u0301", 1), ("\t", 4)])
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("ab", 2), ("漢字", 4), ("e\u0301", 1), ("\t", 4), ("\u1112\u1161\u11ab", 2)],
+)
 def test_columns_of_a_terminal(text: str, count: int) -> None:
     """Wide characters take two, combining ones none."""
     assert columns(text) == count

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 import click
 
 from archbuilder.cli.console import Console
+from archbuilder.cli.numbers import WholeNumber
 from archbuilder.errors import UsageError
 from archbuilder.launching.cluster import CONFIG
 from archbuilder.launching.local import run_workers, without_workers
@@ -46,7 +47,7 @@ def as_workers(console: Console, workers: int | None, distribute: str | None) ->
 _OPTIONS = (
     click.option(
         "--batch-size",
-        type=click.IntRange(min=1, max=1_000_000),
+        type=WholeNumber(min=1, max=1_000_000),
         help="Examples at a time; as in training if not given.",
     ),
     click.option(
@@ -58,7 +59,7 @@ _OPTIONS = (
     ),
     click.option(
         "--workers",
-        type=click.IntRange(min=1, max=64),
+        type=WholeNumber(min=1, max=64),
         help="Do it with so many processes of this machine.",
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
@@ -10,6 +9,7 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
+from archbuilder.cli.numbers import DecimalNumber, WholeNumber
 from archbuilder.cli.options import Wanted
 from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.cli.runs import read_run
@@ -19,14 +19,7 @@ from archbuilder.limits import Limits
 from archbuilder.recipe.spec import SequenceToSequence
 
 _BEAMS: Final = 4
-_TOKENS: Final = click.IntRange(min=1, max=1_000_000)
-
-
-def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
-    """The value, which is a number: NaN is below and above no bound, and in every range."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter(f"{value} is no number.")
-    return value
+_TOKENS: Final = WholeNumber(min=1, max=1_000_000)
 
 
 class _Options(TypedDict):
@@ -50,17 +43,16 @@ class _Options(TypedDict):
 @click.option("--tokens", type=_TOKENS, default=200, show_default=True, help="The longest text.")
 @click.option(
     "--temperature",
-    type=click.FloatRange(min=0, max=100),
-    callback=_number,
+    type=DecimalNumber(min=0, max=100),
     help="Draw by chance; below 1 likely tokens are likelier still, and 0 takes the likeliest.",
 )
 @click.option("--top", type=_TOKENS, help="Draw from so many of the likeliest tokens.")
 @click.option(
     "--beams",
-    type=click.IntRange(min=1, max=1_000),
+    type=WholeNumber(min=1, max=1_000),
     help="Take the likeliest of so many texts; 1 is the likeliest token each time.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=WholeNumber(min=0, max=2**32 - 1), default=0, show_default=True)
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("text", default="")
 @click.pass_obj

@@ -8,6 +8,7 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
+from archbuilder.cli.numbers import WholeNumber
 from archbuilder.errors import UsageError
 from archbuilder.escaping import for_terminal
 from archbuilder.launching.job import Job, training
@@ -15,7 +16,7 @@ from archbuilder.launching.kubernetes import kubernetes_manifest
 from archbuilder.launching.slurm import slurm_script
 from archbuilder.writing import write_text
 
-_COUNT = click.IntRange(min=1, max=10_000)
+_COUNT = WholeNumber(min=1, max=10_000)
 
 
 @click.command(
@@ -31,7 +32,7 @@ _COUNT = click.IntRange(min=1, max=10_000)
     "--kubernetes", "system", flag_value="kubernetes", help="Write a manifest for kubectl apply."
 )
 @click.option("--nodes", type=_COUNT, default=1, show_default=True, help="How many machines.")
-@click.option("--gpus", type=click.IntRange(min=0, max=64), default=0, help="GPUs of a machine.")
+@click.option("--gpus", type=WholeNumber(min=0, max=64), default=0, help="GPUs of a machine.")
 @click.option("--cpus", type=_COUNT, help="Processors of a machine.")
 @click.option("--memory", metavar="SIZE", help="Memory of a machine, as in 64G.")
 @click.option("--time", metavar="TIME", help="The longest time, as in 12:00:00 or 2-00:00:00.")

@@ -9,6 +9,7 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
+from archbuilder.cli.numbers import WholeNumber
 from archbuilder.cli.options import Wanted
 from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.cli.runs import read_run
@@ -30,14 +31,14 @@ _FORMS: Final = (".png", ".npz")
 )
 @click.option(
     "--count",
-    type=click.IntRange(min=1, max=100_000),
+    type=WholeNumber(min=1, max=100_000),
     default=64,
     show_default=True,
     help="How many samples.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0, max=2**31 - 1),
+    type=WholeNumber(min=0, max=2**31 - 1),
     default=0,
     show_default=True,
     help="Decides the noise that they are made of.",

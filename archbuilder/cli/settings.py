@@ -7,6 +7,7 @@ from typing import Final
 
 from archbuilder.errors import UsageError, shown
 from archbuilder.limits import Limits
+from archbuilder.scalars import is_whole_number
 from archbuilder.source import read_text
 from archbuilder.tree import Plain, plain
 
@@ -24,7 +25,7 @@ def read_settings(settings: Iterable[str], limits: Limits) -> dict[str, Plain]:
     values: dict[str, Plain] = {}
     for name, text in _pairs(settings, "--set"):
         if name in _NOT_PARAMETERS:
-            raise UsageError(f"--set cannot give {name!r}; a variant is chosen with --variant")
+            raise UsageError(f"--set cannot give {shown(name)}; a variant is chosen with --variant")
         # Nothing behind the '=' is what nothing behind a ':' is in YAML.
         values[name] = plain(read_text(text or "null", f"--set {name}", limits))
     return values
@@ -38,7 +39,7 @@ def read_limits(settings: Iterable[str]) -> Limits:
     """
     values: dict[str, int] = {}
     for name, text in _pairs(settings, "--limit"):
-        if not text.isascii() or not text.isdigit() or len(text) > 19:
+        if not is_whole_number(text) or len(text) > 19:
             raise UsageError(f"--limit {name} takes a whole number, not {shown(text)}")
         values[name] = int(text)
     return Limits().raised(**values)

@@ -9,6 +9,7 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
+from archbuilder.cli.numbers import WholeNumber
 from archbuilder.cli.options import Wanted, takes_blueprint
 from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.report import as_data, overview, step_table
@@ -26,7 +27,7 @@ from archbuilder.report import as_data, overview, step_table
 )
 @click.option(
     "--depth",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     help="How deep blocks within blocks are written out; with 1, every block is one row.",
 )
 @click.option("--unfold", is_flag=True, help="Write all blocks out: one row for each layer.")

@@ -11,6 +11,7 @@ import click
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.devices import as_workers
+from archbuilder.cli.numbers import WholeNumber
 from archbuilder.cli.options import Wanted, takes_choice
 from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.cli.recipes import examples_of, recipe_of, training_of
@@ -22,7 +23,7 @@ from archbuilder.recipe.record import RECORD, Recorded
 from archbuilder.recipe.spec import Distribution
 
 RUNS: Final = Path("runs")
-_POSITIVE: Final = click.IntRange(min=1, max=1_000_000)
+_POSITIVE: Final = WholeNumber(min=1, max=1_000_000)
 
 
 class _Changes(TypedDict):
@@ -63,7 +64,7 @@ class _Changes(TypedDict):
 @click.option("--batch-size", type=_POSITIVE, help="Examples of one step.")
 @click.option(
     "--seed",
-    type=click.IntRange(min=0, max=2**32 - 1),
+    type=WholeNumber(min=0, max=2**32 - 1),
     help="Decides the first weights, the order of the examples, and which are held out.",
 )
 @click.option(
@@ -74,7 +75,7 @@ class _Changes(TypedDict):
 )
 @click.option(
     "--workers",
-    type=click.IntRange(min=1, max=64),
+    type=WholeNumber(min=1, max=64),
     help="Train with so many processes of this machine, to try a cluster out.",
 )
 @click.option(

@@ -9,6 +9,7 @@ from typing import Final
 
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.limits import Limits
+from archbuilder.scalars import is_whole_number
 from archbuilder.tree import Entry, Mapping, Scalar, Sequence, Span, Tree, kind
 from archbuilder.values import Value, decode_value
 
@@ -110,5 +111,6 @@ def is_step_name(text: str) -> bool:
     """Whether a text can name a step: names with dots between them, as `expand` writes them."""
     parts = text.split(".")
     return len(text) <= 16 * NAME_LENGTH and all(
-        len(part) <= NAME_LENGTH and (_NAME.fullmatch(part) or part.isdigit()) for part in parts
+        len(part) <= NAME_LENGTH and (_NAME.fullmatch(part) or is_whole_number(part))
+        for part in parts
     )

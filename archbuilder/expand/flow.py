@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from archbuilder.graph import Ref
+from archbuilder.scalars import is_whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Flow:
         """One of several outputs, by its name or its number."""
         if name in self.names:
             return Flow((self.refs[self.names.index(name)],))
-        if not name.isdecimal() or len(name) > 4:
+        if not is_whole_number(name) or len(name) > 4:
             return None
         number = int(name)
         if len(self.refs) > 1:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from archbuilder.errors import shown
 from archbuilder.tree import Plain
 
 
@@ -41,7 +42,7 @@ def described(value: Plain) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f"the text {value[:40]!a}"
+        return f"the text {shown(value[:40])}"
     if isinstance(value, list):
         return "a list"
     return "null" if value is None else str(value)

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from archbuilder.errors import shown
+
 
 class SyntaxMistakeError(Exception):
     """Text that is no expression: what is wrong, and where in the text."""
@@ -58,7 +60,7 @@ def tokens(text: str, start: int, end: int, maximum: int) -> list[Token]:
         match = _TOKEN.match(text, place, end)
         if match is None:
             advice = _ADVICE.get(text[place], "")
-            told = f"{text[place]!a} means nothing in an expression"
+            told = f"{shown(text[place])} means nothing in an expression"
             raise SyntaxMistakeError(f"{told}; {advice}" if advice else told, place)
         if match.lastgroup != "space":
             if len(found) >= maximum:

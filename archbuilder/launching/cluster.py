@@ -16,7 +16,7 @@ PORT: Final = 29_400
 """The port of the first task of a node, where Slurm starts the tasks."""
 _ADDRESS: Final = re.compile(r".+:(\d{1,5})", re.ASCII)
 _NODES: Final = re.compile(r"([^,\[]+)(?:\[([^\]]+)\])?(?:,|$)")
-_TASKS: Final = re.compile(r"(\d+)(?:\(x(\d+)\))?$")
+_TASKS: Final = re.compile(r"(\d+)(?:\(x(\d+)\))?$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

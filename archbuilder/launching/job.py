@@ -13,7 +13,7 @@ from archbuilder.errors import UsageError, shown
 _LABEL: Final = re.compile(r"[a-z]([a-z0-9-]{0,50}[a-z0-9])?\Z")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:/@-]*\Z")
 _MEMORY: Final = re.compile(r"[1-9][0-9]*[MGT]\Z")
-_TIME: Final = re.compile(r"(?:(\d+)-)?(\d{1,2}):([0-5]\d):([0-5]\d)\Z")
+_TIME: Final = re.compile(r"(?:(\d{1,4})-)?(\d{1,2}):([0-5]\d):([0-5]\d)\Z", re.ASCII)
 _OURS: Final = ("--workers", "--distribute", "--resume")
 _GO_ON: Final = "--go-on"
 

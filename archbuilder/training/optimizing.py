@@ -7,7 +7,7 @@ from typing import Final
 import keras
 
 from archbuilder.backend.objects import build_object
-from archbuilder.errors import UsageError
+from archbuilder.errors import UsageError, shown
 from archbuilder.training.pace import Pace
 from archbuilder.tree import Tree
 
@@ -29,13 +29,15 @@ def make_optimizer(tree: Tree, pace: Pace) -> keras.optimizers.Optimizer:
     for name, key in _ELSEWHERE.items():
         if getattr(optimizer, name):
             raise UsageError(
-                f"leave {name!r} out of the optimizer, and write '{key}' under 'training'"
+                f"leave {shown(name)} out of the optimizer, and write '{key}' under 'training'"
             )
     if pace.clip is not None:
         limits = (pace.clip.norm, pace.clip.global_norm, pace.clip.value)
         for name, limit in zip(_CLIPS, limits, strict=True):
             if getattr(optimizer, name) is not None:
-                raise UsageError(f"'clip' stands under 'training', and {name!r} in the optimizer")
+                raise UsageError(
+                    f"'clip' stands under 'training', and {shown(name)} in the optimizer"
+                )
             setattr(optimizer, name, limit)
     if pace.policy == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)

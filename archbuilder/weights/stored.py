@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from archbuilder.scalars import is_whole_number
+
 if TYPE_CHECKING:
     import keras
 
@@ -47,7 +49,7 @@ class Kind(Enum):
 def keras_3_place(layer: str, inner: str) -> Place:
     """The place of what Keras 3 puts under `conv2d_3`: its layers are counted from none on."""
     name, _, number = layer.rpartition("_")
-    if name and number.isdecimal():
+    if name and is_whole_number(number):
         return Place(name, int(number), inner)
     return Place(layer, 0, inner)
 

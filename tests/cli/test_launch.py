@@ -130,6 +130,7 @@ def test_one_machine(capsys: pytest.CaptureFixture[str]):
         (["--name", "a\n#SBATCH --x", "--", "train", "a", "--run", "b"], "--name is"),
         (["--memory", "8", "--", "train", "a", "--run", "b"], "--memory is like 16G"),
         (["--time", "soon", "--", "train", "a", "--run", "b"], "--time is like"),
+        (["--time", "\u0661\u0662:00:00", "--", "train", "a", "--run", "b"], "--time is like"),
         (["--slurm", "--partition", "a b", "--", "train", "a", "--run", "b"], "--partition is"),
         (["--slurm", "--claim", "a", "--", "train", "a", "--run", "b"], "of Kubernetes"),
         (["--kubernetes", "--", "train", "a", "--run", "b"], "needs an --image"),

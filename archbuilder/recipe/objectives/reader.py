@@ -11,11 +11,13 @@ from archbuilder.arguments import check_object, check_value
 from archbuilder.catalogue.signatures import ObjectKind
 from archbuilder.decode.form import Form
 from archbuilder.errors import nearest, shown
+from archbuilder.scalars import is_whole_number
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Span, Tree, plain
 from archbuilder.tree import Sequence as SequenceTree
 
 DEFAULT_OPTIMIZER: Final = "Adam"
 _WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
+_CLASS_DIGITS: Final = 9
 _SPARSE: Final = "Sparse"
 _OF_CLASSES: Final = ("CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy")
 """Metrics of one value a class; with `Sparse` before the name, of classes by number."""
@@ -172,7 +174,7 @@ class ObjectiveReader:
         mapping = self.form.mapping(tree, "'class_weights'", of="a mapping of classes to weights")
         weights: dict[int, float] = {}
         for entry in mapping or ():
-            if not entry.key.isdecimal():
+            if not is_whole_number(entry.key) or len(entry.key) > _CLASS_DIGITS:
                 self.form.diagnostics.error(
                     "wrong-type", f"{shown(entry.key)} is no number of a class", entry.key_span
                 )
