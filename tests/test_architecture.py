@@ -16,6 +16,8 @@ ROOMS = (
     "tree",
     "escaping",
     "errors",
+    "parser_errors",
+    "zip_archive",
     "tables",
     "excerpt",
     "rendering",

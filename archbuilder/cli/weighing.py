@@ -143,5 +143,7 @@ def _each(
             f"{len(found.pairs)} of {found.size} weights of {network} are from"
             f" {shown(file.name)}, by {found.way}"
         )
+        if found.rounded:
+            console.remark(found.rounded)
         if not found.complete:
             console.remark(found.problems())

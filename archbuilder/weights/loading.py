@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
+from typing import Final
 
 import keras
 
 from archbuilder.errors import RunError, shown
+from archbuilder.tables import plural
+from archbuilder.weights.dtypes import convert
 from archbuilder.weights.holding import held
 from archbuilder.weights.matching import Match, Way, match
 from archbuilder.weights.reading import WeightsFile, open_weights
+
+_MOST_LINES: Final = 20
 
 
 def load_weights(
@@ -42,7 +47,7 @@ def load_weights(
     file_path = Path(path)
     with open_weights(file_path) as file:
         found = _match(model, file_path, file, way, partial=partial)
-        _assign(found)
+        _assign(found, file_path)
     return found
 
 
@@ -58,7 +63,7 @@ def restore_weights(model: keras.Model, path: str | PathLike[str]) -> None:
         found = match(held(model, file.kind), file.weights, "path")
         if not found.complete:
             raise RunError(_misfit(model, file_path, found))
-        _assign(found)
+        _assign(found, file_path)
 
 
 def compare_weights(
@@ -76,7 +81,9 @@ def compare_weights(
     """
     file_path = Path(path)
     with open_weights(file_path) as file:
-        return _match(model, file_path, file, way, partial=partial)
+        found = _match(model, file_path, file, way, partial=partial)
+        _check_values(found, file_path)
+    return found
 
 
 def _match(
@@ -99,6 +106,28 @@ def _misfit(model: keras.Model, path: Path, found: Match) -> str:
     )
 
 
-def _assign(found: Match) -> None:
+def _assign(found: Match, path: Path) -> None:
+    """Load all pairs, or none: each is read twice, so that one at a time is in memory."""
+    _check_values(found, path)
     for mine, stored in found.pairs:
-        mine.variable.assign(stored.read())
+        values, _ = convert(stored.read(), mine.dtype)
+        mine.variable.assign(values)
+
+
+def _check_values(found: Match, path: Path) -> None:
+    """Refuse values that a variable cannot hold.
+
+    Raises:
+        RunError: with the names of the variables.
+    """
+    lines = []
+    for mine, stored in found.pairs:
+        values, wrong = convert(stored.read(), mine.dtype)
+        if wrong:
+            lines.append(f"  {mine.name}: {wrong:,} of {plural(values.size, 'value')}")
+    more = len(lines) - _MOST_LINES
+    if more > 0:
+        lines = [*lines[:_MOST_LINES], f"  and {plural(more, 'weight')} more"]
+    if lines:
+        head = f"weights in {shown(path.name)} are NaN, infinite, or too large for their type"
+        raise RunError("\n".join((f"{head} in the model:", *lines)))

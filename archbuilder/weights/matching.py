@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from archbuilder.errors import shown
+from archbuilder.tables import plural
+from archbuilder.weights.dtypes import is_convertible, is_rounded
 from archbuilder.weights.stored import Held, Place, Sizes, Stored
 
 Way: TypeAlias = Literal["path", "order"]
@@ -19,8 +21,8 @@ _MOST_LINES: Final = 20
 class Match:
     """How a model and a file fit.
 
-    `pairs` have equal shapes, `unfit` do not; `missing` are weights of the model that the file has
-    not, `left` weights of the file that the model has not.
+    `pairs` have equal shapes and types that can be converted, `unfit` have not; `missing` are
+    weights of the model that the file has not, `left` weights of the file that the model has not.
     """
 
     way: Way
@@ -39,6 +41,19 @@ class Match:
         """How many weights the model has."""
         return len(self.pairs) + len(self.unfit) + len(self.missing)
 
+    @property
+    def rounded(self) -> str:
+        """Which weights lose digits, in a sentence; empty where none does."""
+        pairs = [
+            (stored.dtype, mine.dtype)
+            for mine, stored in self.pairs
+            if is_rounded(stored.dtype, mine.dtype)
+        ]
+        if not pairs:
+            return ""
+        there, here = pairs[0]
+        return f"{plural(len(pairs), 'weight')} rounded, such as from {there} to {here}"
+
     def problems(self) -> str:
         """What does not fit, weight by weight."""
         lines = list(self._lines())
@@ -49,9 +64,12 @@ class Match:
 
     def _lines(self) -> Iterator[str]:
         for mine, stored in self.unfit:
+            here, there = _sizes(mine.shape), _sizes(stored.shape)
+            if mine.shape == stored.shape:
+                here, there = mine.dtype, _plain_type(stored.dtype)
             yield (
-                f"{mine.name} is {_sizes(mine.shape)} in the model and {_sizes(stored.shape)} in"
-                f" the file, as {_plain(stored.path)}"
+                f"{mine.name} is {here} in the model and {there} in the file, as"
+                f" {_plain(stored.path)}"
             )
         for mine in self.missing:
             yield f"{mine.name} ({_sizes(mine.shape)}) is not in the file"
@@ -78,7 +96,7 @@ def _pair(held: Sequence[Held], stored: Sequence[Stored], way: Way) -> Match:
         found = there.pop(key(mine), None)
         if found is None:
             missing.append(mine)
-        elif found.shape != mine.shape:
+        elif found.shape != mine.shape or not is_convertible(found.dtype, mine.dtype):
             unfit.append((mine, found))
         else:
             pairs.append((mine, found))
@@ -111,6 +129,11 @@ _KEYS: Final[Mapping[Way, Callable[[Held | Stored], Hashable]]] = {
 
 def _sizes(shape: Sizes) -> str:
     return "x".join(map(str, shape)) or "a number"
+
+
+def _plain_type(dtype: str) -> str:
+    """A type of a file, which may be one that no library knows."""
+    return dtype if dtype.replace("_", " ").replace(" ", "").isalnum() else shown(dtype)
 
 
 def _plain(path: str) -> str:

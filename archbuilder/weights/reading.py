@@ -1,37 +1,53 @@
 """Opens files of weights and lists what they hold, without bringing values into memory.
 
-A file of weights may come from a stranger as a blueprint may. HDF5 can point into other files
-(external and soft links, external and virtual datasets): what is no plain array within the file is
-refused. Values are read only when their shape is known to fit, so that a file takes no more memory
-than the model has. Nothing is deserialised but numbers: of a `.keras` file, only the weights are
-opened.
+A file of weights may come from a stranger as a blueprint may: `hdf5.py` says what is refused.
+Values are read only when their shape is known to fit, so that a file takes no more memory than the
+model has. Nothing is deserialised but numbers: of a `.keras` file, only the weights are opened.
 """
 
 from __future__ import annotations
 
-import zipfile
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import IO, Final
 
-import h5py
-import ml_dtypes
+import ml_dtypes  # noqa: F401 - numpy knows bfloat16 by name once this is imported
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from archbuilder.errors import RunError, UsageError, shown
-from archbuilder.weights.stored import Kind, Place, Sizes, Stored, keras_3_place
-
-Group: TypeAlias = h5py.Group
+from archbuilder.parser_errors import Errors, parser_errors
+from archbuilder.tables import size
+from archbuilder.weights.hdf5 import Hdf5Array, Hdf5Group, open_hdf5
+from archbuilder.weights.stored import Kind, Place, Stored, keras_3_place
+from archbuilder.zip_archive import ZipArchive, ZipMember
 
 _MEMBER: Final = "model.weights.h5"
 """Where a `.keras` file has its weights."""
-_LARGEST_MEMBER: Final = 1 << 37
-"""A zip says how large a member becomes: 128 GiB is more than Keras writes without shards."""
+_BLOCK: Final = 2**24
+_UNSUSPICIOUS: Final = 2**30
+_LARGEST_RATIO: Final = 100
+"""Keras does not compress, and nothing compresses weights so far; 1,000 is possible for a bomb."""
 _VARIABLES: Final = "vars"
-_DEEPEST: Final = 40
+_SAFETENSORS_ERRORS: Final[Errors] = (
+    SafetensorError,
+    OSError,
+    ValueError,
+    TypeError,  # types that numpy has no equivalent of
+    OverflowError,
+)
+_SAFETENSORS_DTYPES: Final = {
+    "BOOL": "bool",
+    **{f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"U{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+    **{f"F{bits}": f"float{bits}" for bits in (16, 32, 64)},
+    "BF16": "bfloat16",
+    "C64": "complex64",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,127 +69,120 @@ def open_weights(path: Path) -> Iterator[WeightsFile]:
     if not path.is_file():
         raise UsageError(f"there is no file {shown(path.name)}")
     with ExitStack() as opened:
-        try:
-            yield _open(path, opened)
-        except (OSError, zipfile.BadZipFile, SafetensorError, KeyError) as error:
-            raise RunError(f"the weights in {shown(path.name)} cannot be read: {error}") from error
+        yield _open(path, opened)
 
 
 def _open(path: Path, opened: ExitStack) -> WeightsFile:
+    name = shown(path.name)
     if path.suffix == ".safetensors":
         return WeightsFile(Kind.SAFETENSORS, tuple(_from_safetensors(path, opened)))
     if path.suffix in (".h5", ".hdf5"):
-        return _from_hdf5(opened.enter_context(h5py.File(path, "r")))
+        return _from_hdf5(opened.enter_context(open_hdf5(path, name)))
     if path.suffix == ".keras":
-        archive = opened.enter_context(zipfile.ZipFile(path))
-        if archive.getinfo(_MEMBER).file_size > _LARGEST_MEMBER:
-            raise RunError(f"{shown(path.name)} would take more than 128 GiB when it is unpacked")
-        member = opened.enter_context(archive.open(_MEMBER))
-        return _from_hdf5(opened.enter_context(h5py.File(member, "r")))
+        unpacked = opened.enter_context(_unpacked(path, name))
+        return _from_hdf5(opened.enter_context(open_hdf5(unpacked, name)))
     raise UsageError(
-        f"{shown(path.name)} is no file of weights: those end in .weights.h5, .h5, .keras or"
-        " .safetensors"
+        f"{name} is no file of weights: those end in .weights.h5, .h5, .keras or .safetensors"
     )
 
 
-def _from_hdf5(file: Group) -> WeightsFile:
-    root = _group(file, "model_weights") if "model_weights" in file else file
-    if "layer_names" in root.attrs:
+@contextmanager
+def _unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
+    """The weights of a `.keras` file, unpacked into a file without a name.
+
+    HDF5 is read in any order, and a member of an archive from its beginning alone. And its checksum
+    is verified before anything of it is looked at.
+    """
+    message = f"the weights in {name} cannot be read"
+    with parser_errors((OSError,), message):
+        file = path.open("rb")
+    with file, ZipArchive.opened(file, message) as archive:
+        if _MEMBER not in archive.names():
+            raise RunError(f"{message}: it has no member {_MEMBER}")
+        with archive.member(_MEMBER) as member, tempfile.TemporaryFile() as unpacked:
+            _check_unpacked_size(member, message)
+            while block := member.read(_BLOCK):
+                with parser_errors((OSError,), f"{name} cannot be unpacked"):
+                    unpacked.write(block)
+            with parser_errors((OSError,), f"{name} cannot be unpacked"):
+                unpacked.flush()
+            yield unpacked
+
+
+def _check_unpacked_size(member: ZipMember, message: str) -> None:
+    bomb = member.size > _LARGEST_RATIO * member.packed_size
+    if member.size > _UNSUSPICIOUS and bomb:
+        raise RunError(f"{message}: {size(member.packed_size)} would become {size(member.size)}")
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if member.size > free:
+        raise RunError(
+            f"{message}: they are {size(member.size)}, and {tempfile.gettempdir()} has room for"
+            f" {size(free)}"
+        )
+
+
+def _from_hdf5(file: Hdf5Group) -> WeightsFile:
+    root = file.group("model_weights") if "model_weights" in file else file
+    if root.has_texts("layer_names"):
         return WeightsFile(Kind.KERAS_2, tuple(_from_keras_2(root)))
     return WeightsFile(Kind.KERAS_3, tuple(_from_keras_3(root)))
 
 
-def _from_keras_3(root: Group) -> Iterator[Stored]:
+def _from_keras_3(root: Hdf5Group) -> Iterator[Stored]:
     """Groups named by class and number, with the layer's own name beside its variables."""
     if "layers" not in root:
         return
-    layers = _group(root, "layers")
-    for place in layers:
-        layer = _group(layers, place)
-        own = _group(layer, _VARIABLES) if _VARIABLES in layer else None
-        name = str(own.attrs.get("name", place)) if own is not None else place
-        for inner, dataset in _variables(layer, depth=0):
-            yield _stored(f"{name}/{inner}", keras_3_place(place, inner), dataset)
+    layers = root.group("layers")
+    for place in layers.names():
+        layer = layers.group(place)
+        own = layer.group(_VARIABLES).text("name") if _VARIABLES in layer else None
+        for inner, array in _variables(layer):
+            yield _stored(f"{own or place}/{inner}", keras_3_place(place, inner), array)
 
 
-def _variables(group: Group, *, depth: int) -> Iterator[tuple[str, h5py.Dataset]]:
-    if depth > _DEEPEST:
-        raise RunError(f"groups lie more than {_DEEPEST} deep")
-    for name in group:
+def _variables(group: Hdf5Group) -> Iterator[tuple[str, Hdf5Array]]:
+    for name in group.names():
+        inner = group.group(name)
         if name == _VARIABLES:
-            variables = _group(group, name)
-            for number in variables:
-                yield f"{name}/{number}", _dataset(variables, number)
+            for number in inner.names():
+                yield f"{name}/{number}", inner.array(number)
         else:
-            for inner, dataset in _variables(_group(group, name), depth=depth + 1):
-                yield f"{name}/{inner}", dataset
+            for path, array in _variables(inner):
+                yield f"{name}/{path}", array
 
 
-def _from_keras_2(root: Group) -> Iterator[Stored]:
+def _from_keras_2(root: Hdf5Group) -> Iterator[Stored]:
     """Groups named by layer, in the order that an attribute tells."""
     before = 0
-    for layer in _names(root, "layer_names"):
-        group = _group(root, layer)
-        for index, name in enumerate(_names(group, "weight_names")):
+    for layer in root.texts("layer_names"):
+        group = root.group(layer)
+        for index, name in enumerate(group.texts("weight_names")):
             parent, _, last = name.rpartition("/")
             holder = group
             for part in filter(None, parent.split("/")):
-                holder = _group(holder, part)
-            yield _stored(f"{layer}/{index}", Place("", before), _dataset(holder, last))
+                holder = holder.group(part)
+            yield _stored(f"{layer}/{index}", Place("", before), holder.array(last))
             before += 1
 
 
-def _names(group: Group, attribute: str) -> list[str]:
-    """A list of names, which HDF5 splits into `layer_names0`, `layer_names1` where it is long."""
-    parts = [group.attrs[attribute]] if attribute in group.attrs else []
-    while f"{attribute}{len(parts)}" in group.attrs:
-        parts.append(group.attrs[f"{attribute}{len(parts)}"])
-    names = (name for part in parts for name in part)
-    return [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names]
+def _stored(path: str, place: Place, array: Hdf5Array) -> Stored:
+    dtype = "not numbers" if array.dtype is None else array.dtype.name
+    return Stored(path, place, array.shape, dtype, array.read)
 
 
 def _from_safetensors(path: Path, opened: ExitStack) -> Iterator[Stored]:
-    file = opened.enter_context(safe_open(path, framework="numpy"))
-    for before, name in enumerate(file.offset_keys()):
-        shape = tuple(file.get_slice(name).get_shape())
+    message = f"the weights in {shown(path.name)} cannot be read"
+    with parser_errors(_SAFETENSORS_ERRORS, message):
+        file = opened.enter_context(safe_open(path, framework="numpy"))
+        names = file.offset_keys()
+    for before, name in enumerate(names):
+        with parser_errors(_SAFETENSORS_ERRORS, message):
+            tensor = file.get_slice(name)
+            shape, kind = tuple(tensor.get_shape()), str(tensor.get_dtype())
 
         def read(name: str = name) -> np.ndarray:
-            return np.asarray(file.get_tensor(name))
+            with parser_errors(_SAFETENSORS_ERRORS, message):
+                return np.asarray(file.get_tensor(name))
 
-        yield Stored(name.replace(".", "/"), Place("", before), shape, read)
-
-
-def _stored(path: str, place: Place, dataset: h5py.Dataset) -> Stored:
-    def read() -> np.ndarray:
-        # HDF5 has no bfloat16: Keras stores its bytes, and says so beside them.
-        half = dataset.attrs.get("dtype") == "bfloat16"
-        return np.array(dataset, dtype=ml_dtypes.bfloat16 if half else None)
-
-    return Stored(path, place, _sizes(dataset), read)
-
-
-def _sizes(dataset: h5py.Dataset) -> Sizes:
-    return tuple(int(size) for size in dataset.shape)
-
-
-def _group(parent: Group, name: str) -> Group:
-    found = _member(parent, name)
-    if not isinstance(found, h5py.Group):
-        raise RunError(f"{shown(name)} is not a group")
-    return found
-
-
-def _dataset(parent: Group, name: str) -> h5py.Dataset:
-    found = _member(parent, name)
-    if not isinstance(found, h5py.Dataset) or found.shape is None:
-        raise RunError(f"{shown(name)} is not an array")
-    if found.external is not None or found.is_virtual:
-        raise RunError(f"the array {shown(name)} lies in another file")
-    return found
-
-
-def _member(parent: Group, name: str) -> object:
-    """A member that lies in the file itself."""
-    if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
-        raise RunError(f"{shown(name)} is a link to somewhere else")
-    return parent[name]
+        dtype = _SAFETENSORS_DTYPES.get(kind, kind)
+        yield Stored(name.replace(".", "/"), Place("", before), shape, dtype, read)

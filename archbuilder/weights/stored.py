@@ -61,6 +61,8 @@ class Stored:
     path: str
     place: Place
     shape: Sizes
+    dtype: str
+    """The name of a type of numbers (`float32`), or what the file has in place of numbers."""
     read: Callable[[], np.ndarray]
 
 
@@ -77,3 +79,8 @@ class Held:
     def shape(self) -> Sizes:
         """Its sizes, all of them known."""
         return tuple(self.variable.shape)
+
+    @property
+    def dtype(self) -> str:
+        """The type of its numbers."""
+        return str(self.variable.dtype)

@@ -256,9 +256,7 @@ def test_a_huge_array_is_not_read(tmp_path: Path) -> None:
     path = write(model, tmp_path / "a.weights.h5")
     with h5py.File(path, "r+") as file:
         del file["layers/dense/vars/0"]
-        file["layers/dense/vars"].create_dataset(
-            "0", (1 << 40,), "float32", chunks=(1 << 20,), compression="gzip"
-        )
+        file["layers/dense/vars"].create_dataset("0", (1 << 40,), "float32")
     with pytest.raises(archbuilder.RunError, match="1099511627776 in the file"):
         archbuilder.load_weights(model, path)
 

@@ -1,0 +1,236 @@
+"""HDF5 files, reduced to groups, text attributes and arrays whose values lie in the file itself.
+
+HDF5 can do more, and a stranger's file can use it: links and arrays that lead into other files,
+filters that load plugins, groups with several names that make a walk endless, chunks that are
+larger than their array. Keras writes none of these, so that all of them are refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import IO, Final
+
+import h5py
+import ml_dtypes
+import numpy as np
+
+from archbuilder.errors import RunError, shown
+from archbuilder.parser_errors import Errors, parser_errors
+
+_ERRORS: Final[Errors] = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,  # names that are not UTF-8
+    TypeError,  # types that numpy has no equivalent of
+    OverflowError,
+)
+_LARGEST_ATTRIBUTE: Final = 2**16
+"""The bytes of an attribute; Keras splits longer lists, as HDF5 has no room for them."""
+_DEEPEST: Final = 64
+_NUMBERS: Final = "biufc"
+"""Booleans, integers, floats and complex numbers, as numpy calls them."""
+_PLAIN_LAYOUTS: Final = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _File:
+    """What the groups of a file share."""
+
+    name: str
+    visited: set[int] = field(default_factory=set)
+    """The addresses of the objects that were listed or taken."""
+
+    @property
+    def message(self) -> str:
+        return f"the weights in {self.name} cannot be read"
+
+    def visit(self, member: h5py.HLObject, name: str) -> None:
+        """Refuse an object that was visited under another name: a walk could go on for ever."""
+        with parser_errors(_ERRORS, self.message):
+            address = h5py.h5o.get_info(member.id).addr
+        if address in self.visited:
+            raise self.error(f"{shown(name)} is in the file under two names")
+        self.visited.add(address)
+
+    def error(self, reason: str) -> RunError:
+        return RunError(f"{self.message}: {reason}")
+
+
+@contextmanager
+def open_hdf5(path: Path | IO[bytes], name: str) -> Iterator[Hdf5Group]:
+    """Open a file, which messages call `name`; gives its root.
+
+    Raises:
+        RunError: if it is damaged, or not an HDF5 file.
+    """
+    file = _File(name)
+    with parser_errors(_ERRORS, file.message):
+        opened = h5py.File(path, "r")
+    try:
+        yield Hdf5Group(opened, file)
+    finally:
+        with parser_errors(_ERRORS, file.message):
+            opened.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Hdf5Array:
+    """An array in a file. `dtype` is None for text, references, records and the like."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic] | None
+    _dataset: h5py.Dataset
+    _file: _File
+
+    def read(self) -> np.ndarray:
+        """Return its values.
+
+        Raises:
+            RunError: if they are damaged, or not in the file.
+        """
+        with parser_errors(_ERRORS, self._file.message):
+            # HDF5 takes what was never written for zeros.
+            complete = self._dataset.id.get_storage_size() >= self._dataset.nbytes
+            if complete:
+                return np.array(self._dataset, self.dtype)
+        raise self._file.error(f"an array of shape {list(self.shape)} has no values")
+
+
+@dataclass(frozen=True, slots=True)
+class Hdf5Group:
+    """A group in a file."""
+
+    _group: h5py.Group
+    _file: _File
+    _depth: int = 0
+
+    def __contains__(self, name: str) -> bool:
+        with parser_errors(_ERRORS, self._file.message):
+            return name in self._group
+
+    def has_texts(self, attribute: str) -> bool:
+        """Tell whether `texts` would find a list."""
+        with parser_errors(_ERRORS, self._file.message):
+            return attribute in self._group.attrs or f"{attribute}0" in self._group.attrs
+
+    def names(self) -> list[str]:
+        """List the members, which is possible once.
+
+        Raises:
+            RunError: if the group has two names, or a member's is not UTF-8.
+        """
+        self._file.visit(self._group, self._group.name or "")
+        with parser_errors(_ERRORS, self._file.message):
+            names = list(self._group)
+        for name in names:
+            # h5py gives the bytes of what it cannot decode.
+            if not isinstance(name, str):
+                raise self._file.error(f"the name {shown(name)} is not UTF-8")
+        return names
+
+    def group(self, name: str) -> Hdf5Group:
+        """Return a member that is a group.
+
+        Raises:
+            RunError: if it is something else, such as a link, or lies too deep.
+        """
+        member = self._member(name)
+        if not isinstance(member, h5py.Group):
+            raise self._file.error(f"{shown(name)} is not a group")
+        if self._depth == _DEEPEST:
+            raise self._file.error(f"groups lie more than {_DEEPEST} deep")
+        return Hdf5Group(member, self._file, self._depth + 1)
+
+    def array(self, name: str) -> Hdf5Array:
+        """Return a member that is an array, which is possible once.
+
+        Raises:
+            RunError: if it is something else, or its values do not lie in this file in one piece.
+        """
+        member = self._member(name)
+        if not isinstance(member, h5py.Dataset):
+            raise self._file.error(f"{shown(name)} is not an array")
+        self._file.visit(member, name)
+        with parser_errors(_ERRORS, self._file.message):
+            shape, elsewhere = member.shape, member.external is not None or member.is_virtual
+            plain = member.id.get_create_plist().get_layout() in _PLAIN_LAYOUTS
+        if shape is None:
+            raise self._file.error(f"{shown(name)} is not an array")
+        if elsewhere:
+            raise self._file.error(f"the array {shown(name)} lies in another file")
+        if not plain:
+            raise self._file.error(
+                f"the array {shown(name)} is compressed or in chunks, which Keras does not write;"
+                " 'h5repack -f NONE -l CONTI FILE NEW_FILE' changes that"
+            )
+        return Hdf5Array(shape, self._dtype(member), member, self._file)
+
+    def text(self, attribute: str) -> str | None:
+        """Return an attribute that is one text; None where there is none of that name.
+
+        Raises:
+            RunError: if it is something else.
+        """
+        values = _texts(self._group, attribute, self._file)
+        return None if values is None else "".join(values)
+
+    def texts(self, attribute: str) -> Iterator[str]:
+        """List an attribute that is a list of texts; a long one is split: `names0`, `names1`.
+
+        Raises:
+            RunError: if it is something else.
+        """
+        values = _texts(self._group, attribute, self._file)
+        if values is not None:
+            yield from values
+            return
+        for part in count():
+            values = _texts(self._group, f"{attribute}{part}", self._file)
+            if values is None:
+                return
+            yield from values
+
+    def _member(self, name: str) -> h5py.HLObject:
+        """A member that lies in the file itself."""
+        with parser_errors(_ERRORS, self._file.message):
+            link = self._group.get(name, getlink=True)
+            if isinstance(link, h5py.HardLink):
+                return self._group[name]
+        if link is None:
+            raise self._file.error(f"it has no {shown(name)}")
+        raise self._file.error(f"{shown(name)} is a link to somewhere else")
+
+    def _dtype(self, dataset: h5py.Dataset) -> np.dtype[np.generic] | None:
+        with parser_errors(_ERRORS, self._file.message):
+            dtype = dataset.dtype
+        # HDF5 has no bfloat16: Keras stores its bytes, and says so beside them.
+        if dtype.str == "|V2" and _texts(dataset, "dtype", self._file) == ["bfloat16"]:
+            return np.dtype(ml_dtypes.bfloat16)
+        return dtype if dtype.kind in _NUMBERS else None
+
+
+def _texts(holder: h5py.HLObject, name: str, file: _File) -> list[str] | None:
+    """The texts of an attribute; None where there is none of that name."""
+    with parser_errors(_ERRORS, file.message):
+        if name not in holder.attrs:
+            return None
+        attribute = holder.attrs.get_id(name)
+        kind, length = attribute.get_type(), math.prod(attribute.shape)
+        is_text = isinstance(kind, h5py.h5t.TypeStringID)
+        size = length * kind.get_size()
+    if size > _LARGEST_ATTRIBUTE:
+        raise file.error(f"the attribute {shown(name)} is larger than 64 KiB")
+    # numpy makes numbers of an empty list.
+    if not is_text and length:
+        raise file.error(f"the attribute {shown(name)} is not text")
+    if not length:
+        return []
+    with parser_errors(_ERRORS, file.message):
+        values = np.ravel(holder.attrs[name]).tolist()
+        return [each.decode("utf-8") if isinstance(each, bytes) else str(each) for each in values]
