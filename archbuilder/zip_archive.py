@@ -33,7 +33,7 @@ class ZipMember:
     _stream: IO[bytes]
     _message: str
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes; the checksum is verified at the end of the member.
 
         Raises:

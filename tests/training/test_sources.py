@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import struct
 import zipfile
 from pathlib import Path
@@ -36,6 +37,14 @@ def idx(array: np.ndarray, kind: int = 8) -> bytes:
         + struct.pack(f">{array.ndim}I", *array.shape)
         + array.tobytes()
     )
+
+
+def header(text: str) -> bytes:
+    """The head of an array in version 1 of numpy's format."""
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text.encode()
+
+
+SHAPE = "{{'descr': '<f8', 'fortran_order': False, 'shape': {}}}"
 
 
 class TestDigits:
@@ -87,13 +96,25 @@ class TestIdx:
             (gzip.compress(idx(np.zeros((2, 3, 4), np.uint8)), mtime=0)[:-9], "damaged"),
             (b"\0\0\x08\x03" + b"\xff" * 12, "and there is room for"),
             (idx(np.zeros(2, np.uint8)), "not a list of images"),
+            (b"\0\0\x08\x46" + b"\0\0\0\x01" * 70, "has 70 axes, which is not a list of images"),
+            (b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1), "has no numbers"),
+            (b"\0\0\x08\x03" + struct.pack(">3I", 9, 0, 7), "has no numbers"),
         ],
-        ids=range(8),
+        ids=range(11),
     )
     def test_damaged_files_are_told(self, tmp_path: Path, images: bytes, message: str):
         """A file that is cut, too long, or no IDX file at all is named with the reason."""
         source = self.write(tmp_path, images, idx(np.zeros(2, np.uint8)))
         with pytest.raises(RunError, match=message):
+            load(source)
+
+    def test_an_example_that_no_memory_holds(self, tmp_path: Path, monkeypatch):
+        """A compressed file of some kilobytes can announce images of gigabytes."""
+        free = shutil.disk_usage(tmp_path)._replace(free=2**50)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+        images = gzip.compress(b"\0\0\x08\x03" + struct.pack(">3I", 2, 2**17, 2**15), mtime=0)
+        source = self.write(tmp_path, images, idx(np.zeros(2, np.uint8)))
+        with pytest.raises(RunError, match=r"holds 4\.0 GiB in each example, more than 256\.0 MiB"):
             load(source)
 
     def test_lengths_differ(self, tmp_path: Path):
@@ -149,6 +170,31 @@ class TestNpz:
             load(self.source(tmp_path, x=x, y=y))
         with pytest.raises(RunError, match=r"the target of .* in 5 of 5 examples"):
             load(self.source(tmp_path, x=np.zeros((5, 2)), y=y + number))
+
+    def test_members_of_other_kinds(self, tmp_path: Path):
+        """An array is a member that ends in .npy; others beside it are left alone."""
+        path = tmp_path / "data.npz"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x", b"")
+            archive.writestr("y.npy", b"")
+        with pytest.raises(RunError, match=r"data\.npz' has no array 'x'; it has 'y'$"):
+            load(Npz(DataFile(str(path))))
+
+    @pytest.mark.parametrize(
+        ("offset", "value", "message"),
+        [(6, 1, "is encrypted, password required"), (8, 99, "compression method is not supported")],
+        ids=["encrypted", "unknown compression"],
+    )
+    def test_foreign_archives(self, tmp_path: Path, offset: int, value: int, message: str):
+        """What zipfile cannot read is told with its reason."""
+        source = self.source(tmp_path, x=np.zeros((2, 3)), y=np.zeros(2))
+        content = bytearray((tmp_path / "data.npz").read_bytes())
+        # The second head of a member, in the directory, begins two bytes later.
+        for place in (offset, content.index(b"PK\1\2") + offset + 2):
+            content[place] = value
+        (tmp_path / "data.npz").write_bytes(content)
+        with pytest.raises(RunError, match=rf"data\.npz' is no numpy archive.*{message}"):
+            load(source)
 
     def test_objects_are_refused(self, tmp_path: Path):
         """An array of Python objects would need pickle, which runs code."""
@@ -229,6 +275,13 @@ class TestNpy:
             (b"", "cannot be read"),
             (b"\x93NUMPY\x03\0", "version"),
             (b"\x93NUMPY\x01\0\x02\0{}", "cannot be read"),
+            (header("{1: 2, 'a': 3}"), "cannot be read"),
+            (header("{[]: 2}"), "cannot be read"),
+            (header("(" * 5000), "cannot be read"),
+            (header(SHAPE.format("(-1, -8)")) + bytes(64), "damaged: it has the shape"),
+            (header(SHAPE.format(f"(0, {2**70})")), "damaged: it has the shape"),
+            (header(SHAPE.format("(1,) * 40")), "cannot be read"),
+            (header(SHAPE.format(f"({'1, ' * 40})")) + bytes(8), "damaged: it has the shape"),
         ],
     )
     def test_damaged_files(self, tmp_path: Path, content: bytes, message: str):

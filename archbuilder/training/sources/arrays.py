@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Final, TypeVar
+from tokenize import TokenError
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
-from archbuilder.errors import RunError
+from archbuilder.errors import RunError, shown
+from archbuilder.parser_errors import Errors, parser_errors
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import ONLY, Feature
 
@@ -18,6 +21,24 @@ _KINDS: Final = "buif"
 """Truth values, whole numbers and floats: what numpy calls b, u, i and f."""
 _LARGEST: Final = 8
 """The bytes of the largest number that TensorFlow knows."""
+_MOST_AXES: Final = 32
+_MOST_ENTRIES: Final = 2**59
+"""Numbers of eight bytes that an address can count."""
+_ERRORS: Final[Errors] = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,  # keys of the header that cannot be sorted or hashed
+    SyntaxError,
+    TokenError,
+    RecursionError,
+    OverflowError,
+    IndexError,
+)
+_HEADERS: Final[Mapping[tuple[int, int], Callable[..., tuple[Any, ...]]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 _T = TypeVar("_T")
 
@@ -31,26 +52,33 @@ class Head:
     dtype: np.dtype[np.generic]
 
 
-def read_head(file: IO[bytes], what: str) -> Head:
+class Readable(Protocol):
+    """A file as far as `read_head` uses it."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes."""
+
+
+def read_head(file: Readable, what: str) -> Head:
     """The head of an array of numbers, with one example or more axes.
 
     Raises:
         RunError: if it is damaged, or the array holds something else, such as Python objects.
     """
-    try:
+    with parser_errors(_ERRORS, f"{what} cannot be read"):
         version = np.lib.format.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            raise RunError(f"{what} has version {version} of numpy's format, which has no numbers")
-        read = np.lib.format.read_array_header_1_0
-        if version == (2, 0):
-            read = np.lib.format.read_array_header_2_0
-        head = Head(*read(file))
-    except ValueError as error:
-        raise RunError(f"{what} cannot be read: {error}") from error
+    if version not in _HEADERS:
+        raise RunError(f"{what} has version {version} of numpy's format, which has no numbers")
+    with parser_errors(_ERRORS, f"{what} cannot be read"):
+        head = Head(*_HEADERS[version](file))
     if head.dtype.kind not in _KINDS or head.dtype.itemsize > _LARGEST:
         raise RunError(f"{what} holds {head.dtype}, not numbers")
     if not head.shape:
         raise RunError(f"{what} is a single number")
+    # numpy's own check lets negative axes pass, and axes beside one of 0 that no array can have.
+    entries = math.prod(max(axis, 1) for axis in head.shape)
+    if len(head.shape) > _MOST_AXES or min(head.shape) < 0 or entries > _MOST_ENTRIES:
+        raise RunError(f"{what} is damaged: it has the shape {shown(list(head.shape))}")
     return head
 
 

@@ -24,8 +24,21 @@ from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
 HELD: Final = 2**26
 """The bytes of a column that stays in memory, where nothing else is said: 64 MiB."""
 _EXACT: Final = 2**53
+_EXAMPLE: Final = 2**28
 _SPARE: Final = 2**28
 """The bytes of the disk that are left to others."""
+
+
+def check_example(needed: int, name: str) -> None:
+    """Refuse an example that a compressed file of some kilobytes can hold, and no memory.
+
+    Raises:
+        RunError: if it needs more bytes than an example may have.
+    """
+    if needed > _EXAMPLE:
+        raise RunError(
+            f"{name} holds {told_size(needed)} in each example, more than {told_size(_EXAMPLE)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,20 @@ from __future__ import annotations
 import math
 import os
 import struct
-import zlib
-from gzip import BadGzipFile, GzipFile
+from dataclasses import dataclass
+from gzip import GzipFile
 from io import BufferedReader
-from typing import IO, Final
+from typing import Final
 
 import numpy as np
 
 from archbuilder.errors import RunError, shown
+from archbuilder.parser_errors import GZIP_ERRORS, parser_errors
 from archbuilder.recipe.sources import DataFile, Idx
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener
-from archbuilder.training.sources.gathering import Gathering, Store
+from archbuilder.training.sources.gathering import Gathering, Store, check_example
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP: Final = b"\x1f\x8b"
@@ -69,38 +70,53 @@ def _column(file: DataFile, opener: Opener, store: Store) -> Column:
 
 
 def _read(raw: BufferedReader, name: str, gathering: Gathering, store: Store) -> None:
-    stream = GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw
-    try:
-        kind, shape = _header(stream, name)
-        dtype = np.dtype(_TYPES[kind])
-        one = math.prod(shape[1:])
-        wanted = shape[0] * one * dtype.itemsize
-        store.check(wanted, name)
-        read = 0
-        while read < wanted:
-            rows = max(_AT_ONCE // max(one * dtype.itemsize, 1), 1) * one * dtype.itemsize
-            data = stream.read(min(rows, wanted - read))
-            read += len(data)
-            if len(data) % max(one * dtype.itemsize, 1) or not data:
-                break
-            values = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
-            gathering.add(values.astype(dtype.newbyteorder("="), copy=False))
-        # A byte behind its end tells a file that goes on.
-        more = len(stream.read(1))
-    except (BadGzipFile, EOFError, zlib.error) as error:
-        raise RunError(f"{name} is damaged: {error}") from error
-    except OSError as error:
-        raise RunError(f"cannot read {name}: {error.strerror or error}") from error
+    stream = _Stream(GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw, name)
+    dtype, shape = _header(stream)
+    row = math.prod(shape[1:]) * dtype.itemsize
+    wanted = shape[0] * row
+    store.check(wanted, name)
+    check_example(row, name)
+    at_once = max(_AT_ONCE // row, 1) * row
+    read = 0
+    while read < wanted:
+        data = stream.read(min(at_once, wanted - read))
+        read += len(data)
+        if len(data) % row or not data:
+            break
+        values = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
+        gathering.add(values.astype(dtype.newbyteorder("="), copy=False))
+    # A byte behind its end tells a file that goes on.
+    more = len(stream.read(1))
     if read != wanted or more:
         other = "more" if more else "less"
         raise RunError(f"{name} is damaged: it has {other} than the {wanted} bytes it announces")
 
 
-def _header(stream: IO[bytes] | GzipFile, name: str) -> tuple[int, tuple[int, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """The content of a file, unpacked."""
+
+    file: BufferedReader | GzipFile
+    name: str
+
+    def read(self, size: int) -> bytes:
+        with parser_errors(GZIP_ERRORS, f"{self.name} is damaged"):
+            return self.file.read(size)
+
+
+def _header(stream: _Stream) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or not magic[3]:
-        raise RunError(f"{name} is no IDX file: it begins with {magic.hex(' ') or 'nothing'}")
-    lengths = stream.read(4 * magic[3])
-    if len(lengths) < 4 * magic[3]:
-        raise RunError(f"{name} is damaged: it ends within its head")
-    return magic[2], struct.unpack(f">{magic[3]}I", lengths)
+        raise RunError(
+            f"{stream.name} is no IDX file: it begins with {magic.hex(' ') or 'nothing'}"
+        )
+    axes = magic[3]
+    if axes > max(_IMAGE_AXES):
+        raise RunError(f"{stream.name} has {axes} axes, which is not a list of images")
+    lengths = stream.read(4 * axes)
+    if len(lengths) < 4 * axes:
+        raise RunError(f"{stream.name} is damaged: it ends within its head")
+    shape = struct.unpack(f">{axes}I", lengths)
+    if 0 in shape:
+        raise RunError(f"{stream.name} has no numbers: its shape is {list(shape)}")
+    return np.dtype(_TYPES[magic[2]]), shape

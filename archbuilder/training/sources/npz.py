@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
-from typing import IO, Final
+from typing import Final
 
 import numpy as np
 
@@ -17,9 +15,11 @@ from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples
 from archbuilder.training.opening import Opener, check_size
 from archbuilder.training.sources.arrays import Head, array_feature, by_name, read_head
-from archbuilder.training.sources.gathering import Gathering, Store
+from archbuilder.training.sources.gathering import Gathering, Store, check_example
+from archbuilder.zip_archive import ZipArchive, ZipMember
 
 _AT_ONCE: Final = 2**22
+_SUFFIX: Final = ".npy"
 
 
 def load_npz(source: Npz, opener: Opener, store: Store) -> Examples:
@@ -49,33 +49,27 @@ def load_npz(source: Npz, opener: Opener, store: Store) -> Examples:
 
 def _read(file: DataFile, opener: Opener, arrays: Mapping[str, Gathering], store: Store) -> None:
     name = shown(file.path, 200)
-    try:
-        with (
-            opener.opened(file) as descriptor,
-            os.fdopen(os.dup(descriptor), "rb") as raw,
-            zipfile.ZipFile(raw) as archive,
-        ):
-            known = [info.filename.removesuffix(".npy") for info in archive.infolist()]
-            for array, gathering in arrays.items():
-                if array not in known:
-                    has = ", ".join(shown(each) for each in known) or "nothing"
-                    raise RunError(f"{name} has no array {shown(array)}; it has {has}")
-                with archive.open(f"{array}.npy") as member:
-                    announced = archive.getinfo(f"{array}.npy").file_size
-                    what = f"the array {shown(array)} of {name}"
-                    _take(member, announced, what, gathering, store)
-    except OSError as error:
-        raise RunError(f"cannot read {name}: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise RunError(f"{name} is no numpy archive, or damaged: {error}") from error
+    with (
+        opener.opened(file) as descriptor,
+        os.fdopen(os.dup(descriptor), "rb") as raw,
+        ZipArchive.opened(raw, f"{name} is no numpy archive, or damaged") as archive,
+    ):
+        members = [each for each in archive.names() if each.endswith(_SUFFIX)]
+        for array, gathering in arrays.items():
+            if f"{array}{_SUFFIX}" not in members:
+                has = ", ".join(shown(each.removesuffix(_SUFFIX)) for each in members) or "nothing"
+                raise RunError(f"{name} has no array {shown(array)}; it has {has}")
+            with archive.member(f"{array}{_SUFFIX}") as member:
+                _take(member, f"the array {shown(array)} of {name}", gathering, store)
 
 
-def _take(member: IO[bytes], announced: int, what: str, gathering: Gathering, store: Store) -> None:
+def _take(member: ZipMember, what: str, gathering: Gathering, store: Store) -> None:
     head = read_head(member, what)
     needed = math.prod(head.shape) * head.dtype.itemsize
-    if needed > announced:
+    if needed > member.size:
         raise RunError(f"{what} is damaged: its size is not the one it announces")
     store.check(needed, what)
+    check_example(needed // max(head.shape[0], 1), what)
     rows = max(_AT_ONCE // max(needed // max(head.shape[0], 1), 1), 1)
     if head.fortran and len(head.shape) > 1:
         # Its first axis is the last in the file, so that only the whole can be turned.
@@ -89,7 +83,7 @@ def _take(member: IO[bytes], announced: int, what: str, gathering: Gathering, st
         raise RunError(f"{what} is damaged: its size is not the one it announces")
 
 
-def _rows(member: IO[bytes], head: Head, count: int, what: str) -> Numbers:
+def _rows(member: ZipMember, head: Head, count: int, what: str) -> Numbers:
     shape = (count, *head.shape[1:])
     data = member.read(math.prod(shape) * head.dtype.itemsize)
     if len(data) != math.prod(shape) * head.dtype.itemsize:
