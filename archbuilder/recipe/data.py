@@ -210,6 +210,7 @@ _SIZES: Final[dict[str, Plain]] = {"type": "integer", "minimum": 1, "maximum": 1
 _PICTURES: Final[Mapping[str, _Reader]] = {
     "size": _value(type="array", items=_SIZES, minItems=2, maxItems=2),
     "channels": _value(enum=[1, 3]),
+    "bits": _value(enum=[8, 16]),
     "scale": _scale,
 }
 _NAMES: Final = _by_name(_Decoder.text)

@@ -1,4 +1,4 @@
-"""What the columns of a table, and the numbers of classes, mean that a network was trained on."""
+"""What the columns, classes and images mean that a network was trained on."""
 
 from __future__ import annotations
 
@@ -22,6 +22,26 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageForm:
+    """The size and depth of decoded images."""
+
+    height: int
+    width: int
+    channels: int
+    bits: int = 8
+    """Of a channel: 8 (0 to 255) or 16 (0 to 65535)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of an example."""
+        return self.height, self.width, self.channels
+
+    def __str__(self) -> str:
+        depth = "" if self.bits == 8 else f" with {self.bits} bits a channel"
+        return f"{self.height}x{self.width}x{self.channels}{depth}"
+
+
+@dataclass(frozen=True, slots=True)
 class Legend:
     """What is known of examples when they are gone."""
 
@@ -29,6 +49,8 @@ class Legend:
     """The columns that they were in a table, where those have names."""
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By target, the names of classes in the order of their numbers."""
+    images: Mapping[str, ImageForm] = field(default_factory=dict)
+    """By input, the form that images were brought to when they were decoded."""
 
 
 def encode_legend(legend: Legend) -> Plain:
@@ -44,6 +66,10 @@ def encode_legend(legend: Legend) -> Plain:
     return {
         "columns": columns,
         "classes": {target: [*names] for target, names in legend.classes.items() if names},
+        "images": {
+            name: [form.height, form.width, form.channels, form.bits]
+            for name, form in legend.images.items()
+        },
     }
 
 
@@ -66,13 +92,23 @@ def decode_legend(value: Plain) -> Legend:
             _texts(told.get("weights")),
         )
     classes = {target: _texts(each) for target, each in _mapping(fields.get("classes")).items()}
-    return Legend(heading, classes)
+    images = {name: _form(each) for name, each in _mapping(fields.get("images", {})).items()}
+    return Legend(heading, classes, images)
 
 
 def _mapping(value: Plain) -> _Fields:
     if not isinstance(value, dict):
         raise TypeError(f"{type(value).__name__} in place of a mapping")
     return value
+
+
+def _form(value: Plain) -> ImageForm:
+    if not isinstance(value, list) or len(value) != 4:
+        raise TypeError("something else in place of the form of images")
+    numbers = [each for each in value if type(each) is int and each > 0]
+    if len(numbers) < len(value) or numbers[3] not in (8, 16):
+        raise TypeError("something else in place of the form of images")
+    return ImageForm(*numbers)
 
 
 def _texts(value: Plain) -> tuple[str, ...]:

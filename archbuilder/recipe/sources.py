@@ -91,7 +91,9 @@ class Idx(Source):
     scale: float | None = None
 
 
-IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+IMAGE_ENDINGS: Final = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"),
+)
 """How the names of pictures end, in small or capital letters."""
 
 
@@ -99,12 +101,13 @@ IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 class Images(Lenient):
     """Pictures of a folder: one folder for every class in it, or no classes.
 
-    They get the `size` (height, width) and `channels` of the first, if none are given.
+    They get the `size` (height, width), `channels` and `bits` of the first, if none are given.
     """
 
     folder: DataFile
     size: tuple[int, int] | None = None
     channels: int | None = None
+    bits: int | None = None
     scale: float | None = None
 
 
@@ -142,7 +145,8 @@ class Tfrecord(Lenient):
     """Records of `tf.train.Example` in TFRecord files, compressed or not.
 
     Lists of numbers get the `shape` that is given for their input. Bytes are encoded images, which
-    get a `size` (height, width) and `channels` as in `Images`, or else numbers from 0 to 255.
+    get a `size` (height, width), `channels` and `bits` as in `Images`, or else numbers from 0 to
+    255.
     """
 
     file: DataFile
@@ -151,6 +155,7 @@ class Tfrecord(Lenient):
     shape: tuple[int, ...] | Mapping[str, tuple[int, ...]] | None = None
     size: tuple[int, int] | None = None
     channels: int | None = None
+    bits: int | None = None
     scale: float | None = None
     weights: Arrays | None = None
 
@@ -173,6 +178,7 @@ class Tfds(Lenient):
     targets: Arrays | None = None
     size: tuple[int, int] | None = None
     channels: int | None = None
+    bits: int | None = None
     scale: float | None = None
 
 

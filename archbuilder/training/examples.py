@@ -46,7 +46,7 @@ class Known:
 
 def known_of(legend: Legend) -> Known | None:
     """What a legend tells; None where it tells nothing."""
-    return Known(legend) if legend.heading is not None or legend.classes else None
+    return None if legend == Legend() else Known(legend)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

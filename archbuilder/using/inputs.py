@@ -4,42 +4,49 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from PIL import Image
 
 from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
-from archbuilder.recipe.legend import Heading
+from archbuilder.recipe.legend import Heading, Legend
 from archbuilder.recipe.sources import (
     IMAGE_ENDINGS,
     Csv,
     DataFile,
     DataSource,
     Idx,
+    Images,
     Jsonl,
     Npy,
     Npz,
     Parquet,
+    Tfds,
+    Tfrecord,
 )
 from archbuilder.training.columns import Held, Numbers
 from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.comma_separated import load_csv
+from archbuilder.training.sources.folders import is_image, unread_files
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.idx import load_idx_images
 from archbuilder.training.sources.json_lines import load_jsonl
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
 from archbuilder.training.sources.parquet import load_parquet
-from archbuilder.training.sources.pictures import BRIGHTEST, Look, decoded, read_picture
+from archbuilder.training.sources.pictures import Look, decoded, read_picture
 from archbuilder.training.sources.table import Asked
 
 _COLOURS: Final = (1, 3)
+_ENCODED: Final = (Images, Tfrecord, Tfds)
+"""Sources of encoded images, which say what they are brought to."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +58,17 @@ class Part:
 
 
 def read_inputs(
-    paths: Sequence[Path], like: DataSource, graph: Graph, heading: Heading | None = None
+    paths: Sequence[Path],
+    like: DataSource,
+    graph: Graph,
+    legend: Legend,
+    report: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Part]:
     """The inputs in files and folders, read as a recipe says it of files `like` these.
 
-    Those in tables are the columns that have the names of the `heading` that was trained on.
+    Those in tables are the columns that have the names of the heading in the `legend` of the run,
+    and images are decoded to the form in it. `report` is given each change to images, and the
+    files of a folder that are not read.
 
     An example is called by its number, from 0, with the name of its file in front where there are
     several, and an image by its file; of files with the same name the whole path is told. Nothing
@@ -65,29 +78,34 @@ def read_inputs(
         UsageError: if there is no such file, or it is of another kind.
         RunError: if it cannot be read, or has numbers that are not finite.
     """
-    files = [file for path in paths for file in _files(path)]
-    tables = sum(file.suffix.lower() not in IMAGE_ENDINGS for file in files)
+    files = [file for path in paths for file in _files(path, report)]
+    tables = sum(not is_image(file.name) for file in files)
     twice = len({file.name for file in files}) < len(files)
     names = {file: str(file) if twice else file.name for file in files}
-    for images, group in groupby(files, lambda file: file.suffix.lower() in IMAGE_ENDINGS):
+    look_of = _look_of(like, graph, legend)
+    for images, group in groupby(files, lambda file: is_image(file.name)):
         if images:
-            yield from _images([*group], names, like, graph)
+            yield from _images([*group], look_of, _scale(like), names, report)
             continue
         for file in group:
-            examples = _table(file, like, graph, heading).check()
+            examples = _table(file, like, graph, legend.heading).check()
             front = f"{names[file]}:" if len(files) > 1 or tables > 1 else ""
             yield Part([f"{front}{number}" for number in range(examples.count)], examples)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, report: Callable[[str], None]) -> list[Path]:
     if path.is_dir():
-        found = sorted(each for each in path.iterdir() if each.suffix.lower() in IMAGE_ENDINGS)
+        visible = sorted(each for each in path.iterdir() if not each.name.startswith("."))
+        found = [each for each in visible if is_image(each.name)]
+        inner = [each.name for each in visible if each.is_dir()]
         if not found:
-            inner = any(each.is_dir() for each in path.iterdir())
             raise UsageError(
                 f"the folder {shown(str(path), 200)} has no images ({', '.join(IMAGE_ENDINGS)})"
                 + ("; it has folders: name those" if inner else "")
             )
+        others = [each.name for each in visible if each not in found and not each.is_dir()]
+        for remark in (*unread_files(others), *(f"not read: the folder {each}" for each in inner)):
+            report(f"{shown(str(path), 200)}: {remark}")
         return found
     if not path.is_file():
         raise UsageError(f"there is no file {shown(str(path), 200)}")
@@ -126,25 +144,46 @@ def _table(path: Path, like: DataSource, graph: Graph, heading: Heading | None) 
 
 
 def _images(
-    files: list[Path], names: Mapping[Path, str], like: DataSource, graph: Graph
+    files: list[Path],
+    look_of: Callable[[Image.Image], Look],
+    scale: float | None,
+    names: Mapping[Path, str],
+    report: Callable[[str], None],
 ) -> Iterator[Part]:
     """Images in their order, those of one size together where they stand side by side."""
-    wanted = graph.inputs[0].shape
-    colours = wanted[-1] if len(wanted) == 3 and wanted[-1] in _COLOURS else 1
-    scale = like.scale if isinstance(like, Npz | Npy | Idx) else None
-    read = ((file, _image(file, colours or 1, axis=len(wanted) == 3)) for file in files)
-    for _, group in groupby(read, lambda each: each[1].shape):
+    read = ((file, *_image(file, look_of, report)) for file in files)
+    for look, group in groupby(read, lambda each: each[1]):
         found = [*group]
-        column = Held(np.stack([image for _, image in found]))
-        feature = Feature(column, scale or BRIGHTEST, image=True)
+        values = Held(np.stack([image for *_, image in found]))
+        feature = Feature(values, scale or look.brightest, image=True)
         name = shown(str(found[0][0]), 200)
-        yield Part([names[file] for file, _ in found], Examples(name, {ONLY: feature}, {}))
+        yield Part([names[file] for file, *_ in found], Examples(name, {ONLY: feature}, {}))
 
 
-def _image(file: Path, colours: int, *, axis: bool) -> Numbers:
+def _look_of(like: DataSource, graph: Graph, legend: Legend) -> Callable[[Image.Image], Look]:
+    """What a picture is brought to before it is fitted to the network: the same as in training."""
+    wanted = graph.inputs[0]
+    channels = wanted.shape[-1] if len(wanted.shape) == 3 and wanted.shape[-1] in _COLOURS else 1
+    form = legend.images.get(wanted.name, legend.images.get(ONLY))
+    if isinstance(like, _ENCODED):
+        own = like.channels or (None if form else channels)
+        return lambda picture: Look.of(picture, like.size, own, like.bits, form)
+    # The numbers of arrays are divided by a scale that is meant for 8 bits.
+    bits = None if _scale(like) is None else 8
+    return lambda picture: Look.of(picture, None, channels, bits)
+
+
+def _scale(like: DataSource) -> float | None:
+    return like.scale if isinstance(like, (Npz, Npy, Idx, *_ENCODED)) else None
+
+
+def _image(
+    file: Path, look_of: Callable[[Image.Image], Look], report: Callable[[str], None]
+) -> tuple[Look, Numbers]:
     name = shown(str(file), 200)
     with Opener().opened(DataFile(str(file))) as descriptor:
-        content = read_picture(descriptor, name)
-    picture = decoded(content, name)
-    image = Look.of(picture, None, colours).fit(picture)
-    return image if axis else image[..., 0]
+        picture = decoded(read_picture(descriptor, name), name)
+    look = look_of(picture)
+    for change in look.changes(picture):
+        report(f"{name}: {change}")
+    return look, look.fit(picture, name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import keras
 import numpy as np
@@ -16,7 +18,6 @@ from archbuilder.backend.objects import build_object
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.recipe.legend import Heading
 from archbuilder.recipe.objectives import class_name
 from archbuilder.recipe.sources import Csv, Parquet
 from archbuilder.recipe.spec import MoCo, Ridge, SimCLR, Supervised
@@ -35,6 +36,8 @@ Values = NDArray[np.float32]
 _CLASSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 _BATCH = 32
 _TABLES = (".csv", ".parquet")
+_VARYING: Final = re.compile(r"'[^']*'|\d+")
+"""What differs between messages of one kind: names of files, and numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,8 +113,10 @@ def _given(
     subject: Subject, paths: Sequence[Path], graph: Graph, report: Callable[[str], None]
 ) -> Iterator[_Fitted]:
     names = tuple(each.name for each in graph.inputs)
-    heading = _heading(subject, paths, report)
-    for part in read_inputs(paths, subject.recorded.data.train, graph, heading):
+    recorded = subject.recorded
+    _warn_of_order(subject, paths, report)
+    told = _once_a_kind(report)
+    for part in read_inputs(paths, recorded.data.train, graph, recorded.legend, told):
         features = part.examples.for_network(names, ()).inputs
         try:
             inputs = {
@@ -120,22 +125,36 @@ def _given(
             }
         except RunError as error:
             raise RunError(f"{part.examples.origin}: {error}") from None
+        for each in inputs.values():
+            for remark in each.adaptation.remarks:
+                told(remark)
         yield _Fitted(part.keys, inputs, np.arange(part.examples.count, dtype=np.int64))
 
 
-def _heading(
-    subject: Subject, paths: Sequence[Path], report: Callable[[str], None]
-) -> Heading | None:
-    """The names of the columns that were trained on."""
+def _once_a_kind(report: Callable[[str], None]) -> Callable[[str], None]:
+    """Report the first of the messages that differ in names of files and numbers alone."""
+    kinds: set[str] = set()
+
+    def told(message: str) -> None:
+        kind = _VARYING.sub("", message)
+        if kind not in kinds:
+            kinds.add(kind)
+            report(message)
+
+    return told
+
+
+def _warn_of_order(subject: Subject, paths: Sequence[Path], report: Callable[[str], None]) -> None:
+    """Warn where columns are taken in their order, as their names are unknown."""
     recorded = subject.recorded
-    heading, source = recorded.legend.heading, recorded.data.train
+    source = recorded.data.train
     named = isinstance(source, Csv | Parquet) and has_names(source) and source.inputs is None
-    if heading is None and named and any(path.suffix in _TABLES for path in paths):
+    unknown = recorded.legend.heading is None
+    if unknown and named and any(path.suffix in _TABLES for path in paths):
         report(
             "columns are taken in their order, since the folder of a run tells the names of those"
             " that were trained on, and a model alone does not"
         )
-    return heading
 
 
 def _held_out(

@@ -153,3 +153,56 @@ def test_training_on_pictures(pets: Path, error: str, capsys: pytest.CaptureFixt
     if error == "skip":
         assert "cat is 0, dog is 1" in out.replace("'", "")
         assert json.loads((run / "run.json").read_text())["held_out"]["loss"] < 0.5
+
+
+def test_every_common_format_and_folders_in_folders(tmp_path: Path):
+    """Whatever lies below the folder of a class belongs to it."""
+    for ending in ("png", "webp", "tif", "tiff", "jpeg", "ppm"):
+        draw(tmp_path / "cat" / "more" / "deep" / f"1.{ending}", 5)
+    draw(tmp_path / "dog" / "2.WEBP", 6)
+    examples = load(tmp_path)
+    assert (examples.count, examples.known.legend.classes) == (7, {ONLY: ("cat", "dog")})
+    assert not any("not read" in each for each in examples.remarks)
+
+
+def test_files_that_are_not_read_are_counted(pets: Path):
+    """With the first of them, in whichever folder they lie; hidden ones do not count."""
+    (pets / "labels.csv").write_text("x")
+    (pets / "cat" / "more").mkdir()
+    for number in range(3):
+        (pets / "cat" / "more" / f"{number}.heic").write_text("x")
+    (pets / "cat" / ".hidden").write_text("x")
+    draw(pets / "cover.png", 3)
+    examples = load(pets)
+    assert examples.count == 40
+    said = "\n".join(examples.remarks).replace("'", "")
+    assert "not read: 4 files without the ending of an image (.png, " in said
+    assert "cat/more/0.heic, cat/more/1.heic, cat/more/2.heic, ..." in said
+    assert "not read: 1 image beside the folders of classes: cover.png" in said
+
+
+@pytest.mark.parametrize("wrong", ["none", "other", "damaged"])
+def test_a_class_without_images(pets: Path, wrong: str):
+    """It would vanish from the classes, and is an error that names it."""
+    (pets / "bird").mkdir()
+    if wrong == "other":
+        (pets / "bird" / "1.heic").write_text("x")
+    if wrong == "damaged":
+        (pets / "bird" / "1.png").write_text("x")
+    with pytest.raises(RunError, match="class 'bird'"):
+        load(pets, on_error="skip")
+
+
+def test_a_training_and_a_validation_set_are_not_classes(tmp_path: Path):
+    """The error says how to name them."""
+    for part in ("train", "validation"):
+        draw(tmp_path / part / "cat" / "1.png", 5)
+    with pytest.raises(RunError, match=r"not classes.*'data: \{train: \{images: ...\}, valid"):
+        load(tmp_path)
+
+
+def test_folders_in_a_circle(pets: Path):
+    """A person's links are followed, but not for ever."""
+    (pets / "cat" / "again").symlink_to(pets / "cat")
+    with pytest.raises(RunError, match="more than 16 folders deep"):
+        load(pets)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
+from PIL import Image
 from training.running import in_replicas, in_workers
 
 from archbuilder.cli import main
@@ -350,7 +351,7 @@ def test_wrong_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     for name, code, message in (
         ("odd.npy", 1, "is no finite number in 3 of 3 examples"),
         ("shape.npy", 1, "has the shape [5], but the network takes [8, 8, 1]"),
-        ("broken.png", 1, "is no image in PNG, JPEG, BMP or GIF"),
+        ("broken.png", 1, "is no image in PNG, JPEG, BMP, GIF, WEBP, TIFF or PPM"),
         ("broken.npz", 1, "is no numpy archive"),
         ("text.md", 2, "is no .npz"),
         ("nowhere.npy", 2, "there is no file"),
@@ -362,3 +363,51 @@ def test_wrong_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert name in error
         assert message in error
         assert kept.read_text() == "mine"
+
+
+PHOTOS = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8, 1]}
+layers: [Flatten, {Dense: 2}]
+data:
+  train: {images: {folder: train, scale: 1000}}
+  validation: {images: {folder: more, scale: 1000}}
+training: {loss: {SparseCategoricalCrossentropy: {from_logits: true}}, epochs: 1}
+"""
+
+
+def test_images_are_decoded_as_in_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Of another size, depth, color or orientation, they give what the validation set gives."""
+    chosen = np.random.default_rng(1)
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    colors = Image.fromarray(chosen.integers(0, 256, (12, 5, 4), np.uint8), "RGBA")
+    deep = Image.fromarray(chosen.integers(0, 65536, (6, 7), np.uint16))
+    for kind in ("a", "b"):
+        for place in ("train", "more"):
+            (tmp_path / place / kind).mkdir(parents=True)
+        deep.save(tmp_path / "train" / kind / "0.png")
+    for name, image in (("0.png", colors), ("1.png", deep.resize((3, 9))), ("2.png", deep)):
+        image.save(tmp_path / "more" / "a" / name, exif=tags)
+    colors.save(tmp_path / "more" / "b" / "3.webp", lossless=True)
+    (tmp_path / "more" / "a" / "notes.txt").write_text("x")
+    (tmp_path / "net.yaml").write_text(PHOTOS)
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+    held_out = said(capsys, run)
+    capsys.readouterr()
+    assert main(["predict", str(run), *(str(tmp_path / "more" / kind) for kind in "ab")]) == 0
+    out, err = capsys.readouterr()
+    given = list(csv.DictReader(io.StringIO(out)))
+    assert [row["key"] for row in given] == ["0.png", "1.png", "2.png", "3.webp"]
+    for row, expected in zip(given, held_out, strict=True):
+        assert {**row, "key": ""} == {**expected, "key": ""}
+    for change in (
+        "0.png': resized from 5x12 to 6x7",
+        "0.png': colors converted to gray",
+        "image: divided by 1000",
+        "not read: 1 file without the ending of an image",
+    ):
+        assert err.count(change) == 1
+    assert err.count("resized from") == 2  # of a file, and of the whole for the network

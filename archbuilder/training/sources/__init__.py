@@ -49,7 +49,7 @@ _LOADS: Final[Mapping[type[DataSource], _Load]] = {
     Parquet: load_parquet,
     Jsonl: load_jsonl,
     Tfrecord: load_tfrecord,
-    Tfds: lambda source, opener, store, _: load_tfds(source, opener, store),
+    Tfds: load_tfds,
     Text: lambda source, opener, _, like: load_text(source, opener, like),
     Pairs: lambda source, opener, _, like: load_pairs(source, opener, like),
 }

@@ -1,4 +1,4 @@
-"""Encoded pictures -> numbers, all of one size.
+"""Encoded pictures -> numbers, all of one size and depth.
 
 Of a file nothing is believed before it is counted: one that would become more numbers than
 `_PIXELS` is refused by its head.
@@ -6,66 +6,143 @@ Of a file nothing is believed before it is counted: one that would become more n
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
-from dataclasses import dataclass
+import struct
+import warnings
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from archbuilder.errors import RunError
+from archbuilder.recipe.legend import ImageForm
 from archbuilder.training.columns import Numbers
 
-BRIGHTEST: Final = 255
-_FORMATS: Final = ("PNG", "JPEG", "BMP", "GIF")
-_HEADS: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8")
+_FORMATS: Final = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+_HEADS: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
 _PIXELS: Final = 2**26
 _BYTES: Final = 2**28
-_GREY: Final = ("1", "L", "LA", "I;16")
+_GRAY: Final = ("1", "L", "LA")
+_COLOR: Final = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_DEEP: Final = "I;16"
+"""How the names of Pillow's modes with 16 bits begin; the rest is the order of the bytes."""
+_OF_16_BITS: Final = ("PNG", "PPM")
+"""Formats whose mode `I`, which has 32 bits, holds at most 16: 0 to 65535."""
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by the value of its EXIF tag `Orientation`."""
+
+# Pillow warns of each photo whose EXIF data is damaged; see `_upright`. Images are decoded in
+# several threads, between which `warnings.catch_warnings` would mix up the filters.
+warnings.filterwarnings("ignore", "(Possibly c|C)orrupt EXIF data", UserWarning)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Look(ImageForm):
     """What all pictures of a source are brought to."""
 
-    height: int
-    width: int
-    channels: int
+    reduces: bool = False
+    """Whether pictures of 16 bits may lose the lower 8 of them."""
 
     @classmethod
-    def of(cls, first: Image.Image, size: tuple[int, int] | None, channels: int | None) -> Look:
-        """That of the first one, where nothing else is said."""
-        height, width = size or (first.height, first.width)
-        return cls(height, width, channels or (1 if first.mode in _GREY else 3))
+    def of(
+        cls,
+        first: Image.Image,
+        size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        bits: int | None = None,
+        like: ImageForm | None = None,
+    ) -> Look:
+        """Return what the source says or, in this order, what `like` and the first picture have."""
+        own = ImageForm(
+            first.height,
+            first.width,
+            1 if first.mode in _GRAY or _is_deep(first) else 3,
+            16 if _is_deep(first) else 8,
+        )
+        form = like or own
+        height, width = size or (form.height, form.width)
+        return cls(height, width, channels or form.channels, bits or form.bits, bits == 8)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """That of an example."""
-        return self.height, self.width, self.channels
+    def dtype(self) -> np.dtype[np.generic]:
+        """The type of the numbers."""
+        return np.dtype(np.uint16 if self.bits == 16 else np.uint8)
 
-    def __str__(self) -> str:
-        return f"{self.height}x{self.width}x{self.channels}"
+    @property
+    def brightest(self) -> int:
+        """The number of white."""
+        return int(2**self.bits - 1)
+
+    @property
+    def form(self) -> ImageForm:
+        """The part that the legend of a run keeps."""
+        return ImageForm(self.height, self.width, self.channels, self.bits)
 
     def numbers(self, content: bytes, name: str) -> Numbers:
-        """A picture as `(height, width, channels)` bytes.
+        """Decode a picture to `(height, width, channels)`, from 0 to `brightest`.
 
         Raises:
-            RunError: if it is none, or a damaged or an enormous one.
+            RunError: if it is none, a damaged or an enormous one, or has more bits than the others.
         """
-        return self.fit(decoded(content, name))
+        return self.fit(decoded(content, name), name)
 
-    def fit(self, picture: Image.Image) -> Numbers:
-        """A picture that is decoded, in the same way."""
-        image = picture.convert("L" if self.channels == 1 else "RGB")
-        if image.size != (self.width, self.height):
-            image = image.resize((self.width, self.height), Image.Resampling.BILINEAR)
-        return np.asarray(image, np.uint8).reshape(self.shape)
+    def fit(self, picture: Image.Image, name: str) -> Numbers:
+        """Bring a decoded picture to this size, number of channels and depth.
+
+        White stays white: 255 of 8 bits is 65535 of 16 bits.
+
+        Raises:
+            RunError: if it has more bits than the others.
+        """
+        self.check(picture, name)
+        if _is_deep(picture):
+            values = np.asarray(self._resized(picture.convert("F")))
+            deep = np.rint(values if self.bits == 16 else values / 257).astype(self.dtype)
+            return np.repeat(deep[..., np.newaxis], self.channels, axis=2)
+        image = self._resized(picture.convert("L" if self.channels == 1 else "RGB"))
+        values = np.asarray(image, np.uint8).reshape(self.shape)
+        return values if self.bits == 8 else values.astype(np.uint16) * np.uint16(257)
+
+    def check(self, picture: Image.Image, name: str) -> None:
+        """Refuse to drop bits of a picture unless the source says so.
+
+        Raises:
+            RunError: if it has more bits than the others.
+        """
+        if _is_deep(picture) and self.bits == 8 and not self.reduces:
+            raise RunError(
+                f"{name} has 16 bits a channel, and the images before it have 8: write 'bits: 16'"
+                " to keep all bits, or 'bits: 8' to drop the lower 8"
+            )
+
+    def changes(self, picture: Image.Image) -> Iterator[str]:
+        """Say what `fit` changes in a picture, beside the numbers of its pixels."""
+        if picture.size != (self.width, self.height):
+            yield f"resized from {picture.height}x{picture.width} to {self.height}x{self.width}"
+        if picture.mode == "RGB" and self.channels == 1:
+            yield "colors converted to gray"
+        if picture.mode != "RGB" and self.channels == 3:
+            yield "gray repeated as three colors"
+
+    def _resized(self, image: Image.Image) -> Image.Image:
+        size = (self.width, self.height)
+        return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
 
 
 def is_picture(content: bytes) -> bool:
     """Whether bytes begin as an encoded picture does."""
-    return content.startswith(_HEADS)
+    return content.startswith(_HEADS) or (content[:4], content[8:12]) == (b"RIFF", b"WEBP")
 
 
 def read_picture(descriptor: int, name: str) -> bytes:
@@ -84,18 +161,55 @@ def read_picture(descriptor: int, name: str) -> bytes:
 
 
 def decoded(content: bytes, name: str) -> Image.Image:
-    """A picture as its file has it.
+    """Decode a picture as a viewer shows it: upright, with transparent pixels over white.
+
+    Its mode is `L`, `RGB` or one of 16 bits. Of several frames or pages it is the first.
 
     Raises:
-        RunError: if it is none, or a damaged or an enormous one.
+        RunError: if it is none, a damaged or an enormous one, or has pixels of an unknown range.
     """
     try:
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
         if image.width * image.height > _PIXELS:
             raise RunError(f"{name} has {image.width:,} by {image.height:,} pixels: too many")
         image.load()
+        return _upright(_visible(image, name), image)
     except UnidentifiedImageError:
-        raise RunError(f"{name} is no image in PNG, JPEG, BMP or GIF") from None
+        raise RunError(
+            f"{name} is no image in {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
+        ) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise RunError(f"{name} is damaged: {error}") from error
-    return image
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    return picture.mode.startswith(_DEEP)
+
+
+def _visible(image: Image.Image, name: str) -> Image.Image:
+    """Bring an image to the mode `L`, `RGB` or `I;16`, without its transparency."""
+    if _is_deep(image):
+        return image
+    if image.mode == "I" and image.format in _OF_16_BITS:
+        return Image.fromarray(np.asarray(image).astype(np.uint16))
+    if image.mode not in (*_GRAY, *_COLOR):
+        raise RunError(
+            f"{name} has pixels of the mode {image.mode!r}, whose range is unknown: convert it to 8"
+            " or 16 bits a channel, or store the numbers as .npy"
+        )
+    mode = "L" if image.mode in _GRAY else "RGB"
+    if not image.has_transparency_data:
+        return image.convert(mode)
+    pixels = image.convert("RGBA")
+    background = Image.new("RGBA", pixels.size, "white")
+    return Image.alpha_composite(background, pixels).convert(mode)
+
+
+def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
+    """Turn an image as the EXIF data of its file says; Pillow itself does so for TIFF alone."""
+    try:
+        turn = _TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
+    except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        # Many photos have damaged EXIF data beside sound pixels; viewers show those as stored.
+        turn = None
+    return image if turn is None else image.transpose(turn)

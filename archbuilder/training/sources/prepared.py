@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from archbuilder.errors import BlueprintError, Diagnostics, RunError, UsageError, shown
-from archbuilder.recipe.legend import Legend
 from archbuilder.recipe.sources import Arrays, DataFile, Tfds, Tfrecord
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.opening import Opener
@@ -26,7 +25,7 @@ FOLDER: Final = "TFDS_DATA_DIR"
 _READ: Final = "tfrecord"
 
 
-def load_tfds(source: Tfds, opener: Opener, store: Store) -> Examples:
+def load_tfds(source: Tfds, opener: Opener, store: Store, like: Known | None) -> Examples:
     """The examples of a split, from the files of a data set.
 
     Raises:
@@ -59,16 +58,18 @@ def load_tfds(source: Tfds, opener: Opener, store: Store) -> Examples:
         shape={key: shape for key, shape in shapes.items() if None not in shape},
         size=source.size,
         channels=source.channels,
+        bits=source.bits,
         scale=source.scale,
         on_error=source.on_error,
     )
-    examples = load_records(records, _shards(source, info), Opener(), store, None)
+    examples = load_records(records, _shards(source, info), Opener(), store, like)
     names = {
         key: tuple(info.features[feature].names)
         for key, feature in by_name(targets).items()
         if getattr(info.features[feature], "names", None)
     }
-    legend = Legend(classes={**examples.known.legend.classes, **names})
+    legend = examples.known.legend
+    legend = replace(legend, classes={**legend.classes, **names})
     return replace(examples, known=Known(legend))
 
 

@@ -9,8 +9,10 @@ from typing import Final, TypeAlias
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from PIL import Image
 
 from archbuilder.errors import RunError, shown
+from archbuilder.recipe.legend import ImageForm
 from archbuilder.recipe.sources import Tfrecord
 from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Numbers, Read, Rows
@@ -20,7 +22,7 @@ from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import array_feature, by_name
 from archbuilder.training.sources.framing import Record, Shard, records_of
 from archbuilder.training.sources.gathering import Store
-from archbuilder.training.sources.pictures import BRIGHTEST, Look, decoded, is_picture
+from archbuilder.training.sources.pictures import Look, decoded, is_picture
 from archbuilder.training.sources.rows import Batch, Words, gather, in_batches
 
 _Values: TypeAlias = dict[str, Numbers | str]
@@ -47,7 +49,8 @@ def load_records(
     Raises:
         RunError: as `load_tfrecord` does.
     """
-    reader = _Reader(source, opener, store, Faults(source.on_error, "records"))
+    forms = like.legend.images if like else {}
+    reader = _Reader(source, opener, store, Faults(source.on_error, "records"), forms)
     targets = by_name(source.targets)
     called = {key: f"the feature {shown(each)}" for key, each in targets.items()}
     found = gather(reader.batches(shards), called, like, store)
@@ -65,13 +68,15 @@ def load_records(
     images = plural(count, "image")
     said = tuple(f"{name}: {images} of {look}" for look in reader.looks.values())
     remarks = (*said, *found.remarks, *reader.faults.remarks(count))
+    legend = found.known.legend
+    forms = {key: look.form for key, look in reader.looks.items()}
     return Examples(
         name,
         inputs,
         found.targets,
         remarks,
         weights=found.weights,
-        known=found.known,
+        known=replace(found.known, legend=replace(legend, images=forms)),
     )
 
 
@@ -83,6 +88,8 @@ class _Reader:
     opener: Opener
     store: Store
     faults: Faults
+    forms: Mapping[str, ImageForm]
+    """Of the pictures of inputs that were trained on, by name."""
     looks: dict[str, Look] = field(default_factory=dict)
     """What the pictures of an input are brought to, by its name."""
     shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
@@ -114,8 +121,8 @@ class _Reader:
         def read(rows: Rows) -> Numbers:
             return np.stack([one(self.places[row]) for row in rows])
 
-        column: Column = Read("", count, look.shape, np.dtype(np.uint8), read)
-        return Feature(column, self.source.scale or BRIGHTEST, image=True)
+        column: Column = Read("", count, look.shape, look.dtype, read)
+        return Feature(column, self.source.scale or look.brightest, image=True)
 
     def _rows(self, shards: Sequence[Shard]) -> Iterator[_Values]:
         for shard in shards:
@@ -136,8 +143,10 @@ class _Reader:
             content = _bytes(example, feature)
             if key in self.looks or (not self.places and is_picture(content)):
                 # What cannot be decoded is to be known before it is trained on.
-                picture = decoded(content, f"the feature {shown(feature)} of {record.name}")
-                looks[key] = Look.of(picture, self.source.size, self.source.channels)
+                place = f"the feature {shown(feature)} of {record.name}"
+                picture = decoded(content, place)
+                looks[key] = self._look(key, picture)
+                self.looks.get(key, looks[key]).check(picture, place)
             else:
                 shape = self.source.shape
                 wanted = shape.get(key) if isinstance(shape, Mapping) else shape
@@ -154,6 +163,10 @@ class _Reader:
         if not self.places:
             self.looks.update(looks)
         return found
+
+    def _look(self, key: str, first: Image.Image) -> Look:
+        source = self.source
+        return Look.of(first, source.size, source.channels, source.bits, self.forms.get(key))
 
     def _numbers(
         self, example: tf.train.Example, feature: str, place: str, wanted: tuple[int, ...] | None

@@ -1,0 +1,215 @@
+"""Encoded pictures become the numbers that a viewer would show, whatever their format."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from archbuilder.errors import RunError
+from archbuilder.recipe.legend import ImageForm
+from archbuilder.recipe.sources import DataFile, Images, Tfrecord
+from archbuilder.training.columns import reading
+from archbuilder.training.examples import ONLY, Examples, Known
+from archbuilder.training.opening import Opener
+from archbuilder.training.sources import load_source
+from archbuilder.training.sources.pictures import Look, decoded, is_picture
+
+DEEP = (np.arange(12, dtype=np.uint16) * 5000).reshape(3, 4)
+"""From 0 to 55,000: what 8 bits cannot hold."""
+
+
+def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    content = io.BytesIO()
+    image.save(content, form, **options)
+    return content.getvalue()
+
+
+def numbers(content: bytes, **options: Any) -> np.ndarray:
+    """As a source gives them whose first picture this is."""
+    look = Look.of(decoded(content, "it"), **options)
+    return look.numbers(content, "it")
+
+
+def pgm(values: np.ndarray) -> bytes:
+    height, width = values.shape
+    return f"P5 {width} {height} 65535\n".encode() + values.astype(">u2").tobytes()
+
+
+def big_endian(values: np.ndarray) -> bytes:
+    image = Image.frombytes("I;16B", values.shape[::-1], values.astype(">u2").tobytes())
+    return encoded(image, "TIFF")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encoded(Image.fromarray(DEEP)),
+        encoded(Image.fromarray(DEEP), "TIFF"),
+        big_endian(DEEP),
+        pgm(DEEP),
+    ],
+    ids=["png", "tiff", "big-endian", "pgm"],
+)
+def test_16_bits_keep_their_range(content: bytes):
+    """They are divided by 65535, and a picture of 8 bits among them is as bright as by itself."""
+    look = Look.of(decoded(content, "it"))
+    assert (look.form, look.brightest) == (ImageForm(3, 4, 1, 16), 65535)
+    np.testing.assert_array_equal(look.numbers(content, "it")[..., 0], DEEP)
+    shallow = look.numbers(encoded(Image.new("L", (4, 3), 51)), "it")
+    np.testing.assert_allclose(shallow / look.brightest, 51 / 255)
+
+
+def test_16_bits_are_resized_without_clipping():
+    """And become three equal colors where colors are wanted."""
+    content = encoded(Image.new("I;16", (8, 8), 40_000))
+    assert (numbers(content, size=(4, 2), channels=3) == np.full((4, 2, 3), 40_000)).all()
+
+
+def test_16_bits_among_8():
+    """Bits are dropped only where the recipe says so."""
+    first, deep = encoded(Image.new("L", (4, 3), 9)), encoded(Image.fromarray(DEEP))
+    with pytest.raises(RunError, match=r"deep has 16 bits a channel.* write 'bits: 16'"):
+        Look.of(decoded(first, "it")).numbers(deep, "deep")
+    reduced = Look.of(decoded(first, "it"), bits=8).numbers(deep, "deep")
+    np.testing.assert_array_equal(reduced[..., 0], np.rint(DEEP / 257))
+    kept = Look.of(decoded(first, "it"), bits=16).numbers(deep, "deep")
+    np.testing.assert_array_equal(kept[..., 0], DEEP)
+
+
+@pytest.mark.parametrize(("values", "mode"), [(np.int32(70_000), "I"), (np.float32(0.5), "F")])
+def test_pixels_of_an_unknown_range(values: np.generic, mode: str):
+    """They are refused with the name of their mode."""
+    content = encoded(Image.fromarray(np.full((2, 2), values)), "TIFF")
+    with pytest.raises(RunError, match=rf"it has pixels of the mode '{mode}'.* as \.npy"):
+        decoded(content, "it")
+
+
+def palette() -> Image.Image:
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 0])
+    image.putpixel((1, 0), 1)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "form", "expected"),
+    [
+        (Image.new("1", (1, 1), 1), "PNG", [[[255]]]),
+        (Image.new("L", (1, 1), 7), "BMP", [[[7]]]),
+        (palette(), "GIF", [[[10, 20, 30], [200, 100, 0]]]),
+        (Image.new("CMYK", (1, 1), (0, 255, 255, 0)), "TIFF", [[[255, 0, 0]]]),
+        (Image.new("RGB", (1, 1), (1, 2, 3)), "WEBP", [[[1, 2, 3]]]),
+        (Image.new("RGB", (1, 1), (1, 2, 3)), "TIFF", [[[1, 2, 3]]]),
+        (Image.new("RGB", (1, 1), (1, 2, 3)), "PPM", [[[1, 2, 3]]]),
+    ],
+    ids=["1-bit", "gray", "palette", "cmyk", "webp", "tiff", "ppm"],
+)
+def test_modes_and_formats(image: Image.Image, form: str, expected: list):
+    """Each becomes gray or colors from 0 to 255."""
+    content = encoded(image, form, **({"lossless": True} if form == "WEBP" else {}))
+    assert is_picture(content) or form == "PPM"
+    found = numbers(content)
+    assert (found.tolist(), found.dtype) == (expected, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "expected"),
+    [
+        (Image.new("RGBA", (1, 1), (200, 0, 0, 0)), {}, [255, 255, 255]),
+        (Image.new("RGBA", (1, 1), (200, 0, 0, 255)), {}, [200, 0, 0]),
+        (Image.new("RGBA", (1, 1), (0, 0, 0, 51)), {}, [204, 204, 204]),
+        (Image.new("LA", (1, 1), (0, 0)), {}, [255]),
+        (Image.new("L", (1, 1), 9), {"transparency": 9}, [255]),
+        (palette().crop((0, 0, 1, 1)), {"transparency": 0}, [255, 255, 255]),
+    ],
+    ids=["hidden", "solid", "half", "gray", "gray key", "palette key"],
+)
+def test_transparent_pixels_are_over_white(image: Image.Image, options: dict, expected: list):
+    """The color that a file has behind them is not seen, in whichever way it says so."""
+    assert numbers(encoded(image, **options))[0, 0].tolist() == expected
+
+
+UPRIGHT = np.array([[0, 40, 80], [120, 160, 200]], np.uint8)
+STORED = {
+    2: UPRIGHT[:, ::-1],
+    3: UPRIGHT[::-1, ::-1],
+    4: UPRIGHT[::-1],
+    5: UPRIGHT.T,
+    6: np.rot90(UPRIGHT, 1),
+    7: UPRIGHT[::-1, ::-1].T,
+    8: np.rot90(UPRIGHT, -1),
+}
+"""How a camera stores the same picture under each value of the EXIF tag `Orientation`."""
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+@pytest.mark.parametrize("value", STORED)
+def test_orientation(form: str, value: int):
+    """Pictures stand upright, and their size is the upright one."""
+    tags = Image.Exif()
+    tags[0x0112] = value
+    content = encoded(Image.fromarray(np.ascontiguousarray(STORED[value])), form, exif=tags)
+    np.testing.assert_array_equal(numbers(content)[..., 0], UPRIGHT)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # pytest puts its own filters first
+def test_damaged_metadata_beside_sound_pixels():
+    """The picture is read as it is stored."""
+    content = encoded(Image.new("L", (2, 2), 9), "PNG", exif=b"Exif\0\0MM\0*\0\0\0\xff\0")
+    assert (numbers(content) == 9).all()
+
+
+def folder(path: Path, *contents: bytes) -> Images:
+    path.mkdir()
+    for number, content in enumerate(contents):
+        (path / f"{number}.png").write_bytes(content)
+    return Images(DataFile(str(path)))
+
+
+def records(path: Path, *contents: bytes) -> Tfrecord:
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for content in contents:
+            feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+            target = tf.train.Feature(int64_list=tf.train.Int64List(value=[0]))
+            features = tf.train.Features(feature={"x": feature, "y": target})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+    return Tfrecord(DataFile(str(path)))
+
+
+def values(examples: Examples) -> np.ndarray:
+    with reading():
+        column = examples.inputs[ONLY].column
+        return np.asarray(column.take(tf.range(column.count)))
+
+
+@pytest.mark.parametrize("make", [folder, records])
+class TestSources:
+    """Every source of pictures decodes them alike."""
+
+    def test_scale_and_legend(self, tmp_path: Path, make: Any):
+        """The range of 16 bits is known to whoever divides by it, and to the record of the run."""
+        examples = load_source(make(tmp_path / "x", encoded(Image.fromarray(DEEP))), Opener())
+        assert examples.inputs[ONLY].scale == 65535
+        assert examples.known.legend.images == {ONLY: ImageForm(3, 4, 1, 16)}
+        assert any("3x4x1 with 16 bits a channel" in each for each in examples.remarks)
+        np.testing.assert_array_equal(values(examples)[0, ..., 0], DEEP)
+
+    def test_more_bits_than_the_first(self, tmp_path: Path, make: Any):
+        """The file or record is named."""
+        contents = encoded(Image.new("L", (4, 3), 9)), encoded(Image.fromarray(DEEP))
+        with pytest.raises(RunError, match=r"x.* has 16 bits a channel"):
+            values(load_source(make(tmp_path / "x", *contents), Opener()))
+
+    def test_others_have_the_form_of_those_that_were_trained_on(self, tmp_path: Path, make: Any):
+        """A validation set whose first image is smaller is brought to their size and depth."""
+        train = load_source(make(tmp_path / "t", encoded(Image.fromarray(DEEP))), Opener())
+        small = make(tmp_path / "v", encoded(Image.new("RGB", (2, 2), (51, 51, 51))))
+        found = values(load_source(small, Opener(), Known(train.known.legend)))
+        assert (found.shape, found.dtype) == ((1, 3, 4, 1), np.uint16)
+        np.testing.assert_array_equal(found, 51 * 257)
