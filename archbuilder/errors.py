@@ -4,7 +4,9 @@
      ├── ArchbuilderError         what the command line shows without a traceback
      │    ├── BlueprintError      the user's to mend; carries diagnostics        exit code 2
      │    ├── UsageError          a wrong call of the command or the API         exit code 2
-     │    └── RunError            the blueprint is fine, the run was not         exit code 1
+     │    ├── RunError            the blueprint is fine, the run was not         exit code 1
+     │    │    └── StepError      a step failed while it computed; has its place
+     │    └── StoppedError        the run was told to stop, and can go on        exit code 75
      └── InternalError            ours to mend; asks for a report                exit code 1
 
 How diagnostics look on a screen is `archbuilder.rendering`; what each code means is
@@ -99,6 +101,14 @@ class RunError(ArchbuilderError):
     """The blueprint is right, but the run failed: a full disk, a missing data file."""
 
     exit_code = 1
+
+
+class StepError(RunError):
+    """A step of a network failed while it computed; the diagnostic has its place."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostics = (diagnostic,)
+        super().__init__(_one_line(diagnostic))
 
 
 class StoppedError(ArchbuilderError):

@@ -35,6 +35,15 @@ _EMPTY: Final = re.compile(
 )
 """How Keras and TensorFlow say that nothing would be left of an input."""
 
+_WRAPPER: Final = re.compile(r"in user code:|Exception encountered when calling")
+_STYLE: Final = re.compile(r"\x1b\[\d*m")
+_STACK: Final = re.compile(
+    r"Graph execution error:|in user code:|Exception encountered when calling|Detected at node"
+    r"|\s*File \"|.*<string>|\s*(?:Original )?[Ss]tack trace|\s*\[\[|\s*Hint:|\d+ root error"
+    r"|\s*\(\d+\) |\d+ successful operations|\d+ derived errors"
+)
+"""How lines of TensorFlow's messages begin that tell where it was, and not what."""
+_PLACE: Final = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:[^\]]*\]( name:.*)?$")
 _REASON_LINES: Final = 3
 _REASON_CHARACTERS: Final = 300
 
@@ -69,10 +78,27 @@ def refused_by_keras(explain: Callable[[Exception], Refusal]) -> Iterator[None]:
 
 def reason(error: Exception) -> tuple[str, ...]:
     """The first lines of what Keras says, as notes that are safe to show."""
-    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-    lines = [for_terminal(line).strip() for line in text.splitlines()]
+    lines = [for_terminal(line).strip() for line in _telling(innermost(error))]
     first = [_shortened(line) for line in lines if line][:_REASON_LINES]
     return (f"Keras says: {first[0]}", *first[1:]) if first else ()
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Return the error that Keras and autograph have wrapped into this one; itself if it is none.
+
+    Both put the place in front of the message: `Exception encountered when calling Dense.call()`.
+    """
+    while error.__context__ is not None and _WRAPPER.match(str(error)):
+        error = error.__context__
+    return error
+
+
+def _telling(error: BaseException) -> list[str]:
+    """Return the lines of a message without those that only say where TensorFlow was."""
+    text = str(error.message if isinstance(error, tf.errors.OpError) else error)
+    text = _STYLE.sub("", text).partition("Arguments received by")[0]
+    lines = [_PLACE.sub("", line) for line in text.splitlines() if not _STACK.match(line)]
+    return lines or [type(error).__name__]
 
 
 def leaves_nothing(error: Exception) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from archbuilder.cli.console import Console, ReaderGoneError, prepare_streams
-from archbuilder.errors import ArchbuilderError, BlueprintError, nearest, shown
+from archbuilder.errors import ArchbuilderError, BlueprintError, StepError, nearest, shown
 from archbuilder.version import __version__
 
 INTERRUPTED: Final = 130
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             obj=console,
             standalone_mode=False,
         )
-    except BlueprintError as error:
+    except (BlueprintError, StepError) as error:
         console.show(error.diagnostics)
         return error.exit_code
     except ArchbuilderError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes import expressions, form, layers, names, reading, shapes, unused
+from archbuilder.codes import computing, expressions, form, layers, names, reading, shapes, unused
 from archbuilder.codes.explanation import MAIN_FILE, Explanation
 from archbuilder.errors import UsageError, nearest, shown
 
@@ -15,7 +15,7 @@ __all__ = ["EXPLANATIONS", "MAIN_FILE", "Explanation", "explain"]
 
 EXPLANATIONS: Final[dict[str, Explanation]] = {
     explanation.code: explanation
-    for room in (reading, form, layers, names, expressions, shapes, unused)
+    for room in (reading, form, layers, names, expressions, shapes, computing, unused)
     for explanation in room.EXPLANATIONS
 }
 

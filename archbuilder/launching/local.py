@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ _PATIENCE: Final = 30.0
 """Seconds that the other workers have to end by themselves when one has failed."""
 _POLL: Final = 0.1
 _PR_SET_PDEATHSIG: Final = 1
-_MESSAGE: Final = "error: "
+_MESSAGE: Final = re.compile(r"error(?:\[[a-z-]+\])?: ")
 _OPTION: Final = "--workers"
 
 
@@ -160,4 +161,4 @@ def _said(worker: _Worker) -> str:
         return ""
     worker.errors.seek(0)
     lines = worker.errors.read().decode("utf-8", "replace").splitlines()
-    return next((line.removeprefix(_MESSAGE) for line in lines if line.startswith(_MESSAGE)), "")
+    return next((_MESSAGE.sub("", line, count=1) for line in lines if _MESSAGE.match(line)), "")

@@ -23,10 +23,10 @@ from typing import Any, Final
 from safetensors import SafetensorError
 from safetensors.numpy import load, load_file, save, save_file
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError
 from archbuilder.training.peers import ALONE, Peers
 from archbuilder.training.run import Row
-from archbuilder.training.state import Arrays, not_finite
+from archbuilder.training.state import Arrays, NotFiniteError, not_finite
 from archbuilder.tree import Plain
 
 FOLDER: Final = "checkpoints"
@@ -68,12 +68,13 @@ class Checkpoints:
         """Keep a checkpoint; where one of that position is there and whole, it stays.
 
         Raises:
-            RunError: if a weight is no number, or what was written does not read back.
+            NotFiniteError: if a weight is NaN or infinite.
+            RunError: if what was written does not read back.
             OSError: if the disk is full or fails. The older checkpoints are still there.
         """
         broken = not_finite(checkpoint.arrays)
         if broken is not None:
-            raise RunError(f"{shown(broken)} has numbers that are not finite: no checkpoint of it")
+            raise NotFiniteError(broken)
         path = self._path(checkpoint.position)
         if not self.peers.chief:
             return path

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import keras
 import tensorflow as tf
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import shown
 from archbuilder.tables import plural
 from archbuilder.training.bad_batch import FILE, keep_bad_batch
 from archbuilder.training.checkpoints import Checkpoint, Position
@@ -25,6 +23,7 @@ from archbuilder.training.progress import Progress
 from archbuilder.training.run import Row
 from archbuilder.training.session import Outcome, Prepared, Session
 from archbuilder.training.state import restore
+from archbuilder.training.step_errors import not_finite_error
 from archbuilder.training.watching import (
     HELD_OUT,
     Averaged,
@@ -33,12 +32,6 @@ from archbuilder.training.watching import (
     Executions,
     FiniteLoss,
 )
-
-_STACK: Final = re.compile(
-    r"Graph execution error:|in user code:|Detected at node| *File \"| *<string>|Stack trace"
-    r"|Exception encountered when calling"
-)
-"""How lines of TensorFlow's messages begin that tell where it was, and not what."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +61,13 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
         task.learner.make_ready()
     start = _resume(task, session)
     writer = EpochWriter(session.run, session.spec.epochs, session.report, start.rows)
-    keeper = Keeper(session.checkpoints, writer, session.report, session.spec.checkpoint_seconds)
+    keeper = Keeper(
+        session.checkpoints,
+        writer,
+        session.report,
+        session.spec.checkpoint_seconds,
+        partial(not_finite_error, task.learner, tuple(session.graphs.values()), task.steps),
+    )
     board = BoardWriter(session.run, start.rows)
     with keeper.watching(), closing(board):
         for position, until, steps in _legs(start.position, task.steps, session.spec.epochs):
@@ -118,7 +117,7 @@ def evaluate(task: Task, placement: Placement) -> Row:
     if task.validation is None:
         return {}
     steps = int(task.validation.cardinality())
-    with _explained("the evaluation"), placement.peers.together(), reading():
+    with placement.peers.together(), reading():
         found = task.learner.evaluate(
             placement.share(task.validation),
             steps=steps,
@@ -206,7 +205,7 @@ def _run(
         steps=steps,
         verbose=0,
     )
-    with _explained("the training"), placement.peers.together(), reading():
+    with placement.peers.together(), reading():
         task.learner.fit(
             placement.share(task.batches(position)),
             initial_epoch=position.epoch,
@@ -218,30 +217,3 @@ def _run(
             shuffle=False,  # the batches come in our own order
             verbose=0,
         )
-
-
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Where Keras may stop: its reason becomes one sentence.
-
-    Raises:
-        RunError: if it did.
-    """
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        raise RunError(
-            "the memory is too small for this network and batch; lower 'batch_size'"
-        ) from error
-    except (ValueError, TypeError, tf.errors.OpError) as error:
-        raise RunError(f"Keras stopped {what}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """The line of Keras's message that tells most, safe to print."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not _STACK.match(line)]
-    if lines and lines[0].startswith("in user code:"):
-        # Between the places stand lines of code, and what went wrong is the end.
-        telling = telling[-1:]
-    return shown(next(iter(telling), type(error).__name__), 300)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
 import keras
 
-from archbuilder.errors import StoppedError
+from archbuilder.errors import RunError, StoppedError
 from archbuilder.training.checkpoints import Checkpoint, Checkpoints, Position
-from archbuilder.training.state import Arrays, collect, restore_metrics
+from archbuilder.training.state import Arrays, NotFiniteError, collect, restore_metrics
 from archbuilder.training.watching import EpochWriter, FiniteLoss, Report
 
 _SHARE: Final = 0.02
@@ -24,7 +24,7 @@ class Keeper(keras.callbacks.Callback):
     """Commits a checkpoint when one is due, at the end, and before a stop.
 
     One is due `seconds` after the last, or later where writing takes long. Zero means after every
-    step.
+    step. `explain` makes the error for a variable, by the name of its array, that is not finite.
     """
 
     def __init__(
@@ -33,12 +33,14 @@ class Keeper(keras.callbacks.Callback):
         writer: EpochWriter,
         report: Report,
         seconds: float,
+        explain: Callable[[str, Position], RunError],
     ) -> None:
         super().__init__()
         self._checkpoints = checkpoints
         self._writer = writer
         self._report = report
         self._seconds = seconds
+        self._explain = explain
         self._peers = checkpoints.peers
         self._wait = seconds
         self._last = time.monotonic()
@@ -126,6 +128,8 @@ class Keeper(keras.callbacks.Callback):
         rows = tuple(self._writer.rows)
         try:
             self._checkpoints.commit(Checkpoint(self._position, rows, collect(self.model)))
+        except NotFiniteError as error:
+            raise self._explain(error.name, self._position) from error
         except OSError as error:
             # The older checkpoints are as they were; the run is worth more than the newest.
             self._report(f"no checkpoint could be written: {error.strerror or error}")

@@ -24,6 +24,19 @@ _METRICS: Final = "metrics"
 _BFLOAT16: Final = tf.bfloat16.as_numpy_dtype
 
 
+class NotFiniteError(RunError):
+    """A variable that is NaN or infinite; `name` is the name of its array."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name} has numbers that are not finite")
+
+
+def variable_of(learner: keras.Model, name: str) -> keras.Variable:
+    """Return the variable whose value `collect` puts under a name."""
+    return dict(_named(learner))[name]
+
+
 def collect(learner: keras.Model) -> dict[str, NDArray[np.generic]]:
     """The values of all variables of a model that was compiled and built."""
     return {

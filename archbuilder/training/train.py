@@ -28,6 +28,7 @@ from archbuilder.training.recording import Origin, Recording
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.sources import load_source
+from archbuilder.training.step_errors import explained_failures
 from archbuilder.training.watching import Report, told
 
 
@@ -115,8 +116,9 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 report=report,
                 show=show,
             )
-            prepared = OBJECTIVES[type(training.objective)](session)
-            outcome = prepared.train()
+            with explained_failures("the training", graphs.values()):
+                prepared = OBJECTIVES[type(training.objective)](session)
+                outcome = prepared.train()
             files = _save(prepared.models, run)
             draw_curves(run, outcome.history)
             placement.peers.leave()

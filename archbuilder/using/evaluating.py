@@ -33,6 +33,7 @@ from archbuilder.training.pace import choose_pace
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.session import Prepared, Session
 from archbuilder.training.sources import load_source
+from archbuilder.training.step_errors import explained_failures
 from archbuilder.using.trained import TEXT, load_network, open_vocabulary
 from archbuilder.weights import restore_weights
 
@@ -76,7 +77,8 @@ def evaluate(
     session = open_session(subject, limits, placement, report, other, batch_size)
     prepared = OBJECTIVES[type(session.spec.objective)](session)
     _load(prepared, subject, session)
-    numbers = prepared.judge()
+    with explained_failures("the evaluation", subject.graphs.values()):
+        numbers = prepared.judge()
     placement.peers.leave()
     if not numbers:
         raise UsageError("the recipe holds nothing out: give examples with --data")

@@ -14,6 +14,7 @@ from archbuilder.limits import Limits
 from archbuilder.recipe.record import Recorded
 from archbuilder.recipe.sources import Pairs, Text
 from archbuilder.recipe.spec import CausalLanguageModel, SequenceToSequence
+from archbuilder.training.step_errors import explained_failures
 from archbuilder.training.text.vocabulary import BEGIN, END, UNKNOWN, Vocabulary
 from archbuilder.using.decoding import Chance, Sequences, beam, drawn
 from archbuilder.using.speaking import of_target, of_text
@@ -69,9 +70,10 @@ def generate(
         begun = np.array([[BEGIN]])
         following = of_target(trained, vocabulary, tokens[np.newaxis], data.length)
         wish = Wish(min(wish.tokens, data.length + 1), wish.chance, wish.beams)
-    if wish.chance is None:
-        return vocabulary.decode(beam(following, begun, wish.tokens, wish.beams))
-    return vocabulary.decode(drawn(following, begun, wish.tokens, wish.chance)[0])
+    with explained_failures("the generation of text", graphs.values()):
+        if wish.chance is None:
+            return vocabulary.decode(beam(following, begun, wish.tokens, wish.beams))
+        return vocabulary.decode(drawn(following, begun, wish.tokens, wish.chance)[0])
 
 
 def _encoded(prompt: str, vocabulary: Vocabulary) -> Sequences:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from archbuilder.training.columns import reading
 from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import ONLY
 from archbuilder.training.sources.table import has_names
+from archbuilder.training.step_errors import explained_failures
 from archbuilder.training.tables import Wanted, make_tables, only_network
 from archbuilder.tree import Tree
 from archbuilder.using.evaluating import Subject, load_trained, open_session
@@ -183,6 +185,7 @@ class _Call:
         self.names = [name for name, _ in graph.outputs]
         self._single = len(model.inputs) == 1
         self._placement = placement
+        self._explained = partial(explained_failures, "the prediction", (graph,))
         activations = {name: _activation(losses.get(name)) for name in self.names}
 
         def call(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -214,7 +217,7 @@ class _Call:
         shared = iter(self._placement.share(batches))
         for begin in range(0, len(part.rows), size):
             count = min(size, len(part.rows) - begin)
-            with self._placement.peers.together(), reading():
+            with self._explained(), self._placement.peers.together(), reading():
                 outputs = self._whole(next(shared), count)
             for number in range(count):
                 yield {name: each[number] for name, each in outputs.items()}

@@ -17,6 +17,7 @@ from archbuilder.limits import Limits
 from archbuilder.recipe.record import Recorded
 from archbuilder.recipe.spec import Adversarial, CausalLanguageModel, SequenceToSequence
 from archbuilder.training.samples import SAMPLES, as_images, grid, noise_of
+from archbuilder.training.step_errors import explained_failures
 from archbuilder.using.trained import open_network
 
 _AT_ONCE: Final = 256
@@ -47,10 +48,11 @@ def sample(
     model = open_network(run, graphs, limits, "generator").model
     shape = (count, *model.input.shape[1:])
     noise = noise_of(objective.noise, shape, seed, SAMPLES)
-    parts = [
-        np.asarray(model(noise[begin : begin + _AT_ONCE], training=False), np.float32)
-        for begin in range(0, count, _AT_ONCE)
-    ]
+    with explained_failures("the sampling", graphs.values()):
+        parts = [
+            np.asarray(model(noise[begin : begin + _AT_ONCE], training=False), np.float32)
+            for begin in range(0, count, _AT_ONCE)
+        ]
     return np.concatenate(parts)
 
 

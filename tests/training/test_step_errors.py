@@ -1,0 +1,133 @@
+"""Errors of Keras and TensorFlow in a step of a network, through the commands that compute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from archbuilder.cli import main
+from archbuilder.errors import RunError, StepError
+from archbuilder.graph import Graph, Node
+from archbuilder.training.step_errors import explained_failures
+from archbuilder.tree import Source, Span
+
+NET = """\
+archbuilder: 1
+name: net
+blocks:
+  head:
+    layers:
+      - Dense: {units: 4, activation: softmax}
+inputs: {x: [6]}
+layers:
+STEP  - Flatten
+  - head
+data: {npz: {file: d.npz}}
+training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 8}
+"""
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """What a command that fails writes on the error output."""
+    assert main([str(each) for each in arguments]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert "mistake in archbuilder" not in said
+    return said
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with features and labels."""
+    monkeypatch.chdir(tmp_path)
+    numbers = np.random.default_rng(0)
+    x = numbers.normal(size=(24, 6)).astype(np.float32)
+    np.savez("d.npz", x=x, y=np.arange(24) % 4)
+    return tmp_path
+
+
+def test_a_regularizer_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """The reason, the step, its line and column, and the block that it is in."""
+    step = "  - Reshape: [6, 1]\n  - tall\n"
+    tall = (
+        "  tall:\n    layers:\n"
+        "      - Dense: {units: 2, activity_regularizer: OrthogonalRegularizer}\n"
+    )
+    text = NET.replace("STEP", step).replace("inputs:", f"{tall}inputs:", 1)
+    (folder / "net.yaml").write_text(text)
+    said = told(capsys, "train", "net.yaml")
+    assert said.startswith("error[step-failed]: the training failed in 'tall0.dense0' (Dense)\n")
+    assert "--> net.yaml:9:9\n" in said
+    assert "9 |       - Dense: {units: 2, activity_regularizer" in said
+    assert "Keras says: Inputs to OrthogonalRegularizer must have rank 2." in said
+    assert "in block 'tall', used at net.yaml:13:5" in said
+
+
+def test_a_kernel_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """An index that the network computes is beyond its table: in every command that computes."""
+    words = "  - ops.cast: {dtype: int32}\n  - Embedding: {input_dim: 10, output_dim: 3}\n"
+    (folder / "net.yaml").write_text(NET.replace("STEP", words))
+    fine, beyond = np.full((24, 6), 3.0, np.float32), np.full((24, 6), 70.0, np.float32)
+    np.savez("d.npz", x=fine, y=np.arange(24) % 4)
+    assert main(["train", "net.yaml", "--run", "run"]) == 0
+    capsys.readouterr()
+    np.savez("beyond.npz", x=beyond, y=np.arange(24) % 4)
+    for command, what in {
+        ("train", "net.yaml", "--data", "beyond.npz"): "the training",
+        ("evaluate", "run", "--data", "beyond.npz"): "the evaluation",
+        ("predict", "run", "beyond.npz"): "the prediction",
+    }.items():
+        said = told(capsys, *command)
+        message, place, *_ = said[said.index("error[") :].splitlines()
+        assert message == f"error[step-failed]: {what} failed in 'embedding0' (Embedding)"
+        assert "net.yaml:10:5" in place if command[0] == "train" else "run/blueprint.yaml" in place
+        assert "Keras says: indices[0,0] = 70 is not in [0, 10)\n" in said
+
+
+def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """The variable, the step with its place, when, and what to do."""
+    settings = "optimizer: {SGD: {learning_rate: 1e38}}, validation: 0, batch_size: 24"
+    text = NET.replace("STEP", "").replace("batch_size: 8", settings)
+    np.savez("d.npz", x=np.full((24, 6), 100, np.float32), y=np.arange(24) % 2)
+    (folder / "net.yaml").write_text(text)
+    said = told(capsys, "train", "net.yaml")
+    message, place, *_ = said.splitlines()
+    assert message == (
+        "error[step-failed]: 'kernel' of 'head0.dense0' (Dense) has numbers that are not finite"
+        " after step 1 (epoch 1)"
+    )
+    assert place == " --> net.yaml:6:9"
+    assert "= lower the learning rate, limit gradients with 'clip'" in said
+
+
+def test_an_error_of_no_step_keeps_its_reason():
+    """What Keras raises outside of the steps, such as in a loss, is one line."""
+    with pytest.raises(RunError) as caught, explained_failures("the training", ()):
+        keras.ops.matmul(np.ones((2, 3)), np.ones((2, 3)))
+    reason = "Matrix size-incompatible: In[0]: [2,3], In[1]: [2,3]"
+    assert str(caught.value) == f"the training failed; Keras says: {reason}"
+
+
+def test_mistakes_of_our_own_stay_what_they_are():
+    """An error that does not come from a library is not said to be Keras's."""
+    with pytest.raises(ValueError, match="ours"), explained_failures("the training", ()):
+        raise ValueError("ours")
+    assert keras.config.is_traceback_filtering_enabled()
+
+
+def test_too_little_memory_is_placed():
+    """With the advice to lower the batch size."""
+    source = Source("net.yaml", "- Dense: 4\n")
+    node = Node("a", "Dense", (), (), (), (), None, Span(source, 1, 3, 1, 8), None)
+    graph = Graph("net", (), (node,), (), node.span)
+    message = "OOM when allocating tensor with shape[8000,1000]\n\t [[{{node net_1/a_1/MatMul}}]]"
+    with pytest.raises(StepError) as caught, explained_failures("the training", (graph,)):
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.message == "the memory is too small for 'a' (Dense)"
+    assert diagnostic.notes[0] == f"Keras says: {message.splitlines()[0]}"
+    assert "lower 'batch_size'" in diagnostic.notes[1]
