@@ -185,9 +185,9 @@ def test_places_in_quotes_begin_behind_the_quote():
 )
 def test_costs_are_bounded(text: str):
     """The most expensive expressions are refused, or done, at once."""
-    start = time.perf_counter()
+    start = time.thread_time()
     run(text)
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 @settings(max_examples=10 * settings().max_examples)

@@ -36,10 +36,10 @@ def test_activations_count():
 
 def test_weights_count():
     """A layer whose weights do not fit is named with what they take, at once."""
-    began = time.perf_counter()
+    began = time.process_time()
     (found,) = refused(chain((8,), ("Dense", {"units": 10**10})))
     assert "has weights of 335.3 GiB" in found.message
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_making_weights_counts():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from training.running import HUNG
 
 from archbuilder import InternalError, RunError
 from archbuilder.cli import application
@@ -175,7 +176,7 @@ def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
                 break
         process.send_signal(signal.SIGINT)
         try:
-            _, err = process.communicate(timeout=120)
+            _, err = process.communicate(timeout=HUNG)
         finally:
             process.kill()
     assert process.returncode == application.INTERRUPTED

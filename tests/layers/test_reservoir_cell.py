@@ -99,10 +99,10 @@ def test_a_cycle_is_what_eigenvalues_need():
 
 
 def test_a_thousand_units_take_seconds():
-    """The eigenvalues are those of LAPACK. The limit leaves room for a busy machine."""
-    began = time.monotonic()
+    """The eigenvalues are those of LAPACK."""
+    began = time.process_time()
     assert radius(reservoir(1000, density=0.01)) == pytest.approx(0.8, rel=1e-3)
-    assert time.monotonic() - began < 60
+    assert time.process_time() - began < 60
 
 
 def test_nothing_is_trained_but_what_stands_behind():

@@ -20,6 +20,8 @@ from archbuilder.launching.cluster import CONFIG, config
 from archbuilder.launching.local import free_ports
 
 Command = Sequence[str | Path]
+HUNG = 3600
+"""Seconds after which a process counts as hung: many times what a busy machine takes."""
 
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
@@ -48,9 +50,9 @@ class Running:
         """Whether it is not over."""
         return self._process.is_alive()
 
-    def end(self, seconds: float = 600) -> int:
+    def end(self) -> int:
         """Wait until it is over, and give its exit code."""
-        self._process.join(seconds)
+        self._process.join(HUNG)
         assert self._process.exitcode is not None, self.said
         return self._process.exitcode
 

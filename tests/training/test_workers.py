@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from safetensors.numpy import load_file
-from training.running import in_workers
+from training.running import HUNG, in_workers
 
 from archbuilder.cli import main
 
@@ -93,7 +93,7 @@ def test_a_worker_is_killed(blueprint: Path, tmp_path: Path, started: list[subpr
     workers = psutil.Process(process.pid).children()
     last = next(each for each in workers if '"index": 1' in each.environ()["TF_CONFIG"])
     last.send_signal(signal.SIGKILL)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=HUNG)
     assert process.returncode not in (0, -signal.SIGKILL)
     assert "worker 2 of 2 ended by signal 9" in errors
     assert "Traceback" not in errors
@@ -111,7 +111,7 @@ def test_sigterm_ends_all_workers(
     process = start(started, "train", blueprint, "--workers", "2", "--run", run)
     wait_for_checkpoint(run, process)
     process.terminate()
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=HUNG)
     assert process.returncode == 75
     assert f"archbuilder train --resume {run}" in errors
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
@@ -129,7 +129,7 @@ def test_workers_do_not_outlive_the_command(
     wait_for_checkpoint(run, process)
     workers = psutil.Process(process.pid).children()
     process.kill()
-    _, left = psutil.wait_procs(workers, timeout=60)
+    _, left = psutil.wait_procs(workers, timeout=HUNG)
     assert (len(workers), left) == (2, [])
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
 
