@@ -19,7 +19,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from archbuilder.escaping import printable
 from archbuilder.tree import Span
@@ -111,11 +111,20 @@ class StepError(RunError):
         super().__init__(_one_line(diagnostic))
 
 
+TEMPORARY_FAILURE: Final = 75
+"""EX_TEMPFAIL of sysexits.h: a supervisor may start the command again."""
+
+
 class StoppedError(ArchbuilderError):
     """A run was told to stop, kept what it had, and can go on."""
 
-    exit_code = 75
-    """What sysexits.h calls a temporary failure, so that a supervisor knows to start it again."""
+    exit_code = TEMPORARY_FAILURE
+
+
+class ClusterError(RunError):
+    """The workers of a run do not come together, or lost one of them; the run can be resumed."""
+
+    exit_code = TEMPORARY_FAILURE
 
 
 class InternalError(Exception):

@@ -75,10 +75,14 @@ def evaluate_command(  # noqa: PLR0913 - an option each
     given = None if data is None else data_from_path(data, recorded.data)
     import_tensorflow()
     # Networks are behind the wall: they import TensorFlow.
-    from archbuilder.training import place  # noqa: PLC0415
+    from archbuilder.training import membership_of, place  # noqa: PLC0415
     from archbuilder.using.evaluating import Subject, evaluate  # noqa: PLC0415
 
-    placement = place(distribute, batch_size or recorded.training.batch_size)
+    placement = place(
+        distribute,
+        batch_size or recorded.training.batch_size,
+        membership=membership_of(target, found.begun.text, recorded.data, recorded.training),
+    )
     chief = placement.peers.chief
     with placement.peers.together():
         numbers = evaluate(

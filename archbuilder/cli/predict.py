@@ -87,13 +87,17 @@ def predict_command(  # noqa: PLR0913 - an option each
     recorded = found.begun.recorded
     import_tensorflow()
     # Networks are behind the wall: they import TensorFlow.
-    from archbuilder.training import place  # noqa: PLC0415
+    from archbuilder.training import membership_of, place  # noqa: PLC0415
     from archbuilder.using.evaluating import Subject  # noqa: PLC0415
     from archbuilder.using.predicting import predict  # noqa: PLC0415
     from archbuilder.using.telling import lines_of  # noqa: PLC0415
 
     chosen: Form = form or ("jsonl" if output is not None and output.suffix == ".jsonl" else "csv")
-    placement = place(distribute, batch_size or recorded.training.batch_size)
+    placement = place(
+        distribute,
+        batch_size or recorded.training.batch_size,
+        membership=membership_of(target, found.begun.text, recorded.data, recorded.training),
+    )
     chief = placement.peers.chief
     with placement.peers.together():
         predictions = predict(

@@ -148,6 +148,7 @@ def _train(
         Origin,
         RunFolder,
         common_folder,
+        membership_of,
         place,
         train,
     )
@@ -158,7 +159,11 @@ def _train(
         return RunFolder.numbered(RUNS, begun.name) if folder is None else RunFolder.at(folder)
 
     training = begun.recorded.training
-    placement = place(training.distribute, training.batch_size)
+    placement = place(
+        training.distribute,
+        training.batch_size,
+        membership=membership_of(resume or folder, begun.text, begun.recorded.data, training),
+    )
     run = common_folder(choose, placement.peers)
     command = ("archbuilder", *console.arguments)
     try:

@@ -13,9 +13,15 @@ from archbuilder.errors import RunError, shown
 CONFIG: Final = "TF_CONFIG"
 """TensorFlow's own variable for it: `{"cluster": {"worker": [...]}, "task": {...}}`."""
 PORT: Final = 29_400
-"""The port of the first task of a node, where Slurm starts the tasks."""
+"""The port of a worker that has a network address of its own, as a pod of Kubernetes has."""
+_SLURM_PORTS: Final = range(10_240, 32_768)
+"""Ports of Slurm's tasks: above those of services, below those that Linux gives to clients."""
+_PORTS_PER_STEP: Final = 8
+_STEP_STRIDE: Final = 509
+"""Keeps the steps of one job apart from each other and from the jobs submitted after it."""
 _ADDRESS: Final = re.compile(r".+:(\d{1,5})", re.ASCII)
 _NODES: Final = re.compile(r"([^,\[]+)(?:\[([^\]]+)\])?(?:,|$)")
+_PORT_RANGE: Final = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
 _TASKS: Final = re.compile(r"(\d+)(?:\(x(\d+)\))?$", re.ASCII)
 
 
@@ -26,6 +32,18 @@ class Cluster:
     workers: tuple[str, ...]
     index: int
     told_by: str
+    job: str = ""
+    """The job of the scheduler; empty where the environment names none."""
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        return len(self.workers)
+
+    @property
+    def address(self) -> str:
+        """Host and port of this worker."""
+        return self.workers[self.index]
 
 
 def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
@@ -80,10 +98,11 @@ def _of_slurm(environment: Mapping[str, str]) -> Cluster:
         nodes = _nodes(environment["SLURM_STEP_NODELIST"])
         tasks = _tasks(environment["SLURM_STEP_TASKS_PER_NODE"])
         index, count = int(environment["SLURM_PROCID"]), int(environment["SLURM_STEP_NUM_TASKS"])
+        ports = _slurm_ports(environment, max(tasks))
         workers = tuple(
-            f"{node}:{PORT + number}"
+            f"{node}:{port}"
             for node, on_node in zip(nodes, tasks, strict=True)
-            for number in range(on_node)
+            for port in ports[:on_node]
         )
     except (KeyError, ValueError) as error:
         raise RunError(f"Slurm's variables do not tell where the tasks are: {error}") from None
@@ -92,7 +111,31 @@ def _of_slurm(environment: Mapping[str, str]) -> Cluster:
             f"Slurm tells of {count} tasks, of the places of {len(workers)}, and that this one is"
             f" number {index}"
         )
-    return Cluster(workers, index, "Slurm")
+    job, step = _slurm_step(environment)
+    return Cluster(workers, index, "Slurm", f"Slurm job {job}, step {step}")
+
+
+def _slurm_step(environment: Mapping[str, str]) -> tuple[int, int]:
+    return int(environment["SLURM_JOB_ID"]), int(environment["SLURM_STEP_ID"])
+
+
+def _slurm_ports(environment: Mapping[str, str], count: int) -> list[int]:
+    """Return the ports of a node's tasks: those that Slurm reserved, or some of the step's own.
+
+    Jobs that share nodes must not share ports. Slurm reserves ports only where `MpiParams=ports=`
+    is configured; otherwise they follow from the ids of the job and the step.
+    """
+    reserved = environment.get("SLURM_STEP_RESV_PORTS", "")
+    ports = [
+        port
+        for first, last in _PORT_RANGE.findall(reserved)
+        for port in range(int(first), int(last or first) + 1)
+    ]
+    if len(ports) >= count:
+        return ports[:count]
+    job, step = _slurm_step(environment)
+    first = (job + step * _STEP_STRIDE) * _PORTS_PER_STEP
+    return [_SLURM_PORTS[(first + number) % len(_SLURM_PORTS)] for number in range(count)]
 
 
 def _nodes(text: str) -> list[str]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from archbuilder.errors import TEMPORARY_FAILURE
 from archbuilder.launching.job import Job, word
 
+_REQUEUES = 20
+"""How often a job starts again by itself, at most."""
+_WAIT = 60
+"""Seconds that the other workers have to end by themselves when one has ended."""
 _NOTICE = 120
 """Seconds before the time is over at which tasks are told to stop, and keep what they have."""
 
@@ -11,8 +16,8 @@ _NOTICE = 120
 def slurm_script(job: Job, partition: str | None = None) -> str:
     """The text of a job file.
 
-    Where a machine fails or the time is over, `sbatch` starts the job again if the cluster lets it,
-    and the run goes on.
+    The job requeues itself when its time is over, when it is preempted, and when a worker is lost;
+    the run then continues from its newest checkpoint.
 
     Raises:
         UsageError: if the partition has no name.
@@ -37,7 +42,19 @@ def slurm_script(job: Job, partition: str | None = None) -> str:
         "",
         "set -euo pipefail",
         "",
-        "# A worker that goes ends the run of the others; the job can be started again.",
-        f"srun --kill-on-bad-exit=1 {job.line()}",
+        "# Workers stop together. srun must not end the chief while it writes a checkpoint.",
+        "code=0",
+        f"srun --kill-on-bad-exit=0 --wait={_WAIT} {job.line()} || code=$?",
+        "",
+        f"# {TEMPORARY_FAILURE}: the run was told to stop, or lost a worker. Above 128: a signal.",
+        f"if (( code == {TEMPORARY_FAILURE} || code > 128 )); then",
+        f"    if (( ${{SLURM_RESTART_COUNT:-0}} < {_REQUEUES} )); then",
+        '        echo "exit code $code: the job is requeued" >&2',
+        '        scontrol requeue "$SLURM_JOB_ID"',
+        "    else",
+        f'        echo "exit code $code after {_REQUEUES} restarts: the job is not requeued" >&2',
+        "    fi",
+        "fi",
+        'exit "$code"',
     ]
     return "\n".join(lines) + "\n"

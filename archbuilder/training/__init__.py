@@ -3,7 +3,8 @@
 sources/            files -> `Examples`; text/ has what is of text
 tables.py           `Examples` fitted to a network -> `Table`, and what is held out
 batches.py          `Table` -> batches in the order of order.py, changed by augmenting.py
-distribution.py     which devices, and their shares of a batch; peers.py what workers tell
+distribution.py     which devices, and their shares of a batch; peers.py what workers tell,
+                    and membership.py that all of them belong to one run
 objectives/         a `Session` -> learner and batches -> `Prepared`, one file an objective
 learner.py, fit.py  Keras's `fit`, from any position of a run, on any number of replicas
 keeping.py          when checkpoints.py keeps the arrays of state.py in the folder of run.py
@@ -12,6 +13,7 @@ keeping.py          when checkpoints.py keeps the arrays of state.py in the fold
 from __future__ import annotations
 
 from archbuilder.training.distribution import Placement, place
+from archbuilder.training.membership import membership_of
 from archbuilder.training.recording import Origin
 from archbuilder.training.run import Row, RunFolder
 from archbuilder.training.train import RunResult, common_folder, train
@@ -23,6 +25,7 @@ __all__ = [
     "RunFolder",
     "RunResult",
     "common_folder",
+    "membership_of",
     "place",
     "train",
 ]

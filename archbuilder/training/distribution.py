@@ -15,10 +15,11 @@ from typing import Final
 
 import tensorflow as tf
 
-from archbuilder.errors import RunError
+from archbuilder.errors import ClusterError, RunError
 from archbuilder.launching.cluster import CONFIG, Cluster, read_cluster
 from archbuilder.recipe.spec import Distribution
 from archbuilder.training.learner import check_version
+from archbuilder.training.membership import Membership, check_members, check_port
 from archbuilder.training.peers import ALONE, Peers
 
 INFINITE: Final = tf.data.experimental.INFINITE_CARDINALITY
@@ -80,21 +81,31 @@ def _part(batch: object, number: tf.Tensor, replicas: int) -> object:
 
 
 def place(
-    distribution: Distribution, batch_size: int, environment: Mapping[str, str] | None = None
+    distribution: Distribution,
+    batch_size: int,
+    environment: Mapping[str, str] | None = None,
+    *,
+    membership: Membership | None = None,
 ) -> Placement:
     """The devices for a way of distribution, and a remark that names them and says why.
 
     `auto` takes part in the cluster that the environment tells of (TF_CONFIG, or Slurm), and else
     mirrors the network where there are several GPUs. `mirrored` uses all GPUs of this machine, or,
-    on one without, all the processors that TensorFlow was told of.
+    on one without, all the processors that TensorFlow was told of. The workers of a cluster compare
+    their `membership` before anything else.
 
     Raises:
         RunError: if the devices are not there, or a batch has less than one example for each.
+        ClusterError: if the workers do not come together, or one of them belongs to another run.
     """
     environment = os.environ if environment is None else environment
     cluster = None if distribution in ("none", "mirrored", "tpu") else read_cluster(environment)
     if cluster is not None:
-        return _checked(_of_workers(cluster, distribution), batch_size)
+        placement = _checked(_of_workers(cluster, distribution), batch_size)
+        if membership is not None:
+            with placement.peers.together():
+                check_members(placement.peers, cluster, membership)
+        return placement
     if distribution == "multi_worker":
         raise RunError(
             f"'distribute: multi_worker' wants a cluster, of which {CONFIG} or Slurm tells;"
@@ -135,6 +146,7 @@ def _mirrored_on(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
 
 def _of_workers(cluster: Cluster, distribution: Distribution) -> Placement:
     check_version()
+    check_port(cluster)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
         task_type="worker",
@@ -143,7 +155,10 @@ def _of_workers(cluster: Cluster, distribution: Distribution) -> Placement:
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except (RuntimeError, tf.errors.OpError) as error:
-        raise RunError(f"the workers do not come together: {error}") from error
+        raise ClusterError(
+            f"worker {cluster.index + 1} of {cluster.size} ({cluster.address}) cannot reach the"
+            f" others: {error}"
+        ) from error
     count = len(cluster.workers)
     replicas = int(strategy.num_replicas_in_sync)
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from archbuilder.errors import RunError
+from archbuilder.errors import ClusterError
 
 _Numbers = TypeVar("_Numbers", bound=NDArray[np.generic])
 _LINGER: Final = 0.5
@@ -76,19 +76,33 @@ class Peers:
         parts = [self.total(words[at : at + _PART]) for at in range(0, len(words), _PART)]
         return np.concatenate([words[:0], *parts]).tobytes()[: int(size)]
 
+    def gather(self, content: bytes) -> tuple[bytes, ...]:
+        """Return what every worker contributes, in the order of the workers."""
+        if self.count == 1:
+            return (content,)
+        sizes = np.zeros(self.count, np.int32)
+        sizes[self.index] = len(content)
+        sizes = self.total(sizes)
+        rows = np.zeros((self.count, int(sizes.max())), np.int32)
+        rows[self.index, : len(content)] = np.frombuffer(content, np.uint8)
+        rows = self.total(rows)
+        return tuple(
+            row[:size].astype(np.uint8).tobytes() for row, size in zip(rows, sizes, strict=True)
+        )
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """Where workers wait for each other: one that has gone ends the run of the others.
 
         Raises:
-            RunError: if there is one.
+            ClusterError: if there is one.
         """
         try:
             yield
         except _GONE as error:
             if self.count == 1:
                 raise
-            raise RunError(
+            raise ClusterError(
                 "another worker of the run has ended or cannot be reached; the run can go on from"
                 " its newest checkpoint"
             ) from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
 from archbuilder.backend.saving import save_model
+from archbuilder.errors import StoppedError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.record import BLUEPRINT
@@ -45,6 +47,23 @@ def common_folder(choose: Callable[[], RunFolder], peers: Peers) -> RunFolder:
             peers.told(str(chosen.path.absolute()).encode())
             return chosen
         return RunFolder(Path(peers.told(b"").decode()), writes=False)
+
+
+@contextmanager
+def _leaving_together(peers: Peers) -> Iterator[None]:
+    """Keep every worker until the chief has written the last file of a run that was told to stop.
+
+    A scheduler may end the remaining tasks as soon as the first of them has ended.
+
+    Raises:
+        ClusterError: if a worker is lost.
+    """
+    with peers.together():
+        try:
+            yield
+        except StoppedError:
+            peers.leave()
+            raise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +108,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     """
     origin = origin or Origin()
     placement = placement or place(training.distribute, training.batch_size)
-    with placement.peers.together(), run.locked():
+    with _leaving_together(placement.peers), run.locked():
         report(f"devices: {placement.remark}")
         if origin.blueprint:
             # Before the record, which says that there is a run to go on with.

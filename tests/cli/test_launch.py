@@ -26,7 +26,8 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 128, seed
 """
 SRUN = """#!/bin/bash
 # Starts two tasks of this machine with the variables that Slurm's own srun sets.
-shift
+while [[ $1 == --* ]]; do shift; done
+export SLURM_JOB_ID=42 SLURM_STEP_ID=$$
 export SLURM_STEP_NUM_TASKS=2 SLURM_STEP_NODELIST=127.0.0.1 SLURM_STEP_TASKS_PER_NODE=2
 SLURM_PROCID=1 "$@" > /dev/null &
 SLURM_PROCID=0 "$@"
@@ -79,6 +80,39 @@ def test_slurm_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         assert told in done.stdout
         record = json.loads((run / "run.json").read_text())
         assert (record["status"], record["seed"]) == ("finished", 5)
+
+
+@pytest.mark.parametrize(
+    ("code", "restarts", "requeued"),
+    [
+        (0, 0, False),
+        (1, 0, False),  # the run failed, and would fail again
+        (2, 0, False),  # the input is wrong
+        (75, 0, True),  # stopped at its time limit, or a worker was lost
+        (75, 19, True),
+        (75, 20, False),
+        (137, 1, True),  # a worker was killed
+        (137, 20, False),
+    ],
+)
+def test_slurm_requeues(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int, restarts: int, requeued: bool
+):
+    """The job starts again after what another start can mend, a bounded number of times."""
+    job = launched(capsys, "--slurm", "--nodes", "2", "--", "train", "net", "--run", "x")
+    for name, text in (("srun", f"exit {code}"), ("scontrol", f'echo "$@" >> {tmp_path}/calls')):
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SLURM_JOB_ID": "42",
+        **({"SLURM_RESTART_COUNT": str(restarts)} if restarts else {}),
+    }
+    done = subprocess.run(["bash", "-c", job], env=environment, check=False, capture_output=True)
+    assert done.returncode == code
+    assert (tmp_path / "calls").exists() == requeued
+    if requeued:
+        assert (tmp_path / "calls").read_text() == "requeue 42\n"
 
 
 def test_kubernetes(capsys: pytest.CaptureFixture[str], tmp_path: Path):

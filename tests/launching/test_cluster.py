@@ -15,6 +15,8 @@ SLURM = {
     "SLURM_STEP_NODELIST": "gpu[08-10],login",
     "SLURM_STEP_TASKS_PER_NODE": "1(x3),2",
     "SLURM_PROCID": "3",
+    "SLURM_JOB_ID": "42",
+    "SLURM_STEP_ID": "0",
 }
 
 
@@ -72,6 +74,31 @@ def test_slurm():
     assert hosts == ["gpu08", "gpu09", "gpu10", "login", "login"]
     assert len(set(cluster.workers)) == 5
     assert cluster.index == 3
+    assert cluster.job == "Slurm job 42, step 0"
+    assert cluster.address == cluster.workers[3]
+
+
+def test_slurm_ports_differ_between_jobs_and_steps():
+    """Jobs and steps that share a node must not listen at the same ports."""
+    steps = [(str(job), str(step)) for job in range(42, 242) for step in range(4)]
+    ports = []
+    for job, step in steps:
+        cluster = read_cluster({**SLURM, "SLURM_JOB_ID": job, "SLURM_STEP_ID": step})
+        assert cluster is not None
+        ports += [worker.split(":")[1] for worker in cluster.workers if "login" in worker]
+    assert len(set(ports)) == 2 * len(steps)
+    assert all(1024 < int(port) < 32_768 for port in ports)
+
+
+@pytest.mark.parametrize("reserved", ["12000-12001", "12000,12001"])
+def test_reserved_slurm_ports(reserved: str):
+    """`srun --resv-ports` has reserved them for this step alone."""
+    cluster = read_cluster({**SLURM, "SLURM_STEP_RESV_PORTS": reserved})
+    assert cluster is not None
+    assert cluster.workers == (
+        *("gpu08:12000", "gpu09:12000", "gpu10:12000"),
+        *("login:12000", "login:12001"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,6 +110,7 @@ def test_slurm():
         ("SLURM_STEP_TASKS_PER_NODE", "?"),
         ("SLURM_STEP_NUM_TASKS", "many"),
         ("SLURM_STEP_NODELIST", "gpu[a-b]"),
+        ("SLURM_JOB_ID", ""),
     ],
 )
 def test_wrong_slurm(name: str, value: str):

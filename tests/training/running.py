@@ -93,15 +93,21 @@ def in_replicas(count: int, commands: Sequence[Command]) -> str:
 
 def in_workers(count: int, commands: Sequence[Command]) -> str:
     """What the first of so many processes prints, which carry out commands together."""
-    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(count))
-    workers = [
-        Running(commands, environment={CONFIG: config(addresses, index)}) for index in range(count)
-    ]
+    workers = start_workers([commands] * count)
     try:
         return _ended(workers)
     finally:
         for each in workers:
             each.kill()
+
+
+def start_workers(commands: Sequence[Sequence[Command]]) -> list[Running]:
+    """Start a worker of one cluster for each of these lists of commands."""
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(len(commands)))
+    return [
+        Running(each, environment={CONFIG: config(addresses, index)})
+        for index, each in enumerate(commands)
+    ]
 
 
 @cache
