@@ -53,3 +53,17 @@ def test_every_dependency_has_its_reason():
 def test_contributing_is_short():
     """A guide that is read fits on two screens."""
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 60
+
+
+def test_the_map_of_the_code_is_right():
+    """docs/architecture.md names files that are there, and types where they are defined."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    package = ROOT / "archbuilder"
+    folders = {each.name for each in package.iterdir()}
+    files = set(re.findall(r"(?<![\w/.*-])(\w+(?:/|\.py))(?=\s)", text.split("```")[1]))
+    assert {each.strip("/") for each in files} <= folders
+    for name, where in re.findall(r"^\| `(?:keras\.)?(\w+)` \| `([\w/]+\.py)`", text, re.MULTILINE):
+        paths = [package / where, package / "training" / where, package / "recipe" / where]
+        defined = re.compile(rf"^(?:class {name}\b|{name}: TypeAlias)", re.MULTILINE)
+        texts = [path.read_text() for path in paths if path.is_file()]
+        assert name == "Model" or any(defined.search(each) for each in texts), name

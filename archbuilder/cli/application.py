@@ -72,7 +72,7 @@ class _Application(click.Group):
 @click.group(
     cls=_Application,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Begin with:  archbuilder new lenet.yaml  and  archbuilder show lenet.yaml",
+    epilog="Begin with:  archbuilder new begin.yaml  and  archbuilder show begin.yaml",
 )
 @click.version_option(__version__, message="archbuilder %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of a mistake in archbuilder.")

@@ -31,8 +31,8 @@ COLUMNS: Final = (
     cls=Command,
     examples=(
         "archbuilder list",
-        "archbuilder show lenet",
-        "archbuilder new mine.yaml --from lenet",
+        "archbuilder show lenet5",
+        "archbuilder new my_lenet.yaml --from lenet5",
     ),
 )
 @click.option("--format", type=click.Choice(("text", "json")), default="text", show_default=True)

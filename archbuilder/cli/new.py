@@ -60,7 +60,7 @@ training:                       # losses, metrics and optimizers of Keras
     cls=Command,
     examples=(
         "archbuilder new mine.yaml",
-        "archbuilder new mine.yaml --from lenet",
+        "archbuilder new my_vgg.yaml --from vgg",
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))

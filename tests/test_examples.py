@@ -1,0 +1,336 @@
+"""Runs the examples: every command, blueprint and program that the help and the pages show.
+
+- A `yaml` block whose first line is `# file: NAME` is written to that file. Any other is a part of
+  a blueprint: it takes the place of the same sections of the blueprint that a comment above it
+  names (`<!-- blueprint: gan -->`), or of a minimal one, and is validated.
+- A `console` block has commands behind `$ ` and what they print below. `...` stands for any text,
+  on a line of its own for any lines, and a decimal fraction for any other: times and losses differ
+  between machines.
+- A `python` block is run as a program.
+- Commands that take other machines, files of others or much memory are read and not run: their
+  options, blueprints, parameters and recipes are real. So are all commands in `sh` blocks.
+
+The README is run in a folder of its own, from top to bottom, as a reader would do it. The help and
+the other pages share one folder, which has the files that they name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from training.objectives import CAUSAL, GAN, SEQUENCES, SUPERVISED, sequences
+from training.test_sources import idx
+
+import archbuilder
+from archbuilder.cli import main
+from archbuilder.cli.application import COMMANDS, application
+from archbuilder.cli.command import Command
+from archbuilder.cli.console import Console
+from archbuilder.cli.settings import read_settings
+from archbuilder.limits import Limits
+from archbuilder.recipe import read_recipe
+from archbuilder.recipe.file import read_recipe_file
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+FILE = re.compile(r"# file: (\S+)\n")
+BLOCK = re.compile(
+    r"(?:^<!-- blueprint: (?P<base>\S+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+INLINE = re.compile(r"`archbuilder ([^`]+)`")
+SOURCE_ROW = re.compile(r"^\| `([a-z]+(?:: [^`]+)?)` \|", re.MULTILINE)
+NOT_RUN = ("--workers", "--weights", "resnet:50 --set classes=10 -o")
+OBJECTIVES = {
+    "gpt2": "training: {objective: causal_lm}\n",
+    "transformer": "training: {objective: sequence_to_sequence}\n",
+}
+MINIMAL = "archbuilder: 1\nname: minimal\ninputs: {x: [4]}\nlayers: [ReLU]\n"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A command line, and what is printed below it."""
+
+    text: str
+    output: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The words behind `archbuilder`, without what a shell does with the output."""
+        return shlex.split(self.text.partition(" | ")[0], comments=True)[1:]
+
+    @property
+    def runs(self) -> bool:
+        """Whether a test runs it."""
+        return not any(each in self.text for each in NOT_RUN)
+
+
+def console_examples(block: str) -> Iterator[Example]:
+    """The commands of a console block."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield Example(command, output)
+
+
+def page_examples(page: Path) -> Iterator[Example]:
+    """The commands of a page that are archbuilder's."""
+    for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        if block["language"] == "console":
+            found = list(console_examples(block["text"]))
+        elif block["language"] == "sh":
+            found = [Example(line) for line in block["text"].replace("\\\n", " ").splitlines()]
+        else:
+            found = []
+        yield from (each for each in found if each.text.startswith("archbuilder "))
+
+
+def help_examples() -> Iterator[Example]:
+    """The commands in the help of every command, in the order of the commands."""
+    for name in COMMANDS:
+        command = application.get_command(click.Context(application), name)
+        assert isinstance(command, Command)
+        yield from map(Example, command.examples)
+    yield from map(Example, re.findall(r"archbuilder \S+ \S+", application.epilog or ""))
+
+
+def pattern(output: str) -> re.Pattern[str]:
+    """What an output has to look like; spaces at the ends of lines do not count."""
+    text = "\n".join(line.rstrip() for line in output.strip().splitlines())
+    parts = re.split(r"(\.\.\.|\d+\.\d+)", text)
+    free = [".*?" if part == "..." else r"\d+\.\d+" for part in parts[1::2]]
+    fixed = [re.escape(part) for part in parts[::2]]
+    return re.compile("".join(map(str.__add__, fixed, [*free, ""])), re.DOTALL)
+
+
+def shell(command: str) -> str:
+    """What a command prints, in a shell that finds `archbuilder` and `python`."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        ["sh", "-c", command], env=environment, capture_output=True, text=True, check=True
+    )
+    return result.stdout
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed since the last look, without spaces at the ends of lines."""
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    return "\n".join(line.rstrip() for line in (out + err).strip().splitlines())
+
+
+def test_the_readme_is_true(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Every command that the README shows prints what it shows."""
+    monkeypatch.chdir(tmp_path)
+    for block in BLOCK.finditer(README.read_text(encoding="utf-8")):
+        language, text = block["language"], block["text"]
+        named = FILE.match(text)
+        if language == "yaml" and named:
+            Path(named[1]).write_text(text[named.end() :], encoding="utf-8")
+        elif language == "python":
+            Path("block.py").write_text(text, encoding="utf-8")
+            runpy.run_path("block.py")
+            printed(capsys)
+        elif language == "console":
+            for each in console_examples(text):
+                if each.text.startswith("archbuilder "):
+                    main(each.words)
+                    said = printed(capsys)
+                else:
+                    said = shell(each.text).strip()
+                assert pattern(each.output).fullmatch(said), f"$ {each.text}\n{said}"
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the help and the pages name, as small as they can be."""
+    folder = tmp_path_factory.mktemp("workshop")
+    numbers = np.random.default_rng(0)
+    short = SUPERVISED.replace("[8, 8]}", "[8, 8, 1]}").replace(
+        "training:", "training:\n  epochs: 1"
+    )
+    for name in ("lenet", "net"):
+        (folder / f"{name}.yaml").write_text(short.replace("name: net", f"name: {name}"))
+    recipe = yaml.safe_dump({key: yaml.safe_load(short)[key] for key in ("data", "training")})
+    (folder / "mnist.yaml").write_text(recipe)
+    (folder / "gan.yaml").write_text(GAN)
+    (folder / "blueprints").mkdir()
+    shutil.copy(folder / "lenet.yaml", folder / "blueprints")
+    shutil.copy(ROOT / "blueprints" / "resnet.yaml", folder)
+    plays = "{text: {file: plays.txt, tokens: characters, length: 16}}"
+    (folder / "plays.yaml").write_text(f"data: {plays}\ntraining: {{objective: causal_lm}}\n")
+    (folder / "plays.txt").write_text("To be, or not to be, that is the question.\n" * 40)
+    (folder / "pairs.tsv").write_text(f"a house\tein haus\n{sequences()}")
+    images = numbers.integers(0, 16, (20, 8, 8), np.uint8)
+    for name in ("data", "other"):
+        np.savez(folder / f"{name}.npz", x=images, y=np.arange(20) % 10)
+    (folder / "more-digits").mkdir()
+    for place in ("digit.png", "more-digits/1.png", "more-digits/2.png"):
+        Image.fromarray(images[0]).save(folder / place)
+    (folder / "mnist").mkdir()
+    for part in ("train", "t10k"):
+        pictures = numbers.integers(0, 255, (20, 28, 28), np.uint8)
+        labels = (np.arange(20) % 10).astype(np.uint8)
+        (folder / "mnist" / f"{part}-images-idx3-ubyte").write_bytes(idx(pictures))
+        (folder / "mnist" / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+    runs = {
+        "lenet-1": (folder / "lenet.yaml").read_text(),
+        "gpt2-1": CAUSAL.replace("text.txt", "plays.txt"),
+        "transformer-1": SEQUENCES.replace("length: 6", "length: 8"),
+        "dcgan-1": GAN,
+    }
+    for name, text in runs.items():
+        blueprint = folder / "run.yaml"
+        blueprint.write_text(text)
+        run = folder / "runs" / name
+        assert main(["train", str(blueprint), "--epochs", "1", "--run", str(run)]) == 0
+    shutil.copy(folder / "runs" / "lenet-1" / "lenet.keras", folder)
+    return folder
+
+
+def check(example: Example) -> None:
+    """Hold a command that is not run to what can be known of it."""
+    parent = click.Context(application, obj=Console())
+    name, command, rest = application.resolve_command(parent, example.words)
+    assert command is not None
+    context = command.make_context(name, list(rest), parent=parent)
+    if context.params.get("blueprint") is None:
+        return
+    pairs = list(pairwise(rest))
+    settings = [word for flag, word in pairs if flag == "--set"]
+    recipes = [word for flag, word in pairs if flag == "--recipe"]
+    loaded, limits = archbuilder.load(context.params["blueprint"]), Limits()
+    given = {"variant": loaded.variant, "params": read_settings(settings, limits)}
+    graphs = loaded.graphs(variant=loaded.variant, **given["params"])
+    if recipes:
+        assert read_recipe_file(Path(recipes[0]), graphs, limits).training
+    elif name == "train":
+        assert read_recipe(loaded, **given, limits=limits).training
+
+
+def carry_out(example: Example, capsys: pytest.CaptureFixture[str]) -> None:
+    """Run a command of an example, or check it."""
+    if not example.runs:
+        check(example)
+        return
+    code = main(example.words)
+    said = printed(capsys)
+    assert code == 0, f"$ {example.text}\n{said}"
+    if example.output:
+        assert pattern(example.output).fullmatch(said), f"$ {example.text}\n{said}"
+
+
+def test_the_examples_of_the_help_run(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """In the order of the commands: what one writes, others read."""
+    monkeypatch.chdir(workshop)
+    for example in help_examples():
+        carry_out(example, capsys)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_run(
+    page: Path, workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Those of the measured results take hours and are checked."""
+    measured = page.name == "results.md"
+    # Results are measured in a checkout.
+    monkeypatch.chdir(ROOT if measured else workshop)
+    for example in page_examples(page):
+        if measured:
+            check(example)
+        else:
+            carry_out(example, capsys)
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_the_commands_in_a_text_have_their_options(page: Path):
+    """A command that is named within a sentence exists, with the options beside it."""
+    for text in INLINE.findall(page.read_text(encoding="utf-8")):
+        name, *words = text.split()
+        command = application.get_command(click.Context(application), name)
+        assert command is not None, text
+        known = {flag for each in command.params for flag in each.opts}
+        assert {word for word in words if word.startswith("-")} <= known, text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_blueprints_of_a_page_are_right(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Each part of a blueprint is right where it takes the place of the same part of another."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "blueprints" / "resnet.yaml", tmp_path)
+    for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        if block["language"] == "yaml":
+            validate_part(block["text"], block["base"], capsys)
+
+
+def test_the_sources_of_data_are_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The table of them in the page on training."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    rows = SOURCE_ROW.findall(text[text.index("| source |") : text.index("Paths lie in")])
+    assert len(rows) > 8
+    for row in rows:
+        base = {"text": "gpt2", "pairs": "transformer"}.get(row.partition(":")[0], "digits_cnn")
+        recipe = f"data: {{{row}}}\n" if ":" in row else f"data: {row}\n"
+        validate_part(recipe + OBJECTIVES.get(base, ""), base, capsys)
+
+
+def validate_part(text: str, base: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    """Validate a blueprint, some sections of which are those of `text`."""
+    name, _, variant = (base or "").partition(":")
+    whole = (ROOT / "blueprints" / f"{name}.yaml").read_text(encoding="utf-8") if name else MINIMAL
+    merged = {**yaml.safe_load(whole), **yaml.safe_load(text)}
+    Path("part.yaml").write_text(yaml.safe_dump(merged, sort_keys=False), encoding="utf-8")
+    code = main(["validate", "part.yaml", *(["--variant", variant] if variant else [])])
+    said = printed(capsys)
+    assert code == 0, f"{text}\n{said}"
+
+
+def test_make_has_the_targets_that_the_guide_names():
+    """Those in the guide for contributors."""
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"make ([a-z-]+)", guide))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert named - {"a"} <= targets
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "right"),
+    [
+        ("a\n...\nd", "a\nb\nc\nd", True),
+        ("took ... s", "took 1.5 s", True),
+        ("took ... s", "took 1.5 m", False),
+        ("a.b", "axb", False),
+        ("loss 0.25, 3 steps", "loss 1.5, 3 steps", True),
+        ("loss 0.25, 3 steps", "loss 0.25, 4 steps", False),
+        ("a\n", "a\nb", False),
+    ],
+)
+def test_dots_stand_for_any_text(shown: str, printed: str, right: bool):
+    """Only what is written as dots may differ."""
+    assert (pattern(shown).fullmatch(printed) is not None) == right
