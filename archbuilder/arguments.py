@@ -160,6 +160,9 @@ def _check_named(
         if object_kind in LAYER_KINDS and name in known.refused:
             message = f"{name} cannot stand in a blueprint: {known.refused[name]}"
             diagnostics.error("refused-layer", message, span)
+        elif object_kind not in LAYER_KINDS and name in known.refused_objects:
+            message = f"{name} cannot stand in a blueprint: {known.refused_objects[name]}"
+            diagnostics.error("unknown-object", message, span)
         else:
             code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-object"
             noun = _ARTICLES[object_kind].partition(" ")[2]
@@ -217,14 +220,19 @@ def _by_name(
     first = next(iter(signature.arguments), None)
     if first is None or not _is_own(signature, first):
         message = f"{signature.name} takes no bare value; write its arguments by name"
-        diagnostics.error("unknown-argument", message, written.span)
+        # Whether 2 in 'ops.power: 2' is the base or the exponent would be a guess.
+        inputs = [name for name in signature.tensors if name in signature.arguments]
+        notes = tuple(f"for example {signature.name}: {{{name}: 2}}" for name in inputs[::-1])
+        diagnostics.error("unknown-argument", message, written.span, notes=notes)
         return ()
     return (Argument(first, written, written.span),)
 
 
 def _is_own(signature: Signature, argument: str) -> bool:
-    """Whether an argument is the layer's own, not one that every layer has."""
-    return signature.origin == "keras.ops" or argument not in ("trainable", "dtype")
+    """Whether an argument is the layer's own: not one that every layer has, and not an input."""
+    if signature.origin == "keras.ops":
+        return argument not in signature.tensors
+    return argument not in ("trainable", "dtype")
 
 
 def _check_each(

@@ -528,12 +528,28 @@ OBJECTS: dict[str, dict[str, Schema]] = {
 }
 """Types of the arguments of nested objects, by kind."""
 
+_BASE = "it is a base class and does nothing by itself"
 REFUSED_OBJECTS = {
-    "Initializer", "STFT", "Regularizer", "Constraint", "Loss", "CTC", "Metric",
-    "MeanMetricWrapper", "Mean", "Sum", "Optimizer", "MultiOptimizer", "OptimizerMap",
-    "LossScaleOptimizer", "LearningRateSchedule",
-}  # fmt: skip
-"""Base classes, and objects that take functions or other objects of Python."""
+    "Initializer": _BASE,
+    "STFT": "it fills the kernel that STFTSpectrogram makes for itself",
+    "Regularizer": _BASE,
+    "Constraint": _BASE,
+    "Loss": _BASE,
+    "Metric": _BASE,
+    "MeanMetricWrapper": "it takes a Python function; name the metric, such as MeanSquaredError",
+    "Mean": "it averages numbers, not predictions; name the metric, such as MeanSquaredError",
+    "Sum": "it adds numbers, not predictions; name the metric, such as MeanSquaredError",
+    "Optimizer": _BASE,
+    "MultiOptimizer": "one optimizer trains all weights; name it, such as Adam",
+    "OptimizerMap": "one optimizer trains all weights; name it, such as Adam",
+    "LossScaleOptimizer": "write precision: mixed_float16 under 'training', which scales the loss",
+    "LearningRateSchedule": _BASE,
+    "binary_focal_crossentropy": "Keras has it as a loss only, BinaryFocalCrossentropy",
+    "categorical_focal_crossentropy": "Keras has it as a loss only, CategoricalFocalCrossentropy",
+    "huber": "Keras has it as a loss only, Huber",
+    "log_cosh": "Keras has no class for it; LogCoshError is the metric",
+}
+"""Objects that a blueprint cannot name, each with the reason."""
 
 IGNORED_OBJECT_ARGUMENTS = {"name", "dtype", "exclude_layers"}
 
@@ -547,6 +563,7 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "alpha": NUMBER,
     "antialias": BOOLEAN,
     "approximate": BOOLEAN,
+    "atol": NOT_NEGATIVE,
     "attn_logits_soft_cap": optional(ABOVE_ZERO),
     "axes": _AXES,
     "axis": _AXES,
@@ -559,6 +576,7 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "block_size": POSITIVE,
     "bottom_cropping": optional(NATURAL),
     "bottom_padding": optional(NATURAL),
+    "center": BOOLEAN,
     "constant_values": optional(NUMBER),
     "crop_to_aspect_ratio": BOOLEAN,
     "data_format": one_of("channels_last", "channels_first", None),
@@ -568,7 +586,9 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "dilation_rate": SIZES,
     "dilation": SIZES,
     "dtype": one_of(*DTYPES, None),
+    "dx": NUMBER,
     "epsilon": optional(NOT_NEGATIVE),
+    "equal_nan": BOOLEAN,
     "fft_length": optional({"type": "integer", "minimum": 1, "maximum": 65_536}),
     "fill_mode": FILL_MODES,
     "fill_value": NUMBER,
@@ -584,7 +604,9 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "kernel_size": SIZES,
     "left_cropping": optional(NATURAL),
     "left_padding": optional(NATURAL),
+    "length": optional(POSITIVE),
     "max_val": ABOVE_ZERO,
+    "method": one_of("linear", "lower", "higher", "midpoint", "nearest"),
     "mode": one_of("constant", "reflect", "symmetric"),
     "n": POSITIVE,
     "nan": NUMBER,
@@ -601,9 +623,12 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "padding": one_of("valid", "same"),
     "pool_size": SIZES,
     "posinf": optional(NUMBER),
+    "q": SHARE,
+    "rcond": optional(NOT_NEGATIVE),
     "repeats": either(POSITIVE, items(POSITIVE, 1, 15)),
     "right_cropping": optional(NATURAL),
     "right_padding": optional(NATURAL),
+    "rtol": NOT_NEGATIVE,
     "sequence_length": POSITIVE,
     "sequence_stride": POSITIVE,
     "shape": items(optional(POSITIVE), 0, 15),
@@ -616,11 +641,18 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "start_indices": items(NATURAL, 1, 15),
     "stride": SIZES,
     "strides": optional(SIZES),
+    "subscripts": {
+        "type": "string",
+        "pattern": r"^[a-zA-Z., ]{1,128}->[a-zA-Z. ]{1,32}$",
+        "description": "subscripts with an arrow, such as 'bij,bjk->bik'",
+    },
+    "synchronized": {"enum": [False]},
     "target_height": optional(POSITIVE),
     "target_width": optional(POSITIVE),
     "threshold": NUMBER,
     "top_cropping": optional(NATURAL),
     "top_padding": optional(NATURAL),
+    "window": one_of("hann", "hamming", None),
     "x_max": NUMBER,
     "x_min": NUMBER,
 }
@@ -629,8 +661,14 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
 OPERATION_TYPES: dict[tuple[str, str], Schema] = {
     ("conv", "padding"): one_of("valid", "same", "causal"),
     ("pad", "mode"): one_of("constant", "reflect", "symmetric"),
+    ("image.resize", "size"): items(POSITIVE, 2, 2),
+    ("norm", "ord"): optional(either(NUMBER, one_of("fro", "nuc"))),
+    ("norm", "axis"): optional(either(AXIS, items(AXIS, 1, 2))),
+    ("percentile", "q"): {"type": "number", "minimum": 0, "maximum": 100},
+    ("slice", "shape"): items({"type": ["integer", "null"], "minimum": -1}, 1, 15),
+    ("image.ssim", "k1"): ABOVE_ZERO,
+    ("image.ssim", "k2"): ABOVE_ZERO,
     ("fold", "padding"): either(NATURAL, items(NATURAL, 2, 2)),
-    ("unfold", "padding"): either(NATURAL, items(NATURAL, 2, 2)),
     ("top_k", "k"): POSITIVE,
     ("tensordot", "axes"): either(NATURAL, items(items(AXIS, 1, 8), 2, 2)),
     ("dot_product_attention", "scale"): optional(NUMBER),
@@ -677,14 +715,32 @@ OPERATION_TENSORS = frozenset(
         "abs_",
         "angle",
         "variable",
+        "operands",
     ]
 )
 """Parameters of functions of keras.ops that are tensors."""
 
-NUMBERS_TOO: dict[str, Schema] = {"x1": NUMBER, "x2": NUMBER, "take.indices": INTEGER}
+NUMBERS_TOO: dict[str, Schema] = {
+    "x1": NUMBER,
+    "x2": NUMBER,
+    "take.indices": INTEGER,
+    **dict.fromkeys(("left_shift.y", "right_shift.y", "bitwise_and.y", "bitwise_or.y"), NATURAL),
+}
 """Tensors that may be a number instead: `ops.multiply: {x2: 0.5}`."""
 
-LISTS_OF_TENSORS = {"concatenate", "stack", "hstack", "vstack", "dstack"}
+TENSORS_ALONE = frozenset({"cdist", "cross", "matmul", "tensordot"})
+"""Functions that pair the axes of their tensors, so that no number can stand for one."""
+
+NEEDED_TOO = frozenset({"where.x1", "where.x2"})
+"""Tensors that a function of blueprints needs and Keras does not.
+
+`where` of a condition alone tells where it holds, with a shape that is not known before.
+"""
+
+PAIRS = frozenset({"fft", "fft2", "ifft2", "irfft", "istft"})
+"""Functions of complex numbers, which are a real and an imaginary part."""
+
+LISTS_OF_TENSORS = {"concatenate", "stack", "hstack", "vstack", "dstack"} | PAIRS
 
 OPERATIONS = frozenset(
     [
@@ -707,9 +763,16 @@ OPERATIONS = frozenset(
         "argsort",
         "average",
         "average_pool",
-        "broadcast_to",
+        "bitwise_and",
+        "bitwise_invert",
+        "bitwise_left_shift",
+        "bitwise_not",
+        "bitwise_or",
+        "bitwise_right_shift",
+        "bitwise_xor",
         "cast",
         "cbrt",
+        "cdist",
         "ceil",
         "celu",
         "clip",
@@ -721,26 +784,36 @@ OPERATIONS = frozenset(
         "cross",
         "cumprod",
         "cumsum",
+        "deg2rad",
         "depth_to_space",
+        "det",
         "diagonal",
         "diff",
         "divide",
         "divide_no_nan",
         "dot_product_attention",
         "dstack",
+        "einsum",
         "elu",
         "equal",
         "erf",
+        "erfc",
         "erfinv",
         "exp",
         "exp2",
         "expand_dims",
         "expm1",
         "extract_sequences",
+        "fabs",
+        "fft",
         "fft2",
         "flip",
+        "fliplr",
         "floor",
         "floor_divide",
+        "fmax",
+        "fmin",
+        "fmod",
         "fold",
         "gelu",
         "glu",
@@ -751,11 +824,23 @@ OPERATIONS = frozenset(
         "hard_silu",
         "hard_swish",
         "hard_tanh",
+        "heaviside",
         "hstack",
+        "hypot",
+        "i0",
+        "ifft2",
+        "irfft",
+        "isclose",
         "isfinite",
         "isinf",
         "isnan",
+        "isneginf",
+        "isposinf",
+        "istft",
+        "layer_normalization",
+        "ldexp",
         "leaky_relu",
+        "left_shift",
         "less",
         "less_equal",
         "log",
@@ -765,6 +850,8 @@ OPERATIONS = frozenset(
         "log_sigmoid",
         "log_softmax",
         "logaddexp",
+        "logaddexp2",
+        "logdet",
         "logical_and",
         "logical_not",
         "logical_or",
@@ -779,22 +866,43 @@ OPERATIONS = frozenset(
         "min",
         "minimum",
         "mod",
+        "moments",
         "moveaxis",
         "multiply",
         "nan_to_num",
+        "nanargmax",
+        "nanargmin",
+        "nancumprod",
+        "nancumsum",
+        "nanmax",
+        "nanmean",
+        "nanmin",
+        "nanprod",
+        "nanstd",
+        "nansum",
+        "nanvar",
         "negative",
+        "nextafter",
+        "norm",
         "normalize",
         "not_equal",
         "one_hot",
         "ones_like",
         "pad",
+        "percentile",
+        "pinv",
         "power",
         "prod",
+        "ptp",
+        "quantile",
+        "rad2deg",
         "reciprocal",
         "relu",
         "relu6",
         "repeat",
         "reshape",
+        "rfft",
+        "right_shift",
         "rms_normalization",
         "roll",
         "round",
@@ -803,8 +911,10 @@ OPERATIONS = frozenset(
         "selu",
         "sigmoid",
         "sign",
+        "signbit",
         "silu",
         "sin",
+        "sinc",
         "sinh",
         "slice",
         "soft_shrink",
@@ -823,6 +933,7 @@ OPERATIONS = frozenset(
         "squeeze",
         "stack",
         "std",
+        "stft",
         "stop_gradient",
         "subtract",
         "sum",
@@ -839,11 +950,11 @@ OPERATIONS = frozenset(
         "top_k",
         "trace",
         "transpose",
+        "trapezoid",
         "tril",
         "triu",
         "true_divide",
         "trunc",
-        "unfold",
         "unstack",
         "var",
         "vstack",
@@ -851,6 +962,7 @@ OPERATIONS = frozenset(
         "zeros_like",
         "image.crop_images",
         "image.extract_patches",
+        "image.extract_patches_3d",
         "image.gaussian_blur",
         "image.hsv_to_rgb",
         "image.pad_images",
@@ -858,6 +970,7 @@ OPERATIONS = frozenset(
         "image.rgb_to_grayscale",
         "image.rgb_to_hsv",
         "image.sobel_edges",
+        "image.ssim",
     ]
 )
 """The functions of keras.ops for blueprints: pure, of tensors, with a shape known before."""
@@ -908,9 +1021,68 @@ REFUSED_OPERATIONS = {
         ["convert_to_numpy", "dtype", "is_tensor", "ndim", "shape", "size"],
         "it gives no tensor that a layer could take",
     ),
-    **dict.fromkeys(["nonzero", "unique"], "its result has no shape that is known before"),
-}
-"""Functions of keras.ops that are refused for a reason of their own."""
-
-OTHER_OPERATIONS = "it is not among the functions that blueprints use; tell us what you need it for"
-"""Why the rest of keras.ops is refused."""
+    **dict.fromkeys(
+        ["nonzero", "unique", "argpartition", "isin", "lstsq", "matrix_rank", "lu_factor"],
+        "its result has no shape that is known before",
+    ),
+    **dict.fromkeys(
+        ["allclose", "append", "bincount", "corrcoef", "correlate", "diag", "diagflat", "dot",
+         "flipud", "histogram", "inner", "kron", "meshgrid", "outer", "ravel", "rot90", "scatter",
+         "scatter_update", "searchsorted", "segment_max", "segment_min", "segment_prod",
+         "segment_sum", "slice_update", "unravel_index", "vander", "vdot", "vsplit"],
+        "it mixes the examples of a batch; ops.einsum says which axes go together",
+    ),
+    **dict.fromkeys(
+        ["angle", "conj", "conjugate", "eig", "imag", "isreal", "polar", "real", "view_as_complex",
+         "view_as_real"],
+        "it is for complex numbers; a blueprint has their real and imaginary parts as two tensors",
+    ),
+    **dict.fromkeys(
+        ["binary_crossentropy", "categorical_crossentropy", "ctc_loss",
+         "sparse_categorical_crossentropy"],
+        "it is a loss; name a loss under 'training'",
+    ),
+    **dict.fromkeys(
+        ["in_top_k", "psnr"], "it compares with a target; name a metric under 'training'"
+    ),
+    **dict.fromkeys(
+        ["cholesky", "cholesky_inverse", "inv", "solve", "solve_triangular"],
+        "it fails in the middle of training at the first matrix that has no solution",
+    ),
+    **dict.fromkeys(
+        ["eigh", "qr", "slogdet", "svd"],
+        "the sign of its result is not determined, so that nothing can be learned from it",
+    ),
+    **dict.fromkeys(
+        ["nanmedian", "nanpercentile", "nanquantile", "rearrange", "unfold"],
+        "Keras computes it only where the number of examples is known",
+    ),
+    "adaptive_average_pool": "use the layers AdaptiveAveragePooling1D, 2D and 3D",
+    "adaptive_max_pool": "use the layers AdaptiveMaxPooling1D, 2D and 3D",
+    "gcd": "it is for whole numbers that nothing learns from",
+    "lcm": "it is for whole numbers that nothing learns from",
+    "array_split": "its parts have different sizes; use ops.split",
+    "batch_normalization": "use the layer BatchNormalization",
+    "broadcast_to": "its shape has the number of examples, which is open; functions of two tensors"
+    " broadcast by themselves, and ops.repeat and ops.tile repeat",
+    "conv": "use the layers Conv1D, Conv2D and Conv3D",
+    "conv_transpose": "use the layers Conv1DTranspose, Conv2DTranspose and Conv3DTranspose",
+    "ctc_decode": "its result has no shape that is known before",
+    "depthwise_conv": "use the layers DepthwiseConv1D and DepthwiseConv2D",
+    "digitize": "use the layer Discretization",
+    "dsplit": "write ops.split with axis: 3",
+    "empty_like": "its numbers are not determined; use ops.zeros_like",
+    "full_like": "write ops.zeros_like and then ops.add: {x2: 3}",
+    "get_item": "use ops.slice, or ops.take for one index",
+    "hsplit": "write ops.split with axis: 1",
+    "multi_hot": "use the layer CategoryEncoding",
+    "select": "use ops.where, one condition after the other",
+    "separable_conv": "use the layers SeparableConv1D and SeparableConv2D",
+    "view": "it reads the same bytes as other numbers; use ops.cast",
+    **dict.fromkeys(
+        ["image.affine_transform", "image.elastic_transform", "image.map_coordinates",
+         "image.perspective_transform", "image.scale_and_translate"],
+        "it takes a transformation as numbers for each image; use a layer such as RandomRotation",
+    ),
+}  # fmt: skip
+"""Functions of keras.ops that are left out, each with the reason."""

@@ -56,7 +56,8 @@ def generate() -> str:
         "operations": operations(undecided),
         "objects": {kind: objects(kind, undecided) for kind in MODULES},
         "activations": activations(),
-        "refused": refused(),
+        "refused_objects": dict(rules.REFUSED_OBJECTS),
+        "refused": refused(undecided),
     }
     if undecided:
         told = "\n  ".join(undecided)
@@ -186,18 +187,24 @@ def operations(undecided: list[str]) -> dict[str, Entry]:
         documentation = argument_documentation(function)
         arguments: dict[str, Entry] = {}
         tensors: list[str] = []
-        needed = 0
+        needed = 2 if name in rules.PAIRS else 0
+        variadic = False
         for argument, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                continue
             if (
                 argument in rules.OPERATION_TENSORS
                 and (name, argument) not in rules.OPERATION_TYPES
             ):
                 tensors.append(argument)
+                variadic = parameter.kind is parameter.VAR_POSITIONAL
+                without_default = parameter.default is inspect.Parameter.empty
+                if name not in rules.PAIRS:
+                    needed += without_default or f"{name}.{argument}" in rules.NEEDED_TOO
                 number = rules.NUMBERS_TOO.get(
                     argument, rules.NUMBERS_TOO.get(f"{name}.{argument}")
                 )
-                if number is None:
-                    needed += parameter.default is inspect.Parameter.empty
+                if number is None or name in rules.TENSORS_ALONE:
                     continue
                 arguments[argument] = {"schema": number, "default": None, "summary": ""}
                 continue
@@ -214,7 +221,8 @@ def operations(undecided: list[str]) -> dict[str, Entry]:
             "call": {},
             "tensors": tensors,
             "needed": needed,
-            "takes_list": name in rules.LISTS_OF_TENSORS,
+            "takes_list": variadic or name in rules.LISTS_OF_TENSORS,
+            "variadic": variadic,
             "refused": {},
         }
     return found
@@ -283,14 +291,20 @@ def activations() -> dict[str, str]:
     }
 
 
-def refused() -> dict[str, str]:
-    """Names that Keras has and blueprints have not, with the reason."""
+def refused(undecided: list[str]) -> dict[str, str]:
+    """Layers and functions that Keras has and blueprints have not, with the reason."""
     found = dict(rules.REFUSED_LAYERS)
-    for name in sorted(dir(keras.ops)):
-        if inspect.isfunction(getattr(keras.ops, name)) and name not in rules.OPERATIONS:
-            reason = rules.REFUSED_OPERATIONS.get(name, rules.OTHER_OPERATIONS)
+    for name in (*dir(keras.ops), *(f"image.{each}" for each in dir(keras.ops.image))):
+        if not inspect.isfunction(operation_named(name)) or name in rules.OPERATIONS:
+            continue
+        if name.startswith("image.") and hasattr(keras.ops, name.removeprefix("image.")):
+            continue
+        reason = rules.REFUSED_OPERATIONS.get(name)
+        if reason is None:
+            undecided.append(f"ops.{name}")
+        else:
             found[f"ops.{name}"] = reason
-    return found
+    return dict(sorted(found.items()))
 
 
 def argument_entry(schema: rules.Schema, parameter: inspect.Parameter, summary: str) -> Entry:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import keras
 
@@ -16,9 +16,10 @@ from archbuilder.backend.naming import name_operations
 from archbuilder.backend.objects import build_layer, call_arguments, find
 from archbuilder.backend.refusals import Refusal, leaves_nothing, reason, refused_by_keras
 from archbuilder.backend.shapes import Given, is_empty, joined, shape_of, shape_text
+from archbuilder.backend.tracing import trace
 from archbuilder.catalogue.signatures import Signature
 from archbuilder.errors import Diagnostics, InternalError
-from archbuilder.graph import Graph, GraphInput, Node, Ref
+from archbuilder.graph import Graph, GraphInput, Node, Ref, Shape
 from archbuilder.tree import Span
 
 Tensors: TypeAlias = tuple[keras.KerasTensor, ...]
@@ -97,10 +98,14 @@ class _Assembler:
         operation = self._operation(node, signature)
         if operation is None or not all(self._is_made(ref) for ref in node.reads()):
             return
-        given, positional = self._positional(node, signature)
+        given, positional, by_name = self._positional(node, signature)
         named, keywords = self._keywords(node)
+        keywords = {**by_name, **keywords}
         constants = call_arguments(node.call, signature.call, node.name)
         given += named
+        _check_count(node, signature, given)
+        if node.operation == "ops.slice":
+            _check_slice(node, given, operation)
         with refused_by_keras(lambda error: _mismatch(node, given, error)):
             result = operation(*positional, **keywords, **constants)
         layer = operation if isinstance(operation, keras.layers.Layer) else None
@@ -111,14 +116,21 @@ class _Assembler:
             if not tensor.shape or tensor.shape[0] is not None:
                 raise _batch_lost(node, tensor)
         if layer is None:
+            with refused_by_keras(lambda error: _mismatch(node, given, error)):
+                shapes = trace(operation, *positional, **keywords)
+            _check_traced(node, outputs, shapes)
             name_operations(outputs, [each.tensor for each in given], node.name)
+        elif any(tensor is each.tensor for tensor in outputs for each in given):
+            # Keras 3.15.1 finds a cycle in a model with such a layer: Equalization.
+            message = f"'{node.name}' ({node.operation}) gives back its own input"
+            notes = ("Keras cannot put such a layer into a model",)
+            raise Refusal("keras-refused", message, node.span, notes)
         self._made[node.name] = Made(layer, tuple(given), constants, outputs)
 
     def _operation(self, node: Node, signature: Signature) -> Operation | None:
         """What the node calls, None where it is the layer of a node that failed."""
         if node.operation.startswith("ops."):
-            arguments = call_arguments(node.arguments, signature.arguments, node.name)
-            return partial(find(signature, node.span), **arguments)
+            return _function(node, signature)
         if node.shares is None:
             layer = build_layer(signature, node.arguments, node.name, node.span)
         elif node.shares in self._layers:
@@ -128,8 +140,13 @@ class _Assembler:
         self._layers[node.name] = layer
         return layer
 
-    def _positional(self, node: Node, signature: Signature) -> tuple[list[Given], list[object]]:
-        """The inputs that go in order; the several outputs of a step go into a list as they are."""
+    def _positional(
+        self, node: Node, signature: Signature
+    ) -> tuple[list[Given], list[object], dict[str, object]]:
+        """The inputs that go in order, and how the call takes them: in order, and by name.
+
+        The several outputs of a step go into a list as they are.
+        """
         if signature.takes_list:
             argument = signature.tensors[0]
             given = [
@@ -137,12 +154,17 @@ class _Assembler:
                 for ref in node.inputs
                 for tensor in self._several(ref, node.span)
             ]
-            return given, [[each.tensor for each in given]]
+            tensors: list[object] = [each.tensor for each in given]
+            return given, tensors if signature.variadic else [tensors], {}
+        names = signature.open_tensors([argument.name for argument in node.arguments])
         given = [
             Given(argument, str(ref), self._single(ref, node.span))
-            for argument, ref in zip(signature.tensors, node.inputs, strict=False)
+            for argument, ref in zip(names, node.inputs, strict=False)
         ]
-        return given, [each.tensor for each in given]
+        if signature.origin == "keras.ops":
+            # By name, since a number may stand in front: `ops.subtract: {x1: 1.0}`.
+            return given, [], {each.argument: each.tensor for each in given}
+        return given, [each.tensor for each in given], {}
 
     def _keywords(self, node: Node) -> tuple[list[Given], dict[str, object]]:
         given: list[Given] = []
@@ -206,6 +228,58 @@ def _tensors(result: object, node: Node) -> Tensors:
         message = f"'{node.name}' ({node.operation}) gives no tensor with these arguments"
         raise Refusal("keras-refused", message, node.span)
     return tuple(tensor for part in result for tensor in _tensors(part, node))
+
+
+def _check_slice(node: Node, given: Sequence[Given], function: Operation) -> None:
+    """Hold a slice to its input: neither Keras nor TensorFlow does so before the call."""
+    constants = cast("partial[object]", function).keywords
+    bounds = zip(
+        given[0].tensor.shape, constants["start_indices"], constants["shape"], strict=False
+    )
+    for axis, (length, start, size) in enumerate(bounds):
+        if length is not None and start + max(size, 0) > length:
+            message = f"'{node.name}' ({node.operation}) goes beyond the end of {given[0]}"
+            note = (
+                f"axis {axis} has {length} entries, and the slice takes {start} to {start + size}"
+            )
+            raise Refusal("shape-mismatch", message, node.span, (note,))
+
+
+def _function(node: Node, signature: Signature) -> Operation:
+    """A function of `keras.ops` with its constants."""
+    function = find(signature, node.span)
+    arguments = call_arguments(node.arguments, signature.arguments, node.name)
+    if node.operation == "ops.slice":
+        # Keras 3.15.1 takes None for the shape that it computes, and fails at the call.
+        sizes = cast("tuple[int | None, ...]", arguments["shape"])
+        arguments["shape"] = tuple(-1 if size is None else size for size in sizes)
+    if signature.variadic:
+        return partial(function, *arguments.values())
+    return partial(function, **arguments)
+
+
+def _check_count(node: Node, signature: Signature, given: Sequence[Given]) -> None:
+    if signature.takes_list and len(given) < signature.needed:
+        message = (
+            f"'{node.name}' ({node.operation}) needs {signature.needed} inputs, not {len(given)}"
+        )
+        raise Refusal("wrong-inputs", message, node.span, ("name them: from: [a, b]",))
+
+
+def _check_traced(node: Node, outputs: Tensors, shapes: Sequence[Shape | None]) -> None:
+    """Hold the shapes that Keras computes by rule to those of TensorFlow."""
+    for tensor, shape in zip(outputs, shapes, strict=False):
+        if shape is None or _fits(tensor.shape, shape):
+            continue
+        message = f"'{node.name}' ({node.operation}) makes {shape}, not {tensor.shape}"
+        notes = ("Keras computes another shape than TensorFlow does",)
+        raise Refusal("keras-refused", message, node.span, notes)
+
+
+def _fits(shape: Shape, other: Shape) -> bool:
+    return len(shape) == len(other) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(shape, other, strict=True)
+    )
 
 
 def _mismatch(node: Node, given: Sequence[Given], error: Exception) -> Refusal:

@@ -25,6 +25,7 @@ from archbuilder.backend.initialise import initialise, initializer_of
 from archbuilder.backend.isolation import isolated
 from archbuilder.backend.multiply_adds import Call, multiply_adds
 from archbuilder.backend.shapes import shape_of
+from archbuilder.backend.trial import check_call
 from archbuilder.errors import Diagnostics
 from archbuilder.graph import Graph, Node
 from archbuilder.limits import Limits
@@ -62,8 +63,13 @@ class Draft:
         return self._assembly.model
 
     def finish(self) -> keras.Model:
-        """The model, after its weights got their values. Can be had once."""
+        """The model, after its weights got their values. Can be had once.
+
+        Raises:
+            BlueprintError: when the model cannot be called.
+        """
         initialise(self._assembly.model.variables)
+        check_call(self.graph, self.analysis, self._assembly)
         return self._assembly.model
 
 

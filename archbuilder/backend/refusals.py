@@ -21,6 +21,7 @@ REFUSALS: Final[tuple[type[Exception], ...]] = (
     AttributeError,  # a layer where a cell is wanted
     AssertionError,  # the few checks that are written as asserts
     NotImplementedError,  # what this layer does not do
+    ImportError,  # a layer that needs scipy, which is not a dependency of Keras
     MemoryError,  # a constant that Keras computes while it builds
     tf.errors.OpError,  # what TensorFlow finds when it traces a call
 )

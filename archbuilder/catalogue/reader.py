@@ -30,6 +30,7 @@ class Catalogue:
         self.keras_version: str = data["keras"]
         self.dtypes: tuple[str, ...] = tuple(data["dtypes"])
         self.refused: Mapping[str, str] = data["refused"]
+        self.refused_objects: Mapping[str, str] = data["refused_objects"]
         self.activations: Mapping[str, str] = data["activations"]
         self.layers: Mapping[str, Signature] = _Signatures(data["layers"], "")
         self.operations: Mapping[str, Signature] = _Signatures(data["operations"], OPERATION_PREFIX)
@@ -117,6 +118,7 @@ def _signature(name: str, entry: _Entry) -> Signature:
         tensors=tuple(entry.get("tensors", ())),
         needed=entry.get("needed", 0),
         takes_list=entry.get("takes_list", False),
+        variadic=entry.get("variadic", False),
         refused=entry.get("refused", {}),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -59,9 +59,10 @@ class Signature:
     `arguments` stand in the order of the constructor, `call` are the constants of the layer's call
     (`training`, `use_causal_mask`), and `tensors` the inputs of the call in order, of which the
     first `needed` have to be given. `takes_list` tells that all inputs are given as one list
-    (merging layers). `refused` are arguments that Keras has and a blueprint may not use, each with
-    the reason. `summary` is one line; `origin` is the module that users import it from
-    ("keras.layers" or "archbuilder.layers"), empty for nested objects of Keras.
+    (merging layers), or with `variadic` one after the other (`ops.einsum`). `refused` are
+    arguments that Keras has and a blueprint may not use, each with the reason. `summary` is one
+    line; `origin` is the module that users import it from ("keras.layers" or
+    "archbuilder.layers"), empty for nested objects of Keras.
     """
 
     name: str
@@ -72,4 +73,9 @@ class Signature:
     tensors: tuple[str, ...]
     needed: int
     takes_list: bool
+    variadic: bool
     refused: Mapping[str, str]
+
+    def open_tensors(self, constants: Collection[str]) -> tuple[str, ...]:
+        """Return the inputs that no constant stands for: x2 in `ops.subtract: {x1: 1.0}`."""
+        return tuple(name for name in self.tensors if name not in constants)

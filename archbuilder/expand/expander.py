@@ -217,7 +217,7 @@ class Expander:
     ) -> Flow:
         errors = self._diagnostics.error_count
         constants = self._call_constants(signature, use)
-        fits = check_tensors(signature, use, self._diagnostics)
+        fits = check_tensors(signature, arguments or (), use, self._diagnostics)
         if arguments is None or use.inputs.broken or not fits:
             return BROKEN
         if use.path in self.nodes:

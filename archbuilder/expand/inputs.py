@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from archbuilder.catalogue.signatures import Signature
 from archbuilder.document import Step
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.expand.flow import BROKEN, Flow, Inputs
 from archbuilder.expand.scope import Scope, Use
+from archbuilder.graph import Argument
 from archbuilder.tree import Scalar, Sequence
 from archbuilder.values import Evaluator, Value, Variables
 
@@ -76,39 +79,88 @@ def _find(
     return flows[0] if len(flows) == 1 else join(flows)
 
 
-def check_tensors(signature: Signature, use: Use, diagnostics: Diagnostics) -> bool:
-    """Whether a layer takes as many inputs as it is given, by these names; reports where not."""
-    fits = True
-    for name, _ in use.inputs.keywords:
-        if name not in signature.tensors:
-            fits = False
-            diagnostics.error(
-                "unknown-argument",
-                f"{signature.name} has no input {shown(name)}",
-                use.span,
-                suggestion=nearest(name, signature.tensors),
-                notes=(f"its inputs are: {', '.join(signature.tensors)}",),
-            )
+def check_tensors(
+    signature: Signature, arguments: Iterable[Argument], use: Use, diagnostics: Diagnostics
+) -> bool:
+    """Whether a layer takes as many inputs as it is given, by these names; reports where not.
+
+    Among the `arguments` may be numbers that stand for an input, as in `ops.subtract: {x1: 1}`.
+    """
+    constants = {argument.name for argument in arguments}
+    tensors = signature.open_tensors(constants)
+    if not _check_named(signature, tensors, use, diagnostics):
+        return False
     count = len(use.inputs.flow.refs)
     named = {name for name, _ in use.inputs.keywords}
-    missing = [name for name in signature.tensors[count : signature.needed] if name not in named]
-    if missing and not use.inputs.broken and fits:
-        fits = False
-        needed = ", ".join(signature.tensors[: signature.needed])
-        diagnostics.error(
-            "wrong-inputs",
-            f"{signature.name} needs the inputs {needed}; nothing is given for {missing[0]}",
-            use.span,
-            notes=(f"name them: from: {{{needed.replace(',', ': ...,')}: ...}}",),
-        )
-    if not signature.takes_list and count > max(len(signature.tensors), 1):
-        fits = False
-        told = ", ".join(str(ref) for ref in use.inputs.flow.refs[:6])
-        most = max(len(signature.tensors), 1)
-        diagnostics.error(
-            "wrong-inputs",
-            f"{signature.name} takes {most} input{'s' if most > 1 else ''}, not {count}: {told}",
-            use.span,
-            notes=("join them first, for example with Concatenate or Add",),
-        )
+    needed = [name for name in signature.tensors[: signature.needed] if name in tensors]
+    missing = [] if signature.takes_list else [name for name in needed[count:] if name not in named]
+    if missing and not use.inputs.broken:
+        _report_missing(signature, needed, missing[0], use, diagnostics)
+        return False
+    if not signature.takes_list and count > _most(signature, tensors):
+        _report_too_many(signature, tensors, constants, use, diagnostics)
+        return False
+    return True
+
+
+def _most(signature: Signature, tensors: tuple[str, ...]) -> int:
+    """How many inputs it may have; one layer without a named input still takes one."""
+    return len(tensors) if signature.tensors else 1
+
+
+def _check_named(
+    signature: Signature, tensors: tuple[str, ...], use: Use, diagnostics: Diagnostics
+) -> bool:
+    fits = True
+    for name, _ in use.inputs.keywords:
+        if name not in tensors:
+            fits = False
+            twice = name in signature.tensors
+            what = (
+                f"the input '{name}' of {signature.name} is a number and also named by 'from'"
+                if twice
+                else f"{signature.name} has no input {shown(name)}"
+            )
+            diagnostics.error(
+                "wrong-inputs" if twice else "unknown-argument",
+                what,
+                use.span,
+                suggestion=None if twice else nearest(name, tensors),
+                notes=(f"its inputs are: {', '.join(tensors)}",),
+            )
     return fits
+
+
+def _report_missing(
+    signature: Signature, needed: list[str], missing: str, use: Use, diagnostics: Diagnostics
+) -> None:
+    notes = [f"name them: from: {{{', '.join(f'{name}: ...' for name in needed)}}}"]
+    if missing in signature.arguments:
+        notes.append(f"or give a number for one: {signature.name}: {{{missing}: 2}}")
+    diagnostics.error(
+        "wrong-inputs",
+        f"{signature.name} needs the inputs {', '.join(needed)}; nothing is given for {missing}",
+        use.span,
+        notes=tuple(notes),
+    )
+
+
+def _report_too_many(
+    signature: Signature,
+    tensors: tuple[str, ...],
+    constants: set[str],
+    use: Use,
+    diagnostics: Diagnostics,
+) -> None:
+    refs = use.inputs.flow.refs
+    names = ", ".join(str(ref) for ref in refs[:6])
+    most = _most(signature, tensors)
+    numbers = [name for name in signature.tensors if name in constants]
+    beside = f" beside {' and '.join(numbers)}" if numbers else ""
+    diagnostics.error(
+        "wrong-inputs",
+        f"{signature.name} takes {most} input{'s' if most != 1 else ''}{beside}, not"
+        f" {len(refs)}: {names}",
+        use.span,
+        notes=() if numbers else ("join them first, for example with Concatenate or Add",),
+    )
