@@ -728,8 +728,8 @@ NUMBERS_TOO: dict[str, Schema] = {
 }
 """Tensors that may be a number instead: `ops.multiply: {x2: 0.5}`."""
 
-TENSORS_ALONE = frozenset({"cdist", "cross", "matmul", "tensordot"})
-"""Functions that pair the axes of their tensors, so that no number can stand for one."""
+TENSORS_ALONE = frozenset({"cdist", "cross", "heaviside", "hypot", "ldexp", "matmul", "tensordot"})
+"""Functions whose tensors cannot be numbers: they pair axes, or Keras does not take them."""
 
 NEEDED_TOO = frozenset({"where.x1", "where.x2"})
 """Tensors that a function of blueprints needs and Keras does not.

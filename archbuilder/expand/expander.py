@@ -23,7 +23,7 @@ from archbuilder.program import (
     is_known_to_be_broken,
     report_unknown,
 )
-from archbuilder.tree import Scalar
+from archbuilder.tree import Mapping, Scalar
 from archbuilder.values import Evaluator, Value, Variables
 
 
@@ -217,7 +217,7 @@ class Expander:
     ) -> Flow:
         errors = self._diagnostics.error_count
         constants = self._call_constants(signature, use)
-        fits = check_tensors(signature, arguments or (), use, self._diagnostics)
+        fits = check_tensors(signature, arguments, use, self._diagnostics)
         if arguments is None or use.inputs.broken or not fits:
             return BROKEN
         if use.path in self.nodes:
@@ -258,7 +258,8 @@ class Expander:
         arguments = check_arguments(
             signature, written, call.span, self._diagnostics, formulas=False
         )
-        if self._diagnostics.error_count > errors:
+        bare = written is not None and not isinstance(written, Mapping)
+        if self._diagnostics.error_count > errors or (bare and not arguments):
             return None
         if call.arguments is None or call.arguments.constant:
             self._constant_arguments[id(call)] = arguments

@@ -80,13 +80,19 @@ def _find(
 
 
 def check_tensors(
-    signature: Signature, arguments: Iterable[Argument], use: Use, diagnostics: Diagnostics
+    signature: Signature,
+    arguments: Iterable[Argument] | None,
+    use: Use,
+    diagnostics: Diagnostics,
 ) -> bool:
     """Whether a layer takes as many inputs as it is given, by these names; reports where not.
 
-    Among the `arguments` may be numbers that stand for an input, as in `ops.subtract: {x1: 1}`.
+    Among the `arguments` may be numbers that stand for an input, as in `ops.subtract: {x1: 1}`;
+    None stands for arguments with a mistake.
     """
-    constants = {argument.name for argument in arguments}
+    if arguments is None and any(name in signature.arguments for name in signature.tensors):
+        return False
+    constants = {argument.name for argument in arguments or ()}
     tensors = signature.open_tensors(constants)
     if not _check_named(signature, tensors, use, diagnostics):
         return False
