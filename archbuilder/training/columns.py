@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Protocol, TypeAlias
 
@@ -27,6 +28,8 @@ Rule: TypeAlias = Callable[[Numbers, Rows], None]
 """Raises RunError where the numbers of these examples cannot be right."""
 
 _AT_ONCE: Final = 256
+_SCANNED: Final = 2**24
+"""The bytes that a scan reads at once."""
 _OURS: Final = re.compile(rf"\b{RunError.__name__}: (.+)")
 
 
@@ -122,6 +125,8 @@ class Read:
     dtype: np.dtype[np.generic]
     read: Callable[[Rows], Numbers]
     rules: tuple[Rule, ...] = ()
+    scan: bool = False
+    """Whether reading everything is cheap, so that a rule is checked at once, as in memory."""
 
     def take(self, rows: tf.Tensor) -> tf.Tensor:
         """The values of some examples, also within `tf.data`."""
@@ -129,9 +134,18 @@ class Read:
         return tf.ensure_shape(values, [*rows.shape, *self.shape])
 
     def held_to(self, rule: Rule) -> Read:
-        """The same column, which keeps one more rule."""
-        rules = (*self.rules, rule)
-        return Read(self.name, self.count, self.shape, self.dtype, self.read, rules)
+        """The same column, which keeps one more rule.
+
+        Raises:
+            RunError: if everything is looked at now, and a number breaks the rule.
+        """
+        if not self.scan:
+            return replace(self, rules=(*self.rules, rule))
+        step = max(_SCANNED // max(math.prod(self.shape) * self.dtype.itemsize, 1), 1)
+        for begin in range(0, self.count, step):
+            rows = np.arange(begin, min(begin + step, self.count))
+            rule(self.read(rows), rows)
+        return self
 
     def values_of(self, rows: Rows) -> Numbers:
         """The values of some examples, as numpy has them.
@@ -145,13 +159,15 @@ class Read:
         return values
 
 
-def finite(what: str) -> Rule:
-    """The rule that numbers are neither infinite nor none at all."""
+def finite(what: str, dtype: type[np.floating] | None = None) -> Rule:
+    """The rule that numbers are neither infinite nor none at all, also as another `dtype`."""
 
     def check(values: Numbers, rows: Rows) -> None:
         if not np.issubdtype(values.dtype, np.floating):
             return
-        odd = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        with np.errstate(over="ignore"):
+            numbers = values if dtype is None else values.astype(dtype)
+        odd = ~np.isfinite(numbers).reshape(len(values), -1).all(axis=1)
         if odd.any():
             raise RunError(
                 f"{what} is no finite number in {odd.sum():,} of {len(values):,} examples;"

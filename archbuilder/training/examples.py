@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+import numpy as np
+
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.legend import Legend
 from archbuilder.training.columns import Column, finite, hold, not_negative
+from archbuilder.training.dtypes import Mask
 from archbuilder.training.opening import check_size
+from archbuilder.training.places import Origin
 from archbuilder.training.text.tokens import Texts
 from archbuilder.training.text.vocabulary import Vocabulary
 
@@ -27,6 +31,10 @@ class Feature:
     column: Column
     scale: float | None = None
     image: bool = False
+    origin: Origin | None = None
+    """Where its values stand; None where they have the numbers of examples alone."""
+    integers: Mask | None = None
+    """At which positions of an example values are integers, where the column is of floats."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -124,7 +132,9 @@ class Examples:
 
     def _finite(self, column: Column, what: str, name: str) -> Column:
         named = f"the {what} {shown(name)}" if name else f"the {what}"
-        return column.held_to(finite(f"{named} of {column.name or self.origin}"))
+        # Inputs have a dtype of their own; everything else is computed with as float32.
+        dtype = None if what == "input" else np.float32
+        return column.held_to(finite(f"{named} of {column.name or self.origin}", dtype))
 
     def for_network(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Examples:
         """The examples under the names of a network, without what it does not use.

@@ -13,10 +13,11 @@ from archbuilder.errors import RunError, UsageError, shown
 from archbuilder.graph import Graph, GraphInput, Shape
 from archbuilder.recipe.spec import Supervised
 from archbuilder.tables import plural
-from archbuilder.training.adapt import adapt
-from archbuilder.training.batches import Input, Table
+from archbuilder.training.batches import Table
 from archbuilder.training.columns import Held
 from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.indices import indices_of
+from archbuilder.training.inputs import fit_input
 from archbuilder.training.order import split, split_behind
 from archbuilder.training.session import Session
 from archbuilder.training.targets import (
@@ -145,14 +146,18 @@ def _table(
         **fitted.inputs,
         **{name: Feature(fitted.targets[output]) for name, output in wanted.inputs.items()},
     }
-    inputs = {each.name: _fitted(features[each.name], each) for each in graph.inputs}
+    indices = indices_of(graph)
+    inputs = {
+        each.name: fit_input(features[each.name], each, indices.get(each.name))
+        for each in graph.inputs
+    }
     shapes = _output_shapes(graph, model)
     targets = {
         name: fit_target(column, name, shapes[name], wanted.losses.get(name))
         for name, column in fitted.targets.items()
     }
     again = {
-        name: _fitted(features[each], GraphInput(name, shapes[name], "float32", graph.span))
+        name: fit_input(features[each], GraphInput(name, shapes[name], "float32", graph.span))
         for name, each in wanted.targets.items()
     }
     # Keras wants a target for every output, even for one that has no loss.
@@ -204,10 +209,6 @@ def _weights(
         for output in outputs:
             factors.setdefault(output, []).append(SampleWeights(column))
     return {name: Weights(tuple(each)) for name, each in factors.items()}
-
-
-def _fitted(feature: Feature, wanted: GraphInput) -> Input:
-    return Input(feature.column, adapt(feature, wanted))
 
 
 def _output_shapes(graph: Graph, model: keras.Model) -> dict[str, Shape]:

@@ -15,10 +15,11 @@ from archbuilder.errors import UsageError
 from archbuilder.graph import Graph, GraphInput
 from archbuilder.recipe.sources import DataSpec
 from archbuilder.recipe.spec import TrainingSpec
-from archbuilder.training.adapt import adapt
 from archbuilder.training.augmenting import Augmentation
 from archbuilder.training.columns import Column, reading
 from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.indices import indices_of
+from archbuilder.training.inputs import fit_input
 from archbuilder.training.opening import Opener
 from archbuilder.training.order import permutation, split, split_behind
 from archbuilder.training.samples import as_images, grid
@@ -154,28 +155,32 @@ def _fitted(
     rows = tf.constant(order[:_PICTURES])
     found: list[tf.Tensor] = []
     remarks: list[str] = []
-    for wanted, feature in _pairs(graphs, examples):
-        adaptation = adapt(feature, wanted)
-        remarks += adaptation.remarks
-        found.append(adaptation(feature.column.take(rows)))
+    for graph, wanted, feature in _pairs(graphs, examples):
+        fitted = fit_input(feature, wanted, indices_of(graph).get(wanted.name))
+        remarks += fitted.adaptation.remarks
+        found.append(fitted.take(rows))
     return found, tuple(remarks)
 
 
-def _pairs(graphs: Mapping[str, Graph], examples: Examples) -> list[tuple[GraphInput, Feature]]:
+def _pairs(
+    graphs: Mapping[str, Graph], examples: Examples
+) -> list[tuple[Graph, GraphInput, Feature]]:
     """The inputs of the networks that the data has something for, by name or because it is one.
 
     Of a generator and a discriminator, the latter is given the data.
     """
     if ONLY not in examples.inputs:
-        known = [each for graph in graphs.values() for each in graph.inputs]
         return [
-            (each, examples.inputs[each.name]) for each in known if each.name in examples.inputs
+            (graph, each, examples.inputs[each.name])
+            for graph in graphs.values()
+            for each in graph.inputs
+            if each.name in examples.inputs
         ]
     graph = graphs.get("discriminator", next(iter(graphs.values())))
     images = [each for each in graph.inputs if len(each.shape)]
     if not images:
         raise UsageError(f"the network '{graph.name}' has no input for the data")
-    return [(images[0], examples.inputs[ONLY])]
+    return [(graph, images[0], examples.inputs[ONLY])]
 
 
 def _pictures(fitted: list[tf.Tensor], training: TrainingSpec | None) -> NDArray[np.uint8] | None:

@@ -22,11 +22,12 @@ from archbuilder.limits import Limits
 from archbuilder.recipe.objectives import class_name
 from archbuilder.recipe.sources import Csv, Parquet
 from archbuilder.recipe.spec import MoCo, Ridge, SimCLR, Supervised
-from archbuilder.training.adapt import adapt
 from archbuilder.training.batches import Input
 from archbuilder.training.columns import reading
 from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import ONLY
+from archbuilder.training.indices import indices_of
+from archbuilder.training.inputs import fit_input
 from archbuilder.training.sources.table import has_names
 from archbuilder.training.step_errors import explained_failures
 from archbuilder.training.tables import Wanted, make_tables, only_network
@@ -115,6 +116,7 @@ def _given(
     subject: Subject, paths: Sequence[Path], graph: Graph, report: Callable[[str], None]
 ) -> Iterator[_Fitted]:
     names = tuple(each.name for each in graph.inputs)
+    indices = indices_of(graph)
     recorded = subject.recorded
     _warn_of_order(subject, paths, report)
     told = _once_a_kind(report)
@@ -122,10 +124,12 @@ def _given(
         features = part.examples.for_network(names, ()).inputs
         try:
             inputs = {
-                each.name: Input(features[each.name].column, adapt(features[each.name], each))
+                each.name: fit_input(features[each.name], each, indices.get(each.name))
                 for each in graph.inputs
             }
         except RunError as error:
+            if part.examples.origin in str(error):
+                raise
             raise RunError(f"{part.examples.origin}: {error}") from None
         for each in inputs.values():
             for remark in each.adaptation.remarks:

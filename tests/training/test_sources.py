@@ -170,6 +170,8 @@ class TestNpz:
             load(self.source(tmp_path, x=x, y=y))
         with pytest.raises(RunError, match=r"the target of .* in 5 of 5 examples"):
             load(self.source(tmp_path, x=np.zeros((5, 2)), y=y + number))
+        with pytest.raises(RunError, match=r"the target of .* in 5 of 5 examples"):
+            load(self.source(tmp_path, x=np.zeros((5, 2)), y=y + 1e300))
 
     def test_members_of_other_kinds(self, tmp_path: Path):
         """An array is a member that ends in .npy; others beside it are left alone."""
@@ -336,8 +338,13 @@ class TestCsv:
             ("a,b\n1,2\nx,3\n", {}, "line 3 of .* has 'x' in column 'a', not a number"),
             ("size,kind\n1,2\n", {"target": "knid"}, "no column 'knid'; did you mean 'kind'?"),
             ("a\n1\n", {}, "no column beside the target$"),
-            ("a;b\n1;2\n", {}, "beside the target; columns are separated by commas.* has a ';'$"),
-            ("a\tb\n1\t2\n", {"target": "b"}, "no column 'b'; columns are .* has a tab$"),
+            ("a;b\n1;2\n", {}, "separated by commas, .* has a ';' and no comma$"),
+            ("1;2\n3;4\n", {"header": False}, "separated by commas, .* has a ';' and no comma$"),
+            ("a\tb\n1\t2\n", {"target": "b"}, "separated by commas, .* has a tab and no comma$"),
+            ("a,b;c\n1,5;2\n", {"inputs": "b;c"}, "line 2 .* '5;2' .* this line has a ';'$"),
+            ('a,b\n"1,5",2\n', {}, "line 2 .* '1,5' in column 'a', .* decimals with a point$"),
+            ("a,b\n2024-01-31,2\n", {}, "line 2 .* in column 'a', .* dates and times as numbers"),
+            ("a,b\n18446744073709551616,2\n", {}, "line 2 .* 'a', an integer of more than 64"),
             ("a,b\n1,2\n,3\n", {}, "line 3 of .* has nothing in column 'a'; 'on_error: skip' "),
             ("a,b\n1,cat\n3, \n", {}, "line 3 of .* has nothing in column 'b'; 'on_error: skip' "),
             ("1,2.5,0\n3,4,1\n", {}, "data.csv' has numbers and no names.*'header: false'"),

@@ -14,6 +14,7 @@ from archbuilder.errors import RunError, shown
 from archbuilder.parser_errors import Errors, parser_errors
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import ONLY, Feature
+from archbuilder.training.places import Origin
 
 _IMAGE_AXES: Final = (2, 3)
 _BRIGHTEST: Final = 255
@@ -82,10 +83,10 @@ def read_head(file: Readable, what: str) -> Head:
     return head
 
 
-def array_feature(column: Column, scale: float | None) -> Feature:
-    """An input; bytes with the axes of images are images, whose brightest value is 255."""
+def array_feature(column: Column, scale: float | None, origin: Origin | None = None) -> Feature:
+    """Return an input; bytes with the axes of images are images, whose brightest value is 255."""
     image = column.dtype == np.uint8 and len(column.shape) in _IMAGE_AXES
-    return Feature(column, scale=scale or (_BRIGHTEST if image else None), image=image)
+    return Feature(column, scale or (_BRIGHTEST if image else None), image, origin)
 
 
 def by_name(given: _T | Mapping[str, _T]) -> Mapping[str, _T]:

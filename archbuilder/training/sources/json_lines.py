@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.sources import Jsonl
 from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples, Feature, Known
+from archbuilder.training.dtypes import Mask
+from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
+from archbuilder.training.places import Origin, Places
 from archbuilder.training.sources.arrays import by_name
 from archbuilder.training.sources.gathering import Store
-from archbuilder.training.sources.rows import Batch, Words, gather, in_batches
+from archbuilder.training.sources.rows import (
+    Batch,
+    Row,
+    bytes_of,
+    gather,
+    in_batches,
+    stacked,
+    words_or_stacked,
+)
 from archbuilder.training.text.reading import parsed_lines
 
-_Row: TypeAlias = Mapping[str, Numbers | str]
+_EXACT: Final = 2**53
+"""From here on, not every integer is a float64."""
 
 
 def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Known | None) -> Examples:
@@ -32,27 +43,35 @@ def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Known | None) 
     inputs, targets = by_name(source.inputs), by_name(source.targets)
     weights = by_name(source.weights or {})
     faults = Faults(source.on_error, "lines")
-    row = _Fields((*inputs.values(), *weights.values()), tuple(targets.values()), {})
+    fields = _Fields((*inputs.values(), *weights.values()), tuple(targets.values()))
+    places = Places("line")
 
-    def rows() -> Iterator[_Row]:
+    def rows() -> Iterator[Row]:
         for file in opener.each(source.file):
-            for _, found in parsed_lines(file, opener, faults, row):
-                yield found
+            for number, row in parsed_lines(file, opener, faults, fields):
+                places.add(shown(file.path, 200), [number])
+                yield row
 
     def batches() -> Iterator[Batch]:
-        for some in in_batches(rows(), _size):
+        for some in in_batches(rows(), bytes_of):
             yield Batch(
-                {key: _stacked(some, field) for key, field in inputs.items()},
-                {key: _column(some, field) for key, field in targets.items()},
-                {key: _stacked(some, field) for key, field in weights.items()},
+                {key: stacked(some, field) for key, field in inputs.items()},
+                {key: words_or_stacked(some, field) for key, field in targets.items()},
+                {key: stacked(some, field) for key, field in weights.items()},
             )
 
     called = {key: f"the field {shown(field)}" for key, field in targets.items()}
-    found = gather(batches(), called, like, store)
+    origins = {
+        key: Origin(places.of, (f"the field {shown(field)}",)) for key, field in inputs.items()
+    }
+    found = gather(batches(), called, like, store, origins=origins)
     if not found.inputs:
         faults.remarks(0)
         raise RunError(f"{name} has no examples")
-    features = {key: Feature(column, source.scale) for key, column in found.inputs.items()}
+    features = {
+        key: replace(feature, scale=source.scale, integers=fields.integers[inputs[key]])
+        for key, feature in found.inputs.items()
+    }
     remarks = (*found.remarks, *faults.remarks(next(iter(features.values())).column.count))
     return Examples(
         name,
@@ -70,10 +89,12 @@ class _Fields:
 
     numbers: tuple[str, ...]
     targets: tuple[str, ...]
-    shapes: dict[str, tuple[int, ...] | None]
+    shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
     """Those of the first line; None for a word."""
+    integers: dict[str, Mask] = field(default_factory=dict)
+    """At which positions all values of a field were integers."""
 
-    def __call__(self, fields: Mapping[str, object], place: str) -> _Row:
+    def __call__(self, fields: Mapping[str, object], place: str) -> Row:
         found: dict[str, Numbers | str] = {}
         for key in (*self.numbers, *self.targets):
             if key not in fields:
@@ -91,7 +112,7 @@ class _Fields:
         self.shapes.update(
             (key, None if isinstance(each, str) else each.shape) for key, each in found.items()
         )
-        return found
+        return Row(place, found)
 
     def _array(self, key: str, value: object, at: str) -> Numbers:
         try:
@@ -99,7 +120,9 @@ class _Fields:
         except ValueError:
             raise RunError(f"{at} is a list of lists of different lengths") from None
         first = self.shapes.get(key, array.shape)
-        if array.dtype.kind not in "bif" or first is None:
+        if array.dtype == object and all(isinstance(each, int) for each in _flat(value)):
+            raise RunError(f"{at} has an integer of more than 64 bits")
+        if array.dtype.kind not in "biuf" or first is None:
             raise RunError(f"{at} holds something else than numbers, or than those before")
         if array.shape != first:
             raise RunError(
@@ -107,19 +130,30 @@ class _Fields:
             )
         if not np.isfinite(array).all():
             raise RunError(f"{at} is no finite number")
+        self._note_integers(key, value, array, at)
         return array
 
+    def _note_integers(self, key: str, value: object, array: Numbers, at: str) -> None:
+        known = self.integers.get(key)
+        self.integers.setdefault(key, np.ones(array.shape, bool))
+        none_left = known is not None and not known.any()
+        if array.dtype.kind != "f" or (none_left and (abs(array) < _EXACT).all()):
+            return
+        numbers = list(_flat(value))
+        integers = np.array([isinstance(each, int) for each in numbers]).reshape(array.shape)
+        self.integers[key] = integers if known is None else known & integers
+        for number, rounded in zip(numbers, array.reshape(-1).tolist(), strict=True):
+            if isinstance(number, int) and int(rounded) != number:
+                raise RunError(
+                    f"{at} has {number} beside numbers that are no 64-bit integers like it: no"
+                    " dtype represents both"
+                )
 
-def _size(row: _Row) -> int:
-    return sum(len(each) if isinstance(each, str) else each.nbytes for each in row.values())
 
-
-def _stacked(rows: list[_Row], field: str) -> Numbers:
-    # Whether a number is whole is known of all of them alone, not of the first.
-    return np.stack([np.asarray(row[field]) for row in rows]).astype(np.float64)
-
-
-def _column(rows: list[_Row], field: str) -> Numbers | Words:
-    values = [row[field] for row in rows]
-    words = [each for each in values if isinstance(each, str)]
-    return words if len(words) == len(rows) else _stacked(rows, field)
+def _flat(value: object) -> Iterator[object]:
+    """Yield the items of nested lists."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value

@@ -41,7 +41,10 @@ def load_npz(source: Npz, opener: Opener, store: Store) -> Examples:
     columns = {each: gathering.column() for each, gathering in arrays.items()}
     return Examples(
         name,
-        {key: array_feature(columns[array], source.scale) for key, array in inputs.items()},
+        {
+            key: array_feature(columns[array], source.scale, arrays[array].origin)
+            for key, array in inputs.items()
+        },
         {key: columns[array] for key, array in targets.items()},
         weights={key: columns[array] for key, array in weights.items()},
     )

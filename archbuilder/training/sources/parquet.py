@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +20,7 @@ from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
+from archbuilder.training.places import Places
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.rows import BATCH, BATCH_BYTES, Batch, Words
 from archbuilder.training.sources.table import Asked, Layout, examples_of, trained_heading
@@ -51,14 +52,14 @@ def load_parquet(
     trained = trained_heading(source, like, asked)
     layout = Layout.of(source, head, shown(files[0].path, 200), trained=trained, asked=asked)
 
+    places = Places("row")
+
     def batches() -> Iterator[Batch]:
         for file in files:
-            yield from _batches(file, opener, layout, faults)
+            yield from _batches(file, opener, layout, faults, places)
 
     name = shown(source.file.path, 200)
-    return examples_of(
-        batches(), layout, name, faults=faults, like=like, store=store, scale=source.scale
-    )
+    return examples_of(batches(), layout, name, places, faults=faults, like=like, store=store)
 
 
 @contextmanager
@@ -73,29 +74,31 @@ def _opened(file: DataFile, opener: Opener) -> Iterator[pq.ParquetFile]:
             raise RunError(f"{name} is no Parquet file, or damaged: {reason}") from error
 
 
-def _batches(file: DataFile, opener: Opener, layout: Layout, faults: Faults) -> Iterator[Batch]:
+def _batches(
+    file: DataFile, opener: Opener, layout: Layout, faults: Faults, places: Places
+) -> Iterator[Batch]:
     name = shown(file.path, 200)
     with _opened(file, opener) as table:
-        missing = [each for each in layout.columns if each not in table.schema_arrow.names]
+        known = {*table.schema_arrow.names}
+        missing = [each for each in layout.columns if each not in known]
         if missing:
             raise RunError(f"{name} has no column {shown(missing[0])}")
         count = _at_once(table.metadata, layout, name)
         first = 1
         for rows in table.iter_batches(count, columns=[*layout.columns], use_threads=False):
-            yield from _Rows(rows, layout, first, name).batches(faults)
+            yield from _Rows(rows, layout, first, name, places).batches(faults)
             first += rows.num_rows
 
 
 def _at_once(metadata: pq.FileMetaData, layout: Layout, name: str) -> int:
     """How many rows are read at once: less where they hold long lists."""
+    used = {*layout.columns}
     largest = 1
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         columns = [group.column(place) for place in range(group.num_columns)]
         values = sum(
-            each.num_values
-            for each in columns
-            if each.path_in_schema.partition(".")[0] in layout.columns
+            each.num_values for each in columns if each.path_in_schema.partition(".")[0] in used
         )
         largest = max(largest, values * _NUMBER // max(group.num_rows, 1))
     if largest > _ROW:
@@ -111,6 +114,7 @@ class _Rows:
     layout: Layout
     first: int
     name: str
+    places: Places
 
     def batches(self, faults: Faults) -> Iterator[Batch]:
         """One batch of what is right, or none."""
@@ -127,6 +131,7 @@ class _Rows:
             right &= whole
         if not right.any():
             return
+        self.places.add(self.name, (np.flatnonzero(right) + self.first).tolist())
         rows = self.rows.filter(pa.array(right))
         kept = {each: self._read(each, rows.column(each)) for each in self.layout.columns}
         yield Batch(
@@ -149,11 +154,18 @@ class _Rows:
             shape.append(len(inner) // max(len(array), 1))
             array = inner
         if not _is_number(array.type):
-            raise RunError(f"{self._of(column)} holds {array.type}, not numbers")
+            hint = ""
+            if pa.types.is_temporal(array.type):
+                hint = ": write dates and times as numbers, such as the days since the first"
+            elif pa.types.is_decimal(array.type):
+                hint = ": write decimals as float64"
+            raise RunError(f"{self._of(column)} holds {array.type}, not numbers{hint}")
         values: Numbers = array.to_numpy(zero_copy_only=False).reshape(count, *shape)
-        return values.astype(np.uint8) if values.dtype == bool else values
+        return values
 
-    def _side_by_side(self, key: str, kept: dict[str, Numbers | Words]) -> Numbers:
+    def _side_by_side(
+        self, key: str, kept: dict[str, Numbers | Words]
+    ) -> Numbers | Sequence[Numbers]:
         columns = [self._numbers(each, kept) for each in self.layout.inputs[key]]
         if key in self.layout.alone or (len(columns) == 1 and columns[0].ndim > 1):
             return columns[0]
@@ -163,7 +175,7 @@ class _Rows:
                     f"{self._of(column)} holds lists, and stands side by side with others;"
                     " name one such column for each of the inputs"
                 )
-        return np.stack(columns, axis=1).astype(np.float32)
+        return columns
 
     def _numbers(self, column: str, kept: dict[str, Numbers | Words]) -> Numbers:
         values = kept[column]

@@ -19,11 +19,20 @@ from archbuilder.training.columns import Column, Numbers, Read, Rows
 from archbuilder.training.examples import Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
+from archbuilder.training.places import Origin
 from archbuilder.training.sources.arrays import array_feature, by_name
 from archbuilder.training.sources.framing import Record, Shard, records_of
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.pictures import Look, decoded, is_picture
-from archbuilder.training.sources.rows import Batch, Words, gather, in_batches
+from archbuilder.training.sources.rows import (
+    Batch,
+    Row,
+    bytes_of,
+    gather,
+    in_batches,
+    stacked,
+    words_or_stacked,
+)
 
 _Values: TypeAlias = dict[str, Numbers | str]
 _ABSENT: Final = np.zeros(0)
@@ -53,7 +62,11 @@ def load_records(
     reader = _Reader(source, opener, store, Faults(source.on_error, "records"), forms)
     targets = by_name(source.targets)
     called = {key: f"the feature {shown(each)}" for key, each in targets.items()}
-    found = gather(reader.batches(shards), called, like, store)
+    origins = {
+        key: Origin(lambda row: reader.places[row].name, (f"the feature {shown(feature)}",))
+        for key, feature in by_name(source.inputs).items()
+    }
+    found = gather(reader.batches(shards), called, like, store, origins=origins)
     count = len(reader.places)
     name = shown(source.file.path, 200)
     if not count:
@@ -62,7 +75,7 @@ def load_records(
     inputs = {
         key: reader.pictures(key, count)
         if key in reader.looks
-        else array_feature(found.inputs[key], source.scale)
+        else array_feature(found.inputs[key].column, source.scale, found.inputs[key].origin)
         for key in by_name(source.inputs)
     }
     images = plural(count, "image")
@@ -103,11 +116,11 @@ class _Reader:
         names = by_name(self.source.inputs)
         targets = by_name(self.source.targets)
         weights = by_name(self.source.weights or {})
-        for some in in_batches(rows, _size):
+        for some in in_batches(rows, bytes_of):
             yield Batch(
-                {key: _stacked(some, each) for key, each in names.items() if key not in self.looks},
-                {key: _column(some, each) for key, each in targets.items()},
-                {key: _stacked(some, each) for key, each in weights.items()},
+                {key: stacked(some, each) for key, each in names.items() if key not in self.looks},
+                {key: words_or_stacked(some, each) for key, each in targets.items()},
+                {key: stacked(some, each) for key, each in weights.items()},
             )
 
     def pictures(self, key: str, count: int) -> Feature:
@@ -124,7 +137,7 @@ class _Reader:
         column: Column = Read("", count, look.shape, look.dtype, read)
         return Feature(column, self.source.scale or look.brightest, image=True)
 
-    def _rows(self, shards: Sequence[Shard]) -> Iterator[_Values]:
+    def _rows(self, shards: Sequence[Shard]) -> Iterator[Row]:
         for shard in shards:
             for record in records_of(shard, self.opener, self.store, self.faults):
                 try:
@@ -133,7 +146,7 @@ class _Reader:
                     self.faults.meet(fault)
                     continue
                 self.places.append(replace(record, content=b""))
-                yield values
+                yield Row(record.name, values)
 
     def _values(self, record: Record) -> _Values:
         example = _example(record.content, record.name)
@@ -231,16 +244,3 @@ def _word(content: bytes, feature: str, place: str) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         raise RunError(f"the feature {shown(feature)} of {place} is no text in UTF-8") from None
-
-
-def _size(row: _Values) -> int:
-    return sum(len(each) if isinstance(each, str) else each.nbytes for each in row.values())
-
-
-def _stacked(rows: Sequence[_Values], feature: str) -> Numbers:
-    return np.stack([np.asarray(row[feature]) for row in rows])
-
-
-def _column(rows: Sequence[_Values], feature: str) -> Numbers | Words:
-    words = [value for row in rows if isinstance(value := row[feature], str)]
-    return words if len(words) == len(rows) else _stacked(rows, feature)

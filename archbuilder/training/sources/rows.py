@@ -8,10 +8,12 @@ from typing import Final, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from archbuilder.errors import RunError
+from archbuilder.errors import RunError, shown
 from archbuilder.recipe.legend import Legend
 from archbuilder.training.columns import Column, Numbers
-from archbuilder.training.examples import Known
+from archbuilder.training.dtypes import common_dtype, unrepresentable
+from archbuilder.training.examples import Feature, Known
+from archbuilder.training.places import Origin
 from archbuilder.training.sources.gathering import Gathering, Store
 from archbuilder.training.sources.words import Labels
 
@@ -38,10 +40,21 @@ def in_batches(rows: Iterable[_T], size: Callable[[_T], int]) -> Iterator[list[_
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Some examples: the values of inputs and targets, and what they count, by their names."""
+class Row:
+    """One example: arrays and words by the names that its file has for them."""
 
-    inputs: Mapping[str, Numbers]
+    place: str
+    values: Mapping[str, Numbers | str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some examples: the values of inputs and targets, and what they count, by their names.
+
+    An input may be several columns that stand side by side.
+    """
+
+    inputs: Mapping[str, Numbers | Sequence[Numbers]]
     targets: Mapping[str, Numbers | Words]
     weights: Mapping[str, Numbers] = field(default_factory=dict)
 
@@ -50,7 +63,7 @@ class Batch:
 class Gathered:
     """The columns of all batches."""
 
-    inputs: Mapping[str, Column]
+    inputs: Mapping[str, Feature]
     targets: Mapping[str, Column]
     weights: Mapping[str, Column]
     known: Known
@@ -64,11 +77,13 @@ def gather(
     like: Known | None,
     store: Store,
     *,
+    origins: Mapping[str, Origin] | None = None,
     untyped: bool = False,
 ) -> Gathered:
     """Columns of everything in the batches; targets are `called` so in messages.
 
-    Of `untyped` data nobody knows whether a word is meant as a number, so those that can be are.
+    `origins` tells where the values of inputs stand. Of `untyped` data nobody knows whether a word
+    is meant as a number, so those that can be are.
 
     Raises:
         RunError: if examples differ in shape, or words are none of the classes that are known.
@@ -78,7 +93,12 @@ def gather(
     weights: dict[str, Gathering] = {}
     for batch in batches:
         for name, numbers in batch.inputs.items():
-            inputs.setdefault(name, store.column("the input")).add(numbers)
+            if name not in inputs:
+                inputs[name] = store.column("the input", (origins or {}).get(name))
+            if isinstance(numbers, np.ndarray):
+                inputs[name].add(numbers)
+            else:
+                inputs[name].add_side_by_side(numbers)
         for name, numbers in batch.weights.items():
             weights.setdefault(name, store.column("the weights")).add(numbers)
         for name, found in batch.targets.items():
@@ -95,25 +115,60 @@ def gather(
     remarks: list[str] = []
     for name, target in targets.items():
         if isinstance(target, Gathering):
-            columns[name] = as_numbers(target)
+            columns[name] = _labels_or_numbers(target)
         else:
             columns[name], classes[name], said = target.column()
             remarks += said
     return Gathered(
-        {name: as_numbers(each) for name, each in inputs.items()},
+        {
+            name: Feature(each.column(), origin=each.origin, integers=each.integers)
+            for name, each in inputs.items()
+        },
         columns,
-        {name: as_numbers(each) for name, each in weights.items()},
+        {name: each.column() for name, each in weights.items()},
         Known(Legend(classes=classes)),
         tuple(remarks),
     )
 
 
-def as_numbers(gathering: Gathering) -> Column:
-    """The column; doubles become whole numbers where all of them are, and else single floats."""
-    kind = gathering.dtype
-    if kind == np.float64:
-        kind = np.dtype(np.int64 if gathering.whole else np.float32)
-    return gathering.column(lambda values: values.astype(kind, copy=False), kind)
+def _labels_or_numbers(gathering: Gathering) -> Column:
+    """Return the column of a target; whole doubles become integers, which may be classes."""
+    if gathering.dtype != np.float64 or not gathering.whole:
+        return gathering.column()
+    whole = np.dtype(np.int64)
+    return gathering.column(lambda values: values.astype(whole), whole)
+
+
+def stacked(rows: Sequence[Row], field: str) -> Numbers:
+    """Return one array of the values of a field, which are arrays of one shape.
+
+    Raises:
+        RunError: if no dtype represents all of them.
+    """
+    arrays = [np.asarray(row.values[field]) for row in rows]
+    dtype = common_dtype({each.dtype for each in arrays})
+    for row, values in zip(rows, arrays, strict=True):
+        if values.dtype != dtype and (wrong := unrepresentable(values, dtype)).any():
+            raise RunError(
+                f"{row.place} has {values[wrong][0]} in {shown(field)}, where others have numbers"
+                " that are no 64-bit integers like it: no dtype represents all of them"
+            )
+    return np.stack([each.astype(dtype, copy=False) for each in arrays])
+
+
+def words_or_stacked(rows: Sequence[Row], field: str) -> Numbers | Words:
+    """Return the values of a target: words where all of them are, and else an array.
+
+    Raises:
+        RunError: as `stacked` does.
+    """
+    words = [each for row in rows if isinstance(each := row.values[field], str)]
+    return words if len(words) == len(rows) else stacked(rows, field)
+
+
+def bytes_of(row: Row) -> int:
+    """Return the size of a row in memory."""
+    return sum(len(each) if isinstance(each, str) else each.nbytes for each in row.values.values())
 
 
 def _add(target: Gathering | Labels, found: Numbers | Words, called: str) -> None:

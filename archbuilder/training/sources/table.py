@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 from archbuilder.errors import RunError, nearest, shown
 from archbuilder.recipe.legend import Heading, Legend
 from archbuilder.recipe.sources import Csv, Parquet, Targets
-from archbuilder.training.examples import ONLY, Examples, Feature, Known
+from archbuilder.training.examples import ONLY, Examples, Known
 from archbuilder.training.faults import Faults
+from archbuilder.training.places import Origin, Places
 from archbuilder.training.sources.arrays import by_name
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.rows import Batch, gather
-
-_APART: Final = {";": "a ';'", "\t": "a tab"}
-"""What else than commas stands between the values of some tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,8 @@ class Layout:
     """Whether words and numbers look alike."""
     heading: Heading | None = None
     """What later tables are compared with; None without names."""
+    scale: float | None = None
+    """What inputs are divided by."""
 
     @classmethod
     def of(
@@ -61,7 +61,7 @@ class Layout:
         Raises:
             RunError: if there is no such column.
         """
-        head = _Head.of(source, names, table)
+        head = _Head.of(names, table)
         targets: Mapping[str, str] = {}
         weights: Mapping[str, str] = {}
         # Inputs are told from a target by the names that are known, or else by how many they are.
@@ -88,7 +88,9 @@ class Layout:
         heading = Heading(rest, targets, tuple(weights.values())) if has_names(source) else None
         if asked is not None:
             targets, weights = {}, {}
-        return cls(inputs, targets, weights, single, isinstance(source, Csv), heading)
+        untyped = isinstance(source, Csv)
+        scale = None if isinstance(source, Csv) else source.scale
+        return cls(inputs, targets, weights, single, untyped, heading, scale)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -101,11 +103,11 @@ def examples_of(
     batches: Iterable[Batch],
     layout: Layout,
     name: str,
+    places: Places,
     *,
     faults: Faults,
     like: Known | None,
     store: Store,
-    scale: float | None = None,
 ) -> Examples:
     """The examples of a table that is read now.
 
@@ -113,12 +115,17 @@ def examples_of(
         RunError: if it has none, or they differ in shape.
     """
     called = {key: f"column {shown(column)}" for key, column in layout.targets.items()}
-    found = gather(batches, called, like, store, untyped=layout.untyped)
+    origins = {
+        key: Origin(places.of, tuple(f"column {shown(each)}" for each in columns))
+        for key, columns in layout.inputs.items()
+    }
+    found = gather(batches, called, like, store, origins=origins, untyped=layout.untyped)
     if not found.inputs:
         faults.remarks(0)
         raise RunError(f"{name} has no examples")
-    inputs = {key: Feature(column, scale) for key, column in found.inputs.items()}
-    remarks = (*found.remarks, *faults.remarks(next(iter(found.inputs.values())).count))
+    inputs = {key: replace(feature, scale=layout.scale) for key, feature in found.inputs.items()}
+    count = next(iter(inputs.values())).column.count
+    remarks = (*found.remarks, *faults.remarks(count))
     return Examples(
         name,
         inputs,
@@ -148,31 +155,25 @@ class _Head:
 
     names: Sequence[str]
     table: str
-    hint: str = ""
-    """Why there may be other columns than somebody thinks."""
+    known: frozenset[str]
 
     @classmethod
-    def of(cls, source: Csv | Parquet, names: Sequence[str], table: str) -> _Head:
+    def of(cls, names: Sequence[str], table: str) -> _Head:
         """The names, of which no two are the same."""
-        twice = [each for each in names if names.count(each) > 1]
-        if twice:
-            raise RunError(f"{table} has two columns {shown(twice[0])}")
-        apart = [told for mark, told in _APART.items() if mark in names[0]] if names else []
-        if isinstance(source, Parquet) or len(names) > 1 or not apart:
-            return cls(names, table)
-        return cls(
-            names, table, f"; columns are separated by commas, and its first line has {apart[0]}"
-        )
+        name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+        if times > 1:
+            raise RunError(f"{table} has two columns {shown(name)}")
+        return cls(names, table, frozenset(names))
 
     def column(self, wanted: str | int) -> str:
         """The name of a column by its name or number."""
         if isinstance(wanted, int) and 0 <= wanted < len(self.names):
             return self.names[wanted]
-        if isinstance(wanted, str) and wanted in self.names:
+        if isinstance(wanted, str) and wanted in self.known:
             return wanted
         near = nearest(wanted, self.names) if isinstance(wanted, str) else None
         hint = f"; did you mean {shown(near)}?" if near else ""
-        raise RunError(f"{self.table} has no column {shown(wanted)}{self.hint or hint}")
+        raise RunError(f"{self.table} has no column {shown(wanted)}{hint}")
 
 
 def _targets(source: Csv | Parquet, head: _Head, trained: Heading | None) -> Mapping[str, str]:
@@ -190,7 +191,7 @@ def _rest(
     if trained is None or not trained.inputs:
         found = tuple(each for each in head.names if each not in used)
         if not found:
-            raise RunError(f"{head.table} has no column beside the target{head.hint}")
+            raise RunError(f"{head.table} has no column beside the target")
         return found
     inputs = tuple(map(head.column, trained.inputs))
     both = next((each for each in inputs if each in used), None)

@@ -64,8 +64,8 @@ def parsed_lines(
     opener: Opener,
     faults: Faults,
     take: Callable[[Mapping[str, object], str], _T],
-) -> Iterator[tuple[str, _T]]:
-    """What `take` makes of the objects of JSON lines, and their places; it may raise RunError.
+) -> Iterator[tuple[int, _T]]:
+    """What `take` makes of the objects of JSON lines, and their numbers; it may raise RunError.
 
     Raises:
         RunError: if the file cannot be read, or a line is no such object.
@@ -79,7 +79,7 @@ def parsed_lines(
         except RunError as fault:
             faults.meet(fault)
         else:
-            yield place, found
+            yield number, found
 
 
 def _object(line: str, place: str) -> Mapping[str, object]:

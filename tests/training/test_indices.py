@@ -1,0 +1,81 @@
+"""Inputs that are indices into tables, as a graph tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from expanding import expand
+
+from archbuilder.cli import main
+from archbuilder.training.indices import indices_of
+
+
+def sizes(folder: Path, text: str) -> dict[str, int]:
+    return {name: each.size for name, each in indices_of(expand(folder, text)).items()}
+
+
+@pytest.mark.parametrize(
+    ("step", "size"),
+    [
+        ("Embedding: {input_dim: 10, output_dim: 2}", 10),
+        ("ReversibleEmbedding: {input_dim: 10, output_dim: 2}", 10),
+        ("CategoryEncoding: {num_tokens: 7}", 7),
+        ("ops.one_hot: {num_classes: 5}", 5),
+        ("Dense: 3", None),
+    ],
+)
+def test_operations_that_take_indices(tmp_path: Path, step: str, size: int | None):
+    """Each has another name for the size of its table."""
+    text = f"inputs: {{ids: {{shape: [4], dtype: int32}}}}\nlayers: [{{{step}}}]"
+    assert sizes(tmp_path, text) == ({} if size is None else {"ids": size})
+
+
+def test_the_smallest_table_behind_what_only_rearranges(tmp_path: Path):
+    """An input is followed, and forgotten where its values are computed with."""
+    text = """
+inputs: {a: {shape: [4], dtype: int32}, b: {shape: [4], dtype: int32}, c: [4]}
+layers:
+  - {Concatenate: , from: [a, b], name: both}
+  - Reshape: [2, 4]
+  - {Embedding: {input_dim: 9, output_dim: 2}, name: wide}
+  - {Embedding: {input_dim: 5, output_dim: 2}, from: b, name: narrow}
+  - {ops.mod: {x2: 3}, from: a, name: small}
+  - {Embedding: {input_dim: 3, output_dim: 2}, from: small, name: last}
+  - {Dense: 1, from: c, name: dense}
+outputs: {wide: wide, narrow: narrow, last: last, dense: dense}
+"""
+    assert sizes(tmp_path, text) == {"a": 9, "b": 5}
+
+
+NET = """
+archbuilder: 1
+name: net
+inputs: {ids: {shape: [2], dtype: int32}}
+layers: [{Embedding: {input_dim: 10, output_dim: 4}}, Flatten, {Dense: 1}]
+data: {csv: {file: good.csv}}
+training: {loss: MeanSquaredError, epochs: 1}
+"""
+
+
+def test_every_command_tells_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Before the first step, in validation data too, and of a trained network."""
+    (tmp_path / "net.yaml").write_text(NET)
+    (tmp_path / "good.csv").write_text("user,item,y\n1,2,0\n3,4,1\n5,9,1\n")
+    (tmp_path / "bad.csv").write_text("user,item,y\n1,2,0\n3,10,1\n")
+    both = "{train: {csv: {file: good.csv}}, validation: {csv: {file: bad.csv}}}"
+    (tmp_path / "both.yaml").write_text(NET.replace("{csv: {file: good.csv}}", both))
+    net, bad, run = (str(tmp_path / name) for name in ("net.yaml", "bad.csv", "run"))
+    assert main(["train", net, "--run", run]) == 0
+    for command in (
+        ["train", net, "--data", bad, "--run", str(tmp_path / "none")],
+        ["train", str(tmp_path / "both.yaml"), "--run", str(tmp_path / "none")],
+        ["inspect-data", net, "--data", bad],
+        ["predict", run, bad],
+        ["evaluate", run, "--data", bad],
+    ):
+        capsys.readouterr()
+        assert main(command) == 1, command
+        assert "bad.csv' has 10 in column 'item'" in (told := capsys.readouterr().err), command
+        assert "error: line 3 of" in told
+    assert not (tmp_path / "none").exists()
