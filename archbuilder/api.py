@@ -27,6 +27,7 @@ from archbuilder.pipeline import (
     expand_program,
     read_program,
 )
+from archbuilder.places import Place
 from archbuilder.promises import check_promises
 from archbuilder.tree import Plain, Source, Span, Tree, from_plain
 
@@ -202,6 +203,15 @@ def load(
     limits = limits or Limits()
     reading = read_program(path, limits, allow=[Path(folder) for folder in allow])
     return Blueprint(reading, limits, variant or DEFAULT_VARIANT)
+
+
+def load_place(place: Place, *, limits: Limits, allow: Sequence[Path]) -> Blueprint:
+    """The blueprint of a file in a folder that another person may have made; see `load`.
+
+    Raises:
+        BlueprintError: with every mistake of the file and of what it imports.
+    """
+    return Blueprint(read_program(place, limits, allow=allow), limits)
 
 
 def load_weights(

@@ -10,18 +10,21 @@ from archbuilder.decode import decode
 from archbuilder.document import Document, Import
 from archbuilder.errors import BlueprintError, Diagnostics
 from archbuilder.limits import Limits
+from archbuilder.places import Place
 from archbuilder.program import Program
 
 
 def load(
-    path: Path, limits: Limits, diagnostics: Diagnostics, *, allow: Sequence[Path] = ()
+    file: Path | Place, limits: Limits, diagnostics: Diagnostics, *, allow: Sequence[Path] = ()
 ) -> Program | None:
     """The program of a file; None where the file itself is no blueprint at all.
+
+    A path is the user's own word, and may be a link; a place below a folder may not.
 
     Imports that cannot be read are reported and left out. Imported files lie below the folder of
     the file that imports them, or below one of the folders in `allow`.
     """
-    return _Loader(limits, diagnostics, allow).load(path)
+    return _Loader(limits, diagnostics, allow).load(file)
 
 
 class _Loader:
@@ -34,12 +37,15 @@ class _Loader:
         self._programs: dict[Path, Program | None] = {}
         self._open: list[Path] = []
 
-    def load(self, path: Path) -> Program | None:
-        """The program of the file that the user named."""
-        content = files.read_file(path, self._limits)
-        return self._program(path.resolve(), str(path), content)
+    def load(self, file: Path | Place) -> Program | None:
+        """The program of the file that the user named, or that lies in a folder of theirs."""
+        if isinstance(file, Place):
+            return self._program(file, str(file.path), files.read_place(file, self._limits))
+        content = files.read_file(file, self._limits)
+        return self._program(Place.of(file.resolve()), str(file), content)
 
-    def _program(self, path: Path, name: str, content: bytes) -> Program | None:
+    def _program(self, place: Place, name: str, content: bytes) -> Program | None:
+        path = place.path
         document = self._decode(name, content)
         if document is None:
             self._programs[path] = None
@@ -47,7 +53,7 @@ class _Loader:
         self._open.append(path)
         imports = {}
         for alias, imported in document.imports.items():
-            found = self._import(imported, path.parent, Path(name).parent)
+            found = self._import(imported, place.parent, Path(name).parent)
             if found is not None:
                 imports[alias] = found
         self._open.pop()
@@ -63,16 +69,17 @@ class _Loader:
             return None
         return decode(tree, self._limits, self._diagnostics)
 
-    def _import(self, imported: Import, folder: Path, shown_folder: Path) -> Program | None:
+    def _import(self, imported: Import, folder: Place, shown_folder: Path) -> Program | None:
         """The program of an imported file; None after reporting why there is none."""
         try:
-            path, content = files.read_inside(
+            place, content = files.read_inside(
                 folder, imported.file, imported.span, self._limits, allow=self._allow
             )
         except BlueprintError as error:
             for diagnostic in error.diagnostics:
                 self._diagnostics.add(diagnostic)
             return None
+        path = place.path
         if path in self._open:
             self._report_cycle(path, imported)
             return None
@@ -80,7 +87,7 @@ class _Loader:
             return self._programs[path]
         if not self._may_read_more(imported):
             return None
-        return self._program(path, str(shown_folder / imported.file), content)
+        return self._program(place, str(shown_folder / imported.file), content)
 
     def _report_cycle(self, path: Path, imported: Import) -> None:
         circle = [each.name for each in [*self._open[self._open.index(path) :], path]]

@@ -18,6 +18,7 @@ from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.loading import load
 from archbuilder.params import Given, Owner, check_given, check_required, resolve
+from archbuilder.places import Place
 from archbuilder.program import Program
 from archbuilder.tree import Tree
 from archbuilder.values import Evaluator, Value
@@ -49,7 +50,7 @@ class Expansion:
     warnings: tuple[Diagnostic, ...]
 
 
-def read_program(path: Path, limits: Limits, *, allow: Sequence[Path] = ()) -> Reading:
+def read_program(file: Path | Place, limits: Limits, *, allow: Sequence[Path] = ()) -> Reading:
     """Text to program: read, decode and follow the imports, then check all names.
 
     Raises:
@@ -57,7 +58,7 @@ def read_program(path: Path, limits: Limits, *, allow: Sequence[Path] = ()) -> R
             blueprint with its defaults.
     """
     diagnostics = Diagnostics()
-    program = load(path, limits, diagnostics, allow=allow)
+    program = load(file, limits, diagnostics, allow=allow)
     if program is None:
         raise BlueprintError(diagnostics)
     check(program, diagnostics)

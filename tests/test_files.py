@@ -10,6 +10,7 @@ import pytest
 from archbuilder.errors import BlueprintError
 from archbuilder.files import read_file, read_inside
 from archbuilder.limits import Limits
+from archbuilder.places import Place
 from archbuilder.tree import Source, Span
 
 PLACE = Span(Source("net.yaml", "imports: {part: part.yaml}"), 1, 17, 1, 26)
@@ -28,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 def inside(folder: Path, written: str, allow: tuple[Path, ...] = ()) -> str:
     """The content of a file that a blueprint names."""
-    return read_inside(folder, written, PLACE, Limits(), allow=allow)[1].decode()
+    return read_inside(Place(folder), written, PLACE, Limits(), allow=allow)[1].decode()
 
 
 def refusal(folder: Path, written: str) -> str:

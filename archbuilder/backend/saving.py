@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import IO
 
 import keras
+from keras.src.saving import saving_lib
 
 from archbuilder.writing import replacing
 
@@ -20,8 +22,13 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
     Raises:
         RunError: when the file cannot be written.
     """
-    with replacing(Path(path)) as beside:
-        model.save(beside)
+    with replacing(Path(path)) as file:
+        write_model(model, file)
+
+
+def write_model(model: keras.Model, file: IO[bytes]) -> None:
+    """Write the same to an open file. `Model.save` takes paths alone."""
+    saving_lib.save_model(model, file)
 
 
 def save_architecture(model: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -30,5 +37,5 @@ def save_architecture(model: keras.Model, path: str | os.PathLike[str]) -> None:
     Raises:
         RunError: when the file cannot be written.
     """
-    with replacing(Path(path)) as beside:
-        beside.write_text(model.to_json(indent=2) + "\n", encoding="utf-8")
+    with replacing(Path(path)) as file:
+        file.write(f"{model.to_json(indent=2)}\n".encode())

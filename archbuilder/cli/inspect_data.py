@@ -79,8 +79,8 @@ def inspect_data_command(
         return
     if inspection.pictures is None:
         raise UsageError("the network is given no images that could be drawn")
-    with replacing(picture) as beside:
-        beside.write_bytes(as_png(inspection.pictures))
+    with replacing(picture) as file:
+        file.write(as_png(inspection.pictures))
     console.remark(for_terminal(f"saved: {picture}"))
 
 

@@ -13,6 +13,7 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
+from archbuilder.places import Place
 from archbuilder.writing import check_target, write_text
 
 START: Final = """\
@@ -77,7 +78,7 @@ def new_command(console: Console, *, file: Path, origin: str | None, force: bool
     files = {file: START} if origin is None else _of_the_library(origin, file)
     for each, text in files.items():
         check_target(each)
-        if each.exists() and not force and (each == file or each.read_text("utf-8") != text):
+        if not force and _is_other(each, text, named=each == file):
             raise UsageError(f"{shown(str(each))} is there already; --force replaces it")
     for each, text in files.items():
         write_text(each, text)
@@ -86,6 +87,20 @@ def new_command(console: Console, *, file: Path, origin: str | None, force: bool
     console.say(
         f"wrote {written}; 'archbuilder show' tells what it is{',' if trains else ''}{trains}"
     )
+
+
+def _is_other(file: Path, text: str, *, named: bool) -> bool:
+    """Whether something is in the place of a file: anything for one that is named.
+
+    Another one may be there with the same text.
+    """
+    place = Place.of(file)
+    if place.status() is None:
+        return False
+    try:
+        return named or place.read(len(text.encode())) != text.encode()
+    except OSError:
+        return True
 
 
 def _of_the_library(origin: str, file: Path) -> dict[Path, str]:

@@ -11,12 +11,13 @@ from typing import TypeVar, cast
 import click
 
 import archbuilder
-from archbuilder.api import Blueprint
+from archbuilder.api import Blueprint, load_place
 from archbuilder.cli.console import Console
 from archbuilder.cli.settings import read_limits, read_settings
 from archbuilder.errors import UsageError, shown
 from archbuilder.limits import Limits
 from archbuilder.pipeline import DEFAULT_VARIANT
+from archbuilder.places import Place
 from archbuilder.rendering import FORMATS, Format
 from archbuilder.tree import Plain
 
@@ -33,12 +34,16 @@ class Wanted:
     limits: Limits
     allow: tuple[Path, ...]
 
-    def load(self, blueprint: str | Path) -> Blueprint:
+    def load(self, blueprint: str | Path | Place) -> Blueprint:
         """Read a blueprint, from its path or by its name in the library.
+
+        One at a place lies in a folder that another person may have made.
 
         Raises:
             BlueprintError: with the mistakes in it.
         """
+        if isinstance(blueprint, Place):
+            return load_place(blueprint, limits=self.limits, allow=self.allow)
         return archbuilder.load(blueprint, limits=self.limits, allow=self.allow)
 
     def variant_of(self, blueprint: Blueprint) -> str:

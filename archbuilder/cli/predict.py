@@ -122,5 +122,5 @@ def _write(console: Console, lines: Iterable[str], output: Path | None, *, chief
         for line in lines:
             console.say(for_terminal(line))
     else:
-        with replacing(output) as beside, beside.open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in lines)
+        with replacing(output) as file:
+            file.writelines(f"{line}\n".encode() for line in lines)

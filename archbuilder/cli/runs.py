@@ -10,7 +10,9 @@ from typing import Final
 from archbuilder.cli.options import Wanted
 from archbuilder.cli.recipes import examples_of, recipe_of, training_of
 from archbuilder.errors import UsageError, shown
+from archbuilder.files import read_place
 from archbuilder.graph import Graph
+from archbuilder.places import Place
 from archbuilder.recipe.file import read_recipe_file
 from archbuilder.recipe.record import BLUEPRINT, RECORD, Recorded, read_record
 
@@ -38,14 +40,15 @@ def read_run(folder: Path, wanted: Wanted) -> Run:
         UsageError: if it is not the folder of a run.
         BlueprintError: with the mistakes in what it was begun with.
     """
-    path = folder / BLUEPRINT
-    if not path.is_file():
+    place = Place(folder).inside(BLUEPRINT)
+    if not (folder / BLUEPRINT).exists():
         lost = f": {BLUEPRINT} is missing" if (folder / RECORD).is_file() else ""
         raise UsageError(f"{shown(str(folder), 200)} is not the folder of a run{lost}")
-    loaded = wanted.load(path)
+    loaded = wanted.load(place)
     graphs = loaded.graphs()
-    recorded = read_record(folder, graphs, wanted.limits)
-    return Run(loaded.name, graphs, recorded, path.read_text(encoding="utf-8"))
+    recorded = read_record(folder, graphs, wanted.limits, allow=wanted.allow)
+    text = read_place(place, wanted.limits).decode("utf-8", "replace")
+    return Run(loaded.name, graphs, recorded, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ def _with_recipe(begun: Run, path: Path, wanted: Wanted) -> Run:
             training=given.training or recorded.training,
             allow=(*recorded.allow, *wanted.allow),
             digest=recorded.digest if given.data is None else None,
+            forbidden=recorded.forbidden if given.data is None else (),
         ),
     )
 

@@ -66,6 +66,6 @@ def sample_command(console: Console, /, *, run: Path, count: int, seed: int, out
 
     samples = sample(run, begun.graphs, begun.recorded, limits, count, seed)
     content = as_png(samples) if output.suffix == ".png" else as_npz(samples)
-    with replacing(output) as beside:
-        beside.write_bytes(content)
+    with replacing(output) as file:
+        file.write(content)
     console.say(for_terminal(f"saved: {output}"))

@@ -207,6 +207,7 @@ def _begun(
     if changes["batch_size"] is not None or changes["seed"] is not None:
         raise UsageError("a run goes on with the batch size and the seed that it began with")
     begun = read_run(run, wanted)
+    begun.recorded.check_data()
     training = _changed(begun.recorded.training, changes)
     return dataclasses.replace(
         begun, recorded=dataclasses.replace(begun.recorded, training=training)

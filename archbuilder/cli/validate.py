@@ -15,10 +15,12 @@ from archbuilder.cli.options import Wanted, set_errors, takes_choice
 from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.errors import BlueprintError, Diagnostic, UsageError, shown
 from archbuilder.pipeline import DEFAULT_VARIANT
+from archbuilder.places import Place, reason
 from archbuilder.recipe import read_recipe
 from archbuilder.rendering import FORMATS, summary
 
 SUFFIXES: Final = (".yaml", ".yml")
+_DEEPEST: Final = 64
 
 
 @click.command(
@@ -63,20 +65,39 @@ def validate_command(
     _report(console, len(names), tuple(found.values()), shapes=shapes)
 
 
-def _files(blueprints: Iterable[str]) -> Iterator[str | Path]:
+def _files(blueprints: Iterable[str]) -> Iterator[str | Place]:
     for name in blueprints:
         folder = Path(name)
         # The path of nothing is the folder that one is in.
         if not name or not folder.is_dir():
             yield name
             continue
-        files = sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES)
+        files = list(_below(Place(folder)))
         if not files:
             raise UsageError(f"there is no .yaml file in the folder {shown(name)}")
-        yield from files
+        yield from sorted(files, key=lambda file: file.path)
 
 
-def _mistakes(name: str | Path, wanted: Wanted, *, shapes: bool) -> tuple[Diagnostic, ...]:
+def _below(root: Place) -> Iterator[Place]:
+    """The blueprints in a folder and in those within it. Reading reports those that are links."""
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        if len(folder.parts) > _DEEPEST:
+            name = shown(str(folder.path), 200)
+            raise UsageError(f"the folder {name} lies more than {_DEEPEST} folders deep")
+        try:
+            for file in map(folder.inside, folder.names()):
+                if file.is_directory():
+                    waiting.append(file)
+                elif file.path.suffix in SUFFIXES:
+                    yield file
+        except OSError as error:
+            name = shown(str(folder.path), 200)
+            raise UsageError(f"cannot read the folder {name}: {reason(error)}") from error
+
+
+def _mistakes(name: str | Place, wanted: Wanted, *, shapes: bool) -> tuple[Diagnostic, ...]:
     try:
         blueprint = wanted.load(name)
         variant = wanted.variant_of(blueprint)

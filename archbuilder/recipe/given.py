@@ -29,6 +29,7 @@ from archbuilder.recipe.sources import (
     Tokenising,
 )
 
+_DIGITS: Final = "digits"
 _TFDS: Final = "tfds:"
 _KINDS: Final[Mapping[str, Callable[[DataFile], DataSource]]] = {
     ".npz": Npz,
@@ -45,6 +46,11 @@ _IDX_NAMES: Final = (
 )
 
 
+def names_path(text: str) -> bool:
+    """Whether `--data` names a file or a folder, and not a data set."""
+    return text != _DIGITS and not text.startswith(_TFDS)
+
+
 def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
     """The data that `--data` names, read as a recipe says it of files `like` these.
 
@@ -58,7 +64,7 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
     Raises:
         UsageError: if it is none of these.
     """
-    if text == "digits":
+    if text == _DIGITS:
         return DataSpec(Digits(), given=text)
     if text.startswith(_TFDS):
         return DataSpec(_named_set(text, like), given=text)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final
 
+from archbuilder.json_files import JsonError, JsonObject
 from archbuilder.tree import Plain
 
-_Fields: TypeAlias = dict[str, Plain]
+_MOST_VALUES: Final = 2**28
+"""Of an image: more than any that was decoded for training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,47 +80,31 @@ def decode_legend(value: Plain) -> Legend:
     """A legend from plain data; an empty one from None.
 
     Raises:
-        TypeError: if the data is none of a legend.
+        JsonError: if the data is not that of a legend.
     """
     if value is None:
         return Legend()
-    fields = _mapping(value)
-    columns = fields.get("columns")
+    fields = JsonObject.of(value, "legend")
     heading = None
-    if columns is not None:
-        told = _mapping(columns)
+    if fields.get("columns") is not None:
+        columns = fields.object("columns")
+        targets = columns.object("targets")
         heading = Heading(
-            _texts(told.get("inputs")),
-            {target: _text(each) for target, each in _mapping(told.get("targets")).items()},
-            _texts(told.get("weights")),
+            columns.texts("inputs"),
+            {target: targets.text(target) for target in targets.values},
+            columns.texts("weights"),
         )
-    classes = {target: _texts(each) for target, each in _mapping(fields.get("classes")).items()}
-    images = {name: _form(each) for name, each in _mapping(fields.get("images", {})).items()}
-    return Legend(heading, classes, images)
+    classes = fields.object("classes")
+    names = {target: classes.texts(target) for target in classes.values}
+    if fields.get("images") is None:
+        return Legend(heading, names)
+    images = fields.object("images")
+    return Legend(heading, names, {name: _form(images, name) for name in images.values})
 
 
-def _mapping(value: Plain) -> _Fields:
-    if not isinstance(value, dict):
-        raise TypeError(f"{type(value).__name__} in place of a mapping")
-    return value
-
-
-def _form(value: Plain) -> ImageForm:
-    if not isinstance(value, list) or len(value) != 4:
-        raise TypeError("something else in place of the form of images")
-    numbers = [each for each in value if type(each) is int and each > 0]
-    if len(numbers) < len(value) or numbers[3] not in (8, 16):
-        raise TypeError("something else in place of the form of images")
+def _form(images: JsonObject, name: str) -> ImageForm:
+    numbers = [each for each in images.items(name) if type(each) is int and each > 0]
+    is_form = len(images.items(name)) == len(numbers) == 4 and numbers[3] in (8, 16)
+    if not is_form or math.prod(numbers[:3]) > _MOST_VALUES:
+        raise JsonError(f"the field '{images.name}.{name}' is not the form of images")
     return ImageForm(*numbers)
-
-
-def _texts(value: Plain) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"{type(value).__name__} in place of a list")
-    return tuple(map(_text, value))
-
-
-def _text(value: Plain) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} in place of a text")
-    return value

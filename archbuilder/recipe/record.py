@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
+import shlex
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
 from archbuilder.errors import UsageError, shown
+from archbuilder.escaping import for_terminal
 from archbuilder.graph import Graph
+from archbuilder.json_files import JsonError, JsonObject
 from archbuilder.limits import Limits
-from archbuilder.recipe.given import data_from_path
+from archbuilder.places import Place, reason
+from archbuilder.recipe.given import data_from_path, names_path
 from archbuilder.recipe.legend import Legend, decode_legend
 from archbuilder.recipe.objectives import FORMS
 from archbuilder.recipe.reading import decode_recipe
@@ -43,6 +48,22 @@ class Recorded:
     """What the columns and classes mean that it was trained on."""
     digest: str | None = None
     """What tells whether its data is still the same."""
+    forbidden: tuple[Path, ...] = ()
+    """Where its data lies by the word of another person, and the user does not allow it."""
+
+    def check_data(self) -> None:
+        """Check that the data may be read. Other uses of a run do not need it.
+
+        Raises:
+            UsageError: if another person chose where it lies.
+        """
+        if self.forbidden:
+            folder = str(self.forbidden[0])
+            raise UsageError(
+                f"the record of the run says that its data is in {shown(folder, 200)}, and"
+                " another user may have written that: if you trust it, add"
+                f" --allow {shlex.quote(for_terminal(folder))}"
+            )
 
 
 def encode_recipe(data: DataSpec, training: TrainingSpec, allow: Sequence[Path]) -> _Fields:
@@ -60,39 +81,86 @@ def encode_recipe(data: DataSpec, training: TrainingSpec, allow: Sequence[Path])
     }
 
 
-def read_record(run: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recorded:
+def read_record(
+    run: Path, graphs: Mapping[str, Graph], limits: Limits, *, allow: Sequence[Path] = ()
+) -> Recorded:
     """The recipe in the folder of a run, for its networks.
+
+    The record says where data lies. Where another user may have written it, `Recorded.forbidden`
+    has what of that is neither in the folder of the run nor in one that the user allows.
 
     Raises:
         UsageError: if there is no record of a run, or it is damaged.
         BlueprintError: with the mistakes in it.
     """
-    path = run / RECORD
+    place = Place(run).inside(RECORD)
+    name = shown(str(place.path), 200)
     try:
-        text = path.read_text(encoding="utf-8")
-        whole = json.loads(text)
-        fields = whole["recipe"]
-        training = fields["training"]
-        legend, digest = decode_legend(whole.get("legend")), whole.get("data")
-        folder, allow = Path(fields.get("folder", ".")), tuple(map(Path, fields.get("allow", ())))
+        fields = JsonObject.read(place)
+        recipe = fields.object("recipe")
+        legend = decode_legend(fields.get("legend"))
+        folder, recorded_allow = recipe.path("folder"), recipe.paths("allow")
+        given = recipe.text("given") if "given" in recipe.values else None
+        training = recipe.object("training")
     except OSError as error:
         raise UsageError(
-            f"{shown(str(run), 200)} is not the folder of a run: {RECORD}: {error.strerror}"
+            f"{shown(str(run), 200)} is not the folder of a run: {RECORD}: {reason(error)}"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"{shown(str(path), 200)} is not the record of a run") from None
+    except JsonError as error:
+        raise UsageError(f"{name} is not the record of a run: {error}") from None
     # Nobody wrote the record: a mistake in it has its path, and no line to show.
-    span = Span(Source(str(path), ""), 1, 1, 1, 2)
-    data = from_plain(fields.get("data"), span) if "data" in fields else None
-    recipe = decode_recipe(data, from_plain(training, span), graphs, limits)
+    span = Span(Source(str(place.path), ""), 1, 1, 1, 2)
+    tree = from_plain(recipe.get("data"), span) if "data" in recipe.values else None
+    decoded = decode_recipe(tree, from_plain({**training.values}, span), graphs, limits)
     # Files are looked for where they were, not beside the record.
-    found = None if recipe.data is None else dataclasses.replace(recipe.data, folder=folder)
-    if "given" in fields:
-        found = data_from_path(str(fields["given"]), found)
-    if found is None or recipe.training is None:
-        raise UsageError(f"{shown(str(path), 200)} does not say what the run trains on")
+    data = None if decoded.data is None else dataclasses.replace(decoded.data, folder=folder)
+    own = _is_own(Place(run))
+    forbidden = () if own else _outside(_places(data, given, (folder, *recorded_allow)), run, allow)
+    # Data sets lie in a folder of the user's, which another person's word does not open.
+    if given is not None and (own or (names_path(given) and not forbidden)):
+        data = data_from_path(given, data)
+    if data is None or decoded.training is None:
+        raise UsageError(f"{name} does not say what the run trains on")
+    digest = fields.get("data")
     same = digest if isinstance(digest, str) else None
-    return Recorded(found, recipe.training, allow, legend, same)
+    return Recorded(data, decoded.training, recorded_allow, legend, same, forbidden)
+
+
+def _is_own(run: Place) -> bool:
+    """Whether nobody but the user, and root, can have written the record of a run."""
+    for status in (run.inside(RECORD).status(), run.root.stat()):
+        if status is None or status.st_uid not in (os.geteuid(), 0):
+            return False
+        if status.st_mode & stat.S_IWOTH:
+            return False
+    return True
+
+
+def _places(data: DataSpec | None, given: str | None, folders: Sequence[Path]) -> Sequence[Path]:
+    """The folders and files that the data may be read from."""
+    if given is not None and names_path(given):
+        return (Path(given),)
+    sources = () if data is None else (data.train, data.validation)
+    return folders if any(_names_files(each) for each in sources) else ()
+
+
+def _names_files(value: object) -> bool:
+    """Whether a source, or a part of it, names a file."""
+    if isinstance(value, DataFile):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(_names_files, value.values()))
+    if not dataclasses.is_dataclass(value):
+        return False
+    return any(_names_files(getattr(value, each.name)) for each in dataclasses.fields(value))
+
+
+def _outside(paths: Sequence[Path], run: Path, allow: Sequence[Path]) -> tuple[Path, ...]:
+    """Those that lie neither in the folder of the run nor in one that the user allows."""
+    folders = [folder.resolve() for folder in (run, *allow)]
+    return tuple(
+        path for path in paths if not any(path.resolve().is_relative_to(each) for each in folders)
+    )
 
 
 def _training(spec: TrainingSpec) -> _Fields:

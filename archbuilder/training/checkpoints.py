@@ -6,24 +6,29 @@ checkpoints/epoch-00002-batch-000120/
     manifest.json              the SHA-256 of both, written last
 
 A checkpoint is written beside its place, brought to the disk, and renamed. Older ones stay until
-the new one was read back.
+the new one was read back. Another person may have written one: nothing in it is believed before it
+is checked, and no link is followed.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from safetensors import SafetensorError
-from safetensors.numpy import load, load_file, save, save_file
+from safetensors.numpy import load, load_file, save
 
-from archbuilder.errors import RunError
+from archbuilder.backend.memory import machine_bytes
+from archbuilder.errors import RunError, shown
+from archbuilder.json_files import JsonError, JsonObject
+from archbuilder.places import PART, Place, reason
 from archbuilder.training.peers import ALONE, Peers
 from archbuilder.training.run import Row
 from archbuilder.training.state import Arrays, NotFiniteError, not_finite
@@ -33,7 +38,7 @@ FOLDER: Final = "checkpoints"
 _VARIABLES: Final = "variables.safetensors"
 _PROGRESS: Final = "progress.json"
 _MANIFEST: Final = "manifest.json"
-_PART: Final = ".part"
+_NAME: Final = re.compile(r"epoch-\d+-batch-\d+")
 _KEPT: Final = 2
 
 
@@ -59,7 +64,7 @@ class Checkpoint:
 class Checkpoints:
     """The checkpoints in the folder of a run. `fingerprint` tells what is trained, and how."""
 
-    run: Path
+    run: Place
     fingerprint: str = ""
     peers: Peers = ALONE
     """Of several workers the chief alone writes and reads."""
@@ -75,23 +80,23 @@ class Checkpoints:
         broken = not_finite(checkpoint.arrays)
         if broken is not None:
             raise NotFiniteError(broken)
-        path = self._path(checkpoint.position)
+        place = self._folder.inside(_name(checkpoint.position))
         if not self.peers.chief:
-            return path
-        if path.is_dir() and _fault(path) is None:
-            return path
-        self._write(path, checkpoint)
-        fault = _fault(path)
+            return place.path
+        if place.is_directory() and _fault(place) is None:
+            return place.path
+        self._write(place, checkpoint)
+        fault = _fault(place)
         if fault is not None:
-            raise RunError(f"the checkpoint {path.name} did not read back: {fault}")
+            raise RunError(f"the checkpoint {place.path.name} did not read back: {fault}")
         self._prune()
-        return path
+        return place.path
 
     def newest(self, report: Callable[[str], None]) -> Checkpoint | None:
         """The newest checkpoint that is whole; those that are not are reported and left.
 
         Raises:
-            RunError: if it is of another blueprint or recipe.
+            RunError: if it is of another blueprint or recipe, or the folder cannot be read.
         """
         found = self._newest(report) if self.peers.chief else None
         if self.peers.count == 1:
@@ -99,56 +104,75 @@ class Checkpoints:
         return _decoded(self.peers.told(b"" if found is None else _encoded(found)))
 
     def _newest(self, report: Callable[[str], None]) -> Checkpoint | None:
-        for path in reversed(self._all()):
-            fault = _fault(path)
+        try:
+            places = self._all()
+        except OSError as error:
+            name = shown(str(self._folder.path), 200)
+            raise RunError(f"cannot read {name}: {reason(error)}") from error
+        for place in reversed(places):
+            fault = _fault(place)
             if fault is None:
-                return self._read(path)
-            report(f"the checkpoint {path.name} is damaged and left out: {fault}")
+                try:
+                    return self._read(place)
+                except OSError as error:
+                    fault = reason(error)
+                except ValueError as error:
+                    fault = str(error)
+            report(f"the checkpoint {place.path.name} is damaged and left out: {fault}")
         return None
 
-    def _path(self, position: Position) -> Path:
-        return self.run / FOLDER / f"epoch-{position.epoch:05}-batch-{position.batch:07}"
+    @property
+    def _folder(self) -> Place:
+        return self.run.inside(FOLDER)
 
-    def _all(self) -> list[Path]:
-        folder = self.run / FOLDER
-        return sorted(path for path in folder.glob("epoch-*-batch-*") if path.suffix != _PART)
+    def _all(self) -> list[Place]:
+        """Those that are complete, the newest last."""
+        if self._folder.status() is None:
+            return []
+        return [self._folder.inside(name) for name in self._folder.names() if _NAME.fullmatch(name)]
 
-    def _write(self, path: Path, checkpoint: Checkpoint) -> None:
-        part = path.with_name(path.name + _PART)
-        path.parent.mkdir(exist_ok=True)
-        for stale in (part, path):
-            if stale.exists():
-                shutil.rmtree(stale)
-        part.mkdir()
+    def _write(self, place: Place, checkpoint: Checkpoint) -> None:
+        part = place.beside(place.path.name + PART)
+        place.parent.make_directory(exist_ok=True)
+        for stale in (part, place):
+            stale.remove()
+        part.make_directory()
         try:
-            save_file(dict(checkpoint.arrays), part / _VARIABLES)
             progress = {**_progress(checkpoint), "fingerprint": self.fingerprint}
-            (part / _PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
-            sums = {name: _digest(part / name) for name in (_VARIABLES, _PROGRESS)}
-            (part / _MANIFEST).write_text(json.dumps({"sha256": sums}, indent=2), encoding="utf-8")
-            for each in (*part.iterdir(), part):
-                _to_disk(each)
-        except SafetensorError as error:
-            shutil.rmtree(part, ignore_errors=True)
-            raise OSError(str(error)) from error
+            contents = {
+                _VARIABLES: save(dict(checkpoint.arrays)),
+                _PROGRESS: json.dumps(progress).encode("utf-8"),
+            }
+            sums = {name: hashlib.sha256(each).hexdigest() for name, each in contents.items()}
+            contents[_MANIFEST] = json.dumps({"sha256": sums}, indent=2).encode("utf-8")
+            for name, content in contents.items():
+                with part.inside(name).created() as file:
+                    file.write(content)
+            part.sync()
         except OSError:
-            shutil.rmtree(part, ignore_errors=True)
+            part.remove()
             raise
-        part.rename(path)
-        _to_disk(path.parent)
+        part.rename(place.path.name)
 
-    def _read(self, path: Path) -> Checkpoint:
-        progress = json.loads((path / _PROGRESS).read_text(encoding="utf-8"))
-        if progress["fingerprint"] != self.fingerprint:
+    def _read(self, place: Place) -> Checkpoint:
+        progress = JsonObject.read(place.inside(_PROGRESS))
+        if progress.text("fingerprint") != self.fingerprint:
             raise RunError(
-                f"the checkpoint {path.name} is of another blueprint or recipe than the run has"
-                " now; a run goes on with what it began with"
+                f"the checkpoint {place.path.name} is of another blueprint or recipe than the run"
+                " has now; a run goes on with what it began with"
             )
-        return _checkpoint(progress, load_file(path / _VARIABLES))
+        checkpoint = _checkpoint(progress, _arrays(place.inside(_VARIABLES)))
+        if _name(checkpoint.position) != place.path.name:
+            raise JsonError(f"{_PROGRESS} tells of another position")
+        return checkpoint
 
     def _prune(self) -> None:
-        for path in self._all()[:-_KEPT]:
-            shutil.rmtree(path)
+        for place in self._all()[:-_KEPT]:
+            place.remove()
+
+
+def _name(position: Position) -> str:
+    return f"epoch-{position.epoch:05}-batch-{position.batch:07}"
 
 
 def _encoded(checkpoint: Checkpoint) -> bytes:
@@ -160,7 +184,7 @@ def _decoded(content: bytes) -> Checkpoint | None:
     if not content:
         return None
     head, _, arrays = content.partition(b"\n")
-    return _checkpoint(json.loads(head), load(arrays))
+    return _checkpoint(JsonObject.parsed(head), load(arrays))
 
 
 def _progress(checkpoint: Checkpoint) -> dict[str, Plain]:
@@ -172,34 +196,64 @@ def _progress(checkpoint: Checkpoint) -> dict[str, Plain]:
     }
 
 
-def _checkpoint(progress: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
-    position = Position(progress["epoch"], progress["batch"])
-    return Checkpoint(position, tuple(progress["rows"]), arrays)
+def _checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
+    """A checkpoint from its parts.
+
+    Raises:
+        JsonError: if the progress is none that a run can have.
+    """
+    position = Position(progress.count("epoch"), progress.count("batch"))
+    rows = tuple(_row(each, number) for number, each in enumerate(progress.objects("rows"), 1))
+    if any(not row.keys() <= rows[0].keys() for row in rows):
+        raise JsonError("its epochs have different numbers")
+    if len(rows) != position.epoch:
+        raise JsonError(
+            f"it has the numbers of {len(rows)} epochs, and is of epoch {position.epoch}"
+        )
+    return Checkpoint(position, rows, arrays)
 
 
-def _fault(path: Path) -> str | None:
+def _arrays(place: Place) -> Arrays:
+    """The arrays in a file.
+
+    Raises:
+        OSError: if it cannot be opened.
+        ValueError: if it has something else.
+    """
+    with place.opened() as descriptor:
+        try:
+            # The library opens files by their path alone.
+            return load_file(f"/dev/fd/{descriptor}")
+        # It says so of types that numpy does not have (safetensors 0.8).
+        except (SafetensorError, AttributeError, TypeError) as error:
+            raise ValueError(f"{place.path.name} cannot be read: {error}") from error
+
+
+def _row(fields: JsonObject, epoch: int) -> Row:
+    row = fields.numbers()
+    if row.get("epoch") != epoch:
+        raise JsonError(f"the field '{fields.name}.epoch' is not {epoch}")
+    return row
+
+
+def _fault(place: Place) -> str | None:
     """What is wrong with a checkpoint; None where it is as it was written."""
+    file = place.inside(_MANIFEST)
     try:
-        manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
-        sums = {name: manifest["sha256"][name] for name in (_VARIABLES, _PROGRESS)}
-        for name, digest in sums.items():
-            if _digest(path / name) != digest:
+        sums = JsonObject.read(file).object("sha256")
+        for name in (_VARIABLES, _PROGRESS):
+            file = place.inside(name)
+            if _digest(file) != sums.text(name):
                 return f"{name} is not what was written"
     except OSError as error:
-        return f"{Path(error.filename or path).name}: {error.strerror or error}"
-    except (ValueError, KeyError, TypeError):
+        return f"{file.path.name}: {reason(error)}"
+    except JsonError:
         return f"{_MANIFEST} is not what was written"
     return None
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+def _digest(place: Place) -> str:
+    with place.opened() as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
+        if os.fstat(descriptor).st_size > machine_bytes():
+            raise OSError(errno.EFBIG, "it is too large")
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import keras
 import tensorflow as tf
 
-from archbuilder.training.run import Row, RunFolder
+from archbuilder.places import Place
+from archbuilder.training.run import Row, RunFolder, writing
 from archbuilder.training.watching import HELD_OUT
 
 FOLDER: Final = "tensorboard"
@@ -20,6 +23,8 @@ _SCALARS: Final = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
     data_class=1,
 )
+_Value: Final = tf.compat.v1.Summary.Value
+_Event: Final = tf.compat.v1.Event
 _NO_CURVE: Final = ("epoch", "seconds")
 _WIDTH: Final = 5.0
 """The inches of a picture of one number, with its margins."""
@@ -38,14 +43,11 @@ class BoardWriter(keras.callbacks.Callback):
 
     def __init__(self, run: RunFolder, rows: Sequence[Row]) -> None:
         super().__init__()
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._writers: dict[str, tf.io.TFRecordWriter] = {}
         if not run.writes:
             return
         for prefix, name in _SPLITS.items():
-            folder = run.path / FOLDER / name
-            for stale in folder.glob("events.*"):
-                stale.unlink()
-            self._writers[prefix] = tf.summary.create_file_writer(str(folder))
+            self._writers[prefix] = _new_log(run.place.inside(FOLDER, name))
         for row in rows:
             self._write(int(row["epoch"]), row)
 
@@ -60,10 +62,35 @@ class BoardWriter(keras.callbacks.Callback):
 
     def _write(self, epoch: int, numbers: Row) -> None:
         for prefix, writer in self._writers.items():
-            with writer.as_default():
-                for name, value in _of_split(numbers, prefix).items():
-                    tf.summary.write(name, tf.constant(value, tf.float32), epoch, _SCALARS)
+            values = [
+                _Value(tag=name, metadata=_SCALARS, tensor=tf.make_tensor_proto(value, tf.float32))
+                for name, value in _of_split(numbers, prefix).items()
+            ]
+            summary = tf.compat.v1.Summary(value=values)
+            event = _Event(wall_time=time.time(), step=epoch, summary=summary)
+            writer.write(event.SerializeToString())
             writer.flush()
+
+
+def _new_log(folder: Place) -> tf.io.TFRecordWriter:
+    """A log of no events yet, in place of those in a folder.
+
+    TensorFlow's own writer takes the path of the folder, which may lead elsewhere by then.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    log = folder.inside(f"events.out.tfevents.{int(time.time())}.{os.getpid()}")
+    with writing(log):
+        folder.parent.make_directory(exist_ok=True)
+        folder.make_directory(exist_ok=True)
+        for name in folder.names():
+            if name.startswith("events."):
+                folder.inside(name).remove()
+        with log.created() as file:
+            writer = tf.io.TFRecordWriter(f"/dev/fd/{file.fileno()}")
+    writer.write(_Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+    return writer
 
 
 def draw_curves(run: RunFolder, rows: Sequence[Row]) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from archbuilder.errors import shown
+from archbuilder.errors import RunError, shown
 from archbuilder.tables import plural
 from archbuilder.training.bad_batch import FILE, keep_bad_batch
 from archbuilder.training.checkpoints import Checkpoint, Position
@@ -145,6 +145,11 @@ def _resume(task: Task, session: Session) -> Checkpoint:
             session.report("there is no checkpoint to go on from: the run begins anew")
         return Checkpoint(Position(), (), {})
     learner, position = task.learner, checkpoint.position
+    if position.batch >= task.steps:
+        raise RunError(
+            f"the checkpoint is of batch {position.batch:,}, and an epoch of this run has"
+            f" {task.steps:,}: it is damaged, or of other data"
+        )
     if position.batch:
         # Keras makes the variables of metrics when it sees the first batch.
         first = session.placement.share(task.batches(position))

@@ -12,6 +12,7 @@ from typing import Final
 import keras
 
 from archbuilder.errors import RunError, StoppedError
+from archbuilder.places import reason
 from archbuilder.training.checkpoints import Checkpoint, Checkpoints, Position
 from archbuilder.training.state import Arrays, NotFiniteError, collect, restore_metrics
 from archbuilder.training.watching import EpochWriter, FiniteLoss, Report
@@ -49,6 +50,8 @@ class Keeper(keras.callbacks.Callback):
         self._metrics: Arrays = {}
         self._position = Position()
         self._stop = False
+        self._failure = ""
+        """Why the last checkpoint could not be written; empty where it was."""
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -118,7 +121,7 @@ class Keeper(keras.callbacks.Callback):
         if stop:
             raise StoppedError(
                 "stopped as it was told to, and ready to go on:"
-                f" archbuilder train --resume {self._checkpoints.run}"
+                f" archbuilder train --resume {self._checkpoints.run.path}"
             )
 
     def _commit(self) -> None:
@@ -126,13 +129,19 @@ class Keeper(keras.callbacks.Callback):
         if self._finite is not None:
             self._finite.check()
         rows = tuple(self._writer.rows)
+        failure = ""
         try:
             self._checkpoints.commit(Checkpoint(self._position, rows, collect(self.model)))
         except NotFiniteError as error:
             raise self._explain(error.name, self._position) from error
         except OSError as error:
             # The older checkpoints are as they were; the run is worth more than the newest.
-            self._report(f"no checkpoint could be written: {error.strerror or error}")
+            failure = reason(error)
+        if failure not in ("", self._failure):
+            self._report(f"no checkpoint could be written: {failure}")
+        elif self._failure and not failure:
+            self._report("checkpoints can be written again")
+        self._failure = failure
         self._last = time.monotonic()
         if self._seconds:
             self._wait = max(self._seconds, (self._last - begun) / _SHARE)

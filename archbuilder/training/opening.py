@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from typing import Final
 
 from archbuilder.backend.memory import machine_bytes
 from archbuilder.errors import BlueprintError, Diagnostics, RunError, shown
-from archbuilder.files import Place, cannot_read, place_inside, read_inside
-from archbuilder.limits import Limits
+from archbuilder.files import cannot_read, place_inside
+from archbuilder.places import Place, open_named, reason
 from archbuilder.recipe.sources import DataFile
 from archbuilder.tables import size
 
@@ -33,12 +32,12 @@ class Opener:
 
     folder: Path = Path()
     allow: Sequence[Path] = ()
-    scratch: Path | None = None
+    scratch: Place | None = None
     """Where a run keeps what is made of its data."""
     room: Path | None = None
     """Where what is read may lie as long as the process lives; the system chooses without it."""
 
-    def kept(self, name: str) -> Path | None:
+    def kept(self, name: str) -> Place | None:
         """Where the run keeps what has this name; None where no run does.
 
         Raises:
@@ -47,26 +46,11 @@ class Opener:
         if self.scratch is None:
             return None
         try:
-            self.scratch.mkdir(exist_ok=True)
+            self.scratch.make_directory(exist_ok=True)
         except OSError as error:
-            name = shown(str(self.scratch), 200)
-            raise RunError(f"cannot make the folder {name}: {error.strerror or error}") from error
-        return self.scratch / name
-
-    def read(self, file: DataFile) -> bytes:
-        """The content of a data file.
-
-        Raises:
-            BlueprintError: if a blueprint names a file that it may not, or that is not there.
-            RunError: if it cannot be read or held in memory.
-        """
-        name = shown(file.path, 200)
-        if file.span is None:
-            return _read(Path(file.path), name)
-        limits = Limits(file_bytes=_most())
-        _, content = read_inside(self.folder, file.path, file.span, limits, allow=self.allow)
-        check_size(len(content), name)
-        return content
+            name = shown(str(self.scratch.path), 200)
+            raise RunError(f"cannot make the folder {name}: {reason(error)}") from error
+        return self.scratch.inside(name)
 
     def reaches(self, folder: Path) -> bool:
         """Whether a blueprint may read in a folder."""
@@ -118,9 +102,9 @@ class Opener:
             if folder.span is None:
                 path = Path(folder.path, *inner)
                 return sorted(each.name for each in path.iterdir())
-            place = Place(self.folder, ())
+            place = Place(self.folder)
             if folder.path != ".":
-                place = place_inside(self.folder, folder.path, folder.span, allow=self.allow)
+                place = place_inside(place, folder.path, folder.span, allow=self.allow)
             return place.inside(*inner).names()
         except OSError as error:
             # A file or a link beside the folders is no folder.
@@ -147,7 +131,8 @@ class Opener:
             finally:
                 os.close(descriptor)
             return
-        place = place_inside(self.folder, file.path, file.span, allow=self.allow).inside(*inner)
+        place = place_inside(Place(self.folder), file.path, file.span, allow=self.allow)
+        place = place.inside(*inner)
         with ExitStack() as stack:
             try:
                 descriptor = stack.enter_context(place.opened())
@@ -155,7 +140,7 @@ class Opener:
                 if not inner:
                     raise cannot_read(error, place, file.path, file.span) from None
                 name = shown("/".join((file.path, *inner)), 200)
-                raise RunError(f"cannot read {name}: {error.strerror or error}") from None
+                raise RunError(f"cannot read {name}: {reason(error)}") from None
             yield descriptor
 
 
@@ -178,18 +163,6 @@ def _most() -> int:
 
 def _open(path: Path, name: str) -> int:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        return open_named(path)
     except OSError as error:
-        raise RunError(f"cannot read {name}: {error.strerror or error}") from error
-    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise RunError(f"cannot read {name}: it is a folder")
-    return descriptor
-
-
-def _read(path: Path, name: str) -> bytes:
-    try:
-        check_size(path.stat().st_size, name)
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(f"cannot read {name}: {error.strerror or error}") from error
+        raise RunError(f"cannot read {name}: {reason(error)}") from error

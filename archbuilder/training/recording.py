@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from archbuilder.errors import ArchbuilderError, RunError, StoppedError, UsageError
+from archbuilder.json_files import JsonError
 from archbuilder.recipe.legend import decode_legend, encode_legend
 from archbuilder.recipe.record import RECORD, encode_recipe
 from archbuilder.recipe.sources import DataSpec
@@ -54,7 +55,8 @@ class Recording:
         self, run: RunFolder, data: DataSpec, training: TrainingSpec, origin: Origin, devices: str
     ) -> None:
         self._run = run
-        before = run.before()
+        record = run.before()
+        before = {} if record is None else record.values
         self._begun = time.monotonic()
         now: dict[str, Plain] = {
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -64,7 +66,7 @@ class Recording:
         git = before.get("git")
         if not before and origin.file is not None:
             git = repository_state(origin.file)
-        self.known = _known(before)
+        self.known = _known(before.get("legend"))
         """What an earlier part of the run knows of its data; None where there is none."""
         self.recipe: Plain = encode_recipe(data, training, origin.allow)
         """The recipe as plain data."""
@@ -127,8 +129,8 @@ class Recording:
         self._run.write_json(RECORD, {**self._fields, **ending})
 
 
-def _known(before: Mapping[str, Plain]) -> Known | None:
+def _known(legend: Plain) -> Known | None:
     try:
-        return known_of(decode_legend(before.get("legend")))
-    except TypeError as error:
+        return known_of(decode_legend(legend))
+    except JsonError as error:
         raise UsageError(f"{RECORD} is not the record of a run: {error}") from None

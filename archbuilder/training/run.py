@@ -5,6 +5,8 @@ run.json           the command, the recipe, the versions, the seed, the devices,
 history.csv        one line an epoch, for spreadsheets
 history.jsonl      the same, for programs
 NAME.keras         the trained model, one for each network
+
+A run that goes on may lie in the folder of another person: everything in it is opened as a `Place`.
 """
 
 from __future__ import annotations
@@ -14,17 +16,17 @@ import fcntl
 import io
 import json
 import math
-import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Final
 
 from archbuilder.errors import RunError, UsageError, shown
+from archbuilder.json_files import JsonError, JsonObject
+from archbuilder.places import PART, Place, reason
 from archbuilder.recipe.record import RECORD
 from archbuilder.tree import Plain
 
@@ -32,6 +34,7 @@ Row = Mapping[str, float]
 """The numbers of one epoch by name."""
 
 _LOCK: Final = ".lock"
+_ALONE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 _HISTORY: Final = "history.jsonl"
 _OUTSIDE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -45,6 +48,13 @@ class RunFolder:
     """Whether this process writes in it; of several workers the chief alone does."""
     fresh: bool = False
     """Whether this run made it."""
+    pinned: Place | None = None
+    """The folder as it was found; another one does not take its place."""
+
+    @property
+    def place(self) -> Place:
+        """The folder, to open what is in it."""
+        return self.pinned or Place(self.path)
 
     @classmethod
     def numbered(cls, parent: Path, name: str) -> RunFolder:
@@ -60,13 +70,14 @@ class RunFolder:
                 parent.mkdir(parents=True, exist_ok=True)
                 # Two runs that start at once get two folders: only one of them makes each.
                 path.mkdir()
+                pinned = Place.pinned(path)
             except FileExistsError:
                 if parent.is_dir():
                     continue
                 raise RunError(f"{shown(str(parent), 200)} is not a folder") from None
             except OSError as error:
                 raise _cannot("make the folder", path, error) from error
-            return cls(path, fresh=True)
+            return cls(path, fresh=True, pinned=pinned)
         raise RunError(f"there is no free name below {shown(str(parent), 200)}")
 
     @classmethod
@@ -79,7 +90,8 @@ class RunFolder:
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            empty = not any(path.iterdir())
+            pinned = Place.pinned(path)
+            empty = not pinned.names()
         except (FileExistsError, NotADirectoryError):
             raise UsageError(f"{shown(str(path), 200)} is a file, not a folder for a run") from None
         except OSError as error:
@@ -88,7 +100,7 @@ class RunFolder:
             raise UsageError(
                 f"the folder {shown(str(path), 200)} is not empty; give a new one for a run"
             )
-        return cls(path, fresh=True)
+        return cls(path, fresh=True, pinned=pinned)
 
     @classmethod
     def again(cls, path: Path) -> RunFolder:
@@ -96,10 +108,16 @@ class RunFolder:
 
         Raises:
             UsageError: if there is none.
+            RunError: if nothing can be written there.
         """
         if not (path / RECORD).is_file():
             raise UsageError(f"{shown(str(path), 200)} is not the folder of a run")
-        return cls(path)
+        try:
+            place = Place.pinned(path)
+            place.check_writable()
+        except OSError as error:
+            raise _cannot("go on in", path, error) from error
+        return cls(path, pinned=place)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -112,34 +130,54 @@ class RunFolder:
         if not self.writes:
             yield
             return
-        path = self.path / _LOCK
+        lock = self.place.inside(_LOCK)
+        with ExitStack() as stack:
+            try:
+                fcntl.flock(stack.enter_context(lock.appending()), _ALONE)
+            except BlockingIOError:
+                raise UsageError(f"another run is in {shown(str(self.path), 200)}") from None
+            except OSError as error:
+                raise _cannot("lock", lock.path, error) from error
+            self._remove_parts()
+            yield
+
+    def _remove_parts(self) -> None:
+        """Remove what a run that was killed has not written to its end."""
         try:
-            with path.open("w", encoding="utf-8") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield
-        except BlockingIOError:
-            raise UsageError(f"another run is in {shown(str(self.path), 200)}") from None
+            for name in self.place.names():
+                if name.startswith(".") and name.endswith(PART):
+                    self.place.inside(name).remove()
+        except OSError as error:
+            raise _cannot("write in", self.path, error) from error
 
     def discard(self) -> None:
         """Remove the folder of a run that came to nothing, if this run made it."""
-        begun = (self.path / _HISTORY).exists()
-        if self.fresh and self.writes and not begun:
-            shutil.rmtree(self.path, ignore_errors=True)
+        if not (self.fresh and self.writes):
+            return
+        # What is left of it where this fails does no harm.
+        with suppress(OSError):
+            if self.place.inside(_HISTORY).status() is None:
+                Place.of(self.path.absolute()).remove()
 
-    def before(self) -> dict[str, Plain]:
-        """What was recorded of the run before it goes on; nothing where it begins."""
-        path = self.path / RECORD
-        if self.fresh or not path.is_file():
-            return {}
+    def before(self) -> JsonObject | None:
+        """What was recorded of the run before it goes on; None where it begins.
+
+        Raises:
+            RunError: if the record is damaged.
+        """
+        record = self.place.inside(RECORD)
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+            if self.fresh or record.status() is None:
+                return None
+            return JsonObject.read(record)
+        except OSError as error:
+            raise _cannot("read", record.path, error) from error
+        except JsonError as error:
+            raise RunError(f"{shown(str(record.path), 200)} is damaged: {error}") from error
 
-    def model_file(self, network: str) -> Path:
+    def model(self, network: str) -> Place:
         """Where the model of a network is saved."""
-        return self.path / f"{_OUTSIDE.sub('_', network)}.keras"
+        return self.place.inside(f"{_OUTSIDE.sub('_', network)}.keras")
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file that appears whole.
@@ -157,17 +195,11 @@ class RunFolder:
         """
         if not self.writes:
             return
-        path = self.path / name
-        beside = path.with_name(f".{path.name}.part")
-        try:
-            path.parent.mkdir(exist_ok=True)
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError as error:
-            raise _cannot("write", path, error) from error
+        place = self.place.inside(*name.split("/"))
+        with writing(place):
+            if place.parent.parts:
+                place.parent.make_directory(exist_ok=True)
+            place.write(content)
 
     def write_json(self, name: str, value: Plain) -> None:
         """Write plain data as JSON.
@@ -198,12 +230,9 @@ class RunFolder:
     def _append(self, name: str, text: str) -> None:
         if not self.writes:
             return
-        path = self.path / name
-        try:
-            with path.open("a", encoding="utf-8", newline="") as file:
-                file.write(text)
-        except OSError as error:
-            raise _cannot("write", path, error) from error
+        place = self.place.inside(name)
+        with writing(place), place.appending() as file:
+            file.write(text.encode("utf-8"))
 
 
 def _histories(rows: Sequence[Row], *, head: bool) -> dict[str, str]:
@@ -223,5 +252,18 @@ def _histories(rows: Sequence[Row], *, head: bool) -> dict[str, str]:
     return {_HISTORY: lines, "history.csv": table.getvalue()}
 
 
+@contextmanager
+def writing(place: Place) -> Iterator[None]:
+    """Where a file of a run is written: what the system says against it becomes one sentence.
+
+    Raises:
+        RunError: if it does.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _cannot("write", place.path, error) from error
+
+
 def _cannot(what: str, path: Path, error: OSError) -> RunError:
-    return RunError(f"cannot {what} {shown(str(path), 200)}: {error.strerror or error}")
+    return RunError(f"cannot {what} {shown(str(path), 200)}: {reason(error)}")

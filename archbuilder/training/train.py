@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from archbuilder.backend.saving import save_model
+from archbuilder.backend.saving import write_model
 from archbuilder.errors import StoppedError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
@@ -27,7 +27,7 @@ from archbuilder.training.pace import choose_pace
 from archbuilder.training.peers import Peers
 from archbuilder.training.progress import Show
 from archbuilder.training.recording import Origin, Recording
-from archbuilder.training.run import Row, RunFolder
+from archbuilder.training.run import Row, RunFolder, writing
 from archbuilder.training.session import Outcome, Session
 from archbuilder.training.sources import load_source
 from archbuilder.training.step_errors import explained_failures
@@ -131,7 +131,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 pace=pace,
                 limits=limits or Limits(),
                 run=run,
-                checkpoints=Checkpoints(run.path, key, placement.peers),
+                checkpoints=Checkpoints(run.place, key, placement.peers),
                 report=report,
                 show=show,
             )
@@ -150,10 +150,10 @@ def _examples(
     data: DataSpec, run: RunFolder, origin: Origin, peers: Peers, known: Known | None
 ) -> tuple[Examples, Examples | None]:
     """The examples to train on and to validate with; the chief reads first, and keeps tokens."""
-    scratch = run.path / "text"
+    scratch = run.place.inside("text")
     if not peers.chief:
         peers.agree(any_says=False, chief_says=False)
-    kept = scratch if peers.chief or scratch.is_dir() else None
+    kept = scratch if peers.chief or scratch.is_directory() else None
     # A machine that does not share the disk of the chief has no such folder.
     room = run.path if run.path.is_dir() else None
     opener = Opener(data.folder or Path(), origin.allow, kept, room)
@@ -165,11 +165,11 @@ def _examples(
 
 
 def _save(models: Mapping[str, keras.Model], run: RunFolder) -> dict[str, Path]:
-    files = {name: run.model_file(name) for name in models}
-    if run.writes:
-        for name, model in models.items():
-            save_model(model, files[name])
-    return files
+    files = {name: run.model(name) for name in models}
+    for name, each in files.items() if run.writes else ():
+        with writing(each), each.replacing() as file:
+            write_model(models[name], file)
+    return {name: each.path for name, each in files.items()}
 
 
 def _tell(outcome: Outcome, files: Mapping[str, Path], report: Report) -> None:

@@ -14,6 +14,7 @@ import keras
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
+from archbuilder.places import Place
 from archbuilder.recipe.record import Recorded, encode_recipe
 from archbuilder.recipe.sources import DataSource, Pairs, Text
 from archbuilder.recipe.spec import (
@@ -96,7 +97,7 @@ def open_session(
     """The session that trained networks, with other examples to judge them by if there are some.
 
     Raises:
-        UsageError: if the other examples are of another kind.
+        UsageError: if the other examples are of another kind, or own ones may not be read.
         RunError: if examples are missing or damaged.
         BlueprintError: if a data file may not be read.
     """
@@ -141,8 +142,9 @@ def _examples(subject: Subject, other: DataSource | None) -> tuple[Examples, Exa
         if known is not None:
             judged = load_source(other, elsewhere, known)
             return judged, judged
-    scratch = None if subject.folder is None else subject.folder / TEXT
-    kept = scratch if scratch is not None and scratch.is_dir() else None
+    subject.recorded.check_data()
+    scratch = None if subject.folder is None else Place(subject.folder).inside(TEXT)
+    kept = scratch if scratch is not None and scratch.is_directory() else None
     own = Opener(data.folder or Path(), subject.recorded.allow, kept)
     examples = load_source(data.train, own, known_of(subject.recorded.legend))
     if other is not None:
@@ -178,7 +180,7 @@ def _check_kind(own: DataSource, other: DataSource) -> None:
 def _checkpoints(subject: Subject, placement: Placement) -> Checkpoints:
     recorded = subject.recorded
     recipe = encode_recipe(recorded.data, recorded.training, recorded.allow)
-    run = subject.folder or Path()
+    run = Place(subject.folder or Path())
     return Checkpoints(run, fingerprint(subject.blueprint, recipe), placement.peers)
 
 

@@ -16,6 +16,7 @@ from archbuilder.backend import build
 from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
+from archbuilder.places import Place
 from archbuilder.training.run import RunFolder
 from archbuilder.training.sources.text import TOKENIZER
 from archbuilder.training.text.vocabulary import Vocabulary
@@ -60,13 +61,13 @@ def load_network(run: Path, model: keras.Model, name: str) -> None:
         UsageError: if the run did not come to its end.
         RunError: if the file of its weights is damaged.
     """
-    path = RunFolder(run).model_file(name)
-    if not path.is_file():
+    place = RunFolder(run).model(name)
+    if place.status() is None:
         raise UsageError(
-            f"the run has no {shown(path.name)}: it is not over; archbuilder train --resume goes on"
-            " with it"
+            f"the run has no {shown(place.path.name)}: it is not over; archbuilder train --resume"
+            " goes on with it"
         )
-    restore_weights(model, path)
+    restore_weights(model, place)
 
 
 def open_vocabulary(run: Path) -> Vocabulary:
@@ -76,7 +77,7 @@ def open_vocabulary(run: Path) -> Vocabulary:
         UsageError: if it was not trained on text.
         RunError: if the file is damaged.
     """
-    path = run / TEXT / TOKENIZER
-    if not path.is_file():
+    place = Place(run).inside(TEXT, TOKENIZER)
+    if place.parent.status() is None:
         raise UsageError(f"the run {shown(str(run), 200)} has no vocabulary: it has no text")
-    return Vocabulary.read(path.read_text(encoding="utf-8"), str(path))
+    return Vocabulary.load(place)

@@ -9,6 +9,7 @@ from typing import Final
 import keras
 
 from archbuilder.errors import RunError, shown
+from archbuilder.places import Place
 from archbuilder.tables import plural
 from archbuilder.weights.dtypes import convert
 from archbuilder.weights.holding import held
@@ -51,15 +52,15 @@ def load_weights(
     return found
 
 
-def restore_weights(model: keras.Model, path: str | PathLike[str]) -> None:
+def restore_weights(model: keras.Model, path: Path | Place) -> None:
     """Give a model all weights of a file that was saved of the same network, by their names.
 
     Raises:
         RunError: when a weight does not fit, and nothing was loaded; or when the file is damaged.
         UsageError: when there is no such file, or it is of another kind.
     """
-    file_path = Path(path)
-    with open_weights(file_path) as file:
+    file_path = path.path if isinstance(path, Place) else path
+    with open_weights(path) as file:
         found = match(held(model, file.kind), file.weights, "path")
         if not found.complete:
             raise RunError(_misfit(model, file_path, found))

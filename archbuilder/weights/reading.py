@@ -7,6 +7,7 @@ model has. Nothing is deserialised but numbers: of a `.keras` file, only the wei
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from safetensors import SafetensorError, safe_open
 
 from archbuilder.errors import RunError, UsageError, shown
 from archbuilder.parser_errors import Errors, parser_errors
+from archbuilder.places import Place as FilePlace
+from archbuilder.places import open_named, reason
 from archbuilder.tables import size
 from archbuilder.weights.hdf5 import Hdf5Array, Hdf5Group, open_hdf5
 from archbuilder.weights.stored import Kind, Place, Stored, keras_3_place
@@ -59,27 +62,47 @@ class WeightsFile:
 
 
 @contextmanager
-def open_weights(path: Path) -> Iterator[WeightsFile]:
+def open_weights(file: Path | FilePlace) -> Iterator[WeightsFile]:
     """What a `.weights.h5`, `.h5`, `.keras` or `.safetensors` file holds, while it is open.
+
+    A path is the user's own word, and may be a link; a place below a folder may not.
 
     Raises:
         UsageError: when there is no such file, or it is of another kind.
         RunError: when it is damaged, or points into other files.
     """
-    if not path.is_file():
-        raise UsageError(f"there is no file {shown(path.name)}")
-    with ExitStack() as opened:
-        yield _open(path, opened)
-
-
-def _open(path: Path, opened: ExitStack) -> WeightsFile:
+    path = file.path if isinstance(file, FilePlace) else file
     name = shown(path.name)
-    if path.suffix == ".safetensors":
-        return WeightsFile(Kind.SAFETENSORS, tuple(_from_safetensors(path, opened)))
-    if path.suffix in (".h5", ".hdf5"):
+    with ExitStack() as opened:
+        content = opened.enter_context(_content(file, name))
+        yield _open(content, path.suffix, name, opened)
+
+
+@contextmanager
+def _content(file: Path | FilePlace, name: str) -> Iterator[IO[bytes]]:
+    with ExitStack() as stack:
+        try:
+            if isinstance(file, FilePlace):
+                descriptor = os.dup(stack.enter_context(file.opened()))
+            else:
+                descriptor = open_named(file)
+        except FileNotFoundError:
+            raise UsageError(f"there is no file {name}") from None
+        except OSError as error:
+            raise RunError(f"the weights in {name} cannot be read: {reason(error)}") from error
+        yield stack.enter_context(os.fdopen(descriptor, "rb"))
+
+
+def _open(file: IO[bytes], suffix: str, name: str, opened: ExitStack) -> WeightsFile:
+    # The libraries open files by their path alone, or read them slowly.
+    path = Path(f"/dev/fd/{file.fileno()}")
+    if suffix == ".safetensors":
+        message = f"the weights in {name} cannot be read"
+        return WeightsFile(Kind.SAFETENSORS, tuple(_from_safetensors(path, message, opened)))
+    if suffix in (".h5", ".hdf5"):
         return _from_hdf5(opened.enter_context(open_hdf5(path, name)))
-    if path.suffix == ".keras":
-        unpacked = opened.enter_context(_unpacked(path, name))
+    if suffix == ".keras":
+        unpacked = opened.enter_context(_unpacked(file, name))
         return _from_hdf5(opened.enter_context(open_hdf5(unpacked, name)))
     raise UsageError(
         f"{name} is no file of weights: those end in .weights.h5, .h5, .keras or .safetensors"
@@ -87,16 +110,14 @@ def _open(path: Path, opened: ExitStack) -> WeightsFile:
 
 
 @contextmanager
-def _unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
+def _unpacked(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
     """The weights of a `.keras` file, unpacked into a file without a name.
 
     HDF5 is read in any order, and a member of an archive from its beginning alone. And its checksum
     is verified before anything of it is looked at.
     """
     message = f"the weights in {name} cannot be read"
-    with parser_errors((OSError,), message):
-        file = path.open("rb")
-    with file, ZipArchive.opened(file, message) as archive:
+    with ZipArchive.opened(file, message) as archive:
         if _MEMBER not in archive.names():
             raise RunError(f"{message}: it has no member {_MEMBER}")
         with archive.member(_MEMBER) as member, tempfile.TemporaryFile() as unpacked:
@@ -170,8 +191,7 @@ def _stored(path: str, place: Place, array: Hdf5Array) -> Stored:
     return Stored(path, place, array.shape, dtype, array.read)
 
 
-def _from_safetensors(path: Path, opened: ExitStack) -> Iterator[Stored]:
-    message = f"the weights in {shown(path.name)} cannot be read"
+def _from_safetensors(path: Path, message: str, opened: ExitStack) -> Iterator[Stored]:
     with parser_errors(_SAFETENSORS_ERRORS, message):
         file = opened.enter_context(safe_open(path, framework="numpy"))
         names = file.offset_keys()

@@ -16,7 +16,7 @@ from graphs import chain
 
 from archbuilder.backend import build
 from archbuilder.backend.saving import save_architecture, save_model
-from archbuilder.errors import RunError
+from archbuilder.errors import RunError, UsageError
 
 Save = Callable[[keras.Model, Path], None]
 ROOT = Path(__file__).parent.parent.parent
@@ -64,13 +64,16 @@ def test_an_architecture_alone(model: keras.Model, tmp_path: Path):
     assert again.to_json() == model.to_json()
 
 
-def test_a_link_stays_a_link(model: keras.Model, tmp_path: Path):
-    """What a link points to is replaced, not the link."""
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link.keras").symlink_to(tmp_path / "real" / "m.keras")
-    save_model(model, tmp_path / "link.keras")
+@pytest.mark.parametrize("target", ["m.keras", "other.txt"])
+def test_a_link_is_not_written_through(model: keras.Model, tmp_path: Path, target: str):
+    """Another person may have put it there: what it leads to is named, and stays as it is."""
+    (tmp_path / "m.keras").write_text("old")
+    (tmp_path / "link.keras").symlink_to(tmp_path / target)
+    with pytest.raises(UsageError, match=rf"is a link to '.*{target}'"):
+        save_model(model, tmp_path / "link.keras")
     assert (tmp_path / "link.keras").is_symlink()
-    assert (tmp_path / "real" / "m.keras").is_file()
+    assert (tmp_path / "m.keras").read_text() == "old"
+    assert not (tmp_path / "other.txt").exists()
 
 
 @pytest.mark.parametrize("save", [save_model, save_architecture])
@@ -83,7 +86,7 @@ def test_a_missing_folder(save: Save, model: keras.Model, tmp_path: Path):
 def test_a_place_that_is_a_folder(model: keras.Model, tmp_path: Path):
     """A folder is not replaced by a file."""
     (tmp_path / "m.keras").mkdir()
-    with pytest.raises(RunError, match="Is a directory"):
+    with pytest.raises(RunError, match="it is a folder"):
         save_model(model, tmp_path / "m.keras")
     assert [each.name for each in tmp_path.iterdir()] == ["m.keras"]
 
@@ -93,7 +96,7 @@ import resource, signal, sys
 from graphs import chain
 from archbuilder.backend import build
 from archbuilder.backend.saving import save_model
-from archbuilder.errors import RunError
+from archbuilder.errors import RunError, UsageError
 
 model = build(chain((100,), ("Dense", {"units": 1000})))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

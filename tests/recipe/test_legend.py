@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archbuilder.json_files import JsonError
 from archbuilder.recipe.legend import Heading, Legend, decode_legend, encode_legend
 
 TEXTS = st.lists(st.text(), max_size=4).map(tuple)
@@ -36,7 +37,7 @@ def test_anything(value):
     """What is no legend is refused, and what is one is read."""
     try:
         legend = decode_legend(value)
-    except TypeError:
+    except JsonError:
         return
     assert decode_legend(encode_legend(legend)) == Legend(
         legend.heading, {target: names for target, names in legend.classes.items() if names}
@@ -46,5 +47,7 @@ def test_anything(value):
 def test_nothing():
     """Records without a legend have an empty one."""
     assert decode_legend(None) == Legend()
-    with pytest.raises(TypeError, match="int in place of a mapping"):
+    with pytest.raises(JsonError, match="the field 'legend' is 3, not an object"):
         decode_legend(3)
+    with pytest.raises(JsonError, match=r"the field 'legend.classes.y' is 3, not a list"):
+        decode_legend({"classes": {"y": 3}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training.hostile import HOSTILE, Hostile
 
 from archbuilder.errors import RunError
+from archbuilder.places import Place
 from archbuilder.training.checkpoints import FOLDER, Checkpoint, Checkpoints, Position
 
 ROWS = ({"epoch": 1, "loss": 0.5},)
@@ -28,7 +31,7 @@ def names(folder: Path) -> list[str]:
 
 def test_the_newest_comes_back(tmp_path: Path):
     """Position, rows and arrays are those of the last commit, and two are kept."""
-    kept = Checkpoints(tmp_path)
+    kept = Checkpoints(Place(tmp_path))
     for batch in range(4):
         kept.commit(checkpoint(batch, weight=batch))
     assert names(tmp_path) == ["epoch-00001-batch-0000002", "epoch-00001-batch-0000003"]
@@ -40,7 +43,7 @@ def test_the_newest_comes_back(tmp_path: Path):
 
 def test_none_is_there(tmp_path: Path):
     """A new run has no checkpoint."""
-    assert Checkpoints(tmp_path).newest(pytest.fail) is None
+    assert Checkpoints(Place(tmp_path)).newest(pytest.fail) is None
 
 
 def flip(path: Path) -> None:
@@ -57,7 +60,7 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize("file", ["variables.safetensors", "progress.json", "manifest.json"])
 def test_a_damaged_one_is_left_out(tmp_path: Path, damage: Callable[[Path], None], file: str):
     """The one before it is taken, and the user is told which was damaged."""
-    kept = Checkpoints(tmp_path)
+    kept = Checkpoints(Place(tmp_path))
     kept.commit(checkpoint(1))
     damage(kept.commit(checkpoint(2)) / file)
     lines: list[str] = []
@@ -69,7 +72,7 @@ def test_a_damaged_one_is_left_out(tmp_path: Path, damage: Callable[[Path], None
 
 def test_a_damaged_one_is_written_anew(tmp_path: Path):
     """A run that comes to the same position again replaces what is damaged there."""
-    kept = Checkpoints(tmp_path)
+    kept = Checkpoints(Place(tmp_path))
     path = kept.commit(checkpoint(1))
     flip(path / "variables.safetensors")
     kept.commit(checkpoint(1))
@@ -83,14 +86,14 @@ def test_a_full_disk_costs_no_older_one(
     tmp_path: Path, operation: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Whichever operation fails, the checkpoint before stays and nothing half-made counts."""
-    kept = Checkpoints(tmp_path)
+    kept = Checkpoints(Place(tmp_path))
     kept.commit(checkpoint(1))
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os if operation == "fsync" else Path, operation, fail)
+        patch.setattr(os, operation, fail)
         with pytest.raises(OSError, match="No space left"):
             kept.commit(checkpoint(2))
     found = kept.newest(pytest.fail)
@@ -103,20 +106,124 @@ def test_a_full_disk_costs_no_older_one(
 def test_weights_that_are_none_are_not_kept(tmp_path: Path):
     """A network that has diverged never replaces one that has not."""
     with pytest.raises(RunError, match="not finite"):
-        Checkpoints(tmp_path).commit(checkpoint(weight=np.nan))
+        Checkpoints(Place(tmp_path)).commit(checkpoint(weight=np.nan))
     assert not (tmp_path / FOLDER).exists()
 
 
 def test_another_run_is_refused(tmp_path: Path):
     """What was trained in another way is not gone on from."""
-    Checkpoints(tmp_path, "one").commit(checkpoint())
+    Checkpoints(Place(tmp_path), "one").commit(checkpoint())
     with pytest.raises(RunError, match="another blueprint or recipe"):
-        Checkpoints(tmp_path, "two").newest(pytest.fail)
+        Checkpoints(Place(tmp_path), "two").newest(pytest.fail)
 
 
 def test_the_manifest_tells_what_is_there(tmp_path: Path):
     """Sums of both files, as sha256sum prints them."""
-    path = Checkpoints(tmp_path).commit(checkpoint())
+    path = Checkpoints(Place(tmp_path)).commit(checkpoint())
     sums = json.loads((path / "manifest.json").read_text())["sha256"]
     assert sorted(sums) == ["progress.json", "variables.safetensors"]
     assert all(len(digest) == 64 for digest in sums.values())
+
+
+def seal(path: Path, name: str) -> None:
+    """Bring a checkpoint to this name, with a manifest that fits what it has."""
+    sums = {
+        each: hashlib.sha256((path / each).read_bytes()).hexdigest()
+        for each in ("variables.safetensors", "progress.json")
+    }
+    (path / "manifest.json").write_text(json.dumps({"sha256": sums}))
+    path.rename(path.with_name(name))
+
+
+def fault(kept: Checkpoints) -> str:
+    """What is told of the newest checkpoint, in whose place an older one is taken."""
+    lines: list[str] = []
+    found = kept.newest(lines.append)
+    assert found is not None
+    assert found.position == Position(1, 1)
+    (line,) = lines
+    return line
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("file", ["variables.safetensors", "progress.json", "manifest.json"])
+def test_files_that_are_none(tmp_path: Path, file: str, hostile: Hostile):
+    """Links, pipes and devices count as damage, and nothing waits for them."""
+    kept = Checkpoints(Place(tmp_path / "run"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("secret")
+    kept.commit(checkpoint(1))
+    path = kept.commit(checkpoint(2))
+    (path / file).unlink()
+    hostile(path / file, tmp_path / "other")
+    assert f"is damaged and left out: {file}: " in fault(kept)
+    kept.commit(checkpoint(2))
+    assert kept.newest(pytest.fail) is not None
+    assert (tmp_path / "other" / "file").read_text() == "secret"
+
+
+@pytest.mark.parametrize("name", [FOLDER, f"{FOLDER}/epoch-00001-batch-0000001.part"])
+def test_folders_that_are_links(tmp_path: Path, name: str):
+    """Nothing is written or removed where they lead."""
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "other" / "epoch-00001-batch-0000001").mkdir(parents=True)
+    kept = Checkpoints(Place(tmp_path / "run"))
+    if name == FOLDER:
+        (tmp_path / "run" / "checkpoints").rmdir()
+    (tmp_path / "run" / name).symlink_to(tmp_path / "other")
+    if name == FOLDER:
+        with pytest.raises(OSError, match="links are not followed"):
+            kept.commit(checkpoint(1))
+        with pytest.raises(RunError, match="links are not followed"):
+            kept.newest(pytest.fail)
+    else:
+        kept.commit(checkpoint(1))
+    assert [each.name for each in (tmp_path / "other").iterdir()] == ["epoch-00001-batch-0000001"]
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "message"),
+    [
+        ({"batch": -5}, None, "the field 'batch' is -5, not a whole number from 0"),
+        ({"batch": 3}, None, "tells of another position"),
+        ({"batch": 1.5}, None, "the field 'batch' is 1.5"),
+        ({"epoch": 7}, "epoch-00007-batch-0000002", "has the numbers of 1 epochs"),
+        ({"epoch": "1"}, None, "the field 'epoch' is '1'"),
+        ({"rows": None}, None, "the field 'rows' is missing"),
+        ({"rows": [[1]]}, None, "the field 'rows[0]' is list, not an object"),
+        ({"rows": [{"epoch": 1, "loss": "low"}]}, None, "the field 'rows[0].loss' is 'low'"),
+        ({"rows": [{"epoch": 2}]}, None, "the field 'rows[0].epoch' is not 1"),
+        ({"fingerprint": None}, None, "the field 'fingerprint' is missing"),
+    ],
+)
+def test_progress_that_no_run_has(
+    tmp_path: Path, change: dict[str, object], name: str | None, message: str
+):
+    """The sums of the checkpoint are right, and what it says is not."""
+    kept = Checkpoints(Place(tmp_path))
+    kept.commit(checkpoint(1))
+    path = kept.commit(checkpoint(2))
+    progress = json.loads((path / "progress.json").read_text())
+    (path / "progress.json").write_text(json.dumps({**progress, **change}))
+    seal(path, name or path.name)
+    assert message in fault(kept)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 1_000,
+        b'{"a": {"dtype": "F8_E4M3", "shape": [8], "data_offsets": [0, 8]}}',
+        b'{"a": {"dtype": "F32", "shape": [99], "data_offsets": [0, 8]}}',
+    ],
+)
+def test_arrays_that_are_none(tmp_path: Path, header: bytes):
+    """The sums of the checkpoint are right, and the file of arrays is damaged."""
+    kept = Checkpoints(Place(tmp_path))
+    kept.commit(checkpoint(1))
+    path = kept.commit(checkpoint(2))
+    content = len(header).to_bytes(8, "little") + header + b"\0" * 8
+    (path / "variables.safetensors").write_bytes(content)
+    seal(path, path.name)
+    assert "variables.safetensors cannot be read" in fault(kept)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.errors import RunError, shown
+from archbuilder.places import Place
 from archbuilder.recipe.sources import Pairs
 from archbuilder.training.columns import Numbers, Read
 from archbuilder.training.examples import Examples, Feature, Known
@@ -48,13 +49,15 @@ def load_pairs(source: Pairs, opener: Opener, like: Known | None) -> Examples:
 
     vocabulary = vocabulary_for(source.tokenising, texts, name, opener, like)
     place = opener.kept("validation" if like else "training")
-    if place is not None and place.exists():
+    if place is not None and place.status() is not None:
         tokens = read_tokens(place)
     else:
         with tempfile.TemporaryDirectory() as folder:
             rows = _rows(source, opener, vocabulary, faults)
             width = 2 * source.length + _ENDS
-            tokens = write_tokens(place or Path(folder, "tokens"), rows, vocabulary, width)
+            tokens = write_tokens(
+                place or Place(Path(folder), ("tokens",)), rows, vocabulary, width
+            )
     said = f"{name}: {len(tokens):,} pairs of {vocabulary.size:,} kinds of tokens"
     remarks = (said, *faults.remarks(len(tokens)))
     features = {

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.errors import shown
+from archbuilder.places import Place
 from archbuilder.recipe.sources import Text, Tokenising
 from archbuilder.tables import count
 from archbuilder.training.examples import ONLY, Examples, Feature, Known
@@ -21,7 +22,6 @@ from archbuilder.training.opening import Opener
 from archbuilder.training.text.reading import blocks_of, documents_of
 from archbuilder.training.text.tokens import Texts, encoded, read_tokens, write_tokens
 from archbuilder.training.text.vocabulary import END, UNKNOWN, Blocks, Vocabulary
-from archbuilder.writing import replacing
 
 TOKENIZER: Final = "tokenizer.json"
 
@@ -54,7 +54,7 @@ def load_text(source: Text, opener: Opener, like: Known | None) -> Examples:
     # It is read once more.
     faults = Faults(source.on_error, "lines")
     place = opener.kept("validation" if like else "training")
-    if place is not None and place.exists():
+    if place is not None and place.status() is not None:
         tokens = read_tokens(place)
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +63,7 @@ def load_text(source: Text, opener: Opener, like: Known | None) -> Examples:
             arrays = chain.from_iterable(
                 _with_ends(encoded(vocabulary, part), every=every) for part in parts()
             )
-            tokens = write_tokens(place or Path(folder, "tokens"), arrays, vocabulary)
+            tokens = write_tokens(place or Place(Path(folder), ("tokens",)), arrays, vocabulary)
     examples = text_examples(Texts(name, vocabulary, tokens), source.length)
     remarks = (*examples.remarks, *unknown_told(tokens), *faults.told())
     return replace(examples, remarks=remarks)
@@ -80,12 +80,11 @@ def vocabulary_for(
     if like is not None and like.vocabulary is not None:
         return like.vocabulary
     place = opener.kept(TOKENIZER)
-    if place is not None and place.exists():
-        return Vocabulary.read(place.read_text(encoding="utf-8"), str(place))
+    if place is not None and place.status() is not None:
+        return Vocabulary.load(place)
     vocabulary = Vocabulary.learned(spec, blocks, name)
     if place is not None:
-        with replacing(place) as beside:
-            beside.write_text(vocabulary.json(), encoding="utf-8")
+        vocabulary.write(place)
     return vocabulary
 
 

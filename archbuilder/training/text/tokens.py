@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import mmap
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import IO, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.errors import RunError, shown
+from archbuilder.places import Place, reason
 from archbuilder.training.columns import Numbers, Read, Rows
 from archbuilder.training.text.vocabulary import Vocabulary
-from archbuilder.writing import replacing
 
 _SMALL: Final = 2**16
+_DTYPES: Final = (np.uint16, np.int32)
 _AT_ONCE: Final = 256
 """How many texts are encoded in parallel."""
 
@@ -61,7 +64,7 @@ def encoded(vocabulary: Vocabulary, texts: Iterable[str]) -> Iterator[NDArray[np
 
 
 def write_tokens(
-    path: Path, arrays: Iterable[NDArray[np.int64]], vocabulary: Vocabulary, *row: int
+    place: Place, arrays: Iterable[NDArray[np.int64]], vocabulary: Vocabulary, *row: int
 ) -> Numbers:
     """Write arrays one behind the other, and map the file: `(all of them, *row)`.
 
@@ -70,28 +73,43 @@ def write_tokens(
     """
     dtype = np.dtype(np.uint16 if vocabulary.size <= _SMALL else np.int32)
     count = 0
-    with replacing(path) as beside, beside.open("wb") as file:
-        _write_head(file, dtype, (0, *row))
-        for array in arrays:
-            file.write(array.astype(dtype).tobytes())
-            count += len(array)
-        file.seek(0)
-        # numpy leaves room in a head for its first axis to grow.
-        _write_head(file, dtype, (count, *row))
-    return read_tokens(path)
+    try:
+        with place.replacing() as file:
+            _write_head(file, dtype, (0, *row))
+            for array in arrays:
+                file.write(array.astype(dtype).tobytes())
+                count += len(array)
+            file.seek(0)
+            # numpy leaves room in a head for its first axis to grow.
+            _write_head(file, dtype, (count, *row))
+    except OSError as error:
+        raise RunError(f"cannot write {shown(str(place.path), 200)}: {reason(error)}") from error
+    return read_tokens(place)
 
 
-def read_tokens(path: Path) -> Numbers:
+def read_tokens(place: Place) -> Numbers:
     """Map the file that `write_tokens` wrote.
 
     Raises:
         RunError: if it is damaged.
     """
+    name = shown(str(place.path), 200)
     try:
-        mapped: Numbers = np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise RunError(f"{shown(str(path), 200)} is no file of tokens: {error}") from error
-    return mapped
+        with place.opened() as descriptor:
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                begin = file.tell()
+            # The mapping stays when the file is closed.
+            mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        if dtype not in _DTYPES:
+            raise RunError(f"{name} is no file of tokens: it has numbers of type {dtype}")
+        flat: Numbers = np.frombuffer(mapped, dtype, math.prod(shape), begin)
+        return flat.reshape(shape)
+    except OSError as error:
+        raise RunError(f"cannot read {name}: {reason(error)}") from error
+    except ValueError as error:
+        raise RunError(f"{name} is no file of tokens: {error}") from error
 
 
 def _write_head(file: IO[bytes], dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:

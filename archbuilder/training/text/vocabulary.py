@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from archbuilder.errors import RunError, shown
+from archbuilder.places import Place, reason
 from archbuilder.recipe.sources import Tokenising
 
 PADDING, UNKNOWN, BEGIN, END, MASK = range(5)
@@ -22,6 +23,8 @@ PADDING, UNKNOWN, BEGIN, END, MASK = range(5)
 SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """What they are called, in the order of their numbers."""
 _BYTES: Final = 256
+_FILE: Final = 2**27
+"""The bytes of the largest file of a vocabulary that is read."""
 _INSIDE: Final = "##"
 """What a piece of a word begins with that is not its first."""
 
@@ -48,6 +51,22 @@ class Vocabulary:
         return cls(_literal(tokenizer))
 
     @classmethod
+    def load(cls, place: Place) -> Vocabulary:
+        """The vocabulary that `write` wrote.
+
+        Raises:
+            RunError: if the file cannot be read or is damaged.
+        """
+        name = str(place.path)
+        try:
+            text = place.read(_FILE).decode("utf-8")
+        except OSError as error:
+            raise RunError(f"cannot read {shown(name, 200)}: {reason(error)}") from error
+        except UnicodeDecodeError as error:
+            raise RunError(f"{shown(name, 200)} is no vocabulary: {error}") from error
+        return cls.read(text, name)
+
+    @classmethod
     def read(cls, text: str, name: str) -> Vocabulary:
         """The vocabulary that `json` gave.
 
@@ -71,6 +90,18 @@ class Vocabulary:
     def json(self) -> str:
         """The vocabulary as text."""
         return self.tokenizer.to_str(pretty=True) + "\n"
+
+    def write(self, place: Place) -> None:
+        """Write the vocabulary to a file.
+
+        Raises:
+            RunError: if it cannot be written.
+        """
+        try:
+            place.write(self.json().encode("utf-8"))
+        except OSError as error:
+            name = shown(str(place.path), 200)
+            raise RunError(f"cannot write {name}: {reason(error)}") from error
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """The tokens of some texts; special tokens are written as any other text is."""

@@ -1,0 +1,43 @@
+"""What another person may put in the place of a file: `other` has a `file` that is not theirs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+Hostile = Callable[[Path, Path], None]
+
+
+def as_pipe(path: Path, _other: Path) -> None:
+    os.mkfifo(path)
+
+
+def as_link(path: Path, other: Path) -> None:
+    path.symlink_to(other / "file")
+
+
+def as_dangling_link(path: Path, other: Path) -> None:
+    path.symlink_to(other / "none")
+
+
+def as_hard_link(path: Path, other: Path) -> None:
+    os.link(other / "file", path)
+
+
+def as_endless_device(path: Path, _other: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def as_linked_folder(path: Path, other: Path) -> None:
+    path.symlink_to(other)
+
+
+HOSTILE: list[Hostile] = [
+    as_pipe,
+    as_link,
+    as_dangling_link,
+    as_hard_link,
+    as_endless_device,
+    as_linked_folder,
+]
