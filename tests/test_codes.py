@@ -14,7 +14,14 @@ from archbuilder import BlueprintError, Diagnostic, UsageError
 from archbuilder.codes import EXPLANATIONS, MAIN_FILE, Explanation, explain
 
 PACKAGE = Path(archbuilder.__file__).parent
-NEED_KERAS = {"shape-mismatch", "empty-shape", "keras-refused", "too-large", "expectation"}
+NEED_KERAS = {
+    "shape-mismatch",
+    "empty-shape",
+    "keras-refused",
+    "wrong-axis",
+    "too-large",
+    "expectation",
+}
 WITH_EXAMPLE = [pytest.param(each, id=each.code) for each in EXPLANATIONS.values() if each.wrong]
 
 

@@ -11,6 +11,13 @@ from typing import TypeAlias, cast
 import keras
 
 from archbuilder import catalogue
+from archbuilder.backend.adding import (
+    ADDING_LAYERS,
+    add_as_difference,
+    may_add_wrong,
+    safe_order,
+    wrong_bias,
+)
 from archbuilder.backend.isolation import recursion
 from archbuilder.backend.naming import name_operations
 from archbuilder.backend.objects import build_layer, call_arguments, find
@@ -106,6 +113,10 @@ class _Assembler:
         _check_count(node, signature, given)
         if node.operation == "ops.slice":
             _check_slice(node, given, operation)
+        if node.operation in ADDING_LAYERS and len(given) > 1:
+            positional = [_in_safe_order(node, given)]
+        elif node.operation == "ops.add" and {"x1", "x2"} <= keywords.keys():
+            operation, keywords = _safe_add(operation, given)
         with refused_by_keras(lambda error: _mismatch(node, given, error)):
             result = operation(*positional, **keywords, **constants)
         layer = operation if isinstance(operation, keras.layers.Layer) else None
@@ -125,6 +136,8 @@ class _Assembler:
             message = f"'{node.name}' ({node.operation}) gives back its own input"
             notes = ("Keras cannot put such a layer into a model",)
             raise Refusal("keras-refused", message, node.span, notes)
+        else:
+            _check_bias(node, layer, given, outputs[0])
         self._made[node.name] = Made(layer, tuple(given), constants, outputs)
 
     def _operation(self, node: Node, signature: Signature) -> Operation | None:
@@ -228,6 +241,39 @@ def _tensors(result: object, node: Node) -> Tensors:
         message = f"'{node.name}' ({node.operation}) gives no tensor with these arguments"
         raise Refusal("keras-refused", message, node.span)
     return tuple(tensor for part in result for tensor in _tensors(part, node))
+
+
+def _check_bias(
+    node: Node, layer: keras.layers.Layer, given: Sequence[Given], output: keras.KerasTensor
+) -> None:
+    shapes = [tuple(each.tensor.shape) for each in given]
+    advice = wrong_bias(layer, shapes, tuple(output.shape))
+    if advice is not None:
+        message = f"Keras would add the bias of '{node.name}' ({node.operation}) along a wrong axis"
+        raise Refusal("wrong-axis", message, node.span, (advice,))
+
+
+def _in_safe_order(node: Node, given: Sequence[Given]) -> list[keras.KerasTensor]:
+    """The tensors of a layer that adds them, in an order in which Keras does so right."""
+    order = safe_order([tuple(each.tensor.shape) for each in given])
+    if order is None:
+        message = f"Keras would add {joined(given)} along a wrong axis for some batches"
+        notes = ("write ops.add, two of them at a time, which is computed another way",)
+        raise Refusal("wrong-axis", message, node.span, notes)
+    return [given[number].tensor for number in order]
+
+
+def _safe_add(
+    operation: Operation, given: Sequence[Given]
+) -> tuple[Operation, dict[str, keras.KerasTensor]]:
+    """Another way to add two tensors where Keras would take one of them for a bias."""
+    tensors = {each.argument: each.tensor for each in given}
+    first, second = (tuple(tensors[name].shape) for name in ("x1", "x2"))
+    if not may_add_wrong(first, second):
+        return operation, tensors
+    if not may_add_wrong(second, first):
+        return operation, {"x1": tensors["x2"], "x2": tensors["x1"]}
+    return add_as_difference, tensors
 
 
 def _check_slice(node: Node, given: Sequence[Given], function: Operation) -> None:

@@ -58,6 +58,29 @@ input. The message is that of Keras.""",
 """,
     ),
     Explanation(
+        code="wrong-axis",
+        title="Keras would add along a wrong axis",
+        text="""\
+Keras on TensorFlow takes a tensor with one long axis for a bias, and looks for the axis that it
+belongs to by its length. Where another axis has the same length, the sum is wrong, without a
+word. archbuilder adds in another way where it can, and reports the rest: biases within layers,
+and sums of several tensors that go wrong in every order.""",
+        wrong="""\
+archbuilder: 1
+inputs:
+  image: [3, 28, 28]
+layers:
+  - Conv2D: {filters: 28, kernel_size: 1, data_format: channels_first}
+""",
+        right="""\
+archbuilder: 1
+inputs:
+  image: [28, 28, 3]
+layers:
+  - Conv2D: {filters: 28, kernel_size: 1}
+""",
+    ),
+    Explanation(
         code="too-large",
         title="The model would not fit into memory",
         text="""\

@@ -1,0 +1,134 @@
+"""Works around additions that Keras computes wrong.
+
+`keras.ops.add` on TensorFlow takes a second tensor with one axis longer than 1 for a bias, and adds
+it along the last axis or the second one, whichever has that length, wherever the axis stands in the
+second tensor (keras/src/backend/tensorflow/numpy.py, since Keras 3.7, pull request 20386; still so
+in 3.16). So (1, n, 1, 1) and (1, 1, n, 1) give (1, n, 1, 1), and (n, n) and (n, 1) a wrong sum.
+Functions other than `add` have no such case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import islice, permutations, product
+from typing import Final
+
+import keras
+
+from archbuilder.graph import Shape
+
+ADDING_LAYERS: Final = ("Add", "Average")
+"""Layers that add their tensors, one after the other, with `keras.ops.add`."""
+
+_MOST_ORDERS: Final = 120
+
+
+@cache
+def may_add_wrong(first: Shape, second: Shape) -> bool:
+    """Whether `keras.ops.add` gives a wrong sum for some sizes of the axes that are open.
+
+    Shapes have their batch axis.
+    """
+    return any(_adds_wrong(*shapes) for shapes in _with_sizes(first, second))
+
+
+def safe_order(shapes: Sequence[Shape]) -> tuple[int, ...] | None:
+    """Return an order in which Keras adds tensors of these shapes right, the given one if possible.
+
+    Merging layers give all tensors the same number of axes first, with axes behind the batch.
+    """
+    rank = max(map(len, shapes))
+    full = [(*shape[:1], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
+    for order in islice(permutations(range(len(full))), _MOST_ORDERS):
+        total = full[order[0]]
+        for number in order[1:]:
+            if may_add_wrong(total, full[number]):
+                break
+            total = tuple(map(_joined, total, full[number]))
+        else:
+            return order
+    return None
+
+
+def add_as_difference(x1: object, x2: object) -> object:
+    """Add two tensors as `x1 - -x2`, which gives the same numbers and has no case for a bias."""
+    return keras.ops.subtract(x1, keras.ops.negative(x2))
+
+
+def wrong_bias(layer: keras.layers.Layer, given: Sequence[Shape], output: Shape) -> str | None:
+    """Return how to avoid a bias along a wrong axis, None where Keras adds it right.
+
+    `given` and `output` are shapes with their batch axis.
+    """
+    name = type(layer).__name__
+    for each in layer._flatten_layers():  # noqa: SLF001 - the only way to those of attention
+        bias = getattr(each, "bias", None)
+        if bias is None:
+            continue
+        if _has_channels_first(each):
+            own = (None, *output[-1 - each.rank :])
+            if may_add_wrong(own, (1, bias.shape[0], *(1,) * each.rank)):
+                return "leave data_format out, or choose another number of filters"
+        elif isinstance(each, keras.layers.EinsumDense):
+            outputs = [output]
+            if each is not layer:
+                outputs = [(*shape[:-1], *bias.shape) for shape in given]
+            if any(may_add_wrong(shape, tuple(bias.shape)) for shape in outputs):
+                advice = "leave bias_axes out, and add the bias with the layer Bias"
+                return (
+                    advice
+                    if each is layer
+                    else f"{name} needs a key_dim above 1, or use_bias: false"
+                )
+    return None
+
+
+def _has_channels_first(layer: keras.layers.Layer) -> bool:
+    convolves = "Conv" in type(layer).__name__ and "LSTM" not in type(layer).__name__
+    return convolves and layer.data_format == "channels_first"
+
+
+def _adds_wrong(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+    long = [axis for axis, size in enumerate(second) if size > 1]
+    if len(long) != 1 or len(first) < 2:
+        return False
+    size = second[long[0]]
+    if size not in (first[1], first[-1]):
+        return False
+    axis = len(first) - 1 if first[-1] == size else 1
+    return len(second) > len(first) or long[0] - len(second) != axis - len(first)
+
+
+def _with_sizes(first: Shape, second: Shape) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Both shapes with every choice of sizes for their open axes that tensors can have.
+
+    Axes that stand at the same place and are open in both have the same size.
+    """
+    known = {size for size in (*first, *second) if size is not None}
+    choices = sorted(known | {1, max(known, default=1) + 1})
+    rank = max(len(first), len(second))
+    axes = [(_axis(first, place), _axis(second, place)) for place in range(rank, 0, -1)]
+    is_open = [None in pair for pair in axes]
+    for sizes in product(choices, repeat=sum(is_open)):
+        waiting = iter(sizes)
+        size_of = [next(waiting) if each else 0 for each in is_open]
+        pairs = [
+            tuple(size if each is None else each for each in pair)
+            for pair, size in zip(axes, size_of, strict=True)
+        ]
+        if all(one == other or 1 in (one, other) for one, other in pairs):
+            yield (
+                tuple(pair[0] for pair in pairs)[rank - len(first) :],
+                tuple(pair[1] for pair in pairs)[rank - len(second) :],
+            )
+
+
+def _axis(shape: Shape, place: int) -> int | None:
+    """The size of an axis counted from the last one, which is 1."""
+    return shape[-place] if place <= len(shape) else 1
+
+
+def _joined(one: int | None, other: int | None) -> int | None:
+    """The size of an axis of a sum."""
+    return one if other == 1 else other
