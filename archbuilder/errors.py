@@ -214,7 +214,12 @@ class Diagnostics:
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that a mistyped `word` most likely stands for, if one is near."""
-    by_folded = {candidate.lower().replace("_", ""): candidate for candidate in candidates}
+    by_folded: dict[str, str] = {}
+    for candidate in candidates:
+        # Keras has two names for most: 'MeanSquaredError' and 'mean_squared_error'.
+        key = candidate.lower().replace("_", "")
+        if key not in by_folded or ("_" in word) == ("_" in candidate):
+            by_folded[key] = candidate
     folded = word[:100].lower().replace("_", "")
     for key, candidate in by_folded.items():
         # Swapped letters are the commonest slip, and difflib ranks 'for' above 'from' for 'form'.

@@ -125,6 +125,13 @@ def test_the_nearest_word(word: str, candidate: str | None) -> None:
     assert nearest(word, ["filters", "kernel_size", "padding"]) == candidate
 
 
+def test_of_two_spellings_the_nearest_is_that_of_the_word() -> None:
+    """Keras has classes and functions of one name."""
+    names = ["MeanSquaredError", "mean_squared_error"]
+    assert nearest("MeanSquaredErrors", names) == "MeanSquaredError"
+    assert nearest("mean_squared_errors", names) == "mean_squared_error"
+
+
 @given(st.text(), st.integers(4, 80))
 def test_what_is_shown_is_short_and_printable(text: str, length: int) -> None:
     """Whatever a file holds."""

@@ -9,7 +9,8 @@ import click
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import WholeNumber
-from archbuilder.errors import UsageError
+from archbuilder.cli.train import train_command
+from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
 from archbuilder.launching.job import Job, training
 from archbuilder.launching.kubernetes import kubernetes_manifest
@@ -27,10 +28,8 @@ _COUNT = WholeNumber(min=1, max=10_000)
         "archbuilder launch --kubernetes --image IMAGE --claim work -- train net.yaml --run net",
     ),
 )
-@click.option("--slurm", "system", flag_value="slurm", help="Write a job file for sbatch.")
-@click.option(
-    "--kubernetes", "system", flag_value="kubernetes", help="Write a manifest for kubectl apply."
-)
+@click.option("--slurm", is_flag=True, help="Write a job file for sbatch.")
+@click.option("--kubernetes", is_flag=True, help="Write a manifest for kubectl apply.")
 @click.option("--nodes", type=_COUNT, default=1, show_default=True, help="How many machines.")
 @click.option("--gpus", type=WholeNumber(min=0, max=64), default=0, help="GPUs of a machine.")
 @click.option("--cpus", type=_COUNT, help="Processors of a machine.")
@@ -42,14 +41,20 @@ _COUNT = WholeNumber(min=1, max=10_000)
 @click.option(
     "--claim", help="Of Kubernetes: the claim of a volume that all pods share, with the files."
 )
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write to a file.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write to a file, in place of one of that name.",
+)
 @click.argument("command", metavar="-- train BLUEPRINT [ARGS]...", nargs=-1, required=True)
 @click.pass_obj
 def launch_command(  # noqa: PLR0913 - an option each
     console: Console,
     /,
     *,
-    system: str | None,
+    slurm: bool,
+    kubernetes: bool,
     nodes: int,
     gpus: int,
     cpus: int | None,
@@ -68,11 +73,14 @@ def launch_command(  # noqa: PLR0913 - an option each
     the run. A job that is started again goes on with its run.
     """
     job = Job(name, training(command, nodes), nodes, gpus, cpus, memory, time)
-    if system == "slurm":
+    _check_options(command)
+    if slurm == kubernetes:
+        raise UsageError("say where the machines are: either --slurm or --kubernetes")
+    if slurm:
         if image is not None or claim is not None:
             raise UsageError("--image and --claim are of Kubernetes")
         text = slurm_script(job, partition)
-    elif system == "kubernetes":
+    else:
         if partition is not None:
             raise UsageError("--partition is of Slurm")
         if image is None or claim is None:
@@ -80,10 +88,24 @@ def launch_command(  # noqa: PLR0913 - an option each
                 "Kubernetes needs an --image, and the --claim of a volume that all pods share"
             )
         text = kubernetes_manifest(job, image, claim)
-    else:
-        raise UsageError("say where the machines are: --slurm or --kubernetes")
     if output is None:
         console.say(text.rstrip("\n"))
         return
+    if output.exists() and any(Path(word).exists() and output.samefile(word) for word in command):
+        raise UsageError(f"{shown(str(output))} is a file of the command; give another name")
     write_text(output, text)
     console.say(for_terminal(f"saved: {output}"))
+
+
+def _check_options(command: tuple[str, ...]) -> None:
+    """Check the options of the command of the machines before a job waits to run it.
+
+    Raises:
+        click.UsageError: if 'train' has no such option, or an option has a wrong value.
+    """
+    try:
+        train_command.make_context("archbuilder train", list(command[1:]))
+    except click.BadParameter as error:
+        # Folders are those of the machines.
+        if not isinstance(error.param, click.Option) or error.param.name != "allow":
+            raise

@@ -14,6 +14,7 @@ from archbuilder.cli.devices import as_workers, takes_devices
 from archbuilder.cli.options import Wanted, takes_choice
 from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.cli.runs import read_target
+from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
 from archbuilder.recipe.spec import Distribution
 from archbuilder.writing import check_target, replacing
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="A .csv or .jsonl file in place of the standard output; it appears whole.",
+    help="A .csv or .jsonl file in place of the standard output, and of a file of that name;"
+    " it appears whole.",
 )
 @click.option(
     "--format",
@@ -80,6 +82,8 @@ def predict_command(  # noqa: PLR0913 - an option each
     """
     if output is not None:
         check_target(output)
+        if output.exists() and any(each.exists() and output.samefile(each) for each in inputs):
+            raise UsageError(f"{shown(str(output))} is an input; give another name")
     done = as_workers(console, workers, distribute)
     if done is not None:
         return done

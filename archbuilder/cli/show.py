@@ -27,8 +27,9 @@ from archbuilder.report import as_data, overview, step_table
 )
 @click.option(
     "--depth",
-    type=WholeNumber(min=1),
-    help="How deep blocks within blocks are written out; with 1, every block is one row.",
+    type=WholeNumber(min=0),
+    help="How deep blocks within blocks are written out: with 1, every block is one row; with 0,"
+    " only the sums are shown.",
 )
 @click.option("--unfold", is_flag=True, help="Write all blocks out: one row for each layer.")
 @click.option(
@@ -65,5 +66,7 @@ def show_command(
         return
     graphs = loaded.graphs(variant=variant, **wanted.params)
     for place, (name, analysis) in enumerate(analyses.items()):
-        lines = step_table(analysis, graphs[name], depth=depth, unfold=unfold)
-        console.say("\n".join([*([""] if place else []), *lines, "", overview(analysis)]))
+        lines = [""] if place else []
+        if depth != 0:
+            lines += [*step_table(analysis, graphs[name], depth=depth, unfold=unfold), ""]
+        console.say("\n".join([*lines, overview(analysis)]))

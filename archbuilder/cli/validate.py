@@ -150,8 +150,7 @@ def _report(console: Console, count: int, found: tuple[Diagnostic, ...], *, shap
         console.show(found)
         if not errors:
             what = "the blueprint is fine" if count == 1 else f"all {count} blueprints are fine"
-            console.say(f"{what}, with {summary(found)}" if found else what)
-            if not shapes:
-                console.remark("shapes and promises are not checked without --shapes")
+            but = "" if shapes else " but for shapes and promises, which --shapes checks"
+            console.say(what + but + (f"; {summary(found)}" if found else ""))
     if errors:
         click.get_current_context().exit(BlueprintError.exit_code)

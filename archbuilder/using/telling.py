@@ -57,6 +57,8 @@ def _nested(said: Said) -> dict[str, object]:
         if name in said.classes:
             likeliest, probability = _likeliest(values, said.classes[name])
             told = {"class": likeliest, "probability": _number(probability)}
+            if len(said.classes[name]) == values.size:
+                told["classes"] = list(said.classes[name])
         told["values"] = _numbers(values.tolist())
         found |= told if len(said.outputs) == 1 else {name: told}
     return found

@@ -158,6 +158,12 @@ def test_one_machine(capsys: pytest.CaptureFixture[str]):
     ("arguments", "message"),
     [
         (["--", "train", "a"], "give a --run FOLDER"),
+        (
+            ["--slurm", "--kubernetes", "--", "train", "a", "--run", "b"],
+            "either --slurm or --kubernetes",
+        ),
+        (["--", "train", "a", "--run", "b", "--epohcs", "3"], "No such option '--epohcs'"),
+        (["--", "train", "a", "--run", "b", "--epochs", "x"], "'x' is not a whole number"),
         (["--", "show", "a"], "behind -- stands what every machine does"),
         (["--", "train", "a", "--run", "b", "--workers=2"], "about --workers"),
         (["--name", "No", "--", "train", "a", "--run", "b"], "--name is 'No'"),
@@ -183,3 +189,15 @@ def test_go_on_needs_a_folder(capsys: pytest.CaptureFixture[str]):
     """Else every start would be a new run."""
     assert main(["train", "digits_cnn", "--go-on"]) == 2
     assert "--go-on goes with the --run FOLDER" in capsys.readouterr().err
+
+
+def test_the_blueprint_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """An output that is a file of the command is most likely a slip."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.yaml").write_text("archbuilder: 1\n")
+    words = ("launch", "--slurm", "--output", "net.yaml", "--", "train", "net.yaml", "--run", "x")
+    assert main([*words]) == 2
+    assert "'net.yaml' is a file of the command" in capsys.readouterr().err
+    assert (tmp_path / "net.yaml").read_text() == "archbuilder: 1\n"

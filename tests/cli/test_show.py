@@ -19,6 +19,13 @@ def test_blocks_are_one_row_each(run: Run, lenet: Path) -> None:
     assert "2,346" in result.out
 
 
+def test_a_depth_of_zero_shows_the_sums_alone(run: Run, lenet: Path) -> None:
+    """No step has a row."""
+    result = run("show", lenet, "--depth", "0")
+    assert (result.code, result.out.split()[:2]) == (0, ["network", "lenet,"])
+    assert "2,346" in result.out
+
+
 def test_blocks_are_written_out_on_demand(run: Run, lenet: Path) -> None:
     """A row for each layer."""
     result = run("show", lenet, "--unfold")

@@ -246,7 +246,7 @@ class TestColumns:
         assert "columns are taken in their order" in found.err
 
     def test_classes_have_their_names(self, folder: Path, capsys: pytest.CaptureFixture[str]):
-        """In a table the columns too, and in JSON the likeliest."""
+        """In a table the columns too, and in JSON the likeliest and those of the values."""
         rows = said(capsys, folder / "run", folder / "t.csv")
         assert [*rows[0]] == ["key", "class", "probability", "u", "v", "w"]
         for row in rows:
@@ -254,6 +254,15 @@ class TestColumns:
         assert main(["predict", str(folder / "run"), str(folder / "t.csv"), "--format=jsonl"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert [json.loads(line)["class"] for line in lines] == [row["class"] for row in rows]
+        assert json.loads(lines[0])["classes"] == ["u", "v", "w"]
+
+    def test_an_input_is_not_replaced(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+        """An output that is one of the inputs is most likely a slip."""
+        before = (folder / "t.csv").read_bytes()
+        table = str(folder / "t.csv")
+        assert main(["predict", str(folder / "run"), table, "--output", table]) == 2
+        assert "t.csv' is an input; give another name" in capsys.readouterr().err
+        assert (folder / "t.csv").read_bytes() == before
 
     def test_names_that_columns_have_already(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
