@@ -10,12 +10,21 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from archbuilder.cli.console import Console, ReaderGoneError, prepare_streams
-from archbuilder.errors import ArchbuilderError, BlueprintError, StepError, nearest, shown
+from archbuilder.errors import (
+    ArchbuilderError,
+    BlueprintError,
+    ClusterError,
+    StepError,
+    StoppedError,
+    nearest,
+    shown,
+)
+from archbuilder.launching.cluster import is_worker
 from archbuilder.version import __version__
 
 INTERRUPTED: Final = 130
@@ -105,6 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except ArchbuilderError as error:
         console.fail(str(error))
+        if isinstance(error, ClusterError | StoppedError) and is_worker(os.environ):
+            # TensorFlow 2.21 destroys the datasets with the traceback, and waits up to two minutes
+            # for threads that wait for the other workers.
+            _end_process(error.exit_code)
         return error.exit_code
     except click.ClickException as error:
         return _show_usage(console, error)
@@ -149,6 +162,12 @@ def _reference(error: Exception) -> str:
     where = " < ".join(reversed(places[-3:])) or "a library"
     versions = f"archbuilder {__version__}, Python {platform.python_version()}"
     return f"{type(error).__name__} in {where} ({versions})"
+
+
+def _end_process(code: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _forget_output() -> None:

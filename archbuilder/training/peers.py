@@ -7,6 +7,7 @@ others waits for ever.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ _LINGER: Final = 0.5
 """Seconds that a worker is there when all have come to the end."""
 _PART: Final = 2**22
 """The numbers that are told at a time."""
+_TASK: Final = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)", re.ASCII)
+"""The lost worker in TensorFlow's message."""
 _GONE: Final = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -102,9 +105,11 @@ class Peers:
         except _GONE as error:
             if self.count == 1:
                 raise
+            lost = _TASK.search(str(error))
+            name = f"worker {int(lost[1]) + 1} of {self.count}" if lost else "another worker"
             raise ClusterError(
-                "another worker of the run has ended or cannot be reached; the run can go on from"
-                " its newest checkpoint"
+                f"{name} has ended or cannot be reached; the run can be resumed from its newest"
+                " checkpoint"
             ) from error
 
     def total(self, numbers: _Numbers) -> _Numbers:
