@@ -286,13 +286,13 @@ def _check_missing(
     signature: Signature, given: set[str | None], span: Span, diagnostics: Diagnostics
 ) -> None:
     missing = [
-        spec.name
-        for spec in signature.arguments.values()
-        if spec.required and spec.name not in given
+        spec for spec in signature.arguments.values() if spec.required and spec.name not in given
     ]
     if missing:
-        names = ", ".join(f"'{name}'" for name in missing)
-        diagnostics.error("missing-argument", f"{signature.name} needs {names}", span)
+        names = ", ".join(f"'{spec.name}'" for spec in missing)
+        notes = tuple(f"{spec.name}: {spec.reason}" for spec in missing if spec.reason)
+        message = f"{signature.name} needs {names}"
+        diagnostics.error("missing-argument", message, span, notes=notes)
 
 
 def _check_argument(

@@ -291,6 +291,13 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
     ("Hashing", "num_bins"): POSITIVE,
     ("HashedCrossing", "output_mode"): one_of("int", "one_hot"),
     ("Masking", "mask_value"): NUMBER,
+    ("Discretization", "bin_boundaries"): items(NUMBER, 1, 10_000),
+    ("Normalization", "mean"): either(NUMBER, items(NUMBER, 1, 10_000)),
+    ("Normalization", "variance"): either(NOT_NEGATIVE, items(NOT_NEGATIVE, 1, 10_000)),
+    **{
+        (layer, "vocabulary"): items(either(TEXT, INTEGER), 1, 100_000)
+        for layer in ("IntegerLookup", "StringLookup", "TextVectorization")
+    },
     ("Normalization", "axis"): optional(either(AXIS, items(AXIS, 0, 8))),
     ("RandomErasing", "scale"): items(SHARE, 2, 2),
     ("RandomElasticTransform", "scale"): either(NOT_NEGATIVE, items(NOT_NEGATIVE, 2, 2)),
@@ -314,6 +321,17 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
 }
 """Types that hold for one layer alone."""
 
+_ADAPTED = "Keras learns it from data with adapt(), which archbuilder does not call; write"
+REQUIRED_TOO: dict[tuple[str, str], str] = {
+    ("Discretization", "bin_boundaries"): f"{_ADAPTED} the numbers between the bins",
+    ("IntegerLookup", "vocabulary"): f"{_ADAPTED} the list of numbers",
+    ("Normalization", "mean"): f"{_ADAPTED} that of the training data",
+    ("Normalization", "variance"): f"{_ADAPTED} that of the training data",
+    ("StringLookup", "vocabulary"): f"{_ADAPTED} the list of words",
+    ("TextVectorization", "vocabulary"): f"{_ADAPTED} the list of words",
+}
+"""Arguments that Keras can do without and a blueprint cannot, each with the reason."""
+
 REFUSED_LAYERS = {
     "Lambda": "it runs a Python function; use a layer or a function of keras.ops",
     "TFSMLayer": "it loads a SavedModel, which can run code, from a path",
@@ -323,6 +341,7 @@ REFUSED_LAYERS = {
     "Layer": "it is a base class and does nothing by itself",
     "Wrapper": "it is a base class; name the wrapper that you mean",
     "Pipeline": "it is a list of layers; write them one behind the other",
+    "Input": "inputs are declared under 'inputs'",
     "InputLayer": "inputs are declared under 'inputs'",
     "InputSpec": "it is no layer; inputs are declared under 'inputs'",
 }

@@ -114,6 +114,12 @@ def layer_entry(name: str, layer: type, origin: str, undecided: list[str]) -> En
             undecided.append(f"{name}.{argument} = {parameter.default}")
             continue
         arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
+        if (name, argument) in rules.REQUIRED_TOO:
+            arguments[argument] = {
+                "required": True,
+                "reason": rules.REQUIRED_TOO[name, argument],
+                **{key: each for key, each in arguments[argument].items() if key != "default"},
+            }
     for argument in BASE_ARGUMENTS:
         if argument not in arguments:
             schema = rules.ARGUMENTS[argument]

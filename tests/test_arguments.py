@@ -6,6 +6,7 @@ import pytest
 
 from archbuilder import catalogue
 from archbuilder.arguments import check_arguments, check_call, check_object
+from archbuilder.catalogue.signatures import ObjectKind
 from archbuilder.errors import Diagnostic, Diagnostics
 from archbuilder.limits import Limits
 from archbuilder.source import read_text
@@ -81,6 +82,12 @@ def test_good_arguments(step: str, arguments: dict[str, object] | None):
         ("Conv2D: {filters: 3, kernel_size: 3, padding: smae}", "unknown-value", "valid or same"),
         ("Dense: {unit: 3}", "unknown-argument", "Dense has no argument 'unit'"),
         ("Dense", "missing-argument", "Dense needs 'units'"),
+        ("Normalization", "missing-argument", "Normalization needs 'mean', 'variance'"),
+        ("Normalization: {mean: 1}", "missing-argument", "Normalization needs 'variance'"),
+        ("Discretization: {num_bins: 4}", "missing-argument", "needs 'bin_boundaries'"),
+        ("IntegerLookup", "missing-argument", "IntegerLookup needs 'vocabulary'"),
+        ("StringLookup: {vocabulary: null}", "wrong-type", "a list"),
+        ("TextVectorization", "missing-argument", "TextVectorization needs 'vocabulary'"),
         ("Conv2D: {filters: 3}", "missing-argument", "'kernel_size'"),
         ("Dense: {units: 3, activation: rleu}", "unknown-object", "no activation 'rleu'"),
         ("Dense: {units: 3, activation: os.system}", "unknown-object", ""),
@@ -95,7 +102,7 @@ def test_good_arguments(step: str, arguments: dict[str, object] | None):
         ("Dense: {units: 3, lora_rank: 4}", "refused-argument", "LoRA"),
         ("Embedding: {input_dim: 3, output_dim: 3, weights: []}", "refused-argument", ""),
         ("StringLookup: {vocabulary: /etc/passwd}", "wrong-type", "a list"),
-        ("TextVectorization: {standardize: os.system}", "unknown-value", ""),
+        ("TextVectorization: {standardize: os.system, vocabulary: [a]}", "unknown-value", ""),
         ("EinsumDense: {equation: '__import__', output_shape: 3}", "out-of-range", ""),
         ("STFTSpectrogram: {frame_length: 100000}", "out-of-range", "at most 8192"),
         ("Bidirectional: {layer: {LSTN: 3}}", "unknown-layer", "no recurrent layer 'LSTN'"),
@@ -185,3 +192,34 @@ def test_optimizers(text: str, good: bool):
     diagnostics = Diagnostics()
     assert check_object("optimizer", tree(text), diagnostics) is good
     assert bool(list(diagnostics)) is not good
+
+
+def test_what_keras_would_learn_has_a_reason():
+    """Arguments that Keras can do without are asked for with the reason."""
+    _, (found,) = check("Normalization: {variance: 2}")
+    (note,) = found.notes
+    assert note.startswith("mean: Keras learns it from data with adapt()")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason"),
+    [
+        ("loss", "Loss", "base class"),
+        ("metric", "Mean", "MeanSquaredError"),
+        ("optimizer", "LossScaleOptimizer", "precision: mixed_float16"),
+        ("initializer", "STFT", "STFTSpectrogram"),
+    ],
+)
+def test_objects_that_are_left_out_have_a_reason(kind: ObjectKind, name: str, reason: str):
+    """The message says why a blueprint cannot name them."""
+    diagnostics = Diagnostics()
+    assert not check_object(kind, tree(name), diagnostics)
+    (found,) = diagnostics
+    assert found.code == "unknown-object"
+    assert found.message.startswith(f"{name} cannot stand in a blueprint: ")
+    assert reason in found.message
+
+
+def test_the_loss_of_sequences_without_places():
+    """CTC is a loss as the others are."""
+    assert check_object("loss", tree("CTC"), Diagnostics())

@@ -52,6 +52,31 @@ def test_every_layer_of_keras_is_known_or_refused():
     assert set(archbuilder.layers.__all__) <= set(KNOWN.layers)
 
 
+@newest
+def test_every_function_and_object_is_known_or_refused():
+    """What is left out has a reason, which the message shows."""
+    functions = [name for name in dir(keras.ops) if inspect.isfunction(getattr(keras.ops, name))]
+    known = {f"ops.{name}" for name in KNOWN.operations} | set(KNOWN.refused)
+    assert [name for name in functions if f"ops.{name}" not in known] == []
+    images = {name for name in dir(keras.ops.image) if not name.startswith("_")} - set(functions)
+    assert {f"ops.image.{name}" for name in images} <= known
+    for kind, module in (
+        ("initializer", keras.initializers),
+        ("regularizer", keras.regularizers),
+        ("constraint", keras.constraints),
+        ("loss", keras.losses),
+        ("metric", keras.metrics),
+        ("optimizer", keras.optimizers),
+        ("schedule", keras.optimizers.schedules),
+    ):
+        classes = {name: each for name, each in vars(module).items() if inspect.isclass(each)}
+        refused = {each for name, each in classes.items() if name in KNOWN.refused_objects}
+        names = {name for name, each in classes.items() if each not in refused}
+        assert names <= set(KNOWN.names(kind)), kind
+    assert all(len(reason) > 10 for reason in KNOWN.refused_objects.values())
+    assert "CTC" in KNOWN.names("loss")
+
+
 @pytest.mark.parametrize("name", DANGEROUS)
 def test_what_can_run_code_is_refused_with_a_reason(name: str):
     """Such layers are no part of the catalogue."""
@@ -79,7 +104,8 @@ def test_arguments_are_those_of_the_constructor(name: str):
         if spec.name in ("trainable", "dtype") and spec.name not in parameters:
             continue
         parameter = parameters[spec.name]
-        assert spec.required == (parameter.default is inspect.Parameter.empty)
+        without_default = parameter.default is inspect.Parameter.empty
+        assert spec.required == (without_default or spec.reason != "")
         if not spec.required:
             default = parameter.default
             assert spec.default == _plain(default), spec.name

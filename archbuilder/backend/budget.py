@@ -54,6 +54,8 @@ def check_work(
 
     The work grows with the cube of the size: a matrix that fits into memory may take hours.
     """
+    if len(variable.shape) == 0:
+        return
     *rows, columns = variable.shape
     short, long = sorted((math.prod(rows), columns))
     if isinstance(initializer, keras.initializers.Orthogonal) and (

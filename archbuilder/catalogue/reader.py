@@ -136,6 +136,7 @@ def _specs(entries: dict[str, _Entry]) -> dict[str, ArgumentSpec]:
             required=entry.get("required", False),
             default=entry.get("default"),
             summary=entry.get("summary", ""),
+            reason=entry.get("reason", ""),
         )
         for name, entry in entries.items()
     }

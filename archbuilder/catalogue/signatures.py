@@ -43,13 +43,17 @@ class ArgumentType:
 
 @dataclass(frozen=True, slots=True)
 class ArgumentSpec:
-    """One argument: `default` is what Keras uses where it is left out and not `required`."""
+    """One argument: `default` is what Keras uses where it is left out and not `required`.
+
+    `reason` says why a blueprint has to give what Keras can do without.
+    """
 
     name: str
     type: ArgumentType
     required: bool
     default: Plain
     summary: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

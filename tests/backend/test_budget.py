@@ -100,3 +100,9 @@ def test_containers_have_less(tmp_path: Path):
     assert cgroup_limit(tmp_path / "limited") == 2**30
     assert cgroup_limit(tmp_path / "free") is None
     assert cgroup_limit(tmp_path / "nothing") is None
+
+
+def test_weights_of_one_number():
+    """A weight without axes is no matrix that takes long to compute."""
+    attend = step("attend", "Attention", ["x", "x"], use_scale=True)
+    assert build(network({"x": (4, 3)}, attend)).count_params() == 1
