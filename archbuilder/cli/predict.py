@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,6 +21,8 @@ from archbuilder.writing import check_target, replacing
 
 if TYPE_CHECKING:
     from archbuilder.using.telling import Form
+
+_ENDINGS: Final = (".csv", ".jsonl")
 
 
 @click.command(
@@ -81,6 +83,11 @@ def predict_command(  # noqa: PLR0913 - an option each
     Without one, it is what training held out.
     """
     if output is not None:
+        if form is None and output.suffix not in _ENDINGS:
+            raise UsageError(
+                f"{shown(output.name)} ends in neither {' nor '.join(_ENDINGS)}: say --format csv"
+                " or --format jsonl"
+            )
         check_target(output)
         if output.exists() and any(each.exists() and output.samefile(each) for each in inputs):
             raise UsageError(f"{shown(str(output))} is an input; give another name")

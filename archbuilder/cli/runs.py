@@ -14,7 +14,8 @@ from archbuilder.files import read_place
 from archbuilder.graph import Graph
 from archbuilder.places import Place
 from archbuilder.recipe.file import read_recipe_file
-from archbuilder.recipe.record import BLUEPRINT, RECORD, Recorded, read_record
+from archbuilder.recipe.legend import Legend
+from archbuilder.recipe.record import BLUEPRINT, RECORD, Recorded, read_legend, read_record
 
 MODEL: Final = ".keras"
 """How the files of models end."""
@@ -43,6 +44,7 @@ def read_run(folder: Path, wanted: Wanted) -> Run:
     place = Place(folder).inside(BLUEPRINT)
     if not (folder / BLUEPRINT).exists():
         lost = f": {BLUEPRINT} is missing" if (folder / RECORD).is_file() else ""
+        lost = lost if folder.exists() else ": there is no such folder"
         raise UsageError(f"{shown(str(folder), 200)} is not the folder of a run{lost}")
     loaded = wanted.load(place)
     graphs = loaded.graphs()
@@ -76,7 +78,7 @@ def read_target(path: Path, wanted: Wanted, blueprint: str | None, recipe: Path 
     if is_model and not path.is_file():
         raise UsageError(f"there is no file {shown(str(path), 200)}")
     if is_model and blueprint is not None:
-        begun = _of_blueprint(blueprint, wanted, recipe)
+        begun = _of_blueprint(blueprint, wanted, recipe, read_legend(path.parent))
         return Target(begun, None, {_network(path, begun): path})
     if blueprint is not None:
         raise UsageError("a run has its blueprint; --blueprint goes with a .keras file")
@@ -94,11 +96,11 @@ def read_target(path: Path, wanted: Wanted, blueprint: str | None, recipe: Path 
     return Target(begun, folder, {_network(path, begun): path} if is_model else {})
 
 
-def _of_blueprint(blueprint: str, wanted: Wanted, path: Path | None) -> Run:
+def _of_blueprint(blueprint: str, wanted: Wanted, path: Path | None, legend: Legend) -> Run:
     loaded = wanted.load(blueprint)
     graphs = loaded.graphs(variant=wanted.variant_of(loaded), **wanted.params)
     recipe = recipe_of(loaded, graphs, wanted, path)
-    recorded = Recorded(examples_of(recipe, None), training_of(recipe), wanted.allow)
+    recorded = Recorded(examples_of(recipe, None), training_of(recipe), wanted.allow, legend)
     return Run(loaded.name, graphs, recorded, "")
 
 

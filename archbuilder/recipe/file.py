@@ -17,6 +17,8 @@ from archbuilder.recipe.spec import Recipe
 from archbuilder.source import read_text
 
 _KEYS: Final = ("archbuilder", "data", "training")
+_NETWORK: Final = ("inputs", "layers", "networks", "blocks")
+"""Sections that a blueprint has and a recipe has not."""
 
 
 def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recipe:
@@ -29,6 +31,14 @@ def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) ->
     form = Form(limits, diagnostics)
     tree = read_text(read_file(path, limits), str(path), limits)
     mapping = form.mapping(tree, "a recipe", of="a mapping with 'data' and 'training'")
+    if mapping is not None and any(entry.key in _NETWORK for entry in mapping):
+        diagnostics.error(
+            "wrong-form",
+            "this is a blueprint, and a recipe has 'data' and 'training' alone",
+            mapping.span,
+            notes=("move these sections to a file of their own",),
+        )
+        diagnostics.raise_errors()
     sections = {
         entry.key: entry.value for entry in form.known(mapping, _KEYS, "a recipe")
     } if mapping else {}  # fmt: skip

@@ -126,6 +126,22 @@ def read_record(
     return Recorded(data, decoded.training, recorded_allow, legend, same, forbidden)
 
 
+def read_legend(run: Path) -> Legend:
+    """Return what the columns and classes of a run mean; an empty legend if there is no record.
+
+    Raises:
+        UsageError: if the record is damaged.
+    """
+    place = Place(run).inside(RECORD)
+    if not place.path.is_file():
+        return Legend()
+    try:
+        return decode_legend(JsonObject.read(place).get("legend"))
+    except (OSError, JsonError) as error:
+        name = shown(str(place.path), 200)
+        raise UsageError(f"{name} is not the record of a run: {error}") from None
+
+
 def _is_own(run: Place) -> bool:
     """Whether nobody but the user, and root, can have written the record of a run."""
     for status in (run.inside(RECORD).status(), run.root.stat()):

@@ -94,7 +94,7 @@ def test_texts_that_become_others(runs: Path, capsys: pytest.CaptureFixture[str]
         (["sequences", "abz"], "the run's vocabulary does not know"),
         (["causal", "--beams", "2", "--top", "3"], "--beams takes the likeliest text"),
         (["causal", "--temperature", "-1"], "--temperature"),
-        (["causal", "--temperature", "nan"], "nan is no number"),
+        (["causal", "--temperature", "nan"], "'nan' is not a number"),
         (["causal", "--temperature", "inf"], "--temperature"),
         (["causal", "--top", "0"], "--top"),
     ],

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from archbuilder.cli import main
+from archbuilder.errors import BlueprintError
+from archbuilder.limits import Limits
+from archbuilder.recipe.file import read_recipe_file
 
 NETWORKS = """\
 archbuilder: 1
@@ -25,6 +28,18 @@ layers: [{Dense: 9}]
 training:
   objective: adversarial
 """
+
+
+def test_a_blueprint_is_no_recipe(tmp_path: Path):
+    """One mistake says so, in place of one for each of its sections."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archbuilder: 1\nname: net\ninputs: {x: [4]}\nlayers: [Flatten]\ndata: digits\n"
+    )
+    with pytest.raises(BlueprintError) as caught:
+        read_recipe_file(path, {}, Limits())
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.message.startswith("this is a blueprint")
 
 
 def test_a_generator_and_a_discriminator(tmp_path: Path):

@@ -256,6 +256,24 @@ class TestColumns:
         assert [json.loads(line)["class"] for line in lines] == [row["class"] for row in rows]
         assert json.loads(lines[0])["classes"] == ["u", "v", "w"]
 
+    def test_the_names_of_classes_are_those_of_the_run(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ):
+        """Also where a blueprint is given for the weights in its folder."""
+        model, table = folder / "run" / "net.keras", str(folder / "t.csv")
+        wanted = said(capsys, folder / "run", table)
+        assert main(["predict", str(model), table, "--blueprint", str(folder / "net.yaml")]) == 0
+        found = capsys.readouterr()
+        rows = list(csv.DictReader(io.StringIO(found.out)))
+        assert [row["class"] for row in rows] == [row["class"] for row in wanted]
+        assert "columns are taken in their order" not in found.err
+
+    def test_an_output_of_another_kind(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+        """A table is not written to what looks like a spreadsheet."""
+        words = ["predict", str(folder / "run"), str(folder / "t.csv"), "--output", "out.xls"]
+        assert main(words) == 2
+        assert "'out.xls' ends in neither .csv nor .jsonl" in capsys.readouterr().err
+
     def test_an_input_is_not_replaced(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """An output that is one of the inputs is most likely a slip."""
         before = (folder / "t.csv").read_bytes()
