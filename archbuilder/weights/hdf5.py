@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 
 from archbuilder.errors import RunError, shown
 from archbuilder.parser_errors import Errors, parser_errors
+from archbuilder.weights.hdf5_heaps import find_damage
 
 _ERRORS: Final[Errors] = (
     OSError,
@@ -70,6 +71,11 @@ def open_hdf5(path: Path | IO[bytes], name: str) -> Iterator[Hdf5Group]:
         RunError: if it is damaged, or not an HDF5 file.
     """
     file = _File(name)
+    with parser_errors((OSError,), file.message), ExitStack() as stack:
+        raw = stack.enter_context(path.open("rb")) if isinstance(path, Path) else path
+        damage = find_damage(raw.fileno())
+    if damage:
+        raise file.error(damage)
     with parser_errors(_ERRORS, file.message):
         opened = h5py.File(path, "r")
     try:

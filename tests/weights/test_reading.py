@@ -308,3 +308,27 @@ def test_values_of_safetensors(tmp_path: Path) -> None:
     assert_refused(path, "normal/count is int64 in the model and float32 in the file")
     save_file(weights | {"head.kernel": np.full((2, 3), np.nan, "f4")}, path)
     assert_refused(path, "head/kernel: 6 of 6 values")
+
+
+def test_an_endless_heap(path: Path) -> None:
+    """A free object of size 0 would hang HDF5, and a heap of a million objects would take long."""
+    content = path.read_bytes()
+    heap = content.index(b"GCOL")
+    path.write_bytes(content[: heap + 16] + bytes(16) + content[heap + 32 :])
+    assert_refused(path, f"its heap at byte {heap} is damaged")
+    objects = (b"\1" + bytes(15)) * 2**20
+    head = b"GCOL\1\0\0\0" + struct.pack("<Q", 16 + len(objects))
+    path.write_bytes(content + head + objects)
+    assert_refused(path, f"its heap at byte {len(content)} is damaged")
+
+
+@pytest.mark.parametrize(
+    ("offset", "message"),
+    [(0, "not an HDF5 file"), (8, "unknown version"), (14, "unknown version")],
+)
+def test_other_superblocks(offset: int, message: str, path: Path) -> None:
+    """Only what Keras writes is read: no file with content in front, none with short offsets."""
+    content = bytearray(path.read_bytes())
+    content[offset] = 4
+    path.write_bytes(content)
+    assert_refused(path, message)

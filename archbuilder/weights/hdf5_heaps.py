@@ -1,0 +1,68 @@
+"""Checks the parts of an HDF5 file in which damage hangs the library.
+
+HDF5 1.14 walks the objects of a global heap, which has the texts of attributes, by their sizes. A
+free object of size 0 makes that walk endless (https://github.com/HDFGroup/hdf5/issues/1707), and no
+exception can interrupt it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from typing import Final
+
+_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
+_SIZES: Final = {0: 13, 1: 13, 2: 9, 3: 9}
+"""Where the superblock has the sizes of offsets and lengths, by its version."""
+_HEAP: Final = b"GCOL\x01"
+"""How a global heap begins, in the one version that there is."""
+_MOST_OBJECTS: Final = 1_000_000
+"""In all heaps; Keras writes some for each layer."""
+_HEAD: Final = 16
+"""The bytes in front of the objects of a heap, and in front of the content of each object."""
+
+
+def find_damage(descriptor: int) -> str | None:
+    """Return what is wrong with an open file; None where HDF5 can be trusted with it."""
+    try:
+        mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    except ValueError:
+        return "it is empty"
+    with mapped as content:
+        # HDF5 would also look for it behind other content, which Keras does not write.
+        if content[:8] != _SIGNATURE or len(content) < _HEAD:
+            return "it is not an HDF5 file"
+        place = _SIZES.get(content[8])
+        if place is None or content[place : place + 2] != b"\x08\x08":
+            return "it is of an unknown version of HDF5"
+        left = _MOST_OBJECTS
+        heap = content.find(_HEAP)
+        while heap >= 0:
+            objects = _count(content, heap, left)
+            if objects is None:
+                return f"its heap at byte {heap} is damaged"
+            left -= objects
+            heap = content.find(_HEAP, heap + 1)
+    return None
+
+
+def _count(content: mmap.mmap, heap: int, most: int) -> int | None:
+    """Walk over the objects of a heap and count them; None if the walk does not come to an end.
+
+    A heap that ends behind the file is refused by HDF5 itself, and may as well be a piece of a
+    weight that looks like one.
+    """
+    place = heap + _HEAD
+    end = heap + int.from_bytes(content[heap + 8 : place], "little")
+    if end > len(content):
+        return 0
+    for count in range(most):
+        if place + _HEAD > end:
+            return count
+        index, size = struct.unpack_from("<H6xQ", content, place)
+        # The size of a free object, whose index is 0, includes its head.
+        step = size if index == 0 else _HEAD + (size + 7) // 8 * 8
+        if step < _HEAD or place + step > end:
+            return None
+        place += step
+    return None
