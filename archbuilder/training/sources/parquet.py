@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from archbuilder.errors import RunError, shown
+from archbuilder.parser_errors import Errors, parser_errors
 from archbuilder.recipe.sources import DataFile, Parquet
 from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples, Known
@@ -22,9 +23,11 @@ from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.places import Places
 from archbuilder.training.sources.gathering import Store
+from archbuilder.training.sources.parquet_footer import FOOTER_ERRORS, row_groups
 from archbuilder.training.sources.rows import BATCH, BATCH_BYTES, Batch, Words
 from archbuilder.training.sources.table import Asked, Layout, examples_of, trained_heading
 
+_ERRORS: Final[Errors] = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 _NUMBER: Final = 8
 _ROW: Final = 2**28
 """The bytes of the largest row that is read."""
@@ -47,10 +50,11 @@ def load_parquet(
     """
     faults = Faults(source.on_error, "rows")
     files = opener.each(source.file)
-    with _opened(files[0], opener) as table:
-        head = table.schema_arrow.names
+    first = shown(files[0].path, 200)
+    with opener.opened(files[0]) as descriptor, _opened(descriptor, first) as table:
+        head = _names(table, first)
     trained = trained_heading(source, like, asked)
-    layout = Layout.of(source, head, shown(files[0].path, 200), trained=trained, asked=asked)
+    layout = Layout.of(source, head, first, trained=trained, asked=asked)
 
     places = Places("row")
 
@@ -63,44 +67,70 @@ def load_parquet(
 
 
 @contextmanager
-def _opened(file: DataFile, opener: Opener) -> Iterator[pq.ParquetFile]:
-    name = shown(file.path, 200)
-    with opener.opened(file) as descriptor, os.fdopen(os.dup(descriptor), "rb") as raw:
-        try:
-            with pq.ParquetFile(raw) as table:
-                yield table
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).partition("\n")[0]
-            raise RunError(f"{name} is no Parquet file, or damaged: {reason}") from error
+def _opened(descriptor: int, name: str) -> Iterator[pq.ParquetFile]:
+    with os.fdopen(os.dup(descriptor), "rb") as raw:
+        with _parsing(name):
+            table = pq.ParquetFile(raw)
+        with table:
+            yield table
+
+
+def _parsing(name: str) -> AbstractContextManager[None]:
+    """Guard calls of pyarrow."""
+    return parser_errors(_ERRORS, f"{name} is no Parquet file, or damaged")
 
 
 def _batches(
     file: DataFile, opener: Opener, layout: Layout, faults: Faults, places: Places
 ) -> Iterator[Batch]:
     name = shown(file.path, 200)
-    with _opened(file, opener) as table:
-        known = {*table.schema_arrow.names}
+    with opener.opened(file) as descriptor, _opened(descriptor, name) as table:
+        known = {*_names(table, name)}
         missing = [each for each in layout.columns if each not in known]
         if missing:
             raise RunError(f"{name} has no column {shown(missing[0])}")
-        count = _at_once(table.metadata, layout, name)
+        count = _at_once(descriptor, table.schema, layout, name)
         first = 1
-        for rows in table.iter_batches(count, columns=[*layout.columns], use_threads=False):
+        for rows in _read(table, count, layout, name):
             yield from _Rows(rows, layout, first, name, places).batches(faults)
             first += rows.num_rows
 
 
-def _at_once(metadata: pq.FileMetaData, layout: Layout, name: str) -> int:
+def _names(table: pq.ParquetFile, name: str) -> list[str]:
+    with _parsing(name):
+        names: list[str] = table.schema_arrow.names
+        return names
+
+
+def _read(table: pq.ParquetFile, count: int, layout: Layout, name: str) -> Iterator[pa.RecordBatch]:
+    """So many rows at a time, whose offsets and text can be relied on."""
+    with _parsing(name):
+        batches = table.iter_batches(count, columns=[*layout.columns], use_threads=False)
+    while True:
+        with _parsing(name):
+            rows = next(batches, None)
+            if rows is None:
+                return
+            # What pyarrow reads may hold text that is not UTF-8, and lists that end elsewhere.
+            rows.validate(full=True)
+        yield rows
+
+
+def _at_once(descriptor: int, schema: pq.ParquetSchema, layout: Layout, name: str) -> int:
     """How many rows are read at once: less where they hold long lists."""
     used = {*layout.columns}
-    largest = 1
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        columns = [group.column(place) for place in range(group.num_columns)]
-        values = sum(
-            each.num_values for each in columns if each.path_in_schema.partition(".")[0] in used
-        )
-        largest = max(largest, values * _NUMBER // max(group.num_rows, 1))
+    with _parsing(name):
+        columns = [schema.column(place) for place in range(len(schema))]
+        lists = {each.path for each in columns if each.max_repetition_level}
+    wanted = {each for each in lists if each.partition(".")[0] in used}
+    values = 0
+    if wanted:
+        with parser_errors(FOOTER_ERRORS, f"{name} is damaged"):
+            groups = [*row_groups(descriptor)]
+        for group in groups:
+            in_lists = sum(count for path, count in group.values if path in wanted)
+            values = max(values, in_lists // max(group.rows, 1))
+    largest = (len(layout.columns) + values) * _NUMBER
     if largest > _ROW:
         raise RunError(f"{name} has rows of more than {_ROW // 2**20} MiB")
     return max(min(BATCH, BATCH_BYTES // largest), 1)
