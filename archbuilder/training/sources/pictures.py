@@ -18,6 +18,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from archbuilder.errors import RunError
+from archbuilder.parser_errors import Errors, parser_errors
 from archbuilder.recipe.legend import ImageForm
 from archbuilder.training.columns import Numbers
 
@@ -31,6 +32,14 @@ _DEEP: Final = "I;16"
 """How the names of Pillow's modes with 16 bits begin; the rest is the order of the bytes."""
 _OF_16_BITS: Final = ("PNG", "PPM")
 """Formats whose mode `I`, which has 32 bits, holds at most 16: 0 to 65535."""
+_ERRORS: Final[Errors] = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,  # fractions in the place of offsets of TIFF
+    Image.DecompressionBombError,
+)
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -42,9 +51,10 @@ _TURNS: Final = {
 }
 """What turns a picture upright, by the value of its EXIF tag `Orientation`."""
 
-# Pillow warns of each photo whose EXIF data is damaged; see `_upright`. Images are decoded in
-# several threads, between which `warnings.catch_warnings` would mix up the filters.
-warnings.filterwarnings("ignore", "(Possibly c|C)orrupt EXIF data", UserWarning)
+# Pillow warns of damage that viewers overlook, such as in EXIF data (see `_upright`), and of images
+# that are enormous, which are refused here. Images are decoded in several threads, between which
+# `warnings.catch_warnings` would mix up the filters.
+warnings.filterwarnings("ignore", module="PIL")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -168,18 +178,23 @@ def decoded(content: bytes, name: str) -> Image.Image:
     Raises:
         RunError: if it is none, a damaged or an enormous one, or has pixels of an unknown range.
     """
-    try:
-        image = Image.open(io.BytesIO(content), formats=_FORMATS)
-        if image.width * image.height > _PIXELS:
-            raise RunError(f"{name} has {image.width:,} by {image.height:,} pixels: too many")
+    image = _opened(content, name)
+    if image.width * image.height > _PIXELS:
+        raise RunError(f"{name} has {image.width:,} by {image.height:,} pixels: too many")
+    with parser_errors(_ERRORS, f"{name} is damaged"):
         image.load()
-        return _upright(_visible(image, name), image)
-    except UnidentifiedImageError:
-        raise RunError(
-            f"{name} is no image in {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
-        ) from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise RunError(f"{name} is damaged: {error}") from error
+        visible = _visible(image, name)
+    return _upright(visible, image)
+
+
+def _opened(content: bytes, name: str) -> Image.Image:
+    """An image of which the head alone is read."""
+    with parser_errors(_ERRORS, f"{name} is damaged"):
+        try:
+            return Image.open(io.BytesIO(content), formats=_FORMATS)
+        except UnidentifiedImageError:
+            formats = f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
+            raise RunError(f"{name} is no image in {formats}") from None
 
 
 def _is_deep(picture: Image.Image) -> bool:
