@@ -6,9 +6,11 @@ expansion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from collections.abc import Mapping as MappingType
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from typing import Final
 
 from archbuilder.arguments import check_arguments, check_call
 from archbuilder.document import Block, Branches, Call, Group, Loop, Param, Reuse, Step
@@ -23,7 +25,7 @@ from archbuilder.program import (
     is_known_to_be_broken,
     report_unknown,
 )
-from archbuilder.tree import Sequence, Span
+from archbuilder.tree import Mapping, Sequence, Span, Tree
 from archbuilder.values import Value
 
 
@@ -31,6 +33,10 @@ def check(program: Program, diagnostics: Diagnostics) -> None:
     """Add every mistake in the files of a program that can be seen without expanding them."""
     for each in program.all():
         _Checker(each, diagnostics).check()
+
+
+_WHOLE_FILE: Final = ""
+"""The network that a file is, among the callers: a block of the file may have the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,10 @@ class _Checker:
         for name, block in document.blocks.items():
             self._check_block(name, block, f"block '{name}'")
         for name, network in document.networks.items():
-            self._check_block(name, network, "" if document.single else f"network '{name}'")
+            if document.single:
+                self._check_block(_WHOLE_FILE, network, "")
+            else:
+                self._check_block(name, network, f"network '{name}'")
         self._check_imports()
         self._check_variants()
         self._check_expectations()
@@ -100,7 +109,7 @@ class _Checker:
             if param.name not in place.read:
                 self._unused_params.append((param, f" of {what}" if what else ""))
 
-    def _check_defaults(self, params: Mapping[str, Param], place: _Place) -> None:
+    def _check_defaults(self, params: MappingType[str, Param], place: _Place) -> None:
         for param in params.values():
             self._check_names(param.default, place)
             if param.default is not None and param.default.constant:
@@ -180,7 +189,7 @@ class _Checker:
         written = None if call.arguments is None else call.arguments.tree
         owner = Owner(f"block '{call.target}'", "argument")
         if written is not None and not target.params:
-            if not isinstance(written, Sequence) or written.items:
+            if not _is_empty(written):
                 self._diagnostics.error(
                     "unknown-argument",
                     f"{owner.text} takes no arguments",
@@ -278,7 +287,7 @@ class _Checker:
                 )
         if not document.networks:
             return
-        reached = set(document.networks)
+        reached = {_WHOLE_FILE} if document.single else set(document.networks)
         waiting = list(reached)
         while waiting:
             for callee in self._calls.get(waiting.pop(), {}):
@@ -290,6 +299,13 @@ class _Checker:
                 self._diagnostics.warning(
                     "unused-block", f"the block '{name}' is not used", block.span
                 )
+
+
+def _is_empty(tree: Tree) -> bool:
+    """Whether arguments are none at all: `- block: {}` or `- block: []`."""
+    if isinstance(tree, Sequence):
+        return not tree.items
+    return isinstance(tree, Mapping) and not tree.entries
 
 
 def _visible_note(visible: AbstractSet[str]) -> tuple[str, ...]:

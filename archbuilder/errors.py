@@ -31,12 +31,13 @@ Severity = Literal["error", "warning"]
 class Frame:
     """One link of the chain that led to a place, innermost first.
 
-    `text` says what this link is ("in block 'fire'"), `span` where it was used.
+    `text` says what this link is ("in block 'fire'"), `span` where it was used or declared.
     """
 
     text: str
     span: Span
     parent: Frame | None = None
+    verb: Literal["used", "declared"] = "used"
 
     def chain(self) -> Iterator[Frame]:
         """This frame and all that it was used from."""

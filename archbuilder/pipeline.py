@@ -12,7 +12,7 @@ from typing import Final
 
 from archbuilder.check import check
 from archbuilder.document import Document
-from archbuilder.errors import BlueprintError, Diagnostic, Diagnostics, nearest, shown
+from archbuilder.errors import BlueprintError, Diagnostic, Diagnostics, Frame, nearest, shown
 from archbuilder.expand import expand
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
@@ -130,7 +130,17 @@ def _expand_with(
             owner = Owner(f"the blueprint '{document.name}'", "parameter")
             check_required(document.params, given, owner, document.span, diagnostics)
         return {}
-    return expand(program, given, Evaluator(limits, diagnostics))
+    frame = _variant_frame(document, choice.variant)
+    with diagnostics.inside(frame):
+        return expand(program, given, Evaluator(limits, diagnostics), frame)
+
+
+def _variant_frame(document: Document, variant: str) -> Frame | None:
+    """What messages say of the variant that led to a mistake."""
+    chosen = document.variants.get(variant)
+    if chosen is None:
+        return None
+    return Frame(f"in variant '{variant}'", chosen.span, verb="declared")
 
 
 def _given(document: Document, choice: Choice, diagnostics: Diagnostics) -> dict[str, Tree]:

@@ -97,7 +97,7 @@ def _note(text: str, margin: int, paint: _Paint) -> str:
 
 def _frame_notes(innermost: Frame | None) -> list[str]:
     frames = list(innermost.chain()) if innermost else []
-    notes = [f"{frame.text}, used at {frame.span}" for frame in frames]
+    notes = [f"{frame.text}, {frame.verb} at {frame.span}" for frame in frames]
     if len(notes) > MAXIMUM_FRAMES:
         half = MAXIMUM_FRAMES // 2
         notes[half:-half] = [f"... {len(notes) - 2 * half} more ..."]

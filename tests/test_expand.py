@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from expanding import arguments, expand, mistakes, wiring, write
+
+import archbuilder
+from archbuilder.decode.blocks import BLOCK_KEYS
+from archbuilder.decode.file import FILE_KEYS
+from archbuilder.decode.foreign_keys import HINTS
+from archbuilder.decode.steps import STEP_KEYS
+from archbuilder.errors import BlueprintError
+from archbuilder.recipe.reading import read_recipe
+from archbuilder.recipe.training import ALWAYS
+from archbuilder.rendering import render
 
 
 def test_steps_stand_one_behind_the_other(tmp_path: Path):
@@ -327,3 +338,114 @@ def test_blocks_within_blocks_multiply_and_are_bounded(tmp_path: Path):
     blocks = "\n".join(f"  b{n}: {{layers: [{', '.join([f'b{n + 1}'] * 10)}]}}" for n in range(9))
     text = f"inputs: {{x: [4]}}\nlayers: [b0]\nblocks:\n{blocks}\n  b9: {{layers: [ReLU]}}"
     assert [each.split()[0] for each in mistakes(tmp_path, text)] == ["limit"]
+
+
+def notes(folder: Path, text: str, **params: object) -> list[str]:
+    """The notes and the chains of all errors of a blueprint."""
+    with pytest.raises(BlueprintError) as caught:
+        archbuilder.load(write(folder, text)).validate(**params)
+    return [line for each in caught.value.diagnostics for line in render([each]).splitlines()]
+
+
+def test_a_block_may_have_the_name_of_its_file(tmp_path: Path):
+    """The block is meant where a step names it, and it does not use itself."""
+    text = "name: swin\nblocks:\n  swin: {layers: [Dense: 4]}\ninputs: {x: [3]}\nlayers: [swin]"
+    path = write(tmp_path, f"archbuilder: 1\n{text}\n")
+    blueprint = archbuilder.load(path)
+    assert blueprint.validate() == ()
+    (graph,) = blueprint.graphs().values()
+    assert [node.name for node in graph.nodes] == ["swin0.dense0"]
+
+
+def test_outputs_of_the_step_before(tmp_path: Path):
+    """One of several outputs of the step before needs no name."""
+    text = """
+inputs: {x: [4, 3]}
+layers:
+  - LSTM: {units: 5, return_state: true}
+  - {Dense: 2, from: previous.1}
+"""
+    assert wiring(expand(tmp_path, text))["dense0"] == ["lstm0.1"]
+
+
+def test_no_arguments_for_a_block_without_parameters(tmp_path: Path):
+    """An empty mapping is as good as nothing."""
+    text = "inputs: {x: [3]}\nblocks: {b: {layers: [ReLU]}}\nlayers:\n  - b: {}\n  - b: []\n"
+    assert [node.name for node in expand(tmp_path, text).nodes] == ["b0.re_lu0", "b1.re_lu0"]
+
+
+def test_mistakes_name_the_variant(tmp_path: Path):
+    """A mistake that only a variant has says which one, and where it is declared."""
+    text = """
+params: {width: 4}
+inputs: {x: [3]}
+blocks: {b: {layers: [Dense: $(width - 8)]}}
+layers:
+  - when: $(width > 4)
+    layers: [b]
+  - Dense: 1
+variants:
+  wide: {width: 5}
+"""
+    lines = notes(tmp_path, text)
+    assert any("= in block 'b', used at" in line for line in lines)
+    assert any(re.search(r"in variant 'wide', declared at .*net.yaml:11:3", line) for line in lines)
+
+
+def test_one_warning_for_a_chain_that_goes_nowhere(tmp_path: Path):
+    """The last of its steps is the cause; the others are counted."""
+    text = """
+inputs: {x: [3]}
+layers:
+  - {Dense: 4, repeat: 14}
+  - {Dense: 1, from: x, name: side}
+  - {Dense: 2, from: x}
+"""
+    warnings = archbuilder.load(write(tmp_path, text)).validate()
+    assert [each.message for each in warnings] == [
+        "no output depends on this step, and the 13 before it; left out of the model",
+        "no output depends on this step; left out of the model",
+    ]
+
+
+def test_a_named_loop_has_a_hint(tmp_path: Path):
+    """The note says how to name each round, and how to name all together."""
+    text = "inputs: {x: [3]}\nlayers:\n  - {Dense: 4, repeat: 2, name: stack}\n"
+    lines = notes(tmp_path, text)
+    assert any("name: skip$i" in line for line in lines)
+    assert any("put the loop into the 'layers' of a named step" in line for line in lines)
+    named = "inputs: {x: [3]}\nlayers:\n  - {name: stack, layers: [{Dense: 4, repeat: 2}]}\n"
+    assert len(expand(tmp_path, f"{named}  - {{Dense: 1, from: stack}}").nodes) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("optimizer: Adam", "'optimizer' stands under 'training'"),
+        ("callbacks: [EarlyStopping]", "there are no callbacks"),
+        ("dataset: mnist", "write 'data'"),
+        ("pretrained: resnet.h5", "--weights FILE"),
+        ("training: {loss: MeanSquaredError, early_stopping: 3}", "no early stopping yet"),
+        ("training: {loss: MeanSquaredError, learning_rate: 1}", "argument of the optimizer"),
+        ("data: {csv: {file: a.csv, window: 24}}", "windows of a series"),
+    ],
+)
+def test_keys_of_other_tools(tmp_path: Path, text: str, hint: str):
+    """They get a sentence that names what archbuilder has in their place."""
+    path = write(tmp_path, f"inputs: {{x: [3]}}\nlayers: [Dense: 1]\n{text}\n")
+    with pytest.raises(BlueprintError) as caught:
+        read_recipe(archbuilder.load(path))
+    (found,) = caught.value.diagnostics
+    assert found.code == "unknown-key"
+    assert any(hint in note for note in found.notes), found.notes
+
+
+def test_keys_of_other_tools_beside_a_layer(tmp_path: Path):
+    """A step that is to be frozen hears of 'trainable'."""
+    lines = notes(tmp_path, "inputs: {x: [3]}\nlayers:\n  - {Dense: 1, freeze: true}\n")
+    assert any("trainable: false" in line for line in lines)
+
+
+def test_hints_are_for_keys_that_are_not_known():
+    """A hint for a key of the language would never be seen."""
+    assert set(HINTS).isdisjoint({*FILE_KEYS, *STEP_KEYS, *BLOCK_KEYS, *ALWAYS})

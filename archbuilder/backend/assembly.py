@@ -11,22 +11,25 @@ from typing import TypeAlias, cast
 import keras
 
 from archbuilder import catalogue
-from archbuilder.backend.adding import (
-    ADDING_LAYERS,
-    add_as_difference,
-    may_add_wrong,
-    safe_order,
-    wrong_bias,
-)
+from archbuilder.backend.adding import ADDING_LAYERS
 from archbuilder.backend.isolation import recursion
 from archbuilder.backend.naming import name_operations
+from archbuilder.backend.node_checks import (
+    check_bias,
+    check_count,
+    check_merge,
+    check_slice,
+    check_traced,
+    in_safe_order,
+    safe_add,
+)
 from archbuilder.backend.objects import build_layer, call_arguments, find
 from archbuilder.backend.refusals import Refusal, leaves_nothing, reason, refused_by_keras
 from archbuilder.backend.shapes import Given, is_empty, joined, shape_of, shape_text
 from archbuilder.backend.tracing import trace
 from archbuilder.catalogue.signatures import Signature
 from archbuilder.errors import Diagnostics, InternalError
-from archbuilder.graph import Graph, GraphInput, Node, Ref, Shape
+from archbuilder.graph import Graph, GraphInput, Node, Ref
 from archbuilder.tree import Span
 
 Tensors: TypeAlias = tuple[keras.KerasTensor, ...]
@@ -72,6 +75,7 @@ class _Assembler:
         self._inputs: dict[str, keras.KerasTensor] = {}
         self._layers: dict[str, keras.layers.Layer] = {}
         self._made: dict[str, Made] = {}
+        self._several_outputs: set[str] = set()
 
     def run(self) -> Assembly:
         for graph_input in self._graph.inputs:
@@ -110,17 +114,21 @@ class _Assembler:
         keywords = {**by_name, **keywords}
         constants = call_arguments(node.call, signature.call, node.name)
         given += named
-        _check_count(node, signature, given)
+        check_count(node, signature, given)
+        several = any(ref.node in self._several_outputs for ref in node.inputs)
+        check_merge(node, signature, given, several=several)
         if node.operation == "ops.slice":
-            _check_slice(node, given, operation)
+            check_slice(node, given, operation)
         if node.operation in ADDING_LAYERS and len(given) > 1:
-            positional = [_in_safe_order(node, given)]
+            positional = [in_safe_order(node, given)]
         elif node.operation == "ops.add" and {"x1", "x2"} <= keywords.keys():
-            operation, keywords = _safe_add(operation, given)
+            operation, keywords = safe_add(operation, given)
         with refused_by_keras(lambda error: _mismatch(node, given, error)):
             result = operation(*positional, **keywords, **constants)
         layer = operation if isinstance(operation, keras.layers.Layer) else None
         outputs = _tensors(result, node)
+        if not isinstance(result, keras.KerasTensor):
+            self._several_outputs.add(node.name)
         for tensor in outputs:
             if is_empty(shape_of(tensor)):
                 raise _nothing_left(node, given, (f"it makes {shape_text(shape_of(tensor))}",))
@@ -129,7 +137,7 @@ class _Assembler:
         if layer is None:
             with refused_by_keras(lambda error: _mismatch(node, given, error)):
                 shapes = trace(operation, *positional, **keywords)
-            _check_traced(node, outputs, shapes)
+            check_traced(node, outputs, shapes)
             name_operations(outputs, [each.tensor for each in given], node.name)
         elif any(tensor is each.tensor for tensor in outputs for each in given):
             # Keras 3.15.1 finds a cycle in a model with such a layer: Equalization.
@@ -137,7 +145,7 @@ class _Assembler:
             notes = ("Keras cannot put such a layer into a model",)
             raise Refusal("keras-refused", message, node.span, notes)
         else:
-            _check_bias(node, layer, given, outputs[0])
+            check_bias(node, layer, given, outputs[0])
         self._made[node.name] = Made(layer, tuple(given), constants, outputs)
 
     def _operation(self, node: Node, signature: Signature) -> Operation | None:
@@ -243,54 +251,6 @@ def _tensors(result: object, node: Node) -> Tensors:
     return tuple(tensor for part in result for tensor in _tensors(part, node))
 
 
-def _check_bias(
-    node: Node, layer: keras.layers.Layer, given: Sequence[Given], output: keras.KerasTensor
-) -> None:
-    shapes = [tuple(each.tensor.shape) for each in given]
-    advice = wrong_bias(layer, shapes, tuple(output.shape))
-    if advice is not None:
-        message = f"Keras would add the bias of '{node.name}' ({node.operation}) along a wrong axis"
-        raise Refusal("wrong-axis", message, node.span, (advice,))
-
-
-def _in_safe_order(node: Node, given: Sequence[Given]) -> list[keras.KerasTensor]:
-    """The tensors of a layer that adds them, in an order in which Keras does so right."""
-    order = safe_order([tuple(each.tensor.shape) for each in given])
-    if order is None:
-        message = f"Keras would add {joined(given)} along a wrong axis for some batches"
-        notes = ("write ops.add, two of them at a time, which is computed another way",)
-        raise Refusal("wrong-axis", message, node.span, notes)
-    return [given[number].tensor for number in order]
-
-
-def _safe_add(
-    operation: Operation, given: Sequence[Given]
-) -> tuple[Operation, dict[str, keras.KerasTensor]]:
-    """Another way to add two tensors where Keras would take one of them for a bias."""
-    tensors = {each.argument: each.tensor for each in given}
-    first, second = (tuple(tensors[name].shape) for name in ("x1", "x2"))
-    if not may_add_wrong(first, second):
-        return operation, tensors
-    if not may_add_wrong(second, first):
-        return operation, {"x1": tensors["x2"], "x2": tensors["x1"]}
-    return add_as_difference, tensors
-
-
-def _check_slice(node: Node, given: Sequence[Given], function: Operation) -> None:
-    """Hold a slice to its input: neither Keras nor TensorFlow does so before the call."""
-    constants = cast("partial[object]", function).keywords
-    bounds = zip(
-        given[0].tensor.shape, constants["start_indices"], constants["shape"], strict=False
-    )
-    for axis, (length, start, size) in enumerate(bounds):
-        if length is not None and start + max(size, 0) > length:
-            message = f"'{node.name}' ({node.operation}) goes beyond the end of {given[0]}"
-            note = (
-                f"axis {axis} has {length} entries, and the slice takes {start} to {start + size}"
-            )
-            raise Refusal("shape-mismatch", message, node.span, (note,))
-
-
 def _function(node: Node, signature: Signature) -> Operation:
     """A function of `keras.ops` with its constants."""
     function = find(signature, node.span)
@@ -302,30 +262,6 @@ def _function(node: Node, signature: Signature) -> Operation:
     if signature.variadic:
         return partial(function, *arguments.values())
     return partial(function, **arguments)
-
-
-def _check_count(node: Node, signature: Signature, given: Sequence[Given]) -> None:
-    if signature.takes_list and len(given) < signature.needed:
-        message = (
-            f"'{node.name}' ({node.operation}) needs {signature.needed} inputs, not {len(given)}"
-        )
-        raise Refusal("wrong-inputs", message, node.span, ("name them: from: [a, b]",))
-
-
-def _check_traced(node: Node, outputs: Tensors, shapes: Sequence[Shape | None]) -> None:
-    """Hold the shapes that Keras computes by rule to those of TensorFlow."""
-    for tensor, shape in zip(outputs, shapes, strict=False):
-        if shape is None or _fits(tensor.shape, shape):
-            continue
-        message = f"'{node.name}' ({node.operation}) makes {shape}, not {tensor.shape}"
-        notes = ("Keras computes another shape than TensorFlow does",)
-        raise Refusal("keras-refused", message, node.span, notes)
-
-
-def _fits(shape: Shape, other: Shape) -> bool:
-    return len(shape) == len(other) and all(
-        None in pair or pair[0] == pair[1] for pair in zip(shape, other, strict=True)
-    )
 
 
 def _mismatch(node: Node, given: Sequence[Given], error: Exception) -> Refusal:

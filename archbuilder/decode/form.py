@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from archbuilder.decode.foreign_keys import hint
 from archbuilder.errors import Diagnostics, nearest, shown
 from archbuilder.limits import Limits
 from archbuilder.scalars import is_whole_number
@@ -65,8 +66,11 @@ class Form:
 
     def unknown_key(self, entry: Entry, known: Collection[str], what: str) -> None:
         """Report a key that does not belong there."""
-        suggestion = nearest(entry.key, known)
+        foreign = hint(entry.key, what)
+        suggestion = None if foreign else nearest(entry.key, known)
         notes = () if suggestion else (f"the keys are: {', '.join(known)}",)
+        if foreign:
+            notes = (foreign,)
         self.diagnostics.error(
             "unknown-key",
             f"{what} has no key {quoted(entry.key)}",

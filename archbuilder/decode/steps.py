@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from archbuilder.decode.foreign_keys import hint
 from archbuilder.decode.form import Form, describe, quoted
 from archbuilder.document import (
     Body,
@@ -107,13 +108,15 @@ def _too_many(form: Form, bodies: list[Entry], calls: list[Entry]) -> Body:
     for entry in bodies:
         if entry is first:
             continue
-        suggestion = nearest(entry.key, STEP_KEYS) if entry in calls else None
+        foreign = hint(entry.key, "a step")
+        near = nearest(entry.key, STEP_KEYS) if entry in calls else None
+        suggestion = None if foreign else near
         form.diagnostics.error(
             "unknown-key",
             f"a step does one thing: {quoted(entry.key)} stands beside {quoted(first.key)}",
             entry.key_span,
             suggestion=suggestion,
-            notes=() if suggestion else ("begin another step with '-'",),
+            notes=() if suggestion else (foreign or "begin another step with '-'",),
         )
     if first in calls:
         return _decode_call(form, first.key, first.value, first.key_span)

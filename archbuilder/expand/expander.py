@@ -360,7 +360,10 @@ class Expander:
                 "duplicate-name",
                 f"another step before this one is called '{name}'{where}",
                 value.span,
-                notes=("in a loop, tell the rounds apart with $i: name: skip$i",),
+                notes=(
+                    "in a loop, number the rounds with $i: name: skip$i",
+                    "or name all rounds together: put the loop into the 'layers' of a named step",
+                ),
             )
             return None
         return name

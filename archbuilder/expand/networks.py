@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from archbuilder import catalogue
 from archbuilder.decode.form import describe
 from archbuilder.document import Block, Input
-from archbuilder.errors import Diagnostics, nearest
+from archbuilder.errors import Diagnostics, Frame, nearest
 from archbuilder.expand.blocks import block_outputs, kept_inputs
 from archbuilder.expand.counting import check_size
 from archbuilder.expand.expander import Expander
@@ -18,7 +19,8 @@ from archbuilder.expand.scope import FileScope, Named, Scope
 from archbuilder.graph import Graph, GraphInput, Node, Ref, Shape
 from archbuilder.params import resolve
 from archbuilder.program import Program
-from archbuilder.tree import Scalar, Sequence, Tree, plain
+from archbuilder.tree import Scalar, Tree, plain
+from archbuilder.tree import Sequence as SequenceTree
 from archbuilder.values import Evaluator, Variables
 
 DEFAULT_DTYPE: Final = "float32"
@@ -30,10 +32,12 @@ def expand(
     program: Program,
     given: Mapping[str, Tree],
     evaluator: Evaluator,
+    frame: Frame | None = None,
 ) -> dict[str, Graph]:
     """The graph of every network of a program, by name.
 
     `given` are the values of the file's parameters, judged already; defaults fill the rest.
+    `frame` is what led here, the variant.
     Mistakes are added to `diagnostics`; a network with mistakes is left out.
     """
     document = program.document
@@ -49,7 +53,7 @@ def expand(
             if own is None:
                 continue
             variables = {**values, **own}
-        graph = _expand_network(block, file, variables, evaluator)
+        graph = _expand_network(block, file, variables, evaluator, frame)
         if graph is not None:
             graphs[name] = graph
     return graphs
@@ -60,9 +64,10 @@ def _expand_network(
     file: FileScope,
     variables: Variables,
     evaluator: Evaluator,
+    frame: Frame | None,
 ) -> Graph | None:
     errors = evaluator.diagnostics.error_count
-    scope = Scope(file=file, path="", shares=None, frame=None, depth=0)
+    scope = Scope(file=file, path="", shares=None, frame=frame, depth=0)
     kept = kept_inputs(block, scope, variables, evaluator)
     if not kept:
         return None
@@ -120,7 +125,7 @@ def _input(
 
 
 def _shape(tree: Tree, name: str, diagnostics: Diagnostics) -> Shape | None:
-    if not isinstance(tree, Sequence):
+    if not isinstance(tree, SequenceTree):
         diagnostics.error(
             "wrong-type",
             f"the shape of '{name}' is a list of sizes such as [224, 224, 3], not {describe(tree)}",
@@ -159,26 +164,51 @@ def _dtype(tree: Tree, name: str, diagnostics: Diagnostics) -> str | None:
 
 
 def _without_unused(graph: Graph, diagnostics: Diagnostics) -> Graph:
-    """The graph without the nodes that no output depends on, each of which gets a warning."""
+    """The graph without the nodes that no output depends on.
+
+    The last of those gets a warning, which counts the steps that lead to it and nowhere else.
+    """
     used = {ref.node for _, ref in graph.outputs}
     kept: list[Node] = []
+    left_out: list[Node] = []
     for node in reversed(graph.nodes):
         if node.name in used:
             kept.append(node)
             used.update(ref.node for ref in node.reads())
         else:
-            with diagnostics.inside(node.frame):
-                diagnostics.warning(
-                    "unused-step", "no output depends on this step; it is left out", node.span
-                )
+            left_out.append(node)
+    for last, before in reversed(_ends(left_out)):
+        steps = f", and the {before} before it" if before > 1 else ", and the one before it"
+        message = f"no output depends on this step{steps if before else ''}; left out of the model"
+        with diagnostics.inside(last.frame):
+            diagnostics.warning("unused-step", message, last.span)
     for each in graph.inputs:
         if each.name not in used:
             diagnostics.warning(
                 "unused-step", f"no output depends on the input '{each.name}'", each.span
             )
-    if len(kept) == len(graph.nodes):
+    if not left_out:
         return graph
     return replace(graph, nodes=_with_owners(kept[::-1]))
+
+
+def _ends(left_out: Sequence[Node]) -> list[tuple[Node, int]]:
+    """The nodes that no node reads, of some in reverse order, each with how many lead to it.
+
+    A node that leads to several ends counts for the last one.
+    """
+    ends: dict[str, Node] = {}
+    counts: Counter[str] = Counter()
+    end_of: dict[str, str] = {}
+    for node in left_out:
+        end = end_of.get(node.name)
+        if end is None:
+            ends[node.name] = node
+        else:
+            counts[end] += 1
+        for ref in node.reads():
+            end_of.setdefault(ref.node, end or node.name)
+    return [(node, counts[name]) for name, node in ends.items()]
 
 
 def _with_owners(nodes: list[Node]) -> tuple[Node, ...]:

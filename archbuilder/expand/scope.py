@@ -105,7 +105,7 @@ class Scope:
         if found is not None:
             return found
         base, dot, output = name.rpartition(".")
-        whole = self._step(base) if dot else None
+        whole = previous if base == PREVIOUS else self._step(base) if dot else None
         if whole is None:
             self._report_unknown(name, span, diagnostics)
             return BROKEN

@@ -70,5 +70,6 @@ def test_a_model_with_it_can_be_called_and_opened(signature: Signature):
     assert keras.backend.standardize_dtype(output.dtype) == model.output.dtype
     assert all(map(np.array_equal, before, model.get_weights()))
     opened = keras.models.model_from_json(model.to_json())
+    assert [each.name for each in opened.operations] == [each.name for each in model.operations]
     opened.set_weights(model.get_weights())
     assert np.array_equal(output, opened(given, training=False), equal_nan=output.dtype.is_floating)

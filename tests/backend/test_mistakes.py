@@ -34,6 +34,15 @@ def test_joined_shapes_are_all_named():
     assert found.notes[0].startswith("Keras says: ")
 
 
+def test_a_merge_of_one_tensor():
+    """It would change nothing; all outputs of one step are several, be they one this time."""
+    (found,) = mistakes(network({"x": (4,)}, step("join", "Add", ["x"], line=3)))
+    assert (found.code, found.place[1]) == ("wrong-inputs", 3)
+    assert found.message == "'join' (Add) merges several tensors, and takes 'x' (4) alone"
+    split = step("parts", "ops.split", "x", indices_or_sections=1, axis=-1)
+    assert analyse(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).exact
+
+
 def test_named_inputs_are_named():
     """Inputs of different meaning are shown with the names of the call."""
     graph = network(
