@@ -190,7 +190,7 @@ def test_costs_are_bounded(text: str):
     assert time.thread_time() - start < 0.5
 
 
-@settings(max_examples=10 * settings().max_examples)
+@settings(max_examples=5 * settings().max_examples)
 @given(st.text(alphabet="$()[],.+-*/%<>=! aitz019'\"_ef", max_size=40))
 def test_any_text_is_a_value_or_a_mistake(text: str):
     """Nothing else comes out, and a mistake is reported just when there is no value."""
@@ -203,7 +203,7 @@ OPERATORS = "+ - * / // % ** < <= == != > min max len sum range int str divisibl
 TOKENS = st.sampled_from(f"{OPERANDS} {OPERATORS}".split())
 
 
-@settings(max_examples=10 * settings().max_examples)
+@settings(max_examples=5 * settings().max_examples)
 @given(st.lists(TOKENS, max_size=15))
 def test_any_words_are_a_value_or_a_mistake(words: list[str]):
     """Words of the language in any order."""

@@ -123,7 +123,7 @@ def check_whole_way(path: Path, text: str) -> None:
     assert all(sign == "\n" or sign.isprintable() for sign in printed)
 
 
-@settings(max_examples=12 * settings().max_examples)
+@settings(max_examples=3 * settings().max_examples)
 @given(tree=st.sampled_from(TREES), changes=st.lists(DAMAGE, min_size=1, max_size=4))
 def test_damaged_trees(
     tmp_path_factory: Any, tree: Any, changes: list[tuple[str, int, Any, str]]
@@ -135,7 +135,7 @@ def test_damaged_trees(
     check_whole_way(tmp_path_factory.getbasetemp() / "tree.yaml", json.dumps(tree, indent=1))
 
 
-@settings(max_examples=5 * settings().max_examples)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     text=st.sampled_from(TEXTS),
     changes=st.lists(

@@ -410,21 +410,21 @@ def check_reading(text: str | bytes) -> None:
     assert all(each.code and each.span and each.span.line >= 1 for each in found)
 
 
-@settings(max_examples=5 * settings().max_examples)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.text(max_size=300))
 def test_any_text(text: str) -> None:
     """Whatever somebody types."""
     check_reading(text)
 
 
-@settings(max_examples=5 * settings().max_examples)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.binary(max_size=300))
 def test_any_bytes(content: bytes) -> None:
     """Whatever somebody downloads."""
     check_reading(content)
 
 
-@settings(max_examples=30 * settings().max_examples)
+@settings(max_examples=10 * settings().max_examples)
 @given(YAML_LIKE)
 @example("a: &a\n  - *a")
 def test_anything_like_yaml(text: str) -> None:
