@@ -38,7 +38,6 @@ training:
   distribute: none
   checkpoint_seconds: 0
 """
-KILLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +89,7 @@ def kept_steps(run: Path, of_epoch: int) -> int:
     return max((int(epoch) * of_epoch + int(batch) for _, epoch, _, batch in names), default=0)
 
 
-def kill_and_go_on(blueprint: Path, run: Path, *, of_epoch: int, last: int) -> None:
+def kill_and_go_on(blueprint: Path, run: Path, *, kills: int, of_epoch: int, last: int) -> None:
     """Train, and kill it at random steps up to the last, and as often before the next one."""
 
     def wait_for_step(step: int) -> None:
@@ -103,7 +102,7 @@ def kill_and_go_on(blueprint: Path, run: Path, *, of_epoch: int, last: int) -> N
     process = start("train", blueprint, "--run", run)
     wait_for_step(1)
     preparing = time.monotonic() - begun
-    for step in sorted(chance.integers(1, last, KILLS // 2)):
+    for step in sorted(chance.integers(1, last, kills // 2)):
         wait_for_step(step)
         for seconds in (chance.uniform(0, 0.02), chance.uniform(0, preparing)):
             # No longer than to the next step: a machine may be faster now than it was at first.
@@ -116,9 +115,10 @@ def kill_and_go_on(blueprint: Path, run: Path, *, of_epoch: int, last: int) -> N
     assert process.end() == 0, process.said
 
 
-def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: Path):
-    """Killed twenty times, in its steps and before the first, a run comes to the same weights."""
-    kill_and_go_on(blueprint, tmp_path / "run", of_epoch=30, last=120)
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.thorough)])
+def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: Path, kills: int):
+    """Killed many times, in its steps and before the first, a run comes to the same weights."""
+    kill_and_go_on(blueprint, tmp_path / "run", kills=kills, of_epoch=30, last=120)
     assert_same(tmp_path / "run", uninterrupted)
 
 
@@ -129,7 +129,7 @@ def test_kill_with_a_queue(tmp_path: Path):
     text = with_key(MOCO, "checkpoint_seconds: 0").replace("epochs: 2", "epochs: 8")
     blueprint.write_text(text)
     assert finish("train", blueprint, "--run", whole) == 0
-    kill_and_go_on(blueprint, run, of_epoch=20, last=80)
+    kill_and_go_on(blueprint, run, kills=20, of_epoch=20, last=80)
     assert_same(run, whole)
 
 
