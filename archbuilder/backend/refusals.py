@@ -45,6 +45,8 @@ _STACK: Final = re.compile(
 )
 """How lines of TensorFlow's messages begin that tell where it was, and not what."""
 _PLACE: Final = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:[^\]]*\]( name:.*)?$")
+_NODE: Final = re.compile(r" for '\{\{node .*?\}\}.*?' with(?= input shapes)", re.DOTALL)
+"""The definition of an operation with all attributes, before the shapes that it was given."""
 _REASON_LINES: Final = 3
 _REASON_CHARACTERS: Final = 300
 
@@ -98,6 +100,7 @@ def _telling(error: BaseException) -> list[str]:
     """Return the lines of a message without those that only say where TensorFlow was."""
     text = str(error.message if isinstance(error, tf.errors.OpError) else error)
     text = _STYLE.sub("", text).partition("Arguments received by")[0]
+    text = _NODE.sub(" with", text)
     lines = [_PLACE.sub("", line) for line in text.splitlines() if not _STACK.match(line)]
     return lines or [type(error).__name__]
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import IO, Final
@@ -22,6 +22,8 @@ from archbuilder.launching.cluster import CONFIG, config
 
 _PATIENCE: Final = 30.0
 """Seconds that the other workers have to end by themselves when one has failed."""
+_PARTING: Final = 3.0
+"""Seconds that the chief has for its last words after Ctrl-C."""
 _POLL: Final = 0.1
 _PR_SET_PDEATHSIG: Final = 1
 _MESSAGE: Final = re.compile(r"error(?:\[[a-z-]+\])?: ")
@@ -46,7 +48,7 @@ def run_workers(count: int, arguments: Sequence[str]) -> int:
     with ExitStack() as stack:
         addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(count))
         workers = [_started(stack, arguments, addresses, index) for index in range(count)]
-        with _handing_on(workers):
+        with _handing_on(workers), _interrupted(workers[0]):
             first = _first_failed(workers)
         if first is None:
             return 0
@@ -119,6 +121,17 @@ def _handing_on(workers: Sequence[_Worker]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _interrupted(chief: _Worker) -> Iterator[None]:
+    """Let the chief say how the run can go on: a terminal sends Ctrl-C to all processes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with suppress(subprocess.TimeoutExpired):
+            chief.process.wait(_PARTING)
+        raise
 
 
 def _first_failed(workers: Sequence[_Worker]) -> int | None:

@@ -1,8 +1,8 @@
 """Fits inputs to a network, in a few ways that are all said aloud.
 
 In this order, and each only where the network asks for it: numbers are divided by their scale,
-images get an axis for channels, grey becomes three equal colours, images are resized, and
-everything is flattened for a network that takes a flat input.
+images get an axis for channels or lose that of grey, grey becomes three equal colours, images are
+resized, and everything is flattened for a network that takes a flat input.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def adapt(feature: Feature, wanted: GraphInput) -> Adaptation:
     """
     changes, remarks = _to_numbers(feature, wanted)
     shape = feature.shape
-    for find in (_add_channels, _colour, _resize, _flatten) if feature.image else (_flatten,):
+    for find in _OF_IMAGES if feature.image else (_flatten,):
         step = None if _fits(shape, wanted.shape) else find(shape, wanted.shape)
         if step is not None:
             shape = step.shape
@@ -90,6 +90,12 @@ def _add_channels(shape: _Sizes, wanted: Shape) -> _Step | None:
     return _Step((*shape, 1), lambda batch: batch[..., tf.newaxis], "one channel added")
 
 
+def _remove_channel(shape: _Sizes, wanted: Shape) -> _Step | None:
+    if len(shape) != 3 or len(wanted) != 2 or shape[-1] != 1:
+        return None
+    return _Step(shape[:-1], lambda batch: batch[..., 0], "the one channel removed")
+
+
 def _colour(shape: _Sizes, wanted: Shape) -> _Step | None:
     if len(shape) != 3 or len(wanted) != 3 or shape[-1] != 1 or wanted[-1] != _COLOURS:
         return None
@@ -118,6 +124,9 @@ def _flatten(shape: _Sizes, wanted: Shape) -> _Step | None:
     if len(wanted) != 1 or wanted[0] not in (size, None):
         return None
     return _Step((size,), lambda batch: tf.reshape(batch, (-1, size)), f"flattened to {size}")
+
+
+_OF_IMAGES: Final = (_add_channels, _remove_channel, _colour, _resize, _flatten)
 
 
 def _text(shape: Shape) -> str:

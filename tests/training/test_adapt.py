@@ -34,6 +34,11 @@ def grey(side: int = 8) -> Feature:
         ),
         (grey(), (28, 28, 1), ["divided by 16", "one channel added", "resized from 8x8 to 28x28"]),
         (grey(), (64,), ["divided by 16", "flattened to 64"]),
+        (
+            Feature(Held(np.full((2, 8, 8, 1), 16, np.uint8)), scale=16, image=True),
+            (8, 8),
+            ["divided by 16", "the one channel removed"],
+        ),
         (Feature(Held(np.ones((2, 3, 4)))), (12,), ["flattened to 12"]),
         (Feature(Held(np.ones((2, 5), np.int32))), (None,), []),
     ],

@@ -50,23 +50,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_regularizer_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixture[str]):
-    """The reason, the step, its line and column, and the block that it is in."""
-    step = "  - Reshape: [6, 1]\n  - tall\n"
-    tall = (
-        "  tall:\n    layers:\n"
-        "      - Dense: {units: 2, activity_regularizer: OrthogonalRegularizer}\n"
-    )
-    text = NET.replace("STEP", step).replace("inputs:", f"{tall}inputs:", 1)
-    (folder / "net.yaml").write_text(text)
-    said = told(capsys, "train", "net.yaml")
-    assert said.startswith("error[step-failed]: the training failed in 'tall0.dense0' (Dense)\n")
-    assert "--> net.yaml:9:9\n" in said
-    assert "9 |       - Dense: {units: 2, activity_regularizer" in said
-    assert "Keras says: Inputs to OrthogonalRegularizer must have rank 2." in said
-    assert "in block 'tall', used at net.yaml:13:5" in said
-
-
 def test_a_kernel_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixture[str]):
     """An index that the network computes is beyond its table: in every command that computes."""
     words = "  - ops.cast: {dtype: int32}\n  - Embedding: {input_dim: 10, output_dim: 3}\n"
@@ -86,6 +69,21 @@ def test_a_kernel_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixtu
         assert message == f"error[step-failed]: {what} failed in 'embedding0' (Embedding)"
         assert "net.yaml:10:5" in place if command[0] == "train" else "run/blueprint.yaml" in place
         assert "Keras says: indices[0,0] = 70 is not in [0, 10)\n" in said
+
+
+def test_a_size_that_is_known_with_the_data(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """The reason without the definition of the operation, the place, and the block around it."""
+    wide = "  wide:\n    layers:\n      - Conv1D: {filters: 2, kernel_size: 9}\n"
+    steps = "  - wide\n  - GlobalAveragePooling1D\n"
+    text = NET.replace("x: [6]", "x: [null, 1]").replace("STEP", steps)
+    (folder / "net.yaml").write_text(text.replace("inputs:", f"{wide}inputs:", 1))
+    np.savez("d.npz", x=np.zeros((24, 6, 1), np.float32), y=np.arange(24) % 4)
+    said = told(capsys, "train", "net.yaml")
+    assert said.startswith("error[step-failed]: the training failed in 'wide0.conv1d0' (Conv1D)\n")
+    assert "--> net.yaml:9:9\n" in said
+    assert "9 |       - Conv1D: {filters: 2" in said
+    assert "Keras says: Negative dimension size caused by subtracting 9 from 6 with input" in said
+    assert "in block 'wide', used at net.yaml:12:5" in said
 
 
 def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.CaptureFixture[str]):

@@ -67,6 +67,7 @@ def start(processes: list[subprocess.Popen[str]], *arguments: str | Path) -> sub
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
         env={key: value for key, value in os.environ.items() if key != "TF_CONFIG"},
     )
     processes.append(process)
@@ -117,6 +118,20 @@ def test_sigterm_ends_all_workers(
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
     assert main(["train", "--resume", str(run)]) == 0
     assert (run / "net.keras").is_file()
+
+
+@pytest.mark.thorough
+def test_ctrl_c_ends_all_workers(
+    blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+):
+    """A terminal tells all of them, and the first says how the run goes on."""
+    run = tmp_path / "run"
+    process = start(started, "train", blueprint, "--epochs", "900", "--workers", "2", "--run", run)
+    wait_for_checkpoint(run, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=HUNG)
+    assert process.returncode == 130
+    assert errors.strip() == f"to go on: archbuilder train --resume {run}"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells of the end of a parent")
