@@ -45,6 +45,15 @@ class ImageForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """How the numbers of an input were scaled."""
+
+    divisor: float
+    largest: int = 255
+    """The largest number that it makes sense for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Legend:
     """What is known of examples when they are gone."""
 
@@ -54,6 +63,13 @@ class Legend:
     """By target, the names of classes in the order of their numbers."""
     images: Mapping[str, ImageForm] = field(default_factory=dict)
     """By input, the form that images were brought to when they were decoded."""
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    """By input, what images and other bytes were divided by."""
+
+    def scale_of(self, name: str) -> Scale | None:
+        """Return the scale of an input; a single one needs no name."""
+        only = next(iter(self.scales.values())) if len(self.scales) == 1 else None
+        return self.scales.get(name, only)
 
 
 def encode_legend(legend: Legend) -> Plain:
@@ -73,6 +89,7 @@ def encode_legend(legend: Legend) -> Plain:
             name: [form.height, form.width, form.channels, form.bits]
             for name, form in legend.images.items()
         },
+        "scales": {name: [each.divisor, each.largest] for name, each in legend.scales.items()},
     }
 
 
@@ -96,10 +113,19 @@ def decode_legend(value: Plain) -> Legend:
         )
     classes = fields.object("classes")
     names = {target: classes.texts(target) for target in classes.values}
-    if fields.get("images") is None:
-        return Legend(heading, names)
-    images = fields.object("images")
-    return Legend(heading, names, {name: _form(images, name) for name in images.values})
+    # Runs of earlier versions have neither of these.
+    images = _optional(fields, "images")
+    scales = _optional(fields, "scales")
+    return Legend(
+        heading,
+        names,
+        {name: _form(images, name) for name in images.values},
+        {name: _scale(scales, name) for name in scales.values},
+    )
+
+
+def _optional(fields: JsonObject, name: str) -> JsonObject:
+    return JsonObject({}, name) if fields.get(name) is None else fields.object(name)
 
 
 def _form(images: JsonObject, name: str) -> ImageForm:
@@ -108,3 +134,10 @@ def _form(images: JsonObject, name: str) -> ImageForm:
     if not is_form or math.prod(numbers[:3]) > _MOST_VALUES:
         raise JsonError(f"the field '{images.name}.{name}' is not the form of images")
     return ImageForm(*numbers)
+
+
+def _scale(scales: JsonObject, name: str) -> Scale:
+    match scales.items(name):
+        case (int() | float() as divisor, int() as largest) if 0 < divisor < math.inf:
+            return Scale(divisor, largest)
+    raise JsonError(f"the field '{scales.name}.{name}' is not a scale")

@@ -71,8 +71,12 @@ def adapt(feature: Feature, wanted: GraphInput) -> Adaptation:
 def _to_numbers(feature: Feature, wanted: GraphInput) -> tuple[list[_Change], list[str]]:
     dtype = tf.as_dtype(wanted.dtype)
     changes: list[_Change] = [lambda batch: tf.cast(batch, dtype)]
-    if feature.scale is None or not dtype.is_floating or feature.scale == 1:
+    if feature.scale is None or not dtype.is_floating:
         return changes, []
+    if feature.scale == 1:
+        bytes_of_one = feature.image and feature.largest == 1
+        told = f"{wanted.name}: bytes of 0 and 1 are left as they are, not divided by 255"
+        return changes, [told] if bytes_of_one else []
     scale = feature.scale
     changes.append(lambda batch: batch / tf.cast(scale, dtype))
     return changes, [f"{wanted.name}: divided by {scale:g}"]

@@ -31,6 +31,8 @@ class Feature:
     column: Column
     scale: float | None = None
     image: bool = False
+    largest: int = 255
+    """The largest number that its scale makes sense for."""
     origin: Origin | None = None
     """Where its values stand; None where they have the numbers of examples alone."""
     integers: Mask | None = None

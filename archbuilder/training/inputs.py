@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -26,12 +27,14 @@ def fit_input(feature: Feature, wanted: GraphInput, indices: Indices | None = No
         RunError: if the shapes differ, or a value is none that the input's dtype or the table has.
     """
     dtype = _numpy_dtype(wanted)
+    if indices is not None:
+        feature = replace(feature, scale=None)
     adaptation = adapt(feature, wanted)
     column = feature.column
     origin = feature.origin or Origin.of_array(column.name or "the data")
     # What is divided is a quantity, and may be rounded.
     scaled = feature.scale not in (None, 1) and not is_integer(dtype)
-    if indices is not None and not scaled:
+    if indices is not None:
         column = column.held_to(_within(indices, origin, wanted))
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
         integers = feature.integers if indices is None else np.ones((), bool)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from archbuilder.errors import UsageError, shown
 from archbuilder.graph import Graph
-from archbuilder.recipe.legend import Heading, Legend
+from archbuilder.recipe.legend import Legend
 from archbuilder.recipe.sources import (
     IMAGE_ENDINGS,
     Csv,
@@ -31,7 +31,7 @@ from archbuilder.recipe.sources import (
     Tfrecord,
 )
 from archbuilder.training.columns import Held, Numbers
-from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.comma_separated import load_csv
 from archbuilder.training.sources.folders import is_image, unread_files
@@ -88,7 +88,7 @@ def read_inputs(
             yield from _images([*group], look_of, _scale(like), names, report)
             continue
         for file in group:
-            examples = _table(file, like, graph, legend.heading).check()
+            examples = _table(file, like, graph, legend).check()
             front = f"{names[file]}:" if len(files) > 1 or tables > 1 else ""
             yield Part([f"{front}{number}" for number in range(examples.count)], examples)
 
@@ -112,18 +112,19 @@ def _files(path: Path, report: Callable[[str], None]) -> list[Path]:
     return [path]
 
 
-def _table(path: Path, like: DataSource, graph: Graph, heading: Heading | None) -> Examples:
+def _table(path: Path, like: DataSource, graph: Graph, legend: Legend) -> Examples:
     file, opener, store, name = DataFile(str(path)), Opener(), Store(), shown(str(path), 200)
     scale = like.scale if isinstance(like, Npz | Npy | Idx) else None
     sizes = [size for size in graph.inputs[0].shape if size is not None]
     whole = math.prod(sizes) if len(sizes) == len(graph.inputs[0].shape) else None
-    asked = Asked(whole, heading)
+    asked = Asked(whole, legend.heading)
+    known = Known(legend)
     if path.suffix == ".npz":
         archive = like if isinstance(like, Npz) else Npz(file)
         archive = dataclasses.replace(archive, file=file, targets={}, weights=None)
-        return load_npz(archive, opener, store)
+        return load_npz(archive, opener, store, known)
     if path.suffix == ".npy":
-        return load_npy(Npy(file, {}, scale), opener)
+        return load_npy(Npy(file, {}, scale), opener, known)
     if path.suffix == ".csv":
         table = like if isinstance(like, Csv) else Csv(file)
         table = dataclasses.replace(table, file=file, on_error="stop")
@@ -137,7 +138,7 @@ def _table(path: Path, like: DataSource, graph: Graph, heading: Heading | None) 
         lines = dataclasses.replace(lines, file=file, targets={}, weights=None, on_error="stop")
         return load_jsonl(lines, opener, store, None)
     if "idx" in path.name:
-        return Examples(name, {ONLY: load_idx_images(file, scale, opener, store)}, {})
+        return Examples(name, {ONLY: load_idx_images(file, scale, opener, store, known)}, {})
     raise UsageError(
         f"{name} is no .npz, .npy, .csv, .parquet or .jsonl file, no IDX file, and no image"
     )

@@ -39,6 +39,11 @@ def grey(side: int = 8) -> Feature:
             (8, 8),
             ["divided by 16", "the one channel removed"],
         ),
+        (
+            Feature(Held(np.ones((2, 3, 4), np.uint8)), 1, image=True, largest=1),
+            (3, 4),
+            ["bytes of 0 and 1 are left as they are, not divided by 255"],
+        ),
         (Feature(Held(np.ones((2, 3, 4)))), (12,), ["flattened to 12"]),
         (Feature(Held(np.ones((2, 5), np.int32))), (None,), []),
     ],

@@ -151,7 +151,7 @@ class TestNpz:
 
     def test_bytes_with_the_axes_of_images_are_images(self, tmp_path: Path):
         """Arrays of bytes with height and width are scaled, floats are not."""
-        x = np.zeros((2, 4, 4), np.uint8)
+        x = np.full((2, 4, 4), 2, np.uint8)
         assert load(self.source(tmp_path, x=x, y=x)).inputs[ONLY].scale == 255
         assert load(self.source(tmp_path, x=x.astype(float), y=x)).inputs[ONLY].scale is None
 

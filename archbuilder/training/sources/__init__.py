@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+import numpy as np
+
+from archbuilder.recipe.legend import Scale
 from archbuilder.recipe.sources import (
     Csv,
     DataSource,
@@ -41,9 +45,9 @@ __all__ = ["load_source"]
 _Load: TypeAlias = Callable[[Any, Opener, Store, Known | None], Examples]
 _LOADS: Final[Mapping[type[DataSource], _Load]] = {
     Digits: lambda *_: load_digits(),
-    Npz: lambda source, opener, store, _: load_npz(source, opener, store),
-    Npy: lambda source, opener, *_: load_npy(source, opener),
-    Idx: lambda source, opener, store, _: load_idx(source, opener, store),
+    Npz: load_npz,
+    Npy: lambda source, opener, _, like: load_npy(source, opener, like),
+    Idx: load_idx,
     Images: lambda source, opener, _, like: load_images(source, opener, like),
     Csv: load_csv,
     Parquet: load_parquet,
@@ -66,5 +70,16 @@ def load_source(source: DataSource, opener: Opener, like: Known | None = None) -
         RunError: if the data is missing, damaged, or not what the source says.
     """
     store = Store(opener.room, 0 if source.cache is False else HELD)
-    examples = _LOADS[type(source)](source, opener, store, like).check()
+    examples = _with_scales(_LOADS[type(source)](source, opener, store, like).check())
     return examples.cached() if source.cache else examples
+
+
+def _with_scales(examples: Examples) -> Examples:
+    """Return the same examples, whose legend says what their inputs are divided by."""
+    scales = {
+        name: Scale(feature.scale, feature.largest)
+        for name, feature in examples.inputs.items()
+        if feature.scale is not None and (feature.column.dtype == np.uint8 or not feature.image)
+    }
+    legend = replace(examples.known.legend, scales=scales)
+    return replace(examples, known=replace(examples.known, legend=legend))

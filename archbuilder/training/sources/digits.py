@@ -21,5 +21,5 @@ def load_digits() -> Examples:
     lines = gzip.decompress(packed).decode("ascii").split()
     table = np.array([line.split(",") for line in lines]).astype(np.uint8)
     images = table[:, :-1].reshape(-1, _SIDE, _SIDE)
-    feature = Feature(Held(images), scale=_DARKEST, image=True)
+    feature = Feature(Held(images), scale=_DARKEST, image=True, largest=_DARKEST)
     return Examples("the data set digits", {ONLY: feature}, {ONLY: Held(table[:, -1])})

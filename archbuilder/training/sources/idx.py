@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from gzip import GzipFile
 from io import BufferedReader
 from typing import Final
@@ -20,24 +20,25 @@ from archbuilder.errors import RunError, shown
 from archbuilder.parser_errors import GZIP_ERRORS, parser_errors
 from archbuilder.recipe.sources import DataFile, Idx
 from archbuilder.training.columns import Column
-from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.opening import Opener
+from archbuilder.training.places import Origin
+from archbuilder.training.sources.arrays import array_feature, trained_scale
 from archbuilder.training.sources.gathering import Gathering, Store, check_example
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP: Final = b"\x1f\x8b"
 _IMAGE_AXES: Final = (3, 4)
-_BRIGHTEST: Final = 255
 _AT_ONCE: Final = 2**22
 
 
-def load_idx(source: Idx, opener: Opener, store: Store) -> Examples:
+def load_idx(source: Idx, opener: Opener, store: Store, like: Known | None = None) -> Examples:
     """The images and labels of two files, or of as many files of images as of labels.
 
     Raises:
         RunError: if a file is damaged, or holds something else.
     """
-    feature = load_idx_images(source.images, source.scale, opener, store)
+    feature = load_idx_images(source.images, source.scale, opener, store, like)
     labels = _column(source.labels, opener, store)
     name = shown(source.images.path, 200)
     if labels.shape:
@@ -47,8 +48,14 @@ def load_idx(source: Idx, opener: Opener, store: Store) -> Examples:
     return Examples(name, {ONLY: feature}, {ONLY: labels})
 
 
-def load_idx_images(file: DataFile, scale: float | None, opener: Opener, store: Store) -> Feature:
-    """The images of a file, whose brightest value is `scale` or, of bytes, 255.
+def load_idx_images(
+    file: DataFile,
+    scale: float | None,
+    opener: Opener,
+    store: Store,
+    like: Known | None = None,
+) -> Feature:
+    """The images of a file, whose brightest value is `scale`; see `array_feature` for bytes.
 
     Raises:
         RunError: if it is damaged, or holds something else.
@@ -57,8 +64,8 @@ def load_idx_images(file: DataFile, scale: float | None, opener: Opener, store: 
     if len(images.shape) + 1 not in _IMAGE_AXES:
         name = shown(file.path, 200)
         raise RunError(f"{name} has {len(images.shape) + 1} axes, which is not a list of images")
-    bright = _BRIGHTEST if images.dtype == np.uint8 else None
-    return Feature(images, scale=scale or bright, image=True)
+    origin = Origin.of_array(shown(file.path, 200))
+    return replace(array_feature(images, scale, origin, trained_scale(like, ONLY)), image=True)
 
 
 def _column(file: DataFile, opener: Opener, store: Store) -> Column:

@@ -11,13 +11,13 @@ import numpy as np
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.sources import DataFile, Npy
 from archbuilder.training.columns import Numbers, Read, Rows
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Known
 from archbuilder.training.opening import Opener
-from archbuilder.training.sources.arrays import array_feature, by_name, read_head
+from archbuilder.training.sources.arrays import array_feature, by_name, read_head, trained_scale
 from archbuilder.training.sources.gathering import joined
 
 
-def load_npy(source: Npy, opener: Opener) -> Examples:
+def load_npy(source: Npy, opener: Opener, like: Known | None = None) -> Examples:
     """The arrays of the files; see `load_npz` for which of them are images.
 
     Raises:
@@ -27,7 +27,10 @@ def load_npy(source: Npy, opener: Opener) -> Examples:
         {name: _columns(file, opener) for name, file in by_name(files).items()}
         for files in (source.inputs, source.targets, source.weights or {})
     )
-    features = {name: array_feature(column, source.scale) for name, column in inputs.items()}
+    features = {
+        name: array_feature(column, source.scale, trained=trained_scale(like, name))
+        for name, column in inputs.items()
+    }
     origin = ", ".join(dict.fromkeys(each.name for each in (*inputs.values(), *targets.values())))
     return Examples(origin, features, targets, weights=weights)
 

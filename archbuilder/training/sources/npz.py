@@ -12,9 +12,15 @@ import numpy as np
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.sources import DataFile, Npz
 from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples
+from archbuilder.training.examples import Examples, Known
 from archbuilder.training.opening import Opener, check_size
-from archbuilder.training.sources.arrays import Head, array_feature, by_name, read_head
+from archbuilder.training.sources.arrays import (
+    Head,
+    array_feature,
+    by_name,
+    read_head,
+    trained_scale,
+)
 from archbuilder.training.sources.gathering import Gathering, Store, check_example
 from archbuilder.zip_archive import ZipArchive, ZipMember
 
@@ -22,11 +28,10 @@ _AT_ONCE: Final = 2**22
 _SUFFIX: Final = ".npy"
 
 
-def load_npz(source: Npz, opener: Opener, store: Store) -> Examples:
+def load_npz(source: Npz, opener: Opener, store: Store, like: Known | None = None) -> Examples:
     """The arrays that the source names, of several archives one behind the other.
 
-    Arrays of bytes with the axes of images are images: they are divided by 255 where the source
-    does not say otherwise.
+    Arrays of bytes with the axes of images are images: see `array_feature`.
 
     Raises:
         RunError: if a file is damaged, lacks an array, or holds something else than numbers.
@@ -42,7 +47,9 @@ def load_npz(source: Npz, opener: Opener, store: Store) -> Examples:
     return Examples(
         name,
         {
-            key: array_feature(columns[array], source.scale, arrays[array].origin)
+            key: array_feature(
+                columns[array], source.scale, arrays[array].origin, trained_scale(like, key)
+            )
             for key, array in inputs.items()
         },
         {key: columns[array] for key, array in targets.items()},

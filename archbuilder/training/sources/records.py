@@ -20,7 +20,7 @@ from archbuilder.training.examples import Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.places import Origin
-from archbuilder.training.sources.arrays import array_feature, by_name
+from archbuilder.training.sources.arrays import array_feature, by_name, trained_scale
 from archbuilder.training.sources.framing import Record, Shard, records_of
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.pictures import Look, decoded, is_picture
@@ -75,7 +75,12 @@ def load_records(
     inputs = {
         key: reader.pictures(key, count)
         if key in reader.looks
-        else array_feature(found.inputs[key].column, source.scale, found.inputs[key].origin)
+        else array_feature(
+            found.inputs[key].column,
+            source.scale,
+            found.inputs[key].origin,
+            trained_scale(like, key),
+        )
         for key in by_name(source.inputs)
     }
     images = plural(count, "image")
