@@ -303,7 +303,7 @@ class TestNpy:
             load(self.source(tmp_path, np.array([{}, {}], object), np.zeros(2)))
         with pytest.raises(RunError, match="is a single number"):
             load(self.source(tmp_path, np.zeros(2), np.array(1.0)))
-        with pytest.raises(RunError, match=r"cannot read .*gone\.npy': No such file"):
+        with pytest.raises(RunError, match=r"cannot read .*gone\.npy': there is no such file"):
             load(Npy(DataFile(str(tmp_path / "gone.npy")), source.targets))
 
 
@@ -385,5 +385,5 @@ def test_files_of_a_blueprint_stay_in_its_folder(tmp_path: Path):
 
 def test_missing_file_is_told(tmp_path: Path):
     """A file that is not there is named."""
-    with pytest.raises(RunError, match=r"cannot read .*none\.npz.*No such file"):
+    with pytest.raises(RunError, match=r"cannot read .*none\.npz.*there is no such file"):
         load(Npz(DataFile(str(tmp_path / "none.npz"))))
