@@ -55,6 +55,8 @@ class Format:
     """Set lengths and checksums right, which would else stop every damage at the door."""
     cases: int = 200
     """How many damaged files are tried by default."""
+    mebibytes: int = 256
+    """What reading one may add to the memory of the process."""
 
 
 @cache
@@ -108,7 +110,7 @@ def _load_weights(path: Path) -> None:
     archbuilder.load_weights(model(), path, partial=True)
 
 
-def _head_length(content: bytes) -> bytes:
+def length_of_head(content: bytes) -> bytes:
     head = re.match(rb"\{.*\}\} *", content[8:], re.DOTALL)
     return struct.pack("<Q", head.end()) + content[8:] if head else content
 
@@ -332,10 +334,19 @@ def _load_image(path: Path) -> None:
     _load(lambda file: Images(DataFile(str(Path(file.path).parent))), path)
 
 
+def _image(
+    name: str, seeds: Callable[[], Sequence[bytes]], repair: Callable[[bytes], bytes] = bytes
+) -> Format:
+    """A format of images. The largest that are read, 67 million pixels, are held several times."""
+    return Format(name, seeds, _load_image, repair, mebibytes=1600)
+
+
 WEIGHTS: Final = (
     Format("keras3.weights.h5", partial(_seeds_of_weights, "Keras 3"), _load_weights),
     Format("keras2.h5", partial(_seeds_of_weights, "Keras 2"), _load_weights),
-    Format("a.safetensors", partial(_seeds_of_weights, "safetensors"), _load_weights, _head_length),
+    Format(
+        "a.safetensors", partial(_seeds_of_weights, "safetensors"), _load_weights, length_of_head
+    ),
     Format("a.keras", partial(_seeds_of_weights, "archive"), _load_weights),
     Format(
         "run.keras",
@@ -375,12 +386,12 @@ DATA: Final = (
     Format("a.csv", lambda: (TABLE,), partial(_load, Csv)),
 )
 IMAGES: Final = (
-    Format("a.png", _pngs, _load_image, _png_checksums),
-    Format("a.jpg", _jpegs, _load_image),
-    Format("a.gif", _gifs, _load_image),
-    Format("a.bmp", _bmps, _load_image),
-    Format("a.webp", _webps, _load_image),
-    Format("a.tiff", _tiffs, _load_image),
-    Format("a.ppm", lambda: (_picture("PPM"), _picture("PPM", "L")), _load_image),
+    _image("a.png", _pngs, _png_checksums),
+    _image("a.jpg", _jpegs),
+    _image("a.gif", _gifs),
+    _image("a.bmp", _bmps),
+    _image("a.webp", _webps),
+    _image("a.tiff", _tiffs),
+    _image("a.ppm", lambda: (_picture("PPM"), _picture("PPM", "L"))),
 )
 FORMATS: Final = (*WEIGHTS, *DATA, *IMAGES)

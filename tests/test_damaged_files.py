@@ -21,6 +21,7 @@ from random import Random
 import pytest
 from damage import damaged
 from file_formats import FORMATS, Format
+from run_formats import RUN
 
 from archbuilder.errors import ArchbuilderError
 from archbuilder.escaping import for_terminal
@@ -30,10 +31,8 @@ BLOCK = 1000
 SECONDS = 5
 """Processor time of a case; all take milliseconds."""
 HANG = 300
-MEBIBYTES = 256
-"""What a case may add to the memory of the process."""
 
-each_format = pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+each_format = pytest.mark.parametrize("kind", [*FORMATS, *RUN], ids=lambda kind: kind.name)
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +79,7 @@ def check(kind: Format, number: int, path: Path) -> bool:
     where = f"case {number} of {kind.name}"
     assert message is None or all(map(is_plain, message.split("\n"))), f"{where}: {message!r}"
     assert time.process_time() - began < SECONDS, f"{where} takes too long"
-    assert memory() - before < MEBIBYTES, f"{where} takes too much memory"
+    assert memory() - before < kind.mebibytes, f"{where} takes too much memory"
     return message is None
 
 

@@ -36,7 +36,7 @@ def convert(values: np.ndarray, wanted: str) -> tuple[np.ndarray, int]:
     dtype = np.dtype(wanted)
     with np.errstate(over="ignore", invalid="ignore"):
         converted = values.astype(dtype)
-    if keras.backend.is_float_dtype(wanted):
-        # numpy has no isfinite for some of the types of ml_dtypes.
-        return converted, int(np.sum(~np.isfinite(converted.astype(np.float64))))
+        if keras.backend.is_float_dtype(wanted):
+            # numpy has no isfinite for some of the types of ml_dtypes.
+            return converted, int(np.sum(~np.isfinite(converted.astype(np.float64))))
     return converted, int(np.sum(converted != values))

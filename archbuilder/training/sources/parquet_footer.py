@@ -17,7 +17,14 @@ from typing import Final, TypeAlias, cast
 
 from archbuilder.parser_errors import Errors
 
-FOOTER_ERRORS: Final[Errors] = (IndexError, KeyError, TypeError, AttributeError, RecursionError)
+FOOTER_ERRORS: Final[Errors] = (
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    UnicodeDecodeError,
+    RecursionError,
+)
 """What `row_groups` raises for a damaged footer: a missing field, or one of another type."""
 
 _Fields: TypeAlias = dict[int, object]

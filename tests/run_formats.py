@@ -1,0 +1,89 @@
+"""The files of a run, which another person may have written, and how archbuilder reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from file_formats import Format, length_of_head
+
+import archbuilder
+from archbuilder.cli import main
+from archbuilder.errors import RunError
+from archbuilder.graph import Graph
+from archbuilder.limits import Limits
+from archbuilder.places import Place
+from archbuilder.recipe.record import RECORD, read_record
+from archbuilder.training.checkpoints import FOLDER, Checkpoints
+
+NET: Final = """
+archbuilder: 1
+name: net
+inputs: {x: [3]}
+layers: [{Dense: {units: 2, activation: softmax}}]
+data: {npz: data.npz}
+training: {loss: SparseCategoricalCrossentropy, metrics: [SparseCategoricalAccuracy],
+  optimizer: {Adam: 0.01}, epochs: 2}
+"""
+CHECKPOINT: Final = "epoch-00002-batch-0000000"
+
+
+@cache
+def run() -> dict[str, bytes]:
+    """The files of a run of two epochs, by their names."""
+    with tempfile.TemporaryDirectory() as folder:
+        blueprint, out = Path(folder, "net.yaml"), Path(folder, "run")
+        blueprint.write_text(NET)
+        np.savez(Path(folder, "data.npz"), x=np.eye(3, dtype=np.float32), y=np.array([0, 1, 0]))
+        assert main(["train", str(blueprint), "--run", str(out)]) == 0
+        files = (out / RECORD, *(out / FOLDER / CHECKPOINT).iterdir())
+        return {path.name: path.read_bytes() for path in files}
+
+
+@cache
+def graphs() -> dict[str, Graph]:
+    """The network of the run."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "net.yaml")
+        path.write_text(NET)
+        return dict(archbuilder.load(path).graphs())
+
+
+def _read_record(path: Path) -> None:
+    read_record(path.parent, graphs(), Limits())
+
+
+def _read_checkpoint(path: Path) -> None:
+    """Read a checkpoint in which this file is another one, with a manifest that vouches for it."""
+    place = path.parent / "run" / FOLDER / CHECKPOINT
+    place.mkdir(parents=True, exist_ok=True)
+    files = {**run(), path.name: path.read_bytes()}
+    names = ("progress.json", "variables.safetensors")
+    sums = {name: hashlib.sha256(files[name]).hexdigest() for name in names}
+    if path.name in names:
+        files["manifest.json"] = json.dumps({"sha256": sums}).encode()
+    for name in (*names, "manifest.json"):
+        (place / name).write_bytes(files[name])
+    fingerprint = json.loads(run()["progress.json"])["fingerprint"]
+    reports: list[str] = []
+    if Checkpoints(Place(path.parent / "run"), fingerprint).newest(reports.append) is None:
+        raise RunError(reports[0])
+
+
+RUN: Final = (
+    Format(RECORD, lambda: (run()[RECORD],), _read_record),
+    Format("manifest.json", lambda: (run()["manifest.json"],), _read_checkpoint, cases=100),
+    Format("progress.json", lambda: (run()["progress.json"],), _read_checkpoint, cases=100),
+    Format(
+        "variables.safetensors",
+        lambda: (run()["variables.safetensors"],),
+        _read_checkpoint,
+        length_of_head,
+        cases=100,
+    ),
+)
