@@ -21,7 +21,7 @@ from archbuilder.recipe.given import data_from_path, names_path
 from archbuilder.recipe.legend import Legend, decode_legend
 from archbuilder.recipe.objectives import FORMS
 from archbuilder.recipe.reading import decode_recipe
-from archbuilder.recipe.sources import DataFile, DataSource, DataSpec
+from archbuilder.recipe.sources import DataFile, DataSource, DataSpec, Tfds
 from archbuilder.recipe.spec import TrainingSpec
 from archbuilder.recipe.training import ALWAYS
 from archbuilder.tree import Mapping as MappingTree
@@ -58,11 +58,12 @@ class Recorded:
             UsageError: if another person chose where it lies.
         """
         if self.forbidden:
-            folder = str(self.forbidden[0])
+            path = self.forbidden[0]
+            folder = next(each for each in (path, *path.absolute().parents) if each.is_dir())
             raise UsageError(
-                f"the record of the run says that its data is in {shown(folder, 200)}, and"
-                " another user may have written that: if you trust it, add"
-                f" --allow {shlex.quote(for_terminal(folder))}"
+                f"the record of the run says that its data is {shown(str(path), 200)}, and another"
+                " user may have written that: if you trust it, add"
+                f" --allow {shlex.quote(for_terminal(str(folder)))}"
             )
 
 
@@ -118,7 +119,7 @@ def read_record(
     forbidden = () if own else _outside(_places(data, given, (folder, *recorded_allow)), run, allow)
     # Data sets lie in a folder of the user's, which another person's word does not open.
     if given is not None and (own or (names_path(given) and not forbidden)):
-        data = data_from_path(given, data)
+        data = dataclasses.replace(data_from_path(given, data), folder=folder)
     if data is None or decoded.training is None:
         raise UsageError(f"{name} does not say what the run trains on")
     digest = fields.get("data")
@@ -192,6 +193,12 @@ def _training(spec: TrainingSpec) -> _Fields:
 
 def _source(source: DataSource) -> Plain:
     fields = _fields(source)
+    if not isinstance(source, Tfds):
+        # What a person names is looked for from where the run began, wherever it goes on.
+        for name in fields:
+            value = getattr(source, name)
+            if isinstance(value, DataFile) and value.span is None:
+                fields[name] = str(Path(value.path).absolute())
     # How text becomes tokens is written beside the file.
     fields |= cast(_Fields, fields.pop("tokenising", {}))
     return {type(source).__name__.lower(): fields or None}

@@ -2,7 +2,8 @@
 
 A repository may be a stranger's, and its configuration can name programs that git starts: hooks,
 watchers of files, filters. So git reads none of it. It is given a configuration of its own, with
-the objects and a copy of the index of the repository; the commit is read by ourselves.
+the objects and a copy of the index of the repository; the commit is read by ourselves. What is no
+regular file there, as a pipe, is not waited for.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from archbuilder.places import Place
 from archbuilder.tree import Plain
 
 _SECONDS: Final = 20
@@ -23,8 +25,9 @@ _SHA1: Final = "[core]\nrepositoryFormatVersion = 0\nbare = false\n"
 _SHA256: Final = (
     "[core]\nrepositoryFormatVersion = 1\nbare = false\n[extensions]\nobjectFormat = sha256\n"
 )
-_MOST_BYTES: Final = 2**22
-"""More than any file has that is read here."""
+_MOST_TEXT: Final = 2**24
+_MOST_INDEX: Final = 2**28
+"""More bytes than a file has that is read here."""
 
 
 def repository_state(file: Path) -> dict[str, Plain] | None:
@@ -55,7 +58,7 @@ def _state(folder: Path, file: Path) -> dict[str, Plain] | None:
         (place / "refs").mkdir()
         (place / "HEAD").write_text(f"{commit}\n")
         (place / "config").write_text(_SHA256 if len(commit) > 40 else _SHA1)
-        shutil.copyfile(own / "index", place / "index")
+        (place / "index").write_bytes(Place(own).inside("index").read(_MOST_INDEX))
         names = _git(git, place, folder, common, "ls-files", "--", str(file))
         if not names:
             return None
@@ -94,24 +97,24 @@ def _places(git: Path) -> tuple[Path, Path]:
     """The folders of a work tree's own state, and of what all work trees have."""
     if git.is_dir():
         return git, git
-    told = _text(git).removeprefix("gitdir:").strip()
+    told = _text(git.parent, ".git").removeprefix("gitdir:").strip()
     own = git.parent / told
-    link = own / "commondir"
-    return own, (own / _text(link).strip() if link.is_file() else own)
+    common = Place(own).inside("commondir").is_file()
+    return own, (own / _text(own, "commondir").strip() if common else own)
 
 
 def _commit(own: Path, common: Path) -> str | None:
-    head = _text(own / "HEAD").strip()
+    head = _text(own, "HEAD").strip()
     if not head.startswith("ref:"):
         return _checked(head)
     name = head.removeprefix("ref:").strip()
     if ".." in name or not name.startswith("refs/"):
         return None
     for place in (own, common):
-        if (place / name).is_file():
-            return _checked(_text(place / name).strip())
-    packed = common / "packed-refs"
-    lines = _text(packed).splitlines() if packed.is_file() else []
+        if Place(place).inside(*name.split("/")).is_file():
+            return _checked(_text(place, name).strip())
+    packed = Place(common).inside("packed-refs").is_file()
+    lines = _text(common, "packed-refs").splitlines() if packed else []
     return next((_checked(line.split(" ")[0]) for line in lines if line.endswith(f" {name}")), None)
 
 
@@ -119,6 +122,6 @@ def _checked(commit: str) -> str | None:
     return commit if _COMMIT.fullmatch(commit) else None
 
 
-def _text(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(_MOST_BYTES).decode("utf-8", errors="replace")
+def _text(folder: Path, name: str) -> str:
+    content = Place(folder).inside(*name.split("/")).read(_MOST_TEXT)
+    return content.decode("utf-8", errors="replace")

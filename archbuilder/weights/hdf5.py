@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import IO, Final
 
 import h5py
@@ -64,20 +63,19 @@ class _File:
 
 
 @contextmanager
-def open_hdf5(path: Path | IO[bytes], name: str) -> Iterator[Hdf5Group]:
+def open_hdf5(raw: IO[bytes], name: str) -> Iterator[Hdf5Group]:
     """Open a file, which messages call `name`; gives its root.
 
     Raises:
         RunError: if it is damaged, or not an HDF5 file.
     """
     file = _File(name)
-    with parser_errors((OSError,), file.message), ExitStack() as stack:
-        raw = stack.enter_context(path.open("rb")) if isinstance(path, Path) else path
+    with parser_errors((OSError,), file.message):
         damage = find_damage(raw.fileno())
     if damage:
         raise file.error(damage)
     with parser_errors(_ERRORS, file.message):
-        opened = h5py.File(path, "r")
+        opened = h5py.File(raw, "r")
     try:
         yield Hdf5Group(opened, file)
     finally:

@@ -94,13 +94,10 @@ def _content(file: Path | FilePlace, name: str) -> Iterator[IO[bytes]]:
 
 
 def _open(file: IO[bytes], suffix: str, name: str, opened: ExitStack) -> WeightsFile:
-    # The libraries open files by their path alone, or read them slowly.
-    path = Path(f"/dev/fd/{file.fileno()}")
     if suffix == ".safetensors":
-        message = f"the weights in {name} cannot be read"
-        return WeightsFile(Kind.SAFETENSORS, tuple(_from_safetensors(path, message, opened)))
+        return WeightsFile(Kind.SAFETENSORS, tuple(_from_safetensors(file, name, opened)))
     if suffix in (".h5", ".hdf5"):
-        return _from_hdf5(opened.enter_context(open_hdf5(path, name)))
+        return _from_hdf5(opened.enter_context(open_hdf5(file, name)))
     if suffix == ".keras":
         unpacked = opened.enter_context(_unpacked(file, name))
         return _from_hdf5(opened.enter_context(open_hdf5(unpacked, name)))
@@ -191,8 +188,11 @@ def _stored(path: str, place: Place, array: Hdf5Array) -> Stored:
     return Stored(path, place, array.shape, dtype, array.read)
 
 
-def _from_safetensors(path: Path, message: str, opened: ExitStack) -> Iterator[Stored]:
+def _from_safetensors(raw: IO[bytes], called: str, opened: ExitStack) -> Iterator[Stored]:
+    message = f"the weights in {called} cannot be read"
     with parser_errors(_SAFETENSORS_ERRORS, message):
+        # The library opens files by their path alone.
+        path = f"/dev/fd/{raw.fileno()}"
         file = opened.enter_context(safe_open(path, framework="numpy"))
         names = file.offset_keys()
     for before, name in enumerate(names):

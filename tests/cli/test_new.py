@@ -60,3 +60,17 @@ def test_what_cannot_be_done_is_told(run: Run, tmp_path: Path) -> None:
     assert result.code == 2
     assert "'archbuilder list'" in result.err
     assert not (tmp_path / "a.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["moco.yaml", "resnet.yaml"])
+def test_nothing_is_written_through_a_link(run: Run, tmp_path: Path, name: str) -> None:
+    """Neither to the file that is named, nor to one that comes with it, nor with --force."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / name).symlink_to(tmp_path / "other.yaml")
+    for options in ([], ["--force"]):
+        result = run("new", folder / "moco.yaml", "--from", "moco", *options)
+        assert result.code == 2
+        assert f"is a link to '{tmp_path / 'other.yaml'}'" in result.err
+    assert [each.name for each in folder.iterdir()] == [name]
+    assert not (tmp_path / "other.yaml").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -196,3 +197,36 @@ def test_it_starts_without_keras(lenet: Path) -> None:
     command = [sys.executable, "-c", program, str(lenet)]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     assert result.stdout.splitlines()[-1] == "0 set()"
+
+
+def test_a_folder_of_another_person(run: Run, tmp_path: Path, lenet: Path) -> None:
+    """Links in it are mistakes that show nothing of what they lead to; pipes are not waited for."""
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "own.yaml").write_text("secret: [1")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "lenet.yaml").write_text(lenet.read_text())
+    (folder / "link.yaml").symlink_to("../secret/own.yaml")
+    (folder / "zero.yml").symlink_to("/dev/zero")
+    (folder / "out").symlink_to("../secret")
+    os.link(tmp_path / "secret" / "own.yaml", folder / "hard.yaml")
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "imports.yaml").write_text(
+        "archbuilder: 1\nimports: {a: out/own.yaml}\ninputs: {x: [2]}\nlayers: [{Dense: 1}]\n"
+    )
+    result = run("validate", folder)
+    assert result.code == 2
+    assert "secret" not in result.out + result.err
+    for name in ("link.yaml", "zero.yml", "hard.yaml", "pipe.yaml"):
+        assert f"{folder / name}:1:1" in result.err
+    assert "'out/own.yaml' cannot be read: links are not followed" in result.err
+    assert result.err.count("unreadable-file") == 5
+
+
+def test_folders_without_end(run: Run, tmp_path: Path) -> None:
+    """They are searched as deep as anyone nests them."""
+    folder = tmp_path
+    for _ in range(70):
+        folder /= "a"
+        folder.mkdir()
+    assert run("validate", tmp_path).code == 2

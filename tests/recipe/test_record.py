@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,32 @@ def test_sources_come_back(tmp_path: Path, source: DataSource):
     assert again["data"] == recipe["data"]
     assert (type(found.data.train), found.training.shuffle) == (type(source), False)
     assert found.allow == (tmp_path,)
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o644])
+@pytest.mark.parametrize("folder_mode", [0o777, 0o775])
+@pytest.mark.parametrize("owner", ["mine", "another"])
+def test_whose_word_a_record_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, folder_mode: int, owner: str
+):
+    """That of the user or of root, if nobody else can have written it."""
+    (tmp_path / "run").mkdir()
+    path = tmp_path / "run" / "run.json"
+    training = TrainingSpec(
+        Supervised({"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {})
+    )
+    recipe = encode_recipe(DataSpec(Npz(FILE), None, tmp_path), training, [])
+    path.write_text(json.dumps({"recipe": {**recipe, "training": {"loss": "MeanSquaredError"}}}))
+    path.chmod(mode)
+    path.parent.chmod(folder_mode)
+    mine = path.stat().st_uid
+    # Root's files are those of a user whom these tests do not run as, or of their own.
+    monkeypatch.setattr(os, "geteuid", lambda: mine if owner == "mine" else mine + 1)
+    graphs = archbuilder.load("digits_cnn").graphs()
+    found = read_record(path.parent, graphs, Limits())
+    own = (owner == "mine" or mine == 0) and (mode, folder_mode) == (0o644, 0o775)
+    assert found.forbidden == (() if own else (tmp_path,))
+    allowed = read_record(path.parent, graphs, Limits(), allow=[tmp_path])
+    assert not allowed.forbidden
+    inside = read_record(path.parent, graphs, Limits(), allow=[path.parent])
+    assert inside.forbidden == found.forbidden

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -60,6 +61,25 @@ def test_no_repository(tmp_path: Path, blueprint: Path):
     assert repository_state(blueprint) is None
     shutil.rmtree(tmp_path / ".git")
     assert repository_state(blueprint) is None
+
+
+@pytest.mark.parametrize("name", ["HEAD", "index", "packed-refs", "refs/heads/main", "commondir"])
+def test_pipes_are_not_waited_for(blueprint: Path, tmp_path: Path, name: str):
+    """Nothing is told of a repository with a pipe or a link to a device in place of a file."""
+    (tmp_path / ".git" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / ".git" / name)
+    state = repository_state(blueprint)
+    assert state is None or name in ("packed-refs", "commondir")
+    (tmp_path / ".git" / name).unlink()
+    (tmp_path / ".git" / name).symlink_to("/dev/zero")
+    assert repository_state(blueprint) == state
+
+
+def test_a_pipe_in_place_of_a_repository(tmp_path: Path):
+    """A file .git may tell where the repository is; a pipe tells nothing."""
+    (tmp_path / "net.yaml").write_text("archbuilder: 1\n")
+    os.mkfifo(tmp_path / ".git")
+    assert repository_state(tmp_path / "net.yaml") is None
 
 
 def test_without_git(blueprint: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,15 +6,19 @@ has to stay as it is.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from training.hostile import HOSTILE, Hostile
 from training.test_checkpoints import seal
 
 from archbuilder.cli import main
+from archbuilder.training.checkpoints import Checkpoints
 
 BLUEPRINT = """
 archbuilder: 1
@@ -180,3 +184,86 @@ def test_a_damaged_record(
     (run / "run.json").write_text(content)
     assert resume(run) == 2
     assert message in said(capsys)
+
+
+def test_a_disk_that_takes_no_files(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """It is told before anything else is done."""
+    open_file = os.open
+
+    def read_only(path: str, flags: int, *args: int, **kwargs: int) -> int:
+        if flags & os.O_CREAT and kwargs:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return open_file(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert resume(run) == 1
+    output = said(capsys)
+    assert output == f"error: cannot go on in '{run}': Read-only file system\n"
+
+
+def test_a_full_disk_is_told_once(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """And again when the reason is another one."""
+    record = json.loads((run / "run.json").read_text())
+    record["recipe"]["training"]["checkpoint_seconds"] = 0
+    (run / "run.json").write_text(json.dumps(record))
+    causes = iter([errno.ENOSPC, errno.ENOSPC, errno.EIO, errno.EIO, errno.ENOSPC])
+
+    def fail(*_: object) -> Path:
+        code = next(causes, errno.ENOSPC)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Checkpoints, "commit", fail)
+    assert main(["train", "--resume", str(run), "--epochs", "4"]) == 0
+    lines = [line for line in said(capsys).splitlines() if "no checkpoint" in line]
+    assert [line.partition(": ")[2] for line in lines] == [
+        os.strerror(code) for code in (errno.ENOSPC, errno.EIO, errno.ENOSPC)
+    ]
+
+
+@pytest.fixture
+def with_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Path:
+    """A run on data that lies elsewhere, which the command line named relative to its folder."""
+    (tmp_path / "net.yaml").write_text(BLUEPRINT)
+    (tmp_path / "data").mkdir()
+    rng = np.random.default_rng(0)
+    x, y = rng.random((64, 8, 8), np.float32), rng.integers(0, 10, 64)
+    np.savez(tmp_path / "data" / "set.npz", x=x, y=y)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "net.yaml", "--data", "data/set.npz", "--run", "run"]) == 0
+    said(capsys)
+    return tmp_path / "run"
+
+
+def test_an_own_run_goes_on(with_data: Path, monkeypatch: pytest.MonkeyPatch):
+    """Wherever its data lies, and from any folder."""
+    monkeypatch.chdir("/")
+    assert resume(with_data) == 0
+    assert main(["evaluate", str(with_data)]) == 0
+
+
+def test_another_person_does_not_decide_what_is_read(
+    with_data: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The record of a run of theirs names data; it is read if the user allows it."""
+    data = with_data.parent / "data"
+    allowed = ["--allow", str(data)]
+    for command in (["train", "--resume"], ["evaluate"], ["predict"]):
+        (with_data / "run.json").chmod(0o666)
+        assert main([*command, str(with_data)]) == 2
+        assert f"if you trust it, add --allow {data}" in said(capsys)
+        assert main([*command, str(with_data), *allowed]) == 0
+    # What needs none of that data works as it is.
+    assert main(["predict", str(with_data), str(data / "set.npz")]) == 0
+    assert main(["evaluate", str(with_data), "--data", str(data / "set.npz")]) == 0
+
+
+def test_data_in_the_run_and_data_that_ships_are_read(run: Path):
+    """Nothing of the user's is in them."""
+    (run / "run.json").chmod(0o666)
+    assert main(["evaluate", str(run)]) == 0
