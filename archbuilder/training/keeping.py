@@ -97,13 +97,15 @@ class Keeper(keras.callbacks.Callback):
         steps = int(self.params["steps"])
         # Keras takes all executions of an epoch to be as long.
         self._position = Position(epoch, skipped + min(batch + 1, steps))
-        # The last step of an epoch is kept with its numbers, at its end.
-        self._act(may_commit=batch + 1 < steps)
+        # The last step of an epoch belongs to its end, with the validation metrics and the history:
+        # a checkpoint between the two could not be resumed by `fit`, which takes at least one step.
+        if batch + 1 < steps:
+            self._act()
 
     def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """The same behind an epoch."""
         self._position = Position(epoch + 1)
-        self._act(may_commit=True)
+        self._act()
 
     def on_train_end(self, _logs: Mapping[str, float] | None = None) -> None:
         """Commit the end."""
@@ -113,8 +115,8 @@ class Keeper(keras.callbacks.Callback):
         self._stop = True
         signal.signal(number, signal.SIG_DFL)
 
-    def _act(self, *, may_commit: bool) -> None:
-        due = may_commit and time.monotonic() - self._last >= self._wait
+    def _act(self) -> None:
+        due = time.monotonic() - self._last >= self._wait
         stop, due = self._peers.agree(any_says=self._stop, chief_says=due)
         if stop or due:
             self._commit()

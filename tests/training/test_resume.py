@@ -145,6 +145,20 @@ def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: 
     assert_same(run, uninterrupted)
 
 
+def test_sigterm_at_the_last_step_of_an_epoch(tmp_path: Path):
+    """The epoch is completed, with its validation metrics, before the run stops."""
+    blueprint, run, whole = (tmp_path / name for name in ("net.yaml", "run", "whole"))
+    blueprint.write_text(TEXT.replace("batch_size: 48", "batch_size: 1438"))
+    process = start("train", blueprint, "--run", run, "--epochs", "100000")
+    wait_for(run / "checkpoints", process)
+    process.terminate()
+    assert process.end() == 75
+    epochs = len(rows(run)) + 1
+    assert main(["train", "--resume", str(run), "--epochs", str(epochs)]) == 0
+    assert main(["train", str(blueprint), "--run", str(whole), "--epochs", str(epochs)]) == 0
+    assert_same(run, whole)
+
+
 def test_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
     """A run that is over goes on for more epochs as if it had been meant to."""
     run = tmp_path / "run"
