@@ -17,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.errors import RunError
+from archbuilder.tables import plural
 
 Numbers: TypeAlias = NDArray[np.generic]
 """An array of numbers whose first axis is the examples."""
@@ -170,7 +171,7 @@ def finite(what: str, dtype: type[np.floating] | None = None) -> Rule:
         odd = ~np.isfinite(numbers).reshape(len(values), -1).all(axis=1)
         if odd.any():
             raise RunError(
-                f"{what} is no finite number in {odd.sum():,} of {len(values):,} examples;"
+                f"{what} is no finite number in {odd.sum():,} of {plural(len(values), 'example')};"
                 f" the first of them is number {rows[odd.argmax()] + 1}"
             )
 

@@ -95,7 +95,7 @@ class TestIdx:
             (idx(np.zeros((2, 3, 4), np.uint8)) + b"x", "more than the 24 bytes"),
             (gzip.compress(idx(np.zeros((2, 3, 4), np.uint8)), mtime=0)[:-9], "damaged"),
             (b"\0\0\x08\x03" + b"\xff" * 12, "and there is room for"),
-            (idx(np.zeros(2, np.uint8)), "not a list of images"),
+            (idx(np.zeros(2, np.uint8)), "has 1 axis, which is not a list of images"),
             (b"\0\0\x08\x46" + b"\0\0\0\x01" * 70, "has 70 axes, which is not a list of images"),
             (b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1), "has no numbers"),
             (b"\0\0\x08\x03" + struct.pack(">3I", 9, 0, 7), "has no numbers"),

@@ -19,6 +19,7 @@ import numpy as np
 from archbuilder.errors import RunError, shown
 from archbuilder.parser_errors import GZIP_ERRORS, parser_errors
 from archbuilder.recipe.sources import DataFile, Idx
+from archbuilder.tables import plural
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.opening import Opener
@@ -63,7 +64,8 @@ def load_idx_images(
     images = _column(file, opener, store)
     if len(images.shape) + 1 not in _IMAGE_AXES:
         name = shown(file.path, 200)
-        raise RunError(f"{name} has {len(images.shape) + 1} axes, which is not a list of images")
+        axes = plural(len(images.shape) + 1, "axis", "axes")
+        raise RunError(f"{name} has {axes}, which is not a list of images")
     origin = Origin.of_array(shown(file.path, 200))
     return replace(array_feature(images, scale, origin, trained_scale(like, ONLY)), image=True)
 

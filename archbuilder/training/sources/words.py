@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from archbuilder.errors import RunError, shown
+from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Numbers
 from archbuilder.training.sources.gathering import Store
 
@@ -63,7 +64,7 @@ class Labels:
         rank = {word: number for number, word in enumerate(classes)}
         table = np.array([rank[word] for word in self._numbers], np.int64)
         few = ", ".join(f"{shown(word)} is {rank[word]}" for word in classes[:_SHOWN])
-        remark = f"the {len(classes)} words of {self._what} became numbers: {few}"
+        remark = f"the {plural(len(classes), 'word')} of {self._what} became numbers: {few}"
         return self._codes.column(lambda codes: table[codes], table.dtype), classes, (remark,)
 
     def _number(self, word: str) -> int:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import RunError, shown
 from archbuilder.places import Place, reason
+from archbuilder.tables import plural
 from archbuilder.training.columns import Numbers, Read, Rows
 from archbuilder.training.text.vocabulary import Vocabulary
 
@@ -46,8 +47,8 @@ class Texts:
         count = (len(self.tokens) - 1) // length
         if count < 1:
             raise RunError(
-                f"{self.origin} has {len(self.tokens):,} tokens, less than the {length + 1:,} of"
-                " one example"
+                f"{self.origin} has {plural(len(self.tokens), 'token')}, less than the"
+                f" {length + 1:,} of one example"
             )
         offsets = np.arange(length) + ahead
 
