@@ -236,6 +236,13 @@ def shown(value: object, length: int = 60) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
+def listed(names: Iterable[object], most: int = 10) -> str:
+    """Return the first names, and how many more there are: `'a', 'b' and 29,998 more`."""
+    every = list(names)
+    told = ", ".join(map(shown, every[:most])) or "none"
+    return told if len(every) <= most else f"{told} and {len(every) - most:,} more"
+
+
 def _one_line(diagnostic: Diagnostic) -> str:
     where = f" at {diagnostic.span}" if diagnostic.span else ""
     return f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}{where}"

@@ -15,6 +15,7 @@ from archbuilder.errors import (
     InternalError,
     RunError,
     UsageError,
+    listed,
     nearest,
     shown,
 )
@@ -161,3 +162,9 @@ def test_letters_of_all_languages_are_shown(value: object, text: str) -> None:
 def test_any_word_can_be_mistyped(word: str) -> None:
     """A suggestion is one of the candidates, or none."""
     assert nearest(word, ["filters", "padding"]) in ("filters", "padding", None)
+
+
+def test_a_list_of_names() -> None:
+    """A few are all there, and of many the first."""
+    assert (listed([]), listed(["a", "b"])) == ("none", "'a', 'b'")
+    assert listed(map(str, range(30_000)), most=2) == "'0', '1' and 29,998 more"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 import numpy as np
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, listed, shown
 from archbuilder.recipe.legend import Legend
 from archbuilder.training.columns import Column, finite, hold, not_negative
 from archbuilder.training.dtypes import Mask
@@ -90,12 +90,7 @@ class Examples:
         """
         features = (feature.column for feature in self.inputs.values())
         columns = [*features, *self.targets.values(), *self.weights.values()]
-        lengths = {column.count for column in columns}
-        if len(lengths) > 1:
-            raise RunError(
-                f"{self.origin} has arrays of different lengths:"
-                f" {', '.join(str(length) for length in sorted(lengths))} examples"
-            )
+        check_lengths((column.count for column in columns), self.origin)
         if self.count == 0:
             raise RunError(f"{self.origin} has no examples")
         inputs = {
@@ -151,6 +146,18 @@ class Examples:
         )
 
 
+def check_lengths(lengths: Iterable[int], origin: str) -> None:
+    """Check that arrays have the same number of examples.
+
+    Raises:
+        RunError: if they have not.
+    """
+    different = sorted({*lengths})
+    if len(different) > 1:
+        told = ", ".join(map(str, different))
+        raise RunError(f"{origin} has arrays of different lengths: {told} examples")
+
+
 def _pick(
     arrays: Mapping[str, _T], names: tuple[str, ...], what: str, origin: str
 ) -> Mapping[str, _T]:
@@ -165,6 +172,7 @@ def _pick(
         )
     missing = [name for name in names if name not in arrays]
     if missing:
-        known = ", ".join(shown(name) for name in arrays)
-        raise RunError(f"{origin} has nothing for the {what} '{missing[0]}'; it has {known}")
+        raise RunError(
+            f"{origin} has nothing for the {what} '{missing[0]}'; it has {listed(arrays)}"
+        )
     return {name: arrays[name] for name in names}

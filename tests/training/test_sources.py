@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +160,27 @@ class TestNpz:
         """A name that is not there is answered with those that are."""
         with pytest.raises(RunError, match=r"no array 'y'; it has 'x', 'label'"):
             load(self.source(tmp_path, x=np.zeros(2), label=np.zeros(2)))
+
+    def test_an_archive_of_many_arrays(self, tmp_path: Path):
+        """Some of their names are enough."""
+        arrays = {f"a{number}": np.zeros(2) for number in range(500)}
+        with pytest.raises(RunError, match=r"no array 'x'; it has 'a0', .*, 'a9' and 490 more$"):
+            load(self.source(tmp_path, **arrays))
+
+    def test_shapes_are_compared_before_values_are_read(self, tmp_path: Path):
+        """Of arrays in one archive, and in several: here the values are damaged."""
+        source = self.source(tmp_path, x=np.zeros((2, 9999)), y=np.zeros(2))
+        path = tmp_path / "more.npz"
+        for shape, message in (
+            ((5, 9999), "different lengths: 2, 5 examples"),
+            ((2, 9000), r"an example of the shape \[9000\], and the first one has \[9999\]"),
+        ):
+            np.savez(path, x=np.zeros(shape), y=np.zeros(2))
+            content = bytearray(path.read_bytes())
+            content[100_000] ^= 1
+            path.write_bytes(content)
+            with pytest.raises(RunError, match=message):
+                load(replace(source, file=DataFile(str(tmp_path / "*.npz"))))
 
     @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
     def test_numbers_that_are_none(self, tmp_path: Path, number: float):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -24,11 +25,13 @@ def parse_column(cells: Sequence[str]) -> Numbers:
     Raises:
         ValueError: if one of them is not a finite number, or no dtype represents all.
     """
-    for dtype in (np.int64, np.uint64):
-        try:
-            return np.array(cells, dtype)
-        except (ValueError, OverflowError):
-            continue
+    try:
+        return np.array(cells, np.int64)
+    except OverflowError:
+        with suppress(ValueError, OverflowError):
+            return np.array(cells, np.uint64)
+    except ValueError:
+        pass
     try:
         values = np.array(cells, np.float64)
     except ValueError:

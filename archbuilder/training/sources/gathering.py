@@ -112,15 +112,23 @@ class Gathering:
         integers = np.array([is_integer(each.dtype) for each in columns])
         self._add(columns, (len(columns),), integers)
 
-    def _add(self, parts: Sequence[Numbers], shape: tuple[int, ...], integers: Mask) -> None:
-        dtypes = {each.dtype for each in parts}
-        if not self.count:
-            self.shape, self.dtype = shape, common_dtype(dtypes)
-        if shape != self.shape:
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Check the shape of examples that may be added.
+
+        Raises:
+            RunError: if those before have another one.
+        """
+        if self.count and shape != self.shape:
             raise RunError(
                 f"{self.name} has an example of the shape {list(shape)}, and the first"
                 f" one has {list(self.shape)}"
             )
+
+    def _add(self, parts: Sequence[Numbers], shape: tuple[int, ...], integers: Mask) -> None:
+        dtypes = {each.dtype for each in parts}
+        if not self.count:
+            self.shape, self.dtype = shape, common_dtype(dtypes)
+        self.check_shape(shape)
         self._grow(common_dtype({self.dtype, *dtypes}))
         converted = [self._converted(part, number) for number, part in enumerate(parts)]
         values = np.stack(converted, axis=1) if integers.shape else converted[0]

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, listed, shown
 from archbuilder.recipe.sources import Jsonl
 from archbuilder.training.columns import Numbers
 from archbuilder.training.dtypes import Mask
@@ -98,8 +98,7 @@ class _Fields:
         found: dict[str, Numbers | str] = {}
         for key in (*self.numbers, *self.targets):
             if key not in fields:
-                has = ", ".join(shown(each) for each in fields) or "none"
-                raise RunError(f"{place} has no field {shown(key)}; it has {has}")
+                raise RunError(f"{place} has no field {shown(key)}; it has {listed(fields)}")
             value, at = fields[key], f"the field {shown(key)} of {place}"
             if (
                 isinstance(value, str)

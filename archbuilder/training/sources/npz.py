@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, listed, shown
 from archbuilder.recipe.sources import DataFile, Npz
 from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples, Known
+from archbuilder.training.examples import Examples, Known, check_lengths
 from archbuilder.training.opening import Opener, check_size
 from archbuilder.training.sources.arrays import (
     Head,
@@ -64,13 +64,25 @@ def _read(file: DataFile, opener: Opener, arrays: Mapping[str, Gathering], store
         os.fdopen(os.dup(descriptor), "rb") as raw,
         ZipArchive.opened(raw, f"{name} is no numpy archive, or damaged") as archive,
     ):
-        members = [each for each in archive.names() if each.endswith(_SUFFIX)]
+        members = [each.removesuffix(_SUFFIX) for each in archive.names() if each.endswith(_SUFFIX)]
+        missing = next((array for array in arrays if array not in members), None)
+        if missing is not None:
+            raise RunError(f"{name} has no array {shown(missing)}; it has {listed(members)}")
+        _check_heads(archive, arrays, name)
         for array, gathering in arrays.items():
-            if f"{array}{_SUFFIX}" not in members:
-                has = ", ".join(shown(each.removesuffix(_SUFFIX)) for each in members) or "nothing"
-                raise RunError(f"{name} has no array {shown(array)}; it has {has}")
             with archive.member(f"{array}{_SUFFIX}") as member:
                 _take(member, f"the array {shown(array)} of {name}", gathering, store)
+
+
+def _check_heads(archive: ZipArchive, arrays: Mapping[str, Gathering], name: str) -> None:
+    """Check the shapes of arrays before any of them is read."""
+    lengths: list[int] = []
+    for array, gathering in arrays.items():
+        with archive.member(f"{array}{_SUFFIX}") as member:
+            head = read_head(member, f"the array {shown(array)} of {name}")
+        gathering.check_shape(head.shape[1:])
+        lengths.append(head.shape[0])
+    check_lengths(lengths, name)
 
 
 def _take(member: ZipMember, what: str, gathering: Gathering, store: Store) -> None:

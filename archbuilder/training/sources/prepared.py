@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from archbuilder.errors import BlueprintError, Diagnostics, RunError, UsageError, shown
+from archbuilder.errors import BlueprintError, Diagnostics, RunError, UsageError, listed, shown
 from archbuilder.recipe.sources import Arrays, DataFile, Tfds, Tfrecord
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.opening import Opener
@@ -48,7 +48,7 @@ def load_tfds(source: Tfds, opener: Opener, store: Store, like: Known | None) ->
     inputs, targets = _wanted(source, info)
     for feature in (*by_name(inputs).values(), *by_name(targets).values()):
         if feature not in info.features:
-            has = ", ".join(shown(each) for each in info.features)
+            has = listed(info.features)
             raise RunError(f"{name} has no feature {shown(feature)}; it has {has}")
     shapes = {key: info.features[feature].shape for key, feature in by_name(inputs).items()}
     records = Tfrecord(
@@ -108,7 +108,7 @@ def _wanted(source: Tfds, info: Any) -> tuple[Arrays, Arrays]:
     inputs, targets = source.inputs or own[0], source.targets or own[1]
     if isinstance(inputs, str | Mapping) and isinstance(targets, str | Mapping):
         return inputs, targets
-    has = ", ".join(shown(name) for name in info.features)
+    has = listed(info.features)
     raise RunError(
         f"{source.name.path} does not say its inputs and targets; it has {has}: name them"
     )
@@ -118,7 +118,7 @@ def _shards(source: Tfds, info: Any) -> list[Shard]:
     try:
         files = info.splits[source.split].file_instructions
     except (KeyError, ValueError):
-        has = ", ".join(shown(each) for each in sorted(info.splits))
+        has = listed(sorted(info.splits))
         raise RunError(
             f"{source.name.path} has no split {shown(source.split)}; it has {has}"
         ) from None

@@ -11,7 +11,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from PIL import Image
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, listed, shown
 from archbuilder.recipe.legend import ImageForm
 from archbuilder.recipe.sources import Tfrecord
 from archbuilder.tables import plural
@@ -191,7 +191,7 @@ class _Reader:
     ) -> Numbers:
         values = _array(example, feature)
         if not len(values):
-            has = ", ".join(shown(each) for each in sorted(example.features.feature)) or "none"
+            has = listed(sorted(example.features.feature))
             raise RunError(f"{place} has no feature {shown(feature)}; it has {has}")
         if not np.isfinite(values).all():
             raise RunError(f"the feature {shown(feature)} of {place} is no finite number")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from io import TextIOWrapper
 from typing import IO, Final, TypeVar
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, listed, shown
 from archbuilder.recipe.sources import DataFile
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
@@ -54,8 +54,7 @@ def documents_of(file: DataFile, field: str, opener: Opener, faults: Faults) -> 
 def _text(fields: Mapping[str, object], field: str, place: str) -> str:
     text = fields.get(field)
     if not isinstance(text, str):
-        has = ", ".join(shown(key) for key in fields) or "nothing"
-        raise RunError(f"{place} has no text {shown(field)}; it has {has}")
+        raise RunError(f"{place} has no text {shown(field)}; it has {listed(fields)}")
     return text
 
 
