@@ -8,6 +8,16 @@ from archbuilder.codes.explanation import Explanation
 
 EXPLANATIONS: Final = (
     Explanation(
+        code="augmentation-mismatch",
+        title="A layer under 'augment' does not fit the images or targets of the data",
+        text="""\
+Layers that change colors need the range of the values: 'value_range' is left out where the data
+tells it (bytes that are divided by 255 go from 0 to 1), and is written where it does not. Layers
+for colors need images with three channels. Layers that move the parts of an image (RandomFlip,
+RandomRotation, RandomCrop) move a target with it that has a value for every pixel, and are refused
+beside other targets that may be places in the image, such as boxes and keypoints.""",
+    ),
+    Explanation(
         code="step-failed",
         title="A step fails while the network computes",
         text="""\

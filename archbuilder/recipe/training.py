@@ -22,7 +22,7 @@ from archbuilder.recipe.objectives import (
     class_name,
 )
 from archbuilder.recipe.spec import Auto, Distribution, Precision, TrainingSpec
-from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree
+from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree, plain
 from archbuilder.tree import Sequence as SequenceTree
 
 _PLAIN: Final[dict[str, dict[str, Plain]]] = {
@@ -41,14 +41,37 @@ _PLAIN: Final[dict[str, dict[str, Plain]]] = {
     "accumulate": {"type": "integer", "minimum": 1, "maximum": 1024},
 }
 _CHANGING: Final = (
-    *("AugMix", "AutoContrast", "Equalization", "GaussianNoise", "RandAugment"),
-    *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast"),
+    *(
+        "GaussianNoise",
+        "RandAugment",
+        "RandomBrightness",
+        "RandomColorDegeneration",
+        "RandomColorJitter",
+        "RandomContrast",
+    ),
     *("RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur"),
     *("RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
     *("RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation"),
     *("RandomZoom", "Solarization"),
 )
 """Keras's layers that change images and leave their labels as they are."""
+_MIXING: Final = (
+    "it mixes the images of a batch, whose labels would have to be mixed with them; leave it out"
+)
+_ALWAYS_ALIKE: Final = (
+    "it changes every image in the same way, and validation would see other images than training;"
+    " write it as a layer of the network"
+)
+_UNSUITED: Final = {
+    "CutMix": _MIXING,
+    "MixUp": _MIXING,
+    "AutoContrast": _ALWAYS_ALIKE,
+    "Equalization": _ALWAYS_ALIKE,
+    # Keras 3.15.1 draws them with Python's `random` while TensorFlow traces the layer.
+    "AugMix": "it draws its operations once for a whole run, and others when the run is resumed;"
+    " RandAugment draws them anew for every batch",
+}
+"""Layers that one would expect among them, and why they are not."""
 _AUGMENTED: Final = "as in 'augment: [{RandomFlip: horizontal}, {RandomRotation: 0.1}]'"
 ALWAYS: Final = ("objective", *(key for key in _PLAIN if key not in STEPWISE))
 """What stands in `training` with every objective."""
@@ -113,16 +136,31 @@ def _augment(reader: ObjectiveReader, tree: Tree | None) -> tuple[Tree, ...]:
         return ()
     for item in tree.items:
         if check_object("layer", item, reader.form.diagnostics, formulas=False):
-            name = class_name("layer", item)
-            if name not in _CHANGING:
-                reader.form.diagnostics.error(
-                    "unknown-value",
-                    f"the layer '{name}' is none that changes images by chance",
-                    item.span,
-                    suggestion=nearest(name, _CHANGING),
-                    notes=(f"the layers for it are: {', '.join(_CHANGING)}",),
-                )
+            _check_changing(reader.form.diagnostics, item)
     return tree.items
+
+
+def _check_changing(diagnostics: Diagnostics, item: Tree) -> None:
+    name = class_name("layer", item)
+    if name not in _CHANGING:
+        diagnostics.error(
+            "unknown-value",
+            f"the layer '{name}' cannot stand under 'augment'"
+            + (f": {_UNSUITED[name]}" if name in _UNSUITED else ""),
+            item.span,
+            suggestion=None if name in _UNSUITED else nearest(name, _CHANGING),
+            notes=(f"the layers for it are: {', '.join(_CHANGING)}",),
+        )
+        return
+    arguments = item.entries[0].value if isinstance(item, Mapping) else None
+    written = arguments.get("data_format") if isinstance(arguments, Mapping) else None
+    if written is not None and plain(written.value) == "channels_first":
+        diagnostics.error(
+            "unknown-value",
+            f"{name} is given images with channels last, whatever the network computes with",
+            written.value.span,
+            notes=("leave 'data_format' out",),
+        )
 
 
 def _objective(form: Form, written: Entry | None) -> tuple[str, Mapping | None]:

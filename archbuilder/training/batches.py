@@ -25,6 +25,8 @@ class Input:
 
     column: Column
     adaptation: Adaptation
+    value_range: tuple[float, float] | None = None
+    """The least and the greatest value that an image can have; None where it is unknown."""
 
     def take(self, rows: tf.Tensor) -> tf.Tensor:
         """Some examples as the network takes them."""

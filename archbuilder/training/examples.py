@@ -43,6 +43,16 @@ class Feature:
         """The shape of one example."""
         return self.column.shape
 
+    def value_range(self, dtype: str) -> tuple[float, float] | None:
+        """Return the least and the greatest value of an image as an input of a type.
+
+        None where it is unknown: for floats, and for what is not an image.
+        """
+        if not self.image or self.column.dtype.kind != "u":
+            return None
+        white = float(self.largest)
+        return 0.0, white / (self.scale or 1) if "float" in dtype else white
+
 
 @dataclass(frozen=True, slots=True)
 class Known:

@@ -73,7 +73,8 @@ def fit(task: Task, session: Session) -> tuple[Row, ...]:
         for position, until, steps in _legs(start.position, task.steps, session.spec.epochs):
             finite = FiniteLoss(position, task.steps, partial(_keep_batch, task, session))
             keeper.begin(position, start, finite)
-            watching = [finite, writer, board, *task.callbacks, keeper]
+            # The writer comes before what can end the run at a step: it notes that there was one.
+            watching = [writer, finite, board, *task.callbacks, keeper]
             if session.show is not None:
                 watching.insert(
                     0, Progress(session.show, position, task.steps, session.spec.epochs)

@@ -39,7 +39,7 @@ def fit_input(feature: Feature, wanted: GraphInput, indices: Indices | None = No
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
         integers = feature.integers if indices is None else np.ones((), bool)
         column = column.held_to(_representable(dtype, None if scaled else integers, origin, wanted))
-    return Input(column, adaptation)
+    return Input(column, adaptation, feature.value_range(wanted.dtype))
 
 
 def _numpy_dtype(wanted: GraphInput) -> DType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,8 +96,9 @@ class Recording:
             yield
         except ArchbuilderError as error:
             status = "stopped" if isinstance(error, StoppedError) else "failed"
-            self._write(status=status, reason=str(error))
-            self._run.discard()
+            # On a full disk this fails too, and says less than what stopped the run.
+            with suppress(RunError):
+                self._write(status=status, reason=str(error))
             raise
         except KeyboardInterrupt:
             self._write(status="interrupted")

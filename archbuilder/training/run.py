@@ -24,7 +24,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from archbuilder.errors import RunError, UsageError, shown
+from archbuilder.errors import ArchbuilderError, RunError, UsageError, shown
 from archbuilder.json_files import JsonError, JsonObject
 from archbuilder.places import PART, Place, reason
 from archbuilder.recipe.record import RECORD
@@ -150,14 +150,17 @@ class RunFolder:
         except OSError as error:
             raise _cannot("write in", self.path, error) from error
 
-    def discard(self) -> None:
-        """Remove the folder of a run that came to nothing, if this run made it."""
-        if not (self.fresh and self.writes):
-            return
-        # What is left of it where this fails does no harm.
-        with suppress(OSError):
-            if self.place.inside(_HISTORY).status() is None:
-                Place.of(self.path.absolute()).remove()
+    @contextmanager
+    def discarded_unless_begun(self) -> Iterator[None]:
+        """Remove the folder if the run fails before its first step, and the run made the folder."""
+        try:
+            yield
+        except ArchbuilderError:
+            # What is left of it where this fails does no harm.
+            with suppress(OSError):
+                if self.fresh and self.writes and self.place.inside(_HISTORY).status() is None:
+                    Place.of(self.path.absolute()).remove()
+            raise
 
     def before(self) -> JsonObject | None:
         """What was recorded of the run before it goes on; None where it begins.

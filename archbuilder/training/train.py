@@ -108,7 +108,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     """
     origin = origin or Origin()
     placement = placement or place(training.distribute, training.batch_size)
-    with _leaving_together(placement.peers), run.locked():
+    with _leaving_together(placement.peers), run.locked(), run.discarded_unless_begun():
         report(f"devices: {placement.remark}")
         if origin.blueprint:
             # Before the record, which says that there is a run to go on with.

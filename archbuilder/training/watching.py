@@ -41,11 +41,23 @@ class EpochWriter(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.rows: list[Row] = list(rows)
-        run.write_history(self.rows)
         self._run = run
+        self._begun = False
+        if not run.fresh:
+            self._begin()
         self._epochs = epochs
         self._report = report
         self._started = 0.0
+
+    def _begin(self) -> None:
+        """Write the rows so far. From here on the folder of the run is kept, whatever happens."""
+        if not self._begun:
+            self._run.write_history(self.rows)
+            self._begun = True
+
+    def on_train_batch_end(self, _batch: int, _logs: object = None) -> None:
+        """Note that the run has begun."""
+        self._begin()
 
     def on_epoch_begin(self, _epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """Note the time."""

@@ -31,7 +31,7 @@ from archbuilder.recipe.sources import (
     Tfrecord,
 )
 from archbuilder.training.columns import Held, Numbers
-from archbuilder.training.examples import ONLY, Examples, Feature, Known
+from archbuilder.training.examples import ONLY, Examples, Known
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.comma_separated import load_csv
 from archbuilder.training.sources.folders import is_image, unread_files
@@ -156,7 +156,7 @@ def _images(
     for look, group in groupby(read, lambda each: each[1]):
         found = [*group]
         values = Held(np.stack([image for *_, image in found]))
-        feature = Feature(values, scale or look.brightest, image=True)
+        feature = look.feature(values, scale)
         name = shown(str(found[0][0]), 200)
         yield Part([names[file] for file, *_ in found], Examples(name, {ONLY: feature}, {}))
 

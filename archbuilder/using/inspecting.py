@@ -63,6 +63,14 @@ class Inspection:
     """Images in a grid, as the network is given them."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """Some examples of an input, as a network is given them."""
+
+    batch: tf.Tensor
+    value_range: tuple[float, float] | None
+
+
 def inspect_data(
     graphs: Mapping[str, Graph],
     data: DataSpec,
@@ -150,15 +158,15 @@ def _target(name: str, column: Column, rows: NDArray[np.int64], names: tuple[str
 
 def _fitted(
     graphs: Mapping[str, Graph], examples: Examples, order: NDArray[np.int64]
-) -> tuple[list[tf.Tensor], tuple[str, ...]]:
+) -> tuple[list[_Fitted], tuple[str, ...]]:
     """Some examples of every input that a network has for the data, and what was done to them."""
     rows = tf.constant(order[:_PICTURES])
-    found: list[tf.Tensor] = []
+    found: list[_Fitted] = []
     remarks: list[str] = []
     for graph, wanted, feature in _pairs(graphs, examples):
         fitted = fit_input(feature, wanted, indices_of(graph).get(wanted.name))
         remarks += fitted.adaptation.remarks
-        found.append(fitted.take(rows))
+        found.append(_Fitted(fitted.take(rows), fitted.value_range))
     return found, tuple(remarks)
 
 
@@ -183,20 +191,21 @@ def _pairs(
     return [(graph, images[0], examples.inputs[ONLY])]
 
 
-def _pictures(fitted: list[tf.Tensor], training: TrainingSpec | None) -> NDArray[np.uint8] | None:
-    for batch in fitted:
-        if not batch.dtype.is_floating:
+def _pictures(fitted: list[_Fitted], training: TrainingSpec | None) -> NDArray[np.uint8] | None:
+    for each in fitted:
+        if not each.batch.dtype.is_floating:
             continue
-        images = as_images(np.asarray(_augmented(batch, training), np.float32))
+        images = as_images(np.asarray(_augmented(each, training), np.float32))
         if images is not None:
             return grid(images)
     return None
 
 
-def _augmented(batch: tf.Tensor, training: TrainingSpec | None) -> tf.Tensor:
-    if training is None or not training.augment or batch.shape.rank != _IMAGE_AXES:
-        return batch
-    return Augmentation.of(training.augment, training.seed)(batch, tf.constant(0))
+def _augmented(each: _Fitted, training: TrainingSpec | None) -> tf.Tensor:
+    if training is None or not training.augment or each.batch.shape.rank != _IMAGE_AXES:
+        return each.batch
+    augmentation = Augmentation(training.augment, training.seed, each.value_range)
+    return augmentation(each.batch, tf.constant(0))
 
 
 def _text(examples: Examples) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from archbuilder.errors import UsageError
-from archbuilder.training.augmenting import Augmentation
+from archbuilder.errors import BlueprintError
+from archbuilder.training.augmenting import Augmentation, Range
 from archbuilder.tree import Plain, Source, Span, from_plain
 
 SPAN = Span(Source("test.yaml", ""), 1, 1, 1, 1)
@@ -15,19 +15,33 @@ LAYERS: dict[str, Plain] = {
     "flip": {"RandomFlip": "horizontal"},
     "turn": {"RandomRotation": 0.2},
     "crop": {"RandomCrop": {"height": 6, "width": 6}},
-    "augment": {"RandAugment": {"value_range": [0, 1], "num_ops": 2}},
+    "augment": {"RandAugment": {"num_ops": 1}},
+    "noise": {"GaussianNoise": 0.3},
+    "elastic": "RandomElasticTransform",
+    "jitter": {"RandomColorJitter": {"brightness_factor": 0.5, "hue_factor": 0.2}},
 }
 
 
-def images(count: int = 12) -> tf.Tensor:
-    return tf.random.stateless_uniform([count, 8, 8, 3], seed=[1, 2])
+def images(count: int = 12, channels: int = 3) -> tf.Tensor:
+    return tf.random.stateless_uniform([count, 8, 8, channels], seed=[1, 2])
 
 
-def augmented(layer: Plain, step: int, view: int = 0, seed: int = 3) -> np.ndarray:
-    """As in a pipeline: within a graph."""
-    augmentation = Augmentation.of([from_plain(layer, SPAN)], seed)
-    changed = tf.data.Dataset.from_tensors(images()).map(
-        lambda batch: augmentation(batch, tf.constant(step, tf.int64), view)
+def augmented(
+    layer: Plain,
+    step: int,
+    view: int = 0,
+    seed: int = 3,
+    *,
+    given: tf.Tensor | None = None,
+    value_range: Range | None = (0, 1),
+) -> np.ndarray:
+    """As in a pipeline: within a graph, where the size of a batch is open."""
+    augmentation = Augmentation([from_plain(layer, SPAN)], seed, value_range)
+    given = images() if given is None else given
+    changed = (
+        tf.data.Dataset.from_tensor_slices(given)
+        .batch(len(given))
+        .map(lambda batch: augmentation(batch, tf.constant(step, tf.int64), view))
     )
     return np.asarray(next(iter(changed)))
 
@@ -55,27 +69,69 @@ def test_every_image_is_cropped_by_itself():
     assert len(places) > 2
 
 
+def test_an_elastic_transformation_keeps_every_image():
+    """In a batch of open size each image is made of its own pixels, not of those of the first."""
+    shades = tf.reshape(tf.range(12, dtype=tf.float32) / 12, (-1, 1, 1, 1)) * tf.ones((12, 8, 8, 1))
+    found = augmented(LAYERS["elastic"], 0, given=shades)
+    np.testing.assert_allclose(found, shades, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["RandomBrightness", "RandomContrast", "RandomPosterization"])
+def test_layers_for_colors_get_the_range_of_the_images(layer: str):
+    """Images from 0 to 1 stay there: Keras itself takes them for images from 0 to 255."""
+    factor = 3 if layer == "RandomPosterization" else 0.3
+    found = augmented({layer: factor}, 0)
+    assert 0 <= found.min() < found.max() <= 1
+    assert 0.01 < np.abs(found - images()).max() < 0.7
+    bright = augmented({layer: factor}, 0, given=images() * 255, value_range=(0, 255))
+    np.testing.assert_allclose(bright / 255, found, atol=1e-2)
+
+
 @pytest.mark.parametrize(
-    ("inputs", "told"),
+    ("arguments", "value_range", "message"),
     [
-        (np.ones((3, 4)), "is an image: [4]"),
-        ({"a": np.ones((3, 4)), "b": np.ones((3, 8, 8))}, "is an image: a [4], b [8, 8]"),
+        ({"value_range": [0, 255]}, (0.0, 1.0), "is meant for values in [0, 255], and the images"),
+        ({}, None, "needs the range of the images, which the data does not tell"),
     ],
 )
-def test_there_has_to_be_an_image(inputs: object, told: str):
-    """Otherwise nothing would be changed, and the error says which inputs there are."""
-    augmentation = Augmentation.of([from_plain(LAYERS["flip"], SPAN)], 0)
-    batches = tf.data.Dataset.from_tensor_slices((inputs, np.ones(3))).batch(2)
-    with pytest.raises(UsageError) as error:
-        augmentation.of_inputs(batches, 0)
-    assert told in str(error.value)
+def test_another_range(arguments: dict[str, Plain], value_range: Range | None, message: str):
+    """It is an error that names both, or says what to write."""
+    with pytest.raises(BlueprintError) as error:
+        augmented({"RandomBrightness": {"factor": 0.3, **arguments}}, 0, value_range=value_range)
+    (found,) = error.value.diagnostics
+    assert message in found.message
+    assert "value_range" in " ".join(found.notes)
 
 
-def test_other_inputs_stay():
-    """Beside an image, what is none is left alone."""
-    augmentation = Augmentation.of([from_plain(LAYERS["turn"], SPAN)], 0)
-    given = {"image": images(4), "more": tf.ones([4, 3])}
-    batches = tf.data.Dataset.from_tensor_slices((given, tf.ones(4))).batch(4)
-    changed, _ = next(iter(augmentation.of_inputs(batches, 0)))
-    np.testing.assert_array_equal(changed["more"], given["more"])
-    assert np.abs(changed["image"] - given["image"]).max() > 0.01
+def test_a_range_that_only_the_recipe_knows():
+    """Floats may have any; what is written is believed."""
+    layer: Plain = {"RandomBrightness": {"factor": 0.3, "value_range": [0, 1]}}
+    found = augmented(layer, 0, value_range=None)
+    np.testing.assert_array_equal(found, augmented({"RandomBrightness": 0.3}, 0))
+
+
+def test_whole_numbers_are_rounded():
+    """Bytes that a layer makes fractions of come to the nearest byte, and stay bytes."""
+    given = tf.cast(tf.round(images() * 255), tf.uint8)
+    layer: Plain = {"RandomBrightness": 0.5}
+    found = augmented(layer, 0, given=given, value_range=(0, 255))
+    exact = augmented(layer, 0, given=tf.cast(given, tf.float32), value_range=(0, 255))
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, np.rint(exact))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        ({"RandomHue": 0.3}, [None, 8, 8, 1], "RandomHue under 'augment' does not take images of"),
+        (LAYERS["crop"], [None, 6, 6, 3], "does not take images of 6x6 for a crop of 6x6"),
+        (LAYERS["crop"], [None, 8, 4, 3], "does not take images of 8x4 for a crop of 6x6"),
+    ],
+)
+def test_images_that_a_layer_does_not_take(layer: Plain, shape: list[int | None], message: str):
+    """They are refused before there are some."""
+    augmentation = Augmentation([from_plain(layer, SPAN)], 0, (0, 1))
+    with pytest.raises(BlueprintError) as error:
+        augmentation.check(tf.TensorSpec(shape, tf.float32))
+    (found,) = error.value.diagnostics
+    assert (found.span, message in found.message) == (SPAN, True)

@@ -112,7 +112,7 @@ def test_the_probe_and_what_is_saved(blueprint: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("- RandomRotation: 0.05", "- Dense: 3", "none that changes images"),
+        ("- RandomRotation: 0.05", "- Dense: 3", "the layer 'Dense' cannot stand under 'augment'"),
         ("  augment:\n", "  augmentt:\n", "no 'augment' to make them"),
         ("queue: 256", "queue: 16", "shorter than a batch"),
         ("momentum: 0.9, queue", "momentum: 1, queue", "momentum"),

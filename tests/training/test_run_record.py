@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -68,6 +70,37 @@ def test_a_run_that_does_not_begin_leaves_nothing(tmp_path: Path, existing: bool
     if existing:
         run.mkdir(parents=True)
     assert main(["train", str(path), "--run", str(run)]) in (1, 2)
+    assert not run.exists()
+
+
+def test_a_first_step_that_fails_leaves_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """The network can be built, but Keras does not compute it."""
+    path, run = tmp_path / "net.yaml", tmp_path / "run"
+    path.write_text(SUPERVISED.replace("{L2: 1e-3}", "OrthogonalRegularizer"))
+    assert main(["train", str(path), "--run", str(run)]) in (1, 2)
+    assert "OrthogonalRegularizer" in capfd.readouterr().err
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_a_disk_that_is_full_at_the_start_leaves_nothing(
+    tmp_path: Path,
+    written: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):
+    """Whichever file of the run is the first that there is no room for."""
+    path, run = tmp_path / "net.yaml", tmp_path / "run"
+    path.write_text(SUPERVISED)
+    left = iter(range(written))
+
+    def fsync(_descriptor: int) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert main(["train", str(path), "--run", str(run)]) == 1
+    assert "No space left on device" in capfd.readouterr().err
     assert not run.exists()
 
 

@@ -47,7 +47,7 @@ def _check_augmented(reader: ObjectiveReader, written: Written, name: str) -> No
             f"the objective '{name}' compares two views of an image, and 'training' has no"
             " 'augment' to make them",
             written.place,
-            notes=("as in 'augment: [{RandomTranslation: [0.2, 0.2]}, {RandomRotation: 0.1}]'",),
+            notes=("as in 'augment: [{RandomZoom: 0.2}, {RandomRotation: 0.1}]'",),
         )
 
 

@@ -13,9 +13,10 @@ import keras
 import tensorflow as tf
 
 from archbuilder.errors import UsageError
-from archbuilder.graph import Graph
+from archbuilder.graph import Graph, GraphInput
 from archbuilder.recipe.spec import MoCo, SimCLR
 from archbuilder.tables import plural
+from archbuilder.training.augmented_batches import check_shape
 from archbuilder.training.augmenting import Augmentation
 from archbuilder.training.batches import Table, plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
@@ -98,7 +99,7 @@ def _prepare(
 
     encoder = {} if features is model else {f"{name}_encoder": features}
     models = {name: model, **encoder}
-    task = _task(session, learner, tables)
+    task = _task(session, learner, tables, graph.inputs[0])
     return prepared(task, session, models, more=probed), learner
 
 
@@ -127,14 +128,15 @@ def _features(graph: Graph, model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], model.output[graph.outputs[0][0]])
 
 
-def _task(session: Session, learner: Contrast, tables: Tables) -> Task:
+def _task(session: Session, learner: Contrast, tables: Tables, wanted: GraphInput) -> Task:
     size, seed = session.spec.batch_size, session.spec.seed
     steps = tables.train.steps(size, whole=True)
     if not steps:
         raise UsageError(
             f"{plural(len(tables.train.rows), 'example')} for a batch of {size:,}: too few"
         )
-    augmentation = Augmentation.of(session.spec.augment, seed)
+    values = next(iter(tables.train.inputs.values())).value_range
+    augmentation = Augmentation(session.spec.augment, seed, values)
 
     def views(batches: tf.data.Dataset, first: int) -> tf.data.Dataset:
         def pair(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
@@ -160,6 +162,8 @@ def _task(session: Session, learner: Contrast, tables: Tables) -> Task:
         return views(found, start.epoch * steps + start.batch)
 
     validation = _validation(tables.held_out, size)
+    images = plain_batches(tables.train, batch_size=size).element_spec[0]
+    check_shape(wanted.name, augmentation.check(images), wanted.shape)
     return Task(
         learner, batches, steps, None if validation is None else views(validation, _HELD_OUT)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import keras
 import tensorflow as tf
@@ -12,7 +13,7 @@ from archbuilder.graph import Graph
 from archbuilder.recipe.objectives import class_name
 from archbuilder.recipe.spec import Supervised, TrainingSpec
 from archbuilder.training.activations import ends_in
-from archbuilder.training.augmenting import Augmentation
+from archbuilder.training.augmented_batches import AugmentedBatches
 from archbuilder.training.batches import plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.fit import Task, prepared
@@ -57,7 +58,7 @@ def prepare_network(
     def behind() -> None:
         _compile(model, model, objective, learner.optimizer, PLAIN)
 
-    task = _task(learner, tables, session.spec)
+    task = _task(learner, tables, session.spec, objective, graph)
     return prepared(task, session, {name: model}, behind=behind)
 
 
@@ -79,13 +80,14 @@ def _doubts(graph: Graph, model: keras.Model, spec: Supervised) -> Iterator[str]
             yield f"the output '{output}' is a softmax of one value, which is always 1"
 
 
-def _task(learner: Learner, tables: Tables, spec: TrainingSpec) -> Task:
+def _task(
+    learner: Learner, tables: Tables, spec: TrainingSpec, objective: Supervised, graph: Graph
+) -> Task:
     size = spec.batch_size
     steps = tables.train.steps(size)
-    augmentation = Augmentation.of(spec.augment, spec.seed)
 
-    def batches(start: Position) -> tf.data.Dataset:
-        found = training_batches(
+    def plain(start: Position) -> tf.data.Dataset:
+        return training_batches(
             tables.train,
             start,
             batch_size=size,
@@ -93,9 +95,16 @@ def _task(learner: Learner, tables: Tables, spec: TrainingSpec) -> Task:
             epochs=spec.epochs,
             shuffle=spec.shuffle,
         )
+
+    @cache
+    def augmented() -> AugmentedBatches:
+        # Evaluation needs none, and has not to wait until the layers are traced.
+        return AugmentedBatches.of(spec, objective, graph, tables.train, plain(Position()))
+
+    def batches(start: Position) -> tf.data.Dataset:
         if not spec.augment:
-            return found
-        return augmentation.of_inputs(found, start.epoch * steps + start.batch)
+            return plain(start)
+        return augmented()(plain(start), start.epoch * steps + start.batch)
 
     return Task(
         learner,

@@ -14,7 +14,7 @@ from archbuilder.recipe.legend import Legend
 from archbuilder.recipe.sources import DataFile, Images
 from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
-from archbuilder.training.examples import ONLY, Examples, Feature, Known
+from archbuilder.training.examples import ONLY, Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.folders import Way, list_images
@@ -76,7 +76,7 @@ def load_images(source: Images, opener: Opener, like: Known | None) -> Examples:
         )
 
     images = Read(name, len(pictures), look.shape, look.dtype, read)
-    inputs = {ONLY: Feature(images, source.scale or look.brightest, image=True)}
+    inputs = {ONLY: look.feature(images, source.scale)}
     sizes = f"{name}: {plural(len(pictures), 'image')} of {look}"
     forms = {ONLY: look.form}
     if len(first.way) == 1:

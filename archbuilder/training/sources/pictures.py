@@ -20,7 +20,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from archbuilder.errors import RunError
 from archbuilder.parser_errors import Errors, parser_errors
 from archbuilder.recipe.legend import ImageForm
-from archbuilder.training.columns import Numbers
+from archbuilder.training.columns import Column, Numbers
+from archbuilder.training.examples import Feature
 
 _FORMATS: Final = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _HEADS: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
@@ -98,6 +99,11 @@ class Look(ImageForm):
     def form(self) -> ImageForm:
         """The part that the legend of a run keeps."""
         return ImageForm(self.height, self.width, self.channels, self.bits)
+
+    def feature(self, column: Column, scale: float | None) -> Feature:
+        """Return an input of such pictures, which are divided by white where no scale is given."""
+        white = self.brightest
+        return Feature(column, scale or white, image=True, largest=white)
 
     def numbers(self, content: bytes, name: str) -> Numbers:
         """Decode a picture to `(height, width, channels)`, from 0 to `brightest`.

@@ -140,7 +140,7 @@ class _Reader:
             return np.stack([one(self.places[row]) for row in rows])
 
         column: Column = Read("", count, look.shape, look.dtype, read)
-        return Feature(column, self.source.scale or look.brightest, image=True)
+        return look.feature(column, self.source.scale)
 
     def _rows(self, shards: Sequence[Shard]) -> Iterator[Row]:
         for shard in shards:

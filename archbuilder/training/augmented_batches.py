@@ -1,0 +1,236 @@
+"""Batches whose images are changed by chance, and whose targets stay true to their images.
+
+A target that has a value for every pixel is moved as its image is. Whether numbers are places in an
+image, as those of a box are, nothing tells: layers that move its parts are refused beside them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import tensorflow as tf
+
+from archbuilder.errors import BlueprintError, Diagnostics, UsageError
+from archbuilder.graph import Graph, Shape
+from archbuilder.recipe.objectives import class_name
+from archbuilder.recipe.spec import Supervised, TrainingSpec
+from archbuilder.training.augmenting import GEOMETRIC, MISMATCH, MIXED, Augmentation
+from archbuilder.training.batches import Table
+from archbuilder.training.targets import Target
+from archbuilder.tree import Tree
+
+_Named: TypeAlias = dict[str, tf.Tensor]
+_Sizes: TypeAlias = tuple[int, ...]
+_IMAGES: Final = 4
+"""The axes of a batch of images."""
+_OF_CLASSES: Final = (
+    *("Accuracy", "Crossentropy", "Hinge", "KLDivergence"),
+    *("Dice", "Tversky", "CTC", "CapsuleMargin"),
+)
+"""Parts of the names of losses and metrics whose targets tell classes, and not quantities."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """A target with a value for every pixel."""
+
+    shape: _Sizes
+    """Height, width and channels."""
+    nearest: bool
+    """Whether there is nothing between two of its values, as between two classes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AugmentedBatches:
+    """Changes the images of batches, and moves maps along."""
+
+    table: Table
+    images: Mapping[str, Augmentation]
+    """By the name of the input."""
+    maps: Mapping[str, _Map]
+    """By the name of the output."""
+
+    @classmethod
+    def of(
+        cls,
+        spec: TrainingSpec,
+        objective: Supervised,
+        graph: Graph,
+        table: Table,
+        batches: tf.data.Dataset,
+    ) -> AugmentedBatches:
+        """Check that the layers of a recipe fit the batches of a table and the network.
+
+        Raises:
+            UsageError: if no input is an image, or the network does not take what becomes of one.
+            BlueprintError: if a layer does not fit images or targets, or Keras refuses it.
+        """
+        inputs = _by_name(batches.element_spec[0], table.inputs)
+        images: dict[str, Augmentation] = {}
+        for name, each in inputs.items():
+            values = table.inputs[name].value_range
+            if each.shape.rank == _IMAGES and (each.dtype.is_floating or values is not None):
+                images[name] = Augmentation(spec.augment, spec.seed, values)
+        if not images:
+            found = ", ".join(f"{name} {[*each.shape[1:]]}" for name, each in inputs.items())
+            raise UsageError(
+                "'augment' changes images (height, width, channels), and no input of the network is"
+                f" an image: {found}; layers such as GaussianNoise stand in the network, and work"
+                " in training alone"
+            )
+        wanted = {each.name: each.shape for each in graph.inputs}
+        for name, augmentation in images.items():
+            check_shape(name, augmentation.check(inputs[name]), wanted[name])
+        sizes = {name: tuple(inputs[name].shape[1:]) for name in images}
+        targets = _by_name(batches.element_spec[1], table.targets)
+        shapes = {name: tuple(each.shape[1:]) for name, each in targets.items()}
+        return cls(table, images, _maps(spec.augment, objective, table, shapes, sizes))
+
+    def __call__(self, batches: tf.data.Dataset, first: int) -> tf.data.Dataset:
+        """Change batches, the first of which is that of the step `first`."""
+        leading = next(iter(self.images.values()))
+
+        def change(step: tf.Tensor, batch: tuple[object, ...]) -> tuple[object, ...]:
+            x = _by_name(batch[0], self.table.inputs)
+            y = _by_name(batch[1], self.table.targets)
+            x |= {name: augment(x[name], step) for name, augment in self.images.items()}
+            y |= {name: _moved(leading, each, y[name], step) for name, each in self.maps.items()}
+            return (_like(batch[0], x), _like(batch[1], y), *batch[2:])
+
+        numbered = batches.enumerate(tf.constant(first, tf.int64))
+        changed = numbered.map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return changed.prefetch(tf.data.AUTOTUNE)
+
+
+def _by_name(values: object, names: Mapping[str, object]) -> _Named:
+    return dict(values) if isinstance(values, dict) else {next(iter(names)): values}
+
+
+def _like(values: object, named: _Named) -> object:
+    return named if isinstance(values, dict) else next(iter(named.values()))
+
+
+def _moved(augmentation: Augmentation, each: _Map, values: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    images = tf.reshape(values, (-1, *each.shape))
+    moved = augmentation.follow(images, step, nearest=each.nearest)
+    if values.shape.rank == _IMAGES:
+        return moved
+    # Without an axis of channels, or flat.
+    return tf.reshape(
+        moved, (-1, *(moved.shape[1:3] if values.shape.rank > 2 else values.shape[1:]))
+    )
+
+
+def check_shape(name: str, changed: tf.TensorSpec, wanted: Shape) -> None:
+    """Check that an input of the network takes changed images.
+
+    Raises:
+        UsageError: if their shape is another one.
+    """
+    shape = (*changed.shape[1:],)
+    if len(shape) != len(wanted) or any(
+        size not in (have, None) for have, size in zip(shape, wanted, strict=True)
+    ):
+        raise UsageError(
+            f"'augment' makes images of {[*shape]}, and the input '{name}' of the network takes"
+            f" {[*wanted]}"
+        )
+
+
+def _maps(
+    layers: Sequence[Tree],
+    objective: Supervised,
+    table: Table,
+    shapes: Mapping[str, _Sizes],
+    images: Mapping[str, _Sizes],
+) -> dict[str, _Map]:
+    """The targets that are moved along, by the name of their output.
+
+    Raises:
+        BlueprintError: if a target may tell places in an image, and cannot be moved.
+    """
+    moving = [each for each in layers if class_name("layer", each) in (*GEOMETRIC, *MIXED)]
+    mixed = [each for each in moving if class_name("layer", each) in MIXED]
+    found: dict[str, _Map] = {}
+    for output in {**objective.loss, **objective.metrics} if moving else ():
+        kinds = _kinds(objective, output)
+        each = _map_of(output, shapes[output], objective, table, images, kinds)
+        if each is not None:
+            found[output] = each
+            if mixed:
+                raise _refused(mixed[0], output, shapes[output])
+        elif not _tells_no_places(output, shapes[output], objective, table, images, kinds):
+            raise _refused(moving[0], output, shapes[output])
+    return found
+
+
+def _kinds(objective: Supervised, output: str) -> tuple[str, ...]:
+    """The classes of the loss and of the metrics of an output."""
+    loss = [class_name("loss", objective.loss[output])] if output in objective.loss else []
+    return (*loss, *(class_name("metric", each) for each in objective.metrics.get(output, ())))
+
+
+def _map_of(
+    output: str,
+    shape: _Sizes,
+    objective: Supervised,
+    table: Table,
+    images: Mapping[str, _Sizes],
+    kinds: Sequence[str],
+) -> _Map | None:
+    if output in objective.targets:
+        image = images.get(objective.targets[output], ())
+        if shape[:2] == image[:2] and len(shape) == len(image):
+            return _Map(shape, nearest=False)
+        return _Map(image, nearest=False) if shape == (math.prod(image),) else None
+    if len(shape) not in (2, 3) or shape[:2] not in [each[:2] for each in images.values()]:
+        return None
+    target = table.targets[output]
+    whole = isinstance(target, Target) and target.dtype.kind in "iu"
+    return _Map((*shape[:2], math.prod(shape[2:])), nearest=whole or _is_of_classes(kinds))
+
+
+def _tells_no_places(
+    output: str,
+    shape: _Sizes,
+    objective: Supervised,
+    table: Table,
+    images: Mapping[str, _Sizes],
+    kinds: Sequence[str],
+) -> bool:
+    """Whether a target stays right where the parts of an image move: a class, or one quantity."""
+    if output in objective.targets:
+        return objective.targets[output] not in images
+    target = table.targets[output]
+    a_class_each = isinstance(target, Target) and target.classes is not None
+    if a_class_each or any(each.startswith("Categorical") for each in kinds):
+        shape = shape[:-1]
+    return math.prod(shape) == 1 or (_is_of_classes(kinds) and len(shape) <= 1)
+
+
+def _is_of_classes(kinds: Sequence[str]) -> bool:
+    return any(part in each for each in kinds for part in _OF_CLASSES)
+
+
+def _refused(layer: Tree, output: str, shape: _Sizes) -> BlueprintError:
+    name = class_name("layer", layer)
+    notes: tuple[str, ...] = (
+        "targets with a value for every pixel, of the height and width of the image, move with it",
+        "boxes and keypoints cannot be moved: leave out layers that move the parts of an image",
+        "numbers that are not places: give each of them an output of its own",
+    )
+    if name in MIXED:
+        choice = "RandomFlip, RandomRotation or RandomTranslation"
+        notes = (f"{name} chooses by chance what it does; targets can follow {choice}",)
+    diagnostics = Diagnostics()
+    diagnostics.error(
+        MISMATCH,
+        f"{name} moves the parts of an image, and the targets of the output '{output}'"
+        f" {[*shape]} would stay where they are",
+        layer.span,
+        notes=notes,
+    )
+    return BlueprintError(diagnostics)
