@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,9 @@ from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.places import Place
 from archbuilder.recipe.record import RECORD, read_record
+from archbuilder.recipe.sources import Tokeniser, Tokenising
 from archbuilder.training.checkpoints import FOLDER, Checkpoints
+from archbuilder.training.text.vocabulary import Vocabulary
 
 NET: Final = """
 archbuilder: 1
@@ -75,7 +78,24 @@ def _read_checkpoint(path: Path) -> None:
         raise RunError(reports[0])
 
 
+@cache
+def _vocabularies() -> Sequence[bytes]:
+    text = ["the cat and the dog and a bird\n" * 3]
+    kinds: tuple[Tokeniser, ...] = ("characters", "words", "bpe", "wordpiece")
+    specs = (Tokenising(kind, 300, lowercase=kind != "bpe") for kind in kinds)
+    found = (Vocabulary.learned(each, lambda: iter(text), "text") for each in specs)
+    return [each.json().encode() for each in found]
+
+
+def _read_vocabulary(path: Path) -> None:
+    """Read a vocabulary, and turn text into tokens and back as `generate` does."""
+    vocabulary = Vocabulary.load(Place(path.parent).inside(path.name))
+    (tokens,) = vocabulary.encode(["the dog"])
+    vocabulary.decode(tokens)
+
+
 RUN: Final = (
+    Format("tokenizer.json", _vocabularies, _read_vocabulary),
     Format(RECORD, lambda: (run()[RECORD],), _read_record),
     Format("manifest.json", lambda: (run()["manifest.json"],), _read_checkpoint, cases=100),
     Format("progress.json", lambda: (run()["progress.json"],), _read_checkpoint, cases=100),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from archbuilder.errors import RunError, shown
+from archbuilder.parser_errors import parser_errors
 from archbuilder.places import Place, reason
 from archbuilder.recipe.sources import Tokenising
 
@@ -73,11 +74,9 @@ class Vocabulary:
         Raises:
             RunError: if it is none, or lacks the special tokens.
         """
-        try:
-            tokenizer = Tokenizer.from_str(text)
         # The library raises this class itself.
-        except Exception as error:
-            raise RunError(f"{shown(name, 200)} is no vocabulary: {error}") from error
+        with parser_errors((Exception,), f"{shown(name, 200)} is no vocabulary"):
+            tokenizer = Tokenizer.from_str(text)
         if any(tokenizer.token_to_id(token) != id_ for id_, token in enumerate(SPECIAL)):
             raise RunError(f"{shown(name, 200)} has not the tokens {', '.join(SPECIAL)} first")
         return cls(_literal(tokenizer))
