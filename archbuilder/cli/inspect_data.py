@@ -98,7 +98,9 @@ def _lines(found: Inspection) -> list[str]:
     for target in found.targets:
         if target.classes:
             lines += ["", f"{plural(len(target.classes), 'class', 'classes')} of {target.name}:"]
-            lines += [f"  {name}  {count:,}" for name, count in target.classes.items()]
+            lines += [
+                f"  {for_terminal(name)}  {count:,}" for name, count in target.classes.items()
+            ]
     if found.remarks:
         lines += ["", *found.remarks]
     if found.text:

@@ -116,7 +116,7 @@ class _Table:
         if apart:
             raise RunError(
                 f"columns are separated by commas, and the first line of {self.name} has {apart[0]}"
-                " and no comma"
+                " and no comma: save it with commas"
             )
 
     def agree(self, head: Sequence[str], other: str) -> None:

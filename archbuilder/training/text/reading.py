@@ -112,7 +112,7 @@ def numbered_lines(
             if line.isascii() or not _SURROGATE.search(line):
                 yield number, line
             else:
-                wrong = RunError(f"line {number} of {name} is no text in UTF-8")
+                wrong = RunError(f"line {number} of {name} is no text in UTF-8; save it as UTF-8")
                 (faults or Faults("stop", "lines")).meet(wrong)
 
 
