@@ -41,10 +41,12 @@ _STYLE: Final = re.compile(r"\x1b\[\d*m")
 _STACK: Final = re.compile(
     r"Graph execution error:|in user code:|Exception encountered when calling|Detected at node"
     r"|\s*File \"|.*<string>|\s*(?:Original )?[Ss]tack trace|\s*\[\[|\s*Hint:|\d+ root error"
-    r"|\s*\(\d+\) |\d+ successful operations|\d+ derived errors"
+    r"|\d+ successful operations|\d+ derived errors"
 )
 """How lines of TensorFlow's messages begin that tell where it was, and not what."""
-_PLACE: Final = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:[^\]]*\]( name:.*)?$")
+_PLACE: Final = re.compile(
+    r"^\s*\(\d+\) [A-Z_]+:\s*|\{\{function_node [^}]*\}\} ?| ?\[Op:[^\]]*\]( name:.*)?$"
+)
 _NODE: Final = re.compile(r" for '\{\{node .*?\}\}.*?' with(?= input shapes)", re.DOTALL)
 """The definition of an operation with all attributes, before the shapes that it was given."""
 _REASON_LINES: Final = 3
@@ -102,7 +104,8 @@ def _telling(error: BaseException) -> list[str]:
     text = _STYLE.sub("", text).partition("Arguments received by")[0]
     text = _NODE.sub(" with", text)
     lines = [_PLACE.sub("", line) for line in text.splitlines() if not _STACK.match(line)]
-    return lines or [type(error).__name__]
+    # Every replica has an error of its own, mostly the same.
+    return [line for line in dict.fromkeys(lines) if line.strip()] or [type(error).__name__]
 
 
 def leaves_nothing(error: Exception) -> bool:

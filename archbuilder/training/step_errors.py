@@ -25,6 +25,8 @@ _FINITE_ADVICE: Final = (
     "the checkpoints from before are kept",
 )
 _OPERATION: Final = re.compile(r"\{\{node ([^}]+)\}\}|Detected at node (\S+) ")
+_FILE: Final = re.compile(r'File "([^"]+)"')
+_PARTS: Final = {"/keras/src/losses/": "a loss", "/keras/src/metrics/": "a metric"}
 _COUNTER: Final = re.compile(r"_\d+$")
 _PART_OF_FUNCTION: Final = re.compile(r"\.\d+$")
 """What `name_operations` puts behind the name of a function that is made of several operations."""
@@ -106,7 +108,7 @@ def _failure(what: str, node: Node | None, error: Exception) -> RunError:
             return RunError(
                 f"the memory is too small for this network and batch: {_MEMORY_ADVICE}; {said}"
             )
-        return RunError(f"{what} failed; {said}")
+        return RunError(f"{what} failed{_part(error)}; {said}")
     step = f"'{node.name}' ({node.operation})"
     if full:
         return _step_error(f"the memory is too small for {step}", node, (*notes, _MEMORY_ADVICE))
@@ -116,6 +118,14 @@ def _failure(what: str, node: Node | None, error: Exception) -> RunError:
 def _step_error(message: str, node: Node, notes: Sequence[str]) -> StepError:
     """Return the error of a step, at its place in the blueprint."""
     return StepError(Diagnostic(CODE, message, node.span, notes=tuple(notes), frame=node.frame))
+
+
+def _part(error: BaseException) -> str:
+    """Return ` in a loss` or ` in a metric` if the error comes from one, which is not a step."""
+    frames = traceback.walk_tb(innermost(error).__traceback__)
+    files = [frame.f_code.co_filename for frame, _ in frames] + _FILE.findall(str(error))
+    parts = [part for file in files for folder, part in _PARTS.items() if folder in file]
+    return f" in {parts[-1]}" if parts else ""
 
 
 def _called(error: BaseException) -> list[str]:

@@ -110,6 +110,27 @@ def test_an_error_of_no_step_keeps_its_reason():
     assert str(caught.value) == f"the training failed; Keras says: {reason}"
 
 
+def test_an_error_of_a_metric_says_so(folder: Path, capsys: pytest.CaptureFixture[str]):
+    """It is not a step, and has no place."""
+    text = NET.replace("STEP", "").replace("epochs: 1", "metrics: [{MeanIoU: {num_classes: 2}}]")
+    (folder / "net.yaml").write_text(text)
+    said = told(capsys, "train", "net.yaml", "--epochs", "1")
+    assert said.startswith("error: the training failed in a metric; Keras says: ")
+
+
+def test_errors_of_several_replicas_are_one():
+    """TensorFlow counts them, and names the code in front of each."""
+    reason = "indices[0,0] = 7 is not in [0, 3)"
+    roots = "".join(
+        f"  ({each}) INVALID_ARGUMENT:  {reason}\n\t [[{{{{node r_{each}/x}}}}]]\n"
+        for each in (0, 1)
+    )
+    message = f"Graph execution error:\n\n2 root error(s) found.\n{roots}0 successful operations."
+    with pytest.raises(RunError) as caught, explained_failures("the training", ()):
+        raise tf.errors.InvalidArgumentError(None, None, message)
+    assert str(caught.value) == f"the training failed; Keras says: {reason}"
+
+
 def test_mistakes_of_our_own_stay_what_they_are():
     """An error that does not come from a library is not said to be Keras's."""
     with pytest.raises(ValueError, match="ours"), explained_failures("the training", ()):
