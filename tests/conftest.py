@@ -31,6 +31,7 @@ LONG = (
     "test_saving.py",
     "test_steps.py",
     "test_fuzz.py",
+    "test_damaged_files.py",
 )
 """Files that take a minute or more. They begin first, so that none is left alone at the end."""
 
