@@ -58,3 +58,26 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UsageError, match="Permission denied"):
         check_target(tmp_path / "a.keras")
+
+
+@pytest.mark.parametrize("target", ["file", "none", "/dev/full"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, target: str) -> None:
+    """It is told where it leads, before work is done and when it is there by then."""
+    (tmp_path / "file").write_text("old")
+    link = tmp_path / "link.csv"
+    link.symlink_to(target)
+    message = "a device or a pipe" if target == "/dev/full" else f"is a link to '{target}'"
+    with pytest.raises(UsageError, match=message):
+        check_target(link)
+    with pytest.raises(UsageError, match="is a link"), replacing(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert (tmp_path / "file").read_text() == "old"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "link.csv"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is full")
+def test_a_device_is_no_target() -> None:
+    """A file does not take its place."""
+    with pytest.raises(UsageError, match="a device or a pipe"):
+        check_target(Path("/dev/full"))

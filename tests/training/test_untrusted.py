@@ -19,6 +19,7 @@ from training.test_checkpoints import seal
 
 from archbuilder.cli import main
 from archbuilder.training.checkpoints import Checkpoints
+from archbuilder.training.run import Row, RunFolder
 
 BLUEPRINT = """
 archbuilder: 1
@@ -267,3 +268,38 @@ def test_data_in_the_run_and_data_that_ships_are_read(run: Path):
     """Nothing of the user's is in them."""
     (run / "run.json").chmod(0o666)
     assert main(["evaluate", str(run)]) == 0
+
+
+def test_a_folder_that_is_swapped_while_a_run_trains(
+    run: Path, other: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The run ends, and the folder that takes its place stays as it is."""
+    add_history = RunFolder.add_history
+
+    def swap(self: RunFolder, row: Row, *, first: bool) -> None:
+        run.rename(run.with_name("moved"))
+        run.symlink_to(other)
+        add_history(self, row, first=first)
+
+    monkeypatch.setattr(RunFolder, "add_history", swap)
+    assert resume(run) == 1
+    assert "its folder was replaced by another one" in said(capsys)
+    assert_untouched(other)
+
+
+def test_folders_that_are_swapped_while_a_run_trains(
+    run: Path, other: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Checkpoints are not written where a link leads that was a folder before."""
+    add_history = RunFolder.add_history
+
+    def swap(self: RunFolder, row: Row, *, first: bool) -> None:
+        for name in ("checkpoints", "tensorboard"):
+            (run / name).rename(run / f"moved-{name}")
+            (run / name).symlink_to(other)
+        add_history(self, row, first=first)
+
+    monkeypatch.setattr(RunFolder, "add_history", swap)
+    assert resume(run) == 0
+    assert "no checkpoint could be written: links are not followed" in said(capsys)
+    assert_untouched(other)
