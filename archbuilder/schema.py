@@ -333,7 +333,11 @@ def _arguments(signature: Signature) -> Schema:
     if required:
         mapping["required"] = required
     choices: list[Schema] = [mapping]
-    if specs and required in ([], [specs[0].name]):
+    # A number alone, as in 'ops.power: 2', could stand for either input.
+    is_input = (
+        bool(specs) and signature.origin == "keras.ops" and specs[0].name in signature.tensors
+    )
+    if specs and not is_input and required in ([], [specs[0].name]):
         choices.append(_bare(specs[0]))
     if not required:
         choices.append(_NULL)

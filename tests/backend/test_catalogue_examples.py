@@ -24,6 +24,8 @@ NOT_STEPS = {
 }
 if importlib.util.find_spec("scipy") is None:
     NOT_STEPS["STFTSpectrogram"] = "it needs scipy"
+NAMELESS = ("ops.image.extract_patches", "ops.image.extract_patches_3d")
+"""Functions that Keras 3.15.1 opens under names of its own: their classes take none."""
 EVERY = [
     pytest.param(signature, id=signature.name)
     for signature in (*KNOWN.layers.values(), *KNOWN.operations.values())
@@ -70,6 +72,8 @@ def test_a_model_with_it_can_be_called_and_opened(signature: Signature):
     assert keras.backend.standardize_dtype(output.dtype) == model.output.dtype
     assert all(map(np.array_equal, before, model.get_weights()))
     opened = keras.models.model_from_json(model.to_json())
-    assert [each.name for each in opened.operations] == [each.name for each in model.operations]
+    if signature.name not in NAMELESS:
+        names = [each.name for each in model.operations]
+        assert [each.name for each in opened.operations] == names
     opened.set_weights(model.get_weights())
     assert np.array_equal(output, opened(given, training=False), equal_nan=output.dtype.is_floating)
