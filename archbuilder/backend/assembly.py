@@ -85,10 +85,11 @@ class _Assembler:
             with self._diagnostics.inside(node.frame), self._reporting():
                 self._add(node)
         outputs = {}
+        spans = {node.name: node.span for node in self._graph.nodes}
         for name, ref in self._graph.outputs:
             with self._reporting():
                 if self._is_made(ref):
-                    outputs[name] = self._single(ref, self._graph.span)
+                    outputs[name] = self._single(ref, spans.get(ref.node, self._graph.span))
         self._diagnostics.raise_errors()
         return Assembly(self._model(outputs), self._inputs, self._made)
 
@@ -219,6 +220,7 @@ class _Assembler:
                 "unknown-output",
                 f"'{ref}' has {len(outputs)} outputs: say which one, as in '{ref.node}.0'",
                 span,
+                ("give the step a 'name'; 'from' and 'outputs' take name.0, name.1",),
             )
         return outputs[0]
 
