@@ -162,6 +162,7 @@ class Hdf5Group:
             raise self._file.error(f"{shown(name)} is not an array")
         self._file.visit(member, name)
         with parser_errors(_ERRORS, self._file.message):
+            name = member.name or name
             shape, elsewhere = member.shape, member.external is not None or member.is_virtual
             plain = member.id.get_create_plist().get_layout() in _PLAIN_LAYOUTS
         if shape is None:

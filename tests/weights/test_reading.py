@@ -134,7 +134,9 @@ def test_names_that_are_not_utf_8(path: Path) -> None:
 def test_arrays_in_chunks(options: dict[str, object], path: Path) -> None:
     """They could be bombs or need a plugin, and Keras writes none; the message says what to do."""
     replaced(path, KERNEL, np.ones((2, 3), "f4"), **options)
-    assert_refused(path, "'0' is compressed or in chunks.*h5repack -f NONE -l CONTI")
+    assert_refused(
+        path, "'/layers/dense/vars/0' is compressed or in chunks.*h5repack -f NONE -l CONTI"
+    )
 
 
 def test_values_that_were_never_written(path: Path) -> None:
