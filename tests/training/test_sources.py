@@ -224,6 +224,8 @@ class TestNpz:
         """An array of Python objects would need pickle, which runs code."""
         with pytest.raises(RunError, match="holds object, not numbers"):
             load(self.source(tmp_path, x=np.array([{}, {}], object), y=np.zeros(2)))
+        with pytest.raises(RunError, match=r"datetime64\[D\], not numbers: write dates and times"):
+            load(self.source(tmp_path, x=np.array(["2024-01-31"] * 2, "M8[D]"), y=np.zeros(2)))
 
     def test_announced_size_is_not_believed(self, tmp_path: Path):
         """A head that announces more than there is takes no memory."""

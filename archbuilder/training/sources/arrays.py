@@ -75,7 +75,8 @@ def read_head(file: Readable, what: str) -> Head:
     with parser_errors(_ERRORS, f"{what} cannot be read"):
         head = Head(*_HEADERS[version](file))
     if head.dtype.kind not in _KINDS or head.dtype.itemsize > _LARGEST:
-        raise RunError(f"{what} holds {head.dtype}, not numbers")
+        dates = ": write dates and times as numbers" if head.dtype.kind in "mM" else ""
+        raise RunError(f"{what} holds {head.dtype}, not numbers{dates}")
     if not head.shape:
         raise RunError(f"{what} is a single number")
     # numpy's own check lets negative axes pass, and axes beside one of 0 that no array can have.
