@@ -7,12 +7,13 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
-from training.running import HUNG
+from training.running import Running
 
 from archbuilder import InternalError, RunError
 from archbuilder.cli import application
@@ -166,23 +167,17 @@ def test_a_narrow_terminal_gets_numbers_for_letters(lenet: Path) -> None:
 
 def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
     """A signal in the middle of the work, which is known to be under way and far from its end."""
-    run = str(tmp_path / "run")
-    arguments = ("train", "digits_cnn", "--epochs", "100000", "--run", run)
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with start(*arguments, env=environment, preexec_fn=hear_interrupts) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("epoch"):
-                break
-        process.send_signal(signal.SIGINT)
-        try:
-            _, err = process.communicate(timeout=HUNG)
-        finally:
-            process.kill()
-    assert process.returncode == application.INTERRUPTED
-    assert err.strip() == f"to go on: archbuilder train --resume {run}"
+    run = tmp_path / "run"
+    command = ("train", "digits_cnn", "--epochs", "100000", "--run", run)
+    process = Running([command], prepare=hear_interrupts)
+    while not (run / "history.jsonl").exists():
+        assert process.goes_on, process.said
+        time.sleep(0.01)
+    process.interrupt()
+    assert process.end() == application.INTERRUPTED
+    assert process.errors.strip() == f"to go on: archbuilder train --resume {run}"
 
 
 def hear_interrupts() -> None:
     """Undo what shells do to programs in the background, and those to their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)

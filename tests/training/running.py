@@ -9,9 +9,10 @@ import atexit
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -23,14 +24,18 @@ Command = Sequence[str | Path]
 HUNG = 3600
 """Seconds after which a process counts as hung: many times what a busy machine takes."""
 
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
     ["archbuilder.cli", "archbuilder.training", "archbuilder.using.predicting", __name__]
 )
+"""A process of Python has one fork server, and one list of what that imports."""
 
 
 class Running:
-    """Commands that a process carries out, one behind the other, and what it prints."""
+    """Commands that a process carries out, one behind the other, and what it prints.
+
+    It calls `prepare`, a function of a module, before them.
+    """
 
     def __init__(
         self,
@@ -38,11 +43,12 @@ class Running:
         *,
         devices: int = 1,
         environment: Mapping[str, str] | None = None,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         self._files = _new_file(), _new_file()
         words = [[str(part) for part in command] for command in commands]
-        arguments = (words, devices, dict(environment or {}), self._files)
-        self._process = _PROCESSES.Process(target=_carry_out, args=arguments)
+        arguments = (words, devices, dict(environment or {}), self._files, prepare)
+        self._process = PROCESSES.Process(target=_carry_out, args=arguments)
         self._process.start()
 
     @property
@@ -55,6 +61,10 @@ class Running:
         self._process.join(HUNG)
         assert self._process.exitcode is not None, self.said
         return self._process.exitcode
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does (SIGINT)."""
+        os.kill(self._process.pid or 0, signal.SIGINT)
 
     def terminate(self) -> None:
         """Tell it to stop (SIGTERM)."""
@@ -69,6 +79,11 @@ class Running:
     def output(self) -> str:
         """What it printed."""
         return self._files[0].read_text()
+
+    @property
+    def errors(self) -> str:
+        """What it wrote on its error output."""
+        return self._files[1].read_text()
 
     @property
     def said(self) -> str:
@@ -134,11 +149,14 @@ def _carry_out(
     devices: int,
     environment: Mapping[str, str],
     files: tuple[Path, Path],
+    prepare: Callable[[], None] | None,
 ) -> None:
     for number, path in enumerate(files, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
     os.environ.pop(CONFIG, None)
     os.environ.update(environment)
+    if prepare is not None:
+        prepare()
     if devices > 1:
         import tensorflow as tf
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
+import select
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 from training.objectives import RIDGE, SUPERVISED
-from training.running import start
+from training.running import Running, start
 from training.test_pace import rows, trained
 
 from archbuilder.cli import main
@@ -65,30 +66,31 @@ def command(tmp_path: Path) -> list[str]:
     return ["train", str(path), "--run", str(tmp_path / "run"), "--epochs", "2"]
 
 
+def speak_to(terminal: str) -> None:
+    """Make a terminal the input and both outputs of this process."""
+    opened = os.open(terminal, os.O_RDWR)
+    for number in range(3):
+        os.dup2(opened, number)
+    # The streams of the process were made for files.
+    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
+
+
 def test_on_a_terminal(tmp_path: Path):
     """The bar goes away before each line that stays."""
     reader, writer = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "archbuilder", *command(tmp_path)],
-        stdin=writer,
-        stdout=writer,
-        stderr=writer,
-        env=environment,
+    process = Running(
+        [command(tmp_path)],
+        environment={"TERM": "xterm"},
+        prepare=partial(speak_to, os.ttyname(writer)),
     )
-    os.close(writer)
     told = b""
-    while True:
-        try:
-            part = os.read(reader, 4096)
-        except OSError:  # the terminal's other side is closed
-            break
-        if not part:
-            break
-        told += part
+    while process.goes_on or select.select([reader], [], [], 0)[0]:
+        if select.select([reader], [], [], 0.1)[0]:
+            told += os.read(reader, 4096)
     os.close(reader)
-    assert process.wait() == 0
+    os.close(writer)
     text = told.decode()
+    assert process.end() == 0, process.said + text
     assert "\r\x1b[Kepoch 1/2  [" in text
     assert " left" in text
     for line in ("epoch 1/2  loss", "epoch 2/2  loss", "saved: "):

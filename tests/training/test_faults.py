@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import resource
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from training.objectives import SUPERVISED
+from training.running import Running
 from training.test_pace import assert_same, trained, with_key
 
 from archbuilder.cli import main
@@ -29,17 +28,11 @@ def test_a_full_disk(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     whole = trained(tmp_path, TEXT, "whole", "--epochs", "2")
     run = tmp_path / "run"
     command = ["train", str(tmp_path / "whole.yaml"), "--run", str(run), "--epochs", "2"]
-    done = subprocess.run(
-        [sys.executable, "-m", "archbuilder", *command],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=_small_files,
-    )
-    assert done.returncode == 1
-    assert "no checkpoint could be written" in done.stdout
-    assert "net.keras': File too large" in done.stderr
-    assert "saved:" not in done.stdout
+    process = Running([command], prepare=_small_files)
+    assert process.end() == 1
+    assert "no checkpoint could be written" in process.output
+    assert "net.keras': File too large" in process.errors
+    assert "saved:" not in process.output
     assert not (run / "net.keras").exists()
     assert json.loads((run / "run.json").read_text())["status"] == "failed"
     capfd.readouterr()
