@@ -1,18 +1,16 @@
-"""Every blueprint of the library takes steps of training, and its loss moves."""
+"""Every blueprint of the library takes steps of training at its published size."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from library.families import FAMILIES
 from library.files import every_variant
 from library.proof import alone, given
-from library.test_saving import models
+from training.running import PROCESSES
 
 import archbuilder
 from archbuilder import library
@@ -53,18 +51,6 @@ def random_targets(output: tf.Tensor, loss: str) -> np.ndarray:
     """Targets of the shape of an output: numbers between 0 and 1, or classes with a one each."""
     numbers = np.random.default_rng(4).random(output.shape)
     return numbers == numbers.max(-1, keepdims=True) if loss == CROSS_ENTROPY else numbers
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_small_forms_train(family: str) -> None:
-    """Every blueprint takes steps of training."""
-    keras.utils.set_random_seed(3)
-    for model in models(family).values():
-        assert_the_loss_moves(model)
-
-
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["archbuilder.backend"])
 
 
 @pytest.mark.proof

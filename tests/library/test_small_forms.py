@@ -1,4 +1,4 @@
-"""Every blueprint of the library, saved and opened by another program."""
+"""Every blueprint of the library in a small form: it trains, and another program opens it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from library.families import FAMILIES
 from library.proof import alone, dtype_policy, given
+from library.test_steps import assert_the_loss_moves
 
 import archbuilder
 from archbuilder import layers
+from archbuilder.backend.saving import save_model
 from archbuilder.graph import Node
 from archbuilder.tree import plain
 
@@ -68,14 +70,14 @@ def names(node: Node) -> Iterator[str]:
             yield value
 
 
-def save(family: str, folder: Path) -> list[str]:
-    """The files of its models, each with an input and its outputs beside it."""
+def save(family: str, made: dict[str, keras.Model], folder: Path) -> list[str]:
+    """Return the files of its models, each with an input and its outputs beside it."""
     paths = []
-    for name, model in models(family).items():
+    for name, model in made.items():
         inputs = given(model, length=9, tokens=11)
         outputs = keras.tree.flatten(model(alone(inputs)))
         path = folder / f"{family}-{name}.keras"
-        model.save(path)
+        save_model(model, path)
         np.savez(
             f"{path}.npz",
             **{f"input:{each}": value for each, value in inputs.items()},
@@ -88,13 +90,50 @@ def save(family: str, folder: Path) -> list[str]:
     return paths
 
 
+class Shelf:
+    """The files of saved models, which are built when they are first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._paths: dict[tuple[str, str], list[str]] = {}
+
+    def put(self, family: str, made: dict[str, keras.Model]) -> list[str]:
+        """Save the models of a family, which keep to the current policy."""
+        policy = keras.config.dtype_policy().name
+        folder = self._folder / policy
+        folder.mkdir(exist_ok=True)
+        return self._paths.setdefault((family, policy), save(family, made, folder))
+
+    def paths(self, family: str, policy: str) -> list[str]:
+        """Return the files of a family, of models that keep to a policy."""
+        if (family, policy) not in self._paths:
+            with dtype_policy(policy):
+                self.put(family, models(family))
+        return self._paths[family, policy]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """The files of this module."""
+    return Shelf(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_small_forms_train(family: str, shelf: Shelf) -> None:
+    """Every blueprint takes steps of training."""
+    keras.utils.set_random_seed(3)
+    made = models(family)
+    shelf.put(family, made)
+    for model in made.values():
+        assert_the_loss_moves(model)
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("ours", [False, True], ids=["plain Keras", "import archbuilder"])
-def test_saved_models_give_the_same(ours: bool, policy: str, tmp_path: Path) -> None:
+def test_saved_models_give_the_same(ours: bool, policy: str, shelf: Shelf, tmp_path: Path) -> None:
     """A fresh program needs Keras alone, or `import archbuilder` where a layer is ours."""
     families = [name for name in FAMILIES if has_a_layer_of_ours(name) == ours]
-    with dtype_policy(policy):
-        paths = [path for family in families for path in save(family, tmp_path)]
+    paths = [path for family in families for path in shelf.paths(family, policy)]
     program = "import archbuilder\n" + OPEN if ours else OPEN
     result = subprocess.run(
         [sys.executable, "-c", program, json.dumps(paths)],
