@@ -1,4 +1,7 @@
-"""A small blueprint for every objective, and what it is trained on."""
+"""A small blueprint for every objective, and what it is trained on.
+
+They take single steps, as TensorFlow needs longer to trace several at once than these runs train.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ training:
   loss: SparseCategoricalCrossentropy
   optimizer: {SGD: {learning_rate: 0.1, momentum: 0.9}}
   metrics: [SparseCategoricalAccuracy]
+  steps_per_execution: 1
 """
 RIDGE = """
 archbuilder: 1
@@ -64,6 +68,7 @@ training:
   epochs: 4
   batch_size: 64
   seed: 2
+  steps_per_execution: 1
 """
 CAUSAL = (
     NET
@@ -152,6 +157,7 @@ training:
   optimizer: {SGD: {learning_rate: 0.1, momentum: 0.9}}
   epochs: 2
   batch_size: 70
+  steps_per_execution: 1
 """
 SIMCLR = CONTRAST.replace("OBJECTIVE", "simclr")
 MOCO = CONTRAST.replace("OBJECTIVE", "{moco: {momentum: 0.9, queue: 256}}").replace(

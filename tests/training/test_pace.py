@@ -68,8 +68,8 @@ def assert_same(run: Path, other: Path) -> None:
 def test_several_steps_at_a_time(tmp_path: Path, objective: str, capfd: pytest.CaptureFixture[str]):
     """Whether an epoch has a multiple of them or not, and also where a run goes on."""
     write_data(tmp_path)
-    text = STEPWISE[objective]
-    single, several = (with_key(text, f"steps_per_execution: {count}") for count in (1, 8))
+    single = STEPWISE[objective]
+    several = single.replace("steps_per_execution: 1", "steps_per_execution: 8")
     alone = trained(tmp_path, single, "single", "--epochs", "2")
     together = trained(tmp_path, several, "several", "--epochs", "1")
     assert main(["train", "--resume", str(together), "--epochs", "2"]) == 0
@@ -80,7 +80,7 @@ def test_several_steps_at_a_time(tmp_path: Path, objective: str, capfd: pytest.C
 def test_xla(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """A compiled step comes to nearly the same weights."""
     plain = trained(tmp_path, SUPERVISED, "plain", "--epochs", "1")
-    text = with_key(with_key(SUPERVISED, "xla: true"), "steps_per_execution: 3")
+    text = SUPERVISED.replace("steps_per_execution: 1", "steps_per_execution: 3\n  xla: true")
     compiled = trained(tmp_path, text, "compiled", "--epochs", "1")
     assert "3 steps at a time, with XLA" in capfd.readouterr().out
     arrays, others = weights(plain), weights(compiled)
