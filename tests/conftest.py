@@ -20,20 +20,21 @@ settings.load_profile("default")
 
 
 LONG = (
-    "test_numerics.py",
     "test_distribution.py",
     "test_keras_range.py",
-    "test_evaluating.py",
+    "test_small_forms.py",
+    "test_numerics.py",
     "test_workers.py",
-    "test_contrast.py",
+    "test_evaluating.py",
+    "test_gallery.py",
     "test_language.py",
+    "test_references.py",
     "test_resume.py",
-    "test_saving.py",
-    "test_steps.py",
+    "test_contrast.py",
     "test_fuzz.py",
     "test_damaged_files.py",
 )
-"""Files that take a minute or more. They begin first, so that none is left alone at the end."""
+"""Files that take half a minute or more begin first, so that none is left alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
