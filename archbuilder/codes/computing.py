@@ -11,11 +11,11 @@ EXPLANATIONS: Final = (
         code="augmentation-mismatch",
         title="A layer under 'augment' does not fit the images or targets of the data",
         text="""\
-Layers that change colors need the range of the values: 'value_range' is left out where the data
-tells it (0 to 1 for bytes that are divided by 255), and is written where it does not. Layers for
-hue and saturation need images with three channels. Layers that move the parts of an image, such
-as RandomFlip and RandomCrop, move a target with it that has a value for every pixel. Beside other
-targets that may be places in the image, such as boxes and keypoints, they are refused.""",
+Layers that change colors need the range of the values: 'value_range' is left out where the
+data tells it (0 to 1 for bytes that are divided by 255), and is written where it does not.
+Layers for hue and saturation need images with three channels. Layers that move the parts of
+an image, such as RandomFlip, move a target with it that has a value for every pixel. Beside
+other targets that may be places in the image, such as boxes and keypoints, they are refused.""",
     ),
     Explanation(
         code="step-failed",
