@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from archbuilder.errors import RunError
+from archbuilder.files import Place
 from archbuilder.recipe.sources import DataFile, DataSource, Pairs, Text, Tokenising
 from archbuilder.training.examples import ONLY, Examples
 from archbuilder.training.opening import Opener
@@ -65,7 +66,7 @@ class TestText:
         """A run that goes on needs the text no more, and validates with the same vocabulary."""
         source = Text(written(tmp_path / "a.txt", "abcabcabc"), CHARACTERS, length=2)
         other = Text(written(tmp_path / "b.txt", "cabx"), CHARACTERS, length=2)
-        opener = Opener(scratch=tmp_path / "text")
+        opener = Opener(scratch=Place(tmp_path, ("text",)))
         first = load(source, opener)
         held = load_source(other, opener, first.known)
         Path(source.file.path).unlink()
