@@ -143,7 +143,7 @@ class _Assembler:
         elif any(tensor is each.tensor for tensor in outputs for each in given):
             # Keras 3.15.1 finds a cycle in a model with such a layer: Equalization.
             message = f"'{node.name}' ({node.operation}) gives back its own input"
-            notes = ("Keras cannot put such a layer into a model",)
+            notes = ("Keras cannot put such a layer into a model; name it under 'augment'",)
             raise Refusal("keras-refused", message, node.span, notes)
         else:
             check_bias(node, layer, given, outputs[0])

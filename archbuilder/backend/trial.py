@@ -19,6 +19,7 @@ from archbuilder.backend.analysis import Analysis
 from archbuilder.backend.assembly import Assembly
 from archbuilder.backend.isolation import isolated
 from archbuilder.backend.refusals import REFUSALS, Refusal, reason
+from archbuilder.backend.shapes import shape_of, shape_text
 from archbuilder.errors import Diagnostics
 from archbuilder.graph import Graph
 
@@ -28,7 +29,7 @@ _EXAMPLES: Final = 2
 _MOST_NODES: Final = 100
 _MOST_MULTIPLY_ADDS: Final = 5 * 10**7
 _MOST_BYTES: Final = 32 * 2**20
-"""Bounds that keep the call of a model below a tenth of what compiling it takes."""
+"""Bounds that keep the call below a second, where importing TensorFlow takes several."""
 
 _DEPENDS_ON_VALUES: Final = ("StringLookup", "IntegerLookup", "TextVectorization")
 """Layers that may fail for some inputs and work for others, such as unknown words."""
@@ -107,9 +108,14 @@ def _numbers(tensor: keras.KerasTensor) -> tf.Tensor:
 
 def _failure(model: keras.Model, inputs: Mapping[str, tf.Tensor]) -> Exception | None:
     try:
-        model(_structured(inputs), training=False)
+        result = model(_structured(inputs), training=False)
     except REFUSALS as error:
         return error
+    for promised, tensor in zip(model.outputs, keras.tree.flatten(result), strict=True):
+        # Sizes may differ: those of attention scores are wrong in Keras 3.15.1.
+        if len(promised.shape) != len(tensor.shape):
+            shapes = f"{shape_text(shape_of(promised))}, not {shape_text(shape_of(tensor))}"
+            return ValueError(f"the output should have the shape {shapes}")
     return None
 
 

@@ -67,6 +67,12 @@ def test_a_layer_that_fails_at_the_call(layer: str, values: dict[str, Any]):
     assert diagnostic.notes[0].startswith("Keras says: ")
 
 
+def test_a_layer_that_gives_another_number_of_axes():
+    """A layer for images takes rows without a word, and does not make what Keras promises."""
+    diagnostic = refused(chain((6, 6), ("AdaptiveAveragePooling2D", {"output_size": 3})))
+    assert diagnostic.message.startswith("'step0' (AdaptiveAveragePooling2D) has a shape, but")
+
+
 def test_layers_that_give_back_their_input():
     """Keras finds a cycle in a model with such a layer."""
     assert refused(chain((8, 8, 3), ("Equalization", {}))).code == "keras-refused"
