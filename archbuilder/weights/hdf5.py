@@ -55,10 +55,10 @@ class _File:
         with parser_errors(_ERRORS, self.message):
             address = h5py.h5o.get_info(member.id).addr
         if address in self.visited:
-            raise self.error(f"{shown(name)} is in the file under two names")
+            raise self.damaged(f"{shown(name)} is in the file under two names")
         self.visited.add(address)
 
-    def error(self, reason: str) -> RunError:
+    def damaged(self, reason: str) -> RunError:
         return RunError(f"{self.message}: {reason}")
 
 
@@ -73,7 +73,7 @@ def open_hdf5(raw: IO[bytes], name: str) -> Iterator[Hdf5Group]:
     with parser_errors((OSError,), file.message):
         damage = find_damage(raw.fileno())
     if damage:
-        raise file.error(damage)
+        raise file.damaged(damage)
     with parser_errors(_ERRORS, file.message):
         opened = h5py.File(raw, "r")
     try:
@@ -103,7 +103,7 @@ class Hdf5Array:
             complete = self._dataset.id.get_storage_size() >= self._dataset.nbytes
             if complete:
                 return np.array(self._dataset, self.dtype)
-        raise self._file.error(f"an array of shape {list(self.shape)} has no values")
+        raise self._file.damaged(f"an array of shape {list(self.shape)} has no values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Hdf5Group:
         for name in names:
             # h5py gives the bytes of what it cannot decode.
             if not isinstance(name, str):
-                raise self._file.error(f"the name {shown(name)} is not UTF-8")
+                raise self._file.damaged(f"the name {shown(name)} is not UTF-8")
         return names
 
     def group(self, name: str) -> Hdf5Group:
@@ -146,9 +146,9 @@ class Hdf5Group:
         """
         member = self._member(name)
         if not isinstance(member, h5py.Group):
-            raise self._file.error(f"{shown(name)} is not a group")
+            raise self._file.damaged(f"{shown(name)} is not a group")
         if self._depth == _DEEPEST:
-            raise self._file.error(f"groups lie more than {_DEEPEST} deep")
+            raise self._file.damaged(f"groups lie more than {_DEEPEST} deep")
         return Hdf5Group(member, self._file, self._depth + 1)
 
     def array(self, name: str) -> Hdf5Array:
@@ -159,18 +159,18 @@ class Hdf5Group:
         """
         member = self._member(name)
         if not isinstance(member, h5py.Dataset):
-            raise self._file.error(f"{shown(name)} is not an array")
+            raise self._file.damaged(f"{shown(name)} is not an array")
         self._file.visit(member, name)
         with parser_errors(_ERRORS, self._file.message):
             name = member.name or name
             shape, elsewhere = member.shape, member.external is not None or member.is_virtual
             plain = member.id.get_create_plist().get_layout() in _PLAIN_LAYOUTS
         if shape is None:
-            raise self._file.error(f"{shown(name)} is not an array")
+            raise self._file.damaged(f"{shown(name)} is not an array")
         if elsewhere:
-            raise self._file.error(f"the array {shown(name)} lies in another file")
+            raise self._file.damaged(f"the array {shown(name)} lies in another file")
         if not plain:
-            raise self._file.error(
+            raise self._file.damaged(
                 f"the array {shown(name)} is compressed or in chunks, which Keras does not write;"
                 " 'h5repack -f NONE -l CONTI FILE NEW_FILE' changes that"
             )
@@ -208,8 +208,8 @@ class Hdf5Group:
             if isinstance(link, h5py.HardLink):
                 return self._group[name]
         if link is None:
-            raise self._file.error(f"it has no {shown(name)}")
-        raise self._file.error(f"{shown(name)} is a link to somewhere else")
+            raise self._file.damaged(f"it has no {shown(name)}")
+        raise self._file.damaged(f"{shown(name)} is a link to somewhere else")
 
     def _dtype(self, dataset: h5py.Dataset) -> np.dtype[np.generic] | None:
         with parser_errors(_ERRORS, self._file.message):
@@ -230,10 +230,10 @@ def _texts(holder: h5py.HLObject, name: str, file: _File) -> list[str] | None:
         is_text = isinstance(kind, h5py.h5t.TypeStringID)
         size = length * kind.get_size()
     if size > _LARGEST_ATTRIBUTE:
-        raise file.error(f"the attribute {shown(name)} is larger than 64 KiB")
+        raise file.damaged(f"the attribute {shown(name)} is larger than 64 KiB")
     # numpy makes numbers of an empty list.
     if not is_text and length:
-        raise file.error(f"the attribute {shown(name)} is not text")
+        raise file.damaged(f"the attribute {shown(name)} is not text")
     if not length:
         return []
     with parser_errors(_ERRORS, file.message):
