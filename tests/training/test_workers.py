@@ -41,11 +41,25 @@ training:
 """
 
 
-@pytest.fixture
-def blueprint(tmp_path: Path) -> Path:
-    path = tmp_path / "net.yaml"
+@pytest.fixture(scope="module")
+def blueprint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("blueprint") / "net.yaml"
     path.write_text(TEXT)
     return path
+
+
+@pytest.fixture(scope="module")
+def left_alone(blueprint: Path) -> dict[str, Path]:
+    """Runs of two processes that nothing happens to, with and without common statistics."""
+    runs = {each: blueprint.parent / each for each in ("true", "false")}
+    in_workers(
+        2,
+        [
+            ["train", blueprint, "--set", f"synchronized={synchronized}", "--run", run]
+            for synchronized, run in runs.items()
+        ],
+    )
+    return runs
 
 
 @pytest.fixture
@@ -85,10 +99,14 @@ def arrays(run: Path) -> dict[str, np.ndarray]:
     return load_file(path / "variables.safetensors")
 
 
-def test_a_worker_is_killed(blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]):
+def test_a_worker_is_killed(
+    blueprint: Path,
+    left_alone: dict[str, Path],
+    tmp_path: Path,
+    started: list[subprocess.Popen[str]],
+):
     """The run ends and says why; gone on with, it comes to the weights of one left alone."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    in_workers(2, [["train", blueprint, "--run", whole]])
+    broken = tmp_path / "broken"
     process = start(started, "train", blueprint, "--workers", "2", "--run", broken)
     wait_for_checkpoint(broken, process)
     workers = psutil.Process(process.pid).children()
@@ -101,7 +119,7 @@ def test_a_worker_is_killed(blueprint: Path, tmp_path: Path, started: list[subpr
     assert not any(each.is_running() for each in workers)
 
     assert "goes on after" in in_workers(2, [["train", "--resume", broken]])
-    assert_same(broken, whole)
+    assert_same(broken, left_alone["true"])
 
 
 def test_sigterm_ends_all_workers(
@@ -149,18 +167,9 @@ def test_workers_do_not_outlive_the_command(
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
 
 
-def test_statistics_of_each_worker_alone(blueprint: Path, tmp_path: Path):
+def test_statistics_of_each_worker_alone(left_alone: dict[str, Path]):
     """Without `synchronized`, a batch normalisation sees its worker's part of a batch alone."""
-    runs = {each: tmp_path / each for each in ("true", "false")}
-    common = ["train", blueprint, "--epochs", "1"]
-    in_workers(
-        2,
-        [
-            [*common, "--set", f"synchronized={synchronized}", "--run", run]
-            for synchronized, run in runs.items()
-        ],
-    )
-    together, alone = (arrays(run) for run in runs.values())
+    together, alone = (arrays(left_alone[each]) for each in ("true", "false"))
     kernel = next(name for name, array in together.items() if array.shape == (64, 24))
     assert 1e-3 < np.abs(together[kernel] - alone[kernel]).max() < 1
 
