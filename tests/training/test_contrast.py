@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -22,11 +23,14 @@ CHANCE = ("--set", "drop=0.2", "--set", "norm=true")
 TEXTS = {"simclr": SIMCLR, "moco": MOCO}
 
 
-@pytest.fixture(params=TEXTS)
-def blueprint(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    path = tmp_path / f"{request.param}.yaml"
-    path.write_text(TEXTS[request.param])
-    return path
+@pytest.fixture(scope="module", params=TEXTS)
+def first_epoch(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A run of one epoch, which lies beside its blueprint."""
+    run = tmp_path_factory.mktemp("run") / request.param
+    blueprint = run.with_suffix(".yaml")
+    blueprint.write_text(TEXTS[request.param])
+    assert main(["train", str(blueprint), *CHANCE, "--epochs", "1", "--run", str(run)]) == 0
+    return run
 
 
 def network() -> keras.Model:
@@ -81,11 +85,12 @@ def test_the_queue_and_the_keys_of_moco():
         np.testing.assert_allclose(key, 0.9 * before + 0.1 * query, rtol=1e-5, atol=1e-7)
 
 
-def test_a_run_in_two_parts(blueprint: Path, tmp_path: Path):
+def test_a_run_in_two_parts(first_epoch: Path, tmp_path: Path):
     """It comes to the weights, the queue and the encoder of keys of a run in one."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert main(["train", str(blueprint), *CHANCE, "--run", str(whole)]) == 0
-    assert main(["train", str(blueprint), *CHANCE, "--epochs", "1", "--run", str(parts)]) == 0
+    blueprint = str(first_epoch.with_suffix(".yaml"))
+    assert main(["train", blueprint, *CHANCE, "--run", str(whole)]) == 0
+    shutil.copytree(first_epoch, parts)
     assert main(["train", "--resume", str(parts), "--epochs", "2"]) == 0
     first, second = (
         load_file(max((run / "checkpoints").iterdir()) / "variables.safetensors")
@@ -93,19 +98,17 @@ def test_a_run_in_two_parts(blueprint: Path, tmp_path: Path):
     )
     assert first.keys() == second.keys()
     queues = [array for array in first.values() if array.shape == (256, 8)]
-    assert len(queues) == (blueprint.stem == "moco")
+    assert len(queues) == (first_epoch.name == "moco")
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name], err_msg=name)
 
 
-def test_the_probe_and_what_is_saved(blueprint: Path, tmp_path: Path):
+def test_the_probe_and_what_is_saved(first_epoch: Path):
     """The encoder without its projection head, and how well a probe on it does."""
-    run = tmp_path / "run"
-    assert main(["train", str(blueprint), "--epochs", "1", "--run", str(run)]) == 0
-    held_out = json.loads((run / "run.json").read_text())["held_out"]
+    held_out = json.loads((first_epoch / "run.json").read_text())["held_out"]
     assert {"loss", "accuracy", "probe_accuracy", "untrained_probe_accuracy"} <= set(held_out)
     assert 0.5 < held_out["probe_accuracy"] <= 1
-    encoder = keras.saving.load_model(run / "net_encoder.keras")
+    encoder = keras.saving.load_model(first_epoch / "net_encoder.keras")
     assert encoder(np.zeros((2, 8, 8, 1), np.float32)).shape == (2, 16)
 
 
