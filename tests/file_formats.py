@@ -57,6 +57,8 @@ class Format:
     """How many damaged files are tried by default."""
     mebibytes: int = 256
     """What reading one may add to the memory of the process."""
+    seconds: int = 5
+    """Processor time for one; nearly all take milliseconds."""
 
 
 @cache
@@ -334,25 +336,20 @@ def _load_image(path: Path) -> None:
     _load(lambda file: Images(DataFile(str(Path(file.path).parent))), path)
 
 
-def _image(
-    name: str, seeds: Callable[[], Sequence[bytes]], repair: Callable[[bytes], bytes] = bytes
-) -> Format:
-    """A format of images. The largest that are read, 67 million pixels, are held several times."""
-    return Format(name, seeds, _load_image, repair, mebibytes=1600)
-
-
+# HDF5 1.14 believes the length of a text, which has 32 bits, before it looks for the text.
+_hdf5 = partial(Format, mebibytes=4500)
 WEIGHTS: Final = (
-    Format("keras3.weights.h5", partial(_seeds_of_weights, "Keras 3"), _load_weights),
-    Format("keras2.h5", partial(_seeds_of_weights, "Keras 2"), _load_weights),
-    Format(
-        "a.safetensors", partial(_seeds_of_weights, "safetensors"), _load_weights, length_of_head
-    ),
-    Format("a.keras", partial(_seeds_of_weights, "archive"), _load_weights),
-    Format(
+    _hdf5("keras3.weights.h5", partial(_seeds_of_weights, "Keras 3"), _load_weights),
+    _hdf5("keras2.h5", partial(_seeds_of_weights, "Keras 2"), _load_weights),
+    _hdf5(
         "run.keras",
         partial(_seeds_of_weights, "Keras 3"),
         partial(restore_weights, model()),
         lambda content: _zipped({"model.weights.h5": content}),
+    ),
+    Format("a.keras", partial(_seeds_of_weights, "archive"), _load_weights),
+    Format(
+        "a.safetensors", partial(_seeds_of_weights, "safetensors"), _load_weights, length_of_head
     ),
 )
 DATA: Final = (
@@ -385,8 +382,10 @@ DATA: Final = (
     Format("a.jsonl", lambda: (LINES,), partial(_load, Jsonl)),
     Format("a.csv", lambda: (TABLE,), partial(_load, Csv)),
 )
+# The largest images that are read have 67 million pixels, which are held several times.
+_image = partial(Format, read=_load_image, mebibytes=1600, seconds=30)
 IMAGES: Final = (
-    _image("a.png", _pngs, _png_checksums),
+    _image("a.png", _pngs, repair=_png_checksums),
     _image("a.jpg", _jpegs),
     _image("a.gif", _gifs),
     _image("a.bmp", _bmps),
