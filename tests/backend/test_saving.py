@@ -1,51 +1,30 @@
-"""Model files: whole or not there, and open to plain Keras."""
+"""Model files: whole or not there. `library.test_small_forms` opens them in plain Keras."""
 
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 from graphs import chain
+from training.running import HUNG, PROCESSES
 
 from archbuilder.backend import build
 from archbuilder.backend.saving import save_architecture, save_model
 from archbuilder.errors import RunError, UsageError
 
 Save = Callable[[keras.Model, Path], None]
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
     """A small model."""
     return build(chain((4,), ("Dense", {"units": 3}), ("ops.relu", {}), ("Dense", {"units": 2})))
-
-
-def test_a_saved_model_opens_in_plain_keras(model: keras.Model, tmp_path: Path):
-    """A file without layers of ours needs nothing but Keras, and gives the same numbers."""
-    save_model(model, tmp_path / "m.keras")
-    code = (
-        "import sys, keras, numpy as np\n"
-        "model = keras.saving.load_model(sys.argv[1])\n"
-        "assert not any(name.startswith('archbuilder') for name in sys.modules)\n"
-        "print(model(np.ones((1, 4), 'float32')).numpy().tolist())\n"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "m.keras"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-    )
-    ours = model(np.ones((1, 4), "float32")).numpy().tolist()
-    assert told.stdout.strip() == str(ours)
 
 
 def test_only_the_file_is_left(model: keras.Model, tmp_path: Path):
@@ -91,46 +70,32 @@ def test_a_place_that_is_a_folder(model: keras.Model, tmp_path: Path):
     assert [each.name for each in tmp_path.iterdir()] == ["m.keras"]
 
 
-FULL = """
-import resource, signal, sys
-from graphs import chain
-from archbuilder.backend import build
-from archbuilder.backend.saving import save_model
-from archbuilder.errors import RunError, UsageError
-
-model = build(chain((100,), ("Dense", {"units": 1000})))
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-try:
-    save_model(model, sys.argv[1])
-except RunError as error:
-    print(error)
-"""
-
-KILLED = """
-import os, signal, sys
-from graphs import chain
-from archbuilder.backend import build, saving
-
-model = build(chain((4,), ("Dense", {"units": 3})))
-flush = saving._flush
-saving._flush = lambda path: os.kill(os.getpid(), signal.SIGKILL)
-saving.save_model(model, sys.argv[1])
-"""
+def fill_the_disk(path: Path) -> None:
+    """Save what is larger than there is room for."""
+    model = build(chain((100,), ("Dense", {"units": 1000})))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+    with pytest.raises(RunError, match="File too large"):
+        save_model(model, path)
 
 
-@pytest.mark.parametrize(("code", "told"), [(FULL, "File too large"), (KILLED, "")])
-def test_the_old_file_survives(code: str, told: str, model: keras.Model, tmp_path: Path):
+def be_killed(path: Path) -> None:
+    """Save, and be killed when everything is written but nothing is in its place."""
+    model = build(chain((4,), ("Dense", {"units": 3})))
+    os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    save_model(model, path)
+
+
+@pytest.mark.parametrize(("work", "code"), [(fill_the_disk, 0), (be_killed, -signal.SIGKILL)])
+def test_the_old_file_survives(
+    work: Callable[[Path], None], code: int, model: keras.Model, tmp_path: Path
+):
     """When there is no room, or the program is killed while it writes, the old file is whole."""
     path = tmp_path / "m.keras"
     save_model(model, path)
     before = path.read_bytes()
-    done = subprocess.run(
-        [sys.executable, "-c", code, path],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-    )
-    assert told in done.stdout, done.stderr[-2000:]
+    process = PROCESSES.Process(target=work, args=(path,))
+    process.start()
+    process.join(HUNG)
+    assert process.exitcode == code
     assert path.read_bytes() == before
