@@ -34,8 +34,8 @@ class Supervised:
     """Inputs that are given the target of an output."""
     targets: Mapping[str, str] = field(default_factory=dict)
     """Outputs that are compared with an input."""
-    class_weights: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
-    """By output, what an example of a class counts; 1 for those that are left out."""
+    class_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By output, what a class counts, by its number or name; 1 for those that are left out."""
 
 
 @dataclass(frozen=True, slots=True)

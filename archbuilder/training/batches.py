@@ -6,7 +6,7 @@ Only the batches that are next are read, scaled and resized.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,8 @@ from archbuilder.training.adapt import Adaptation
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.columns import Column
 from archbuilder.training.order import permutation
-from archbuilder.training.targets import Target, Weights
+from archbuilder.training.sample_weights import Weights
+from archbuilder.training.targets import Target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,11 @@ class Table:
     def steps(self, batch_size: int, *, whole: bool = False) -> int:
         """The batches of one epoch; the last one may be smaller, or left out for `whole` ones."""
         return len(self.rows) // batch_size if whole else -(-len(self.rows) // batch_size)
+
+    def without_class_weights(self) -> Table:
+        """Return the table of a validation set, which class weights do not change, as in Keras."""
+        weights = {name: each.without_classes() for name, each in self.weights.items()}
+        return replace(self, weights={name: each for name, each in weights.items() if each})
 
 
 def training_batches(

@@ -21,6 +21,7 @@ from archbuilder.recipe.spec import Distribution
 from archbuilder.training.learner import check_version
 from archbuilder.training.membership import Membership, check_members, check_port
 from archbuilder.training.peers import ALONE, Peers
+from archbuilder.training.slices import bounds, rows, size
 
 INFINITE: Final = tf.data.experimental.INFINITE_CARDINALITY
 
@@ -48,9 +49,9 @@ class Placement:
     def share(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """Batches for Keras, each shared by the replicas as evenly as it goes, in its order.
 
-        Where a batch has fewer examples than there are replicas, all of them get the whole of it,
-        which counts as often in the numbers of the epoch. Who takes batches has to know how many
-        there are, and not ask for more.
+        Beside its part of a batch, each replica is told whether that counts: where a batch has
+        fewer examples than there are replicas, all of them get the whole of it, and it counts for
+        the first alone. Who takes batches has to know how many there are, and not ask for more.
         """
         if self.strategy is None:
             return batches
@@ -72,12 +73,10 @@ class Placement:
         return strategy.distribute_datasets_from_function(of_worker)
 
 
-def _part(batch: object, number: tf.Tensor, replicas: int) -> object:
-    count = tf.shape(tf.nest.flatten(batch)[0], tf.int64)[0]
-    begin, end = count * number // replicas, count * (number + 1) // replicas
-    few = count < replicas
-    begin, end = tf.where(few, tf.zeros_like(begin), begin), tf.where(few, count, end)
-    return tf.nest.map_structure(lambda each: each[begin:end], batch)
+def _part(batch: object, number: tf.Tensor, replicas: int) -> tuple[object, tf.Tensor]:
+    count = tf.cast(size(batch), tf.int64)
+    begin, end, counted = bounds(count, number, replicas)
+    return rows(batch, begin, end), counted
 
 
 def place(

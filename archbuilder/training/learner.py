@@ -8,8 +8,9 @@ reduced already. What mends both is here alone, and was tested with the versions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, TypeAlias, TypeVar
 
 import keras
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from archbuilder.errors import RunError
 from archbuilder.training.pace import PLAIN, Pace
+from archbuilder.training.slices import Batch, Slice, bounds, change, rows, size, sum_over_replicas
 from archbuilder.training.state import optimizers
 
 TESTED: Final = ((3, 14), (3, 16))
@@ -24,7 +26,7 @@ TESTED: Final = ((3, 14), (3, 16))
 
 Numbers: TypeAlias = dict[str, tf.Tensor]
 """What a step gives: losses and metrics of the epoch so far, by name."""
-_Batch = TypeVar("_Batch")
+_Value = TypeVar("_Value")
 
 
 class Learner(keras.Model):
@@ -33,10 +35,11 @@ class Learner(keras.Model):
     Made and compiled within the scope of its strategy.
     """
 
+    loss_names: tuple[str, ...] = ("loss",)
+    """The names of what a step has to keep finite."""
+
     def __init__(self, pace: Pace = PLAIN) -> None:
         super().__init__()
-        self.even = False
-        """Whether every batch gives all replicas the same number of examples."""
         self.steps_now = 1
         """How many steps the next call of the train or test function takes."""
         self.losses_seen = LossGuard()
@@ -44,23 +47,26 @@ class Learner(keras.Model):
         self.averages: list[keras.Variable] = []
 
     def descend(
-        self, batch: _Batch, loss_of: Callable[[_Batch], tf.Tensor], number: int = 0
+        self,
+        batch: Batch,
+        loss_of: Callable[[Slice[Batch]], tf.Tensor],
+        number: int = 0,
+        counted: tf.Tensor | None = None,
     ) -> None:
-        """Let an optimizer, of several that of a number, take a step down the loss of a batch.
+        """Take a step of an optimizer, of several that of a number, down the loss of a batch.
 
-        `loss_of` gives the mean loss of examples, divided by the number of replicas. It is called
-        once, or once for each part of the batch where gradients are accumulated.
+        `loss_of` gives what a slice adds to the loss of the global batch. It is called once, or
+        once for each slice of the batch where gradients are accumulated. `counted` says whether
+        this replica's part of the batch counts.
         """
         optimizer, variables = optimizers(self)[number]
         gradients: list[tf.Tensor | None] = []
-        for examples, share in self._parts(batch):
-            # The parts of a batch come one behind the other, or they would all be in memory.
+        for part in self._slices(batch, counted):
+            # The slices come one behind the other, or they would all be in memory.
             with tf.control_dependencies([each for each in gradients if each is not None]):
-                part = _each(tf.identity, examples) if gradients else examples
-            with tf.GradientTape() as tape:
-                loss = loss_of(part)
-                loss = loss if share is None else loss * tf.cast(share, loss.dtype)
-                loss = optimizer.scale_loss(loss)
+                examples = change(tf.identity, part.examples) if gradients else part.examples
+            with tf.GradientTape() as tape, self.counting(part.counted):
+                loss = optimizer.scale_loss(loss_of(replace(part, examples=examples)))
             found = [
                 # Keras's optimizers square the rows of a table one by one that are given twice.
                 None if each is None else tf.convert_to_tensor(each)
@@ -69,27 +75,61 @@ class Learner(keras.Model):
             gradients = _added(gradients, found) if gradients else found
         optimizer.apply(self._whole(gradients, optimizer), variables)
 
-    def _parts(self, batch: _Batch) -> Iterator[tuple[_Batch, tf.Tensor | None]]:
-        """The parts of a replica's batch, and how much the mean loss of each of them counts.
+    def replica_slice(self, batch: Batch, counted: tf.Tensor | None) -> Slice[Batch]:
+        """Return this replica's part of the global batch with its share of it."""
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return Slice(batch, tf.ones([]), counted)
+        part = Slice(batch, tf.ones([]), counted)
+        count = tf.cast(size(batch), tf.float32) * part.weight
+        return replace(part, share=count / sum_over_replicas(count))
 
-        Where a batch has fewer examples than parts, all parts are the whole of it.
-        """
-        replicas, parts = self.distribute_strategy.num_replicas_in_sync, self.pace.accumulate
-        own = tf.shape(tf.nest.flatten(batch)[0])[0]
-        share: tf.Tensor | None = None
-        if replicas > 1 and not self.even:
-            count = tf.cast(own, tf.float32)
-            context = tf.distribute.get_replica_context()
-            share = count * replicas / context.all_reduce(tf.distribute.ReduceOp.SUM, count)
-        if parts == 1:
-            yield batch, share
+    def _slices(self, batch: Batch, counted: tf.Tensor | None) -> Iterator[Slice[Batch]]:
+        """Cut this replica's part of a batch for the accumulation of gradients."""
+        whole, slices = self.replica_slice(batch, counted), self.pace.accumulate
+        if slices == 1:
+            yield whole
             return
-        for number in range(parts):
-            begin, end = own * number // parts, own * (number + 1) // parts
-            begin, end = tf.where(own < parts, 0, begin), tf.where(own < parts, own, end)
-            counts = tf.where(own < parts, 1 / parts, tf.cast((end - begin) / own, tf.float32))
-            part = _each(partial(_rows, begin, end), batch)
-            yield part, counts if share is None else counts * share
+        own = size(batch)
+        for number in range(slices):
+            begin, end, counts = bounds(own, number, slices)
+            if counted is not None:
+                counts = tf.logical_and(counts, counted)
+            part = tf.cast((end - begin) / own, tf.float32) * tf.cast(counts, tf.float32)
+            yield Slice(rows(batch, begin, end), whole.share * part, counts)
+
+    @contextmanager
+    def counting(self, counted: tf.Tensor | None) -> Iterator[None]:
+        """Undo at the end what metrics have counted, unless `counted` is true or None."""
+        if counted is None:
+            yield
+            return
+        before = [tf.identity(tf.convert_to_tensor(each)) for each in self.metrics_variables]
+        yield
+        for variable, value in zip(self.metrics_variables, before, strict=True):
+            variable.assign(tf.where(counted, tf.convert_to_tensor(variable), value))
+
+    def _share_statistics(self, batch: object, counted: tf.Tensor | None) -> None:
+        """Give every replica the mean of the moving statistics of all.
+
+        Keras 3 lets each replica keep its own, and a checkpoint has those of the first replica
+        alone: validation, a resumed run and the saved model would all see other statistics.
+        """
+        variables = [
+            variable
+            for layer in self._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized
+            for variable in layer.non_trainable_variables
+        ]
+        if self.distribute_strategy.num_replicas_in_sync == 1 or not variables:
+            return
+        share = self.replica_slice(batch, counted).share
+        context = tf.distribute.get_replica_context()
+        means = context.all_reduce(
+            tf.distribute.ReduceOp.SUM,
+            [share * tf.convert_to_tensor(each) for each in variables],
+        )
+        for variable, mean in zip(variables, means, strict=True):
+            variable.assign(mean)
 
     def _whole(
         self, gradients: list[tf.Tensor | None], optimizer: keras.optimizers.Optimizer
@@ -159,12 +199,27 @@ class Learner(keras.Model):
     def make_train_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
         """Make what `fit` calls for the steps of an execution, `steps_now` of them."""
         if self.train_function is None or force:  # type: ignore[has-type]  # Keras's own
-            self.train_function = self._steps(self.train_step, self._trained)
+            self.train_function = self._steps(self._train, self._trained)
 
     def make_test_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002
         """Make the same for `evaluate`."""
         if self.test_function is None or force:  # type: ignore[has-type]  # Keras's own
-            self.test_function = self._steps(self.test_step, lambda given: given)
+            self.test_function = self._steps(self._test, lambda given: given)
+
+    def _train(self, data: object, counted: tf.Tensor | None) -> Numbers:
+        numbers: Numbers = self.train_step(data, counted)
+        self._share_statistics(data, counted)
+        return numbers
+
+    def _test(self, data: object, counted: tf.Tensor | None) -> Numbers:
+        with self.counting(counted):
+            self.test_step(data, counted)
+        return self.numbers()
+
+    def numbers(self) -> Numbers:
+        """Return the losses and metrics of the epoch so far."""
+        numbers: Numbers = self.get_metrics_result()
+        return numbers
 
     def settle(self, given: Numbers) -> Numbers:
         """What is done outside of the replicas behind every step, with what it has given."""
@@ -173,20 +228,25 @@ class Learner(keras.Model):
     def _trained(self, given: Numbers) -> Numbers:
         found = self.settle(given)
         self._average()
-        self.losses_seen.note(found)
+        self.losses_seen.note({name: found[name] for name in self.loss_names})
         return found
 
     def _steps(
-        self, step: Callable[[Any], Numbers], settle: Callable[[Numbers], Numbers]
+        self,
+        step: Callable[[Any, tf.Tensor | None], Numbers],
+        settle: Callable[[Numbers], Numbers],
     ) -> Callable[[object], Numbers]:
         """What takes steps. `settle` is called outside of the replicas with what each has given."""
         strategy = self.distribute_strategy
         if self.jit_compile:
             step = tf.function(step, jit_compile=True, reduce_retracing=True)
 
-        def one(batches: Iterator[object]) -> Numbers:
-            # What a step gives counts the examples of all replicas already.
-            return settle(_local(strategy, strategy.run(step, args=(next(batches),))))
+        def one(batches: Iterator[Any]) -> Numbers:
+            batch = next(batches)
+            # `Placement.share` tells each replica whether its part of a batch counts.
+            arguments = (batch, None) if strategy.num_replicas_in_sync == 1 else batch
+            # The numbers of a step are those of the first replica, and those of an epoch of all.
+            return settle(_local(strategy, strategy.run(step, args=arguments)))
 
         single: Callable[[object], Numbers] = tf.function(one, reduce_retracing=True)
         if self.steps_per_execution == 1:
@@ -206,9 +266,14 @@ class Learner(keras.Model):
     def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
         # Keras calls this before it trains or tests.
         strategy = self.distribute_strategy
-        if iterator is not None and strategy.num_replicas_in_sync > 1:
+        if iterator is not None:
             _, _, batches = next(iter(iterator))  # type: ignore[call-overload]  # Keras's own
-            iterator, data_batch = None, _local(strategy, next(batches))
+            if strategy.num_replicas_in_sync > 1:
+                iterator, (data_batch, _) = None, _local(strategy, next(batches))
+            elif self.pace.accumulate > 1:
+                # `counting` has to know the variables of metrics, which Keras 3.15 makes on a
+                # single device when it traces the first step.
+                self._symbolic_build(data_batch=next(batches))
         super()._maybe_symbolic_build(iterator, data_batch)
 
 
@@ -225,16 +290,14 @@ class LossGuard:
         self._taken.assign(0)
         self._first.assign(0)
 
-    def note(self, numbers: Numbers) -> None:
-        """Look at the losses among the numbers of a step: of an epoch so far, they stay NaN."""
+    def note(self, losses: Numbers) -> None:
+        """Look at the losses of a step: those of an epoch so far stay NaN."""
         taken = self._taken.assign_add(1)
-        losses = [numbers[name] for name in losses_in(numbers)]
-        if losses:
-            # The sum of what is not finite is not finite either.
-            loss = tf.add_n([tf.cast(each, tf.float32) for each in losses])
-            fine = tf.logical_or(tf.math.is_finite(loss), self._first > 0)
-            self._loss.assign(tf.where(fine, self._loss, loss))
-            self._first.assign(tf.where(fine, self._first, taken))
+        # The sum of what is not finite is not finite either.
+        loss = tf.add_n([tf.cast(each, tf.float32) for each in losses.values()])
+        fine = tf.logical_or(tf.math.is_finite(loss), self._first > 0)
+        self._loss.assign(tf.where(fine, self._loss, loss))
+        self._first.assign(tf.where(fine, self._first, taken))
 
     def first(self) -> tuple[int, float] | None:
         """The number of that step, from 1, and its loss; None where there was none.
@@ -243,39 +306,6 @@ class LossGuard:
         """
         step = int(self._first.numpy())
         return (step, float(self._loss.numpy())) if step else None
-
-
-class NetworkLearner(Learner):
-    """Trains one network as Keras does; what is saved of it has nothing of ours in it."""
-
-    def __init__(self, network: keras.Model, pace: Pace = PLAIN) -> None:
-        super().__init__(pace)
-        self.network = network
-        self.built = True
-
-    def train_step(self, data: object) -> Numbers:
-        """What Keras does at a step, with gradients of our own."""
-        self.descend(keras.utils.unpack_x_y_sample_weight(data), self._loss_of)
-        return self.get_metrics_result()
-
-    def _loss_of(self, data: tuple[Any, Any, Any]) -> tf.Tensor:
-        x, y, weights = data
-        made = self(x, training=True)
-        loss = self.compute_loss(x, y, made, weights, training=True)
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        count = tf.shape(tf.nest.flatten(x)[0])[0]
-        self._loss_tracker.update_state(loss * replicas, sample_weight=count)
-        self.compute_metrics(x, y, made, sample_weight=weights)
-        return loss
-
-    def call(self, inputs: object, training: bool | None = None) -> object:  # noqa: FBT001
-        """What the network makes of its inputs."""
-        return self.network(inputs, training=training)
-
-
-def losses_in(names: Iterable[str]) -> list[str]:
-    """Those of the numbers of a step that are losses."""
-    return [name for name in names if "loss" in name]
 
 
 def check_version() -> None:
@@ -293,26 +323,14 @@ def check_version() -> None:
         )
 
 
-def _each(change: Callable[[tf.Tensor], tf.Tensor], batch: _Batch) -> _Batch:
-    """A batch with each of its tensors changed; weights that are not there stay so."""
-    found: _Batch = tf.nest.map_structure(
-        lambda each: None if each is None else change(each), batch
-    )
-    return found
-
-
-def _rows(begin: tf.Tensor, end: tf.Tensor, each: tf.Tensor) -> tf.Tensor:
-    return each[begin:end]
-
-
 def _added(sums: list[tf.Tensor | None], more: list[tf.Tensor | None]) -> list[tf.Tensor | None]:
     """Gradients with those of another part of the batch."""
     return [None if one is None else one + other for one, other in zip(sums, more, strict=True)]
 
 
-def _local(strategy: tf.distribute.Strategy, batch: _Batch) -> _Batch:
-    """The part of a batch that belongs to the first replica of this process."""
-    found: _Batch = keras.tree.map_structure(
-        lambda each: strategy.experimental_local_results(each)[0], batch
+def _local(strategy: tf.distribute.Strategy, value: _Value) -> _Value:
+    """What the first replica of this process has of a value."""
+    found: _Value = keras.tree.map_structure(
+        lambda each: strategy.experimental_local_results(each)[0], value
     )
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,15 +18,16 @@ from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.indices import indices_of
 from archbuilder.training.inputs import fit_input
 from archbuilder.training.order import split, split_behind
-from archbuilder.training.session import Session
-from archbuilder.training.targets import (
+from archbuilder.training.sample_weights import (
     ClassWeights,
     SampleWeights,
-    Target,
     Weights,
-    fit_target,
-    weigh,
+    weigh_classes,
+    weigh_samples,
+    weighed_axes,
 )
+from archbuilder.training.session import Session
+from archbuilder.training.targets import Target, fit_target
 from archbuilder.tree import Tree
 
 
@@ -74,7 +74,7 @@ class Wanted:
     """Inputs that are given the target of an output."""
     targets: Mapping[str, str] = field(default_factory=dict)
     """Outputs that are compared with an input."""
-    class_weights: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    class_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, objective: Supervised) -> Wanted:
@@ -125,12 +125,13 @@ def halves(session: Session, make: Callable[[Examples], tuple[Table, tuple[str, 
     table, remarks = make(session.examples)
     if session.validation is not None:
         held_out, _ = make(session.validation)
-        return Tables(table, held_out, remarks)
+        return Tables(table, held_out.without_class_weights(), remarks)
     if session.spec.validation == 0 or len(table.rows) == 1:
         return Tables(table, None, remarks)
     cut = split if session.examples.texts is None else split_behind
     train, held = cut(len(table.rows), session.spec.seed, session.spec.validation)
-    return Tables(replace(table, rows=train), replace(table, rows=held), remarks)
+    held_out = replace(table, rows=held).without_class_weights()
+    return Tables(replace(table, rows=train), held_out, remarks)
 
 
 def _table(
@@ -188,17 +189,17 @@ def _weights(
     """What examples count in the losses of outputs, by class and as the data says.
 
     Raises:
-        RunError: if there are weights of an output that has no loss.
+        RunError: if there are weights of an output that has no loss, or that do not fit it.
     """
     factors: dict[str, list[ClassWeights | SampleWeights]] = {}
+    classes = examples.known.legend.classes
+    axes = {name: weighed_axes(shape, wanted.losses.get(name)) for name, shape in shapes.items()}
     for name, weights in wanted.class_weights.items():
-        factors.setdefault(name, []).append(weigh(targets.get(name), name, weights, shapes[name]))
+        loss, names = wanted.losses.get(name), classes.get(name, classes.get(ONLY, ()))
+        factors.setdefault(name, []).append(
+            weigh_classes(targets.get(name), name, weights, shapes[name], loss, names)
+        )
     for name, column in examples.weights.items():
-        if math.prod(column.shape) != 1:
-            raise RunError(
-                f"the weights of {examples.origin} have the shape {list(column.shape)} an example,"
-                " and not one number"
-            )
         outputs = [*wanted.losses] if name == ONLY else [name]
         if not wanted.losses or not {*outputs} <= {*wanted.losses}:
             raise RunError(
@@ -207,8 +208,8 @@ def _weights(
                 + ", and nothing here has a loss that they weigh"
             )
         for output in outputs:
-            factors.setdefault(output, []).append(SampleWeights(column))
-    return {name: Weights(tuple(each)) for name, each in factors.items()}
+            factors.setdefault(output, []).append(weigh_samples(column, output, axes[output]))
+    return {name: Weights(tuple(each), len(axes[name])) for name, each in factors.items()}
 
 
 def _output_shapes(graph: Graph, model: keras.Model) -> dict[str, Shape]:

@@ -6,8 +6,6 @@ training or, where they are not held in memory, as they are read.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -15,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from archbuilder.backend.objects import build_object
 from archbuilder.errors import RunError
 from archbuilder.graph import Shape
 from archbuilder.recipe.objectives import class_name
@@ -24,6 +23,10 @@ from archbuilder.tree import Tree
 
 _SPARSE: Final = "Sparse"
 """How the names of Keras's losses begin that take a class by its number."""
+_SEQUENCES: Final = "CTC"
+"""The loss of sequences of labels, which are shorter than the output."""
+_VOID: Final = 255
+"""The label of what is not labelled, in many data sets of images."""
 _BINARY: Final = "Binary"
 """How the names of those begin that take probabilities."""
 _WHOLE: Final = np.dtype(np.int64)
@@ -38,7 +41,7 @@ class Target:
     dtype: np.dtype[np.generic]
     classes: int | None = None
     single: bool = False
-    """Whether the one value of an example gets an axis of its own."""
+    """Whether the value of an example, or of a position, gets an axis of its own."""
     remark: str = ""
 
     def labels(self, rows: tf.Tensor) -> tf.Tensor:
@@ -49,86 +52,31 @@ class Target:
         """The targets of some examples."""
         values = self.labels(rows)
         if self.single:
-            values = tf.reshape(values, (-1, 1))
+            values = values[..., tf.newaxis]
         return values if self.classes is None else tf.one_hot(values, self.classes)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassWeights:
-    """What each example counts, by its class."""
-
-    target: Target
-    of_class: NDArray[np.float32]
-    """For each class in order."""
-
-    def take(self, rows: tf.Tensor) -> tf.Tensor:
-        """The weights of some examples: `(examples,)`."""
-        return tf.gather(self.of_class, tf.reshape(self.target.labels(rows), [-1]))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SampleWeights:
-    """What each example counts, as the data says."""
-
-    column: Column
-
-    def take(self, rows: tf.Tensor) -> tf.Tensor:
-        """The weights of some examples: `(examples,)`."""
-        return tf.cast(tf.reshape(self.column.take(rows), [-1]), tf.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Weights:
-    """What each example counts: the product of everything that says so."""
-
-    factors: Sequence[ClassWeights | SampleWeights]
-
-    def take(self, rows: tf.Tensor) -> tf.Tensor:
-        """The weights of some examples: `(examples,)`."""
-        return tf.math.reduce_prod(tf.stack([each.take(rows) for each in self.factors]), axis=0)
-
-
-def weigh(
-    target: Target | None, output: str, weights: Mapping[int, float], shape: Shape
-) -> ClassWeights:
-    """The weights of the classes of an output of that shape.
-
-    Raises:
-        RunError: if its targets are no classes by number, one an example, there is no such class,
-            or all of them weigh nothing.
-    """
-    classes = shape[-1] if shape else None
-    if target is None or target.dtype != _WHOLE or math.prod(target.column.shape) != 1:
-        classes = None
-    if target is None or classes is None:
-        raise RunError(f"the output '{output}' is not compared with classes, and has no weights")
-    if max(weights, default=0) >= classes:
-        raise RunError(
-            f"there is a weight for class {max(weights)} of the output '{output}', which has"
-            f" {classes} classes (0 to {classes - 1})"
-        )
-    of_class = np.array([weights.get(number, 1.0) for number in range(classes)], np.float32)
-    if not of_class.any():
-        raise RunError(f"all classes of the output '{output}' weigh nothing")
-    return ClassWeights(target, of_class)
 
 
 def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> Target:
     """The targets of an output of that shape.
 
     Classes by number stay numbers for a sparse loss, and become one value a class for the others.
+    Where a network gives one value an example or a position, its axis may be left out.
 
     Raises:
         RunError: if labels in memory are out of range, or the shapes differ.
     """
     have = column.shape
     name = class_name("loss", loss) if loss is not None else ""
-    if name.startswith(_SPARSE):
-        return Target(column.held_to(_labels(column, output, shape)), _WHOLE)
-    single = math.prod(have) == 1 and shape == (1,)
+    if name == _SEQUENCES:
+        return Target(column.held_to(_of_sequences(column, output, shape)), _WHOLE)
+    if loss is not None and name.startswith(_SPARSE):
+        return Target(column.held_to(_labels(column, output, shape, _ignored(loss))), _WHOLE)
+    single = shape[-1:] == (1,) and _same(have, shape[:-1])
     if single or _same(have, shape):
         values = column.held_to(_of_binary(column, output)) if name.startswith(_BINARY) else column
-        return Target(values, _FLOAT, single=single and not _same(have, shape))
+        added = single and have
+        remark = f"{output}: the shape {list(have)} becomes {[*have, 1]}" if added else ""
+        return Target(values, _FLOAT, single=single, remark=remark)
     if _same(have, shape[:-1]) and column.dtype.kind in "bui" and shape[-1] is not None:
         labels = column.held_to(_labels(column, output, shape))
         remark = f"{output}: {shape[-1]} classes, one value each"
@@ -139,28 +87,92 @@ def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> 
     )
 
 
-def _labels(column: Column, output: str, shape: Shape) -> Rule:
-    """The rule that labels are the numbers of classes."""
+def _ignored(loss: Tree) -> int | None:
+    """The class that a loss ignores, which may lie outside of those of the network."""
+    ignored: int | None = getattr(build_object("loss", loss), "ignore_class", None)
+    return ignored
+
+
+def _labels(column: Column, output: str, shape: Shape, ignored: int | None = None) -> Rule:
+    """The rule that labels are the numbers of classes, or that of the class to ignore."""
     if not shape or shape[-1] is None:
         raise RunError(f"the output '{output}' has no last axis with one value a class")
-    have = () if column.shape == (1,) and len(shape) == 1 else column.shape
+    have = column.shape
+    if have[-1:] == (1,) and len(have) == len(shape):
+        have = have[:-1]
     if not _same(have, shape[:-1]):
-        raise _misshapen(have, output, shape)
+        raise _misshapen(column.shape, output, shape)
     classes = shape[-1]
     what = f"the labels of the output '{output}'" + (f" in {column.name}" if column.name else "")
+    besides = f", and {ignored} to ignore" if ignored is not None else ""
 
     def check(values: Numbers, rows: Rows) -> None:
         labels = cast(NDArray[np.int64], values.reshape(len(values), -1))
         if labels.dtype.kind == "f":
             _check(labels == np.floor(labels), rows, f"{what} are not whole numbers")
-        low, high = int(labels.min()), int(labels.max())
-        _check(
-            (labels >= 0) & (labels < classes),
-            rows,
-            f"{what} go from {low} to {high}, but the network has"
-            f" {plural(classes, 'class', 'classes')} (0 to {classes - 1})",
-        )
+        right = (labels >= 0) & (labels < classes)
+        if ignored is not None:
+            right |= labels == ignored
+        if not right.all():
+            low, high = int(labels.min()), int(labels.max())
+            _check(
+                right,
+                rows,
+                f"{what} go from {low} to {high}, but the network has"
+                f" {plural(classes, 'class', 'classes')} (0 to {classes - 1}{besides})"
+                + _hint(classes, low, high, ignored),
+            )
 
+    return check
+
+
+def _hint(classes: int, low: int, high: int, ignored: int | None) -> str:
+    """What may mend labels that are out of range."""
+    if classes == 1 and low >= 0 and high == 1:
+        return ": end in 2 units, or in a sigmoid with the loss BinaryCrossentropy"
+    if ignored is None and (low == -1 or high == _VOID):
+        return f": write 'ignore_class: {-1 if low == -1 else _VOID}' of the loss to leave them out"
+    return ""
+
+
+def _of_sequences(column: Column, output: str, shape: Shape) -> Rule:
+    """The rule of CTC: labels from 1 with zeros behind them, no more than there are time steps."""
+    if len(shape) != 2 or len(column.shape) != 1:
+        raise RunError(
+            f"the loss CTC compares labels [length] with an output [time, classes]: the labels of"
+            f" the output '{output}' have the shape {list(column.shape)} an example, and the"
+            f" network gives {list(shape)}"
+        )
+    steps, classes = shape
+    (length,) = column.shape
+    what = f"the labels of the output '{output}'" + (f" in {column.name}" if column.name else "")
+
+    def check(values: Numbers, rows: Rows) -> None:
+        labels = cast(NDArray[np.int64], values)
+        if labels.dtype.kind == "f":
+            _check(labels == np.floor(labels), rows, f"{what} are not whole numbers")
+        if classes is not None:
+            _check(
+                (labels >= 0) & (labels < classes),
+                rows,
+                f"{what} go from {int(labels.min())} to {int(labels.max())}, but the network has"
+                f" {classes} classes: the blank 0, and labels from 1 to {classes - 1}",
+            )
+        behind = (labels[:, :-1] != 0) | (labels[:, 1:] == 0)
+        _check(behind, rows, f"{what} have a 0 in front of others: 0 fills what is left at the end")
+        if steps is not None:
+            # Equal labels in a row have a blank between them.
+            repeated = (labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] != 0)
+            needed = (labels != 0).sum(axis=1) + repeated.sum(axis=1)
+            _check(
+                (needed <= steps)[:, np.newaxis],
+                rows,
+                f"{what} need up to {int(needed.max())} time steps, and the network gives {steps}",
+            )
+
+    # An empty list has no label to learn.
+    if length == 0:
+        raise RunError(f"{what} have no values")
     return check
 
 

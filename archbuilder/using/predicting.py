@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import keras
 import numpy as np
@@ -36,6 +36,8 @@ from archbuilder.using.evaluating import Subject, load_trained, open_session
 from archbuilder.using.inputs import read_inputs
 
 Values = NDArray[np.float32]
+_Part: TypeAlias = tuple[object, tf.Tensor]
+"""A replica's part of a batch, and whether it counts."""
 _CLASSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 _BATCH = 32
 _TABLES = (".csv", ".parquet")
@@ -204,7 +206,8 @@ class _Call:
         strategy = placement.strategy
         if strategy is not None:
 
-            def everywhere(batch: object) -> dict[str, tuple[tf.Tensor, ...]]:
+            def everywhere(part: _Part) -> dict[str, tuple[tf.Tensor, ...]]:
+                batch, _ = part
                 given = strategy.run(call, args=(batch,))
                 return {
                     name: strategy.experimental_local_results(each) for name, each in given.items()

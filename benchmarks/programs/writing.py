@@ -27,7 +27,7 @@ from tensorflow.compiler.xla.service import hlo_pb2
 
 import archbuilder
 from archbuilder.backend.precision import computing_in
-from archbuilder.training.learner import NetworkLearner
+from archbuilder.training.network_learner import NetworkLearner
 from archbuilder.tree import Plain
 from benchmarks.plain_models import gpt2, resnet
 

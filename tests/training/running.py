@@ -125,6 +125,14 @@ def start_workers(commands: Sequence[Sequence[Command]]) -> list[Running]:
     ]
 
 
+def in_devices(count: int, function: Callable[[], None]) -> None:
+    """Call a function of a module in a process with so many virtual devices.
+
+    TensorFlow takes virtual devices only before it is used for the first time.
+    """
+    _ended([Running((), devices=count, prepare=function)])
+
+
 @cache
 def _folder() -> Path:
     folder = tempfile.mkdtemp()
@@ -155,12 +163,12 @@ def _carry_out(
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
     os.environ.pop(CONFIG, None)
     os.environ.update(environment)
-    if prepare is not None:
-        prepare()
     if devices > 1:
         import tensorflow as tf
 
         (processor,) = tf.config.list_physical_devices("CPU")
         share = [tf.config.LogicalDeviceConfiguration()] * devices
         tf.config.set_logical_device_configuration(processor, share)
-    sys.exit(max(main(command) for command in commands))
+    if prepare is not None:
+        prepare()
+    sys.exit(max((main(command) for command in commands), default=0))

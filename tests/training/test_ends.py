@@ -117,8 +117,8 @@ def test_a_class_that_alone_counts(tmp_path: Path, loss: str):
             f"class_weights: {{digit: {dict.fromkeys(range(10), 0)}}}\n  targets:",
             "all classes of the output 'digit' weigh nothing",
         ),
-        ("targets:", "class_weights: {digit: {one: 2}}\n  targets:", "no number of a class"),
-        ("targets:", "class_weights: {digit: {1: -2}}\n  targets:", "the weight of class 1"),
+        ("targets:", "class_weights: {digit: {one: 2}}\n  targets:", "a weight for class 'one'"),
+        ("targets:", "class_weights: {digit: {1: -2}}\n  targets:", "the weight of class '1'"),
     ],
 )
 def test_mistakes(

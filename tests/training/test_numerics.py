@@ -13,7 +13,7 @@ from training.running import in_replicas
 from training.test_pace import assert_same, rows, trained, weights, with_key
 
 from archbuilder.cli import main
-from archbuilder.training.learner import NetworkLearner
+from archbuilder.training.network_learner import NetworkLearner
 from archbuilder.training.pace import Pace
 
 PLAIN = {
@@ -95,7 +95,8 @@ def test_clipping_is_that_of_keras():
     """A step with one example: the weights move by no more than the norm."""
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
     learner = NetworkLearner(network, Pace(accumulate=1))
-    learner.compile(keras.optimizers.SGD(1.0, clipnorm=0.5), "mse", jit_compile=False)
+    loss = keras.losses.MeanSquaredError()
+    learner.compile(keras.optimizers.SGD(1.0, clipnorm=0.5), loss, jit_compile=False)
     before = network.get_weights()[0]
     learner.fit(np.full((1, 2), 100.0), np.zeros((1, 1)), verbose=0)
     assert np.linalg.norm(network.get_weights()[0] - before) == pytest.approx(0.5, rel=1e-5)
@@ -149,7 +150,7 @@ def test_the_average_of_keras():
     from archbuilder.recipe.spec import MovingAverage
 
     learner = NetworkLearner(network(), Pace(average=MovingAverage(0.8)))
-    learner.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    learner.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(), jit_compile=False)
     learner.make_ready()
     learner.fit(x, y, batch_size=4, shuffle=False, verbose=0)
     learner.exchange()

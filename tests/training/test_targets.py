@@ -43,11 +43,39 @@ def test_equal_shapes_stay():
     assert fit(np.ones((3, 4, 5)), (None, 5), "MeanSquaredError").column.shape == (4, 5)
 
 
+def test_the_axis_of_one_value_is_added():
+    """A mask of zeros and ones stays what it is for a network with one value a position."""
+    masks = np.arange(8).reshape(2, 2, 2).astype(np.uint8) % 3 == 1
+    target = fit(masks.astype(np.uint8), (2, 2, 1), "BinaryCrossentropy")
+    assert taken(target) == masks[..., np.newaxis].astype(float).tolist()
+    assert target.remark == "digit: the shape [2, 2] becomes [2, 2, 1]"
+    depth = np.linspace(0, 9, 6).reshape(2, 3)
+    assert taken(fit(depth, (None, 1), "MeanSquaredError")) == pytest.approx(depth[..., np.newaxis])
+
+
+@pytest.mark.parametrize(("ignored", "dtype"), [(255, np.uint8), (-1, np.int64)])
+def test_labels_to_ignore(ignored: int, dtype: type):
+    """The class that a loss ignores may lie outside of those of the network."""
+    labels = np.array([[0, ignored], [2, 1]], dtype)
+    loss = {"SparseCategoricalCrossentropy": {"ignore_class": ignored}}
+    assert taken(fit(labels, (2, 3), loss)) == [[0, ignored], [2, 1]]
+    with pytest.raises(RunError, match=f"2 classes .0 to 1, and {ignored} to ignore.; .* 2"):
+        fit(labels, (2, 2), loss)
+
+
+def test_labels_may_have_an_axis_of_their_own():
+    """As in images of labels, which have a channel."""
+    labels = np.array([[[0], [1]]])
+    assert taken(fit(labels, (2, 3), "SparseCategoricalCrossentropy")) == [[[0], [1]]]
+
+
 @pytest.mark.parametrize(
     ("values", "shape", "loss", "message"),
     [
         (LABELS, (2,), "SparseCategoricalCrossentropy", "from 0 to 2, .* 2 classes .0 to 1."),
         (-LABELS.astype(int), (3,), "SparseCategoricalCrossentropy", "from -2 to 0"),
+        (LABELS % 2, (1,), "SparseCategoricalCrossentropy", "or in a sigmoid"),
+        (LABELS.astype(int) - 1, (3,), "SparseCategoricalCrossentropy", "'ignore_class: -1'"),
         (LABELS, (2,), "CategoricalCrossentropy", "from 0 to 2, .* 2 classes"),
         (LABELS + 0.5, (3,), "SparseCategoricalCrossentropy", "are not whole numbers"),
         (np.array([0, np.nan]), (3,), "SparseCategoricalCrossentropy", "are not whole numbers"),

@@ -69,10 +69,119 @@ def test_weights_of_examples_and_of_classes_multiply(tmp_path: Path, data):
     assert halves == pytest.approx(once)
 
 
+STEPS = """
+archbuilder: 1
+name: net
+inputs: {x: [4, 2]}
+layers: [{Dense: OUTPUT}]
+data: {npz: {file: data.npz, weights: w}}
+training: {loss: LOSS, epochs: 1, batch_size: 8, validation: 0CLASSES}
+"""
+SOFTMAX = "{units: 2, activation: softmax}"
+
+
+def step_loss(
+    folder: Path,
+    output: str,
+    loss: str,
+    targets: np.ndarray,
+    *,
+    weights: np.ndarray | None = None,
+    classes: str = "",
+) -> float:
+    """The loss of one step with all examples, by a network whose weights are always the same."""
+    x = np.random.default_rng(1).normal(size=(8, 4, 2))
+    np.savez(folder / "data.npz", x=x, y=targets, w=np.ones(8) if weights is None else weights)
+    text = STEPS.replace("OUTPUT", output).replace("LOSS", loss)
+    (folder / "net.yaml").write_text(text.replace("CLASSES", classes))
+    run = folder / f"run-{len([*folder.iterdir()])}"
+    assert main(["train", str(folder / "net.yaml"), "--run", str(run)]) == 0
+    return json.loads((run / "history.jsonl").read_text().splitlines()[-1])["loss"]
+
+
+@pytest.mark.parametrize(
+    ("output", "loss", "targets"),
+    [
+        (SOFTMAX, "SparseCategoricalCrossentropy", "labels"),
+        (SOFTMAX, "CategoricalCrossentropy", "labels"),
+        (SOFTMAX, "CategoricalCrossentropy", "shares"),
+        ("{units: 1, activation: sigmoid}", "BinaryCrossentropy", "labels"),
+        ("{units: 3, activation: sigmoid}", "BinaryCrossentropy", "several"),
+    ],
+)
+def test_classes_of_positions(tmp_path: Path, output: str, loss: str, targets: str):
+    """Classes weigh steps, one-hot targets, and sigmoid outputs: the loss is linear in them."""
+    labels = np.random.default_rng(2).integers(0, 2, (8, 4))
+    values = {
+        "labels": labels,
+        "shares": np.eye(2)[labels],
+        "several": np.random.default_rng(3).integers(0, 2, (8, 4, 3)),
+    }[targets]
+    plain = step_loss(tmp_path, output, loss, values)
+    first = step_loss(tmp_path, output, loss, values, classes=", class_weights: {1: 0}")
+    second = step_loss(tmp_path, output, loss, values, classes=", class_weights: {0: 0}")
+    both = step_loss(tmp_path, output, loss, values, classes=", class_weights: {0: 2, 1: 5}")
+    assert min(first, second) > 0
+    assert first + second == pytest.approx(plain, rel=1e-5)
+    assert both == pytest.approx(2 * first + 5 * second, rel=1e-5)
+
+
+def test_weights_of_positions(tmp_path: Path):
+    """Each step may have a weight; that of an example is the weight of all its steps."""
+    labels = np.random.default_rng(2).integers(0, 2, (8, 4))
+    loss, each = "SparseCategoricalCrossentropy", np.arange(8.0)
+    repeated = np.repeat(each[:, np.newaxis], 4, axis=1)
+    of_examples, of_steps, other = (
+        step_loss(tmp_path, SOFTMAX, loss, labels, weights=weights)
+        for weights in (each, repeated, repeated * [0, 2, 0, 2])
+    )
+    assert of_steps == pytest.approx(of_examples, rel=1e-6)
+    assert other != pytest.approx(of_examples, rel=1e-3)
+
+
+def test_validation_has_no_class_weights(tmp_path: Path, data):
+    """Class weights change what is trained, and not what is measured; as in Keras."""
+    np.savez(tmp_path / "data.npz", **data)
+    text = NET.replace(", WEIGHTS", "").replace("validation: 0", "validation: 0.5")
+    losses = []
+    for name, classes in {"plain": "", "weighted": ", class_weights: {0: 9, 1: 9}"}.items():
+        text_of = text.replace("CLASSES", classes).replace("{SGD: 0.5}", "{SGD: 0.0}")
+        (tmp_path / "net.yaml").write_text(text_of)
+        run = tmp_path / name
+        assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+        losses.append(json.loads((run / "history.jsonl").read_text().splitlines()[-1]))
+    plain, weighted = losses
+    assert weighted["loss"] == pytest.approx(9 * plain["loss"], rel=1e-5)
+    assert weighted["val_loss"] == pytest.approx(plain["val_loss"], rel=1e-6)
+
+
+def test_classes_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Classes that are words in the data have their names as keys."""
+    rows = "".join(f"{x / 10},{'cat' if x % 3 else 'dog'}\n" for x in range(30))
+    (tmp_path / "data.csv").write_text("x,kind\n" + rows)
+    text = """
+archbuilder: 1
+name: net
+inputs: {x: [1]}
+layers: [{Dense: {units: 2, activation: softmax}}]
+data: {csv: {file: data.csv, target: kind}}
+training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation: 0, class_weights: KEYS}
+"""
+    losses = []
+    for number, keys in enumerate(("{cat: 2, dog: 7}", "{0: 2, 1: 7}", "{cta: 2}")):
+        (tmp_path / "net.yaml").write_text(text.replace("KEYS", keys))
+        run = tmp_path / f"run-{number}"
+        code = main(["train", str(tmp_path / "net.yaml"), "--run", str(run)])
+        if code == 0:
+            losses.append(json.loads((run / "history.jsonl").read_text())["loss"])
+    assert "did you mean 'cat'?" in capsys.readouterr().err
+    assert losses == [losses[0]] * 2
+
+
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (np.ones((16, 2)), "and not one number"),
+        (np.ones((16, 2)), "the shape [2] an example: expected one number"),
         (np.full(16, -1.0), "the weight of example 1 is below 0"),
         (np.full(16, np.nan), "no finite number in 16 of 16"),
         (np.ones(15), "different lengths: 15, 16"),

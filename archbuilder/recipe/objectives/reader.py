@@ -11,13 +11,11 @@ from archbuilder.arguments import check_object, check_value
 from archbuilder.catalogue.signatures import ObjectKind
 from archbuilder.decode.form import Form
 from archbuilder.errors import nearest, shown
-from archbuilder.scalars import is_whole_number
 from archbuilder.tree import Entry, Mapping, Plain, Scalar, Span, Tree, plain
 from archbuilder.tree import Sequence as SequenceTree
 
 DEFAULT_OPTIMIZER: Final = "Adam"
 _WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
-_CLASS_DIGITS: Final = 9
 _SPARSE: Final = "Sparse"
 _OF_CLASSES: Final = ("CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy")
 """Metrics of one value a class; with `Sparse` before the name, of classes by number."""
@@ -155,14 +153,14 @@ class ObjectiveReader:
                 weights[entry.key] = float(cast(float, plain(entry.value)))
         return weights
 
-    def class_weights(self, tree: Tree | None) -> dict[str, dict[int, float]]:
+    def class_weights(self, tree: Tree | None) -> dict[str, dict[str, float]]:
         """The weights of classes by output."""
         if tree is None:
             return {}
         mapping = self.form.mapping(tree, "'class_weights'", of="a mapping of classes to weights")
         if mapping is None or not mapping.entries:
             return {}
-        if any(entry.key in self.outputs for entry in mapping):
+        if any(isinstance(entry.value, Mapping) for entry in mapping):
             by_output = {each.key: each.value for each in mapping if self._known_output(each)}
         else:
             by_output = dict.fromkeys(self.outputs[:1], mapping)
@@ -170,18 +168,13 @@ class ObjectiveReader:
                 self._unnamed("class_weights", tree.span)
         return {output: self._of_classes(each) for output, each in by_output.items()}
 
-    def _of_classes(self, tree: Tree) -> dict[int, float]:
+    def _of_classes(self, tree: Tree) -> dict[str, float]:
         mapping = self.form.mapping(tree, "'class_weights'", of="a mapping of classes to weights")
-        weights: dict[int, float] = {}
+        weights: dict[str, float] = {}
         for entry in mapping or ():
-            if not is_whole_number(entry.key) or len(entry.key) > _CLASS_DIGITS:
-                self.form.diagnostics.error(
-                    "wrong-type", f"{shown(entry.key)} is no number of a class", entry.key_span
-                )
-            elif check_value(
-                entry.value, _WEIGHT, f"the weight of class {entry.key}", self.form.diagnostics
-            ):
-                weights[int(entry.key)] = float(cast(float, plain(entry.value)))
+            what = f"the weight of class {shown(entry.key)}"
+            if check_value(entry.value, _WEIGHT, what, self.form.diagnostics):
+                weights[entry.key] = float(cast(float, plain(entry.value)))
         return weights
 
     def inputs_of_targets(self, tree: Tree | None) -> dict[str, str]:

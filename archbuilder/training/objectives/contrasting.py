@@ -11,6 +11,7 @@ import tensorflow as tf
 from archbuilder.recipe.spec import MoCo, SimCLR
 from archbuilder.training.learner import Learner, Numbers
 from archbuilder.training.pace import PLAIN, Pace
+from archbuilder.training.slices import Slice, of_all_replicas
 
 Views: TypeAlias = dict[str, tf.Tensor]
 """Two views of the same images, `first` and `second`."""
@@ -42,35 +43,33 @@ class Contrast(Learner):
         return [self._losses, self._found]
 
     @abstractmethod
-    def compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def compared(self, part: Slice[Views], *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """The logits of each view of this replica, and which of them is that of its partner."""
 
-    def train_step(self, data: Views) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Views, counted: tf.Tensor | None = None) -> Numbers:
         """One step."""
-        self.descend(data, self._loss_of)
-        return {metric.name: metric.result() for metric in self.metrics}
+        self.descend(data, self._loss_of, counted=counted)
+        return self.numbers()
 
-    def _loss_of(self, views: Views) -> tf.Tensor:
-        return self._mean(*self.compared(views, training=True))
+    def _loss_of(self, part: Slice[Views]) -> tf.Tensor:
+        return self._mean(*self.compared(part, training=True), part.share)
 
-    def _mean(self, logits: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-        """The mean loss for `descend`, which is counted too."""
+    def _mean(self, logits: tf.Tensor, right: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+        """What a slice adds to the mean loss, which is counted too."""
         losses = _crossentropy(logits, right)
         self._counted(losses, logits, right)
-        return tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
+        return tf.reduce_mean(losses) * share
 
-    def test_step(self, data: Views) -> dict[str, tf.Tensor]:
+    def test_step(self, data: Views, counted: tf.Tensor | None = None) -> Numbers:
         """The same numbers, without training."""
-        logits, right = self.compared(data, training=False)
-        return self._counted(_crossentropy(logits, right), logits, right)
+        logits, right = self.compared(self.replica_slice(data, counted), training=False)
+        self._counted(_crossentropy(logits, right), logits, right)
+        return self.numbers()
 
-    def _counted(
-        self, losses: tf.Tensor, logits: tf.Tensor, right: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
+    def _counted(self, losses: tf.Tensor, logits: tf.Tensor, right: tf.Tensor) -> None:
         likeliest = tf.argmax(logits, axis=1, output_type=tf.int32)
         self._losses.update_state(losses)
         self._found.update_state(tf.cast(tf.equal(likeliest, right), tf.float32))
-        return {metric.name: metric.result() for metric in self.metrics}
 
 
 class SimCLRLearner(Contrast):
@@ -89,11 +88,15 @@ class SimCLRLearner(Contrast):
         super().__init__(network, optimizer, pace)
         self._temperature = spec.temperature
 
-    def compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def compared(self, part: Slice[Views], *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits `(2 * examples, 2 * all examples)`."""
+        views = part.examples
         both = tf.concat([views["first"], views["second"]], axis=0)
         first, second = tf.split(_unit(self.network(both, training=training)), 2)
-        firsts, seconds = _of_all(first), _of_all(second)
+        firsts, seconds = (
+            of_all_replicas(first, part.counted),
+            of_all_replicas(second, part.counted),
+        )
         right = _begin(firsts) + tf.range(tf.shape(first)[0])
         itself = tf.one_hot(right, tf.shape(firsts)[0], on_value=_NEVER, off_value=0.0)
 
@@ -133,9 +136,9 @@ class MoCoLearner(Contrast):
         )
         self.queue.assign(_unit(self.queue))
 
-    def compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def compared(self, part: Slice[Views], *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits `(examples, 1 + queue)`."""
-        logits, right, _ = self._compared(views, training=training)
+        logits, right, _ = self._compared(part.examples, training=training)
         return logits, right
 
     def _compared(self, views: Views, *, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -147,18 +150,17 @@ class MoCoLearner(Contrast):
         logits = tf.concat([partners, others], axis=1) / self._spec.temperature
         return logits, tf.zeros([tf.shape(queries)[0]], tf.int32), keys
 
-    def train_step(self, data: Views) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Views, counted: tf.Tensor | None = None) -> Numbers:
         """One step; gives its keys beside the numbers."""
         newest: list[tf.Tensor] = []
 
-        def loss_of(views: Views) -> tf.Tensor:
-            logits, right, keys = self._compared(views, training=True)
+        def loss_of(part: Slice[Views]) -> tf.Tensor:
+            logits, right, keys = self._compared(part.examples, training=True)
             newest.append(keys)
-            return self._mean(logits, right)
+            return self._mean(logits, right, part.share)
 
-        self.descend(data, loss_of)
-        numbers = {metric.name: metric.result() for metric in self.metrics}
-        return {**numbers, _KEYS: _of_all(tf.concat(newest, axis=0))}
+        self.descend(data, loss_of, counted=counted)
+        return {**self.numbers(), _KEYS: of_all_replicas(tf.concat(newest, axis=0))}
 
     def settle(self, given: Numbers) -> Numbers:
         """Let the queue and the encoder of keys follow a step."""
@@ -180,12 +182,12 @@ class MoCoLearner(Contrast):
         """
         if self.distribute_strategy.num_replicas_in_sync == 1 or not training:
             return _unit(self.key_network(images, training=training))
-        everything = _of_all(images)
+        everything = of_all_replicas(images)
         total, begin, own = tf.shape(everything)[0], _begin(everything), tf.shape(images)[0]
         step = tf.cast(self.optimizer.iterations, tf.int32)
         order = tf.random.experimental.stateless_shuffle(tf.range(total), seed=[0, step])
         mixed = tf.gather(everything, order[begin : begin + own])
-        keys = _of_all(_unit(self.key_network(mixed, training=True)))
+        keys = of_all_replicas(_unit(self.key_network(mixed, training=True)))
         return tf.gather(keys, tf.math.invert_permutation(order)[begin : begin + own])
 
 
@@ -197,15 +199,6 @@ def _crossentropy(logits: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
 
 def _unit(vectors: tf.Tensor) -> tf.Tensor:
     return tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=1)
-
-
-def _of_all(rows: tf.Tensor) -> tf.Tensor:
-    """The rows of all replicas, in the order of the batch."""
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return rows
-    # What comes out of a data pipeline is on no device, and cannot be gathered.
-    return context.all_gather(tf.identity(rows), axis=0)
 
 
 def _begin(everything: tf.Tensor) -> tf.Tensor:

@@ -20,7 +20,7 @@ from archbuilder.training.checkpoints import Position
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import Examples
 from archbuilder.training.fit import Task, prepared
-from archbuilder.training.learner import NetworkLearner
+from archbuilder.training.network_learner import NetworkLearner
 from archbuilder.training.session import Prepared, Session
 from archbuilder.training.tables import Tables, halves, only_network, tell
 from archbuilder.training.text.vocabulary import Vocabulary
@@ -113,7 +113,9 @@ def check_outputs(graph: Graph, model: keras.Model, output: str, vocabulary: Voc
 def crossentropy(graph: Graph, model: keras.Model, output: str) -> keras.losses.Loss:
     """The loss of an output of classes by number, which may end in a softmax."""
     logits = not ends_in(graph, model, output, "softmax")
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    return keras.losses.SparseCategoricalCrossentropy(
+        from_logits=logits, reduction="mean_with_sample_weight"
+    )
 
 
 def prepare_language(

@@ -62,9 +62,7 @@ def prepare_masked_lm(session: Session) -> Prepared:
                 "segments": pieces.segments,
                 "mask": tf.ones_like(pieces.tokens),
             }
-            # The loss is the mean over those that are to be told, in the whole batch.
-            told = tf.cast(hidden.chosen, tf.float32)
-            weights = {output: told / tf.maximum(tf.reduce_mean(told), 1e-6)}
+            weights = {output: tf.cast(hidden.chosen, tf.float32)}
             targets = {output: pieces.tokens}
             if follows:
                 targets[_NEXT] = pieces.follows

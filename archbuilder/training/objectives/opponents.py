@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
 from archbuilder.recipe.spec import Adversarial
-from archbuilder.training.learner import Learner
+from archbuilder.training.learner import Learner, Numbers
 from archbuilder.training.pace import PLAIN, Pace
+from archbuilder.training.slices import Slice
+
+_Mixed: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+"""Real examples, noise, and how much of a mixture of them is real."""
 
 
 class Opponents(Learner):
@@ -23,6 +28,8 @@ class Opponents(Learner):
 
     Its examples are shared by the steps that the discriminator takes.
     """
+
+    loss_names = ("generator_loss", "discriminator_loss")
 
     def __init__(
         self,
@@ -59,54 +66,53 @@ class Opponents(Learner):
         """The mean losses of an epoch."""
         return list(self._losses_of.values())
 
-    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: dict[str, tf.Tensor], counted: tf.Tensor | None = None) -> Numbers:
         """Some steps of the discriminator, then one of the generator."""
         steps = self._spec.discriminator_steps
         parts = (tf.split(data[name], steps) for name in ("real", "noise", "mix"))
         for real, noise, mix in zip(*parts, strict=True):
-            self._train_discriminator(real, noise[:, 0], mix)
-        self._train_generator(noise[:, 1])
-        return {name: metric.result() for name, metric in self._named()}
+            self._train_discriminator((real, noise[:, 0], mix), counted)
+        self._train_generator(noise[:, 1], counted)
+        return self.numbers()
 
-    def test_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def test_step(self, data: dict[str, tf.Tensor], counted: tf.Tensor | None = None) -> Numbers:
         """Both losses, without training."""
+        del counted  # whoever calls it undoes what does not count
         noise = data["noise"]
         real = self.discriminator(data["real"], training=False)
         fake = self.discriminator(self.generator(noise[:, 0], training=False), training=False)
         self._count("discriminator", self._wrong(real, fake))
         self._count("generator", self._fooled(fake))
-        return {name: metric.result() for name, metric in self._named()}
+        return self.numbers()
 
-    def _named(self) -> list[tuple[str, keras.metrics.Metric]]:
-        return [(f"{name}_loss", metric) for name, metric in self._losses_of.items()]
-
-    def _train_discriminator(self, real: tf.Tensor, noise: tf.Tensor, mix: tf.Tensor) -> None:
-        def loss_of(part: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
-            real, noise, mix = part
+    def _train_discriminator(self, batch: _Mixed, counted: tf.Tensor | None) -> None:
+        def loss_of(part: Slice[_Mixed]) -> tf.Tensor:
+            real, noise, mix = part.examples
             made = tf.stop_gradient(self.generator(noise, training=True))
             losses = self._wrong(
                 self.discriminator(real, training=True), self.discriminator(made, training=True)
             )
             if self._spec.loss == "wasserstein" and self._spec.gradient_penalty:
                 losses += self._spec.gradient_penalty * self._penalty(real, made, mix)
-            return self._mean("discriminator", losses)
+            return self._mean("discriminator", losses, part.share)
 
-        self.descend((real, noise, mix), loss_of, 1)
+        self.descend(batch, loss_of, 1, counted)
 
-    def _train_generator(self, noise: tf.Tensor) -> None:
-        def loss_of(noise: tf.Tensor) -> tf.Tensor:
-            made = self.generator(noise, training=True)
-            return self._mean("generator", self._fooled(self.discriminator(made, training=True)))
+    def _train_generator(self, noise: tf.Tensor, counted: tf.Tensor | None) -> None:
+        def loss_of(part: Slice[tf.Tensor]) -> tf.Tensor:
+            made = self.generator(part.examples, training=True)
+            losses = self._fooled(self.discriminator(made, training=True))
+            return self._mean("generator", losses, part.share)
 
-        self.descend(noise, loss_of)
+        self.descend(noise, loss_of, counted=counted)
 
     def _count(self, network: str, losses: tf.Tensor) -> None:
         self._losses_of[network].update_state(losses)
 
-    def _mean(self, network: str, losses: tf.Tensor) -> tf.Tensor:
-        """The mean of the losses of examples, which are counted too."""
+    def _mean(self, network: str, losses: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+        """What a slice adds to the mean of the losses of examples, which are counted too."""
         self._count(network, losses)
-        return tf.reduce_mean(losses) / self.distribute_strategy.num_replicas_in_sync
+        return tf.reduce_mean(losses) * share
 
     def _wrong(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """The discriminator's loss of each example."""

@@ -43,7 +43,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
     """
 
     def __init__(self, label_smoothing: float, *, from_logits: bool) -> None:
-        super().__init__(name="smoothed_crossentropy")
+        super().__init__(name="smoothed_crossentropy", reduction="mean_with_sample_weight")
         self._share = label_smoothing
         self._from_logits = from_logits
 
@@ -85,9 +85,8 @@ def prepare_sequence_to_sequence(session: Session) -> Prepared:
                 "mask": tf.cast(source != PADDING, tf.int32),
                 TARGET: target[:, :-1],
             }
-            # The loss is the mean over the tokens of the whole batch.
-            told = tf.cast(target[:, 1:] != PADDING, tf.float32)
-            return inputs, {output: target[:, 1:]}, {output: told / tf.reduce_mean(told)}
+            weights = tf.cast(target[:, 1:] != PADDING, tf.float32)
+            return inputs, {output: target[:, 1:]}, {output: weights}
 
         logits = not ends_in(graph, model, output, "softmax")
         return LanguageTask(

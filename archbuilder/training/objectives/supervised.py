@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Final
 
 import keras
 import tensorflow as tf
 
 from archbuilder.backend.objects import build_object
+from archbuilder.errors import UsageError
 from archbuilder.graph import Graph
 from archbuilder.recipe.objectives import class_name
 from archbuilder.recipe.spec import Supervised, TrainingSpec
@@ -17,10 +19,14 @@ from archbuilder.training.augmented_batches import AugmentedBatches
 from archbuilder.training.batches import plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.fit import Task, prepared
-from archbuilder.training.learner import Learner, NetworkLearner
+from archbuilder.training.learner import Learner
+from archbuilder.training.network_learner import NetworkLearner
 from archbuilder.training.pace import PLAIN, Pace
+from archbuilder.training.reduction import compares_examples
 from archbuilder.training.session import Prepared, Session
 from archbuilder.training.tables import Tables, Wanted, make_tables, only_network, tell
+
+_AXES: Final = "'axis: [1, 2, 3]' for images"
 
 
 def prepare_supervised(session: Session) -> Prepared:
@@ -42,12 +48,14 @@ def prepare_network(
     """The network of a session, with an objective that may depend on how the network is built.
 
     Raises:
+        UsageError: if a loss needs the whole batch, and gradients are accumulated over parts of it.
         BlueprintError: if the network does not fit the machine.
         RunError: if the examples do not fit the network.
     """
     with session.placement.scope():
         model = session.build(graph)
         objective = objective_of(model)
+        _check_accumulation(objective, session.pace)
         learner = NetworkLearner(model, session.pace)
         _compile(learner, model, objective, session.optimizer(objective.optimizer), session.pace)
     tables = make_tables(session, graph, model, Wanted.of(objective))
@@ -62,13 +70,31 @@ def prepare_network(
     return prepared(task, session, {name: model}, behind=behind)
 
 
+def _check_accumulation(spec: Supervised, pace: Pace) -> None:
+    if pace.accumulate == 1:
+        return
+    for output, tree in spec.loss.items():
+        if compares_examples(build_object("loss", tree)):
+            name = class_name("loss", tree)
+            hint = "" if name == "Circle" else f", or give the axes of an example: {_AXES}"
+            raise UsageError(
+                f"the loss '{name}' of the output '{output}' needs the whole batch, which"
+                f" 'accumulate' cuts: leave it out{hint}"
+            )
+
+
 def _doubts(graph: Graph, model: keras.Model, spec: Supervised) -> Iterator[str]:
     """What trains, and is most likely a slip: outputs that are no probabilities for their loss."""
     for output, tree in spec.loss.items():
+        loss = class_name("loss", tree)
+        if loss == "CTC" and ends_in(graph, model, output, "softmax"):
+            yield (
+                f"the output '{output}' ends in a softmax, and the loss 'CTC' takes logits: leave"
+                " the activation out"
+            )
         # Losses that do not care have no such choice.
         if getattr(build_object("loss", tree), "from_logits", True):
             continue
-        loss = class_name("loss", tree)
         if ends_in(graph, model, output, "linear"):
             end = "sigmoid" if loss.startswith("Binary") else "softmax"
             yield (

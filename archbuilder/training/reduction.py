@@ -1,0 +1,198 @@
+"""Reduces losses to a mean over what counts in the global batch, however the batch is cut.
+
+Keras reduces each slice of a batch on its own: it divides a sum by a count, and both are those of
+the slice. With a mask (`Masking`, `mask_zero`, `ignore_class`) the count is that of the unmasked
+positions, which differs from slice to slice, so a mean of such means is not the mean of the batch
+(Keras 3.15, `losses/loss.py`: `reduce_weighted_values`). Here sum and count stay apart until both
+are those of the global batch. In one piece, a batch gives the number that Keras gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from archbuilder.errors import RunError
+from archbuilder.training.slices import Slice, of_all_replicas
+
+_SUMS = (None, "none", "sum")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """The loss of one output, and its weight in the total loss."""
+
+    output: str | None
+    """None for a network with a single output."""
+    loss: keras.losses.Loss
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Total:
+    """A loss as a sum and what it is divided by. Both add up over slices: the mean does not."""
+
+    sum: tf.Tensor
+    count: tf.Tensor
+
+
+def reduce(
+    loss: keras.losses.Loss,
+    y_true: tf.Tensor,
+    y_pred: tf.Tensor,
+    weights: tf.Tensor | None,
+    part: Slice[Any],
+) -> Total:
+    """Return the total of a loss over a slice of a batch.
+
+    As in Keras, a sum of weighted losses is divided by the number of unmasked positions, not by
+    the sum of the weights, unless the reduction is `mean_with_sample_weight`. `sum` is divided by
+    nothing, and by the number of batches where a mean over several batches is reported.
+
+    `weights` has one number an example or one a position: its axes are the first of the loss. It
+    has one for each value of the output where the loss is a mean over those, as a binary one is.
+    """
+    if compares_examples(loss):
+        return _of_whole_batch(loss, y_true, y_pred, weights, part)
+    total = _total(loss, y_true, y_pred, weights, part.share)
+    weight = tf.cast(part.weight, total.sum.dtype)
+    return Total(total.sum * weight, total.count * weight)
+
+
+def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
+    """Mask what a loss ignores (`ignore_class`) for the metrics of the same output.
+
+    Keras 3.15 has no such option for accuracies, and counts ignored positions as wrong.
+    """
+    ignored = getattr(loss, "ignore_class", None)
+    if ignored is None:
+        return
+    known = tf.reshape(y_true, tf.shape(y_pred)[:-1]) != tf.cast(ignored, y_true.dtype)
+    mask = _mask_of(y_pred)
+    y_pred._keras_mask = known if mask is None else tf.logical_and(mask, known)  # noqa: SLF001
+
+
+def compares_examples(loss: keras.losses.Loss) -> bool:
+    """Return whether a loss is not a mean over examples: it cannot be computed slice by slice."""
+    if isinstance(loss, keras.losses.Circle):
+        return True
+    if not isinstance(loss, keras.losses.Dice | keras.losses.Tversky):
+        return False
+    axes = loss.axis if isinstance(loss.axis, list | tuple) else [loss.axis]
+    return None in axes or 0 in axes
+
+
+def _of_whole_batch(
+    loss: keras.losses.Loss,
+    y_true: tf.Tensor,
+    y_pred: tf.Tensor,
+    weights: tf.Tensor | None,
+    part: Slice[Any],
+) -> Total:
+    """Return this replica's share of a loss that needs the examples of all replicas."""
+    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    if replicas == 1:
+        return _total(loss, y_true, y_pred, weights, part.share)
+    y_true, y_pred, weights = (
+        None if each is None else of_all_replicas(tf.cast(each, loss.dtype), part.counted)
+        for each in (y_true, y_pred, weights)
+    )
+    total = _total(loss, y_true, y_pred, weights, tf.ones([]))
+    return Total(total.sum / replicas, total.count / replicas)
+
+
+def _total(
+    loss: keras.losses.Loss,
+    y_true: tf.Tensor,
+    y_pred: tf.Tensor,
+    weights: tf.Tensor | None,
+    share: tf.Tensor,
+) -> Total:
+    mask = _mask_of(y_pred)
+    examples = tf.shape(y_pred)[:1]
+    if weights is not None and weights.shape.rank == y_pred.shape.rank:
+        # A weight for each value of the output: losses take the mean over their last axis.
+        y_true, y_pred = y_true[..., tf.newaxis], y_pred[..., tf.newaxis]
+    values = loss.call(*(keras.ops.convert_to_tensor(y, loss.dtype) for y in (y_true, y_pred)))
+    masks = [each for each in (mask, _mask_of(values)) if each is not None]
+    values = tf.cast(values, loss.dtype)
+    if values.shape.rank == 0:
+        values = tf.fill(examples, values)
+    counts = tf.ones_like(values)
+    for each in masks:
+        counts *= _aligned(each, values)
+    weighted = counts if weights is None else counts * _aligned(weights, values)
+    if loss.reduction in _SUMS:
+        count = tf.cast(share, loss.dtype)
+    elif loss.reduction == "mean_with_sample_weight":
+        count = tf.reduce_sum(weighted)
+    else:
+        count = tf.reduce_sum(counts)
+    return Total(tf.reduce_sum(values * weighted), count)
+
+
+def _mask_of(tensor: tf.Tensor) -> tf.Tensor | None:
+    # Keras has no public function for the mask that layers and losses attach to a tensor.
+    return getattr(tensor, "_keras_mask", None)
+
+
+def _aligned(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Bring a factor to the shape of the losses that it multiplies.
+
+    Keras 3.15 broadcasts from the last axis, where a weight for each example would be taken for
+    one for each step.
+    """
+    factor = tf.cast(factor, values.dtype)
+    rank = values.shape.rank
+    if any(size != 1 for size in factor.shape[rank:]):
+        raise RunError(
+            f"a mask or weights with {factor.shape.rank} axes do not fit a loss with {rank}: the"
+            " loss has one value for several positions"
+        )
+    if factor.shape.rank > rank:
+        return tf.reshape(factor, tf.shape(values))
+    for _ in range(rank - factor.shape.rank):
+        factor = factor[..., tf.newaxis]
+    return tf.broadcast_to(factor, tf.shape(values))
+
+
+class LossMeans(keras.metrics.Metric):
+    """The losses of an epoch: the total, and that of each output where there are several.
+
+    Each is a mean over all that counts in the epoch, not a mean of the means of its batches, so it
+    does not depend on the size of the batches, and the total is the sum of its terms.
+    """
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        # Counts of positions exceed what float32 can add to.
+        super().__init__(name="loss", dtype="float64")
+        self._terms = tuple(terms)
+        shape = (len(self._terms) + 1,)
+        self._sums = self.add_weight(shape=shape, initializer="zeros", name="sums")
+        self._counts = self.add_weight(shape=shape, initializer="zeros", name="counts")
+
+    def update_state(
+        self, totals: Sequence[Total], additional: tf.Tensor, examples: tf.Tensor
+    ) -> None:
+        """Add a slice: its totals, and its mean of regularizers and `add_loss` over `examples`."""
+        examples = tf.cast(examples, tf.float64)
+        sums = [each.sum for each in totals]
+        counts = [each.count for each in totals]
+        more = tf.cast(additional, tf.float64) * examples
+        self._sums.assign_add(tf.stack([*(tf.cast(each, tf.float64) for each in sums), more]))
+        self._counts.assign_add(
+            tf.stack([*(tf.cast(each, tf.float64) for each in counts), examples])
+        )
+
+    def result(self) -> dict[str, tf.Tensor]:
+        """Return the means so far by name."""
+        means = tf.cast(tf.math.divide_no_nan(self._sums.value, self._counts.value), tf.float32)
+        weights = tf.constant([*(each.weight for each in self._terms), 1.0])
+        losses = {"loss": tf.reduce_sum(means * weights)}
+        if len(self._terms) > 1:
+            losses |= {f"{each.output}_loss": means[k] for k, each in enumerate(self._terms)}
+        return losses

@@ -1,0 +1,80 @@
+"""Cuts a batch into slices: one for each replica, and one for each pass of gradient accumulation.
+
+A batch with fewer examples than slices cannot be cut. All slices are then the whole batch, since
+layers fail on empty batches, and only the first of them counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import tensorflow as tf
+
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slice(Generic[Batch]):
+    """Some examples of a batch."""
+
+    examples: Batch
+    share: tf.Tensor
+    """Its fraction of the examples of the global batch. The shares of all slices sum to 1."""
+    counted: tf.Tensor | None = None
+    """Whether it counts; None where every slice does."""
+
+    @property
+    def weight(self) -> tf.Tensor:
+        """Return 1 for a slice that counts, and 0 for one that does not."""
+        return tf.constant(1.0) if self.counted is None else tf.cast(self.counted, tf.float32)
+
+
+def bounds(
+    count: tf.Tensor, number: int | tf.Tensor, slices: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return where a slice begins and ends among `count` examples, and whether it counts."""
+    begin, end = count * number // slices, count * (number + 1) // slices
+    uncut = count < slices
+    begin, end = tf.where(uncut, tf.zeros_like(begin), begin), tf.where(uncut, count, end)
+    return begin, end, tf.logical_or(tf.logical_not(uncut), tf.equal(number, 0))
+
+
+def size(batch: object) -> tf.Tensor:
+    """Return the number of examples of a batch."""
+    return tf.shape(tf.nest.flatten(batch)[0])[0]
+
+
+def rows(batch: Batch, begin: tf.Tensor, end: tf.Tensor) -> Batch:
+    """Return the examples of a batch from `begin` to `end`."""
+    return change(lambda each: each[begin:end], batch)
+
+
+def change(function: Callable[[tf.Tensor], tf.Tensor], batch: Batch) -> Batch:
+    """Apply a function to every tensor of a batch; sample weights may be None."""
+    changed: Batch = tf.nest.map_structure(
+        lambda each: None if each is None else function(each), batch
+    )
+    return changed
+
+
+def of_all_replicas(examples: tf.Tensor, counted: tf.Tensor | None = None) -> tf.Tensor:
+    """Gather the examples of all replicas whose slice counts, in the order of the batch."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return examples
+    # A tensor from tf.data has no device, and `all_gather` fails on it.
+    everything = context.all_gather(tf.identity(examples), axis=0)
+    if counted is None:
+        return everything
+    mine = tf.cast(tf.fill(tf.shape(examples)[:1], counted), tf.int32)
+    return tf.boolean_mask(everything, context.all_gather(mine, axis=0) > 0)
+
+
+def sum_over_replicas(values: tf.Tensor) -> tf.Tensor:
+    """Sum a tensor over all replicas."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return values
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
