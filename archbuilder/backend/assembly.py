@@ -25,6 +25,7 @@ from archbuilder.backend.node_checks import (
 )
 from archbuilder.backend.objects import build_layer, call_arguments, find
 from archbuilder.backend.refusals import Refusal, leaves_nothing, reason, refused_by_keras
+from archbuilder.backend.regularization import check_regularizers
 from archbuilder.backend.shapes import Given, is_empty, joined, shape_of, shape_text
 from archbuilder.backend.tracing import trace
 from archbuilder.catalogue.signatures import Signature
@@ -147,6 +148,8 @@ class _Assembler:
             raise Refusal("keras-refused", message, node.span, notes)
         else:
             check_bias(node, layer, given, outputs[0])
+        if layer is not None:
+            check_regularizers(node, layer)
         self._made[node.name] = Made(layer, tuple(given), constants, outputs)
 
     def _operation(self, node: Node, signature: Signature) -> Operation | None:

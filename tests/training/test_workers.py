@@ -50,16 +50,24 @@ def blueprint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def left_alone(blueprint: Path) -> dict[str, Path]:
-    """Runs of two processes that nothing happens to, with and without common statistics."""
+    """Runs of two processes that nothing happens to, with and without common statistics.
+
+    One without them ends after an epoch, and is resumed.
+    """
     runs = {each: blueprint.parent / each for each in ("true", "false")}
+    resumed = blueprint.parent / "resumed"
     in_workers(
         2,
         [
             ["train", blueprint, "--set", f"synchronized={synchronized}", "--run", run]
             for synchronized, run in runs.items()
+        ]
+        + [
+            ["train", blueprint, "--set", "synchronized=false", "--epochs", "1", "--run", resumed],
+            ["train", "--resume", resumed, "--epochs", "3"],
         ],
     )
-    return runs
+    return {**runs, "resumed": resumed}
 
 
 @pytest.fixture
@@ -172,6 +180,19 @@ def test_statistics_of_each_worker_alone(left_alone: dict[str, Path]):
     together, alone = (arrays(left_alone[each]) for each in ("true", "false"))
     kernel = next(name for name, array in together.items() if array.shape == (64, 24))
     assert 1e-3 < np.abs(together[kernel] - alone[kernel]).max() < 1
+
+
+def test_a_resumed_run_has_the_statistics_of_all_workers(left_alone: dict[str, Path]):
+    """It comes to the same weights and numbers, bit by bit, and validates with the same ones."""
+    resumed, whole = (arrays(left_alone[each]) for each in ("resumed", "false"))
+    for name, array in resumed.items():
+        np.testing.assert_array_equal(array, whole[name], err_msg=name)
+    rows, others = (
+        [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+        for run in (left_alone["resumed"], left_alone["false"])
+    )
+    for row, other in zip(rows, others, strict=True):
+        assert {**row, "seconds": 0} == {**other, "seconds": 0}
 
 
 def assert_same(run: Path, other: Path) -> None:
