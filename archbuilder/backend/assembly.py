@@ -148,7 +148,6 @@ class _Assembler:
             raise Refusal("keras-refused", message, node.span, notes)
         else:
             check_bias(node, layer, given, outputs[0])
-        if layer is not None:
             check_regularizers(node, layer)
         self._made[node.name] = Made(layer, tuple(given), constants, outputs)
 
