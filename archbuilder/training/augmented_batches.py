@@ -98,7 +98,16 @@ class AugmentedBatches:
             y = _by_name(batch[1], self.table.targets)
             x |= {name: augment(x[name], step) for name, augment in self.images.items()}
             y |= {name: _moved(leading, each, y[name], step) for name, each in self.maps.items()}
-            return (_like(batch[0], x), _like(batch[1], y), *batch[2:])
+            changed = (_like(batch[0], x), _like(batch[1], y))
+            if len(batch) == len(changed):
+                return changed
+            weights = _by_name(batch[2], self.table.targets)
+            for name, each in self.maps.items():
+                if weights[name].shape.rank > 2:
+                    channels = math.prod(weights[name].shape[3:])
+                    pixels = _Map((*each.shape[:2], channels), nearest=True)
+                    weights[name] = _moved(leading, pixels, weights[name], step)
+            return (*changed, _like(batch[2], weights))
 
         numbered = batches.enumerate(tf.constant(first, tf.int64))
         changed = numbered.map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

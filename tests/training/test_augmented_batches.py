@@ -20,6 +20,7 @@ from archbuilder.training.augmented_batches import AugmentedBatches
 from archbuilder.training.batches import Input, Table, training_batches
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.columns import Held
+from archbuilder.training.sample_weights import SampleWeights, Weights
 from archbuilder.training.targets import Target
 from archbuilder.tree import Plain, from_plain
 
@@ -57,6 +58,7 @@ def batches(
     losses: Mapping[str, str],
     images: np.ndarray = SHADES,
     position: Position = Position(),  # noqa: B008 - it is frozen
+    weights: Mapping[str, Weights] | None = None,
     **objective: Any,
 ) -> tf.data.Dataset:
     """The batches of two epochs from a position on; sizes of the network are open."""
@@ -68,7 +70,9 @@ def batches(
         {},
         **objective,
     )
-    table = Table({"image": as_input(images)}, columns, np.arange(COUNT), False, True)
+    table = Table(
+        {"image": as_input(images)}, columns, np.arange(COUNT), False, True, weights or {}
+    )
     shape = tuple(None if size == SIDE else size for size in images.shape[1:])
     ends = tuple((name, Ref(name)) for name in columns)
     graph = Graph("net", (GraphInput("image", shape, "float32", SPAN),), (), ends, SPAN)
@@ -96,6 +100,21 @@ def test_a_mask_follows_its_image(name: str):
         np.testing.assert_array_equal(np.where(y["hot"].any(axis=-1), hot, 0), shades)
         changed |= not all(any(np.array_equal(each, mask) for mask in MASKS) for each in shades)
     assert changed
+
+
+def test_weights_of_pixels_follow_their_image():
+    """Those of examples have nothing to move."""
+    masks = {"mask": target(MASKS), "a": target(MASKS), "b": target(MASKS)}
+    losses = dict.fromkeys(masks, "SparseCategoricalCrossentropy")
+    pixels, examples = (Held(each.astype(np.float32)) for each in (MASKS, MASKS[:, 0, 0]))
+    weights = {
+        "mask": Weights((SampleWeights(pixels),), 2),
+        "a": Weights((SampleWeights(examples),), 2),
+    }
+    layers: list[Plain] = [{"RandomRotation": {"factor": 0.4, "fill_mode": "wrap", **NEAREST}}]
+    for _, y, w in batches(layers, masks, losses, weights=weights).as_numpy_iterator():
+        np.testing.assert_array_equal(w["mask"], y["mask"])
+        assert w["a"].shape == w["b"].shape == y["a"].shape[:1]
 
 
 def test_a_mask_has_no_classes_between_two():
