@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from training.running import in_devices
 
+from archbuilder.cli import main
 from archbuilder.training.distribution import Placement
 from archbuilder.training.fit import Task, evaluate
 from archbuilder.training.network_learner import NetworkLearner
@@ -74,6 +76,9 @@ def network(cut: Cut) -> keras.Model:
             4, "tanh", kernel_regularizer="l2", activity_regularizer=keras.regularizers.L1(0.1)
         )(x)
         return keras.Model(x, layers.Dense(CLASSES, "softmax")(hidden))
+    if cut.network == "dice":
+        x = keras.Input((STEPS, STEPS, 2), name="x")
+        return keras.Model(x, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x))
     if cut.network == "pixels":
         x = keras.Input((STEPS, STEPS, 2), name="x")
         return keras.Model(x, layers.Conv2D(CLASSES, 3, padding="same", activation="softmax")(x))
@@ -94,6 +99,8 @@ def losses(cut: Cut) -> Any:
             "steps": crossentropy(cut),
             "whole": keras.losses.MeanSquaredError(reduction=cut.reduction),
         }
+    if cut.network == "dice":
+        return keras.losses.Dice()
     return crossentropy(cut, ignore_class=IGNORED if cut.network == "pixels" else None)
 
 
@@ -111,6 +118,7 @@ def data(cut: Cut) -> tuple[Any, Any, Any]:
     x, y, positions = {
         "dense": (numbers.normal(size=(n, 2)), labels[:, 0], ()),
         "pixels": (numbers.normal(size=(n, STEPS, STEPS, 2)), classes, (STEPS, STEPS)),
+        "dice": (numbers.normal(size=(n, STEPS, STEPS, 2)), classes[..., np.newaxis] % 2, ()),
         "sequence": (tokens, labels, (STEPS,)),
         "several": (tokens, {"steps": labels, "whole": numbers.normal(size=(n, 2))}, (STEPS,)),
     }[cut.network]
@@ -201,7 +209,7 @@ def check(cut: Cut) -> None:
     if cut.reduction == "sum" and cut.judged < cut.count:
         # The number of a sum depends on the size of the batches by its definition.
         return
-    if cut.network == "pixels":
+    if cut.network in ("pixels", "dice"):
         # Keras counts what its loss ignores as wrong: see the test below.
         del numbers[ACCURACY], losses_of_keras[ACCURACY]
     assert numbers == pytest.approx(losses_of_keras, rel=1e-5), cut
@@ -212,6 +220,7 @@ def cuts(examples: int) -> None:
 
     @settings(max_examples=examples, deadline=None, database=None, derandomize=True)
     @example(Cut(accumulate=3))
+    @example(Cut("dice", distributed=True, batch=5, judged=11))
     @example(Cut("several", weights="position", distributed=True, batch=5))
     @example(Cut("pixels", "mean_with_sample_weight", "example", 2, distributed=True, batch=8))
     @given(CUTS)
@@ -243,3 +252,21 @@ def test_metrics_ignore_what_the_loss_ignores():
     found = learner.evaluate(batches((x, y, None), 4), return_dict=True, verbose=0)
     right = np.argmax(learner.network.predict(x, verbose=0), axis=-1) == y
     assert found[ACCURACY] == pytest.approx(right[y != IGNORED].mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("loss", "refused"), [("Dice", True), ("{Dice: {axis: [1]}}", False)])
+def test_losses_of_the_whole_batch_are_not_cut(
+    tmp_path: Path, loss: str, refused: bool, capsys: pytest.CaptureFixture[str]
+):
+    """A loss that is no mean over examples is refused with `accumulate`, and told how to be one."""
+    (tmp_path / "net.yaml").write_text(f"""
+archbuilder: 1
+name: net
+inputs: {{image: [8, 8]}}
+layers: [Flatten, {{Dense: {{units: 10, activation: softmax}}}}]
+data: digits
+training: {{loss: {loss}, accumulate: 2, epochs: 1, batch_size: 512}}
+""")
+    code = main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")])
+    assert (code == 0) != refused
+    assert ("'Dice' of the output" in capsys.readouterr().err) == refused
