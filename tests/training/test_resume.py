@@ -115,7 +115,7 @@ def kill_and_go_on(blueprint: Path, run: Path, *, kills: int, of_epoch: int, las
     assert process.end() == 0, process.said
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.thorough)])
 def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: Path, kills: int):
     """Killed many times, in its steps and before the first, a run comes to the same weights."""
     kill_and_go_on(blueprint, tmp_path / "run", kills=kills, of_epoch=30, last=120)
@@ -141,7 +141,7 @@ def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: 
     process.terminate()
     assert process.end() == 75
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
-    assert finish("train", "--resume", run) == 0
+    assert main(["train", "--resume", str(run)]) == 0
     assert_same(run, uninterrupted)
 
 
@@ -162,8 +162,8 @@ def test_sigterm_at_the_last_step_of_an_epoch(tmp_path: Path):
 def test_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
     """A run that is over goes on for more epochs as if it had been meant to."""
     run = tmp_path / "run"
-    assert finish("train", blueprint, "--run", run, "--epochs", "3") == 0
-    assert finish("train", "--resume", run, "--epochs", "6") == 0
+    assert main(["train", str(blueprint), "--run", str(run), "--epochs", "3"]) == 0
+    assert main(["train", "--resume", str(run), "--epochs", "6"]) == 0
     assert_same(run, uninterrupted)
 
 
@@ -202,7 +202,7 @@ def test_an_edited_blueprint_is_refused(uninterrupted: Path, tmp_path: Path):
     shutil.copytree(uninterrupted, run)
     text = (run / "blueprint.yaml").read_text()
     (run / "blueprint.yaml").write_text(text.replace("units: 24", "units: 25"))
-    assert finish("train", "--resume", run) == 1
+    assert main(["train", "--resume", str(run)]) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"recipe": 3}', '{"recipe": {"training": {}}}'])

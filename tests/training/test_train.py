@@ -17,7 +17,7 @@ HEAD = "archbuilder: 1\nname: net\n"
 DENSE = HEAD + "inputs: {x: [4]}\nlayers: [{Dense: {units: 3, activation: softmax}}]\n"
 TRAINING = (
     "training: {loss: SparseCategoricalCrossentropy, metrics: [SparseCategoricalAccuracy],"
-    " epochs: 2, batch_size: 8, distribute: none}\n"
+    " epochs: 2, batch_size: 8, steps_per_execution: 1, distribute: none}\n"
 )
 DIGITS = (
     """
