@@ -1,8 +1,9 @@
 """Checks the parts of an HDF5 file in which damage hangs the library.
 
-HDF5 1.14 walks the objects of a global heap, which has the texts of attributes, by their sizes. A
-free object of size 0 makes that walk endless (https://github.com/HDFGroup/hdf5/issues/1707), and no
-exception can interrupt it.
+HDF5 1.14 walks the objects of a global heap, which has the texts of attributes, by their sizes, and
+the free blocks of a local heap, which has the names of a group, by their offsets. A free object of
+size 0 makes the one walk endless (https://github.com/HDFGroup/hdf5/issues/1707), a block that
+follows itself the other, and no exception can interrupt them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ _SIZES: Final = {0: 13, 1: 13, 2: 9, 3: 9}
 """Where the superblock has the sizes of offsets and lengths, by its version."""
 _HEAP: Final = b"GCOL\x01"
 """How a global heap begins, in the one version that there is."""
+_LOCAL_HEAP: Final = b"HEAP\x00\x00\x00\x00"
+_LAST: Final = 1
+"""What stands in the place of an offset in the last free block of a local heap."""
 _MOST_OBJECTS: Final = 1_000_000
 """In all heaps; Keras writes some for each layer."""
 _HEAD: Final = 16
@@ -36,13 +40,14 @@ def find_damage(descriptor: int) -> str | None:
         if place is None or content[place : place + 2] != b"\x08\x08":
             return "it is of an unknown version of HDF5"
         left = _MOST_OBJECTS
-        heap = content.find(_HEAP)
-        while heap >= 0:
-            objects = _count(content, heap, left)
-            if objects is None:
-                return f"its heap at byte {heap} is damaged"
-            left -= objects
-            heap = content.find(_HEAP, heap + 1)
+        for signature, count in ((_HEAP, _count), (_LOCAL_HEAP, _count_free)):
+            heap = content.find(signature)
+            while heap >= 0:
+                objects = count(content, heap, left)
+                if objects is None:
+                    return f"its heap at byte {heap} is damaged"
+                left -= objects
+                heap = content.find(signature, heap + 1)
     return None
 
 
@@ -65,4 +70,17 @@ def _count(content: mmap.mmap, heap: int, most: int) -> int | None:
         if step < _HEAD or place + step > end:
             return None
         place += step
+    return None
+
+
+def _count_free(content: mmap.mmap, heap: int, most: int) -> int | None:
+    """Walk over the free blocks of a local heap and count them; None if that has no end."""
+    if heap + 4 * 8 > len(content):
+        return 0
+    size, offset, address = struct.unpack_from("<QQQ", content, heap + 8)
+    for count in range(min(most, size // _HEAD + 1)):
+        # HDF5 refuses a block outside of its heap itself.
+        if offset == _LAST or offset + _HEAD > size or address + offset + 8 > len(content):
+            return count
+        (offset,) = struct.unpack_from("<Q", content, address + offset)
     return None

@@ -324,6 +324,16 @@ def test_an_endless_heap(path: Path) -> None:
     assert_refused(path, f"its heap at byte {len(content)} is damaged")
 
 
+def test_an_endless_list_of_free_blocks(path: Path) -> None:
+    """A free block in the names of a group that follows itself would hang HDF5."""
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"HEAP")
+    free, names = struct.unpack_from("<QQ", content, heap + 16)
+    struct.pack_into("<Q", content, names + free, free)
+    path.write_bytes(content)
+    assert_refused(path, f"its heap at byte {heap} is damaged")
+
+
 @pytest.mark.parametrize(
     ("offset", "message"),
     [(0, "not an HDF5 file"), (8, "unknown version"), (14, "unknown version")],
