@@ -31,6 +31,9 @@ BLOCK = 1000
 HANG = 1800
 """Seconds after which a case has hung, however busy the machine is."""
 
+# numpy reads headers of Python 2, which damage can make, and says so.
+pytestmark = pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
+
 each_format = pytest.mark.parametrize("kind", [*FORMATS, *RUN], ids=lambda kind: kind.name)
 
 
