@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import keras
@@ -36,6 +36,30 @@ def widen_outputs(graph: Graph, model: keras.Model) -> None:
         ends = getattr(layer, "activation", linear) is not linear
         if (ends or isinstance(layer, keras.layers.Softmax)) and _is_mixed(layer):
             layer.dtype_policy = keras.DTypePolicy("float32")
+
+
+def widen_indices(graph: Graph, model: keras.Model, tables: Collection[str]) -> None:
+    """Have a model compute the indices into these nodes with float32.
+
+    bfloat16 has the integers up to 256, float16 those up to 2048. Keras (3.15) converts floats to
+    them before every layer, even one that only reshapes. The layers before one with weights stay as
+    they are: it computes features instead of indices.
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    pending, seen = [*tables], set[str]()
+    while pending:
+        node = nodes.get(pending.pop())
+        if node is None or node.name in seen:
+            continue
+        seen.add(node.name)
+        if not node.operation.startswith("ops."):
+            layer = model.get_layer(node.shares or node.name)
+            if layer.weights and node.name not in tables:
+                continue
+            # An Embedding does not convert its indices, and its vectors may have fewer bits.
+            if layer.autocast and _is_mixed(layer):
+                layer.dtype_policy = keras.DTypePolicy("float32")
+        pending.extend(ref.node for ref in node.inputs)
 
 
 def _is_mixed(layer: keras.layers.Layer) -> bool:

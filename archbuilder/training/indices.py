@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from archbuilder.graph import Graph, Node
-from archbuilder.tree import plain
+from archbuilder.tree import Plain, plain
 
 _SIZES: Final[Mapping[str, str]] = {
     "Embedding": "input_dim",
@@ -61,12 +61,30 @@ def indices_of(graph: Graph) -> Mapping[str, Indices]:
     return found
 
 
+def tables_of(graph: Graph) -> tuple[str, ...]:
+    """Return the names of the nodes that take indices."""
+    nodes = {node.name: node for node in graph.nodes}
+    return tuple(node.name for node in graph.nodes if _taken(node, nodes) is not None)
+
+
 def _taken(node: Node, nodes: Mapping[str, Node]) -> Indices | None:
-    argument = _SIZES.get(node.operation)
     owner = node if node.shares is None else nodes[node.shares]
-    sizes = [plain(each.value) for each in owner.arguments if each.name == argument]
+    operation = owner.operation
+    arguments = {each.name: plain(each.value) for each in owner.arguments}
+    if operation == "TimeDistributed":
+        operation, arguments = _wrapped(arguments.get("layer"))
+    argument = _SIZES.get(operation)
+    size = arguments.get(argument) if argument is not None else None
     # A reversed embedding takes vectors.
     reversed_ = any(each.name == "reverse" and plain(each.value) for each in node.call)
-    if reversed_ or not sizes or not isinstance(sizes[0], int):
+    if reversed_ or not isinstance(size, int):
         return None
-    return Indices(sizes[0], f"'{node.name}' ({argument}: {sizes[0]})")
+    return Indices(size, f"'{node.name}' ({argument}: {size})")
+
+
+def _wrapped(layer: Plain) -> tuple[str, dict[str, Plain]]:
+    """Return the operation and the arguments of a layer that is an argument of another one."""
+    if not isinstance(layer, dict) or len(layer) != 1:
+        return "", {}
+    ((operation, arguments),) = layer.items()
+    return operation, arguments if isinstance(arguments, dict) else {}

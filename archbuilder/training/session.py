@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 import keras
 
 from archbuilder.backend import build
-from archbuilder.backend.precision import computing_in, widen_outputs
+from archbuilder.backend.precision import computing_in, widen_indices, widen_outputs
 from archbuilder.errors import InternalError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
@@ -17,6 +17,7 @@ from archbuilder.recipe.spec import TrainingSpec
 from archbuilder.training.checkpoints import Checkpoints
 from archbuilder.training.distribution import Placement
 from archbuilder.training.examples import Examples
+from archbuilder.training.indices import tables_of
 from archbuilder.training.optimizing import make_optimizer
 from archbuilder.training.pace import Pace
 from archbuilder.training.progress import Show
@@ -56,6 +57,7 @@ class Session:
         with computing_in(self.pace.policy):
             model = build(graph, self.limits)
         widen_outputs(graph, model)
+        widen_indices(graph, model, tables_of(graph))
         return model
 
     def optimizer(self, tree: Tree) -> keras.optimizers.Optimizer:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from expanding import expand
+from training.test_pace import trained, weights
 
 from archbuilder.cli import main
 from archbuilder.training.indices import indices_of
@@ -22,12 +24,14 @@ def sizes(folder: Path, text: str) -> dict[str, int]:
         ("ReversibleEmbedding: {input_dim: 10, output_dim: 2}", 10),
         ("CategoryEncoding: {num_tokens: 7}", 7),
         ("ops.one_hot: {num_classes: 5}", 5),
+        ("TimeDistributed: {layer: {Embedding: {input_dim: 8, output_dim: 2}}}", 8),
+        ("TimeDistributed: {layer: Flatten}", None),
         ("Dense: 3", None),
     ],
 )
 def test_operations_that_take_indices(tmp_path: Path, step: str, size: int | None):
     """Each has another name for the size of its table."""
-    text = f"inputs: {{ids: {{shape: [4], dtype: int32}}}}\nlayers: [{{{step}}}]"
+    text = f"inputs: {{ids: {{shape: [4, 1], dtype: int32}}}}\nlayers: [{{{step}}}]"
     assert sizes(tmp_path, text) == ({} if size is None else {"ids": size})
 
 
@@ -79,3 +83,41 @@ def test_every_command_tells_the_line(tmp_path: Path, capsys: pytest.CaptureFixt
         assert "bad.csv' has 10 in column 'item'" in (told := capsys.readouterr().err), command
         assert "error: line 3 of" in told
     assert not (tmp_path / "none").exists()
+
+
+IDS = """
+archbuilder: 1
+name: net
+inputs: {ids: {shape: [1], dtype: DTYPE}}
+layers: [LAYERS, Flatten, {Dense: {units: 1, kernel_initializer: ones}}]
+data: {csv: ids.csv}
+training:
+  loss: MeanSquaredError
+  optimizer: {SGD: 0.1}
+  epochs: 1
+  validation: 0
+  precision: mixed_bfloat16
+"""
+ONES = "{input_dim: 1024, output_dim: 2, embeddings_initializer: ones}"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "layers"),
+    [
+        ("float32", f"{{Reshape: [1]}}, {{Embedding: {ONES}}}"),
+        ("float32", f"Flatten, {{ops.abs: }}, Identity, {{ReversibleEmbedding: {ONES}}}"),
+        ("float32", f"{{Reshape: [1, 1]}}, {{TimeDistributed: {{layer: {{Embedding: {ONES}}}}}}}"),
+        ("float32", "{CategoryEncoding: {num_tokens: 1024}}"),
+        ("int32", "{CategoryEncoding: {num_tokens: 1024}}"),
+        ("int32", "{CategoryEncoding: {num_tokens: 1024, output_mode: one_hot}}"),
+    ],
+)
+def test_indices_have_all_bits(tmp_path: Path, dtype: str, layers: str):
+    """A table of 1024 rows learns those of its indices, where layers compute in bfloat16."""
+    ids = [1000, 1001, 1002, 1003]
+    lines = "".join(f"{each},{place + 5}\n" for place, each in enumerate(ids))
+    (tmp_path / "ids.csv").write_text(f"id,y\n{lines}")
+    text = IDS.replace("DTYPE", dtype).replace("LAYERS", layers)
+    arrays = weights(trained(tmp_path, text, "run")).values()
+    (table,) = (array for array in arrays if array.ndim == 2 and len(array) == 1024)
+    assert np.flatnonzero((table != 1).any(axis=-1)).tolist() == ids
