@@ -140,7 +140,8 @@ def _first_failed(workers: Sequence[_Worker]) -> int | None:
         codes = [worker.process.poll() for worker in workers]
         failed = [index for index, code in enumerate(codes) if code]
         if failed:
-            return failed[0]
+            # One that a signal ended did not fail because of the others.
+            return min(failed, key=lambda index: (codes[index] or 0) > 0)
         if all(code == 0 for code in codes):
             return None
         time.sleep(_POLL)
