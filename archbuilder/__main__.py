@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from archbuilder.cli import main
+from archbuilder.cli import run_command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from archbuilder.cli.application import main
+from archbuilder.cli.application import main, run_command
 
-__all__ = ["main"]
+__all__ = ["main", "run_command"]

@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -24,7 +24,6 @@ from archbuilder.errors import (
     nearest,
     shown,
 )
-from archbuilder.launching.cluster import is_worker
 from archbuilder.version import __version__
 
 INTERRUPTED: Final = 130
@@ -95,10 +94,20 @@ def application(console: Console, debug: bool) -> None:  # noqa: FBT001 - click 
     console.debug = debug or os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def run_command() -> NoReturn:
+    """Run the command of this process, and end the process."""
+    sys.exit(main(leave=_end_process))
+
+
+def main(
+    arguments: Sequence[str] | None = None, *, leave: Callable[[int], object] | None = None
+) -> int:
     """Run the command and give its exit code: 0 fine, 1 the run failed, 2 the input is wrong.
 
-    A run that was told to stop, and can go on, gives 75.
+    A run that was told to stop, and can go on, gives 75. `leave` ends the process at once, with an
+    exit code, where training was broken off. TensorFlow 2.21 destroys the datasets together with
+    the traceback: it waits up to two minutes for threads that wait for other workers, and forever
+    for threads that wait for Python's lock.
     """
     prepare_streams()
     console = Console(tuple(sys.argv[1:] if arguments is None else arguments))
@@ -114,14 +123,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except ArchbuilderError as error:
         console.fail(str(error))
-        if isinstance(error, ClusterError | StoppedError) and is_worker(os.environ):
-            # TensorFlow 2.21 destroys the datasets with the traceback, and waits up to two minutes
-            # for threads that wait for the other workers.
-            _end_process(error.exit_code)
+        if leave is not None and isinstance(error, ClusterError | StoppedError):
+            leave(error.exit_code)
         return error.exit_code
     except click.ClickException as error:
         return _show_usage(console, error)
     except (click.Abort, KeyboardInterrupt):
+        if leave is not None:
+            leave(INTERRUPTED)
         return INTERRUPTED
     except ReaderGoneError:
         _forget_output()

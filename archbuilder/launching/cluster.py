@@ -61,14 +61,6 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
     return cluster if len(cluster.workers) > 1 else None
 
 
-def is_worker(environment: Mapping[str, str]) -> bool:
-    """Whether an environment describes a cluster of several workers."""
-    try:
-        return read_cluster(environment) is not None
-    except RunError:
-        return False
-
-
 def config(workers: tuple[str, ...], index: int) -> str:
     """What `CONFIG` has to be for a worker."""
     task = {"type": "worker", "index": index}

@@ -114,7 +114,8 @@ def place(
         return _checked(_on_tpu(), batch_size)
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     devices = gpus or [device.name for device in tf.config.list_logical_devices("CPU")]
-    if distribution == "mirrored" or (distribution == "auto" and len(gpus) > 1):
+    mirrored = distribution == "mirrored" or (distribution == "auto" and len(gpus) > 1)
+    if mirrored and len(devices) > 1:
         return _checked(_mirrored(devices, distribution), batch_size)
     chosen = "the GPU" if gpus else "the CPU"
     if len(gpus) > 1:

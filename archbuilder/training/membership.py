@@ -65,7 +65,7 @@ def check_members(peers: Peers, cluster: Cluster, membership: Membership) -> Non
         name = f"worker {index + 1} of {cluster.size} ({cluster.workers[index]})"
         if (other.get("job"), other.get("run")) != (own["job"], own["run"]):
             raise ClusterError(
-                f"{name} belongs to another run: {_describe(other)}; this worker belongs to"
+                f"{name} belongs to another run, {_describe(other)}; this worker belongs to"
                 f" {_describe(own)}"
             )
         if other.get("versions") != own["versions"]:
@@ -112,5 +112,6 @@ def _decode(content: bytes) -> Mapping[str, object]:
 
 
 def _describe(fields: Mapping[str, object]) -> str:
-    job, run = str(fields.get("job") or "a cluster without a job"), str(fields.get("run") or "")
-    return shown(job, 100) + (f" in {shown(run, 200)}" if run else "")
+    parts = [("job", "of "), ("run", "in ")]
+    named = [f"{word}{shown(str(fields[key]), 200)}" for key, word in parts if fields.get(key)]
+    return " ".join(["one", *named])

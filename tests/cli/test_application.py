@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from PIL import Image
 from training.running import Running
 
 from archbuilder import InternalError, RunError
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 COMMANDS = application.COMMANDS
+
+
+IMAGES = """
+archbuilder: 1
+name: net
+inputs: {image: [64, 64, 1]}
+layers: [Flatten, {Dense: {units: 2, activation: softmax}}]
+data: {images: {folder: shapes, cache: false}}
+training: {loss: SparseCategoricalCrossentropy, epochs: 100000, batch_size: 8}
+"""
 
 
 def test_version(run: Run) -> None:
@@ -176,6 +187,22 @@ def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
     process.interrupt()
     assert process.end() == application.INTERRUPTED
     assert process.errors.strip() == f"to go on: archbuilder train --resume {run}"
+
+
+def test_an_interrupt_while_images_are_read(tmp_path: Path) -> None:
+    """Threads that decode images wait for Python's lock while TensorFlow waits for them."""
+    for number in range(256):
+        path = tmp_path / "shapes" / f"class-{number % 2}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (64, 64), number).save(path)
+    blueprint, run = tmp_path / "net.yaml", tmp_path / "run"
+    blueprint.write_text(IMAGES)
+    process = Running([("train", blueprint, "--run", run)], prepare=hear_interrupts)
+    while not (run / "history.jsonl").exists():
+        assert process.goes_on, process.said
+        time.sleep(0.01)
+    process.interrupt()
+    assert process.end() == application.INTERRUPTED
 
 
 def hear_interrupts() -> None:

@@ -30,7 +30,7 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 128, seed
             ("--run", "a"),
             ("--run", "b"),
             75,
-            ("worker 2 of 2", "belongs to another run", "/a", "/b"),
+            ("worker 2 of 2", "belongs to another run, one in", "/a'", "/b'"),
         ),
         (
             ("--run", "a"),

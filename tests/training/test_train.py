@@ -279,3 +279,13 @@ def test_mirrored_training(tmp_path: Path):
     assert "devices: mirrored on 2 CPUs (mirrored)" in told.splitlines()
     found = json.loads((two / "run.json").read_text())["held_out"]["loss"]
     assert found == pytest.approx(alone.held_out["loss"], rel=1e-4)
+
+
+def test_mirrored_training_on_one_device(tmp_path: Path):
+    """A machine with a single device trains as without a strategy."""
+    messages: list[str] = []
+    alone = run(tmp_path, DIGITS, name="alone")
+    text = DIGITS.replace("distribute: none", "distribute: mirrored")
+    mirrored = run(tmp_path, text, name="mirrored", report=messages.append)
+    assert "devices: the CPU (mirrored)" in messages
+    assert mirrored.held_out == alone.held_out
