@@ -1,7 +1,8 @@
 """Batches whose images are changed by chance, and whose targets stay true to their images.
 
 A target that has a value for every pixel is moved as its image is. Whether numbers are places in an
-image, as those of a box are, nothing tells: layers that move its parts are refused beside them.
+image, as those of a box are, nothing tells: layers that move its parts are refused beside numbers
+that are not classes, as their loss and their values tell.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
 from archbuilder.errors import BlueprintError, Diagnostics, UsageError
@@ -30,7 +32,13 @@ _OF_CLASSES: Final = (
     *("Accuracy", "Crossentropy", "Hinge", "KLDivergence"),
     *("Dice", "Tversky", "CTC", "CapsuleMargin"),
 )
-"""Parts of the names of losses and metrics whose targets tell classes, and not quantities."""
+"""Parts of the names of losses whose targets tell classes, and not quantities."""
+_BY_NUMBER: Final = ("Sparse", "CTC")
+"""How the names of losses begin whose targets are the numbers of classes."""
+_EXAMINED: Final = 256
+"""The number of examples whose values tell whether a target has classes or quantities."""
+_ROUNDING: Final = 1e-3
+"""How far the sum of probabilities may be from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +173,19 @@ def _maps(
     mixed = [each for each in moving if class_name("layer", each) in MIXED]
     found: dict[str, _Map] = {}
     for output in {**objective.loss, **objective.metrics} if moving else ():
-        kinds = _kinds(objective, output)
-        each = _map_of(output, shapes[output], objective, table, images, kinds)
+        each = _map_of(output, shapes[output], objective, table, images)
         if each is not None:
             found[output] = each
             if mixed:
                 raise _refused(mixed[0], output, shapes[output])
-        elif not _tells_no_places(output, shapes[output], objective, table, images, kinds):
+        elif not _tells_no_places(output, shapes[output], objective, table, images):
             raise _refused(moving[0], output, shapes[output])
     return found
 
 
-def _kinds(objective: Supervised, output: str) -> tuple[str, ...]:
-    """The classes of the loss and of the metrics of an output."""
-    loss = [class_name("loss", objective.loss[output])] if output in objective.loss else []
-    return (*loss, *(class_name("metric", each) for each in objective.metrics.get(output, ())))
+def _loss(objective: Supervised, output: str) -> str:
+    """The class of the loss of an output; empty for one that has metrics alone."""
+    return class_name("loss", objective.loss[output]) if output in objective.loss else ""
 
 
 def _map_of(
@@ -188,7 +194,6 @@ def _map_of(
     objective: Supervised,
     table: Table,
     images: Mapping[str, _Sizes],
-    kinds: Sequence[str],
 ) -> _Map | None:
     if output in objective.targets:
         image = images.get(objective.targets[output], ())
@@ -199,7 +204,8 @@ def _map_of(
         return None
     target = table.targets[output]
     whole = isinstance(target, Target) and target.dtype.kind in "iu"
-    return _Map((*shape[:2], math.prod(shape[2:])), nearest=whole or _is_of_classes(kinds))
+    nearest = whole or _is_of_classes(_loss(objective, output))
+    return _Map((*shape[:2], math.prod(shape[2:])), nearest)
 
 
 def _tells_no_places(
@@ -208,28 +214,58 @@ def _tells_no_places(
     objective: Supervised,
     table: Table,
     images: Mapping[str, _Sizes],
-    kinds: Sequence[str],
 ) -> bool:
-    """Whether a target stays right where the parts of an image move: a class, or one quantity."""
+    """Whether a target stays right where the parts of an image move: a class, or one quantity.
+
+    A metric tells nothing of that: Keras computes an accuracy of any numbers.
+    """
     if output in objective.targets:
         return objective.targets[output] not in images
     target = table.targets[output]
-    a_class_each = isinstance(target, Target) and target.classes is not None
-    if a_class_each or any(each.startswith("Categorical") for each in kinds):
+    if math.prod(shape) == 1:
+        return True
+    if not isinstance(target, Target):
+        return False
+    loss = _loss(objective, output)
+    if target.classes is not None:
         shape = shape[:-1]
-    return math.prod(shape) == 1 or (_is_of_classes(kinds) and len(shape) <= 1)
+    elif not loss.startswith(_BY_NUMBER):
+        if _is_of_pixels(shape, images) or not _has_classes(target, table, loss):
+            return False
+        shape = shape[:-1] if loss.startswith("Categorical") else shape
+    return len(shape) <= 1 and not _is_of_pixels(shape, images)
 
 
-def _is_of_classes(kinds: Sequence[str]) -> bool:
-    return any(part in each for each in kinds for part in _OF_CLASSES)
+def _is_of_pixels(shape: _Sizes, images: Mapping[str, _Sizes]) -> bool:
+    """Whether a target may be a map whose height and width were made one axis."""
+    return any(
+        shape[:1] == (math.prod(image[:2]),) or shape == (math.prod(image),)
+        for image in images.values()
+    )
+
+
+def _has_classes(target: Target, table: Table, loss: str) -> bool:
+    """Whether the last axis of a target is true or false, or a probability, for every class."""
+    values = np.asarray(target.column.values_of(table.rows[:_EXAMINED]), np.float64)
+    true_or_false = bool(np.isin(values, (-1, 0, 1)).all())
+    probabilities = bool(
+        (values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) <= _ROUNDING).all()
+    )
+    return _is_of_classes(loss) and (true_or_false or probabilities)
+
+
+def _is_of_classes(loss: str) -> bool:
+    return any(part in loss for part in _OF_CLASSES)
 
 
 def _refused(layer: Tree, output: str, shape: _Sizes) -> BlueprintError:
     name = class_name("layer", layer)
     notes: tuple[str, ...] = (
         "targets with a value for every pixel, of the height and width of the image, move with it",
+        "a list with a value for every pixel moves once its output has the shape of the image",
         "boxes and keypoints cannot be moved: leave out layers that move the parts of an image",
-        "numbers that are not places: give each of them an output of its own",
+        "classes: a crossentropy of their numbers, of 0 and 1, or of probabilities that sum to 1",
+        "other numbers that are not places: give each of them an output of its own",
     )
     if name in MIXED:
         choice = "RandomFlip, RandomRotation or RandomTranslation"

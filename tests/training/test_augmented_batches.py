@@ -66,9 +66,7 @@ def batches(
     supervised = Supervised(
         {name: from_plain(each, SPAN) for name, each in losses.items()},
         from_plain("Adam", SPAN),
-        {},
-        {},
-        **objective,
+        **{"loss_weights": {}, "metrics": {}, **objective},
     )
     table = Table(
         {"image": as_input(images)}, columns, np.arange(COUNT), False, True, weights or {}
@@ -169,11 +167,22 @@ def test_a_run_goes_on_with_the_same_maps():
 PLACES = {
     "boxes": (np.zeros((COUNT, 3, 4), np.float32), "MeanSquaredError"),
     "keypoints": (np.zeros((COUNT, 10), np.float32), "Huber"),
+    "boxes in shares": (CHOSEN.random((COUNT, 4), np.float32), "BinaryCrossentropy"),
+    "boxes as a distribution": (CHOSEN.random((COUNT, 4), np.float32), "KLDivergence"),
+    "a flat mask": (MASKS.reshape(COUNT, -1), "SparseCategoricalCrossentropy"),
+    "a flat foreground": ((MASKS.reshape(COUNT, -1) % 2).astype(np.float32), "BinaryCrossentropy"),
+    "a flat mask, one-hot": (
+        np.eye(CLASSES, dtype=np.float32)[MASKS.reshape(COUNT, -1)],
+        "CategoricalCrossentropy",
+    ),
     "half a mask": (np.zeros((COUNT, 6, 6), np.int64), "SparseCategoricalCrossentropy"),
 }
 NO_PLACES = {
     "class": (np.zeros(COUNT, np.int64), "SparseCategoricalCrossentropy"),
     "one-hot": (np.eye(COUNT, 4, dtype=np.float32), "CategoricalCrossentropy"),
+    "probabilities": (np.full((COUNT, 4), 0.25, np.float32), "KLDivergence"),
+    "signs": (np.eye(COUNT, 4, dtype=np.float32) * 2 - 1, "Hinge"),
+    "letters, one-hot": (np.eye(COUNT * 5, 4).reshape(COUNT, 5, 4), "CategoricalCrossentropy"),
     "tags": (np.eye(COUNT, 4, dtype=np.float32), "BinaryCrossentropy"),
     "age": (np.zeros((COUNT, 1), np.float32), "MeanSquaredError"),
     "letters": (np.zeros((COUNT, 5), np.int64), "SparseCategoricalCrossentropy"),
@@ -191,6 +200,14 @@ def test_targets_that_may_be_places(name: str):
     assert found.message.startswith("RandomFlip moves the parts of an image, and the targets of")
     assert found.span == SPAN
     assert len([*batches([COLORS], targets, losses)]) == 8
+
+
+def test_a_metric_does_not_make_places_classes():
+    """Keras computes an accuracy of boxes, too."""
+    boxes = {"y": target(CHOSEN.random((COUNT, 4), np.float32))}
+    metrics = {"y": (from_plain("CategoricalAccuracy", SPAN),)}
+    with pytest.raises(BlueprintError, match="would stay where they are"):
+        batches([{"RandomFlip": "horizontal"}], boxes, {"y": "MeanSquaredError"}, metrics=metrics)
 
 
 @pytest.mark.parametrize("name", NO_PLACES)
