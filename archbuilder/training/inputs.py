@@ -103,8 +103,7 @@ def _reason(value: np.generic, dtype: DType) -> str:
     if number != np.floor(number) or abs(number) >= 2**64:
         return "it is larger than all numbers of this type"
     larger = "int64" if number < 2**63 else "uint64"
-    quantity = "" if dtype == np.float64 else ", or float64 if it is a quantity"
     return (
         f"it would be rounded to {int(np.array(number).astype(dtype))}; declare the input as"
-        f" {larger} if it is an id{quantity}"
+        f" {larger} if it is an id, or write it as a float ({int(number)}.0) if it is a quantity"
     )

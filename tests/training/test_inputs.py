@@ -153,8 +153,11 @@ class TestIntegers:
     def test_an_input_that_has_not(self, tmp_path: Path):
         """The line, the column and what to do are told."""
         told = r"line 3 of .*d\.csv' has 16777217 in column 'id', and the input 'ids' takes float32"
-        with pytest.raises(RunError, match=f"{told}: it would be rounded .* as int64 if it is an"):
+        advice = r"int64 if it is an id, or write it as a float \(16777217\.0\) if it is a quantity"
+        with pytest.raises(RunError, match=f"{told}: it would be rounded .* as {advice}$"):
             reach(self.ids(tmp_path), "float32")
+        quantities = self.table(tmp_path, "16777217.0,0.5,0")
+        assert reach(quantities, "float32").tolist() == [2**24]
 
     def test_beside_fractions(self, tmp_path: Path):
         """A column of integers is one wherever it stands."""
