@@ -14,7 +14,7 @@ from typing import Final, TypeAlias, TypeVar, cast
 
 from archbuilder.arguments import check_value
 from archbuilder.decode.form import Form
-from archbuilder.errors import Diagnostics, nearest, shown
+from archbuilder.errors import Diagnostics, listed, nearest, shown
 from archbuilder.limits import Limits
 from archbuilder.recipe.sources import (
     DATA_SET,
@@ -96,8 +96,24 @@ class _Decoder:
         if isinstance(tree, MappingTree) and len(tree.entries) == 1:
             entry = tree.entries[0]
             return entry.key, entry.key_span, entry.value
-        self.form.wrong(tree, "a source of data", "a name with its arguments", note=_EXAMPLE)
+        misplaced = self._misplaced(tree)
+        note = _EXAMPLE if misplaced is None else misplaced
+        self.form.wrong(tree, "a source of data", "a name with its arguments", note=note)
         return None, tree.span, None
+
+    def _misplaced(self, tree: Tree) -> str | None:
+        """Return advice for arguments beside a source, as in `{npz: a.npz, weights: w}`."""
+        if not isinstance(tree, MappingTree):
+            return None
+        keys = [entry.key for entry in tree.entries]
+        names = [key for key in keys if key in _SOURCES]
+        if len(names) != 1:
+            return None
+        others = [key for key in keys if key not in names]
+        return (
+            f"{listed(others)} belongs among the arguments of '{names[0]}', as in"
+            " 'data: {npz: {file: data.npz, weights: w}}'"
+        )
 
     def _arguments(self, name: str, span: Span, value: Tree | None, kind: _Kind) -> dict[str, Tree]:
         """The arguments of a source by name, as they are written."""

@@ -152,3 +152,10 @@ class TestCommandLine:
             data_from_path("digit")
         with pytest.raises(UsageError, match="has no files train-images"):
             data_from_path(str(tmp_path))
+
+
+def test_arguments_beside_a_source_are_sent_to_it():
+    """Other formats write them there."""
+    _, (error,) = decode({"npz": {"file": "a"}, "weights": "w"})
+    assert error.code == "wrong-form"
+    assert error.notes[0].startswith("'weights' belongs among the arguments of 'npz'")
