@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,62 @@ def test_16_bits_among_8():
     np.testing.assert_array_equal(reduced[..., 0], np.rint(DEEP / 257))
     kept = Look.of(decoded(first, "it"), bits=16).numbers(deep, "deep")
     np.testing.assert_array_equal(kept[..., 0], DEEP)
+
+
+def png_of_16_bits(color: int, channels: int) -> bytes:
+    """A picture of 1x1 with a type of color; Pillow writes none but gray."""
+    header = struct.pack(">IIBBBBB", 1, 1, 16, color, 0, 0, 0)
+    pixels = zlib.compress(b"\0" + bytes((0x12, 0x34)) * channels)
+    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
+def tiff(pixels: bytes, width: int, bits: tuple[int, ...], photometric: int) -> bytes:
+    """A row of pixels, without compression."""
+    end = 8 + 2 + 8 * 12 + 4
+    depth = struct.pack(f"<{len(bits)}H", *bits)
+    tags = (
+        *((256, 3, 1, width), (257, 3, 1, 1)),
+        (258, 3, len(bits), end if len(bits) > 2 else bits[0]),
+        *((259, 3, 1, 1), (262, 3, 1, photometric), (273, 4, 1, end + len(depth))),
+        *((277, 3, 1, len(bits)), (279, 4, 1, len(pixels))),
+    )
+    entries = b"".join(struct.pack("<HHII", *each) for each in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + depth + pixels
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png_of_16_bits(2, 3),
+        png_of_16_bits(4, 2),
+        png_of_16_bits(6, 4),
+        tiff(bytes(6), 1, (16, 16, 16), 2),
+        b"P6 1 1 65535\n" + bytes(6),
+    ],
+    ids=["png", "gray and alpha", "color and alpha", "tiff", "ppm"],
+)
+def test_colors_of_16_bits(content: bytes):
+    """They are refused, as Pillow decodes the upper 8 bits alone."""
+    with pytest.raises(RunError, match=r"deep\.png has 16 bits a channel: .* as \.npy"):
+        decoded(content, "deep.png")
+
+
+def test_12_bits_have_their_own_white():
+    """White is 4095, which becomes 1 as any other white."""
+    content = tiff(bytes((0xFF, 0xF0, 0x00, 0x80, 0x00, 0x00)), 4, (12,), 1)
+    white = [1, 0, 2048 / 4095, 0]
+    np.testing.assert_allclose(numbers(content).ravel() / 65535, white, atol=1e-5)
+
+
+def test_16_bits_whose_zero_is_white():
+    """They are inverted, as those of 8 bits are."""
+    found = numbers(tiff(struct.pack("<3H", 0, 1, 65535), 3, (16,), 0))
+    assert found.ravel().tolist() == [65535, 65534, 0]
+    assert numbers(tiff(bytes((0, 1, 255)), 3, (8,), 0)).ravel().tolist() == [255, 254, 0]
 
 
 @pytest.mark.parametrize(("values", "mode"), [(np.int32(70_000), "I"), (np.float32(0.5), "F")])

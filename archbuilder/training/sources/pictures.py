@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from archbuilder.errors import RunError
 from archbuilder.parser_errors import Errors, parser_errors
@@ -33,6 +33,8 @@ _DEEP: Final = "I;16"
 """How the names of Pillow's modes with 16 bits begin; the rest is the order of the bytes."""
 _OF_16_BITS: Final = ("PNG", "PPM")
 """Formats whose mode `I`, which has 32 bits, holds at most 16: 0 to 65535."""
+_ZERO_IS_WHITE: Final = 0
+"""The value of the tag `PhotometricInterpretation` of TIFF for gray that begins with white."""
 _ERRORS: Final[Errors] = (
     OSError,
     ValueError,
@@ -182,12 +184,20 @@ def decoded(content: bytes, name: str) -> Image.Image:
     Its mode is `L`, `RGB` or one of 16 bits. Of several frames or pages it is the first.
 
     Raises:
-        RunError: if it is none, a damaged or an enormous one, or has pixels of an unknown range.
+        RunError: if it is none, a damaged or an enormous one, has pixels of an unknown range, or
+            more bits a channel than are read.
     """
     image = _opened(content, name)
     if image.width * image.height > _PIXELS:
         raise RunError(f"{name} has {image.width:,} by {image.height:,} pixels: too many")
     with parser_errors(_ERRORS, f"{name} is damaged"):
+        bits = _bits(image)
+        if bits > 8 and image.mode in (*_GRAY, *_COLOR):
+            raise RunError(
+                f"{name} has {bits} bits a channel: images with colors or transparency are not read"
+                " with more than 8; convert it to 8 bits a channel, or to gray without"
+                " transparency, or store the numbers as .npy"
+            )
         image.load()
         visible = _visible(image, name)
     return _upright(visible, image)
@@ -207,8 +217,25 @@ def _is_deep(picture: Image.Image) -> bool:
     return picture.mode.startswith(_DEEP)
 
 
+def _bits(image: Image.Image) -> int:
+    """The bits a channel in the file of an image of which the head alone is read."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return int(max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))))
+    # The mode does not tell: Pillow (up to 13.0) decodes 16 bits a channel to 8 unless all is gray.
+    # Its tiles say what the decoder expects: `RGB;16B` of PNG, `RGB` and the white of PPM.
+    tiles = [each.args for each in getattr(image, "tile", ())]
+    if image.format == "PNG":
+        return 16 if any(";16" in str(each) for each in tiles) else 8
+    if image.format == "PPM":
+        whites = [each[1] for each in tiles if isinstance(each, tuple)]
+        return max((int(each).bit_length() for each in whites), default=8)
+    return 8
+
+
 def _visible(image: Image.Image, name: str) -> Image.Image:
     """Bring an image to the mode `L`, `RGB` or `I;16`, without its transparency."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_deep(image):
+        return _of_16_bits(image)
     if _is_deep(image):
         return image
     if image.mode == "I" and image.format in _OF_16_BITS:
@@ -224,6 +251,15 @@ def _visible(image: Image.Image, name: str) -> Image.Image:
     pixels = image.convert("RGBA")
     background = Image.new("RGBA", pixels.size, "white")
     return Image.alpha_composite(background, pixels).convert(mode)
+
+
+def _of_16_bits(image: TiffImagePlugin.TiffImageFile) -> Image.Image:
+    """Bring gray from 0 (black) to 65535; Pillow leaves the pixels of TIFF as they are stored."""
+    white = 2 ** _bits(image) - 1
+    values = np.asarray(image).astype(np.float64)
+    if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == _ZERO_IS_WHITE:
+        values = white - values
+    return Image.fromarray(np.rint(values * (65535 / white)).astype(np.uint16))
 
 
 def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
