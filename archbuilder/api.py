@@ -226,13 +226,15 @@ def load_weights(
     Takes `.weights.h5` and `.keras` files of Keras 3, `.h5` files of Keras 2 (those that
     `keras.applications` downloads are such files) and `.safetensors`. Nothing but numbers is read
     from them. `way` pairs weights by `"path"`, those of the same name, or by `"order"`, those at
-    the same place (in files of Keras 3: within each class of layer); without it, the way that fits
-    more weights is taken. With `partial`, weights without a partner stay as they are.
+    the same place (in files of Keras 3: within each class of layer; in `.safetensors` files there
+    is no order); without it, the way that fits more weights is taken. With `partial`, weights
+    without a partner stay as they are.
 
     Raises:
         RunError: when a weight does not fit, with a list of all that do not; or when the file is
             damaged.
-        UsageError: when there is no such file, or it is of another kind.
+        UsageError: when there is no such file, it is of another kind, or it has no order and `way`
+            is `"order"`.
     """
     weights = importlib.import_module("archbuilder.weights")
     found: Match = weights.load_weights(model, path, way=way, partial=partial)

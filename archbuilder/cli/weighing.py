@@ -79,7 +79,7 @@ _OPTIONS = (
         "--match",
         type=click.Choice(("path", "order")),
         help="Pair weights that have the same name, or that stand at the same place. "
-        "Without it, the way that fits more of them.",
+        "Without it, the way that fits more of them. A .safetensors file has no order.",
     ),
     click.option(
         "--partial", is_flag=True, help="Take the weights that fit, and tell which do not."

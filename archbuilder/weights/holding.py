@@ -9,7 +9,7 @@ from typing import Final
 import keras
 from keras.src.saving import saving_lib
 
-from archbuilder.weights.stored import Held, Kind, Place, keras_3_place
+from archbuilder.weights.stored import Held, Kind, Place, keras_3_place, place_without_order
 
 _SEPARATOR: Final = "/"
 
@@ -27,7 +27,9 @@ def _in_order(model: keras.Model, kind: Kind) -> Iterator[Held]:
         for index, variable in enumerate(layer.weights):
             name = _name(layer, variable)
             path = f"{layer.name}/{index}" if kind is Kind.KERAS_2 else name
-            yield Held(path.replace(".", _SEPARATOR), Place("", before), name, variable)
+            path = path.replace(".", _SEPARATOR)
+            place = Place("", before) if kind.has_order else place_without_order(path)
+            yield Held(path, place, name, variable)
             before += 1
 
 

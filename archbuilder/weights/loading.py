@@ -8,7 +8,7 @@ from typing import Final
 
 import keras
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, UsageError, shown
 from archbuilder.places import Place
 from archbuilder.tables import plural
 from archbuilder.weights.dtypes import convert
@@ -17,6 +17,15 @@ from archbuilder.weights.matching import Match, Way, match
 from archbuilder.weights.reading import WeightsFile, open_weights
 
 _MOST_LINES: Final = 20
+_NO_ORDER: Final = (
+    "a .safetensors file stores its tensors sorted by dtype and name,"
+    " so that their order says nothing about the network"
+)
+_WHAT_TO_DO: Final = (
+    "name each tensor LAYER/VARIABLE, as in dense0/kernel"
+    " ('archbuilder show BLUEPRINT --unfold' lists the layers),"
+    " or use a .keras or .weights.h5 file, which records the order"
+)
 
 
 def load_weights(
@@ -36,14 +45,15 @@ def load_weights(
         model: A model that is built, such as a compiled blueprint.
         path: The file.
         way: `"path"` pairs weights of the same name, `"order"` those at the same place; in files of
-            Keras 3 that is the order within each class of layer. Without it, the way that fits
-            more weights.
+            Keras 3 that is the order within each class of layer, and `.safetensors` files have
+            none. Without it, the way that fits more weights.
         partial: Whether to take what fits and leave the other weights as they are.
 
     Raises:
         RunError: when a weight does not fit (unless `partial`), and nothing was loaded; or when the
             file is damaged.
-        UsageError: when there is no such file, or it is of another kind.
+        UsageError: when there is no such file, it is of another kind, or it has no order and `way`
+            is `"order"`.
     """
     file_path = Path(path)
     with open_weights(file_path) as file:
@@ -90,13 +100,20 @@ def compare_weights(
 def _match(
     model: keras.Model, path: Path, file: WeightsFile, way: Way | None, *, partial: bool
 ) -> Match:
+    if way == "order" and not file.kind.has_order:
+        raise UsageError(
+            f"{shown(path.name)} cannot be matched by order: {_NO_ORDER}\n"
+            f"  ({_WHAT_TO_DO};\n"
+            "  --match path, or way='path', lists the weights that have no tensor)"
+        )
     found = match(held(model, file.kind), file.weights, way)
     if found.complete or partial:
         return found
-    raise RunError(
-        f"{_misfit(model, path, found)}\n"
-        "  (--partial, or partial=True, takes what fits and leaves the rest as it is)"
-    )
+    lines = [_misfit(model, path, found)]
+    if found.missing and not file.kind.has_order:
+        lines.append(f"  ({_NO_ORDER}:\n  {_WHAT_TO_DO})")
+    lines.append("  (--partial, or partial=True, takes what fits and leaves the rest as it is)")
+    raise RunError("\n".join(lines))
 
 
 def _misfit(model: keras.Model, path: Path, found: Match) -> str:

@@ -78,7 +78,10 @@ class Match:
 
 
 def match(held: Sequence[Held], stored: Sequence[Stored], way: Way | None) -> Match:
-    """Pair weights by path or by order; without a way, by the one that fits more weights."""
+    """Pair weights by path or by order; without a way, by the one that fits more weights.
+
+    Where a file has no order, `place_without_order` lets order pair no more than path does.
+    """
     if way is not None:
         return _pair(held, stored, way)
     return max((_pair(held, stored, each) for each in WAYS), key=lambda found: len(found.pairs))

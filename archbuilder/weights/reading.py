@@ -26,7 +26,7 @@ from archbuilder.places import Place as FilePlace
 from archbuilder.places import open_named, reason
 from archbuilder.tables import size
 from archbuilder.weights.hdf5 import Hdf5Array, Hdf5Group, open_hdf5
-from archbuilder.weights.stored import Kind, Place, Stored, keras_3_place
+from archbuilder.weights.stored import Kind, Place, Stored, keras_3_place, place_without_order
 from archbuilder.zip_archive import ZipArchive, ZipMember
 
 _MEMBER: Final = "model.weights.h5"
@@ -194,8 +194,8 @@ def _from_safetensors(raw: IO[bytes], called: str, opened: ExitStack) -> Iterato
         # The library opens files by their path alone.
         path = f"/dev/fd/{raw.fileno()}"
         file = opened.enter_context(safe_open(path, framework="numpy"))
-        names = file.offset_keys()
-    for before, name in enumerate(names):
+        names = sorted(file.keys())
+    for name in names:
         with parser_errors(_SAFETENSORS_ERRORS, message):
             tensor = file.get_slice(name)
             shape, kind = tuple(tensor.get_shape()), str(tensor.get_dtype())
@@ -205,4 +205,5 @@ def _from_safetensors(raw: IO[bytes], called: str, opened: ExitStack) -> Iterato
                 return np.asarray(file.get_tensor(name))
 
         dtype = _SAFETENSORS_DTYPES.get(kind, kind)
-        yield Stored(name.replace(".", "/"), Place("", before), shape, dtype, read)
+        weight_path = name.replace(".", "/")
+        yield Stored(weight_path, place_without_order(weight_path), shape, dtype, read)

@@ -7,7 +7,7 @@ place). What name and place are depends on the kind of file:
 |---------------------------|---------------------------|-------------------------------------|
 | `.weights.h5`, `.keras`   | `conv1/vars/0`            | among `conv2d`: layer 3, `vars/0`   |
 | `.h5` of Keras 2          | `conv1/0`                 | how many stand before               |
-| `.safetensors`            | `conv1/kernel`            | how many stand before               |
+| `.safetensors`            | `conv1/kernel`            | none: it is sorted by type and name |
 
 Keras 3 counts the layers of each class, so that a file tells their order only within a class.
 """
@@ -44,6 +44,19 @@ class Kind(Enum):
     KERAS_3 = "Keras 3"
     KERAS_2 = "Keras 2"
     SAFETENSORS = "safetensors"
+
+    @property
+    def has_order(self) -> bool:
+        """Whether the order in a file is that of the network.
+
+        The safetensors library sorts tensors by dtype and name when it writes a file.
+        """
+        return self is not Kind.SAFETENSORS
+
+
+def place_without_order(path: str) -> Place:
+    """The place of a weight in a file that records no order: in a sequence of its own."""
+    return Place(path, 0)
 
 
 def keras_3_place(layer: str, inner: str) -> Place:

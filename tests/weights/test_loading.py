@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -16,6 +17,7 @@ from library.weights import fill, relative_error, without_softmax
 from safetensors.numpy import save_file
 
 import archbuilder
+from archbuilder.weights import Match, compare_weights
 
 APPLICATIONS = [
     pytest.param(comparison, id=f"{family} {name}")
@@ -163,6 +165,46 @@ def test_names_differ(tmp_path: Path) -> None:
     assert "first/kernel (3x3x1x4) is not in the file" in str(caught.value)
     assert "'one/vars/0' (3x3x1x4) is not in the model" in str(caught.value)
     assert archbuilder.load_weights(model, file).way == "order"
+
+
+NORMS = """
+archbuilder: 1
+name: norms
+inputs: {x: [8]}
+layers: [BatchNormalization, LayerNormalization]
+"""
+
+
+@pytest.mark.parametrize("act", [archbuilder.load_weights, compare_weights])
+def test_safetensors_have_no_order(act: Callable[..., Match], tmp_path: Path) -> None:
+    """Tensors are sorted by name in a file, here beta before gamma: only names pair them."""
+    inputs = keras.Input([8])
+    hidden = keras.layers.BatchNormalization(name="one")(inputs)
+    theirs = keras.Model(inputs, keras.layers.LayerNormalization(name="two")(hidden))
+    fill(theirs.weights)
+    file = write(theirs, tmp_path / "a.safetensors")
+    model = compiled(NORMS, tmp_path)
+    before = [np.asarray(weight) for weight in model.weights]
+    with pytest.raises(archbuilder.RunError, match="by path, 0 of its 6") as caught:
+        act(model, file)
+    assert "batch_normalization0/gamma (8) is not in the file" in str(caught.value)
+    assert "sorted by dtype and name" in str(caught.value)
+    with pytest.raises(archbuilder.UsageError, match="' cannot be matched by order"):
+        act(model, file, way="order", partial=True)
+    assert act(model, file, partial=True).pairs == ()
+    for weight, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(weight), value)
+
+
+@pytest.mark.parametrize("kind", ["a.h5", "a.weights.h5", "a.keras"])
+def test_hdf5_records_the_order(kind: str, tmp_path: Path) -> None:
+    """Twelve layers of one class and shape, which sort otherwise by name, keep their order."""
+    layers = "".join(f"  - {{Dense: 2, name: {name}}}\n" for name in "lkjihgfedcba")
+    text = f"archbuilder: 1\nname: deep\ninputs: {{x: [2]}}\nlayers:\n{layers}"
+    theirs = compiled(text, tmp_path)
+    ours = changed(compiled(text.replace("name: ", "name: our_"), tmp_path))
+    assert archbuilder.load_weights(ours, write(theirs, tmp_path / kind)).way == "order"
+    assert_same_weights(ours, theirs)
 
 
 def test_half_precision(tmp_path: Path) -> None:
