@@ -184,9 +184,10 @@ def test_modes_and_formats(image: Image.Image, form: str, expected: list):
         (Image.new("RGBA", (1, 1), (0, 0, 0, 51)), {}, [204, 204, 204]),
         (Image.new("LA", (1, 1), (0, 0)), {}, [255]),
         (Image.new("L", (1, 1), 9), {"transparency": 9}, [255]),
+        (Image.new("I;16", (1, 1), 300), {"transparency": 300}, [65535]),
         (palette().crop((0, 0, 1, 1)), {"transparency": 0}, [255, 255, 255]),
     ],
-    ids=["hidden", "solid", "half", "gray", "gray key", "palette key"],
+    ids=["hidden", "solid", "half", "gray", "gray key", "16 bits key", "palette key"],
 )
 def test_transparent_pixels_are_over_white(image: Image.Image, options: dict, expected: list):
     """The color that a file has behind them is not seen, in whichever way it says so."""

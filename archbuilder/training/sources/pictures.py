@@ -237,7 +237,11 @@ def _visible(image: Image.Image, name: str) -> Image.Image:
     if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_deep(image):
         return _of_16_bits(image)
     if _is_deep(image):
-        return image
+        key = image.info.get("transparency")
+        if key is None:
+            return image
+        values = np.asarray(image)
+        return Image.fromarray(np.where(values == key, 65535, values).astype(np.uint16))
     if image.mode == "I" and image.format in _OF_16_BITS:
         return Image.fromarray(np.asarray(image).astype(np.uint16))
     if image.mode not in (*_GRAY, *_COLOR):
