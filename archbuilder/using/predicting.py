@@ -22,6 +22,7 @@ from archbuilder.limits import Limits
 from archbuilder.recipe.objectives import class_name
 from archbuilder.recipe.sources import Csv, Parquet
 from archbuilder.recipe.spec import MoCo, Ridge, SimCLR, Supervised
+from archbuilder.training.activations import ends_in
 from archbuilder.training.batches import Input
 from archbuilder.training.columns import reading
 from archbuilder.training.distribution import Placement
@@ -38,6 +39,7 @@ from archbuilder.using.inputs import read_inputs
 Values = NDArray[np.float32]
 _Part: TypeAlias = tuple[object, tf.Tensor]
 """A replica's part of a batch, and whether it counts."""
+_Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 _CLASSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 _BATCH = 32
 _TABLES = (".csv", ".parquet")
@@ -52,7 +54,7 @@ class Said:
     key: str
     outputs: Mapping[str, Values]
     classes: Mapping[str, tuple[str, ...]]
-    """By output that tells classes, their names; none where they are numbers alone."""
+    """By output that is a vector of classes, their names; none where they are numbers alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,7 @@ def predict(
     """What a network says of the inputs in files or, where there are none, of what is held out.
 
     Inputs are fitted to the network as in training. Logits become probabilities where the loss of
-    the recipe takes them for logits.
+    the recipe takes them for logits, and the network does not end in that activation already.
 
     Raises:
         UsageError: if the objective trains nothing that predicts, or there is no such file.
@@ -100,13 +102,17 @@ def predict(
         if paths
         else _held_out(subject, model, limits, placement, report)
     )
-    call = _Call(model, graph, losses, placement)
+    activations = {
+        output: _activation(losses.get(output), partial(ends_in, graph, model, output))
+        for output, _ in graph.outputs
+    }
+    call = _Call(model, graph, activations, placement)
     size = batch_size or max(_BATCH, placement.replicas)
     known = subject.recorded.legend.classes
     classes = {
         each: known.get(each, known.get(ONLY, ()))
         for each in call.names
-        if _is_of_classes(losses.get(each))
+        if _is_vector_of_classes(model, each, losses.get(each))
     }
     for part in parts:
         said = call.each(part, size)
@@ -186,13 +192,16 @@ class _Call:
     """The network on the devices of a placement."""
 
     def __init__(
-        self, model: keras.Model, graph: Graph, losses: Mapping[str, Tree], placement: Placement
+        self,
+        model: keras.Model,
+        graph: Graph,
+        activations: Mapping[str, _Activation],
+        placement: Placement,
     ) -> None:
         self.names = [name for name, _ in graph.outputs]
         self._single = len(model.inputs) == 1
         self._placement = placement
         self._explained = partial(explained_failures, "the prediction", (graph,))
-        activations = {name: _activation(losses.get(name)) for name in self.names}
 
         def call(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             given = inputs if isinstance(model.input, dict) else next(iter(inputs.values()))
@@ -247,18 +256,27 @@ class _Call:
         return found
 
 
-def _activation(loss: Tree | None) -> Callable[[tf.Tensor], tf.Tensor]:
-    """What makes probabilities of an output, as its loss takes it."""
-    found: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+def _activation(loss: Tree | None, ends: Callable[[str], bool]) -> _Activation:
+    """Return the function that turns an output into probabilities, as its loss does.
+
+    `ends` says whether the network already ends in an activation in front of this output.
+    """
+    found: _Activation = tf.identity
     if loss is None or not getattr(build_object("loss", loss), "from_logits", False):
         return found
     name = class_name("loss", loss)
-    if name in _CLASSES:
+    # With from_logits, Keras 3.15 computes crossentropies from the logits in front of a last
+    # softmax or sigmoid, but BinaryFocalCrossentropy applies a second sigmoid.
+    if name in _CLASSES and not ends("softmax"):
         found = tf.nn.softmax
-    elif name.startswith("Binary"):
+    elif name.startswith("Binary") and not (name == "BinaryCrossentropy" and ends("sigmoid")):
         found = tf.sigmoid
     return found
 
 
-def _is_of_classes(loss: Tree | None) -> bool:
-    return loss is not None and class_name("loss", loss) in _CLASSES
+def _is_vector_of_classes(model: keras.Model, output: str, loss: Tree | None) -> bool:
+    """Whether an output is one vector of classes per example, and not one per position."""
+    if loss is None or class_name("loss", loss) not in _CLASSES:
+        return False
+    values = model.output[output] if isinstance(model.output, dict) else model.output
+    return len(values.shape) == 2

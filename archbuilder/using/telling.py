@@ -16,13 +16,15 @@ from archbuilder.using.predicting import Said, Values
 Form: TypeAlias = Literal["csv", "jsonl"]
 _OWN: Final = ("key", "class", "probability")
 """Columns beside those of the classes."""
+_TOLERANCE: Final = 1e-3
+"""How far the sum of probabilities may be from 1."""
 
 
 def lines_of(predictions: Iterable[Said], form: Form) -> Iterator[str]:
     """A line for each example; a table begins with one of names.
 
-    Where an output tells classes, the likeliest and its probability stand in front. Several outputs
-    have their names in front of everything.
+    Where an output is a vector of classes, the likeliest stands in front, with its probability if
+    the values are probabilities. Several outputs have their names in front of everything.
     """
     first = True
     for said in predictions:
@@ -43,7 +45,9 @@ def _flat(said: Said) -> dict[str, float | str]:
         names = said.classes.get(name)
         if names is not None:
             likeliest, probability = _likeliest(values, names)
-            row |= {f"{front}class": likeliest, f"{front}probability": probability}
+            # Every line of a table has the same columns.
+            cell = "" if probability is None else probability
+            row |= {f"{front}class": likeliest, f"{front}probability": cell}
         columns = _columns(names or (), values.size)
         numbers = map(float, values.reshape(-1))
         row |= {f"{front}{column}": each for column, each in zip(columns, numbers, strict=True)}
@@ -56,7 +60,9 @@ def _nested(said: Said) -> dict[str, object]:
         told: dict[str, object] = {}
         if name in said.classes:
             likeliest, probability = _likeliest(values, said.classes[name])
-            told = {"class": likeliest, "probability": _number(probability)}
+            told = {"class": likeliest}
+            if probability is not None:
+                told["probability"] = probability
             if len(said.classes[name]) == values.size:
                 told["classes"] = list(said.classes[name])
         told["values"] = _numbers(values.tolist())
@@ -64,10 +70,11 @@ def _nested(said: Said) -> dict[str, object]:
     return found
 
 
-def _likeliest(values: Values, names: Sequence[str]) -> tuple[str | int, float]:
-    """The class, by its name if it has one, and its probability."""
+def _likeliest(values: Values, names: Sequence[str]) -> tuple[str | int, float | None]:
+    """The class, by its name if it has one, and its probability if the values are probabilities."""
     best = int(np.argmax(values))
-    return names[best] if best < len(names) else best, float(values.flat[best])
+    probable = values.min() >= 0 and abs(values.sum(dtype=np.float64) - 1) <= _TOLERANCE
+    return names[best] if best < len(names) else best, float(values[best]) if probable else None
 
 
 def _columns(names: Sequence[str], count: int) -> Sequence[str]:

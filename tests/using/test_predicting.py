@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -49,6 +50,27 @@ layers:
   - {Dense: {units: 3, activation: softmax}, name: kind}
 data: {csv: {file: t.csv}}
 training: {loss: SparseCategoricalCrossentropy, epochs: 1}
+"""
+ENDS = """
+archbuilder: 1
+name: net
+inputs: {numbers: [4]}
+layers:
+  - {Reshape: [4, 1], name: row, from: numbers}
+  - {Dense: {units: 3, activation: softmax}, name: steps, from: row}
+  - {Dense: {units: 3, activation: softmax}, name: soft, from: numbers}
+  - {Dense: {units: 1, activation: sigmoid}, name: sure, from: numbers}
+  - {Dense: 3, name: raw, from: numbers}
+outputs: {steps: steps, soft: soft, sure: sure, focal: sure, raw: raw}
+data: {npz: {file: ends.npz, inputs: x, targets: {steps: s, soft: k, sure: b, focal: b, raw: k}}}
+training:
+  loss:
+    steps: SparseCategoricalCrossentropy
+    soft: {SparseCategoricalCrossentropy: {from_logits: true}}
+    sure: {BinaryCrossentropy: {from_logits: true}}
+    focal: {BinaryFocalCrossentropy: {from_logits: true}}
+    raw: SparseCategoricalCrossentropy
+  epochs: 1
 """
 COUNT = 53
 
@@ -146,6 +168,71 @@ def test_several_outputs(runs: Path, tmp_path: Path):
         np.testing.assert_allclose(told, found, rtol=1e-4, atol=1e-6)
     assert "class" in rows[0]["kind"]
     assert "class" not in rows[0]["price"]
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What plain Keras computes of the outputs of ENDS, and both forms of the predictions."""
+
+    outputs: dict[str, NDArray]
+    lines: list[dict[str, dict]]
+    table: list[dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
+    folder = tmp_path_factory.mktemp("ends")
+    chosen = np.random.default_rng(0)
+    arrays = {
+        "x": chosen.normal(size=(30, 4)).astype(np.float32),
+        "s": chosen.integers(0, 3, (30, 4)),
+        "k": chosen.integers(0, 3, 30),
+        "b": chosen.integers(0, 2, (30, 1)),
+    }
+    np.savez(folder / "ends.npz", **arrays)
+    np.save(folder / "x.npy", arrays["x"])
+    (folder / "net.yaml").write_text(ENDS)
+    run = str(folder / "run")
+    assert main(["train", str(folder / "net.yaml"), "--run", run]) == 0
+    for form in ("csv", "jsonl"):
+        output = ["--output", str(folder / f"out.{form}")]
+        assert main(["predict", run, str(folder / "x.npy"), *output]) == 0
+    model = keras.saving.load_model(folder / "run" / "net.keras")
+    return Ends(
+        model.predict(arrays["x"], verbose=0),
+        [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()],
+        list(csv.DictReader(io.StringIO((folder / "out.csv").read_text()))),
+    )
+
+
+def told(ends: Ends, name: str) -> NDArray[np.float64]:
+    return np.array([line[name]["values"] for line in ends.lines])
+
+
+def test_a_class_per_position(ends: Ends):
+    """There are values only, since an example has no single class."""
+    assert {*ends.lines[0]["steps"]} == {"values"}
+    columns = [each for each in ends.table[0] if each.startswith("steps.")]
+    assert columns == [f"steps.{place}" for place in range(12)]
+    np.testing.assert_allclose(told(ends, "steps"), ends.outputs["steps"], rtol=1e-4, atol=1e-6)
+
+
+def test_an_activation_that_the_network_has(ends: Ends):
+    """It is applied as often as in the loss: again by the focal loss alone."""
+    focal = 1 / (1 + np.exp(-ends.outputs["focal"]))
+    for name, correct in ({**ends.outputs, "focal": focal}).items():
+        np.testing.assert_allclose(told(ends, name), correct, rtol=1e-4, atol=1e-6, err_msg=name)
+    likely = [line["soft"]["probability"] for line in ends.lines]
+    np.testing.assert_allclose(likely, ends.outputs["soft"].max(axis=1), rtol=1e-4)
+
+
+def test_logits_have_no_probability(ends: Ends):
+    """The class is that of the largest logit."""
+    best = ends.outputs["raw"].argmax(axis=1).tolist()
+    assert [line["raw"]["class"] for line in ends.lines] == best
+    assert [int(row["raw.class"]) for row in ends.table] == best
+    assert not any("probability" in line["raw"] for line in ends.lines)
+    assert {row["raw.probability"] for row in ends.table} == {""}
 
 
 def write(path: Path, columns: dict[str, NDArray]) -> None:
