@@ -26,8 +26,8 @@ def _in_order(model: keras.Model, kind: Kind) -> Iterator[Held]:
     for layer in model.layers:
         for index, variable in enumerate(layer.weights):
             name = _name(layer, variable)
-            path = f"{layer.name}/{index}" if kind is Kind.KERAS_2 else name
-            path = path.replace(".", _SEPARATOR)
+            safetensors_path = name.replace(".", _SEPARATOR)
+            path = f"{layer.name}/{index}" if kind is Kind.KERAS_2 else safetensors_path
             place = Place("", before) if kind.has_order else place_without_order(path)
             yield Held(path, place, name, variable)
             before += 1

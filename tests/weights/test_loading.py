@@ -48,6 +48,15 @@ layers:
   - {TimeDistributed: {layer: {Dense: 2}}, name: each}
 """
 
+BLOCK = """
+archbuilder: 1
+name: block
+inputs: {x: [2]}
+blocks:
+  stem: {layers: [Dense: 2]}
+layers: [stem]
+"""
+
 
 def compiled(text: str, folder: Path, **params: object) -> keras.Model:
     """A blueprint's model with random weights."""
@@ -98,6 +107,17 @@ def test_what_was_saved_is_loaded(kind: str, text: str, way: str | None, tmp_pat
     found = archbuilder.load_weights(other, file, way=way)
     assert found.complete
     assert found.way == "path"
+    assert_same_weights(other, model)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_of_a_block_are_found_by_path(kind: str, tmp_path: Path) -> None:
+    """The names of a block's layers have a dot (`stem0.dense0`), in each kind of file."""
+    model = compiled(BLOCK, tmp_path)
+    assert model.get_layer("stem0.dense0")
+    file = write(model, tmp_path / kind)
+    other = changed(compiled(BLOCK, tmp_path))
+    assert archbuilder.load_weights(other, file, way="path").complete
     assert_same_weights(other, model)
 
 
