@@ -7,10 +7,11 @@ TensorFlow takes a negative index from the end of an `Embedding` (Keras 3.15), c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from archbuilder.graph import Graph, Node
+from archbuilder.training.passing import passed_on
 from archbuilder.tree import Plain, plain
 
 _SIZES: Final[Mapping[str, str]] = {
@@ -21,16 +22,6 @@ _SIZES: Final[Mapping[str, str]] = {
 }
 """Operations that take indices, with the argument that says how many there are."""
 
-_REARRANGING: Final = frozenset(
-    (
-        *("Concatenate", "Flatten", "Identity", "Permute", "RepeatVector", "Reshape"),
-        *("ops.broadcast_to", "ops.concatenate", "ops.copy", "ops.expand_dims", "ops.flip"),
-        *("ops.hstack", "ops.moveaxis", "ops.repeat", "ops.reshape", "ops.roll", "ops.squeeze"),
-        *("ops.stack", "ops.swapaxes", "ops.tile", "ops.transpose", "ops.vstack"),
-    )
-)
-"""Operations that pass on every value of what they take, and change none."""
-
 
 @dataclass(frozen=True, slots=True)
 class Indices:
@@ -39,26 +30,30 @@ class Indices:
     size: int
     table: str
     """What messages call it."""
+    positions: tuple[int, ...] | None = None
+    """Which values of a flattened example are indices; None for all."""
+    truncated: bool = False
+    """Whether the network casts them to integers, which may be meant to drop fractions."""
 
 
-def indices_of(graph: Graph) -> Mapping[str, Indices]:
-    """Return the smallest table that every value of an input is an index into, by the input's name.
+def indices_of(graph: Graph) -> Mapping[str, tuple[Indices, ...]]:
+    """Return the tables that values of an input are indices into, by the input's name.
 
-    An input is followed through operations that only rearrange it.
+    Values are followed through operations that rearrange, cut or cast them. Of several tables that
+    take the same values, the smallest is returned.
     """
-    found: dict[str, Indices] = {}
-    carried = {each.name: frozenset([each.name]) for each in graph.inputs}
+    found: dict[str, dict[tuple[object, bool], Indices]] = {}
     nodes = {node.name: node for node in graph.nodes}
-    for node in graph.nodes:
-        sources = frozenset[str]().union(*(carried.get(ref.node, ()) for ref in node.inputs))
-        if node.operation in _REARRANGING:
-            carried[node.name] = sources
-        indices = _taken(node, nodes)
-        if indices is None:
+    for node, values in passed_on(graph):
+        table = _taken(node, nodes)
+        if table is None:
             continue
-        for name in sources:
-            found[name] = min(found.get(name, indices), indices, key=lambda each: each.size)
-    return found
+        for each in values:
+            indices = replace(table, positions=each.flat(), truncated=each.truncated)
+            key = (indices.positions, indices.truncated)
+            of_input = found.setdefault(each.name, {})
+            of_input[key] = min(of_input.get(key, indices), indices, key=lambda other: other.size)
+    return {name: tuple(of_input.values()) for name, of_input in found.items()}
 
 
 def tables_of(graph: Graph) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -20,24 +22,25 @@ from archbuilder.training.indices import Indices
 from archbuilder.training.places import Origin
 
 
-def fit_input(feature: Feature, wanted: GraphInput, indices: Indices | None = None) -> Input:
-    """Return the values of an input of the network, which may be `indices` into a table.
+def fit_input(feature: Feature, wanted: GraphInput, indices: Sequence[Indices] = ()) -> Input:
+    """Return the values of an input of the network, which may have `indices` into tables.
 
     Raises:
         RunError: if the shapes differ, or a value is none that the input's dtype or the table has.
     """
     dtype = _numpy_dtype(wanted)
-    if indices is not None:
+    if indices:
         feature = replace(feature, scale=None)
     adaptation = adapt(feature, wanted)
     column = feature.column
     origin = feature.origin or Origin.of_array(column.name or "the data")
     # What is divided is a quantity, and may be rounded.
     scaled = feature.scale not in (None, 1) and not is_integer(dtype)
-    if indices is not None:
-        column = column.held_to(_within(indices, origin, wanted))
+    for each in indices:
+        column = column.held_to(_within(each, origin, wanted))
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
-        integers = feature.integers if indices is None else np.ones((), bool)
+        whole = any(each.positions is None and not each.truncated for each in indices)
+        integers = np.ones((), bool) if whole else feature.integers
         column = column.held_to(_representable(dtype, None if scaled else integers, origin, wanted))
     return Input(column, adaptation, feature.value_range(wanted.dtype))
 
@@ -53,9 +56,12 @@ def _within(indices: Indices, origin: Origin, wanted: GraphInput) -> Rule:
     """Return the rule that values are indices into a table."""
 
     def check(values: Numbers, rows: Rows) -> None:
-        wrong = unrepresentable(values, np.dtype(np.int64))
-        numbers = cast("NDArray[np.int64]", values)
+        numbers = np.trunc(values) if indices.truncated else values
+        wrong = unrepresentable(numbers, np.dtype(np.int64))
+        numbers = cast("NDArray[np.int64]", numbers)
         wrong |= (numbers < 0) | (numbers >= indices.size)
+        if indices.positions is not None:
+            wrong = _only_at(indices.positions, wrong, wanted)
         if wrong.any():
             raise RunError(
                 f"{_first(values, wrong, rows, origin)}, and the input '{wanted.name}' feeds"
@@ -63,6 +69,17 @@ def _within(indices: Indices, origin: Origin, wanted: GraphInput) -> Rule:
             )
 
     return check
+
+
+def _only_at(positions: tuple[int, ...], wrong: Mask, wanted: GraphInput) -> Mask:
+    """Leave out values that do not come to these positions of a flattened input."""
+    count = math.prod(wrong.shape[1:])
+    flat = wrong.reshape(len(wrong), count)
+    chosen = np.zeros(count, bool)
+    # Where resizing or other colors change their number, values are no indices.
+    if count == math.prod(size or 1 for size in wanted.shape):
+        chosen[list(positions)] = True
+    return flat & chosen
 
 
 def _representable(dtype: DType, integers: Mask | None, origin: Origin, wanted: GraphInput) -> Rule:

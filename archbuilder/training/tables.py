@@ -149,7 +149,7 @@ def _table(
     }
     indices = indices_of(graph)
     inputs = {
-        each.name: fit_input(features[each.name], each, indices.get(each.name))
+        each.name: fit_input(features[each.name], each, indices.get(each.name, ()))
         for each in graph.inputs
     }
     shapes = _output_shapes(graph, model)

@@ -164,7 +164,7 @@ def _fitted(
     found: list[_Fitted] = []
     remarks: list[str] = []
     for graph, wanted, feature in _pairs(graphs, examples):
-        fitted = fit_input(feature, wanted, indices_of(graph).get(wanted.name))
+        fitted = fit_input(feature, wanted, indices_of(graph).get(wanted.name, ()))
         remarks += fitted.adaptation.remarks
         found.append(_Fitted(fitted.take(rows), fitted.value_range))
     return found, tuple(remarks)

@@ -132,7 +132,7 @@ def _given(
         features = part.examples.for_network(names, ()).inputs
         try:
             inputs = {
-                each.name: fit_input(features[each.name], each, indices.get(each.name))
+                each.name: fit_input(features[each.name], each, indices.get(each.name, ()))
                 for each in graph.inputs
             }
         except RunError as error:

@@ -14,7 +14,8 @@ from archbuilder.training.indices import indices_of
 
 
 def sizes(folder: Path, text: str) -> dict[str, int]:
-    return {name: each.size for name, each in indices_of(expand(folder, text)).items()}
+    found = indices_of(expand(folder, text))
+    return {name: each.size for name, (each,) in found.items()}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,58 @@ layers:
 outputs: {wide: wide, narrow: narrow, last: last, dense: dense}
 """
     assert sizes(tmp_path, text) == {"a": 9, "b": 5}
+
+
+PARTS = """
+inputs: {x: {shape: [4], dtype: float32}}
+layers:
+  - {ops.split: {indices_or_sections: [1, 2], axis: 1}, name: cut}
+  - {Embedding: {input_dim: 9, output_dim: 2}, from: cut.0, name: split}
+  - {Dense: 1, from: cut.1, name: dense}
+  - {ops.slice: {start_indices: [0, 1], shape: [null, 1]}, from: cut.2, name: sliced}
+  - {ops.cast: int32, name: integers}
+  - {Embedding: {input_dim: 7, output_dim: 2}, name: slice}
+  - {ops.unstack: {axis: 1}, from: x, name: single}
+  - {Embedding: {input_dim: 5, output_dim: 2}, from: single.3, name: unstack}
+  - {ops.take: {indices: 2, axis: -1}, from: x, name: taken}
+  - {ops.cast: bool, from: x, name: signs}
+  - {Embedding: {input_dim: 2, output_dim: 2}, from: signs, name: cast}
+  - {Embedding: {input_dim: 3, output_dim: 2}, from: taken, name: take}
+outputs: {a: split, b: dense, c: slice, d: unstack, e: take, f: cast}
+"""
+
+
+def test_parts_of_an_input(tmp_path: Path):
+    """Each has its own table, or none; a cast to integers may drop fractions."""
+    (found,) = indices_of(expand(tmp_path, PARTS)).values()
+    sizes = {(each.positions, each.truncated): each.size for each in found}
+    assert sizes == {((0,), False): 9, ((3,), True): 7, ((3,), False): 5, ((2,), False): 3}
+
+
+def test_a_negative_index_in_a_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It is an error with its column, and a negative quantity beside it is not."""
+    layers = """
+layers:
+  - {ops.split: {indices_or_sections: 2, axis: 1}, name: cut}
+  - {Embedding: {input_dim: 10, output_dim: 4}, from: cut.0}
+  - {Flatten: , name: vectors}
+  - {Concatenate: , from: [vectors, cut.1]}
+  - {Dense: 1}
+"""
+    old = "layers: [{Embedding: {input_dim: 10, output_dim: 4}}, Flatten, {Dense: 1}]"
+    text = NET.replace("int32", "float32").replace(old, layers)
+    (tmp_path / "good.csv").write_text("user,age,y\n1,-0.5,0\n9,-2,1\n3,100,1\n")
+    trained(tmp_path, text, "good")
+    capsys.readouterr()
+    (tmp_path / "good.csv").write_text("user,age,y\n0.5,-0.5,0\n9.9,-2,1\n")
+    cast = text.replace(", from: cut.0}", "}").replace(
+        "name: cut}\n", "name: cut}\n  - {ops.cast: int32, from: cut.0}\n"
+    )
+    trained(tmp_path, cast, "cast")
+    for index in (-1, 10, 0.5):
+        (tmp_path / "good.csv").write_text(f"user,age,y\n1,-0.5,0\n{index},-2,1\n")
+        assert main(["train", str(tmp_path / "good.yaml"), "--run", str(tmp_path / "bad")]) == 1
+        assert f"good.csv' has {index} in column 'user'" in capsys.readouterr().err
 
 
 NET = """

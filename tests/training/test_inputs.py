@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def network_input(dtype: str, *shape: int) -> GraphInput:
     return GraphInput("ids", shape, dtype, SPAN)
 
 
-def reach(source: DataSource, dtype: str, indices: Indices | None = None) -> np.ndarray:
+def reach(source: DataSource, dtype: str, indices: Sequence[Indices] = ()) -> np.ndarray:
     """The values that reach an input of a dtype."""
     feature = load_source(source, Opener()).inputs[ONLY]
     with reading():
@@ -199,7 +200,7 @@ class TestIntegers:
 
 
 class TestIndices:
-    TABLE = Indices(10, "'embedding' (input_dim: 10)")
+    TABLE = (Indices(10, "'embedding' (input_dim: 10)"),)
 
     @pytest.mark.parametrize("dtype", ["int32", "float32"])
     @pytest.mark.parametrize("number", [-1, 10, 0.7, 2**40])
