@@ -61,7 +61,8 @@ def unrepresentable(values: Numbers, dtype: DType, integers: Mask | None = None)
     with np.errstate(over="ignore"):
         wrong: Mask = np.isfinite(values) & ~np.isfinite(values.astype(dtype).astype(np.float64))
     if integers is not None and integers.any():
-        whole = np.where(integers, values, 0).astype(np.int64)
+        # The integers of uint64 are not all in int64, and the sign changes no rounding.
+        whole = np.abs(np.where(integers, values, 0)).astype(np.uint64)
         wrong |= _rounded(whole, dtype)
     return wrong
 

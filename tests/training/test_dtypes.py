@@ -66,6 +66,15 @@ def test_floats_as_narrower_floats():
     assert not unrepresentable(values, np.dtype(np.float64), second).any()
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_integers_in_floats(sign: int):
+    """They are unrepresentable where the dtype has fewer digits; fractions may be rounded."""
+    values = sign * np.array([2.0**63, 2.0**63 + 2**11, 2.0**24 + 1, 0.7])
+    integers = np.array([True, True, True, False])
+    wrong = unrepresentable(values, np.dtype(np.float32), integers)
+    assert wrong.tolist() == [False, True, True, False]
+
+
 def test_common_types():
     """Integers stay integers."""
     pairs = [("int64", "uint64"), ("uint8", "int8"), ("int16", "float32"), ("int64", "float32")]
