@@ -122,6 +122,16 @@ def test_values_reach_the_input_or_an_error_tells_where(tmp_path_factory, kind: 
     check(kind, folder, columns, data.draw(st.sampled_from(INPUTS)))
 
 
+def test_integers_on_both_sides_of_the_signed_range(tmp_path: Path):
+    """They have a dtype in common: that of unsigned ones."""
+    columns = [np.array([each], np.uint64) for each in (2**63, 2**53 + 1)]
+    for kind in ("jsonl", "csv"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        with pytest.raises(RunError, match=r"9,?223,?372,?036,?854,?775,?808"):
+            reach(WRITERS[kind](folder, columns), "int64")
+
+
 @pytest.mark.parametrize("kind", TABLES)
 @settings(max_examples=25)
 @given(st.data())

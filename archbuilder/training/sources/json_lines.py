@@ -115,7 +115,7 @@ class _Fields:
 
     def _array(self, key: str, value: object, at: str) -> Numbers:
         try:
-            array = np.array(value)
+            array = _exact_array(value)
         except ValueError:
             raise RunError(f"{at} is a list of lists of different lengths") from None
         first = self.shapes.get(key, array.shape)
@@ -147,6 +147,16 @@ class _Fields:
                     f"{at} has {number} beside numbers that are no 64-bit integers like it: no"
                     " dtype represents both"
                 )
+
+
+def _exact_array(value: object) -> Numbers:
+    """Return an array of numbers; numpy takes float64 for integers on both sides of 2**63."""
+    array = np.array(value)
+    if array.dtype != np.float64:
+        return array
+    if all(isinstance(each, int) and each >= 0 for each in _flat(value)):
+        return np.array(value, np.uint64)
+    return array
 
 
 def _flat(value: object) -> Iterator[object]:
