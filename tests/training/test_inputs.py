@@ -41,7 +41,10 @@ PLACES = {
     "jsonl": r"line \d+ of .*d\.jsonl' has .* in the field 'x'|the field 'x' of .*d\.jsonl':\d+",
     "npz": r"example \d+ of the array 'x' of .*d\.npz' has",
     "npy": r"example \d+ of .*d\.npy' has",
-    "tfrecord": r"record \d+ of .*d\.tfrecord' has .* in the feature 'x'",
+    "tfrecord": (
+        r"record \d+ of .*d\.tfrecord' has .* in the feature 'x'"
+        r"|the feature 'x' of record \d+ of .*d\.tfrecord'"
+    ),
 }
 
 
@@ -288,7 +291,7 @@ class TestFiles:
             ([[2**64, 1]], "more than 64 bits"),
             ([[2**53 + 1, 0.5]], "has 9007199254740993 beside"),
             ([[0.5, 0.5], [2**53 + 1, 0.5]], "has 9007199254740993 beside"),
-            ([[2**53 + 1, 0], [0.5, 0]], "has 9007199254740993 in 'x', where others"),
+            ([[2**53 + 1, 0], [0.5, 0]], "the field 'x' of .* has 9007199254740993, where others"),
             ([[2**24 + 1, 0.5]], "has 16777217 in the field 'x', .* takes float32"),
         ],
     )

@@ -123,9 +123,13 @@ class _Reader:
         weights = by_name(self.source.weights or {})
         for some in in_batches(rows, bytes_of):
             yield Batch(
-                {key: stacked(some, each) for key, each in names.items() if key not in self.looks},
-                {key: words_or_stacked(some, each) for key, each in targets.items()},
-                {key: stacked(some, each) for key, each in weights.items()},
+                {
+                    key: stacked(some, each, "feature")
+                    for key, each in names.items()
+                    if key not in self.looks
+                },
+                {key: words_or_stacked(some, each, "feature") for key, each in targets.items()},
+                {key: stacked(some, each, "feature") for key, each in weights.items()},
             )
 
     def pictures(self, key: str, count: int) -> Feature:

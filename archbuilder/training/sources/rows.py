@@ -139,8 +139,10 @@ def _labels_or_numbers(gathering: Gathering) -> Column:
     return gathering.column(lambda values: values.astype(whole), whole)
 
 
-def stacked(rows: Sequence[Row], field: str) -> Numbers:
+def stacked(rows: Sequence[Row], field: str, noun: str = "field") -> Numbers:
     """Return one array of the values of a field, which are arrays of one shape.
+
+    `noun` is what the format calls a field.
 
     Raises:
         RunError: if no dtype represents all of them.
@@ -150,20 +152,21 @@ def stacked(rows: Sequence[Row], field: str) -> Numbers:
     for row, values in zip(rows, arrays, strict=True):
         if values.dtype != dtype and (wrong := unrepresentable(values, dtype)).any():
             raise RunError(
-                f"{row.place} has {values[wrong][0]} in {shown(field)}, where others have numbers"
-                " that are no 64-bit integers like it: no dtype represents all of them"
+                f"the {noun} {shown(field)} of {row.place} has {values[wrong][0]}, where others"
+                " have numbers that are not 64-bit integers like it: no dtype represents all of"
+                " them"
             )
     return np.stack([each.astype(dtype, copy=False) for each in arrays])
 
 
-def words_or_stacked(rows: Sequence[Row], field: str) -> Numbers | Words:
+def words_or_stacked(rows: Sequence[Row], field: str, noun: str = "field") -> Numbers | Words:
     """Return the values of a target: words where all of them are, and else an array.
 
     Raises:
         RunError: as `stacked` does.
     """
     words = [each for row in rows if isinstance(each := row.values[field], str)]
-    return words if len(words) == len(rows) else stacked(rows, field)
+    return words if len(words) == len(rows) else stacked(rows, field, noun)
 
 
 def bytes_of(row: Row) -> int:
