@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -59,25 +59,38 @@ def check_members(peers: Peers, cluster: Cluster, membership: Membership) -> Non
         RunError: if a worker has other files or other versions.
     """
     own = {"job": cluster.job, **asdict(membership)}
-    for index, content in enumerate(peers.gather(json.dumps(own).encode())):
+    contents = peers.gather(json.dumps(own).encode())
+    error = _difference(own, contents, cluster)
+    if error is not None:
+        # All of them see a difference. None may end while another still waits for its answer.
+        peers.leave()
+        raise error
+
+
+def _difference(
+    own: Mapping[str, str], contents: Sequence[bytes], cluster: Cluster
+) -> RunError | None:
+    """Return an error that names the first worker that differs from this one."""
+    for index, content in enumerate(contents):
         # A stranger may run another version of this code, so its fields are not trusted.
         other = _decode(content)
         name = f"worker {index + 1} of {cluster.size} ({cluster.workers[index]})"
         if (other.get("job"), other.get("run")) != (own["job"], own["run"]):
-            raise ClusterError(
+            return ClusterError(
                 f"{name} belongs to another run, {_describe(other)}; this worker belongs to"
                 f" {_describe(own)}"
             )
         if other.get("versions") != own["versions"]:
-            raise RunError(
+            return RunError(
                 f"{name} has {shown(str(other.get('versions')), 200)}, and this worker has"
                 f" {own['versions']}: install the same versions on all machines"
             )
         if other != own:
-            raise RunError(
+            return RunError(
                 f"{name} and this worker read different files: the blueprint, 'data' and 'training'"
                 " must be the same on all machines"
             )
+    return None
 
 
 @cache  # TensorFlow's own server listens there from now on, until the process ends.
