@@ -52,7 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_kernel_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixture[str]):
     """An index that the network computes is beyond its table: in every command that computes."""
-    words = "  - ops.cast: {dtype: int32}\n  - Embedding: {input_dim: 10, output_dim: 3}\n"
+    words = "  - ops.multiply: {x2: 1}\n  - Embedding: {input_dim: 10, output_dim: 3}\n"
     (folder / "net.yaml").write_text(NET.replace("STEP", words))
     fine, beyond = np.full((24, 6), 3.0, np.float32), np.full((24, 6), 70.0, np.float32)
     np.savez("d.npz", x=fine, y=np.arange(24) % 4)
