@@ -96,7 +96,7 @@ def application(console: Console, debug: bool) -> None:  # noqa: FBT001 - click 
 
 def run_command() -> NoReturn:
     """Run the command of this process, and end the process."""
-    sys.exit(main(leave=_end_process))
+    sys.exit(main(leave=end_process))
 
 
 def main(
@@ -173,7 +173,8 @@ def _reference(error: Exception) -> str:
     return f"{type(error).__name__} in {where} ({versions})"
 
 
-def _end_process(code: int) -> NoReturn:
+def end_process(code: int) -> NoReturn:
+    """End the process at once, without what libraries do at its end."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

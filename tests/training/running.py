@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from archbuilder.cli import main
+from archbuilder.cli.application import end_process
 from archbuilder.launching.cluster import CONFIG, config
 from archbuilder.launching.local import free_ports
 
@@ -152,13 +153,6 @@ def _ended(processes: Sequence[Running]) -> str:
     return processes[0].output
 
 
-def leave(code: int) -> None:
-    """End the process as the command does, without TensorFlow's own end."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
 def _carry_out(
     commands: Sequence[Sequence[str]],
     devices: int,
@@ -178,4 +172,4 @@ def _carry_out(
         tf.config.set_logical_device_configuration(processor, share)
     if prepare is not None:
         prepare()
-    sys.exit(max((main(command, leave=leave) for command in commands), default=0))
+    sys.exit(max((main(command, leave=end_process) for command in commands), default=0))
