@@ -14,7 +14,7 @@ from archbuilder.recipe.legend import Legend
 from archbuilder.training.columns import Column, finite, hold, not_negative
 from archbuilder.training.dtypes import Mask
 from archbuilder.training.opening import check_size
-from archbuilder.training.places import Origin
+from archbuilder.training.provenance import Origin
 from archbuilder.training.text.tokens import Texts
 from archbuilder.training.text.vocabulary import Vocabulary
 

@@ -19,7 +19,7 @@ from archbuilder.training.columns import Numbers, Rows, Rule
 from archbuilder.training.dtypes import DType, Mask, always_fits, is_integer, unrepresentable
 from archbuilder.training.examples import Feature
 from archbuilder.training.indices import Indices
-from archbuilder.training.places import Origin
+from archbuilder.training.provenance import Origin
 
 
 def fit_input(feature: Feature, wanted: GraphInput, indices: Sequence[Indices] = ()) -> Input:

@@ -15,7 +15,7 @@ from archbuilder.parser_errors import Errors, parser_errors
 from archbuilder.recipe.legend import Scale
 from archbuilder.training.columns import Column, Numbers, Rows, Rule
 from archbuilder.training.examples import ONLY, Feature, Known
-from archbuilder.training.places import Origin
+from archbuilder.training.provenance import Origin
 
 _IMAGE_AXES: Final = (2, 3)
 _BRIGHTEST: Final = 255

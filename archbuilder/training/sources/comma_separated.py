@@ -17,7 +17,7 @@ from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
-from archbuilder.training.places import Places
+from archbuilder.training.provenance import Places
 from archbuilder.training.sources.cells import (
     not_a_number,
     parse_cell,

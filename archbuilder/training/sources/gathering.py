@@ -21,7 +21,7 @@ from archbuilder.errors import RunError
 from archbuilder.tables import size as told_size
 from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
 from archbuilder.training.dtypes import DType, Mask, common_dtype, is_integer, unrepresentable
-from archbuilder.training.places import Origin
+from archbuilder.training.provenance import Origin
 
 HELD: Final = 2**26
 """The bytes of a column that stays in memory, where nothing else is said: 64 MiB."""

@@ -23,7 +23,7 @@ from archbuilder.tables import plural
 from archbuilder.training.columns import Column
 from archbuilder.training.examples import ONLY, Examples, Feature, Known
 from archbuilder.training.opening import Opener
-from archbuilder.training.places import Origin
+from archbuilder.training.provenance import Origin
 from archbuilder.training.sources.arrays import array_feature, trained_scale
 from archbuilder.training.sources.gathering import Gathering, Store, check_example
 

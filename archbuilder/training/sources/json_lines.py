@@ -15,7 +15,7 @@ from archbuilder.training.dtypes import Mask
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
-from archbuilder.training.places import Origin, Places
+from archbuilder.training.provenance import Origin, Places
 from archbuilder.training.sources.arrays import by_name
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.rows import (

@@ -21,7 +21,7 @@ from archbuilder.training.columns import Numbers
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
-from archbuilder.training.places import Places
+from archbuilder.training.provenance import Places
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.parquet_footer import FOOTER_ERRORS, row_groups
 from archbuilder.training.sources.rows import BATCH, BATCH_BYTES, Batch, Words

@@ -19,7 +19,7 @@ from archbuilder.training.columns import Column, Numbers, Read, Rows
 from archbuilder.training.examples import Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
-from archbuilder.training.places import Origin
+from archbuilder.training.provenance import Origin
 from archbuilder.training.sources.arrays import array_feature, by_name, trained_scale
 from archbuilder.training.sources.framing import Record, Shard, records_of
 from archbuilder.training.sources.gathering import Store

@@ -13,7 +13,7 @@ from archbuilder.recipe.legend import Legend
 from archbuilder.training.columns import Column, Numbers
 from archbuilder.training.dtypes import common_dtype, unrepresentable
 from archbuilder.training.examples import Feature, Known
-from archbuilder.training.places import Origin
+from archbuilder.training.provenance import Origin
 from archbuilder.training.sources.gathering import Gathering, Store
 from archbuilder.training.sources.words import Labels
 

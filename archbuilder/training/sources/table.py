@@ -11,7 +11,7 @@ from archbuilder.recipe.legend import Heading, Legend
 from archbuilder.recipe.sources import Csv, Parquet, Targets
 from archbuilder.training.examples import ONLY, Examples, Known
 from archbuilder.training.faults import Faults
-from archbuilder.training.places import Origin, Places
+from archbuilder.training.provenance import Origin, Places
 from archbuilder.training.sources.arrays import by_name
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.rows import Batch, gather

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archbuilder.training.places import Origin, Places
+from archbuilder.training.provenance import Origin, Places
 
 Lines = list[tuple[str, list[int]]]
 
