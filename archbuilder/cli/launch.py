@@ -34,7 +34,11 @@ _COUNT = WholeNumber(min=1, max=10_000)
 @click.option("--gpus", type=WholeNumber(min=0, max=64), default=0, help="GPUs of a machine.")
 @click.option("--cpus", type=_COUNT, help="Processors of a machine.")
 @click.option("--memory", metavar="SIZE", help="Memory of a machine, as in 64G.")
-@click.option("--time", metavar="TIME", help="The longest time, as in 12:00:00 or 2-00:00:00.")
+@click.option(
+    "--time",
+    metavar="TIME",
+    help="The longest time as Slurm takes it: 90 (minutes), 12:00:00 or 2-00:00:00.",
+)
 @click.option("--name", default="archbuilder", show_default=True, help="The name of the job.")
 @click.option("--partition", help="Of Slurm: where the job waits.")
 @click.option("--image", help="Of Kubernetes: the container image that has archbuilder.")

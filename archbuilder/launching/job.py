@@ -13,7 +13,11 @@ from archbuilder.errors import UsageError, shown
 _LABEL: Final = re.compile(r"[a-z]([a-z0-9-]{0,50}[a-z0-9])?\Z")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:/@-]*\Z")
 _MEMORY: Final = re.compile(r"[1-9][0-9]*[MGT]\Z")
-_TIME: Final = re.compile(r"(?:(\d{1,4})-)?(\d{1,2}):([0-5]\d):([0-5]\d)\Z", re.ASCII)
+_TIME: Final = re.compile(r"(?:(\d{1,4})-)?(\d{1,7}(?::\d{1,7}){0,2})\Z", re.ASCII)
+_UNITS: Final = ("days", "hours", "minutes", "seconds")
+_LENGTHS: Final = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+_MOST: Final = {"hours": 23, "minutes": 59, "seconds": 59}
+"""How many of a unit there can be after a larger unit."""
 _OURS: Final = ("--workers", "--distribute", "--resume")
 _GO_ON: Final = "--go-on"
 
@@ -101,13 +105,41 @@ def word(text: str, option: str) -> str:
 
 
 def seconds(text: str) -> int:
-    """How long `1-12:00:00`, a day and a half, is.
+    """Return the seconds of a time in one of Slurm's formats.
+
+    They are `minutes`, `minutes:seconds`, `hours:minutes:seconds`, `days-hours`,
+    `days-hours:minutes` and `days-hours:minutes:seconds`.
 
     Raises:
-        UsageError: if it is no time.
+        UsageError: if it has another format, a number is out of its range, or the time is zero,
+            which Slurm takes for no limit.
     """
-    found = _TIME.match(text)
-    if found is None:
-        raise UsageError(f"--time is like 12:00:00 or 1-12:00:00, not {shown(text)}")
-    days, hours, minutes, rest = (int(each or 0) for each in found.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    match = _TIME.match(text)
+    if match is None:
+        raise UsageError(
+            "--time is like 90 (minutes), 12:00:00 (hours) or 1-12:00:00 (days and hours), not"
+            f" {shown(text)}"
+        )
+    days, rest = match[1], match[2].split(":")
+    numbers = [int(each) for each in ([] if days is None else [days]) + rest]
+    # Without days, one number is minutes, and two are minutes and seconds.
+    units = _UNITS[0 if days else 1 if len(numbers) == len(_UNITS) - 1 else 2 :]
+    amounts = dict(zip(units, numbers, strict=False))
+    total = sum(_LENGTHS[unit] * amount for unit, amount in amounts.items())
+    for unit in [*amounts][1:]:
+        if amounts[unit] > _MOST[unit]:
+            raise UsageError(
+                f"--time has {amounts[unit]} {unit} in {shown(text)}; after {units[0]} they are 0"
+                f" to {_MOST[unit]}. The same time is {_written(total)}"
+            )
+    if not total:
+        raise UsageError(f"--time is longer than {shown(text)}; leave it out for no limit")
+    return total
+
+
+def _written(total: int) -> str:
+    """Write seconds in the longest of Slurm's formats."""
+    minutes, second = divmod(total, 60)
+    hours, minute = divmod(minutes, 60)
+    day, hour = divmod(hours, 24)
+    return f"{day}-{hour:02}:{minute:02}:{second:02}"

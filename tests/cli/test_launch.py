@@ -171,6 +171,7 @@ def test_one_machine(capsys: pytest.CaptureFixture[str]):
         (["--memory", "8", "--", "train", "a", "--run", "b"], "--memory is like 16G"),
         (["--time", "soon", "--", "train", "a", "--run", "b"], "--time is like"),
         (["--time", "\u0661\u0662:00:00", "--", "train", "a", "--run", "b"], "--time is like"),
+        (["--time", "1-25:00:00", "--", "train", "a", "--run", "b"], "is 2-01:00:00"),
         (["--slurm", "--partition", "a b", "--", "train", "a", "--run", "b"], "--partition is"),
         (["--slurm", "--claim", "a", "--", "train", "a", "--run", "b"], "of Kubernetes"),
         (["--kubernetes", "--", "train", "a", "--run", "b"], "needs an --image"),
