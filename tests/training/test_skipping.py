@@ -106,3 +106,18 @@ def test_nothing_is_right(tmp_path: Path, make):
     source: DataSource = make(tmp_path)
     with pytest.raises(RunError, match=r"none of \d lines can be read|there is no text|no text"):
         load_source(source, Opener())
+
+
+def test_a_line_left_out_decides_nothing_about_the_others(tmp_path: Path):
+    """Neither the shape nor the integers of the lines that are right."""
+    file = tmp_path / "d.jsonl"
+    lines = [
+        '{"x": [1, 2, 3]}',
+        '{"x": [0.5, 0.5]}',
+        '{"x": [1.5, 2], "y": 0}',
+        '{"x": [1, 2], "y": 1}',
+    ]
+    file.write_text("\n".join(lines))
+    (feature,) = load_source(Jsonl(DataFile(str(file)), on_error="skip"), Opener()).inputs.values()
+    assert feature.column.values_of(np.arange(2)).tolist() == [[1.5, 2], [1, 2]]
+    assert np.asarray(feature.integers).tolist() == [False, True]

@@ -15,18 +15,9 @@ from archbuilder.training.dtypes import Mask
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
-from archbuilder.training.provenance import Origin, Places
-from archbuilder.training.sources.arrays import by_name
+from archbuilder.training.provenance import Places
 from archbuilder.training.sources.gathering import Store
-from archbuilder.training.sources.rows import (
-    Batch,
-    Row,
-    bytes_of,
-    gather,
-    in_batches,
-    stacked,
-    words_or_stacked,
-)
+from archbuilder.training.sources.rows import Fields, Row, gather_rows
 from archbuilder.training.text.reading import parsed_lines
 
 _EXACT: Final = 2**53
@@ -40,36 +31,23 @@ def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Known | None) 
         RunError: if a line is no object, lacks a field, or has another shape than the first.
     """
     name = shown(source.file.path, 200)
-    inputs, targets = by_name(source.inputs), by_name(source.targets)
-    weights = by_name(source.weights or {})
     faults = Faults(source.on_error, "lines")
-    fields = _Fields((*inputs.values(), *weights.values()), tuple(targets.values()))
+    fields = Fields.of(source, "field")
+    take = _Take(fields)
     places = Places("line")
 
     def rows() -> Iterator[Row]:
         for file in opener.each(source.file):
-            for number, row in parsed_lines(file, opener, faults, fields):
+            for number, row in parsed_lines(file, opener, faults, take):
                 places.add(shown(file.path, 200), [number])
                 yield row
 
-    def batches() -> Iterator[Batch]:
-        for some in in_batches(rows(), bytes_of):
-            yield Batch(
-                {key: stacked(some, field) for key, field in inputs.items()},
-                {key: words_or_stacked(some, field) for key, field in targets.items()},
-                {key: stacked(some, field) for key, field in weights.items()},
-            )
-
-    called = {key: f"the field {shown(field)}" for key, field in targets.items()}
-    origins = {
-        key: Origin(places.of, (f"the field {shown(field)}",)) for key, field in inputs.items()
-    }
-    found = gather(batches(), called, like, store, origins=origins)
+    found = gather_rows(rows(), fields, places.of, like, store)
     if not found.inputs:
         faults.remarks(0)
         raise RunError(f"{name} has no examples")
     features = {
-        key: replace(feature, scale=source.scale, integers=fields.integers[inputs[key]])
+        key: replace(feature, scale=source.scale, integers=take.integers[fields.inputs[key]])
         for key, feature in found.inputs.items()
     }
     remarks = (*found.remarks, *faults.remarks(next(iter(features.values())).column.count))
@@ -84,34 +62,35 @@ def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Known | None) 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Fields:
+class _Take:
     """Takes the fields of a line that are wanted, if they are as those of the first line were."""
 
-    numbers: tuple[str, ...]
-    targets: tuple[str, ...]
+    fields: Fields
     shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
     """Those of the first line; None for a word."""
     integers: dict[str, Mask] = field(default_factory=dict)
     """At which positions all values of a field were integers."""
 
-    def __call__(self, fields: Mapping[str, object], place: str) -> Row:
-        found: dict[str, Numbers | str] = {}
-        for key in (*self.numbers, *self.targets):
-            if key not in fields:
-                raise RunError(f"{place} has no field {shown(key)}; it has {listed(fields)}")
-            value, at = fields[key], f"the field {shown(key)} of {place}"
-            if (
-                isinstance(value, str)
-                and key in self.targets
-                and self.shapes.get(key, None) is None
-            ):
-                found[key] = value
-            else:
-                found[key] = self._array(key, value, at)
+    def __call__(self, line: Mapping[str, object], place: str) -> Row:
+        """Return the row of a line. A line with a fault changes nothing of what is known."""
+        values: dict[str, Numbers | str] = {}
+        integers: dict[str, Mask] = {}
+        targets = tuple(self.fields.targets.values())
+        for key in (*self.fields.inputs.values(), *self.fields.weights.values(), *targets):
+            if key not in line:
+                raise RunError(f"{place} has no field {shown(key)}; it has {listed(line)}")
+            value = line[key]
+            if isinstance(value, str) and key in targets and self.shapes.get(key) is None:
+                values[key] = value
+                continue
+            at = f"{self.fields.title(key)} of {place}"
+            values[key] = array = self._array(key, value, at)
+            integers[key] = self._integers(key, value, array, at)
         self.shapes.update(
-            (key, None if isinstance(each, str) else each.shape) for key, each in found.items()
+            (key, None if isinstance(each, str) else each.shape) for key, each in values.items()
         )
-        return Row(place, found)
+        self.integers.update(integers)
+        return Row(place, values)
 
     def _array(self, key: str, value: object, at: str) -> Numbers:
         try:
@@ -129,24 +108,22 @@ class _Fields:
             )
         if not np.isfinite(array).all():
             raise RunError(f"{at} is no finite number")
-        self._note_integers(key, value, array, at)
         return array
 
-    def _note_integers(self, key: str, value: object, array: Numbers, at: str) -> None:
-        known = self.integers.get(key)
-        self.integers.setdefault(key, np.ones(array.shape, bool))
-        none_left = known is not None and not known.any()
-        if array.dtype.kind != "f" or (none_left and (abs(array) < _EXACT).all()):
-            return
+    def _integers(self, key: str, value: object, array: Numbers, at: str) -> Mask:
+        """Return at which positions all values up to this one were integers."""
+        before = self.integers.get(key, np.ones(array.shape, bool))
+        if array.dtype.kind != "f" or (not before.any() and (abs(array) < _EXACT).all()):
+            return before
         numbers = list(_flat(value))
-        integers = np.array([isinstance(each, int) for each in numbers]).reshape(array.shape)
-        self.integers[key] = integers if known is None else known & integers
         for number, rounded in zip(numbers, array.reshape(-1).tolist(), strict=True):
             if isinstance(number, int) and int(rounded) != number:
                 raise RunError(
                     f"{at} has {number} beside numbers that are no 64-bit integers like it: no"
                     " dtype represents both"
                 )
+        integers = np.array([isinstance(each, int) for each in numbers], bool)
+        return before & integers.reshape(array.shape)
 
 
 def _exact_array(value: object) -> Numbers:

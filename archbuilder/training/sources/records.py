@@ -19,20 +19,11 @@ from archbuilder.training.columns import Column, Numbers, Read, Rows
 from archbuilder.training.examples import Examples, Feature, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
-from archbuilder.training.provenance import Origin
-from archbuilder.training.sources.arrays import array_feature, by_name, trained_scale
+from archbuilder.training.sources.arrays import array_feature, trained_scale
 from archbuilder.training.sources.framing import Record, Shard, records_of
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.pictures import Look, decoded, is_picture
-from archbuilder.training.sources.rows import (
-    Batch,
-    Row,
-    bytes_of,
-    gather,
-    in_batches,
-    stacked,
-    words_or_stacked,
-)
+from archbuilder.training.sources.rows import Fields, Row, gather_rows
 
 _Values: TypeAlias = dict[str, Numbers | str]
 _ABSENT: Final = np.zeros(0)
@@ -59,14 +50,11 @@ def load_records(
         RunError: as `load_tfrecord` does.
     """
     forms = like.legend.images if like else {}
-    reader = _Reader(source, opener, store, Faults(source.on_error, "records"), forms)
-    targets = by_name(source.targets)
-    called = {key: f"the feature {shown(each)}" for key, each in targets.items()}
-    origins = {
-        key: Origin(lambda row: reader.places[row].name, (f"the feature {shown(feature)}",))
-        for key, feature in by_name(source.inputs).items()
-    }
-    found = gather(reader.batches(shards), called, like, store, origins=origins)
+    fields = Fields.of(source, "feature")
+    reader = _Reader(source, fields, opener, store, Faults(source.on_error, "records"), forms)
+    found = gather_rows(
+        reader.rows(shards), fields, lambda row: reader.places[row].name, like, store
+    )
     count = len(reader.places)
     name = shown(source.file.path, 200)
     if not count:
@@ -81,7 +69,7 @@ def load_records(
             found.inputs[key].origin,
             trained_scale(like, key),
         )
-        for key in by_name(source.inputs)
+        for key in fields.inputs
     }
     images = plural(count, "image")
     said = tuple(f"{name}: {images} of {look}" for look in reader.looks.values())
@@ -103,6 +91,7 @@ class _Reader:
     """Reads records one behind the other, and knows which of their inputs are pictures."""
 
     source: Tfrecord
+    fields: Fields
     opener: Opener
     store: Store
     faults: Faults
@@ -115,26 +104,21 @@ class _Reader:
     places: list[Record] = field(default_factory=list)
     """Where the records are, whose content is forgotten."""
 
-    def batches(self, shards: Sequence[Shard]) -> Iterator[Batch]:
+    def rows(self, shards: Sequence[Shard]) -> Iterator[Row]:
         """The numbers and words of all records."""
-        rows = self._rows(shards)
-        names = by_name(self.source.inputs)
-        targets = by_name(self.source.targets)
-        weights = by_name(self.source.weights or {})
-        for some in in_batches(rows, bytes_of):
-            yield Batch(
-                {
-                    key: stacked(some, each, "feature")
-                    for key, each in names.items()
-                    if key not in self.looks
-                },
-                {key: words_or_stacked(some, each, "feature") for key, each in targets.items()},
-                {key: stacked(some, each, "feature") for key, each in weights.items()},
-            )
+        for shard in shards:
+            for record in records_of(shard, self.opener, self.store, self.faults):
+                try:
+                    values = self._values(record)
+                except RunError as fault:
+                    self.faults.meet(fault)
+                    continue
+                self.places.append(replace(record, content=b""))
+                yield Row(record.name, values)
 
     def pictures(self, key: str, count: int) -> Feature:
         """An input of encoded pictures, which are decoded as they are needed."""
-        look, feature = self.looks[key], by_name(self.source.inputs)[key]
+        look, feature = self.looks[key], self.fields.inputs[key]
 
         def one(record: Record) -> Numbers:
             content = record.read_again(self.opener)
@@ -146,26 +130,15 @@ class _Reader:
         column: Column = Read("", count, look.shape, look.dtype, read)
         return look.feature(column, self.source.scale)
 
-    def _rows(self, shards: Sequence[Shard]) -> Iterator[Row]:
-        for shard in shards:
-            for record in records_of(shard, self.opener, self.store, self.faults):
-                try:
-                    values = self._values(record)
-                except RunError as fault:
-                    self.faults.meet(fault)
-                    continue
-                self.places.append(replace(record, content=b""))
-                yield Row(record.name, values)
-
     def _values(self, record: Record) -> _Values:
         example = _example(record.content, record.name)
         found: _Values = {}
         looks: dict[str, Look] = {}
-        for key, feature in by_name(self.source.inputs).items():
+        for key, feature in self.fields.inputs.items():
             content = _bytes(example, feature)
             if key in self.looks or (not self.places and is_picture(content)):
                 # What cannot be decoded is to be known before it is trained on.
-                place = f"the feature {shown(feature)} of {record.name}"
+                place = f"{self.fields.title(feature)} of {record.name}"
                 picture = decoded(content, place)
                 looks[key] = self._look(key, picture)
                 self.looks.get(key, looks[key]).check(picture, place)
@@ -173,12 +146,12 @@ class _Reader:
                 shape = self.source.shape
                 wanted = shape.get(key) if isinstance(shape, Mapping) else shape
                 found[feature] = self._numbers(example, feature, record.name, wanted)
-        for feature in by_name(self.source.weights or {}).values():
+        for feature in self.fields.weights.values():
             found[feature] = self._numbers(example, feature, record.name, None)
-        for feature in by_name(self.source.targets).values():
+        for feature in self.fields.targets.values():
             content = _bytes(example, feature)
             if content:
-                found[feature] = _word(content, feature, record.name)
+                found[feature] = _word(content, f"{self.fields.title(feature)} of {record.name}")
             else:
                 found[feature] = self._numbers(example, feature, record.name, None)
         self._agree(found, record.name)
@@ -198,12 +171,12 @@ class _Reader:
             has = listed(sorted(example.features.feature))
             raise RunError(f"{place} has no feature {shown(feature)}; it has {has}")
         if not np.isfinite(values).all():
-            raise RunError(f"the feature {shown(feature)} of {place} is no finite number")
+            raise RunError(f"{self.fields.title(feature)} of {place} is no finite number")
         if wanted is None:
             return values[0] if len(values) == 1 else values
         if int(np.prod(wanted)) != len(values):
             raise RunError(
-                f"the feature {shown(feature)} of {place} has {len(values):,} numbers, and 'shape'"
+                f"{self.fields.title(feature)} of {place} has {len(values):,} numbers, and 'shape'"
                 f" says {list(wanted)}"
             )
         return values.reshape(wanted)
@@ -217,7 +190,7 @@ class _Reader:
                     "words" if each is None else f"shape {list(each)}" for each in (shape, first)
                 ]
                 raise RunError(
-                    f"the feature {shown(feature)} of {place} has {told[0]}, and the first one has"
+                    f"{self.fields.title(feature)} of {place} has {told[0]}, and the first one has"
                     f" {told[1]}"
                 )
 
@@ -248,8 +221,8 @@ def _array(example: tf.train.Example, feature: str) -> Numbers:
     return np.frombuffer(_bytes(example, feature), np.uint8)
 
 
-def _word(content: bytes, feature: str, place: str) -> str:
+def _word(content: bytes, at: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise RunError(f"the feature {shown(feature)} of {place} is no text in UTF-8") from None
+        raise RunError(f"{at} is no text in UTF-8") from None

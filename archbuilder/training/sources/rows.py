@@ -10,10 +10,12 @@ import numpy as np
 
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.legend import Legend
+from archbuilder.recipe.sources import Jsonl, Tfrecord
 from archbuilder.training.columns import Column, Numbers
 from archbuilder.training.dtypes import common_dtype, unrepresentable
 from archbuilder.training.examples import Feature, Known
 from archbuilder.training.provenance import Origin
+from archbuilder.training.sources.arrays import by_name
 from archbuilder.training.sources.gathering import Gathering, Store
 from archbuilder.training.sources.words import Labels
 
@@ -139,37 +141,84 @@ def _labels_or_numbers(gathering: Gathering) -> Column:
     return gathering.column(lambda values: values.astype(whole), whole)
 
 
-def stacked(rows: Sequence[Row], field: str, noun: str = "field") -> Numbers:
-    """Return one array of the values of a field, which are arrays of one shape.
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of rows that are inputs, targets and weights, by the names of those."""
 
-    `noun` is what the format calls a field.
+    inputs: Mapping[str, str]
+    targets: Mapping[str, str]
+    weights: Mapping[str, str]
+    noun: str
+    """What the format calls a field."""
+
+    @classmethod
+    def of(cls, source: Jsonl | Tfrecord, noun: str) -> Fields:
+        """Return the fields that a source names."""
+        targets, weights = by_name(source.targets), by_name(source.weights or {})
+        return cls(by_name(source.inputs), targets, weights, noun)
+
+    def title(self, field: str) -> str:
+        """Return what messages call a field."""
+        return f"the {self.noun} {shown(field)}"
+
+    def batch(self, rows: Sequence[Row]) -> Batch:
+        """Return the values of some rows; inputs that they do not have are left out.
+
+        Raises:
+            RunError: if no dtype represents all values of a field.
+        """
+        return Batch(
+            {
+                key: self._stacked(rows, field)
+                for key, field in self.inputs.items()
+                if field in rows[0].values
+            },
+            {key: self._words_or_stacked(rows, field) for key, field in self.targets.items()},
+            {key: self._stacked(rows, field) for key, field in self.weights.items()},
+        )
+
+    def _stacked(self, rows: Sequence[Row], field: str) -> Numbers:
+        """Return one array of the values of a field, which are arrays of one shape."""
+        arrays = [np.asarray(row.values[field]) for row in rows]
+        dtype = common_dtype({each.dtype for each in arrays})
+        for row, values in zip(rows, arrays, strict=True):
+            if values.dtype != dtype and (wrong := unrepresentable(values, dtype)).any():
+                raise RunError(
+                    f"{self.title(field)} of {row.place} has {values[wrong][0]}, where others have"
+                    " numbers that are not 64-bit integers like it: no dtype represents all of them"
+                )
+        return np.stack([each.astype(dtype, copy=False) for each in arrays])
+
+    def _words_or_stacked(self, rows: Sequence[Row], field: str) -> Numbers | Words:
+        """Return the values of a target: words where all of them are, and else an array."""
+        words = [each for row in rows if isinstance(each := row.values[field], str)]
+        return words if len(words) == len(rows) else self._stacked(rows, field)
+
+
+def gather_rows(
+    rows: Iterable[Row],
+    fields: Fields,
+    place: Callable[[int], str],
+    like: Known | None,
+    store: Store,
+) -> Gathered:
+    """Return the columns of all rows; `place` names the place of a row by its number from 0.
 
     Raises:
-        RunError: if no dtype represents all of them.
+        RunError: as `gather` does, or if no dtype represents all values of a field.
     """
-    arrays = [np.asarray(row.values[field]) for row in rows]
-    dtype = common_dtype({each.dtype for each in arrays})
-    for row, values in zip(rows, arrays, strict=True):
-        if values.dtype != dtype and (wrong := unrepresentable(values, dtype)).any():
-            raise RunError(
-                f"the {noun} {shown(field)} of {row.place} has {values[wrong][0]}, where others"
-                " have numbers that are not 64-bit integers like it: no dtype represents all of"
-                " them"
-            )
-    return np.stack([each.astype(dtype, copy=False) for each in arrays])
+    return gather(
+        map(fields.batch, in_batches(rows, _bytes_of)),
+        {key: fields.title(field) for key, field in fields.targets.items()},
+        like,
+        store,
+        origins={
+            key: Origin(place, (fields.title(field),)) for key, field in fields.inputs.items()
+        },
+    )
 
 
-def words_or_stacked(rows: Sequence[Row], field: str, noun: str = "field") -> Numbers | Words:
-    """Return the values of a target: words where all of them are, and else an array.
-
-    Raises:
-        RunError: as `stacked` does.
-    """
-    words = [each for row in rows if isinstance(each := row.values[field], str)]
-    return words if len(words) == len(rows) else stacked(rows, field, noun)
-
-
-def bytes_of(row: Row) -> int:
+def _bytes_of(row: Row) -> int:
     """Return the size of a row in memory."""
     return sum(len(each) if isinstance(each, str) else each.nbytes for each in row.values.values())
 
