@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from archbuilder import catalogue
 from archbuilder.catalogue.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
@@ -12,6 +13,9 @@ from archbuilder.graph import Argument
 from archbuilder.judging import judge
 from archbuilder.tree import Mapping as MappingTree
 from archbuilder.tree import Plain, Scalar, Sequence, Span, Tree, kind, plain
+
+BlockFinder: TypeAlias = Callable[[str], str | None]
+"""Says what a block is and where, as in `a block (net.yaml:4:3)`; None if no block has the name."""
 
 SYNONYMS: Final = {
     "activation_fn": "activation",
@@ -61,18 +65,15 @@ def check_arguments(
     diagnostics: Diagnostics,
     *,
     formulas: bool,
+    find_block: BlockFinder = lambda _: None,
 ) -> tuple[Argument, ...]:
     """The arguments of a layer as they were written, without those that are wrong.
 
     `written` is a mapping by name, or one value for the first argument; `span` is where the name of
-    the layer stands. With `formulas`, a text with `$` in it stands for any value.
+    the layer stands. With `formulas`, a text with `$` in it stands for any value. `find_block`
+    explains the name of a block that stands where only a layer can.
     """
-    arguments = _by_name(signature, written, diagnostics)
-    good = _check_each(signature, arguments, signature.arguments, diagnostics, formulas=formulas)
-    # A mistyped argument is one mistake, not also a missing one.
-    given = {_meant(argument.name, signature.arguments) for argument in arguments}
-    _check_missing(signature, given, span, diagnostics)
-    return good
+    return _Checker(diagnostics, formulas, find_block).arguments(signature, written, span)
 
 
 def _meant(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:
@@ -103,22 +104,61 @@ def check_call(
                 argument.span,
             )
     constants = tuple(each for each in arguments if each.name not in signature.tensors)
-    return _check_each(signature, constants, signature.call, diagnostics, formulas=formulas)
+    return _Checker(diagnostics, formulas).each(signature, constants, signature.call)
 
 
 def check_object(
     object_kind: ObjectKind, tree: Tree, diagnostics: Diagnostics, *, formulas: bool = False
 ) -> bool:
     """Whether a tree is an object of a kind: a name, or `{Name: arguments}`; reports where not."""
-    if formulas and isinstance(tree, Scalar) and "$" in str(tree.value):
-        return True
-    if isinstance(tree, Scalar) and isinstance(tree.value, str):
-        name, span, arguments = tree.value, tree.span, None
-    elif isinstance(tree, MappingTree) and len(tree.entries) == 1:
-        entry = tree.entries[0]
-        name, span, arguments = entry.key, entry.key_span, entry.value
-    else:
-        diagnostics.error(
+    return _Checker(diagnostics, formulas).object(object_kind, tree)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checker:
+    """Checks arguments, and the objects nested in them; reports what is wrong."""
+
+    diagnostics: Diagnostics
+    formulas: bool
+    find_block: BlockFinder = lambda _: None
+
+    def arguments(
+        self, signature: Signature, written: Tree | None, span: Span
+    ) -> tuple[Argument, ...]:
+        """The arguments of a layer or object, without those that are wrong."""
+        arguments = _by_name(signature, written, self.diagnostics)
+        good = self.each(signature, arguments, signature.arguments)
+        # A mistyped argument is one mistake, not also a missing one.
+        given = {_meant(argument.name, signature.arguments) for argument in arguments}
+        _check_missing(signature, given, span, self.diagnostics)
+        return good
+
+    def each(
+        self,
+        signature: Signature,
+        arguments: Iterable[Argument],
+        specs: Mapping[str, ArgumentSpec],
+    ) -> tuple[Argument, ...]:
+        """The arguments that are known and have a right value."""
+        good: list[Argument] = []
+        for argument in arguments:
+            spec = specs.get(argument.name)
+            if spec is None:
+                _report_unknown(signature, argument, specs, self.diagnostics)
+            elif self._argument(signature, spec, argument.value):
+                good.append(argument)
+        return tuple(good)
+
+    def object(self, object_kind: ObjectKind, tree: Tree) -> bool:
+        """Whether a tree is an object of a kind."""
+        if self.formulas and isinstance(tree, Scalar) and "$" in str(tree.value):
+            return True
+        if isinstance(tree, Scalar) and isinstance(tree.value, str):
+            return self._named(object_kind, tree.value, tree.span, None)
+        if isinstance(tree, MappingTree) and len(tree.entries) == 1:
+            entry = tree.entries[0]
+            return self._named(object_kind, entry.key, entry.key_span, entry.value)
+        self.diagnostics.error(
             "wrong-type",
             f"{_ARTICLES[object_kind]} is a name, or a name with arguments such as"
             f" {_EXAMPLES[object_kind]}, not {_described(tree)}",
@@ -126,7 +166,45 @@ def check_object(
             notes=_SEVERAL_CELLS if object_kind == "cell" and isinstance(tree, Sequence) else (),
         )
         return False
-    return _check_named(object_kind, name, span, arguments, diagnostics, formulas=formulas)
+
+    def _argument(self, signature: Signature, spec: ArgumentSpec, tree: Tree) -> bool:
+        if self.formulas and _is_open(tree):
+            return True
+        if spec.type.object is not None and not _is_plain_for(spec, tree):
+            return self._objects(spec, spec.type.object, tree)
+        what = f"'{spec.name}' of {signature.name}"
+        return check_value(tree, spec.type.schema or {}, what, self.diagnostics)
+
+    def _objects(self, spec: ArgumentSpec, object_kind: ObjectKind, tree: Tree) -> bool:
+        if not spec.type.many:
+            return self.object(object_kind, tree)
+        if not isinstance(tree, Sequence) or not tree.items:
+            message = f"'{spec.name}' is a list, each item {_ARTICLES[object_kind]}"
+            self.diagnostics.error("wrong-type", f"{message}, not {_described(tree)}", tree.span)
+            return False
+        good = [self.object(object_kind, each) for each in tree.items]
+        return all(good)
+
+    def _named(self, object_kind: ObjectKind, name: str, span: Span, written: Tree | None) -> bool:
+        known = catalogue.load()
+        canonical = known.alias(object_kind, name)
+        if canonical is None:
+            block = self.find_block(name) if object_kind in LAYER_KINDS else None
+            if block is None:
+                _report_unknown_object(object_kind, name, span, self.diagnostics)
+            else:
+                _report_block(object_kind, name, block, span, self.diagnostics)
+            return False
+        if object_kind == "activation":
+            if written is not None and not _is_null(written):
+                message = f"the activation '{name}' takes no arguments"
+                self.diagnostics.error("unknown-argument", message, written.span)
+                return False
+            return True
+        signature = known.signatures(object_kind)[canonical]
+        errors = self.diagnostics.error_count
+        self.arguments(signature, None if written is None or _is_null(written) else written, span)
+        return self.diagnostics.error_count == errors
 
 
 _SEVERAL_CELLS: Final = ("several cells on top of each other: {StackedRNNCells: {cells: [...]}}",)
@@ -145,44 +223,35 @@ _EXAMPLES: Final[dict[ObjectKind, str]] = {
 }
 
 
-def _check_named(
-    object_kind: ObjectKind,
-    name: str,
-    span: Span,
-    written: Tree | None,
-    diagnostics: Diagnostics,
-    *,
-    formulas: bool,
-) -> bool:
+def _report_unknown_object(
+    object_kind: ObjectKind, name: str, span: Span, diagnostics: Diagnostics
+) -> None:
     known = catalogue.load()
-    canonical = known.alias(object_kind, name)
-    if canonical is None:
-        if object_kind in LAYER_KINDS and name in known.refused:
-            message = f"{name} cannot stand in a blueprint: {known.refused[name]}"
-            diagnostics.error("refused-layer", message, span)
-        elif object_kind not in LAYER_KINDS and name in known.refused_objects:
-            message = f"{name} cannot stand in a blueprint: {known.refused_objects[name]}"
-            diagnostics.error("unknown-object", message, span)
-        else:
-            code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-object"
-            noun = _ARTICLES[object_kind].partition(" ")[2]
-            message = f"there is no {noun} {shown(name)}"
-            if object_kind in LAYER_KINDS and name in known.layers:
-                code, message = "wrong-type", f"{name} is no {noun}"
-            suggestion = nearest(name, known.names(object_kind))
-            diagnostics.error(code, message, span, suggestion=suggestion)
-        return False
-    if object_kind == "activation":
-        if written is not None and not _is_null(written):
-            message = f"the activation '{name}' takes no arguments"
-            diagnostics.error("unknown-argument", message, written.span)
-            return False
-        return True
-    signatures = known.signatures(object_kind)
-    errors = diagnostics.error_count
-    arguments = None if written is None or _is_null(written) else written
-    check_arguments(signatures[canonical], arguments, span, diagnostics, formulas=formulas)
-    return diagnostics.error_count == errors
+    if object_kind in LAYER_KINDS and name in known.refused:
+        message = f"{name} cannot stand in a blueprint: {known.refused[name]}"
+        diagnostics.error("refused-layer", message, span)
+    elif object_kind not in LAYER_KINDS and name in known.refused_objects:
+        message = f"{name} cannot stand in a blueprint: {known.refused_objects[name]}"
+        diagnostics.error("unknown-object", message, span)
+    else:
+        code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-object"
+        noun = _ARTICLES[object_kind].partition(" ")[2]
+        message = f"there is no {noun} {shown(name)}"
+        if object_kind in LAYER_KINDS and name in known.layers:
+            code, message = "wrong-type", f"{name} is no {noun}"
+        suggestion = nearest(name, known.names(object_kind))
+        diagnostics.error(code, message, span, suggestion=suggestion)
+
+
+def _report_block(
+    object_kind: ObjectKind, name: str, block: str, span: Span, diagnostics: Diagnostics
+) -> None:
+    """Report a block where Keras takes only a layer, as in a wrapper."""
+    article = _ARTICLES[object_kind]
+    note = f"write {article} here, such as {_EXAMPLES[object_kind]}"
+    if object_kind != "cell":
+        note += "; to wrap a block, wrap each of its layers in a step of its own"
+    diagnostics.error("wrong-type", f"{shown(name)} is {block}, not {article}", span, notes=(note,))
 
 
 def check_value(
@@ -235,24 +304,6 @@ def _is_own(signature: Signature, argument: str) -> bool:
     return argument not in ("trainable", "dtype")
 
 
-def _check_each(
-    signature: Signature,
-    arguments: Iterable[Argument],
-    specs: Mapping[str, ArgumentSpec],
-    diagnostics: Diagnostics,
-    *,
-    formulas: bool,
-) -> tuple[Argument, ...]:
-    good: list[Argument] = []
-    for argument in arguments:
-        spec = specs.get(argument.name)
-        if spec is None:
-            _report_unknown(signature, argument, specs, diagnostics)
-        elif _check_argument(signature, spec, argument.value, diagnostics, formulas=formulas):
-            good.append(argument)
-    return tuple(good)
-
-
 def _report_unknown(
     signature: Signature,
     argument: Argument,
@@ -295,22 +346,6 @@ def _check_missing(
         diagnostics.error("missing-argument", message, span, notes=notes)
 
 
-def _check_argument(
-    signature: Signature,
-    spec: ArgumentSpec,
-    tree: Tree,
-    diagnostics: Diagnostics,
-    *,
-    formulas: bool,
-) -> bool:
-    if formulas and _is_open(tree):
-        return True
-    if spec.type.object is not None and not _is_plain_for(spec, tree):
-        return _check_objects(spec, spec.type.object, tree, diagnostics, formulas=formulas)
-    what = f"'{spec.name}' of {signature.name}"
-    return check_value(tree, spec.type.schema or {}, what, diagnostics)
-
-
 def _is_plain_for(spec: ArgumentSpec, tree: Tree) -> bool:
     """Whether a value is no object: null where that is allowed, a number beside a schedule."""
     if _is_null(tree):
@@ -318,24 +353,6 @@ def _is_plain_for(spec: ArgumentSpec, tree: Tree) -> bool:
     if spec.type.schema is None:
         return False
     return isinstance(tree, Scalar) and not isinstance(tree.value, str)
-
-
-def _check_objects(
-    spec: ArgumentSpec,
-    object_kind: ObjectKind,
-    tree: Tree,
-    diagnostics: Diagnostics,
-    *,
-    formulas: bool,
-) -> bool:
-    if not spec.type.many:
-        return check_object(object_kind, tree, diagnostics, formulas=formulas)
-    if not isinstance(tree, Sequence) or not tree.items:
-        message = f"'{spec.name}' is a list, each item {_ARTICLES[object_kind]}"
-        diagnostics.error("wrong-type", f"{message}, not {_described(tree)}", tree.span)
-        return False
-    good = [check_object(object_kind, each, diagnostics, formulas=formulas) for each in tree.items]
-    return all(good)
 
 
 def _is_null(tree: Tree) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as MappingType
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from archbuilder.arguments import check_arguments, check_call
@@ -21,6 +22,7 @@ from archbuilder.program import (
     BlockTarget,
     LayerTarget,
     Program,
+    describe_block,
     find_target,
     is_known_to_be_broken,
     report_unknown,
@@ -181,7 +183,14 @@ class _Checker:
 
     def _check_layer(self, target: LayerTarget, call: Call, constants: Value | None) -> None:
         written = None if call.arguments is None else call.arguments.tree
-        check_arguments(target.signature, written, call.span, self._diagnostics, formulas=True)
+        check_arguments(
+            target.signature,
+            written,
+            call.span,
+            self._diagnostics,
+            formulas=True,
+            find_block=partial(describe_block, self._program),
+        )
         if constants is not None:
             check_call(target.signature, constants.tree, self._diagnostics, formulas=True)
 

@@ -174,6 +174,18 @@ def _report_unknown_block(program: Program, call: Call, diagnostics: Diagnostics
     )
 
 
+def describe_block(program: Program, name: str) -> str | None:
+    """Say what a block, network or import of this file is, and where: `a block (net.yaml:4:3)`."""
+    target = None if is_keras_name(name) else find_target(program, name)
+    if not isinstance(target, BlockTarget):
+        return None
+    if target.imported is not None:
+        return (
+            f"an imported {'network' if target.is_whole_file else 'block'} ({target.imported.span})"
+        )
+    return f"{'a block' if name in program.document.blocks else 'a network'} ({target.block.span})"
+
+
 def block_names(program: Program) -> list[str]:
     """Everything in lower case that a step of this file may name."""
     document = program.document

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from archbuilder import catalogue
@@ -223,3 +225,31 @@ def test_objects_that_are_left_out_have_a_reason(kind: ObjectKind, name: str, re
 def test_the_loss_of_sequences_without_places():
     """CTC is a loss as the others are."""
     assert check_object("loss", tree("CTC"), Diagnostics())
+
+
+@pytest.mark.parametrize(
+    ("kind", "note"),
+    [
+        ("layer", "write a layer here, .*; to wrap a block, wrap each of its layers"),
+        ("recurrent layer", "write a recurrent layer here, such as {LSTM: 64}; to wrap"),
+        ("cell", "write a recurrent cell here, such as {LSTMCell: 64}$"),
+    ],
+)
+def test_block_in_a_layer(kind: ObjectKind, note: str):
+    """A block inside a wrapper is called one, with its place and what belongs there instead."""
+    arguments = {"layer": "TimeDistributed", "recurrent layer": "Bidirectional", "cell": "RNN"}
+    signature = catalogue.load().signature(arguments[kind])
+    assert signature is not None
+    written = tree("{cell: encoder}" if kind == "cell" else "{layer: encoder}")
+    diagnostics = Diagnostics()
+    check_arguments(
+        signature,
+        written,
+        written.span,
+        diagnostics,
+        formulas=True,
+        find_block=lambda name: "a block (net.yaml:4:3)" if name == "encoder" else None,
+    )
+    (mistake,) = diagnostics
+    assert re.fullmatch(r"'encoder' is a block \(net.yaml:4:3\), not a .*" + kind, mistake.message)
+    assert re.match(note, mistake.notes[0])

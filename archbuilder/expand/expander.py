@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from archbuilder.arguments import check_arguments, check_call
 from archbuilder.catalogue.signatures import Signature
@@ -19,6 +20,8 @@ from archbuilder.graph import Argument, Node, Ref
 from archbuilder.program import (
     BlockTarget,
     LayerTarget,
+    Program,
+    describe_block,
     find_target,
     is_known_to_be_broken,
     report_unknown,
@@ -34,10 +37,7 @@ class Expander:
     one run finds all mistakes.
     """
 
-    def __init__(
-        self,
-        evaluator: Evaluator,
-    ) -> None:
+    def __init__(self, evaluator: Evaluator) -> None:
         self.nodes: dict[str, Node] = {}
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics
@@ -193,7 +193,7 @@ class Expander:
         return flow
 
     def _layer(self, signature: Signature, call: Call, scope: Scope, use: Use) -> Named:
-        arguments = self._arguments(signature, call, use.variables)
+        arguments = self._arguments(signature, call, scope.file.program, use.variables)
         frame = scope.frame
         owner = use.path if use.shares is None else self._owner(use.shares)
 
@@ -244,7 +244,7 @@ class Expander:
         return Flow((Ref(use.path),))
 
     def _arguments(
-        self, signature: Signature, call: Call, variables: Variables
+        self, signature: Signature, call: Call, program: Program, variables: Variables
     ) -> tuple[Argument, ...] | None:
         known = self._constant_arguments.get(id(call))
         if known is not None:
@@ -256,7 +256,12 @@ class Expander:
             if written is None:
                 return None
         arguments = check_arguments(
-            signature, written, call.span, self._diagnostics, formulas=False
+            signature,
+            written,
+            call.span,
+            self._diagnostics,
+            formulas=False,
+            find_block=partial(describe_block, program),
         )
         bare = written is not None and not isinstance(written, Mapping)
         if self._diagnostics.error_count > errors or (bare and not arguments):
