@@ -7,15 +7,15 @@ from functools import partial
 
 from archbuilder.arguments import check_arguments, check_call
 from archbuilder.catalogue.signatures import Signature
-from archbuilder.decode.form import is_step_name
-from archbuilder.document import Block, Body, Branches, Broken, Call, Group, Reuse, Step
+from archbuilder.document import Block, Branches, Broken, Call, Group, Reuse, Step
 from archbuilder.errors import Frame, nearest, shown
 from archbuilder.expand.blocks import block_inputs, block_outputs, block_variables
 from archbuilder.expand.counting import refuse_size
 from archbuilder.expand.flow import BROKEN, Flow, Inputs
 from archbuilder.expand.inputs import check_tensors, step_inputs
 from archbuilder.expand.rounds import is_kept, rounds
-from archbuilder.expand.scope import PREVIOUS, FileScope, Named, Scope, Use
+from archbuilder.expand.scope import FileScope, Named, Scope, Use
+from archbuilder.expand.step_names import leave_out, local_name, register
 from archbuilder.graph import Argument, Node, Ref
 from archbuilder.program import (
     BlockTarget,
@@ -27,7 +27,7 @@ from archbuilder.program import (
     report_unknown,
 )
 from archbuilder.tree import Mapping, Scalar
-from archbuilder.values import Evaluator, Value, Variables
+from archbuilder.values import Evaluator, Variables
 
 
 class Expander:
@@ -58,7 +58,7 @@ class Expander:
             return self._round(step, scope, flow, variables, later=False)
         all_rounds = rounds(step, variables, self._evaluator)
         if all_rounds is None:
-            self._register(step, scope, BROKEN, variables)
+            register(step, scope, BROKEN, variables, self._evaluator)
             return BROKEN
         if self._steps + len(all_rounds) > self._evaluator.limits.steps:
             refuse_size(self._evaluator, step.span)
@@ -74,10 +74,10 @@ class Expander:
             refuse_size(self._evaluator, step.span)
         kept = is_kept(step, variables, self._evaluator)
         if kept is None:
-            self._register(step, scope, BROKEN, variables)
+            register(step, scope, BROKEN, variables, self._evaluator)
             return BROKEN
         if not kept:
-            self._leave_out(step, scope, variables)
+            leave_out(step, scope, variables, self._evaluator)
             return previous
         inputs = step_inputs(step, scope, previous, variables, self._evaluator, later=later)
         return self._body(step, scope, inputs, variables)
@@ -104,10 +104,8 @@ class Expander:
         else:
             flow = self._branches(body, scope, inputs.flow, variables)
         if step.call is not None:
-            self._diagnostics.error(
-                "wrong-form", "'call' goes with a layer", step.call.span
-            )  # fmt: skip
-        self._register(step, scope, flow, variables)
+            self._diagnostics.error("wrong-form", "'call' goes with a layer", step.call.span)
+        register(step, scope, flow, variables, self._evaluator)
         return flow
 
     def _branches(self, body: Branches, scope: Scope, flow: Flow, variables: Variables) -> Flow:
@@ -135,7 +133,7 @@ class Expander:
     ) -> Flow:
         program = scope.file.program
         target = find_target(program, call.target)
-        local = self._local_name(step, scope, call.target, variables)
+        local = local_name(step, scope, call.target, variables, self._evaluator)
         if target is None:
             if not is_known_to_be_broken(program, call.target):
                 report_unknown(program, call, self._diagnostics)
@@ -148,7 +146,7 @@ class Expander:
             call=step.call,
             variables=variables,
             span=call.span,
-            shares=None if scope.shares is None else scope.shares + local,
+            shares=scope.shared(local),
         )
         if isinstance(target, LayerTarget):
             named = self._layer(target.signature, call, scope, use)
@@ -165,7 +163,7 @@ class Expander:
     ) -> Flow:
         tree = self._evaluator.evaluate(reuse.name, variables)
         name = tree.value if isinstance(tree, Scalar) else None
-        local = self._local_name(step, scope, f"{name}_use", variables)
+        local = local_name(step, scope, f"{name}_use", variables, self._evaluator)
         flow = BROKEN
         earlier = scope.named.get(name) if isinstance(name, str) else None
         if earlier is None:
@@ -178,9 +176,8 @@ class Expander:
                     suggestion=suggestion,
                 )
         elif earlier.again is not None:
-            shares = None if scope.shares is None else scope.shares + local
-            use = Use(scope.path + local, inputs, step.call, variables, step.span, shares)
-            flow = earlier.again(use)
+            path, shares = scope.path + local, scope.shared(local)
+            flow = earlier.again(Use(path, inputs, step.call, variables, step.span, shares))
         elif not earlier.flow.broken:
             self._diagnostics.error(
                 "unknown-name",
@@ -327,83 +324,3 @@ class Expander:
             flow = block_outputs(block, inner, last, variables, self._evaluator)
         self._active.pop()
         return flow
-
-    def _local_name(self, step: Step, scope: Scope, target: str, variables: Variables) -> str:
-        """The name of a step within its scope, made up where it has none or a wrong one."""
-        if step.name is None:
-            return scope.generate_name(target)
-        name = self._name(step.name, scope, variables)
-        if name is None:
-            scope.has_broken_name = True
-            return scope.generate_name(target)
-        return name
-
-    def _name(self, value: Value, scope: Scope, variables: Variables) -> str | None:
-        tree = self._evaluator.evaluate(value, variables)
-        if tree is None:
-            return None
-        name = tree.value if isinstance(tree, Scalar) else None
-        if name == PREVIOUS:
-            self._diagnostics.error(
-                "invalid-name",
-                f"'{PREVIOUS}' cannot be the name of a step: it is the step before",
-                value.span,
-            )
-            return None
-        if not isinstance(name, str) or not is_step_name(name):
-            self._diagnostics.error(
-                "invalid-name",
-                f"{shown(name)} cannot be the name of a step",
-                value.span,
-                notes=("a name has letters, digits and '_', and begins with no digit",),
-            )
-            return None
-        if scope.is_taken(name):
-            taken = scope.named.get(name)
-            where = "" if taken is None else f", at {taken.span}"
-            self._diagnostics.error(
-                "duplicate-name",
-                f"another step before this one is called '{name}'{where}",
-                value.span,
-                notes=(
-                    "in a loop, number the rounds with $i: name: skip$i",
-                    "or name all rounds together: put the loop into the 'layers' of a named step",
-                ),
-            )
-            return None
-        return name
-
-    def _register(self, step: Step, scope: Scope, flow: Flow, variables: Variables) -> None:
-        """Make the name of a step that is no layer or block visible to the steps behind it."""
-        if step.name is None:
-            return
-        name = self._name(step.name, scope, variables)
-        if name is None:
-            scope.has_broken_name = True
-        else:
-            scope.named[name] = Named(flow, step.span)
-
-    def _leave_out(self, step: Step, scope: Scope, variables: Variables) -> None:
-        """Remember a step as left out by its `when`, and with it the steps within it.
-
-        Of those within it, names that are formulas are not known: their loops do not run.
-        """
-        if step.name is not None:
-            tree = self._evaluator.evaluate(step.name, variables)
-            if isinstance(tree, Scalar) and isinstance(tree.value, str):
-                scope.left_out[tree.value] = step.span
-        for inner in _within(step.body):
-            self._leave_out(
-                inner if inner.name is None or inner.name.constant else replace(inner, name=None),
-                scope,
-                variables,
-            )
-
-
-def _within(body: Body) -> tuple[Step, ...]:
-    """The steps that share the scope of a step in which they stand."""
-    if isinstance(body, Group):
-        return body.steps
-    if isinstance(body, Branches):
-        return tuple(step for branch in body.branches for step in branch.steps)
-    return ()

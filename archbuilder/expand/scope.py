@@ -89,6 +89,10 @@ class Scope:
                 self.generated.add(name)
                 return name
 
+    def shared(self, name: str) -> str | None:
+        """Return the node whose weights a step of this name takes; None for its own."""
+        return None if self.shares is None else self.shares + name
+
     def is_taken(self, name: str) -> bool:
         """Whether a step of this scope has the name already."""
         return name in self.named or name in self.generated
