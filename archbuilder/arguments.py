@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from archbuilder import catalogue
 from archbuilder.catalogue.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
 from archbuilder.errors import Diagnostics, nearest, shown
+from archbuilder.foreign_keys import hint_of_object
 from archbuilder.graph import Argument
 from archbuilder.judging import judge
 from archbuilder.tree import Mapping as MappingTree
@@ -29,6 +30,7 @@ SYNONYMS: Final = {
     "in_features": "input_dim",
     "init": "kernel_initializer",
     "kernel": "kernel_size",
+    "lr": "learning_rate",
     "neurons": "units",
     "num_classes": "units",
     "num_filters": "filters",
@@ -239,8 +241,10 @@ def _report_unknown_object(
         message = f"there is no {noun} {shown(name)}"
         if object_kind in LAYER_KINDS and name in known.layers:
             code, message = "wrong-type", f"{name} is no {noun}"
-        suggestion = nearest(name, known.names(object_kind))
-        diagnostics.error(code, message, span, suggestion=suggestion)
+        foreign = hint_of_object(name)
+        suggestion = None if foreign else nearest(name, known.names(object_kind))
+        notes = (foreign,) if foreign else ()
+        diagnostics.error(code, message, span, suggestion=suggestion, notes=notes)
 
 
 def _report_block(

@@ -32,6 +32,7 @@ ROOMS = (
     "expressions",
     "catalogue",
     "judging",
+    "foreign_keys",
     "arguments",
     "values",
     "document",

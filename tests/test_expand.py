@@ -9,13 +9,7 @@ import pytest
 from expanding import arguments, expand, mistakes, wiring, write
 
 import archbuilder
-from archbuilder.decode.blocks import BLOCK_KEYS
-from archbuilder.decode.file import FILE_KEYS
-from archbuilder.decode.foreign_keys import HINTS
-from archbuilder.decode.steps import STEP_KEYS
 from archbuilder.errors import BlueprintError
-from archbuilder.recipe.reading import read_recipe
-from archbuilder.recipe.training import ALWAYS
 from archbuilder.rendering import render
 
 
@@ -416,36 +410,3 @@ def test_a_named_loop_has_a_hint(tmp_path: Path):
     assert any("put the loop into the 'layers' of a named step" in line for line in lines)
     named = "inputs: {x: [3]}\nlayers:\n  - {name: stack, layers: [{Dense: 4, repeat: 2}]}\n"
     assert len(expand(tmp_path, f"{named}  - {{Dense: 1, from: stack}}").nodes) == 3
-
-
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("optimizer: Adam", "'optimizer' stands under 'training'"),
-        ("callbacks: [EarlyStopping]", "there are no callbacks"),
-        ("dataset: mnist", "write 'data'"),
-        ("pretrained: resnet.h5", "--weights FILE"),
-        ("training: {loss: MeanSquaredError, early_stopping: 3}", "no early stopping yet"),
-        ("training: {loss: MeanSquaredError, learning_rate: 1}", "argument of the optimizer"),
-        ("data: {csv: {file: a.csv, window: 24}}", "windows of a series"),
-    ],
-)
-def test_keys_of_other_tools(tmp_path: Path, text: str, hint: str):
-    """They get a sentence that names what archbuilder has in their place."""
-    path = write(tmp_path, f"inputs: {{x: [3]}}\nlayers: [Dense: 1]\n{text}\n")
-    with pytest.raises(BlueprintError) as caught:
-        read_recipe(archbuilder.load(path))
-    (found,) = caught.value.diagnostics
-    assert found.code == "unknown-key"
-    assert any(hint in note for note in found.notes), found.notes
-
-
-def test_keys_of_other_tools_beside_a_layer(tmp_path: Path):
-    """A step that is to be frozen hears of 'trainable'."""
-    lines = notes(tmp_path, "inputs: {x: [3]}\nlayers:\n  - {Dense: 1, freeze: true}\n")
-    assert any("trainable: false" in line for line in lines)
-
-
-def test_hints_are_for_keys_that_are_not_known():
-    """A hint for a key of the language would never be seen."""
-    assert set(HINTS).isdisjoint({*FILE_KEYS, *STEP_KEYS, *BLOCK_KEYS, *ALWAYS})

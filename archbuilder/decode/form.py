@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from archbuilder.decode.foreign_keys import hint
 from archbuilder.errors import Diagnostics, nearest, shown
+from archbuilder.foreign_keys import hint
 from archbuilder.limits import Limits
 from archbuilder.scalars import is_whole_number
 from archbuilder.tree import Entry, Mapping, Scalar, Sequence, Span, Tree, kind
@@ -67,7 +67,9 @@ class Form:
     def unknown_key(self, entry: Entry, known: Collection[str], what: str) -> None:
         """Report a key that does not belong there."""
         foreign = hint(entry.key, what)
-        suggestion = None if foreign else nearest(entry.key, known)
+        suggestion = nearest(entry.key, known)
+        if foreign and not re.search(rf"\b{suggestion}\b", foreign):
+            suggestion = None
         notes = () if suggestion else (f"the keys are: {', '.join(known)}",)
         if foreign:
             notes = (foreign,)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from archbuilder.decode.foreign_keys import hint
 from archbuilder.decode.form import Form, describe, quoted
 from archbuilder.document import (
     Body,
@@ -20,6 +19,7 @@ from archbuilder.document import (
     Step,
 )
 from archbuilder.errors import nearest
+from archbuilder.foreign_keys import hint
 from archbuilder.tree import Entry, Mapping, Scalar, Sequence, Span, Tree
 from archbuilder.values import Value
 

@@ -40,6 +40,7 @@ from archbuilder.tree import Entry, Plain, Scalar, Span, Tree, plain
 from archbuilder.tree import Mapping as MappingTree
 
 _SPLITS: Final = ("train", "validation")
+_MOST_SHOWN: Final = 3
 _T = TypeVar("_T")
 
 
@@ -47,7 +48,7 @@ def decode_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataSpe
     """The data of a recipe; None after mistakes, which are reported."""
     decoder = _Decoder(Form(limits, diagnostics))
     folder = Path(tree.span.source.name).parent
-    if not (isinstance(tree, MappingTree) and any(tree.get(split) for split in _SPLITS)):
+    if not (isinstance(tree, MappingTree) and _has_splits(tree)):
         train = decoder.source(tree)
         return DataSpec(train, folder=folder) if train else None
     sources = {
@@ -60,6 +61,12 @@ def decode_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataSpe
     if train is None or len(sources) < len(tree.entries) or None in sources.values():
         return None
     return DataSpec(train, sources.get("validation"), folder)
+
+
+def _has_splits(tree: MappingTree) -> bool:
+    """Whether data has sets by name: `{npz: a.npz, validation: 0.2}` is a source, and a mistake."""
+    keys = {entry.key for entry in tree}
+    return "train" in keys or ("validation" in keys and keys.isdisjoint(_SOURCES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +103,34 @@ class _Decoder:
         if isinstance(tree, MappingTree) and len(tree.entries) == 1:
             entry = tree.entries[0]
             return entry.key, entry.key_span, entry.value
-        misplaced = self._misplaced(tree)
-        note = _EXAMPLE if misplaced is None else misplaced
-        self.form.wrong(tree, "a source of data", "a name with its arguments", note=note)
+        if not self._is_misplaced(tree):
+            self.form.wrong(tree, "a source of data", "a name with its arguments", note=_EXAMPLE)
         return None, tree.span, None
 
-    def _misplaced(self, tree: Tree) -> str | None:
-        """Return advice for arguments beside a source, as in `{npz: a.npz, weights: w}`."""
+    def _is_misplaced(self, tree: Tree) -> bool:
+        """Whether keys stand beside a source, as in `{npz: a.npz, weights: w}`; reports them."""
         if not isinstance(tree, MappingTree):
-            return None
-        keys = [entry.key for entry in tree.entries]
-        names = [key for key in keys if key in _SOURCES]
+            return False
+        names = [entry.key for entry in tree if entry.key in _SOURCES]
         if len(names) != 1:
-            return None
-        others = [key for key in keys if key not in names]
-        return (
-            f"{listed(others)} belongs among the arguments of '{names[0]}', as in"
-            " 'data: {npz: {file: data.npz, weights: w}}'"
-        )
+            return False
+        (name,) = names
+        keys = _SOURCES[name].keys
+        arguments = [entry for entry in tree if entry.key in keys]
+        for entry in tree:
+            if entry.key not in (name, *keys):
+                self.form.unknown_key(entry, keys, f"the source '{name}'")
+        if arguments:
+            told = listed(entry.key for entry in arguments)
+            example = "".join(f", {entry.key}: ..." for entry in arguments[:_MOST_SHOWN])
+            verb = "belongs" if len(arguments) == 1 else "belong"
+            self.form.diagnostics.error(
+                "wrong-form",
+                f"{told} {verb} among the arguments of '{name}'",
+                arguments[0].key_span,
+                notes=(f"as in 'data: {{{name}: {{{next(iter(keys))}: ...{example}}}}}'",),
+            )
+        return True
 
     def _arguments(self, name: str, span: Span, value: Tree | None, kind: _Kind) -> dict[str, Tree]:
         """The arguments of a source by name, as they are written."""

@@ -158,4 +158,20 @@ def test_arguments_beside_a_source_are_sent_to_it():
     """Other formats write them there."""
     _, (error,) = decode({"npz": {"file": "a"}, "weights": "w"})
     assert error.code == "wrong-form"
-    assert error.notes[0].startswith("'weights' belongs among the arguments of 'npz'")
+    assert error.message == "'weights' belongs among the arguments of 'npz'"
+    assert error.notes == ("as in 'data: {npz: {file: ..., weights: ...}}'",)
+
+
+@pytest.mark.parametrize(
+    ("value", "note"),
+    [
+        ({"npz": "a.npz", "batch_size": 32}, "'batch_size' stands under 'training'"),
+        ({"npz": "a.npz", "validation": 0.2}, "'validation: 0.2' under 'training'"),
+        ({"npz": "a.npz", "time_split": 0.2}, "a file of their own"),
+    ],
+)
+def test_other_keys_beside_a_source(value: Plain, note: str):
+    """A key that is not an argument of the source is not sent to it."""
+    _, (error,) = decode(value)
+    assert error.code == "unknown-key"
+    assert note in error.notes[0]

@@ -128,6 +128,11 @@ def test_ridge_with_everything():
             "out-of-range",
             "'label_smoothing'",
         ),
+        (
+            {"objective": {"supervised": {"epochs": 3}}, "loss": LOSS},
+            "unknown-key",
+            "'supervised' has no key 'epochs'",
+        ),
         ({"objective": "ridge", "loss": LOSS}, "unknown-key", "'ridge' has no key 'loss'"),
         ({"objective": "ridge", "epochs": 3}, "unknown-key", "'ridge' has no key 'epochs'"),
         (

@@ -10,6 +10,7 @@ from archbuilder.recipe.spec import Supervised
 
 
 def _read(reader: ObjectiveReader, written: Written) -> Supervised:
+    reader.options("supervised", {}, written.options)
     trees = written.trees
     if "loss" not in trees:
         reader.form.diagnostics.error(

@@ -1,0 +1,245 @@
+"""Names that people know from other tools, with what archbuilder has in their place.
+
+A hint states what exists. Where archbuilder lacks the feature, it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_NO_CALLBACKS: Final = (
+    "there are no callbacks: checkpoints, history, curves and TensorBoard logs come with every run;"
+    " a schedule nests in the optimizer, averages of weights are 'ema' under 'training'"
+)
+_NO_STOPPING: Final = (
+    "a run trains for 'epochs'; it has no early stopping yet, and keeps the last weights"
+)
+_NO_BEST: Final = (
+    "a run saves its last weights; it cannot save those of the best epoch yet. history.csv has the"
+    " metrics of every epoch, and 'ema' under 'training' averages the weights"
+)
+_NO_MONITOR: Final = (
+    "no metric decides anything in a run yet: there is no early stopping, no best epoch and no"
+    " schedule that follows a metric. history.csv has the metrics of every epoch"
+)
+_NO_PLATEAU: Final = (
+    "no schedule follows a metric yet; one that follows the steps stands in the optimizer:"
+    " optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
+)
+_NO_FREEZING: Final = "write 'trainable: false' among the arguments of the layer"
+_NO_WEIGHTS: Final = (
+    "weights come from the command line: archbuilder compile NAME --weights FILE;"
+    " a run begins with new ones"
+)
+_RESUME: Final = "an earlier run goes on with: archbuilder train --resume RUN"
+_NO_WINDOWS: Final = (
+    "a row is an example; write windows of a series to arrays of shape (examples, steps, features),"
+    " for the source 'npz'"
+)
+_SPLIT: Final = (
+    "write 'data: {train: SOURCE, validation: SOURCE}', or 'validation: 0.2' under 'training'"
+)
+_NO_TIME_SPLIT: Final = (
+    "'validation' under 'training' holds out examples at random (of a text, its end); to hold out"
+    " the latest rows, write them to a file of their own: 'data: {train: SOURCE, validation:"
+    " SOURCE}'"
+)
+_SCHEDULE: Final = (
+    "a schedule stands in the optimizer: optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
+)
+_RATE: Final = "it is an argument of the optimizer: optimizer: {Adam: {learning_rate: 1e-3}}"
+_STEPS: Final = (
+    "an epoch is every example once, in batches of 'batch_size'; an epoch cannot have another"
+    " number of steps"
+)
+_ACCUMULATE: Final = (
+    "write 'accumulate: 4' under 'training': each batch of 'batch_size' is computed in 4 parts"
+)
+_CLIP: Final = "write 'clip' under 'training', as in 'clip: {norm: 1}'"
+_EMA: Final = "write 'ema' under 'training', as in 'ema: {momentum: 0.999}'"
+_CLASS_WEIGHTS: Final = (
+    "write 'class_weights' under 'training', as in 'class_weights: {0: 1, 1: 5}'"
+)
+_WEIGHTS_OF_EXAMPLES: Final = (
+    "write 'weights' in the source of the data, which is npz, npy, csv, parquet, jsonl or tfrecord"
+)
+_READERS: Final = "batches are read by several threads ahead of the training; leave it out"
+_MODEL: Final = "write the steps under 'layers', one behind the other"
+_FLAT: Final = "a step names the layer itself: - Dense: {units: 10}"
+
+HINTS: Final[Mapping[str, str]] = {
+    "accelerator": "write 'distribute' under 'training'",
+    "accumulate_grad_batches": _ACCUMULATE,
+    "accumulation_steps": _ACCUMULATE,
+    "activation": "an activation is an argument of a layer, or a step: - Activation: relu",
+    "backbone": _MODEL,
+    "backup_and_restore": _RESUME,
+    "batch": "write 'batch_size' under 'training'",
+    "best": _NO_BEST,
+    "best_epoch": _NO_BEST,
+    "best_model": _NO_BEST,
+    "best_only": _NO_BEST,
+    "best_weights": _NO_BEST,
+    "buffer_size": _READERS,
+    "callbacks": _NO_CALLBACKS,
+    "checkpoint": "write 'checkpoint_seconds' under 'training'",
+    "checkpoint_best": _NO_BEST,
+    "checkpoints": "write 'checkpoint_seconds' under 'training'",
+    "chronological_split": _NO_TIME_SPLIT,
+    "class_name": _FLAT,
+    "class_weight": _CLASS_WEIGHTS,
+    "clipnorm": _CLIP,
+    "clipvalue": _CLIP,
+    "config": _FLAT,
+    "criterion": "write 'loss' under 'training'",
+    "csv_logger": _NO_CALLBACKS,
+    "data_augmentation": "write 'augment' under 'training'",
+    "dataset": "write 'data', as in 'data: {npz: {file: data.npz}}'",
+    "datasets": "write 'data', as in 'data: {npz: {file: data.npz}}'",
+    "defaults": "write a default under 'params', as in 'params: {classes: 10}'",
+    "depends_on": "write 'from: NAME' beside the layer",
+    "devices": "write 'distribute' under 'training'",
+    "directory": "write 'folder' in the source 'images', as in 'data: {images: {folder: pets}}'",
+    "dtype_policy": "write 'precision' under 'training'",
+    "early_stop": _NO_STOPPING,
+    "early_stopping": _NO_STOPPING,
+    "ema_momentum": _EMA,
+    "exponential_moving_average": _EMA,
+    "freeze": _NO_FREEZING,
+    "frozen": _NO_FREEZING,
+    "global_clipnorm": _CLIP,
+    "gradient_accumulation": _ACCUMULATE,
+    "gradient_accumulation_steps": _ACCUMULATE,
+    "gradient_clip": _CLIP,
+    "gradient_clip_val": _CLIP,
+    "gradient_clipping": _CLIP,
+    "holdout_last": _NO_TIME_SPLIT,
+    "hyperparameters": "write 'params' for the network, and 'training' for how it trains",
+    "image_size": "write 'size' in the source 'images', as in 'size: [64, 64]'",
+    "inbound_nodes": "write 'from: NAME' beside the layer",
+    "init_weights": _NO_WEIGHTS,
+    "initial_epoch": _RESUME,
+    "initial_weights": _NO_WEIGHTS,
+    "input_shape": "write 'inputs', as in 'inputs: {image: [28, 28, 1]}'",
+    "jit_compile": "write 'xla' under 'training'",
+    "keep_best": _NO_BEST,
+    "label_smoothing": "it is an argument of a loss: {BinaryCrossentropy: {label_smoothing: 0.1}}",
+    "learning_rate": _RATE,
+    "learning_rate_scheduler": _SCHEDULE,
+    "limit_train_batches": _STEPS,
+    "load_best_model_at_end": _NO_BEST,
+    "load_weights": _NO_WEIGHTS,
+    "log_dir": _NO_CALLBACKS,
+    "lr": _RATE,
+    "lr_plateau": _NO_PLATEAU,
+    "lr_schedule": _SCHEDULE,
+    "lr_scheduler": _SCHEDULE,
+    "max_epochs": "write 'epochs' under 'training'",
+    "max_grad_norm": _CLIP,
+    "max_steps": _STEPS,
+    "metric_for_best_model": _NO_MONITOR,
+    "min_delta": _NO_STOPPING,
+    "mixed_precision": "write 'precision' under 'training'",
+    "model": _MODEL,
+    "model_checkpoint": _NO_BEST,
+    "modules": _MODEL,
+    "monitor": _NO_MONITOR,
+    "n_epochs": "write 'epochs' under 'training'",
+    "nodes": _MODEL,
+    "num_epochs": "write 'epochs' under 'training'",
+    "num_workers": _READERS,
+    "parameters": "write 'params', as in 'params: {classes: 10}'",
+    "patience": _NO_STOPPING,
+    "per_device_batch_size": "write 'batch_size' under 'training': it is that of all devices",
+    "plateau": _NO_PLATEAU,
+    "precision_policy": "write 'precision' under 'training'",
+    "prefetch": _READERS,
+    "preprocessing": "write such layers among the steps, or 'augment' under 'training'",
+    "pretrained": _NO_WEIGHTS,
+    "pretrained_weights": _NO_WEIGHTS,
+    "random_seed": "write 'seed' under 'training'",
+    "random_state": "write 'seed' under 'training'",
+    "reduce_lr": _NO_PLATEAU,
+    "reduce_lr_on_plateau": _NO_PLATEAU,
+    "regularization": "it is an argument of a layer: kernel_regularizer: {L2: 1e-4}",
+    "restore_best_weights": _NO_BEST,
+    "resume": _RESUME,
+    "resume_from": _RESUME,
+    "resume_from_checkpoint": _RESUME,
+    "sample_weight": _WEIGHTS_OF_EXAMPLES,
+    "sample_weights": _WEIGHTS_OF_EXAMPLES,
+    "save_best": _NO_BEST,
+    "save_best_only": _NO_BEST,
+    "save_freq": "write 'checkpoint_seconds' under 'training'",
+    "schedule": _SCHEDULE,
+    "scheduler": _SCHEDULE,
+    "shuffle_buffer": _READERS,
+    "sliding_window": _NO_WINDOWS,
+    "split": _SPLIT,
+    "start_weights": _NO_WEIGHTS,
+    "steps_per_epoch": _STEPS,
+    "strategy": "write 'distribute' under 'training'",
+    "swap_ema_weights": _EMA,
+    "target_size": "write 'size' in the source 'images', as in 'size: [64, 64]'",
+    "temporal_split": _NO_TIME_SPLIT,
+    "tensorboard": _NO_CALLBACKS,
+    "test_size": _SPLIT,
+    "test_split": _SPLIT,
+    "time_series_split": _NO_TIME_SPLIT,
+    "time_split": _NO_TIME_SPLIT,
+    "train_test_split": _SPLIT,
+    "trainable": _NO_FREEZING,
+    "transforms": "write 'augment' under 'training'",
+    "use_ema": _EMA,
+    "val_data": _SPLIT,
+    "val_split": _SPLIT,
+    "validation_data": _SPLIT,
+    "validation_size": _SPLIT,
+    "validation_split": _SPLIT,
+    "validation_steps": _STEPS,
+    "version": "write 'archbuilder: 1'",
+    "warmup": _SCHEDULE,
+    "warmup_steps": _SCHEDULE,
+    "weight_decay": "it is an argument of the optimizer: optimizer: {AdamW: {weight_decay: 1e-4}}",
+    "weights": _NO_WEIGHTS,
+    "window": _NO_WINDOWS,
+    "window_size": _NO_WINDOWS,
+    "workers": _READERS,
+}
+
+_TRAINING: Final = (
+    "loss", "loss_weights", "optimizer", "metrics", "epochs", "batch_size", "validation", "seed",
+    "distribute", "augment", "shuffle", "class_weights", "checkpoint_seconds", "xla", "precision",
+    "steps_per_execution", "accumulate", "clip", "ema", "objective",
+)  # fmt: skip
+_FILE: Final = ("data", "training", "params", "blocks", "imports", "variants", "expect", "networks")
+
+
+def hint(key: str, where: str) -> str | None:
+    """Return what stands in the place of a key that `where`, as messages call it, does not have."""
+    folded = _fold(key)
+    name = _TRAINING_KEYS.get(folded)
+    if name is not None and not where.startswith("'training'"):
+        return _SPLIT if name == "validation" else f"'{name}' stands under 'training'"
+    name = _FILE_KEYS.get(folded)
+    if name is not None:
+        return f"'{name}' stands at the top of a blueprint"
+    if folded == "weights" and where.startswith("the source"):
+        return _WEIGHTS_OF_EXAMPLES
+    return hint_of_object(key)
+
+
+def hint_of_object(name: str) -> str | None:
+    """Return what there is in the place of an object that another tool has, such as a callback."""
+    return _FOLDED.get(_fold(name))
+
+
+def _fold(name: str) -> str:
+    """Fold the ways to write a name: `EarlyStopping`, `early_stopping`, `early-stopping`."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
+_TRAINING_KEYS: Final = {_fold(each): each for each in _TRAINING}
+_FILE_KEYS: Final = {_fold(each): each for each in _FILE}
+_FOLDED: Final = {_fold(each): text for each, text in HINTS.items()}
