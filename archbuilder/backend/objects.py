@@ -52,16 +52,21 @@ _FRACTIONS: Final = ("schedule", "optimizer")
 """Kinds whose numbers are fractions, also where one is written as a whole number."""
 _ACCURACY: Final = "accuracy"
 """A metric by this name alone is for Keras to choose, binary or categorical, by the shapes."""
+_NO_DEFAULTS: Final[Mapping[str, object]] = {}
 
 
-def build_object(kind: ObjectKind, tree: Tree) -> object:
+def build_object(
+    kind: ObjectKind, tree: Tree, defaults: Mapping[str, object] = _NO_DEFAULTS
+) -> object:
     """The Keras object that a tree names: an optimizer, a loss, a metric.
+
+    `defaults` are values of arguments that the object takes and the tree does not name.
 
     Raises:
         BlueprintError: when the installed Keras lacks it, or refuses its arguments.
     """
     try:
-        return _object(kind, tree, name=None)
+        return _object(kind, tree, None, defaults)
     except Refusal as refusal:
         diagnostics = Diagnostics()
         refusal.report(diagnostics)
@@ -160,18 +165,25 @@ def _plain(tree: Tree) -> object:
     return {entry.key: _plain(entry.value) for entry in tree}
 
 
-def _object(kind: ObjectKind, tree: Tree, name: str | None) -> object:
+def _object(
+    kind: ObjectKind, tree: Tree, name: str | None, defaults: Mapping[str, object] = _NO_DEFAULTS
+) -> object:
     """A nested object, written as its name alone or as `{Name: arguments}`."""
     if isinstance(tree, Scalar) and isinstance(tree.value, str):
-        return _named(kind, tree.value, (), name, tree.span)
+        return _named(kind, tree.value, (), name, tree.span, defaults)
     if isinstance(tree, MappingTree) and len(tree.entries) == 1:
         (entry,) = tree.entries
-        return _named(kind, entry.key, (entry.value,), name, entry.key_span)
+        return _named(kind, entry.key, (entry.value,), name, entry.key_span, defaults)
     raise InternalError(f"an argument should be {kind} and passed the checks, but is none")
 
 
 def _named(
-    kind: ObjectKind, text: str, given: tuple[Tree, ...], name: str | None, span: Span
+    kind: ObjectKind,
+    text: str,
+    given: tuple[Tree, ...],
+    name: str | None,
+    span: Span,
+    defaults: Mapping[str, object],
 ) -> object:
     known = catalogue.load()
     canonical = known.alias(kind, text)
@@ -185,7 +197,10 @@ def _named(
     signature = known.signatures(kind)[canonical]
     if kind in LAYER_KINDS:
         return build_layer(signature, _arguments(signature, given), own, span)
-    values = call_arguments(_arguments(signature, given), signature.arguments, own)
+    values = {
+        **{key: each for key, each in defaults.items() if key in signature.arguments},
+        **call_arguments(_arguments(signature, given), signature.arguments, own),
+    }
     if kind in _FRACTIONS:
         values = {key: _as_number(value, signature, key) for key, value in values.items()}
     module = _MODULES[signature.origin] if signature.origin else _KINDS[kind]

@@ -66,7 +66,8 @@ def reduce(
 def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
     """Mask what a loss ignores (`ignore_class`) for the metrics of the same output.
 
-    Keras 3.15 has no such option for accuracies, and counts ignored positions as wrong.
+    Keras 3.15 has no such option for accuracies, and counts ignored positions as wrong. Metrics
+    that have the option do not use the mask: `build_metrics` sets their option.
     """
     ignored = getattr(loss, "ignore_class", None)
     if ignored is None:

@@ -26,7 +26,8 @@ _FINITE_ADVICE: Final = (
 )
 _OPERATION: Final = re.compile(r"\{\{node ([^}]+)\}\}|Detected at node (\S+) ")
 _FILE: Final = re.compile(r'File "([^"]+)"')
-_PARTS: Final = {"/keras/src/losses/": "a loss", "/keras/src/metrics/": "a metric"}
+_PARTS: Final = {"/keras/src/metrics/": "a metric", "/keras/src/losses/": "a loss"}
+"""What is not a step. Metrics call the functions of losses, so that they come first."""
 _COUNTER: Final = re.compile(r"_\d+$")
 _PART_OF_FUNCTION: Final = re.compile(r"\.\d+$")
 """What `name_operations` puts behind the name of a function that is made of several operations."""
@@ -121,11 +122,17 @@ def _step_error(message: str, node: Node, notes: Sequence[str]) -> StepError:
 
 
 def _part(error: BaseException) -> str:
-    """Return ` in a loss` or ` in a metric` if the error comes from one, which is not a step."""
-    frames = traceback.walk_tb(innermost(error).__traceback__)
-    files = [frame.f_code.co_filename for frame, _ in frames] + _FILE.findall(str(error))
-    parts = [part for file in files for folder, part in _PARTS.items() if folder in file]
-    return f" in {parts[-1]}" if parts else ""
+    """Return ` in a loss` or ` in the metric 'auc'` if the error comes from one."""
+    frames = [frame for frame, _ in traceback.walk_tb(innermost(error).__traceback__)]
+    called = [frame.f_locals.get("self") for frame in frames]
+    metrics = [each for each in called if isinstance(each, keras.metrics.Metric)]
+    if metrics:
+        return f" in the metric '{metrics[-1].name}'"
+    files = [frame.f_code.co_filename for frame in frames] + _FILE.findall(str(error))
+    for folder, part in _PARTS.items():
+        if any(folder in file for file in files):
+            return f" in {part}"
+    return ""
 
 
 def _called(error: BaseException) -> list[str]:

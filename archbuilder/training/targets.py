@@ -70,7 +70,8 @@ def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> 
     if name == _SEQUENCES:
         return Target(column.held_to(_of_sequences(column, output, shape)), _WHOLE)
     if loss is not None and name.startswith(_SPARSE):
-        return Target(column.held_to(_labels(column, output, shape, _ignored(loss))), _WHOLE)
+        rule = _labels(column, output, shape, ignored_class(loss))
+        return Target(column.held_to(rule), _WHOLE)
     single = shape[-1:] == (1,) and _same(have, shape[:-1])
     if single or _same(have, shape):
         values = column.held_to(_of_binary(column, output)) if name.startswith(_BINARY) else column
@@ -87,8 +88,10 @@ def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> 
     )
 
 
-def _ignored(loss: Tree) -> int | None:
-    """The class that a loss ignores, which may lie outside of those of the network."""
+def ignored_class(loss: Tree | None) -> int | None:
+    """Return the class that a loss ignores, which may lie outside of those of the network."""
+    if loss is None:
+        return None
     ignored: int | None = getattr(build_object("loss", loss), "ignore_class", None)
     return ignored
 

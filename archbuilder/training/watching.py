@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -22,15 +21,11 @@ HELD_OUT: Final = "val_"
 """How Keras begins the names of numbers of held-out examples."""
 _LOOK: Final = 16
 """The executions between two looks at the loss."""
-_ACCURACY: Final = re.compile(r"(sparse_)?((?P<top>top_k_)?categorical|binary)_accuracy$")
 
 
 def told(numbers: Row) -> str:
-    """Numbers as a person reads them: whatever the kind of accuracy, it is an accuracy."""
-    return "  ".join(
-        f"{_ACCURACY.sub(lambda match: (match['top'] or '') + 'accuracy', name)} {value:.4f}"
-        for name, value in numbers.items()
-    )
+    """Format the numbers of an epoch under the names that they have in all files of a run."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
 
 
 class EpochWriter(keras.callbacks.Callback):

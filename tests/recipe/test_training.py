@@ -177,6 +177,24 @@ def test_wrong_objectives(value: Plain, code: str, message: str):
         ),
         ({"loss": LOSS, "metrics": ["MeanSquaredError"]}, "unknown-value", "does not"),
         (
+            {"loss": LOSS, "metrics": [{"MeanIoU": {"num_classes": 3}}]},
+            "missing-argument",
+            f"the metric 'MeanIoU' takes other targets or outputs than the loss '{LOSS}'",
+        ),
+        (
+            {
+                "loss": "CategoricalCrossentropy",
+                "metrics": [{"MeanIoU": {"num_classes": 3, "sparse_y_pred": False}}],
+            },
+            "missing-argument",
+            "the metric 'MeanIoU' takes other targets or outputs",
+        ),
+        (
+            {"loss": {LOSS: {"ignore_class": 9}}, "metrics": [{LOSS: {"ignore_class": 0}}]},
+            "unknown-value",
+            f"the metric '{LOSS}' ignores class 0, and the loss of its output ignores class 9",
+        ),
+        (
             {"loss": "CategoricalCrossentropy", "metrics": ["F1Score"]},
             "missing-argument",
             "without an 'average'",

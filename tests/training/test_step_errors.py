@@ -111,11 +111,12 @@ def test_an_error_of_no_step_keeps_its_reason():
 
 
 def test_an_error_of_a_metric_says_so(folder: Path, capsys: pytest.CaptureFixture[str]):
-    """It is not a step, and has no place."""
-    text = NET.replace("STEP", "").replace("epochs: 1", "metrics: [{MeanIoU: {num_classes: 2}}]")
+    """It is not a step, and has no place, but a name."""
+    text = NET.replace("STEP", "").replace("SparseCat", "Cat")
+    text = text.replace("epochs: 1", "metrics: [{Precision: {class_id: 9}}]")
     (folder / "net.yaml").write_text(text)
     said = told(capsys, "train", "net.yaml", "--epochs", "1")
-    assert said.startswith("error: the training failed in a metric; Keras says: ")
+    assert said.startswith("error: the training failed in the metric 'precision'; Keras says: ")
 
 
 def test_errors_of_several_replicas_are_one():

@@ -19,7 +19,11 @@ _WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
 _SPARSE: Final = "Sparse"
 _OF_CLASSES: Final = ("CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy")
 """Metrics of one value a class; with `Sparse` before the name, of classes by number."""
-_NUMBERED: Final = ("MeanIoU", "IoU", "Mean", "Sum")
+_INTERSECTIONS: Final = ("MeanIoU", "IoU")
+"""Metrics that compare two class numbers unless an argument says otherwise."""
+_CATEGORICAL: Final = "Categorical"
+_IGNORED: Final = "ignore_class"
+_NUMBERED: Final = (*_INTERSECTIONS, "Mean", "Sum")
 """Others that can take classes by number."""
 _ANY_ACCURACY: Final = "accuracy"
 """For this word Keras takes the accuracy that suits the loss."""
@@ -95,8 +99,7 @@ class ObjectiveReader:
     def _is_one_number(self, metric: Tree) -> None:
         """Report a metric that is a number for each class."""
         name = class_name("metric", metric)
-        written = plain(metric)
-        options = next(iter(written.values()), None) if isinstance(written, dict) else None
+        options = _written_arguments(metric)
         average = options.get("average") if isinstance(options, dict) else options
         if name in _AVERAGED and average is None:
             self.form.diagnostics.error(
@@ -114,6 +117,8 @@ class ObjectiveReader:
                 name = class_name("metric", metric)
                 if not name or plain(metric) == _ANY_ACCURACY:
                     continue
+                self._ignores_as_loss(losses[output], name, metric)
+                self._takes_values(loss, name, metric)
                 if loss.startswith(_SPARSE):
                     self._takes_numbers(loss, name, metric.span)
                 elif loss and name.startswith(_SPARSE):
@@ -138,6 +143,37 @@ class ObjectiveReader:
             place,
             label="" if near else f"with the loss '{loss.removeprefix(_SPARSE)}' it can be",
             suggestion=near,
+        )
+
+    def _takes_values(self, loss: str, name: str, metric: Tree) -> None:
+        """Report a metric that takes one value a class for class numbers, or the reverse."""
+        if name not in _INTERSECTIONS or not loss.removeprefix(_SPARSE).startswith(_CATEGORICAL):
+            return
+        needed = {"sparse_y_true": loss.startswith(_SPARSE), "sparse_y_pred": False}
+        options = _written_arguments(metric)
+        written = options if isinstance(options, dict) else {}
+        wrong = {key: each for key, each in needed.items() if written.get(key, True) != each}
+        if wrong:
+            texts = " and ".join(f"'{key}: {str(each).lower()}'" for key, each in wrong.items())
+            self.form.diagnostics.error(
+                "missing-argument",
+                f"the metric '{name}' takes other targets or outputs than the loss '{loss}'",
+                metric.span,
+                label=f"it needs {texts}",
+            )
+
+    def _ignores_as_loss(self, loss: Tree, name: str, metric: Tree) -> None:
+        """Report a metric that ignores another class than the loss of its output."""
+        own, other = _written_arguments(metric), _written_arguments(loss)
+        ignored = other.get(_IGNORED) if isinstance(other, dict) else None
+        if ignored is None or not isinstance(own, dict) or own.get(_IGNORED, ignored) == ignored:
+            return
+        self.form.diagnostics.error(
+            "unknown-value",
+            f"the metric '{name}' ignores class {own[_IGNORED]}, and the loss of its output"
+            f" ignores class {ignored}",
+            metric.span,
+            label=f"leave '{_IGNORED}' out: metrics ignore what the loss ignores",
         )
 
     def weights(self, tree: Tree | None) -> dict[str, float]:
@@ -257,6 +293,12 @@ def class_name(kind: ObjectKind, tree: Tree) -> str:
     written = plain(tree)
     name = next(iter(written), "") if isinstance(written, dict) else written
     return (catalogue.load().alias(kind, name) or "") if isinstance(name, str) else ""
+
+
+def _written_arguments(tree: Tree) -> Plain:
+    """Return what is written behind the name of an object, None if nothing is."""
+    written = plain(tree)
+    return next(iter(written.values()), None) if isinstance(written, dict) else None
 
 
 def _names_outputs(mapping: Mapping, kind: ObjectKind, outputs: Collection[str]) -> bool:

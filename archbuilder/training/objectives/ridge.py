@@ -20,12 +20,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.backend import build
-from archbuilder.backend.objects import build_object
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.recipe.spec import Ridge
 from archbuilder.training.batches import Table, plain_batches
 from archbuilder.training.columns import reading
+from archbuilder.training.metrics import build_metrics
 from archbuilder.training.run import Row
 from archbuilder.training.session import Outcome, Prepared, Session
 from archbuilder.training.tables import Wanted, make_tables, only_network, tell
@@ -168,7 +168,5 @@ def _judge(model: keras.Model, metrics: Sequence[Tree]) -> keras.Model:
     """What gives the mean squared error and the metrics."""
     # What is saved has no optimizer, which it never had.
     judge = keras.Model(model.input, model.output)
-    judge.compile(
-        loss="mean_squared_error", metrics=[build_object("metric", tree) for tree in metrics]
-    )
+    judge.compile(loss="mean_squared_error", metrics=build_metrics(metrics))
     return judge

@@ -20,11 +20,13 @@ from archbuilder.training.batches import plain_batches, training_batches
 from archbuilder.training.checkpoints import Position
 from archbuilder.training.fit import Task, prepared
 from archbuilder.training.learner import Learner
+from archbuilder.training.metrics import build_metrics
 from archbuilder.training.network_learner import NetworkLearner
 from archbuilder.training.pace import PLAIN, Pace
 from archbuilder.training.reduction import compares_examples
 from archbuilder.training.session import Prepared, Session
 from archbuilder.training.tables import Tables, Wanted, make_tables, only_network, tell
+from archbuilder.training.targets import ignored_class
 
 _AXES: Final = "'axis: [1, 2, 3]' for images"
 
@@ -150,7 +152,7 @@ def _compile(
     """Compile a model that gives what the network `model` does."""
     losses = {name: build_object("loss", tree) for name, tree in spec.loss.items()}
     metrics = {
-        name: [build_object("metric", tree) for tree in trees]
+        name: build_metrics(trees, ignored_class(spec.loss.get(name)))
         for name, trees in spec.metrics.items()
     }
     # Keras asks for a weight for every loss, or for none.
