@@ -95,17 +95,24 @@ def compile_command(
         raise UsageError("--weights has no meaning for a model's architecture alone")
     import_tensorflow()
     drafts = loaded.draft(variant=variant, **wanted.params)
-    console.say("\n\n".join(overview(draft.analysis) for draft in drafts.values()))
+    report = "\n\n".join(overview(draft.analysis) for draft in drafts.values())
+    if not files:
+        console.say(report)
     if dry_run:
-        skeletons = {name: draft.model for name, draft in drafts.items()}
-        compare_wanted_weights(console, skeletons, files, wanted_weights)
+        models = {name: draft.model for name, draft in drafts.items()}
+        compare_wanted_weights(console, models, files, wanted_weights)
+    else:
+        for draft in drafts.values():
+            draft.check(loaded.limits)
+        models = {name: draft.finish() for name, draft in drafts.items()}
+        load_wanted_weights(console, models, files, wanted_weights)
+    if files:
+        # Weights that do not fit are an error, which a long report would hide.
+        console.say(report)
+    if dry_run:
         console.say("nothing is written: --dry-run")
-        return
-    for draft in drafts.values():
-        draft.check(loaded.limits)
-    models = {name: draft.finish() for name, draft in drafts.items()}
-    load_wanted_weights(console, models, files, wanted_weights)
-    _write(console, models, targets)
+    else:
+        _write(console, models, targets)
 
 
 def _default_output(

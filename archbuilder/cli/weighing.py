@@ -146,4 +146,4 @@ def _each(
         if found.rounded:
             console.remark(found.rounded)
         if not found.complete:
-            console.remark(found.problems())
+            console.remark(found.problems(every=action == "compare_weights"))

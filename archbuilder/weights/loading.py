@@ -13,7 +13,7 @@ from archbuilder.places import Place
 from archbuilder.tables import plural
 from archbuilder.weights.dtypes import convert
 from archbuilder.weights.holding import held
-from archbuilder.weights.matching import Match, Way, match
+from archbuilder.weights.matching import HOW_TO_LIST_ALL, Match, Way, match
 from archbuilder.weights.reading import WeightsFile, open_weights
 
 _MOST_LINES: Final = 20
@@ -87,18 +87,24 @@ def compare_weights(
     """What `load_weights` would do with a model whose weights need no values yet.
 
     Raises:
-        RunError: as `load_weights` does.
+        RunError: as `load_weights` does, with every weight that does not fit.
         UsageError: as `load_weights` does.
     """
     file_path = Path(path)
     with open_weights(file_path) as file:
-        found = _match(model, file_path, file, way, partial=partial)
-        _check_values(found, file_path)
+        found = _match(model, file_path, file, way, partial=partial, every=True)
+        _check_values(found, file_path, every=True)
     return found
 
 
 def _match(
-    model: keras.Model, path: Path, file: WeightsFile, way: Way | None, *, partial: bool
+    model: keras.Model,
+    path: Path,
+    file: WeightsFile,
+    way: Way | None,
+    *,
+    partial: bool,
+    every: bool = False,
 ) -> Match:
     if way == "order" and not file.kind.has_order:
         raise UsageError(
@@ -109,18 +115,18 @@ def _match(
     found = match(held(model, file.kind), file.weights, way)
     if found.complete or partial:
         return found
-    lines = [_misfit(model, path, found)]
+    lines = [_misfit(model, path, found, every=every)]
     if found.missing and not file.kind.has_order:
         lines.append(f"  ({_NO_ORDER}:\n  {_WHAT_TO_DO})")
     lines.append("  (--partial, or partial=True, takes what fits and leaves the rest as it is)")
     raise RunError("\n".join(lines))
 
 
-def _misfit(model: keras.Model, path: Path, found: Match) -> str:
+def _misfit(model: keras.Model, path: Path, found: Match, *, every: bool = False) -> str:
     return (
         f"the weights in {shown(path.name)} do not fit {model.name}: by {found.way},"
         f" {len(found.pairs)} of its {found.size} weights have a partner\n"
-        f"{found.problems()}"
+        f"{found.problems(every=every)}"
     )
 
 
@@ -132,7 +138,7 @@ def _assign(found: Match, path: Path) -> None:
         mine.variable.assign(values)
 
 
-def _check_values(found: Match, path: Path) -> None:
+def _check_values(found: Match, path: Path, *, every: bool = False) -> None:
     """Refuse values that a variable cannot hold.
 
     Raises:
@@ -143,9 +149,9 @@ def _check_values(found: Match, path: Path) -> None:
         values, wrong = convert(stored.read(), mine.dtype)
         if wrong:
             lines.append(f"  {mine.name}: {wrong:,} of {plural(values.size, 'value')}")
-    more = len(lines) - _MOST_LINES
+    more = 0 if every else len(lines) - _MOST_LINES
     if more > 0:
-        lines = [*lines[:_MOST_LINES], f"  and {plural(more, 'weight')} more"]
+        lines = [*lines[:_MOST_LINES], f"  and {plural(more, 'weight')} more; {HOW_TO_LIST_ALL}"]
     if lines:
         head = f"weights in {shown(path.name)} are NaN, infinite, or too large for their type"
         raise RunError("\n".join((f"{head} in the model:", *lines)))

@@ -15,6 +15,9 @@ from archbuilder.weights.stored import Held, Place, Sizes, Stored
 Way: TypeAlias = Literal["path", "order"]
 WAYS: Final[tuple[Way, ...]] = ("path", "order")
 _MOST_LINES: Final = 20
+HOW_TO_LIST_ALL: Final = (
+    "'archbuilder compile BLUEPRINT --weights FILE --dry-run' lists all of them"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,12 @@ class Match:
         there, here = pairs[0]
         return f"{plural(len(pairs), 'weight')} rounded, such as from {there} to {here}"
 
-    def problems(self) -> str:
-        """What does not fit, weight by weight."""
+    def problems(self, *, every: bool = False) -> str:
+        """List what does not fit, weight by weight: the first weights, or `every` one."""
         lines = list(self._lines())
-        hidden = len(lines) - _MOST_LINES
+        hidden = 0 if every else len(lines) - _MOST_LINES
         if hidden > 0:
-            lines = [*lines[:_MOST_LINES], f"and {hidden} more"]
+            lines = [*lines[:_MOST_LINES], f"and {hidden:,} more; {HOW_TO_LIST_ALL}"]
         return "\n".join(f"  {line}" for line in lines)
 
     def _lines(self) -> Iterator[str]:

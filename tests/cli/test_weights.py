@@ -50,8 +50,11 @@ def test_weights_of_a_model(folder: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is written, and the message tells what does not fit and what to do."""
     command = ["compile", "net.yaml", "--set", "classes=7", "--weights", "source.keras"]
+    capsys.readouterr()
     assert main(command) == 1
-    message = capsys.readouterr().err
+    message, report = capsys.readouterr()[::-1]
+    assert message.startswith("error: the weights in 'source.keras' do not fit net")
+    assert report == ""
     assert "2 of its 4 weights have a partner" in message
     assert "head/kernel is 5x7 in the model and 5x3 in the file, as 'head/vars/0'" in message
     assert "--partial" in message
@@ -59,6 +62,24 @@ def test_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str
     assert main([*command, "--partial"]) == 0
     assert "2 of 4 weights of net are from 'source.keras'" in capsys.readouterr().err
     assert (folder / "net.keras").exists()
+
+
+def test_many_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list is cut and says how long it is; a dry run has the whole list."""
+    text = "archbuilder: 1\nparams: {units: 4}\ninputs: {x: [4]}\n"
+    (folder / "deep.yaml").write_text(text + "layers: [{Dense: $units, repeat: 12}]\n")
+    assert main(["compile", "deep.yaml", "-o", "deep.keras"]) == 0
+    command = ["compile", "deep.yaml", "--set", "units=5", "--weights", "deep.keras"]
+    capsys.readouterr()
+    assert main([*command, "-o", "other.keras"]) == 1
+    message = capsys.readouterr().err
+    assert message.count(" in the model and ") == 20
+    assert "and 4 more; 'archbuilder compile BLUEPRINT --weights FILE --dry-run' lists" in message
+    for options, code in (([], 1), (["--partial"], 0)):
+        assert main([*command, *options, "--dry-run"]) == code
+        captured = capsys.readouterr()
+        assert captured.err.count(" in the model and ") == 24
+        assert ("nothing is written" in captured.out) == (code == 0)
 
 
 @pytest.mark.parametrize(
