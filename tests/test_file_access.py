@@ -76,7 +76,6 @@ ALLOWED = {
     ("training/sources/pictures.py", "Image.open"): MEMORY,
     ("training/sources/text.py", "tempfile.TemporaryDirectory"): NAMELESS,
     ("training/train.py", "run.write_text"): PLACE,
-    ("using/inputs.py", "path.iterdir"): LISTED,
     ("using/sampling.py", "np.savez"): MEMORY,
     ("weights/hdf5.py", "h5py.File"): DESCRIPTOR,
     ("weights/reading.py", "safe_open"): DESCRIPTOR,

@@ -79,8 +79,8 @@ def predict_command(  # noqa: PLR0913 - an option each
 ) -> int:
     """Tell what a trained network says of inputs.
 
-    An INPUT is a .npz, .npy, .csv, .parquet, .jsonl or IDX file, an image, or a folder of images.
-    Without one, it is what training held out.
+    An INPUT is a .npz, .npy, .csv, .parquet, .jsonl or IDX file, an image, or a folder of images
+    (also of images in folders). Without one, it is what training held out.
     """
     if output is not None:
         if form is None and output.suffix not in _ENDINGS:

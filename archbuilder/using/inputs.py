@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -34,7 +34,7 @@ from archbuilder.training.columns import Held, Numbers
 from archbuilder.training.examples import ONLY, Examples, Known
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.comma_separated import load_csv
-from archbuilder.training.sources.folders import is_image, unread_files
+from archbuilder.training.sources.folders import Way, is_image, list_all_images
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.idx import load_idx_images
 from archbuilder.training.sources.json_lines import load_jsonl
@@ -45,6 +45,8 @@ from archbuilder.training.sources.pictures import Look, decoded, read_picture
 from archbuilder.training.sources.table import Asked
 
 _COLOURS: Final = (1, 3)
+_AT_ONCE: Final = 1024
+"""The images that are decoded and held in memory at a time."""
 _ENCODED: Final = (Images, Tfrecord, Tfds)
 """Sources of encoded images, which say what they are brought to."""
 
@@ -71,45 +73,66 @@ def read_inputs(
     files of a folder that are not read.
 
     An example is called by its number, from 0, with the name of its file in front where there are
-    several, and an image by its file; of files with the same name the whole path is told. Nothing
-    is left out: what cannot be read is an error, whatever the recipe says of it.
+    several, and an image by its file: its path below the folder that a person names, or its name.
+    Where two would be called the same, whole paths are told. Nothing is left out: what cannot be
+    read is an error, whatever the recipe says of it.
 
     Raises:
         UsageError: if there is no such file, or it is of another kind.
         RunError: if it cannot be read, or has numbers that are not finite.
     """
     files = [file for path in paths for file in _files(path, report)]
-    tables = sum(not is_image(file.name) for file in files)
-    twice = len({file.name for file in files}) < len(files)
-    names = {file: str(file) if twice else file.name for file in files}
+    tables = sum(not file.is_image for file in files)
+    twice = len({file.key for file in files}) < len(files)
+    names = {file: str(file.path) if twice else file.key for file in files}
     look_of = _look_of(like, graph, legend)
-    for images, group in groupby(files, lambda file: is_image(file.name)):
+    for images, group in groupby(files, lambda file: file.is_image):
         if images:
-            yield from _images([*group], look_of, _scale(like), names, report)
+            yield from _images(group, look_of, _scale(like), names, report)
             continue
         for file in group:
-            examples = _table(file, like, graph, legend).check()
+            examples = _table(file.path, like, graph, legend).check()
             front = f"{names[file]}:" if len(files) > 1 or tables > 1 else ""
             yield Part([f"{front}{number}" for number in range(examples.count)], examples)
 
 
-def _files(path: Path, report: Callable[[str], None]) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that a person names, or one that names lead to from a folder."""
+
+    source: DataFile
+    way: Way = ()
+
+    @property
+    def path(self) -> Path:
+        return Path(self.source.path, *self.way)
+
+    @property
+    def key(self) -> str:
+        """Its path below the folder, or its name."""
+        return "/".join(self.way) or self.path.name
+
+    @property
+    def is_image(self) -> bool:
+        return is_image(self.path.name)
+
+
+def _files(path: Path, report: Callable[[str], None]) -> list[_File]:
+    """A file, or all images below a folder by alphabet."""
+    source = DataFile(str(path))
     if path.is_dir():
-        visible = sorted(each for each in path.iterdir() if not each.name.startswith("."))
-        found = [each for each in visible if is_image(each.name)]
-        inner = [each.name for each in visible if each.is_dir()]
-        if not found:
+        listing = list_all_images(source, Opener())
+        if not listing.images:
             raise UsageError(
-                f"the folder {shown(str(path), 200)} has no images ({', '.join(IMAGE_ENDINGS)})"
-                + ("; it has folders: name those" if inner else "")
+                f"the folder {listing.name} has no images ({', '.join(IMAGE_ENDINGS)}), nor have"
+                " the folders in it"
             )
-        others = [each.name for each in visible if each not in found and not each.is_dir()]
-        for remark in (*unread_files(others), *(f"not read: the folder {each}" for each in inner)):
-            report(f"{shown(str(path), 200)}: {remark}")
-        return found
+        for remark in listing.remarks:
+            report(f"{listing.name}: {remark}")
+        return [_File(folder, way) for folder, way in listing.images]
     if not path.is_file():
         raise UsageError(f"there is no file {shown(str(path), 200)}")
-    return [path]
+    return [_File(source)]
 
 
 def _table(path: Path, like: DataSource, graph: Graph, legend: Legend) -> Examples:
@@ -145,20 +168,24 @@ def _table(path: Path, like: DataSource, graph: Graph, legend: Legend) -> Exampl
 
 
 def _images(
-    files: list[Path],
+    files: Iterable[_File],
     look_of: Callable[[Image.Image], Look],
     scale: float | None,
-    names: Mapping[Path, str],
+    names: Mapping[_File, str],
     report: Callable[[str], None],
 ) -> Iterator[Part]:
-    """Images in their order, those of one size together where they stand side by side."""
+    """Images in their order, those of one size together where they stand side by side.
+
+    A part is small enough for the memory, however many images there are.
+    """
     read = ((file, *_image(file, look_of, report)) for file in files)
-    for look, group in groupby(read, lambda each: each[1]):
-        found = [*group]
-        values = Held(np.stack([image for *_, image in found]))
+    alike = groupby(enumerate(read), lambda each: (each[0] // _AT_ONCE, each[1][1]))
+    for (_, look), group in alike:
+        images = [each for _, each in group]
+        values = Held(np.stack([image for *_, image in images]))
         feature = look.feature(values, scale)
-        name = shown(str(found[0][0]), 200)
-        yield Part([names[file] for file, *_ in found], Examples(name, {ONLY: feature}, {}))
+        name = shown(str(images[0][0].path), 200)
+        yield Part([names[file] for file, *_ in images], Examples(name, {ONLY: feature}, {}))
 
 
 def _look_of(like: DataSource, graph: Graph, legend: Legend) -> Callable[[Image.Image], Look]:
@@ -179,10 +206,10 @@ def _scale(like: DataSource) -> float | None:
 
 
 def _image(
-    file: Path, look_of: Callable[[Image.Image], Look], report: Callable[[str], None]
+    file: _File, look_of: Callable[[Image.Image], Look], report: Callable[[str], None]
 ) -> tuple[Look, Numbers]:
-    name = shown(str(file), 200)
-    with Opener().opened(DataFile(str(file))) as descriptor:
+    name = shown(str(file.path), 200)
+    with Opener().opened(file.source, *file.way) as descriptor:
         picture = decoded(read_picture(descriptor, name), name)
     look = look_of(picture)
     for change in look.changes(picture):

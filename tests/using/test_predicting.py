@@ -135,11 +135,51 @@ def test_files_of_the_same_name(runs: Path, tmp_path: Path, capsys: pytest.Captu
     np.testing.assert_allclose(values(rows), wanted(runs)[[0, 1, 2, 0]], rtol=1e-4, atol=1e-6)
 
 
-def test_a_folder_of_folders(runs: Path, capsys: pytest.CaptureFixture[str]):
-    """The message says what to name."""
-    assert main(["predict", str(runs / "net"), str(runs)]) == 2
-    assert "has no images" in (message := capsys.readouterr().err)
-    assert "it has folders: name those" in message
+def test_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Images in the folder that training takes have their paths below it as keys, in order."""
+    content = [(runs / "pngs" / f"{number}.png").read_bytes() for number in range(3)]
+    files = {"b/1.png": 0, "a/1.png": 1, "a/in/2.PNG": 2, "loose.png": 0, ".hidden/1.png": 1}
+    for name, number in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content[number])
+    (tmp_path / "a" / "notes.txt").write_text("")
+    assert main(["predict", str(runs / "net"), str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["key"] for row in rows] == ["a/1.png", "a/in/2.PNG", "b/1.png", "loose.png"]
+    np.testing.assert_allclose(values(rows), wanted(runs)[[1, 2, 0, 0]], rtol=1e-4, atol=1e-6)
+    assert "not read: 1 file without the ending of an image" in err
+    assert "'a/notes.txt'" in err
+
+
+def test_several_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Keys that would be the same in both are whole paths."""
+    for name in ("one/a", "two/a"):
+        (tmp_path / name).mkdir(parents=True)
+        shutil.copy(runs / "pngs" / "0.png", tmp_path / name)
+    rows = said(capsys, runs / "net", tmp_path / "one", tmp_path / "two")
+    assert [row["key"] for row in rows] == [
+        str(tmp_path / "one" / "a" / "0.png"),
+        str(tmp_path / "two" / "a" / "0.png"),
+    ]
+
+
+def test_many_images(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    """Images are decoded some at a time, and each is told once."""
+    monkeypatch.setattr("archbuilder.using.inputs._AT_ONCE", 2)
+    rows = said(capsys, runs / "net", runs / "pngs")
+    assert [row["key"] for row in rows] == ["0.png", "1.png", "2.png"]
+    np.testing.assert_allclose(values(rows), wanted(runs)[:3], rtol=1e-4, atol=1e-6)
+
+
+def test_a_folder_without_images(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The message says which endings count, and that folders in it were looked at."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("")
+    assert main(["predict", str(runs / "net"), str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert "has no images (.png, " in message
+    assert "nor have the folders in it" in message
 
 
 def test_several_replicas(runs: Path, tmp_path: Path):

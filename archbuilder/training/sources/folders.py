@@ -107,6 +107,19 @@ def list_images(source: DataFile, opener: Opener) -> Listing:
     return listing
 
 
+def list_all_images(folder: DataFile, opener: Opener) -> Listing:
+    """List the images in a folder and in all folders within it, whatever their classes.
+
+    Raises:
+        BlueprintError: if a blueprint names a folder that it may not.
+        RunError: if the folder cannot be read.
+    """
+    listing = Listing(shown(folder.path, 200))
+    ways = _below(folder, (), opener.names(folder) or (), opener, listing)
+    listing.images = [(folder, way) for way in ways]
+    return listing
+
+
 def _below(
     folder: DataFile, way: Way, names: Sequence[str], opener: Opener, listing: Listing
 ) -> Iterator[Way]:
