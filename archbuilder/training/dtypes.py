@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import reduce
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import ml_dtypes
 import numpy as np
@@ -20,7 +20,9 @@ from archbuilder.training.columns import Numbers
 DType: TypeAlias = np.dtype[np.generic]
 Mask: TypeAlias = NDArray[np.bool_]
 
-_INTEGERS = "bui"
+EXACT: Final = 2**53
+"""float64 represents every integer whose magnitude is below this."""
+_INTEGERS: Final = "bui"
 """The kinds of dtypes whose values are integers: booleans, unsigned and signed ones."""
 
 

@@ -77,9 +77,9 @@ class Learner(keras.Model):
 
     def replica_slice(self, batch: Batch, counted: tf.Tensor | None) -> Slice[Batch]:
         """Return this replica's part of the global batch with its share of it."""
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return Slice(batch, tf.ones([]), counted)
         part = Slice(batch, tf.ones([]), counted)
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return part
         count = tf.cast(size(batch), tf.float32) * part.weight
         return replace(part, share=count / sum_over_replicas(count))
 
@@ -123,11 +123,7 @@ class Learner(keras.Model):
         if self.distribute_strategy.num_replicas_in_sync == 1 or not variables:
             return
         share = self.replica_slice(batch, counted).share
-        context = tf.distribute.get_replica_context()
-        means = context.all_reduce(
-            tf.distribute.ReduceOp.SUM,
-            [share * tf.convert_to_tensor(each) for each in variables],
-        )
+        means = sum_over_replicas([share * tf.convert_to_tensor(each) for each in variables])
         for variable, mean in zip(variables, means, strict=True):
             variable.assign(mean)
 
@@ -143,12 +139,7 @@ class Learner(keras.Model):
             return gradients
         adding = getattr(optimizer, "inner_optimizer", optimizer)
         adding._all_reduce_sum_gradients = list  # noqa: SLF001 - Keras has no other way
-        context = tf.distribute.get_replica_context()
-        whole = iter(
-            context.all_reduce(
-                tf.distribute.ReduceOp.SUM, [each for each in gradients if each is not None]
-            )
-        )
+        whole = iter(sum_over_replicas([each for each in gradients if each is not None]))
         return [None if each is None else next(whole) for each in gradients]
 
     def make_ready(self) -> None:

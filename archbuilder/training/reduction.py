@@ -56,8 +56,15 @@ def reduce(
     `weights` has one number an example or one a position: its axes are the first of the loss. It
     has one for each value of the output where the loss is a mean over those, as a binary one is.
     """
-    if compares_examples(loss):
-        return _of_whole_batch(loss, y_true, y_pred, weights, part)
+    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    if replicas > 1 and compares_examples(loss):
+        y_true, y_pred, weights = (
+            None if each is None else of_all_replicas(tf.cast(each, loss.dtype), part.counted)
+            for each in (y_true, y_pred, weights)
+        )
+        total = _total(loss, y_true, y_pred, weights, tf.ones([]))
+        # Every replica has the loss of the whole batch, and adds an equal part of it.
+        return Total(total.sum / replicas, total.count / replicas)
     total = _total(loss, y_true, y_pred, weights, part.share)
     weight = tf.cast(part.weight, total.sum.dtype)
     return Total(total.sum * weight, total.count * weight)
@@ -85,25 +92,6 @@ def compares_examples(loss: keras.losses.Loss) -> bool:
         return False
     axes = loss.axis if isinstance(loss.axis, list | tuple) else [loss.axis]
     return None in axes or 0 in axes
-
-
-def _of_whole_batch(
-    loss: keras.losses.Loss,
-    y_true: tf.Tensor,
-    y_pred: tf.Tensor,
-    weights: tf.Tensor | None,
-    part: Slice[Any],
-) -> Total:
-    """Return this replica's share of a loss that needs the examples of all replicas."""
-    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-    if replicas == 1:
-        return _total(loss, y_true, y_pred, weights, part.share)
-    y_true, y_pred, weights = (
-        None if each is None else of_all_replicas(tf.cast(each, loss.dtype), part.counted)
-        for each in (y_true, y_pred, weights)
-    )
-    total = _total(loss, y_true, y_pred, weights, tf.ones([]))
-    return Total(total.sum / replicas, total.count / replicas)
 
 
 def _total(
@@ -156,9 +144,14 @@ def _aligned(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         )
     if factor.shape.rank > rank:
         return tf.reshape(factor, tf.shape(values))
+    return tf.broadcast_to(with_axes(factor, rank), tf.shape(values))
+
+
+def with_axes(factor: tf.Tensor, rank: int) -> tf.Tensor:
+    """Return a tensor with axes of length 1 at its end, until it has as many axes as `rank`."""
     for _ in range(rank - factor.shape.rank):
         factor = factor[..., tf.newaxis]
-    return tf.broadcast_to(factor, tf.shape(values))
+    return factor
 
 
 class LossMeans(keras.metrics.Metric):
@@ -181,13 +174,11 @@ class LossMeans(keras.metrics.Metric):
     ) -> None:
         """Add a slice: its totals, and its mean of regularizers and `add_loss` over `examples`."""
         examples = tf.cast(examples, tf.float64)
-        sums = [each.sum for each in totals]
-        counts = [each.count for each in totals]
         more = tf.cast(additional, tf.float64) * examples
-        self._sums.assign_add(tf.stack([*(tf.cast(each, tf.float64) for each in sums), more]))
-        self._counts.assign_add(
-            tf.stack([*(tf.cast(each, tf.float64) for each in counts), examples])
-        )
+        sums = [tf.cast(each.sum, tf.float64) for each in totals]
+        counts = [tf.cast(each.count, tf.float64) for each in totals]
+        self._sums.assign_add(tf.stack([*sums, more]))
+        self._counts.assign_add(tf.stack([*counts, examples]))
 
     def result(self) -> dict[str, tf.Tensor]:
         """Return the means so far by name."""

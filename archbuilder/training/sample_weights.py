@@ -14,6 +14,7 @@ from archbuilder.graph import Shape
 from archbuilder.recipe.objectives import class_name
 from archbuilder.scalars import is_whole_number
 from archbuilder.training.columns import Column
+from archbuilder.training.reduction import with_axes
 from archbuilder.training.targets import Target
 from archbuilder.tree import Tree
 
@@ -75,7 +76,7 @@ class Weights:
         product = tf.ones(tf.shape(rows))
         for factor in (each.take(rows) for each in self.factors):
             rank = max(product.shape.rank, factor.shape.rank)
-            product = _with_axes(product, rank) * _with_axes(factor, rank)
+            product = with_axes(product, rank) * with_axes(factor, rank)
         # Weights of examples have an axis of their own for the positions, and no more.
         while product.shape.rank > self.positions + 1 and product.shape[-1] == 1:
             product = tf.squeeze(product, -1)
@@ -85,12 +86,6 @@ class Weights:
         """Return what weighs a validation set, which class weights do not; None for nothing."""
         factors = [each for each in self.factors if not isinstance(each, ClassWeights)]
         return replace(self, factors=factors) if factors else None
-
-
-def _with_axes(factor: tf.Tensor, rank: int) -> tf.Tensor:
-    for _ in range(rank - factor.shape.rank):
-        factor = factor[..., tf.newaxis]
-    return factor
 
 
 def weighed_axes(shape: Shape, loss: Tree | None) -> Shape:

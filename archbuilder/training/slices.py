@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import tensorflow as tf
 
 Batch = TypeVar("Batch")
+Tensors = TypeVar("Tensors", tf.Tensor, list[tf.Tensor])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,9 +73,10 @@ def of_all_replicas(examples: tf.Tensor, counted: tf.Tensor | None = None) -> tf
     return tf.boolean_mask(everything, context.all_gather(mine, axis=0) > 0)
 
 
-def sum_over_replicas(values: tf.Tensor) -> tf.Tensor:
-    """Sum a tensor over all replicas."""
+def sum_over_replicas(values: Tensors) -> Tensors:
+    """Sum a tensor, or each tensor of a list, over all replicas."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return values
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+    sums: Tensors = context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+    return sums

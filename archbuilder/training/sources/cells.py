@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import RunError
 from archbuilder.training.columns import Numbers
+from archbuilder.training.dtypes import EXACT
 
-_EXACT: Final = 2**53
 _TRUTH: Final = {"true": 1, "false": 0}
 _DATE: Final = re.compile(r"\s*\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\s*\d{1,2}:\d\d(:\d\d)?")
 _DECIMAL_COMMA: Final = re.compile(r"\s*[+-]?\d+,\d+\s*")
@@ -44,7 +44,7 @@ def parse_column(cells: Sequence[str]) -> Numbers:
 
 def unfit_integer(cells: Sequence[str], values: NDArray[np.float64]) -> int | None:
     """Return which cell is an integer that no dtype represents together with the others."""
-    large = np.flatnonzero(abs(values) >= _EXACT).tolist()
+    large = np.flatnonzero(abs(values) >= EXACT).tolist()
     if large and all(as_integer(each) is not None for each in cells):
         return large[0]
     numbers = ((each, as_integer(cells[each])) for each in large)

@@ -20,12 +20,18 @@ import numpy as np
 from archbuilder.errors import RunError
 from archbuilder.tables import size as told_size
 from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
-from archbuilder.training.dtypes import DType, Mask, common_dtype, is_integer, unrepresentable
+from archbuilder.training.dtypes import (
+    EXACT,
+    DType,
+    Mask,
+    common_dtype,
+    is_integer,
+    unrepresentable,
+)
 from archbuilder.training.provenance import Origin
 
 HELD: Final = 2**26
 """The bytes of a column that stays in memory, where nothing else is said: 64 MiB."""
-_EXACT: Final = 2**53
 _EXAMPLE: Final = 2**28
 _AT_ONCE: Final = 2**22
 _SPARE: Final = 2**28
@@ -134,7 +140,7 @@ class Gathering:
         values = np.stack(converted, axis=1) if integers.shape else converted[0]
         self.integers = self.integers & integers
         if self.whole and values.dtype == np.float64:
-            self.whole = bool(((values == np.floor(values)) & (abs(values) < _EXACT)).all())
+            self.whole = bool(((values == np.floor(values)) & (abs(values) < EXACT)).all())
         self.count += len(values)
         self.size += values.nbytes
         self._parts.append(values)

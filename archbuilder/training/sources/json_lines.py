@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
 
 from archbuilder.errors import RunError, listed, shown
 from archbuilder.recipe.sources import Jsonl
 from archbuilder.training.columns import Numbers
-from archbuilder.training.dtypes import Mask
+from archbuilder.training.dtypes import EXACT, Mask
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
@@ -19,9 +18,6 @@ from archbuilder.training.provenance import Places
 from archbuilder.training.sources.gathering import Store
 from archbuilder.training.sources.rows import Fields, Row, gather_rows
 from archbuilder.training.text.reading import parsed_lines
-
-_EXACT: Final = 2**53
-"""From here on, not every integer is a float64."""
 
 
 def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Known | None) -> Examples:
@@ -113,7 +109,7 @@ class _Take:
     def _integers(self, key: str, value: object, array: Numbers, at: str) -> Mask:
         """Return at which positions all values up to this one were integers."""
         before = self.integers.get(key, np.ones(array.shape, bool))
-        if array.dtype.kind != "f" or (not before.any() and (abs(array) < _EXACT).all()):
+        if array.dtype.kind != "f" or (not before.any() and (abs(array) < EXACT).all()):
             return before
         numbers = list(_flat(value))
         for number, rounded in zip(numbers, array.reshape(-1).tolist(), strict=True):

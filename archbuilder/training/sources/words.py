@@ -10,10 +10,10 @@ import numpy as np
 from archbuilder.errors import RunError, shown
 from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Numbers
+from archbuilder.training.dtypes import EXACT
 from archbuilder.training.sources.gathering import Store
 
 _SHOWN: Final = 10
-_EXACT: Final = 2**53
 _MOST: Final = 2**20
 """The different words that may be the names of classes."""
 
@@ -83,8 +83,7 @@ class Labels:
             except (ValueError, OverflowError):
                 self._whole = False
                 continue
-            # Beyond, not every whole number is a double.
-            self._whole = self._whole and bool((abs(values) < _EXACT).all())
+            self._whole = self._whole and bool((abs(values) < EXACT).all())
             return values
         self._word = self._word or next(word for word in words if not is_number(word))
         return np.zeros(len(words))
