@@ -91,7 +91,7 @@ def _lines(found: Inspection) -> list[str]:
     lines = [
         f"data        {found.origin}",
         f"to train on {plural(found.train, 'example')}",
-        f"held out    {plural(found.held_out, 'example')}",
+        f"held out    {plural(found.held_out, 'example')}{found.split}",
         "",
         *table(titles, [_row(each) for each in (*found.inputs, *found.targets)]),
     ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from archbuilder.errors import RunError, UsageError, shown
 from archbuilder.graph import Graph, GraphInput, Shape
-from archbuilder.recipe.spec import Supervised
+from archbuilder.recipe.spec import Supervised, TrainingSpec
 from archbuilder.tables import plural
 from archbuilder.training.batches import Table
 from archbuilder.training.columns import Held
@@ -38,6 +38,8 @@ class Tables:
     train: Table
     held_out: Table | None
     remarks: tuple[str, ...]
+    split: str = ""
+    """How the validation set was split off, in words; empty if it is a data set of its own."""
 
 
 def tell(session: Session, tables: Tables) -> None:
@@ -48,7 +50,7 @@ def tell(session: Session, tables: Tables) -> None:
         session.report(f"{plural(held, 'example')} to judge")
         return
     trained = plural(len(tables.train.rows), "example")
-    session.report(f"{trained} to train on, {held:,} held out")
+    session.report(f"{trained} to train on, {held:,} held out" + tables.split)
 
 
 def tell_remarks(session: Session, tables: Tables) -> None:
@@ -120,7 +122,7 @@ def make_tables(
 def halves(session: Session, make: Callable[[Examples], tuple[Table, tuple[str, ...]]]) -> Tables:
     """The tables of the examples to train on, and of those that are held out.
 
-    Of text the last part is held out: a piece of it tells much of the pieces beside it.
+    A share of the examples is held out as `splits_off_last` says.
     """
     table, remarks = make(session.examples)
     if session.validation is not None:
@@ -128,10 +130,25 @@ def halves(session: Session, make: Callable[[Examples], tuple[Table, tuple[str, 
         return Tables(table, held_out.without_class_weights(), remarks)
     if session.spec.validation == 0 or len(table.rows) == 1:
         return Tables(table, None, remarks)
-    cut = split if session.examples.texts is None else split_behind
+    last = splits_off_last(session.examples, session.spec)
+    cut = split_behind if last else split
     train, held = cut(len(table.rows), session.spec.seed, session.spec.validation)
     held_out = replace(table, rows=held).without_class_weights()
-    return Tables(replace(table, rows=train), held_out, remarks)
+    return Tables(replace(table, rows=train), held_out, remarks, split_words(last=last))
+
+
+def splits_off_last(examples: Examples, spec: TrainingSpec) -> bool:
+    """Return whether the validation set is the end of the data rather than a random part of it.
+
+    It is the end of a text, whose pieces tell much of the pieces beside them, and of all data that
+    is not shuffled, such as a time series.
+    """
+    return examples.texts is not None or not spec.shuffle
+
+
+def split_words(*, last: bool) -> str:
+    """Return how a validation set was split off, as it stands behind the number of its examples."""
+    return " (the last ones)" if last else " (chosen at random)"
 
 
 def _table(

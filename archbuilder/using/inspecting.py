@@ -24,6 +24,7 @@ from archbuilder.training.opening import Opener
 from archbuilder.training.order import permutation, split, split_behind
 from archbuilder.training.samples import as_images, grid
 from archbuilder.training.sources import load_source
+from archbuilder.training.tables import split_words, splits_off_last
 
 _LOOKED_AT: Final = 1000
 """The examples whose numbers are summed up."""
@@ -54,6 +55,8 @@ class Inspection:
     origin: str
     train: int
     held_out: int
+    split: str
+    """How the validation set was split off, in words; empty if it is a data set of its own."""
     inputs: tuple[Summary, ...]
     targets: tuple[Summary, ...]
     remarks: tuple[str, ...]
@@ -87,7 +90,7 @@ def inspect_data(
     examples = load_source(data.train, opener)
     validation = load_source(data.validation, opener, examples.known) if data.validation else None
     seed = training.seed if training else 0
-    train, held_out = _halves(examples, validation, training, seed)
+    train, held_out, split_off = _halves(examples, validation, training, seed)
     rows = np.sort(permutation(examples.count, seed, 0)[:_LOOKED_AT])
     with reading():
         inputs = tuple(
@@ -103,6 +106,7 @@ def inspect_data(
         examples.origin,
         train,
         held_out,
+        split_off,
         inputs,
         targets,
         (*examples.remarks, *remarks),
@@ -119,13 +123,13 @@ def as_png(pictures: NDArray[np.uint8]) -> bytes:
 
 def _halves(
     examples: Examples, validation: Examples | None, training: TrainingSpec | None, seed: int
-) -> tuple[int, int]:
+) -> tuple[int, int, str]:
     share = training.validation if training else 0
-    if validation is not None or share == 0 or examples.count == 1:
-        return examples.count, validation.count if validation else 0
-    cut = split if examples.texts is None else split_behind
-    train, held_out = cut(examples.count, seed, share)
-    return len(train), len(held_out)
+    if training is None or validation is not None or share == 0 or examples.count == 1:
+        return examples.count, validation.count if validation else 0, ""
+    last = splits_off_last(examples, training)
+    train, held_out = (split_behind if last else split)(examples.count, seed, share)
+    return len(train), len(held_out), split_words(last=last)
 
 
 def _summary(name: str, column: Column, rows: NDArray[np.int64]) -> Summary:

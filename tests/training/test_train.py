@@ -106,7 +106,7 @@ def test_the_folder_tells_everything(tmp_path: Path):
     assert record["versions"]["keras"] == keras.__version__
     assert record["held_out"] == result.held_out
     assert len(result.history) == len((result.folder / "history.jsonl").read_text().splitlines())
-    assert "1,438 examples to train on, 359 held out" in lines
+    assert "1,438 examples to train on, 359 held out (chosen at random)" in lines
     assert "image: divided by 16" in lines
 
 

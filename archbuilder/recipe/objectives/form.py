@@ -11,7 +11,7 @@ from archbuilder.recipe.spec import Objective
 
 STEPWISE: Final = (
     *("epochs", "checkpoint_seconds", "xla", "steps_per_execution", "precision", "accumulate"),
-    *("clip", "ema", "shuffle"),
+    *("clip", "ema"),
 )
 """What an objective that is trained step by step has."""
 

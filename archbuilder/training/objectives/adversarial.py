@@ -23,7 +23,7 @@ from archbuilder.training.fit import Task, prepared
 from archbuilder.training.objectives.opponents import Opponents
 from archbuilder.training.samples import SAMPLES, SampleWriter, noise_of
 from archbuilder.training.session import Prepared, Session
-from archbuilder.training.tables import make_tables, tell_remarks
+from archbuilder.training.tables import make_tables, tell
 
 
 def prepare_adversarial(session: Session) -> Prepared:
@@ -76,7 +76,7 @@ def _ends_in(session: Session, name: str, model: keras.Model, activation: str) -
 def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
     name = "discriminator"
     tables = make_tables(session, session.graphs[name], learner.discriminator)
-    tell_remarks(session, tables)
+    tell(session, tables)
     size = session.spec.batch_size * spec.discriminator_steps
     steps = tables.train.steps(size, whole=True)
     if not steps:
