@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archbuilder.api import Blueprint
-from archbuilder.errors import Diagnostics
+from archbuilder.errors import Diagnostics, listed
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
 from archbuilder.recipe.data import decode_data
-from archbuilder.recipe.objectives.adversarial import OPPONENTS
-from archbuilder.recipe.spec import Adversarial, Recipe, TrainingSpec
+from archbuilder.recipe.objectives import FORMS
+from archbuilder.recipe.spec import Recipe
 from archbuilder.recipe.training import decode_training
+from archbuilder.tables import plural
 from archbuilder.tree import Mapping as MappingTree
-from archbuilder.tree import Plain, Tree
+from archbuilder.tree import Plain, Tree, plain
 
 
 def read_recipe(
@@ -46,28 +47,41 @@ def decode_recipe(
     diagnostics = Diagnostics()
     inputs = [each.name for graph in graphs.values() for each in graph.inputs]
     outputs = [name for graph in graphs.values() for name, _ in graph.outputs]
-    recipe = Recipe(
-        decode_data(data, limits, diagnostics) if data else None,
-        decode_training(training, inputs, outputs, limits, diagnostics) if training else None,
-    )
-    if training is not None and recipe.training is not None:
-        _check_networks(training, recipe.training, graphs, diagnostics)
+    spec = decode_data(data, limits, diagnostics) if data else None
+    trained = None
+    # What else is written of outputs could not be right for several networks.
+    if training and _trains(training, graphs, diagnostics):
+        trained = decode_training(training, inputs, outputs, limits, diagnostics)
     diagnostics.raise_errors()
-    return recipe
+    return Recipe(spec, trained)
 
 
-def _check_networks(
-    tree: Tree, training: TrainingSpec, graphs: Mapping[str, Graph], diagnostics: Diagnostics
-) -> None:
-    """Report an objective that trains other networks than there are."""
-    if not isinstance(training.objective, Adversarial) or set(graphs) == set(OPPONENTS):
-        return
+def _trains(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagnostics) -> bool:
+    """Return whether the objective in `training` trains these networks; report it if not."""
     entry = tree.get("objective") if isinstance(tree, MappingTree) else None
     place = tree if entry is None else entry.value
-    diagnostics.error(
-        "missing-key",
-        f"the objective 'adversarial' trains the networks {' and '.join(map(repr, OPPONENTS))},"
-        f" and this blueprint has: {', '.join(graphs)}",
-        place.span,
-        notes=("as in 'networks: {generator: {...}, discriminator: {...}}'",),
-    )
+    written = next(iter(FORMS)) if entry is None else plain(place)
+    name = next(iter(written), None) if isinstance(written, dict) else written
+    form = FORMS.get(name) if isinstance(name, str) else None
+    if form is None:
+        return True
+    if form.networks:
+        fits = set(graphs) == set(form.networks)
+        wanted = f"the networks {' and '.join(map(repr, form.networks))}"
+        notes: tuple[str, ...] = ("as in 'networks: {generator: {...}, discriminator: {...}}'",)
+    else:
+        fits = len(graphs) == 1
+        wanted = "one network"
+        notes = (
+            "to train them together, write them under 'blocks', and one network that uses them",
+            "'objective: adversarial' trains a 'generator' against a 'discriminator'",
+        )
+    if not fits:
+        diagnostics.error(
+            "missing-key" if form.networks else "unknown-value",
+            f"the objective '{name}' trains {wanted}, and this blueprint has"
+            f" {plural(len(graphs), 'network')}: {listed(graphs)}",
+            place.span,
+            notes=notes,
+        )
+    return fits

@@ -39,7 +39,7 @@ class Adaptation:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One change: the shape that it leads to, and how it is told."""
+    """One change: the shape that it leads to, and how it is told; empty if it needs no words."""
 
     shape: _Sizes
     change: _Change
@@ -59,7 +59,7 @@ def adapt(feature: Feature, wanted: GraphInput) -> Adaptation:
         if step is not None:
             shape = step.shape
             changes.append(step.change)
-            remarks.append(f"{wanted.name}: {step.remark}")
+            remarks += [f"{wanted.name}: {step.remark}"] if step.remark else []
     if not _fits(shape, wanted.shape):
         raise RunError(
             f"an example of the input '{wanted.name}' has the shape {_text(feature.shape)},"
@@ -127,7 +127,9 @@ def _flatten(shape: _Sizes, wanted: Shape) -> _Step | None:
     size = math.prod(shape)
     if len(wanted) != 1 or wanted[0] not in (size, None):
         return None
-    return _Step((size,), lambda batch: tf.reshape(batch, (-1, size)), f"flattened to {size}")
+    # A number is a list of one number to everyone.
+    remark = f"flattened to {size}" if shape else ""
+    return _Step((size,), lambda batch: tf.reshape(batch, (-1, size)), remark)
 
 
 _OF_IMAGES: Final = (_add_channels, _remove_channel, _colour, _resize, _flatten)

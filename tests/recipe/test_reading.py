@@ -52,8 +52,12 @@ def test_a_generator_and_a_discriminator(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "place", "has"),
     [
-        (ONE, "6:14", "net"),
-        (NETWORKS.replace("  discriminator:", "  critic:"), "7:23", "generator, critic"),
+        (ONE, "6:14", "1 network: 'net'"),
+        (
+            NETWORKS.replace("  discriminator:", "  critic:"),
+            "7:23",
+            "2 networks: 'generator', 'critic'",
+        ),
     ],
 )
 def test_other_networks(
@@ -65,5 +69,26 @@ def test_other_networks(
     assert main(["validate", str(path)]) == 2
     said = capsys.readouterr().err
     assert "trains the networks 'generator' and 'discriminator'" in said
-    assert f"this blueprint has: {has}" in said
+    assert f"this blueprint has {has}" in said
     assert f"{path}:{place}" in said
+
+
+@pytest.mark.parametrize("objective", ["", "objective: supervised, ", "objective: simclr, "])
+def test_several_networks_of_an_objective_that_trains_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], objective: str
+):
+    """One error names them and says what to do; what is written for their outputs is not read."""
+    path = tmp_path / "net.yaml"
+    text = NETWORKS.replace("generator:", "encoder:", 1).replace("discriminator:", "decoder:", 1)
+    path.write_text(
+        text[: text.index("training:")] + f"training: {{{objective}loss: MeanSquaredError}}\n"
+    )
+    assert main(["validate", str(path)]) == 2
+    said = capsys.readouterr().err
+    name = "simclr" if "simclr" in objective else "supervised"
+    assert (
+        f"the objective '{name}' trains one network, and this blueprint has 2 networks: 'encoder',"
+        " 'decoder'\n"
+    ) in said
+    assert "write them under 'blocks'" in said
+    assert said.count("error[") == 1

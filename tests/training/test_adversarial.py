@@ -97,7 +97,7 @@ def test_other_networks(blueprint: Path, capsys: pytest.CaptureFixture[str]):
     blueprint.write_text(GAN.replace("  generator:", "  maker:", 1))
     run = blueprint.parent / "run"
     assert main(["train", str(blueprint), "--run", str(run)]) == 2
-    assert "this blueprint has: maker, discriminator" in capsys.readouterr().err
+    assert "this blueprint has 2 networks: 'maker', 'discriminator'" in capsys.readouterr().err
 
 
 class Losses:

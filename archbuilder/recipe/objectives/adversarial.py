@@ -50,4 +50,4 @@ def _optimizers(reader: ObjectiveReader, written: Written) -> dict[str, Tree]:
     return optimizers
 
 
-ADVERSARIAL: Final = ObjectiveForm(Adversarial, ("optimizer", *STEPWISE), _read)
+ADVERSARIAL: Final = ObjectiveForm(Adversarial, ("optimizer", *STEPWISE), _read, OPPONENTS)

@@ -27,3 +27,5 @@ class ObjectiveForm:
     keys: tuple[str, ...]
     """What stands in `training` beside what stands there with all objectives."""
     read: Callable[[ObjectiveReader, Written], Objective]
+    networks: tuple[str, ...] = ()
+    """The names of the networks that it trains; empty where it trains one, whatever its name."""
