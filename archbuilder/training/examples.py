@@ -69,6 +69,20 @@ def known_of(legend: Legend) -> Known | None:
     return None if legend == Legend() else Known(legend)
 
 
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a recipe names the parts of a file: the keys of its source, and what they leave out."""
+
+    inputs: str = "inputs"
+    targets: str = "targets"
+    unused: tuple[str, ...] = ()
+    """Columns or arrays of the file that are neither input, target nor weight, if known."""
+
+    def key(self, what: str) -> str:
+        """Return the key for every `input` or `output` of a network."""
+        return self.inputs if what == "input" else self.targets
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
     """Inputs and targets by the names of the network's inputs and outputs, or under `ONLY`."""
@@ -85,6 +99,8 @@ class Examples:
     """What an example counts in the loss of an output, or under `ONLY` in all of them."""
     known: Known = field(default_factory=Known)
     """What their numbers mean."""
+    naming: Naming | None = None
+    """None if the source gives one input and one target, which it does not name."""
 
     @property
     def count(self) -> int:
@@ -151,8 +167,41 @@ class Examples:
         """
         return replace(
             self,
-            inputs=_pick(self.inputs, inputs, "input", self.origin),
-            targets=_pick(self.targets, outputs, "output", self.origin),
+            inputs=self._pick(self.inputs, inputs, "input"),
+            targets=self._pick(self.targets, outputs, "output"),
+        )
+
+    def _pick(
+        self, arrays: Mapping[str, _T], names: tuple[str, ...], what: str
+    ) -> Mapping[str, _T]:
+        """Return arrays by the names of a network's inputs or outputs."""
+        if len(names) == 1 and ONLY in arrays:
+            return {names[0]: arrays[ONLY]}
+        missing = [name for name in names if name not in arrays]
+        if not missing:
+            return {name: arrays[name] for name in names}
+        if ONLY in arrays:
+            message = (
+                f"{self.origin} has one array for the {what}s, but the network has {len(names)}:"
+                f" {', '.join(names)}"
+            )
+        elif self.naming is None or not arrays:
+            message = f"{self.origin} has nothing for the {what} '{missing[0]}'"
+        else:
+            message = (
+                f"'{self.naming.key(what)}' of {self.origin} has no entry for the {what}"
+                f" '{missing[0]}' of the network, but for {listed(arrays)}"
+            )
+        raise RunError(message + self._advice(names, what))
+
+    def _advice(self, names: tuple[str, ...], what: str) -> str:
+        """Return how a recipe gives every input or output of a network its array."""
+        if self.naming is None:
+            return "; sources such as 'npz' and 'csv' can name several"
+        example = ", ".join(f"{name}: ..." for name in names)
+        unused = self.naming.unused
+        return f"; write '{self.naming.key(what)}: {{{example}}}'" + (
+            f"; not used so far: {listed(unused)}" if unused else ""
         )
 
 
@@ -166,23 +215,3 @@ def check_lengths(lengths: Iterable[int], origin: str) -> None:
     if len(different) > 1:
         told = ", ".join(map(str, different))
         raise RunError(f"{origin} has arrays of different lengths: {told} examples")
-
-
-def _pick(
-    arrays: Mapping[str, _T], names: tuple[str, ...], what: str, origin: str
-) -> Mapping[str, _T]:
-    if not names:
-        return {}
-    if ONLY in arrays:
-        if len(names) == 1:
-            return {names[0]: arrays[ONLY]}
-        raise RunError(
-            f"{origin} has one array for the {what}s, but the network has {len(names)}:"
-            f" {', '.join(names)}; name an array for each of them"
-        )
-    missing = [name for name in names if name not in arrays]
-    if missing:
-        raise RunError(
-            f"{origin} has nothing for the {what} '{missing[0]}'; it has {listed(arrays)}"
-        )
-    return {name: arrays[name] for name in names}

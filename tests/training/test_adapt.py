@@ -46,6 +46,7 @@ def grey(side: int = 8) -> Feature:
         ),
         (Feature(Held(np.ones((2, 3, 4)))), (12,), ["flattened to 12"]),
         (Feature(Held(np.ones((2, 5), np.int32))), (None,), []),
+        (Feature(Held(np.ones(2))), (1,), []),
     ],
 )
 def test_ways_to_fit(feature: Feature, wanted: Shape, remarks: list[str]):

@@ -73,6 +73,41 @@ class TestColumns:
         assert values(examples.targets["n"]) == [4, 5, 6]
         assert values(examples.weights[ONLY]) == [1, 0.5, 2]
 
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (
+                {"inputs": {"width": "a"}, "target": "kind"},
+                (
+                    "'inputs' of FILE has no entry for the input 'size' of the network, but for"
+                    " 'width'; write 'inputs: {width: ..., size: ...}'; not used so far: 'b', 'w'"
+                ),
+            ),
+            (
+                {"inputs": {"width": "a", "size": "b"}, "target": {"kind": "kind"}},
+                (
+                    "'target' of FILE has no entry for the output 'k' of the network, but for"
+                    " 'kind'; write 'target: {k: ...}'; not used so far: 'w'"
+                ),
+            ),
+            (
+                {"target": "kind"},
+                (
+                    "FILE has one array for the inputs, but the network has 2: width, size;"
+                    " write 'inputs: {width: ..., size: ...}'"
+                ),
+            ),
+        ],
+    )
+    def test_what_the_recipe_does_not_name(
+        self, tmp_path: Path, kind: str, options: dict, message: str
+    ):
+        """The error has the key, what it lacks, and the columns that are left."""
+        examples = load(table(tmp_path, kind, COLUMNS, **options))
+        with pytest.raises(RunError) as caught:
+            examples.for_network(("width", "size"), ("k",))
+        assert str(caught.value) == message.replace("FILE", examples.origin)
+
     def test_several_files(self, tmp_path: Path, kind: str):
         """They are one table, whose classes are those of all."""
         table(tmp_path, kind, {"a": [1, 2], "kind": ["y", "z"]}, "part-1")

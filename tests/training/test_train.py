@@ -246,7 +246,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path):
     [
         ("units: 10", "units: 9", "labels .* go from 0 to 9, but the network has 9 classes"),
         ("[8, 8]", "[9]", r"the shape \[8, 8\], but the network takes \[9\]"),
-        ("{image: [8, 8]}", "{image: [8, 8], more: [1]}", "one array for the inputs"),
+        ("{image: [8, 8]}", "{image: [8, 8], more: [1]}", "one array .* sources such as 'npz'"),
     ],
 )
 def test_what_does_not_fit_is_told(tmp_path: Path, old: str, new: str, message: str):

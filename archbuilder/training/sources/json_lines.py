@@ -11,7 +11,7 @@ from archbuilder.errors import RunError, listed, shown
 from archbuilder.recipe.sources import Jsonl
 from archbuilder.training.columns import Numbers
 from archbuilder.training.dtypes import EXACT, Mask
-from archbuilder.training.examples import Examples, Known
+from archbuilder.training.examples import Examples, Known, Naming
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.provenance import Places
@@ -54,6 +54,7 @@ def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Known | None) 
         remarks,
         weights=found.weights,
         known=found.known,
+        naming=Naming(),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from archbuilder.errors import RunError, shown
 from archbuilder.recipe.sources import DataFile, Npy
 from archbuilder.training.columns import Numbers, Read, Rows
-from archbuilder.training.examples import Examples, Known
+from archbuilder.training.examples import Examples, Known, Naming
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import array_feature, by_name, read_head, trained_scale
 from archbuilder.training.sources.gathering import joined
@@ -32,7 +32,7 @@ def load_npy(source: Npy, opener: Opener, like: Known | None = None) -> Examples
         for name, column in inputs.items()
     }
     origin = ", ".join(dict.fromkeys(each.name for each in (*inputs.values(), *targets.values())))
-    return Examples(origin, features, targets, weights=weights)
+    return Examples(origin, features, targets, weights=weights, naming=Naming())
 
 
 def _columns(file: DataFile, opener: Opener) -> Read:

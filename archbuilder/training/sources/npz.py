@@ -12,7 +12,7 @@ import numpy as np
 from archbuilder.errors import RunError, listed, shown
 from archbuilder.recipe.sources import DataFile, Npz
 from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples, Known, check_lengths
+from archbuilder.training.examples import Examples, Known, Naming, check_lengths
 from archbuilder.training.opening import Opener, check_size
 from archbuilder.training.sources.arrays import (
     Head,
@@ -41,8 +41,9 @@ def load_npz(source: Npz, opener: Opener, store: Store, like: Known | None = Non
     weights = by_name(source.weights or {})
     wanted = {*inputs.values(), *targets.values(), *weights.values()}
     arrays = {each: store.column(f"the array {shown(each)} of {name}") for each in sorted(wanted)}
+    members: list[str] = []
     for file in opener.each(source.file):
-        _read(file, opener, arrays, store)
+        members = _read(file, opener, arrays, store)
     columns = {each: gathering.column() for each, gathering in arrays.items()}
     return Examples(
         name,
@@ -54,10 +55,14 @@ def load_npz(source: Npz, opener: Opener, store: Store, like: Known | None = Non
         },
         {key: columns[array] for key, array in targets.items()},
         weights={key: columns[array] for key, array in weights.items()},
+        naming=Naming(unused=tuple(each for each in members if each not in wanted)),
     )
 
 
-def _read(file: DataFile, opener: Opener, arrays: Mapping[str, Gathering], store: Store) -> None:
+def _read(
+    file: DataFile, opener: Opener, arrays: Mapping[str, Gathering], store: Store
+) -> list[str]:
+    """Read arrays of an archive, and return the names of all arrays in it."""
     name = shown(file.path, 200)
     with (
         opener.opened(file) as descriptor,
@@ -72,6 +77,7 @@ def _read(file: DataFile, opener: Opener, arrays: Mapping[str, Gathering], store
         for array, gathering in arrays.items():
             with archive.member(f"{array}{_SUFFIX}") as member:
                 _take(member, f"the array {shown(array)} of {name}", gathering, store)
+    return members
 
 
 def _check_heads(archive: ZipArchive, arrays: Mapping[str, Gathering], name: str) -> None:

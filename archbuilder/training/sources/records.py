@@ -16,7 +16,7 @@ from archbuilder.recipe.legend import ImageForm
 from archbuilder.recipe.sources import Tfrecord
 from archbuilder.tables import plural
 from archbuilder.training.columns import Column, Numbers, Read, Rows
-from archbuilder.training.examples import Examples, Feature, Known
+from archbuilder.training.examples import Examples, Feature, Known, Naming
 from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.arrays import array_feature, trained_scale
@@ -83,6 +83,7 @@ def load_records(
         remarks,
         weights=found.weights,
         known=replace(found.known, legend=replace(legend, images=forms)),
+        naming=Naming(),
     )
 
 

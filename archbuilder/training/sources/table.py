@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from archbuilder.errors import RunError, nearest, shown
 from archbuilder.recipe.legend import Heading, Legend
 from archbuilder.recipe.sources import Csv, Parquet, Targets
-from archbuilder.training.examples import ONLY, Examples, Known
+from archbuilder.training.examples import ONLY, Examples, Known, Naming
 from archbuilder.training.faults import Faults
 from archbuilder.training.provenance import Origin, Places
 from archbuilder.training.sources.arrays import by_name
@@ -43,6 +43,8 @@ class Layout:
     """What later tables are compared with; None without names."""
     scale: float | None = None
     """What inputs are divided by."""
+    head: Sequence[str] = ()
+    """The names of all columns of the table."""
 
     @classmethod
     def of(
@@ -90,13 +92,19 @@ class Layout:
             targets, weights = {}, {}
         untyped = isinstance(source, Csv)
         scale = None if isinstance(source, Csv) else source.scale
-        return cls(inputs, targets, weights, single, untyped, heading, scale)
+        return cls(inputs, targets, weights, single, untyped, heading, scale, names)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All that are used."""
         inputs = (column for each in self.inputs.values() for column in each)
         return tuple(dict.fromkeys((*inputs, *self.targets.values(), *self.weights.values())))
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The columns of the table that are neither input, target nor weight."""
+        used = {*self.columns}
+        return tuple(each for each in self.head if each not in used)
 
 
 def examples_of(
@@ -133,6 +141,7 @@ def examples_of(
         remarks,
         weights=found.weights,
         known=Known(Legend(layout.heading, found.known.legend.classes)),
+        naming=Naming(targets="target", unused=layout.unused),
     )
 
 
