@@ -28,7 +28,7 @@ from archbuilder.training.peers import Peers
 from archbuilder.training.progress import Show
 from archbuilder.training.recording import Origin, Recording
 from archbuilder.training.run import Row, RunFolder, writing
-from archbuilder.training.session import Outcome, Session
+from archbuilder.training.session import Outcome, Prepared, Session
 from archbuilder.training.sources import load_source
 from archbuilder.training.step_errors import explained_failures
 from archbuilder.training.watching import Report, told
@@ -117,27 +117,22 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         with recording.carried_out():
             examples, validation = _examples(data, run, origin, placement.peers, recording.known)
             recording.keep_data(examples, validation)
-            pace = choose_pace(training, placement.replicas, graphs.values())
-            if not isinstance(training.objective, Ridge):
-                report(f"speed: {pace.remark}")
-            keras.utils.set_random_seed(training.seed)
-            key = fingerprint(origin.blueprint, recording.recipe)
             session = Session(
                 graphs=graphs,
                 examples=examples,
                 validation=validation,
                 spec=training,
                 placement=placement,
-                pace=pace,
+                pace=choose_pace(training, placement.replicas, graphs.values()),
                 limits=limits or Limits(),
                 run=run,
-                checkpoints=Checkpoints(run.place, key, placement.peers),
+                checkpoints=Checkpoints(
+                    run.place, fingerprint(origin.blueprint, recording.recipe), placement.peers
+                ),
                 report=report,
                 show=show,
             )
-            with explained_failures("the training", graphs.values()):
-                prepared = OBJECTIVES[type(training.objective)](session)
-                outcome = prepared.train()
+            prepared, outcome = _run_objective(session)
             files = _save(prepared.models, run)
             draw_curves(run, outcome.history)
             placement.peers.leave()
@@ -162,6 +157,17 @@ def _examples(
     if peers.chief:
         peers.agree(any_says=False, chief_says=True)
     return examples, validation
+
+
+def _run_objective(session: Session) -> tuple[Prepared, Outcome]:
+    """Prepare and train the networks of a session, from the seed of its recipe."""
+    objective = session.spec.objective
+    if not isinstance(objective, Ridge):
+        session.report(f"speed: {session.pace.remark}")
+    keras.utils.set_random_seed(session.spec.seed)
+    with explained_failures("the training", session.graphs.values()):
+        prepared = OBJECTIVES[type(objective)](session)
+        return prepared, prepared.train()
 
 
 def _save(models: Mapping[str, keras.Model], run: RunFolder) -> dict[str, Path]:
