@@ -121,3 +121,21 @@ def test_a_line_left_out_decides_nothing_about_the_others(tmp_path: Path):
     (feature,) = load_source(Jsonl(DataFile(str(file)), on_error="skip"), Opener()).inputs.values()
     assert feature.column.values_of(np.arange(2)).tolist() == [[1.5, 2], [1, 2]]
     assert np.asarray(feature.integers).tolist() == [False, True]
+
+
+def test_the_names_of_columns_cannot_be_left_out(tmp_path: Path):
+    """The line behind them would be taken for them."""
+    file = tmp_path / "d.csv"
+    file.write_bytes("größe,y\n1,a\n2,b\n3,a\n".encode("latin-1"))
+    with pytest.raises(RunError, match=r"line 1 of .* is no text in UTF-8; save it as UTF-8"):
+        load_source(Csv(DataFile(str(file)), on_error="skip"), Opener())
+
+
+def test_a_first_line_without_names_is_counted_once(tmp_path: Path):
+    """Although the number of columns follows from the first line that is right."""
+    file = tmp_path / "d.csv"
+    file.write_bytes(b"\xff,a\n1,a\n2,b\n")
+    source = Csv(DataFile(str(file)), header=False, on_error="skip")
+    examples = load_source(source, Opener())
+    assert examples.count == 2
+    assert any(each.startswith("left out 1 of 3 lines: ") for each in examples.remarks)

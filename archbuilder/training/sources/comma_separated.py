@@ -99,7 +99,9 @@ class _Table:
 
     def head(self) -> list[str]:
         """The names of its columns, or their numbers."""
-        for _, cells in self._records():
+        # A header cannot be left out. Other lines are counted when they are read again.
+        faults = Faults("stop" if self.header else self.faults.on_error, self.faults.what)
+        for _, cells in self._records(faults):
             self._check_separator(cells)
             if not self.header:
                 return [str(number) for number in range(len(cells))]
@@ -133,7 +135,7 @@ class _Table:
 
     def _whole(self, width: int) -> Iterator[_Line]:
         """The lines with as many values as there are columns."""
-        records = self._records()
+        records = self._records(self.faults)
         if self.header:
             next(records)
         for line, cells in records:
@@ -144,14 +146,12 @@ class _Table:
                 wrong = f"line {line} of {self.name} has {found}, not {width}"
                 self.faults.meet(RunError(wrong))
 
-    def _records(self) -> Iterator[_Line]:
+    def _records(self, faults: Faults) -> Iterator[_Line]:
         """The values of each line, and its number; of several lines that of the first."""
         numbers: list[int] = []
 
         def lines() -> Iterator[str]:
-            for number, line in numbered_lines(
-                self.file, self.opener, limit=_LINE, faults=self.faults
-            ):
+            for number, line in numbered_lines(self.file, self.opener, limit=_LINE, faults=faults):
                 numbers.append(number)
                 yield line
 
@@ -164,7 +164,7 @@ class _Table:
                 return
             except csv.Error as error:
                 wrong = f"line {numbers[0]} of {self.name} is no line of a table: {error}"
-                self.faults.meet(RunError(wrong))
+                faults.meet(RunError(wrong))
                 continue
             if cells:
                 yield numbers[0], cells
