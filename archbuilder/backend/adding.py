@@ -61,7 +61,6 @@ def wrong_bias(layer: keras.layers.Layer, given: Sequence[Shape], output: Shape)
 
     `given` and `output` are shapes with their batch axis.
     """
-    name = type(layer).__name__
     for each in layer._flatten_layers():  # noqa: SLF001 - the only way to those of attention
         bias = getattr(each, "bias", None)
         if bias is None:
@@ -75,12 +74,9 @@ def wrong_bias(layer: keras.layers.Layer, given: Sequence[Shape], output: Shape)
             if each is not layer:
                 outputs = [(*shape[:-1], *bias.shape) for shape in given]
             if any(may_add_wrong(shape, tuple(bias.shape)) for shape in outputs):
-                advice = "leave bias_axes out, and add the bias with the layer Bias"
-                return (
-                    advice
-                    if each is layer
-                    else f"{name} needs a key_dim above 1, or use_bias: false"
-                )
+                if each is layer:
+                    return "leave bias_axes out, and add the bias with the layer Bias"
+                return f"{type(layer).__name__} needs a key_dim above 1, or use_bias: false"
     return None
 
 

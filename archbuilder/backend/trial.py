@@ -47,11 +47,6 @@ def check_call(graph: Graph, analysis: Analysis, assembly: Assembly) -> None:
         diagnostics.raise_errors()
 
 
-def _call(graph: Graph, assembly: Assembly, diagnostics: Diagnostics) -> None:
-    with _same_seeds(assembly.model):
-        _call_once(graph, assembly, diagnostics)
-
-
 @contextmanager
 def _same_seeds(model: keras.Model) -> Iterator[None]:
     """Restore the states of random layers, some of which draw numbers in inference, too."""
@@ -65,18 +60,20 @@ def _same_seeds(model: keras.Model) -> Iterator[None]:
             state.assign(value)
 
 
-def _call_once(graph: Graph, assembly: Assembly, diagnostics: Diagnostics) -> None:
+def _call(graph: Graph, assembly: Assembly, diagnostics: Diagnostics) -> None:
+    """Call a model and, if that fails, report the first step that cannot be called."""
     inputs = {name: _numbers(tensor) for name, tensor in assembly.inputs.items()}
-    if _failure(assembly.model, inputs) is None:
-        return
-    for node in graph.nodes:
-        outputs = list(assembly.made[node.name].outputs)
-        error = _failure(keras.Model(_structured(assembly.inputs), outputs), inputs)
-        if error is not None:
-            message = f"'{node.name}' ({node.operation}) has a shape, but cannot be called"
-            with diagnostics.inside(node.frame):
-                Refusal("keras-refused", message, node.span, reason(error)).report(diagnostics)
+    with _same_seeds(assembly.model):
+        if _failure(assembly.model, inputs) is None:
             return
+        for node in graph.nodes:
+            outputs = list(assembly.made[node.name].outputs)
+            error = _failure(keras.Model(_structured(assembly.inputs), outputs), inputs)
+            if error is not None:
+                message = f"'{node.name}' ({node.operation}) has a shape, but cannot be called"
+                with diagnostics.inside(node.frame):
+                    Refusal("keras-refused", message, node.span, reason(error)).report(diagnostics)
+                return
 
 
 def _is_cheap(analysis: Analysis) -> bool:

@@ -95,7 +95,8 @@ class AugmentedBatches:
         sizes = {name: tuple(inputs[name].shape[1:]) for name in images}
         targets = _by_name(batches.element_spec[1], table.targets)
         shapes = {name: tuple(each.shape[1:]) for name, each in targets.items()}
-        return cls(table, images, _maps(spec.augment, objective, table, shapes, sizes))
+        maps = _Targets(objective, table, shapes, sizes).maps(spec.augment)
+        return cls(table, images, maps)
 
     def __call__(self, batches: tf.data.Dataset, first: int) -> tf.data.Dataset:
         """Change batches, the first of which is that of the step `first`."""
@@ -157,101 +158,91 @@ def check_shape(name: str, changed: tf.TensorSpec, wanted: Shape) -> None:
         )
 
 
-def _maps(
-    layers: Sequence[Tree],
-    objective: Supervised,
-    table: Table,
-    shapes: Mapping[str, _Sizes],
-    images: Mapping[str, _Sizes],
-) -> dict[str, _Map]:
-    """The targets that are moved along, by the name of their output.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Targets:
+    """The targets of outputs, beside the images of inputs."""
 
-    Raises:
-        BlueprintError: if a target may tell places in an image, and cannot be moved.
-    """
-    moving = [each for each in layers if class_name("layer", each) in (*GEOMETRIC, *MIXED)]
-    mixed = [each for each in moving if class_name("layer", each) in MIXED]
-    found: dict[str, _Map] = {}
-    for output in {**objective.loss, **objective.metrics} if moving else ():
-        each = _map_of(output, shapes[output], objective, table, images)
-        if each is not None:
-            found[output] = each
-            if mixed:
-                raise _refused(mixed[0], output, shapes[output])
-        elif not _tells_no_places(output, shapes[output], objective, table, images):
-            raise _refused(moving[0], output, shapes[output])
-    return found
+    objective: Supervised
+    table: Table
+    shapes: Mapping[str, _Sizes]
+    """The shapes of targets by the name of the output."""
+    images: Mapping[str, _Sizes]
+    """The shapes of images by the name of the input."""
 
+    def maps(self, layers: Sequence[Tree]) -> dict[str, _Map]:
+        """Return the targets that are moved along, by the name of their output.
 
-def _loss(objective: Supervised, output: str) -> str:
-    """The class of the loss of an output; empty for one that has metrics alone."""
-    return class_name("loss", objective.loss[output]) if output in objective.loss else ""
+        Raises:
+            BlueprintError: if a target may tell places in an image, and cannot be moved.
+        """
+        moving = [each for each in layers if class_name("layer", each) in (*GEOMETRIC, *MIXED)]
+        mixed = [each for each in moving if class_name("layer", each) in MIXED]
+        maps: dict[str, _Map] = {}
+        for output in {**self.objective.loss, **self.objective.metrics} if moving else ():
+            each = self._map(output)
+            if each is not None:
+                maps[output] = each
+                if mixed:
+                    raise _refused(mixed[0], output, self.shapes[output])
+            elif not self._tells_no_places(output):
+                raise _refused(moving[0], output, self.shapes[output])
+        return maps
 
+    def _map(self, output: str) -> _Map | None:
+        shape = self.shapes[output]
+        if output in self.objective.targets:
+            image = self.images.get(self.objective.targets[output], ())
+            if shape[:2] == image[:2] and len(shape) == len(image):
+                return _Map(shape, nearest=False)
+            return _Map(image, nearest=False) if shape == (math.prod(image),) else None
+        sizes = [each[:2] for each in self.images.values()]
+        if len(shape) not in (2, 3) or shape[:2] not in sizes:
+            return None
+        target = self.table.targets[output]
+        whole = isinstance(target, Target) and target.dtype.kind in "iu"
+        nearest = whole or _is_of_classes(self._loss(output))
+        return _Map((*shape[:2], math.prod(shape[2:])), nearest)
 
-def _map_of(
-    output: str,
-    shape: _Sizes,
-    objective: Supervised,
-    table: Table,
-    images: Mapping[str, _Sizes],
-) -> _Map | None:
-    if output in objective.targets:
-        image = images.get(objective.targets[output], ())
-        if shape[:2] == image[:2] and len(shape) == len(image):
-            return _Map(shape, nearest=False)
-        return _Map(image, nearest=False) if shape == (math.prod(image),) else None
-    if len(shape) not in (2, 3) or shape[:2] not in [each[:2] for each in images.values()]:
-        return None
-    target = table.targets[output]
-    whole = isinstance(target, Target) and target.dtype.kind in "iu"
-    nearest = whole or _is_of_classes(_loss(objective, output))
-    return _Map((*shape[:2], math.prod(shape[2:])), nearest)
+    def _tells_no_places(self, output: str) -> bool:
+        """Whether a target stays right where parts of an image move: a class, or one quantity.
 
-
-def _tells_no_places(
-    output: str,
-    shape: _Sizes,
-    objective: Supervised,
-    table: Table,
-    images: Mapping[str, _Sizes],
-) -> bool:
-    """Whether a target stays right where the parts of an image move: a class, or one quantity.
-
-    A metric tells nothing of that: Keras computes an accuracy of any numbers.
-    """
-    if output in objective.targets:
-        return objective.targets[output] not in images
-    target = table.targets[output]
-    if math.prod(shape) == 1:
-        return True
-    if not isinstance(target, Target):
-        return False
-    loss = _loss(objective, output)
-    if target.classes is not None:
-        shape = shape[:-1]
-    elif not loss.startswith(_BY_NUMBER):
-        if _is_of_pixels(shape, images) or not _has_classes(target, table, loss):
+        A metric tells nothing of that: Keras computes an accuracy of any numbers.
+        """
+        if output in self.objective.targets:
+            return self.objective.targets[output] not in self.images
+        target, shape, loss = self.table.targets[output], self.shapes[output], self._loss(output)
+        if math.prod(shape) == 1:
+            return True
+        if not isinstance(target, Target):
             return False
-        shape = shape[:-1] if loss.startswith("Categorical") else shape
-    return len(shape) <= 1 and not _is_of_pixels(shape, images)
+        if target.classes is not None:
+            shape = shape[:-1]
+        elif not loss.startswith(_BY_NUMBER):
+            if self._is_of_pixels(shape) or not self._has_classes(target, loss):
+                return False
+            shape = shape[:-1] if loss.startswith("Categorical") else shape
+        return len(shape) <= 1 and not self._is_of_pixels(shape)
 
+    def _is_of_pixels(self, shape: _Sizes) -> bool:
+        """Whether a target may be a map whose height and width were made one axis."""
+        return any(
+            shape[:1] == (math.prod(image[:2]),) or shape == (math.prod(image),)
+            for image in self.images.values()
+        )
 
-def _is_of_pixels(shape: _Sizes, images: Mapping[str, _Sizes]) -> bool:
-    """Whether a target may be a map whose height and width were made one axis."""
-    return any(
-        shape[:1] == (math.prod(image[:2]),) or shape == (math.prod(image),)
-        for image in images.values()
-    )
+    def _has_classes(self, target: Target, loss: str) -> bool:
+        """Whether the last axis is true or false, or a probability, for every class."""
+        rows = self.table.rows[:_EXAMINED]
+        values = np.asarray(target.column.values_of(rows), np.float64)
+        true_or_false = bool(np.isin(values, (-1, 0, 1)).all())
+        probabilities = bool(
+            (values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) <= _ROUNDING).all()
+        )
+        return _is_of_classes(loss) and (true_or_false or probabilities)
 
-
-def _has_classes(target: Target, table: Table, loss: str) -> bool:
-    """Whether the last axis of a target is true or false, or a probability, for every class."""
-    values = np.asarray(target.column.values_of(table.rows[:_EXAMINED]), np.float64)
-    true_or_false = bool(np.isin(values, (-1, 0, 1)).all())
-    probabilities = bool(
-        (values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) <= _ROUNDING).all()
-    )
-    return _is_of_classes(loss) and (true_or_false or probabilities)
+    def _loss(self, output: str) -> str:
+        """The class of the loss of an output; empty for one that has metrics alone."""
+        return class_name("loss", self.objective.loss.get(output))
 
 
 def _is_of_classes(loss: str) -> bool:

@@ -33,8 +33,8 @@ class Faults:
         if len(self.first) < _SHOWN:
             self.first.append(str(fault))
 
-    def remarks(self, right: int) -> tuple[str, ...]:
-        """What is to be said, where so many were right.
+    def remarks(self, right: int, name: str) -> tuple[str, ...]:
+        """What is to be said of a source of this name, where so many were right.
 
         Raises:
             RunError: if none was.
@@ -42,6 +42,8 @@ class Faults:
         total = right + self.count
         if self.count and not right:
             raise RunError(f"none of {total:,} {self.what} can be read; the first: {self.first[0]}")
+        if not right:
+            raise RunError(f"{name} has no examples")
         return self.told(f" of {total:,}")
 
     def told(self, of: str = "") -> tuple[str, ...]:

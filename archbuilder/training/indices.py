@@ -42,27 +42,28 @@ def indices_of(graph: Graph) -> Mapping[str, tuple[Indices, ...]]:
     Values are followed through operations that rearrange, cut or cast them. Of several tables that
     take the same values, the smallest is returned.
     """
-    found: dict[str, dict[tuple[object, bool], Indices]] = {}
+    inputs: dict[str, dict[tuple[object, bool], Indices]] = {}
     nodes = {node.name: node for node in graph.nodes}
     for node, values in passed_on(graph):
-        table = _taken(node, nodes)
+        table = _table(node, nodes)
         if table is None:
             continue
         for each in values:
             indices = replace(table, positions=each.flat(), truncated=each.truncated)
             key = (indices.positions, indices.truncated)
-            of_input = found.setdefault(each.name, {})
-            of_input[key] = min(of_input.get(key, indices), indices, key=lambda other: other.size)
-    return {name: tuple(of_input.values()) for name, of_input in found.items()}
+            tables = inputs.setdefault(each.name, {})
+            tables[key] = min(tables.get(key, indices), indices, key=lambda other: other.size)
+    return {name: tuple(tables.values()) for name, tables in inputs.items()}
 
 
 def tables_of(graph: Graph) -> tuple[str, ...]:
     """Return the names of the nodes that take indices."""
     nodes = {node.name: node for node in graph.nodes}
-    return tuple(node.name for node in graph.nodes if _taken(node, nodes) is not None)
+    return tuple(node.name for node in graph.nodes if _table(node, nodes) is not None)
 
 
-def _taken(node: Node, nodes: Mapping[str, Node]) -> Indices | None:
+def _table(node: Node, nodes: Mapping[str, Node]) -> Indices | None:
+    """Return the table that a node looks indices up in; None if it takes something else."""
     owner = node if node.shares is None else nodes[node.shares]
     operation = owner.operation
     arguments = {each.name: plain(each.value) for each in owner.arguments}

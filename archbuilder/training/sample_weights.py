@@ -90,7 +90,7 @@ class Weights:
 
 def weighed_axes(shape: Shape, loss: Tree | None) -> Shape:
     """Return the axes of the positions of an output whose losses can have weights."""
-    name = class_name("loss", loss) if loss is not None else ""
+    name = class_name("loss", loss)
     return () if name in _OF_EXAMPLES else shape[:-1]
 
 
@@ -129,7 +129,7 @@ def weigh_classes(
         RunError: if the output is not compared with classes, there is no such class, or all of
             them weigh nothing.
     """
-    kind = _kind(target, shape, class_name("loss", loss) if loss is not None else "")
+    kind = _kind(target, shape, class_name("loss", loss))
     if weighed_axes(shape, loss) != shape[:-1]:
         kind = None
     if target is None or kind is None:

@@ -66,10 +66,10 @@ def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> 
         RunError: if labels in memory are out of range, or the shapes differ.
     """
     have = column.shape
-    name = class_name("loss", loss) if loss is not None else ""
+    name = class_name("loss", loss)
     if name == _SEQUENCES:
         return Target(column.held_to(_of_sequences(column, output, shape)), _WHOLE)
-    if loss is not None and name.startswith(_SPARSE):
+    if name.startswith(_SPARSE):
         rule = _labels(column, output, shape, ignored_class(loss))
         return Target(column.held_to(rule), _WHOLE)
     single = shape[-1:] == (1,) and _same(have, shape[:-1])

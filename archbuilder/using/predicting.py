@@ -276,7 +276,7 @@ def _activation(loss: Tree | None, ends: Callable[[str], bool]) -> _Activation:
 
 def _is_vector_of_classes(model: keras.Model, output: str, loss: Tree | None) -> bool:
     """Whether an output is one vector of classes per example, and not one per position."""
-    if loss is None or class_name("loss", loss) not in _CLASSES:
+    if class_name("loss", loss) not in _CLASSES:
         return False
     values = model.output[output] if isinstance(model.output, dict) else model.output
     return len(values.shape) == 2

@@ -72,12 +72,12 @@ class Match:
                 here, there = mine.dtype, _plain_type(stored.dtype)
             yield (
                 f"{mine.name} is {here} in the model and {there} in the file, as"
-                f" {_plain(stored.path)}"
+                f" {shown(stored.path)}"
             )
         for mine in self.missing:
             yield f"{mine.name} ({_sizes(mine.shape)}) is not in the file"
         for stored in self.left:
-            yield f"{_plain(stored.path)} ({_sizes(stored.shape)}) is not in the model"
+            yield f"{shown(stored.path)} ({_sizes(stored.shape)}) is not in the model"
 
 
 def match(held: Sequence[Held], stored: Sequence[Stored], way: Way | None) -> Match:
@@ -139,9 +139,4 @@ def _sizes(shape: Sizes) -> str:
 
 def _plain_type(dtype: str) -> str:
     """A type of a file, which may be one that no library knows."""
-    return dtype if dtype.replace("_", " ").replace(" ", "").isalnum() else shown(dtype)
-
-
-def _plain(path: str) -> str:
-    """A name from a file, which may be a stranger's."""
-    return shown(path)
+    return dtype if dtype.replace("_", "").replace(" ", "").isalnum() else shown(dtype)

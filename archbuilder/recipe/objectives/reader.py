@@ -288,9 +288,9 @@ class ObjectiveReader:
         return False
 
 
-def class_name(kind: ObjectKind, tree: Tree) -> str:
+def class_name(kind: ObjectKind, tree: Tree | None) -> str:
     """The class that a tree names, which may also go by a short name; empty where it is none."""
-    written = plain(tree)
+    written = None if tree is None else plain(tree)
     name = next(iter(written), "") if isinstance(written, dict) else written
     return (catalogue.load().alias(kind, name) or "") if isinstance(name, str) else ""
 

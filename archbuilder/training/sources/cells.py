@@ -78,9 +78,9 @@ def parse_cell(cell: str) -> int | float:
 
 def not_a_number(cell: str, at: str) -> RunError:
     """Return the error for a cell that `parse_cell` refuses; `at` is the start of its message."""
-    hint = ""
     if as_integer(cell) is not None:
         return RunError(f"{at}, an integer of more than 64 bits")
+    hint = ""
     if _DATE.match(cell):
         hint = ": write dates and times as numbers, such as the days since the first of them"
     elif _DECIMAL_COMMA.fullmatch(cell):

@@ -85,10 +85,11 @@ def list_images(source: DataFile, opener: Opener) -> Listing:
     loose: list[tuple[DataFile, tuple[str]]] = []
     for folder in folders:
         for name in _visible(opener.names(folder) or ()):
-            names = None if is_image(name) else opener.names(folder, name)
             if is_image(name):
                 loose.append((folder, (name,)))
-            elif names is None:
+                continue
+            names = opener.names(folder, name)
+            if names is None:
                 listing.unread.append(name)
             else:
                 found = [*_below(folder, (name,), names, opener, listing)]

@@ -60,7 +60,7 @@ def load_images(source: Images, opener: Opener, like: Known | None) -> Examples:
     faults = Faults(source.on_error, "images")
     if source.on_error == "skip":
         pictures = _readable(pictures, opener, faults)
-    said = (*listing.remarks, *faults.remarks(len(pictures)))
+    said = (*listing.remarks, *faults.remarks(len(pictures), name))
     first = pictures[0]
     look = Look.of(
         decoded(first.content(opener), first.name),

@@ -39,14 +39,11 @@ def load_jsonl(source: Jsonl, opener: Opener, store: Store, like: Known | None) 
                 yield row
 
     found = gather_rows(rows(), fields, places.of, like, store)
-    if not found.inputs:
-        faults.remarks(0)
-        raise RunError(f"{name} has no examples")
+    remarks = (*found.remarks, *faults.remarks(found.count, name))
     features = {
         key: replace(feature, scale=source.scale, integers=take.integers[fields.inputs[key]])
         for key, feature in found.inputs.items()
     }
-    remarks = (*found.remarks, *faults.remarks(next(iter(features.values())).column.count))
     return Examples(
         name,
         features,

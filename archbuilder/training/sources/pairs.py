@@ -59,7 +59,7 @@ def load_pairs(source: Pairs, opener: Opener, like: Known | None) -> Examples:
                 place or Place(Path(folder), ("tokens",)), rows, vocabulary, width
             )
     said = f"{name}: {len(tokens):,} pairs of {vocabulary.size:,} kinds of tokens"
-    remarks = (said, *faults.remarks(len(tokens)))
+    remarks = (said, *faults.remarks(len(tokens), name))
     features = {
         SOURCE: Feature(_part(name, tokens[:, : source.length])),
         TARGET: Feature(_part(name, tokens[:, source.length :])),

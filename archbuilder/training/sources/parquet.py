@@ -126,10 +126,9 @@ def _at_once(descriptor: int, schema: pq.ParquetSchema, layout: Layout, name: st
     values = 0
     if wanted:
         with parser_errors(FOOTER_ERRORS, f"{name} is damaged"):
-            groups = [*row_groups(descriptor)]
-        for group in groups:
-            in_lists = sum(count for path, count in group.values if path in wanted)
-            values = max(values, in_lists // max(group.rows, 1))
+            for group in row_groups(descriptor):
+                in_lists = sum(count for path, count in group.values if path in wanted)
+                values = max(values, in_lists // max(group.rows, 1))
     largest = (len(layout.columns) + values) * _NUMBER
     if largest > _ROW:
         raise RunError(f"{name} has rows of more than {_ROW // 2**20} MiB")

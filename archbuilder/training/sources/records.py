@@ -57,9 +57,7 @@ def load_records(
     )
     count = len(reader.places)
     name = shown(source.file.path, 200)
-    if not count:
-        reader.faults.remarks(0)
-        raise RunError(f"{name} has no examples")
+    left_out = reader.faults.remarks(count, name)
     inputs = {
         key: reader.pictures(key, count)
         if key in reader.looks
@@ -73,7 +71,7 @@ def load_records(
     }
     images = plural(count, "image")
     said = tuple(f"{name}: {images} of {look}" for look in reader.looks.values())
-    remarks = (*said, *found.remarks, *reader.faults.remarks(count))
+    remarks = (*said, *found.remarks, *left_out)
     legend = found.known.legend
     forms = {key: look.form for key, look in reader.looks.items()}
     return Examples(

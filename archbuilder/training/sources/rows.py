@@ -72,6 +72,11 @@ class Gathered:
     """What the numbers of those targets mean that were words."""
     remarks: tuple[str, ...]
 
+    @property
+    def count(self) -> int:
+        """The number of examples, if there are inputs."""
+        return next((each.column.count for each in self.inputs.values()), 0)
+
 
 def gather(
     batches: Iterable[Batch],

@@ -128,12 +128,8 @@ def examples_of(
         for key, columns in layout.inputs.items()
     }
     found = gather(batches, called, like, store, origins=origins, untyped=layout.untyped)
-    if not found.inputs:
-        faults.remarks(0)
-        raise RunError(f"{name} has no examples")
+    remarks = (*found.remarks, *faults.remarks(found.count, name))
     inputs = {key: replace(feature, scale=layout.scale) for key, feature in found.inputs.items()}
-    count = next(iter(inputs.values())).column.count
-    remarks = (*found.remarks, *faults.remarks(count))
     return Examples(
         name,
         inputs,
