@@ -6,7 +6,7 @@
 - A `console` block has commands behind `$ ` and what they print below. `...` stands for any text,
   on a line of its own for any lines, and a decimal fraction for any other: times and losses differ
   between machines.
-- A `python` block is run as a program.
+- A `python` block is run as a program, before the commands of its page.
 - Commands that take other machines, files of others or much memory are read and not run: their
   options, blueprints, parameters and recipes are real. So are all commands in `sh` blocks.
 
@@ -101,6 +101,17 @@ def page_examples(page: Path) -> Iterator[Example]:
         yield from (each for each in found if each.text.startswith("archbuilder "))
 
 
+def write_files(page: Path) -> None:
+    """Write the files of a page that commands read, and run its programs."""
+    for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        named = FILE.match(block["text"])
+        if block["language"] == "yaml" and named:
+            Path(named[1]).write_text(block["text"][named.end() :], encoding="utf-8")
+        elif block["language"] == "python":
+            Path("block.py").write_text(block["text"], encoding="utf-8")
+            runpy.run_path("block.py")
+
+
 def help_examples() -> Iterator[Example]:
     """The commands in the help of every command, in the order of the commands."""
     for name in COMMANDS:
@@ -186,6 +197,11 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "more-digits").mkdir()
     for place in ("digit.png", "more-digits/1.png", "more-digits/2.png"):
         Image.fromarray(images[0]).save(folder / place)
+    for name, values in (("images", 256), ("masks", 2)):
+        (folder / name).mkdir()
+        for number in range(5):
+            pixels = numbers.integers(0, values, (64, 64), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
     (folder / "mnist").mkdir()
     for part in ("train", "t10k"):
         pictures = numbers.integers(0, 255, (20, 28, 28), np.uint8)
@@ -256,6 +272,8 @@ def test_the_commands_of_a_page_run(
     measured = page.name == "results.md"
     # Results are measured in a checkout.
     monkeypatch.chdir(ROOT if measured else workshop)
+    if not measured:
+        write_files(page)
     for example in page_examples(page):
         if measured:
             check(example)

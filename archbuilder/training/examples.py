@@ -101,6 +101,10 @@ class Examples:
     """What their numbers mean."""
     naming: Naming | None = None
     """None if the source gives one input and one target, which it does not name."""
+    target: str = ""
+    """What the one target of such a source is, as in `the class of an image`."""
+    place: str = ""
+    """Where a blueprint names the source, as in ` (net.yaml:5:16)`."""
 
     @property
     def count(self) -> int:
@@ -165,6 +169,8 @@ class Examples:
         Raises:
             RunError: if something that it needs is not there.
         """
+        if outputs and not self.targets and self.naming is None:
+            raise self._no_targets(inputs, outputs)
         return replace(
             self,
             inputs=self._pick(self.inputs, inputs, "input"),
@@ -181,9 +187,11 @@ class Examples:
         if not missing:
             return {name: arrays[name] for name in names}
         if ONLY in arrays:
+            is_target = what == "output" and self.target
+            one = f"one target ({self.target})" if is_target else f"one array for the {what}s"
             message = (
-                f"{self.origin} has one array for the {what}s, but the network has {len(names)}:"
-                f" {', '.join(names)}"
+                f"{self.origin}{self.place} has {one}, but the network has {len(names)}"
+                f"{' outputs with a loss or metrics' if is_target else ''}: {', '.join(names)}"
             )
         elif self.naming is None or not arrays:
             message = f"{self.origin} has nothing for the {what} '{missing[0]}'"
@@ -197,11 +205,28 @@ class Examples:
     def _advice(self, names: tuple[str, ...], what: str) -> str:
         """Return how a recipe gives every input or output of a network its array."""
         if self.naming is None:
-            return "; sources such as 'npz' and 'csv' can name several"
+            spared = "; an output without loss and metrics needs no target"
+            return "; sources such as 'npz' and 'csv' can name several" + (
+                spared if what == "output" else ""
+            )
         example = ", ".join(f"{name}: ..." for name in names)
         unused = self.naming.unused
         return f"; write '{self.naming.key(what)}: {{{example}}}'" + (
             f"; not used so far: {listed(unused)}" if unused else ""
+        )
+
+    def _no_targets(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> RunError:
+        """Describe missing targets, as of a folder of images without folders of classes."""
+        folders = "put the images of each class into a folder of its own, as in FOLDER/cat/1.png"
+        ways = [folders] if self.target else []
+        if inputs:
+            ways.append(
+                f"'targets: {{{outputs[0]}: {inputs[0]}}}' under 'training' compares the output"
+                " with its input"
+            )
+        return RunError(
+            f"{self.origin}{self.place} has no targets, but the output '{outputs[0]}' has a loss or"
+            " metrics" + "".join(f"; {way}" for way in ways)
         )
 
 

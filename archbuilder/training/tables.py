@@ -13,7 +13,7 @@ from archbuilder.graph import Graph, GraphInput, Shape
 from archbuilder.recipe.spec import Supervised, TrainingSpec
 from archbuilder.tables import plural
 from archbuilder.training.batches import Table
-from archbuilder.training.columns import Held
+from archbuilder.training.columns import Column, Held
 from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.indices import indices_of
 from archbuilder.training.inputs import fit_input
@@ -171,7 +171,7 @@ def _table(
     }
     shapes = _output_shapes(graph, model)
     targets = {
-        name: fit_target(column, name, shapes[name], wanted.losses.get(name))
+        name: _target(examples, column, name, shapes[name], wanted.losses.get(name))
         for name, column in fitted.targets.items()
     }
     again = {
@@ -195,6 +195,21 @@ def _table(
         weights=_weights(examples, targets, wanted, shapes),
     )
     return table, tuple(remarks)
+
+
+def _target(
+    examples: Examples, column: Column, output: str, shape: Shape, loss: Tree | None
+) -> Target:
+    try:
+        return fit_target(column, output, shape, loss)
+    except RunError as error:
+        if column.shape or len(shape) < 2 or not examples.target:
+            raise
+        raise RunError(
+            f"{error}\n  ({examples.origin}{examples.place} has one target, {examples.target};"
+            " for a target with axes,\n  such as a mask, store inputs and targets as arrays for the"
+            " source npz or npy)"
+        ) from None
 
 
 def _weights(

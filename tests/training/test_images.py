@@ -206,3 +206,67 @@ def test_folders_in_a_circle(pets: Path):
     (pets / "cat" / "again").symlink_to(pets / "cat")
     with pytest.raises(RunError, match="more than 16 folders deep"):
         load(pets)
+
+
+ONE = "layers: [Flatten, {Dense: {units: 2, activation: softmax}}]"
+TWO = "layers: [Flatten, {Dense: 2, name: a}, {Dense: 3, name: b}]\noutputs: {a: a, b: b}"
+MAP = "layers: [{Conv2D: {filters: 2, kernel_size: 1, activation: softmax}}]"
+PAIR = "layers: [{Concatenate: {}, from: [left, right]}, Flatten, {Dense: 2}]"
+LOSS = "SparseCategoricalCrossentropy"
+
+
+@pytest.mark.parametrize(
+    ("folder", "network", "loss", "messages"),
+    [
+        (
+            "pets/cat",
+            ONE,
+            LOSS,
+            ("'pets/cat' (net.yaml:5:16) has no targets", "as in FOLDER/cat/1.png"),
+        ),
+        ("pets/cat", ONE, LOSS, ("'targets: {output: image}' under 'training'",)),
+        (
+            "pets",
+            TWO,
+            f"{{a: {LOSS}, b: {LOSS}}}",
+            (
+                "'pets' (net.yaml:5:16) has one target (the class of an image)",
+                "but the network has 2 outputs with a loss or metrics: a, b",
+                "sources such as 'npz' and 'csv' can name several",
+                "an output without loss and metrics needs no target",
+            ),
+        ),
+        (
+            "pets",
+            MAP,
+            LOSS,
+            ("'pets' (net.yaml:5:16) has one target", "such as a mask", "source npz or npy"),
+        ),
+        (
+            "pets",
+            PAIR,
+            LOSS,
+            ("(net.yaml:5:16) has one array for the inputs, but the network has 2",),
+        ),
+    ],
+)
+def test_networks_that_need_more_than_a_class(
+    pets: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: str,
+    network: str,
+    loss: str,
+    messages: tuple[str, ...],
+):
+    """The message says what the folder has, where it is named, and what to do."""
+    monkeypatch.chdir(pets.parent)
+    inputs = "{left: [8, 8, 1], right: [8, 8, 1]}" if network == PAIR else "{image: [8, 8, 1]}"
+    Path("net.yaml").write_text(
+        f"archbuilder: 1\nname: net\ninputs: {inputs}\n"
+        f"training: {{loss: {loss}, epochs: 1}}\ndata: {{images: {folder}}}\n{network}\n"
+    )
+    assert main(["train", "net.yaml"]) == 1
+    error = capsys.readouterr().err
+    for message in messages:
+        assert message in error, error

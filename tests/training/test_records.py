@@ -249,3 +249,10 @@ class TestPrepared:
         with pytest.raises(BlueprintError, match="outside-folder"):
             load_source(source, Opener(tmp_path))
         assert load_source(source, Opener(tmp_path, [folder])).count == 20
+
+
+def test_an_encoded_image_as_a_target(tmp_path: Path):
+    """Masks are arrays: the message says so, where the bytes are no text."""
+    file = write(tmp_path / "a.tfrecord", example(x=png(3), y=png(1)))
+    with pytest.raises(RunError, match=r"'y' of record 1 .* is an encoded image, .* npz or npy"):
+        load(Tfrecord(file))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from archbuilder.recipe.legend import Scale
 from archbuilder.recipe.sources import (
     Csv,
+    DataFile,
     DataSource,
     Digits,
     Idx,
@@ -71,7 +72,18 @@ def load_source(source: DataSource, opener: Opener, like: Known | None = None) -
     """
     store = Store(opener.room, 0 if source.cache is False else HELD)
     examples = _with_scales(_LOADS[type(source)](source, opener, store, like).check())
+    examples = replace(examples, place=_place(source))
     return examples.cached() if source.cache else examples
+
+
+def _place(source: DataSource) -> str:
+    """Return the place of the first file that a blueprint names in a source."""
+    for field in fields(source):
+        value = getattr(source, field.name)
+        for file in value.values() if isinstance(value, Mapping) else (value,):
+            if isinstance(file, DataFile) and file.span is not None:
+                return f" ({file.span})"
+    return ""
 
 
 def _with_scales(examples: Examples) -> Examples:

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.training.columns import Held
+from archbuilder.training.columns import Column, Held
 from archbuilder.training.examples import ONLY, Examples, Feature
 
 _SIDE: Final = 8
@@ -22,4 +22,5 @@ def load_digits() -> Examples:
     table = np.array([line.split(",") for line in lines]).astype(np.uint8)
     images = table[:, :-1].reshape(-1, _SIDE, _SIDE)
     feature = Feature(Held(images), scale=_DARKEST, image=True, largest=_DARKEST)
-    return Examples("the data set digits", {ONLY: feature}, {ONLY: Held(table[:, -1])})
+    targets: dict[str, Column] = {ONLY: Held(table[:, -1])}
+    return Examples("the data set digits", {ONLY: feature}, targets, target="the digit")

@@ -46,7 +46,7 @@ def load_idx(source: Idx, opener: Opener, store: Store, like: Known | None = Non
         raise RunError(
             f"{shown(source.labels.path, 200)} has {len(labels.shape) + 1} axes, not one label each"
         )
-    return Examples(name, {ONLY: feature}, {ONLY: labels})
+    return Examples(name, {ONLY: feature}, {ONLY: labels}, target="the label of an image")
 
 
 def load_idx_images(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from archbuilder.training.faults import Faults
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.folders import Way, list_images
 from archbuilder.training.sources.pictures import Look, decoded, read_picture
+
+_TARGET: Final = "the class of an image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def load_images(source: Images, opener: Opener, like: Known | None) -> Examples:
     forms = {ONLY: look.form}
     if len(first.way) == 1:
         known = Known(Legend(images=forms))
-        return Examples(name, inputs, {}, (sizes, *said), known=known)
+        return Examples(name, inputs, {}, (sizes, *said), known=known, target=_TARGET)
     given = like.legend.classes.get(ONLY) if like else None
     classes = given or tuple(sorted(listing.classes))
     told = ", ".join(f"{shown(each)} is {number}" for number, each in enumerate(classes[:10]))
@@ -90,7 +93,7 @@ def load_images(source: Images, opener: Opener, like: Known | None) -> Examples:
     }
     remarks = (sizes, f"{plural(len(classes), 'class', 'classes')}: {told}", *said)
     known = Known(Legend(classes={ONLY: classes}, images=forms))
-    return Examples(name, inputs, targets, remarks, known=known)
+    return Examples(name, inputs, targets, remarks, known=known, target=_TARGET)
 
 
 def _readable(pictures: Sequence[_Picture], opener: Opener, faults: Faults) -> list[_Picture]:

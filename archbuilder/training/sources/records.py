@@ -221,6 +221,11 @@ def _array(example: tf.train.Example, feature: str) -> Numbers:
 
 
 def _word(content: bytes, at: str) -> str:
+    if is_picture(content):
+        raise RunError(
+            f"{at} is an encoded image, and a target is numbers or a word: store masks as arrays"
+            " for the source npz or npy"
+        )
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

@@ -107,6 +107,7 @@ def text_examples(texts: Texts, length: int) -> Examples:
         remarks,
         texts=texts,
         known=Known(vocabulary=texts.vocabulary),
+        target="the next tokens",
     )
 
 
