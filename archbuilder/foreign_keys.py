@@ -40,10 +40,9 @@ _NO_WINDOWS: Final = (
 _SPLIT: Final = (
     "write 'data: {train: SOURCE, validation: SOURCE}', or 'validation: 0.2' under 'training'"
 )
-_NO_TIME_SPLIT: Final = (
-    "'validation' under 'training' holds out examples at random (of a text, its end); to hold out"
-    " the latest rows, write them to a file of their own: 'data: {train: SOURCE, validation:"
-    " SOURCE}'"
+_TIME_SPLIT: Final = (
+    "write 'shuffle: false' under 'training': the examples keep their order, and 'validation' holds"
+    " out the last ones"
 )
 _SCHEDULE: Final = (
     "a schedule stands in the optimizer: optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
@@ -86,7 +85,7 @@ HINTS: Final[Mapping[str, str]] = {
     "checkpoint": "write 'checkpoint_seconds' under 'training'",
     "checkpoint_best": _NO_BEST,
     "checkpoints": "write 'checkpoint_seconds' under 'training'",
-    "chronological_split": _NO_TIME_SPLIT,
+    "chronological_split": _TIME_SPLIT,
     "class_name": _FLAT,
     "class_weight": _CLASS_WEIGHTS,
     "clipnorm": _CLIP,
@@ -114,7 +113,7 @@ HINTS: Final[Mapping[str, str]] = {
     "gradient_clip": _CLIP,
     "gradient_clip_val": _CLIP,
     "gradient_clipping": _CLIP,
-    "holdout_last": _NO_TIME_SPLIT,
+    "holdout_last": _TIME_SPLIT,
     "hyperparameters": "write 'params' for the network, and 'training' for how it trains",
     "image_size": "write 'size' in the source 'images', as in 'size: [64, 64]'",
     "inbound_nodes": "write 'from: NAME' beside the layer",
@@ -182,12 +181,12 @@ HINTS: Final[Mapping[str, str]] = {
     "strategy": "write 'distribute' under 'training'",
     "swap_ema_weights": _EMA,
     "target_size": "write 'size' in the source 'images', as in 'size: [64, 64]'",
-    "temporal_split": _NO_TIME_SPLIT,
+    "temporal_split": _TIME_SPLIT,
     "tensorboard": _NO_CALLBACKS,
     "test_size": _SPLIT,
     "test_split": _SPLIT,
-    "time_series_split": _NO_TIME_SPLIT,
-    "time_split": _NO_TIME_SPLIT,
+    "time_series_split": _TIME_SPLIT,
+    "time_split": _TIME_SPLIT,
     "train_test_split": _SPLIT,
     "trainable": _NO_FREEZING,
     "transforms": "write 'augment' under 'training'",

@@ -16,7 +16,7 @@ from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.cli.recipes import examples_of, recipe_of
 from archbuilder.errors import UsageError, shown
 from archbuilder.escaping import for_terminal
-from archbuilder.tables import Column, plural, table
+from archbuilder.tables import Column, count, plural, table
 from archbuilder.writing import check_target, replacing
 
 if TYPE_CHECKING:
@@ -93,19 +93,36 @@ def _lines(found: Inspection) -> list[str]:
         f"to train on {plural(found.train, 'example')}",
         f"held out    {plural(found.held_out, 'example')}{found.split}",
         "",
+        f"{_part(found)}:",
         *table(titles, [_row(each) for each in (*found.inputs, *found.targets)]),
     ]
     for target in found.targets:
-        if target.classes:
-            lines += ["", f"{plural(len(target.classes), 'class', 'classes')} of {target.name}:"]
-            lines += [
-                f"  {for_terminal(name)}  {count:,}" for name, count in target.classes.items()
-            ]
+        if target.train_classes:
+            lines += ["", *_class_lines(target)]
     if found.remarks:
         lines += ["", *found.remarks]
     if found.text:
         lines += ["", "the first piece:", found.text]
     return [for_terminal(line) for part in lines for line in part.split("\n")]
+
+
+def _part(found: Inspection) -> str:
+    """Say which examples the numbers in the table are of."""
+    of = plural(found.train, "example")
+    if found.looked_at == found.train:
+        return f"the {of} to train on"
+    return f"{count(found.looked_at)} of the {of} to train on"
+
+
+def _class_lines(target: Summary) -> list[str]:
+    """How many examples each class has, in both parts of the data."""
+    counts = target.train_classes, target.held_out_classes
+    titles = [Column(plural(len(counts[0]), "class", "classes") + f" of {target.name}")]
+    titles += [Column(title, right=True) for title in ("TO TRAIN ON", "HELD OUT")]
+    return table(
+        titles,
+        [(for_terminal(name), *(count(each[name]) for each in counts)) for name in counts[0]],
+    )
 
 
 def _row(each: Summary) -> tuple[str, ...]:
@@ -119,6 +136,7 @@ def _json(found: Inspection) -> str:
         "data": found.origin,
         "train": found.train,
         "held_out": found.held_out,
+        "summarized": found.looked_at,
         "inputs": [dataclasses.asdict(each) for each in found.inputs],
         "targets": [dataclasses.asdict(each) for each in found.targets],
         "remarks": found.remarks,

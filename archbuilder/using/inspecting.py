@@ -35,7 +35,7 @@ _IMAGE_AXES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One column: the shape of an example, and its numbers in some of them."""
+    """One column: the shape of an example, and its numbers in some of those to train on."""
 
     name: str
     shape: tuple[int, ...]
@@ -44,8 +44,10 @@ class Summary:
     most: float
     mean: float
     deviation: float
-    classes: Mapping[str, int] = field(default_factory=dict)
-    """Of targets that are classes by number, how many examples each of them has."""
+    train_classes: Mapping[str, int] = field(default_factory=dict)
+    """How many examples to train on each class has, of targets that are classes by number."""
+    held_out_classes: Mapping[str, int] = field(default_factory=dict)
+    """The same of the examples that are held out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +56,10 @@ class Inspection:
 
     origin: str
     train: int
+    """How many examples there are to train on."""
     held_out: int
+    looked_at: int
+    """How many of the examples to train on the numbers in the summaries are of."""
     split: str
     """How the validation set was split off, in words; empty if it is a data set of its own."""
     inputs: tuple[Summary, ...]
@@ -64,6 +69,14 @@ class Inspection:
     """The first piece of a text, from its tokens; empty where there is none."""
     pictures: NDArray[np.uint8] | None
     """Images in a grid, as the network is given them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """The examples to train on, or those that are held out, by their numbers."""
+
+    examples: Examples
+    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,22 +103,21 @@ def inspect_data(
     examples = load_source(data.train, opener)
     validation = load_source(data.validation, opener, examples.known) if data.validation else None
     seed = training.seed if training else 0
-    train, held_out, split_off = _halves(examples, validation, training, seed)
-    rows = np.sort(permutation(examples.count, seed, 0)[:_LOOKED_AT])
+    train, held_out, split_off = _parts(examples, validation, training)
+    order = train.rows[permutation(len(train.rows), seed, 0)]
+    rows = np.sort(order[:_LOOKED_AT])
     with reading():
         inputs = tuple(
             _summary(name or "inputs", each.column, rows) for name, each in examples.inputs.items()
         )
-        targets = tuple(
-            _target(name or "targets", each, rows, examples.known.legend.classes.get(name, ()))
-            for name, each in examples.targets.items()
-        )
-        fitted, remarks = _fitted(graphs, examples, permutation(examples.count, seed, 0))
+        targets = tuple(_target(name, train, held_out, rows) for name in examples.targets)
+        fitted, remarks = _fitted(graphs, examples, order)
         pictures = _pictures(fitted, training)
     return Inspection(
         examples.origin,
-        train,
-        held_out,
+        len(train.rows),
+        0 if held_out is None else len(held_out.rows),
+        len(rows),
         split_off,
         inputs,
         targets,
@@ -121,15 +133,19 @@ def as_png(pictures: NDArray[np.uint8]) -> bytes:
     return content
 
 
-def _halves(
-    examples: Examples, validation: Examples | None, training: TrainingSpec | None, seed: int
-) -> tuple[int, int, str]:
-    share = training.validation if training else 0
-    if training is None or validation is not None or share == 0 or examples.count == 1:
-        return examples.count, validation.count if validation else 0, ""
+def _parts(
+    examples: Examples, validation: Examples | None, training: TrainingSpec | None
+) -> tuple[_Part, _Part | None, str]:
+    """Return the parts that training would make, and how it splits the data."""
+    whole = _Part(examples, np.arange(examples.count))
+    if validation is not None:
+        return whole, _Part(validation, np.arange(validation.count)), ""
+    if training is None or training.validation == 0 or examples.count == 1:
+        return whole, None, ""
     last = splits_off_last(examples, training)
-    train, held_out = (split_behind if last else split)(examples.count, seed, share)
-    return len(train), len(held_out), split_words(last=last)
+    cut = split_behind if last else split
+    train, held_out = cut(examples.count, training.seed, training.validation)
+    return _Part(examples, train), _Part(examples, held_out), split_words(last=last)
 
 
 def _summary(name: str, column: Column, rows: NDArray[np.int64]) -> Summary:
@@ -145,19 +161,35 @@ def _summary(name: str, column: Column, rows: NDArray[np.int64]) -> Summary:
     )
 
 
-def _target(name: str, column: Column, rows: NDArray[np.int64], names: tuple[str, ...]) -> Summary:
-    summary = _summary(name, column, rows)
-    if column.dtype.kind not in "bui" or column.shape not in ((), (1,)) or summary.least < 0:
+def _target(name: str, train: _Part, held_out: _Part | None, rows: NDArray[np.int64]) -> Summary:
+    column = train.examples.targets[name]
+    summary = _summary(name or "targets", column, rows)
+    if column.dtype.kind not in "bui" or column.shape not in ((), (1,)):
         return summary
-    if summary.most >= _CLASSES:
+    if summary.least < 0 or summary.most >= _CLASSES:
         return summary
-    everything = np.asarray(column.take(tf.range(column.count, dtype=tf.int64)), np.int64)
-    counts = np.bincount(everything.reshape(-1))
-    classes = {
-        names[number] if number < len(names) else str(number): int(each)
-        for number, each in enumerate(counts)
+    labels = [_labels(name, train), _labels(name, held_out)]
+    every = np.concatenate(labels)
+    if every.min() < 0 or every.max() >= _CLASSES:
+        return summary
+    names = train.examples.known.legend.classes.get(name, ())
+    trained, held = (_counts(each, int(every.max()) + 1, names) for each in labels)
+    return replace(summary, train_classes=trained, held_out_classes=held)
+
+
+def _labels(name: str, part: _Part | None) -> NDArray[np.int64]:
+    """Return the class of every example of a part; none where it has no such target."""
+    if part is None or name not in part.examples.targets:
+        return np.zeros(0, np.int64)
+    column = part.examples.targets[name]
+    return np.asarray(column.take(tf.constant(part.rows)), np.int64).reshape(-1)
+
+
+def _counts(labels: NDArray[np.int64], classes: int, names: tuple[str, ...]) -> dict[str, int]:
+    return {
+        names[number] if number < len(names) else str(number): int(count)
+        for number, count in enumerate(np.bincount(labels, minlength=classes))
     }
-    return replace(summary, classes=classes)
 
 
 def _fitted(

@@ -23,8 +23,10 @@ def test_the_digits(run: Run, tmp_path: Path):
     found = json.loads(result.out)
     assert (found["train"], found["held_out"]) == (1438, 359)
     assert (found["inputs"][0]["shape"], found["inputs"][0]["most"]) == ([8, 8], 16)
-    classes = found["targets"][0]["classes"]
-    assert (len(classes), sum(classes.values()), classes["0"]) == (10, 1797, 178)
+    target = found["targets"][0]
+    train, held_out = target["train_classes"], target["held_out_classes"]
+    assert (sum(train.values()), sum(held_out.values())) == (1438, 359)
+    assert (len(train), train["0"] + held_out["0"]) == (10, 178)
     assert "image: divided by 16" in found["remarks"]
     image = np.asarray(Image.open(picture))
     assert image.shape == (64, 64)
@@ -50,12 +52,43 @@ def test_a_text(run: Run, tmp_path: Path):
 
 
 def test_names_of_classes(run: Run, tmp_path: Path):
-    """Those of the folders."""
+    """Those of the folders, with how many examples each part of the data has of them."""
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
-        Image.new("L", (8, 8), 9).save(tmp_path / "pets" / name / "one.png")
+        for number in range(5):
+            Image.new("L", (8, 8), 9).save(tmp_path / "pets" / name / f"{number}.png")
     out = run("inspect-data", "digits_cnn", "--data", tmp_path / "pets").out
-    assert "  cat  1\n  dog  1" in out
+    assert "2 classes of targets  TO TRAIN ON  HELD OUT\n" in out
+    rows = [line.split() for line in out.splitlines() if line.startswith(("cat", "dog"))]
+    assert [row[0] for row in rows] == ["cat", "dog"]
+    assert [sum(map(int, row[1:])) for row in rows] == [5, 5]
+    assert [sum(int(row[part]) for row in rows) for part in (1, 2)] == [8, 2]
+
+
+def test_numbers_are_of_the_examples_to_train_on(run: Run, tmp_path: Path):
+    """Held-out examples do not count in them, and classes are counted in both parts."""
+    np.savez(tmp_path / "train.npz", x=np.ones((6, 2), np.float32), y=[0, 0, 0, 1, 1, 1])
+    np.savez(tmp_path / "held.npz", x=np.full((3, 2), 9, np.float32), y=[2, 2, 0])
+    split = "{train: {npz: train.npz}, validation: {npz: held.npz}}"
+    for name, data, options in (
+        ("sets", split, ""),
+        ("share", "{npz: both.npz}", ", validation: 0.3333, shuffle: false"),
+    ):
+        both = [np.load(tmp_path / f"{each}.npz") for each in ("train", "held")]
+        arrays = {key: np.concatenate([each[key] for each in both]) for key in "xy"}
+        np.savez(tmp_path / "both.npz", **arrays)
+        (tmp_path / f"{name}.yaml").write_text(
+            "archbuilder: 1\ninputs: {x: [2]}\nlayers: [{Dense: 3}]\n"
+            f"data: {data}\ntraining: {{loss: SparseCategoricalCrossentropy{options}}}\n"
+        )
+        result = run("inspect-data", tmp_path / f"{name}.yaml")
+        assert "the 6 examples to train on:" in result.out, result.err
+        found = json.loads(run("inspect-data", tmp_path / f"{name}.yaml", "--json").out)
+        assert (found["train"], found["held_out"], found["summarized"]) == (6, 3, 6)
+        assert (found["inputs"][0]["least"], found["inputs"][0]["most"]) == (1, 1)
+        (target,) = found["targets"]
+        assert target["train_classes"] == {"0": 3, "1": 3, "2": 0}
+        assert target["held_out_classes"] == {"0": 1, "1": 0, "2": 2}
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_arguments_beside_a_source_are_sent_to_it():
     [
         ({"npz": "a.npz", "batch_size": 32}, "'batch_size' stands under 'training'"),
         ({"npz": "a.npz", "validation": 0.2}, "'validation: 0.2' under 'training'"),
-        ({"npz": "a.npz", "time_split": 0.2}, "a file of their own"),
+        ({"npz": "a.npz", "time_split": 0.2}, "'shuffle: false' under 'training'"),
     ],
 )
 def test_other_keys_beside_a_source(value: Plain, note: str):
