@@ -5,7 +5,9 @@
      │    ├── BlueprintError      the user's to mend; carries diagnostics        exit code 2
      │    ├── UsageError          a wrong call of the command or the API         exit code 2
      │    ├── RunError            the blueprint is fine, the run was not         exit code 1
-     │    │    └── StepError      a step failed while it computed; has its place
+     │    │    └── LocatedError   has a place in the blueprint
+     │    │         ├── StepError a step failed while it computed
+     │    │         └── DataError data is damaged or does not fit
      │    └── StoppedError        the run was told to stop, and can go on        exit code 75
      └── InternalError            ours to mend; asks for a report                exit code 1
 
@@ -104,12 +106,20 @@ class RunError(ArchbuilderError):
     exit_code = 1
 
 
-class StepError(RunError):
-    """A step of a network failed while it computed; the diagnostic has its place."""
+class LocatedError(RunError):
+    """A run that failed; the diagnostic has the place in the blueprint that it goes back to."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         self.diagnostics = (diagnostic,)
         super().__init__(_one_line(diagnostic))
+
+
+class StepError(LocatedError):
+    """A step of a network failed while it computed; its place is that of the step."""
+
+
+class DataError(LocatedError):
+    """Data is missing, damaged or does not fit; its place is where the data is named."""
 
 
 TEMPORARY_FAILURE: Final = 75

@@ -19,7 +19,7 @@ from archbuilder.errors import (
     ArchbuilderError,
     BlueprintError,
     ClusterError,
-    StepError,
+    LocatedError,
     StoppedError,
     nearest,
     shown,
@@ -118,7 +118,7 @@ def main(
             obj=console,
             standalone_mode=False,
         )
-    except (BlueprintError, StepError) as error:
+    except (BlueprintError, LocatedError) as error:
         console.show(error.diagnostics)
         return error.exit_code
     except ArchbuilderError as error:

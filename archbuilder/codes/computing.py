@@ -18,6 +18,15 @@ an image, such as RandomFlip, move a target with it that has a value for every p
 other targets that may be places in the image, such as boxes and keypoints, they are refused.""",
     ),
     Explanation(
+        code="unusable-data",
+        title="Data is damaged, or does not fit the recipe or the network",
+        text="""\
+The message names the file and, where there is one, the column and the line of the value. The
+place is where the blueprint or recipe names the file. Common causes: a column, array or field
+that the file does not have; a value that is not a number; shapes or labels that the network
+does not take. 'archbuilder inspect-data' shows what a network is given.""",
+    ),
+    Explanation(
         code="step-failed",
         title="A step fails while the network computes",
         text="""\

@@ -17,6 +17,7 @@ from archbuilder.training.opening import check_size
 from archbuilder.training.provenance import Origin
 from archbuilder.training.text.tokens import Texts
 from archbuilder.training.text.vocabulary import Vocabulary
+from archbuilder.tree import Span
 
 ONLY: Final = ""
 """The name of an array that is for the one input, or the one output, of a network."""
@@ -103,8 +104,8 @@ class Examples:
     """None if the source gives one input and one target, which it does not name."""
     target: str = ""
     """What the one target of such a source is, as in `the class of an image`."""
-    place: str = ""
-    """Where a blueprint names the source, as in ` (net.yaml:5:16)`."""
+    place: Span | None = None
+    """Where a blueprint names them, for errors about them."""
 
     @property
     def count(self) -> int:
@@ -190,7 +191,7 @@ class Examples:
             is_target = what == "output" and self.target
             one = f"one target ({self.target})" if is_target else f"one array for the {what}s"
             message = (
-                f"{self.origin}{self.place} has {one}, but the network has {len(names)}"
+                f"{self.origin} has {one}, but the network has {len(names)}"
                 f"{' outputs with a loss or metrics' if is_target else ''}: {', '.join(names)}"
             )
         elif self.naming is None or not arrays:
@@ -225,7 +226,7 @@ class Examples:
                 " with its input"
             )
         return RunError(
-            f"{self.origin}{self.place} has no targets, but the output '{outputs[0]}' has a loss or"
+            f"{self.origin} has no targets, but the output '{outputs[0]}' has a loss or"
             " metrics" + "".join(f"; {way}" for way in ways)
         )
 

@@ -14,6 +14,7 @@ from archbuilder.recipe.spec import Supervised, TrainingSpec
 from archbuilder.tables import plural
 from archbuilder.training.batches import Table
 from archbuilder.training.columns import Column, Held
+from archbuilder.training.data_errors import located_data_errors
 from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.indices import indices_of
 from archbuilder.training.inputs import fit_input
@@ -124,9 +125,11 @@ def halves(session: Session, make: Callable[[Examples], tuple[Table, tuple[str, 
 
     A share of the examples is held out as `splits_off_last` says.
     """
-    table, remarks = make(session.examples)
+    with located_data_errors(session.examples.place):
+        table, remarks = make(session.examples)
     if session.validation is not None:
-        held_out, _ = make(session.validation)
+        with located_data_errors(session.validation.place):
+            held_out, _ = make(session.validation)
         return Tables(table, held_out.without_class_weights(), remarks)
     if session.spec.validation == 0 or len(table.rows) == 1:
         return Tables(table, None, remarks)
@@ -206,9 +209,8 @@ def _target(
         if column.shape or len(shape) < 2 or not examples.target:
             raise
         raise RunError(
-            f"{error}\n  ({examples.origin}{examples.place} has one target, {examples.target};"
-            " for a target with axes,\n  such as a mask, store inputs and targets as arrays for the"
-            " source npz or npy)"
+            f"{error}; {examples.origin} has one target, {examples.target}: for a target with axes,"
+            " such as a mask, store inputs and targets as arrays for the source npz or npy"
         ) from None
 
 

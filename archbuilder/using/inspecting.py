@@ -17,6 +17,7 @@ from archbuilder.recipe.sources import DataSpec
 from archbuilder.recipe.spec import TrainingSpec
 from archbuilder.training.augmenting import Augmentation
 from archbuilder.training.columns import Column, reading
+from archbuilder.training.data_errors import located_data_errors
 from archbuilder.training.examples import ONLY, Examples, Feature
 from archbuilder.training.indices import indices_of
 from archbuilder.training.inputs import fit_input
@@ -106,7 +107,7 @@ def inspect_data(
     train, held_out, split_off = _parts(examples, validation, training)
     order = train.rows[permutation(len(train.rows), seed, 0)]
     rows = np.sort(order[:_LOOKED_AT])
-    with reading():
+    with located_data_errors(examples.place), reading():
         inputs = tuple(
             _summary(name or "inputs", each.column, rows) for name, each in examples.inputs.items()
         )

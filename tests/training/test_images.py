@@ -222,7 +222,7 @@ LOSS = "SparseCategoricalCrossentropy"
             "pets/cat",
             ONE,
             LOSS,
-            ("'pets/cat' (net.yaml:5:16) has no targets", "as in FOLDER/cat/1.png"),
+            ("'pets/cat' has no targets", "as in FOLDER/cat/1.png"),
         ),
         ("pets/cat", ONE, LOSS, ("'targets: {output: image}' under 'training'",)),
         (
@@ -230,7 +230,7 @@ LOSS = "SparseCategoricalCrossentropy"
             TWO,
             f"{{a: {LOSS}, b: {LOSS}}}",
             (
-                "'pets' (net.yaml:5:16) has one target (the class of an image)",
+                "'pets' has one target (the class of an image)",
                 "but the network has 2 outputs with a loss or metrics: a, b",
                 "sources such as 'npz' and 'csv' can name several",
                 "an output without loss and metrics needs no target",
@@ -240,13 +240,13 @@ LOSS = "SparseCategoricalCrossentropy"
             "pets",
             MAP,
             LOSS,
-            ("'pets' (net.yaml:5:16) has one target", "such as a mask", "source npz or npy"),
+            ("'pets' has one target", "such as a mask", "source npz or npy"),
         ),
         (
             "pets",
             PAIR,
             LOSS,
-            ("(net.yaml:5:16) has one array for the inputs, but the network has 2",),
+            ("'pets' has one array for the inputs, but the network has 2",),
         ),
     ],
 )
@@ -270,3 +270,4 @@ def test_networks_that_need_more_than_a_class(
     error = capsys.readouterr().err
     for message in messages:
         assert message in error, error
+    assert " --> net.yaml:5:16\n" in error

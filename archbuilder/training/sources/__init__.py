@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -11,7 +11,6 @@ import numpy as np
 from archbuilder.recipe.legend import Scale
 from archbuilder.recipe.sources import (
     Csv,
-    DataFile,
     DataSource,
     Digits,
     Idx,
@@ -25,6 +24,7 @@ from archbuilder.recipe.sources import (
     Tfds,
     Tfrecord,
 )
+from archbuilder.training.data_errors import located_data_errors, place_of
 from archbuilder.training.examples import Examples, Known
 from archbuilder.training.opening import Opener
 from archbuilder.training.sources.comma_separated import load_csv
@@ -71,19 +71,10 @@ def load_source(source: DataSource, opener: Opener, like: Known | None = None) -
         RunError: if the data is missing, damaged, or not what the source says.
     """
     store = Store(opener.room, 0 if source.cache is False else HELD)
-    examples = _with_scales(_LOADS[type(source)](source, opener, store, like).check())
-    examples = replace(examples, place=_place(source))
-    return examples.cached() if source.cache else examples
-
-
-def _place(source: DataSource) -> str:
-    """Return the place of the first file that a blueprint names in a source."""
-    for field in fields(source):
-        value = getattr(source, field.name)
-        for file in value.values() if isinstance(value, Mapping) else (value,):
-            if isinstance(file, DataFile) and file.span is not None:
-                return f" ({file.span})"
-    return ""
+    place = place_of(source)
+    with located_data_errors(place):
+        examples = _with_scales(_LOADS[type(source)](source, opener, store, like).check())
+        return replace(examples.cached() if source.cache else examples, place=place)
 
 
 def _with_scales(examples: Examples) -> Examples:

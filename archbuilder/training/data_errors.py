@@ -1,0 +1,43 @@
+"""Errors of data with the place in the blueprint or recipe that names the data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from archbuilder.errors import DataError, Diagnostic, RunError
+from archbuilder.recipe.sources import DataFile, DataSource
+from archbuilder.tree import Span
+
+CODE: Final = "unusable-data"
+
+
+def place_of(source: DataSource) -> Span | None:
+    """Return where a blueprint or recipe names the first file of a source.
+
+    None if a person named the file at the command line, or the recipe is that of a run's record,
+    which has no lines to show.
+    """
+    for field in dataclasses.fields(source):
+        value = getattr(source, field.name)
+        for file in value.values() if isinstance(value, Mapping) else (value,):
+            if isinstance(file, DataFile) and file.span is not None and file.span.source.text:
+                return file.span
+    return None
+
+
+@contextmanager
+def located_data_errors(place: Span | None) -> Iterator[None]:
+    """Give what is wrong with data in this block the place that names the data.
+
+    Raises:
+        DataError: in place of a `RunError`, if there is such a place.
+    """
+    try:
+        yield
+    except RunError as error:
+        if place is None or type(error) is not RunError:
+            raise
+        raise DataError(Diagnostic(CODE, str(error), place)) from error
