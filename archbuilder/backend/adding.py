@@ -56,10 +56,10 @@ def add_as_difference(x1: object, x2: object) -> object:
     return keras.ops.subtract(x1, keras.ops.negative(x2))
 
 
-def wrong_bias(layer: keras.layers.Layer, given: Sequence[Shape], output: Shape) -> str | None:
+def wrong_bias(layer: keras.layers.Layer, inputs: Sequence[Shape], output: Shape) -> str | None:
     """Return how to avoid a bias along a wrong axis, None where Keras adds it right.
 
-    `given` and `output` are shapes with their batch axis.
+    `inputs` and `output` are shapes with their batch axis.
     """
     for each in layer._flatten_layers():  # noqa: SLF001 - the only way to those of attention
         bias = getattr(each, "bias", None)
@@ -72,7 +72,7 @@ def wrong_bias(layer: keras.layers.Layer, given: Sequence[Shape], output: Shape)
         elif isinstance(each, keras.layers.EinsumDense):
             outputs = [output]
             if each is not layer:
-                outputs = [(*shape[:-1], *bias.shape) for shape in given]
+                outputs = [(*shape[:-1], *bias.shape) for shape in inputs]
             if any(may_add_wrong(shape, tuple(bias.shape)) for shape in outputs):
                 if each is layer:
                     return "leave bias_axes out, and add the bias with the layer Bias"

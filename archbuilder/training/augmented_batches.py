@@ -83,15 +83,15 @@ class AugmentedBatches:
             if each.shape.rank == _IMAGES and (each.dtype.is_floating or values is not None):
                 images[name] = Augmentation(spec.augment, spec.seed, values)
         if not images:
-            found = ", ".join(f"{name} {[*each.shape[1:]]}" for name, each in inputs.items())
+            others = ", ".join(f"{name} {[*each.shape[1:]]}" for name, each in inputs.items())
             raise UsageError(
                 "'augment' changes images (height, width, channels), and no input of the network is"
-                f" an image: {found}; layers such as GaussianNoise stand in the network, and work"
+                f" an image: {others}; layers such as GaussianNoise stand in the network, and work"
                 " in training alone"
             )
-        wanted = {each.name: each.shape for each in graph.inputs}
+        expected = {each.name: each.shape for each in graph.inputs}
         for name, augmentation in images.items():
-            check_shape(name, augmentation.check(inputs[name]), wanted[name])
+            check_shape(name, augmentation.check(inputs[name]), expected[name])
         sizes = {name: tuple(inputs[name].shape[1:]) for name in images}
         targets = _by_name(batches.element_spec[1], table.targets)
         shapes = {name: tuple(each.shape[1:]) for name, each in targets.items()}
@@ -142,19 +142,19 @@ def _moved(augmentation: Augmentation, each: _Map, values: tf.Tensor, step: tf.T
     )
 
 
-def check_shape(name: str, changed: tf.TensorSpec, wanted: Shape) -> None:
+def check_shape(name: str, changed: tf.TensorSpec, expected: Shape) -> None:
     """Check that an input of the network takes changed images.
 
     Raises:
         UsageError: if their shape is another one.
     """
     shape = (*changed.shape[1:],)
-    if len(shape) != len(wanted) or any(
-        size not in (have, None) for have, size in zip(shape, wanted, strict=True)
+    if len(shape) != len(expected) or any(
+        size not in (have, None) for have, size in zip(shape, expected, strict=True)
     ):
         raise UsageError(
             f"'augment' makes images of {[*shape]}, and the input '{name}' of the network takes"
-            f" {[*wanted]}"
+            f" {[*expected]}"
         )
 
 

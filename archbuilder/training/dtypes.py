@@ -40,11 +40,11 @@ def common_dtype(dtypes: Iterable[DType]) -> DType:
 
 
 def _common(first: DType, second: DType) -> DType:
-    found = np.promote_types(first, second)
-    if is_integer(first) and is_integer(second) and not is_integer(found):
+    common = np.promote_types(first, second)
+    if is_integer(first) and is_integer(second) and not is_integer(common):
         # numpy takes float64 for int64 beside uint64, which rounds both.
         return np.dtype(np.uint64)
-    return found
+    return common
 
 
 def unrepresentable(values: Numbers, dtype: DType, integers: Mask | None = None) -> Mask:

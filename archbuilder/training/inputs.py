@@ -22,37 +22,39 @@ from archbuilder.training.indices import Indices
 from archbuilder.training.provenance import Origin
 
 
-def fit_input(feature: Feature, wanted: GraphInput, indices: Sequence[Indices] = ()) -> Input:
+def fit_input(feature: Feature, graph_input: GraphInput, indices: Sequence[Indices] = ()) -> Input:
     """Return the values of an input of the network, which may have `indices` into tables.
 
     Raises:
         RunError: if the shapes differ, or a value is none that the input's dtype or the table has.
     """
-    dtype = _numpy_dtype(wanted)
+    dtype = _numpy_dtype(graph_input)
     if indices:
         feature = replace(feature, scale=None)
-    adaptation = adapt(feature, wanted)
+    adaptation = adapt(feature, graph_input)
     column = feature.column
     origin = feature.origin or Origin.of_array(column.name or "the data")
     # What is divided is a quantity, and may be rounded.
     scaled = feature.scale not in (None, 1) and not is_integer(dtype)
     for each in indices:
-        column = column.held_to(_within(each, origin, wanted))
+        column = column.held_to(_within(each, origin, graph_input))
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
         whole = any(each.positions is None and not each.truncated for each in indices)
         integers = np.ones((), bool) if whole else feature.integers
-        column = column.held_to(_representable(dtype, None if scaled else integers, origin, wanted))
-    return Input(column, adaptation, feature.value_range(wanted.dtype))
+        column = column.held_to(
+            _representable(dtype, None if scaled else integers, origin, graph_input)
+        )
+    return Input(column, adaptation, feature.value_range(graph_input.dtype))
 
 
-def _numpy_dtype(wanted: GraphInput) -> DType:
-    dtype = tf.as_dtype(wanted.dtype)
+def _numpy_dtype(graph_input: GraphInput) -> DType:
+    dtype = tf.as_dtype(graph_input.dtype)
     if dtype == tf.string:
-        raise RunError(f"the input '{wanted.name}' takes text, and data has numbers alone")
+        raise RunError(f"the input '{graph_input.name}' takes text, and data has numbers alone")
     return np.dtype(dtype.as_numpy_dtype)
 
 
-def _within(indices: Indices, origin: Origin, wanted: GraphInput) -> Rule:
+def _within(indices: Indices, origin: Origin, graph_input: GraphInput) -> Rule:
     """Return the rule that values are indices into a table."""
 
     def check(values: Numbers, rows: Rows) -> None:
@@ -61,28 +63,30 @@ def _within(indices: Indices, origin: Origin, wanted: GraphInput) -> Rule:
         numbers = cast("NDArray[np.int64]", numbers)
         wrong |= (numbers < 0) | (numbers >= indices.size)
         if indices.positions is not None:
-            wrong = _only_at(indices.positions, wrong, wanted)
+            wrong = _only_at(indices.positions, wrong, graph_input)
         if wrong.any():
             raise RunError(
-                f"{_first(values, wrong, rows, origin)}, and the input '{wanted.name}' feeds"
+                f"{_first(values, wrong, rows, origin)}, and the input '{graph_input.name}' feeds"
                 f" {indices.table}, which takes integers from 0 to {indices.size - 1}"
             )
 
     return check
 
 
-def _only_at(positions: tuple[int, ...], wrong: Mask, wanted: GraphInput) -> Mask:
+def _only_at(positions: tuple[int, ...], wrong: Mask, graph_input: GraphInput) -> Mask:
     """Leave out values that do not come to these positions of a flattened input."""
     count = math.prod(wrong.shape[1:])
     flat = wrong.reshape(len(wrong), count)
     chosen = np.zeros(count, bool)
     # Where resizing or other colors change their number, values are no indices.
-    if count == math.prod(size or 1 for size in wanted.shape):
+    if count == math.prod(size or 1 for size in graph_input.shape):
         chosen[list(positions)] = True
     return flat & chosen
 
 
-def _representable(dtype: DType, integers: Mask | None, origin: Origin, wanted: GraphInput) -> Rule:
+def _representable(
+    dtype: DType, integers: Mask | None, origin: Origin, graph_input: GraphInput
+) -> Rule:
     """Return the rule that a dtype has a column's values, but for the rounding of fractions."""
 
     def check(values: Numbers, rows: Rows) -> None:
@@ -90,8 +94,8 @@ def _representable(dtype: DType, integers: Mask | None, origin: Origin, wanted: 
         if wrong.any():
             first = values[wrong][0]
             raise RunError(
-                f"{_first(values, wrong, rows, origin)}, and the input '{wanted.name}' takes"
-                f" {wanted.dtype}: {_reason(first, dtype)}"
+                f"{_first(values, wrong, rows, origin)}, and the input '{graph_input.name}' takes"
+                f" {graph_input.dtype}: {_reason(first, dtype)}"
             )
 
     return check

@@ -61,12 +61,12 @@ def passed_on(graph: Graph) -> Iterator[tuple[Node, list[Values]]]:
         yield node, values
 
 
-def _all_of(wanted: GraphInput) -> Values:
-    sizes = [size for size in wanted.shape if size is not None]
+def _all_of(graph_input: GraphInput) -> Values:
+    sizes = [size for size in graph_input.shape if size is not None]
     count = int(np.prod(sizes, dtype=np.int64))
-    if len(sizes) < len(wanted.shape):
-        return Values(wanted.name, count, None)
-    return Values(wanted.name, count, np.arange(count).reshape(1, *sizes))
+    if len(sizes) < len(graph_input.shape):
+        return Values(graph_input.name, count, None)
+    return Values(graph_input.name, count, np.arange(count).reshape(1, *sizes))
 
 
 def _read(outputs: Mapping[str, _Outputs], ref: Ref) -> list[Values]:

@@ -65,7 +65,7 @@ class Origin:
 
     def value(self, row: int, position: int, value: object) -> str:
         """Return a sentence without its end: that an example has a value at a flat position."""
-        told = f"{self.place(row)} has {value}"
+        sentence = f"{self.place(row)} has {value}"
         if not self.fields:
-            return told
-        return f"{told} in {self.fields[position if len(self.fields) > 1 else 0]}"
+            return sentence
+        return f"{sentence} in {self.fields[position if len(self.fields) > 1 else 0]}"

@@ -79,9 +79,9 @@ def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Ten
     ignored = getattr(loss, "ignore_class", None)
     if ignored is None:
         return
-    known = tf.reshape(y_true, tf.shape(y_pred)[:-1]) != tf.cast(ignored, y_true.dtype)
+    labelled = tf.reshape(y_true, tf.shape(y_pred)[:-1]) != tf.cast(ignored, y_true.dtype)
     mask = _mask_of(y_pred)
-    y_pred._keras_mask = known if mask is None else tf.logical_and(mask, known)  # noqa: SLF001
+    y_pred._keras_mask = labelled if mask is None else tf.logical_and(mask, labelled)  # noqa: SLF001
 
 
 def compares_examples(loss: keras.losses.Loss) -> bool:

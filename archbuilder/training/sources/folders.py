@@ -92,9 +92,9 @@ def list_images(source: DataFile, opener: Opener) -> Listing:
             if names is None:
                 listing.unread.append(name)
             else:
-                found = [*_below(folder, (name,), names, opener, listing)]
-                listing.images += [(folder, way) for way in found]
-                listing.classes[name] = listing.classes.get(name, 0) + len(found)
+                ways = [*_below(folder, (name,), names, opener, listing)]
+                listing.images += [(folder, way) for way in ways]
+                listing.classes[name] = listing.classes.get(name, 0) + len(ways)
     if not listing.images and not loose:
         raise RunError(
             f"{listing.name} has no images ({_ENDINGS}), nor folders that have some"
