@@ -247,3 +247,13 @@ def test_all_mistakes_are_reported_at_once():
     """A user mends a recipe in one go."""
     _, errors = decode({"loss": "Nothing", "epochs": -1, "sead": 3})
     assert {error.code for error in errors} == {"unknown-object", "out-of-range", "unknown-key"}
+
+
+@pytest.mark.parametrize("key", ["loss", "metrics"])
+def test_an_output_with_the_prefix_of_validation(key: str):
+    """Its numbers would take the place of those of the validation set, if there are several."""
+    numbers = {"loss": {"val": LOSS, "b": LOSS}, "metrics": {"val": "SparseCategoricalAccuracy"}}
+    written: dict[str, Plain] = {"loss": {"b": LOSS}, key: numbers[key]}
+    (error,) = decode(written, ("val", "b"))[1]
+    assert "the numbers of the output 'val' would have names of the validation set" in error.message
+    right({"loss": {"val": LOSS}}, ("val",))

@@ -23,6 +23,8 @@ _INTERSECTIONS: Final = ("MeanIoU", "IoU")
 """Metrics that compare two class numbers unless an argument says otherwise."""
 _CATEGORICAL: Final = "Categorical"
 _IGNORED: Final = "ignore_class"
+_VALIDATION: Final = "val_"
+"""How Keras begins the names of numbers of the validation set."""
 _NUMBERED: Final = (*_INTERSECTIONS, "Mean", "Sum")
 """Others that can take classes by number."""
 _ANY_ACCURACY: Final = "accuracy"
@@ -247,10 +249,28 @@ class ObjectiveReader:
     def _by_output(self, key: str, kind: ObjectKind, tree: Tree) -> dict[str, Tree]:
         """The values of a key by output; one that names no output belongs to the only one."""
         if isinstance(tree, Mapping) and _names_outputs(tree, kind, self.outputs):
-            return {entry.key: entry.value for entry in tree if self._known_output(entry)}
+            known = [entry for entry in tree if self._known_output(entry)]
+            for entry in known:
+                self._check_prefix(entry)
+            return {entry.key: entry.value for entry in known}
         if len(self.outputs) > 1:
             self._unnamed(key, tree.span)
         return dict.fromkeys(self.outputs[:1], tree)
+
+    def _check_prefix(self, entry: Entry) -> None:
+        """Report an output whose losses and metrics have the names of other numbers.
+
+        With several outputs they are called `OUTPUT_loss`, and those of the validation set
+        `val_OUTPUT_loss`: Keras 3.15 takes the loss of an output `val` for that of validation.
+        """
+        if len(self.outputs) > 1 and f"{entry.key}_".startswith(_VALIDATION):
+            self.form.diagnostics.error(
+                "unknown-value",
+                f"the numbers of the output '{entry.key}' would have names of the validation set,"
+                f" which begin with '{_VALIDATION}'",
+                entry.key_span,
+                label="give the output another name",
+            )
 
     def _unnamed(self, key: str, place: Span) -> None:
         example = ", ".join(f"{output}: ..." for output in self.outputs)
