@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -73,6 +73,7 @@ class Wanted:
 
     used: Collection[str] = ()
     losses: Mapping[str, Tree] = field(default_factory=dict)
+    metrics: Mapping[str, Sequence[Tree]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Inputs that are given the target of an output."""
     targets: Mapping[str, str] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class Wanted:
         return cls(
             {*objective.loss, *objective.metrics},
             objective.loss,
+            objective.metrics,
             objective.inputs,
             objective.targets,
             objective.class_weights,
@@ -174,7 +176,7 @@ def _table(
     }
     shapes = _output_shapes(graph, model)
     targets = {
-        name: _target(examples, column, name, shapes[name], wanted.losses.get(name))
+        name: _target(examples, column, name, shapes[name], wanted)
         for name, column in fitted.targets.items()
     }
     again = {
@@ -201,10 +203,11 @@ def _table(
 
 
 def _target(
-    examples: Examples, column: Column, output: str, shape: Shape, loss: Tree | None
+    examples: Examples, column: Column, output: str, shape: Shape, wanted: Wanted
 ) -> Target:
+    loss, metrics = wanted.losses.get(output), wanted.metrics.get(output, ())
     try:
-        return fit_target(column, output, shape, loss)
+        return fit_target(column, output, shape, loss, metrics)
     except RunError as error:
         if column.shape or len(shape) < 2 or not examples.target:
             raise

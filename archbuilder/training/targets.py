@@ -6,6 +6,7 @@ training or, where they are not held in memory, as they are read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -56,11 +57,18 @@ class Target:
         return values if self.classes is None else tf.one_hot(values, self.classes)
 
 
-def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> Target:
+def fit_target(
+    column: Column,
+    output: str,
+    shape: Shape,
+    loss: Tree | None,
+    metrics: Sequence[Tree] = (),
+) -> Target:
     """The targets of an output of that shape.
 
     Classes by number stay numbers for a sparse loss, and become one value a class for the others.
-    Where a network gives one value an example or a position, its axis may be left out.
+    Without a loss the metrics decide. Where a network gives one value an example or a position, its
+    axis may be left out.
 
     Raises:
         RunError: if labels in memory are out of range, or the shapes differ.
@@ -69,7 +77,8 @@ def fit_target(column: Column, output: str, shape: Shape, loss: Tree | None) -> 
     name = class_name("loss", loss)
     if name == _SEQUENCES:
         return Target(column.held_to(_of_sequences(column, output, shape)), _WHOLE)
-    if name.startswith(_SPARSE):
+    kinds = [class_name("metric", each) for each in metrics] if loss is None else [name]
+    if any(each.startswith(_SPARSE) for each in kinds):
         rule = _labels(column, output, shape, ignored_class(loss))
         return Target(column.held_to(rule), _WHOLE)
     single = shape[-1:] == (1,) and _same(have, shape[:-1])

@@ -27,6 +27,13 @@ def test_sparse_losses_take_numbers():
     assert (target.classes, taken(target)) == (None, [0, 2, 1])
 
 
+def test_metrics_decide_where_there_is_no_loss():
+    """Numbers for a metric of numbers, and one value a class for the others."""
+    for metric, classes in {"SparseCategoricalAccuracy": None, "CategoricalAccuracy": 3}.items():
+        tree = from_plain(metric, SPAN)
+        assert fit_target(Held(LABELS), "digit", (3,), None, [tree]).classes == classes
+
+
 def test_other_losses_take_one_value_a_class():
     """A class by its number becomes one value a class where the loss wants it, and that is said."""
     target = fit(LABELS, (3,), {"CategoricalCrossentropy": {"label_smoothing": 0.1}})
