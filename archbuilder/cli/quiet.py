@@ -21,7 +21,8 @@ def import_tensorflow() -> None:
         RunError: when TensorFlow cannot be imported.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    # Without GRPC_VERBOSITY: gRPC would apply it to all of TensorFlow's log (tested with
+    # TensorFlow 2.21), and show errors that the level above hides.
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|google|h5py)")
     with _no_error_output():

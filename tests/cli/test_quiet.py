@@ -1,0 +1,33 @@
+"""What TensorFlow writes on the error output once a command has imported it."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+from training.running import Running
+
+from archbuilder.cli.quiet import import_tensorflow
+from archbuilder.launching.cluster import CONFIG, config
+
+
+def start_server_on_a_taken_port() -> None:
+    """Let TensorFlow start a server that cannot listen, which gRPC logs as an error."""
+    import_tensorflow()
+    import tensorflow as tf
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        os.environ[CONFIG] = config((address, "127.0.0.1:1"), 0)
+        with pytest.raises(tf.errors.UnknownError, match="Could not start gRPC server"):
+            tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def test_errors_of_grpc_are_not_shown():
+    """A worker that loses its peers, or its port, speaks in our messages alone."""
+    process = Running((), prepare=start_server_on_a_taken_port)
+    assert process.end() == 0, process.said
+    assert process.errors == ""
