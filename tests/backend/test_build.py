@@ -289,7 +289,7 @@ def test_a_model_trains():
     assert history[-1] < history[0]
 
 
-@pytest.mark.parametrize("layers", [3000, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("layers", [3000, pytest.param(10_000, marks=pytest.mark.thorough)])
 def test_long_chains_compile(layers: int):
     """A chain far longer than Python's recursion limit builds, and leaves the limit as it was."""
     limit = sys.getrecursionlimit()
