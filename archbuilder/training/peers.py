@@ -27,7 +27,7 @@ _LINGER: Final = 0.5
 _PART: Final = 2**22
 """The numbers that are told at a time."""
 _TASK: Final = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)", re.ASCII)
-"""The lost worker in TensorFlow's message."""
+"""A worker in TensorFlow's message."""
 _GONE: Final = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -105,8 +105,9 @@ class Peers:
         except _GONE as error:
             if self.count == 1:
                 raise
-            lost = _TASK.search(str(error))
-            name = f"worker {int(lost[1]) + 1} of {self.count}" if lost else "another worker"
+            # TensorFlow may name the worker that noticed it, too: this one.
+            lost = [int(each) for each in _TASK.findall(str(error)) if int(each) != self.index]
+            name = f"worker {lost[0] + 1} of {self.count}" if lost else "another worker"
             raise ClusterError(
                 f"{name} has ended or cannot be reached; the run can be resumed from its newest"
                 " checkpoint"

@@ -1,0 +1,27 @@
+"""Workers that take every step together, and one that is lost."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+
+from archbuilder.errors import ClusterError
+from archbuilder.training.peers import Peers
+
+OWN, OTHER = "/job:worker/replica:0/task:0", "/job:worker/replica:0/task:2"
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        (f"Additional GRPC error information from remote target {OTHER}", "worker 3 of 3"),
+        (f"Collective ops of {OWN} were aborted: {OTHER} is unavailable", "worker 3 of 3"),
+        (f"RecvBuf of {OWN} was cancelled", "another worker"),
+        ("Connection reset by peer", "another worker"),
+    ],
+)
+def test_a_lost_worker_is_named(message: str, name: str):
+    """The worker that noticed it stands in the message too, and is not the lost one."""
+    peers = Peers(tf.distribute.get_strategy(), count=3, index=0)
+    with pytest.raises(ClusterError, match=f"^{name} has ended"), peers.together():
+        raise tf.errors.UnavailableError(None, None, message)
