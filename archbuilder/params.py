@@ -9,6 +9,7 @@ from typing import Literal
 from archbuilder.arguments import check_value
 from archbuilder.document import Param
 from archbuilder.errors import Diagnostics, nearest, shown
+from archbuilder.foreign_keys import hint
 from archbuilder.tree import Mapping as MappingTree
 from archbuilder.tree import Plain, Scalar, Sequence, Span, Tree, plain
 from archbuilder.values import Evaluator, Variables
@@ -60,13 +61,14 @@ def check_given(
         param = params.get(each.name)
         if param is None:
             suggestion = nearest(each.name, params)
-            known = ", ".join(params) or "none"
+            known = f"its {owner.noun}s are: {', '.join(params) or 'none'}"
+            foreign = hint(each.name, owner.text) if owner.noun == "parameter" else None
             diagnostics.error(
                 f"unknown-{owner.noun}",
                 f"{owner.text} has no {owner.noun} {shown(each.name)}",
                 each.span,
                 suggestion=suggestion,
-                notes=() if suggestion else (f"its {owner.noun}s are: {known}",),
+                notes=() if suggestion else (known, *([foreign] if foreign else [])),
             )
         elif check_type(param, each.value, diagnostics, formulas=formulas):
             values[each.name] = each.value

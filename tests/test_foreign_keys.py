@@ -107,6 +107,17 @@ def test_beside_a_layer(tmp_path: Path, key: str, expected: str):
     assert expected in caught.value.diagnostics[0].notes[0]
 
 
+def test_parameters(tmp_path: Path):
+    """Settings of the training are not parameters of the network."""
+    path = write(tmp_path, "params: {units: 1}\ninputs: {x: [3]}\nlayers: [Dense: $units]\n")
+    with pytest.raises(BlueprintError) as caught:
+        archbuilder.load(path).graphs(epochs=3)
+    assert caught.value.diagnostics[0].notes == (
+        "its parameters are: units",
+        "'epochs' stands under 'training'",
+    )
+
+
 def test_hints_are_for_keys_that_are_not_known():
     """A hint for a key of the language would never be seen."""
     assert set(HINTS).isdisjoint({*FILE_KEYS, *STEP_KEYS, *BLOCK_KEYS, *TRAINING_KEYS})
