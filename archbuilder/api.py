@@ -13,29 +13,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from archbuilder import library
-from archbuilder.encode import encode
-from archbuilder.errors import Diagnostic, UsageError, nearest, shown
+from archbuilder.encode import unparse
+from archbuilder.errors import Diagnostic, UsageError, closest_match, quote
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.params import Given
+from archbuilder.params import ParameterValue
 from archbuilder.pipeline import (
     DEFAULT_VARIANT,
-    Choice,
-    Reading,
+    BuildOptions,
+    CheckedProgram,
     evaluate_section,
     expand_every_variant,
     expand_program,
     read_program,
 )
-from archbuilder.places import Place
-from archbuilder.promises import check_promises
-from archbuilder.tree import Plain, Source, Span, Tree, from_plain
+from archbuilder.places import SandboxPath
+from archbuilder.promises import check_expectations
+from archbuilder.tree import PlainData, SourceText, Span, Tree, from_plain
 
 if TYPE_CHECKING:
     import keras
 
-    from archbuilder.backend import Analysis, Draft
-    from archbuilder.weights import Match, Way
+    from archbuilder.backend import Analysis, UninitializedModel
+    from archbuilder.weights import Match, MatchMode
 
 
 class Blueprint:
@@ -45,9 +45,11 @@ class Blueprint:
     parameters go before the variant, and the variant before defaults.
     """
 
-    def __init__(self, reading: Reading, limits: Limits, variant: str = DEFAULT_VARIANT) -> None:
-        self._program = reading.program
-        self._warnings = reading.warnings
+    def __init__(
+        self, checked: CheckedProgram, limits: Limits, variant: str = DEFAULT_VARIANT
+    ) -> None:
+        self._program = checked.program
+        self._warnings = checked.warnings
         self._limits = limits
         self._variant = variant
 
@@ -72,7 +74,7 @@ class Blueprint:
     @property
     def files(self) -> tuple[Path, ...]:
         """The file that it was read from, and those that it imports."""
-        return tuple(Path(each.document.span.source.name) for each in self._program.all())
+        return tuple(Path(each.document.span.source.name) for each in self._program.walk())
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -89,7 +91,9 @@ class Blueprint:
         """The variant that it was loaded with (`resnet:50`)."""
         return self._variant
 
-    def validate(self, /, *, variant: str | None = None, **params: Plain) -> tuple[Diagnostic, ...]:
+    def validate(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> tuple[Diagnostic, ...]:
         """Expand the blueprint, and give what is worth a warning. Needs no Keras.
 
         Without a variant and parameters, it is expanded with its defaults and every variant.
@@ -99,27 +103,29 @@ class Blueprint:
         """
         if variant is None and not params and self._variant == DEFAULT_VARIANT:
             return self._warnings + expand_every_variant(self._program, self._limits)
-        choice = self._choice(variant, params)
-        return self._warnings + expand_program(self._program, choice, self._limits).warnings
+        options = self._build_options(variant, params)
+        return self._warnings + expand_program(self._program, options, self._limits).warnings
 
-    def graphs(self, /, *, variant: str | None = None, **params: Plain) -> Mapping[str, Graph]:
+    def graphs(self, /, *, variant: str | None = None, **params: PlainData) -> Mapping[str, Graph]:
         """The expanded graph of each network, by its name.
 
         Raises:
             BlueprintError: with every mistake.
         """
-        choice = self._choice(variant, params)
-        return expand_program(self._program, choice, self._limits).graphs
+        options = self._build_options(variant, params)
+        return expand_program(self._program, options, self._limits).graphs
 
-    def expand(self, /, *, variant: str | None = None, **params: Plain) -> str:
+    def expand(self, /, *, variant: str | None = None, **params: PlainData) -> str:
         """The blueprint with everything resolved, as a blueprint again.
 
         Raises:
             BlueprintError: with every mistake.
         """
-        return encode(self.graphs(variant=variant, **params), name=self.name, title=self.title)
+        return unparse(self.graphs(variant=variant, **params), name=self.name, title=self.title)
 
-    def draft(self, /, *, variant: str | None = None, **params: Plain) -> Mapping[str, Draft]:
+    def build_symbolic(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> Mapping[str, UninitializedModel]:
         """The model of each network without values for its weights, by the network's name.
 
         A draft tells what the model is like, and becomes the model with `finish()`.
@@ -129,14 +135,18 @@ class Blueprint:
                 not what it promises under `expect`.
         """
         backend = importlib.import_module("archbuilder.backend")
-        choice = self._choice(variant, params)
-        graphs = expand_program(self._program, choice, self._limits).graphs
-        drafts: dict[str, Draft] = {name: backend.draft(graph) for name, graph in graphs.items()}
-        analyses = {name: draft.analysis for name, draft in drafts.items()}
-        check_promises(self._program, choice, analyses)
-        return drafts
+        options = self._build_options(variant, params)
+        graphs = expand_program(self._program, options, self._limits).graphs
+        models: dict[str, UninitializedModel] = {
+            name: backend.build_symbolic(graph) for name, graph in graphs.items()
+        }
+        analyses = {name: model.analysis for name, model in models.items()}
+        check_expectations(self._program, options, analyses)
+        return models
 
-    def analyse(self, /, *, variant: str | None = None, **params: Plain) -> Mapping[str, Analysis]:
+    def analyze(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> Mapping[str, Analysis]:
         """Shapes, parameters, multiply-adds and memory of each network, by its name.
 
         Takes no memory for weights, so that it tells of models that would not fit as well.
@@ -145,11 +155,11 @@ class Blueprint:
             BlueprintError: with every mistake, those in shapes as well, or if the blueprint is
                 not what it promises under `expect`.
         """
-        drafts = self.draft(variant=variant, **params)
-        return {name: draft.analysis for name, draft in drafts.items()}
+        models = self.build_symbolic(variant=variant, **params)
+        return {name: model.analysis for name, model in models.items()}
 
     def compile(
-        self, /, *, variant: str | None = None, **params: Plain
+        self, /, *, variant: str | None = None, **params: PlainData
     ) -> keras.Model | dict[str, keras.Model]:
         """The Keras model, or several by name where the blueprint has `networks`.
 
@@ -159,14 +169,19 @@ class Blueprint:
             BlueprintError: with every mistake, if the model does not fit the machine's memory,
                 or if it is not what the blueprint promises under `expect`.
         """
-        drafts = self.draft(variant=variant, **params)
-        for draft in drafts.values():
-            draft.check(self._limits)
-        models = {name: draft.finish() for name, draft in drafts.items()}
-        return models[self.name] if self._program.document.single else models
+        uninitialized = self.build_symbolic(variant=variant, **params)
+        for uninitialized_model in uninitialized.values():
+            uninitialized_model.check(self._limits)
+        models = {name: model.initialize() for name, model in uninitialized.items()}
+        return models[self.name] if self._program.document.is_single_network else models
 
-    def section(
-        self, name: Literal["data", "training"], /, *, variant: str | None = None, **params: Plain
+    def evaluate_section(
+        self,
+        name: Literal["data", "training"],
+        /,
+        *,
+        variant: str | None = None,
+        **params: PlainData,
     ) -> Tree | None:
         """The `data` or the `training` of the file with its formulas evaluated, if it has any.
 
@@ -177,11 +192,13 @@ class Blueprint:
         value = document.data if name == "data" else document.training
         if value is None:
             return None
-        return evaluate_section(self._program, value, self._choice(variant, params), self._limits)
+        return evaluate_section(
+            self._program, value, self._build_options(variant, params), self._limits
+        )
 
-    def _choice(self, variant: str | None, params: Mapping[str, Plain]) -> Choice:
-        given = tuple(_given(name, value) for name, value in params.items())
-        return Choice(variant or self._variant, given)
+    def _build_options(self, variant: str | None, params: Mapping[str, PlainData]) -> BuildOptions:
+        values = tuple(_parameter_value(name, value) for name, value in params.items())
+        return BuildOptions(variant or self._variant, values)
 
 
 def load(
@@ -199,49 +216,49 @@ def load(
         BlueprintError: with every mistake of the file and of what it imports.
         UsageError: when there is no such file or blueprint.
     """
-    path, variant = locate(fspath(blueprint))
+    path, variant = resolve_blueprint(fspath(blueprint))
     limits = limits or Limits()
-    reading = read_program(path, limits, allow=[Path(folder) for folder in allow])
-    return Blueprint(reading, limits, variant or DEFAULT_VARIANT)
+    checked = read_program(path, limits, allow=[Path(folder) for folder in allow])
+    return Blueprint(checked, limits, variant or DEFAULT_VARIANT)
 
 
-def load_place(place: Place, *, limits: Limits, allow: Sequence[Path]) -> Blueprint:
+def load_sandboxed_file(file: SandboxPath, *, limits: Limits, allow: Sequence[Path]) -> Blueprint:
     """The blueprint of a file in a folder that another person may have made; see `load`.
 
     Raises:
         BlueprintError: with every mistake of the file and of what it imports.
     """
-    return Blueprint(read_program(place, limits, allow=allow), limits)
+    return Blueprint(read_program(file, limits, allow=allow), limits)
 
 
 def load_weights(
     model: keras.Model,
     path: str | PathLike[str],
     *,
-    way: Way | None = None,
-    partial: bool = False,
+    match: MatchMode | None = None,
+    skip_mismatch: bool = False,
 ) -> Match:
     """Give a compiled model the weights of a file, and tell how they fit.
 
     Takes `.weights.h5` and `.keras` files of Keras 3, `.h5` files of Keras 2 (those that
     `keras.applications` downloads are such files) and `.safetensors`. Nothing but numbers is read
-    from them. `way` pairs weights by `"path"`, those of the same name, or by `"order"`, those at
+    from them. `match` pairs weights by `"path"`, those of the same name, or by `"order"`, those at
     the same place (in files of Keras 3: within each class of layer; in `.safetensors` files there
-    is no order); without it, the way that fits more weights is taken. With `partial`, weights
+    is no order); without it, the way that fits more weights is taken. With `skip_mismatch`, weights
     without a partner stay as they are.
 
     Raises:
         RunError: when a weight does not fit, with a list of all that do not; or when the file is
             damaged.
-        UsageError: when there is no such file, it is of another kind, or it has no order and `way`
-            is `"order"`.
+        UsageError: when there is no such file, it is of another kind, or it has no order and
+            `match` is `"order"`.
     """
     weights = importlib.import_module("archbuilder.weights")
-    found: Match = weights.load_weights(model, path, way=way, partial=partial)
-    return found
+    result: Match = weights.load_weights(model, path, match=match, skip_mismatch=skip_mismatch)
+    return result
 
 
-def locate(blueprint: str) -> tuple[Path, str | None]:
+def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
     """The file that a person means by `squeezenet`, `resnet:50` or `nets/my.yaml:tiny`.
 
     Gives the file and the variant, None where no variant is named.
@@ -252,39 +269,39 @@ def locate(blueprint: str) -> tuple[Path, str | None]:
     if not blueprint:
         raise UsageError("a blueprint is a file or a name of the library, not an empty text")
     head, colon, tail = blueprint.rpartition(":")
-    if _is_file(blueprint) or not colon:
+    if _looks_like_path(blueprint) or not colon:
         head, variant = blueprint, None
     else:
         variant = tail
-    if _is_file(head):
+    if _looks_like_path(head):
         return Path(head), variant
     if head in library.names():
         return library.path(head), variant
     if os.sep in head:
-        raise UsageError(f"there is no file {shown(head)}")
-    near = nearest(head, library.names())
+        raise UsageError(f"there is no file {quote(head)}")
+    near = closest_match(head, library.names())
     hint = f"did you mean '{near}'?" if near else "'archbuilder list' shows the library"
     raise UsageError(
-        f"there is no file {shown(head)} here, and no blueprint of that name in the library; {hint}"
+        f"there is no file {quote(head)} here, and no blueprint of that name in the library; {hint}"
     )
 
 
-def _is_file(text: str) -> bool:
+def _looks_like_path(text: str) -> bool:
     """Whether a text is meant as a file; one that is missing or unreadable is reported later."""
     return text.endswith((".yaml", ".yml")) or Path(text).exists()
 
 
-def _given(name: str, value: Plain) -> Given:
+def _parameter_value(name: str, value: PlainData) -> ParameterValue:
     """A parameter from Python, with a place that shows its value."""
-    text = shown(value)
-    source = Source(f"the parameter '{name}'", text)
+    text = quote(value)
+    source = SourceText(f"the parameter '{name}'", text)
     span = Span(source, 1, 1, 1, len(text) + 1)
     if not _is_plain(value):
         raise UsageError(
             f"the parameter '{name}' is a number, a text, a boolean, None or a list of them,"
             f" not {text}"
         )
-    return Given(name, from_plain(value, span), span)
+    return ParameterValue(name, from_plain(value, span), span)
 
 
 def _is_plain(value: object) -> bool:

@@ -14,57 +14,73 @@ from functools import partial
 from typing import Final
 
 from archbuilder.arguments import check_arguments, check_call
-from archbuilder.document import Block, Branches, Call, Group, Loop, Param, Reuse, Step
-from archbuilder.errors import Diagnostics, nearest, shown
-from archbuilder.expand.rounds import ROUND
-from archbuilder.params import Given, Owner, check_given, check_required, check_type, given_by_name
+from archbuilder.document import (
+    Block,
+    Branches,
+    ForLoop,
+    Param,
+    Sequential,
+    SharedCall,
+    Step,
+    StepCall,
+)
+from archbuilder.errors import Diagnostics, closest_match, quote
+from archbuilder.expand.rounds import ITERATION_VARIABLE
+from archbuilder.params import (
+    ParameterOwner,
+    ParameterValue,
+    bind_by_name,
+    check_parameter_values,
+    check_required,
+    check_type,
+)
 from archbuilder.program import (
-    BlockTarget,
-    LayerTarget,
+    BlockCallee,
+    LayerCallee,
     Program,
     describe_block,
-    find_target,
-    is_known_to_be_broken,
-    report_unknown,
+    has_reported_error,
+    report_unknown_callee,
+    resolve_callee,
 )
-from archbuilder.tree import Mapping, Sequence, Span, Tree
-from archbuilder.values import Value
+from archbuilder.tree import MappingNode, SequenceNode, Span, Tree
+from archbuilder.values import DeferredValue
 
 
-def check(program: Program, diagnostics: Diagnostics) -> None:
+def check_program(program: Program, diagnostics: Diagnostics) -> None:
     """Add every mistake in the files of a program that can be seen without expanding them."""
-    for each in program.all():
-        _Checker(each, diagnostics).check()
+    for unit in program.walk():
+        _ProgramChecker(unit, diagnostics).check()
 
 
-_WHOLE_FILE: Final = ""
+_FILE_NETWORK: Final = ""
 """The network that a file is, among the callers: a block of the file may have the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Scope:
     """A place within a block: the names that it sees, and those that the block has read so far."""
 
     block: str
     visible: AbstractSet[str]
-    read: set[str]
+    names_read: set[str]
 
-    def seeing(self, names: AbstractSet[str]) -> _Place:
+    def with_names(self, names: AbstractSet[str]) -> _Scope:
         """The same place with further names, those of a loop."""
         return replace(self, visible=self.visible | names)
 
 
-class _Checker:
+class _ProgramChecker:
     """Checks one file."""
 
     def __init__(self, program: Program, diagnostics: Diagnostics) -> None:
         self._program = program
         self._document = program.document
         self._diagnostics = diagnostics
-        self._read_of_file: set[str] = set()
-        self._used: set[str] = set()
+        self._file_params_used: set[str] = set()
+        self._used_names: set[str] = set()
         self._unused_params: list[tuple[Param, str]] = []
-        self._calls: dict[str, dict[str, Span]] = {}
+        self._call_graph: dict[str, dict[str, Span]] = {}
 
     def check(self) -> None:
         document = self._document
@@ -72,8 +88,8 @@ class _Checker:
         for name, block in document.blocks.items():
             self._check_block(name, block, f"block '{name}'")
         for name, network in document.networks.items():
-            if document.single:
-                self._check_block(_WHOLE_FILE, network, "")
+            if document.is_single_network:
+                self._check_block(_FILE_NETWORK, network, "")
             else:
                 self._check_block(name, network, f"network '{name}'")
         self._check_imports()
@@ -86,225 +102,240 @@ class _Checker:
 
     def _check_file(self) -> None:
         document = self._document
-        place = _Place("", frozenset(document.params), self._read_of_file)
-        self._check_defaults(document.params, place)
+        scope = _Scope("", frozenset(document.params), self._file_params_used)
+        self._check_defaults(document.params, scope)
         for imported in document.imports.values():
             for _, value, _ in imported.params:
-                self._check_names(value, place)
+                self._check_names(value, scope)
         for section in (document.data, document.training):
-            self._check_names(section, place)
+            self._check_names(section, scope)
 
     def _check_block(self, name: str, block: Block, what: str) -> None:
-        own = frozenset(block.params)
-        place = _Place(name, own | frozenset(self._document.params), set())
-        self._calls[name] = {}
-        self._check_defaults(block.params, place)
-        for each in block.inputs:
-            self._check_names(each.shape, place)
-            self._check_names(each.dtype, place)
-            self._check_names(each.condition, place)
-        self._check_steps(block.steps, place)
+        param_names = frozenset(block.params)
+        scope = _Scope(name, param_names | frozenset(self._document.params), set())
+        self._call_graph[name] = {}
+        self._check_defaults(block.params, scope)
+        for block_input in block.inputs:
+            self._check_names(block_input.shape, scope)
+            self._check_names(block_input.dtype, scope)
+            self._check_names(block_input.condition, scope)
+        self._check_steps(block.steps, scope)
         for output in block.outputs or ():
-            self._check_names(output.target, place)
-        self._read_of_file |= place.read - own
+            self._check_names(output.ref, scope)
+        self._file_params_used |= scope.names_read - param_names
         for param in block.params.values():
-            if param.name not in place.read:
+            if param.name not in scope.names_read:
                 self._unused_params.append((param, f" of {what}" if what else ""))
 
-    def _check_defaults(self, params: MappingType[str, Param], place: _Place) -> None:
+    def _check_defaults(self, params: MappingType[str, Param], scope: _Scope) -> None:
         for param in params.values():
-            self._check_names(param.default, place)
-            if param.default is not None and param.default.constant:
-                check_type(param, param.default.tree, self._diagnostics, formulas=False)
+            self._check_names(param.default, scope)
+            if param.default is not None and param.default.is_constant:
+                check_type(param, param.default.tree, self._diagnostics, allow_expressions=False)
 
-    def _check_steps(self, steps: tuple[Step, ...], outer: _Place) -> None:
+    def _check_steps(self, steps: tuple[Step, ...], outer: _Scope) -> None:
         for step in steps:
-            place = self._check_modifiers(step, outer)
+            scope = self._check_modifiers(step, outer)
             body = step.body
-            if isinstance(body, Call):
-                self._check_call(body, step.call, place)
-            elif isinstance(body, Reuse):
-                self._check_names(body.name, place)
-            elif isinstance(body, Group):
-                self._check_steps(body.steps, place)
+            if isinstance(body, StepCall):
+                self._check_call(body, step.call, scope)
+            elif isinstance(body, SharedCall):
+                self._check_names(body.name, scope)
+            elif isinstance(body, Sequential):
+                self._check_steps(body.steps, scope)
             elif isinstance(body, Branches):
                 for branch in body.branches:
-                    self._check_steps(branch.steps, place)
+                    self._check_steps(branch.steps, scope)
                 if body.merge is not None:
-                    self._check_call(body.merge, step.call, place)
+                    self._check_call(body.merge, step.call, scope)
 
-    def _check_modifiers(self, step: Step, outer: _Place) -> _Place:
+    def _check_modifiers(self, step: Step, outer: _Scope) -> _Scope:
         """Check what stands beside a step; gives the place that the step itself is in."""
-        place = outer
+        scope = outer
         if step.loop is not None:
             for _, value in step.loop.variables:
                 self._check_names(value, outer)
-            self._check_lengths(step.loop)
-            place = place.seeing({name for name, _ in step.loop.variables} | {ROUND})
+            self._check_loop_lengths(step.loop)
+            scope = scope.with_names(
+                {name for name, _ in step.loop.variables} | {ITERATION_VARIABLE}
+            )
         if step.repeat is not None:
-            self._check_names(step.repeat, place)
-            place = place.seeing({ROUND})
+            self._check_names(step.repeat, scope)
+            scope = scope.with_names({ITERATION_VARIABLE})
         for value_or_none in (step.name, step.condition, step.call):
-            self._check_names(value_or_none, place)
-        if step.sources is not None:
-            for value in step.sources.inputs:
-                self._check_names(value, place)
-            for _, value in step.sources.keywords:
-                self._check_names(value, place)
-        return place
+            self._check_names(value_or_none, scope)
+        if step.input_refs is not None:
+            for value in step.input_refs.inputs:
+                self._check_names(value, scope)
+            for _, value in step.input_refs.keywords:
+                self._check_names(value, scope)
+        return scope
 
-    def _check_lengths(self, loop: Loop) -> None:
+    def _check_loop_lengths(self, loop: ForLoop) -> None:
         lengths = {
             name: len(value.tree.items)
             for name, value in loop.variables
-            if isinstance(value.tree, Sequence)
+            if isinstance(value.tree, SequenceNode)
         }
         if len(set(lengths.values())) > 1:
-            told = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
+            lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
             self._diagnostics.error(
                 "unequal-lists",
-                f"the lists of a 'for' run side by side and are equally long, but {told}",
+                f"the lists of a 'for' run side by side and are equally long, but {lengths_text}",
                 loop.span,
             )
 
-    def _check_call(self, call: Call, constants: Value | None, place: _Place) -> None:
-        self._check_names(call.arguments, place)
-        self._used.add(call.target.partition(".")[0])
-        target = find_target(self._program, call.target)
-        if target is None:
-            if not is_known_to_be_broken(self._program, call.target):
-                report_unknown(self._program, call, self._diagnostics)
-        elif isinstance(target, LayerTarget):
-            self._check_layer(target, call, constants)
+    def _check_call(self, call: StepCall, constants: DeferredValue | None, scope: _Scope) -> None:
+        self._check_names(call.arguments, scope)
+        self._used_names.add(call.callee.partition(".")[0])
+        callee = resolve_callee(self._program, call.callee)
+        if callee is None:
+            if not has_reported_error(self._program, call.callee):
+                report_unknown_callee(self._program, call, self._diagnostics)
+        elif isinstance(callee, LayerCallee):
+            self._check_layer(callee, call, constants)
         else:
-            if target.imported is None:
-                self._calls[place.block].setdefault(call.target, call.span)
-            self._check_arguments_of_block(target, call)
+            if callee.imported is None:
+                self._call_graph[scope.block].setdefault(call.callee, call.span)
+            self._check_block_arguments(callee, call)
 
-    def _check_layer(self, target: LayerTarget, call: Call, constants: Value | None) -> None:
-        written = None if call.arguments is None else call.arguments.tree
+    def _check_layer(
+        self, callee: LayerCallee, call: StepCall, constants: DeferredValue | None
+    ) -> None:
+        tree = None if call.arguments is None else call.arguments.tree
         check_arguments(
-            target.signature,
-            written,
+            callee.signature,
+            tree,
             call.span,
             self._diagnostics,
-            formulas=True,
+            allow_expressions=True,
             find_block=partial(describe_block, self._program),
         )
         if constants is not None:
-            check_call(target.signature, constants.tree, self._diagnostics, formulas=True)
+            check_call(callee.signature, constants.tree, self._diagnostics, allow_expressions=True)
 
-    def _check_arguments_of_block(self, target: BlockTarget, call: Call) -> None:
-        written = None if call.arguments is None else call.arguments.tree
-        owner = Owner(f"block '{call.target}'", "argument")
-        if written is not None and not target.params:
-            if not _is_empty(written):
+    def _check_block_arguments(self, callee: BlockCallee, call: StepCall) -> None:
+        tree = None if call.arguments is None else call.arguments.tree
+        owner = ParameterOwner(f"block '{call.callee}'", "argument")
+        if tree is not None and not callee.params:
+            if not _is_empty(tree):
                 self._diagnostics.error(
                     "unknown-argument",
                     f"{owner.text} takes no arguments",
-                    written.span,
+                    tree.span,
                 )
             return
-        arguments = given_by_name(written, target.params)
-        check_given(target.params, arguments, owner, self._diagnostics, formulas=True)
+        arguments = bind_by_name(tree, callee.params)
+        check_parameter_values(
+            callee.params, arguments, owner, self._diagnostics, allow_expressions=True
+        )
         names = [each.name for each in arguments]
-        if target.is_whole_file and target.imported is not None:
-            names += [name for name, _, _ in target.imported.params]
-        check_required(target.params, names, owner, call.span, self._diagnostics)
+        if callee.is_file_network and callee.imported is not None:
+            names += [name for name, _, _ in callee.imported.params]
+        check_required(callee.params, names, owner, call.span, self._diagnostics)
 
-    def _check_names(self, value: Value | None, place: _Place) -> None:
+    def _check_names(self, value: DeferredValue | None, scope: _Scope) -> None:
         for name, span in value.names() if value is not None else ():
-            place.read.add(name)
-            if name not in place.visible:
-                suggestion = nearest(name, place.visible)
+            scope.names_read.add(name)
+            if name not in scope.visible:
+                suggestion = closest_match(name, scope.visible)
                 self._diagnostics.error(
                     "unknown-parameter",
-                    f"there is no parameter {shown(name)} here",
+                    f"there is no parameter {quote(name)} here",
                     span,
                     suggestion=suggestion,
-                    notes=() if suggestion else _visible_note(place.visible),
+                    notes=() if suggestion else _visible_note(scope.visible),
                 )
 
     def _check_imports(self) -> None:
         for name, imported in self._document.imports.items():
             program = self._program.imports.get(name)
             if program is not None:
-                given = [Given(param, value.tree, span) for param, value, span in imported.params]
-                owner = Owner(f"the file {shown(imported.file)}", "parameter")
+                arguments = [
+                    ParameterValue(param, value.tree, span)
+                    for param, value, span in imported.params
+                ]
+                owner = ParameterOwner(f"the file {quote(imported.file)}", "parameter")
                 params = program.document.params
-                check_given(params, given, owner, self._diagnostics, formulas=True)
+                check_parameter_values(
+                    params, arguments, owner, self._diagnostics, allow_expressions=True
+                )
 
     def _check_variants(self) -> None:
         params = self._document.params
         for variant in self._document.variants.values():
-            given = [Given(name, tree, span) for name, tree, span in variant.values]
-            check_given(params, given, Owner("the blueprint", "parameter"), self._diagnostics,
-                        formulas=False)  # fmt: skip
+            arguments = [ParameterValue(name, tree, span) for name, tree, span in variant.values]
+            owner = ParameterOwner("the blueprint", "parameter")
+            check_parameter_values(
+                params, arguments, owner, self._diagnostics, allow_expressions=False
+            )
 
     def _check_expectations(self) -> None:
-        known = ["default", *self._document.variants]
+        variants = ["default", *self._document.variants]
         for name, expectation in self._document.expectations.items():
-            if name not in known:
+            if name not in variants:
                 self._diagnostics.error(
                     "unknown-variant",
-                    f"there is no variant {shown(name)}",
+                    f"there is no variant {quote(name)}",
                     expectation.span,
-                    suggestion=nearest(name, known),
-                    notes=(f"the variants are: {', '.join(known)}",),
+                    suggestion=closest_match(name, variants),
+                    notes=(f"the variants are: {', '.join(variants)}",),
                 )
 
     def _check_recursion(self) -> None:
         """Report blocks that use themselves, each circle once, with the way around it."""
-        done: set[str] = set()
-        for start in self._calls:
-            self._follow(start, done)
+        visited: set[str] = set()
+        for start in self._call_graph:
+            self._find_cycle(start, visited)
 
-    def _follow(self, block: str, done: set[str]) -> None:
-        stack: list[tuple[str, Iterator[str]]] = [(block, iter(self._calls.get(block, {})))]
+    def _find_cycle(self, block: str, visited: set[str]) -> None:
+        stack: list[tuple[str, Iterator[str]]] = [(block, iter(self._call_graph.get(block, {})))]
         path = [block]
         while stack:
             name, callees = stack[-1]
-            callee = next((each for each in callees if each not in done), None)
+            callee = next((each for each in callees if each not in visited), None)
             if callee is None:
-                done.add(name)
+                visited.add(name)
                 stack.pop()
                 path.pop()
             elif callee in path:
-                circle = [*path[path.index(callee) :], callee]
+                cycle = [*path[path.index(callee) :], callee]
                 self._diagnostics.error(
                     "recursion",
-                    f"block '{callee}' uses itself: {' -> '.join(circle)}",
-                    self._calls[name][callee],
+                    f"block '{callee}' uses itself: {' -> '.join(cycle)}",
+                    self._call_graph[name][callee],
                 )
             else:
-                stack.append((callee, iter(self._calls.get(callee, {}))))
+                stack.append((callee, iter(self._call_graph.get(callee, {}))))
                 path.append(callee)
 
     def _warn_unused(self) -> None:
         document = self._document
         for param in document.params.values():
-            if param.name not in self._read_of_file:
+            if param.name not in self._file_params_used:
                 self._unused_params.append((param, ""))
-        for param, of in self._unused_params:
+        for param, owner_text in self._unused_params:
             self._diagnostics.warning(
-                "unused-parameter", f"the parameter '{param.name}'{of} is not used", param.span
+                "unused-parameter",
+                f"the parameter '{param.name}'{owner_text} is not used",
+                param.span,
             )
         for name, imported in document.imports.items():
-            if name not in self._used:
+            if name not in self._used_names:
                 self._diagnostics.warning(
                     "unused-import", f"the import '{name}' is not used", imported.span
                 )
         if not document.networks:
             return
-        reached = {_WHOLE_FILE} if document.single else set(document.networks)
-        waiting = list(reached)
-        while waiting:
-            for callee in self._calls.get(waiting.pop(), {}):
-                if callee not in reached:
-                    reached.add(callee)
-                    waiting.append(callee)
+        reachable = {_FILE_NETWORK} if document.is_single_network else set(document.networks)
+        stack = list(reachable)
+        while stack:
+            for callee in self._call_graph.get(stack.pop(), {}):
+                if callee not in reachable:
+                    reachable.add(callee)
+                    stack.append(callee)
         for name, block in document.blocks.items():
-            if name not in reached:
+            if name not in reachable:
                 self._diagnostics.warning(
                     "unused-block", f"the block '{name}' is not used", block.span
                 )
@@ -312,9 +343,9 @@ class _Checker:
 
 def _is_empty(tree: Tree) -> bool:
     """Whether arguments are none at all: `- block: {}` or `- block: []`."""
-    if isinstance(tree, Sequence):
+    if isinstance(tree, SequenceNode):
         return not tree.items
-    return isinstance(tree, Mapping) and not tree.entries
+    return isinstance(tree, MappingNode) and not tree.entries
 
 
 def _visible_note(visible: AbstractSet[str]) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
-from archbuilder.tree import Plain, Span, Tree
-from archbuilder.values import Value
+from archbuilder.tree import PlainData, Span, Tree
+from archbuilder.values import DeferredValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Param:
     """A declared parameter. `schema` is a JSON Schema of its values, empty for any value."""
 
     name: str
-    schema: Mapping[str, Plain]
-    default: Value | None
+    schema: Mapping[str, PlainData]
+    default: DeferredValue | None
     span: Span
 
     @property
@@ -30,20 +30,20 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class StepCall:
     """A layer, a block, an import or a function of `keras.ops` with its arguments."""
 
-    target: str
-    arguments: Value | None
+    callee: str
+    arguments: DeferredValue | None
     span: Span
     """Where the name of the target stands."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reuse:
+class SharedCall:
     """`use: name`, an earlier step again with the same weights."""
 
-    name: Value
+    name: DeferredValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +60,38 @@ class Branches:
     """Steps side by side from one input, joined by `merge` where it is given."""
 
     branches: tuple[Branch, ...]
-    merge: Call | None
+    merge: StepCall | None
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Sequential:
     """Steps one behind the other (`layers:` within a step)."""
 
     steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class ErrorNode:
     """A step that could not be decoded; the mistake is reported already."""
 
 
-Body: TypeAlias = Union[Call, Reuse, Branches, Group, Broken]
+Body: TypeAlias = Union[StepCall, SharedCall, Branches, Sequential, ErrorNode]
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class InputRefs:
     """`from`: the inputs of a step in order, or by name. Each is a name or a list of names."""
 
-    inputs: tuple[Value, ...]
-    keywords: tuple[tuple[str, Value], ...]
+    inputs: tuple[DeferredValue, ...]
+    keywords: tuple[tuple[str, DeferredValue], ...]
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
+class ForLoop:
     """`for`: variables with their lists, which run side by side."""
 
-    variables: tuple[tuple[str, Value], ...]
+    variables: tuple[tuple[str, DeferredValue], ...]
     span: Span
 
 
@@ -101,34 +101,34 @@ class Step:
 
     body: Body
     span: Span
-    name: Value | None = None
-    sources: Sources | None = None
-    repeat: Value | None = None
-    loop: Loop | None = None
-    condition: Value | None = None
-    call: Value | None = None
+    name: DeferredValue | None = None
+    input_refs: InputRefs | None = None
+    repeat: DeferredValue | None = None
+    loop: ForLoop | None = None
+    condition: DeferredValue | None = None
+    call: DeferredValue | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class InputDeclaration:
     """An input. A block's has a name alone, a network's a shape and perhaps a dtype.
 
     A network's may have a `condition` too, without which it is not there.
     """
 
     name: str
-    shape: Value | None
-    dtype: Value | None
+    shape: DeferredValue | None
+    dtype: DeferredValue | None
     span: Span
-    condition: Value | None = None
+    condition: DeferredValue | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class OutputDeclaration:
     """An output and the step that it is."""
 
     name: str
-    target: Value
+    ref: DeferredValue
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,9 +140,9 @@ class Block:
 
     name: str
     params: Mapping[str, Param]
-    inputs: tuple[Input, ...]
+    inputs: tuple[InputDeclaration, ...]
     steps: tuple[Step, ...]
-    outputs: tuple[Output, ...] | None
+    outputs: tuple[OutputDeclaration, ...] | None
     span: Span
 
 
@@ -152,7 +152,7 @@ class Import:
 
     name: str
     file: str
-    params: tuple[tuple[str, Value, Span], ...]
+    params: tuple[tuple[str, DeferredValue, Span], ...]
     span: Span
     """Where the path stands."""
 
@@ -200,12 +200,12 @@ class Document:
     imports: Mapping[str, Import]
     blocks: Mapping[str, Block]
     networks: Mapping[str, Block]
-    single: bool
+    is_single_network: bool
     """Whether there is just the one network that the file itself is."""
     variants: Mapping[str, Variant]
     expectations: Mapping[str, Expectation]
-    data: Value | None
-    training: Value | None
+    data: DeferredValue | None
+    training: DeferredValue | None
     span: Span
-    broken_names: frozenset[str] = field(default=frozenset())
+    invalid_names: frozenset[str] = field(default=frozenset())
     """Blocks and imports that could not be decoded, so that using one is no new mistake."""

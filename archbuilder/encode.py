@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from archbuilder.graph import Argument, Graph, GraphInput, Node, Ref
-from archbuilder.tree import Atom, Plain, plain
+from archbuilder.graph import Argument, Graph, GraphInput, Node, TensorRef
+from archbuilder.tree import PlainData, ScalarValue, to_plain
 
-_BARE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*", re.ASCII)
-_WORDS: Final = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
+_UNQUOTED_TEXT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*", re.ASCII)
+_YAML_KEYWORDS: Final = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
 
 
-def encode(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
+def unparse(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
     """The text of a blueprint that has no parameters, blocks or loops left.
 
     `graphs` are one network under the blueprint's name, or several, which then stand under
@@ -27,27 +27,27 @@ def encode(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
     if title:
         lines.append(f"title: {json.dumps(title, ensure_ascii=False)}")
     if list(graphs) == [name]:
-        lines += _network(graphs[name])
+        lines += _network_lines(graphs[name])
     else:
         lines.append("networks:")
         for network, graph in graphs.items():
             lines.append(f"  {network}:")
-            lines += [f"    {line}" for line in _network(graph)]
+            lines += [f"    {line}" for line in _network_lines(graph)]
     return "\n".join(lines) + "\n"
 
 
-def _network(graph: Graph) -> Iterator[str]:
+def _network_lines(graph: Graph) -> Iterator[str]:
     yield "inputs:"
     for graph_input in graph.inputs:
-        yield f"  {graph_input.name}: {_input(graph_input)}"
+        yield f"  {graph_input.name}: {_unparse_input(graph_input)}"
     yield "layers:"
     operations = {node.name: node for node in graph.nodes}
     for node in graph.nodes:
-        yield f"  - {_body(node)}"
+        yield f"  - {_unparse_body(node)}"
         yield f"    name: {node.name}"
-        yield f"    from: {_sources(node)}"
+        yield f"    from: {_unparse_input_refs(node)}"
         if node.call:
-            yield f"    call: {_arguments(node.call)}"
+            yield f"    call: {_unparse_arguments(node.call)}"
     if not operations:
         yield "  []"
     yield "outputs:"
@@ -55,48 +55,54 @@ def _network(graph: Graph) -> Iterator[str]:
         yield f"  {name}: {ref}"
 
 
-def _input(graph_input: GraphInput) -> str:
-    sizes: list[Plain] = list(graph_input.shape)
+def _unparse_input(graph_input: GraphInput) -> str:
+    sizes: list[PlainData] = list(graph_input.shape)
     if graph_input.dtype == "float32":
-        return flow(sizes)
-    return flow({"shape": sizes, "dtype": graph_input.dtype})
+        return to_flow_yaml(sizes)
+    return to_flow_yaml({"shape": sizes, "dtype": graph_input.dtype})
 
 
-def _body(node: Node) -> str:
-    if node.shares is not None:
-        return f"use: {node.shares}"
+def _unparse_body(node: Node) -> str:
+    if node.weight_owner is not None:
+        return f"use: {node.weight_owner}"
     if not node.arguments:
         return f"{node.operation}:"
-    return f"{node.operation}: {_arguments(node.arguments)}"
+    return f"{node.operation}: {_unparse_arguments(node.arguments)}"
 
 
-def _arguments(arguments: tuple[Argument, ...]) -> str:
-    return flow({argument.name: plain(argument.value) for argument in arguments})
+def _unparse_arguments(arguments: tuple[Argument, ...]) -> str:
+    return to_flow_yaml({argument.name: to_plain(argument.value) for argument in arguments})
 
 
-def _sources(node: Node) -> str:
+def _unparse_input_refs(node: Node) -> str:
     if not node.keywords:
-        refs: list[Plain] = [str(ref) for ref in node.inputs]
-        return flow(refs if len(refs) > 1 else refs[0])
-    return flow({name: _refs(value) for name, value in node.keywords})
+        refs: list[PlainData] = [str(ref) for ref in node.inputs]
+        return to_flow_yaml(refs if len(refs) > 1 else refs[0])
+    return to_flow_yaml({name: _ref_names(value) for name, value in node.keywords})
 
 
-def _refs(value: Ref | tuple[Ref, ...]) -> Plain:
-    return str(value) if isinstance(value, Ref) else [str(ref) for ref in value]
+def _ref_names(value: TensorRef | tuple[TensorRef, ...]) -> PlainData:
+    return str(value) if isinstance(value, TensorRef) else [str(ref) for ref in value]
 
 
-def flow(value: Plain) -> str:
+def to_flow_yaml(value: PlainData) -> str:
     """A value on one line of YAML."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(key)}: {flow(item)}" for key, item in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(
+                f"{_scalar_to_yaml(key)}: {to_flow_yaml(item)}" for key, item in value.items()
+            )
+            + "}"
+        )
     if isinstance(value, list):
-        return "[" + ", ".join(flow(item) for item in value) + "]"
-    return _scalar(value)
+        return "[" + ", ".join(to_flow_yaml(item) for item in value) + "]"
+    return _scalar_to_yaml(value)
 
 
-def _scalar(value: Atom) -> str:
+def _scalar_to_yaml(value: ScalarValue) -> str:
     if isinstance(value, str):
-        if _BARE.fullmatch(value) and value.lower() not in _WORDS:
+        if _UNQUOTED_TEXT.fullmatch(value) and value.lower() not in _YAML_KEYWORDS:
             return value
         return json.dumps(value.replace("$", "$$"), ensure_ascii=False)
     return json.dumps(value)

@@ -23,14 +23,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from archbuilder.escaping import printable
+from archbuilder.escaping import escaped_repr
 from archbuilder.tree import Span
 
 Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class ExpansionFrame:
     """One link of the chain that led to a place, innermost first.
 
     `text` says what this link is ("in block 'fire'"), `span` where it was used or declared.
@@ -38,12 +38,12 @@ class Frame:
 
     text: str
     span: Span
-    parent: Frame | None = None
+    parent: ExpansionFrame | None = None
     verb: Literal["used", "declared"] = "used"
 
-    def chain(self) -> Iterator[Frame]:
+    def chain(self) -> Iterator[ExpansionFrame]:
         """This frame and all that it was used from."""
-        frame: Frame | None = self
+        frame: ExpansionFrame | None = self
         while frame is not None:
             yield frame
             frame = frame.parent
@@ -65,10 +65,10 @@ class Diagnostic:
     label: str = ""
     suggestion: str | None = None
     notes: tuple[str, ...] = ()
-    frame: Frame | None = None
+    frame: ExpansionFrame | None = None
 
     @property
-    def place(self) -> tuple[str, int, int]:
+    def location(self) -> tuple[str, int, int]:
         """File, line and column, for sorting; mistakes without a place come first."""
         if self.span is None:
             return ("", 0, 0)
@@ -90,7 +90,7 @@ class BlueprintError(ArchbuilderError):
     exit_code = 2
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.place))
+        self.diagnostics = tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.location))
         super().__init__("\n".join(_one_line(diagnostic) for diagnostic in self.diagnostics))
 
 
@@ -122,20 +122,20 @@ class DataError(LocatedError):
     """Data is missing, damaged or does not fit; its place is where the data is named."""
 
 
-TEMPORARY_FAILURE: Final = 75
+EXIT_TEMPORARY_FAILURE: Final = 75
 """EX_TEMPFAIL of sysexits.h: a supervisor may start the command again."""
 
 
-class StoppedError(ArchbuilderError):
+class RunInterruptedError(ArchbuilderError):
     """A run was told to stop, kept what it had, and can go on."""
 
-    exit_code = TEMPORARY_FAILURE
+    exit_code = EXIT_TEMPORARY_FAILURE
 
 
 class ClusterError(RunError):
     """The workers of a run do not come together, or lost one of them; the run can be resumed."""
 
-    exit_code = TEMPORARY_FAILURE
+    exit_code = EXIT_TEMPORARY_FAILURE
 
 
 class InternalError(Exception):
@@ -150,22 +150,22 @@ class Diagnostics:
 
     def __init__(self, *, maximum: int = 100) -> None:
         self._maximum = maximum
-        self._found: dict[object, Diagnostic] = {}
-        self._frame: Frame | None = None
+        self._diagnostics: dict[object, Diagnostic] = {}
+        self._frame: ExpansionFrame | None = None
         self.error_count = 0
 
     def __iter__(self) -> Iterator[Diagnostic]:
-        return iter(self._found.values())
+        return iter(self._diagnostics.values())
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """The mistakes that stop the compiler."""
-        return tuple(found for found in self if found.severity == "error")
+        return tuple(diagnostic for diagnostic in self if diagnostic.severity == "error")
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
         """The mistakes that do not."""
-        return tuple(found for found in self if found.severity == "warning")
+        return tuple(diagnostic for diagnostic in self if diagnostic.severity == "warning")
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keep a mistake, unless the same one was found at the same place before.
@@ -173,10 +173,10 @@ class Diagnostics:
         Raises:
             BlueprintError: when there are more mistakes than a person would read.
         """
-        key = (diagnostic.code, diagnostic.place, diagnostic.message)
-        if key in self._found:
+        key = (diagnostic.code, diagnostic.location, diagnostic.message)
+        if key in self._diagnostics:
             return
-        self._found[key] = diagnostic
+        self._diagnostics[key] = diagnostic
         self.error_count += diagnostic.severity == "error"
         if self.error_count >= self._maximum:
             raise BlueprintError(self)
@@ -205,7 +205,7 @@ class Diagnostics:
         self.add(Diagnostic(code, message, span, "warning", label, frame=self._frame))
 
     @contextmanager
-    def inside(self, frame: Frame | None) -> Iterator[None]:
+    def within(self, frame: ExpansionFrame | None) -> Iterator[None]:
         """Everything found in this context carries `frame` as the chain that led to it."""
         outer, self._frame = self._frame, frame
         try:
@@ -223,34 +223,34 @@ class Diagnostics:
             raise BlueprintError(self)
 
 
-def nearest(word: str, candidates: Iterable[str]) -> str | None:
+def closest_match(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that a mistyped `word` most likely stands for, if one is near."""
-    by_folded: dict[str, str] = {}
+    by_normalized: dict[str, str] = {}
     for candidate in candidates:
         # Keras has two names for most: 'MeanSquaredError' and 'mean_squared_error'.
         key = candidate.lower().replace("_", "")
-        if key not in by_folded or ("_" in word) == ("_" in candidate):
-            by_folded[key] = candidate
-    folded = word[:100].lower().replace("_", "")
-    for key, candidate in by_folded.items():
+        if key not in by_normalized or ("_" in word) == ("_" in candidate):
+            by_normalized[key] = candidate
+    normalized = word[:100].lower().replace("_", "")
+    for key, candidate in by_normalized.items():
         # Swapped letters are the commonest slip, and difflib ranks 'for' above 'from' for 'form'.
-        if sorted(key) == sorted(folded):
+        if sorted(key) == sorted(normalized):
             return candidate
-    close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
-    return by_folded[close[0]] if close else None
+    matches = difflib.get_close_matches(normalized, by_normalized, n=1, cutoff=0.6)
+    return by_normalized[matches[0]] if matches else None
 
 
-def shown(value: object, length: int = 60) -> str:
+def quote(value: object, max_length: int = 60) -> str:
     """`value` as a short piece of printable text, safe in a terminal and in a log."""
-    text = printable(value)
-    return text if len(text) <= length else text[: length - 3] + "..."
+    text = escaped_repr(value)
+    return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
-def listed(names: Iterable[object], most: int = 10) -> str:
+def quote_list(names: Iterable[object], limit: int = 10) -> str:
     """Return the first names, and how many more there are: `'a', 'b' and 29,998 more`."""
-    every = list(names)
-    told = ", ".join(map(shown, every[:most])) or "none"
-    return told if len(every) <= most else f"{told} and {len(every) - most:,} more"
+    items = list(names)
+    text = ", ".join(map(quote, items[:limit])) or "none"
+    return text if len(items) <= limit else f"{text} and {len(items) - limit:,} more"
 
 
 def _one_line(diagnostic: Diagnostic) -> str:

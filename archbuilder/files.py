@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from archbuilder.errors import BlueprintError, Diagnostics, nearest, shown
+from archbuilder.errors import BlueprintError, Diagnostics, closest_match, quote
 from archbuilder.limits import Limits
-from archbuilder.places import Place, open_named, read_most, reason
-from archbuilder.tree import Source, Span
+from archbuilder.places import SandboxPath, open_regular_file, os_error_reason, read_at_most
+from archbuilder.tree import SourceText, Span
 
-_SAFE: Final = re.compile(r"[A-Za-z0-9_. -]+", re.ASCII)
+_SAFE_COMPONENT: Final = re.compile(r"[A-Za-z0-9_. -]+", re.ASCII)
 
 
 def read_file(path: Path, limits: Limits) -> bytes:
@@ -29,31 +29,31 @@ def read_file(path: Path, limits: Limits) -> bytes:
         BlueprintError: when it cannot be read, or is no ordinary file.
     """
     try:
-        descriptor = open_named(path)
+        descriptor = open_regular_file(path)
         try:
-            return read_most(descriptor, limits.file_bytes + 1)
+            return read_at_most(descriptor, limits.file_bytes + 1)
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
         raise _unreadable(error, path) from None
 
 
-def read_place(place: Place, limits: Limits) -> bytes:
+def read_sandboxed_file(file: SandboxPath, limits: Limits) -> bytes:
     """The same of a file below a folder that the user names, to which no link may lead.
 
     Raises:
         BlueprintError: when it cannot be read, or is no ordinary file.
     """
     try:
-        with place.opened() as descriptor:
-            return read_most(descriptor, limits.file_bytes + 1)
+        with file.open_descriptor() as descriptor:
+            return read_at_most(descriptor, limits.file_bytes + 1)
     except (OSError, ValueError) as error:
-        raise _unreadable(error, place.path) from None
+        raise _unreadable(error, file.path) from None
 
 
-def read_inside(
-    folder: Place, written: str, span: Span, limits: Limits, *, allow: Sequence[Path] = ()
-) -> tuple[Place, bytes]:
+def read_within(
+    folder: SandboxPath, path_text: str, span: Span, limits: Limits, *, allow: Sequence[Path] = ()
+) -> tuple[SandboxPath, bytes]:
     """The place and content of a file that a blueprint names, which lies below `folder`.
 
     `span` is where it names the file. A path that leads out of the folder is taken only if it
@@ -62,85 +62,93 @@ def read_inside(
     Raises:
         BlueprintError: when the path leads elsewhere, or the file cannot be read.
     """
-    place = place_inside(folder, written, span, allow=allow)
+    file = resolve_within(folder, path_text, span, allow=allow)
     try:
-        with place.opened() as descriptor:
-            return place, read_most(descriptor, limits.file_bytes + 1)
+        with file.open_descriptor() as descriptor:
+            return file, read_at_most(descriptor, limits.file_bytes + 1)
     except OSError as error:
-        raise cannot_read(error, place, written, span) from None
+        raise file_error(error, file, path_text, span) from None
 
 
-def place_inside(folder: Place, written: str, span: Span, *, allow: Sequence[Path] = ()) -> Place:
+def resolve_within(
+    folder: SandboxPath, path_text: str, span: Span, *, allow: Sequence[Path] = ()
+) -> SandboxPath:
     """Where the file lies that a blueprint names; see `read_inside`.
 
     Raises:
         BlueprintError: when the path leads elsewhere.
     """
     diagnostics = Diagnostics()
-    parts = _parts(written, span, diagnostics)
-    place = _place(folder, parts, allow)
-    if place is None:
+    components = _split_path(path_text, span, diagnostics)
+    file = _resolve(folder, components, allow)
+    if file is None:
         diagnostics.error(
             "outside-folder",
-            f"{shown(written)} leads out of the folder of this file",
+            f"{quote(path_text)} leads out of the folder of this file",
             span,
             notes=("whoever runs the command can allow a folder with --allow",),
         )
         raise BlueprintError(diagnostics)
-    return place
+    return file
 
 
-def cannot_read(error: OSError, place: Place, written: str, span: Span) -> BlueprintError:
+def file_error(error: OSError, file: SandboxPath, path_text: str, span: Span) -> BlueprintError:
     """The mistake that a file cannot be opened which a blueprint names, with a likely other one."""
     diagnostics = Diagnostics()
-    path = place.path
-    _report(diagnostics, error, written, span, _suggest(path.parent, path.name))
+    path = file.path
+    _report(diagnostics, error, path_text, span, _suggest(path.parent, path.name))
     return BlueprintError(diagnostics)
 
 
-def _parts(written: str, span: Span, diagnostics: Diagnostics) -> list[str]:
+def _split_path(path_text: str, span: Span, diagnostics: Diagnostics) -> list[str]:
     """The components of a path; raises for what is no relative path of plain names."""
-    parts = [part for part in written.split("/") if part not in ("", ".")]
-    if written.startswith("/") or not parts or not all(map(_SAFE.fullmatch, parts)):
+    components = [component for component in path_text.split("/") if component not in ("", ".")]
+    if (
+        path_text.startswith("/")
+        or not components
+        or not all(map(_SAFE_COMPONENT.fullmatch, components))
+    ):
         diagnostics.error(
             "outside-folder",
-            f"{shown(written)} is no relative path of plain names",
+            f"{quote(path_text)} is no relative path of plain names",
             span,
             notes=("write a path below the folder of this file, such as data/train.csv",),
         )
         raise BlueprintError(diagnostics)
-    return parts
+    return components
 
 
-def _place(folder: Place, parts: list[str], allow: Sequence[Path]) -> Place | None:
+def _resolve(
+    folder: SandboxPath, components: list[str], allow: Sequence[Path]
+) -> SandboxPath | None:
     """Where a path leads from a folder; None where it may not."""
-    if ".." not in parts:
-        return folder.inside(*parts)
-    target = Path(os.path.normpath(folder.path.resolve().joinpath(*parts)))
+    if ".." not in components:
+        return folder.joinpath(*components)
+    target = Path(os.path.normpath(folder.path.resolve().joinpath(*components)))
     for allowed in (each.resolve() for each in allow):
         if target.is_relative_to(allowed):
-            return Place(allowed, target.relative_to(allowed).parts)
+            return SandboxPath(allowed, target.relative_to(allowed).parts)
     return None
 
 
 def _unreadable(error: OSError | ValueError, path: Path) -> BlueprintError:
     """The mistake that a file cannot be read which the user names."""
     diagnostics = Diagnostics()
-    span = Span(Source(str(path), ""), 1, 1, 1, 2)
+    span = Span(SourceText(str(path), ""), 1, 1, 1, 2)
     if isinstance(error, OSError):
         _report(diagnostics, error, str(path), span, _suggest(path.parent, path.name))
     else:
-        diagnostics.error("unreadable-file", f"{shown(str(path))} cannot be read: {error}", span)
+        diagnostics.error("unreadable-file", f"{quote(str(path))} cannot be read: {error}", span)
     return BlueprintError(diagnostics)
 
 
 def _report(
-    diagnostics: Diagnostics, error: OSError, written: str, span: Span, suggestion: str | None
+    diagnostics: Diagnostics, error: OSError, path_text: str, span: Span, suggestion: str | None
 ) -> None:
     missing = error.errno == errno.ENOENT
     diagnostics.error(
         "unreadable-file",
-        f"{shown(written)} cannot be read: {reason(error)}",
+        f"{quote(path_text)} cannot be read: {os_error_reason(error)}",
         span,
         suggestion=suggestion if missing else None,
     )
@@ -152,5 +160,5 @@ def _suggest(folder: Path, name: str) -> str | None:
         files = {Path(each).stem: each for each in os.listdir(folder)[:1000]}  # noqa: PTH208
     except OSError:
         return None
-    near = nearest(Path(name).stem, files)
+    near = closest_match(Path(name).stem, files)
     return None if near is None else files[near]

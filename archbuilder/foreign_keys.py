@@ -47,7 +47,9 @@ _TIME_SPLIT: Final = (
 _SCHEDULE: Final = (
     "a schedule stands in the optimizer: optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
 )
-_RATE: Final = "it is an argument of the optimizer: optimizer: {Adam: {learning_rate: 1e-3}}"
+_LEARNING_RATE: Final = (
+    "it is an argument of the optimizer: optimizer: {Adam: {learning_rate: 1e-3}}"
+)
 _STEPS: Final = (
     "an epoch is every example once, in batches of 'batch_size'; an epoch cannot have another"
     " number of steps"
@@ -60,7 +62,7 @@ _EMA: Final = "write 'ema' under 'training', as in 'ema: {momentum: 0.999}'"
 _CLASS_WEIGHTS: Final = (
     "write 'class_weights' under 'training', as in 'class_weights: {0: 1, 1: 5}'"
 )
-_WEIGHTS_OF_EXAMPLES: Final = (
+_SAMPLE_WEIGHTS: Final = (
     "write 'weights' in the source of the data, which is npz, npy, csv, parquet, jsonl or tfrecord"
 )
 _READERS: Final = "batches are read by several threads ahead of the training; leave it out"
@@ -124,13 +126,13 @@ HINTS: Final[Mapping[str, str]] = {
     "jit_compile": "write 'xla' under 'training'",
     "keep_best": _NO_BEST,
     "label_smoothing": "it is an argument of a loss: {BinaryCrossentropy: {label_smoothing: 0.1}}",
-    "learning_rate": _RATE,
+    "learning_rate": _LEARNING_RATE,
     "learning_rate_scheduler": _SCHEDULE,
     "limit_train_batches": _STEPS,
     "load_best_model_at_end": _NO_BEST,
     "load_weights": _NO_WEIGHTS,
     "log_dir": _NO_CALLBACKS,
-    "lr": _RATE,
+    "lr": _LEARNING_RATE,
     "lr_plateau": _NO_PLATEAU,
     "lr_schedule": _SCHEDULE,
     "lr_scheduler": _SCHEDULE,
@@ -166,8 +168,8 @@ HINTS: Final[Mapping[str, str]] = {
     "resume": _RESUME,
     "resume_from": _RESUME,
     "resume_from_checkpoint": _RESUME,
-    "sample_weight": _WEIGHTS_OF_EXAMPLES,
-    "sample_weights": _WEIGHTS_OF_EXAMPLES,
+    "sample_weight": _SAMPLE_WEIGHTS,
+    "sample_weights": _SAMPLE_WEIGHTS,
     "save_best": _NO_BEST,
     "save_best_only": _NO_BEST,
     "save_freq": "write 'checkpoint_seconds' under 'training'",
@@ -207,38 +209,47 @@ HINTS: Final[Mapping[str, str]] = {
     "workers": _READERS,
 }
 
-_TRAINING: Final = (
+_TRAINING_NAMES: Final = (
     "loss", "loss_weights", "optimizer", "metrics", "epochs", "batch_size", "validation", "seed",
     "distribute", "augment", "shuffle", "class_weights", "checkpoint_seconds", "xla", "precision",
     "steps_per_execution", "accumulate", "clip", "ema", "objective",
 )  # fmt: skip
-_FILE: Final = ("data", "training", "params", "blocks", "imports", "variants", "expect", "networks")
+_FILE_NAMES: Final = (
+    "data",
+    "training",
+    "params",
+    "blocks",
+    "imports",
+    "variants",
+    "expect",
+    "networks",
+)
 
 
-def hint(key: str, where: str) -> str | None:
+def key_hint(key: str, where: str) -> str | None:
     """Return what stands in the place of a key that `where`, as messages call it, does not have."""
-    folded = _fold(key)
-    name = _TRAINING_KEYS.get(folded)
+    normalized = _normalize(key)
+    name = _NORMALIZED_TRAINING_KEYS.get(normalized)
     if name is not None and not where.startswith("'training'"):
         return _SPLIT if name == "validation" else f"'{name}' stands under 'training'"
-    name = _FILE_KEYS.get(folded)
+    name = _NORMALIZED_FILE_KEYS.get(normalized)
     if name is not None:
         return f"'{name}' stands at the top of a blueprint"
-    if folded == "weights" and where.startswith("the source"):
-        return _WEIGHTS_OF_EXAMPLES
-    return hint_of_object(key)
+    if normalized == "weights" and where.startswith("the source"):
+        return _SAMPLE_WEIGHTS
+    return object_hint(key)
 
 
-def hint_of_object(name: str) -> str | None:
+def object_hint(name: str) -> str | None:
     """Return what there is in the place of an object that another tool has, such as a callback."""
-    return _FOLDED.get(_fold(name))
+    return _NORMALIZED_HINTS.get(_normalize(name))
 
 
-def _fold(name: str) -> str:
+def _normalize(name: str) -> str:
     """Fold the ways to write a name: `EarlyStopping`, `early_stopping`, `early-stopping`."""
     return name.lower().replace("-", "").replace("_", "")
 
 
-_TRAINING_KEYS: Final = {_fold(each): each for each in _TRAINING}
-_FILE_KEYS: Final = {_fold(each): each for each in _FILE}
-_FOLDED: Final = {_fold(each): text for each, text in HINTS.items()}
+_NORMALIZED_TRAINING_KEYS: Final = {_normalize(each): each for each in _TRAINING_NAMES}
+_NORMALIZED_FILE_KEYS: Final = {_normalize(each): each for each in _FILE_NAMES}
+_NORMALIZED_HINTS: Final = {_normalize(each): text for each, text in HINTS.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from archbuilder.errors import Frame, InternalError
+from archbuilder.errors import ExpansionFrame, InternalError
 from archbuilder.tree import Span, Tree
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -17,7 +17,7 @@ Shape: TypeAlias = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Ref:
+class TensorRef:
     """The output of a node or a graph input; `output` picks one of several outputs."""
 
     node: str
@@ -61,14 +61,14 @@ class Node:
     name: str
     operation: str
     arguments: tuple[Argument, ...]
-    inputs: tuple[Ref, ...]
-    keywords: tuple[tuple[str, Ref | tuple[Ref, ...]], ...]
+    inputs: tuple[TensorRef, ...]
+    keywords: tuple[tuple[str, TensorRef | tuple[TensorRef, ...]], ...]
     call: tuple[Argument, ...]
-    shares: str | None
+    weight_owner: str | None
     span: Span
-    frame: Frame | None
+    frame: ExpansionFrame | None
 
-    def reads(self) -> tuple[Ref, ...]:
+    def input_refs(self) -> tuple[TensorRef, ...]:
         """Everything that this node takes as input."""
         refs = list(self.inputs)
         for _, value in self.keywords:
@@ -83,7 +83,7 @@ class Graph:
     name: str
     inputs: tuple[GraphInput, ...]
     nodes: tuple[Node, ...]
-    outputs: tuple[tuple[str, Ref], ...]
+    outputs: tuple[tuple[str, TensorRef], ...]
     span: Span
 
     def check(self) -> None:
@@ -92,24 +92,26 @@ class Graph:
         Raises:
             InternalError: where a name stands twice, or something is read before it is made.
         """
-        known: set[str] = set()
+        defined: set[str] = set()
         for graph_input in self.inputs:
-            if graph_input.name in known:
+            if graph_input.name in defined:
                 raise InternalError(f"the input '{graph_input.name}' stands twice in the graph")
-            known.add(graph_input.name)
-        operations: dict[str, Node] = {}
+            defined.add(graph_input.name)
+        nodes: dict[str, Node] = {}
         for node in self.nodes:
-            if node.name in known:
+            if node.name in defined:
                 raise InternalError(f"the node '{node.name}' stands twice in the graph")
-            for ref in node.reads():
-                if ref.node not in known:
+            for ref in node.input_refs():
+                if ref.node not in defined:
                     raise InternalError(f"'{node.name}' reads '{ref}' before it is made")
-            if node.shares is not None:
-                shared = operations.get(node.shares)
-                if shared is None or shared.operation != node.operation:
-                    raise InternalError(f"'{node.name}' shares '{node.shares}', which it cannot")
-            known.add(node.name)
-            operations[node.name] = node
+            if node.weight_owner is not None:
+                owner = nodes.get(node.weight_owner)
+                if owner is None or owner.operation != node.operation:
+                    raise InternalError(
+                        f"'{node.name}' shares '{node.weight_owner}', which it cannot"
+                    )
+            defined.add(node.name)
+            nodes[node.name] = node
         for name, ref in self.outputs:
-            if ref.node not in known:
+            if ref.node not in defined:
                 raise InternalError(f"the output '{name}' reads '{ref}', which is not there")

@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from archbuilder.errors import UsageError, nearest, shown
+from archbuilder.errors import UsageError, closest_match, quote
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 FOLDERS: Final = (_PACKAGE / "blueprints", _PACKAGE.parent / "blueprints")
 """Where the library is: in the package once installed, beside it in a checkout."""
 _GALLERY: Final = "gallery.json"
-_NO_VARIANT: Final = "default"
+_DEFAULT_VARIANT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class GalleryRow:
+class ZooVariant:
     """A variant of a blueprint, or one network of it: `network` is empty where it has one.
 
     Multiply-adds and activations are of one example.
@@ -31,34 +31,34 @@ class GalleryRow:
     weight_bytes: int
     activation_bytes: int
 
-    def command(self, name: str) -> str:
+    def blueprint_argument(self, name: str) -> str:
         """What commands call it: `resnet:101`, or `lenet5` where it is no variant."""
-        return name if self.variant == _NO_VARIANT else f"{name}:{self.variant}"
+        return name if self.variant == _DEFAULT_VARIANT else f"{name}:{self.variant}"
 
-    def as_plain(self) -> dict[str, str | int]:
+    def to_dict(self) -> dict[str, str | int]:
         """The row for a JSON file."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
-class GalleryEntry:
+class ZooEntry:
     """A blueprint of the library, and what its outputs were compared with."""
 
     name: str
     title: str
-    against: str
-    rows: tuple[GalleryRow, ...]
+    reference: str
+    rows: tuple[ZooVariant, ...]
 
 
-def gallery() -> tuple[GalleryEntry, ...]:
+def gallery() -> tuple[ZooEntry, ...]:
     """All blueprints with their sizes, which were counted when the gallery was written."""
     data = json.loads(gallery_path().read_text(encoding="utf-8"))
     return tuple(
-        GalleryEntry(
+        ZooEntry(
             name,
             entry["title"],
             entry["against"],
-            tuple(GalleryRow(**each) for each in entry["rows"]),
+            tuple(ZooVariant(**each) for each in entry["rows"]),
         )
         for name, entry in data.items()
     )
@@ -82,9 +82,9 @@ def path(name: str) -> Path:
     """
     files = _files()
     if name not in files:
-        near = nearest(name, files)
+        near = closest_match(name, files)
         hint = f"did you mean '{near}'?" if near else "'archbuilder list' shows what there is"
-        raise UsageError(f"the library has no blueprint {shown(name)}; {hint}")
+        raise UsageError(f"the library has no blueprint {quote(name)}; {hint}")
     return files[name]
 
 

@@ -40,16 +40,18 @@ class Limits:
     memory_bytes: int = 0
     """Bytes that weights or one example's activations may take; 0 means what the machine has."""
 
-    def raised(self, **values: int) -> Limits:
+    def replace(self, **values: int) -> Limits:
         """The same limits with some of them changed.
 
         Raises:
             UsageError: for a name that is no limit, or a value below zero.
         """
-        known = [field.name for field in fields(self)]
+        field_names = [field.name for field in fields(self)]
         for name, value in values.items():
-            if name not in known:
-                raise UsageError(f"there is no limit '{name}'; the limits are {', '.join(known)}")
+            if name not in field_names:
+                raise UsageError(
+                    f"there is no limit '{name}'; the limits are {', '.join(field_names)}"
+                )
             if value < 0:
                 raise UsageError(f"the limit '{name}' cannot be {value}")
         return replace(self, **values)

@@ -8,15 +8,14 @@ from typing import Literal
 
 from archbuilder.arguments import check_value
 from archbuilder.document import Param
-from archbuilder.errors import Diagnostics, nearest, shown
-from archbuilder.foreign_keys import hint
-from archbuilder.tree import Mapping as MappingTree
-from archbuilder.tree import Plain, Scalar, Sequence, Span, Tree, plain
-from archbuilder.values import Evaluator, Variables
+from archbuilder.errors import Diagnostics, closest_match, quote
+from archbuilder.foreign_keys import key_hint
+from archbuilder.tree import MappingNode, PlainData, ScalarNode, SequenceNode, Span, Tree, to_plain
+from archbuilder.values import ValueEvaluator, Variables
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ParameterValue:
     """A value that a caller gives to a parameter."""
 
     name: str
@@ -26,7 +25,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class ParameterOwner:
     """Whose parameters they are, for messages: a block has arguments, a file parameters."""
 
     text: str
@@ -34,57 +33,57 @@ class Owner:
     noun: Literal["argument", "parameter"]
 
 
-def given_by_name(tree: Tree | None, params: Mapping[str, Param]) -> tuple[Given, ...]:
+def bind_by_name(tree: Tree | None, params: Mapping[str, Param]) -> tuple[ParameterValue, ...]:
     """The arguments of a block as they were written: by name, or one value for the first."""
     if tree is None:
         return ()
-    if isinstance(tree, MappingTree):
-        return tuple(Given(entry.key, entry.value, entry.key_span) for entry in tree)
+    if isinstance(tree, MappingNode):
+        return tuple(ParameterValue(entry.key, entry.value, entry.key_span) for entry in tree)
     first = next(iter(params), None)
-    return () if first is None else (Given(first, tree, tree.span),)
+    return () if first is None else (ParameterValue(first, tree, tree.span),)
 
 
-def check_given(
+def check_parameter_values(
     params: Mapping[str, Param],
-    given: Iterable[Given],
-    owner: Owner,
+    arguments: Iterable[ParameterValue],
+    owner: ParameterOwner,
     diagnostics: Diagnostics,
     *,
-    formulas: bool,
+    allow_expressions: bool,
 ) -> dict[str, Tree]:
     """What is given by name; reports unknown names and wrong types.
 
     With `formulas`, a text with `$` in it stands for any value.
     """
     values: dict[str, Tree] = {}
-    for each in given:
-        param = params.get(each.name)
+    for argument in arguments:
+        param = params.get(argument.name)
         if param is None:
-            suggestion = nearest(each.name, params)
-            known = f"its {owner.noun}s are: {', '.join(params) or 'none'}"
-            foreign = hint(each.name, owner.text) if owner.noun == "parameter" else None
+            suggestion = closest_match(argument.name, params)
+            param_names = f"its {owner.noun}s are: {', '.join(params) or 'none'}"
+            foreign = key_hint(argument.name, owner.text) if owner.noun == "parameter" else None
             diagnostics.error(
                 f"unknown-{owner.noun}",
-                f"{owner.text} has no {owner.noun} {shown(each.name)}",
-                each.span,
+                f"{owner.text} has no {owner.noun} {quote(argument.name)}",
+                argument.span,
                 suggestion=suggestion,
-                notes=() if suggestion else (known, *([foreign] if foreign else [])),
+                notes=() if suggestion else (param_names, *([foreign] if foreign else [])),
             )
-        elif check_type(param, each.value, diagnostics, formulas=formulas):
-            values[each.name] = each.value
+        elif check_type(param, argument.value, diagnostics, allow_expressions=allow_expressions):
+            values[argument.name] = argument.value
     return values
 
 
 def check_required(
     params: Mapping[str, Param],
-    given: Iterable[str],
-    owner: Owner,
+    supplied_names: Iterable[str],
+    owner: ParameterOwner,
     span: Span,
     diagnostics: Diagnostics,
 ) -> bool:
     """Whether every parameter without a default is given; reports those that are not."""
     # A mistyped name is one mistake, not also a missing one.
-    present = {name if name in params else nearest(name, params) for name in given}
+    present = {name if name in params else closest_match(name, params) for name in supplied_names}
     missing = [name for name, param in params.items() if param.required and name not in present]
     if missing:
         names = ", ".join(f"'{name}'" for name in missing)
@@ -96,72 +95,80 @@ def check_required(
     return not missing
 
 
-def check_type(param: Param, tree: Tree, diagnostics: Diagnostics, *, formulas: bool) -> bool:
+def check_type(
+    param: Param, tree: Tree, diagnostics: Diagnostics, *, allow_expressions: bool
+) -> bool:
     """Whether a value has the type that the parameter declares; otherwise reports it."""
-    if not param.schema or (formulas and _has_formula(tree)):
+    if not param.schema or (allow_expressions and _has_expression(tree)):
         return True
     return check_value(tree, param.schema, f"the parameter '{param.name}'", diagnostics)
 
 
-def resolve(
+def resolve_parameters(
     params: Mapping[str, Param],
-    given: Mapping[str, Tree],
+    explicit: Mapping[str, Tree],
     outer: Variables,
-    evaluator: Evaluator,
-) -> dict[str, Plain] | None:
+    evaluator: ValueEvaluator,
+) -> dict[str, PlainData] | None:
     """The value of every parameter; None after a mistake in a default, which is reported.
 
     Defaults may read other parameters, and those of `outer`.
     """
-    defaults = _Defaults(params, given, outer, evaluator)
+    resolver = _DefaultResolver(params, explicit, outer, evaluator)
     for name in params:
-        if not defaults.settle(name):
+        if not resolver.resolve(name):
             return None
-    return defaults.values
+    return resolver.values
 
 
-class _Defaults:
+class _DefaultResolver:
     """Evaluates defaults in the order in which they depend on each other."""
 
     def __init__(
         self,
         params: Mapping[str, Param],
-        given: Mapping[str, Tree],
+        explicit: Mapping[str, Tree],
         outer: Variables,
-        evaluator: Evaluator,
+        evaluator: ValueEvaluator,
     ) -> None:
-        self.values: dict[str, Plain] = {name: plain(tree) for name, tree in given.items()}
+        self.values: dict[str, PlainData] = {
+            name: to_plain(tree) for name, tree in explicit.items()
+        }
         self._params = params
         self._outer = outer
         self._evaluator = evaluator
         self._pending: list[str] = []
 
-    def settle(self, name: str) -> bool:
+    def resolve(self, name: str) -> bool:
         """Whether the parameter has a value now; a mistake on the way is reported."""
         if name in self.values:
             return True
         default = self._params[name].default
-        if default is None or not self._may_begin(name, default.span):
+        if default is None or not self._check_cycle(name, default.span):
             return False
         self._pending.append(name)
-        reads = [read for read, _ in default.names() if read in self._params]
-        settled = all(self.settle(read) for read in reads)
+        dependencies = [
+            param_name for param_name, _ in default.names() if param_name in self._params
+        ]
+        resolved = all(self.resolve(dependency) for dependency in dependencies)
         self._pending.pop()
-        if not settled:
+        if not resolved:
             return False
         tree = self._evaluator.evaluate(default, {**self._outer, **self.values})
         diagnostics = self._evaluator.diagnostics
-        if tree is None or not check_type(self._params[name], tree, diagnostics, formulas=False):
+        if tree is None or not check_type(
+            self._params[name], tree, diagnostics, allow_expressions=False
+        ):
             return False
-        self.values[name] = plain(tree)
+        self.values[name] = to_plain(tree)
         return True
 
-    def _may_begin(self, name: str, span: Span) -> bool:
+    def _check_cycle(self, name: str, span: Span) -> bool:
         diagnostics = self._evaluator.diagnostics
         depth = self._evaluator.limits.block_depth
         if name in self._pending:
-            circle = " -> ".join([*self._pending, name])
-            message = f"the default of '{name}' depends on itself: {circle}"
+            cycle = " -> ".join([*self._pending, name])
+            message = f"the default of '{name}' depends on itself: {cycle}"
             diagnostics.error("recursion", message, span)
             return False
         if len(self._pending) >= depth:
@@ -175,9 +182,9 @@ class _Defaults:
         return True
 
 
-def _has_formula(tree: Tree) -> bool:
-    if isinstance(tree, Scalar):
+def _has_expression(tree: Tree) -> bool:
+    if isinstance(tree, ScalarNode):
         return isinstance(tree.value, str) and "$" in tree.value
-    if isinstance(tree, Sequence):
-        return any(_has_formula(item) for item in tree.items)
-    return any(_has_formula(entry.value) for entry in tree.entries)
+    if isinstance(tree, SequenceNode):
+        return any(_has_expression(item) for item in tree.items)
+    return any(_has_expression(entry.value) for entry in tree.entries)

@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from archbuilder.errors import RunError
-from archbuilder.escaping import for_terminal
+from archbuilder.escaping import escape_terminal
 
-Errors: TypeAlias = tuple[type[Exception], ...]
+ErrorTypes: TypeAlias = tuple[type[Exception], ...]
 
-GZIP_ERRORS: Final[Errors] = (OSError, EOFError, zlib.error)
+GZIP_ERRORS: Final[ErrorTypes] = (OSError, EOFError, zlib.error)
 """What `gzip` raises; BadGzipFile is an OSError."""
 _MAX_REASON: Final = 200
 
 
 @contextmanager
-def parser_errors(errors: Errors, message: str) -> Iterator[None]:
+def parser_errors(errors: ErrorTypes, message: str) -> Iterator[None]:
     """Raise a RunError in place of a library's `errors`, and of MemoryError.
 
     Raises:
@@ -41,5 +41,5 @@ def parser_errors(errors: Errors, message: str) -> Iterator[None]:
 def _reason(error: Exception) -> str:
     """The first line of what a library says, which may quote a stranger's file."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    line = for_terminal(text.strip().partition("\n")[0])
+    line = escape_terminal(text.strip().partition("\n")[0])
     return line[:_MAX_REASON] or type(error).__name__

@@ -10,32 +10,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from archbuilder.check import check
+from archbuilder.check import check_program
 from archbuilder.document import Document
-from archbuilder.errors import BlueprintError, Diagnostic, Diagnostics, Frame, nearest, shown
+from archbuilder.errors import (
+    BlueprintError,
+    Diagnostic,
+    Diagnostics,
+    ExpansionFrame,
+    closest_match,
+    quote,
+)
 from archbuilder.expand import expand
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.loading import load
-from archbuilder.params import Given, Owner, check_given, check_required, resolve
-from archbuilder.places import Place
+from archbuilder.loading import load_program
+from archbuilder.params import (
+    ParameterOwner,
+    ParameterValue,
+    check_parameter_values,
+    check_required,
+    resolve_parameters,
+)
+from archbuilder.places import SandboxPath
 from archbuilder.program import Program
 from archbuilder.tree import Tree
-from archbuilder.values import Evaluator, Value
+from archbuilder.values import DeferredValue, ValueEvaluator
 
 DEFAULT_VARIANT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BuildOptions:
     """What a blueprint is wanted with: a variant, and parameters that go before the variant's."""
 
     variant: str = DEFAULT_VARIANT
-    params: tuple[Given, ...] = ()
+    params: tuple[ParameterValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CheckedProgram:
     """A program whose names are right, and what is worth a warning in it."""
 
     program: Program
@@ -43,14 +56,16 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Expansion:
+class ExpansionResult:
     """The graphs of a blueprint by the names of its networks, and what is worth a warning."""
 
     graphs: Mapping[str, Graph]
     warnings: tuple[Diagnostic, ...]
 
 
-def read_program(file: Path | Place, limits: Limits, *, allow: Sequence[Path] = ()) -> Reading:
+def read_program(
+    file: Path | SandboxPath, limits: Limits, *, allow: Sequence[Path] = ()
+) -> CheckedProgram:
     """Text to program: read, decode and follow the imports, then check all names.
 
     Raises:
@@ -58,28 +73,28 @@ def read_program(file: Path | Place, limits: Limits, *, allow: Sequence[Path] = 
             blueprint with its defaults.
     """
     diagnostics = Diagnostics()
-    program = load(file, limits, diagnostics, allow=allow)
+    program = load_program(file, limits, diagnostics, allow=allow)
     if program is None:
         raise BlueprintError(diagnostics)
-    check(program, diagnostics)
+    check_program(program, diagnostics)
     if diagnostics.error_count:
-        _expand_with(program, Choice(), limits, diagnostics, whole=False)
+        _expand_variant(program, BuildOptions(), limits, diagnostics, require_all=False)
         raise BlueprintError(diagnostics)
-    return Reading(program, diagnostics.warnings)
+    return CheckedProgram(program, diagnostics.warnings)
 
 
-def expand_program(program: Program, choice: Choice, limits: Limits) -> Expansion:
+def expand_program(program: Program, options: BuildOptions, limits: Limits) -> ExpansionResult:
     """Program to graphs: parameters get their values, blocks and loops are written out.
 
     Raises:
         BlueprintError: with every mistake in the choice or in the expansion.
     """
     diagnostics = Diagnostics()
-    graphs = _expand_with(program, choice, limits, diagnostics, whole=True)
+    graphs = _expand_variant(program, options, limits, diagnostics, require_all=True)
     if not graphs and not diagnostics.error_count:
         _report_no_network(program.document, diagnostics)
     diagnostics.raise_errors()
-    return Expansion(graphs, diagnostics.warnings)
+    return ExpansionResult(graphs, diagnostics.warnings)
 
 
 def expand_every_variant(program: Program, limits: Limits) -> tuple[Diagnostic, ...]:
@@ -92,80 +107,93 @@ def expand_every_variant(program: Program, limits: Limits) -> tuple[Diagnostic, 
     """
     diagnostics = Diagnostics()
     for variant in (DEFAULT_VARIANT, *program.document.variants):
-        whole = variant != DEFAULT_VARIANT
-        _expand_with(program, Choice(variant), limits, diagnostics, whole=whole)
+        require_all = variant != DEFAULT_VARIANT
+        _expand_variant(
+            program, BuildOptions(variant), limits, diagnostics, require_all=require_all
+        )
     diagnostics.raise_errors()
     return diagnostics.warnings
 
 
-def evaluate_section(program: Program, value: Value, choice: Choice, limits: Limits) -> Tree | None:
+def evaluate_section(
+    program: Program, value: DeferredValue, options: BuildOptions, limits: Limits
+) -> Tree | None:
     """The tree of `data` or `training` with the parameters of a choice put in.
 
     Raises:
         BlueprintError: with every mistake in the choice or in a formula.
     """
     diagnostics = Diagnostics()
-    evaluator = Evaluator(limits, diagnostics)
+    evaluator = ValueEvaluator(limits, diagnostics)
     params = program.document.params
-    given = _given(program.document, choice, diagnostics)
+    explicit = _explicit_values(program.document, options, diagnostics)
     diagnostics.raise_errors()
-    values = resolve(params, given, {}, evaluator)
+    values = resolve_parameters(params, explicit, {}, evaluator)
     tree = None if values is None else evaluator.evaluate(value, values)
     diagnostics.raise_errors()
     return tree
 
 
-def _expand_with(
-    program: Program, choice: Choice, limits: Limits, diagnostics: Diagnostics, *, whole: bool
+def _expand_variant(
+    program: Program,
+    options: BuildOptions,
+    limits: Limits,
+    diagnostics: Diagnostics,
+    *,
+    require_all: bool,
 ) -> dict[str, Graph]:
     """Expand with a choice; without `whole`, a missing parameter is no mistake."""
     document = program.document
     errors = diagnostics.error_count
-    given = _given(document, choice, diagnostics)
+    explicit = _explicit_values(document, options, diagnostics)
     if diagnostics.error_count > errors:
         return {}
     missing = [name for name, param in document.params.items() if param.required]
-    if any(name not in given for name in missing):
-        if whole:
-            owner = Owner(f"the blueprint '{document.name}'", "parameter")
-            check_required(document.params, given, owner, document.span, diagnostics)
+    if any(name not in explicit for name in missing):
+        if require_all:
+            owner = ParameterOwner(f"the blueprint '{document.name}'", "parameter")
+            check_required(document.params, explicit, owner, document.span, diagnostics)
         return {}
-    frame = _variant_frame(document, choice.variant)
-    with diagnostics.inside(frame):
-        return expand(program, given, Evaluator(limits, diagnostics), frame)
+    frame = _variant_frame(document, options.variant)
+    with diagnostics.within(frame):
+        return expand(program, explicit, ValueEvaluator(limits, diagnostics), frame)
 
 
-def _variant_frame(document: Document, variant: str) -> Frame | None:
+def _variant_frame(document: Document, variant: str) -> ExpansionFrame | None:
     """What messages say of the variant that led to a mistake."""
-    chosen = document.variants.get(variant)
-    if chosen is None:
+    definition = document.variants.get(variant)
+    if definition is None:
         return None
-    return Frame(f"in variant '{variant}'", chosen.span, verb="declared")
+    return ExpansionFrame(f"in variant '{variant}'", definition.span, verb="declared")
 
 
-def _given(document: Document, choice: Choice, diagnostics: Diagnostics) -> dict[str, Tree]:
-    owner = Owner(f"the blueprint '{document.name}'", "parameter")
-    values: list[Given] = []
-    if choice.variant != DEFAULT_VARIANT:
-        variant = document.variants.get(choice.variant)
+def _explicit_values(
+    document: Document, options: BuildOptions, diagnostics: Diagnostics
+) -> dict[str, Tree]:
+    owner = ParameterOwner(f"the blueprint '{document.name}'", "parameter")
+    values: list[ParameterValue] = []
+    if options.variant != DEFAULT_VARIANT:
+        variant = document.variants.get(options.variant)
         if variant is None:
-            _report_variant(document, choice.variant, diagnostics)
+            _report_unknown_variant(document, options.variant, diagnostics)
             return {}
-        values = [Given(name, tree, span) for name, tree, span in variant.values]
+        values = [ParameterValue(name, tree, span) for name, tree, span in variant.values]
     # What is given goes before what the variant says, which goes before the defaults.
-    values += choice.params
-    return check_given(document.params, values, owner, diagnostics, formulas=False)
+    values += options.params
+    return check_parameter_values(
+        document.params, values, owner, diagnostics, allow_expressions=False
+    )
 
 
-def _report_variant(document: Document, variant: str, diagnostics: Diagnostics) -> None:
-    known = [DEFAULT_VARIANT, *document.variants]
-    suggestion = nearest(variant, known)
+def _report_unknown_variant(document: Document, variant: str, diagnostics: Diagnostics) -> None:
+    variants = [DEFAULT_VARIANT, *document.variants]
+    suggestion = closest_match(variant, variants)
     diagnostics.error(
         "unknown-variant",
-        f"the blueprint '{document.name}' has no variant {shown(variant)}",
+        f"the blueprint '{document.name}' has no variant {quote(variant)}",
         None,
         suggestion=suggestion,
-        notes=(f"its variants are: {', '.join(known)}",),
+        notes=(f"its variants are: {', '.join(variants)}",),
     )
 
 

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from archbuilder.document import Expectation
-from archbuilder.errors import Diagnostics, shown
-from archbuilder.pipeline import Choice
+from archbuilder.errors import Diagnostics, quote
+from archbuilder.pipeline import BuildOptions
 from archbuilder.program import Program
-from archbuilder.tree import Mapping as MappingTree
-from archbuilder.tree import Plain, Span, Tree, plain
+from archbuilder.tree import MappingNode, PlainData, Span, Tree, to_plain
 
 if TYPE_CHECKING:
     from archbuilder.backend.analysis import Analysis
 
 
-def check_promises(program: Program, choice: Choice, analyses: Mapping[str, Analysis]) -> None:
+def check_expectations(
+    program: Program, options: BuildOptions, analyses: Mapping[str, Analysis]
+) -> None:
     """Compare the analyses of a blueprint's networks with what the file promises of the variant.
 
     A blueprint promises nothing of parameters that it did not choose itself.
@@ -24,8 +25,8 @@ def check_promises(program: Program, choice: Choice, analyses: Mapping[str, Anal
     Raises:
         BlueprintError: with every promise that is not kept.
     """
-    expectation = program.document.expectations.get(choice.variant)
-    if expectation is None or choice.params:
+    expectation = program.document.expectations.get(options.variant)
+    if expectation is None or options.params:
         return
     diagnostics = Diagnostics()
     _check_counts(expectation, analyses, diagnostics)
@@ -42,51 +43,52 @@ def _check_counts(
         ("trainable", expectation.trainable, "trainable_parameters", "trainable parameters"),
         ("multiply_adds", expectation.multiply_adds, "multiply_adds", "multiply-adds"),
     )
-    for key, promised, attribute, what in counts:
-        counted = sum(getattr(analysis, attribute) for analysis in analyses.values())
-        if promised is not None and promised != counted:
+    for key, expected, attribute, what in counts:
+        actual = sum(getattr(analysis, attribute) for analysis in analyses.values())
+        if expected is not None and expected != actual:
             diagnostics.error(
                 "expectation",
-                f"'{expectation.variant}' promises {promised:,} {what}, but has {counted:,}",
+                f"'{expectation.variant}' promises {expected:,} {what}, but has {actual:,}",
                 expectation.spans[key],
-                label=f"{counted - promised:+,}",
+                label=f"{actual - expected:+,}",
             )
 
 
 def _check_output(
-    promised: Tree, analyses: Mapping[str, Analysis], diagnostics: Diagnostics
+    expected: Tree, analyses: Mapping[str, Analysis], diagnostics: Diagnostics
 ) -> None:
     """One shape where there is one output; otherwise shapes by the name of output or network."""
-    shapes: dict[str, Plain] = {}
+    shapes: dict[str, PlainData] = {}
     for network, analysis in analyses.items():
         for output, shape in analysis.outputs.items():
             name = output if len(analyses) == 1 else network
             shapes[name] = [None, *shape]
-    if not isinstance(promised, MappingTree):
+    if not isinstance(expected, MappingNode):
         if len(shapes) == 1:
-            _compare(promised, next(iter(shapes.values())), promised.span, diagnostics)
+            _check_shape(expected, next(iter(shapes.values())), expected.span, diagnostics)
         else:
             names = ", ".join(shapes)
             message = f"a promise of several outputs is a mapping by their names: {names}"
-            diagnostics.error("expectation", message, promised.span)
+            diagnostics.error("expectation", message, expected.span)
         return
-    for entry in promised:
+    for entry in expected:
         if entry.key in shapes:
-            _compare(entry.value, shapes[entry.key], entry.value.span, diagnostics)
+            _check_shape(entry.value, shapes[entry.key], entry.value.span, diagnostics)
         else:
-            message = f"there is no output {shown(entry.key)}; the outputs are {', '.join(shapes)}"
+            message = f"there is no output {quote(entry.key)}; the outputs are {', '.join(shapes)}"
             diagnostics.error("expectation", message, entry.key_span)
 
 
-def _compare(promised: Tree, shape: Plain, span: Span, diagnostics: Diagnostics) -> None:
-    if plain(promised) != shape:
+def _check_shape(expected: Tree, shape: PlainData, span: Span, diagnostics: Diagnostics) -> None:
+    if to_plain(expected) != shape:
         diagnostics.error(
             "expectation",
-            f"the output is promised to be {_shape(plain(promised))}, but is {_shape(shape)}",
+            f"the output is promised to be {_format_shape(to_plain(expected))}, but is"
+            f" {_format_shape(shape)}",
             span,
         )
 
 
-def _shape(shape: Plain) -> str:
+def _format_shape(shape: PlainData) -> str:
     sizes = shape if isinstance(shape, list) else [shape]
     return "[" + ", ".join("null" if size is None else str(size) for size in sizes) + "]"

@@ -18,23 +18,23 @@ from types import ModuleType
 from typing import Final
 
 _KERAS: Final = "keras"
-_CLASSES: Final = ("archbuilder.layers", "archbuilder.losses", "archbuilder.schedules")
+_CLASS_MODULES: Final = ("archbuilder.layers", "archbuilder.losses", "archbuilder.schedules")
 
 
 def register_classes() -> None:
     """Import our classes now if Keras is imported already, and otherwise as soon as it is."""
     if _KERAS in sys.modules:
         _import_classes()
-    elif not any(isinstance(finder, _WaitForKeras) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _WaitForKeras())
+    elif not any(isinstance(finder, _KerasImportHook) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _KerasImportHook())
 
 
 def _import_classes() -> None:
-    for name in _CLASSES:
+    for name in _CLASS_MODULES:
         importlib.import_module(name)
 
 
-class _WaitForKeras:
+class _KerasImportHook:
     """A finder of modules that is asked for every import until Keras has been imported."""
 
     def find_spec(
@@ -43,23 +43,23 @@ class _WaitForKeras:
         """Nothing for other modules; for Keras what the other finders find."""
         if name != _KERAS:
             return None
-        others = (finder for finder in sys.meta_path if finder is not self)
-        for finder in others:
+        other_finders = (finder for finder in sys.meta_path if finder is not self)
+        for finder in other_finders:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
-                self._follow(spec)
+                self._wrap_loader(spec)
                 return spec
         return None
 
-    def _follow(self, spec: ModuleSpec) -> None:
+    def _wrap_loader(self, spec: ModuleSpec) -> None:
         """Have our classes imported behind Keras; nothing happens where one only asks for it."""
         loader = spec.loader
         if loader is None:
             return
-        execute = loader.exec_module
+        exec_module = loader.exec_module
 
         def execute_and_register(module: ModuleType) -> None:
-            execute(module)
+            exec_module(module)
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
                 _import_classes()

@@ -9,25 +9,25 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
-from archbuilder.errors import Diagnostic, Frame, Severity
-from archbuilder.escaping import for_terminal, for_workflow, for_workflow_property
-from archbuilder.excerpt import Excerpt, excerpt
-from archbuilder.tree import Plain
+from archbuilder.errors import Diagnostic, ExpansionFrame, Severity
+from archbuilder.escaping import escape_github_message, escape_github_property, escape_terminal
+from archbuilder.excerpt import Snippet, make_snippet
+from archbuilder.tree import PlainData
 
-Format: TypeAlias = Literal["text", "json", "github"]
-FORMATS: Final[tuple[Format, ...]] = ("text", "json", "github")
+OutputFormat: TypeAlias = Literal["text", "json", "github"]
+OUTPUT_FORMATS: Final[tuple[OutputFormat, ...]] = ("text", "json", "github")
 
-MAXIMUM_FRAMES: Final = 8
+MAX_FRAMES: Final = 8
 """Links of the chain of blocks that are shown; a longer chain loses its middle."""
 
-_SEVERITY_COLOURS: Final[dict[Severity, str]] = {"error": "1;31", "warning": "1;33"}
-_FRAME_COLOUR: Final = "36"
+_SEVERITY_COLORS: Final[dict[Severity, str]] = {"error": "1;31", "warning": "1;33"}
+_GUTTER_COLOR: Final = "36"
 
 _Paint: TypeAlias = Callable[[str, str], str]
 
 
 def render(
-    diagnostics: Iterable[Diagnostic], form: Format = "text", *, colour: bool = False
+    diagnostics: Iterable[Diagnostic], output_format: OutputFormat = "text", *, color: bool = False
 ) -> str:
     """All `diagnostics` in the order given, without a line break at the end.
 
@@ -38,16 +38,16 @@ def render(
     `frames`, each with `text`, `file`, `line` and `column`, innermost first. `github` is one
     workflow command a line.
     """
-    found = tuple(diagnostics)
-    if form == "json":
-        return json.dumps([_as_json(diagnostic) for diagnostic in found], indent=2)
-    if form == "github":
-        return "\n".join(_as_command(diagnostic) for diagnostic in found)
-    if not found:
+    all_diagnostics = tuple(diagnostics)
+    if output_format == "json":
+        return json.dumps([_to_json(diagnostic) for diagnostic in all_diagnostics], indent=2)
+    if output_format == "github":
+        return "\n".join(_to_github_annotation(diagnostic) for diagnostic in all_diagnostics)
+    if not all_diagnostics:
         return ""
-    paint = _coloured if colour else _plain
-    blocks = [_as_text(diagnostic, paint) for diagnostic in found]
-    return "\n\n".join([*blocks, summary(found)])
+    paint = _colorize if color else _no_color
+    blocks = [_to_text(diagnostic, paint) for diagnostic in all_diagnostics]
+    return "\n\n".join([*blocks, summary(all_diagnostics)])
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
@@ -60,18 +60,18 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
     return ", ".join(counts)
 
 
-def _as_text(diagnostic: Diagnostic, paint: _Paint) -> str:
-    colour = _SEVERITY_COLOURS[diagnostic.severity]
-    head = paint(f"{diagnostic.severity}[{for_terminal(diagnostic.code)}]", colour)
-    lines = [f"{head}: {for_terminal(diagnostic.message)}"]
+def _to_text(diagnostic: Diagnostic, paint: _Paint) -> str:
+    color = _SEVERITY_COLORS[diagnostic.severity]
+    head = paint(f"{diagnostic.severity}[{escape_terminal(diagnostic.code)}]", color)
+    lines = [f"{head}: {escape_terminal(diagnostic.message)}"]
     margin = 1
     if diagnostic.span is not None:
-        shown = excerpt(diagnostic.span)
-        margin = 1 if shown is None else len(shown.number)
-        arrow = paint("-->", _FRAME_COLOUR)
-        lines.append(f"{' ' * margin}{arrow} {for_terminal(str(diagnostic.span))}")
-        if shown is not None:
-            lines += _source_lines(shown, diagnostic.label, paint, colour)
+        snippet = make_snippet(diagnostic.span)
+        margin = 1 if snippet is None else len(snippet.line_number)
+        arrow = paint("-->", _GUTTER_COLOR)
+        lines.append(f"{' ' * margin}{arrow} {escape_terminal(str(diagnostic.span))}")
+        if snippet is not None:
+            lines += _source_lines(snippet, diagnostic.label, paint, color)
         elif diagnostic.label:
             lines.append(_note(diagnostic.label, margin, paint))
     elif diagnostic.label:
@@ -80,31 +80,31 @@ def _as_text(diagnostic: Diagnostic, paint: _Paint) -> str:
     return "\n".join([*lines, *(_note(note, margin, paint) for note in notes)])
 
 
-def _source_lines(shown: Excerpt, label: str, paint: _Paint, colour: str) -> list[str]:
-    bar = paint("|", _FRAME_COLOUR)
-    empty = " " * len(shown.number)
-    marker = paint(f"{'^' * shown.caret} {for_terminal(label)}".rstrip(), colour)
+def _source_lines(snippet: Snippet, label: str, paint: _Paint, color: str) -> list[str]:
+    bar = paint("|", _GUTTER_COLOR)
+    empty = " " * len(snippet.line_number)
+    marker = paint(f"{'^' * snippet.caret_width} {escape_terminal(label)}".rstrip(), color)
     return [
         f"{empty} {bar}",
-        f"{paint(shown.number, _FRAME_COLOUR)} {bar} {shown.text}".rstrip(),
-        f"{empty} {bar} {' ' * shown.indent}{marker}",
+        f"{paint(snippet.line_number, _GUTTER_COLOR)} {bar} {snippet.text}".rstrip(),
+        f"{empty} {bar} {' ' * snippet.indent}{marker}",
     ]
 
 
 def _note(text: str, margin: int, paint: _Paint) -> str:
-    return f"{' ' * margin} {paint('=', _FRAME_COLOUR)} {for_terminal(text)}"
+    return f"{' ' * margin} {paint('=', _GUTTER_COLOR)} {escape_terminal(text)}"
 
 
-def _frame_notes(innermost: Frame | None) -> list[str]:
+def _frame_notes(innermost: ExpansionFrame | None) -> list[str]:
     frames = list(innermost.chain()) if innermost else []
     notes = [f"{frame.text}, {frame.verb} at {frame.span}" for frame in frames]
-    if len(notes) > MAXIMUM_FRAMES:
-        half = MAXIMUM_FRAMES // 2
+    if len(notes) > MAX_FRAMES:
+        half = MAX_FRAMES // 2
         notes[half:-half] = [f"... {len(notes) - 2 * half} more ..."]
     return notes
 
 
-def _as_json(diagnostic: Diagnostic) -> dict[str, Plain]:
+def _to_json(diagnostic: Diagnostic) -> dict[str, PlainData]:
     span = diagnostic.span
     frames = diagnostic.frame.chain() if diagnostic.frame else ()
     return {
@@ -131,23 +131,23 @@ def _as_json(diagnostic: Diagnostic) -> dict[str, Plain]:
     }
 
 
-def _as_command(diagnostic: Diagnostic) -> str:
+def _to_github_annotation(diagnostic: Diagnostic) -> str:
     properties = []
     span = diagnostic.span
     if span is not None:
-        properties.append(f"file={for_workflow_property(span.source.name)}")
+        properties.append(f"file={escape_github_property(span.source.name)}")
         properties += [f"line={span.line}", f"col={span.column}"]
-    properties.append(f"title={for_workflow_property(diagnostic.code)}")
+    properties.append(f"title={escape_github_property(diagnostic.code)}")
     lines = [diagnostic.message, diagnostic.label, *diagnostic.notes]
     lines += _frame_notes(diagnostic.frame)
     # A line break inside one of them is foreign and does not break the line.
-    message = "\n".join(for_terminal(line) for line in lines if line)
-    return f"::{diagnostic.severity} {','.join(properties)}::{for_workflow(message)}"
+    message = "\n".join(escape_terminal(line) for line in lines if line)
+    return f"::{diagnostic.severity} {','.join(properties)}::{escape_github_message(message)}"
 
 
-def _plain(text: str, _: str) -> str:
+def _no_color(text: str, _: str) -> str:
     return text
 
 
-def _coloured(text: str, colour: str) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m" if text else text
+def _colorize(text: str, color: str) -> str:
+    return f"\x1b[{color}m{text}\x1b[0m" if text else text

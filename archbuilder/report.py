@@ -10,29 +10,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from archbuilder.errors import Frame
+from archbuilder.errors import ExpansionFrame
 from archbuilder.graph import Graph, Shape
-from archbuilder.tables import Column, count, plural, size, table
-from archbuilder.tree import Plain
+from archbuilder.tables import TableColumn, format_bytes, format_count, format_table, plural
+from archbuilder.tree import PlainData
 
 if TYPE_CHECKING:
     from archbuilder.backend.analysis import Analysis
 
-SCREEN: Final = 40
+SCREEN_ROWS: Final = 40
 """Rows that blocks are written out to where nobody says how deep."""
 
 _COLUMNS: Final = (
-    Column("STEP"),
-    Column("LAYER OR BLOCK"),
-    Column("OUTPUT"),
-    Column("PARAMETERS", right=True),
-    Column("MULTIPLY-ADDS", right=True),
-    Column("ACTIVATIONS", right=True),
+    TableColumn("STEP"),
+    TableColumn("LAYER OR BLOCK"),
+    TableColumn("OUTPUT"),
+    TableColumn("PARAMETERS", align_right=True),
+    TableColumn("MULTIPLY-ADDS", align_right=True),
+    TableColumn("ACTIVATIONS", align_right=True),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _SummaryRow:
     """A layer, or a use of a block; `blocks` are the blocks around it, outermost first."""
 
     name: str
@@ -44,8 +44,8 @@ class _Row:
     activation_bytes: int
 
 
-def step_table(
-    analysis: Analysis, graph: Graph, *, depth: int | None = None, unfold: bool = False
+def summary_table(
+    analysis: Analysis, graph: Graph, *, depth: int | None = None, expand_blocks: bool = False
 ) -> list[str]:
     """The lines of a table of the steps of a network.
 
@@ -53,34 +53,43 @@ def step_table(
     written out); without a depth, as many levels are written out as fit a screen.
     """
     rows = tuple(_rows(analysis, graph))
-    shown = rows if unfold else _folded(rows, depth) if depth is not None else _fitting(rows)
-    return table(_COLUMNS, [_cells(row) for row in shown])
+    visible_rows = (
+        rows
+        if expand_blocks
+        else _collapse(rows, depth)
+        if depth is not None
+        else _fit_to_screen(rows)
+    )
+    return format_table(_COLUMNS, [_cells(row) for row in visible_rows])
 
 
-def overview(analysis: Analysis) -> str:
+def format_totals(analysis: Analysis) -> str:
     """The sums of a network in a few lines."""
     trainable = analysis.trainable_parameters
-    frozen = "" if trainable == analysis.parameters else f" ({count(trainable)} trainable)"
-    about = "" if analysis.exact else ", open lengths counted as 1"
+    trainable_note = (
+        "" if trainable == analysis.parameters else f" ({format_count(trainable)} trainable)"
+    )
+    size_note = "" if analysis.is_static else ", open lengths counted as 1"
     shapes = [
-        f"{name} {shape_text(spec.shape)}{'' if spec.dtype == 'float32' else f' {spec.dtype}'}"
+        f"{name} {format_shape(spec.shape)}{'' if spec.dtype == 'float32' else f' {spec.dtype}'}"
         for name, spec in analysis.inputs.items()
     ]
-    outputs = [f"{name} {shape_text(shape)}" for name, shape in analysis.outputs.items()]
+    outputs = [f"{name} {format_shape(shape)}" for name, shape in analysis.outputs.items()]
     lines = {
         "network": f"{analysis.name}, {plural(len(analysis.nodes), 'layer')}",
         "inputs": ", ".join(shapes),
         "outputs": ", ".join(outputs),
-        "parameters": f"{count(analysis.parameters)}{frozen}, {size(analysis.weight_bytes)}",
-        "multiply-adds": f"{count(analysis.multiply_adds)} an example{about}",
-        "activations": f"{size(analysis.activation_bytes)} an example in training, "
-        f"{size(analysis.peak_activation_bytes)} in inference{about}",
+        "parameters": f"{format_count(analysis.parameters)}{trainable_note},"
+        f" {format_bytes(analysis.weight_bytes)}",
+        "multiply-adds": f"{format_count(analysis.multiply_adds)} an example{size_note}",
+        "activations": f"{format_bytes(analysis.activation_bytes)} an example in training, "
+        f"{format_bytes(analysis.peak_activation_bytes)} in inference{size_note}",
     }
     width = max(map(len, lines))
     return "\n".join(f"{key:{width}}  {text}" for key, text in lines.items())
 
 
-def as_data(analysis: Analysis) -> dict[str, Plain]:
+def to_dict(analysis: Analysis) -> dict[str, PlainData]:
     """Everything of an analysis as plain data; shapes come without the batch axis."""
     return {
         "name": analysis.name,
@@ -95,7 +104,7 @@ def as_data(analysis: Analysis) -> dict[str, Plain]:
         "weight_bytes": analysis.weight_bytes,
         "activation_bytes": analysis.activation_bytes,
         "peak_activation_bytes": analysis.peak_activation_bytes,
-        "exact": analysis.exact,
+        "exact": analysis.is_static,
         "steps": [
             {
                 "name": node.name,
@@ -111,56 +120,56 @@ def as_data(analysis: Analysis) -> dict[str, Plain]:
     }
 
 
-def shape_text(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     """A shape as people write it: `28x28x1`, with `?` for a length left open."""
     return "x".join("?" if each is None else str(each) for each in shape) or "one number"
 
 
-def _rows(analysis: Analysis, graph: Graph) -> Iterator[_Row]:
-    for node, done in zip(graph.nodes, analysis.nodes, strict=True):
+def _rows(analysis: Analysis, graph: Graph) -> Iterator[_SummaryRow]:
+    for node, node_analysis in zip(graph.nodes, analysis.nodes, strict=True):
         frames = () if node.frame is None else tuple(node.frame.chain())
-        yield _Row(
+        yield _SummaryRow(
             name=node.name,
-            operation=node.operation if node.shares is None else f"{node.operation} (shared)",
+            operation=node.operation if node.weight_owner is None else f"{node.operation} (shared)",
             blocks=tuple(_block_name(frame) for frame in reversed(frames)),
-            shapes=done.shapes,
-            parameters=done.parameters,
-            multiply_adds=done.multiply_adds,
-            activation_bytes=done.activation_bytes,
+            shapes=node_analysis.shapes,
+            parameters=node_analysis.parameters,
+            multiply_adds=node_analysis.multiply_adds,
+            activation_bytes=node_analysis.activation_bytes,
         )
 
 
-def _block_name(frame: Frame) -> str:
+def _block_name(frame: ExpansionFrame) -> str:
     return frame.text.removeprefix("in block ").strip("'")
 
 
-def _fitting(rows: Sequence[_Row]) -> Sequence[_Row]:
+def _fit_to_screen(rows: Sequence[_SummaryRow]) -> Sequence[_SummaryRow]:
     """The rows with blocks written out as deep as a screen allows."""
-    fitting = _folded(rows, 1)
+    collapsed = _collapse(rows, 1)
     for depth in range(2, max((len(row.blocks) for row in rows), default=0) + 2):
-        deeper = _folded(rows, depth)
-        if len(deeper) > SCREEN:
+        deeper = _collapse(rows, depth)
+        if len(deeper) > SCREEN_ROWS:
             break
-        fitting = deeper
-    return fitting
+        collapsed = deeper
+    return collapsed
 
 
-def _folded(rows: Iterable[_Row], depth: int) -> Sequence[_Row]:
+def _collapse(rows: Iterable[_SummaryRow], depth: int) -> Sequence[_SummaryRow]:
     """The rows with those within `depth` blocks or more as one row for each use of the block."""
-    groups: dict[str, list[_Row]] = {}
+    groups: dict[str, list[_SummaryRow]] = {}
     for row in rows:
         # The path of a layer has one name for each block around it.
-        inside = len(row.blocks) >= depth
-        key = ".".join(row.name.split(".")[:depth]) if inside else row.name
+        is_nested = len(row.blocks) >= depth
+        key = ".".join(row.name.split(".")[:depth]) if is_nested else row.name
         groups.setdefault(key, []).append(row)
     return [
-        _sum(name, group, depth) if len(group[0].blocks) >= depth else group[0]
+        _sum_rows(name, group, depth) if len(group[0].blocks) >= depth else group[0]
         for name, group in groups.items()
     ]
 
 
-def _sum(name: str, rows: Sequence[_Row], depth: int) -> _Row:
-    return _Row(
+def _sum_rows(name: str, rows: Sequence[_SummaryRow], depth: int) -> _SummaryRow:
+    return _SummaryRow(
         name=name,
         operation=rows[0].blocks[depth - 1],
         blocks=rows[0].blocks[: depth - 1],
@@ -171,12 +180,12 @@ def _sum(name: str, rows: Sequence[_Row], depth: int) -> _Row:
     )
 
 
-def _cells(row: _Row) -> tuple[str, ...]:
+def _cells(row: _SummaryRow) -> tuple[str, ...]:
     return (
         row.name,
         row.operation,
-        ", ".join(shape_text(shape) for shape in row.shapes),
-        count(row.parameters),
-        count(row.multiply_adds),
-        size(row.activation_bytes),
+        ", ".join(format_shape(shape) for shape in row.shapes),
+        format_count(row.parameters),
+        format_count(row.multiply_adds),
+        format_bytes(row.activation_bytes),
     )

@@ -8,9 +8,9 @@ from typing import Final
 
 import yaml
 
-from archbuilder.errors import Diagnostic, Diagnostics, shown
+from archbuilder.errors import Diagnostic, Diagnostics, quote
 from archbuilder.limits import Limits
-from archbuilder.tree import Atom, Source, Span
+from archbuilder.tree import ScalarValue, SourceText, Span
 
 UNPRINTABLE: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
@@ -26,7 +26,7 @@ _CONSTANTS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_BASED: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_OCTAL_OR_HEX: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _AMBIGUOUS: Final = re.compile(
@@ -36,12 +36,14 @@ _AMBIGUOUS: Final = re.compile(
 )
 
 
-def is_whole_number(text: str) -> bool:
+def is_ascii_digits(text: str) -> bool:
     """Whether text consists of the digits from 0 to 9; `str.isdigit` knows those of all scripts."""
     return text.isascii() and text.isdigit()
 
 
-def resolve(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> Atom:
+def resolve_plain_scalar(
+    text: str, span: Span, limits: Limits, diagnostics: Diagnostics
+) -> ScalarValue:
     """The value of a plain scalar; what readers of YAML disagree about is reported."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
@@ -50,12 +52,12 @@ def resolve(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> 
     if _AMBIGUOUS.fullmatch(text):
         diagnostics.error(
             "ambiguous-value",
-            f"readers of YAML disagree about what {shown(text)} is",
+            f"readers of YAML disagree about what {quote(text)} is",
             span,
             label="put it in quotes if it is text",
         )
         return text
-    if _INTEGER.fullmatch(text) or _BASED.fullmatch(text):
+    if _INTEGER.fullmatch(text) or _OCTAL_OR_HEX.fullmatch(text):
         return _integer(text, span, limits, diagnostics)
     if _NOT_FINITE.fullmatch(text):
         diagnostics.error("invalid-number", f"a number is finite, and {text} is not", span)
@@ -64,7 +66,7 @@ def resolve(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> 
         number = float(text)
         if math.isfinite(number):
             return number
-        diagnostics.error("invalid-number", f"the number {shown(text)} is too large", span)
+        diagnostics.error("invalid-number", f"the number {quote(text)} is too large", span)
         return None
     return text
 
@@ -78,7 +80,7 @@ def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) ->
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
 
-def check_cut(text: str, span: Span, diagnostics: Diagnostics) -> None:
+def check_split_expression(text: str, span: Span, diagnostics: Diagnostics) -> None:
     """Report an expression within `{}` or `[]` that a comma or a colon cut in two."""
     if "$(" not in text:
         return
@@ -91,46 +93,46 @@ def check_cut(text: str, span: Span, diagnostics: Diagnostics) -> None:
         )
 
 
-def syntax_mistake(error: yaml.MarkedYAMLError, source: Source) -> Diagnostic:
+def yaml_syntax_error(error: yaml.MarkedYAMLError, source: SourceText) -> Diagnostic:
     """What is wrong with text that is no YAML, in words for somebody who does not know YAML."""
     mark = error.problem_mark or error.context_mark
     if "unexpected end of stream" in (error.problem or "") or _is_open_at_end(error, source):
         mark = error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     line = min(line, len(source.lines) - 1)
-    written = source.lines[line]
+    line_text = source.lines[line]
     span = Span(source, line + 1, column + 1, line + 1, column + 2)
-    code, message, notes = "yaml-syntax", _sentence(error), _context(error, line)
+    code, message, notes = "yaml-syntax", _problem_message(error), _context_note(error, line)
     if _is_open_at_end(error, source):
         message = "the bracket that begins here is not closed"
-    if "${" in written:
-        column = written.index("${")
+    if "${" in line_text:
+        column = line_text.index("${")
         span = Span(source, line + 1, column + 1, line + 1, column + 3)
         code, message = "expression-syntax", "write $name or $(expression), without curly brackets"
         notes = ()
-    elif "\t" in written[: len(written) - len(written.lstrip())]:
+    elif "\t" in line_text[: len(line_text) - len(line_text.lstrip())]:
         message, notes = "lines are indented with spaces, not with tabs", ()
     elif any(each in (error.problem or "") for each in ("mapping values", "'-' indicator")):
-        notes = _missing_colon(source, line) or notes
+        notes = _missing_colon_hint(source, line) or notes
     return Diagnostic(code, message, span, notes=notes)
 
 
-def _missing_colon(source: Source, line: int) -> tuple[str, ...]:
+def _missing_colon_hint(source: SourceText, line: int) -> tuple[str, ...]:
     """What a ':' in a line that cannot have one most likely comes from."""
-    written = source.lines[line]
+    line_text = source.lines[line]
     above = next((text for text in reversed(source.lines[:line]) if text.strip()), "")
-    if found := _BARE_STEP.fullmatch(above):
-        return (f"a step with keys below it ends in a ':' of its own: '- {found[1]}:'",)
-    if found := _STEP_WITHOUT_COLON.match(written):
-        return (f"a ':' stands behind the name: '- {found[1]}: {{...}}'",)
-    return ("an expression with ': ' in it stands in quotes",) if "$(" in written else ()
+    if match := _BARE_STEP.fullmatch(above):
+        return (f"a step with keys below it ends in a ':' of its own: '- {match[1]}:'",)
+    if match := _STEP_WITHOUT_COLON.match(line_text):
+        return (f"a ':' stands behind the name: '- {match[1]}: {{...}}'",)
+    return ("an expression with ': ' in it stands in quotes",) if "$(" in line_text else ()
 
 
 _BARE_STEP: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*(?:#.*)?")
 _STEP_WITHOUT_COLON: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*\{")
 
 
-def _is_open_at_end(error: yaml.MarkedYAMLError, source: Source) -> bool:
+def _is_open_at_end(error: yaml.MarkedYAMLError, source: SourceText) -> bool:
     """Whether the text ends within a bracket."""
     mark = error.problem_mark
     if mark is None or "did not find expected ','" not in (error.problem or ""):
@@ -138,7 +140,7 @@ def _is_open_at_end(error: yaml.MarkedYAMLError, source: Source) -> bool:
     return mark.column == 0 and not "".join(source.lines[mark.line :]).strip()
 
 
-_PROBLEMS: Final = (
+_PROBLEM_MESSAGES: Final = (
     ("mapping values are not allowed", "there is a ':' too many in this line, or a wrong indent"),
     ("did not find expected ',' or '}'", "a ',' or the closing '}' is missing before this"),
     ("did not find expected ',' or ']'", "a ',' or the closing ']' is missing before this"),
@@ -158,12 +160,15 @@ _PROBLEMS: Final = (
 )
 
 
-def _sentence(error: yaml.MarkedYAMLError) -> str:
+def _problem_message(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "this is no YAML"
-    return next((words for part, words in _PROBLEMS if part in problem), f"no YAML: {problem}")
+    return next(
+        (message for fragment, message in _PROBLEM_MESSAGES if fragment in problem),
+        f"no YAML: {problem}",
+    )
 
 
-def _context(error: yaml.MarkedYAMLError, line: int) -> tuple[str, ...]:
+def _context_note(error: yaml.MarkedYAMLError, line: int) -> tuple[str, ...]:
     mark = error.context_mark
     if mark is None or mark.line == line:
         return ()

@@ -10,16 +10,16 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast, get_args
 
-from archbuilder.catalogue import Catalogue
+from archbuilder.catalogue import Registry
 from archbuilder.catalogue.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
-from archbuilder.decode.declarations import SCHEMA_KEYS, TYPES
+from archbuilder.decode.declarations import SCHEMA_KEYS, TYPE_NAMES
 
 Schema: TypeAlias = dict[str, Any]
 
 _ANY: Final[Schema] = {}
 _NULL: Final[Schema] = {"type": "null"}
 _TEXT: Final[Schema] = {"type": "string"}
-_FORMULA: Final[Schema] = {"$ref": "#/definitions/formula"}
+_EXPRESSION: Final[Schema] = {"$ref": "#/definitions/formula"}
 _STEPS: Final[Schema] = {"$ref": "#/definitions/steps"}
 _PARAMS: Final[Schema] = {"$ref": "#/definitions/params"}
 _NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
@@ -27,9 +27,9 @@ _BLOCK_NAME: Final = "^[a-z_][a-z0-9_]*$"
 _BLOCK_USE: Final = r"^(?!ops\.)[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$"
 
 
-def schema_text(catalogue: Catalogue) -> str:
+def schema_text(registry: Registry) -> str:
     """The schema as a file, one definition a line, so that a change to a layer is one line."""
-    schema = blueprint_schema(catalogue)
+    schema = blueprint_schema(registry)
     definitions = ",\n".join(
         f"  {json.dumps(name)}: {json.dumps(value)}"
         for name, value in schema["definitions"].items()
@@ -39,12 +39,12 @@ def schema_text(catalogue: Catalogue) -> str:
     return f'{head},\n "definitions": {{\n{definitions}\n }}\n}}\n'
 
 
-def blueprint_schema(catalogue: Catalogue) -> Schema:
+def blueprint_schema(registry: Registry) -> Schema:
     """The JSON Schema of a blueprint file, with every layer, argument and default."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "archbuilder blueprint",
-        "description": f"Version 1 of the language; layers of Keras {catalogue.keras_version}.",
+        "description": f"Version 1 of the language; layers of Keras {registry.keras_version}.",
         "type": "object",
         "required": ["archbuilder"],
         "properties": _file_properties(),
@@ -55,17 +55,17 @@ def blueprint_schema(catalogue: Catalogue) -> Schema:
             "param": _param(),
             "block": _block(),
             "network": _network(),
-            "input": _input(catalogue),
+            "input": _input(registry),
             "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
-            "step": _step(catalogue),
-            "merge": _merge(catalogue),
-            **_objects(catalogue),
-            **_calls(catalogue),
+            "step": _step(registry),
+            "merge": _merge(registry),
+            **_object_definitions(registry),
+            **_call_definitions(registry),
         },
     }
 
 
-def _described(text: str, schema: Schema) -> Schema:
+def _with_description(text: str, schema: Schema) -> Schema:
     return {"description": text, **schema}
 
 
@@ -73,7 +73,7 @@ def _any_of(*schemas: Schema) -> Schema:
     return {"anyOf": list(schemas)}
 
 
-def _named(values: Schema, pattern: str = _NAME) -> Schema:
+def _mapping_schema(values: Schema, pattern: str = _NAME) -> Schema:
     """A mapping from names to values."""
     return {"type": "object", "patternProperties": {pattern: values}, "additionalProperties": False}
 
@@ -82,53 +82,56 @@ def _file_properties() -> Schema:
     network = cast(Schema, _network()["properties"])
     variants = {"type": "object", "additionalProperties": _any_of({"type": "object"}, _NULL)}
     return {
-        "archbuilder": _described("The version of the language.", {"const": 1}),
-        "name": _described("The name of the model.", {"type": "string", "pattern": _NAME}),
-        "title": _described("What people call it.", _TEXT),
-        "description": _described("What it is for.", _TEXT),
-        "references": _described(
+        "archbuilder": _with_description("The version of the language.", {"const": 1}),
+        "name": _with_description("The name of the model.", {"type": "string", "pattern": _NAME}),
+        "title": _with_description("What people call it.", _TEXT),
+        "description": _with_description("What it is for.", _TEXT),
+        "references": _with_description(
             "The papers and tables that it follows.",
             _any_of(_TEXT, {"type": "array", "items": _TEXT}),
         ),
-        "imports": _described("Other files, usable as layers.", _named(_import(), _BLOCK_NAME)),
+        "imports": _with_description(
+            "Other files, usable as layers.", _mapping_schema(_import(), _BLOCK_NAME)
+        ),
         "params": _PARAMS,
-        "blocks": _described(
-            "Reusable pieces by name.", _named({"$ref": "#/definitions/block"}, _BLOCK_NAME)
+        "blocks": _with_description(
+            "Reusable pieces by name.",
+            _mapping_schema({"$ref": "#/definitions/block"}, _BLOCK_NAME),
         ),
         "inputs": network["inputs"],
         "layers": network["layers"],
         "outputs": network["outputs"],
-        "networks": _described(
+        "networks": _with_description(
             "Several networks that train together.",
-            _named({"$ref": "#/definitions/network"}, _BLOCK_NAME),
+            _mapping_schema({"$ref": "#/definitions/network"}, _BLOCK_NAME),
         ),
-        "variants": _described("Named sets of parameters.", variants),
-        "expect": _described(
+        "variants": _with_description("Named sets of parameters.", variants),
+        "expect": _with_description(
             "What the file promises of itself, by variant.",
-            {"type": "object", "additionalProperties": _promise()},
+            {"type": "object", "additionalProperties": _expectation()},
         ),
-        "data": _described("What it is trained on.", _ANY),
-        "training": _described("How it is trained.", _ANY),
+        "data": _with_description("What it is trained on.", _ANY),
+        "training": _with_description("How it is trained.", _ANY),
     }
 
 
 def _import() -> Schema:
     keys = {"file": _TEXT, "params": {"type": "object"}}
-    long = {"type": "object", "properties": keys, "required": ["file"],
+    full = {"type": "object", "properties": keys, "required": ["file"],
             "additionalProperties": False}  # fmt: skip
-    return _any_of(_TEXT, long)
+    return _any_of(_TEXT, full)
 
 
-def _promise() -> Schema:
+def _expectation() -> Schema:
     count = {"type": "integer", "minimum": 0}
     shape = {"type": "array", "items": {"type": ["integer", "null"]}}
     return {
         "type": "object",
         "properties": {
-            "parameters": _described("All numbers of the model.", count),
-            "trainable": _described("Those that training changes.", count),
-            "multiply_adds": _described("Multiply-adds for one example.", count),
-            "output": _described(
+            "parameters": _with_description("All numbers of the model.", count),
+            "trainable": _with_description("Those that training changes.", count),
+            "multiply_adds": _with_description("Multiply-adds for one example.", count),
+            "output": _with_description(
                 "The shape of the output with its batch axis.",
                 _any_of(shape, {"type": "object", "additionalProperties": shape}),
             ),
@@ -138,11 +141,13 @@ def _promise() -> Schema:
 
 
 def _params() -> Schema:
-    return _described("Parameters and their defaults.", _named({"$ref": "#/definitions/param"}))
+    return _with_description(
+        "Parameters and their defaults.", _mapping_schema({"$ref": "#/definitions/param"})
+    )
 
 
 def _param() -> Schema:
-    names = {"enum": list(TYPES)}
+    names = {"enum": list(TYPE_NAMES)}
     number, count = {"type": "number"}, {"type": "integer", "minimum": 0}
     keywords: Schema = {
         "type": _any_of(names, {"type": "array", "items": names}),
@@ -155,8 +160,8 @@ def _param() -> Schema:
     declaration: Schema = {
         "type": "object",
         "properties": {
-            "default": _described("The value where none is given.", _ANY),
-            "description": _described("What it is for.", _TEXT),
+            "default": _with_description("The value where none is given.", _ANY),
+            "description": _with_description("What it is for.", _TEXT),
             **{key: keywords[key] for key in SCHEMA_KEYS},
         },
         "additionalProperties": False,
@@ -167,7 +172,9 @@ def _param() -> Schema:
 
 def _outputs() -> Schema:
     names = {"type": "array", "items": _TEXT, "minItems": 1}
-    return _described("The steps that are outputs.", _any_of(_TEXT, names, _named(_TEXT)))
+    return _with_description(
+        "The steps that are outputs.", _any_of(_TEXT, names, _mapping_schema(_TEXT))
+    )
 
 
 def _block() -> Schema:
@@ -177,11 +184,11 @@ def _block() -> Schema:
         "properties": {
             "params": _PARAMS,
             "description": _TEXT,
-            "inputs": _described(
+            "inputs": _with_description(
                 "The names of the inputs; one called 'input' where they are left out.",
                 {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1},
             ),
-            "layers": _described("The steps, one behind the other.", _STEPS),
+            "layers": _with_description("The steps, one behind the other.", _STEPS),
             "outputs": _outputs(),
         },
         "additionalProperties": False,
@@ -190,33 +197,33 @@ def _block() -> Schema:
 
 def _network() -> Schema:
     block = _block()
-    inputs = _named({"$ref": "#/definitions/input"})
-    block["properties"]["inputs"] = _described("The inputs with their shapes.", inputs)
+    inputs = _mapping_schema({"$ref": "#/definitions/input"})
+    block["properties"]["inputs"] = _with_description("The inputs with their shapes.", inputs)
     block["required"] = ["inputs", "layers"]
     return block
 
 
-def _input(catalogue: Catalogue) -> Schema:
-    size = _any_of({"type": ["integer", "null"], "minimum": 1}, _FORMULA)
-    shape = _described(
+def _input(registry: Registry) -> Schema:
+    size = _any_of({"type": ["integer", "null"], "minimum": 1}, _EXPRESSION)
+    shape = _with_description(
         "Sizes without the batch axis; null where a length is open.",
-        _any_of({"type": "array", "items": size}, _FORMULA),
+        _any_of({"type": "array", "items": size}, _EXPRESSION),
     )
-    dtype = _any_of({"enum": list(catalogue.dtypes)}, _FORMULA)
-    long = {
+    dtype = _any_of({"enum": list(registry.dtypes)}, _EXPRESSION)
+    full = {
         "type": "object",
         "properties": {"shape": shape, "dtype": dtype, "when": _when()},
         "required": ["shape"],
         "additionalProperties": False,
     }
-    return _any_of(shape, long)
+    return _any_of(shape, full)
 
 
-def _step(catalogue: Catalogue) -> Schema:
+def _step(registry: Registry) -> Schema:
     """A step: a bare name, or a mapping of one layer or block and what stands beside it."""
     calls = {
         name: {"$ref": f"#/definitions/{name}"}
-        for name in (*catalogue.layers, *_operations(catalogue))
+        for name in (*registry.layers, *_operations(registry))
     }
     mapping = {
         "type": "object",
@@ -225,14 +232,14 @@ def _step(catalogue: Catalogue) -> Schema:
         "additionalProperties": False,
         "minProperties": 1,
     }
-    signatures = (*catalogue.layers.items(), *_operations(catalogue).items())
+    signatures = (*registry.layers.items(), *_operations(registry).items())
     complete = [name for name, signature in signatures if not _required(signature)]
     bare = _any_of({"enum": complete}, {"type": "string", "pattern": _BLOCK_USE})
     return _any_of(bare, mapping)
 
 
 def _when() -> Schema:
-    return _described("Kept only if true.", _any_of({"type": "boolean"}, _FORMULA))
+    return _with_description("Kept only if true.", _any_of({"type": "boolean"}, _EXPRESSION))
 
 
 def _modifiers() -> Schema:
@@ -241,15 +248,15 @@ def _modifiers() -> Schema:
         {"type": "array", "items": _STEPS, "minItems": 1},
         {"type": "object", "additionalProperties": _STEPS},
     )
-    lists = _any_of({"type": "array"}, _FORMULA)
-    natural = _any_of({"type": "integer", "minimum": 0}, _FORMULA)
+    lists = _any_of({"type": "array"}, _EXPRESSION)
+    natural = _any_of({"type": "integer", "minimum": 0}, _EXPRESSION)
     return {
-        "layers": _described("Steps one behind the other.", _STEPS),
-        "branches": _described("Steps side by side; [] is the identity.", branches),
+        "layers": _with_description("Steps one behind the other.", _STEPS),
+        "branches": _with_description("Steps side by side; [] is the identity.", branches),
         "merge": {"$ref": "#/definitions/merge"},
-        "use": _described("An earlier step again, with the same weights.", _TEXT),
-        "name": _described("A name for other steps to refer to.", _TEXT),
-        "from": _described(
+        "use": _with_description("An earlier step again, with the same weights.", _TEXT),
+        "name": _with_description("A name for other steps to refer to.", _TEXT),
+        "from": _with_description(
             "What the step takes instead of the step before it.",
             _any_of(
                 _TEXT,
@@ -257,42 +264,42 @@ def _modifiers() -> Schema:
                 {"type": "object", "additionalProperties": source},
             ),
         ),
-        "repeat": _described("How many times, one behind the other; $i counts.", natural),
-        "for": _described(
+        "repeat": _with_description("How many times, one behind the other; $i counts.", natural),
+        "for": _with_description(
             "Once for each item; the lists run side by side.",
             {"type": "object", "patternProperties": {_NAME: lists}, "additionalProperties": False},
         ),
         "when": _when(),
-        "call": _described("Constants of the layer's call.", {"type": "object"}),
+        "call": _with_description("Constants of the layer's call.", {"type": "object"}),
     }
 
 
-def _merge(catalogue: Catalogue) -> Schema:
-    names = [name for name, layer in catalogue.layers.items() if layer.takes_list]
-    joining = {name: {"$ref": f"#/definitions/{name}"} for name in names}
+def _merge(registry: Registry) -> Schema:
+    names = [name for name, layer in registry.layers.items() if layer.accepts_list]
+    properties = {name: {"$ref": f"#/definitions/{name}"} for name in names}
     mapping = {
         "type": "object",
-        "properties": joining,
+        "properties": properties,
         "patternProperties": {_BLOCK_USE: _ANY, r"^[A-Z]": _ANY},
         "minProperties": 1,
         "maxProperties": 1,
         "additionalProperties": False,
     }
     bare = _any_of({"enum": names}, _TEXT)
-    return _described("The layer that joins the branches.", _any_of(bare, mapping))
+    return _with_description("The layer that joins the branches.", _any_of(bare, mapping))
 
 
-def _objects(catalogue: Catalogue) -> Schema:
+def _object_definitions(registry: Registry) -> Schema:
     """A definition for each kind of nested object."""
     definitions: Schema = {}
     for kind in get_args(ObjectKind):
         if kind == "activation":
             continue
-        names = list(dict.fromkeys(catalogue.names(kind)))
+        names = list(dict.fromkeys(registry.names(kind)))
         if kind in LAYER_KINDS:
             properties = {name: {"$ref": f"#/definitions/{name}"} for name in names}
         else:
-            classes = catalogue.signatures(kind)
+            classes = registry.signatures(kind)
             properties = {name: _arguments(each) for name, each in classes.items()}
         mapping = {
             "type": "object",
@@ -301,24 +308,24 @@ def _objects(catalogue: Catalogue) -> Schema:
             "maxProperties": 1,
             "additionalProperties": False,
         }
-        definitions[_definition(kind)] = _any_of({"enum": names}, mapping, _FORMULA)
-    definitions["a_activation"] = _any_of({"enum": list(catalogue.activations)}, _FORMULA)
+        definitions[_definition_name(kind)] = _any_of({"enum": names}, mapping, _EXPRESSION)
+    definitions["a_activation"] = _any_of({"enum": list(registry.activations)}, _EXPRESSION)
     return definitions
 
 
-def _definition(kind: ObjectKind) -> str:
+def _definition_name(kind: ObjectKind) -> str:
     return f"a_{kind.replace(' ', '_')}"
 
 
-def _calls(catalogue: Catalogue) -> Schema:
+def _call_definitions(registry: Registry) -> Schema:
     """A definition for the arguments of each layer and each function of keras.ops."""
-    signatures = {**catalogue.layers, **_operations(catalogue)}
+    signatures = {**registry.layers, **_operations(registry)}
     return {name: _arguments(signature) for name, signature in signatures.items()}
 
 
-def _operations(catalogue: Catalogue) -> dict[str, Signature]:
+def _operations(registry: Registry) -> dict[str, Signature]:
     """The functions of keras.ops under the names that steps have for them."""
-    return {signature.name: signature for signature in catalogue.operations.values()}
+    return {signature.name: signature for signature in registry.operations.values()}
 
 
 def _arguments(signature: Signature) -> Schema:
@@ -335,24 +342,26 @@ def _arguments(signature: Signature) -> Schema:
     choices: list[Schema] = [mapping]
     # A number alone, as in 'ops.power: 2', could stand for either input.
     is_input = (
-        bool(specs) and signature.origin == "keras.ops" and specs[0].name in signature.tensors
+        bool(specs)
+        and signature.origin == "keras.ops"
+        and specs[0].name in signature.tensor_arguments
     )
     if specs and not is_input and required in ([], [specs[0].name]):
-        choices.append(_bare(specs[0]))
+        choices.append(_shorthand(specs[0]))
     if not required:
         choices.append(_NULL)
-    return _described(signature.summary, _any_of(*choices))
+    return _with_description(signature.summary, _any_of(*choices))
 
 
 def _required(signature: Signature) -> list[str]:
     return [spec.name for spec in signature.arguments.values() if spec.required]
 
 
-def _bare(spec: ArgumentSpec) -> Schema:
+def _shorthand(spec: ArgumentSpec) -> Schema:
     """The first argument without its name, which cannot be a mapping."""
     if spec.type.object is not None:
         return _any_of(_TEXT, {"type": "number"}, {"type": "array"})
-    return _any_of(_open(spec.type.schema or {}), _FORMULA)
+    return _any_of(_allow_expressions(spec.type.schema or {}), _EXPRESSION)
 
 
 def _argument(spec: ArgumentSpec) -> Schema:
@@ -366,20 +375,20 @@ def _argument(spec: ArgumentSpec) -> Schema:
 
 def _choices(spec: ArgumentSpec) -> Iterable[Schema]:
     if spec.type.object is not None:
-        kind: Schema = {"$ref": f"#/definitions/{_definition(spec.type.object)}"}
-        yield {"type": "array", "items": kind, "minItems": 1} if spec.type.many else kind
-        if spec.type.nullable:
+        kind: Schema = {"$ref": f"#/definitions/{_definition_name(spec.type.object)}"}
+        yield {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
+        if spec.type.is_optional:
             yield _NULL
     if spec.type.schema is not None:
-        yield _open(spec.type.schema)
-        yield _FORMULA
+        yield _allow_expressions(spec.type.schema)
+        yield _EXPRESSION
 
 
-def _open(schema: Mapping[str, Any]) -> Schema:
+def _allow_expressions(schema: Mapping[str, Any]) -> Schema:
     """A schema whose lists may hold formulas as well."""
-    opened = dict(schema)
-    if "items" in opened:
-        opened["items"] = _any_of(_open(opened["items"]), _FORMULA)
-    if "anyOf" in opened:
-        opened["anyOf"] = [_open(each) for each in opened["anyOf"]]
-    return opened
+    result = dict(schema)
+    if "items" in result:
+        result["items"] = _any_of(_allow_expressions(result["items"]), _EXPRESSION)
+    if "anyOf" in result:
+        result["anyOf"] = [_allow_expressions(each) for each in result["anyOf"]]
+    return result

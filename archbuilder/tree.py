@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias, Union
 
-Atom: TypeAlias = Union[bool, int, float, str, None]
-Plain: TypeAlias = Union[Atom, "list[Plain]", "dict[str, Plain]"]
+ScalarValue: TypeAlias = Union[bool, int, float, str, None]
+PlainData: TypeAlias = Union[ScalarValue, "list[PlainData]", "dict[str, PlainData]"]
 """What a tree is once its positions are dropped: the data types of JSON."""
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class SourceText:
     """A text that was read, under the name that messages show for it."""
 
     name: str
@@ -33,7 +33,7 @@ class Source:
 class Span:
     """A range of characters in a source: lines and columns count from 1, the end is exclusive."""
 
-    source: Source
+    source: SourceText
     line: int
     column: int
     end_line: int
@@ -42,7 +42,7 @@ class Span:
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
 
-    def part(self, start: int, length: int) -> Span:
+    def subspan(self, start: int, length: int) -> Span:
         """The `length` characters that begin `start` characters behind the start of this span.
 
         Falls back to the whole span where it covers several lines, because folding may have moved
@@ -55,16 +55,16 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar:
+class ScalarNode:
     """A single value. `quoted` tells `"1"` (a string) from `1`."""
 
-    value: Atom
+    value: ScalarValue
     span: Span
     quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class SequenceNode:
     """A YAML sequence."""
 
     items: tuple[Tree, ...]
@@ -72,7 +72,7 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MappingEntry:
     """One key of a mapping with its value."""
 
     key: str
@@ -81,16 +81,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class MappingNode:
     """A YAML mapping whose keys are strings, in the order of the file."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[MappingEntry, ...]
     span: Span
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[MappingEntry]:
         return iter(self.entries)
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> MappingEntry | None:
         """The entry of `key`, or None."""
         for entry in self.entries:
             if entry.key == key:
@@ -98,38 +98,38 @@ class Mapping:
         return None
 
 
-Tree: TypeAlias = Union[Scalar, Sequence, Mapping]
+Tree: TypeAlias = Union[ScalarNode, SequenceNode, MappingNode]
 
 
-def plain(tree: Tree) -> Plain:
+def to_plain(tree: Tree) -> PlainData:
     """The data of a tree without its positions."""
-    if isinstance(tree, Scalar):
+    if isinstance(tree, ScalarNode):
         return tree.value
-    if isinstance(tree, Sequence):
-        return [plain(item) for item in tree.items]
-    return {entry.key: plain(entry.value) for entry in tree.entries}
+    if isinstance(tree, SequenceNode):
+        return [to_plain(item) for item in tree.items]
+    return {entry.key: to_plain(entry.value) for entry in tree.entries}
 
 
-def from_plain(value: Plain, span: Span) -> Tree:
+def from_plain(value: PlainData, span: Span) -> Tree:
     """A tree of `value`, every part of which stands at `span`."""
     if isinstance(value, list | tuple):
-        return Sequence(tuple(from_plain(item, span) for item in value), span)
+        return SequenceNode(tuple(from_plain(item, span) for item in value), span)
     if isinstance(value, dict):
-        entries = (Entry(key, from_plain(item, span), span) for key, item in value.items())
-        return Mapping(tuple(entries), span)
-    return Scalar(value, span, quoted=isinstance(value, str))
+        entries = (MappingEntry(key, from_plain(item, span), span) for key, item in value.items())
+        return MappingNode(tuple(entries), span)
+    return ScalarNode(value, span, quoted=isinstance(value, str))
 
 
-def kind(tree: Tree) -> str:
+def describe_type(tree: Tree) -> str:
     """What a user calls this value: 'a mapping', 'a list', 'text', 'an integer'."""
-    if isinstance(tree, Mapping):
+    if isinstance(tree, MappingNode):
         return "a mapping"
-    if isinstance(tree, Sequence):
+    if isinstance(tree, SequenceNode):
         return "a list"
-    return kind_of(tree.value)
+    return type_name(tree.value)
 
 
-def kind_of(value: Atom) -> str:
+def type_name(value: ScalarValue) -> str:
     """What a user calls a value of this type."""
     names = {bool: "a boolean", int: "an integer", float: "a number", str: "text"}
     return "nothing" if value is None else names[type(value)]

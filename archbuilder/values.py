@@ -8,30 +8,38 @@ from typing import Final
 
 from archbuilder import expressions
 from archbuilder.errors import Diagnostics
-from archbuilder.expressions import Failed, Template
+from archbuilder.expressions import EvaluationFailed, Template
 from archbuilder.limits import Limits
-from archbuilder.tree import Entry, Plain, Scalar, Sequence, Span, Tree, from_plain
-from archbuilder.tree import Mapping as MappingTree
+from archbuilder.tree import (
+    MappingEntry,
+    MappingNode,
+    PlainData,
+    ScalarNode,
+    SequenceNode,
+    Span,
+    Tree,
+    from_plain,
+)
 
-Variables = Mapping[str, Plain]
+Variables = Mapping[str, PlainData]
 """The parameters and loop variables that an expression sees."""
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class DeferredValue:
     """A tree as it was written, with the formula of every text in it that has one.
 
     A formula that did not parse is reported when the value is decoded and makes it `broken`.
     """
 
     tree: Tree
-    formulas: Mapping[Span, Template]
-    broken: bool = False
+    templates: Mapping[Span, Template]
+    invalid: bool = False
 
     @property
-    def constant(self) -> bool:
+    def is_constant(self) -> bool:
         """Whether it is the same for all parameters."""
-        return not self.formulas and not self.broken
+        return not self.templates and not self.invalid
 
     @property
     def span(self) -> Span:
@@ -40,46 +48,46 @@ class Value:
 
     def names(self) -> Iterator[tuple[str, Span]]:
         """Every parameter that it reads, with the text that reads it."""
-        for formula in self.formulas.values():
-            for name, start, length in formula.uses:
-                yield name, formula.place(start, length)
+        for template in self.templates.values():
+            for name, start, length in template.references:
+                yield name, template.subspan(start, length)
 
 
-_NO_FORMULAS: Final[Mapping[Span, Template]] = {}
+_NO_TEMPLATES: Final[Mapping[Span, Template]] = {}
 
 
-def decode_value(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Value:
+def decode_value(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DeferredValue:
     """The value of a tree; reports formulas that are no expressions."""
-    formulas: dict[Span, Template] = {}
-    broken = False
-    for scalar in _formula_scalars(tree):
-        if scalar.span in formulas:
+    templates: dict[Span, Template] = {}
+    invalid = False
+    for scalar in _scalars_with_expressions(tree):
+        if scalar.span in templates:
             continue
         template = expressions.parse(scalar, limits, diagnostics)
         if template is None:
-            broken = True
+            invalid = True
         else:
-            formulas[scalar.span] = template
-    return Value(tree, formulas or _NO_FORMULAS, broken)
+            templates[scalar.span] = template
+    return DeferredValue(tree, templates or _NO_TEMPLATES, invalid)
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluator:
+class ValueEvaluator:
     """Evaluates values within limits, and keeps what goes wrong."""
 
     limits: Limits
     diagnostics: Diagnostics
 
-    def evaluate(self, value: Value, variables: Variables) -> Tree | None:
+    def evaluate(self, value: DeferredValue, variables: Variables) -> Tree | None:
         """The tree of a value with every formula replaced by its result; None after a mistake."""
-        if value.broken:
+        if value.invalid:
             return None
-        if not value.formulas:
+        if not value.templates:
             return value.tree
-        return _Evaluation(self, value.formulas, variables).tree(value.tree)
+        return _ValueEvaluation(self, value.templates, variables).evaluate(value.tree)
 
 
-class _Evaluation:
+class _ValueEvaluation:
     """The evaluation of one value, whose formulas may bring so many items together.
 
     A list may hold another parameter many times, which may hold another: without a sum over all
@@ -87,41 +95,41 @@ class _Evaluation:
     """
 
     def __init__(
-        self, evaluator: Evaluator, formulas: Mapping[Span, Template], variables: Variables
+        self, evaluator: ValueEvaluator, templates: Mapping[Span, Template], variables: Variables
     ) -> None:
         self._limits = evaluator.limits
         self._diagnostics = evaluator.diagnostics
-        self._formulas = formulas
+        self._templates = templates
         self._variables = variables
-        self._left = evaluator.limits.list_items
+        self._remaining_items = evaluator.limits.list_items
 
-    def tree(self, tree: Tree) -> Tree | None:
-        if isinstance(tree, Scalar):
-            return self._scalar(tree)
-        if isinstance(tree, Sequence):
-            found = [self.tree(item) for item in tree.items]
-            items = tuple(item for item in found if item is not None)
-            return Sequence(items, tree.span) if len(items) == len(found) else None
+    def evaluate(self, tree: Tree) -> Tree | None:
+        if isinstance(tree, ScalarNode):
+            return self._evaluate_scalar(tree)
+        if isinstance(tree, SequenceNode):
+            results = [self.evaluate(item) for item in tree.items]
+            items = tuple(item for item in results if item is not None)
+            return SequenceNode(items, tree.span) if len(items) == len(results) else None
         entries = []
         for entry in tree.entries:
-            value = self.tree(entry.value)
+            value = self.evaluate(entry.value)
             if value is not None:
-                entries.append(Entry(entry.key, value, entry.key_span))
-        whole = len(entries) == len(tree.entries)
-        return MappingTree(tuple(entries), tree.span) if whole else None
+                entries.append(MappingEntry(entry.key, value, entry.key_span))
+        complete = len(entries) == len(tree.entries)
+        return MappingNode(tuple(entries), tree.span) if complete else None
 
-    def _scalar(self, scalar: Scalar) -> Tree | None:
-        template = self._formulas.get(scalar.span) if isinstance(scalar.value, str) else None
+    def _evaluate_scalar(self, scalar: ScalarNode) -> Tree | None:
+        template = self._templates.get(scalar.span) if isinstance(scalar.value, str) else None
         if template is None:
             return scalar
         result = expressions.evaluate(template, self._variables, self._limits, self._diagnostics)
-        if isinstance(result, Failed):
+        if isinstance(result, EvaluationFailed):
             return None
         if isinstance(result, list):
-            if self._left < 0:
+            if self._remaining_items < 0:
                 return None
-            self._left -= count_items(result, self._left)
-            if self._left < 0:
+            self._remaining_items -= count_items(result, self._remaining_items)
+            if self._remaining_items < 0:
                 self._diagnostics.error(
                     "limit",
                     f"the value has more than {self._limits.list_items} items",
@@ -132,26 +140,26 @@ class _Evaluation:
         return from_plain(result, scalar.span)
 
 
-def count_items(values: list[Plain], most: int) -> int:
+def count_items(values: list[PlainData], limit: int) -> int:
     """How many values a list has, with those of the lists in it; any number above `most` if more.
 
     Lists may share items, so that there may be far more of them than the memory holds.
     """
-    waiting, count = [values], 0
-    while waiting and count <= most:
-        each = waiting.pop()
-        count += len(each)
-        waiting += [item for item in each if isinstance(item, list)]
+    stack, count = [values], 0
+    while stack and count <= limit:
+        current = stack.pop()
+        count += len(current)
+        stack += [item for item in current if isinstance(item, list)]
     return count
 
 
-def _formula_scalars(tree: Tree) -> Iterator[Scalar]:
-    if isinstance(tree, Scalar):
-        if isinstance(tree.value, str) and expressions.has_formula(tree.value):
+def _scalars_with_expressions(tree: Tree) -> Iterator[ScalarNode]:
+    if isinstance(tree, ScalarNode):
+        if isinstance(tree.value, str) and expressions.has_expression(tree.value):
             yield tree
-    elif isinstance(tree, Sequence):
+    elif isinstance(tree, SequenceNode):
         for item in tree.items:
-            yield from _formula_scalars(item)
+            yield from _scalars_with_expressions(item)
     else:
         for entry in tree.entries:
-            yield from _formula_scalars(entry.value)
+            yield from _scalars_with_expressions(entry.value)

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
-from archbuilder.parser_errors import Errors, parser_errors
+from archbuilder.parser_errors import ErrorTypes, parser_errors
 
-ZIP_ERRORS: Final[Errors] = (
+ZIP_ERRORS: Final[ErrorTypes] = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -29,7 +29,7 @@ class ZipMember:
     """An open member; `size` is the number of bytes that the archive announces for it."""
 
     size: int
-    packed_size: int
+    compressed_size: int
     _stream: IO[bytes]
     _message: str
 
@@ -52,7 +52,7 @@ class ZipArchive:
 
     @classmethod
     @contextmanager
-    def opened(cls, file: IO[bytes], message: str) -> Iterator[ZipArchive]:
+    def open(cls, file: IO[bytes], message: str) -> Iterator[ZipArchive]:
         """Open an archive; `message` begins every error of it.
 
         Raises:

@@ -69,7 +69,7 @@ def report(rounds: int) -> None:
     for job in (RESNET, GPT2):
         turns = [(_ours(job), _theirs(job)) for _ in range(rounds)]
         ours, theirs = (job.examples / statistics.median(side) for side in zip(*turns, strict=True))
-        (analysis,) = archbuilder.load(job.blueprint).analyse().values()
+        (analysis,) = archbuilder.load(job.blueprint).analyze().values()
         rate = 6 * analysis.multiply_adds * job.units * ours
         share = "unknown" if peak is None else f"{rate / peak:.1%}"
         print(f"| {job.blueprint} | {ours:,.1f} | {theirs:,.1f} | {ours / theirs:.2f} | {share} |")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from archbuilder.training.adapt import Adaptation
-from archbuilder.training.batches import Input, Table, training_batches
-from archbuilder.training.checkpoints import Position
-from archbuilder.training.columns import Column, Held
-from archbuilder.training.sources.gathering import Store
+from archbuilder.training.adapt import InputAdapter
+from archbuilder.training.batches import FittedDataset, InputPipeline, train_dataset
+from archbuilder.training.checkpoints import TrainingPosition
+from archbuilder.training.columns import ArrayColumn, Column
+from archbuilder.training.sources.gathering import ColumnStore
 from archbuilder.training.targets import Target
 from benchmarks.measuring import compare
 from benchmarks.training import Workload, epoch_seconds
@@ -76,12 +76,14 @@ def feeding(rounds: int) -> None:
     """The batches of an epoch from our pipeline against a bare loop over arrays in memory."""
     images, labels = FED.arrays()
     rows = np.arange(FED.examples)
-    targets = {"": Target(Held(labels), np.dtype(np.int64))}
+    targets = {"": Target(ArrayColumn(labels), np.dtype(np.int64))}
 
     def epoch(column: Column) -> None:
-        inputs = {"": Input(column, Adaptation((), ()))}
-        table = Table(inputs, targets, rows, named_inputs=False, named_outputs=False)
-        batches = training_batches(table, Position(), batch_size=FED.batch_size, seed=0, epochs=1)
+        inputs = {"": InputPipeline(column, InputAdapter((), ()))}
+        table = FittedDataset(inputs, targets, rows, named_inputs=False, named_outputs=False)
+        batches = train_dataset(
+            table, TrainingPosition(), batch_size=FED.batch_size, seed=0, epochs=1
+        )
         for _ in batches:
             pass
 
@@ -91,11 +93,11 @@ def feeding(rounds: int) -> None:
             chosen = order[at : at + FED.batch_size]
             _ = images[chosen], labels[chosen]
 
-    on_disk = Store(held=0).column("the images")
+    on_disk = ColumnStore(memory_limit=0).create_writer("the images")
     on_disk.add(images)
     print("| examples | batches of | pipeline, s an epoch | bare loop, s an epoch | ratio |")
     print("|---|---:|---:|---:|---:|")
-    for name, column in (("in memory", Held(images)), ("on the disk", on_disk.column())):
+    for name, column in (("in memory", ArrayColumn(images)), ("on the disk", on_disk.to_column())):
         result = compare(partial(epoch, column), theirs, rounds=rounds)
         print(
             f"| {name} | {FED.batch_size} | {result.ours:.2f} | {result.theirs:.2f} |"

@@ -17,7 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import archbuilder
-from archbuilder.tree import Plain
+from archbuilder.tree import PlainData
 from benchmarks.measuring import seconds
 
 Arrays = tuple[NDArray[np.generic], NDArray[np.int64]]
@@ -44,7 +44,7 @@ class Workload:
     examples: int
     batch_size: int
     classes: int = 10
-    params: dict[str, Plain] = field(default_factory=dict)
+    params: dict[str, PlainData] = field(default_factory=dict)
 
     def arrays(self) -> Arrays:
         """Images of chance."""

@@ -12,8 +12,8 @@ from typing import Final
 import archbuilder
 from archbuilder import library
 from archbuilder.backend import Analysis
-from archbuilder.library import GalleryRow
-from archbuilder.tables import size
+from archbuilder.library import ZooVariant
+from archbuilder.tables import format_bytes
 
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs" / "gallery.md"
@@ -51,17 +51,17 @@ This page is written by `make gallery`.
 """
 
 
-def rows(name: str) -> Iterator[GalleryRow]:
+def rows(name: str) -> Iterator[ZooVariant]:
     """The variants of a blueprint, each of its networks by itself."""
     blueprint = archbuilder.load(library.path(name))
     for variant, is_default in _variants(blueprint):
-        for network, analysis in blueprint.analyse(variant=variant).items():
+        for network, analysis in blueprint.analyze(variant=variant).items():
             yield row(analysis, variant, network if network != blueprint.name else "", is_default)
 
 
-def row(analysis: Analysis, variant: str, network: str, is_default: bool) -> GalleryRow:  # noqa: FBT001
+def row(analysis: Analysis, variant: str, network: str, is_default: bool) -> ZooVariant:  # noqa: FBT001
     """What the gallery tells of a network."""
-    return GalleryRow(
+    return ZooVariant(
         variant=variant,
         network=network,
         is_default=is_default,
@@ -88,7 +88,7 @@ def gallery_text() -> str:
         name: {
             "title": archbuilder.load(library.path(name)).title,
             "against": FAMILIES[name].against,
-            "rows": [each.as_plain() for each in rows(name)],
+            "rows": [each.to_dict() for each in rows(name)],
         }
         for name in library.names()
     }
@@ -101,16 +101,16 @@ def page_text() -> str:
     return HEAD + "\n".join(lines) + "\n" + TAIL.format(notes="\n".join(_notes()))
 
 
-def _lines(entry: library.GalleryEntry) -> Iterator[str]:
+def _lines(entry: library.ZooEntry) -> Iterator[str]:
     yield (
         f"| **[{entry.name}](../blueprints/{entry.name}.yaml)** {entry.title} | | | | "
-        f"| {entry.against} |"
+        f"| {entry.reference} |"
     )
     for each in entry.rows:
         yield (
-            f"| `{each.command(entry.name)}`{f' {each.network}' if each.network else ''}"
-            f" | {each.parameters:,} | {each.multiply_adds:,} | {size(each.weight_bytes)}"
-            f" | {size(each.activation_bytes)} | |"
+            f"| `{each.blueprint_argument(entry.name)}`{f' {each.network}' if each.network else ''}"
+            f" | {each.parameters:,} | {each.multiply_adds:,} | {format_bytes(each.weight_bytes)}"
+            f" | {format_bytes(each.activation_bytes)} | |"
         )
 
 

@@ -26,7 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from archbuilder.training.samples import as_images, grid
+from archbuilder.training.samples import image_grid, to_uint8_images
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "results"
@@ -135,7 +135,7 @@ def again(run: Path) -> Figure:
     model = keras.saving.load_model(run / "autoencoder.keras")  # noqa: TID251
     made = np.asarray(model(images.astype(np.float32) / 255) * 255).round().astype(np.uint8)
     rows = [part for at in range(0, 32, 8) for part in (images[at : at + 8], made[at : at + 8])]
-    save_picture("autoencoder", grid(np.concatenate(rows)))
+    save_picture("autoencoder", image_grid(np.concatenate(rows)))
     return falling(run)
 
 
@@ -145,7 +145,7 @@ def told_by_lenet(run: Path) -> Figure:
     command = ["sample", str(run), "--count", "1000", "--output", str(samples)]
     subprocess.run([sys.executable, "-m", "archbuilder", *command], cwd=ROOT, check=True)
     (made,) = np.load(samples).values()
-    save_picture("dcgan", grid(as_images(made[:64])))
+    save_picture("dcgan", image_grid(to_uint8_images(made[:64])))
     lenet = keras.saving.load_model(run.parent / "lenet5" / "lenet5.keras")  # noqa: TID251
     sure = float(lenet.predict((made + 1) / 2, verbose=0).max(axis=1).mean())
     return Figure(f"mean confidence {sure:.2%}", sure > 0.90)

@@ -14,7 +14,7 @@ from graphs import network, step
 
 from archbuilder.catalogue.signatures import Signature
 from archbuilder.graph import Graph
-from archbuilder.tree import Plain
+from archbuilder.tree import PlainData
 
 Inputs = tuple[object, ...]
 
@@ -24,13 +24,13 @@ class Example:
     """Inputs and arguments that fit a layer or a function; what is left out is tried."""
 
     inputs: Inputs = ()
-    arguments: Mapping[str, Plain] = field(default_factory=dict)
+    arguments: Mapping[str, PlainData] = field(default_factory=dict)
     keywords: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 SHAPES: Final[Inputs] = ((8, 8, 4), (6, 4), (4,), (6, 6, 6, 4), (5, 8, 8, 4))
 
-ARGUMENTS: Final[Mapping[str, Plain]] = {
+ARGUMENTS: Final[Mapping[str, PlainData]] = {
     "activation": "relu",
     "axis": -1,
     "axes": [1, 2],
@@ -185,7 +185,7 @@ def graphs(signature: Signature) -> Iterator[Graph]:
     }
     if signature.origin == "keras.ops" and "axis" in signature.arguments:
         required.setdefault("axis", -1)
-    count = 2 if signature.takes_list else signature.needed or 1
+    count = 2 if signature.accepts_list else signature.min_inputs or 1
     shapes = [known.inputs] if known.inputs else _shapes(count)
     by_name = {each for names in known.keywords.values() for each in names}
     for inputs in shapes:

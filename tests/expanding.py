@@ -7,7 +7,7 @@ from pathlib import Path
 import archbuilder
 from archbuilder.errors import BlueprintError
 from archbuilder.graph import Graph, Node
-from archbuilder.tree import plain
+from archbuilder.tree import to_plain
 
 HEAD = "archbuilder: 1\nname: net\n"
 
@@ -29,12 +29,12 @@ def expand(folder: Path, text: str, **params: object) -> Graph:
 
 def wiring(graph: Graph) -> dict[str, list[str]]:
     """What each node reads, by name."""
-    return {node.name: [str(ref) for ref in node.reads()] for node in graph.nodes}
+    return {node.name: [str(ref) for ref in node.input_refs()] for node in graph.nodes}
 
 
 def arguments(node: Node) -> dict[str, object]:
     """The arguments of a node as plain data."""
-    return {argument.name: plain(argument.value) for argument in node.arguments}
+    return {argument.name: to_plain(argument.value) for argument in node.arguments}
 
 
 def mistakes(folder: Path, text: str, **params: object) -> list[str]:

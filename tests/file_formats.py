@@ -29,7 +29,7 @@ from safetensors.numpy import save
 import archbuilder
 from archbuilder.recipe.sources import (
     Csv,
-    DataFile,
+    DataPath,
     DataSource,
     Idx,
     Images,
@@ -39,7 +39,7 @@ from archbuilder.recipe.sources import (
     Parquet,
     Tfrecord,
 )
-from archbuilder.training.opening import Opener
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
 from archbuilder.weights import restore_weights
 
@@ -109,7 +109,7 @@ def _safetensors() -> bytes:
 
 
 def _load_weights(path: Path) -> None:
-    archbuilder.load_weights(model(), path, partial=True)
+    archbuilder.load_weights(model(), path, skip_mismatch=True)
 
 
 def length_of_head(content: bytes) -> bytes:
@@ -135,9 +135,9 @@ def _seeds_of_weights(kind: str) -> Sequence[bytes]:
 # Data
 
 
-def _load(source: Callable[[DataFile], DataSource], path: Path) -> None:
+def _load(source: Callable[[DataPath], DataSource], path: Path) -> None:
     """Read every example, as `train` and `inspect-data` do."""
-    load_source(source(DataFile(str(path))), Opener()).cached()
+    load_source(source(DataPath(str(path))), DataFileOpener()).in_memory()
 
 
 X: Final = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
@@ -178,7 +178,7 @@ def _load_idx(path: Path) -> None:
     labels = path.with_name("labels")
     if not labels.exists():
         labels.write_bytes(_idx(np.arange(4, dtype=np.uint8), 8))
-    _load(lambda file: Idx(file, DataFile(str(labels))), path)
+    _load(lambda file: Idx(file, DataPath(str(labels))), path)
 
 
 def _parquet(columns: Mapping[str, object], **options: object) -> bytes:
@@ -333,7 +333,7 @@ def _bmps() -> Sequence[bytes]:
 
 
 def _load_image(path: Path) -> None:
-    _load(lambda file: Images(DataFile(str(Path(file.path).parent))), path)
+    _load(lambda file: Images(DataPath(str(Path(file.path).parent))), path)
 
 
 # HDF5 1.14 believes the length of a text, which has 32 bits, before it looks for the text.

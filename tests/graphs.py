@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archbuilder.errors import Frame
-from archbuilder.graph import Argument, Graph, GraphInput, Node, Ref
-from archbuilder.tree import Plain, Source, Span, from_plain
+from archbuilder.errors import ExpansionFrame
+from archbuilder.graph import Argument, Graph, GraphInput, Node, TensorRef
+from archbuilder.tree import PlainData, SourceText, Span, from_plain
 
-SOURCE = Source("test.yaml", "archbuilder: 1\n")
+SOURCE = SourceText("test.yaml", "archbuilder: 1\n")
 SPAN = Span(SOURCE, 1, 1, 1, 2)
 
 
-def arguments(values: Mapping[str, Plain]) -> tuple[Argument, ...]:
+def arguments(values: Mapping[str, PlainData]) -> tuple[Argument, ...]:
     """Arguments as the expander gives them."""
     return tuple(Argument(name, from_plain(value, SPAN), SPAN) for name, value in values.items())
 
 
-def ref(text: str) -> Ref:
+def ref(text: str) -> TensorRef:
     """`lstm.0` is the first output of `lstm`."""
     name, dot, output = text.rpartition(".")
-    return Ref(name, int(output)) if dot and output.isdigit() else Ref(text)
+    return TensorRef(name, int(output)) if dot and output.isdigit() else TensorRef(text)
 
 
 def step(
@@ -31,10 +31,10 @@ def step(
     *,
     line: int = 1,
     keywords: Mapping[str, str | Sequence[str]] | None = None,
-    call: Mapping[str, Plain] | None = None,
+    call: Mapping[str, PlainData] | None = None,
     shares: str | None = None,
-    frame: Frame | None = None,
-    **values: Plain,
+    frame: ExpansionFrame | None = None,
+    **values: PlainData,
 ) -> Node:
     """A node; `line` is where messages say that it stands."""
     inputs = [inputs] if isinstance(inputs, str) else inputs
@@ -72,7 +72,7 @@ def network(
     )
 
 
-def chain(shape: Sequence[int | None], *steps: tuple[str, Mapping[str, Plain]]) -> Graph:
+def chain(shape: Sequence[int | None], *steps: tuple[str, Mapping[str, PlainData]]) -> Graph:
     """A network of layers one behind the other, named `step0`, `step1` and so on."""
     nodes = []
     previous = "input"

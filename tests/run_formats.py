@@ -18,11 +18,11 @@ from archbuilder.cli import main
 from archbuilder.errors import RunError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.places import Place
-from archbuilder.recipe.record import RECORD, read_record
-from archbuilder.recipe.sources import Tokeniser, Tokenising
-from archbuilder.training.checkpoints import FOLDER, Checkpoints
-from archbuilder.training.text.vocabulary import Vocabulary
+from archbuilder.places import SandboxPath
+from archbuilder.recipe.record import RUN_JSON, load_run_config
+from archbuilder.recipe.sources import TokenizerConfig, TokenizerType
+from archbuilder.training.checkpoints import CHECKPOINTS_DIR, CheckpointManager
+from archbuilder.training.text.vocabulary import TextTokenizer
 
 NET: Final = """
 archbuilder: 1
@@ -44,7 +44,7 @@ def run() -> dict[str, bytes]:
         blueprint.write_text(NET)
         np.savez(Path(folder, "data.npz"), x=np.eye(3, dtype=np.float32), y=np.array([0, 1, 0]))
         assert main(["train", str(blueprint), "--run", str(out)]) == 0
-        files = (out / RECORD, *(out / FOLDER / CHECKPOINT).iterdir())
+        files = (out / RUN_JSON, *(out / CHECKPOINTS_DIR / CHECKPOINT).iterdir())
         return {path.name: path.read_bytes() for path in files}
 
 
@@ -58,12 +58,12 @@ def graphs() -> dict[str, Graph]:
 
 
 def _read_record(path: Path) -> None:
-    read_record(path.parent, graphs(), Limits())
+    load_run_config(path.parent, graphs(), Limits())
 
 
 def _read_checkpoint(path: Path) -> None:
     """Read a checkpoint in which this file is another one, with a manifest that vouches for it."""
-    place = path.parent / "run" / FOLDER / CHECKPOINT
+    place = path.parent / "run" / CHECKPOINTS_DIR / CHECKPOINT
     place.mkdir(parents=True, exist_ok=True)
     files = {**run(), path.name: path.read_bytes()}
     names = ("progress.json", "variables.safetensors")
@@ -74,29 +74,32 @@ def _read_checkpoint(path: Path) -> None:
         (place / name).write_bytes(files[name])
     fingerprint = json.loads(run()["progress.json"])["fingerprint"]
     reports: list[str] = []
-    if Checkpoints(Place(path.parent / "run"), fingerprint).newest(reports.append) is None:
+    if (
+        CheckpointManager(SandboxPath(path.parent / "run"), fingerprint).latest(reports.append)
+        is None
+    ):
         raise RunError(reports[0])
 
 
 @cache
 def _vocabularies() -> Sequence[bytes]:
     text = ["the cat and the dog and a bird\n" * 3]
-    kinds: tuple[Tokeniser, ...] = ("characters", "words", "bpe", "wordpiece")
-    specs = (Tokenising(kind, 300, lowercase=kind != "bpe") for kind in kinds)
-    found = (Vocabulary.learned(each, lambda: iter(text), "text") for each in specs)
-    return [each.json().encode() for each in found]
+    kinds: tuple[TokenizerType, ...] = ("characters", "words", "bpe", "wordpiece")
+    specs = (TokenizerConfig(kind, 300, lowercase=kind != "bpe") for kind in kinds)
+    found = (TextTokenizer.train(each, lambda: iter(text), "text") for each in specs)
+    return [each.to_json().encode() for each in found]
 
 
 def _read_vocabulary(path: Path) -> None:
     """Read a vocabulary, and turn text into tokens and back as `generate` does."""
-    vocabulary = Vocabulary.load(Place(path.parent).inside(path.name))
+    vocabulary = TextTokenizer.load(SandboxPath(path.parent).joinpath(path.name))
     (tokens,) = vocabulary.encode(["the dog"])
     vocabulary.decode(tokens)
 
 
 RUN: Final = (
     Format("tokenizer.json", _vocabularies, _read_vocabulary),
-    Format(RECORD, lambda: (run()[RECORD],), _read_record),
+    Format(RUN_JSON, lambda: (run()[RUN_JSON],), _read_record),
     Format("manifest.json", lambda: (run()["manifest.json"],), _read_checkpoint, cases=100),
     Format("progress.json", lambda: (run()["progress.json"],), _read_checkpoint, cases=100),
     Format(

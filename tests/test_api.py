@@ -36,7 +36,7 @@ networks:
 
 def parameters(blueprint: archbuilder.Blueprint, **given: object) -> int:
     """The number of parameters with these values."""
-    (analysis,) = blueprint.analyse(**given).values()
+    (analysis,) = blueprint.analyze(**given).values()
     return analysis.parameters
 
 

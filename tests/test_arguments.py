@@ -11,28 +11,28 @@ from archbuilder.arguments import check_arguments, check_call, check_object
 from archbuilder.catalogue.signatures import ObjectKind
 from archbuilder.errors import Diagnostic, Diagnostics
 from archbuilder.limits import Limits
-from archbuilder.source import read_text
-from archbuilder.tree import Mapping, Scalar, Tree, plain
+from archbuilder.source import parse_yaml
+from archbuilder.tree import MappingNode, ScalarNode, Tree, to_plain
 
 
 def tree(text: str) -> Tree:
     """A tree of YAML."""
-    return read_text(text, "x.yaml", Limits())
+    return parse_yaml(text, "x.yaml", Limits())
 
 
 def check(step: str, *, formulas: bool = False) -> tuple[dict[str, object], list[Diagnostic]]:
     """The good arguments of `Layer: arguments`, and the mistakes in them."""
     written = tree(step)
-    if isinstance(written, Scalar):
+    if isinstance(written, ScalarNode):
         name, value, span = str(written.value), None, written.span
     else:
-        assert isinstance(written, Mapping)
+        assert isinstance(written, MappingNode)
         name, value, span = written.entries[0].key, written.entries[0].value, written.span
     signature = catalogue.load().signature(name)
     assert signature is not None
     diagnostics = Diagnostics()
-    good = check_arguments(signature, value, span, diagnostics, formulas=formulas)
-    return {argument.name: plain(argument.value) for argument in good}, list(diagnostics)
+    good = check_arguments(signature, value, span, diagnostics, allow_expressions=formulas)
+    return {argument.name: to_plain(argument.value) for argument in good}, list(diagnostics)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_constants_of_the_call():
         ("[1]", "wrong-form"),
     ):
         diagnostics = Diagnostics()
-        check_call(signature, tree(text), diagnostics, formulas=False)
+        check_call(signature, tree(text), diagnostics, allow_expressions=False)
         assert [each.code for each in diagnostics] == ([code] if code else []), text
 
 
@@ -247,7 +247,7 @@ def test_block_in_a_layer(kind: ObjectKind, note: str):
         written,
         written.span,
         diagnostics,
-        formulas=True,
+        allow_expressions=True,
         find_block=lambda name: "a block (net.yaml:4:3)" if name == "encoder" else None,
     )
     (mistake,) = diagnostics

@@ -39,7 +39,7 @@ def expected(path: Path) -> list[Mistake]:
 
 def found(diagnostics: Iterable[Diagnostic]) -> list[Mistake]:
     """The codes and places of mistakes."""
-    return sorted((each.code, *each.place[1:]) for each in diagnostics)
+    return sorted((each.code, *each.location[1:]) for each in diagnostics)
 
 
 def choices(blueprint: Blueprint) -> tuple[str | None, ...]:
@@ -54,7 +54,7 @@ def mistakes(path: Path, *, shapes: bool) -> tuple[Diagnostic, ...]:
         warnings = blueprint.validate()
         if shapes:
             for variant in choices(blueprint):
-                for draft in blueprint.draft(variant=variant).values():
+                for draft in blueprint.build_symbolic(variant=variant).values():
                     draft.check(blueprint.limits)
     except BlueprintError as error:
         return error.diagnostics

@@ -12,9 +12,9 @@ import pytest
 
 import archbuilder.layers
 from archbuilder import catalogue
-from archbuilder.catalogue.reader import FILE
+from archbuilder.catalogue.reader import REGISTRY_FILE
 from archbuilder.catalogue.signatures import Signature
-from archbuilder.judging import judge
+from archbuilder.judging import find_violation
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 KNOWN = catalogue.load()
@@ -41,14 +41,14 @@ newest = pytest.mark.skipif(
 @newest
 def test_it_is_up_to_date(generator: ModuleType):
     """`make catalogue` was run since Keras, our layers or the rules changed."""
-    assert FILE.read_text(encoding="utf-8") == generator.generate()
+    assert REGISTRY_FILE.read_text(encoding="utf-8") == generator.generate()
 
 
 @newest
 def test_every_layer_of_keras_is_known_or_refused():
     """Nothing that Keras exports is forgotten."""
     names = {name for name in dir(keras.layers) if inspect.isclass(getattr(keras.layers, name))}
-    assert names <= set(KNOWN.layers) | set(KNOWN.refused)
+    assert names <= set(KNOWN.layers) | set(KNOWN.unsupported)
     assert set(archbuilder.layers.__all__) <= set(KNOWN.layers)
 
 
@@ -56,7 +56,7 @@ def test_every_layer_of_keras_is_known_or_refused():
 def test_every_function_and_object_is_known_or_refused():
     """What is left out has a reason, which the message shows."""
     functions = [name for name in dir(keras.ops) if inspect.isfunction(getattr(keras.ops, name))]
-    known = {f"ops.{name}" for name in KNOWN.operations} | set(KNOWN.refused)
+    known = {f"ops.{name}" for name in KNOWN.operations} | set(KNOWN.unsupported)
     assert [name for name in functions if f"ops.{name}" not in known] == []
     images = {name for name in dir(keras.ops.image) if not name.startswith("_")} - set(functions)
     assert {f"ops.image.{name}" for name in images} <= known
@@ -70,10 +70,10 @@ def test_every_function_and_object_is_known_or_refused():
         ("schedule", keras.optimizers.schedules),
     ):
         classes = {name: each for name, each in vars(module).items() if inspect.isclass(each)}
-        refused = {each for name, each in classes.items() if name in KNOWN.refused_objects}
+        refused = {each for name, each in classes.items() if name in KNOWN.unsupported_objects}
         names = {name for name, each in classes.items() if each not in refused}
         assert names <= set(KNOWN.names(kind)), kind
-    assert all(len(reason) > 10 for reason in KNOWN.refused_objects.values())
+    assert all(len(reason) > 10 for reason in KNOWN.unsupported_objects.values())
     assert "CTC" in KNOWN.names("loss")
 
 
@@ -81,14 +81,14 @@ def test_every_function_and_object_is_known_or_refused():
 def test_what_can_run_code_is_refused_with_a_reason(name: str):
     """Such layers are no part of the catalogue."""
     assert name not in KNOWN.layers
-    assert len(KNOWN.refused[name]) > 10
+    assert len(KNOWN.unsupported[name]) > 10
 
 
 def test_functions_that_take_functions_are_refused():
     """As are those that make tensors from nothing."""
     for name in ("map", "scan", "while_loop", "cond", "vectorized_map", "custom_gradient", "zeros"):
         assert name not in KNOWN.operations
-        assert f"ops.{name}" in KNOWN.refused
+        assert f"ops.{name}" in KNOWN.unsupported
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN.layers))
@@ -124,7 +124,7 @@ def all_signatures() -> list[Signature]:
 def test_every_argument_has_a_type():
     """Either a schema that says something, or a kind of object, or both."""
     for signature in all_signatures():
-        for spec in [*signature.arguments.values(), *signature.call.values()]:
+        for spec in [*signature.arguments.values(), *signature.call_arguments.values()]:
             assert spec.type.object is not None or spec.type.schema, f"{signature.name}.{spec.name}"
 
 
@@ -132,11 +132,13 @@ def test_defaults_have_the_types_that_are_asked_for():
     """What Keras uses itself, a blueprint may write as well."""
     for signature in [*KNOWN.layers.values(), *KNOWN.operations.values()]:
         for spec in signature.arguments.values():
-            numbers_too = signature.origin == "keras.ops" and spec.name in signature.tensors
+            numbers_too = (
+                signature.origin == "keras.ops" and spec.name in signature.tensor_arguments
+            )
             if spec.required or spec.type.schema is None or numbers_too:
                 continue
             where = f"{signature.name}.{spec.name} = {spec.default}"
-            assert judge(spec.default, spec.type.schema) is None, where
+            assert find_violation(spec.default, spec.type.schema) is None, where
 
 
 def test_names_that_keras_abbreviates():
@@ -149,5 +151,5 @@ def test_names_that_keras_abbreviates():
         ("loss", "sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"),
         ("activation", "relu", "relu"),
     ):
-        assert KNOWN.alias(kind, written) == name
-    assert KNOWN.alias("activation", "deserialize") is None
+        assert KNOWN.canonical_name(kind, written) == name
+    assert KNOWN.canonical_name("activation", "deserialize") is None

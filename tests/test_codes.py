@@ -29,7 +29,7 @@ def mistakes(folder: Path, explanation: Explanation, text: bytes) -> tuple[Diagn
     """What archbuilder says of an example, the files that it imports beside it."""
     path = folder / MAIN_FILE
     path.write_bytes(text)
-    for name, beside in explanation.beside:
+    for name, beside in explanation.imported_files:
         (folder / name).write_text(beside, encoding="utf-8")
     try:
         blueprint = archbuilder.load(path)
@@ -37,7 +37,7 @@ def mistakes(folder: Path, explanation: Explanation, text: bytes) -> tuple[Diagn
         blueprint.graphs()
         if explanation.code in NEED_KERAS:
             for variant in ("default", *blueprint.variants):
-                for draft in blueprint.draft(variant=variant).values():
+                for draft in blueprint.build_symbolic(variant=variant).values():
                     draft.check(blueprint.limits)
     except BlueprintError as error:
         return error.diagnostics

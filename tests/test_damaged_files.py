@@ -24,7 +24,7 @@ from file_formats import FORMATS, Format
 from run_formats import RUN
 
 from archbuilder.errors import ArchbuilderError
-from archbuilder.escaping import for_terminal
+from archbuilder.escaping import escape_terminal
 
 MANY = 10_000
 BLOCK = 1000
@@ -66,7 +66,7 @@ def case(kind: Format, number: int) -> bytes:
 
 def is_plain(line: str) -> bool:
     """Whether a terminal shows a line as it is."""
-    return for_terminal(line) == line != ""
+    return escape_terminal(line) == line != ""
 
 
 def check(kind: Format, number: int, path: Path) -> bool:

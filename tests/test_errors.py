@@ -11,18 +11,18 @@ from archbuilder.errors import (
     BlueprintError,
     Diagnostic,
     Diagnostics,
-    Frame,
+    ExpansionFrame,
     InternalError,
     RunError,
     UsageError,
-    listed,
-    nearest,
-    shown,
+    closest_match,
+    quote,
+    quote_list,
 )
-from archbuilder.escaping import for_terminal
-from archbuilder.tree import Source, Span
+from archbuilder.escaping import escape_terminal
+from archbuilder.tree import SourceText, Span
 
-SOURCE = Source("net.yaml", "one\ntwo\n")
+SOURCE = SourceText("net.yaml", "one\ntwo\n")
 
 
 def at(line: int, column: int = 1) -> Span:
@@ -67,10 +67,10 @@ def test_the_same_mistake_is_kept_once() -> None:
 def test_a_mistake_carries_the_blocks_around_it() -> None:
     """Those that the stage is in, and afterwards no more."""
     diagnostics = Diagnostics()
-    outer = Frame("in block 'a'", at(1))
-    inner = Frame("in block 'b'", at(2), outer)
-    with diagnostics.inside(outer):
-        with diagnostics.inside(inner):
+    outer = ExpansionFrame("in block 'a'", at(1))
+    inner = ExpansionFrame("in block 'b'", at(2), outer)
+    with diagnostics.within(outer):
+        with diagnostics.within(inner):
             diagnostics.error("limit", "deep", at(1))
         diagnostics.warning("unused-step", "shallow", at(1))
     diagnostics.error("limit", "outside", at(1))
@@ -123,21 +123,21 @@ def test_warnings_alone_do_not_stop() -> None:
 )
 def test_the_nearest_word(word: str, candidate: str | None) -> None:
     """Capitals and underscores matter little."""
-    assert nearest(word, ["filters", "kernel_size", "padding"]) == candidate
+    assert closest_match(word, ["filters", "kernel_size", "padding"]) == candidate
 
 
 def test_of_two_spellings_the_nearest_is_that_of_the_word() -> None:
     """Keras has classes and functions of one name."""
     names = ["MeanSquaredError", "mean_squared_error"]
-    assert nearest("MeanSquaredErrors", names) == "MeanSquaredError"
-    assert nearest("mean_squared_errors", names) == "mean_squared_error"
+    assert closest_match("MeanSquaredErrors", names) == "MeanSquaredError"
+    assert closest_match("mean_squared_errors", names) == "mean_squared_error"
 
 
 @given(st.text(), st.integers(4, 80))
 def test_what_is_shown_is_short_and_printable(text: str, length: int) -> None:
     """Whatever a file holds."""
-    result = shown(text, length)
-    assert result == for_terminal(result)
+    result = quote(text, length)
+    assert result == escape_terminal(result)
     assert len(result) <= length
 
 
@@ -155,16 +155,16 @@ def test_what_is_shown_is_short_and_printable(text: str, length: int) -> None:
 )
 def test_letters_of_all_languages_are_shown(value: object, text: str) -> None:
     """What a terminal obeys or hides, and a mark that would cover the quote, are numbers."""
-    assert shown(value) == text
+    assert quote(value) == text
 
 
 @given(st.text(max_size=2000))
 def test_any_word_can_be_mistyped(word: str) -> None:
     """A suggestion is one of the candidates, or none."""
-    assert nearest(word, ["filters", "padding"]) in ("filters", "padding", None)
+    assert closest_match(word, ["filters", "padding"]) in ("filters", "padding", None)
 
 
 def test_a_list_of_names() -> None:
     """A few are all there, and of many the first."""
-    assert (listed([]), listed(["a", "b"])) == ("none", "'a', 'b'")
-    assert listed(map(str, range(30_000)), most=2) == "'0', '1' and 29,998 more"
+    assert (quote_list([]), quote_list(["a", "b"])) == ("none", "'a', 'b'")
+    assert quote_list(map(str, range(30_000)), limit=2) == "'0', '1' and 29,998 more"

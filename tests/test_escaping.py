@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archbuilder.escaping import columns, for_terminal, for_workflow, for_workflow_property
+from archbuilder.escaping import (
+    display_width,
+    escape_github_message,
+    escape_github_property,
+    escape_terminal,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,27 +42,27 @@ from archbuilder.escaping import columns, for_terminal, for_workflow, for_workfl
 )
 def test_what_cannot_be_seen_is_written_as_its_number(text: str, shown: str) -> None:
     """Everything else stays."""
-    assert for_terminal(text) == shown
+    assert escape_terminal(text) == shown
 
 
 @given(st.text(st.characters()))
 def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
     """For any text at all."""
-    shown = for_terminal(text)
+    shown = escape_terminal(text)
     assert not {unicodedata.category(each) for each in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    assert columns(text) == columns(shown)
+    assert display_width(text) == display_width(shown)
 
 
 @given(st.text(st.characters()))
 def test_a_workflow_command_stays_one_line(text: str) -> None:
     """And a property of it ends nowhere but at its end."""
-    assert "\n" not in for_workflow(text)
-    assert not set(for_workflow_property(text)) & set("\r\n:,")
+    assert "\n" not in escape_github_message(text)
+    assert not set(escape_github_property(text)) & set("\r\n:,")
 
 
 def test_percent_signs_are_no_escapes_of_others() -> None:
     """GitHub would read %0A in a message as a line break."""
-    assert for_workflow("50%0A\nx") == "50%250A%0Ax"
+    assert escape_github_message("50%0A\nx") == "50%250A%0Ax"
 
 
 @pytest.mark.parametrize(
@@ -66,4 +71,4 @@ def test_percent_signs_are_no_escapes_of_others() -> None:
 )
 def test_columns_of_a_terminal(text: str, count: int) -> None:
     """Wide characters take two, combining ones none."""
-    assert columns(text) == count
+    assert display_width(text) == count

@@ -41,7 +41,7 @@ from archbuilder.cli import main
 from archbuilder.cli.application import COMMANDS, application
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.settings import read_settings
+from archbuilder.cli.settings import parse_assignments
 from archbuilder.limits import Limits
 from archbuilder.recipe import read_recipe
 from archbuilder.recipe.file import read_recipe_file
@@ -235,7 +235,7 @@ def check(example: Example) -> None:
     settings = [word for flag, word in pairs if flag == "--set"]
     recipes = [word for flag, word in pairs if flag == "--recipe"]
     loaded, limits = archbuilder.load(context.params["blueprint"]), Limits()
-    given = {"variant": loaded.variant, "params": read_settings(settings, limits)}
+    given = {"variant": loaded.variant, "params": parse_assignments(settings, limits)}
     graphs = loaded.graphs(variant=loaded.variant, **given["params"])
     if recipes:
         assert read_recipe_file(Path(recipes[0]), graphs, limits).training

@@ -164,7 +164,7 @@ inputs: {x: [4]}
 layers: [{Dense: 4, name: d}, {use: d, name: e}, {use: e}]
 """
     graph = expand(tmp_path, text)
-    assert [node.shares for node in graph.nodes] == [None, "d", "d"]
+    assert [node.weight_owner for node in graph.nodes] == [None, "d", "d"]
 
 
 def test_use_of_a_block_shares_every_layer_in_it(tmp_path: Path):
@@ -184,7 +184,7 @@ layers:
     from: [one, two]
 """
     graph = expand(tmp_path, text)
-    assert {node.name: node.shares for node in graph.nodes} == {
+    assert {node.name: node.weight_owner for node in graph.nodes} == {
         "one.fc": None,
         "one.fc_use0": "one.fc",
         "two.fc": "one.fc",
@@ -214,7 +214,7 @@ inputs: {x: [4]}
 layers: [{Dense: 4, name: d}, {use: d, from: x, name: e}]
 """
     graph = expand(tmp_path, text)
-    assert [(node.name, node.shares) for node in graph.nodes] == [("e", None)]
+    assert [(node.name, node.weight_owner) for node in graph.nodes] == [("e", None)]
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archbuilder.errors import Diagnostics
-from archbuilder.expressions import FAILED, evaluate, parse
+from archbuilder.expressions import EVALUATION_FAILED, evaluate, parse
 from archbuilder.limits import Limits
-from archbuilder.tree import Plain, Scalar, Source, Span
+from archbuilder.tree import PlainData, ScalarNode, SourceText, Span
 
-VARIABLES: dict[str, Plain] = {
+VARIABLES: dict[str, PlainData] = {
     "a": 3,
     "half": 0.5,
     "yes": True,
@@ -28,14 +28,14 @@ VARIABLES: dict[str, Plain] = {
 DOCUMENTATION = Path(__file__).parent.parent / "docs" / "expressions.md"
 
 
-def run(text: str, *, quoted: bool = False) -> tuple[Plain | object, list[str]]:
+def run(text: str, *, quoted: bool = False) -> tuple[PlainData | object, list[str]]:
     """The value of a text, and the codes of its mistakes with their columns."""
     quotes = 2 if quoted else 0
-    source = Source("x.yaml", text)
-    scalar = Scalar(text, Span(source, 1, 1, 1, len(text) + 1 + quotes), quoted=quoted)
+    source = SourceText("x.yaml", text)
+    scalar = ScalarNode(text, Span(source, 1, 1, 1, len(text) + 1 + quotes), quoted=quoted)
     diagnostics = Diagnostics()
     template = parse(scalar, Limits(), diagnostics)
-    value = FAILED
+    value = EVALUATION_FAILED
     if template is not None:
         value = evaluate(template, VARIABLES, Limits(), diagnostics)
     found = [f"{each.code} {each.span.column}" for each in diagnostics]
@@ -100,7 +100,7 @@ def run(text: str, *, quoted: bool = False) -> tuple[Plain | object, list[str]]:
         ("$sizes", [8, 16, 32]),
     ],
 )
-def test_values(text: str, value: Plain):
+def test_values(text: str, value: PlainData):
     """A value that is one name or one expression keeps its type; others are text."""
     result, found = run(text)
     assert (result, found) == (value, [])
@@ -158,15 +158,17 @@ def test_values(text: str, value: Plain):
 )
 def test_mistakes(text: str, expected: str):
     """Each with its code, at the very character."""
-    assert run(text) == (FAILED, [expected])
+    assert run(text) == (EVALUATION_FAILED, [expected])
 
 
 def test_places_in_quotes_begin_behind_the_quote():
     """A quoted text starts one column later, and one with escapes is marked as a whole."""
     assert run("$(b)", quoted=True)[1] == ["unknown-parameter 4"]
-    text, source = "$(b)", Source("x", '"\\x24(b)"')
+    text, source = "$(b)", SourceText("x", '"\\x24(b)"')
     diagnostics = Diagnostics()
-    template = parse(Scalar(text, Span(source, 1, 1, 1, 10), quoted=True), Limits(), diagnostics)
+    template = parse(
+        ScalarNode(text, Span(source, 1, 1, 1, 10), quoted=True), Limits(), diagnostics
+    )
     assert template is not None
     evaluate(template, {}, Limits(), diagnostics)
     assert next(iter(diagnostics)).span == Span(source, 1, 1, 1, 10)
@@ -195,7 +197,7 @@ def test_costs_are_bounded(text: str):
 def test_any_text_is_a_value_or_a_mistake(text: str):
     """Nothing else comes out, and a mistake is reported just when there is no value."""
     value, found = run(text)
-    assert (value is FAILED) == bool(found)
+    assert (value is EVALUATION_FAILED) == bool(found)
 
 
 OPERANDS = "a half yes word sizes nothing 0 1 2.5 1e3 'x' [ ] ( ) , if else in not and or"
@@ -208,7 +210,7 @@ TOKENS = st.sampled_from(f"{OPERANDS} {OPERATORS}".split())
 def test_any_words_are_a_value_or_a_mistake(words: list[str]):
     """Words of the language in any order."""
     value, found = run(f"$({' '.join(words)})")
-    assert (value is FAILED) == bool(found)
+    assert (value is EVALUATION_FAILED) == bool(found)
 
 
 def _combined(

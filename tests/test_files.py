@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from archbuilder.errors import BlueprintError
-from archbuilder.files import read_file, read_inside
+from archbuilder.files import read_file, read_within
 from archbuilder.limits import Limits
-from archbuilder.places import Place
-from archbuilder.tree import Source, Span
+from archbuilder.places import SandboxPath
+from archbuilder.tree import SourceText, Span
 
-PLACE = Span(Source("net.yaml", "imports: {part: part.yaml}"), 1, 17, 1, 26)
+PLACE = Span(SourceText("net.yaml", "imports: {part: part.yaml}"), 1, 17, 1, 26)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 def inside(folder: Path, written: str, allow: tuple[Path, ...] = ()) -> str:
     """The content of a file that a blueprint names."""
-    return read_inside(Place(folder), written, PLACE, Limits(), allow=allow)[1].decode()
+    return read_within(SandboxPath(folder), written, PLACE, Limits(), allow=allow)[1].decode()
 
 
 def refusal(folder: Path, written: str) -> str:
@@ -108,7 +108,7 @@ def test_a_large_file_is_read_only_as_far_as_needed(folder: Path):
     """One byte more than allowed tells that it is too large."""
     path = folder / "large.yaml"
     path.write_bytes(b"x" * 5_000)
-    content = read_file(path, Limits().raised(file_bytes=1_000))
+    content = read_file(path, Limits().replace(file_bytes=1_000))
     assert len(content) == 1_001
 
 

@@ -12,12 +12,12 @@ from archbuilder.decode.blocks import BLOCK_KEYS
 from archbuilder.decode.file import FILE_KEYS
 from archbuilder.decode.steps import STEP_KEYS
 from archbuilder.errors import BlueprintError, Diagnostic
-from archbuilder.foreign_keys import HINTS, hint
-from archbuilder.recipe.objectives import FORMS
+from archbuilder.foreign_keys import HINTS, key_hint
+from archbuilder.recipe.objectives import OBJECTIVE_SYNTAX
 from archbuilder.recipe.reading import read_recipe
-from archbuilder.recipe.training import ALWAYS
+from archbuilder.recipe.training import COMMON_KEYS
 
-TRAINING_KEYS = {*ALWAYS, *(key for form in FORMS.values() for key in form.keys)}
+TRAINING_KEYS = {*COMMON_KEYS, *(key for form in OBJECTIVE_SYNTAX.values() for key in form.keys)}
 
 
 def mistake(folder: Path, text: str) -> Diagnostic:
@@ -126,4 +126,4 @@ def test_hints_are_for_keys_that_are_not_known():
 def test_every_key_of_training_has_a_hint_elsewhere():
     """At the top of a blueprint the section of each key is named."""
     for key in TRAINING_KEYS - {"inputs", "targets"}:
-        assert "'training'" in (hint(key, "a blueprint") or ""), key
+        assert "'training'" in (key_hint(key, "a blueprint") or ""), key

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archbuilder.json_files import JsonError, JsonObject
-from archbuilder.places import Place
+from archbuilder.places import SandboxPath
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from archbuilder.places import Place
 def test_what_is_no_object(content: bytes, message: str):
     """Each with its reason."""
     with pytest.raises(JsonError, match=message):
-        JsonObject.parsed(content)
+        JsonObject.parse(content)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_is_no_object(content: bytes, message: str):
 def test_fields_of_other_types(take: Callable[[JsonObject], object], message: str):
     """The message names the field and what it is."""
     values = {"a": 1, "b": -5, "c": ["t", 2], "d": {"e": "x\0"}, "f": True}
-    fields = JsonObject.of(values, "")
+    fields = JsonObject.from_value(values, "")
     with pytest.raises(JsonError, match=message):
         take(fields)
 
@@ -57,7 +57,7 @@ def test_fields(tmp_path: Path):
     """Those of the right types are given."""
     path = tmp_path / "file.json"
     path.write_text('{"a": {"b": ["x", "y"]}, "n": 3, "loss": {"x": 0.5, "y": NaN}}')
-    fields = JsonObject.read(Place(tmp_path, ("file.json",)))
+    fields = JsonObject.read(SandboxPath(tmp_path, ("file.json",)))
     assert fields.object("a").texts("b") == ("x", "y")
     assert fields.object("a").paths("b") == (Path("x"), Path("y"))
     assert fields.count("n") == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archbuilder.judging import expected, judge
+from archbuilder.judging import describe_schema, find_violation
 
 POSITIVE = {"type": "integer", "minimum": 1}
 SIZE = {
@@ -23,7 +23,7 @@ RATE = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 )  # fmt: skip
 def test_values_that_match(value: object, schema: dict[str, object]) -> None:
     """A filter that refuses everything would pass the other tests."""
-    assert judge(value, schema) is None  # type: ignore[arg-type]
+    assert find_violation(value, schema) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -50,20 +50,20 @@ def test_values_that_match(value: object, schema: dict[str, object]) -> None:
 )
 def test_values_that_do_not(value: object, schema: dict[str, object], code: str) -> None:
     """A boolean is no number, a whole float no integer, and infinity nothing at all."""
-    mistake = judge(value, schema)  # type: ignore[arg-type]
+    mistake = find_violation(value, schema)  # type: ignore[arg-type]
     assert mistake is not None
     assert mistake.code == code
 
 
 def test_verdicts_on_equal_values_of_other_types_stay_apart() -> None:
     """1, 1.0 and True are equal and hash alike."""
-    verdicts = [judge(value, POSITIVE) is None for value in (1, 1.0, True, 1)]
+    verdicts = [find_violation(value, POSITIVE) is None for value in (1, 1.0, True, 1)]
     assert verdicts == [True, False, False, True]
 
 
 def test_a_near_word_is_suggested() -> None:
     """Of those that may stand there."""
-    mistake = judge("sane", PADDING)
+    mistake = find_violation("sane", PADDING)
     assert mistake is not None
     assert mistake.suggestion == "same"
 
@@ -86,4 +86,4 @@ def test_a_near_word_is_suggested() -> None:
 )
 def test_what_is_asked_for_in_words(schema: dict[str, object], words: str) -> None:
     """Messages say what may stand there."""
-    assert expected(schema) == words  # type: ignore[arg-type]
+    assert describe_schema(schema) == words  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def test_a_file_that_two_others_import_is_decoded_once(tmp_path: Path) -> None:
     with pytest.raises(BlueprintError) as caught:
         archbuilder.load(path)
     errors = [each for each in caught.value.diagnostics if each.severity == "error"]
-    assert [(each.code, Path(each.place[0]).name) for each in errors] == [
+    assert [(each.code, Path(each.location[0]).name) for each in errors] == [
         ("unknown-layer", "leaf.yaml")
     ]
 

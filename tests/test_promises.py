@@ -31,7 +31,7 @@ def broken(folder: Path, text: str, **given: object) -> list[str]:
     """The messages of the promises that are not kept."""
     blueprint = archbuilder.load(write(folder, text))
     try:
-        blueprint.analyse(**given)
+        blueprint.analyze(**given)
     except BlueprintError as error:
         return [each.message for each in error.diagnostics if each.code == "expectation"]
     return []

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archbuilder.errors import Diagnostic, Frame
-from archbuilder.rendering import FORMATS, Format, render, summary
-from archbuilder.tree import Source, Span
+from archbuilder.errors import Diagnostic, ExpansionFrame
+from archbuilder.rendering import OUTPUT_FORMATS, OutputFormat, render, summary
+from archbuilder.tree import SourceText, Span
 
 
 def at(text: str, line: int, column: int, length: int = 1, name: str = "net.yaml") -> Span:
     """A range of `length` characters in a source."""
-    return Span(Source(name, text), line, column, line, column + length)
+    return Span(SourceText(name, text), line, column, line, column + length)
 
 
 VGG = "\n" * 22 + "    - Conv2D: {filter: 64, kernel_size: 3}\n"
@@ -24,7 +24,7 @@ VGG = "\n" * 22 + "    - Conv2D: {filter: 64, kernel_size: 3}\n"
 
 def test_looks_as_the_language_says() -> None:
     """The example of the language definition, to the letter."""
-    used = Frame("in block 'vgg_block'", at(VGG, 31, 5, name="blueprints/vgg.yaml"))
+    used = ExpansionFrame("in block 'vgg_block'", at(VGG, 31, 5, name="blueprints/vgg.yaml"))
     mistake = Diagnostic(
         "unknown-argument",
         "Conv2D has no argument 'filter'",
@@ -74,7 +74,7 @@ def test_several_are_separated_and_counted() -> None:
 
 def test_nothing_is_shown_for_no_mistakes() -> None:
     """Text and GitHub get nothing, JSON an empty list."""
-    assert [render([], form) for form in FORMATS] == ["", "[]", ""]
+    assert [render([], form) for form in OUTPUT_FORMATS] == ["", "[]", ""]
     assert summary(()) == ""
 
 
@@ -114,16 +114,16 @@ def test_a_line_of_combining_characters_is_cut_too() -> None:
 
 def test_a_range_over_several_lines_is_marked_to_the_end_of_the_first() -> None:
     """The caret line marks the rest of the line that the range begins on."""
-    source = Source("net.yaml", "a: [1,\n 2]\n")
+    source = SourceText("net.yaml", "a: [1,\n 2]\n")
     shown = render([Diagnostic("limit", "list", Span(source, 1, 4, 2, 4))]).split("\n")
     assert shown[4] == "  |    ^^^"
 
 
 def test_a_long_chain_loses_its_middle() -> None:
     """Of many blocks within blocks the innermost and the outermost are shown."""
-    frame: Frame | None = None
+    frame: ExpansionFrame | None = None
     for number in range(20):
-        frame = Frame(f"in block 'b{number}'", at("x", 1, 1), frame)
+        frame = ExpansionFrame(f"in block 'b{number}'", at("x", 1, 1), frame)
     shown = render([Diagnostic("limit", "deep", None, frame=frame)])
     assert "in block 'b19'" in shown
     assert "in block 'b0'" in shown
@@ -133,7 +133,7 @@ def test_a_long_chain_loses_its_middle() -> None:
 
 def test_json_has_every_key() -> None:
     """The object that editors rely on."""
-    frame = Frame("in block 'fire'", at("x\nyy", 2, 1))
+    frame = ExpansionFrame("in block 'fire'", at("x\nyy", 2, 1))
     mistake = Diagnostic(
         "wrong-type",
         "no",
@@ -180,7 +180,7 @@ def test_colours_are_ours_alone() -> None:
     """Colour stands around escaped text, and without it there is no escape at all."""
     mistake = Diagnostic("limit", "\x1b[2J", at("\x1b[2J", 1, 1))
     assert "\x1b" not in render([mistake])
-    coloured = render([mistake], colour=True)
+    coloured = render([mistake], color=True)
     assert coloured.startswith("\x1b[1;31merror[limit]\x1b[0m: \\x1b[2J")
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == render([mistake])
 
@@ -200,9 +200,9 @@ def test_foreign_text_breaks_out_of_no_format(
 ) -> None:
     """Whatever a blueprint holds, lines are ours, nothing is invisible, and JSON is JSON."""
     span = at(text, 1, column, length, name=name)
-    frame = Frame(label, span)
+    frame = ExpansionFrame(label, span)
     mistake = Diagnostic("limit", message, span, label=label, notes=(message,), frame=frame)
-    shown: dict[Format, str] = {form: render([mistake], form) for form in FORMATS}
+    shown: dict[OutputFormat, str] = {form: render([mistake], form) for form in OUTPUT_FORMATS}
     assert all(character.isprintable() for character in shown["text"].replace("\n", ""))
     assert len(shown["text"].split("\n")) <= 10
     assert json.loads(shown["json"])[0]["message"] == message

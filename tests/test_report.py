@@ -7,7 +7,7 @@ import pytest
 import archbuilder
 from archbuilder.backend.analysis import Analysis
 from archbuilder.graph import Graph
-from archbuilder.report import as_data, overview, shape_text, step_table
+from archbuilder.report import format_shape, format_totals, summary_table, to_dict
 
 NETWORK = """\
 archbuilder: 1
@@ -39,7 +39,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Graph]:
     path = tmp_path_factory.mktemp("report") / "net.yaml"
     path.write_text(NETWORK)
     blueprint = archbuilder.load(path)
-    return blueprint.analyse()["net"], blueprint.graphs()["net"]
+    return blueprint.analyze()["net"], blueprint.graphs()["net"]
 
 
 def rows(lines: list[str]) -> list[list[str]]:
@@ -49,7 +49,7 @@ def rows(lines: list[str]) -> list[list[str]]:
 
 def test_a_use_of_a_block_is_one_row(network: tuple[Analysis, Graph]) -> None:
     """With the sums of what is in it, and the shape that comes out of it."""
-    lines = step_table(*network, depth=1)
+    lines = summary_table(*network, depth=1)
     assert lines[0].split("  ")[0] == "STEP"
     assert [row[:4] for row in rows(lines)] == [
         ["stage0", "stage", "4x4x4", "60"],
@@ -61,34 +61,34 @@ def test_a_use_of_a_block_is_one_row(network: tuple[Analysis, Graph]) -> None:
 
 def test_blocks_are_written_out_as_deep_as_wanted(network: tuple[Analysis, Graph]) -> None:
     """Two levels, then all of them."""
-    two = rows(step_table(*network, depth=2))
+    two = rows(summary_table(*network, depth=2))
     assert [row[:2] for row in two[:3]] == [
         ["stage0.unit0", "unit"],
         ["stage0.unit1", "unit"],
         ["stage0.max_pooling2d0", "MaxPooling2D"],
     ]
-    whole = step_table(*network, unfold=True)
+    whole = summary_table(*network, expand_blocks=True)
     assert len(whole) == 1 + 2 * 5 + 2
-    assert step_table(*network, depth=9) == whole
+    assert summary_table(*network, depth=9) == whole
 
 
 def test_a_table_fits_a_screen_where_it_can(network: tuple[Analysis, Graph]) -> None:
     """Without a depth, a short network is written out."""
-    assert step_table(*network) == step_table(*network, unfold=True)
+    assert summary_table(*network) == summary_table(*network, expand_blocks=True)
 
 
 def test_sums_are_the_same_however_deep(network: tuple[Analysis, Graph]) -> None:
     """Folding loses nothing."""
     analysis, _ = network
     for depth in (1, 2, 3):
-        counts = [row[3:5] for row in rows(step_table(*network, depth=depth))]
+        counts = [row[3:5] for row in rows(summary_table(*network, depth=depth))]
         assert sum(int(each[0].replace(",", "")) for each in counts) == analysis.parameters
         assert sum(int(each[1].replace(",", "")) for each in counts) == analysis.multiply_adds
 
 
 def test_the_overview_has_the_sums(network: tuple[Analysis, Graph]) -> None:
     """Separators, units, and what is trainable where that differs."""
-    lines = dict(line.split(maxsplit=1) for line in overview(network[0]).splitlines())
+    lines = dict(line.split(maxsplit=1) for line in format_totals(network[0]).splitlines())
     assert lines["network"] == "net, 12 layers"
     assert lines["inputs"] == "image 8x8x3"
     assert lines["outputs"] == "output 10"
@@ -98,7 +98,7 @@ def test_the_overview_has_the_sums(network: tuple[Analysis, Graph]) -> None:
 
 def test_the_data_is_complete(network: tuple[Analysis, Graph]) -> None:
     """Every layer, and the same sums."""
-    data = as_data(network[0])
+    data = to_dict(network[0])
     steps = data["steps"]
     assert isinstance(steps, list)
     assert len(steps) == 12
@@ -112,4 +112,4 @@ def test_the_data_is_complete(network: tuple[Analysis, Graph]) -> None:
 )
 def test_shapes_as_people_write_them(shape: tuple[int | None, ...], text: str) -> None:
     """Without the batch axis."""
-    assert shape_text(shape) == text
+    assert format_shape(shape) == text

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from archbuilder.errors import Diagnostics
 from archbuilder.limits import Limits
-from archbuilder.scalars import UNPRINTABLE, resolve
-from archbuilder.tree import Atom, Source, Span
+from archbuilder.scalars import UNPRINTABLE, resolve_plain_scalar
+from archbuilder.tree import ScalarValue, SourceText, Span
 
-SPAN = Span(Source("net.yaml", ""), 1, 1, 1, 2)
+SPAN = Span(SourceText("net.yaml", ""), 1, 1, 1, 2)
 
 
-def resolved(text: str) -> tuple[Atom, list[str]]:
+def resolved(text: str) -> tuple[ScalarValue, list[str]]:
     """The value of a scalar and the codes of what is wrong with it."""
     diagnostics = Diagnostics()
-    value = resolve(text, SPAN, Limits(), diagnostics)
+    value = resolve_plain_scalar(text, SPAN, Limits(), diagnostics)
     return value, [each.code for each in diagnostics]
 
 
@@ -38,7 +38,7 @@ def resolved(text: str) -> tuple[Atom, list[str]]:
         ("nan", "nan"), ("2024", 2024), ("relu", "relu"), ("$(1 + 2)", "$(1 + 2)"),
     ],
 )  # fmt: skip
-def test_core_schema(text: str, value: Atom) -> None:
+def test_core_schema(text: str, value: ScalarValue) -> None:
     """Each scalar has the value and the type of the core schema."""
     found, codes = resolved(text)
     assert (found, type(found), codes) == (value, type(value), [])
@@ -68,8 +68,8 @@ def test_numbers_that_are_none(text: str) -> None:
 def test_messages_are_short() -> None:
     """A long scalar is not printed in full."""
     diagnostics = Diagnostics()
-    resolve("0" * 60_000, SPAN, Limits(), diagnostics)
-    resolve("1" * 60_000 + ".5", SPAN, Limits(), diagnostics)
+    resolve_plain_scalar("0" * 60_000, SPAN, Limits(), diagnostics)
+    resolve_plain_scalar("1" * 60_000 + ".5", SPAN, Limits(), diagnostics)
     assert all(len(each.message) < 150 for each in diagnostics)
     assert len(diagnostics.errors) == 2
 

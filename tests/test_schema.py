@@ -10,8 +10,8 @@ import pytest
 from archbuilder import catalogue
 from archbuilder.limits import Limits
 from archbuilder.schema import blueprint_schema, schema_text
-from archbuilder.source import read_text
-from archbuilder.tree import plain
+from archbuilder.source import parse_yaml
+from archbuilder.tree import to_plain
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "schemas" / "blueprint-v1.schema.json"
@@ -21,7 +21,7 @@ HEAD = "archbuilder: 1\ninputs: {x: [8]}\nlayers:\n"
 
 def mistakes(text: str) -> list[str]:
     """What the schema says of a text."""
-    data = plain(read_text(text, "x.yaml", Limits()))
+    data = to_plain(parse_yaml(text, "x.yaml", Limits()))
     return [error.message for error in VALIDATOR.iter_errors(data)]
 
 

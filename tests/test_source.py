@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from archbuilder.errors import BlueprintError, Diagnostic
 from archbuilder.limits import Limits
-from archbuilder.source import read_text
-from archbuilder.tree import Mapping, Plain, Scalar, Sequence, Tree, plain
+from archbuilder.source import parse_yaml
+from archbuilder.tree import MappingNode, PlainData, ScalarNode, SequenceNode, Tree, to_plain
 
 CASES = Path(__file__).parent / "cases"
 LIMITS = Limits()
@@ -22,7 +22,7 @@ MEGABYTE = 2**20
 
 
 def read(text: str | bytes) -> Tree:
-    return read_text(text, "net.yaml", LIMITS)
+    return parse_yaml(text, "net.yaml", LIMITS)
 
 
 def mistakes(text: str | bytes) -> tuple[Diagnostic, ...]:
@@ -41,12 +41,12 @@ def value_of(tree: Tree, *path: str | int) -> Tree:
     """The tree at the end of a path of keys and places."""
     for step in path:
         if isinstance(step, str):
-            assert isinstance(tree, Mapping)
+            assert isinstance(tree, MappingNode)
             entry = tree.get(step)
             assert entry is not None
             tree = entry.value
         else:
-            assert isinstance(tree, Sequence)
+            assert isinstance(tree, SequenceNode)
             tree = tree.items[step]
     return tree
 
@@ -76,15 +76,15 @@ def place(tree: Tree) -> tuple[int, int, int, int]:
         ("größe: 層", {"größe": "層"}),
     ],
 )
-def test_what_files_hold(text: str, value: Plain) -> None:
+def test_what_files_hold(text: str, value: PlainData) -> None:
     """Ordinary YAML is read as everybody expects."""
-    assert plain(read(text)) == value
+    assert to_plain(read(text)) == value
 
 
 def test_bytes_are_read_as_text() -> None:
     """UTF-8, with and without a mark of its byte order."""
-    assert plain(read("a: é".encode())) == {"a": "é"}
-    assert plain(read("a: é".encode("utf-8-sig"))) == {"a": "é"}
+    assert to_plain(read("a: é".encode())) == {"a": "é"}
+    assert to_plain(read("a: é".encode("utf-8-sig"))) == {"a": "é"}
 
 
 JSON = st.recursive(
@@ -102,11 +102,11 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_json_is_yaml(value: Plain) -> None:
+def test_json_is_yaml(value: PlainData) -> None:
     """What `json` writes is read as the same value."""
     tree = read(json.dumps(value))
-    assert plain(tree) == value
-    assert json.dumps(plain(tree)) == json.dumps(value), "types are kept too"
+    assert to_plain(tree) == value
+    assert json.dumps(to_plain(tree)) == json.dumps(value), "types are kept too"
 
 
 # Places
@@ -142,7 +142,7 @@ def test_where_values_stand(path: tuple[str | int, ...], expected: tuple[int, ..
 def test_where_keys_stand() -> None:
     """A key has its own place."""
     tree = read(PLACED)
-    assert isinstance(tree, Mapping)
+    assert isinstance(tree, MappingNode)
     assert [(each.key, each.key_span.line, each.key_span.column) for each in tree] == [
         ("a", 1, 1), ("key", 2, 1), ("größe", 3, 1), ("block", 4, 1),
     ]  # fmt: skip
@@ -151,8 +151,8 @@ def test_where_keys_stand() -> None:
 def test_quotes_make_text() -> None:
     """A number in quotes is text, and the tree tells it from a word."""
     tree = read("[1, '1', \"1\", word]")
-    assert isinstance(tree, Sequence)
-    scalars = [each for each in tree.items if isinstance(each, Scalar)]
+    assert isinstance(tree, SequenceNode)
+    scalars = [each for each in tree.items if isinstance(each, ScalarNode)]
     assert [each.value for each in scalars] == [1, "1", "1", "word"]
     assert [each.quoted for each in scalars] == [False, True, True, False]
 
@@ -163,7 +163,7 @@ def test_quotes_make_text() -> None:
 def test_aliases_share() -> None:
     """An alias is the very tree that its anchor marks, the latest of that name."""
     tree = read("a: &x [1, 2]\nb: *x\nc: &x 3\nd: *x\n")
-    assert plain(tree) == {"a": [1, 2], "b": [1, 2], "c": 3, "d": 3}
+    assert to_plain(tree) == {"a": [1, 2], "b": [1, 2], "c": 3, "d": 3}
     assert value_of(tree, "a") is value_of(tree, "b")
 
 
@@ -171,7 +171,7 @@ def test_aliases_count_in_full() -> None:
     """Aliases are bounded by what they stand for, before it is made."""
     items = ", ".join("x" * 999)
     text = f"a: &a [{items}]\nb: [{', '.join(['*a'] * 97)}]\n"
-    assert len(plain(read(text))["b"]) == 97
+    assert len(to_plain(read(text))["b"]) == 97
     assert places(text + "c: *a\nd: *a\n") == ["limit 4:4"]
 
 
@@ -260,7 +260,7 @@ def test_hostile_files_are_refused(name: str) -> None:
 def test_limits_say_how_to_raise_them() -> None:
     """The message names the option."""
     assert mistakes("[" * 65)[0].notes == ("raise it with the limit 'depth'",)
-    assert read_text("[" * 65 + "]" * 65, "net.yaml", Limits().raised(depth=65)) is not None
+    assert parse_yaml("[" * 65 + "]" * 65, "net.yaml", Limits().replace(depth=65)) is not None
 
 
 CHILD = """
@@ -404,7 +404,7 @@ def check_reading(text: str | bytes) -> None:
     except BlueprintError as error:
         found = error.diagnostics
     else:
-        json.dumps(plain(tree), allow_nan=False)
+        json.dumps(to_plain(tree), allow_nan=False)
         return
     assert found
     assert all(each.code and each.span and each.span.line >= 1 for each in found)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from archbuilder.tables import Column, count, size, table
+from archbuilder.tables import TableColumn, format_bytes, format_count, format_table
 
 
 def test_columns_are_aligned() -> None:
     """Text to the left, numbers to the right, and no blanks at the end of a line."""
-    columns = (Column("NAME"), Column("COUNT", right=True), Column("NOTE"))
-    assert table(columns, [("a", "1,000", ""), ("long", "1", "x")]) == [
+    columns = (TableColumn("NAME"), TableColumn("COUNT", align_right=True), TableColumn("NOTE"))
+    assert format_table(columns, [("a", "1,000", ""), ("long", "1", "x")]) == [
         "NAME  COUNT  NOTE",
         "a     1,000",
         "long      1  x",
@@ -19,14 +19,14 @@ def test_columns_are_aligned() -> None:
 
 def test_wide_characters_keep_the_columns_straight() -> None:
     """A Chinese character takes two columns of a terminal."""
-    lines = table((Column("NAME"), Column("N")), [("漢字", "1"), ("abcd", "2")])
+    lines = format_table((TableColumn("NAME"), TableColumn("N")), [("漢字", "1"), ("abcd", "2")])
     assert lines[1:] == ["漢字  1", "abcd  2"]
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0"), (999, "999"), (1_248_424, "1,248,424")])
 def test_counts_have_separators(number: int, text: str) -> None:
     """Digits stand in groups of three."""
-    assert count(number) == text
+    assert format_count(number) == text
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_counts_have_separators(number: int, text: str) -> None:
 )
 def test_sizes_have_units(number: int, text: str) -> None:
     """A unit is chosen so that a few digits remain."""
-    assert size(number) == text
+    assert format_bytes(number) == text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archbuilder import RunError, UsageError
-from archbuilder.writing import check_target, replacing, write_text
+from archbuilder.writing import atomic_write, check_writable, write_text
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_the_older_file_stays_when_writing_fails(tmp_path: Path) -> None:
     path.write_text("old")
 
     def write_half() -> None:
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(b"half")
             raise OSError(28, "No space left on device")
 
@@ -37,19 +37,19 @@ def test_the_older_file_stays_when_writing_fails(tmp_path: Path) -> None:
 def test_what_cannot_be_a_file_is_told_before(tmp_path: Path) -> None:
     """A folder, a missing folder, a file in place of a folder."""
     with pytest.raises(UsageError, match="is a folder"):
-        check_target(tmp_path)
+        check_writable(tmp_path)
     with pytest.raises(UsageError, match="no folder"):
-        check_target(tmp_path / "missing" / "a.keras")
+        check_writable(tmp_path / "missing" / "a.keras")
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="no folder"):
-        check_target(tmp_path / "file" / "a.keras")
+        check_writable(tmp_path / "file" / "a.keras")
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="Linux has a folder for this")
 def test_a_folder_that_takes_no_files() -> None:
     """Whatever its permissions say."""
     with pytest.raises(UsageError, match="cannot write to the folder '/proc'"):
-        check_target(Path("/proc/model.keras"))
+        check_writable(Path("/proc/model.keras"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -57,7 +57,7 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
     """It is told before, not after a long build."""
     tmp_path.chmod(0o500)
     with pytest.raises(UsageError, match="Permission denied"):
-        check_target(tmp_path / "a.keras")
+        check_writable(tmp_path / "a.keras")
 
 
 @pytest.mark.parametrize("target", ["file", "none", "/dev/full"])
@@ -68,8 +68,8 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, target: str) -> None:
     link.symlink_to(target)
     message = "a device or a pipe" if target == "/dev/full" else f"is a link to '{target}'"
     with pytest.raises(UsageError, match=message):
-        check_target(link)
-    with pytest.raises(UsageError, match="is a link"), replacing(link) as file:
+        check_writable(link)
+    with pytest.raises(UsageError, match="is a link"), atomic_write(link) as file:
         file.write(b"new")
     assert link.is_symlink()
     assert (tmp_path / "file").read_text() == "old"
@@ -80,4 +80,4 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, target: str) -> None:
 def test_a_device_is_no_target() -> None:
     """A file does not take its place."""
     with pytest.raises(UsageError, match="a device or a pipe"):
-        check_target(Path("/dev/full"))
+        check_writable(Path("/dev/full"))

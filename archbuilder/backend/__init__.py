@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from archbuilder.backend.analysis import Analysis, NodeAnalysis, TensorSpec
-from archbuilder.backend.build import Draft, analyse, build, draft
+from archbuilder.backend.build import UninitializedModel, analyze, build, build_symbolic
 from archbuilder.backend.objects import build_object
 
 __all__ = [
     "Analysis",
-    "Draft",
     "NodeAnalysis",
     "TensorSpec",
-    "analyse",
+    "UninitializedModel",
+    "analyze",
     "build",
     "build_object",
-    "draft",
+    "build_symbolic",
 ]

@@ -21,16 +21,16 @@ from archbuilder.graph import Shape
 ADDING_LAYERS: Final = ("Add", "Average")
 """Layers that add their tensors, one after the other, with `keras.ops.add`."""
 
-_MOST_ORDERS: Final = 120
+_MAX_ORDERS: Final = 120
 
 
 @cache
-def may_add_wrong(first: Shape, second: Shape) -> bool:
+def may_misbroadcast(first: Shape, second: Shape) -> bool:
     """Whether `keras.ops.add` gives a wrong sum for some sizes of the axes that are open.
 
     Shapes have their batch axis.
     """
-    return any(_adds_wrong(*shapes) for shapes in _with_sizes(first, second))
+    return any(_misbroadcasts(*shapes) for shapes in _concrete_shapes(first, second))
 
 
 def safe_order(shapes: Sequence[Shape]) -> tuple[int, ...] | None:
@@ -39,13 +39,13 @@ def safe_order(shapes: Sequence[Shape]) -> tuple[int, ...] | None:
     Merging layers give all tensors the same number of axes first, with axes behind the batch.
     """
     rank = max(map(len, shapes))
-    full = [(*shape[:1], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
-    for order in islice(permutations(range(len(full))), _MOST_ORDERS):
-        total = full[order[0]]
-        for number in order[1:]:
-            if may_add_wrong(total, full[number]):
+    padded_shapes = [(*shape[:1], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
+    for order in islice(permutations(range(len(padded_shapes))), _MAX_ORDERS):
+        total = padded_shapes[order[0]]
+        for index in order[1:]:
+            if may_misbroadcast(total, padded_shapes[index]):
                 break
-            total = tuple(map(_joined, total, full[number]))
+            total = tuple(map(_broadcast_size, total, padded_shapes[index]))
         else:
             return order
     return None
@@ -56,75 +56,82 @@ def add_as_difference(x1: object, x2: object) -> object:
     return keras.ops.subtract(x1, keras.ops.negative(x2))
 
 
-def wrong_bias(layer: keras.layers.Layer, inputs: Sequence[Shape], output: Shape) -> str | None:
+def bias_workaround(
+    layer: keras.layers.Layer, inputs: Sequence[Shape], output: Shape
+) -> str | None:
     """Return how to avoid a bias along a wrong axis, None where Keras adds it right.
 
     `inputs` and `output` are shapes with their batch axis.
     """
-    for each in layer._flatten_layers():  # noqa: SLF001 - the only way to those of attention
-        bias = getattr(each, "bias", None)
+    for sublayer in layer._flatten_layers():  # noqa: SLF001 - the only way to those of attention
+        bias = getattr(sublayer, "bias", None)
         if bias is None:
             continue
-        if _has_channels_first(each):
-            own = (None, *output[-1 - each.rank :])
-            if may_add_wrong(own, (1, bias.shape[0], *(1,) * each.rank)):
+        if _has_channels_first(sublayer):
+            sublayer_output = (None, *output[-1 - sublayer.rank :])
+            if may_misbroadcast(sublayer_output, (1, bias.shape[0], *(1,) * sublayer.rank)):
                 return "leave data_format out, or choose another number of filters"
-        elif isinstance(each, keras.layers.EinsumDense):
+        elif isinstance(sublayer, keras.layers.EinsumDense):
             outputs = [output]
-            if each is not layer:
+            if sublayer is not layer:
                 outputs = [(*shape[:-1], *bias.shape) for shape in inputs]
-            if any(may_add_wrong(shape, tuple(bias.shape)) for shape in outputs):
-                if each is layer:
+            if any(may_misbroadcast(shape, tuple(bias.shape)) for shape in outputs):
+                if sublayer is layer:
                     return "leave bias_axes out, and add the bias with the layer Bias"
                 return f"{type(layer).__name__} needs a key_dim above 1, or use_bias: false"
     return None
 
 
 def _has_channels_first(layer: keras.layers.Layer) -> bool:
-    convolves = "Conv" in type(layer).__name__ and "LSTM" not in type(layer).__name__
-    return convolves and layer.data_format == "channels_first"
+    is_convolution = "Conv" in type(layer).__name__ and "LSTM" not in type(layer).__name__
+    return is_convolution and layer.data_format == "channels_first"
 
 
-def _adds_wrong(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
-    long = [axis for axis, size in enumerate(second) if size > 1]
-    if len(long) != 1 or len(first) < 2:
+def _misbroadcasts(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+    long_axes = [axis for axis, size in enumerate(second) if size > 1]
+    if len(long_axes) != 1 or len(first) < 2:
         return False
-    size = second[long[0]]
+    size = second[long_axes[0]]
     if size not in (first[1], first[-1]):
         return False
     axis = len(first) - 1 if first[-1] == size else 1
-    return len(second) > len(first) or long[0] - len(second) != axis - len(first)
+    return len(second) > len(first) or long_axes[0] - len(second) != axis - len(first)
 
 
-def _with_sizes(first: Shape, second: Shape) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+def _concrete_shapes(
+    first: Shape, second: Shape
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Both shapes with every choice of sizes for their open axes that tensors can have.
 
     Axes that stand at the same place and are open in both have the same size.
     """
-    known = {size for size in (*first, *second) if size is not None}
-    choices = sorted(known | {1, max(known, default=1) + 1})
+    known_sizes = {size for size in (*first, *second) if size is not None}
+    candidate_sizes = sorted(known_sizes | {1, max(known_sizes, default=1) + 1})
     rank = max(len(first), len(second))
-    axes = [(_axis(first, place), _axis(second, place)) for place in range(rank, 0, -1)]
+    axes = [
+        (_axis_size(first, position), _axis_size(second, position))
+        for position in range(rank, 0, -1)
+    ]
     is_open = [None in pair for pair in axes]
-    for sizes in product(choices, repeat=sum(is_open)):
-        waiting = iter(sizes)
-        size_of = [next(waiting) if each else 0 for each in is_open]
+    for sizes in product(candidate_sizes, repeat=sum(is_open)):
+        remaining = iter(sizes)
+        filled_sizes = [next(remaining) if each else 0 for each in is_open]
         pairs = [
             tuple(size if each is None else each for each in pair)
-            for pair, size in zip(axes, size_of, strict=True)
+            for pair, size in zip(axes, filled_sizes, strict=True)
         ]
-        if all(one == other or 1 in (one, other) for one, other in pairs):
+        if all(left == right or 1 in (left, right) for left, right in pairs):
             yield (
                 tuple(pair[0] for pair in pairs)[rank - len(first) :],
                 tuple(pair[1] for pair in pairs)[rank - len(second) :],
             )
 
 
-def _axis(shape: Shape, place: int) -> int | None:
+def _axis_size(shape: Shape, position: int) -> int | None:
     """The size of an axis counted from the last one, which is 1."""
-    return shape[-place] if place <= len(shape) else 1
+    return shape[-position] if position <= len(shape) else 1
 
 
-def _joined(one: int | None, other: int | None) -> int | None:
+def _broadcast_size(first: int | None, second: int | None) -> int | None:
     """The size of an axis of a sum."""
-    return one if other == 1 else other
+    return first if second == 1 else second

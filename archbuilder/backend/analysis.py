@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from archbuilder.backend.multiply_adds import size
+from archbuilder.backend.multiply_adds import num_elements
 from archbuilder.graph import Graph, Shape
 
 
@@ -24,10 +24,10 @@ class TensorSpec:
     @property
     def bytes(self) -> int:
         """The memory that it takes for one example."""
-        return size(self.shape) * item_bytes(self.dtype)
+        return num_elements(self.shape) * item_bytes(self.dtype)
 
     @property
-    def exact(self) -> bool:
+    def is_static(self) -> bool:
         """Whether no size is left open."""
         return None not in self.shape
 
@@ -62,7 +62,7 @@ class NodeAnalysis:
         return sum(output.bytes for output in self.outputs) if self.used else 0
 
     @property
-    def build_bytes(self) -> int:
+    def init_peak_bytes(self) -> int:
         """The most memory that making its weights may take.
 
         Random numbers for the largest of them may stand beside it twice while they are scaled.
@@ -89,10 +89,10 @@ class Analysis:
     weight_bytes: int
     activation_bytes: int
     peak_activation_bytes: int
-    exact: bool
+    is_static: bool
 
     @property
-    def build_bytes(self) -> int:
+    def init_peak_bytes(self) -> int:
         """The most memory that making the weights may take, one after the other."""
         largest = max((node.largest_weight_bytes for node in self.nodes), default=0)
         return self.weight_bytes + 2 * largest
@@ -111,7 +111,7 @@ def item_bytes(dtype: str) -> int:
     return max(1, int(bits[0]) // 8) if bits else 8
 
 
-def summarise(
+def summarize(
     graph: Graph,
     inputs: Mapping[str, TensorSpec],
     nodes: Sequence[NodeAnalysis],
@@ -129,24 +129,26 @@ def summarise(
         multiply_adds=sum(node.multiply_adds for node in nodes),
         weight_bytes=sum(node.weight_bytes for node in nodes),
         activation_bytes=sum(node.activation_bytes for node in nodes),
-        peak_activation_bytes=_peak(graph, inputs, nodes),
-        exact=all(spec.exact for spec in specs),
+        peak_activation_bytes=_peak_activation_bytes(graph, inputs, nodes),
+        is_static=all(spec.is_static for spec in specs),
     )
 
 
-def _peak(graph: Graph, inputs: Mapping[str, TensorSpec], nodes: Iterable[NodeAnalysis]) -> int:
+def _peak_activation_bytes(
+    graph: Graph, inputs: Mapping[str, TensorSpec], nodes: Iterable[NodeAnalysis]
+) -> int:
     """The most that is alive at once when the nodes run in order."""
     last_use: dict[str, str | None] = {}
     for node in graph.nodes:
-        last_use.update((ref.node, node.name) for ref in node.reads())
+        last_use.update((ref.node, node.name) for ref in node.input_refs())
     last_use.update((ref.node, None) for _, ref in graph.outputs)
     sizes = {name: spec.bytes for name, spec in inputs.items()}
     sizes.update((node.name, node.activation_bytes) for node in nodes)
-    alive = sum(sizes[name] for name in inputs)
-    peak = alive
+    live_bytes = sum(sizes[name] for name in inputs)
+    peak = live_bytes
     for node in graph.nodes:
-        alive += sizes[node.name]
-        peak = max(peak, alive)
-        read = {ref.node for ref in node.reads()}
-        alive -= sum(sizes[name] for name in read if last_use[name] == node.name)
+        live_bytes += sizes[node.name]
+        peak = max(peak, live_bytes)
+        input_nodes = {ref.node for ref in node.input_refs()}
+        live_bytes -= sum(sizes[name] for name in input_nodes if last_use[name] == node.name)
     return peak

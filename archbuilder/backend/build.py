@@ -17,27 +17,27 @@ from archbuilder.backend.analysis import (
     NodeAnalysis,
     TensorSpec,
     item_bytes,
-    summarise,
+    summarize,
 )
-from archbuilder.backend.assembly import Assembly, Made, assemble
-from archbuilder.backend.budget import check_budget, check_unrolled, check_work
-from archbuilder.backend.initialise import initialise, initializer_of
-from archbuilder.backend.isolation import isolated
-from archbuilder.backend.multiply_adds import Call, multiply_adds
-from archbuilder.backend.shapes import shape_of
-from archbuilder.backend.trial import check_call
+from archbuilder.backend.assembly import BuiltGraph, BuiltNode, build_graph
+from archbuilder.backend.budget import check_budget, check_init_cost, check_unrolled
+from archbuilder.backend.initialise import get_initializer, initialize_variables
+from archbuilder.backend.isolation import run_in_fresh_keras_state
+from archbuilder.backend.multiply_adds import LayerCall, multiply_adds
+from archbuilder.backend.shapes import shape_without_batch
+from archbuilder.backend.trial import check_forward_pass
 from archbuilder.errors import Diagnostics
 from archbuilder.graph import Graph, Node
 from archbuilder.limits import Limits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Draft:
+class UninitializedModel:
     """A model whose weights have shapes but no values yet, and what it is like."""
 
     graph: Graph
     analysis: Analysis
-    _assembly: Assembly
+    _built_graph: BuiltGraph
 
     def check(self, limits: Limits) -> None:
         """Hold the model to the memory and the time that making it may take.
@@ -49,31 +49,31 @@ class Draft:
         check_budget(self.graph, self.analysis, limits, diagnostics)
         seen: set[int] = set()
         for node in self.graph.nodes:
-            made = self._assembly.made[node.name]
-            for variable in _own_weights(made, seen):
-                check_work(node, variable, initializer_of(variable), diagnostics)
-            if made.layer is not None and made.given:
-                length = next(iter(shape_of(made.given[0].tensor)), None)
-                check_unrolled(node, made.layer, length, limits, diagnostics)
+            built_node = self._built_graph.nodes[node.name]
+            for variable in _unshared_weights(built_node, seen):
+                check_init_cost(node, variable, get_initializer(variable), diagnostics)
+            if built_node.layer is not None and built_node.inputs:
+                length = next(iter(shape_without_batch(built_node.inputs[0].tensor)), None)
+                check_unrolled(node, built_node.layer, length, limits, diagnostics)
         diagnostics.raise_errors()
 
     @property
     def model(self) -> keras.Model:
         """The model as it is: before `finish`, its weights have shapes and no values."""
-        return self._assembly.model
+        return self._built_graph.model
 
-    def finish(self) -> keras.Model:
+    def initialize(self) -> keras.Model:
         """The model, after its weights got their values. Can be had once.
 
         Raises:
             BlueprintError: when the model cannot be called.
         """
-        initialise(self._assembly.model.variables)
-        check_call(self.graph, self.analysis, self._assembly)
-        return self._assembly.model
+        initialize_variables(self._built_graph.model.variables)
+        check_forward_pass(self.graph, self.analysis, self._built_graph)
+        return self._built_graph.model
 
 
-def draft(graph: Graph) -> Draft:
+def build_symbolic(graph: Graph) -> UninitializedModel:
     """The model of a graph, without values for its weights.
 
     Raises:
@@ -81,11 +81,11 @@ def draft(graph: Graph) -> Draft:
     """
     graph.check()
     diagnostics = Diagnostics()
-    assembly = isolated(lambda: assemble(graph, diagnostics))
-    return Draft(graph, _analyse(graph, assembly), assembly)
+    built_graph = run_in_fresh_keras_state(lambda: build_graph(graph, diagnostics))
+    return UninitializedModel(graph, _analyze_graph(graph, built_graph), built_graph)
 
 
-def analyse(graph: Graph, limits: Limits | None = None) -> Analysis:
+def analyze(graph: Graph, limits: Limits | None = None) -> Analysis:
     """What the model of a graph is like. With limits, a model beyond them is a mistake.
 
     Takes no memory for weights, and leaves Python's random numbers as they were, from which Keras
@@ -97,12 +97,12 @@ def analyse(graph: Graph, limits: Limits | None = None) -> Analysis:
     """
     state = random.getstate()
     try:
-        drafted = draft(graph)
+        uninitialized = build_symbolic(graph)
     finally:
         random.setstate(state)
     if limits is not None:
-        drafted.check(limits)
-    return drafted.analysis
+        uninitialized.check(limits)
+    return uninitialized.analysis
 
 
 def build(graph: Graph, limits: Limits | None = None) -> keras.Model:
@@ -112,80 +112,90 @@ def build(graph: Graph, limits: Limits | None = None) -> keras.Model:
         BlueprintError: with every mistake in arguments and shapes that Keras finds, or with every
             part that is too large.
     """
-    drafted = draft(graph)
-    drafted.check(limits or Limits())
-    return drafted.finish()
+    uninitialized = build_symbolic(graph)
+    uninitialized.check(limits or Limits())
+    return uninitialized.initialize()
 
 
-def _analyse(graph: Graph, assembly: Assembly) -> Analysis:
+def _analyze_graph(graph: Graph, built_graph: BuiltGraph) -> Analysis:
     seen: set[int] = set()
-    needed = _needed(graph)
+    reachable = _reachable_nodes(graph)
     nodes = [
-        _analyse_node(node, assembly.made[node.name], seen, used=node.name in needed)
+        _analyze_node(node, built_graph.nodes[node.name], seen, used=node.name in reachable)
         for node in graph.nodes
     ]
     outputs = {
-        name: shape_of(_output(assembly, ref.node, ref.output)) for name, ref in graph.outputs
+        name: shape_without_batch(_output_tensor(built_graph, ref.node, ref.output))
+        for name, ref in graph.outputs
     }
-    inputs = {name: _spec(tensor) for name, tensor in assembly.inputs.items()}
-    return summarise(graph, inputs, nodes, outputs)
+    inputs = {name: _tensor_spec(tensor) for name, tensor in built_graph.inputs.items()}
+    return summarize(graph, inputs, nodes, outputs)
 
 
-def _analyse_node(node: Node, made: Made, seen: set[int], *, used: bool) -> NodeAnalysis:
+def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bool) -> NodeAnalysis:
     """The numbers of a node; a node that no output needs is not in the model and has none."""
-    weights = _own_weights(made, seen) if used else ()
+    weights = _unshared_weights(built_node, seen) if used else ()
     sizes = [math.prod(weight.shape) for weight in weights]
     sizes_in_bytes = [
         size * item_bytes(weight.dtype) for size, weight in zip(sizes, weights, strict=True)
     ]
-    trainable = set() if made.layer is None else {id(each) for each in made.layer.trainable_weights}
+    trainable = (
+        set()
+        if built_node.layer is None
+        else {id(each) for each in built_node.layer.trainable_weights}
+    )
     return NodeAnalysis(
         name=node.name,
         operation=node.operation,
-        outputs=tuple(_spec(tensor) for tensor in made.outputs),
+        outputs=tuple(_tensor_spec(tensor) for tensor in built_node.outputs),
         used=used,
         parameters=sum(sizes),
         trainable_parameters=sum(
             size for size, weight in zip(sizes, weights, strict=True) if id(weight) in trainable
         ),
-        multiply_adds=_multiply_adds(made) if used else 0,
+        multiply_adds=_multiply_adds(built_node) if used else 0,
         weight_bytes=sum(sizes_in_bytes),
         largest_weight_bytes=max(sizes_in_bytes, default=0),
     )
 
 
-def _multiply_adds(made: Made) -> int:
-    if made.layer is None:
+def _multiply_adds(built_node: BuiltNode) -> int:
+    if built_node.layer is None:
         return 0
-    tensors: dict[str, tuple[int | None, ...]] = {}
-    for given in made.given:
-        tensors.setdefault(given.argument, given.shape)
+    input_shapes: dict[str, tuple[int | None, ...]] = {}
+    for call_tensor in built_node.inputs:
+        input_shapes.setdefault(call_tensor.argument, call_tensor.shape)
     return multiply_adds(
-        Call(made.layer, tensors, [shape_of(each) for each in made.outputs], made.constants)
+        LayerCall(
+            built_node.layer,
+            input_shapes,
+            [shape_without_batch(each) for each in built_node.outputs],
+            built_node.constants,
+        )
     )
 
 
-def _own_weights(made: Made, seen: set[int]) -> tuple[keras.Variable, ...]:
+def _unshared_weights(built_node: BuiltNode, seen: set[int]) -> tuple[keras.Variable, ...]:
     """The weights of a layer, none where an earlier node (in `seen`) has the same layer."""
-    if made.layer is None or id(made.layer) in seen:
+    if built_node.layer is None or id(built_node.layer) in seen:
         return ()
-    seen.add(id(made.layer))
-    return tuple(made.layer.weights)
+    seen.add(id(built_node.layer))
+    return tuple(built_node.layer.weights)
 
 
-def _needed(graph: Graph) -> set[str]:
+def _reachable_nodes(graph: Graph) -> set[str]:
     """The nodes that the outputs need."""
-    needed = {ref.node for _, ref in graph.outputs}
+    reachable = {ref.node for _, ref in graph.outputs}
     for node in reversed(graph.nodes):
-        if node.name in needed:
-            needed.update(ref.node for ref in node.reads())
-    return needed
+        if node.name in reachable:
+            reachable.update(ref.node for ref in node.input_refs())
+    return reachable
 
 
-def _output(assembly: Assembly, node: str, output: int | None) -> keras.KerasTensor:
-    made = assembly.made.get(node)
-    return assembly.inputs[node] if made is None else made.outputs[output or 0]
+def _output_tensor(built_graph: BuiltGraph, node: str, output: int | None) -> keras.KerasTensor:
+    built_node = built_graph.nodes.get(node)
+    return built_graph.inputs[node] if built_node is None else built_node.outputs[output or 0]
 
 
-def _spec(tensor: keras.KerasTensor) -> TensorSpec:
-    return TensorSpec(shape_of(tensor), keras.backend.standardize_dtype(tensor.dtype))
+def _tensor_spec(tensor: keras.KerasTensor) -> TensorSpec:
+    return TensorSpec(shape_without_batch(tensor), keras.backend.standardize_dtype(tensor.dtype))

@@ -24,11 +24,11 @@ import tensorflow as tf
 
 Result = TypeVar("Result")
 
-_ONE_AT_A_TIME: Final = threading.Lock()
+_RECURSION_LIMIT_LOCK: Final = threading.Lock()
 """Held while the recursion limit, which belongs to the whole process, is raised."""
 
 
-def isolated(work: Callable[[], Result]) -> Result:
+def run_in_fresh_keras_state(work: Callable[[], Result]) -> Result:
     """What `work` gives, done in a Keras state of its own with the settings of the caller.
 
     Scopes that the caller is in (`keras.name_scope`, `keras.StatelessScope`) are not seen there.
@@ -52,16 +52,16 @@ def isolated(work: Callable[[], Result]) -> Result:
 
 
 @contextmanager
-def recursion(levels: int) -> Iterator[None]:
+def recursion_limit(levels: int) -> Iterator[None]:
     """Lets Keras walk a chain of so many layers, which it does by recursion.
 
     `keras.Model(...)` calls itself once a layer, from Python to Python. Since Python 3.11 that
     takes no room on the stack of the machine, so that a higher limit is all that is needed.
     """
-    with _ONE_AT_A_TIME:
-        before = sys.getrecursionlimit()
-        sys.setrecursionlimit(before + 2 * levels)
+    with _RECURSION_LIMIT_LOCK:
+        previous_limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(previous_limit + 2 * levels)
         try:
             yield
         finally:
-            sys.setrecursionlimit(before)
+            sys.setrecursionlimit(previous_limit)

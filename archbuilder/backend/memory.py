@@ -13,7 +13,7 @@ _CGROUP_LIMITS: Final = (
 """Where a container finds its own limit, as version 2 and version 1 of cgroups say it."""
 
 
-def machine_bytes() -> int:
+def total_memory() -> int:
     """The memory of the machine, or of the container where that has less."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     limits += [limit for path in _CGROUP_LIMITS if (limit := cgroup_limit(path)) is not None]

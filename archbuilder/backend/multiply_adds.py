@@ -19,7 +19,7 @@ from archbuilder.graph import Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class LayerCall:
     """A layer at work: the shapes it takes, by the names of its call, and those it gives.
 
     Shapes are without the batch axis. `constants` are the constants of the call.
@@ -31,143 +31,145 @@ class Call:
     constants: Mapping[str, object]
 
     @property
-    def given(self) -> Shape:
+    def input_shape(self) -> Shape:
         """The shape of the first tensor."""
         return next(iter(self.tensors.values()))
 
-    def inner(self, layer: keras.layers.Layer) -> Call:
+    def with_layer(self, layer: keras.layers.Layer) -> LayerCall:
         """The same call of a layer inside this one."""
         return replace(self, layer=layer)
 
 
-Rule: TypeAlias = Callable[[Call], int]
+CostRule: TypeAlias = Callable[[LayerCall], int]
 
 
-def multiply_adds(call: Call) -> int:
+def multiply_adds(call: LayerCall) -> int:
     """The multiply-adds of a call for one example; 0 for layers without products."""
     rule = _RULES.get(type(call.layer).__name__)
     return rule(call) if rule is not None else 0
 
 
-def size(shape: Shape) -> int:
+def num_elements(shape: Shape) -> int:
     """How many numbers a shape holds, a size left open counting as 1."""
     return math.prod(1 if length is None else length for length in shape)
 
 
-def _spatial(shape: Shape, layer: keras.layers.Layer) -> int:
+def _num_positions(shape: Shape, layer: keras.layers.Layer) -> int:
     """How many places there are to put a kernel at."""
-    return size(shape[1:] if layer.data_format == "channels_first" else shape[:-1])
+    return num_elements(shape[1:] if layer.data_format == "channels_first" else shape[:-1])
 
 
-def _weights(variable: keras.Variable) -> int:
+def _weight_count(variable: keras.Variable) -> int:
     return math.prod(variable.shape)
 
 
-def _convolution(call: Call) -> int:
+def _convolution(call: LayerCall) -> int:
     # A kernel has only the channels of its group, so that groups need no case of their own.
-    return _spatial(call.outputs[0], call.layer) * _weights(call.layer.kernel)
+    return _num_positions(call.outputs[0], call.layer) * _weight_count(call.layer.kernel)
 
 
-def _transposed_convolution(call: Call) -> int:
-    return _spatial(call.given, call.layer) * _weights(call.layer.kernel)
+def _transposed_convolution(call: LayerCall) -> int:
+    return _num_positions(call.input_shape, call.layer) * _weight_count(call.layer.kernel)
 
 
-def _separable_convolution(call: Call) -> int:
+def _separable_convolution(call: LayerCall) -> int:
     layer = call.layer
-    kernels = _weights(layer.depthwise_kernel) + _weights(layer.pointwise_kernel)
-    return _spatial(call.outputs[0], layer) * kernels
+    kernels = _weight_count(layer.depthwise_kernel) + _weight_count(layer.pointwise_kernel)
+    return _num_positions(call.outputs[0], layer) * kernels
 
 
-def _dense(call: Call) -> int:
-    return size(call.given[:-1]) * _weights(call.layer.kernel)
+def _dense(call: LayerCall) -> int:
+    return num_elements(call.input_shape[:-1]) * _weight_count(call.layer.kernel)
 
 
-def _einsum_dense(call: Call) -> int:
+def _einsum_dense(call: LayerCall) -> int:
     """The kernel is used once for every index of the input that it does not have itself."""
-    taken, _, _ = call.layer.equation.partition("->")
-    labels, _, kernel = taken.partition(",")
-    shape: Shape = (1, *call.given)
-    left, dots, right = labels.partition("...")
-    if dots:
+    operands, _, _ = call.layer.equation.partition("->")
+    labels, _, kernel_labels = operands.partition(",")
+    shape: Shape = (1, *call.input_shape)
+    left, ellipsis, right = labels.partition("...")
+    if ellipsis:
         open_axes = len(shape) - len(left) - len(right)
         labels = left + "." * open_axes + right
-    free = (length for label, length in zip(labels, shape, strict=False) if label not in kernel)
-    return size(tuple(free)) * _weights(call.layer.kernel)
+    free_axes = (
+        length for label, length in zip(labels, shape, strict=False) if label not in kernel_labels
+    )
+    return num_elements(tuple(free_axes)) * _weight_count(call.layer.kernel)
 
 
-def _attention(call: Call) -> int:
+def _attention(call: LayerCall) -> int:
     """The four projections; queries may be of another length than keys and values."""
-    query = call.tensors.get("query", call.given)
+    query = call.tensors.get("query", call.input_shape)
     value = call.tensors.get("value", query)
     lengths = {
-        "query": size(query[:-1]),
-        "key": size(call.tensors.get("key", value)[:-1]),
-        "value": size(value[:-1]),
-        "attention_output": size(query[:-1]),
+        "query": num_elements(query[:-1]),
+        "key": num_elements(call.tensors.get("key", value)[:-1]),
+        "value": num_elements(value[:-1]),
+        "attention_output": num_elements(query[:-1]),
     }
     total = 0
     for weight in call.layer.weights:
         *_, projection, name = weight.path.split("/")
         if name == "kernel":
-            total += lengths[projection] * _weights(weight)
+            total += lengths[projection] * _weight_count(weight)
     return total
 
 
-def _routed_capsules(call: Call) -> int:
+def _routed_capsules(call: LayerCall) -> int:
     """The predictions; routing multiplies them with what comes of them."""
-    return _weights(call.layer.transformations)
+    return _weight_count(call.layer.transformations)
 
 
-def _reversible_embedding(call: Call) -> int:
+def _reversible_embedding(call: LayerCall) -> int:
     """Looking up takes no products; the way back is a dense layer."""
     if not call.constants.get("reverse"):
         return 0
-    return size(call.given) * (call.outputs[0][-1] or 1)
+    return num_elements(call.input_shape) * (call.outputs[0][-1] or 1)
 
 
-def _cell(call: Call) -> int:
-    return _weights(call.layer.kernel) + _weights(call.layer.recurrent_kernel)
+def _cell(call: LayerCall) -> int:
+    return _weight_count(call.layer.kernel) + _weight_count(call.layer.recurrent_kernel)
 
 
-def _reservoir_cell(call: Call) -> int:
-    return _weights(call.layer.kernel) + _weights(call.layer.reservoir)
+def _reservoir_cell(call: LayerCall) -> int:
+    return _weight_count(call.layer.kernel) + _weight_count(call.layer.reservoir)
 
 
-def _stacked_cells(call: Call) -> int:
-    return sum(multiply_adds(call.inner(cell)) for cell in call.layer.cells)
+def _stacked_cells(call: LayerCall) -> int:
+    return sum(multiply_adds(call.with_layer(cell)) for cell in call.layer.cells)
 
 
-def _recurrent(call: Call) -> int:
-    return (call.given[0] or 1) * multiply_adds(call.inner(call.layer.cell))
+def _recurrent(call: LayerCall) -> int:
+    return (call.input_shape[0] or 1) * multiply_adds(call.with_layer(call.layer.cell))
 
 
-def _recurrent_convolution(call: Call) -> int:
+def _recurrent_convolution(call: LayerCall) -> int:
     layer = call.layer
     state = call.outputs[0][1:] if layer.return_sequences else call.outputs[0]
-    kernels = _weights(layer.cell.kernel) + _weights(layer.cell.recurrent_kernel)
-    return (call.given[0] or 1) * _spatial(state, layer.cell) * kernels
+    kernels = _weight_count(layer.cell.kernel) + _weight_count(layer.cell.recurrent_kernel)
+    return (call.input_shape[0] or 1) * _num_positions(state, layer.cell) * kernels
 
 
-def _bidirectional(call: Call) -> int:
+def _bidirectional(call: LayerCall) -> int:
     layers = (call.layer.forward_layer, call.layer.backward_layer)
-    return sum(multiply_adds(call.inner(layer)) for layer in layers)
+    return sum(multiply_adds(call.with_layer(layer)) for layer in layers)
 
 
-def _time_distributed(call: Call) -> int:
-    step = Call(
+def _time_distributed(call: LayerCall) -> int:
+    step = LayerCall(
         call.layer.layer,
         {name: shape[1:] for name, shape in call.tensors.items()},
         [shape[1:] for shape in call.outputs],
         call.constants,
     )
-    return (call.given[0] or 1) * multiply_adds(step)
+    return (call.input_shape[0] or 1) * multiply_adds(step)
 
 
-def _wrapper(call: Call) -> int:
-    return multiply_adds(call.inner(call.layer.layer))
+def _wrapper(call: LayerCall) -> int:
+    return multiply_adds(call.with_layer(call.layer.layer))
 
 
-_FAMILIES: Final[Mapping[Rule, tuple[str, ...]]] = {
+_LAYERS_BY_RULE: Final[Mapping[CostRule, tuple[str, ...]]] = {
     _convolution: (
         "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D",
     ),
@@ -188,4 +190,4 @@ _FAMILIES: Final[Mapping[Rule, tuple[str, ...]]] = {
     _wrapper: ("SpectralNormalization",),
 }  # fmt: skip
 
-_RULES: Final = {name: rule for rule, names in _FAMILIES.items() for name in names}
+_RULES: Final = {name: rule for rule, names in _LAYERS_BY_RULE.items() for name in names}

@@ -12,23 +12,23 @@ import keras
 
 
 def name_operations(
-    outputs: Iterable[keras.KerasTensor], given: Iterable[keras.KerasTensor], name: str
+    outputs: Iterable[keras.KerasTensor], inputs: Iterable[keras.KerasTensor], name: str
 ) -> None:
     """Name all operations between some tensors; the one that was last called gets the plain name.
 
     Some functions are made of several operations: the others get numbers behind the name, which
     no step of a blueprint can have.
     """
-    known = {id(tensor) for tensor in given}
-    found: dict[int, keras.Operation] = {}
-    waiting = list(outputs)[::-1]
-    while waiting:
-        tensor = waiting.pop()
-        if id(tensor) in known:
+    input_ids = {id(tensor) for tensor in inputs}
+    operations: dict[int, keras.Operation] = {}
+    pending = list(outputs)[::-1]
+    while pending:
+        tensor = pending.pop()
+        if id(tensor) in input_ids:
             continue
         operation = tensor._keras_history.operation  # noqa: SLF001 - as `keras.Model` finds it
-        if id(operation) not in found:
-            found[id(operation)] = operation
-            waiting.extend(keras.tree.flatten(operation.input))
-    for index, operation in enumerate(found.values()):
+        if id(operation) not in operations:
+            operations[id(operation)] = operation
+            pending.extend(keras.tree.flatten(operation.input))
+    for index, operation in enumerate(operations.values()):
         operation.name = f"{name}.{index}" if index else name

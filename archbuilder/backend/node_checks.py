@@ -8,9 +8,14 @@ from typing import cast
 
 import keras
 
-from archbuilder.backend.adding import add_as_difference, may_add_wrong, safe_order, wrong_bias
-from archbuilder.backend.refusals import Refusal
-from archbuilder.backend.shapes import Given, joined
+from archbuilder.backend.adding import (
+    add_as_difference,
+    bias_workaround,
+    may_misbroadcast,
+    safe_order,
+)
+from archbuilder.backend.refusals import BuildError
+from archbuilder.backend.shapes import CallTensor, format_tensors
 from archbuilder.catalogue.signatures import Signature
 from archbuilder.graph import Node, Shape
 
@@ -18,87 +23,96 @@ Operation = Callable[..., object]
 
 
 def check_bias(
-    node: Node, layer: keras.layers.Layer, given: Sequence[Given], output: keras.KerasTensor
+    node: Node,
+    layer: keras.layers.Layer,
+    call_tensors: Sequence[CallTensor],
+    output: keras.KerasTensor,
 ) -> None:
     """Hold a layer's bias to the axis that it is for."""
-    shapes = [tuple(each.tensor.shape) for each in given]
-    advice = wrong_bias(layer, shapes, tuple(output.shape))
-    if advice is not None:
+    shapes = [tuple(each.tensor.shape) for each in call_tensors]
+    hint = bias_workaround(layer, shapes, tuple(output.shape))
+    if hint is not None:
         message = f"Keras would add the bias of '{node.name}' ({node.operation}) along a wrong axis"
-        raise Refusal("wrong-axis", message, node.span, (advice,))
+        raise BuildError("wrong-axis", message, node.span, (hint,))
 
 
-def in_safe_order(node: Node, given: Sequence[Given]) -> list[keras.KerasTensor]:
+def order_tensors_safely(node: Node, call_tensors: Sequence[CallTensor]) -> list[keras.KerasTensor]:
     """The tensors of a layer that adds them, in an order in which Keras does so right."""
-    order = safe_order([tuple(each.tensor.shape) for each in given])
+    order = safe_order([tuple(each.tensor.shape) for each in call_tensors])
     if order is None:
-        message = f"Keras would add {joined(given)} along a wrong axis for some batches"
+        message = (
+            f"Keras would add {format_tensors(call_tensors)} along a wrong axis for some batches"
+        )
         notes = ("write ops.add, two of them at a time, which is computed another way",)
-        raise Refusal("wrong-axis", message, node.span, notes)
-    return [given[number].tensor for number in order]
+        raise BuildError("wrong-axis", message, node.span, notes)
+    return [call_tensors[index].tensor for index in order]
 
 
 def safe_add(
-    operation: Operation, given: Sequence[Given]
+    operation: Operation, call_tensors: Sequence[CallTensor]
 ) -> tuple[Operation, dict[str, keras.KerasTensor]]:
     """Another way to add two tensors where Keras would take one of them for a bias."""
-    tensors = {each.argument: each.tensor for each in given}
+    tensors = {each.argument: each.tensor for each in call_tensors}
     first, second = (tuple(tensors[name].shape) for name in ("x1", "x2"))
-    if not may_add_wrong(first, second):
+    if not may_misbroadcast(first, second):
         return operation, tensors
-    if not may_add_wrong(second, first):
+    if not may_misbroadcast(second, first):
         return operation, {"x1": tensors["x2"], "x2": tensors["x1"]}
     return add_as_difference, tensors
 
 
-def check_slice(node: Node, given: Sequence[Given], function: Operation) -> None:
+def check_slice(node: Node, call_tensors: Sequence[CallTensor], function: Operation) -> None:
     """Hold a slice to its input: neither Keras nor TensorFlow does so before the call."""
     constants = cast("partial[object]", function).keywords
     bounds = zip(
-        given[0].tensor.shape, constants["start_indices"], constants["shape"], strict=False
+        call_tensors[0].tensor.shape, constants["start_indices"], constants["shape"], strict=False
     )
     for axis, (length, start, size) in enumerate(bounds):
         if length is not None and start + max(size, 0) > length:
-            message = f"'{node.name}' ({node.operation}) goes beyond the end of {given[0]}"
+            message = f"'{node.name}' ({node.operation}) goes beyond the end of {call_tensors[0]}"
             note = (
                 f"axis {axis} has {length} entries, and the slice takes {start} to {start + size}"
             )
-            raise Refusal("shape-mismatch", message, node.span, (note,))
+            raise BuildError("shape-mismatch", message, node.span, (note,))
 
 
-def check_merge(node: Node, signature: Signature, given: Sequence[Given], *, several: bool) -> None:
+def check_merge(
+    node: Node, signature: Signature, call_tensors: Sequence[CallTensor], *, has_multi_output: bool
+) -> None:
     """Hold a merging layer to two tensors, unless a step that may give `several` gave one."""
-    merges = signature.takes_list and signature.origin == "keras.layers"
-    if merges and len(given) == 1 and not several:
+    is_merge = signature.accepts_list and signature.origin == "keras.layers"
+    if is_merge and len(call_tensors) == 1 and not has_multi_output:
         message = (
-            f"'{node.name}' ({node.operation}) merges several tensors, and takes {given[0]} alone"
+            f"'{node.name}' ({node.operation}) merges several tensors, and takes"
+            f" {call_tensors[0]} alone"
         )
         notes = ("name all of them: from: [a, b]; or leave this step out",)
-        raise Refusal("wrong-inputs", message, node.span, notes)
+        raise BuildError("wrong-inputs", message, node.span, notes)
 
 
-def check_count(node: Node, signature: Signature, given: Sequence[Given]) -> None:
+def check_input_count(node: Node, signature: Signature, call_tensors: Sequence[CallTensor]) -> None:
     """Hold a function to the number of tensors that it needs."""
-    if signature.takes_list and len(given) < signature.needed:
+    if signature.accepts_list and len(call_tensors) < signature.min_inputs:
         message = (
-            f"'{node.name}' ({node.operation}) needs {signature.needed} inputs, not {len(given)}"
+            f"'{node.name}' ({node.operation}) needs {signature.min_inputs} inputs,"
+            f" not {len(call_tensors)}"
         )
-        raise Refusal("wrong-inputs", message, node.span, ("name them: from: [a, b]",))
+        raise BuildError("wrong-inputs", message, node.span, ("name them: from: [a, b]",))
 
 
-def check_traced(
+def check_traced_shapes(
     node: Node, outputs: Sequence[keras.KerasTensor], shapes: Sequence[Shape | None]
 ) -> None:
     """Hold the shapes that Keras computes by rule to those of TensorFlow."""
     for tensor, shape in zip(outputs, shapes, strict=False):
-        if shape is None or _fits(tensor.shape, shape):
+        if shape is None or _shapes_compatible(tensor.shape, shape):
             continue
         message = f"'{node.name}' ({node.operation}) makes {shape}, not {tensor.shape}"
         notes = ("Keras computes another shape than TensorFlow does",)
-        raise Refusal("keras-refused", message, node.span, notes)
+        raise BuildError("keras-refused", message, node.span, notes)
 
 
-def _fits(shape: Shape, other: Shape) -> bool:
-    return len(shape) == len(other) and all(
-        None in pair or pair[0] == pair[1] for pair in zip(shape, other, strict=True)
+def _shapes_compatible(shape: Shape, traced_shape: Shape) -> bool:
+    return len(shape) == len(traced_shape) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(shape, traced_shape, strict=True)
     )

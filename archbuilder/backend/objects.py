@@ -15,7 +15,7 @@ from typing import Final
 import keras
 
 from archbuilder import catalogue, layers, losses, schedules
-from archbuilder.backend.refusals import Refusal, reason, refused_by_keras
+from archbuilder.backend.refusals import BuildError, error_notes, translate_keras_errors
 from archbuilder.catalogue.signatures import (
     LAYER_KINDS,
     ArgumentSpec,
@@ -25,10 +25,9 @@ from archbuilder.catalogue.signatures import (
 )
 from archbuilder.errors import BlueprintError, Diagnostics, InternalError
 from archbuilder.graph import Argument
-from archbuilder.tree import Mapping as MappingTree
-from archbuilder.tree import Scalar, Sequence, Span, Tree
+from archbuilder.tree import MappingNode, ScalarNode, SequenceNode, Span, Tree
 
-_MODULES: Final[Mapping[str, ModuleType]] = {
+_MODULE_BY_ORIGIN: Final[Mapping[str, ModuleType]] = {
     "archbuilder.layers": layers,
     "archbuilder.losses": losses,
     "archbuilder.schedules": schedules,
@@ -37,7 +36,7 @@ _MODULES: Final[Mapping[str, ModuleType]] = {
 }
 """The modules of layers and functions, and of nested objects of ours, by their `origin`."""
 
-_KINDS: Final[Mapping[ObjectKind, ModuleType]] = {
+_MODULE_BY_KIND: Final[Mapping[ObjectKind, ModuleType]] = {
     "initializer": keras.initializers,
     "regularizer": keras.regularizers,
     "constraint": keras.constraints,
@@ -48,7 +47,7 @@ _KINDS: Final[Mapping[ObjectKind, ModuleType]] = {
 }
 """Keras's modules of nested objects; layers go by their `origin`, wherever they stand."""
 
-_FRACTIONS: Final = ("schedule", "optimizer")
+_FLOAT_KINDS: Final = ("schedule", "optimizer")
 """Kinds whose numbers are fractions, also where one is written as a whole number."""
 _ACCURACY: Final = "accuracy"
 """A metric by this name alone is for Keras to choose, binary or categorical, by the shapes."""
@@ -66,8 +65,8 @@ def build_object(
         BlueprintError: when the installed Keras lacks it, or refuses its arguments.
     """
     try:
-        return _object(kind, tree, None, defaults)
-    except Refusal as refusal:
+        return _build_from_tree(kind, tree, None, defaults)
+    except BuildError as refusal:
         diagnostics = Diagnostics()
         refusal.report(diagnostics)
         raise BlueprintError(diagnostics) from refusal.__cause__
@@ -81,12 +80,12 @@ def build_layer(
     Raises:
         Refusal: when the installed Keras lacks the layer or an argument, or refuses it.
     """
-    make = find(signature, span)
-    values = call_arguments(arguments, signature.arguments, name)
-    return _construct(make, {"name": name, **values}, signature.name, span)
+    constructor = lookup(signature, span)
+    values = convert_arguments(arguments, signature.arguments, name)
+    return _construct(constructor, {"name": name, **values}, signature.name, span)
 
 
-def call_arguments(
+def convert_arguments(
     arguments: Iterable[Argument], specs: Mapping[str, ArgumentSpec], name: str
 ) -> dict[str, object]:
     """The values of arguments as Keras takes them.
@@ -95,151 +94,167 @@ def call_arguments(
         Refusal: when the installed Keras lacks an object among them, or refuses it.
     """
     return {
-        argument.name: _value(
-            argument.value, _type(specs, argument.name), f"{name}.{argument.name}"
+        argument.name: _convert_value(
+            argument.value, _argument_type(specs, argument.name), f"{name}.{argument.name}"
         )
         for argument in arguments
     }
 
 
-def find(signature: Signature, span: Span) -> Callable[..., object]:
+def lookup(signature: Signature, span: Span) -> Callable[..., object]:
     """The class of a layer, or the function, that the catalogue means.
 
     Raises:
         Refusal: when the installed Keras lacks it.
     """
-    return _attribute(_MODULES[signature.origin], signature.name.removeprefix("ops."), span)
+    return _getattr_path(
+        _MODULE_BY_ORIGIN[signature.origin], signature.name.removeprefix("ops."), span
+    )
 
 
-def missing_arguments(make: Callable[..., object], names: Iterable[str]) -> tuple[str, ...]:
+def missing_arguments(constructor: Callable[..., object], names: Iterable[str]) -> tuple[str, ...]:
     """Those of some argument names that the installed Keras does not know."""
-    classes = make.__mro__ if isinstance(make, type) else ()
-    makers = [vars(each)["__init__"] for each in classes if "__init__" in vars(each)] or [make]
-    known = {name for maker in makers for name in inspect.signature(maker).parameters}
-    return tuple(name for name in names if name not in known)
+    classes = constructor.__mro__ if isinstance(constructor, type) else ()
+    callables = [vars(each)["__init__"] for each in classes if "__init__" in vars(each)] or [
+        constructor
+    ]
+    parameter_names = {name for maker in callables for name in inspect.signature(maker).parameters}
+    return tuple(name for name in names if name not in parameter_names)
 
 
 def _construct(
-    make: Callable[..., object], values: Mapping[str, object], what: str, span: Span
+    constructor: Callable[..., object], values: Mapping[str, object], description: str, span: Span
 ) -> object:
-    def explain(error: Exception) -> Refusal:
-        missing = missing_arguments(make, values)
+    def explain(error: Exception) -> BuildError:
+        missing = missing_arguments(constructor, values)
         if missing:
-            return _needs_newer(f"{what}: {missing[0]}", span)
-        return Refusal(
-            "keras-refused", f"Keras refuses the arguments of {what}", span, reason(error)
+            return _keras_too_old(f"{description}: {missing[0]}", span)
+        return BuildError(
+            "keras-refused",
+            f"Keras refuses the arguments of {description}",
+            span,
+            error_notes(error),
         )
 
-    with refused_by_keras(explain):
-        return make(**values)
+    with translate_keras_errors(explain):
+        return constructor(**values)
 
 
-def _type(specs: Mapping[str, ArgumentSpec], name: str) -> ArgumentType:
+def _argument_type(specs: Mapping[str, ArgumentSpec], name: str) -> ArgumentType:
     if name not in specs:
         raise InternalError(f"the argument '{name}' is not in the catalogue")
     return specs[name].type
 
 
-def _value(tree: Tree, type_: ArgumentType, name: str) -> object:
+def _convert_value(tree: Tree, type_: ArgumentType, name: str) -> object:
     """A value of an argument; `name` is for a layer in it."""
-    if type_.object is None or _is_plain(tree):
-        return _plain(tree)
-    if type_.many and isinstance(tree, Sequence):
+    if type_.object is None or _is_plain_scalar(tree):
+        return _to_plain(tree)
+    if type_.is_list and isinstance(tree, SequenceNode):
         return [
-            _object(type_.object, item, f"{name}.{index}") for index, item in enumerate(tree.items)
+            _build_from_tree(type_.object, item, f"{name}.{index}")
+            for index, item in enumerate(tree.items)
         ]
-    return _object(type_.object, tree, name)
+    return _build_from_tree(type_.object, tree, name)
 
 
-def _is_plain(tree: Tree) -> bool:
+def _is_plain_scalar(tree: Tree) -> bool:
     """Whether a value that may be an object is none: nothing, or a number for a schedule."""
-    return isinstance(tree, Scalar) and not isinstance(tree.value, str)
+    return isinstance(tree, ScalarNode) and not isinstance(tree.value, str)
 
 
-def _plain(tree: Tree) -> object:
+def _to_plain(tree: Tree) -> object:
     """Plain data; a list becomes a tuple, which Keras takes wherever it takes a list."""
-    if isinstance(tree, Scalar):
+    if isinstance(tree, ScalarNode):
         return tree.value
-    if isinstance(tree, Sequence):
-        return tuple(_plain(item) for item in tree.items)
-    return {entry.key: _plain(entry.value) for entry in tree}
+    if isinstance(tree, SequenceNode):
+        return tuple(_to_plain(item) for item in tree.items)
+    return {entry.key: _to_plain(entry.value) for entry in tree}
 
 
-def _object(
+def _build_from_tree(
     kind: ObjectKind, tree: Tree, name: str | None, defaults: Mapping[str, object] = _NO_DEFAULTS
 ) -> object:
     """A nested object, written as its name alone or as `{Name: arguments}`."""
-    if isinstance(tree, Scalar) and isinstance(tree.value, str):
-        return _named(kind, tree.value, (), name, tree.span, defaults)
-    if isinstance(tree, MappingTree) and len(tree.entries) == 1:
+    if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
+        return _build_by_name(kind, tree.value, (), name, tree.span, defaults)
+    if isinstance(tree, MappingNode) and len(tree.entries) == 1:
         (entry,) = tree.entries
-        return _named(kind, entry.key, (entry.value,), name, entry.key_span, defaults)
+        return _build_by_name(kind, entry.key, (entry.value,), name, entry.key_span, defaults)
     raise InternalError(f"an argument should be {kind} and passed the checks, but is none")
 
 
-def _named(
+def _build_by_name(
     kind: ObjectKind,
     text: str,
-    given: tuple[Tree, ...],
+    argument_trees: tuple[Tree, ...],
     name: str | None,
     span: Span,
     defaults: Mapping[str, object],
 ) -> object:
-    known = catalogue.load()
-    canonical = known.alias(kind, text)
+    op_registry = catalogue.load()
+    canonical = op_registry.canonical_name(kind, text)
     if canonical is None:
         raise InternalError(f"there is no {kind} '{text}', and it passed the checks")
     if kind == "activation":
-        return _attribute(keras.activations, canonical, span)
-    if kind == "metric" and text == _ACCURACY and not given:
+        return _getattr_path(keras.activations, canonical, span)
+    if kind == "metric" and text == _ACCURACY and not argument_trees:
         return text
-    own = name or canonical
-    signature = known.signatures(kind)[canonical]
+    object_name = name or canonical
+    signature = op_registry.signatures(kind)[canonical]
     if kind in LAYER_KINDS:
-        return build_layer(signature, _arguments(signature, given), own, span)
+        return build_layer(
+            signature, _nested_arguments(signature, argument_trees), object_name, span
+        )
     values = {
         **{key: each for key, each in defaults.items() if key in signature.arguments},
-        **call_arguments(_arguments(signature, given), signature.arguments, own),
+        **convert_arguments(
+            _nested_arguments(signature, argument_trees), signature.arguments, object_name
+        ),
     }
-    if kind in _FRACTIONS:
-        values = {key: _as_number(value, signature, key) for key, value in values.items()}
-    module = _MODULES[signature.origin] if signature.origin else _KINDS[kind]
-    return _construct(_attribute(module, canonical, span), values, canonical, span)
+    if kind in _FLOAT_KINDS:
+        values = {key: _as_float(value, signature, key) for key, value in values.items()}
+    module = _MODULE_BY_ORIGIN[signature.origin] if signature.origin else _MODULE_BY_KIND[kind]
+    return _construct(_getattr_path(module, canonical, span), values, canonical, span)
 
 
-def _as_number(value: object, signature: Signature, argument: str) -> object:
+def _as_float(value: object, signature: Signature, argument: str) -> object:
     """A value that need not be whole, as such.
 
     Keras's schedules do not add 0 to 0.5, and its optimizers take no learning rate of 1.
     """
-    schema = _type(signature.arguments, argument).schema or {}
+    schema = _argument_type(signature.arguments, argument).schema or {}
     return float(value) if type(value) is int and schema.get("type") == "number" else value
 
 
-def _arguments(signature: Signature, given: tuple[Tree, ...]) -> tuple[Argument, ...]:
+def _nested_arguments(
+    signature: Signature, argument_trees: tuple[Tree, ...]
+) -> tuple[Argument, ...]:
     """The arguments of a nested object: by name, or one value that is the first of them."""
-    if not given or (isinstance(given[0], Scalar) and given[0].value is None):
+    if not argument_trees or (
+        isinstance(argument_trees[0], ScalarNode) and argument_trees[0].value is None
+    ):
         return ()
-    (value,) = given
-    if isinstance(value, MappingTree):
+    (value,) = argument_trees
+    if isinstance(value, MappingNode):
         return tuple(Argument(entry.key, entry.value, entry.key_span) for entry in value)
     return (Argument(next(iter(signature.arguments)), value, value.span),)
 
 
-def _attribute(module: ModuleType, path: str, span: Span) -> Callable[..., object]:
+def _getattr_path(module: ModuleType, path: str, span: Span) -> Callable[..., object]:
     """What a module has under a name of the catalogue, or under several with dots between."""
-    found: object = module
+    attribute: object = module
     for name in path.split("."):
-        found = getattr(found, name, None)
-    if not callable(found):
-        raise _needs_newer(path, span)
-    return found
+        attribute = getattr(attribute, name, None)
+    if not callable(attribute):
+        raise _keras_too_old(path, span)
+    return attribute
 
 
-def _needs_newer(what: str, span: Span) -> Refusal:
-    return Refusal(
+def _keras_too_old(missing: str, span: Span) -> BuildError:
+    return BuildError(
         "needs-newer-keras",
-        f"Keras {keras.__version__}, which is installed here, does not have {what}",
+        f"Keras {keras.__version__}, which is installed here, does not have {missing}",
         span,
         ("install a newer Keras, or do without it",),
     )

@@ -11,17 +11,17 @@ from archbuilder.graph import Graph
 
 
 @contextmanager
-def computing_in(policy: str) -> Iterator[None]:
+def dtype_policy_scope(policy: str) -> Iterator[None]:
     """Layers that are made in this context have this policy, where they are given no other."""
-    before = keras.config.dtype_policy()
+    previous_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(previous_policy)
 
 
-def widen_outputs(graph: Graph, model: keras.Model) -> None:
+def cast_outputs_to_float32(graph: Graph, model: keras.Model) -> None:
     """Have a model compute the activations that it ends in with float32.
 
     Eight bits of a probability near one are no basis for its logarithm. Layers that end in no
@@ -31,14 +31,16 @@ def widen_outputs(graph: Graph, model: keras.Model) -> None:
         node = next((node for node in graph.nodes if node.name == ref.node), None)
         if node is None or node.operation.startswith("ops."):
             continue
-        layer = model.get_layer(node.shares or node.name)
+        layer = model.get_layer(node.weight_owner or node.name)
         linear = keras.activations.linear
-        ends = getattr(layer, "activation", linear) is not linear
-        if (ends or isinstance(layer, keras.layers.Softmax)) and _is_mixed(layer):
+        has_activation = getattr(layer, "activation", linear) is not linear
+        if (has_activation or isinstance(layer, keras.layers.Softmax)) and _is_mixed(layer):
             layer.dtype_policy = keras.DTypePolicy("float32")
 
 
-def widen_indices(graph: Graph, model: keras.Model, tables: Collection[str]) -> None:
+def cast_indices_to_float32(
+    graph: Graph, model: keras.Model, embedding_nodes: Collection[str]
+) -> None:
     """Have a model compute the indices into these nodes with float32.
 
     bfloat16 has the integers up to 256, float16 those up to 2048. Keras (3.15) converts floats to
@@ -46,15 +48,15 @@ def widen_indices(graph: Graph, model: keras.Model, tables: Collection[str]) -> 
     they are: it computes features instead of indices.
     """
     nodes = {node.name: node for node in graph.nodes}
-    pending, seen = [*tables], set[str]()
+    pending, seen = [*embedding_nodes], set[str]()
     while pending:
         node = nodes.get(pending.pop())
         if node is None or node.name in seen:
             continue
         seen.add(node.name)
         if not node.operation.startswith("ops."):
-            layer = model.get_layer(node.shares or node.name)
-            if layer.weights and node.name not in tables:
+            layer = model.get_layer(node.weight_owner or node.name)
+            if layer.weights and node.name not in embedding_nodes:
                 continue
             # An Embedding does not convert its indices, and its vectors may have fewer bits.
             if layer.autocast and _is_mixed(layer):

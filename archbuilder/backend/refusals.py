@@ -10,10 +10,10 @@ from typing import Final
 import tensorflow as tf
 
 from archbuilder.errors import Diagnostics
-from archbuilder.escaping import for_terminal
+from archbuilder.escaping import escape_terminal
 from archbuilder.tree import Span
 
-REFUSALS: Final[tuple[type[Exception], ...]] = (
+KERAS_ERRORS: Final[tuple[type[Exception], ...]] = (
     ValueError,  # most of what Keras checks; numpy's AxisError is one too
     TypeError,  # a value that Keras computes with before it checks it
     LookupError,  # an axis or a state that is not there
@@ -30,30 +30,30 @@ REFUSALS: Final[tuple[type[Exception], ...]] = (
 Kept to calls of Keras alone: raised by our own code, each of these is our mistake.
 """
 
-_EMPTY: Final = re.compile(
+_EMPTY_OUTPUT: Final = re.compile(
     r"zero or negative|would be negative|negative dimension|smaller than the corresponding",
     re.IGNORECASE,
 )
 """How Keras and TensorFlow say that nothing would be left of an input."""
 
-_WRAPPER: Final = re.compile(r"in user code:|Exception encountered when calling")
-_STYLE: Final = re.compile(r"\x1b\[\d*m")
-_STACK: Final = re.compile(
+_WRAPPED_ERROR: Final = re.compile(r"in user code:|Exception encountered when calling")
+_ANSI_STYLE: Final = re.compile(r"\x1b\[\d*m")
+_TRACEBACK_LINE: Final = re.compile(
     r"Graph execution error:|in user code:|Exception encountered when calling|Detected at node"
     r"|\s*File \"|.*<string>|\s*(?:Original )?[Ss]tack trace|\s*\[\[|\s*Hint:|\d+ root error"
     r"|\d+ successful operations|\d+ derived errors"
 )
 """How lines of TensorFlow's messages begin that tell where it was, and not what."""
-_PLACE: Final = re.compile(
+_LOCATION: Final = re.compile(
     r"^\s*\(\d+\) [A-Z_]+:\s*|\{\{function_node [^}]*\}\} ?| ?\[Op:[^\]]*\]( name:.*)?$"
 )
-_NODE: Final = re.compile(r" for '\{\{node .*?\}\}.*?' with(?= input shapes)", re.DOTALL)
+_NODE_DEFINITION: Final = re.compile(r" for '\{\{node .*?\}\}.*?' with(?= input shapes)", re.DOTALL)
 """The definition of an operation with all attributes, before the shapes that it was given."""
-_REASON_LINES: Final = 3
-_REASON_CHARACTERS: Final = 300
+_MAX_NOTE_LINES: Final = 3
+_MAX_NOTE_CHARACTERS: Final = 300
 
 
-class Refusal(Exception):  # noqa: N818 - it never reaches a user
+class BuildError(Exception):
     """A mistake that ends the work on one node, and no more than that."""
 
     def __init__(self, code: str, message: str, span: Span, notes: tuple[str, ...] = ()) -> None:
@@ -69,7 +69,7 @@ class Refusal(Exception):  # noqa: N818 - it never reaches a user
 
 
 @contextmanager
-def refused_by_keras(explain: Callable[[Exception], Refusal]) -> Iterator[None]:
+def translate_keras_errors(explain: Callable[[Exception], BuildError]) -> Iterator[None]:
     """Turns what Keras refuses in this context into what `explain` makes of it.
 
     Raises:
@@ -77,15 +77,15 @@ def refused_by_keras(explain: Callable[[Exception], Refusal]) -> Iterator[None]:
     """
     try:
         yield
-    except REFUSALS as error:
+    except KERAS_ERRORS as error:
         raise explain(error) from error
 
 
-def reason(error: Exception) -> tuple[str, ...]:
+def error_notes(error: Exception) -> tuple[str, ...]:
     """The first lines of what Keras says, as notes that are safe to show."""
-    lines = [for_terminal(line).strip() for line in _telling(innermost(error))]
-    first = [_shortened(line) for line in lines if line][:_REASON_LINES]
-    return (f"Keras says: {first[0]}", *first[1:]) if first else ()
+    lines = [escape_terminal(line).strip() for line in _message_lines(innermost(error))]
+    notes = [_truncate(line) for line in lines if line][:_MAX_NOTE_LINES]
+    return (f"Keras says: {notes[0]}", *notes[1:]) if notes else ()
 
 
 def innermost(error: BaseException) -> BaseException:
@@ -93,25 +93,27 @@ def innermost(error: BaseException) -> BaseException:
 
     Both put the place in front of the message: `Exception encountered when calling Dense.call()`.
     """
-    while error.__context__ is not None and _WRAPPER.match(str(error)):
+    while error.__context__ is not None and _WRAPPED_ERROR.match(str(error)):
         error = error.__context__
     return error
 
 
-def _telling(error: BaseException) -> list[str]:
+def _message_lines(error: BaseException) -> list[str]:
     """Return the lines of a message without those that only say where TensorFlow was."""
     text = str(error.message if isinstance(error, tf.errors.OpError) else error)
-    text = _STYLE.sub("", text).partition("Arguments received by")[0]
-    text = _NODE.sub(" with", text)
-    lines = [_PLACE.sub("", line) for line in text.splitlines() if not _STACK.match(line)]
+    text = _ANSI_STYLE.sub("", text).partition("Arguments received by")[0]
+    text = _NODE_DEFINITION.sub(" with", text)
+    lines = [
+        _LOCATION.sub("", line) for line in text.splitlines() if not _TRACEBACK_LINE.match(line)
+    ]
     # Every replica has an error of its own, mostly the same.
     return [line for line in dict.fromkeys(lines) if line.strip()] or [type(error).__name__]
 
 
-def leaves_nothing(error: Exception) -> bool:
+def is_empty_output_error(error: Exception) -> bool:
     """Whether Keras refuses because an output would have a size of zero or less."""
-    return _EMPTY.search(str(error)) is not None
+    return _EMPTY_OUTPUT.search(str(error)) is not None
 
 
-def _shortened(line: str) -> str:
-    return line if len(line) <= _REASON_CHARACTERS else line[: _REASON_CHARACTERS - 3] + "..."
+def _truncate(line: str) -> str:
+    return line if len(line) <= _MAX_NOTE_CHARACTERS else line[: _MAX_NOTE_CHARACTERS - 3] + "..."

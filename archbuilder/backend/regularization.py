@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from archbuilder.backend.refusals import Refusal
+from archbuilder.backend.refusals import BuildError
 from archbuilder.graph import Node
 
 
@@ -16,14 +16,14 @@ def check_regularizers(node: Node, layer: keras.layers.Layer) -> None:
     Raises:
         Refusal: if there is one for something else.
     """
-    for each in layer._flatten_layers():  # noqa: SLF001 - Keras has no public way
-        if isinstance(each.activity_regularizer, keras.regularizers.OrthogonalRegularizer):
+    for sublayer in layer._flatten_layers():  # noqa: SLF001 - Keras has no public way
+        if isinstance(sublayer.activity_regularizer, keras.regularizers.OrthogonalRegularizer):
             message = f"'{node.name}' cannot have an OrthogonalRegularizer for its activity"
             notes = (
                 "it makes rows of a matrix orthogonal, and an output has the examples as rows",
                 "give it to the kernel as 'kernel_regularizer', or use L1 or L2",
             )
-            raise _refusal(node, message, notes)
+            raise _regularizer_error(node, message, notes)
     for variable in layer.trainable_variables:
         regularizer = variable.regularizer
         if not isinstance(regularizer, keras.regularizers.OrthogonalRegularizer):
@@ -33,10 +33,10 @@ def check_regularizers(node: Node, layer: keras.layers.Layer) -> None:
                 f"the OrthogonalRegularizer of '{node.name}' needs a matrix, and the"
                 f" {variable.name} has the shape {list(variable.shape)}"
             )
-            raise _refusal(node, message, ("use L1 or L2",))
+            raise _regularizer_error(node, message, ("use L1 or L2",))
 
 
-def _refusal(node: Node, message: str, notes: tuple[str, ...]) -> Refusal:
-    named = (each for each in node.arguments if each.name.endswith("regularizer"))
-    places = [each.value.span for each in named]
-    return Refusal("keras-refused", message, places[0] if len(places) == 1 else node.span, notes)
+def _regularizer_error(node: Node, message: str, notes: tuple[str, ...]) -> BuildError:
+    regularizers = (each for each in node.arguments if each.name.endswith("regularizer"))
+    spans = [each.value.span for each in regularizers]
+    return BuildError("keras-refused", message, spans[0] if len(spans) == 1 else node.span, notes)

@@ -9,7 +9,7 @@ from typing import IO
 import keras
 from keras.src.saving import saving_lib
 
-from archbuilder.writing import replacing
+from archbuilder.writing import atomic_write
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -22,7 +22,7 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
     Raises:
         RunError: when the file cannot be written.
     """
-    with replacing(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         write_model(model, file)
 
 
@@ -37,5 +37,5 @@ def save_architecture(model: keras.Model, path: str | os.PathLike[str]) -> None:
     Raises:
         RunError: when the file cannot be written.
     """
-    with replacing(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write(f"{model.to_json(indent=2)}\n".encode())

@@ -11,7 +11,7 @@ from archbuilder.graph import Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Given:
+class CallTensor:
     """A tensor that a call takes: for which argument, and which step made it."""
 
     argument: str
@@ -21,18 +21,18 @@ class Given:
     @property
     def shape(self) -> Shape:
         """Its shape without the batch axis."""
-        return shape_of(self.tensor)
+        return shape_without_batch(self.tensor)
 
     def __str__(self) -> str:
-        return f"'{self.source}' {shape_text(self.shape)}"
+        return f"'{self.source}' {format_shape(self.shape)}"
 
 
-def shape_of(tensor: keras.KerasTensor) -> Shape:
+def shape_without_batch(tensor: keras.KerasTensor) -> Shape:
     """The shape of a tensor without the batch axis."""
     return tuple(tensor.shape[1:])
 
 
-def shape_text(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     """A shape as messages write it: `(56, 56, 64)`, with `null` for a size left open."""
     sizes = ", ".join("null" if size is None else str(size) for size in shape)
     return f"({sizes})"
@@ -43,10 +43,10 @@ def is_empty(shape: Shape) -> bool:
     return any(size is not None and size <= 0 for size in shape)
 
 
-def joined(given: Sequence[Given]) -> str:
+def format_tensors(call_tensors: Sequence[CallTensor]) -> str:
     """The tensors of a call with their shapes and, where they differ, their arguments."""
-    arguments = {each.argument for each in given}
+    arguments = {each.argument for each in call_tensors}
     if len(arguments) == 1:
-        first, *rest = map(str, given)
+        first, *rest = map(str, call_tensors)
         return first if not rest else f"{first} with {' and '.join(rest)}"
-    return " and ".join(f"{each.argument} {each}" for each in given)
+    return " and ".join(f"{each.argument} {each}" for each in call_tensors)

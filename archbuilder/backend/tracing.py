@@ -23,15 +23,17 @@ def trace(
     Raises whatever TensorFlow raises for arguments and shapes that it does not take.
     """
     flat: Sequence[object] = keras.tree.flatten((arguments, keywords))
-    symbolic = [each for each in flat if isinstance(each, keras.KerasTensor)]
+    keras_tensors = [each for each in flat if isinstance(each, keras.KerasTensor)]
 
     def call(tensors: Sequence[tf.Tensor]) -> object:
-        waiting = iter(tensors)
-        filled = [next(waiting) if isinstance(each, keras.KerasTensor) else each for each in flat]
-        own, named = keras.tree.pack_sequence_as((arguments, keywords), filled)
-        return function(*own, **named)
+        remaining = iter(tensors)
+        call_values = [
+            next(remaining) if isinstance(each, keras.KerasTensor) else each for each in flat
+        ]
+        positional, by_name = keras.tree.pack_sequence_as((arguments, keywords), call_values)
+        return function(*positional, **by_name)
 
-    specs = [tf.TensorSpec(each.shape, each.dtype) for each in symbolic]
-    traced = tf.function(call, autograph=False).get_concrete_function(specs)
-    shapes = [each.shape for each in keras.tree.flatten(traced.structured_outputs)]
+    specs = [tf.TensorSpec(each.shape, each.dtype) for each in keras_tensors]
+    concrete_function = tf.function(call, autograph=False).get_concrete_function(specs)
+    shapes = [each.shape for each in keras.tree.flatten(concrete_function.structured_outputs)]
     return [None if shape.rank is None else tuple(shape) for shape in shapes]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from archbuilder.catalogue.reader import Catalogue, load
+from archbuilder.catalogue.reader import Registry, load
 
-__all__ = ["Catalogue", "load"]
+__all__ = ["Registry", "load"]

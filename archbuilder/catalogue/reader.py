@@ -16,21 +16,21 @@ from archbuilder.catalogue.signatures import (
     Signature,
 )
 
-FILE: Final = Path(__file__).with_name("keras.json")
+REGISTRY_FILE: Final = Path(__file__).with_name("keras.json")
 OPERATION_PREFIX: Final = "ops."
 
 _Entry = dict[str, Any]
 
 
-class Catalogue:
+class Registry:
     """The layers, functions and objects of Keras, and what is refused of it."""
 
     def __init__(self, data: _Entry) -> None:
         self._data = data
         self.keras_version: str = data["keras"]
         self.dtypes: tuple[str, ...] = tuple(data["dtypes"])
-        self.refused: Mapping[str, str] = data["refused"]
-        self.refused_objects: Mapping[str, str] = data["refused_objects"]
+        self.unsupported: Mapping[str, str] = data["refused"]
+        self.unsupported_objects: Mapping[str, str] = data["refused_objects"]
         self.activations: Mapping[str, str] = data["activations"]
         self.layers: Mapping[str, Signature] = _Signatures(data["layers"], "")
         self.operations: Mapping[str, Signature] = _Signatures(data["operations"], OPERATION_PREFIX)
@@ -49,24 +49,24 @@ class Catalogue:
             return self.operations.get(operation.removeprefix(OPERATION_PREFIX))
         return self.layers.get(operation)
 
-    def alias(self, kind: ObjectKind, written: str) -> str | None:
+    def canonical_name(self, kind: ObjectKind, name: str) -> str | None:
         """The name of the class that Keras also calls `written`: `he_normal`, `HeNormal`."""
         if kind == "activation":
-            return written if written in self.activations else None
+            return name if name in self.activations else None
         if kind in LAYER_KINDS:
-            return written if written in self._layers_of(kind) else None
+            return name if name in self._layer_names(kind) else None
         entry = self._data["objects"][kind]
-        if written in entry["classes"]:
-            return written
-        found = entry["aliases"].get(written)
-        return found if isinstance(found, str) else None
+        if name in entry["classes"]:
+            return name
+        canonical = entry["aliases"].get(name)
+        return canonical if isinstance(canonical, str) else None
 
     def names(self, kind: ObjectKind) -> tuple[str, ...]:
         """Every way to write an object of a kind without arguments."""
         if kind == "activation":
             return tuple(self.activations)
         if kind in LAYER_KINDS:
-            return tuple(self._layers_of(kind))
+            return tuple(self._layer_names(kind))
         entry = self._data["objects"][kind]
         return (*entry["classes"], *entry["aliases"])
 
@@ -74,15 +74,15 @@ class Catalogue:
         """What there is of a kind by its name; layers of every kind are among the layers."""
         return self.layers if kind in LAYER_KINDS else self.objects[kind]
 
-    def _layers_of(self, kind: ObjectKind) -> Collection[str]:
+    def _layer_names(self, kind: ObjectKind) -> Collection[str]:
         names: Collection[str] = self.layers if kind == "layer" else self._data["kinds"][kind]
         return names
 
 
 @cache
-def load() -> Catalogue:
+def load() -> Registry:
     """The catalogue that comes with archbuilder."""
-    return Catalogue(json.loads(FILE.read_text(encoding="utf-8")))
+    return Registry(json.loads(REGISTRY_FILE.read_text(encoding="utf-8")))
 
 
 class _Signatures(Mapping[str, Signature]):
@@ -91,12 +91,12 @@ class _Signatures(Mapping[str, Signature]):
     def __init__(self, entries: dict[str, _Entry], prefix: str) -> None:
         self._entries = entries
         self._prefix = prefix
-        self._decoded: dict[str, Signature] = {}
+        self._cache: dict[str, Signature] = {}
 
     def __getitem__(self, name: str) -> Signature:
-        if name not in self._decoded:
-            self._decoded[name] = _signature(self._prefix + name, self._entries[name])
-        return self._decoded[name]
+        if name not in self._cache:
+            self._cache[name] = _decode_signature(self._prefix + name, self._entries[name])
+        return self._cache[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -108,30 +108,30 @@ class _Signatures(Mapping[str, Signature]):
         return name in self._entries
 
 
-def _signature(name: str, entry: _Entry) -> Signature:
+def _decode_signature(name: str, entry: _Entry) -> Signature:
     return Signature(
         name=name,
         summary=entry["summary"],
         origin=entry.get("origin", ""),
-        arguments=_specs(entry["arguments"]),
-        call=_specs(entry.get("call", {})),
-        tensors=tuple(entry.get("tensors", ())),
-        needed=entry.get("needed", 0),
-        takes_list=entry.get("takes_list", False),
-        variadic=entry.get("variadic", False),
-        refused=entry.get("refused", {}),
+        arguments=_decode_arguments(entry["arguments"]),
+        call_arguments=_decode_arguments(entry.get("call", {})),
+        tensor_arguments=tuple(entry.get("tensors", ())),
+        min_inputs=entry.get("needed", 0),
+        accepts_list=entry.get("takes_list", False),
+        is_variadic=entry.get("variadic", False),
+        unsupported=entry.get("refused", {}),
     )
 
 
-def _specs(entries: dict[str, _Entry]) -> dict[str, ArgumentSpec]:
+def _decode_arguments(entries: dict[str, _Entry]) -> dict[str, ArgumentSpec]:
     return {
         name: ArgumentSpec(
             name=name,
             type=ArgumentType(
                 schema=entry.get("schema"),
-                object=_kind(entry.get("object")),
-                many=entry.get("many", False),
-                nullable=entry.get("nullable", False),
+                object=_object_kind(entry.get("object")),
+                is_list=entry.get("many", False),
+                is_optional=entry.get("nullable", False),
             ),
             required=entry.get("required", False),
             default=entry.get("default"),
@@ -142,5 +142,5 @@ def _specs(entries: dict[str, _Entry]) -> dict[str, ArgumentSpec]:
     }
 
 
-def _kind(name: str | None) -> ObjectKind | None:
+def _object_kind(name: str | None) -> ObjectKind | None:
     return cast(ObjectKind, name) if name in get_args(ObjectKind) else None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from archbuilder.tree import Plain
+from archbuilder.tree import PlainData
 
 ObjectKind: TypeAlias = Literal[
     "activation",
@@ -35,10 +35,10 @@ class ArgumentType:
     them; `nullable`: or nothing).
     """
 
-    schema: Mapping[str, Plain] | None = None
+    schema: Mapping[str, PlainData] | None = None
     object: ObjectKind | None = None
-    many: bool = False
-    nullable: bool = False
+    is_list: bool = False
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ArgumentSpec:
     name: str
     type: ArgumentType
     required: bool
-    default: Plain
+    default: PlainData
     summary: str
     reason: str = ""
 
@@ -73,13 +73,13 @@ class Signature:
     summary: str
     origin: str
     arguments: Mapping[str, ArgumentSpec]
-    call: Mapping[str, ArgumentSpec]
-    tensors: tuple[str, ...]
-    needed: int
-    takes_list: bool
-    variadic: bool
-    refused: Mapping[str, str]
+    call_arguments: Mapping[str, ArgumentSpec]
+    tensor_arguments: tuple[str, ...]
+    min_inputs: int
+    accepts_list: bool
+    is_variadic: bool
+    unsupported: Mapping[str, str]
 
-    def open_tensors(self, constants: Collection[str]) -> tuple[str, ...]:
+    def open_tensor_arguments(self, constants: Collection[str]) -> tuple[str, ...]:
         """Return the inputs that no constant stands for: x2 in `ops.subtract: {x1: 1.0}`."""
-        return tuple(name for name in self.tensors if name not in constants)
+        return tuple(name for name in self.tensor_arguments if name not in constants)

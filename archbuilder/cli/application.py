@@ -14,21 +14,21 @@ from typing import Final, NoReturn
 
 import click
 
-from archbuilder.cli.console import Console, ReaderGoneError, prepare_streams
+from archbuilder.cli.console import Console, OutputClosedError, configure_streams
 from archbuilder.errors import (
     ArchbuilderError,
     BlueprintError,
     ClusterError,
     LocatedError,
-    StoppedError,
-    nearest,
-    shown,
+    RunInterruptedError,
+    closest_match,
+    quote,
 )
 from archbuilder.version import __version__
 
-INTERRUPTED: Final = 130
+EXIT_INTERRUPTED: Final = 130
 """What shells give for a command that Ctrl-C ended."""
-BROKEN_PIPE: Final = 141
+EXIT_BROKEN_PIPE: Final = 141
 """What shells give for a command whose reader went away."""
 DEBUG_VARIABLE: Final = "ARCHBUILDER_DEBUG"
 
@@ -71,9 +71,9 @@ class _Application(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            near = nearest(name, COMMANDS)
+            near = closest_match(name, COMMANDS)
             hint = f"; did you mean '{near}'?" if near else ""
-            raise click.UsageError(f"there is no command {shown(name)}{hint}", ctx)
+            raise click.UsageError(f"there is no command {quote(name)}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -96,11 +96,11 @@ def application(console: Console, debug: bool) -> None:  # noqa: FBT001 - click 
 
 def run_command() -> NoReturn:
     """Run the command of this process, and end the process."""
-    sys.exit(main(leave=end_process))
+    sys.exit(main(exit_process=end_process))
 
 
 def main(
-    arguments: Sequence[str] | None = None, *, leave: Callable[[int], object] | None = None
+    arguments: Sequence[str] | None = None, *, exit_process: Callable[[int], object] | None = None
 ) -> int:
     """Run the command and give its exit code: 0 fine, 1 the run failed, 2 the input is wrong.
 
@@ -109,7 +109,7 @@ def main(
     the traceback: it waits up to two minutes for threads that wait for other workers, and forever
     for threads that wait for Python's lock.
     """
-    prepare_streams()
+    configure_streams()
     console = Console(tuple(sys.argv[1:] if arguments is None else arguments))
     try:
         result = application.main(
@@ -119,56 +119,58 @@ def main(
             standalone_mode=False,
         )
     except (BlueprintError, LocatedError) as error:
-        console.show(error.diagnostics)
+        console.report_diagnostics(error.diagnostics)
         return error.exit_code
     except ArchbuilderError as error:
-        console.fail(str(error))
-        if leave is not None and isinstance(error, ClusterError | StoppedError):
-            leave(error.exit_code)
+        console.print_error(str(error))
+        if exit_process is not None and isinstance(error, ClusterError | RunInterruptedError):
+            exit_process(error.exit_code)
         return error.exit_code
     except click.ClickException as error:
         return _show_usage(console, error)
     except (click.Abort, KeyboardInterrupt):
-        if leave is not None:
-            leave(INTERRUPTED)
-        return INTERRUPTED
-    except ReaderGoneError:
-        _forget_output()
-        return BROKEN_PIPE
+        if exit_process is not None:
+            exit_process(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
+    except OutputClosedError:
+        _discard_stdout()
+        return EXIT_BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
-        return _show_own_mistake(console, error)
+        return _show_internal_error(console, error)
     return result if isinstance(result, int) else 0
 
 
 def _show_usage(console: Console, error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        console.remark(error.format_message())
+        console.print_stderr(error.format_message())
         return error.exit_code
-    console.fail(error.format_message())
+    console.print_error(error.format_message())
     context = getattr(error, "ctx", None)
     if isinstance(context, click.Context):
-        console.remark(f"'{context.command_path} --help' tells how it is used.")
+        console.print_stderr(f"'{context.command_path} --help' tells how it is used.")
     return error.exit_code
 
 
-def _show_own_mistake(console: Console, error: Exception) -> int:
+def _show_internal_error(console: Console, error: Exception) -> int:
     if console.debug:
         traceback.print_exception(error)
-    console.fail(f"this is a mistake in archbuilder, please report it: {_reference(error)}")
+    console.print_error(
+        f"this is a mistake in archbuilder, please report it: {_bug_report_info(error)}"
+    )
     if not console.debug:
-        console.remark("'archbuilder --debug ...' shows where it happened.")
+        console.print_stderr("'archbuilder --debug ...' shows where it happened.")
     return ArchbuilderError.exit_code
 
 
-def _reference(error: Exception) -> str:
+def _bug_report_info(error: Exception) -> str:
     """What a report needs most: the version, the kind of error, and the last lines of ours."""
     package = Path(__file__).resolve().parent.parent
-    places = []
+    locations = []
     for frame in traceback.extract_tb(error.__traceback__):
         with contextlib.suppress(ValueError):
             file = Path(frame.filename).resolve().relative_to(package)
-            places.append(f"{file.as_posix()}:{frame.lineno}")
-    where = " < ".join(reversed(places[-3:])) or "a library"
+            locations.append(f"{file.as_posix()}:{frame.lineno}")
+    where = " < ".join(reversed(locations[-3:])) or "a library"
     versions = f"archbuilder {__version__}, Python {platform.python_version()}"
     return f"{type(error).__name__} in {where} ({versions})"
 
@@ -180,7 +182,7 @@ def end_process(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _forget_output() -> None:
+def _discard_stdout() -> None:
     """Let the interpreter flush into nothing when it ends, instead of complaining."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,26 +12,30 @@ import click
 from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.options import Wanted, check_not_read, takes_blueprint
+from archbuilder.cli.options import (
+    BlueprintRequest,
+    blueprint_argument_and_options,
+    check_not_overwriting_source,
+)
 from archbuilder.cli.quiet import import_tensorflow
 from archbuilder.cli.weighing import (
-    WantedWeights,
-    compare_wanted_weights,
-    load_wanted_weights,
-    takes_weights,
+    WeightsRequest,
+    apply_weights,
+    report_weight_match,
+    weights_options,
 )
-from archbuilder.errors import UsageError, shown
-from archbuilder.escaping import for_terminal
+from archbuilder.errors import UsageError, quote
+from archbuilder.escaping import escape_terminal
 from archbuilder.pipeline import DEFAULT_VARIANT
-from archbuilder.report import overview
-from archbuilder.tables import size
-from archbuilder.writing import check_target
+from archbuilder.report import format_totals
+from archbuilder.tables import format_bytes
+from archbuilder.writing import check_writable
 
 if TYPE_CHECKING:
     import keras
 
 ModelFormat: TypeAlias = Literal["keras", "json"]
-FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
+MODEL_FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
 
 
 @click.command(
@@ -57,22 +61,22 @@ FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
+    type=click.Choice(MODEL_FORMATS),
     help="'keras' is the model with its (untrained) weights, 'json' its architecture alone. "
     "Without it, the ending of FILE decides.",
 )
-@takes_weights
+@weights_options
 @click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
-@takes_blueprint
+@blueprint_argument_and_options
 @click.pass_obj
 def compile_command(
     console: Console,
     *,
-    wanted: Wanted,
+    request: BlueprintRequest,
     blueprint: str,
     output: Path | None,
     form: ModelFormat | None,
-    wanted_weights: WantedWeights,
+    weights_request: WeightsRequest,
     dry_run: bool,
 ) -> None:
     """Compile a blueprint into a Keras model.
@@ -80,88 +84,88 @@ def compile_command(
     The file opens in any program with keras.saving.load_model("FILE"). What the blueprint promises
     under 'expect' is checked first. A blueprint of several networks becomes several files.
     """
-    loaded = wanted.load(blueprint)
-    variant = wanted.variant_of(loaded)
-    console.show(loaded.validate(variant=variant, **wanted.params))
-    networks = tuple(loaded.graphs(variant=variant, **wanted.params))
+    loaded = request.load(blueprint)
+    variant = request.select_variant(loaded)
+    console.report_diagnostics(loaded.validate(variant=variant, **request.params))
+    networks = tuple(loaded.graphs(variant=variant, **request.params))
     single = networks == (loaded.name,)
-    files = wanted_weights.by_network(networks)
-    targets = {}
+    weight_files = weights_request.files_by_network(networks)
+    output_paths = {}
     if output is not None or not dry_run:
         output = output or _default_output(loaded, variant, form, single=single)
-        check_not_read(loaded, output)
-        targets = _targets(networks, output, form, single=single)
-    if files and any(target.suffix == ".json" for target in targets.values()):
+        check_not_overwriting_source(loaded, output)
+        output_paths = _output_paths(networks, output, form, single=single)
+    if weight_files and any(target.suffix == ".json" for target in output_paths.values()):
         raise UsageError("--weights has no meaning for a model's architecture alone")
     import_tensorflow()
-    drafts = loaded.draft(variant=variant, **wanted.params)
-    report = "\n\n".join(overview(draft.analysis) for draft in drafts.values())
-    if not files:
-        console.say(report)
+    drafts = loaded.build_symbolic(variant=variant, **request.params)
+    report = "\n\n".join(format_totals(draft.analysis) for draft in drafts.values())
+    if not weight_files:
+        console.print(report)
     if dry_run:
         models = {name: draft.model for name, draft in drafts.items()}
-        compare_wanted_weights(console, models, files, wanted_weights)
+        report_weight_match(console, models, weight_files, weights_request)
     else:
         for draft in drafts.values():
             draft.check(loaded.limits)
-        models = {name: draft.finish() for name, draft in drafts.items()}
-        load_wanted_weights(console, models, files, wanted_weights)
-    if files:
+        models = {name: draft.initialize() for name, draft in drafts.items()}
+        apply_weights(console, models, weight_files, weights_request)
+    if weight_files:
         # Weights that do not fit are an error, which a long report would hide.
-        console.say(report)
+        console.print(report)
     if dry_run:
-        console.say("nothing is written: --dry-run")
+        console.print("nothing is written: --dry-run")
     else:
-        _write(console, models, targets)
+        _write(console, models, output_paths)
 
 
 def _default_output(
-    loaded: Blueprint, variant: str | None, form: ModelFormat | None, *, single: bool
+    blueprint: Blueprint, variant: str | None, model_format: ModelFormat | None, *, single: bool
 ) -> Path:
     """Where a model goes without -o: a file, or a folder, of the blueprint's name."""
-    chosen = variant or loaded.variant
-    name = loaded.name if chosen == DEFAULT_VARIANT else f"{loaded.name}-{chosen}"
-    return Path(f"{name}.{form or 'keras'}" if single else name)
+    variant_name = variant or blueprint.variant
+    name = blueprint.name if variant_name == DEFAULT_VARIANT else f"{blueprint.name}-{variant_name}"
+    return Path(f"{name}.{model_format or 'keras'}" if single else name)
 
 
-def _targets(
-    networks: tuple[str, ...], output: Path, form: ModelFormat | None, *, single: bool
+def _output_paths(
+    networks: tuple[str, ...], output: Path, model_format: ModelFormat | None, *, single: bool
 ) -> dict[str, Path]:
     """The file of each network, all of them found writable."""
     if single:
-        check_target(output)
-        _check_suffix(output, form)
+        check_writable(output)
+        _check_suffix(output, model_format)
         return {networks[0]: output}
     if not output.is_dir() and (output.exists() or output.suffix):
         raise UsageError(
             f"the blueprint has {len(networks)} networks ({', '.join(networks)}), so that the "
-            f"output is a folder, as in -o models/, not {shown(str(output))}"
+            f"output is a folder, as in -o models/, not {quote(str(output))}"
         )
-    targets = {name: output / f"{name}.{form or 'keras'}" for name in networks}
-    for target in targets.values() if output.is_dir() else [output]:
-        check_target(target)
-    return targets
+    paths = {name: output / f"{name}.{model_format or 'keras'}" for name in networks}
+    for path in paths.values() if output.is_dir() else [output]:
+        check_writable(path)
+    return paths
 
 
-def _check_suffix(output: Path, form: ModelFormat | None) -> None:
+def _check_suffix(output: Path, model_format: ModelFormat | None) -> None:
     """Keras goes by the ending .keras; an architecture may stand in any other file."""
     suffix = output.suffix.removeprefix(".")
-    if form is None and suffix not in FORMATS:
+    if model_format is None and suffix not in MODEL_FORMATS:
         raise UsageError(
-            f"{shown(output.name)} ends neither in .keras, for a model, nor in .json, for its "
+            f"{quote(output.name)} ends neither in .keras, for a model, nor in .json, for its "
             "architecture alone"
         )
-    if form is not None and (form == "keras") != (suffix == "keras"):
-        raise UsageError(f"--format {form} does not fit the ending of {shown(output.name)}")
+    if model_format is not None and (model_format == "keras") != (suffix == "keras"):
+        raise UsageError(f"--format {model_format} does not fit the ending of {quote(output.name)}")
 
 
 def _write(
-    console: Console, models: Mapping[str, keras.Model], targets: Mapping[str, Path]
+    console: Console, models: Mapping[str, keras.Model], output_paths: Mapping[str, Path]
 ) -> None:
     saving = importlib.import_module("archbuilder.backend.saving")
     for name, model in models.items():
-        path = targets[name]
+        path = output_paths[name]
         path.parent.mkdir(exist_ok=True)
         save = saving.save_model if path.suffix == ".keras" else saving.save_architecture
         save(model, path)
-        console.say(f"wrote {for_terminal(str(path))} ({size(path.stat().st_size)})")
+        console.print(f"wrote {escape_terminal(str(path))} ({format_bytes(path.stat().st_size)})")

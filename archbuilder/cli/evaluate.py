@@ -10,12 +10,12 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.devices import as_workers, takes_devices
-from archbuilder.cli.options import Wanted, takes_choice
+from archbuilder.cli.devices import device_options, spawn_workers
+from archbuilder.cli.options import BlueprintRequest, blueprint_options
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.runs import read_target
-from archbuilder.recipe import data_from_path
-from archbuilder.recipe.spec import Distribution
+from archbuilder.cli.runs import load_target
+from archbuilder.recipe import data_from_argument
+from archbuilder.recipe.spec import StrategyName
 
 
 @click.command(
@@ -45,59 +45,69 @@ from archbuilder.recipe.spec import Distribution
     help="A file with 'data' and 'training', which go before those of the run or blueprint.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Give the numbers as JSON.")
-@takes_devices
+@device_options
 @click.argument("target", metavar="RUN|MODEL.keras", type=click.Path(path_type=Path))
-@takes_choice
+@blueprint_options
 @click.pass_obj
 def evaluate_command(  # noqa: PLR0913 - an option each
     console: Console,
     /,
     *,
-    wanted: Wanted,
+    request: BlueprintRequest,
     target: Path,
     data: str | None,
     blueprint: str | None,
     recipe: Path | None,
     as_json: bool,
     batch_size: int | None,
-    distribute: Distribution,
+    distribute: StrategyName,
     workers: int | None,
 ) -> int:
     """Judge trained networks by the losses and metrics of their recipe.
 
     By the examples that training held out, or by others.
     """
-    done = as_workers(console, workers, distribute)
-    if done is not None:
-        return done
-    found = read_target(target, wanted, blueprint, recipe)
-    recorded = found.begun.recorded
-    given = None if data is None else data_from_path(data, recorded.data)
+    exit_code = spawn_workers(console, workers, distribute)
+    if exit_code is not None:
+        return exit_code
+    model_target = load_target(target, request, blueprint, recipe)
+    config = model_target.run.config
+    eval_data = None if data is None else data_from_argument(data, config.data)
     import_tensorflow()
     # Networks are behind the wall: they import TensorFlow.
-    from archbuilder.training import membership_of, place  # noqa: PLC0415
-    from archbuilder.using.evaluating import Subject, evaluate  # noqa: PLC0415
+    from archbuilder.training import make_membership, setup_devices  # noqa: PLC0415
+    from archbuilder.using.evaluating import TrainedRun, evaluate  # noqa: PLC0415
 
-    placement = place(
+    devices = setup_devices(
         distribute,
-        batch_size or recorded.training.batch_size,
-        membership=membership_of(target, found.begun.text, recorded.data, recorded.training),
+        batch_size or config.training.batch_size,
+        membership=make_membership(
+            target, model_target.run.blueprint_text, config.data, config.training
+        ),
     )
-    chief = placement.peers.chief
-    with placement.peers.together():
-        numbers = evaluate(
-            Subject(found.begun.graphs, recorded, found.begun.text, found.folder, found.files),
-            wanted.limits,
-            placement,
-            lambda line: console.remark(line) if chief else None,
-            other=None if given is None else given.validation or given.train,
+    is_chief = devices.workers.is_chief
+    with devices.workers.worker_failure_scope():
+        metrics = evaluate(
+            TrainedRun(
+                model_target.run.graphs,
+                config,
+                model_target.run.blueprint_text,
+                model_target.run_dir,
+                model_target.weight_files,
+            ),
+            request.limits,
+            devices,
+            lambda line: console.print_stderr(line) if is_chief else None,
+            data_source=None if eval_data is None else eval_data.validation or eval_data.train,
             batch_size=batch_size,
         )
-    if chief and as_json:
+    if is_chief and as_json:
         # JSON has no word for NaN.
-        plain = {key: value if math.isfinite(value) else None for key, value in numbers.items()}
-        console.say(json.dumps(plain))
-    elif chief:
-        width = max(map(len, numbers))
-        console.say("\n".join(f"{key:{width}}  {value:.6g}" for key, value in numbers.items()))
+        json_metrics = {
+            key: value if math.isfinite(value) else None for key, value in metrics.items()
+        }
+        console.print(json.dumps(json_metrics))
+    elif is_chief:
+        width = max(map(len, metrics))
+        console.print("\n".join(f"{key:{width}}  {value:.6g}" for key, value in metrics.items()))
     return 0

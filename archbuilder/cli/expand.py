@@ -8,7 +8,11 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.options import Wanted, check_not_read, takes_blueprint
+from archbuilder.cli.options import (
+    BlueprintRequest,
+    blueprint_argument_and_options,
+    check_not_overwriting_source,
+)
 from archbuilder.writing import write_text
 
 
@@ -27,20 +31,20 @@ from archbuilder.writing import write_text
     type=click.Path(path_type=Path),
     help="Write to a file instead of the standard output.",
 )
-@takes_blueprint
+@blueprint_argument_and_options
 @click.pass_obj
 def expand_command(
-    console: Console, *, wanted: Wanted, blueprint: str, output: Path | None
+    console: Console, *, request: BlueprintRequest, blueprint: str, output: Path | None
 ) -> None:
     """Write a blueprint out in full.
 
     All parameters, blocks and loops are resolved. The result is a blueprint again,
     and compiles into the same model.
     """
-    loaded = wanted.load(blueprint)
-    text = loaded.expand(variant=wanted.variant_of(loaded), **wanted.params)
+    loaded = request.load(blueprint)
+    text = loaded.expand(variant=request.select_variant(loaded), **request.params)
     if output is None:
-        console.say(text.removesuffix("\n"))
+        console.print(text.removesuffix("\n"))
     else:
-        check_not_read(loaded, output)
+        check_not_overwriting_source(loaded, output)
         write_text(output, text)

@@ -10,7 +10,7 @@ import click
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.codes import EXPLANATIONS, Explanation, explain
-from archbuilder.escaping import for_terminal
+from archbuilder.escaping import escape_terminal
 
 
 @click.command(
@@ -31,12 +31,12 @@ def explain_command(console: Console, *, code: str | None) -> None:
     """
     if code is None:
         width = max(map(len, EXPLANATIONS))
-        for each in EXPLANATIONS.values():
-            console.say(f"{each.code:{width}}  {each.title}")
+        for explanation in EXPLANATIONS.values():
+            console.print(f"{explanation.code:{width}}  {explanation.title}")
         return
     # People copy the whole of 'error[unknown-argument]'.
     word = code.removesuffix(":").removesuffix("]").rpartition("[")[2]
-    console.say("\n".join(_lines(explain(word))))
+    console.print("\n".join(_lines(explain(word))))
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:
@@ -48,11 +48,11 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield _example(explanation.wrong)
         yield "\nRight:\n"
         yield _example(explanation.right)
-    for name, text in explanation.beside:
+    for name, text in explanation.imported_files:
         yield f"\nwith {name}:\n"
         yield _example(text)
 
 
 def _example(text: str) -> str:
-    lines = (for_terminal(line) for line in text.rstrip("\n").split("\n"))
+    lines = (escape_terminal(line) for line in text.rstrip("\n").split("\n"))
     return textwrap.indent("\n".join(lines), "    ")

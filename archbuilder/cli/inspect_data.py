@@ -11,16 +11,16 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.options import Wanted, takes_choice
+from archbuilder.cli.options import BlueprintRequest, blueprint_options
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.recipes import examples_of, recipe_of
-from archbuilder.errors import UsageError, shown
-from archbuilder.escaping import for_terminal
-from archbuilder.tables import Column, count, plural, table
-from archbuilder.writing import check_target, replacing
+from archbuilder.cli.recipes import load_recipe, select_data
+from archbuilder.errors import UsageError, quote
+from archbuilder.escaping import escape_terminal
+from archbuilder.tables import TableColumn, format_count, format_table, plural
+from archbuilder.writing import atomic_write, check_writable
 
 if TYPE_CHECKING:
-    from archbuilder.using.inspecting import Inspection, Summary
+    from archbuilder.using.inspecting import ColumnStats, DataReport
 
 
 @click.command(
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Give it as JSON.")
 @click.argument("blueprint")
-@takes_choice
+@blueprint_options
 @click.pass_obj
 def inspect_data_command(
     console: Console,
     /,
     *,
-    wanted: Wanted,
+    request: BlueprintRequest,
     blueprint: str,
     recipe: Path | None,
     data: str | None,
@@ -63,83 +63,88 @@ def inspect_data_command(
     """Show what a network will be given, without training it."""
     if picture is not None:
         if picture.suffix.lower() != ".png":
-            raise UsageError(f"a picture is a .png file, and {shown(picture.name)} is none")
-        check_target(picture)
-    loaded = wanted.load(blueprint)
-    graphs = loaded.graphs(variant=wanted.variant_of(loaded), **wanted.params)
-    found = recipe_of(loaded, graphs, wanted, recipe)
-    source = examples_of(found, data)
+            raise UsageError(f"a picture is a .png file, and {quote(picture.name)} is none")
+        check_writable(picture)
+    loaded = request.load(blueprint)
+    graphs = loaded.graphs(variant=request.select_variant(loaded), **request.params)
+    full_recipe = load_recipe(loaded, graphs, request, recipe)
+    data_config = select_data(full_recipe, data)
     import_tensorflow()
     # What reads data is behind the wall: it imports TensorFlow.
-    from archbuilder.using.inspecting import as_png, inspect_data  # noqa: PLC0415
+    from archbuilder.using.inspecting import encode_png, inspect_data  # noqa: PLC0415
 
-    inspection = inspect_data(graphs, source, found.training, wanted.allow)
-    console.say(_json(inspection) if as_json else "\n".join(_lines(inspection)))
+    report = inspect_data(graphs, data_config, full_recipe.training, request.allow)
+    console.print(_json(report) if as_json else "\n".join(_lines(report)))
     if picture is None:
         return
-    if inspection.pictures is None:
+    if report.preview is None:
         raise UsageError("the network is given no images that could be drawn")
-    with replacing(picture) as file:
-        file.write(as_png(inspection.pictures))
-    console.remark(for_terminal(f"saved: {picture}"))
+    with atomic_write(picture) as file:
+        file.write(encode_png(report.preview))
+    console.print_stderr(escape_terminal(f"saved: {picture}"))
 
 
-def _lines(found: Inspection) -> list[str]:
+def _lines(report: DataReport) -> list[str]:
     """What a person reads."""
-    titles = [Column(title) for title in ("", "SHAPE", "TYPE")]
-    titles += [Column(title, right=True) for title in ("LEAST", "MOST", "MEAN", "DEVIATION")]
-    lines = [
-        f"data        {found.origin}",
-        f"to train on {plural(found.train, 'example')}",
-        f"held out    {plural(found.held_out, 'example')}{found.split}",
-        "",
-        f"{_part(found)}:",
-        *table(titles, [_row(each) for each in (*found.inputs, *found.targets)]),
+    titles = [TableColumn(title) for title in ("", "SHAPE", "TYPE")]
+    titles += [
+        TableColumn(title, align_right=True) for title in ("LEAST", "MOST", "MEAN", "DEVIATION")
     ]
-    for target in found.targets:
+    lines = [
+        f"data        {report.origin}",
+        f"to train on {plural(report.num_train, 'example')}",
+        f"held out    {plural(report.num_validation, 'example')}{report.split_note}",
+        "",
+        f"{_part(report)}:",
+        *format_table(titles, [_row(each) for each in (*report.inputs, *report.targets)]),
+    ]
+    for target in report.targets:
         if target.train_classes:
             lines += ["", *_class_lines(target)]
-    if found.remarks:
-        lines += ["", *found.remarks]
-    if found.text:
-        lines += ["", "the first piece:", found.text]
-    return [for_terminal(line) for part in lines for line in part.split("\n")]
+    if report.notes:
+        lines += ["", *report.notes]
+    if report.text:
+        lines += ["", "the first piece:", report.text]
+    return [escape_terminal(line) for block in lines for line in block.split("\n")]
 
 
-def _part(found: Inspection) -> str:
+def _part(found: DataReport) -> str:
     """Say which examples the numbers in the table are of."""
-    of = plural(found.train, "example")
-    if found.looked_at == found.train:
+    of = plural(found.num_train, "example")
+    if found.looked_at == found.num_train:
         return f"the {of} to train on"
-    return f"{count(found.looked_at)} of the {of} to train on"
+    return f"{format_count(found.looked_at)} of the {of} to train on"
 
 
-def _class_lines(target: Summary) -> list[str]:
+def _class_lines(target: ColumnStats) -> list[str]:
     """How many examples each class has, in both parts of the data."""
     counts = target.train_classes, target.held_out_classes
-    titles = [Column(plural(len(counts[0]), "class", "classes") + f" of {target.name}")]
-    titles += [Column(title, right=True) for title in ("TO TRAIN ON", "HELD OUT")]
-    return table(
+    titles = [TableColumn(plural(len(counts[0]), "class", "classes") + f" of {target.name}")]
+    titles += [TableColumn(title, align_right=True) for title in ("TO TRAIN ON", "HELD OUT")]
+    return format_table(
         titles,
-        [(for_terminal(name), *(count(each[name]) for each in counts)) for name in counts[0]],
+        [
+            (escape_terminal(name), *(format_count(each[name]) for each in counts))
+            for name in counts[0]
+        ],
     )
 
 
-def _row(each: Summary) -> tuple[str, ...]:
-    shape = "x".join(map(str, each.shape)) or "one"
-    numbers = (each.least, each.most, each.mean, each.deviation)
-    return (each.name, shape, each.dtype, *(f"{number:.4g}" for number in numbers))
+def _row(stats: ColumnStats) -> tuple[str, ...]:
+    shape = "x".join(map(str, stats.shape)) or "one"
+    numbers = (stats.least, stats.most, stats.mean, stats.deviation)
+    return (stats.name, shape, stats.dtype, *(f"{number:.4g}" for number in numbers))
 
 
-def _json(found: Inspection) -> str:
+def _json(report: DataReport) -> str:
     fields = {
-        "data": found.origin,
-        "train": found.train,
-        "held_out": found.held_out,
-        "summarized": found.looked_at,
-        "inputs": [dataclasses.asdict(each) for each in found.inputs],
-        "targets": [dataclasses.asdict(each) for each in found.targets],
-        "remarks": found.remarks,
-        "text": found.text,
+        "data": report.origin,
+        "train": report.num_train,
+        "held_out": report.num_validation,
+        "summarized": report.looked_at,
+        "inputs": [dataclasses.asdict(each) for each in report.inputs],
+        "targets": [dataclasses.asdict(each) for each in report.targets],
+        "remarks": report.notes,
+        "text": report.text,
     }
     return json.dumps(fields, indent=2)

@@ -8,16 +8,16 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.numbers import WholeNumber
+from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.train import train_command
-from archbuilder.errors import UsageError, shown
-from archbuilder.escaping import for_terminal
-from archbuilder.launching.job import Job, training
+from archbuilder.errors import UsageError, quote
+from archbuilder.escaping import escape_terminal
+from archbuilder.launching.job import Job, resumable_command
 from archbuilder.launching.kubernetes import kubernetes_manifest
 from archbuilder.launching.slurm import slurm_script
 from archbuilder.writing import write_text
 
-_COUNT = WholeNumber(min=1, max=10_000)
+_COUNT = StrictIntRange(min=1, max=10_000)
 
 
 @click.command(
@@ -31,7 +31,7 @@ _COUNT = WholeNumber(min=1, max=10_000)
 @click.option("--slurm", is_flag=True, help="Write a job file for sbatch.")
 @click.option("--kubernetes", is_flag=True, help="Write a manifest for kubectl apply.")
 @click.option("--nodes", type=_COUNT, default=1, show_default=True, help="How many machines.")
-@click.option("--gpus", type=WholeNumber(min=0, max=64), default=0, help="GPUs of a machine.")
+@click.option("--gpus", type=StrictIntRange(min=0, max=64), default=0, help="GPUs of a machine.")
 @click.option("--cpus", type=_COUNT, help="Processors of a machine.")
 @click.option("--memory", metavar="SIZE", help="Memory of a machine, as in 64G.")
 @click.option(
@@ -76,7 +76,7 @@ def launch_command(  # noqa: PLR0913 - an option each
     All of them need archbuilder and, at the same path, the blueprint, the data and the folder of
     the run. A job that is started again goes on with its run.
     """
-    job = Job(name, training(command, nodes), nodes, gpus, cpus, memory, time)
+    job = Job(name, resumable_command(command, nodes), nodes, gpus, cpus, memory, time)
     _check_options(command)
     if slurm == kubernetes:
         raise UsageError("say where the machines are: either --slurm or --kubernetes")
@@ -93,12 +93,12 @@ def launch_command(  # noqa: PLR0913 - an option each
             )
         text = kubernetes_manifest(job, image, claim)
     if output is None:
-        console.say(text.rstrip("\n"))
+        console.print(text.rstrip("\n"))
         return
     if output.exists() and any(Path(word).exists() and output.samefile(word) for word in command):
-        raise UsageError(f"{shown(str(output))} is a file of the command; give another name")
+        raise UsageError(f"{quote(str(output))} is a file of the command; give another name")
     write_text(output, text)
-    console.say(for_terminal(f"saved: {output}"))
+    console.print(escape_terminal(f"saved: {output}"))
 
 
 def _check_options(command: tuple[str, ...]) -> None:

@@ -12,17 +12,17 @@ from archbuilder import library
 from archbuilder.api import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.escaping import for_terminal
-from archbuilder.library import GalleryEntry
-from archbuilder.tables import Column, count, size, table
+from archbuilder.escaping import escape_terminal
+from archbuilder.library import ZooEntry
+from archbuilder.tables import TableColumn, format_bytes, format_count, format_table
 
 COLUMNS: Final = (
-    Column("NAME"),
-    Column("PARAMETERS", right=True),
-    Column("MULTIPLY-ADDS", right=True),
-    Column("WEIGHTS", right=True),
-    Column("TITLE"),
-    Column("PROVEN AGAINST"),
+    TableColumn("NAME"),
+    TableColumn("PARAMETERS", align_right=True),
+    TableColumn("MULTIPLY-ADDS", align_right=True),
+    TableColumn("WEIGHTS", align_right=True),
+    TableColumn("TITLE"),
+    TableColumn("PROVEN AGAINST"),
 )
 
 
@@ -45,27 +45,32 @@ def list_command(console: Console, *, format: Literal["text", "json"]) -> None: 
     """
     entries = library.gallery()
     if format == "json":
-        console.say(json.dumps([_as_json(entry) for entry in entries], indent=2))
+        console.print(json.dumps([_to_dict(entry) for entry in entries], indent=2))
         return
-    console.say("\n".join(table(COLUMNS, [row for entry in entries for row in _rows(entry)])))
+    console.print(
+        "\n".join(format_table(COLUMNS, [row for entry in entries for row in _rows(entry)]))
+    )
 
 
-def _rows(entry: GalleryEntry) -> Iterator[tuple[str, ...]]:
+def _rows(entry: ZooEntry) -> Iterator[tuple[str, ...]]:
     """The sizes of a blueprint; what is said of all of them stands in the first line."""
-    title, against = for_terminal(entry.title), for_terminal(entry.against.replace("`", ""))
+    title, reference = (
+        escape_terminal(entry.title),
+        escape_terminal(entry.reference.replace("`", "")),
+    )
     for row in entry.rows:
         yield (
-            f"{row.command(entry.name)} {row.network}".strip(),
-            count(row.parameters),
-            count(row.multiply_adds),
-            size(row.weight_bytes),
+            f"{row.blueprint_argument(entry.name)} {row.network}".strip(),
+            format_count(row.parameters),
+            format_count(row.multiply_adds),
+            format_bytes(row.weight_bytes),
             title,
-            against,
+            reference,
         )
-        title = against = ""
+        title = reference = ""
 
 
-def _as_json(entry: GalleryEntry) -> dict[str, object]:
+def _to_dict(entry: ZooEntry) -> dict[str, object]:
     blueprint = load(library.path(entry.name))
     return {
         "name": entry.name,
@@ -73,6 +78,6 @@ def _as_json(entry: GalleryEntry) -> dict[str, object]:
         "variants": list(blueprint.variants),
         "references": list(blueprint.references),
         "path": str(library.path(entry.name)),
-        "proven_against": entry.against,
-        "sizes": [row.as_plain() for row in entry.rows],
+        "proven_against": entry.reference,
+        "sizes": [row.to_dict() for row in entry.rows],
     }

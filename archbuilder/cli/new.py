@@ -11,12 +11,12 @@ from archbuilder import library
 from archbuilder.api import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.errors import UsageError, shown
-from archbuilder.escaping import for_terminal
-from archbuilder.places import Place
-from archbuilder.writing import check_target, write_text
+from archbuilder.errors import UsageError, quote
+from archbuilder.escaping import escape_terminal
+from archbuilder.places import SandboxPath
+from archbuilder.writing import check_writable, write_text
 
-START: Final = """\
+TEMPLATE: Final = """\
 archbuilder: 1
 title: A small convolutional network
 
@@ -75,42 +75,42 @@ training:                       # losses, metrics and optimizers of Keras
 @click.pass_obj
 def new_command(console: Console, *, file: Path, origin: str | None, force: bool) -> None:
     """Write a blueprint to begin with."""
-    files = {file: START} if origin is None else _of_the_library(origin, file)
-    for each, text in files.items():
-        check_target(each)
-        if not force and _is_other(each, text, named=each == file):
-            raise UsageError(f"{shown(str(each))} is there already; --force replaces it")
-    for each, text in files.items():
-        write_text(each, text)
-    written = " and ".join(for_terminal(str(each)) for each in files)
-    trains = " and 'archbuilder train' trains it" if origin is None else ""
-    console.say(
-        f"wrote {written}; 'archbuilder show' tells what it is{',' if trains else ''}{trains}"
+    files = {file: TEMPLATE} if origin is None else _zoo_files(origin, file)
+    for path, text in files.items():
+        check_writable(path)
+        if not force and _would_overwrite(path, text, named_by_user=path == file):
+            raise UsageError(f"{quote(str(path))} is there already; --force replaces it")
+    for path, text in files.items():
+        write_text(path, text)
+    names = " and ".join(escape_terminal(str(each)) for each in files)
+    train_hint = " and 'archbuilder train' trains it" if origin is None else ""
+    console.print(
+        f"wrote {names}; 'archbuilder show' tells what it is{',' if train_hint else ''}{train_hint}"
     )
 
 
-def _is_other(file: Path, text: str, *, named: bool) -> bool:
+def _would_overwrite(path: Path, text: str, *, named_by_user: bool) -> bool:
     """Whether something is in the place of a file: anything for one that is named.
 
     Another one may be there with the same text.
     """
-    place = Place.of(file)
-    if place.status() is None:
+    target = SandboxPath.from_path(path)
+    if target.status() is None:
         return False
     try:
-        return named or place.read(len(text.encode())) != text.encode()
+        return named_by_user or target.read(len(text.encode())) != text.encode()
     except OSError:
         return True
 
 
-def _of_the_library(origin: str, file: Path) -> dict[Path, str]:
+def _zoo_files(origin: str, file: Path) -> dict[Path, str]:
     """The texts of a blueprint and of what it imports, which goes beside it.
 
     A variant behind a colon is in the file as well as the others.
     """
     source = library.path(origin.partition(":")[0])
-    targets = {
+    destinations = {
         each: file if each == source else file.parent / each.relative_to(source.parent)
         for each in load(source).files
     }
-    return {target: each.read_text("utf-8") for each, target in targets.items()}
+    return {target: each.read_text("utf-8") for each, target in destinations.items()}

@@ -8,23 +8,23 @@ from typing import Any, Final
 
 import click
 
-from archbuilder.errors import shown
+from archbuilder.errors import quote
 
-_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,20}")
+_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,20}")
 _DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
 
 
-class WholeNumber(click.IntRange):
+class StrictIntRange(click.IntRange):
     """A whole number within bounds, in digits from 0 to 9."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or fail with the reason."""
-        if isinstance(value, str) and not _WHOLE.fullmatch(value.strip()):
-            self.fail(f"{shown(value)} is not a whole number.", param, ctx)
+        if isinstance(value, str) and not _INTEGER.fullmatch(value.strip()):
+            self.fail(f"{quote(value)} is not a whole number.", param, ctx)
         return int(super().convert(value, param, ctx))
 
 
-class DecimalNumber(click.FloatRange):
+class StrictFloatRange(click.FloatRange):
     """A finite number within bounds, in digits from 0 to 9."""
 
     def convert(
@@ -35,5 +35,5 @@ class DecimalNumber(click.FloatRange):
         if isinstance(value, str) and not (
             _DECIMAL.fullmatch(value.strip()) and math.isfinite(float(value))
         ):
-            self.fail(f"{shown(value)} is not a number.", param, ctx)
+            self.fail(f"{quote(value)} is not a number.", param, ctx)
         return float(super().convert(value, param, ctx))

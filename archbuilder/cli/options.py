@@ -11,30 +11,30 @@ from typing import TypeVar, cast
 import click
 
 import archbuilder
-from archbuilder.api import Blueprint, load_place
+from archbuilder.api import Blueprint, load_sandboxed_file
 from archbuilder.cli.console import Console
-from archbuilder.cli.settings import read_limits, read_settings
-from archbuilder.errors import UsageError, shown
+from archbuilder.cli.settings import parse_assignments, parse_limits
+from archbuilder.errors import UsageError, quote
 from archbuilder.limits import Limits
 from archbuilder.pipeline import DEFAULT_VARIANT
-from archbuilder.places import Place
-from archbuilder.rendering import FORMATS, Format
-from archbuilder.tree import Plain
+from archbuilder.places import SandboxPath
+from archbuilder.rendering import OUTPUT_FORMATS, OutputFormat
+from archbuilder.tree import PlainData
 
 _Result = TypeVar("_Result")
 _Function = Callable[..., _Result]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BlueprintRequest:
     """What the command line asks of a blueprint: a variant and parameters, within limits."""
 
     variant: str | None
-    params: Mapping[str, Plain]
+    params: Mapping[str, PlainData]
     limits: Limits
     allow: tuple[Path, ...]
 
-    def load(self, blueprint: str | Path | Place) -> Blueprint:
+    def load(self, blueprint: str | Path | SandboxPath) -> Blueprint:
         """Read a blueprint, from its path or by its name in the library.
 
         One at a place lies in a folder that another person may have made.
@@ -42,45 +42,45 @@ class Wanted:
         Raises:
             BlueprintError: with the mistakes in it.
         """
-        if isinstance(blueprint, Place):
-            return load_place(blueprint, limits=self.limits, allow=self.allow)
+        if isinstance(blueprint, SandboxPath):
+            return load_sandboxed_file(blueprint, limits=self.limits, allow=self.allow)
         return archbuilder.load(blueprint, limits=self.limits, allow=self.allow)
 
-    def variant_of(self, blueprint: Blueprint) -> str:
+    def select_variant(self, blueprint: Blueprint) -> str:
         """The variant that is wanted of a loaded blueprint, `default` for none.
 
         Raises:
             UsageError: when --variant is another one than that behind the colon.
         """
-        behind_colon = blueprint.variant
+        variant_suffix = blueprint.variant
         if self.variant is None:
-            return behind_colon
-        if behind_colon not in (DEFAULT_VARIANT, self.variant):
+            return variant_suffix
+        if variant_suffix not in (DEFAULT_VARIANT, self.variant):
             raise UsageError(
-                f"the variant is {shown(behind_colon)} by the name of the blueprint, and "
-                f"{shown(self.variant)} by --variant"
+                f"the variant is {quote(variant_suffix)} by the name of the blueprint, and "
+                f"{quote(self.variant)} by --variant"
             )
         return self.variant
 
 
-def check_not_read(blueprint: Blueprint, output: Path) -> None:
+def check_not_overwriting_source(blueprint: Blueprint, output: Path) -> None:
     """Keep an output from taking the place of a file that it was made from.
 
     Raises:
         UsageError: when it would.
     """
     if output.exists() and any(output.samefile(each) for each in blueprint.files):
-        raise UsageError(f"{shown(str(output))} is the blueprint itself; give another name")
+        raise UsageError(f"{quote(str(output))} is the blueprint itself; give another name")
 
 
-def takes_blueprint(function: _Function[_Result]) -> _Function[_Result]:
+def blueprint_argument_and_options(function: _Function[_Result]) -> _Function[_Result]:
     """Give a command one blueprint, and all of `takes_choice`."""
     argument = click.argument("blueprint")
-    return argument(takes_choice(function))
+    return argument(blueprint_options(function))
 
 
-def takes_choice(function: _Function[_Result]) -> _Function[_Result]:
-    """Give a command `wanted`: --set, --variant, --limit and --allow; and --errors."""
+def blueprint_options(function: _Function[_Result]) -> _Function[_Result]:
+    """Give a command `request`: --set, --variant, --limit and --allow; and --errors."""
 
     @functools.wraps(function)
     def command(
@@ -91,35 +91,37 @@ def takes_choice(function: _Function[_Result]) -> _Function[_Result]:
         allow: tuple[Path, ...],
         **kwargs: object,
     ) -> _Result:
-        bounds = read_limits(limits)
-        wanted = Wanted(variant, read_settings(settings, bounds), bounds, allow)
-        return function(*args, wanted=wanted, **kwargs)
+        parsed_limits = parse_limits(limits)
+        request = BlueprintRequest(
+            variant, parse_assignments(settings, parsed_limits), parsed_limits, allow
+        )
+        return function(*args, request=request, **kwargs)
 
-    options = takes_errors(command)
-    for option in reversed(_CHOICE):
-        options = option(options)
-    return options
+    decorated = error_format_option(command)
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
 
 
-def takes_errors(function: _Function[_Result]) -> _Function[_Result]:
+def error_format_option(function: _Function[_Result]) -> _Function[_Result]:
     """Give a command --errors, which sets how the console shows mistakes."""
     return click.option(
         "--errors",
-        type=click.Choice(FORMATS),
+        type=click.Choice(OUTPUT_FORMATS),
         expose_value=False,
-        callback=set_errors,
+        callback=set_error_format,
         help="How mistakes are shown; text if not given.",
     )(function)
 
 
-def set_errors(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+def set_error_format(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
     """Tell the console how mistakes are shown, as soon as the option is read."""
     if value is not None:
-        context.ensure_object(Console).errors = cast(Format, value)
+        context.ensure_object(Console).error_format = cast(OutputFormat, value)
     return value
 
 
-_CHOICE = (
+_OPTIONS = (
     click.option(
         "--set",
         "settings",

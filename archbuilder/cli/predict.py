@@ -10,19 +10,19 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.devices import as_workers, takes_devices
-from archbuilder.cli.options import Wanted, takes_choice
+from archbuilder.cli.devices import device_options, spawn_workers
+from archbuilder.cli.options import BlueprintRequest, blueprint_options
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.runs import read_target
-from archbuilder.errors import UsageError, shown
-from archbuilder.escaping import for_terminal
-from archbuilder.recipe.spec import Distribution
-from archbuilder.writing import check_target, replacing
+from archbuilder.cli.runs import load_target
+from archbuilder.errors import UsageError, quote
+from archbuilder.escaping import escape_terminal
+from archbuilder.recipe.spec import StrategyName
+from archbuilder.writing import atomic_write, check_writable
 
 if TYPE_CHECKING:
-    from archbuilder.using.telling import Form
+    from archbuilder.using.telling import PredictionFormat
 
-_ENDINGS: Final = (".csv", ".jsonl")
+_SUFFIXES: Final = (".csv", ".jsonl")
 
 
 @click.command(
@@ -57,24 +57,24 @@ _ENDINGS: Final = (".csv", ".jsonl")
     type=click.Path(path_type=Path),
     help="A file with 'data' and 'training', which go before those of the run or blueprint.",
 )
-@takes_devices
+@device_options
 @click.argument("target", metavar="RUN|MODEL.keras", type=click.Path(path_type=Path))
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path(path_type=Path))
-@takes_choice
+@blueprint_options
 @click.pass_obj
 def predict_command(  # noqa: PLR0913 - an option each
     console: Console,
     /,
     *,
-    wanted: Wanted,
+    request: BlueprintRequest,
     target: Path,
     inputs: tuple[Path, ...],
     output: Path | None,
-    form: Form | None,
+    form: PredictionFormat | None,
     blueprint: str | None,
     recipe: Path | None,
     batch_size: int | None,
-    distribute: Distribution,
+    distribute: StrategyName,
     workers: int | None,
 ) -> int:
     """Tell what a trained network says of inputs.
@@ -83,55 +83,65 @@ def predict_command(  # noqa: PLR0913 - an option each
     (also of images in folders). Without one, it is what training held out.
     """
     if output is not None:
-        if form is None and output.suffix not in _ENDINGS:
+        if form is None and output.suffix not in _SUFFIXES:
             raise UsageError(
-                f"{shown(output.name)} ends in neither {' nor '.join(_ENDINGS)}: say --format csv"
+                f"{quote(output.name)} ends in neither {' nor '.join(_SUFFIXES)}: say --format csv"
                 " or --format jsonl"
             )
-        check_target(output)
+        check_writable(output)
         if output.exists() and any(each.exists() and output.samefile(each) for each in inputs):
-            raise UsageError(f"{shown(str(output))} is an input; give another name")
-    done = as_workers(console, workers, distribute)
-    if done is not None:
-        return done
-    found = read_target(target, wanted, blueprint, recipe)
-    recorded = found.begun.recorded
+            raise UsageError(f"{quote(str(output))} is an input; give another name")
+    exit_code = spawn_workers(console, workers, distribute)
+    if exit_code is not None:
+        return exit_code
+    model_target = load_target(target, request, blueprint, recipe)
+    config = model_target.run.config
     import_tensorflow()
     # Networks are behind the wall: they import TensorFlow.
-    from archbuilder.training import membership_of, place  # noqa: PLC0415
-    from archbuilder.using.evaluating import Subject  # noqa: PLC0415
+    from archbuilder.training import make_membership, setup_devices  # noqa: PLC0415
+    from archbuilder.using.evaluating import TrainedRun  # noqa: PLC0415
     from archbuilder.using.predicting import predict  # noqa: PLC0415
-    from archbuilder.using.telling import lines_of  # noqa: PLC0415
+    from archbuilder.using.telling import format_predictions  # noqa: PLC0415
 
-    chosen: Form = form or ("jsonl" if output is not None and output.suffix == ".jsonl" else "csv")
-    placement = place(
-        distribute,
-        batch_size or recorded.training.batch_size,
-        membership=membership_of(target, found.begun.text, recorded.data, recorded.training),
+    output_format: PredictionFormat = form or (
+        "jsonl" if output is not None and output.suffix == ".jsonl" else "csv"
     )
-    chief = placement.peers.chief
-    with placement.peers.together():
+    devices = setup_devices(
+        distribute,
+        batch_size or config.training.batch_size,
+        membership=make_membership(
+            target, model_target.run.blueprint_text, config.data, config.training
+        ),
+    )
+    is_chief = devices.workers.is_chief
+    with devices.workers.worker_failure_scope():
         predictions = predict(
-            Subject(found.begun.graphs, recorded, found.begun.text, found.folder, found.files),
+            TrainedRun(
+                model_target.run.graphs,
+                config,
+                model_target.run.blueprint_text,
+                model_target.run_dir,
+                model_target.weight_files,
+            ),
             inputs,
-            wanted.limits,
-            placement,
-            lambda line: console.remark(line) if chief else None,
-            batch_size or recorded.training.batch_size,
+            request.limits,
+            devices,
+            lambda line: console.print_stderr(line) if is_chief else None,
+            batch_size or config.training.batch_size,
         )
-        lines = lines_of(predictions, chosen)
-        _write(console, lines, output, chief=chief)
-        placement.peers.leave()
+        lines = format_predictions(predictions, output_format)
+        _write(console, lines, output, is_chief=is_chief)
+        devices.workers.shutdown_barrier()
     return 0
 
 
-def _write(console: Console, lines: Iterable[str], output: Path | None, *, chief: bool) -> None:
-    if not chief:
+def _write(console: Console, lines: Iterable[str], output: Path | None, *, is_chief: bool) -> None:
+    if not is_chief:
         for _ in lines:
             pass
     elif output is None:
         for line in lines:
-            console.say(for_terminal(line))
+            console.print(escape_terminal(line))
     else:
-        with replacing(output) as file:
+        with atomic_write(output) as file:
             file.writelines(f"{line}\n".encode() for line in lines)

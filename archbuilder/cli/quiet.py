@@ -25,7 +25,7 @@ def import_tensorflow() -> None:
     # TensorFlow 2.21), and show errors that the level above hides.
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|google|h5py)")
-    with _no_error_output():
+    with _suppress_stderr():
         try:
             importlib.import_module("tensorflow")
         except ImportError as error:
@@ -33,18 +33,18 @@ def import_tensorflow() -> None:
 
 
 @contextmanager
-def _no_error_output() -> Iterator[None]:
+def _suppress_stderr() -> Iterator[None]:
     """Drop what anything writes to the error output, from C++ too.
 
     TensorFlow obeys TF_CPP_MIN_LOG_LEVEL only from some point of its import on.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    saved_stderr = os.dup(2)
+    devnull = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(devnull, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(saved_stderr, 2)
+        os.close(saved_stderr)
+        os.close(devnull)

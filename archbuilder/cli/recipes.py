@@ -6,34 +6,39 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from archbuilder.api import Blueprint
-from archbuilder.cli.options import Wanted
+from archbuilder.cli.options import BlueprintRequest
 from archbuilder.errors import UsageError
 from archbuilder.graph import Graph
-from archbuilder.recipe import DataSpec, Recipe, TrainingSpec, data_from_path, read_recipe
+from archbuilder.recipe import DataConfig, Recipe, TrainingConfig, data_from_argument, read_recipe
 from archbuilder.recipe.file import read_recipe_file
 
 
-def recipe_of(
-    loaded: Blueprint, graphs: Mapping[str, Graph], wanted: Wanted, path: Path | None
+def load_recipe(
+    blueprint: Blueprint, graphs: Mapping[str, Graph], request: BlueprintRequest, path: Path | None
 ) -> Recipe:
     """The recipe of a blueprint, with that of a file before it."""
-    own = read_recipe(
-        loaded, variant=wanted.variant_of(loaded), params=wanted.params, limits=wanted.limits
+    blueprint_recipe = read_recipe(
+        blueprint,
+        variant=request.select_variant(blueprint),
+        params=request.params,
+        limits=request.limits,
     )
     if path is None:
-        return own
-    given = read_recipe_file(path, graphs, wanted.limits)
-    return Recipe(given.data or own.data, given.training or own.training)
+        return blueprint_recipe
+    file_recipe = read_recipe_file(path, graphs, request.limits)
+    return Recipe(
+        file_recipe.data or blueprint_recipe.data, file_recipe.training or blueprint_recipe.training
+    )
 
 
-def examples_of(recipe: Recipe, data: str | None) -> DataSpec:
+def select_data(recipe: Recipe, data_argument: str | None) -> DataConfig:
     """The data of a recipe, or that of the command line.
 
     Raises:
         UsageError: if there is neither.
     """
-    if data is not None:
-        return data_from_path(data, recipe.data)
+    if data_argument is not None:
+        return data_from_argument(data_argument, recipe.data)
     if recipe.data is None:
         raise UsageError(
             "the blueprint does not say what to train on; give it a section 'data', or say it "
@@ -42,7 +47,7 @@ def examples_of(recipe: Recipe, data: str | None) -> DataSpec:
     return recipe.data
 
 
-def training_of(recipe: Recipe) -> TrainingSpec:
+def require_training(recipe: Recipe) -> TrainingConfig:
     """The training of a recipe.
 
     Raises:

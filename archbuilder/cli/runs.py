@@ -7,64 +7,72 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from archbuilder.cli.options import Wanted
-from archbuilder.cli.recipes import examples_of, recipe_of, training_of
-from archbuilder.errors import UsageError, shown
-from archbuilder.files import read_place
+from archbuilder.cli.options import BlueprintRequest
+from archbuilder.cli.recipes import load_recipe, require_training, select_data
+from archbuilder.errors import UsageError, quote
+from archbuilder.files import read_sandboxed_file
 from archbuilder.graph import Graph
-from archbuilder.places import Place
+from archbuilder.places import SandboxPath
 from archbuilder.recipe.file import read_recipe_file
-from archbuilder.recipe.legend import Legend
-from archbuilder.recipe.record import BLUEPRINT, RECORD, Recorded, read_legend, read_record
+from archbuilder.recipe.legend import DatasetSchema
+from archbuilder.recipe.record import (
+    BLUEPRINT_FILE,
+    RUN_JSON,
+    RunConfig,
+    load_dataset_schema,
+    load_run_config,
+)
 
-MODEL: Final = ".keras"
+MODEL_SUFFIX: Final = ".keras"
 """How the files of models end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunInputs:
     """What a run was begun with."""
 
     name: str
     graphs: Mapping[str, Graph]
-    recorded: Recorded
-    text: str
+    config: RunConfig
+    blueprint_text: str
     """The blueprint with everything resolved."""
-    file: Path | None = None
+    blueprint_file: Path | None = None
     """The blueprint as a person wrote it."""
 
 
-def read_run(folder: Path, wanted: Wanted) -> Run:
+def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
     """The blueprint and the recipe of a run.
 
     Raises:
         UsageError: if it is not the folder of a run.
         BlueprintError: with the mistakes in what it was begun with.
     """
-    place = Place(folder).inside(BLUEPRINT)
-    if not (folder / BLUEPRINT).exists():
-        lost = f": {BLUEPRINT} is missing" if (folder / RECORD).is_file() else ""
-        lost = lost if folder.exists() else ": there is no such folder"
-        raise UsageError(f"{shown(str(folder), 200)} is not the folder of a run{lost}")
-    loaded = wanted.load(place)
-    graphs = loaded.graphs()
-    recorded = read_record(folder, graphs, wanted.limits, allow=wanted.allow)
-    text = read_place(place, wanted.limits).decode("utf-8", "replace")
-    return Run(loaded.name, graphs, recorded, text)
+    blueprint_path = SandboxPath(run_dir).joinpath(BLUEPRINT_FILE)
+    if not (run_dir / BLUEPRINT_FILE).exists():
+        detail = f": {BLUEPRINT_FILE} is missing" if (run_dir / RUN_JSON).is_file() else ""
+        detail = detail if run_dir.exists() else ": there is no such folder"
+        raise UsageError(f"{quote(str(run_dir), 200)} is not the folder of a run{detail}")
+    blueprint = request.load(blueprint_path)
+    graphs = blueprint.graphs()
+    config = load_run_config(run_dir, graphs, request.limits, allow=request.allow)
+    text = read_sandboxed_file(blueprint_path, request.limits).decode("utf-8", "replace")
+    return RunInputs(blueprint.name, graphs, config, text)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ModelTarget:
     """Trained networks that a command uses."""
 
-    begun: Run
-    folder: Path | None
+    run: RunInputs
+    run_dir: Path | None
     """The folder of their run; None where there is none."""
-    files: Mapping[str, Path] = field(default_factory=dict)
+    weight_files: Mapping[str, Path] = field(default_factory=dict)
     """The files of their weights, where they are not those of the run."""
 
 
-def read_target(path: Path, wanted: Wanted, blueprint: str | None, recipe: Path | None) -> Target:
+def load_target(
+    path: Path, request: BlueprintRequest, blueprint: str | None, recipe: Path | None
+) -> ModelTarget:
     """The networks of a run, or of a `.keras` file.
 
     A file tells weights alone. What the network computes says the blueprint, which is that of the
@@ -74,57 +82,59 @@ def read_target(path: Path, wanted: Wanted, blueprint: str | None, recipe: Path 
         UsageError: if there is no such run or file, or no blueprint or recipe for it.
         BlueprintError: with the mistakes in the blueprint or the recipe.
     """
-    is_model = path.suffix == MODEL
+    is_model = path.suffix == MODEL_SUFFIX
     if is_model and not path.is_file():
-        raise UsageError(f"there is no file {shown(str(path), 200)}")
+        raise UsageError(f"there is no file {quote(str(path), 200)}")
     if is_model and blueprint is not None:
-        begun = _of_blueprint(blueprint, wanted, recipe, read_legend(path.parent))
-        return Target(begun, None, {_network(path, begun): path})
+        run = _inputs_from_blueprint(blueprint, request, recipe, load_dataset_schema(path.parent))
+        return ModelTarget(run, None, {_network_name(path, run): path})
     if blueprint is not None:
         raise UsageError("a run has its blueprint; --blueprint goes with a .keras file")
-    if wanted.params or wanted.variant:
+    if request.params or request.variant:
         raise UsageError("a run has its parameters; --set and --variant go with --blueprint")
-    folder = path.parent if is_model else path
-    if is_model and not (folder / RECORD).is_file():
+    run_dir = path.parent if is_model else path
+    if is_model and not (run_dir / RUN_JSON).is_file():
         raise UsageError(
-            f"{shown(path.name)} lies in the folder of no run: give its --blueprint, of which the"
+            f"{quote(path.name)} lies in the folder of no run: give its --blueprint, of which the"
             " network is made; only numbers are read from the file"
         )
-    begun = read_run(folder, wanted)
+    run = load_run_inputs(run_dir, request)
     if recipe is not None:
-        begun = _with_recipe(begun, recipe, wanted)
-    return Target(begun, folder, {_network(path, begun): path} if is_model else {})
+        run = _override_recipe(run, recipe, request)
+    return ModelTarget(run, run_dir, {_network_name(path, run): path} if is_model else {})
 
 
-def _of_blueprint(blueprint: str, wanted: Wanted, path: Path | None, legend: Legend) -> Run:
-    loaded = wanted.load(blueprint)
-    graphs = loaded.graphs(variant=wanted.variant_of(loaded), **wanted.params)
-    recipe = recipe_of(loaded, graphs, wanted, path)
-    recorded = Recorded(examples_of(recipe, None), training_of(recipe), wanted.allow, legend)
-    return Run(loaded.name, graphs, recorded, "")
+def _inputs_from_blueprint(
+    blueprint: str, request: BlueprintRequest, recipe_path: Path | None, schema: DatasetSchema
+) -> RunInputs:
+    loaded = request.load(blueprint)
+    graphs = loaded.graphs(variant=request.select_variant(loaded), **request.params)
+    recipe = load_recipe(loaded, graphs, request, recipe_path)
+    config = RunConfig(select_data(recipe, None), require_training(recipe), request.allow, schema)
+    return RunInputs(loaded.name, graphs, config, "")
 
 
-def _with_recipe(begun: Run, path: Path, wanted: Wanted) -> Run:
-    given = read_recipe_file(path, begun.graphs, wanted.limits)
-    recorded = begun.recorded
+def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> RunInputs:
+    file_recipe = read_recipe_file(path, run.graphs, request.limits)
+    config = run.config
     return replace(
-        begun,
-        recorded=replace(
-            recorded,
-            data=given.data or recorded.data,
-            training=given.training or recorded.training,
-            allow=(*recorded.allow, *wanted.allow),
-            digest=recorded.digest if given.data is None else None,
-            forbidden=recorded.forbidden if given.data is None else (),
+        run,
+        config=replace(
+            config,
+            data=file_recipe.data or config.data,
+            training=file_recipe.training or config.training,
+            allow=(*config.allow, *request.allow),
+            digest=config.digest if file_recipe.data is None else None,
+            forbidden=config.forbidden if file_recipe.data is None else (),
         ),
     )
 
 
-def _network(path: Path, begun: Run) -> str:
+def _network_name(path: Path, run: RunInputs) -> str:
     """The network whose weights a file has."""
-    if len(begun.graphs) > 1 and path.stem not in begun.graphs:
+    if len(run.graphs) > 1 and path.stem not in run.graphs:
         raise UsageError(
-            f"the blueprint has the networks {', '.join(begun.graphs)}, and {shown(path.name)} has"
+            f"the blueprint has the networks {', '.join(run.graphs)}, and {quote(path.name)} has"
             " the name of none of them"
         )
-    return path.stem if path.stem in begun.graphs else next(iter(begun.graphs))
+    return path.stem if path.stem in run.graphs else next(iter(run.graphs))

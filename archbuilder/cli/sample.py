@@ -9,16 +9,16 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.numbers import WholeNumber
-from archbuilder.cli.options import Wanted
+from archbuilder.cli.numbers import StrictIntRange
+from archbuilder.cli.options import BlueprintRequest
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.runs import read_run
-from archbuilder.errors import UsageError, shown
-from archbuilder.escaping import for_terminal
+from archbuilder.cli.runs import load_run_inputs
+from archbuilder.errors import UsageError, quote
+from archbuilder.escaping import escape_terminal
 from archbuilder.limits import Limits
-from archbuilder.writing import check_target, replacing
+from archbuilder.writing import atomic_write, check_writable
 
-_FORMS: Final = (".png", ".npz")
+_SUFFIXES: Final = (".png", ".npz")
 
 
 @click.command(
@@ -31,14 +31,14 @@ _FORMS: Final = (".png", ".npz")
 )
 @click.option(
     "--count",
-    type=WholeNumber(min=1, max=100_000),
+    type=StrictIntRange(min=1, max=100_000),
     default=64,
     show_default=True,
     help="How many samples.",
 )
 @click.option(
     "--seed",
-    type=WholeNumber(min=0, max=2**31 - 1),
+    type=StrictIntRange(min=0, max=2**31 - 1),
     default=0,
     show_default=True,
     help="Decides the noise that they are made of.",
@@ -55,17 +55,17 @@ _FORMS: Final = (".png", ".npz")
 @click.pass_obj
 def sample_command(console: Console, /, *, run: Path, count: int, seed: int, output: Path) -> None:
     """Draw samples of the generator of a run."""
-    if output.suffix not in _FORMS:
-        raise UsageError(f"{shown(output.name)} is none of {' and '.join(_FORMS)}")
-    check_target(output)
+    if output.suffix not in _SUFFIXES:
+        raise UsageError(f"{quote(output.name)} is none of {' and '.join(_SUFFIXES)}")
+    check_writable(output)
     limits = Limits()
-    begun = read_run(run, Wanted(None, {}, limits, ()))
+    run_inputs = load_run_inputs(run, BlueprintRequest(None, {}, limits, ()))
     import_tensorflow()
     # Networks are behind the wall: they import TensorFlow.
-    from archbuilder.using.sampling import as_npz, as_png, sample  # noqa: PLC0415
+    from archbuilder.using.sampling import sample, samples_to_npz, samples_to_png  # noqa: PLC0415
 
-    samples = sample(run, begun.graphs, begun.recorded, limits, count, seed)
-    content = as_png(samples) if output.suffix == ".png" else as_npz(samples)
-    with replacing(output) as file:
+    samples = sample(run, run_inputs.graphs, run_inputs.config, limits, count, seed)
+    content = samples_to_png(samples) if output.suffix == ".png" else samples_to_npz(samples)
+    with atomic_write(output) as file:
         file.write(content)
-    console.say(for_terminal(f"saved: {output}"))
+    console.print(escape_terminal(f"saved: {output}"))

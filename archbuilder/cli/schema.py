@@ -36,6 +36,6 @@ def schema_command(console: Console, *, output: Path | None) -> None:
     """
     text = schema_text(catalogue.load())
     if output is None:
-        console.say(text.removesuffix("\n"))
+        console.print(text.removesuffix("\n"))
     else:
         write_text(output, text)

@@ -9,10 +9,10 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.numbers import WholeNumber
-from archbuilder.cli.options import Wanted, takes_blueprint
+from archbuilder.cli.numbers import StrictIntRange
+from archbuilder.cli.options import BlueprintRequest, blueprint_argument_and_options
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.report import as_data, overview, step_table
+from archbuilder.report import format_totals, summary_table, to_dict
 
 
 @click.command(
@@ -27,7 +27,7 @@ from archbuilder.report import as_data, overview, step_table
 )
 @click.option(
     "--depth",
-    type=WholeNumber(min=0),
+    type=StrictIntRange(min=0),
     help="How deep blocks within blocks are written out: with 1, every block is one row; with 0,"
     " only the sums are shown.",
 )
@@ -40,12 +40,12 @@ from archbuilder.report import as_data, overview, step_table
     show_default=True,
     help="'json' has every layer, whatever --depth says.",
 )
-@takes_blueprint
+@blueprint_argument_and_options
 @click.pass_obj
 def show_command(
     console: Console,
     *,
-    wanted: Wanted,
+    request: BlueprintRequest,
     blueprint: str,
     depth: int | None,
     unfold: bool,
@@ -56,17 +56,17 @@ def show_command(
     Shapes come without the batch axis, '?' is a length left open. Multiply-adds and activation
     memory are those of one example. Nothing is trained, and no memory is taken for weights.
     """
-    loaded = wanted.load(blueprint)
-    variant = wanted.variant_of(loaded)
-    console.show(loaded.validate(variant=variant, **wanted.params))
+    loaded = request.load(blueprint)
+    variant = request.select_variant(loaded)
+    console.report_diagnostics(loaded.validate(variant=variant, **request.params))
     import_tensorflow()
-    analyses = loaded.analyse(variant=variant, **wanted.params)
+    analyses = loaded.analyze(variant=variant, **request.params)
     if form == "json":
-        console.say(json.dumps([as_data(analysis) for analysis in analyses.values()], indent=2))
+        console.print(json.dumps([to_dict(analysis) for analysis in analyses.values()], indent=2))
         return
-    graphs = loaded.graphs(variant=variant, **wanted.params)
-    for place, (name, analysis) in enumerate(analyses.items()):
-        lines = [""] if place else []
+    graphs = loaded.graphs(variant=variant, **request.params)
+    for index, (name, analysis) in enumerate(analyses.items()):
+        lines = [""] if index else []
         if depth != 0:
-            lines += [*step_table(analysis, graphs[name], depth=depth, unfold=unfold), ""]
-        console.say("\n".join([*lines, overview(analysis)]))
+            lines += [*summary_table(analysis, graphs[name], depth=depth, expand_blocks=unfold), ""]
+        console.print("\n".join([*lines, format_totals(analysis)]))

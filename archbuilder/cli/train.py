@@ -10,29 +10,29 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.devices import as_workers
-from archbuilder.cli.numbers import WholeNumber
-from archbuilder.cli.options import Wanted, takes_choice
+from archbuilder.cli.devices import spawn_workers
+from archbuilder.cli.numbers import StrictIntRange
+from archbuilder.cli.options import BlueprintRequest, blueprint_options
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.recipes import examples_of, recipe_of, training_of
-from archbuilder.cli.runs import Run, read_run
+from archbuilder.cli.recipes import load_recipe, require_training, select_data
+from archbuilder.cli.runs import RunInputs, load_run_inputs
 from archbuilder.errors import UsageError
-from archbuilder.escaping import for_terminal
-from archbuilder.recipe import TrainingSpec
-from archbuilder.recipe.record import RECORD, Recorded
-from archbuilder.recipe.spec import Distribution
+from archbuilder.escaping import escape_terminal
+from archbuilder.recipe import TrainingConfig
+from archbuilder.recipe.record import RUN_JSON, RunConfig
+from archbuilder.recipe.spec import StrategyName
 
 RUNS: Final = Path("runs")
-_POSITIVE: Final = WholeNumber(min=1, max=1_000_000)
+_POSITIVE: Final = StrictIntRange(min=1, max=1_000_000)
 
 
-class _Changes(TypedDict):
+class _Overrides(TypedDict):
     """What the command line changes of a recipe, None where it is silent."""
 
     epochs: int | None
     batch_size: int | None
     seed: int | None
-    distribute: Distribution | None
+    distribute: StrategyName | None
 
 
 @click.command(
@@ -64,7 +64,7 @@ class _Changes(TypedDict):
 @click.option("--batch-size", type=_POSITIVE, help="Examples of one step.")
 @click.option(
     "--seed",
-    type=WholeNumber(min=0, max=2**32 - 1),
+    type=StrictIntRange(min=0, max=2**32 - 1),
     help="Decides the first weights, the order of the examples, and which are held out.",
 )
 @click.option(
@@ -75,7 +75,7 @@ class _Changes(TypedDict):
 )
 @click.option(
     "--workers",
-    type=WholeNumber(min=1, max=64),
+    type=StrictIntRange(min=1, max=64),
     help="Train with so many processes of this machine, to try a cluster out.",
 )
 @click.option(
@@ -98,13 +98,13 @@ class _Changes(TypedDict):
     " again.",
 )
 @click.argument("blueprint", required=False)
-@takes_choice
+@blueprint_options
 @click.pass_obj
 def train_command(  # noqa: PLR0913 - an option each
     console: Console,
     /,
     *,
-    wanted: Wanted,
+    request: BlueprintRequest,
     blueprint: str | None,
     recipe: Path | None,
     data: str | None,
@@ -112,7 +112,7 @@ def train_command(  # noqa: PLR0913 - an option each
     resume: Path | None,
     workers: int | None,
     go_on: bool,
-    **changes: Unpack[_Changes],
+    **overrides: Unpack[_Overrides],
 ) -> int:
     """Train what a blueprint describes.
 
@@ -120,112 +120,143 @@ def train_command(  # noqa: PLR0913 - an option each
     trained model and a record of the run go to a folder. A run that was broken off goes on with
     --resume.
     """
-    done = as_workers(console, workers, changes["distribute"])
-    if done is not None:
-        return done
+    exit_code = spawn_workers(console, workers, overrides["distribute"])
+    if exit_code is not None:
+        return exit_code
     if go_on and folder is None:
         raise UsageError("--go-on goes with the --run FOLDER that it looks into")
-    if go_on and folder is not None and (folder / RECORD).is_file():
+    if go_on and folder is not None and (folder / RUN_JSON).is_file():
         resume = folder
-        begun = _begun_before(folder, wanted, changes)
+        run_inputs = _auto_resume_inputs(folder, request, overrides)
     elif resume is not None:
-        begun = _begun(resume, wanted, changes, (blueprint, recipe, data, folder))
+        run_inputs = _resume_inputs(resume, request, overrides, (blueprint, recipe, data, folder))
     elif blueprint is not None:
-        begun = _new(blueprint, wanted, changes, recipe, data)
+        run_inputs = _new_inputs(blueprint, request, overrides, recipe, data)
     else:
         raise UsageError("there is no BLUEPRINT to train, and no run to --resume")
-    _train(console, wanted, begun, folder, resume)
+    _train(console, request, run_inputs, folder, resume)
     return 0
 
 
 def _train(
-    console: Console, wanted: Wanted, begun: Run, folder: Path | None, resume: Path | None
+    console: Console,
+    request: BlueprintRequest,
+    run_inputs: RunInputs,
+    folder: Path | None,
+    resume: Path | None,
 ) -> None:
     """Train in the folder that a run goes on in, the one that is named, or the next free one."""
     import_tensorflow()
     # Training is behind the wall: it imports TensorFlow.
     from archbuilder.training import (  # noqa: PLC0415
-        Origin,
-        RunFolder,
-        common_folder,
-        membership_of,
-        place,
+        RunDir,
+        RunProvenance,
+        broadcast_run_dir,
+        make_membership,
+        setup_devices,
         train,
     )
 
-    def choose() -> RunFolder:
+    def open_run_dir() -> RunDir:
         if resume is not None:
-            return RunFolder.again(resume)
-        return RunFolder.numbered(RUNS, begun.name) if folder is None else RunFolder.at(folder)
+            return RunDir.open_existing(resume)
+        return (
+            RunDir.create_numbered(RUNS, run_inputs.name)
+            if folder is None
+            else RunDir.create(folder)
+        )
 
-    training = begun.recorded.training
-    placement = place(
+    training = run_inputs.config.training
+    devices = setup_devices(
         training.distribute,
         training.batch_size,
-        membership=membership_of(resume or folder, begun.text, begun.recorded.data, training),
+        membership=make_membership(
+            resume or folder, run_inputs.blueprint_text, run_inputs.config.data, training
+        ),
     )
-    run = common_folder(choose, placement.peers)
-    command = ("archbuilder", *console.arguments)
+    run_dir = broadcast_run_dir(open_run_dir, devices.workers)
+    command_line = ("archbuilder", *console.arguments)
     try:
         train(
-            begun.graphs,
-            begun.recorded.data,
+            run_inputs.graphs,
+            run_inputs.config.data,
             training,
-            run,
-            origin=Origin(begun.text, command, begun.recorded.allow, begun.file),
-            limits=wanted.limits,
-            report=lambda line: console.say(for_terminal(line)) if run.writes else None,
-            placement=placement,
-            show=None if console.lasting or not run.writes else console.show_passing,
+            run_dir,
+            provenance=RunProvenance(
+                run_inputs.blueprint_text,
+                command_line,
+                run_inputs.config.allow,
+                run_inputs.blueprint_file,
+            ),
+            limits=request.limits,
+            log=lambda line: console.print(escape_terminal(line)) if run_dir.is_writer else None,
+            devices=devices,
+            progress=None if console.is_plain or not run_dir.is_writer else console.show_status,
         )
     except KeyboardInterrupt:
-        if run.writes:
-            console.remark(for_terminal(f"to go on: archbuilder train --resume {run.path}"))
+        if run_dir.is_writer:
+            console.print_stderr(
+                escape_terminal(f"to go on: archbuilder train --resume {run_dir.path}")
+            )
         raise
 
 
-def _new(
-    blueprint: str, wanted: Wanted, changes: _Changes, recipe: Path | None, data: str | None
-) -> Run:
-    loaded = wanted.load(blueprint)
-    variant = wanted.variant_of(loaded)
-    graphs = loaded.graphs(variant=variant, **wanted.params)
-    spec = recipe_of(loaded, graphs, wanted, recipe)
-    text = loaded.expand(variant=variant, **wanted.params)
-    examples, training = examples_of(spec, data), _changed(training_of(spec), changes)
-    return Run(
-        loaded.name, graphs, Recorded(examples, training, wanted.allow), text, loaded.files[0]
+def _new_inputs(
+    blueprint: str,
+    request: BlueprintRequest,
+    overrides: _Overrides,
+    recipe_path: Path | None,
+    data_argument: str | None,
+) -> RunInputs:
+    loaded = request.load(blueprint)
+    variant = request.select_variant(loaded)
+    graphs = loaded.graphs(variant=variant, **request.params)
+    recipe = load_recipe(loaded, graphs, request, recipe_path)
+    text = loaded.expand(variant=variant, **request.params)
+    data, training = (
+        select_data(recipe, data_argument),
+        _apply_overrides(require_training(recipe), overrides),
+    )
+    return RunInputs(
+        loaded.name, graphs, RunConfig(data, training, request.allow), text, loaded.files[0]
     )
 
 
-def _begun(
-    run: Path, wanted: Wanted, changes: _Changes, others: tuple[str | Path | None, ...]
-) -> Run:
+def _resume_inputs(
+    run_dir: Path,
+    request: BlueprintRequest,
+    overrides: _Overrides,
+    new_run_options: tuple[str | Path | None, ...],
+) -> RunInputs:
     """What a run was begun with, which goes on as it was but for a few things."""
-    if any(each is not None for each in others) or wanted.params or wanted.variant:
+    if any(each is not None for each in new_run_options) or request.params or request.variant:
         raise UsageError("a run that goes on has its blueprint, its data and its folder already")
-    if changes["batch_size"] is not None or changes["seed"] is not None:
+    if overrides["batch_size"] is not None or overrides["seed"] is not None:
         raise UsageError("a run goes on with the batch size and the seed that it began with")
-    begun = read_run(run, wanted)
-    begun.recorded.check_data()
-    training = _changed(begun.recorded.training, changes)
+    run_inputs = load_run_inputs(run_dir, request)
+    run_inputs.config.check_data()
+    training = _apply_overrides(run_inputs.config.training, overrides)
     return dataclasses.replace(
-        begun, recorded=dataclasses.replace(begun.recorded, training=training)
+        run_inputs, config=dataclasses.replace(run_inputs.config, training=training)
     )
 
 
-def _begun_before(run: Path, wanted: Wanted, changes: _Changes) -> Run:
+def _auto_resume_inputs(
+    run_dir: Path, request: BlueprintRequest, overrides: _Overrides
+) -> RunInputs:
     """What the same command began, which may say it all again."""
-    plain = Wanted(None, {}, wanted.limits, wanted.allow)
-    return _begun(run, plain, {**changes, "batch_size": None, "seed": None}, ())
+    resume_request = BlueprintRequest(None, {}, request.limits, request.allow)
+    return _resume_inputs(
+        run_dir, resume_request, {**overrides, "batch_size": None, "seed": None}, ()
+    )
 
 
-def _changed(spec: TrainingSpec, changes: _Changes) -> TrainingSpec:
-    seed = changes["seed"]
+def _apply_overrides(training: TrainingConfig, overrides: _Overrides) -> TrainingConfig:
+    seed = overrides["seed"]
     return dataclasses.replace(
-        spec,
-        epochs=changes["epochs"] or spec.epochs,
-        batch_size=changes["batch_size"] or spec.batch_size,
-        seed=spec.seed if seed is None else seed,
-        distribute=changes["distribute"] or spec.distribute,
+        training,
+        epochs=overrides["epochs"] or training.epochs,
+        batch_size=overrides["batch_size"] or training.batch_size,
+        seed=training.seed if seed is None else seed,
+        distribute=overrides["distribute"] or training.distribute,
     )

@@ -11,16 +11,16 @@ import click
 from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.options import Wanted, set_errors, takes_choice
+from archbuilder.cli.options import BlueprintRequest, blueprint_options, set_error_format
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.errors import BlueprintError, Diagnostic, UsageError, shown
+from archbuilder.errors import BlueprintError, Diagnostic, UsageError, quote
 from archbuilder.pipeline import DEFAULT_VARIANT
-from archbuilder.places import Place, reason
+from archbuilder.places import SandboxPath, os_error_reason
 from archbuilder.recipe import read_recipe
-from archbuilder.rendering import FORMATS, summary
+from archbuilder.rendering import OUTPUT_FORMATS, summary
 
 SUFFIXES: Final = (".yaml", ".yml")
-_DEEPEST: Final = 64
+_MAX_DEPTH: Final = 64
 
 
 @click.command(
@@ -37,15 +37,15 @@ _DEEPEST: Final = 64
 @click.option("--shapes", is_flag=True, help="Let Keras check all shapes too; takes seconds.")
 @click.option(
     "--format",
-    type=click.Choice(FORMATS),
+    type=click.Choice(OUTPUT_FORMATS),
     expose_value=False,
-    callback=set_errors,
+    callback=set_error_format,
     help="The same as --errors.",
 )
-@takes_choice
+@blueprint_options
 @click.pass_obj
 def validate_command(
-    console: Console, *, blueprints: tuple[str, ...], shapes: bool, wanted: Wanted
+    console: Console, *, blueprints: tuple[str, ...], shapes: bool, request: BlueprintRequest
 ) -> None:
     """Find all mistakes in blueprints.
 
@@ -56,101 +56,105 @@ def validate_command(
     if shapes:
         import_tensorflow()
     names = list(_files(blueprints))
-    found: dict[object, Diagnostic] = {}
+    diagnostics: dict[object, Diagnostic] = {}
     for name in names:
-        for diagnostic in _mistakes(name, wanted, shapes=shapes):
+        for diagnostic in _diagnose(name, request, shapes=shapes):
             # A file that several import is read for each of them.
-            key = (diagnostic.code, diagnostic.place, diagnostic.message)
-            found.setdefault(key, diagnostic)
-    _report(console, len(names), tuple(found.values()), shapes=shapes)
+            key = (diagnostic.code, diagnostic.location, diagnostic.message)
+            diagnostics.setdefault(key, diagnostic)
+    _report(console, len(names), tuple(diagnostics.values()), shapes=shapes)
 
 
-def _files(blueprints: Iterable[str]) -> Iterator[str | Place]:
+def _files(blueprints: Iterable[str]) -> Iterator[str | SandboxPath]:
     for name in blueprints:
         folder = Path(name)
         # The path of nothing is the folder that one is in.
         if not name or not folder.is_dir():
             yield name
             continue
-        files = list(_below(Place(folder)))
+        files = list(_walk(SandboxPath(folder)))
         if not files:
-            raise UsageError(f"there is no .yaml file in the folder {shown(name)}")
+            raise UsageError(f"there is no .yaml file in the folder {quote(name)}")
         yield from sorted(files, key=lambda file: file.path)
 
 
-def _below(root: Place) -> Iterator[Place]:
+def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
     """The blueprints in a folder and in those within it. Reading reports those that are links."""
-    waiting = [root]
-    while waiting:
-        folder = waiting.pop()
-        if len(folder.parts) > _DEEPEST:
-            name = shown(str(folder.path), 200)
-            raise UsageError(f"the folder {name} lies more than {_DEEPEST} folders deep")
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        if len(folder.parts) > _MAX_DEPTH:
+            name = quote(str(folder.path), 200)
+            raise UsageError(f"the folder {name} lies more than {_MAX_DEPTH} folders deep")
         try:
-            for file in map(folder.inside, folder.names()):
-                if file.is_directory():
-                    waiting.append(file)
+            for file in map(folder.joinpath, folder.listdir()):
+                if file.is_dir():
+                    pending.append(file)
                 elif file.path.suffix in SUFFIXES:
                     yield file
         except OSError as error:
-            name = shown(str(folder.path), 200)
-            raise UsageError(f"cannot read the folder {name}: {reason(error)}") from error
+            name = quote(str(folder.path), 200)
+            raise UsageError(f"cannot read the folder {name}: {os_error_reason(error)}") from error
 
 
-def _mistakes(name: str | Place, wanted: Wanted, *, shapes: bool) -> tuple[Diagnostic, ...]:
+def _diagnose(
+    name: str | SandboxPath, request: BlueprintRequest, *, shapes: bool
+) -> tuple[Diagnostic, ...]:
     try:
-        blueprint = wanted.load(name)
-        variant = wanted.variant_of(blueprint)
-        every = variant == DEFAULT_VARIANT and wanted.variant is None and not wanted.params
-        warnings = blueprint.validate(variant=None if every else variant, **wanted.params)
+        blueprint = request.load(name)
+        variant = request.select_variant(blueprint)
+        all_variants = variant == DEFAULT_VARIANT and request.variant is None and not request.params
+        warnings = blueprint.validate(variant=None if all_variants else variant, **request.params)
     except BlueprintError as error:
         return error.diagnostics
-    found = list(warnings)
-    for each in (variant, *blueprint.variants) if every else (variant,):
-        found += _later_mistakes(blueprint, each, wanted, shapes=shapes)
-    return tuple(found)
+    diagnostics = list(warnings)
+    for variant_name in (variant, *blueprint.variants) if all_variants else (variant,):
+        diagnostics += _diagnose_recipe_and_shapes(blueprint, variant_name, request, shapes=shapes)
+    return tuple(diagnostics)
 
 
-def _later_mistakes(
-    blueprint: Blueprint, variant: str, wanted: Wanted, *, shapes: bool
+def _diagnose_recipe_and_shapes(
+    blueprint: Blueprint, variant: str, request: BlueprintRequest, *, shapes: bool
 ) -> Sequence[Diagnostic]:
     """The mistakes in the recipe and in the shapes of a variant that is right otherwise."""
-    if not shapes and not _has_recipe(blueprint, variant, wanted):
+    if not shapes and not _has_recipe(blueprint, variant, request):
         return ()
     try:
-        blueprint.graphs(variant=variant, **wanted.params)
+        blueprint.graphs(variant=variant, **request.params)
     except BlueprintError:
         # A file of blocks, or one whose parameters have no defaults, has nothing to build.
         return ()
     try:
-        read_recipe(blueprint, variant=variant, params=wanted.params, limits=wanted.limits)
+        read_recipe(blueprint, variant=variant, params=request.params, limits=request.limits)
         if shapes:
-            for draft in blueprint.draft(variant=variant, **wanted.params).values():
+            for draft in blueprint.build_symbolic(variant=variant, **request.params).values():
                 draft.check(blueprint.limits)
     except BlueprintError as error:
         return error.diagnostics
     return ()
 
 
-def _has_recipe(blueprint: Blueprint, variant: str, wanted: Wanted) -> bool:
+def _has_recipe(blueprint: Blueprint, variant: str, request: BlueprintRequest) -> bool:
     try:
-        data = blueprint.section("data", variant=variant, **wanted.params)
+        data = blueprint.evaluate_section("data", variant=variant, **request.params)
         return data is not None or (
-            blueprint.section("training", variant=variant, **wanted.params) is not None
+            blueprint.evaluate_section("training", variant=variant, **request.params) is not None
         )
     except BlueprintError:
         return True
 
 
-def _report(console: Console, count: int, found: tuple[Diagnostic, ...], *, shapes: bool) -> None:
-    errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
-    if console.errors != "text":
-        console.publish(found)
+def _report(
+    console: Console, count: int, diagnostics: tuple[Diagnostic, ...], *, shapes: bool
+) -> None:
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]
+    if console.error_format != "text":
+        console.print_diagnostics(diagnostics)
     else:
-        console.show(found)
+        console.report_diagnostics(diagnostics)
         if not errors:
-            what = "the blueprint is fine" if count == 1 else f"all {count} blueprints are fine"
-            but = "" if shapes else " but for shapes and promises, which --shapes checks"
-            console.say(what + but + (f"; {summary(found)}" if found else ""))
+            verdict = "the blueprint is fine" if count == 1 else f"all {count} blueprints are fine"
+            caveat = "" if shapes else " but for shapes and promises, which --shapes checks"
+            console.print(verdict + caveat + (f"; {summary(diagnostics)}" if diagnostics else ""))
     if errors:
         click.get_current_context().exit(BlueprintError.exit_code)

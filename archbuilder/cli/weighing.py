@@ -12,60 +12,60 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import click
 
 from archbuilder.cli.console import Console
-from archbuilder.errors import UsageError, shown
+from archbuilder.errors import UsageError, quote
 
 if TYPE_CHECKING:
     import keras
 
-    from archbuilder.weights import Way
+    from archbuilder.weights import MatchMode
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class WantedWeights:
+class WeightsRequest:
     """What the command line asks of the weights; `way` None is the one that fits more."""
 
     files: tuple[str, ...]
-    way: Way | None
-    partial: bool
+    match: MatchMode | None
+    skip_mismatch: bool
 
-    def by_network(self, networks: Sequence[str]) -> dict[str, Path]:
+    def files_by_network(self, networks: Sequence[str]) -> dict[str, Path]:
         """The file of each network that has one.
 
         Raises:
             UsageError: when a file is for no network, or a network has two, or there is none.
         """
         files: dict[str, Path] = {}
-        for given in self.files:
-            network, file = _network_and_file(given, networks)
+        for option_value in self.files:
+            network, file = _parse_weights_option(option_value, networks)
             if network in files:
-                raise UsageError(f"--weights gives the network {shown(network)} two files")
+                raise UsageError(f"--weights gives the network {quote(network)} two files")
             if not file.is_file():
-                raise UsageError(f"there is no file {shown(str(file))}")
+                raise UsageError(f"there is no file {quote(str(file))}")
             files[network] = file
-        if not files and (self.way or self.partial):
+        if not files and (self.match or self.skip_mismatch):
             raise UsageError("--match and --partial say how the file of --weights is taken")
         return files
 
 
-def takes_weights(function: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Give a command `wanted_weights`: --weights, --match and --partial."""
+def weights_options(function: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Give a command `weights_request`: --weights, --match and --partial."""
 
     @functools.wraps(function)
     def command(
         *args: object,
         weights: tuple[str, ...],
-        match: Way | None,
+        match: MatchMode | None,
         partial: bool,
         **kwargs: object,
     ) -> _Result:
-        return function(*args, wanted_weights=WantedWeights(weights, match, partial), **kwargs)
+        return function(*args, weights_request=WeightsRequest(weights, match, partial), **kwargs)
 
-    options = command
+    decorated = command
     for option in reversed(_OPTIONS):
-        options = option(options)
-    return options
+        decorated = option(decorated)
+    return decorated
 
 
 _OPTIONS = (
@@ -87,63 +87,66 @@ _OPTIONS = (
 )
 
 
-def _network_and_file(given: str, networks: Sequence[str]) -> tuple[str, Path]:
-    network, equals, file = given.partition("=")
+def _parse_weights_option(option_value: str, networks: Sequence[str]) -> tuple[str, Path]:
+    network, equals, file = option_value.partition("=")
     if equals and network in networks:
         return network, Path(file)
     if len(networks) == 1:
-        return networks[0], Path(given)
+        return networks[0], Path(option_value)
     raise UsageError(
         f"--weights of a blueprint with several networks names one of them, as in"
-        f" --weights {networks[0]}={given.rpartition('=')[2]}; they are {', '.join(networks)}"
+        f" --weights {networks[0]}={option_value.rpartition('=')[2]}; they are"
+        f" {', '.join(networks)}"
     )
 
 
-def load_wanted_weights(
+def apply_weights(
     console: Console,
     models: Mapping[str, keras.Model],
     files: Mapping[str, Path],
-    wanted: WantedWeights,
+    request: WeightsRequest,
 ) -> None:
     """Load the weights of each network, and say how they fit.
 
     Raises:
         RunError: when they do not.
     """
-    _each(console, "load_weights", models, files, wanted)
+    _for_each_network(console, "load_weights", models, files, request)
 
 
-def compare_wanted_weights(
+def report_weight_match(
     console: Console,
     models: Mapping[str, keras.Model],
     files: Mapping[str, Path],
-    wanted: WantedWeights,
+    request: WeightsRequest,
 ) -> None:
     """Say how the weights would fit networks that have no values yet.
 
     Raises:
         RunError: when they would not.
     """
-    _each(console, "compare_weights", models, files, wanted)
+    _for_each_network(console, "compare_weights", models, files, request)
 
 
-def _each(
+def _for_each_network(
     console: Console,
     action: Literal["load_weights", "compare_weights"],
     models: Mapping[str, keras.Model],
     files: Mapping[str, Path],
-    wanted: WantedWeights,
+    request: WeightsRequest,
 ) -> None:
     if not files:
         return
-    act = getattr(importlib.import_module("archbuilder.weights"), action)
+    match_weights = getattr(importlib.import_module("archbuilder.weights"), action)
     for network, file in files.items():
-        found = act(models[network], file, way=wanted.way, partial=wanted.partial)
-        console.remark(
-            f"{len(found.pairs)} of {found.size} weights of {network} are from"
-            f" {shown(file.name)}, by {found.way}"
+        result = match_weights(
+            models[network], file, match=request.match, skip_mismatch=request.skip_mismatch
         )
-        if found.rounded:
-            console.remark(found.rounded)
-        if not found.complete:
-            console.remark(found.problems(every=action == "compare_weights"))
+        console.print_stderr(
+            f"{len(result.pairs)} of {result.size} weights of {network} are from"
+            f" {quote(file.name)}, by {result.matched_by}"
+        )
+        if result.rounding_note:
+            console.print_stderr(result.rounding_note)
+        if not result.is_complete:
+            console.print_stderr(result.problems(list_all=action == "compare_weights"))

@@ -9,7 +9,7 @@ from typing import Final
 
 from archbuilder.codes import computing, expressions, form, layers, names, reading, shapes, unused
 from archbuilder.codes.explanation import MAIN_FILE, Explanation
-from archbuilder.errors import UsageError, nearest, shown
+from archbuilder.errors import UsageError, closest_match, quote
 
 __all__ = ["EXPLANATIONS", "MAIN_FILE", "Explanation", "explain"]
 
@@ -28,7 +28,7 @@ def explain(code: str) -> Explanation:
     """
     explanation = EXPLANATIONS.get(code)
     if explanation is None:
-        near = nearest(code, EXPLANATIONS)
+        near = closest_match(code, EXPLANATIONS)
         hint = f"; did you mean '{near}'?" if near else ""
-        raise UsageError(f"there is no code {shown(code)}{hint}")
+        raise UsageError(f"there is no code {quote(code)}{hint}")
     return explanation

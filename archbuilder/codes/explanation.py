@@ -26,18 +26,18 @@ class Explanation:
     wrong: str = ""
     right: str = ""
     severity: Severity = "error"
-    beside: tuple[tuple[str, str], ...] = ()
+    imported_files: tuple[tuple[str, str], ...] = ()
     encoding: str = "utf-8"
 
 
-HEAD: Final = """\
+HEADER: Final = """\
 archbuilder: 1
 inputs:
   image: [28, 28, 1]
 """
 """How most examples begin."""
 
-HEADS: Final = (
+HEADS_FILE: Final = (
     "heads.yaml",
     """\
 archbuilder: 1

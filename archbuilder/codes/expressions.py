@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes.explanation import HEAD, Explanation
+from archbuilder.codes.explanation import HEADER, Explanation
 
 EXPLANATIONS: Final = (
     Explanation(
@@ -16,14 +16,14 @@ indexing and the functions min max abs round floor ceil len sum range int float 
 Inside braces a comma ends the value: quote it, as in {units: "$(max(a, 2))"}. $$ is a dollar
 sign.""",
         wrong=f"""\
-{HEAD}params:
+{HEADER}params:
   width: 8
 layers:
   - Flatten
   - Dense: $(2 * * width)
 """,
         right=f"""\
-{HEAD}params:
+{HEADER}params:
   width: 8
 layers:
   - Flatten
@@ -38,14 +38,14 @@ The formula can be read but not computed for the values that its parameters have
 by zero, an index beyond the end of a list, a sum of text and a number, or a number that grows
 too large.""",
         wrong=f"""\
-{HEAD}params:
+{HEADER}params:
   groups: 0
 layers:
   - Flatten
   - Dense: $(64 // groups)
 """,
         right=f"""\
-{HEAD}params:
+{HEADER}params:
   groups: 2
 layers:
   - Flatten

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes.explanation import HEAD, Explanation
+from archbuilder.codes.explanation import HEADER, Explanation
 
 EXPLANATIONS: Final = (
     Explanation(
@@ -15,13 +15,13 @@ Files, blocks, steps and declarations have a fixed set of keys. This one is not 
 is mistyped, or stands at the wrong indentation. A step does one thing, so a second layer in
 one step is an unknown key too: begin it with '-'.""",
         wrong=f"""\
-{HEAD}layres:
+{HEADER}layres:
   - Conv2D: {{filters: 8, kernel_size: 3}}
 layers:
   - Flatten
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3}}
   - Flatten
 """,
@@ -52,12 +52,12 @@ layers:
 A mapping stands where a list is taken, a number where a name is, and so on. 'layers' is a
 list of steps, each begun with '-'; 'inputs' of a network and 'params' are mappings.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   Flatten:
   Dense: 10
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 10
 """,
@@ -76,7 +76,7 @@ layers:
   - Flatten
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
 """,
     ),
@@ -88,7 +88,7 @@ Names are made of letters, digits and '_', do not begin with a digit, and are no
 of blocks and imports are in lower case, so that they never clash with the layers of Keras.
 Names that expressions use for something else (max, if, true) cannot name a parameter.""",
         wrong=f"""\
-{HEAD}blocks:
+{HEADER}blocks:
   my block:
     layers:
       - Flatten
@@ -96,7 +96,7 @@ layers:
   - my block
 """,
         right=f"""\
-{HEAD}blocks:
+{HEADER}blocks:
   my_block:
     layers:
       - Flatten
@@ -111,14 +111,14 @@ layers:
 Within a block every step, input and output has a name of its own; loops and branches make no
 new scope. In a loop, make the name different each time: name: skip$i.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3}}
     name: features
   - Conv2D: {{filters: 8, kernel_size: 3}}
     name: features
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3}}
     name: features1
   - Conv2D: {{filters: 8, kernel_size: 3}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes.explanation import HEAD, HEADS, Explanation
+from archbuilder.codes.explanation import HEADER, HEADS_FILE, Explanation
 
 _LAYERS: Final = (
     Explanation(
@@ -14,11 +14,11 @@ _LAYERS: Final = (
 Names in CamelCase are layers of Keras, spelled as Keras spells them; names behind 'ops.' are
 functions of keras.ops. Blocks of your own are in lower case.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Convolution: {{filters: 8, kernel_size: 3}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3}}
 """,
     ),
@@ -30,11 +30,11 @@ Some layers of Keras run code that is given to them, or read files (Lambda, TFSM
 blueprint is data and may come from a stranger, so they are not there. The functions of
 keras.ops, as in '- ops.square', take the place of most uses of Lambda.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Lambda: "lambda x: x * x"
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - ops.square
 """,
     ),
@@ -45,7 +45,7 @@ keras.ops, as in '- ops.square', take the place of most uses of Lambda.""",
 A step in lower case is a block of the same file, an import, or a block of an import
 (resnet.bottleneck). Layers of Keras begin with a capital letter: it is Dense, not dense.""",
         wrong=f"""\
-{HEAD}blocks:
+{HEADER}blocks:
   fire:
     layers:
       - Conv2D: {{filters: 8, kernel_size: 1}}
@@ -54,7 +54,7 @@ layers:
   - frie
 """,
         right=f"""\
-{HEAD}blocks:
+{HEADER}blocks:
   fire:
     layers:
       - Conv2D: {{filters: 8, kernel_size: 1}}
@@ -70,18 +70,18 @@ layers:
 A name with a dot in it is a block of an import, and there is no import of that name. Imports
 are declared in the file that uses them: imports: {heads: ./heads.yaml}.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - heads.classifier
 """,
         right=f"""\
-{HEAD}imports:
+{HEADER}imports:
   heads: ./heads.yaml
 layers:
   - Flatten
   - heads.classifier
 """,
-        beside=(HEADS,),
+        imported_files=(HEADS_FILE,),
     ),
     Explanation(
         code="recursion",
@@ -91,7 +91,7 @@ A block uses itself, directly or through others, so that writing it out would ne
 the default of a parameter depends on itself. To use a block several times in a row, use
 'repeat'.""",
         wrong=f"""\
-{HEAD}blocks:
+{HEADER}blocks:
   unit:
     layers:
       - Conv2D: {{filters: 8, kernel_size: 3, padding: same}}
@@ -100,7 +100,7 @@ layers:
   - unit
 """,
         right=f"""\
-{HEAD}blocks:
+{HEADER}blocks:
   unit:
     layers:
       - Conv2D: {{filters: 8, kernel_size: 3, padding: same}}
@@ -116,14 +116,14 @@ layers:
 A file imports one that, directly or through others, imports it again. Move what both need
 into a third file that imports neither.""",
         wrong=f"""\
-{HEAD}imports:
+{HEADER}imports:
   self: ./blueprint.yaml
 layers:
   - Flatten
   - self
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
 """,
     ),
@@ -138,11 +138,11 @@ The arguments of a layer are those of its Keras constructor, under the same name
 block are its params. What is given to the call, as training or use_causal_mask, stands under
 'call' beside the layer.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filter: 64, filters: 64, kernel_size: 3}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 64, kernel_size: 3}}
 """,
     ),
@@ -153,11 +153,11 @@ block are its params. What is given to the call, as training or use_causal_mask,
 The constructor of the layer needs this argument, or the block declares it without a default
 (params: {filters: }).""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 64}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 64, kernel_size: 3}}
 """,
     ),
@@ -169,11 +169,11 @@ Keras has this argument, but it reads files, runs code, names Python objects, or
 archbuilder itself. The name of a layer, for example, is the 'name' beside it, since it
 becomes a path.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - MaxPooling2D: {{pool_size: 2, name: smaller}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - MaxPooling2D: 2
     name: smaller
 """,
@@ -185,12 +185,12 @@ becomes a path.""",
 The argument or parameter takes another type: text where a number is taken, a number where a
 list is, or true where an integer is. A number in quotes is text.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: "10"
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 10
 """,
@@ -202,12 +202,12 @@ list is, or true where an integer is. A number in quotes is text.""",
 The value has the right type but is too small or too large: no layer has minus three units,
 and a parameter may declare a minimum and a maximum of its own.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: -3
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 3
 """,
@@ -218,11 +218,11 @@ and a parameter may declare a minimum and a maximum of its own.""",
         text="""\
 The argument takes one of a few words, which the message lists.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3, padding: some}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3, padding: same}}
 """,
     ),
@@ -233,12 +233,12 @@ The argument takes one of a few words, which the message lists.""",
 Initializers, regularizers, constraints, activations and the like are named as Keras names
 them, with their arguments behind: kernel_initializer: {HeNormal: {seed: 1}}.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: {{units: 10, kernel_initializer: HeNromal}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: {{units: 10, kernel_initializer: HeNormal}}
 """,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes.explanation import HEAD, Explanation
+from archbuilder.codes.explanation import HEADER, Explanation
 
 EXPLANATIONS: Final = (
     Explanation(
@@ -15,7 +15,7 @@ A formula ($name), a variant, an import or --set names a parameter that is not d
 block sees its own params and those of the file that it is written in, and the variables of
 'for' and 'repeat' around the step.""",
         wrong=f"""\
-{HEAD}params:
+{HEADER}params:
   classes: 10
 layers:
   - Flatten
@@ -24,7 +24,7 @@ variants:
   large: {{clases: 1000}}
 """,
         right=f"""\
-{HEAD}params:
+{HEADER}params:
   classes: 10
 layers:
   - Flatten
@@ -40,14 +40,14 @@ variants:
 The blueprint declares a parameter and no default for it, so whoever uses it must give a
 value: with --set name=value, by a variant, or in the import. Or give it a default.""",
         wrong=f"""\
-{HEAD}params:
+{HEADER}params:
   classes:
 layers:
   - Flatten
   - Dense: $classes
 """,
         right=f"""\
-{HEAD}params:
+{HEADER}params:
   classes: 10
 layers:
   - Flatten
@@ -61,14 +61,14 @@ layers:
 'from', 'use' and 'outputs' name inputs of the block and steps with a 'name' that stand
 before. Names inside a block are its own and are not seen from outside.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 1, kernel_size: 3, padding: same}}
     name: features
   - Add:
     from: [feature, image]
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 1, kernel_size: 3, padding: same}}
     name: features
   - Add:
@@ -109,7 +109,7 @@ layers:
 The name behind the colon (resnet:50), behind --variant, or under 'expect' is none of those
 under 'variants'. 'archbuilder list' shows the variants of the library.""",
         wrong=f"""\
-{HEAD}params:
+{HEADER}params:
   classes: 10
 layers:
   - Flatten
@@ -120,7 +120,7 @@ expect:
   larger: {{output: [null, 1000]}}
 """,
         right=f"""\
-{HEAD}params:
+{HEADER}params:
   classes: 10
 layers:
   - Flatten
@@ -139,14 +139,14 @@ A layer or block is given another number of inputs than it takes. A step with se
 such as 'branches' without 'merge', gives all of them to the next one: join them with 'merge',
 or name the inputs that are meant with 'from'.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - branches:
       - - MaxPooling2D: 2
       - - AveragePooling2D: 2
   - Flatten
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - branches:
       - - MaxPooling2D: 2
       - - AveragePooling2D: 2
@@ -161,13 +161,13 @@ or name the inputs that are meant with 'from'.""",
 The lists of one 'for' run side by side, so all of them have the same length. For every
 combination, put one loop inside the other.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - for: {{filters: [8, 16, 32], size: [5, 3]}}
     layers:
       - Conv2D: {{filters: $filters, kernel_size: $size}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - for: {{filters: [8, 16, 32], size: [5, 3, 3]}}
     layers:
       - Conv2D: {{filters: $filters, kernel_size: $size}}

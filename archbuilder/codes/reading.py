@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes.explanation import HEAD, HEADS, Explanation
+from archbuilder.codes.explanation import HEADER, HEADS_FILE, Explanation
 
 EXPLANATIONS: Final = (
     Explanation(
@@ -14,20 +14,20 @@ EXPLANATIONS: Final = (
 The blueprint, or a file that it imports, is missing, is a folder, or may not be read by you.
 The path of an import counts from the folder of the file that it stands in.""",
         wrong=f"""\
-{HEAD}imports:
+{HEADER}imports:
   heads: ./haeds.yaml
 layers:
   - Flatten
   - heads.classifier
 """,
         right=f"""\
-{HEAD}imports:
+{HEADER}imports:
   heads: ./heads.yaml
 layers:
   - Flatten
   - heads.classifier
 """,
-        beside=(HEADS,),
+        imported_files=(HEADS_FILE,),
     ),
     Explanation(
         code="outside-folder",
@@ -37,20 +37,20 @@ A blueprint may come from a stranger, so it reads no files but those in its own 
 below. Move the imported file there, or, where you trust the blueprint, allow the other folder
 yourself.""",
         wrong=f"""\
-{HEAD}imports:
+{HEADER}imports:
   heads: ../heads.yaml
 layers:
   - Flatten
   - heads.classifier
 """,
         right=f"""\
-{HEAD}imports:
+{HEADER}imports:
   heads: ./heads.yaml
 layers:
   - Flatten
   - heads.classifier
 """,
-        beside=(HEADS,),
+        imported_files=(HEADS_FILE,),
     ),
     Explanation(
         code="encoding",
@@ -59,12 +59,12 @@ layers:
 A blueprint is text in UTF-8, which is what editors write unless they are told otherwise. The
 file holds bytes that are none: it was saved in another encoding, or is no text at all.""",
         wrong=f"""\
-{HEAD}title: réseau
+{HEADER}title: réseau
 layers:
   - Flatten
 """,
         right=f"""\
-{HEAD}title: réseau
+{HEADER}title: réseau
 layers:
   - Flatten
 """,
@@ -79,11 +79,11 @@ line up, a quote that does not end. Often the cause stands a line above the plac
 shown. Inside braces, ${width} and $(max(a, b)) are no YAML: write $width, and put the other
 in quotes.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: [3, 3}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: [3, 3]}}
 """,
     ),
@@ -95,12 +95,12 @@ Tags (!!int), merge keys (<<), directives (%YAML), several documents in one file
 within its own anchor are refused. Blocks and params do what merge keys do, and with better
 messages.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: !!int 10
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 10
 """,
@@ -112,12 +112,12 @@ messages.""",
 YAML programs differ on what a key means that stands twice in one mapping; most take the last
 one and say nothing. Here it is a mistake. Remove one of the two.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: {{units: 10, activation: relu, units: 20}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: {{units: 20, activation: relu}}
 """,
@@ -129,14 +129,14 @@ one and say nothing. Here it is a mistake. Remove one of the two.""",
 Values such as 012, 1_000, 1:30 or 2024-01-01 are a number or a date to some YAML programs and
 text to others. Write a number plainly (12, 1000), or put text in quotes ("012").""",
         wrong=f"""\
-{HEAD}params:
+{HEADER}params:
   classes: 1_000
 layers:
   - Flatten
   - Dense: $classes
 """,
         right=f"""\
-{HEAD}params:
+{HEADER}params:
   classes: 1000
 layers:
   - Flatten
@@ -150,12 +150,12 @@ layers:
 Numbers are finite and whole numbers have a bounded count of digits: .inf, .nan and 1e999 are
 refused, because no layer can do anything useful with them.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - LeakyReLU: .inf
   - Flatten
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - LeakyReLU: 0.1
   - Flatten
 """,
@@ -168,12 +168,12 @@ The text holds a control character, or one that changes the direction of writing
 room. Such characters make a file look different from what it says. Delete it; it often comes
 along when text is copied from a web page or a PDF.""",
         wrong=f"""\
-{HEAD}title: "a\u202eb"
+{HEADER}title: "a\u202eb"
 layers:
   - Flatten
 """,
         right=f"""\
-{HEAD}title: "ab"
+{HEADER}title: "ab"
 layers:
   - Flatten
 """,
@@ -187,13 +187,13 @@ expressions, so that a file from a stranger cannot occupy the machine. The messa
 limit. Where you trust the file, raise that limit with --limit name=value, or with Limits() in
 Python.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 10
     repeat: 1000000
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 10
     repeat: 10

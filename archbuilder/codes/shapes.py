@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes.explanation import HEAD, Explanation
+from archbuilder.codes.explanation import HEADER, Explanation
 
 EXPLANATIONS: Final = (
     Explanation(
@@ -14,12 +14,12 @@ EXPLANATIONS: Final = (
 A layer is given a shape that it cannot take: another number of axes, or sizes that differ
 where they must be equal. The message names the shapes and the steps that made them.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Conv2D: {{filters: 8, kernel_size: 3}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3}}
   - Flatten
 """,
@@ -31,13 +31,13 @@ where they must be equal. The message names the shapes and the steps that made t
 An output would have a size of zero or less: the image is smaller than the kernel that goes
 over it, often behind too many poolings. Use a larger input, padding: same, or fewer poolings.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - MaxPooling2D: 4
   - MaxPooling2D: 4
   - Conv2D: {{filters: 8, kernel_size: 3}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - MaxPooling2D: 4
   - Conv2D: {{filters: 8, kernel_size: 3}}
 """,
@@ -49,11 +49,11 @@ over it, often behind too many poolings. Use a larger input, padding: same, or f
 Every argument has the right type, but Keras does not take them together, or not with this
 input. The message is that of Keras.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3, groups: 3}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 9, kernel_size: 3, groups: 1}}
 """,
     ),
@@ -88,12 +88,12 @@ The weights, or the activations of one example, would take more memory than this
 or than the limit memory_bytes allows. It is found before any memory is taken. Often a Flatten
 stands before a Dense where a pooling was meant.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 100000000000
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 100
 """,
@@ -113,14 +113,14 @@ Under 'expect' the file says how many parameters the model has, or which shape i
 it is otherwise. Either a change of the architecture went further than it was meant to, or the
 promise is out of date. 'archbuilder show' tells the numbers of every step.""",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 10
 expect:
   default: {{parameters: 7840}}
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Flatten
   - Dense: 10
 expect:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.codes.explanation import HEAD, HEADS, Explanation
+from archbuilder.codes.explanation import HEADER, HEADS_FILE, Explanation
 
 EXPLANATIONS: Final = (
     Explanation(
@@ -15,14 +15,14 @@ The parameter is declared and no formula reads it, so setting it changes nothing
 remove it.""",
         severity="warning",
         wrong=f"""\
-{HEAD}params:
+{HEADER}params:
   classes: 10
 layers:
   - Flatten
   - Dense: 10
 """,
         right=f"""\
-{HEAD}params:
+{HEADER}params:
   classes: 10
 layers:
   - Flatten
@@ -37,13 +37,13 @@ No later step takes the output of this one, and it is no output of the block, so
 built without it. Often a 'from' behind it jumps over it.""",
         severity="warning",
         wrong=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3}}
   - Flatten:
     from: image
 """,
         right=f"""\
-{HEAD}layers:
+{HEADER}layers:
   - Conv2D: {{filters: 8, kernel_size: 3}}
   - Flatten
 """,
@@ -56,7 +56,7 @@ The block is declared and neither the network nor another block in use has a ste
 it or remove it.""",
         severity="warning",
         wrong=f"""\
-{HEAD}blocks:
+{HEADER}blocks:
   fire:
     layers:
       - Conv2D: {{filters: 8, kernel_size: 1}}
@@ -64,7 +64,7 @@ layers:
   - Flatten
 """,
         right=f"""\
-{HEAD}blocks:
+{HEADER}blocks:
   fire:
     layers:
       - Conv2D: {{filters: 8, kernel_size: 1}}
@@ -80,18 +80,18 @@ layers:
 The file is imported and no step uses it or a block of it. Use it or remove it.""",
         severity="warning",
         wrong=f"""\
-{HEAD}imports:
+{HEADER}imports:
   heads: ./heads.yaml
 layers:
   - Flatten
 """,
         right=f"""\
-{HEAD}imports:
+{HEADER}imports:
   heads: ./heads.yaml
 layers:
   - Flatten
   - heads.classifier
 """,
-        beside=(HEADS,),
+        imported_files=(HEADS_FILE,),
     ),
 )

@@ -5,6 +5,6 @@ Names are not resolved here; `archbuilder.check` does that.
 
 from __future__ import annotations
 
-from archbuilder.decode.file import decode
+from archbuilder.decode.file import decode_document
 
-__all__ = ["decode"]
+__all__ = ["decode_document"]

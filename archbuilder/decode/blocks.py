@@ -5,161 +5,175 @@ from __future__ import annotations
 from typing import Final
 
 from archbuilder.decode.declarations import decode_params
-from archbuilder.decode.form import Form, quoted
+from archbuilder.decode.form import FieldReader, quoted
 from archbuilder.decode.steps import STEP_KEYS, decode_steps
-from archbuilder.document import Block, Input, Output, Step
-from archbuilder.tree import Entry, Mapping, Scalar, Sequence, Span, Tree
+from archbuilder.document import Block, InputDeclaration, OutputDeclaration, Step
+from archbuilder.tree import MappingEntry, MappingNode, ScalarNode, SequenceNode, Span, Tree
 
 BLOCK_KEYS: Final = ("params", "description", "inputs", "layers", "outputs")
 INPUT_KEYS: Final = ("shape", "dtype", "when")
 DEFAULT_INPUT: Final = "input"
 
 
-def decode_blocks(form: Form, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
+def decode_blocks(reader: FieldReader, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
     """The blocks by name, and the names of those that could not be decoded."""
-    return _decode_named(form, tree, "blocks", network=False)
+    return _decode_block_mapping(reader, tree, "blocks", is_network=False)
 
 
-def decode_networks(form: Form, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
+def decode_networks(reader: FieldReader, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
     """The networks by name, and the names of those that could not be decoded."""
-    return _decode_named(form, tree, "networks", network=True)
+    return _decode_block_mapping(reader, tree, "networks", is_network=True)
 
 
-def _decode_named(
-    form: Form, tree: Tree, key: str, *, network: bool
+def _decode_block_mapping(
+    reader: FieldReader, tree: Tree, key: str, *, is_network: bool
 ) -> tuple[dict[str, Block], frozenset[str]]:
     blocks: dict[str, Block] = {}
-    broken: set[str] = set()
-    one = "network" if network else "block"
-    for entry in form.mapping(tree, f"'{key}'", of=f"a mapping from names to {key}") or ():
-        named = form.name(entry.key, entry.key_span, f"a {one}", lower=True)
-        if named and entry.key in STEP_KEYS:
-            form.diagnostics.error(
+    invalid: set[str] = set()
+    noun = "network" if is_network else "block"
+    for entry in (
+        reader.expect_mapping(tree, f"'{key}'", expected=f"a mapping from names to {key}") or ()
+    ):
+        is_valid_name = reader.check_name(entry.key, entry.key_span, f"a {noun}", lower=True)
+        if is_valid_name and entry.key in STEP_KEYS:
+            reader.diagnostics.error(
                 "invalid-name",
-                f"{quoted(entry.key)} is a key of steps and cannot be the name of a {one}",
+                f"{quoted(entry.key)} is a key of steps and cannot be the name of a {noun}",
                 entry.key_span,
             )
-        body = form.mapping(entry.value, f"the {one} {quoted(entry.key)}")
+        body = reader.expect_mapping(entry.value, f"the {noun} {quoted(entry.key)}")
         if body is None:
-            broken.add(entry.key)
+            invalid.add(entry.key)
             continue
-        for each in body:
-            if each.key not in BLOCK_KEYS:
-                form.unknown_key(each, BLOCK_KEYS, f"the {one} {quoted(entry.key)}")
-        blocks[entry.key] = decode_block(form, entry.key, body, entry.key_span, network=network)
-    return blocks, frozenset(broken)
+        for field in body:
+            if field.key not in BLOCK_KEYS:
+                reader.report_unknown_key(field, BLOCK_KEYS, f"the {noun} {quoted(entry.key)}")
+        blocks[entry.key] = decode_block(
+            reader, entry.key, body, entry.key_span, is_network=is_network
+        )
+    return blocks, frozenset(invalid)
 
 
-def decode_block(form: Form, name: str, body: Mapping, span: Span, *, network: bool) -> Block:
+def decode_block(
+    reader: FieldReader, name: str, body: MappingNode, span: Span, *, is_network: bool
+) -> Block:
     """The block that `body` describes; keys that are no block's are left to the caller.
 
     `network` tells that it is a whole network, whose inputs have shapes.
     """
     layers = body.get("layers")
     if layers is None:
-        form.diagnostics.error(
+        reader.diagnostics.error(
             "missing-key",
-            f"the {'network' if network else 'block'} {quoted(name)} has no 'layers'",
+            f"the {'network' if is_network else 'block'} {quoted(name)} has no 'layers'",
             span,
         )
     params = body.get("params")
     outputs = body.get("outputs")
-    steps: tuple[Step, ...] = () if layers is None else decode_steps(form, layers.value)
+    steps: tuple[Step, ...] = () if layers is None else decode_steps(reader, layers.value)
     return Block(
         name=name,
-        params={} if params is None else decode_params(form, params.value),
-        inputs=_decode_inputs(form, body, span, network=network),
+        params={} if params is None else decode_params(reader, params.value),
+        inputs=_decode_inputs(reader, body, span, is_network=is_network),
         steps=steps,
-        outputs=None if outputs is None else _decode_outputs(form, outputs),
+        outputs=None if outputs is None else _decode_outputs(reader, outputs),
         span=span,
     )
 
 
-def _decode_inputs(form: Form, body: Mapping, span: Span, *, network: bool) -> tuple[Input, ...]:
+def _decode_inputs(
+    reader: FieldReader, body: MappingNode, span: Span, *, is_network: bool
+) -> tuple[InputDeclaration, ...]:
     entry = body.get("inputs")
     if entry is None:
-        if network:
-            form.diagnostics.error(
+        if is_network:
+            reader.diagnostics.error(
                 "missing-key",
                 "a network names its 'inputs' with their shapes",
                 span,
                 notes=("write, for example: inputs: {image: [224, 224, 3]}",),
             )
-        return (Input(DEFAULT_INPUT, None, None, span),)
+        return (InputDeclaration(DEFAULT_INPUT, None, None, span),)
     tree = entry.value
-    if network:
-        mapping = form.mapping(
-            tree, "'inputs'", of="a mapping from names to shapes, as in {image: [224, 224, 3]}"
+    if is_network:
+        mapping = reader.expect_mapping(
+            tree,
+            "'inputs'",
+            expected="a mapping from names to shapes, as in {image: [224, 224, 3]}",
         )
-        inputs = tuple(_decode_input(form, each) for each in mapping or ())
+        inputs = tuple(_decode_input(reader, each) for each in mapping or ())
     else:
-        inputs = _decode_block_inputs(form, tree)
-    empty = isinstance(tree, Mapping) and not tree.entries
-    if empty or (isinstance(tree, Sequence) and not tree.items):
-        form.diagnostics.error("wrong-form", "'inputs' names at least one input", tree.span)
-    return inputs or (Input(DEFAULT_INPUT, None, None, span),)
+        inputs = _decode_block_inputs(reader, tree)
+    empty = isinstance(tree, MappingNode) and not tree.entries
+    if empty or (isinstance(tree, SequenceNode) and not tree.items):
+        reader.diagnostics.error("wrong-form", "'inputs' names at least one input", tree.span)
+    return inputs or (InputDeclaration(DEFAULT_INPUT, None, None, span),)
 
 
-def _decode_block_inputs(form: Form, tree: Tree) -> tuple[Input, ...]:
-    if isinstance(tree, Mapping):
-        form.wrong(
+def _decode_block_inputs(reader: FieldReader, tree: Tree) -> tuple[InputDeclaration, ...]:
+    if isinstance(tree, MappingNode):
+        reader.report_unexpected(
             tree,
             "'inputs' of a block",
             "a list of names",
             note="a block takes whatever shape it is given",
         )
-        return tuple(Input(entry.key, None, None, entry.key_span) for entry in tree)
-    sequence = form.sequence(tree, "'inputs' of a block", of="a list of names")
-    inputs: dict[str, Input] = {}
+        return tuple(InputDeclaration(entry.key, None, None, entry.key_span) for entry in tree)
+    sequence = reader.expect_sequence(tree, "'inputs' of a block", expected="a list of names")
+    inputs: dict[str, InputDeclaration] = {}
     for item in sequence.items if sequence else ():
-        name = form.text(item, "an input")
-        if name is None or not form.name(name, item.span, "an input"):
+        name = reader.expect_text(item, "an input")
+        if name is None or not reader.check_name(name, item.span, "an input"):
             continue
         if name in inputs:
-            form.diagnostics.error(
+            reader.diagnostics.error(
                 "duplicate-name", f"the input {quoted(name)} stands here twice", item.span
             )
-        inputs[name] = Input(name, None, None, item.span)
+        inputs[name] = InputDeclaration(name, None, None, item.span)
     return tuple(inputs.values())
 
 
-def _decode_input(form: Form, entry: Entry) -> Input:
-    form.name(entry.key, entry.key_span, "an input")
+def _decode_input(reader: FieldReader, entry: MappingEntry) -> InputDeclaration:
+    reader.check_name(entry.key, entry.key_span, "an input")
     tree = entry.value
-    if not isinstance(tree, Mapping):
-        return Input(entry.key, form.value(tree), None, entry.key_span)
-    given = {
-        each.key: form.value(each.value)
-        for each in form.known(tree, INPUT_KEYS, f"the input {quoted(entry.key)}")
+    if not isinstance(tree, MappingNode):
+        return InputDeclaration(entry.key, reader.decode_value(tree), None, entry.key_span)
+    fields = {
+        each.key: reader.decode_value(each.value)
+        for each in reader.known_entries(tree, INPUT_KEYS, f"the input {quoted(entry.key)}")
     }
-    shape = given.get("shape")
+    shape = fields.get("shape")
     if shape is None:
-        form.diagnostics.error(
+        reader.diagnostics.error(
             "missing-key", f"the input {quoted(entry.key)} has no 'shape'", entry.key_span
         )
-    return Input(entry.key, shape, given.get("dtype"), entry.key_span, given.get("when"))
+    return InputDeclaration(
+        entry.key, shape, fields.get("dtype"), entry.key_span, fields.get("when")
+    )
 
 
-def _decode_outputs(form: Form, entry: Entry) -> tuple[Output, ...]:
+def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDeclaration, ...]:
     tree = entry.value
-    if isinstance(tree, Mapping):
+    if isinstance(tree, MappingNode):
         outputs = []
-        for each in tree:
-            form.name(each.key, each.key_span, "an output")
-            if form.text(each.value, f"the output {quoted(each.key)}") is not None:
-                outputs.append(Output(each.key, form.value(each.value)))
+        for output in tree:
+            reader.check_name(output.key, output.key_span, "an output")
+            if reader.expect_text(output.value, f"the output {quoted(output.key)}") is not None:
+                outputs.append(OutputDeclaration(output.key, reader.decode_value(output.value)))
         return tuple(outputs)
-    items = tree.items if isinstance(tree, Sequence) else (tree,)
-    targets: dict[str, Output] = {}
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    targets: dict[str, OutputDeclaration] = {}
     for item in items:
-        text = form.text(item, "an output")
+        text = reader.expect_text(item, "an output")
         if text is None:
             continue
         if text in targets:
-            form.diagnostics.error(
+            reader.diagnostics.error(
                 "duplicate-name", f"the output {quoted(text)} stands here twice", item.span
             )
-        targets[text] = Output(text.rpartition(".")[2], form.value(item))
-    if not targets and not (isinstance(tree, Scalar)):
-        form.wrong(tree, "'outputs'", "the name of a step, a list, or a mapping to names")
+        targets[text] = OutputDeclaration(text.rpartition(".")[2], reader.decode_value(item))
+    if not targets and not (isinstance(tree, ScalarNode)):
+        reader.report_unexpected(
+            tree, "'outputs'", "the name of a step, a list, or a mapping to names"
+        )
     return tuple(targets.values())

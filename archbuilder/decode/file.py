@@ -16,13 +16,13 @@ from archbuilder.decode.declarations import (
     decode_params,
     decode_variants,
 )
-from archbuilder.decode.form import NAME_LENGTH, Form, quoted
+from archbuilder.decode.form import MAX_NAME_LENGTH, FieldReader, quoted
 from archbuilder.document import Block, Document
 from archbuilder.errors import Diagnostics
 from archbuilder.limits import Limits
-from archbuilder.tree import Entry, Mapping, Scalar, Sequence, Span, Tree
+from archbuilder.tree import MappingEntry, MappingNode, ScalarNode, SequenceNode, Span, Tree
 
-VERSION: Final = 1
+LANGUAGE_VERSION: Final = 1
 FILE_KEYS: Final = (
     "archbuilder",
     "name",
@@ -45,140 +45,149 @@ _BODY_KEYS: Final = ("inputs", "layers", "outputs")
 _STEM: Final = re.compile(r"([^/\\]*?)(\.ya?ml)?$")
 
 
-def decode(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Document | None:
+def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Document | None:
     """The document of a tree, or None where it is nothing like one.
 
     What is wrong is added to `diagnostics`; the document then lacks the wrong parts, so that the
     later stages can report what else is wrong.
     """
-    form = Form(limits, diagnostics)
-    file = form.mapping(tree, "a blueprint", of="a mapping with keys such as 'inputs' and 'layers'")
+    reader = FieldReader(limits, diagnostics)
+    file = reader.expect_mapping(
+        tree, "a blueprint", expected="a mapping with keys such as 'inputs' and 'layers'"
+    )
     if file is None:
         return None
-    entries = {entry.key: entry for entry in form.known(file, FILE_KEYS, "a blueprint")}
-    _need_version(form, file, entries.get("archbuilder"))
-    name = _decode_name(form, file, entries.get("name"))
-    imports = decode_imports(form, entries["imports"].value) if "imports" in entries else {}
-    blocks, broken_blocks = (
-        decode_blocks(form, entries["blocks"].value) if "blocks" in entries else ({}, frozenset())
+    entries = {entry.key: entry for entry in reader.known_entries(file, FILE_KEYS, "a blueprint")}
+    _require_version(reader, file, entries.get("archbuilder"))
+    name = _decode_name(reader, file, entries.get("name"))
+    imports = decode_imports(reader, entries["imports"].value) if "imports" in entries else {}
+    blocks, invalid_blocks = (
+        decode_blocks(reader, entries["blocks"].value) if "blocks" in entries else ({}, frozenset())
     )
-    networks, broken_networks = _decode_networks(form, file, name, entries)
-    _check_distinct(form, entries)
+    networks, invalid_networks = _decode_networks(reader, file, name, entries)
+    _check_unique_names(reader, entries)
     return Document(
         name=name,
-        title=_text(form, entries.get("title")),
-        description=_text(form, entries.get("description")),
-        references=_decode_references(form, entries.get("references")),
-        params=decode_params(form, entries["params"].value) if "params" in entries else {},
+        title=_decode_text(reader, entries.get("title")),
+        description=_decode_text(reader, entries.get("description")),
+        references=_decode_references(reader, entries.get("references")),
+        params=decode_params(reader, entries["params"].value) if "params" in entries else {},
         imports=imports,
         blocks=blocks,
         networks=networks,
-        single="networks" not in entries,
-        variants=decode_variants(form, entries["variants"].value) if "variants" in entries else {},
+        is_single_network="networks" not in entries,
+        variants=decode_variants(reader, entries["variants"].value)
+        if "variants" in entries
+        else {},
         expectations=(
-            decode_expectations(form, entries["expect"].value) if "expect" in entries else {}
+            decode_expectations(reader, entries["expect"].value) if "expect" in entries else {}
         ),
-        data=form.value(entries["data"].value) if "data" in entries else None,
-        training=form.value(entries["training"].value) if "training" in entries else None,
+        data=reader.decode_value(entries["data"].value) if "data" in entries else None,
+        training=reader.decode_value(entries["training"].value) if "training" in entries else None,
         span=tree.span,
-        broken_names=broken_blocks
-        | broken_networks
-        | (frozenset(_keys(entries.get("imports"))) - frozenset(imports)),
+        invalid_names=invalid_blocks
+        | invalid_networks
+        | (frozenset(_entry_keys(entries.get("imports"))) - frozenset(imports)),
     )
 
 
-def check_version(form: Form, version: Tree) -> None:
+def check_version(reader: FieldReader, version: Tree) -> None:
     """Report a version of the language, as a file gives it, that is not the one that we read."""
-    if not isinstance(version, Scalar) or type(version.value) is not int:
-        form.wrong(version, "'archbuilder'", f"the version of the language, {VERSION}")
-    elif version.value != VERSION:
-        form.diagnostics.error(
+    if not isinstance(version, ScalarNode) or type(version.value) is not int:
+        reader.report_unexpected(
+            version, "'archbuilder'", f"the version of the language, {LANGUAGE_VERSION}"
+        )
+    elif version.value != LANGUAGE_VERSION:
+        reader.diagnostics.error(
             "unsupported-version",
-            f"this archbuilder reads version {VERSION} of the language, not {version.value}",
+            f"this archbuilder reads version {LANGUAGE_VERSION} of the language, not"
+            f" {version.value}",
             version.span,
         )
 
 
-def _need_version(form: Form, file: Mapping, entry: Entry | None) -> None:
+def _require_version(reader: FieldReader, file: MappingNode, entry: MappingEntry | None) -> None:
     if entry is not None:
-        check_version(form, entry.value)
+        check_version(reader, entry.value)
         return
-    form.diagnostics.error(
+    reader.diagnostics.error(
         "missing-key",
         "a blueprint says which version of the language it is in",
         file.entries[0].key_span if file.entries else file.span,
-        notes=(f"write as its first line: archbuilder: {VERSION}",),
+        notes=(f"write as its first line: archbuilder: {LANGUAGE_VERSION}",),
     )
 
 
-def _decode_name(form: Form, file: Mapping, entry: Entry | None) -> str:
+def _decode_name(reader: FieldReader, file: MappingNode, entry: MappingEntry | None) -> str:
     if entry is not None:
-        text = form.text(entry.value, "'name'")
-        if text is not None and form.name(text, entry.value.span, "a blueprint"):
+        text = reader.expect_text(entry.value, "'name'")
+        if text is not None and reader.check_name(text, entry.value.span, "a blueprint"):
             return text
         return "blueprint"
-    stem = _STEM.search(file.span.source.name)
-    word = re.sub(r"[^A-Za-z0-9_]+", "_", stem.group(1) if stem else "").strip("_")[:NAME_LENGTH]
+    stem_match = _STEM.search(file.span.source.name)
+    word = re.sub(r"[^A-Za-z0-9_]+", "_", stem_match.group(1) if stem_match else "").strip("_")[
+        :MAX_NAME_LENGTH
+    ]
     return word if word and not word[0].isdigit() else f"blueprint{'_' if word else ''}{word}"
 
 
 def _decode_networks(
-    form: Form, file: Mapping, name: str, entries: dict[str, Entry]
+    reader: FieldReader, file: MappingNode, name: str, entries: dict[str, MappingEntry]
 ) -> tuple[dict[str, Block], frozenset[str]]:
     body = tuple(entries[key] for key in _BODY_KEYS if key in entries)
     if "networks" in entries:
         for entry in body:
-            form.diagnostics.error(
+            reader.diagnostics.error(
                 "wrong-form",
                 f"{quoted(entry.key)} stands beside 'networks'; it belongs into one of them",
                 entry.key_span,
             )
-        return decode_networks(form, entries["networks"].value)
+        return decode_networks(reader, entries["networks"].value)
     if not body and "blocks" in entries:
         return {}, frozenset()
     span = entries["name"].value.span if "name" in entries else file.span
     first_line = Span(span.source, span.line, span.column, span.line, span.column + 1)
     block = decode_block(
-        form,
+        reader,
         name,
-        Mapping(body, file.span),
+        MappingNode(body, file.span),
         span if "name" in entries else first_line,
-        network=True,
+        is_network=True,
     )
     return {name: block}, frozenset()
 
 
-def _check_distinct(form: Form, entries: dict[str, Entry]) -> None:
+def _check_unique_names(reader: FieldReader, entries: dict[str, MappingEntry]) -> None:
     """Blocks, imports and networks are used by name alike, so a name means one of them."""
     seen: dict[str, str] = {}
     for key, what in (("imports", "an import"), ("blocks", "a block"), ("networks", "a network")):
         entry = entries.get(key)
-        for each in entry.value if entry and isinstance(entry.value, Mapping) else ():
-            if each.key in seen:
-                form.diagnostics.error(
+        for definition in entry.value if entry and isinstance(entry.value, MappingNode) else ():
+            if definition.key in seen:
+                reader.diagnostics.error(
                     "duplicate-name",
-                    f"{quoted(each.key)} is {what} and also {seen[each.key]}",
-                    each.key_span,
+                    f"{quoted(definition.key)} is {what} and also {seen[definition.key]}",
+                    definition.key_span,
                 )
-            seen.setdefault(each.key, what)
+            seen.setdefault(definition.key, what)
 
 
-def _keys(entry: Entry | None) -> list[str]:
-    if entry is None or not isinstance(entry.value, Mapping):
+def _entry_keys(entry: MappingEntry | None) -> list[str]:
+    if entry is None or not isinstance(entry.value, MappingNode):
         return []
     return [each.key for each in entry.value]
 
 
-def _text(form: Form, entry: Entry | None) -> str:
+def _decode_text(reader: FieldReader, entry: MappingEntry | None) -> str:
     if entry is None:
         return ""
-    return form.text(entry.value, f"'{entry.key}'") or ""
+    return reader.expect_text(entry.value, f"'{entry.key}'") or ""
 
 
-def _decode_references(form: Form, entry: Entry | None) -> tuple[str, ...]:
+def _decode_references(reader: FieldReader, entry: MappingEntry | None) -> tuple[str, ...]:
     if entry is None:
         return ()
     tree = entry.value
-    items = tree.items if isinstance(tree, Sequence) else (tree,)
-    texts = [form.text(item, "a reference") for item in items]
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    texts = [reader.expect_text(item, "a reference") for item in items]
     return tuple(text for text in texts if text is not None)

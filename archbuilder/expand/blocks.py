@@ -2,194 +2,210 @@
 
 from __future__ import annotations
 
-from archbuilder.document import Block, Call, Import, Input
-from archbuilder.errors import nearest, shown
-from archbuilder.expand.flow import BROKEN, Flow
-from archbuilder.expand.rounds import is_kept
-from archbuilder.expand.scope import FileScope, Named, Scope, Use
-from archbuilder.graph import Ref
-from archbuilder.params import Given, Owner, check_given, check_required, given_by_name, resolve
-from archbuilder.program import BlockTarget
-from archbuilder.tree import Scalar, Tree
-from archbuilder.values import Evaluator, Variables
+from archbuilder.document import Block, Import, InputDeclaration, StepCall
+from archbuilder.errors import closest_match, quote
+from archbuilder.expand.flow import ERROR_REFS, TensorRefs
+from archbuilder.expand.rounds import evaluate_when
+from archbuilder.expand.scope import CallSite, FileScope, Scope, Symbol
+from archbuilder.graph import TensorRef
+from archbuilder.params import (
+    ParameterOwner,
+    ParameterValue,
+    bind_by_name,
+    check_parameter_values,
+    check_required,
+    resolve_parameters,
+)
+from archbuilder.program import BlockCallee
+from archbuilder.tree import ScalarNode, Tree
+from archbuilder.values import ValueEvaluator, Variables
 
 
-def block_variables(
-    target: BlockTarget,
-    call: Call,
+def bind_block_parameters(
+    callee: BlockCallee,
+    call: StepCall,
     caller: FileScope,
     variables: Variables,
-    evaluator: Evaluator,
+    evaluator: ValueEvaluator,
 ) -> tuple[FileScope, Variables] | None:
     """The file of a block and what the block sees; None after a mistake, which is reported.
 
     `caller` is the file of the call, `variables` what the call sees.
     """
     errors = evaluator.diagnostics.error_count
-    written: Tree | None = None
+    argument_tree: Tree | None = None
     if call.arguments is not None:
-        written = evaluator.evaluate(call.arguments, variables)
-        if written is None:
+        argument_tree = evaluator.evaluate(call.arguments, variables)
+        if argument_tree is None:
             return None
-    owner = Owner(f"block '{call.target}'", "argument")
-    arguments = given_by_name(written, target.params)
-    given = check_given(target.params, arguments, owner, evaluator.diagnostics, formulas=False)
-    imported = _imported_values(target, caller, evaluator)
-    if target.is_whole_file:
-        given = {**imported, **given}
+    owner = ParameterOwner(f"block '{call.callee}'", "argument")
+    arguments = bind_by_name(argument_tree, callee.params)
+    bound_values = check_parameter_values(
+        callee.params, arguments, owner, evaluator.diagnostics, allow_expressions=False
+    )
+    imported = _imported_values(callee, caller, evaluator)
+    if callee.is_file_network:
+        bound_values = {**imported, **bound_values}
     if evaluator.diagnostics.error_count > errors:
         return None
-    if not check_required(target.params, given, owner, call.span, evaluator.diagnostics):
+    if not check_required(callee.params, bound_values, owner, call.span, evaluator.diagnostics):
         return None
-    if target.is_whole_file:
-        values = resolve(target.params, given, {}, evaluator)
-        return None if values is None else (FileScope(target.program, values), values)
+    if callee.is_file_network:
+        values = resolve_parameters(callee.params, bound_values, {}, evaluator)
+        return None if values is None else (FileScope(callee.program, values), values)
     file = caller
-    if target.imported is not None:
-        found = _file_scope(target, target.imported, imported, evaluator)
-        if found is None:
+    if callee.imported is not None:
+        file_scope = _file_scope(callee, callee.imported, imported, evaluator)
+        if file_scope is None:
             return None
-        file = found
-    values = resolve(target.params, given, file.variables, evaluator)
+        file = file_scope
+    values = resolve_parameters(callee.params, bound_values, file.variables, evaluator)
     return None if values is None else (file, {**file.variables, **values})
 
 
 def _imported_values(
-    target: BlockTarget,
+    callee: BlockCallee,
     caller: FileScope,
-    evaluator: Evaluator,
+    evaluator: ValueEvaluator,
 ) -> dict[str, Tree]:
     """What the import that a block comes through gives to its file."""
-    if target.imported is None:
+    if callee.imported is None:
         return {}
-    given = []
-    for name, value, span in target.imported.params:
+    parameter_values = []
+    for name, value, span in callee.imported.params:
         tree = evaluator.evaluate(value, caller.variables)
         if tree is not None:
-            given.append(Given(name, tree, span))
-    owner = Owner(f"the file '{target.imported.file}'", "parameter")
-    params = target.program.document.params
-    return check_given(params, given, owner, evaluator.diagnostics, formulas=False)
+            parameter_values.append(ParameterValue(name, tree, span))
+    owner = ParameterOwner(f"the file '{callee.imported.file}'", "parameter")
+    params = callee.program.document.params
+    return check_parameter_values(
+        params, parameter_values, owner, evaluator.diagnostics, allow_expressions=False
+    )
 
 
 def _file_scope(
-    target: BlockTarget,
+    callee: BlockCallee,
     imported: Import,
-    given: dict[str, Tree],
-    evaluator: Evaluator,
+    bound_values: dict[str, Tree],
+    evaluator: ValueEvaluator,
 ) -> FileScope | None:
-    params = target.program.document.params
-    owner = Owner(f"the file '{imported.file}'", "parameter")
-    if not check_required(params, given, owner, imported.span, evaluator.diagnostics):
+    params = callee.program.document.params
+    owner = ParameterOwner(f"the file '{imported.file}'", "parameter")
+    if not check_required(params, bound_values, owner, imported.span, evaluator.diagnostics):
         return None
-    values = resolve(params, given, {}, evaluator)
-    return None if values is None else FileScope(target.program, values)
+    values = resolve_parameters(params, bound_values, {}, evaluator)
+    return None if values is None else FileScope(callee.program, values)
 
 
-def kept_inputs(
-    block: Block, scope: Scope, variables: Variables, evaluator: Evaluator
-) -> tuple[Input, ...]:
+def active_inputs(
+    block: Block, scope: Scope, variables: Variables, evaluator: ValueEvaluator
+) -> tuple[InputDeclaration, ...]:
     """The inputs that their `when` keeps; none after a mistake, which is reported."""
-    answers = [is_kept(each, variables, evaluator) for each in block.inputs]
-    if None in answers:
+    conditions = [evaluate_when(each, variables, evaluator) for each in block.inputs]
+    if None in conditions:
         return ()
-    if not any(answers):
+    if not any(conditions):
         message = f"'{block.name}' has no input: each is left out by its 'when'"
         evaluator.diagnostics.error("wrong-inputs", message, block.inputs[0].span)
-    kept = []
-    for each, answer in zip(block.inputs, answers, strict=True):
-        if answer:
-            kept.append(each)
+    inputs = []
+    for block_input, is_active in zip(block.inputs, conditions, strict=True):
+        if is_active:
+            inputs.append(block_input)
         else:
-            scope.left_out[each.name] = each.span
-    return tuple(kept)
+            scope.skipped[block_input.name] = block_input.span
+    return tuple(inputs)
 
 
-def block_inputs(
-    target: BlockTarget,
-    call: Call,
-    use: Use,
+def bind_block_inputs(
+    callee: BlockCallee,
+    call: StepCall,
+    call_site: CallSite,
     inner: Scope,
     variables: Variables,
-    evaluator: Evaluator,
-) -> Flow:
+    evaluator: ValueEvaluator,
+) -> TensorRefs:
     """Bind the inputs of a block in its scope, and give what its first step starts from.
 
     Inputs that do not fit are reported and become broken flows.
     """
     diagnostics = evaluator.diagnostics
-    inputs = kept_inputs(target.block, inner, variables, evaluator)
+    inputs = active_inputs(callee.block, inner, variables, evaluator)
     if not inputs:
-        return BROKEN
+        return ERROR_REFS
     declared = [each.name for each in inputs]
-    flows: dict[str, Flow] = {}
-    if use.inputs.flow.broken:
-        flows = dict.fromkeys(declared, BROKEN)
-    for name, flow in use.inputs.keywords:
+    bindings: dict[str, TensorRefs] = {}
+    if call_site.inputs.positional.has_error:
+        bindings = dict.fromkeys(declared, ERROR_REFS)
+    for name, tensors in call_site.inputs.keywords:
         if name in declared:
-            flows[name] = flow
+            bindings[name] = tensors
             continue
         diagnostics.error(
             "unknown-argument",
-            f"block '{call.target}' has no input {shown(name)}",
-            use.span,
-            suggestion=nearest(name, declared),
+            f"block '{call.callee}' has no input {quote(name)}",
+            call_site.span,
+            suggestion=closest_match(name, declared),
             notes=(f"its inputs are: {', '.join(declared)}",),
         )
-    flows.update(zip(declared, (Flow((ref,)) for ref in use.inputs.flow.refs), strict=False))
-    given = len(use.inputs.flow.refs)
-    missing = [name for name in declared if name not in flows]
-    if given > len(declared) or missing:
-        told = f"{given or len(use.inputs.keywords)} given"
+    bindings.update(
+        zip(
+            declared, (TensorRefs((ref,)) for ref in call_site.inputs.positional.refs), strict=False
+        )
+    )
+    input_count = len(call_site.inputs.positional.refs)
+    missing = [name for name in declared if name not in bindings]
+    if input_count > len(declared) or missing:
+        count_text = f"{input_count or len(call_site.inputs.keywords)} given"
         diagnostics.error(
             "wrong-inputs",
-            f"block '{call.target}' takes {len(declared)} input(s), {', '.join(declared)}; {told}",
-            use.span,
+            f"block '{call.callee}' takes {len(declared)} input(s), {', '.join(declared)};"
+            f" {count_text}",
+            call_site.span,
             notes=("name them with 'from'",) if missing else (),
         )
-        flows = dict.fromkeys(declared, BROKEN)
-    for each in inputs:
-        inner.named[each.name] = Named(flows[each.name], each.span)
-    return flows[declared[0]]
+        bindings = dict.fromkeys(declared, ERROR_REFS)
+    for block_input in inputs:
+        inner.symbols[block_input.name] = Symbol(bindings[block_input.name], block_input.span)
+    return bindings[declared[0]]
 
 
-def block_outputs(
+def resolve_block_outputs(
     block: Block,
     scope: Scope,
-    last: Flow,
+    last_outputs: TensorRefs,
     variables: Variables,
-    evaluator: Evaluator,
-) -> Flow:
+    evaluator: ValueEvaluator,
+) -> TensorRefs:
     """What a block gives: its `outputs`, or else what its last step gives.
 
     An output whose step was left out by its `when` is left out as well.
     """
     if block.outputs is None:
-        return last
-    refs: list[Ref | None] = []
+        return last_outputs
+    refs: list[TensorRef | None] = []
     names: list[str] = []
     for output in block.outputs:
-        tree = evaluator.evaluate(output.target, variables)
-        name = tree.value if isinstance(tree, Scalar) else None
+        tree = evaluator.evaluate(output.ref, variables)
+        name = tree.value if isinstance(tree, ScalarNode) else None
         if not isinstance(name, str):
-            return BROKEN
-        if scope.is_left_out(name) and len(block.outputs) > 1:
+            return ERROR_REFS
+        if scope.is_skipped(name) and len(block.outputs) > 1:
             continue
         names.append(output.name)
-        flow = scope.find(name, last, output.target.span, evaluator.diagnostics)
-        if flow.broken:
+        tensors = scope.resolve(name, last_outputs, output.ref.span, evaluator.diagnostics)
+        if tensors.has_error:
             refs.append(None)
-        elif len(flow.refs) == 1 or len(block.outputs) == 1:
-            refs.extend(flow.refs)
+        elif len(tensors.refs) == 1 or len(block.outputs) == 1:
+            refs.extend(tensors.refs)
         else:
             refs.append(None)
             evaluator.diagnostics.error(
                 "unknown-output",
-                f"'{name}' has {len(flow.refs)} outputs; name one of them",
-                output.target.span,
-                notes=(f"for example: {name}.{flow.names[0] if flow.names else 0}",),
+                f"'{name}' has {len(tensors.refs)} outputs; name one of them",
+                output.ref.span,
+                notes=(f"for example: {name}.{tensors.names[0] if tensors.names else 0}",),
             )
-    whole = tuple(ref for ref in refs if ref is not None)
-    if len(whole) < len(refs) or not refs:
-        return BROKEN
-    return Flow(whole, tuple(names) if len(names) == len(whole) else ())
+    valid_refs = tuple(ref for ref in refs if ref is not None)
+    if len(valid_refs) < len(refs) or not refs:
+        return ERROR_REFS
+    return TensorRefs(valid_refs, tuple(names) if len(names) == len(valid_refs) else ())

@@ -8,28 +8,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.document import Block, Branches, Call, Group, Reuse, Step
+from archbuilder.document import Block, Branches, Sequential, SharedCall, Step, StepCall
 from archbuilder.errors import BlueprintError, Diagnostics
-from archbuilder.expand.blocks import block_variables
-from archbuilder.expand.rounds import ROUND, is_kept, rounds
+from archbuilder.expand.blocks import bind_block_parameters
+from archbuilder.expand.rounds import ITERATION_VARIABLE, evaluate_when, iterations
 from archbuilder.expand.scope import FileScope
-from archbuilder.program import BlockTarget, find_target
+from archbuilder.program import BlockCallee, resolve_callee
 from archbuilder.tree import Span
-from archbuilder.values import Evaluator, Value, Variables
+from archbuilder.values import DeferredValue, ValueEvaluator, Variables
 
-_ANY_NUMBER: Final = 10**9
+_UNLIMITED: Final = 10**9
 
 
-def check_size(block: Block, file: FileScope, variables: Variables, evaluator: Evaluator) -> None:
+def check_step_count(
+    block: Block, file: FileScope, variables: Variables, evaluator: ValueEvaluator
+) -> None:
     """Hold a network to the number of steps that it may expand to.
 
     Raises:
         BlueprintError: when there are more.
     """
     # What is wrong otherwise is reported when the steps are expanded.
-    quiet = Evaluator(evaluator.limits, Diagnostics(maximum=_ANY_NUMBER))
+    silent_evaluator = ValueEvaluator(evaluator.limits, Diagnostics(maximum=_UNLIMITED))
     try:
-        _Count(quiet).of_block(block, file, variables)
+        _StepCounter(silent_evaluator).count_block(block, file, variables)
     except BlueprintError as error:
         for diagnostic in error.diagnostics:
             if diagnostic.code == "limit":
@@ -37,7 +39,7 @@ def check_size(block: Block, file: FileScope, variables: Variables, evaluator: E
         raise BlueprintError(evaluator.diagnostics) from None
 
 
-def refuse_size(evaluator: Evaluator, span: Span) -> None:
+def report_too_many_steps(evaluator: ValueEvaluator, span: Span) -> None:
     """Report that there are too many steps.
 
     Raises:
@@ -52,113 +54,118 @@ def refuse_size(evaluator: Evaluator, span: Span) -> None:
     raise BlueprintError(evaluator.diagnostics)
 
 
-class _Count:
+class _StepCounter:
     """Counts with memory of what was counted before."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: ValueEvaluator) -> None:
         self._evaluator = evaluator
         self._active: list[Block] = []
-        self._known: dict[tuple[object, ...], int] = {}
-        self._reads: dict[int, frozenset[str]] = {}
-        self._named: dict[str, int] = {}
+        self._counts: dict[tuple[object, ...], int] = {}
+        self._step_variables: dict[int, frozenset[str]] = {}
+        self._counts_by_name: dict[str, int] = {}
 
-    def of_block(self, block: Block, file: FileScope, variables: Variables) -> int:
+    def count_block(self, block: Block, file: FileScope, variables: Variables) -> int:
         """How many steps a block expands to; one that uses itself is a mistake of its own."""
         if block in self._active or len(self._active) > self._evaluator.limits.block_depth:
             return 1
         self._active.append(block)
-        count = self._of_steps(block.steps, file, variables)
+        count = self._count_steps(block.steps, file, variables)
         self._active.pop()
         return count
 
-    def _of_steps(self, steps: tuple[Step, ...], file: FileScope, variables: Variables) -> int:
+    def _count_steps(self, steps: tuple[Step, ...], file: FileScope, variables: Variables) -> int:
         total = 0
         for step in steps:
-            total += self._of_step(step, file, variables)
+            total += self._count_step(step, file, variables)
             if total > self._evaluator.limits.steps:
-                refuse_size(self._evaluator, step.span)
+                report_too_many_steps(self._evaluator, step.span)
         return total
 
-    def _of_step(self, step: Step, file: FileScope, variables: Variables) -> int:
-        reads = self._read_by(step)
-        values = tuple(repr(variables.get(name)) for name in sorted(reads))
+    def _count_step(self, step: Step, file: FileScope, variables: Variables) -> int:
+        names = self._variables_of_step(step)
+        values = tuple(repr(variables.get(name)) for name in sorted(names))
         key = (id(step), id(file.program), values)
-        if key not in self._known:
-            self._known[key] = self._count(step, file, variables)
-        return self._known[key]
+        if key not in self._counts:
+            self._counts[key] = self._count_iterations(step, file, variables)
+        return self._counts[key]
 
-    def _count(self, step: Step, file: FileScope, variables: Variables) -> int:
-        all_rounds = rounds(step, variables, self._evaluator)
-        if not all_rounds:
+    def _count_iterations(self, step: Step, file: FileScope, variables: Variables) -> int:
+        all_iterations = iterations(step, variables, self._evaluator)
+        if not all_iterations:
             return 1
-        if step.loop is None and ROUND not in self._inner_reads(step):
+        if step.loop is None and ITERATION_VARIABLE not in self._variables_of_iteration(step):
             # Every round is like the first.
-            return len(all_rounds) * self._of_round(step, file, all_rounds[0])
+            return len(all_iterations) * self._count_iteration(step, file, all_iterations[0])
         total = 0
-        for round_variables in all_rounds:
-            total += self._of_round(step, file, round_variables)
+        for iteration_variables in all_iterations:
+            total += self._count_iteration(step, file, iteration_variables)
             if total > self._evaluator.limits.steps:
                 break
         return total
 
-    def _of_round(self, step: Step, file: FileScope, variables: Variables) -> int:
-        if not is_kept(step, variables, self._evaluator):
+    def _count_iteration(self, step: Step, file: FileScope, variables: Variables) -> int:
+        if not evaluate_when(step, variables, self._evaluator):
             return 1
         body = step.body
-        if isinstance(body, Group):
-            return 1 + self._of_steps(body.steps, file, variables)
+        if isinstance(body, Sequential):
+            return 1 + self._count_steps(body.steps, file, variables)
         if isinstance(body, Branches):
             return 1 + sum(
-                self._of_steps(branch.steps, file, variables) for branch in body.branches
+                self._count_steps(branch.steps, file, variables) for branch in body.branches
             )
-        if isinstance(body, Reuse):
+        if isinstance(body, SharedCall):
             name = self._evaluator.evaluate(body.name, variables)
-            return self._named.get(repr(name), 1)
-        if isinstance(body, Call):
-            return self._of_call(step, body, file, variables)
+            return self._counts_by_name.get(repr(name), 1)
+        if isinstance(body, StepCall):
+            return self._count_call(step, body, file, variables)
         return 1
 
-    def _of_call(
+    def _count_call(
         self,
         step: Step,
-        call: Call,
+        call: StepCall,
         file: FileScope,
         variables: Variables,
     ) -> int:
-        target = find_target(file.program, call.target)
-        if not isinstance(target, BlockTarget):
+        callee = resolve_callee(file.program, call.callee)
+        if not isinstance(callee, BlockCallee):
             return 1
-        inside = block_variables(target, call, file, variables, self._evaluator)
-        if inside is None:
+        binding = bind_block_parameters(callee, call, file, variables, self._evaluator)
+        if binding is None:
             return 1
-        inner, inner_variables = inside
-        count = 1 + self.of_block(target.block, inner, inner_variables)
+        inner, inner_variables = binding
+        count = 1 + self.count_block(callee.block, inner, inner_variables)
         if step.name is not None:
-            self._named[repr(self._evaluator.evaluate(step.name, variables))] = count
+            self._counts_by_name[repr(self._evaluator.evaluate(step.name, variables))] = count
         return count
 
-    def _read_by(self, step: Step) -> frozenset[str]:
+    def _variables_of_step(self, step: Step) -> frozenset[str]:
         """The variables that decide what a step expands to, those of its loop among them."""
-        if id(step) not in self._reads:
-            own = [step.repeat, *(value for _, value in (step.loop.variables if step.loop else ()))]
-            self._reads[id(step)] = _names(own) | self._inner_reads(step)
-        return self._reads[id(step)]
+        if id(step) not in self._step_variables:
+            loop_values = [
+                step.repeat,
+                *(value for _, value in (step.loop.variables if step.loop else ())),
+            ]
+            self._step_variables[id(step)] = _variable_names(
+                loop_values
+            ) | self._variables_of_iteration(step)
+        return self._step_variables[id(step)]
 
-    def _inner_reads(self, step: Step) -> frozenset[str]:
+    def _variables_of_iteration(self, step: Step) -> frozenset[str]:
         """The variables that decide what one round of a step expands to."""
         body = step.body
-        reads = _names([step.condition, step.name])
-        if isinstance(body, Call):
-            reads |= _names([body.arguments])
-        elif isinstance(body, Reuse):
-            reads |= _names([body.name])
+        names = _variable_names([step.condition, step.name])
+        if isinstance(body, StepCall):
+            names |= _variable_names([body.arguments])
+        elif isinstance(body, SharedCall):
+            names |= _variable_names([body.name])
         steps: tuple[Step, ...] = ()
-        if isinstance(body, Group):
+        if isinstance(body, Sequential):
             steps = body.steps
         elif isinstance(body, Branches):
             steps = tuple(each for branch in body.branches for each in branch.steps)
-        return reads.union(*(self._read_by(each) for each in steps))
+        return names.union(*(self._variables_of_step(each) for each in steps))
 
 
-def _names(values: list[Value | None]) -> frozenset[str]:
+def _variable_names(values: list[DeferredValue | None]) -> frozenset[str]:
     return frozenset(name for value in values if value is not None for name, _ in value.names())

@@ -6,83 +6,86 @@ from collections.abc import Iterable
 
 from archbuilder.catalogue.signatures import Signature
 from archbuilder.document import Step
-from archbuilder.errors import Diagnostics, nearest, shown
-from archbuilder.expand.flow import BROKEN, Flow, Inputs
-from archbuilder.expand.scope import Scope, Use
+from archbuilder.errors import Diagnostics, closest_match, quote
+from archbuilder.expand.flow import ERROR_REFS, CallInputs, TensorRefs
+from archbuilder.expand.scope import CallSite, Scope
 from archbuilder.graph import Argument
-from archbuilder.tree import Scalar, Sequence
-from archbuilder.values import Evaluator, Value, Variables
+from archbuilder.tree import ScalarNode, SequenceNode
+from archbuilder.values import DeferredValue, ValueEvaluator, Variables
 
 
-def step_inputs(
+def resolve_inputs(
     step: Step,
     scope: Scope,
-    previous: Flow,
+    previous: TensorRefs,
     variables: Variables,
-    evaluator: Evaluator,
+    evaluator: ValueEvaluator,
     *,
-    later: bool,
-) -> Inputs:
+    is_later_iteration: bool,
+) -> CallInputs:
     """The inputs of one round of a step.
 
     In the `later` rounds of a loop, the round before takes the place of the first source: rounds
     stand one behind the other, and the other sources stay.
     """
-    sources = step.sources
+    sources = step.input_refs
     if sources is None:
-        return Inputs(previous, ())
+        return CallInputs(previous, ())
 
-    def find(source: Value, place: int) -> Flow:
-        if later and place == 0:
+    def resolve(source: DeferredValue, index: int) -> TensorRefs:
+        if is_later_iteration and index == 0:
             return previous
-        return _find(source, scope, previous, variables, evaluator)
+        return _resolve_source(source, scope, previous, variables, evaluator)
 
     if sources.keywords:
-        return Inputs(
-            Flow(()),
+        return CallInputs(
+            TensorRefs(()),
             tuple(
-                (name, find(source, place)) for place, (name, source) in enumerate(sources.keywords)
+                (name, resolve(source, source_index))
+                for source_index, (name, source) in enumerate(sources.keywords)
             ),
         )
-    flows = [find(source, place) for place, source in enumerate(sources.inputs)]
-    return Inputs(flows[0] if len(flows) == 1 else join(flows), ())
+    source_tensors = [resolve(source, index) for index, source in enumerate(sources.inputs)]
+    return CallInputs(
+        source_tensors[0] if len(source_tensors) == 1 else concat_refs(source_tensors), ()
+    )
 
 
-def join(flows: list[Flow]) -> Flow:
+def concat_refs(tensors: list[TensorRefs]) -> TensorRefs:
     """Several flows as one of several tensors."""
-    if any(flow.broken for flow in flows):
-        return BROKEN
-    return Flow(tuple(ref for flow in flows for ref in flow.refs))
+    if any(flow.has_error for flow in tensors):
+        return ERROR_REFS
+    return TensorRefs(tuple(ref for flow in tensors for ref in flow.refs))
 
 
-def _find(
-    source: Value,
+def _resolve_source(
+    source: DeferredValue,
     scope: Scope,
-    previous: Flow,
+    previous: TensorRefs,
     variables: Variables,
-    evaluator: Evaluator,
-) -> Flow:
+    evaluator: ValueEvaluator,
+) -> TensorRefs:
     tree = evaluator.evaluate(source, variables)
     if tree is None:
-        return BROKEN
-    items = tree.items if isinstance(tree, Sequence) else (tree,)
-    flows = []
+        return ERROR_REFS
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    source_tensors = []
     for item in items:
-        name = item.value if isinstance(item, Scalar) else None
+        name = item.value if isinstance(item, ScalarNode) else None
         if isinstance(name, str):
-            flows.append(scope.find(name, previous, item.span, evaluator.diagnostics))
+            source_tensors.append(scope.resolve(name, previous, item.span, evaluator.diagnostics))
         else:
             evaluator.diagnostics.error(
-                "wrong-type", f"'from' takes the name of a step, not {shown(name)}", item.span
+                "wrong-type", f"'from' takes the name of a step, not {quote(name)}", item.span
             )
-            flows.append(BROKEN)
-    return flows[0] if len(flows) == 1 else join(flows)
+            source_tensors.append(ERROR_REFS)
+    return source_tensors[0] if len(source_tensors) == 1 else concat_refs(source_tensors)
 
 
-def check_tensors(
+def check_inputs(
     signature: Signature,
     arguments: Iterable[Argument] | None,
-    use: Use,
+    call_site: CallSite,
     diagnostics: Diagnostics,
 ) -> bool:
     """Whether a layer takes as many inputs as it is given, by these names; reports where not.
@@ -90,63 +93,75 @@ def check_tensors(
     Among the `arguments` may be numbers that stand for an input, as in `ops.subtract: {x1: 1}`;
     None stands for arguments with a mistake.
     """
-    if arguments is None and any(name in signature.arguments for name in signature.tensors):
+    if arguments is None and any(
+        name in signature.arguments for name in signature.tensor_arguments
+    ):
         return False
     constants = {argument.name for argument in arguments or ()}
-    tensors = signature.open_tensors(constants)
-    if not _check_named(signature, tensors, use, diagnostics):
+    tensors = signature.open_tensor_arguments(constants)
+    if not _check_keyword_inputs(signature, tensors, call_site, diagnostics):
         return False
-    count = len(use.inputs.flow.refs)
-    named = {name for name, _ in use.inputs.keywords}
-    needed = [name for name in signature.tensors[: signature.needed] if name in tensors]
-    missing = [] if signature.takes_list else [name for name in needed[count:] if name not in named]
-    if missing and not use.inputs.broken:
-        _report_missing(signature, needed, missing[0], use, diagnostics)
+    count = len(call_site.inputs.positional.refs)
+    keyword_names = {name for name, _ in call_site.inputs.keywords}
+    required = [
+        name for name in signature.tensor_arguments[: signature.min_inputs] if name in tensors
+    ]
+    missing = (
+        []
+        if signature.accepts_list
+        else [name for name in required[count:] if name not in keyword_names]
+    )
+    if missing and not call_site.inputs.has_error:
+        _report_missing(signature, required, missing[0], call_site, diagnostics)
         return False
-    if not signature.takes_list and count > _most(signature, tensors):
-        _report_too_many(signature, tensors, constants, use, diagnostics)
+    if not signature.accepts_list and count > _max_inputs(signature, tensors):
+        _report_too_many(signature, tensors, constants, call_site, diagnostics)
         return False
     return True
 
 
-def _most(signature: Signature, tensors: tuple[str, ...]) -> int:
+def _max_inputs(signature: Signature, tensors: tuple[str, ...]) -> int:
     """How many inputs it may have; one layer without a named input still takes one."""
-    return len(tensors) if signature.tensors else 1
+    return len(tensors) if signature.tensor_arguments else 1
 
 
-def _check_named(
-    signature: Signature, tensors: tuple[str, ...], use: Use, diagnostics: Diagnostics
+def _check_keyword_inputs(
+    signature: Signature, tensors: tuple[str, ...], call_site: CallSite, diagnostics: Diagnostics
 ) -> bool:
-    fits = True
-    for name, _ in use.inputs.keywords:
+    is_valid = True
+    for name, _ in call_site.inputs.keywords:
         if name not in tensors:
-            fits = False
-            twice = name in signature.tensors
-            what = (
+            is_valid = False
+            is_duplicate = name in signature.tensor_arguments
+            message = (
                 f"the input '{name}' of {signature.name} is a number and also named by 'from'"
-                if twice
-                else f"{signature.name} has no input {shown(name)}"
+                if is_duplicate
+                else f"{signature.name} has no input {quote(name)}"
             )
             diagnostics.error(
-                "wrong-inputs" if twice else "unknown-argument",
-                what,
-                use.span,
-                suggestion=None if twice else nearest(name, tensors),
+                "wrong-inputs" if is_duplicate else "unknown-argument",
+                message,
+                call_site.span,
+                suggestion=None if is_duplicate else closest_match(name, tensors),
                 notes=(f"its inputs are: {', '.join(tensors)}",),
             )
-    return fits
+    return is_valid
 
 
 def _report_missing(
-    signature: Signature, needed: list[str], missing: str, use: Use, diagnostics: Diagnostics
+    signature: Signature,
+    required: list[str],
+    missing: str,
+    call_site: CallSite,
+    diagnostics: Diagnostics,
 ) -> None:
-    notes = [f"name them: from: {{{', '.join(f'{name}: ...' for name in needed)}}}"]
+    notes = [f"name them: from: {{{', '.join(f'{name}: ...' for name in required)}}}"]
     if missing in signature.arguments:
         notes.append(f"or give a number for one: {signature.name}: {{{missing}: 2}}")
     diagnostics.error(
         "wrong-inputs",
-        f"{signature.name} needs the inputs {', '.join(needed)}; nothing is given for {missing}",
-        use.span,
+        f"{signature.name} needs the inputs {', '.join(required)}; nothing is given for {missing}",
+        call_site.span,
         notes=tuple(notes),
     )
 
@@ -155,18 +170,18 @@ def _report_too_many(
     signature: Signature,
     tensors: tuple[str, ...],
     constants: set[str],
-    use: Use,
+    call_site: CallSite,
     diagnostics: Diagnostics,
 ) -> None:
-    refs = use.inputs.flow.refs
+    refs = call_site.inputs.positional.refs
     names = ", ".join(str(ref) for ref in refs[:6])
-    most = _most(signature, tensors)
-    numbers = [name for name in signature.tensors if name in constants]
-    beside = f" beside {' and '.join(numbers)}" if numbers else ""
+    maximum = _max_inputs(signature, tensors)
+    constant_names = [name for name in signature.tensor_arguments if name in constants]
+    suffix = f" beside {' and '.join(constant_names)}" if constant_names else ""
     diagnostics.error(
         "wrong-inputs",
-        f"{signature.name} takes {most} input{'s' if most != 1 else ''}{beside}, not"
+        f"{signature.name} takes {maximum} input{'s' if maximum != 1 else ''}{suffix}, not"
         f" {len(refs)}: {names}",
-        use.span,
-        notes=() if numbers else ("join them first, for example with Concatenate or Add",),
+        call_site.span,
+        notes=() if constant_names else ("join them first, for example with Concatenate or Add",),
     )

@@ -4,72 +4,74 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.decode.form import describe
-from archbuilder.document import Input, Loop, Step
+from archbuilder.decode.form import describe_value
+from archbuilder.document import ForLoop, InputDeclaration, Step
 from archbuilder.errors import BlueprintError
-from archbuilder.tree import Plain, Scalar, Sequence, plain
-from archbuilder.values import Evaluator, Value, Variables
+from archbuilder.tree import PlainData, ScalarNode, SequenceNode, to_plain
+from archbuilder.values import DeferredValue, ValueEvaluator, Variables
 
-ROUND: Final = "i"
+ITERATION_VARIABLE: Final = "i"
 """The variable that counts the rounds of `repeat` and `for` from 0."""
 
 
-def rounds(
+def iterations(
     step: Step,
     variables: Variables,
-    evaluator: Evaluator,
+    evaluator: ValueEvaluator,
 ) -> list[Variables] | None:
     """The variables of every round of a step; None after a mistake, which is reported.
 
     Where a step has both, each round of `for` is repeated.
     """
-    outer: list[Variables] | None = [variables]
+    outer_iterations: list[Variables] | None = [variables]
     if step.loop is not None:
-        outer = _loop_rounds(step.loop, variables, evaluator)
-    if step.repeat is None or outer is None:
-        return outer
-    all_rounds: list[Variables] = []
-    for round_variables in outer:
-        count = _count(step.repeat, round_variables, evaluator)
+        outer_iterations = _loop_iterations(step.loop, variables, evaluator)
+    if step.repeat is None or outer_iterations is None:
+        return outer_iterations
+    all_iterations: list[Variables] = []
+    for iteration_variables in outer_iterations:
+        count = _repeat_count(step.repeat, iteration_variables, evaluator)
         if count is None:
             return None
-        all_rounds += [{**round_variables, ROUND: number} for number in range(count)]
-        if len(all_rounds) > evaluator.limits.steps:
+        all_iterations += [
+            {**iteration_variables, ITERATION_VARIABLE: index} for index in range(count)
+        ]
+        if len(all_iterations) > evaluator.limits.steps:
             break
-    return all_rounds
+    return all_iterations
 
 
-def is_kept(
-    part: Step | Input,
+def evaluate_when(
+    item: Step | InputDeclaration,
     variables: Variables,
-    evaluator: Evaluator,
+    evaluator: ValueEvaluator,
 ) -> bool | None:
     """Whether `when` keeps a step or an input; None after a mistake, which is reported."""
-    if part.condition is None:
+    if item.condition is None:
         return True
-    tree = evaluator.evaluate(part.condition, variables)
+    tree = evaluator.evaluate(item.condition, variables)
     if tree is None:
         return None
-    if isinstance(tree, Scalar) and isinstance(tree.value, bool):
+    if isinstance(tree, ScalarNode) and isinstance(tree.value, bool):
         return tree.value
     evaluator.diagnostics.error(
-        "wrong-type", f"'when' is true or false, not {describe(tree)}", tree.span
+        "wrong-type", f"'when' is true or false, not {describe_value(tree)}", tree.span
     )
     return None
 
 
-def _count(
-    value: Value,
+def _repeat_count(
+    value: DeferredValue,
     variables: Variables,
-    evaluator: Evaluator,
+    evaluator: ValueEvaluator,
 ) -> int | None:
     tree = evaluator.evaluate(value, variables)
     if tree is None:
         return None
-    count = tree.value if isinstance(tree, Scalar) else None
+    count = tree.value if isinstance(tree, ScalarNode) else None
     if type(count) is not int:
         evaluator.diagnostics.error(
-            "wrong-type", f"'repeat' is an integer, not {describe(tree)}", tree.span
+            "wrong-type", f"'repeat' is an integer, not {describe_value(tree)}", tree.span
         )
         return None
     if count < 0:
@@ -87,33 +89,35 @@ def _count(
     return count
 
 
-def _loop_rounds(
-    loop: Loop,
+def _loop_iterations(
+    loop: ForLoop,
     variables: Variables,
-    evaluator: Evaluator,
+    evaluator: ValueEvaluator,
 ) -> list[Variables] | None:
-    lists: dict[str, list[Plain]] = {}
+    lists: dict[str, list[PlainData]] = {}
     for name, value in loop.variables:
         tree = evaluator.evaluate(value, variables)
         if tree is None:
             return None
-        if not isinstance(tree, Sequence):
+        if not isinstance(tree, SequenceNode):
             evaluator.diagnostics.error(
-                "wrong-type", f"'for' takes a list for '{name}', not {describe(tree)}", tree.span
+                "wrong-type",
+                f"'for' takes a list for '{name}', not {describe_value(tree)}",
+                tree.span,
             )
             return None
-        lists[name] = [plain(item) for item in tree.items]
+        lists[name] = [to_plain(item) for item in tree.items]
     lengths = {name: len(values) for name, values in lists.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
+        lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
         evaluator.diagnostics.error(
             "unequal-lists",
-            f"the lists of a 'for' run side by side and are equally long, but {told}",
+            f"the lists of a 'for' run side by side and are equally long, but {lengths_text}",
             loop.span,
         )
         return None
     names = list(lists)
     return [
-        {**variables, ROUND: number, **dict(zip(names, values, strict=True))}
-        for number, values in enumerate(zip(*lists.values(), strict=True))
+        {**variables, ITERATION_VARIABLE: index, **dict(zip(names, values, strict=True))}
+        for index, values in enumerate(zip(*lists.values(), strict=True))
     ]

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, TypeAlias
 
-from archbuilder.errors import Diagnostics, Frame, nearest, shown
-from archbuilder.expand.flow import BROKEN, Flow, Inputs
+from archbuilder.errors import Diagnostics, ExpansionFrame, closest_match, quote
+from archbuilder.expand.flow import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.program import Program
 from archbuilder.tree import Span
-from archbuilder.values import Value, Variables
+from archbuilder.values import DeferredValue, Variables
 
 PREVIOUS: Final = "previous"
 _WORD_START: Final = re.compile(r"(.)([A-Z][a-z0-9]+)")
@@ -29,7 +29,7 @@ class FileScope:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class CallSite:
     """One use of a layer or a block: under which name, on which inputs, at which place.
 
     `call` are constants of the call, `shares` is the name of the earlier use whose weights this
@@ -37,24 +37,24 @@ class Use:
     """
 
     path: str
-    inputs: Inputs
-    call: Value | None
+    inputs: CallInputs
+    call_constants: DeferredValue | None
     variables: Variables
     span: Span
-    shares: str | None
+    weight_owner: str | None
 
 
-Again: TypeAlias = Callable[[Use], Flow]
+Reinstantiate: TypeAlias = Callable[[CallSite], TensorRefs]
 """Expands a step another time, with the weights that it had the first time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Symbol:
     """A step that has a name: its output, and how to use it again (layers and blocks only)."""
 
-    flow: Flow
+    outputs: TensorRefs
     span: Span
-    again: Again | None = None
+    reinstantiate: Reinstantiate | None = None
 
 
 @dataclass(slots=True)
@@ -67,111 +67,113 @@ class Scope:
 
     file: FileScope
     path: str
-    shares: str | None
-    frame: Frame | None
+    weight_owner_prefix: str | None
+    frame: ExpansionFrame | None
     depth: int
-    named: dict[str, Named] = field(default_factory=dict)
-    unnamed_blocks: dict[str, list[Flow]] = field(default_factory=dict)
-    left_out: dict[str, Span] = field(default_factory=dict)
-    numbers: Counter[str] = field(default_factory=Counter)
-    generated: set[str] = field(default_factory=set)
-    has_broken_name: bool = False
+    symbols: dict[str, Symbol] = field(default_factory=dict)
+    unnamed_blocks: dict[str, list[TensorRefs]] = field(default_factory=dict)
+    skipped: dict[str, Span] = field(default_factory=dict)
+    name_counters: Counter[str] = field(default_factory=Counter)
+    generated_names: set[str] = field(default_factory=set)
+    has_invalid_name: bool = False
     """Whether a step has a name that is not known because of a mistake in it."""
 
-    def generate_name(self, target: str) -> str:
+    def generate_name(self, callee_name: str) -> str:
         """A name for a step without one: `conv2d_0`, `bottleneck0`, `bottleneck1`."""
-        base = snake_case(target) or "step"
+        base = snake_case(callee_name) or "step"
         while True:
-            number = self.numbers[base]
-            self.numbers[base] += 1
+            number = self.name_counters[base]
+            self.name_counters[base] += 1
             name = f"{base}{'_' if base[-1].isdecimal() else ''}{number}"
-            if name not in self.named:
-                self.generated.add(name)
+            if name not in self.symbols:
+                self.generated_names.add(name)
                 return name
 
-    def shared(self, name: str) -> str | None:
+    def weight_owner(self, name: str) -> str | None:
         """Return the node whose weights a step of this name takes; None for its own."""
-        return None if self.shares is None else self.shares + name
+        return None if self.weight_owner_prefix is None else self.weight_owner_prefix + name
 
     def is_taken(self, name: str) -> bool:
         """Whether a step of this scope has the name already."""
-        return name in self.named or name in self.generated
+        return name in self.symbols or name in self.generated_names
 
-    def is_left_out(self, name: str) -> bool:
+    def is_skipped(self, name: str) -> bool:
         """Whether the step of this name was left out by its `when`."""
-        return name in self.left_out and name not in self.named
+        return name in self.skipped and name not in self.symbols
 
-    def find(self, name: str, previous: Flow, span: Span, diagnostics: Diagnostics) -> Flow:
+    def resolve(
+        self, name: str, previous: TensorRefs, span: Span, diagnostics: Diagnostics
+    ) -> TensorRefs:
         """The flow that a reference stands for; a broken one after reporting a mistake."""
         if name == PREVIOUS:
             return previous
-        found = self._step(name)
-        if found is not None:
-            return found
+        tensors = self._find_step(name)
+        if tensors is not None:
+            return tensors
         base, dot, output = name.rpartition(".")
-        whole = previous if base == PREVIOUS else self._step(base) if dot else None
-        if whole is None:
+        base_tensors = previous if base == PREVIOUS else self._find_step(base) if dot else None
+        if base_tensors is None:
             self._report_unknown(name, span, diagnostics)
-            return BROKEN
-        if whole.broken:
-            return BROKEN
-        part = whole.output(output)
-        if part is None:
-            self._report_unknown_output(base, output, whole, span, diagnostics)
-            return BROKEN
-        return part
+            return ERROR_REFS
+        if base_tensors.has_error:
+            return ERROR_REFS
+        output_tensors = base_tensors.output(output)
+        if output_tensors is None:
+            self._report_unknown_output(base, output, base_tensors, span, diagnostics)
+            return ERROR_REFS
+        return output_tensors
 
-    def _step(self, name: str) -> Flow | None:
-        if name in self.named:
-            return self.named[name].flow
-        flows = self.unnamed_blocks.get(name, ())
-        return flows[0] if len(flows) == 1 else None
+    def _find_step(self, name: str) -> TensorRefs | None:
+        if name in self.symbols:
+            return self.symbols[name].outputs
+        candidates = self.unnamed_blocks.get(name, ())
+        return candidates[0] if len(candidates) == 1 else None
 
     def _report_unknown(self, name: str, span: Span, diagnostics: Diagnostics) -> None:
-        if self.has_broken_name:
+        if self.has_invalid_name:
             return
         base = name.partition(".")[0]
         notes: tuple[str, ...] = ()
         suggestion = None
-        if name in self.left_out:
-            notes = (f"what has this name at {self.left_out[name]} was left out by its 'when'",)
+        if name in self.skipped:
+            notes = (f"what has this name at {self.skipped[name]} was left out by its 'when'",)
         elif len(self.unnamed_blocks.get(base, ())) > 1:
             notes = (f"there are several steps '{base}'; give the one that is meant a 'name'",)
-        elif base in self.generated:
+        elif base in self.generated_names:
             notes = ("this step has no name of its own; give it one with 'name'",)
         else:
-            suggestion = nearest(name, [*self.named, PREVIOUS])
-            known = ", ".join([*list(self.named)[-8:], PREVIOUS])
-            notes = () if suggestion else (f"the steps before it with a name are: {known}",)
+            suggestion = closest_match(name, [*self.symbols, PREVIOUS])
+            recent_names = ", ".join([*list(self.symbols)[-8:], PREVIOUS])
+            notes = () if suggestion else (f"the steps before it with a name are: {recent_names}",)
         diagnostics.error(
             "unknown-name",
-            f"no step before this one is called {shown(name)}",
+            f"no step before this one is called {quote(name)}",
             span,
             suggestion=suggestion,
             notes=notes,
         )
 
     def _report_unknown_output(
-        self, base: str, output: str, flow: Flow, span: Span, diagnostics: Diagnostics
+        self, base: str, output: str, tensors: TensorRefs, span: Span, diagnostics: Diagnostics
     ) -> None:
         notes: tuple[str, ...] = ()
-        if flow.names:
-            notes = (f"its outputs are: {', '.join(flow.names)}",)
-        elif len(flow.refs) > 1:
-            notes = (f"its outputs are 0 to {len(flow.refs) - 1}",)
+        if tensors.names:
+            notes = (f"its outputs are: {', '.join(tensors.names)}",)
+        elif len(tensors.refs) > 1:
+            notes = (f"its outputs are 0 to {len(tensors.refs) - 1}",)
         else:
             notes = ("its outputs have no names",)
         diagnostics.error(
             "unknown-output",
-            f"'{base}' has no output {shown(output)}",
+            f"'{base}' has no output {quote(output)}",
             span,
-            suggestion=nearest(output, flow.names),
+            suggestion=closest_match(output, tensors.names),
             notes=notes,
         )
 
 
 @cache
-def snake_case(target: str) -> str:
+def snake_case(callee_name: str) -> str:
     """The name of a layer or block as Keras writes it in names: `MaxPooling2D`, `max_pooling2d`."""
-    word = target.removeprefix("ops.").replace(".", "_")
+    word = callee_name.removeprefix("ops.").replace(".", "_")
     return _LOWER_UPPER.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", word)).lower()

@@ -5,60 +5,66 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archbuilder.decode.form import is_step_name
-from archbuilder.document import Body, Branches, Group, Step
-from archbuilder.errors import shown
-from archbuilder.expand.flow import Flow
-from archbuilder.expand.scope import PREVIOUS, Named, Scope
-from archbuilder.tree import Scalar
-from archbuilder.values import Evaluator, Value, Variables
+from archbuilder.document import Body, Branches, Sequential, Step
+from archbuilder.errors import quote
+from archbuilder.expand.flow import TensorRefs
+from archbuilder.expand.scope import PREVIOUS, Scope, Symbol
+from archbuilder.tree import ScalarNode
+from archbuilder.values import DeferredValue, ValueEvaluator, Variables
 
 
 def local_name(
-    step: Step, scope: Scope, target: str, variables: Variables, evaluator: Evaluator
+    step: Step, scope: Scope, callee_name: str, variables: Variables, evaluator: ValueEvaluator
 ) -> str:
     """Return the name of a step within its scope, a generated one where it has none."""
-    name = _own_name(step, scope, variables, evaluator)
-    return scope.generate_name(target) if name is None else name
+    name = _declared_name(step, scope, variables, evaluator)
+    return scope.generate_name(callee_name) if name is None else name
 
 
-def register(
-    step: Step, scope: Scope, flow: Flow, variables: Variables, evaluator: Evaluator
+def register_name(
+    step: Step, scope: Scope, outputs: TensorRefs, variables: Variables, evaluator: ValueEvaluator
 ) -> None:
     """Make the name of a step that is no layer or block visible to the steps behind it."""
-    name = _own_name(step, scope, variables, evaluator)
+    name = _declared_name(step, scope, variables, evaluator)
     if name is not None:
-        scope.named[name] = Named(flow, step.span)
+        scope.symbols[name] = Symbol(outputs, step.span)
 
 
-def leave_out(step: Step, scope: Scope, variables: Variables, evaluator: Evaluator) -> None:
+def mark_skipped(step: Step, scope: Scope, variables: Variables, evaluator: ValueEvaluator) -> None:
     """Remember a step as left out by its `when`, and with it the steps within it.
 
     Of those within it, names that are formulas are not known: their loops do not run.
     """
     if step.name is not None:
         tree = evaluator.evaluate(step.name, variables)
-        if isinstance(tree, Scalar) and isinstance(tree.value, str):
-            scope.left_out[tree.value] = step.span
-    for inner in _within(step.body):
-        known = inner.name is None or inner.name.constant
-        leave_out(inner if known else replace(inner, name=None), scope, variables, evaluator)
+        if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
+            scope.skipped[tree.value] = step.span
+    for inner in _steps_in_same_scope(step.body):
+        has_constant_name = inner.name is None or inner.name.is_constant
+        mark_skipped(
+            inner if has_constant_name else replace(inner, name=None), scope, variables, evaluator
+        )
 
 
-def _own_name(step: Step, scope: Scope, variables: Variables, evaluator: Evaluator) -> str | None:
+def _declared_name(
+    step: Step, scope: Scope, variables: Variables, evaluator: ValueEvaluator
+) -> str | None:
     """Return the name that a step gives itself; None without one, or after reporting a mistake."""
     if step.name is None:
         return None
-    name = _name(step.name, scope, variables, evaluator)
+    name = _evaluate_name(step.name, scope, variables, evaluator)
     if name is None:
-        scope.has_broken_name = True
+        scope.has_invalid_name = True
     return name
 
 
-def _name(value: Value, scope: Scope, variables: Variables, evaluator: Evaluator) -> str | None:
+def _evaluate_name(
+    value: DeferredValue, scope: Scope, variables: Variables, evaluator: ValueEvaluator
+) -> str | None:
     tree = evaluator.evaluate(value, variables)
     if tree is None:
         return None
-    name = tree.value if isinstance(tree, Scalar) else None
+    name = tree.value if isinstance(tree, ScalarNode) else None
     if name == PREVIOUS:
         evaluator.diagnostics.error(
             "invalid-name",
@@ -69,17 +75,17 @@ def _name(value: Value, scope: Scope, variables: Variables, evaluator: Evaluator
     if not isinstance(name, str) or not is_step_name(name):
         evaluator.diagnostics.error(
             "invalid-name",
-            f"{shown(name)} cannot be the name of a step",
+            f"{quote(name)} cannot be the name of a step",
             value.span,
             notes=("a name has letters, digits and '_', and begins with no digit",),
         )
         return None
     if scope.is_taken(name):
-        taken = scope.named.get(name)
-        where = "" if taken is None else f", at {taken.span}"
+        existing_symbol = scope.symbols.get(name)
+        location = "" if existing_symbol is None else f", at {existing_symbol.span}"
         evaluator.diagnostics.error(
             "duplicate-name",
-            f"another step before this one is called '{name}'{where}",
+            f"another step before this one is called '{name}'{location}",
             value.span,
             notes=(
                 "in a loop, number the rounds with $i: name: skip$i",
@@ -90,9 +96,9 @@ def _name(value: Value, scope: Scope, variables: Variables, evaluator: Evaluator
     return name
 
 
-def _within(body: Body) -> tuple[Step, ...]:
+def _steps_in_same_scope(body: Body) -> tuple[Step, ...]:
     """Return the steps that share the scope of a step in which they stand."""
-    if isinstance(body, Group):
+    if isinstance(body, Sequential):
         return body.steps
     if isinstance(body, Branches):
         return tuple(step for branch in body.branches for step in branch.steps)

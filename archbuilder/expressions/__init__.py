@@ -6,7 +6,14 @@ reaches no attribute, no object and no function but a few of its own.
 
 from __future__ import annotations
 
-from archbuilder.expressions.evaluator import FAILED, Failed, evaluate
-from archbuilder.expressions.template import Template, has_formula, parse
+from archbuilder.expressions.evaluator import EVALUATION_FAILED, EvaluationFailed, evaluate
+from archbuilder.expressions.template import Template, has_expression, parse
 
-__all__ = ["FAILED", "Failed", "Template", "evaluate", "has_formula", "parse"]
+__all__ = [
+    "EVALUATION_FAILED",
+    "EvaluationFailed",
+    "Template",
+    "evaluate",
+    "has_expression",
+    "parse",
+]

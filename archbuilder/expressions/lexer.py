@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from archbuilder.errors import shown
+from archbuilder.errors import quote
 
 
-class SyntaxMistakeError(Exception):
+class ExpressionSyntaxError(Exception):
     """Text that is no expression: what is wrong, and where in the text."""
 
     def __init__(self, message: str, start: int, length: int = 1, code: str = "") -> None:
@@ -36,7 +36,7 @@ _TOKEN: Final = re.compile(
     r"|(?P<text>'[^'\\\n]*'|\"[^\"\\\n]*\")"
     r"|(?P<sign>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],:])"
 )
-_ADVICE: Final = {
+_HINTS: Final = {
     "=": "write == to compare",
     "&": "write 'and'",
     "|": "write 'or'",
@@ -48,25 +48,25 @@ _ADVICE: Final = {
 }
 
 
-def tokens(text: str, start: int, end: int, maximum: int) -> list[Token]:
+def tokenize(text: str, start: int, end: int, maximum: int) -> list[Token]:
     """The tokens of text[start:end], closed by one of kind 'end'.
 
     Raises:
         SyntaxMistakeError: at a character that begins none, or at more tokens than the maximum.
     """
-    found: list[Token] = []
-    place = start
-    while place < end:
-        match = _TOKEN.match(text, place, end)
+    result: list[Token] = []
+    position = start
+    while position < end:
+        match = _TOKEN.match(text, position, end)
         if match is None:
-            advice = _ADVICE.get(text[place], "")
-            told = f"{shown(text[place])} means nothing in an expression"
-            raise SyntaxMistakeError(f"{told}; {advice}" if advice else told, place)
+            hint = _HINTS.get(text[position], "")
+            problem = f"{quote(text[position])} means nothing in an expression"
+            raise ExpressionSyntaxError(f"{problem}; {hint}" if hint else problem, position)
         if match.lastgroup != "space":
-            if len(found) >= maximum:
+            if len(result) >= maximum:
                 message = f"an expression has {maximum} names, numbers and signs at most"
-                raise SyntaxMistakeError(message, place, code="limit")
-            found.append(Token(str(match.lastgroup), match[0], place))
-        place = match.end()
-    found.append(Token("end", "", end))
-    return found
+                raise ExpressionSyntaxError(message, position, code="limit")
+            result.append(Token(str(match.lastgroup), match[0], position))
+        position = match.end()
+    result.append(Token("end", "", end))
+    return result

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
-from archbuilder.tree import Atom
+from archbuilder.tree import ScalarValue
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A number, a text, true, false or null."""
 
-    value: Atom
+    value: ScalarValue
     start: int
     length: int
 
@@ -27,7 +27,7 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
-class ListOf:
+class ListExpr:
     """A list of expressions."""
 
     items: tuple[Expression, ...]
@@ -36,7 +36,7 @@ class ListOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Unary:
+class UnaryOp:
     """A sign or `not` in front of an expression."""
 
     operator: str
@@ -46,7 +46,7 @@ class Unary:
 
 
 @dataclass(frozen=True, slots=True)
-class Binary:
+class BinOp:
     """Two expressions with an operator between them; `start` is the place of the operator."""
 
     operator: str
@@ -67,7 +67,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class IfExp:
     """`a if condition else b`."""
 
     condition: Expression
@@ -88,7 +88,7 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class SliceExpr:
     """Some items of a list, from `first` to before `last`; None is the list's end."""
 
     operand: Expression
@@ -99,7 +99,7 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function with its arguments."""
 
     function: str
@@ -109,5 +109,5 @@ class Call:
 
 
 Expression: TypeAlias = Union[
-    Literal, Name, ListOf, Unary, Binary, Comparison, Choice, Index, Slice, Call
+    Literal, Name, ListExpr, UnaryOp, BinOp, Comparison, IfExp, Index, SliceExpr, FunctionCall
 ]

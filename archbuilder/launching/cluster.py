@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, quote
 
-CONFIG: Final = "TF_CONFIG"
+TF_CONFIG_VAR: Final = "TF_CONFIG"
 """TensorFlow's own variable for it: `{"cluster": {"worker": [...]}, "task": {...}}`."""
 PORT: Final = 29_400
 """The port of a worker that has a network address of its own, as a pod of Kubernetes has."""
@@ -31,7 +31,7 @@ class Cluster:
 
     workers: tuple[str, ...]
     index: int
-    told_by: str
+    origin: str
     job: str = ""
     """The job of the scheduler; empty where the environment names none."""
 
@@ -52,40 +52,42 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
     Raises:
         RunError: if what the environment says of it makes no sense.
     """
-    if CONFIG in environment:
-        cluster = _of_config(environment[CONFIG])
+    if TF_CONFIG_VAR in environment:
+        cluster = _from_tf_config(environment[TF_CONFIG_VAR])
     elif environment.get("SLURM_STEP_NUM_TASKS", "1") != "1":
-        cluster = _of_slurm(environment)
+        cluster = _from_slurm(environment)
     else:
         return None
     return cluster if len(cluster.workers) > 1 else None
 
 
-def config(workers: tuple[str, ...], index: int) -> str:
+def tf_config_json(workers: tuple[str, ...], index: int) -> str:
     """What `CONFIG` has to be for a worker."""
     task = {"type": "worker", "index": index}
     return json.dumps({"cluster": {"worker": list(workers)}, "task": task})
 
 
-def _of_config(text: str) -> Cluster:
+def _from_tf_config(text: str) -> Cluster:
     try:
         fields = json.loads(text)
-        kinds, task = fields["cluster"], fields["task"]
-        workers = (*kinds.get("chief", ()), *kinds.get("worker", ()))
+        cluster_spec, task = fields["cluster"], fields["task"]
+        workers = (*cluster_spec.get("chief", ()), *cluster_spec.get("worker", ()))
         index = int(task["index"])
         if task["type"] == "worker":
-            index += len(kinds.get("chief", ()))
-        known = set(kinds) <= {"chief", "worker"} and task["type"] in kinds
+            index += len(cluster_spec.get("chief", ()))
+        is_valid = set(cluster_spec) <= {"chief", "worker"} and task["type"] in cluster_spec
     except (ValueError, KeyError, TypeError, AttributeError):
-        known, workers, index = False, (), 0
-    if not (known and 0 <= index < len(workers) and all(map(_is_address, workers))):
+        is_valid, workers, index = False, (), 0
+    if not (is_valid and 0 <= index < len(workers) and all(map(_is_address, workers))):
         raise RunError(
-            f"the variable {CONFIG} is {shown(text, 200)}; it should be like"
-            f" {config(('one:12345', 'two:12345'), 0)}"
+            f"the variable {TF_CONFIG_VAR} is {quote(text, 200)}; it should be like"
+            f" {tf_config_json(('one:12345', 'two:12345'), 0)}"
         )
     if len(set(workers)) < len(workers):
-        raise RunError(f"the variable {CONFIG} has two workers at one address: {shown(text, 200)}")
-    return Cluster(workers, index, CONFIG)
+        raise RunError(
+            f"the variable {TF_CONFIG_VAR} has two workers at one address: {quote(text, 200)}"
+        )
+    return Cluster(workers, index, TF_CONFIG_VAR)
 
 
 def _is_address(worker: object) -> bool:
@@ -93,10 +95,10 @@ def _is_address(worker: object) -> bool:
     return match is not None and 0 < int(match[1]) < 2**16
 
 
-def _of_slurm(environment: Mapping[str, str]) -> Cluster:
+def _from_slurm(environment: Mapping[str, str]) -> Cluster:
     try:
-        nodes = _nodes(environment["SLURM_STEP_NODELIST"])
-        tasks = _tasks(environment["SLURM_STEP_TASKS_PER_NODE"])
+        nodes = _parse_node_list(environment["SLURM_STEP_NODELIST"])
+        tasks = _parse_tasks_per_node(environment["SLURM_STEP_TASKS_PER_NODE"])
         index, count = int(environment["SLURM_PROCID"]), int(environment["SLURM_STEP_NUM_TASKS"])
         ports = _slurm_ports(environment, max(tasks))
         workers = tuple(
@@ -138,25 +140,25 @@ def _slurm_ports(environment: Mapping[str, str], count: int) -> list[int]:
     return [_SLURM_PORTS[(first + number) % len(_SLURM_PORTS)] for number in range(count)]
 
 
-def _nodes(text: str) -> list[str]:
+def _parse_node_list(text: str) -> list[str]:
     """`a[01-03,7],b` as a01, a02, a03, a7, b."""
-    found = []
+    nodes = []
     for name, ranges in _NODES.findall(text):
         if not ranges:
-            found.append(name)
-        for part in filter(None, ranges.split(",")):
-            first, _, last = part.partition("-")
+            nodes.append(name)
+        for item in filter(None, ranges.split(",")):
+            first, _, last = item.partition("-")
             numbers = range(int(first), int(last or first) + 1)
-            found += [f"{name}{number:0{len(first)}}" for number in numbers]
-    return found
+            nodes += [f"{name}{number:0{len(first)}}" for number in numbers]
+    return nodes
 
 
-def _tasks(text: str) -> list[int]:
+def _parse_tasks_per_node(text: str) -> list[int]:
     """`2(x3),1` as 2, 2, 2, 1."""
-    found: list[int] = []
-    for part in text.split(","):
-        match = _TASKS.match(part)
+    task_counts: list[int] = []
+    for item in text.split(","):
+        match = _TASKS.match(item)
         if match is None:
-            raise ValueError(part)
-        found += [int(match[1])] * int(match[2] or 1)
-    return found
+            raise ValueError(item)
+        task_counts += [int(match[1])] * int(match[2] or 1)
+    return task_counts

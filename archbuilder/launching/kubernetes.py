@@ -7,15 +7,15 @@ from typing import Final
 
 import yaml
 
-from archbuilder.launching.cluster import CONFIG, PORT
-from archbuilder.launching.job import Job, label, seconds, word
-from archbuilder.tree import Plain
+from archbuilder.launching.cluster import PORT, TF_CONFIG_VAR
+from archbuilder.launching.job import Job, check_dns_label, check_word, parse_slurm_time
+from archbuilder.tree import PlainData
 
-_INDEX: Final = "JOB_COMPLETION_INDEX"
+_INDEX_VARIABLE: Final = "JOB_COMPLETION_INDEX"
 """What Kubernetes tells a pod of an indexed job."""
-_STARTS: Final = 10
+_BACKOFF_LIMIT_PER_POD: Final = 10
 """How often a pod is started again before the job has failed."""
-_GRACE: Final = 120
+_GRACE_PERIOD_SECONDS: Final = 120
 """Seconds that a pod has to keep its run when it is told to stop."""
 
 
@@ -28,7 +28,7 @@ def kubernetes_manifest(job: Job, image: str, claim: str, mount: str = "/work") 
     Raises:
         UsageError: if a name is none.
     """
-    service: Plain = {
+    service: PlainData = {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": job.name},
@@ -39,39 +39,39 @@ def kubernetes_manifest(job: Job, image: str, claim: str, mount: str = "/work") 
             "ports": [{"name": "training", "port": PORT}],
         },
     }
-    spec: dict[str, Plain] = {
+    spec: dict[str, PlainData] = {
         "completions": job.nodes,
         "parallelism": job.nodes,
         "completionMode": "Indexed",
-        "backoffLimit": _STARTS * job.nodes,
+        "backoffLimit": _BACKOFF_LIMIT_PER_POD * job.nodes,
         "template": {
             "spec": {
                 "subdomain": job.name,
                 "restartPolicy": "OnFailure",
-                "terminationGracePeriodSeconds": _GRACE,
-                "containers": [_container(job, word(image, "--image"), mount)],
+                "terminationGracePeriodSeconds": _GRACE_PERIOD_SECONDS,
+                "containers": [_container(job, check_word(image, "--image"), mount)],
                 "volumes": [
                     {
                         "name": "work",
-                        "persistentVolumeClaim": {"claimName": label(claim, "--claim")},
+                        "persistentVolumeClaim": {"claimName": check_dns_label(claim, "--claim")},
                     }
                 ],
             }
         },
     }
     if job.time is not None:
-        spec["activeDeadlineSeconds"] = seconds(job.time)
-    batch: Plain = {
+        spec["activeDeadlineSeconds"] = parse_slurm_time(job.time)
+    job_resource: PlainData = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": job.name},
         "spec": spec,
     }
-    return yaml.safe_dump_all([service, batch], sort_keys=False, width=1_000)
+    return yaml.safe_dump_all([service, job_resource], sort_keys=False, width=1_000)
 
 
-def _container(job: Job, image: str, mount: str) -> Plain:
-    limits: dict[str, Plain] = {}
+def _container(job: Job, image: str, mount: str) -> PlainData:
+    limits: dict[str, PlainData] = {}
     if job.gpus:
         limits["nvidia.com/gpu"] = job.gpus
     if job.cpus:
@@ -92,11 +92,11 @@ def _container(job: Job, image: str, mount: str) -> Plain:
 def _script(job: Job) -> str:
     """Tells the pod which worker it is, and becomes the command, which then hears signals."""
     if job.nodes == 1:
-        return f"exec {job.line()}"
+        return f"exec {job.command_line()}"
     workers = [f"{job.name}-{number}.{job.name}:{PORT}" for number in range(job.nodes)]
     # Names and numbers alone, which mean nothing to a shell within single quotes.
-    before, after = json.dumps(
-        {"cluster": {"worker": workers}, "task": {"type": "worker", "index": _INDEX}}
-    ).split(f'"{_INDEX}"')
-    config = f"'{before}'\"${_INDEX}\"'{after}'"
-    return f"export {CONFIG}={config}\nexec {job.line()}"
+    prefix, suffix = json.dumps(
+        {"cluster": {"worker": workers}, "task": {"type": "worker", "index": _INDEX_VARIABLE}}
+    ).split(f'"{_INDEX_VARIABLE}"')
+    config = f"'{prefix}'\"${_INDEX_VARIABLE}\"'{suffix}'"
+    return f"export {TF_CONFIG_VAR}={config}\nexec {job.command_line()}"

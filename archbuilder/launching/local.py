@@ -18,22 +18,22 @@ from types import FrameType
 from typing import IO, Final
 
 from archbuilder.errors import RunError
-from archbuilder.launching.cluster import CONFIG, config
+from archbuilder.launching.cluster import TF_CONFIG_VAR, tf_config_json
 
-_PATIENCE: Final = 30.0
+_SHUTDOWN_TIMEOUT: Final = 30.0
 """Seconds that the other workers have to end by themselves when one has failed."""
-_PARTING: Final = 3.0
+_INTERRUPT_TIMEOUT: Final = 3.0
 """Seconds that the chief has for its last words after Ctrl-C."""
-_POLL: Final = 0.1
+_POLL_INTERVAL: Final = 0.1
 _PR_SET_PDEATHSIG: Final = 1
-_MESSAGE: Final = re.compile(r"error(?:\[[a-z-]+\])?: ")
+_ERROR_PREFIX: Final = re.compile(r"error(?:\[[a-z-]+\])?: ")
 _OPTION: Final = "--workers"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Worker:
     process: subprocess.Popen[bytes]
-    errors: IO[bytes] | None
+    stderr: IO[bytes] | None
     """What it says on its error output; None for the chief, who says it to the user."""
 
 
@@ -47,90 +47,90 @@ def run_workers(count: int, arguments: Sequence[str]) -> int:
     """
     with ExitStack() as stack:
         addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(count))
-        workers = [_started(stack, arguments, addresses, index) for index in range(count)]
-        with _handing_on(workers), _interrupted(workers[0]):
-            first = _first_failed(workers)
-        if first is None:
+        workers = [_spawn(stack, arguments, addresses, index) for index in range(count)]
+        with _forward_sigterm(workers), _wait_for_chief_on_interrupt(workers[0]):
+            failed_index = _first_failed(workers)
+        if failed_index is None:
             return 0
-        _end(workers)
-        more = ""
+        _shut_down(workers)
+        hint = ""
         if "train" in arguments:
-            more = (
+            hint = (
                 f"; what was saved is there, and 'train --resume RUN --workers {count}' goes on"
                 " with it"
             )
-        return _told(workers, first, more)
+        return _failure_exit_code(workers, failed_index, hint)
 
 
-def without_workers(arguments: Sequence[str]) -> list[str]:
+def strip_workers_option(arguments: Sequence[str]) -> list[str]:
     """A command line without `--workers N`."""
-    kept: list[str] = []
+    remaining: list[str] = []
     skip = False
-    for each in arguments:
-        if skip or each == _OPTION:
+    for argument in arguments:
+        if skip or argument == _OPTION:
             skip = not skip
-        elif not each.startswith(f"{_OPTION}="):
-            kept.append(each)
-    return kept
+        elif not argument.startswith(f"{_OPTION}="):
+            remaining.append(argument)
+    return remaining
 
 
 def free_ports(count: int) -> list[int]:
     """Ports of this machine that nobody listens on now."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
         return [int(each.getsockname()[1]) for each in sockets]
 
 
-def _started(
+def _spawn(
     stack: ExitStack, arguments: Sequence[str], addresses: tuple[str, ...], index: int
 ) -> _Worker:
-    errors = None if index == 0 else tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
-    if errors is not None:
-        stack.callback(errors.close)
+    stderr = None if index == 0 else tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
+    if stderr is not None:
+        stack.callback(stderr.close)
     process = subprocess.Popen(  # noqa: S603 - what the user has typed, without a shell
         [sys.executable, "-m", "archbuilder", *arguments],
-        env={**os.environ, CONFIG: config(addresses, index)},
+        env={**os.environ, TF_CONFIG_VAR: tf_config_json(addresses, index)},
         stdin=subprocess.DEVNULL,
         stdout=None if index == 0 else subprocess.DEVNULL,
-        stderr=errors,
-        preexec_fn=_ends_with_parent,  # noqa: PLW1509 - this process has one thread
+        stderr=stderr,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
     )
     stack.callback(process.wait)
     stack.callback(process.kill)
-    return _Worker(process, errors)
+    return _Worker(process, stderr)
 
 
-def _ends_with_parent() -> None:
+def _die_with_parent() -> None:
     """Have Linux tell this process to stop when the one is killed that started it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
-def _handing_on(workers: Sequence[_Worker]) -> Iterator[None]:
+def _forward_sigterm(workers: Sequence[_Worker]) -> Iterator[None]:
     """Hand the wish to stop on to the workers, which stop together."""
 
-    def hand_on(number: int, _frame: FrameType | None) -> None:
+    def forward(number: int, _frame: FrameType | None) -> None:
         for worker in workers:
             worker.process.send_signal(number)
 
-    before = signal.signal(signal.SIGTERM, hand_on)
+    previous_handler = signal.signal(signal.SIGTERM, forward)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous_handler)
 
 
 @contextmanager
-def _interrupted(chief: _Worker) -> Iterator[None]:
+def _wait_for_chief_on_interrupt(chief: _Worker) -> Iterator[None]:
     """Let the chief say how the run can go on: a terminal sends Ctrl-C to all processes."""
     try:
         yield
     except KeyboardInterrupt:
         with suppress(subprocess.TimeoutExpired):
-            chief.process.wait(_PARTING)
+            chief.process.wait(_INTERRUPT_TIMEOUT)
         raise
 
 
@@ -144,35 +144,43 @@ def _first_failed(workers: Sequence[_Worker]) -> int | None:
             return min(failed, key=lambda index: (codes[index] or 0) > 0)
         if all(code == 0 for code in codes):
             return None
-        time.sleep(_POLL)
+        time.sleep(_POLL_INTERVAL)
 
 
-def _end(workers: Sequence[_Worker]) -> None:
-    until = time.monotonic() + _PATIENCE
-    while any(worker.process.poll() is None for worker in workers) and time.monotonic() < until:
-        time.sleep(_POLL)
+def _shut_down(workers: Sequence[_Worker]) -> None:
+    deadline = time.monotonic() + _SHUTDOWN_TIMEOUT
+    while any(worker.process.poll() is None for worker in workers) and time.monotonic() < deadline:
+        time.sleep(_POLL_INTERVAL)
     for worker in workers:
         worker.process.kill()
         worker.process.wait()
 
 
-def _told(workers: Sequence[_Worker], first: int, more: str) -> int:
+def _failure_exit_code(workers: Sequence[_Worker], failed_index: int, hint: str) -> int:
     """The exit code of a run of which a worker failed, where the user knows why already."""
     codes = [worker.process.returncode for worker in workers]
-    if first == 0 and codes[0] > 0:
+    if failed_index == 0 and codes[0] > 0:
         return codes[0]
-    if codes[first] == codes[0] > 0 and all(code == codes[0] for code in codes):
+    if codes[failed_index] == codes[0] > 0 and all(code == codes[0] for code in codes):
         return codes[0]
-    how = f"by signal {-codes[first]}" if codes[first] < 0 else f"with code {codes[first]}"
-    said = _said(workers[first])
+    how = (
+        f"by signal {-codes[failed_index]}"
+        if codes[failed_index] < 0
+        else f"with code {codes[failed_index]}"
+    )
+    message = _error_message(workers[failed_index])
     raise RunError(
-        f"worker {first + 1} of {len(workers)} ended {how}" + (f": {said}" if said else "") + more
+        f"worker {failed_index + 1} of {len(workers)} ended {how}"
+        + (f": {message}" if message else "")
+        + hint
     )
 
 
-def _said(worker: _Worker) -> str:
-    if worker.errors is None:
+def _error_message(worker: _Worker) -> str:
+    if worker.stderr is None:
         return ""
-    worker.errors.seek(0)
-    lines = worker.errors.read().decode("utf-8", "replace").splitlines()
-    return next((_MESSAGE.sub("", line, count=1) for line in lines if _MESSAGE.match(line)), "")
+    worker.stderr.seek(0)
+    lines = worker.stderr.read().decode("utf-8", "replace").splitlines()
+    return next(
+        (_ERROR_PREFIX.sub("", line, count=1) for line in lines if _ERROR_PREFIX.match(line)), ""
+    )

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from archbuilder.layers.typing import Shape, Tensor
-from archbuilder.layers.vectors import lengths, wide
+from archbuilder.layers.vectors import at_least_float32, norms
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -37,8 +37,8 @@ class CapsuleLength(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The lengths."""
-        found, _ = lengths(wide(inputs))
-        return ops.cast(ops.squeeze(found, axis=-1), inputs.dtype)
+        vector_norms, _ = norms(at_least_float32(inputs))
+        return ops.cast(ops.squeeze(vector_norms, axis=-1), inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of the inputs without its last axis."""

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from archbuilder.layers.typing import Shape, Tensor
-from archbuilder.layers.vectors import wide
+from archbuilder.layers.vectors import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -42,10 +42,10 @@ class CapsuleMask(keras.layers.Layer):
     def call(self, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
         """The capsules, all but one zero."""
         if labels is None:
-            labels = ops.argmax(ops.sum(ops.square(wide(inputs)), axis=-1), axis=-1)
-        numbers = ops.arange(ops.shape(inputs)[1], dtype="int32")
-        is_kept = ops.expand_dims(ops.cast(labels, "int32"), 1) == numbers
-        return ops.where(ops.expand_dims(is_kept, -1), inputs, ops.zeros_like(inputs))
+            labels = ops.argmax(ops.sum(ops.square(at_least_float32(inputs)), axis=-1), axis=-1)
+        capsule_indices = ops.arange(ops.shape(inputs)[1], dtype="int32")
+        is_selected = ops.expand_dims(ops.cast(labels, "int32"), 1) == capsule_indices
+        return ops.where(ops.expand_dims(is_selected, -1), inputs, ops.zeros_like(inputs))
 
     def compute_output_shape(self, inputs_shape: Shape, labels_shape: Shape | None = None) -> Shape:
         """The shape of the capsules.

@@ -44,11 +44,13 @@ class LearnedPositions(keras.layers.Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Make the vectors, one for each position."""
-        _, given, depth = input_shape
+        _, input_length, depth = input_shape
         if depth is None:
             raise ValueError("the last axis, the vectors, must have a known size")
-        if given is not None and given > self.length:
-            raise ValueError(f"a sequence of {given} is longer than the {self.length} positions")
+        if input_length is not None and input_length > self.length:
+            raise ValueError(
+                f"a sequence of {input_length} is longer than the {self.length} positions"
+            )
         self.positions = self.add_weight(
             shape=(self.length, depth), initializer=self.embeddings_initializer, name="positions"
         )

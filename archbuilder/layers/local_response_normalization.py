@@ -68,9 +68,11 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The normalised inputs."""
-        wide = ops.cast(inputs, _accumulator(inputs.dtype))
-        divisor = ops.power(self.bias + self.alpha * self._window_sum(ops.square(wide)), self.beta)
-        return ops.cast(wide / divisor, inputs.dtype)
+        upcast_inputs = ops.cast(inputs, _accumulation_dtype(inputs.dtype))
+        divisor = ops.power(
+            self.bias + self.alpha * self._window_sum(ops.square(upcast_inputs)), self.beta
+        )
+        return ops.cast(upcast_inputs / divisor, inputs.dtype)
 
     def _window_sum(self, squares: Tensor) -> Tensor:
         """The sum over the neighbouring channels, by shifted additions.
@@ -103,6 +105,6 @@ class LocalResponseNormalization(keras.layers.Layer):
         }
 
 
-def _accumulator(dtype: str) -> str:
+def _accumulation_dtype(dtype: str) -> str:
     """The dtype to add squares in: no less than float32."""
     return keras.backend.result_type(dtype, "float32")

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from archbuilder.layers.typing import Config, Shape, Tensor
-from archbuilder.layers.windows import pair, places
+from archbuilder.layers.windows import standardize_pool_size, window_offsets
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -40,7 +40,7 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
 
     def __init__(self, pool_size: int | tuple[int, int] = 2, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.pool_size = pair(pool_size)
+        self.pool_size = standardize_pool_size(pool_size)
         self.input_spec = keras.layers.InputSpec(ndim=4)
         self._build_at_init()
 
@@ -50,11 +50,11 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         bottom, right = height // rows * rows, width // columns * columns
         largest = inputs[:, :bottom:rows, :right:columns]
         switches = ops.zeros_like(largest, dtype="int32")
-        for place, (row, column) in enumerate(places(self.pool_size)):
+        for index, (row, column) in enumerate(window_offsets(self.pool_size)):
             candidate = inputs[:, row:bottom:rows, column:right:columns]
             is_larger = candidate > largest
             largest = ops.where(is_larger, candidate, largest)
-            switches = ops.where(is_larger, place, switches)
+            switches = ops.where(is_larger, index, switches)
         return largest, switches
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:

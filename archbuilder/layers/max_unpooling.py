@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from archbuilder.layers.typing import Config, Shape, Tensor
-from archbuilder.layers.windows import pair, places
+from archbuilder.layers.windows import standardize_pool_size, window_offsets
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -40,7 +40,7 @@ class MaxUnpooling2D(keras.layers.Layer):
 
     def __init__(self, pool_size: int | tuple[int, int] = 2, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.pool_size = pair(pool_size)
+        self.pool_size = standardize_pool_size(pool_size)
         self._build_at_init()
 
     def call(self, inputs: Tensor, switches: Tensor) -> Tensor:
@@ -49,14 +49,14 @@ class MaxUnpooling2D(keras.layers.Layer):
         _, height, width, channels = ops.shape(inputs)
         zeros = ops.zeros_like(inputs)
         windows = [
-            ops.where(switches == place, inputs, zeros)
-            for place, _ in enumerate(places(self.pool_size))
+            ops.where(switches == index, inputs, zeros)
+            for index, _ in enumerate(window_offsets(self.pool_size))
         ]
-        lines = [
+        output_rows = [
             ops.stack(windows[row * columns : (row + 1) * columns], axis=3) for row in range(rows)
         ]
         shape = (-1, height * rows, width * columns, channels)
-        return ops.reshape(ops.stack(lines, axis=2), shape)
+        return ops.reshape(ops.stack(output_rows, axis=2), shape)
 
     def compute_output_shape(self, inputs_shape: Shape, switches_shape: Shape) -> Shape:
         """Larger than the inputs by the size of the windows.
@@ -68,7 +68,7 @@ class MaxUnpooling2D(keras.layers.Layer):
             raise ValueError(
                 f"inputs must be maps (batch, height, width, channels): {inputs_shape}"
             )
-        if not _fit(inputs_shape, switches_shape):
+        if not _shapes_compatible(inputs_shape, switches_shape):
             raise ValueError(
                 f"every value needs a switch, but inputs are {inputs_shape[1:]}"
                 f" and switches are {switches_shape[1:]}"
@@ -98,9 +98,9 @@ class MaxUnpooling2D(keras.layers.Layer):
         return {**super().get_config(), "pool_size": list(self.pool_size)}
 
 
-def _fit(one: Shape, other: Shape) -> bool:
+def _shapes_compatible(first: Shape, second: Shape) -> bool:
     """Whether two shapes are the same, or may be where sizes are open."""
-    return len(one) == len(other) and all(
-        mine == theirs or mine is None or theirs is None
-        for mine, theirs in zip(one, other, strict=True)
+    return len(first) == len(second) and all(
+        first_size == second_size or first_size is None or second_size is None
+        for first_size, second_size in zip(first, second, strict=True)
     )

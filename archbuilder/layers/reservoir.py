@@ -36,7 +36,7 @@ class Reservoir(keras.initializers.Initializer):
         self.spectral_radius = spectral_radius
         self.density = density
         self.seed = seed
-        self._own_seed = random.randint(1, 10**9) if seed is None else seed  # noqa: S311
+        self._init_seed = random.randint(1, 10**9) if seed is None else seed  # noqa: S311
 
     def __call__(self, shape: tuple[int, int], dtype: str | None = None) -> Tensor:
         """The matrix.
@@ -44,9 +44,9 @@ class Reservoir(keras.initializers.Initializer):
         Raises:
             ValueError: when no matrix of so few connections has a cycle.
         """
-        generator = np.random.default_rng(self._own_seed)
+        generator = np.random.default_rng(self._init_seed)
         for _ in range(DRAWS):
-            matrix = _sparse(shape[0], self.density, generator)
+            matrix = _sparse_matrix(shape[0], self.density, generator)
             if has_cycle(matrix != 0):
                 radius = np.abs(np.linalg.eigvals(matrix)).max()
                 return ops.convert_to_tensor(matrix * (self.spectral_radius / radius), dtype)
@@ -64,23 +64,23 @@ class Reservoir(keras.initializers.Initializer):
         }
 
 
-def has_cycle(connected: np.ndarray) -> bool:
+def has_cycle(adjacency: np.ndarray) -> bool:
     """Whether a way along connections comes back to where it began.
 
     Units that nothing leads to are taken away until all that are left have something before them.
     """
-    left = np.arange(len(connected))
-    while left.size:
-        is_fed = connected[np.ix_(left, left)].any(axis=0)
-        if is_fed.all():
+    remaining = np.arange(len(adjacency))
+    while remaining.size:
+        has_input = adjacency[np.ix_(remaining, remaining)].any(axis=0)
+        if has_input.all():
             return True
-        left = left[is_fed]
+        remaining = remaining[has_input]
     return False
 
 
-def _sparse(units: int, density: float, generator: np.random.Generator) -> np.ndarray:
+def _sparse_matrix(units: int, density: float, generator: np.random.Generator) -> np.ndarray:
     matrix = np.zeros(units * units)
     count = max(1, round(density * units * units))
-    places = generator.choice(units * units, size=count, replace=False)
-    matrix[places] = generator.uniform(-1.0, 1.0, size=count)
+    indices = generator.choice(units * units, size=count, replace=False)
+    matrix[indices] = generator.uniform(-1.0, 1.0, size=count)
     return matrix.reshape(units, units)

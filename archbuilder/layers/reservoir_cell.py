@@ -10,7 +10,7 @@ from keras import ops
 from archbuilder.layers.reservoir import Reservoir
 from archbuilder.layers.typing import Config, Shape, Tensor
 
-FEWEST_CONNECTIONS: Final = 0.1
+MIN_CONNECTIONS_PER_UNIT: Final = 0.1
 """Of a unit, on average. With fewer, hardly any reservoir has a cycle."""
 
 
@@ -76,10 +76,10 @@ class ReservoirCell(keras.layers.Layer):
         for name, value in (("input_scaling", input_scaling), ("bias_scaling", bias_scaling)):
             if value < 0:
                 raise ValueError(f"{name} must be zero or more, not {value}")
-        if density * units < FEWEST_CONNECTIONS:
+        if density * units < MIN_CONNECTIONS_PER_UNIT:
             raise ValueError(
                 f"a density of {density} gives each of {units} units {density * units:.2g}"
-                f" connections: with less than {FEWEST_CONNECTIONS} a reservoir has no cycles"
+                f" connections: with less than {MIN_CONNECTIONS_PER_UNIT} a reservoir has no cycles"
             )
         self.units = units
         self.spectral_radius = spectral_radius
@@ -113,16 +113,20 @@ class ReservoirCell(keras.layers.Layer):
             name="bias",
         )
 
-    def _uniform(self, scale: float, number: int) -> keras.initializers.Initializer:
+    def _uniform(self, scale: float, seed_offset: int) -> keras.initializers.Initializer:
         """Numbers of either sign, for one of two weights that have different ones."""
-        seed = None if self.seed is None else 2 * self.seed + number
+        seed = None if self.seed is None else 2 * self.seed + seed_offset
         return keras.initializers.RandomUniform(-scale, scale, seed=seed)
 
     def call(self, inputs: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         """The state after a step, as the output and as the state."""
-        before = states[0] if isinstance(states, list | tuple) else states
-        driven = ops.matmul(inputs, self.kernel) + ops.matmul(before, self.reservoir) + self.bias
-        state = (1 - self.leak_rate) * before + self.leak_rate * self.activation(driven)
+        previous_state = states[0] if isinstance(states, list | tuple) else states
+        pre_activation = (
+            ops.matmul(inputs, self.kernel) + ops.matmul(previous_state, self.reservoir) + self.bias
+        )
+        state = (1 - self.leak_rate) * previous_state + self.leak_rate * self.activation(
+            pre_activation
+        )
         return state, [state] if isinstance(states, list | tuple) else state
 
     def compute_output_shape(

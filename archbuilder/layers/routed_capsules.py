@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from archbuilder.layers.typing import Config, Shape, Tensor
-from archbuilder.layers.vectors import squash, wide
+from archbuilder.layers.vectors import at_least_float32, squash
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -98,12 +98,12 @@ class RoutedCapsules(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """The capsules."""
         # Places of lower capsules next to the vectors: sums over them need no transposition.
-        predictions = wide(ops.einsum("bik,ikjd->bjid", inputs, self.transformations))
-        constant = ops.stop_gradient(predictions) if self.stop_gradients else predictions
+        predictions = at_least_float32(ops.einsum("bik,ikjd->bjid", inputs, self.transformations))
+        routing_predictions = ops.stop_gradient(predictions) if self.stop_gradients else predictions
         logits = ops.zeros_like(predictions[..., 0])
         for _ in range(self.iterations - 1):
-            output = self._route(constant, logits)
-            agreement = ops.matmul(constant, ops.expand_dims(output, -1))
+            output = self._route(routing_predictions, logits)
+            agreement = ops.matmul(routing_predictions, ops.expand_dims(output, -1))
             logits = logits + ops.squeeze(agreement, axis=-1)
         if self.stop_gradients:
             logits = ops.stop_gradient(logits)
@@ -114,7 +114,7 @@ class RoutedCapsules(keras.layers.Layer):
         couplings = ops.expand_dims(ops.softmax(logits, axis=1), axis=2)
         total = ops.squeeze(ops.matmul(couplings, predictions), axis=2)
         if self.bias is not None:
-            total = total + wide(self.bias)
+            total = total + at_least_float32(self.bias)
         return squash(total)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -58,24 +58,24 @@ class SinusoidalPositions(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The inputs with their positions added."""
-        return inputs + ops.cast(self._code(*ops.shape(inputs)[1:]), inputs.dtype)
+        return inputs + ops.cast(self._encoding(*ops.shape(inputs)[1:]), inputs.dtype)
 
-    def _code(self, length: Tensor, depth: int) -> Tensor:
+    def _encoding(self, length: Tensor, depth: int) -> Tensor:
         """The codes of all positions: `(length, depth)`."""
         positions = ops.cast(ops.arange(length), "float32")
         if self.interleaved:
-            steps, count = depth / 2, (depth + 1) // 2
+            wavelength_steps, count = depth / 2, (depth + 1) // 2
         else:
-            steps, count = max(depth // 2 - 1, 1), depth // 2
+            wavelength_steps, count = max(depth // 2 - 1, 1), depth // 2
         index = ops.arange(count, dtype="float32")
-        frequencies = ops.exp(index * (-math.log(self.base) / steps))
+        frequencies = ops.exp(index * (-math.log(self.base) / wavelength_steps))
         angles = positions[:, None] * frequencies[None, :]
         sines, cosines = ops.sin(angles), ops.cos(angles)
         if self.interleaved:
             pairs = ops.stack([sines, cosines], axis=-1)
             return ops.reshape(pairs, (-1, 2 * count))[:, :depth]
-        code = ops.concatenate([sines, cosines], axis=-1)
-        return ops.pad(code, ((0, 0), (0, depth - 2 * count)))
+        encoding = ops.concatenate([sines, cosines], axis=-1)
+        return ops.pad(encoding, ((0, 0), (0, depth - 2 * count)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of the inputs."""

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from archbuilder.layers.typing import Shape, Tensor
-from archbuilder.layers.vectors import squash, wide
+from archbuilder.layers.vectors import at_least_float32, squash
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
@@ -37,7 +37,7 @@ class Squash(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The squashed vectors."""
-        return ops.cast(squash(wide(inputs)), inputs.dtype)
+        return ops.cast(squash(at_least_float32(inputs)), inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of the inputs."""

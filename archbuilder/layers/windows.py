@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 
-def pair(pool_size: int | tuple[int, int] | list[int]) -> tuple[int, int]:
+def standardize_pool_size(pool_size: int | tuple[int, int] | list[int]) -> tuple[int, int]:
     """The height and the width of a window; both are the same where there is one number.
 
     Raises:
@@ -17,7 +17,7 @@ def pair(pool_size: int | tuple[int, int] | list[int]) -> tuple[int, int]:
     return sizes
 
 
-def places(pool_size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+def window_offsets(pool_size: tuple[int, int]) -> Iterator[tuple[int, int]]:
     """The rows and columns in a window, row by row."""
     rows, columns = pool_size
     return ((row, column) for row in range(rows) for column in range(columns))

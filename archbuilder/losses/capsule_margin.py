@@ -44,15 +44,17 @@ class CapsuleMargin(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The loss of each example."""
-        missing = ops.square(ops.relu(self.present - y_pred))
-        wrong = ops.square(ops.relu(y_pred - self.absent))
-        return ops.sum(y_true * missing + self.absent_weight * (1 - y_true) * wrong, axis=-1)
+        present_loss = ops.square(ops.relu(self.present - y_pred))
+        absent_loss = ops.square(ops.relu(y_pred - self.absent))
+        return ops.sum(
+            y_true * present_loss + self.absent_weight * (1 - y_true) * absent_loss, axis=-1
+        )
 
     def get_config(self) -> Config:
         """The arguments of the constructor."""
-        own = {
+        config = {
             "present": self.present,
             "absent": self.absent,
             "absent_weight": self.absent_weight,
         }
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **config}

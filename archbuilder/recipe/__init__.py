@@ -5,20 +5,20 @@ Needs no Keras, so that `archbuilder validate` sees mistakes in a recipe too.
 
 from __future__ import annotations
 
-from archbuilder.recipe.data import decode_data
-from archbuilder.recipe.given import data_from_path
-from archbuilder.recipe.reading import decode_recipe, read_recipe
-from archbuilder.recipe.sources import DataSpec
-from archbuilder.recipe.spec import Recipe, TrainingSpec
-from archbuilder.recipe.training import decode_training
+from archbuilder.recipe.data import parse_data
+from archbuilder.recipe.given import data_from_argument
+from archbuilder.recipe.reading import parse_recipe, read_recipe
+from archbuilder.recipe.sources import DataConfig
+from archbuilder.recipe.spec import Recipe, TrainingConfig
+from archbuilder.recipe.training import parse_training
 
 __all__ = [
-    "DataSpec",
+    "DataConfig",
     "Recipe",
-    "TrainingSpec",
-    "data_from_path",
-    "decode_data",
-    "decode_recipe",
-    "decode_training",
+    "TrainingConfig",
+    "data_from_argument",
+    "parse_data",
+    "parse_recipe",
+    "parse_training",
     "read_recipe",
 ]

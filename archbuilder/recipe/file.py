@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.decode.file import check_version
-from archbuilder.decode.form import Form
+from archbuilder.decode.form import FieldReader
 from archbuilder.errors import Diagnostics
 from archbuilder.files import read_file
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.recipe.reading import decode_recipe
+from archbuilder.recipe.reading import parse_recipe
 from archbuilder.recipe.spec import Recipe
-from archbuilder.source import read_text
+from archbuilder.source import parse_yaml
 
 _KEYS: Final = ("archbuilder", "data", "training")
-_NETWORK: Final = ("inputs", "layers", "networks", "blocks")
+_BLUEPRINT_SECTIONS: Final = ("inputs", "layers", "networks", "blocks")
 """Sections that a blueprint has and a recipe has not."""
 
 
@@ -28,10 +28,12 @@ def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) ->
         BlueprintError: with every mistake in it.
     """
     diagnostics = Diagnostics()
-    form = Form(limits, diagnostics)
-    tree = read_text(read_file(path, limits), str(path), limits)
-    mapping = form.mapping(tree, "a recipe", of="a mapping with 'data' and 'training'")
-    if mapping is not None and any(entry.key in _NETWORK for entry in mapping):
+    reader = FieldReader(limits, diagnostics)
+    tree = parse_yaml(read_file(path, limits), str(path), limits)
+    mapping = reader.expect_mapping(
+        tree, "a recipe", expected="a mapping with 'data' and 'training'"
+    )
+    if mapping is not None and any(entry.key in _BLUEPRINT_SECTIONS for entry in mapping):
         diagnostics.error(
             "wrong-form",
             "this is a blueprint, and a recipe has 'data' and 'training' alone",
@@ -40,9 +42,9 @@ def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) ->
         )
         diagnostics.raise_errors()
     sections = {
-        entry.key: entry.value for entry in form.known(mapping, _KEYS, "a recipe")
+        entry.key: entry.value for entry in reader.known_entries(mapping, _KEYS, "a recipe")
     } if mapping else {}  # fmt: skip
     if "archbuilder" in sections:
-        check_version(form, sections["archbuilder"])
+        check_version(reader, sections["archbuilder"])
     diagnostics.raise_errors()
-    return decode_recipe(sections.get("data"), sections.get("training"), graphs, limits)
+    return parse_recipe(sections.get("data"), sections.get("training"), graphs, limits)

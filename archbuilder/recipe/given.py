@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
-from archbuilder.errors import UsageError, nearest, shown
+from archbuilder.errors import UsageError, closest_match, quote
 from archbuilder.recipe.sources import (
-    DATA_SET,
-    IMAGE_ENDINGS,
+    IMAGE_SUFFIXES,
+    TFDS_NAME,
     Csv,
-    DataFile,
+    DataConfig,
+    DataPath,
     DataSource,
-    DataSpec,
     Digits,
     Idx,
     Images,
@@ -26,19 +26,19 @@ from archbuilder.recipe.sources import (
     Text,
     Tfds,
     Tfrecord,
-    Tokenising,
+    TokenizerConfig,
 )
 
 _DIGITS: Final = "digits"
-_TFDS: Final = "tfds:"
-_KINDS: Final[Mapping[str, Callable[[DataFile], DataSource]]] = {
+_TFDS_PREFIX: Final = "tfds:"
+_SOURCES_BY_SUFFIX: Final[Mapping[str, Callable[[DataPath], DataSource]]] = {
     ".npz": Npz,
     ".csv": Csv,
     ".parquet": Parquet,
     ".jsonl": Jsonl,
     ".tfrecord": Tfrecord,
-    ".txt": lambda file: Text(file, Tokenising()),
-    ".tsv": lambda file: Pairs(file, Tokenising()),
+    ".txt": lambda file: Text(file, TokenizerConfig()),
+    ".tsv": lambda file: Pairs(file, TokenizerConfig()),
 }
 _IDX_NAMES: Final = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -46,12 +46,12 @@ _IDX_NAMES: Final = (
 )
 
 
-def names_path(text: str) -> bool:
+def is_path_argument(text: str) -> bool:
     """Whether `--data` names a file or a folder, and not a data set."""
-    return text != _DIGITS and not text.startswith(_TFDS)
+    return text != _DIGITS and not text.startswith(_TFDS_PREFIX)
 
 
-def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
+def data_from_argument(text: str, template: DataConfig | None = None) -> DataConfig:
     """The data that `--data` names, read as a recipe says it of files `like` these.
 
     `digits`, `tfds:NAME`, a `.npz` file with the arrays `x` and `y`, a `.csv` or `.parquet` file
@@ -65,80 +65,80 @@ def data_from_path(text: str, like: DataSpec | None = None) -> DataSpec:
         UsageError: if it is none of these.
     """
     if text == _DIGITS:
-        return DataSpec(Digits(), given=text)
-    if text.startswith(_TFDS):
-        return DataSpec(_named_set(text, like), given=text)
+        return DataConfig(Digits(), cli_argument=text)
+    if text.startswith(_TFDS_PREFIX):
+        return DataConfig(_tfds_source(text, template), cli_argument=text)
     path = Path(text)
-    kind = _KINDS.get(path.suffix)
-    source = kind(DataFile(text)) if kind else None
-    if isinstance(source, Jsonl) and like is not None and isinstance(like.train, Text):
+    source_class = _SOURCES_BY_SUFFIX.get(path.suffix)
+    source = source_class(DataPath(text)) if source_class else None
+    if isinstance(source, Jsonl) and template is not None and isinstance(template.train, Text):
         # A language model reads a field of text.
-        source = Text(source.file, Tokenising())
+        source = Text(source.file, TokenizerConfig())
     if source is not None:
-        found = DataSpec(source)
+        data = DataConfig(source)
     elif path.is_dir():
-        found = _of_folder(path)
+        data = _from_directory(path)
     else:
-        hint = "; did you mean 'digits'?" if nearest(text, ["digits"]) else ""
+        hint = "; did you mean 'digits'?" if closest_match(text, ["digits"]) else ""
         raise UsageError(
-            f"the data {shown(text)} is neither 'digits' nor 'tfds:NAME', no folder, and no file"
-            f" that ends with {', '.join(_KINDS)}{hint}"
+            f"the data {quote(text)} is neither 'digits' nor 'tfds:NAME', no folder, and no file"
+            f" that ends with {', '.join(_SOURCES_BY_SUFFIX)}{hint}"
         )
-    train = found.train if like is None else _as(found.train, like.train)
-    validation = found.validation
-    if validation is not None and like is not None:
-        validation = _as(validation, like.validation or like.train)
-    return DataSpec(train, validation, given=str(path.absolute()))
+    train = data.train if template is None else _inherit_options(data.train, template.train)
+    validation = data.validation
+    if validation is not None and template is not None:
+        validation = _inherit_options(validation, template.validation or template.train)
+    return DataConfig(train, validation, cli_argument=str(path.absolute()))
 
 
-def _named_set(text: str, like: DataSpec | None) -> Tfds:
+def _tfds_source(text: str, template: DataConfig | None) -> Tfds:
     """A data set of `tensorflow-datasets`: the split of a recipe, where it says one."""
-    name = text.removeprefix(_TFDS)
-    if not re.fullmatch(DATA_SET, name):
-        raise UsageError(f"{shown(name)} is no name of a data set, as in tfds:mnist")
-    if like is not None and isinstance(like.train, Tfds):
-        return dataclasses.replace(like.train, name=DataFile(name))
-    return Tfds(DataFile(name))
+    name = text.removeprefix(_TFDS_PREFIX)
+    if not re.fullmatch(TFDS_NAME, name):
+        raise UsageError(f"{quote(name)} is no name of a data set, as in tfds:mnist")
+    if template is not None and isinstance(template.train, Tfds):
+        return dataclasses.replace(template.train, name=DataPath(name))
+    return Tfds(DataPath(name))
 
 
-def _as(source: DataSource, like: DataSource) -> DataSource:
+def _inherit_options(source: DataSource, template: DataSource) -> DataSource:
     """A source with its own files, and all else of another one of its kind."""
-    if type(source) is not type(like):
+    if type(source) is not type(template):
         return source
-    named = {each.name: getattr(source, each.name) for each in dataclasses.fields(source)}
-    files = {name: each for name, each in named.items() if isinstance(each, DataFile)}
-    replaced: DataSource = dataclasses.replace(cast(Any, like), **files)
-    return replaced
+    values = {each.name: getattr(source, each.name) for each in dataclasses.fields(source)}
+    paths = {name: each for name, each in values.items() if isinstance(each, DataPath)}
+    result: DataSource = dataclasses.replace(cast(Any, template), **paths)
+    return result
 
 
-def _of_folder(folder: Path) -> DataSpec:
+def _from_directory(folder: Path) -> DataConfig:
     """The files of MNIST, or images."""
-    if any(_existing(folder, name) for name in _IDX_NAMES[0]):
-        return _idx_folder(folder)
-    if not any(each.is_dir() or each.suffix.lower() in IMAGE_ENDINGS for each in folder.iterdir()):
-        return _idx_folder(folder)
-    parts = [folder / name for name in ("train", "validation")]
-    if all(part.is_dir() for part in parts):
-        train, validation = (Images(DataFile(str(part))) for part in parts)
-        return DataSpec(train, validation)
-    return DataSpec(Images(DataFile(str(folder))))
+    if any(_find_file(folder, name) for name in _IDX_NAMES[0]):
+        return _from_idx_directory(folder)
+    if not any(each.is_dir() or each.suffix.lower() in IMAGE_SUFFIXES for each in folder.iterdir()):
+        return _from_idx_directory(folder)
+    directories = [folder / name for name in ("train", "validation")]
+    if all(directory.is_dir() for directory in directories):
+        train, validation = (Images(DataPath(str(path))) for path in directories)
+        return DataConfig(train, validation)
+    return DataConfig(Images(DataPath(str(folder))))
 
 
-def _idx_folder(folder: Path) -> DataSpec:
-    found: list[Idx] = []
+def _from_idx_directory(folder: Path) -> DataConfig:
+    sources: list[Idx] = []
     for names in _IDX_NAMES:
-        files = [_existing(folder, name) for name in names]
+        files = [_find_file(folder, name) for name in names]
         if files[0] and files[1]:
-            found.append(Idx(DataFile(str(files[0])), DataFile(str(files[1]))))
-    if not found:
+            sources.append(Idx(DataPath(str(files[0])), DataPath(str(files[1]))))
+    if not sources:
         expected = " and ".join(_IDX_NAMES[0])
         raise UsageError(
-            f"the folder {shown(str(folder), 200)} has no files {expected} (or .gz), and no images"
+            f"the folder {quote(str(folder), 200)} has no files {expected} (or .gz), and no images"
         )
-    return DataSpec(found[0], found[1] if len(found) > 1 else None)
+    return DataConfig(sources[0], sources[1] if len(sources) > 1 else None)
 
 
-def _existing(folder: Path, name: str) -> Path | None:
+def _find_file(folder: Path, name: str) -> Path | None:
     for candidate in (folder / name, folder / f"{name}.gz"):
         if candidate.is_file():
             return candidate

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from archbuilder.json_files import JsonError, JsonObject
-from archbuilder.tree import Plain
+from archbuilder.tree import PlainData
 
-_MOST_VALUES: Final = 2**28
+_MAX_VALUES: Final = 2**28
 """Of an image: more than any that was decoded for training."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class ColumnNames:
     """The names of the columns of a table that was trained on, by what they were for."""
 
     inputs: tuple[str, ...]
@@ -25,7 +25,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageForm:
+class ImageSpec:
     """The size and depth of decoded images."""
 
     height: int
@@ -49,78 +49,78 @@ class Scale:
     """How the numbers of an input were scaled."""
 
     divisor: float
-    largest: int = 255
+    max_value: int = 255
     """The largest number that it makes sense for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Legend:
+class DatasetSchema:
     """What is known of examples when they are gone."""
 
-    heading: Heading | None = None
+    column_names: ColumnNames | None = None
     """The columns that they were in a table, where those have names."""
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By target, the names of classes in the order of their numbers."""
-    images: Mapping[str, ImageForm] = field(default_factory=dict)
+    images: Mapping[str, ImageSpec] = field(default_factory=dict)
     """By input, the form that images were brought to when they were decoded."""
     scales: Mapping[str, Scale] = field(default_factory=dict)
     """By input, what images and other bytes were divided by."""
 
-    def scale_of(self, name: str) -> Scale | None:
+    def scale_for(self, name: str) -> Scale | None:
         """Return the scale of an input; a single one needs no name."""
         only = next(iter(self.scales.values())) if len(self.scales) == 1 else None
         return self.scales.get(name, only)
 
 
-def encode_legend(legend: Legend) -> Plain:
+def schema_to_dict(schema: DatasetSchema) -> PlainData:
     """A legend as plain data: what `decode_legend` takes."""
-    heading = legend.heading
-    columns: Plain = None
-    if heading is not None:
+    column_names = schema.column_names
+    columns: PlainData = None
+    if column_names is not None:
         columns = {
-            "inputs": [*heading.inputs],
-            "targets": {**heading.targets},
-            "weights": [*heading.weights],
+            "inputs": [*column_names.inputs],
+            "targets": {**column_names.targets},
+            "weights": [*column_names.weights],
         }
     return {
         "columns": columns,
-        "classes": {target: [*names] for target, names in legend.classes.items() if names},
+        "classes": {target: [*names] for target, names in schema.classes.items() if names},
         "images": {
-            name: [form.height, form.width, form.channels, form.bits]
-            for name, form in legend.images.items()
+            name: [spec.height, spec.width, spec.channels, spec.bits]
+            for name, spec in schema.images.items()
         },
-        "scales": {name: [each.divisor, each.largest] for name, each in legend.scales.items()},
+        "scales": {name: [each.divisor, each.max_value] for name, each in schema.scales.items()},
     }
 
 
-def decode_legend(value: Plain) -> Legend:
+def schema_from_dict(value: PlainData) -> DatasetSchema:
     """A legend from plain data; an empty one from None.
 
     Raises:
         JsonError: if the data is not that of a legend.
     """
     if value is None:
-        return Legend()
-    fields = JsonObject.of(value, "legend")
-    heading = None
+        return DatasetSchema()
+    fields = JsonObject.from_value(value, "legend")
+    column_names = None
     if fields.get("columns") is not None:
         columns = fields.object("columns")
         targets = columns.object("targets")
-        heading = Heading(
+        column_names = ColumnNames(
             columns.texts("inputs"),
             {target: targets.text(target) for target in targets.values},
             columns.texts("weights"),
         )
     classes = fields.object("classes")
-    names = {target: classes.texts(target) for target in classes.values}
+    class_names = {target: classes.texts(target) for target in classes.values}
     # Runs of earlier versions have neither of these.
     images = _optional(fields, "images")
     scales = _optional(fields, "scales")
-    return Legend(
-        heading,
-        names,
-        {name: _form(images, name) for name in images.values},
-        {name: _scale(scales, name) for name in scales.values},
+    return DatasetSchema(
+        column_names,
+        class_names,
+        {name: _parse_image_spec(images, name) for name in images.values},
+        {name: _parse_scale(scales, name) for name in scales.values},
     )
 
 
@@ -128,15 +128,15 @@ def _optional(fields: JsonObject, name: str) -> JsonObject:
     return JsonObject({}, name) if fields.get(name) is None else fields.object(name)
 
 
-def _form(images: JsonObject, name: str) -> ImageForm:
-    numbers = [each for each in images.items(name) if type(each) is int and each > 0]
-    is_form = len(images.items(name)) == len(numbers) == 4 and numbers[3] in (8, 16)
-    if not is_form or math.prod(numbers[:3]) > _MOST_VALUES:
+def _parse_image_spec(images: JsonObject, name: str) -> ImageSpec:
+    values = [each for each in images.items(name) if type(each) is int and each > 0]
+    is_valid = len(images.items(name)) == len(values) == 4 and values[3] in (8, 16)
+    if not is_valid or math.prod(values[:3]) > _MAX_VALUES:
         raise JsonError(f"the field '{images.name}.{name}' is not the form of images")
-    return ImageForm(*numbers)
+    return ImageSpec(*values)
 
 
-def _scale(scales: JsonObject, name: str) -> Scale:
+def _parse_scale(scales: JsonObject, name: str) -> Scale:
     match scales.items(name):
         case (int() | float() as divisor, int() as largest) if 0 < divisor < math.inf:
             return Scale(divisor, largest)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from archbuilder.recipe.sources import DataSpec
+from archbuilder.recipe.sources import DataConfig
 from archbuilder.tree import Tree
 
-Distribution: TypeAlias = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
+StrategyName: TypeAlias = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
 Auto: TypeAlias = Literal["auto"]
 """What the device decides."""
 
@@ -19,7 +19,7 @@ Metrics: TypeAlias = Mapping[str, tuple[Tree, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Supervised:
+class SupervisedConfig:
     """Every output that has a loss is compared with its target.
 
     Losses, their weights and metrics stand under the name of their output. The objects are trees
@@ -39,7 +39,7 @@ class Supervised:
 
 
 @dataclass(frozen=True, slots=True)
-class Ridge:
+class RidgeConfig:
     """The weights of the last layer alone, as those of the least squared error.
 
     `penalty` times the sum of their squares is added to the error, without the bias. `washout`
@@ -56,7 +56,7 @@ Noise: TypeAlias = Literal["normal", "uniform"]
 
 
 @dataclass(frozen=True, slots=True)
-class Adversarial:
+class AdversarialConfig:
     """A `generator` learns to make what a `discriminator` takes for an example of the data.
 
     The optimizers stand under the names of the networks, as trees that were checked against the
@@ -75,14 +75,14 @@ class Adversarial:
 
 
 @dataclass(frozen=True, slots=True)
-class CausalLanguageModel:
+class CausalLMConfig:
     """Every token is told from those in front of it."""
 
     optimizer: Tree
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedLanguageModel:
+class MaskedLMConfig:
     """Tokens that were hidden are told from those around them, as in BERT.
 
     Of the `masked` share, four fifths are hidden, a tenth become other tokens, and a tenth stay. A
@@ -94,7 +94,7 @@ class MaskedLanguageModel:
 
 
 @dataclass(frozen=True, slots=True)
-class SequenceToSequence:
+class SequenceToSequenceConfig:
     """Every token of a text is told from those in front of it and a whole other text."""
 
     optimizer: Tree
@@ -102,7 +102,7 @@ class SequenceToSequence:
 
 
 @dataclass(frozen=True, slots=True)
-class SimCLR:
+class SimCLRConfig:
     """Two views of an image are told from the views of all others in the batch.
 
     A network with two outputs gives features and, from them, what is compared; one output is both.
@@ -113,7 +113,7 @@ class SimCLR:
 
 
 @dataclass(frozen=True, slots=True)
-class MoCo:
+class MoCoConfig:
     """A view of an image is told from a `queue` of views of images before.
 
     Those are encoded by a network whose weights follow with a `momentum`. Of the outputs see
@@ -126,16 +126,18 @@ class MoCo:
     queue: int = 65_536
 
 
-Contrastive: TypeAlias = SimCLR | MoCo
-Language: TypeAlias = CausalLanguageModel | MaskedLanguageModel | SequenceToSequence
-Objective: TypeAlias = Supervised | Ridge | Adversarial | Contrastive | Language
+ContrastiveConfig: TypeAlias = SimCLRConfig | MoCoConfig
+LanguageModelConfig: TypeAlias = CausalLMConfig | MaskedLMConfig | SequenceToSequenceConfig
+ObjectiveConfig: TypeAlias = (
+    SupervisedConfig | RidgeConfig | AdversarialConfig | ContrastiveConfig | LanguageModelConfig
+)
 
 
 Precision: TypeAlias = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class GradientClipping:
     """Gradients are made smaller where they are larger than this, in one of three ways.
 
     By the `norm` of each weight's gradient, by the `global_norm` of all gradients together, or
@@ -148,7 +150,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class MovingAverage:
+class EMAConfig:
     """Weights are averaged over the steps, each step counting `momentum` times the one behind it.
 
     The average takes the place of the weights at the end, and `every` so many steps.
@@ -159,17 +161,17 @@ class MovingAverage:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingSpec:
+class TrainingConfig:
     """How a network is trained."""
 
-    objective: Objective
+    objective: ObjectiveConfig
     epochs: int = 10
     batch_size: int = 32
     """Examples of one step, on all devices together."""
     validation: float = 0.2
     """The share of the examples that is held out where the data has no validation set."""
     seed: int = 0
-    distribute: Distribution = "auto"
+    distribute: StrategyName = "auto"
     augment: tuple[Tree, ...] = ()
     """Layers that change the images that are trained on by chance, one behind the other."""
     checkpoint_seconds: float = 30
@@ -184,13 +186,13 @@ class TrainingSpec:
     """Whether every epoch has an order of its own, or that of the data."""
     accumulate: int = 1
     """The parts of a batch that are gone through one behind the other."""
-    clip: Clip | None = None
-    ema: MovingAverage | None = None
+    clip: GradientClipping | None = None
+    ema: EMAConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What to train on and how; None where the blueprint does not say."""
 
-    data: DataSpec | None = None
-    training: TrainingSpec | None = None
+    data: DataConfig | None = None
+    training: TrainingConfig | None = None

@@ -10,22 +10,29 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from archbuilder.arguments import check_object, check_value
-from archbuilder.decode.form import Form
-from archbuilder.errors import Diagnostics, nearest
+from archbuilder.decode.form import FieldReader
+from archbuilder.errors import Diagnostics, closest_match
 from archbuilder.limits import Limits
-from archbuilder.recipe.numerics import read_average, read_clip
+from archbuilder.recipe.numerics import parse_clip, parse_ema
 from archbuilder.recipe.objectives import (
-    FORMS,
-    STEPWISE,
+    GRADIENT_KEYS,
+    OBJECTIVE_SYNTAX,
     ObjectiveReader,
-    Written,
-    class_name,
+    TrainingSection,
+    keras_class_name,
 )
-from archbuilder.recipe.spec import Auto, Distribution, Precision, TrainingSpec
-from archbuilder.tree import Entry, Mapping, Plain, Scalar, Tree, plain
-from archbuilder.tree import Sequence as SequenceTree
+from archbuilder.recipe.spec import Auto, Precision, StrategyName, TrainingConfig
+from archbuilder.tree import (
+    MappingEntry,
+    MappingNode,
+    PlainData,
+    ScalarNode,
+    SequenceNode,
+    Tree,
+    to_plain,
+)
 
-_PLAIN: Final[dict[str, dict[str, Plain]]] = {
+_SCALAR_SCHEMAS: Final[dict[str, dict[str, PlainData]]] = {
     "epochs": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "batch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "validation": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
@@ -40,7 +47,7 @@ _PLAIN: Final[dict[str, dict[str, Plain]]] = {
     "shuffle": {"type": "boolean"},
     "accumulate": {"type": "integer", "minimum": 1, "maximum": 1024},
 }
-_CHANGING: Final = (
+_AUGMENTATION_LAYERS: Final = (
     *(
         "GaussianNoise",
         "RandAugment",
@@ -55,130 +62,142 @@ _CHANGING: Final = (
     *("RandomZoom", "Solarization"),
 )
 """Keras's layers that change images and leave their labels as they are."""
-_MIXING: Final = (
+_MIXES_LABELS: Final = (
     "it mixes the images of a batch, whose labels would have to be mixed with them; leave it out"
 )
-_ALWAYS_ALIKE: Final = (
+_IS_DETERMINISTIC: Final = (
     "it changes every image in the same way, and validation would see other images than training;"
     " write it as a layer of the network"
 )
-_UNSUITED: Final = {
-    "CutMix": _MIXING,
-    "MixUp": _MIXING,
-    "AutoContrast": _ALWAYS_ALIKE,
-    "Equalization": _ALWAYS_ALIKE,
+_UNSUPPORTED_LAYERS: Final = {
+    "CutMix": _MIXES_LABELS,
+    "MixUp": _MIXES_LABELS,
+    "AutoContrast": _IS_DETERMINISTIC,
+    "Equalization": _IS_DETERMINISTIC,
     # Keras 3.15.1 draws them with Python's `random` while TensorFlow traces the layer.
     "AugMix": "it draws its operations once for a whole run, and others when the run is resumed;"
     " RandAugment draws them anew for every batch",
 }
 """Layers that one would expect among them, and why they are not."""
-_AUGMENTED: Final = "as in 'augment: [{RandomFlip: horizontal}, {RandomRotation: 0.1}]'"
-ALWAYS: Final = ("objective", *(key for key in _PLAIN if key not in STEPWISE))
+_AUGMENT_EXAMPLE: Final = "as in 'augment: [{RandomFlip: horizontal}, {RandomRotation: 0.1}]'"
+COMMON_KEYS: Final = ("objective", *(key for key in _SCALAR_SCHEMAS if key not in GRADIENT_KEYS))
 """What stands in `training` with every objective."""
 
 
-def decode_training(
+def parse_training(
     tree: Tree,
     inputs: Sequence[str],
     outputs: Sequence[str],
     limits: Limits,
     diagnostics: Diagnostics,
-) -> TrainingSpec | None:
+) -> TrainingConfig | None:
     """The training of a recipe for a network with these ends; None after mistakes."""
-    before = diagnostics.error_count
-    form = Form(limits, diagnostics)
-    mapping = form.mapping(tree, "'training'")
+    initial_error_count = diagnostics.error_count
+    reader = FieldReader(limits, diagnostics)
+    mapping = reader.expect_mapping(tree, "'training'")
     if mapping is None:
         return None
-    spec = _training(ObjectiveReader(form, tuple(inputs), tuple(outputs)), mapping)
-    return spec if diagnostics.error_count == before else None
+    spec = _parse_training(ObjectiveReader(reader, tuple(inputs), tuple(outputs)), mapping)
+    return spec if diagnostics.error_count == initial_error_count else None
 
 
-def _training(reader: ObjectiveReader, mapping: Mapping) -> TrainingSpec:
+def _parse_training(reader: ObjectiveReader, mapping: MappingNode) -> TrainingConfig:
     """What the entries say; where they are wrong, it is reported and left out."""
-    written = next((entry for entry in mapping if entry.key == "objective"), None)
-    name, options = _objective(reader.form, written)
-    keys = (*ALWAYS, *FORMS[name].keys)
-    where = "'training'" if written is None else f"'training' with the objective '{name}'"
-    trees = {entry.key: entry.value for entry in reader.form.known(mapping, keys, where)}
-    numbers = {key: reader.value(_PLAIN, key, trees[key]) for key in _PLAIN if key in trees}
-    objective = FORMS[name].read(reader, Written(mapping.span, trees, options))
-    defaults = TrainingSpec(objective)
-    return TrainingSpec(
+    objective_entry = next((entry for entry in mapping if entry.key == "objective"), None)
+    name, options = _parse_objective(reader.fields, objective_entry)
+    keys = (*COMMON_KEYS, *OBJECTIVE_SYNTAX[name].keys)
+    where = "'training'" if objective_entry is None else f"'training' with the objective '{name}'"
+    trees = {entry.key: entry.value for entry in reader.fields.known_entries(mapping, keys, where)}
+    scalars = {
+        key: reader.value(_SCALAR_SCHEMAS, key, trees[key])
+        for key in _SCALAR_SCHEMAS
+        if key in trees
+    }
+    objective = OBJECTIVE_SYNTAX[name].parse(reader, TrainingSection(mapping.span, trees, options))
+    defaults = TrainingConfig(objective)
+    return TrainingConfig(
         objective=objective,
-        epochs=cast(int, numbers.get("epochs", defaults.epochs)),
-        batch_size=cast(int, numbers.get("batch_size", defaults.batch_size)),
-        validation=cast(float, numbers.get("validation", defaults.validation)),
-        seed=cast(int, numbers.get("seed", defaults.seed)),
-        augment=_augment(reader, trees.get("augment")),
-        distribute=cast(Distribution, numbers.get("distribute", defaults.distribute)),
+        epochs=cast(int, scalars.get("epochs", defaults.epochs)),
+        batch_size=cast(int, scalars.get("batch_size", defaults.batch_size)),
+        validation=cast(float, scalars.get("validation", defaults.validation)),
+        seed=cast(int, scalars.get("seed", defaults.seed)),
+        augment=_parse_augment(reader, trees.get("augment")),
+        distribute=cast(StrategyName, scalars.get("distribute", defaults.distribute)),
         checkpoint_seconds=cast(
-            float, numbers.get("checkpoint_seconds", defaults.checkpoint_seconds)
+            float, scalars.get("checkpoint_seconds", defaults.checkpoint_seconds)
         ),
-        xla=cast(bool | Auto, numbers.get("xla", defaults.xla)),
+        xla=cast(bool | Auto, scalars.get("xla", defaults.xla)),
         steps_per_execution=cast(
-            int | Auto, numbers.get("steps_per_execution", defaults.steps_per_execution)
+            int | Auto, scalars.get("steps_per_execution", defaults.steps_per_execution)
         ),
-        precision=cast(Precision, numbers.get("precision", defaults.precision)),
-        shuffle=cast(bool, numbers.get("shuffle", defaults.shuffle)),
-        accumulate=cast(int, numbers.get("accumulate", defaults.accumulate)),
-        clip=read_clip(reader, trees.get("clip")),
-        ema=read_average(reader, trees.get("ema")),
+        precision=cast(Precision, scalars.get("precision", defaults.precision)),
+        shuffle=cast(bool, scalars.get("shuffle", defaults.shuffle)),
+        accumulate=cast(int, scalars.get("accumulate", defaults.accumulate)),
+        clip=parse_clip(reader, trees.get("clip")),
+        ema=parse_ema(reader, trees.get("ema")),
     )
 
 
-def _augment(reader: ObjectiveReader, tree: Tree | None) -> tuple[Tree, ...]:
+def _parse_augment(reader: ObjectiveReader, tree: Tree | None) -> tuple[Tree, ...]:
     """The layers of `augment`, each of them one that Keras has for it."""
     if tree is None:
         return ()
-    if not isinstance(tree, SequenceTree):
-        reader.form.wrong(tree, "'augment'", "a list of layers", note=_AUGMENTED)
+    if not isinstance(tree, SequenceNode):
+        reader.fields.report_unexpected(
+            tree, "'augment'", "a list of layers", note=_AUGMENT_EXAMPLE
+        )
         return ()
     for item in tree.items:
-        if check_object("layer", item, reader.form.diagnostics, formulas=False):
-            _check_changing(reader.form.diagnostics, item)
+        if check_object("layer", item, reader.fields.diagnostics, allow_expressions=False):
+            _check_augmentation_layer(reader.fields.diagnostics, item)
     return tree.items
 
 
-def _check_changing(diagnostics: Diagnostics, item: Tree) -> None:
-    name = class_name("layer", item)
-    if name not in _CHANGING:
+def _check_augmentation_layer(diagnostics: Diagnostics, item: Tree) -> None:
+    name = keras_class_name("layer", item)
+    if name not in _AUGMENTATION_LAYERS:
         diagnostics.error(
             "unknown-value",
             f"the layer '{name}' cannot stand under 'augment'"
-            + (f": {_UNSUITED[name]}" if name in _UNSUITED else ""),
+            + (f": {_UNSUPPORTED_LAYERS[name]}" if name in _UNSUPPORTED_LAYERS else ""),
             item.span,
-            suggestion=None if name in _UNSUITED else nearest(name, _CHANGING),
-            notes=(f"the layers for it are: {', '.join(_CHANGING)}",),
+            suggestion=None
+            if name in _UNSUPPORTED_LAYERS
+            else closest_match(name, _AUGMENTATION_LAYERS),
+            notes=(f"the layers for it are: {', '.join(_AUGMENTATION_LAYERS)}",),
         )
         return
-    arguments = item.entries[0].value if isinstance(item, Mapping) else None
-    written = arguments.get("data_format") if isinstance(arguments, Mapping) else None
-    if written is not None and plain(written.value) == "channels_first":
+    arguments = item.entries[0].value if isinstance(item, MappingNode) else None
+    data_format = arguments.get("data_format") if isinstance(arguments, MappingNode) else None
+    if data_format is not None and to_plain(data_format.value) == "channels_first":
         diagnostics.error(
             "unknown-value",
             f"{name} is given images with channels last, whatever the network computes with",
-            written.value.span,
+            data_format.value.span,
             notes=("leave 'data_format' out",),
         )
 
 
-def _objective(form: Form, written: Entry | None) -> tuple[str, Mapping | None]:
+def _parse_objective(
+    reader: FieldReader, entry: MappingEntry | None
+) -> tuple[str, MappingNode | None]:
     """The name of the objective, and what is written behind it."""
-    default = next(iter(FORMS))
-    if written is None:
+    default = next(iter(OBJECTIVE_SYNTAX))
+    if entry is None:
         return default, None
-    value = written.value
+    value = entry.value
     options: Tree | None = None
-    if isinstance(value, Mapping) and len(value.entries) == 1:
+    if isinstance(value, MappingNode) and len(value.entries) == 1:
         name, options = value.entries[0].key, value.entries[0].value
-        place = Scalar(name, value.entries[0].key_span)
-    elif isinstance(value, Scalar):
-        name, place = value.value if isinstance(value.value, str) else "", value
+        name_node = ScalarNode(name, value.entries[0].key_span)
+    elif isinstance(value, ScalarNode):
+        name, name_node = value.value if isinstance(value.value, str) else "", value
     else:
-        name, place = "", Scalar(None, value.span)
-    if not check_value(place, {"enum": list(FORMS)}, "'objective'", form.diagnostics):
+        name, name_node = "", ScalarNode(None, value.span)
+    if not check_value(
+        name_node, {"enum": list(OBJECTIVE_SYNTAX)}, "'objective'", reader.diagnostics
+    ):
         return default, None
-    if options is None or (isinstance(options, Scalar) and options.value is None):
+    if options is None or (isinstance(options, ScalarNode) and options.value is None):
         return name, None
-    return name, form.mapping(options, f"'{name}'", of="a mapping of options")
+    return name, reader.expect_mapping(options, f"'{name}'", expected="a mapping of options")

@@ -39,10 +39,10 @@ class Noam(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Tensor) -> Tensor:
         """The rate of a step, which counts from 0 as Keras's optimizers do."""
-        number = ops.add(ops.cast(step, "float32"), 1.0)
-        highest = self.scale * (self.model_size * self.warmup_steps) ** -0.5
-        share = ops.divide(number, float(self.warmup_steps))
-        return ops.multiply(ops.minimum(share, ops.rsqrt(share)), highest)
+        step_number = ops.add(ops.cast(step, "float32"), 1.0)
+        peak_rate = self.scale * (self.model_size * self.warmup_steps) ** -0.5
+        warmup_ratio = ops.divide(step_number, float(self.warmup_steps))
+        return ops.multiply(ops.minimum(warmup_ratio, ops.rsqrt(warmup_ratio)), peak_rate)
 
     def get_config(self) -> Config:
         """The arguments of the constructor."""

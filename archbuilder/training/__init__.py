@@ -13,20 +13,20 @@ keeping.py          when checkpoints.py keeps the arrays of state.py in the fold
 
 from __future__ import annotations
 
-from archbuilder.training.distribution import Placement, place
-from archbuilder.training.membership import membership_of
-from archbuilder.training.recording import Origin
-from archbuilder.training.run import Row, RunFolder
-from archbuilder.training.train import RunResult, common_folder, train
+from archbuilder.training.distribution import DeviceSetup, setup_devices
+from archbuilder.training.membership import make_membership
+from archbuilder.training.recording import RunProvenance
+from archbuilder.training.run import EpochLogs, RunDir
+from archbuilder.training.train import RunResult, broadcast_run_dir, train
 
 __all__ = [
-    "Origin",
-    "Placement",
-    "Row",
-    "RunFolder",
+    "DeviceSetup",
+    "EpochLogs",
+    "RunDir",
+    "RunProvenance",
     "RunResult",
-    "common_folder",
-    "membership_of",
-    "place",
+    "broadcast_run_dir",
+    "make_membership",
+    "setup_devices",
     "train",
 ]

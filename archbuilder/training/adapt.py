@@ -18,122 +18,135 @@ from archbuilder.errors import RunError
 from archbuilder.graph import GraphInput, Shape
 from archbuilder.training.examples import Feature
 
-_COLOURS: Final = 3
-_Change: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
-_Sizes: TypeAlias = tuple[int, ...]
+_RGB_CHANNELS: Final = 3
+_TensorFn: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+_StaticShape: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Adaptation:
+class InputAdapter:
     """What is done to each batch of an input; `remarks` say it to the user."""
 
-    changes: tuple[_Change, ...]
-    remarks: tuple[str, ...]
+    transforms: tuple[_TensorFn, ...]
+    notes: tuple[str, ...]
 
     def __call__(self, batch: tf.Tensor) -> tf.Tensor:
         """The batch as the network takes it."""
-        for change in self.changes:
-            batch = change(batch)
+        for transform in self.transforms:
+            batch = transform(batch)
         return batch
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _Transform:
     """One change: the shape that it leads to, and how it is told; empty if it needs no words."""
 
-    shape: _Sizes
-    change: _Change
-    remark: str
+    shape: _StaticShape
+    apply: _TensorFn
+    note: str
 
 
-def adapt(feature: Feature, wanted: GraphInput) -> Adaptation:
+def make_adapter(feature: Feature, graph_input: GraphInput) -> InputAdapter:
     """How a feature becomes an input of the network.
 
     Raises:
         RunError: if none of the ways leads there.
     """
-    changes, remarks = _to_numbers(feature, wanted)
+    transforms, notes = _cast_and_rescale(feature, graph_input)
     shape = feature.shape
-    for find in _OF_IMAGES if feature.image else (_flatten,):
-        step = None if _fits(shape, wanted.shape) else find(shape, wanted.shape)
-        if step is not None:
-            shape = step.shape
-            changes.append(step.change)
-            remarks += [f"{wanted.name}: {step.remark}"] if step.remark else []
-    if not _fits(shape, wanted.shape):
-        raise RunError(
-            f"an example of the input '{wanted.name}' has the shape {_text(feature.shape)},"
-            f" but the network takes {_text(wanted.shape)}"
+    for make_transform in _IMAGE_TRANSFORMS if feature.image else (_flatten,):
+        transform = (
+            None
+            if _shape_fits(shape, graph_input.shape)
+            else make_transform(shape, graph_input.shape)
         )
-    return Adaptation(tuple(changes), tuple(remarks))
+        if transform is not None:
+            shape = transform.shape
+            transforms.append(transform.apply)
+            notes += [f"{graph_input.name}: {transform.note}"] if transform.note else []
+    if not _shape_fits(shape, graph_input.shape):
+        raise RunError(
+            f"an example of the input '{graph_input.name}' has the shape"
+            f" {_format_shape(feature.shape)},"
+            f" but the network takes {_format_shape(graph_input.shape)}"
+        )
+    return InputAdapter(tuple(transforms), tuple(notes))
 
 
-def _to_numbers(feature: Feature, wanted: GraphInput) -> tuple[list[_Change], list[str]]:
-    dtype = tf.as_dtype(wanted.dtype)
-    changes: list[_Change] = [lambda batch: tf.cast(batch, dtype)]
+def _cast_and_rescale(
+    feature: Feature, graph_input: GraphInput
+) -> tuple[list[_TensorFn], list[str]]:
+    dtype = tf.as_dtype(graph_input.dtype)
+    transforms: list[_TensorFn] = [lambda batch: tf.cast(batch, dtype)]
     if feature.scale is None or not dtype.is_floating:
-        return changes, []
+        return transforms, []
     if feature.scale == 1:
-        bytes_of_one = feature.image and feature.largest == 1
-        told = f"{wanted.name}: bytes of 0 and 1 are left as they are, not divided by 255"
-        return changes, [told] if bytes_of_one else []
+        is_binary_image = feature.image and feature.max_value == 1
+        note = f"{graph_input.name}: bytes of 0 and 1 are left as they are, not divided by 255"
+        return transforms, [note] if is_binary_image else []
     scale = feature.scale
-    changes.append(lambda batch: batch / tf.cast(scale, dtype))
-    return changes, [f"{wanted.name}: divided by {scale:g}"]
+    transforms.append(lambda batch: batch / tf.cast(scale, dtype))
+    return transforms, [f"{graph_input.name}: divided by {scale:g}"]
 
 
-def _fits(shape: _Sizes, wanted: Shape) -> bool:
-    return len(shape) == len(wanted) and all(
-        size in (have, None) for have, size in zip(shape, wanted, strict=True)
+def _shape_fits(shape: _StaticShape, expected: Shape) -> bool:
+    return len(shape) == len(expected) and all(
+        size in (have, None) for have, size in zip(shape, expected, strict=True)
     )
 
 
-def _add_channels(shape: _Sizes, wanted: Shape) -> _Step | None:
-    if len(shape) != 2 or len(wanted) != 3:
+def _add_channel_axis(shape: _StaticShape, expected: Shape) -> _Transform | None:
+    if len(shape) != 2 or len(expected) != 3:
         return None
-    return _Step((*shape, 1), lambda batch: batch[..., tf.newaxis], "one channel added")
+    return _Transform((*shape, 1), lambda batch: batch[..., tf.newaxis], "one channel added")
 
 
-def _remove_channel(shape: _Sizes, wanted: Shape) -> _Step | None:
-    if len(shape) != 3 or len(wanted) != 2 or shape[-1] != 1:
+def _remove_channel_axis(shape: _StaticShape, expected: Shape) -> _Transform | None:
+    if len(shape) != 3 or len(expected) != 2 or shape[-1] != 1:
         return None
-    return _Step(shape[:-1], lambda batch: batch[..., 0], "the one channel removed")
+    return _Transform(shape[:-1], lambda batch: batch[..., 0], "the one channel removed")
 
 
-def _colour(shape: _Sizes, wanted: Shape) -> _Step | None:
-    if len(shape) != 3 or len(wanted) != 3 or shape[-1] != 1 or wanted[-1] != _COLOURS:
+def _gray_to_rgb(shape: _StaticShape, expected: Shape) -> _Transform | None:
+    if len(shape) != 3 or len(expected) != 3 or shape[-1] != 1 or expected[-1] != _RGB_CHANNELS:
         return None
-    return _Step(
-        (*shape[:-1], _COLOURS),
-        lambda batch: tf.repeat(batch, _COLOURS, axis=-1),
+    return _Transform(
+        (*shape[:-1], _RGB_CHANNELS),
+        lambda batch: tf.repeat(batch, _RGB_CHANNELS, axis=-1),
         "grey repeated as three colours",
     )
 
 
-def _resize(shape: _Sizes, wanted: Shape) -> _Step | None:
-    if len(shape) != 3 or len(wanted) != 3 or wanted[-1] not in (shape[-1], None):
+def _resize(shape: _StaticShape, expected: Shape) -> _Transform | None:
+    if len(shape) != 3 or len(expected) != 3 or expected[-1] not in (shape[-1], None):
         return None
-    height, width = (want or have for have, want in zip(shape[:2], wanted[:2], strict=True))
+    height, width = (want or have for have, want in zip(shape[:2], expected[:2], strict=True))
 
-    def change(batch: tf.Tensor) -> tf.Tensor:
+    def resize(batch: tf.Tensor) -> tf.Tensor:
         # Resizing always gives float32, whatever the network computes in.
         return tf.cast(tf.image.resize(batch, (height, width)), batch.dtype)
 
-    remark = f"resized from {shape[0]}x{shape[1]} to {height}x{width}"
-    return _Step((height, width, shape[-1]), change, remark)
+    note = f"resized from {shape[0]}x{shape[1]} to {height}x{width}"
+    return _Transform((height, width, shape[-1]), resize, note)
 
 
-def _flatten(shape: _Sizes, wanted: Shape) -> _Step | None:
+def _flatten(shape: _StaticShape, expected: Shape) -> _Transform | None:
     size = math.prod(shape)
-    if len(wanted) != 1 or wanted[0] not in (size, None):
+    if len(expected) != 1 or expected[0] not in (size, None):
         return None
     # A number is a list of one number to everyone.
-    remark = f"flattened to {size}" if shape else ""
-    return _Step((size,), lambda batch: tf.reshape(batch, (-1, size)), remark)
+    note = f"flattened to {size}" if shape else ""
+    return _Transform((size,), lambda batch: tf.reshape(batch, (-1, size)), note)
 
 
-_OF_IMAGES: Final = (_add_channels, _remove_channel, _colour, _resize, _flatten)
+_IMAGE_TRANSFORMS: Final = (
+    _add_channel_axis,
+    _remove_channel_axis,
+    _gray_to_rgb,
+    _resize,
+    _flatten,
+)
 
 
-def _text(shape: Shape) -> str:
+def _format_shape(shape: Shape) -> str:
     return str(["null" if size is None else size for size in shape]).replace("'", "")

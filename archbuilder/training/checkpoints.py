@@ -25,25 +25,25 @@ from typing import Final
 from safetensors import SafetensorError
 from safetensors.numpy import load, load_file, save
 
-from archbuilder.backend.memory import machine_bytes
-from archbuilder.errors import RunError, shown
+from archbuilder.backend.memory import total_memory
+from archbuilder.errors import RunError, quote
 from archbuilder.json_files import JsonError, JsonObject
-from archbuilder.places import PART, Place, reason
-from archbuilder.training.peers import ALONE, Peers
-from archbuilder.training.run import Row
-from archbuilder.training.state import Arrays, NotFiniteError, not_finite
-from archbuilder.tree import Plain
+from archbuilder.places import TEMP_SUFFIX, SandboxPath, os_error_reason
+from archbuilder.training.peers import SINGLE_WORKER, WorkerGroup
+from archbuilder.training.run import EpochLogs
+from archbuilder.training.state import Arrays, NotFiniteError, first_non_finite
+from archbuilder.tree import PlainData
 
-FOLDER: Final = "checkpoints"
+CHECKPOINTS_DIR: Final = "checkpoints"
 _VARIABLES: Final = "variables.safetensors"
 _PROGRESS: Final = "progress.json"
 _MANIFEST: Final = "manifest.json"
-_NAME: Final = re.compile(r"epoch-\d+-batch-\d+")
-_KEPT: Final = 2
+_DIRECTORY_NAME: Final = re.compile(r"epoch-\d+-batch-\d+")
+_KEEP_LAST: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class TrainingPosition:
     """How far a run is: whole epochs, and batches of the next one."""
 
     epoch: int = 0
@@ -54,19 +54,19 @@ class Position:
 class Checkpoint:
     """What a run needs to go on as if it had not been stopped."""
 
-    position: Position
-    rows: tuple[Row, ...]
+    position: TrainingPosition
+    history: tuple[EpochLogs, ...]
     """The numbers of the epochs before."""
     arrays: Arrays
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoints:
+class CheckpointManager:
     """The checkpoints in the folder of a run. `fingerprint` tells what is trained, and how."""
 
-    run: Place
+    run_dir: SandboxPath
     fingerprint: str = ""
-    peers: Peers = ALONE
+    workers: WorkerGroup = SINGLE_WORKER
     """Of several workers the chief alone writes and reads."""
 
     def commit(self, checkpoint: Checkpoint) -> Path:
@@ -77,183 +77,195 @@ class Checkpoints:
             RunError: if what was written does not read back.
             OSError: if the disk is full or fails. The older checkpoints are still there.
         """
-        broken = not_finite(checkpoint.arrays)
-        if broken is not None:
-            raise NotFiniteError(broken)
-        place = self._folder.inside(_name(checkpoint.position))
-        if not self.peers.chief:
-            return place.path
-        if place.is_directory() and _fault(place) is None:
-            return place.path
-        self._write(place, checkpoint)
-        fault = _fault(place)
-        if fault is not None:
-            raise RunError(f"the checkpoint {place.path.name} did not read back: {fault}")
-        self._prune()
-        return place.path
+        non_finite = first_non_finite(checkpoint.arrays)
+        if non_finite is not None:
+            raise NotFiniteError(non_finite)
+        directory = self._directory.joinpath(_name(checkpoint.position))
+        if not self.workers.is_chief:
+            return directory.path
+        if directory.is_dir() and _find_damage(directory) is None:
+            return directory.path
+        self._write(directory, checkpoint)
+        damage = _find_damage(directory)
+        if damage is not None:
+            raise RunError(f"the checkpoint {directory.path.name} did not read back: {damage}")
+        self._delete_old()
+        return directory.path
 
-    def newest(self, report: Callable[[str], None]) -> Checkpoint | None:
+    def latest(self, log: Callable[[str], None]) -> Checkpoint | None:
         """The newest checkpoint that is whole; those that are not are reported and left.
 
         Raises:
             RunError: if it is of another blueprint or recipe, or the folder cannot be read.
         """
-        found = self._newest(report) if self.peers.chief else None
-        if self.peers.count == 1:
-            return found
-        return _decoded(self.peers.told(b"" if found is None else _encoded(found)))
+        checkpoint = self._read_latest(log) if self.workers.is_chief else None
+        if self.workers.count == 1:
+            return checkpoint
+        return _deserialize(
+            self.workers.broadcast(b"" if checkpoint is None else _serialize(checkpoint))
+        )
 
-    def _newest(self, report: Callable[[str], None]) -> Checkpoint | None:
+    def _read_latest(self, log: Callable[[str], None]) -> Checkpoint | None:
         try:
-            places = self._all()
+            directories = self._list_complete()
         except OSError as error:
-            name = shown(str(self._folder.path), 200)
-            raise RunError(f"cannot read {name}: {reason(error)}") from error
-        for place in reversed(places):
-            fault = _fault(place)
-            if fault is None:
+            name = quote(str(self._directory.path), 200)
+            raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
+        for directory in reversed(directories):
+            damage = _find_damage(directory)
+            if damage is None:
                 try:
-                    return self._read(place)
+                    return self._read(directory)
                 except OSError as error:
-                    fault = reason(error)
+                    damage = os_error_reason(error)
                 except ValueError as error:
-                    fault = str(error)
-            report(f"the checkpoint {place.path.name} is damaged and left out: {fault}")
+                    damage = str(error)
+            log(f"the checkpoint {directory.path.name} is damaged and left out: {damage}")
         return None
 
     @property
-    def _folder(self) -> Place:
-        return self.run.inside(FOLDER)
+    def _directory(self) -> SandboxPath:
+        return self.run_dir.joinpath(CHECKPOINTS_DIR)
 
-    def _all(self) -> list[Place]:
+    def _list_complete(self) -> list[SandboxPath]:
         """Those that are complete, the newest last."""
-        if self._folder.status() is None:
+        if self._directory.status() is None:
             return []
-        return [self._folder.inside(name) for name in self._folder.names() if _NAME.fullmatch(name)]
+        return [
+            self._directory.joinpath(name)
+            for name in self._directory.listdir()
+            if _DIRECTORY_NAME.fullmatch(name)
+        ]
 
-    def _write(self, place: Place, checkpoint: Checkpoint) -> None:
-        part = place.beside(place.path.name + PART)
-        place.parent.make_directory(exist_ok=True)
-        for stale in (part, place):
+    def _write(self, directory: SandboxPath, checkpoint: Checkpoint) -> None:
+        temp_dir = directory.with_name(directory.path.name + TEMP_SUFFIX)
+        directory.parent.mkdir(exist_ok=True)
+        for stale in (temp_dir, directory):
             stale.remove()
-        part.make_directory()
+        temp_dir.mkdir()
         try:
-            progress = {**_progress(checkpoint), "fingerprint": self.fingerprint}
+            progress = {**_progress_fields(checkpoint), "fingerprint": self.fingerprint}
             contents = {
                 _VARIABLES: save(dict(checkpoint.arrays)),
                 _PROGRESS: json.dumps(progress).encode("utf-8"),
             }
-            sums = {name: hashlib.sha256(each).hexdigest() for name, each in contents.items()}
-            contents[_MANIFEST] = json.dumps({"sha256": sums}, indent=2).encode("utf-8")
+            digests = {name: hashlib.sha256(each).hexdigest() for name, each in contents.items()}
+            contents[_MANIFEST] = json.dumps({"sha256": digests}, indent=2).encode("utf-8")
             for name, content in contents.items():
-                with part.inside(name).created() as file:
+                with temp_dir.joinpath(name).create() as file:
                     file.write(content)
-            part.sync()
+            temp_dir.sync()
         except OSError:
-            part.remove()
+            temp_dir.remove()
             raise
-        part.rename(place.path.name)
+        temp_dir.rename(directory.path.name)
 
-    def _read(self, place: Place) -> Checkpoint:
-        progress = JsonObject.read(place.inside(_PROGRESS))
+    def _read(self, directory: SandboxPath) -> Checkpoint:
+        progress = JsonObject.read(directory.joinpath(_PROGRESS))
         if progress.text("fingerprint") != self.fingerprint:
             raise RunError(
-                f"the checkpoint {place.path.name} is of another blueprint or recipe than the run"
+                f"the checkpoint {directory.path.name} is of another blueprint or recipe than"
+                " the run"
                 " has now; a run goes on with what it began with"
             )
-        checkpoint = _checkpoint(progress, _arrays(place.inside(_VARIABLES)))
-        if _name(checkpoint.position) != place.path.name:
+        checkpoint = _parse_checkpoint(progress, _read_arrays(directory.joinpath(_VARIABLES)))
+        if _name(checkpoint.position) != directory.path.name:
             raise JsonError(f"{_PROGRESS} tells of another position")
         return checkpoint
 
-    def _prune(self) -> None:
-        for place in self._all()[:-_KEPT]:
-            place.remove()
+    def _delete_old(self) -> None:
+        for directory in self._list_complete()[:-_KEEP_LAST]:
+            directory.remove()
 
 
-def _name(position: Position) -> str:
+def _name(position: TrainingPosition) -> str:
     return f"epoch-{position.epoch:05}-batch-{position.batch:07}"
 
 
-def _encoded(checkpoint: Checkpoint) -> bytes:
-    progress = _progress(checkpoint)
+def _serialize(checkpoint: Checkpoint) -> bytes:
+    progress = _progress_fields(checkpoint)
     return json.dumps(progress).encode() + b"\n" + save(dict(checkpoint.arrays))
 
 
-def _decoded(content: bytes) -> Checkpoint | None:
+def _deserialize(content: bytes) -> Checkpoint | None:
     if not content:
         return None
-    head, _, arrays = content.partition(b"\n")
-    return _checkpoint(JsonObject.parsed(head), load(arrays))
+    header, _, arrays = content.partition(b"\n")
+    return _parse_checkpoint(JsonObject.parse(header), load(arrays))
 
 
-def _progress(checkpoint: Checkpoint) -> dict[str, Plain]:
+def _progress_fields(checkpoint: Checkpoint) -> dict[str, PlainData]:
     position = checkpoint.position
     return {
         "epoch": position.epoch,
         "batch": position.batch,
-        "rows": [dict(row) for row in checkpoint.rows],
+        "rows": [dict(row) for row in checkpoint.history],
     }
 
 
-def _checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
+def _parse_checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
     """A checkpoint from its parts.
 
     Raises:
         JsonError: if the progress is none that a run can have.
     """
-    position = Position(progress.count("epoch"), progress.count("batch"))
-    rows = tuple(_row(each, number) for number, each in enumerate(progress.objects("rows"), 1))
-    if any(not row.keys() <= rows[0].keys() for row in rows):
+    position = TrainingPosition(progress.count("epoch"), progress.count("batch"))
+    history = tuple(
+        _parse_epoch_logs(each, number) for number, each in enumerate(progress.objects("rows"), 1)
+    )
+    if any(not row.keys() <= history[0].keys() for row in history):
         raise JsonError("its epochs have different numbers")
-    if len(rows) != position.epoch:
+    if len(history) != position.epoch:
         raise JsonError(
-            f"it has the numbers of {len(rows)} epochs, and is of epoch {position.epoch}"
+            f"it has the numbers of {len(history)} epochs, and is of epoch {position.epoch}"
         )
-    return Checkpoint(position, rows, arrays)
+    return Checkpoint(position, history, arrays)
 
 
-def _arrays(place: Place) -> Arrays:
+def _read_arrays(file: SandboxPath) -> Arrays:
     """The arrays in a file.
 
     Raises:
         OSError: if it cannot be opened.
         ValueError: if it has something else.
     """
-    with place.opened() as descriptor:
+    with file.open_descriptor() as descriptor:
         try:
             # The library opens files by their path alone.
             return load_file(f"/dev/fd/{descriptor}")
         # It says so of types that numpy does not have (safetensors 0.8).
         except (SafetensorError, AttributeError, TypeError) as error:
-            raise ValueError(f"{place.path.name} cannot be read: {error}") from error
+            raise ValueError(f"{file.path.name} cannot be read: {error}") from error
 
 
-def _row(fields: JsonObject, epoch: int) -> Row:
-    row = fields.numbers()
-    if row.get("epoch") != epoch:
+def _parse_epoch_logs(fields: JsonObject, epoch: int) -> EpochLogs:
+    logs = fields.numbers()
+    if logs.get("epoch") != epoch:
         raise JsonError(f"the field '{fields.name}.epoch' is not {epoch}")
-    return row
+    return logs
 
 
-def _fault(place: Place) -> str | None:
+def _find_damage(directory: SandboxPath) -> str | None:
     """What is wrong with a checkpoint; None where it is as it was written."""
-    file = place.inside(_MANIFEST)
+    file = directory.joinpath(_MANIFEST)
     try:
-        sums = JsonObject.read(file).object("sha256")
+        digests = JsonObject.read(file).object("sha256")
         for name in (_VARIABLES, _PROGRESS):
-            file = place.inside(name)
-            if _digest(file) != sums.text(name):
+            file = directory.joinpath(name)
+            if _sha256(file) != digests.text(name):
                 return f"{name} is not what was written"
     except OSError as error:
-        return f"{file.path.name}: {reason(error)}"
+        return f"{file.path.name}: {os_error_reason(error)}"
     except JsonError:
         return f"{_MANIFEST} is not what was written"
     return None
 
 
-def _digest(place: Place) -> str:
-    with place.opened() as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
-        if os.fstat(descriptor).st_size > machine_bytes():
+def _sha256(checkpoint_file: SandboxPath) -> str:
+    with (
+        checkpoint_file.open_descriptor() as descriptor,
+        os.fdopen(os.dup(descriptor), "rb") as file,
+    ):
+        if os.fstat(descriptor).st_size > total_memory():
             raise OSError(errno.EFBIG, "it is too large")
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,19 +19,19 @@ from numpy.typing import NDArray
 from archbuilder.errors import RunError
 from archbuilder.tables import plural
 
-Numbers: TypeAlias = NDArray[np.generic]
+Array: TypeAlias = NDArray[np.generic]
 """An array of numbers whose first axis is the examples."""
 
-Rows: TypeAlias = NDArray[np.int64]
+RowIndices: TypeAlias = NDArray[np.int64]
 """Which examples: their numbers, from 0."""
 
-Rule: TypeAlias = Callable[[Numbers, Rows], None]
+ValueCheck: TypeAlias = Callable[[Array, RowIndices], None]
 """Raises RunError where the numbers of these examples cannot be right."""
 
-_AT_ONCE: Final = 256
-_SCANNED: Final = 2**24
+_CHUNK_ROWS: Final = 256
+_SCAN_CHUNK_BYTES: Final = 2**24
 """The bytes that a scan reads at once."""
-_OURS: Final = re.compile(rf"\b{RunError.__name__}: (.+)")
+_RUN_ERROR_PATTERN: Final = re.compile(rf"\b{RunError.__name__}: (.+)")
 
 
 class Column(Protocol):
@@ -53,13 +53,13 @@ class Column(Protocol):
     def dtype(self) -> np.dtype[np.generic]:
         """The type of its numbers."""
 
-    def take(self, rows: tf.Tensor) -> tf.Tensor:
+    def gather(self, rows: tf.Tensor) -> tf.Tensor:
         """The values of some examples, also within `tf.data`."""
 
-    def values_of(self, rows: Rows) -> Numbers:
+    def numpy(self, rows: RowIndices) -> Array:
         """The values of some examples, as numpy has them."""
 
-    def held_to(self, rule: Rule) -> Column:
+    def with_check(self, check: ValueCheck) -> Column:
         """The same column, whose numbers keep a rule: looked at now, or as they are read.
 
         Raises:
@@ -68,10 +68,10 @@ class Column(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class ArrayColumn:
     """A column in memory."""
 
-    values: Numbers
+    values: Array
     name: str = ""
 
     @property
@@ -95,26 +95,26 @@ class Held:
         with tf.init_scope(), tf.device("CPU:0"):
             return tf.constant(self.values)
 
-    def take(self, rows: tf.Tensor) -> tf.Tensor:
+    def gather(self, rows: tf.Tensor) -> tf.Tensor:
         """The values of some examples, also within `tf.data`."""
         return tf.gather(self._tensor, rows)
 
-    def values_of(self, rows: Rows) -> Numbers:
+    def numpy(self, rows: RowIndices) -> Array:
         """The values of some examples, as numpy has them."""
         return self.values[rows]
 
-    def held_to(self, rule: Rule) -> Held:
+    def with_check(self, check: ValueCheck) -> ArrayColumn:
         """Itself.
 
         Raises:
             RunError: if a number breaks the rule.
         """
-        rule(self.values, np.arange(self.count))
+        check(self.values, np.arange(self.count))
         return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Read:
+class LazyColumn:
     """A column that is read example by example, and held to its rules on the way.
 
     `read` gives the values of the examples with these numbers, and is called by several threads.
@@ -124,95 +124,98 @@ class Read:
     count: int
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
-    read: Callable[[Rows], Numbers]
-    rules: tuple[Rule, ...] = ()
-    scan: bool = False
+    read: Callable[[RowIndices], Array]
+    checks: tuple[ValueCheck, ...] = ()
+    eager_checks: bool = False
     """Whether reading everything is cheap, so that a rule is checked at once, as in memory."""
 
-    def take(self, rows: tf.Tensor) -> tf.Tensor:
+    def gather(self, rows: tf.Tensor) -> tf.Tensor:
         """The values of some examples, also within `tf.data`."""
-        values = tf.numpy_function(self.values_of, [rows], tf.as_dtype(self.dtype), stateful=False)
+        values = tf.numpy_function(self.numpy, [rows], tf.as_dtype(self.dtype), stateful=False)
         return tf.ensure_shape(values, [*rows.shape, *self.shape])
 
-    def held_to(self, rule: Rule) -> Read:
+    def with_check(self, check: ValueCheck) -> LazyColumn:
         """The same column, which keeps one more rule.
 
         Raises:
             RunError: if everything is looked at now, and a number breaks the rule.
         """
-        if not self.scan:
-            return replace(self, rules=(*self.rules, rule))
-        step = max(_SCANNED // max(math.prod(self.shape) * self.dtype.itemsize, 1), 1)
-        for begin in range(0, self.count, step):
-            rows = np.arange(begin, min(begin + step, self.count))
-            rule(self.read(rows), rows)
+        if not self.eager_checks:
+            return replace(self, checks=(*self.checks, check))
+        chunk_rows = max(
+            _SCAN_CHUNK_BYTES // max(math.prod(self.shape) * self.dtype.itemsize, 1), 1
+        )
+        for start in range(0, self.count, chunk_rows):
+            rows = np.arange(start, min(start + chunk_rows, self.count))
+            check(self.read(rows), rows)
         return self
 
-    def values_of(self, rows: Rows) -> Numbers:
+    def numpy(self, rows: RowIndices) -> Array:
         """The values of some examples, as numpy has them.
 
         Raises:
             RunError: if one cannot be read, or breaks a rule.
         """
         values = self.read(rows)
-        for rule in self.rules:
-            rule(values, rows)
+        for check in self.checks:
+            check(values, rows)
         return values
 
 
-def finite(what: str, dtype: type[np.floating] | None = None) -> Rule:
+def make_finite_check(description: str, dtype: type[np.floating] | None = None) -> ValueCheck:
     """The rule that numbers are neither infinite nor none at all, also as another `dtype`."""
 
-    def check(values: Numbers, rows: Rows) -> None:
+    def check(values: Array, rows: RowIndices) -> None:
         if not np.issubdtype(values.dtype, np.floating):
             return
         with np.errstate(over="ignore"):
-            numbers = values if dtype is None else values.astype(dtype)
-        odd = ~np.isfinite(numbers).reshape(len(values), -1).all(axis=1)
-        if odd.any():
+            converted = values if dtype is None else values.astype(dtype)
+        non_finite = ~np.isfinite(converted).reshape(len(values), -1).all(axis=1)
+        if non_finite.any():
             raise RunError(
-                f"{what} is no finite number in {odd.sum():,} of {plural(len(values), 'example')};"
-                f" the first of them is number {rows[odd.argmax()] + 1}"
+                f"{description} is no finite number in {non_finite.sum():,} of"
+                f" {plural(len(values), 'example')};"
+                f" the first of them is number {rows[non_finite.argmax()] + 1}"
             )
 
     return check
 
 
-def not_negative(values: Numbers, rows: Rows) -> None:
+def check_non_negative(values: Array, rows: RowIndices) -> None:
     """The rule that no example counts less than nothing.
 
     Raises:
         RunError: if one does.
     """
-    wrong = np.asarray(values, np.float64).reshape(len(values), -1) < 0
-    if wrong.any():
-        first = rows[wrong.any(axis=1).argmax()] + 1
-        raise RunError(f"the weight of example {first} is below 0")
+    negative = np.asarray(values, np.float64).reshape(len(values), -1) < 0
+    if negative.any():
+        example = rows[negative.any(axis=1).argmax()] + 1
+        raise RunError(f"the weight of example {example} is below 0")
 
 
-def hold(column: Column) -> Held:
+def load_into_memory(column: Column) -> ArrayColumn:
     """A column in memory; what has to be decoded is, by several threads.
 
     Raises:
         RunError: if an example cannot be read, or breaks a rule.
     """
-    if isinstance(column, Held):
+    if isinstance(column, ArrayColumn):
         return column
     values = np.empty((column.count, *column.shape), column.dtype)
 
-    def fill(begin: int) -> None:
-        rows = np.arange(begin, min(begin + _AT_ONCE, column.count))
-        values[rows] = column.values_of(rows)
+    def fill(start: int) -> None:
+        rows = np.arange(start, min(start + _CHUNK_ROWS, column.count))
+        values[rows] = column.numpy(rows)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # Taken one by one, so that what goes wrong is raised.
-        for _ in pool.map(fill, range(0, column.count, _AT_ONCE)):
+        for _ in pool.map(fill, range(0, column.count, _CHUNK_ROWS)):
             pass
-    return Held(values, column.name)
+    return ArrayColumn(values, column.name)
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def translate_read_errors() -> Iterator[None]:
     """Where batches are read: what is wrong with an example comes out of TensorFlow as it was told.
 
     Raises:
@@ -222,7 +225,7 @@ def reading() -> Iterator[None]:
         yield
     except tf.errors.OpError as error:
         # TensorFlow keeps nothing of an exception but its text.
-        ours = _OURS.search(error.message or "")
-        if ours is None:
+        run_error = _RUN_ERROR_PATTERN.search(error.message or "")
+        if run_error is None:
             raise
-        raise RunError(ours[1]) from None
+        raise RunError(run_error[1]) from None

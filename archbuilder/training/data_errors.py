@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import Final
 
 from archbuilder.errors import DataError, Diagnostic, RunError
-from archbuilder.recipe.sources import DataFile, DataSource
+from archbuilder.recipe.sources import DataPath, DataSource
 from archbuilder.tree import Span
 
-CODE: Final = "unusable-data"
+UNUSABLE_DATA: Final = "unusable-data"
 
 
-def place_of(source: DataSource) -> Span | None:
+def source_span(source: DataSource) -> Span | None:
     """Return where a blueprint or recipe names the first file of a source.
 
     None if a person named the file at the command line, or the recipe is that of a run's record,
@@ -23,13 +23,13 @@ def place_of(source: DataSource) -> Span | None:
     for field in dataclasses.fields(source):
         value = getattr(source, field.name)
         for file in value.values() if isinstance(value, Mapping) else (value,):
-            if isinstance(file, DataFile) and file.span is not None and file.span.source.text:
+            if isinstance(file, DataPath) and file.span is not None and file.span.source.text:
                 return file.span
     return None
 
 
 @contextmanager
-def located_data_errors(place: Span | None) -> Iterator[None]:
+def locate_data_errors(span: Span | None) -> Iterator[None]:
     """Give what is wrong with data in this block the place that names the data.
 
     Raises:
@@ -38,6 +38,6 @@ def located_data_errors(place: Span | None) -> Iterator[None]:
     try:
         yield
     except RunError as error:
-        if place is None or type(error) is not RunError:
+        if span is None or type(error) is not RunError:
             raise
-        raise DataError(Diagnostic(CODE, str(error), place)) from error
+        raise DataError(Diagnostic(UNUSABLE_DATA, str(error), span)) from error

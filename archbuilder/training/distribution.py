@@ -16,23 +16,23 @@ from typing import Final
 import tensorflow as tf
 
 from archbuilder.errors import ClusterError, RunError
-from archbuilder.launching.cluster import CONFIG, Cluster, read_cluster
-from archbuilder.recipe.spec import Distribution
-from archbuilder.training.learner import check_version
+from archbuilder.launching.cluster import TF_CONFIG_VAR, Cluster, read_cluster
+from archbuilder.recipe.spec import StrategyName
+from archbuilder.training.learner import check_keras_version
 from archbuilder.training.membership import Membership, check_members, check_port
-from archbuilder.training.peers import ALONE, Peers
-from archbuilder.training.slices import bounds, rows, size
+from archbuilder.training.peers import SINGLE_WORKER, WorkerGroup
+from archbuilder.training.slices import count_examples, slice_batch, slice_bounds
 
-INFINITE: Final = tf.data.experimental.INFINITE_CARDINALITY
+INFINITE_CARDINALITY: Final = tf.data.experimental.INFINITE_CARDINALITY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Placement:
+class DeviceSetup:
     """Where training happens: `strategy` is None on a single device."""
 
     strategy: tf.distribute.Strategy | None
-    remark: str
-    peers: Peers = ALONE
+    description: str
+    workers: WorkerGroup = SINGLE_WORKER
 
     @property
     def replicas(self) -> int:
@@ -46,7 +46,7 @@ class Placement:
         )
         return scope
 
-    def share(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+    def distribute_dataset(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """Batches for Keras, each shared by the replicas as evenly as it goes, in its order.
 
         Beside its part of a batch, each replica is told whether that counts: where a batch has
@@ -57,35 +57,37 @@ class Placement:
             return batches
         strategy, replicas = self.strategy, self.replicas
 
-        def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            local = replicas // context.num_input_pipelines
-            first = context.input_pipeline_id * local
+        def make_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            local_replicas = replicas // context.num_input_pipelines
+            first_replica = context.input_pipeline_id * local_replicas
 
-            def parts(*batch: object) -> tf.data.Dataset:
-                whole = batch if len(batch) > 1 else batch[0]
-                numbers = tf.data.Dataset.range(first, first + local)
-                return numbers.map(lambda number: _part(whole, number, replicas))
+            def replica_slices(*batch: object) -> tf.data.Dataset:
+                full_batch = batch if len(batch) > 1 else batch[0]
+                replica_ids = tf.data.Dataset.range(first_replica, first_replica + local_replicas)
+                return replica_ids.map(
+                    lambda replica_id: _replica_slice(full_batch, replica_id, replicas)
+                )
 
-            shared = batches.flat_map(parts).prefetch(tf.data.AUTOTUNE)
+            dataset = batches.flat_map(replica_slices).prefetch(tf.data.AUTOTUNE)
             # Workers would else ask each other at every step whether they have come to the end.
-            return shared.apply(tf.data.experimental.assert_cardinality(INFINITE))
+            return dataset.apply(tf.data.experimental.assert_cardinality(INFINITE_CARDINALITY))
 
-        return strategy.distribute_datasets_from_function(of_worker)
-
-
-def _part(batch: object, number: tf.Tensor, replicas: int) -> tuple[object, tf.Tensor]:
-    count = tf.cast(size(batch), tf.int64)
-    begin, end, counted = bounds(count, number, replicas)
-    return rows(batch, begin, end), counted
+        return strategy.distribute_datasets_from_function(make_dataset)
 
 
-def place(
-    distribution: Distribution,
+def _replica_slice(batch: object, replica_id: tf.Tensor, replicas: int) -> tuple[object, tf.Tensor]:
+    count = tf.cast(count_examples(batch), tf.int64)
+    begin, end, is_counted = slice_bounds(count, replica_id, replicas)
+    return slice_batch(batch, begin, end), is_counted
+
+
+def setup_devices(
+    distribution: StrategyName,
     batch_size: int,
     environment: Mapping[str, str] | None = None,
     *,
     membership: Membership | None = None,
-) -> Placement:
+) -> DeviceSetup:
     """The devices for a way of distribution, and a remark that names them and says why.
 
     `auto` takes part in the cluster that the environment tells of (TF_CONFIG, or Slurm), and else
@@ -100,52 +102,52 @@ def place(
     environment = os.environ if environment is None else environment
     cluster = None if distribution in ("none", "mirrored", "tpu") else read_cluster(environment)
     if cluster is not None:
-        placement = _checked(_of_workers(cluster, distribution), batch_size)
+        setup = _check_batch_size(_multi_worker_setup(cluster, distribution), batch_size)
         if membership is not None:
-            with placement.peers.together():
-                check_members(placement.peers, cluster, membership)
-        return placement
+            with setup.workers.worker_failure_scope():
+                check_members(setup.workers, cluster, membership)
+        return setup
     if distribution == "multi_worker":
         raise RunError(
-            f"'distribute: multi_worker' wants a cluster, of which {CONFIG} or Slurm tells;"
+            f"'distribute: multi_worker' wants a cluster, of which {TF_CONFIG_VAR} or Slurm tells;"
             " --workers 2 starts one on this machine, and --distribute auto takes what is here"
         )
     if distribution == "tpu":
-        return _checked(_on_tpu(), batch_size)
+        return _check_batch_size(_tpu_setup(), batch_size)
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     devices = gpus or [device.name for device in tf.config.list_logical_devices("CPU")]
-    mirrored = distribution == "mirrored" or (distribution == "auto" and len(gpus) > 1)
-    if mirrored and len(devices) > 1:
-        return _checked(_mirrored(devices, distribution), batch_size)
-    chosen = "the GPU" if gpus else "the CPU"
+    is_mirrored = distribution == "mirrored" or (distribution == "auto" and len(gpus) > 1)
+    if is_mirrored and len(devices) > 1:
+        return _check_batch_size(_mirrored_setup(devices, distribution), batch_size)
+    device_name = "the GPU" if gpus else "the CPU"
     if len(gpus) > 1:
-        chosen = f"the first of {len(gpus)} GPUs"
-    return Placement(None, f"{chosen} ({distribution})")
+        device_name = f"the first of {len(gpus)} GPUs"
+    return DeviceSetup(None, f"{device_name} ({distribution})")
 
 
-def _checked(placement: Placement, batch_size: int) -> Placement:
-    if batch_size < placement.replicas:
+def _check_batch_size(setup: DeviceSetup, batch_size: int) -> DeviceSetup:
+    if batch_size < setup.replicas:
         raise RunError(
-            f"a batch of {batch_size} cannot be shared by {placement.replicas} devices;"
+            f"a batch of {batch_size} cannot be shared by {setup.replicas} devices;"
             " raise 'batch_size'"
         )
-    return placement
+    return setup
 
 
-def _mirrored(devices: Sequence[str], distribution: Distribution) -> Placement:
-    strategy = _mirrored_on(tuple(devices))
-    kind = "GPU" if "GPU" in devices[0] else "CPU"
-    return Placement(strategy, f"mirrored on {len(devices)} {kind}s ({distribution})")
+def _mirrored_setup(devices: Sequence[str], distribution: StrategyName) -> DeviceSetup:
+    strategy = _mirrored_strategy(tuple(devices))
+    device_type = "GPU" if "GPU" in devices[0] else "CPU"
+    return DeviceSetup(strategy, f"mirrored on {len(devices)} {device_type}s ({distribution})")
 
 
 @cache
-def _mirrored_on(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
+def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
     # A second strategy for the same devices would give its messages the numbers of the first.
     return tf.distribute.MirroredStrategy(devices=list(devices))
 
 
-def _of_workers(cluster: Cluster, distribution: Distribution) -> Placement:
-    check_version()
+def _multi_worker_setup(cluster: Cluster, distribution: StrategyName) -> DeviceSetup:
+    check_keras_version()
     check_port(cluster)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
@@ -159,21 +161,21 @@ def _of_workers(cluster: Cluster, distribution: Distribution) -> Placement:
             f"worker {cluster.index + 1} of {cluster.size} ({cluster.address}) cannot reach the"
             f" others: {error}"
         ) from error
-    count = len(cluster.workers)
+    num_workers = len(cluster.workers)
     replicas = int(strategy.num_replicas_in_sync)
-    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-    return Placement(
+    device_type = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    return DeviceSetup(
         strategy,
-        f"worker {cluster.index + 1} of {count}, {replicas} {kind}s in all"
-        f" ({distribution}: {cluster.told_by})",
-        Peers(strategy, count, cluster.index),
+        f"worker {cluster.index + 1} of {num_workers}, {replicas} {device_type}s in all"
+        f" ({distribution}: {cluster.origin})",
+        WorkerGroup(strategy, num_workers, cluster.index),
     )
 
 
-def _on_tpu() -> Placement:
+def _tpu_setup() -> DeviceSetup:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
     except (ValueError, tf.errors.OpError) as error:
         raise RunError("'distribute: tpu' finds no TPU here, or in the cloud project") from error
     strategy = tf.distribute.TPUStrategy(resolver)
-    return Placement(strategy, f"{strategy.num_replicas_in_sync} TPU cores (tpu)")
+    return DeviceSetup(strategy, f"{strategy.num_replicas_in_sync} TPU cores (tpu)")

@@ -15,20 +15,20 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from archbuilder.training.columns import Numbers
+from archbuilder.training.columns import Array
 
 DType: TypeAlias = np.dtype[np.generic]
 Mask: TypeAlias = NDArray[np.bool_]
 
-EXACT: Final = 2**53
+MAX_EXACT_INT: Final = 2**53
 """float64 represents every integer whose magnitude is below this."""
-_INTEGERS: Final = "bui"
+_INTEGER_KINDS: Final = "bui"
 """The kinds of dtypes whose values are integers: booleans, unsigned and signed ones."""
 
 
 def is_integer(dtype: DType) -> bool:
     """Return whether values of a dtype are integers or booleans."""
-    return dtype.kind in _INTEGERS
+    return dtype.kind in _INTEGER_KINDS
 
 
 def common_dtype(dtypes: Iterable[DType]) -> DType:
@@ -36,10 +36,10 @@ def common_dtype(dtypes: Iterable[DType]) -> DType:
 
     It may not represent every one of them: see `unrepresentable`.
     """
-    return reduce(_common, dtypes)
+    return reduce(_promote, dtypes)
 
 
-def _common(first: DType, second: DType) -> DType:
+def _promote(first: DType, second: DType) -> DType:
     common = np.promote_types(first, second)
     if is_integer(first) and is_integer(second) and not is_integer(common):
         # numpy takes float64 for int64 beside uint64, which rounds both.
@@ -47,7 +47,7 @@ def _common(first: DType, second: DType) -> DType:
     return common
 
 
-def unrepresentable(values: Numbers, dtype: DType, integers: Mask | None = None) -> Mask:
+def unrepresentable(values: Array, dtype: DType, integers: Mask | None = None) -> Mask:
     """Return which values a dtype cannot represent.
 
     For integer dtypes these are fractions and what is out of range, for floating ones infinity
@@ -56,20 +56,20 @@ def unrepresentable(values: Numbers, dtype: DType, integers: Mask | None = None)
     """
     if dtype.kind == "b":
         return (values != 0) & (values != 1)
-    if dtype.kind in _INTEGERS:
-        return _outside(values, np.iinfo(cast("np.dtype[np.integer]", dtype)))
+    if dtype.kind in _INTEGER_KINDS:
+        return _out_of_range(values, np.iinfo(cast("np.dtype[np.integer]", dtype)))
     if is_integer(values.dtype):
-        return _rounded(values, dtype)
+        return _would_round(values, dtype)
     with np.errstate(over="ignore"):
-        wrong: Mask = np.isfinite(values) & ~np.isfinite(values.astype(dtype).astype(np.float64))
+        invalid: Mask = np.isfinite(values) & ~np.isfinite(values.astype(dtype).astype(np.float64))
     if integers is not None and integers.any():
         # The integers of uint64 are not all in int64, and the sign changes no rounding.
-        whole = np.abs(np.where(integers, values, 0)).astype(np.uint64)
-        wrong |= _rounded(whole, dtype)
-    return wrong
+        magnitudes = np.abs(np.where(integers, values, 0)).astype(np.uint64)
+        invalid |= _would_round(magnitudes, dtype)
+    return invalid
 
 
-def _outside(values: Numbers, info: np.iinfo) -> Mask:
+def _out_of_range(values: Array, info: np.iinfo) -> Mask:
     """Return which values are fractions or out of the range of an integer dtype."""
     if values.dtype.kind == "b":
         return np.zeros(values.shape, bool)
@@ -78,33 +78,33 @@ def _outside(values: Numbers, info: np.iinfo) -> Mask:
         return (numbers < info.min) | (numbers > info.max)
     floats = values.astype(np.float64)
     # The largest int64 is no float64; the number behind it is one.
-    inside = (floats >= float(info.min)) & (floats < float(info.max) + 1)
-    return ~(inside & (floats == np.floor(floats)))
+    in_range = (floats >= float(info.min)) & (floats < float(info.max) + 1)
+    return ~(in_range & (floats == np.floor(floats)))
 
 
-def _rounded(values: Numbers, dtype: DType) -> Mask:
+def _would_round(values: Array, dtype: DType) -> Mask:
     """Return which integers a floating dtype would round: those with more digits than it has."""
     limits = ml_dtypes.finfo(dtype)
-    most = 2 ** (limits.nmant + 1)
+    max_exact = 2 ** (limits.nmant + 1)
     if values.dtype.kind == "b" or not values.size:
         return np.zeros(values.shape, bool)
-    if -most <= int(values.min()) and int(values.max()) <= min(most, float(limits.max)):
+    if -max_exact <= int(values.min()) and int(values.max()) <= min(max_exact, float(limits.max)):
         return np.zeros(values.shape, bool)
     bits = values.astype(np.uint64)
     negative = cast("NDArray[np.int64]", values) < 0
     magnitudes = np.where(negative, np.uint64(0) - bits, bits)
     lowest_bits = np.maximum(magnitudes & (np.uint64(0) - magnitudes), np.uint64(1))
     too_large = magnitudes.astype(np.float64) > float(limits.max)
-    return cast(Mask, (magnitudes // lowest_bits > most) | too_large)
+    return cast(Mask, (magnitudes // lowest_bits > max_exact) | too_large)
 
 
 def always_fits(source: DType, dtype: DType) -> bool:
     """Return whether a dtype has all values of another one, so that no value need be looked at."""
     if source == dtype or source.kind == "b":
         return True
-    if is_integer(source) and dtype.kind not in _INTEGERS:
+    if is_integer(source) and dtype.kind not in _INTEGER_KINDS:
         limits = np.iinfo(cast("np.dtype[np.integer]", source))
-        most = max(-int(limits.min), int(limits.max))
+        max_magnitude = max(-int(limits.min), int(limits.max))
         finfo = ml_dtypes.finfo(dtype)
-        return most <= min(2 ** (finfo.nmant + 1), float(finfo.max))
+        return max_magnitude <= min(2 ** (finfo.nmant + 1), float(finfo.max))
     return is_integer(source) == is_integer(dtype) and bool(np.can_cast(source, dtype, "safe"))

@@ -9,17 +9,22 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from archbuilder.errors import RunError, listed, shown
-from archbuilder.recipe.legend import Legend
-from archbuilder.training.columns import Column, finite, hold, not_negative
+from archbuilder.errors import RunError, quote, quote_list
+from archbuilder.recipe.legend import DatasetSchema
+from archbuilder.training.columns import (
+    Column,
+    check_non_negative,
+    load_into_memory,
+    make_finite_check,
+)
 from archbuilder.training.dtypes import Mask
-from archbuilder.training.opening import check_size
-from archbuilder.training.provenance import Origin
-from archbuilder.training.text.tokens import Texts
-from archbuilder.training.text.vocabulary import Vocabulary
+from archbuilder.training.opening import check_fits_in_memory
+from archbuilder.training.provenance import ColumnOrigin
+from archbuilder.training.text.tokens import TokenArray
+from archbuilder.training.text.vocabulary import TextTokenizer
 from archbuilder.tree import Span
 
-ONLY: Final = ""
+UNNAMED: Final = ""
 """The name of an array that is for the one input, or the one output, of a network."""
 
 _T = TypeVar("_T")
@@ -32,9 +37,9 @@ class Feature:
     column: Column
     scale: float | None = None
     image: bool = False
-    largest: int = 255
+    max_value: int = 255
     """The largest number that its scale makes sense for."""
-    origin: Origin | None = None
+    origin: ColumnOrigin | None = None
     """Where its values stand; None where they have the numbers of examples alone."""
     integers: Mask | None = None
     """At which positions of an example values are integers, where the column is of floats."""
@@ -51,27 +56,27 @@ class Feature:
         """
         if not self.image or self.column.dtype.kind != "u":
             return None
-        white = float(self.largest)
-        return 0.0, white / (self.scale or 1) if "float" in dtype else white
+        max_value = float(self.max_value)
+        return 0.0, max_value / (self.scale or 1) if "float" in dtype else max_value
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class FittedPreprocessing:
     """What examples that were trained on tell of others: how their words become numbers."""
 
-    legend: Legend = field(default_factory=Legend)
+    schema: DatasetSchema = field(default_factory=DatasetSchema)
     """What columns and classes mean, by the names of targets."""
-    vocabulary: Vocabulary | None = None
+    tokenizer: TextTokenizer | None = None
     """What tokens mean."""
 
 
-def known_of(legend: Legend) -> Known | None:
+def preprocessing_from_schema(schema: DatasetSchema) -> FittedPreprocessing | None:
     """What a legend tells; None where it tells nothing."""
-    return None if legend == Legend() else Known(legend)
+    return None if schema == DatasetSchema() else FittedPreprocessing(schema)
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class SourceKeys:
     """How a recipe names the parts of a file: the keys of its source, and what they leave out."""
 
     inputs: str = "inputs"
@@ -79,32 +84,32 @@ class Naming:
     unused: tuple[str, ...] = ()
     """Columns or arrays of the file that are neither input, target nor weight, if known."""
 
-    def key(self, what: str) -> str:
+    def key(self, role: str) -> str:
         """Return the key for every `input` or `output` of a network."""
-        return self.inputs if what == "input" else self.targets
+        return self.inputs if role == "input" else self.targets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Examples:
+class Dataset:
     """Inputs and targets by the names of the network's inputs and outputs, or under `ONLY`."""
 
-    origin: str
+    source_name: str
     """What messages call them."""
     inputs: Mapping[str, Feature]
     targets: Mapping[str, Column]
-    remarks: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
     """What was done to them that a user would want to know."""
-    texts: Texts | None = None
+    token_array: TokenArray | None = None
     """The text that they are pieces of."""
-    weights: Mapping[str, Column] = field(default_factory=dict)
+    sample_weights: Mapping[str, Column] = field(default_factory=dict)
     """What an example counts in the loss of an output, or under `ONLY` in all of them."""
-    known: Known = field(default_factory=Known)
+    preprocessing: FittedPreprocessing = field(default_factory=FittedPreprocessing)
     """What their numbers mean."""
-    naming: Naming | None = None
+    source_keys: SourceKeys | None = None
     """None if the source gives one input and one target, which it does not name."""
-    target: str = ""
+    target_description: str = ""
     """What the one target of such a source is, as in `the class of an image`."""
-    place: Span | None = None
+    span: Span | None = None
     """Where a blueprint names them, for errors about them."""
 
     @property
@@ -112,7 +117,7 @@ class Examples:
         """How many examples there are."""
         return next(iter(self.inputs.values())).column.count
 
-    def check(self) -> Examples:
+    def validated(self) -> Dataset:
         """Themselves, with one entry of every column for every example, and finite numbers alone.
 
         Raises:
@@ -120,124 +125,135 @@ class Examples:
                 is infinite or none at all.
         """
         features = (feature.column for feature in self.inputs.values())
-        columns = [*features, *self.targets.values(), *self.weights.values()]
-        check_lengths((column.count for column in columns), self.origin)
+        columns = [*features, *self.targets.values(), *self.sample_weights.values()]
+        check_lengths((column.count for column in columns), self.source_name)
         if self.count == 0:
-            raise RunError(f"{self.origin} has no examples")
+            raise RunError(f"{self.source_name} has no examples")
         inputs = {
-            name: replace(feature, column=self._finite(feature.column, "input", name))
+            name: replace(feature, column=self._with_finite_check(feature.column, "input", name))
             for name, feature in self.inputs.items()
         }
         targets = {
-            name: self._finite(column, "target", name) for name, column in self.targets.items()
+            name: self._with_finite_check(column, "target", name)
+            for name, column in self.targets.items()
         }
         weights = {
-            name: self._finite(column, "weight", name).held_to(not_negative)
-            for name, column in self.weights.items()
+            name: self._with_finite_check(column, "weight", name).with_check(check_non_negative)
+            for name, column in self.sample_weights.items()
         }
-        return replace(self, inputs=inputs, targets=targets, weights=weights)
+        return replace(self, inputs=inputs, targets=targets, sample_weights=weights)
 
-    def cached(self) -> Examples:
+    def in_memory(self) -> Dataset:
         """The same with every column in memory.
 
         Raises:
             RunError: if there is no room for them, or an example cannot be read.
         """
         columns = [feature.column for feature in self.inputs.values()]
-        columns += [*self.targets.values(), *self.weights.values()]
-        bytes_each = sum(math.prod(each.shape) * each.dtype.itemsize for each in columns)
-        check_size(self.count * bytes_each, self.origin)
+        columns += [*self.targets.values(), *self.sample_weights.values()]
+        example_bytes = sum(math.prod(each.shape) * each.dtype.itemsize for each in columns)
+        check_fits_in_memory(self.count * example_bytes, self.source_name)
         inputs = {
-            name: replace(feature, column=hold(feature.column))
+            name: replace(feature, column=load_into_memory(feature.column))
             for name, feature in self.inputs.items()
         }
         return replace(
             self,
             inputs=inputs,
-            targets={name: hold(column) for name, column in self.targets.items()},
-            weights={name: hold(column) for name, column in self.weights.items()},
+            targets={name: load_into_memory(column) for name, column in self.targets.items()},
+            sample_weights={
+                name: load_into_memory(column) for name, column in self.sample_weights.items()
+            },
         )
 
-    def _finite(self, column: Column, what: str, name: str) -> Column:
-        named = f"the {what} {shown(name)}" if name else f"the {what}"
+    def _with_finite_check(self, column: Column, role: str, name: str) -> Column:
+        description = f"the {role} {quote(name)}" if name else f"the {role}"
         # Inputs have a dtype of their own; everything else is computed with as float32.
-        dtype = None if what == "input" else np.float32
-        return column.held_to(finite(f"{named} of {column.name or self.origin}", dtype))
+        dtype = None if role == "input" else np.float32
+        return column.with_check(
+            make_finite_check(f"{description} of {column.name or self.source_name}", dtype)
+        )
 
-    def for_network(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Examples:
+    def select_for(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Dataset:
         """The examples under the names of a network, without what it does not use.
 
         Raises:
             RunError: if something that it needs is not there.
         """
-        if outputs and not self.targets and self.naming is None:
-            raise self._no_targets(inputs, outputs)
+        if outputs and not self.targets and self.source_keys is None:
+            raise self._no_targets_error(inputs, outputs)
         return replace(
             self,
-            inputs=self._pick(self.inputs, inputs, "input"),
-            targets=self._pick(self.targets, outputs, "output"),
+            inputs=self._select(self.inputs, inputs, "input"),
+            targets=self._select(self.targets, outputs, "output"),
         )
 
-    def _pick(
-        self, arrays: Mapping[str, _T], names: tuple[str, ...], what: str
+    def _select(
+        self, arrays: Mapping[str, _T], names: tuple[str, ...], role: str
     ) -> Mapping[str, _T]:
         """Return arrays by the names of a network's inputs or outputs."""
-        if len(names) == 1 and ONLY in arrays:
-            return {names[0]: arrays[ONLY]}
+        if len(names) == 1 and UNNAMED in arrays:
+            return {names[0]: arrays[UNNAMED]}
         missing = [name for name in names if name not in arrays]
         if not missing:
             return {name: arrays[name] for name in names}
-        if ONLY in arrays:
-            is_target = what == "output" and self.target
-            one = f"one target ({self.target})" if is_target else f"one array for the {what}s"
+        if UNNAMED in arrays:
+            is_target = role == "output" and self.target_description
+            provided_text = (
+                f"one target ({self.target_description})"
+                if is_target
+                else f"one array for the {role}s"
+            )
             message = (
-                f"{self.origin} has {one}, but the network has {len(names)}"
+                f"{self.source_name} has {provided_text}, but the network has {len(names)}"
                 f"{' outputs with a loss or metrics' if is_target else ''}: {', '.join(names)}"
             )
-        elif self.naming is None or not arrays:
-            message = f"{self.origin} has nothing for the {what} '{missing[0]}'"
+        elif self.source_keys is None or not arrays:
+            message = f"{self.source_name} has nothing for the {role} '{missing[0]}'"
         else:
             message = (
-                f"'{self.naming.key(what)}' of {self.origin} has no entry for the {what}"
-                f" '{missing[0]}' of the network, but for {listed(arrays)}"
+                f"'{self.source_keys.key(role)}' of {self.source_name} has no entry for the {role}"
+                f" '{missing[0]}' of the network, but for {quote_list(arrays)}"
             )
-        raise RunError(message + self._advice(names, what))
+        raise RunError(message + self._hint(names, role))
 
-    def _advice(self, names: tuple[str, ...], what: str) -> str:
+    def _hint(self, names: tuple[str, ...], role: str) -> str:
         """Return how a recipe gives every input or output of a network its array."""
-        if self.naming is None:
-            spared = "; an output without loss and metrics needs no target"
+        if self.source_keys is None:
+            optional_hint = "; an output without loss and metrics needs no target"
             return "; sources such as 'npz' and 'csv' can name several" + (
-                spared if what == "output" else ""
+                optional_hint if role == "output" else ""
             )
         example = ", ".join(f"{name}: ..." for name in names)
-        unused = self.naming.unused
-        return f"; write '{self.naming.key(what)}: {{{example}}}'" + (
-            f"; not used so far: {listed(unused)}" if unused else ""
+        unused = self.source_keys.unused
+        return f"; write '{self.source_keys.key(role)}: {{{example}}}'" + (
+            f"; not used so far: {quote_list(unused)}" if unused else ""
         )
 
-    def _no_targets(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> RunError:
+    def _no_targets_error(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> RunError:
         """Describe missing targets, as of a folder of images without folders of classes."""
-        folders = "put the images of each class into a folder of its own, as in FOLDER/cat/1.png"
-        ways = [folders] if self.target else []
+        folder_hint = (
+            "put the images of each class into a folder of its own, as in FOLDER/cat/1.png"
+        )
+        hints = [folder_hint] if self.target_description else []
         if inputs:
-            ways.append(
+            hints.append(
                 f"'targets: {{{outputs[0]}: {inputs[0]}}}' under 'training' compares the output"
                 " with its input"
             )
         return RunError(
-            f"{self.origin} has no targets, but the output '{outputs[0]}' has a loss or"
-            " metrics" + "".join(f"; {way}" for way in ways)
+            f"{self.source_name} has no targets, but the output '{outputs[0]}' has a loss or"
+            " metrics" + "".join(f"; {hint}" for hint in hints)
         )
 
 
-def check_lengths(lengths: Iterable[int], origin: str) -> None:
+def check_lengths(lengths: Iterable[int], source_name: str) -> None:
     """Check that arrays have the same number of examples.
 
     Raises:
         RunError: if they have not.
     """
-    different = sorted({*lengths})
-    if len(different) > 1:
-        told = ", ".join(map(str, different))
-        raise RunError(f"{origin} has arrays of different lengths: {told} examples")
+    distinct = sorted({*lengths})
+    if len(distinct) > 1:
+        text = ", ".join(map(str, distinct))
+        raise RunError(f"{source_name} has arrays of different lengths: {text} examples")

@@ -10,106 +10,119 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, quote
 from archbuilder.tables import plural
-from archbuilder.training.bad_batch import FILE, keep_bad_batch
-from archbuilder.training.checkpoints import Checkpoint, Position
-from archbuilder.training.columns import reading
-from archbuilder.training.curves import BoardWriter
-from archbuilder.training.distribution import Placement
-from archbuilder.training.keeping import Keeper
-from archbuilder.training.learner import Learner
-from archbuilder.training.progress import Progress
-from archbuilder.training.run import Row
-from archbuilder.training.session import Outcome, Prepared, Session
-from archbuilder.training.state import restore
+from archbuilder.training.bad_batch import NAN_BATCH_FILE, dump_nan_batch
+from archbuilder.training.checkpoints import Checkpoint, TrainingPosition
+from archbuilder.training.columns import translate_read_errors
+from archbuilder.training.curves import TensorBoardWriter
+from archbuilder.training.distribution import DeviceSetup
+from archbuilder.training.keeping import CheckpointCallback
+from archbuilder.training.learner import DistributedModel
+from archbuilder.training.progress import ProgressBar
+from archbuilder.training.run import EpochLogs
+from archbuilder.training.session import TrainableTask, TrainingContext, TrainingResult
+from archbuilder.training.state import load_state_dict
 from archbuilder.training.step_errors import not_finite_error
 from archbuilder.training.watching import (
-    HELD_OUT,
-    Averaged,
-    Callbacks,
-    EpochWriter,
-    Executions,
-    FiniteLoss,
+    VAL_PREFIX,
+    HistoryWriter,
+    LimitStepsPerExecution,
+    SwapEMAWeights,
+    TensorLogsCallbackList,
+    TerminateOnNaN,
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Task:
+class FitTask:
     """A compiled model, and what it is fed with.
 
     `batches` gives those from a position to the end of the run, in an order that follows from the
     seed alone.
     """
 
-    learner: Learner
-    batches: Callable[[Position], tf.data.Dataset]
-    steps: int
+    model: DistributedModel
+    batches: Callable[[TrainingPosition], tf.data.Dataset]
+    steps_per_epoch: int
     """The batches of an epoch."""
     validation: tf.data.Dataset | None = None
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
-def fit(task: Task, session: Session) -> tuple[Row, ...]:
+def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
     """Train the model of a task, and give the numbers of every epoch.
 
     Raises:
         StoppedError: if the run was told to stop; its checkpoint is kept.
         RunError: if training fails.
     """
-    with session.placement.scope():
-        task.learner.make_ready()
-    start = _resume(task, session)
-    writer = EpochWriter(session.run, session.spec.epochs, session.report, start.rows)
-    keeper = Keeper(
-        session.checkpoints,
+    with context.devices.scope():
+        task.model.make_ready()
+    checkpoint = _resume(task, context)
+    writer = HistoryWriter(context.run_dir, context.config.epochs, context.log, checkpoint.history)
+    checkpoint_callback = CheckpointCallback(
+        context.checkpoints,
         writer,
-        session.report,
-        session.spec.checkpoint_seconds,
-        partial(not_finite_error, task.learner, tuple(session.graphs.values()), task.steps),
+        context.log,
+        context.config.checkpoint_seconds,
+        partial(not_finite_error, task.model, tuple(context.graphs.values()), task.steps_per_epoch),
     )
-    board = BoardWriter(session.run, start.rows)
-    with keeper.watching(), closing(board):
-        for position, until, steps in _legs(start.position, task.steps, session.spec.epochs):
-            finite = FiniteLoss(position, task.steps, partial(_keep_batch, task, session))
-            keeper.begin(position, start, finite)
+    tensorboard = TensorBoardWriter(context.run_dir, checkpoint.history)
+    with checkpoint_callback.handle_sigterm(), closing(tensorboard):
+        for position, end_epoch, steps in _fit_segments(
+            checkpoint.position, task.steps_per_epoch, context.config.epochs
+        ):
+            terminate_on_nan = TerminateOnNaN(
+                position, task.steps_per_epoch, partial(_dump_batch, task, context)
+            )
+            checkpoint_callback.start_segment(position, checkpoint, terminate_on_nan)
             # The writer comes before what can end the run at a step: it notes that there was one.
-            watching = [writer, finite, board, *task.callbacks, keeper]
-            if session.show is not None:
-                watching.insert(
-                    0, Progress(session.show, position, task.steps, session.spec.epochs)
+            callbacks = [
+                writer,
+                terminate_on_nan,
+                tensorboard,
+                *task.callbacks,
+                checkpoint_callback,
+            ]
+            if context.progress is not None:
+                callbacks.insert(
+                    0,
+                    ProgressBar(
+                        context.progress, position, task.steps_per_epoch, context.config.epochs
+                    ),
                 )
-            _run(task, session.placement, position, until, steps, watching)
-    if task.learner.averages:
-        task.learner.exchange()
-    return tuple(writer.rows)
+            _fit_segment(task, context.devices, position, end_epoch, steps, callbacks)
+    if task.model.averages:
+        task.model.exchange()
+    return tuple(writer.history)
 
 
-def prepared(
-    task: Task,
-    session: Session,
+def make_trainable_task(
+    task: FitTask,
+    context: TrainingContext,
     models: Mapping[str, keras.Model],
     *,
-    behind: Callable[[], None] = lambda: None,
-    more: Callable[[], Row] = dict,
-) -> Prepared:
+    after_fit: Callable[[], None] = lambda: None,
+    extra_metrics: Callable[[], EpochLogs] = dict,
+) -> TrainableTask:
     """Networks that a task trains and judges.
 
     `behind` is called when they are trained; `more` gives numbers that the task has not.
     """
 
-    def train() -> Outcome:
-        history = fit(task, session)
-        behind()
-        return Outcome(history, {**held_out(history), **more()})
+    def train() -> TrainingResult:
+        history = fit(task, context)
+        after_fit()
+        return TrainingResult(history, {**final_val_metrics(history), **extra_metrics()})
 
-    def judge() -> Row:
-        return {**evaluate(task, session.placement), **more()}
+    def evaluate_task() -> EpochLogs:
+        return {**evaluate(task, context.devices), **extra_metrics()}
 
-    return Prepared(models, train, judge)
+    return TrainableTask(models, train, evaluate_task)
 
 
-def evaluate(task: Task, placement: Placement) -> Row:
+def evaluate(task: FitTask, devices: DeviceSetup) -> EpochLogs:
     """The numbers of the held-out examples by the weights of now; none where none are held out.
 
     Raises:
@@ -118,108 +131,112 @@ def evaluate(task: Task, placement: Placement) -> Row:
     if task.validation is None:
         return {}
     steps = int(task.validation.cardinality())
-    with placement.peers.together(), reading():
-        found = task.learner.evaluate(
-            placement.share(task.validation),
+    with devices.workers.worker_failure_scope(), translate_read_errors():
+        logs = task.model.evaluate(
+            devices.distribute_dataset(task.validation),
             steps=steps,
-            callbacks=Callbacks([Executions(steps)], model=task.learner),
+            callbacks=TensorLogsCallbackList([LimitStepsPerExecution(steps)], model=task.model),
             verbose=0,
             return_dict=True,
         )
-    return {name: float(value) for name, value in sorted(found.items())}
+    return {name: float(value) for name, value in sorted(logs.items())}
 
 
-def held_out(history: tuple[Row, ...]) -> Row:
+def final_val_metrics(history: tuple[EpochLogs, ...]) -> EpochLogs:
     """The numbers of the held-out examples after the last epoch, under their plain names."""
-    last: Mapping[str, float] = history[-1] if history else {}
+    last_epoch: Mapping[str, float] = history[-1] if history else {}
     return {
-        key.removeprefix(HELD_OUT): value for key, value in last.items() if key.startswith(HELD_OUT)
+        key.removeprefix(VAL_PREFIX): value
+        for key, value in last_epoch.items()
+        if key.startswith(VAL_PREFIX)
     }
 
 
-@reading()
-def _resume(task: Task, session: Session) -> Checkpoint:
+@translate_read_errors()
+def _resume(task: FitTask, context: TrainingContext) -> Checkpoint:
     """Bring a model to where the run was stopped; a new run begins at the beginning."""
-    checkpoint = session.checkpoints.newest(session.report)
+    checkpoint = context.checkpoints.latest(context.log)
     if checkpoint is None:
-        if not session.run.fresh:
-            session.report("there is no checkpoint to go on from: the run begins anew")
-        return Checkpoint(Position(), (), {})
-    learner, position = task.learner, checkpoint.position
-    if position.batch >= task.steps:
+        if not context.run_dir.is_new:
+            context.log("there is no checkpoint to go on from: the run begins anew")
+        return Checkpoint(TrainingPosition(), (), {})
+    model, position = task.model, checkpoint.position
+    if position.batch >= task.steps_per_epoch:
         raise RunError(
             f"the checkpoint is of batch {position.batch:,}, and an epoch of this run has"
-            f" {task.steps:,}: it is damaged, or of other data"
+            f" {task.steps_per_epoch:,}: it is damaged, or of other data"
         )
     if position.batch:
         # Keras makes the variables of metrics when it sees the first batch.
-        first = session.placement.share(task.batches(position))
-        learner.evaluate(first, steps=1, verbose=0)
-    with session.placement.scope():
-        restore(learner, checkpoint.arrays)
-    if position.epoch >= session.spec.epochs:
-        session.report(
+        first_batch = context.devices.distribute_dataset(task.batches(position))
+        model.evaluate(first_batch, steps=1, verbose=0)
+    with context.devices.scope():
+        load_state_dict(model, checkpoint.arrays)
+    if position.epoch >= context.config.epochs:
+        context.log(
             f"the run is over after {plural(position.epoch, 'epoch')}; --epochs with more of them"
             " goes on with it"
         )
         return checkpoint
     batches = f" and {plural(position.batch, 'batch', 'batches')}" if position.batch else ""
-    session.report(f"goes on after {plural(position.epoch, 'epoch')}{batches}")
+    context.log(f"goes on after {plural(position.epoch, 'epoch')}{batches}")
     return checkpoint
 
 
-def _keep_batch(task: Task, session: Session, position: Position) -> str:
+def _dump_batch(task: FitTask, context: TrainingContext, position: TrainingPosition) -> str:
     """Keep the batch behind a position in the run's folder; tells it."""
     for batch in task.batches(position).take(1):
-        keep_bad_batch(session.run, batch)
-    path = shown(str(session.run.path / FILE), 200)
+        dump_nan_batch(context.run_dir, batch)
+    path = quote(str(context.run_dir.path / NAN_BATCH_FILE), 200)
     return f"the batch is kept as {path}; what was saved is from before it"
 
 
-def _legs(start: Position, steps: int, epochs: int) -> list[tuple[Position, int, int]]:
+def _fit_segments(
+    start: TrainingPosition, steps_per_epoch: int, epochs: int
+) -> list[tuple[TrainingPosition, int, int]]:
     """Where each call of `fit` begins, the epoch that it ends with, and its steps an epoch.
 
     `fit` knows whole epochs only: the rest of one that was broken off is a call of its own.
     """
-    legs = []
+    segments = []
     if start.batch:
-        legs.append((start, start.epoch + 1, steps - start.batch))
-        start = Position(start.epoch + 1)
+        segments.append((start, start.epoch + 1, steps_per_epoch - start.batch))
+        start = TrainingPosition(start.epoch + 1)
     if start.epoch < epochs:
-        legs.append((start, epochs, steps))
-    return legs
+        segments.append((start, epochs, steps_per_epoch))
+    return segments
 
 
-def _run(
-    task: Task,
-    placement: Placement,
-    position: Position,
-    until: int,
-    steps: int,
+def _fit_segment(
+    task: FitTask,
+    devices: DeviceSetup,
+    position: TrainingPosition,
+    end_epoch: int,
+    steps_per_epoch: int,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
-    validation, held_out_steps = None, None
+    validation, validation_steps = None, None
     if task.validation is not None:
         # Keras goes on where it stopped, and takes as many steps each time.
-        validation = placement.share(task.validation.repeat())
-        held_out_steps = int(task.validation.cardinality())
-    told = Callbacks(
-        [Executions(held_out_steps), Averaged(), *callbacks],
+        validation = devices.distribute_dataset(task.validation.repeat())
+        validation_steps = int(task.validation.cardinality())
+    callback_list = TensorLogsCallbackList(
+        [LimitStepsPerExecution(validation_steps), SwapEMAWeights(), *callbacks],
         add_history=True,
-        model=task.learner,
-        epochs=until,
-        steps=steps,
+        model=task.model,
+        epochs=end_epoch,
+        steps=steps_per_epoch,
         verbose=0,
     )
-    with placement.peers.together(), reading():
-        task.learner.fit(
-            placement.share(task.batches(position)),
+    with devices.workers.worker_failure_scope(), translate_read_errors():
+        task.model.fit(
+            devices.distribute_dataset(task.batches(position)),
             initial_epoch=position.epoch,
-            epochs=until,
-            steps_per_epoch=steps,
+            epochs=end_epoch,
+            steps_per_epoch=steps_per_epoch,
             validation_data=validation,
-            validation_steps=held_out_steps,
-            callbacks=told,
+            validation_steps=validation_steps,
+            callbacks=callback_list,
             shuffle=False,  # the batches come in our own order
             verbose=0,
         )

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from archbuilder.graph import Graph, Node
-from archbuilder.training.passing import passed_on
-from archbuilder.tree import Plain, plain
+from archbuilder.training.passing import trace_input_values
+from archbuilder.tree import PlainData, to_plain
 
-_SIZES: Final[Mapping[str, str]] = {
+_SIZE_ARGUMENTS: Final[Mapping[str, str]] = {
     "Embedding": "input_dim",
     "ReversibleEmbedding": "input_dim",
     "CategoryEncoding": "num_tokens",
@@ -24,11 +24,11 @@ _SIZES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Indices:
+class LookupTable:
     """A table that an input has the indices of: they are from 0 to `size - 1`."""
 
     size: int
-    table: str
+    description: str
     """What messages call it."""
     positions: tuple[int, ...] | None = None
     """Which values of a flattened example are indices; None for all."""
@@ -36,49 +36,55 @@ class Indices:
     """Whether the network casts them to integers, which may be meant to drop fractions."""
 
 
-def indices_of(graph: Graph) -> Mapping[str, tuple[Indices, ...]]:
+def lookup_tables_by_input(graph: Graph) -> Mapping[str, tuple[LookupTable, ...]]:
     """Return the tables that values of an input are indices into, by the input's name.
 
     Values are followed through operations that rearrange, cut or cast them. Of several tables that
     take the same values, the smallest is returned.
     """
-    inputs: dict[str, dict[tuple[object, bool], Indices]] = {}
+    tables_by_input: dict[str, dict[tuple[object, bool], LookupTable]] = {}
     nodes = {node.name: node for node in graph.nodes}
-    for node, values in passed_on(graph):
-        table = _table(node, nodes)
+    for node, values in trace_input_values(graph):
+        table = _lookup_table(node, nodes)
         if table is None:
             continue
-        for each in values:
-            indices = replace(table, positions=each.flat(), truncated=each.truncated)
-            key = (indices.positions, indices.truncated)
-            tables = inputs.setdefault(each.name, {})
-            tables[key] = min(tables.get(key, indices), indices, key=lambda other: other.size)
-    return {name: tuple(tables.values()) for name, tables in inputs.items()}
+        for input_values in values:
+            input_table = replace(
+                table, positions=input_values.flat(), truncated=input_values.truncated
+            )
+            key = (input_table.positions, input_table.truncated)
+            input_tables = tables_by_input.setdefault(input_values.name, {})
+            input_tables[key] = min(
+                input_tables.get(key, input_table),
+                input_table,
+                key=lambda candidate: candidate.size,
+            )
+    return {name: tuple(tables.values()) for name, tables in tables_by_input.items()}
 
 
-def tables_of(graph: Graph) -> tuple[str, ...]:
+def lookup_nodes(graph: Graph) -> tuple[str, ...]:
     """Return the names of the nodes that take indices."""
     nodes = {node.name: node for node in graph.nodes}
-    return tuple(node.name for node in graph.nodes if _table(node, nodes) is not None)
+    return tuple(node.name for node in graph.nodes if _lookup_table(node, nodes) is not None)
 
 
-def _table(node: Node, nodes: Mapping[str, Node]) -> Indices | None:
+def _lookup_table(node: Node, nodes: Mapping[str, Node]) -> LookupTable | None:
     """Return the table that a node looks indices up in; None if it takes something else."""
-    owner = node if node.shares is None else nodes[node.shares]
+    owner = node if node.weight_owner is None else nodes[node.weight_owner]
     operation = owner.operation
-    arguments = {each.name: plain(each.value) for each in owner.arguments}
+    arguments = {each.name: to_plain(each.value) for each in owner.arguments}
     if operation == "TimeDistributed":
-        operation, arguments = _wrapped(arguments.get("layer"))
-    argument = _SIZES.get(operation)
+        operation, arguments = _wrapped_layer(arguments.get("layer"))
+    argument = _SIZE_ARGUMENTS.get(operation)
     size = arguments.get(argument) if argument is not None else None
     # A reversed embedding takes vectors.
-    reversed_ = any(each.name == "reverse" and plain(each.value) for each in node.call)
-    if reversed_ or not isinstance(size, int):
+    is_reversed = any(each.name == "reverse" and to_plain(each.value) for each in node.call)
+    if is_reversed or not isinstance(size, int):
         return None
-    return Indices(size, f"'{node.name}' ({argument}: {size})")
+    return LookupTable(size, f"'{node.name}' ({argument}: {size})")
 
 
-def _wrapped(layer: Plain) -> tuple[str, dict[str, Plain]]:
+def _wrapped_layer(layer: PlainData) -> tuple[str, dict[str, PlainData]]:
     """Return the operation and the arguments of a layer that is an argument of another one."""
     if not isinstance(layer, dict) or len(layer) != 1:
         return "", {}

@@ -13,38 +13,40 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import RunError
 from archbuilder.graph import GraphInput
-from archbuilder.training.adapt import adapt
-from archbuilder.training.batches import Input
-from archbuilder.training.columns import Numbers, Rows, Rule
+from archbuilder.training.adapt import make_adapter
+from archbuilder.training.batches import InputPipeline
+from archbuilder.training.columns import Array, RowIndices, ValueCheck
 from archbuilder.training.dtypes import DType, Mask, always_fits, is_integer, unrepresentable
 from archbuilder.training.examples import Feature
-from archbuilder.training.indices import Indices
-from archbuilder.training.provenance import Origin
+from archbuilder.training.indices import LookupTable
+from archbuilder.training.provenance import ColumnOrigin
 
 
-def fit_input(feature: Feature, graph_input: GraphInput, indices: Sequence[Indices] = ()) -> Input:
+def make_input_pipeline(
+    feature: Feature, graph_input: GraphInput, lookup_tables: Sequence[LookupTable] = ()
+) -> InputPipeline:
     """Return the values of an input of the network, which may have `indices` into tables.
 
     Raises:
         RunError: if the shapes differ, or a value is none that the input's dtype or the table has.
     """
     dtype = _numpy_dtype(graph_input)
-    if indices:
+    if lookup_tables:
         feature = replace(feature, scale=None)
-    adaptation = adapt(feature, graph_input)
+    adapter = make_adapter(feature, graph_input)
     column = feature.column
-    origin = feature.origin or Origin.of_array(column.name or "the data")
+    origin = feature.origin or ColumnOrigin.for_array(column.name or "the data")
     # What is divided is a quantity, and may be rounded.
     scaled = feature.scale not in (None, 1) and not is_integer(dtype)
-    for each in indices:
-        column = column.held_to(_within(each, origin, graph_input))
+    for table in lookup_tables:
+        column = column.with_check(_make_index_check(table, origin, graph_input))
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
-        whole = any(each.positions is None and not each.truncated for each in indices)
-        integers = np.ones((), bool) if whole else feature.integers
-        column = column.held_to(
-            _representable(dtype, None if scaled else integers, origin, graph_input)
+        takes_indices = any(each.positions is None and not each.truncated for each in lookup_tables)
+        integers = np.ones((), bool) if takes_indices else feature.integers
+        column = column.with_check(
+            _make_dtype_check(dtype, None if scaled else integers, origin, graph_input)
         )
-    return Input(column, adaptation, feature.value_range(graph_input.dtype))
+    return InputPipeline(column, adapter, feature.value_range(graph_input.dtype))
 
 
 def _numpy_dtype(graph_input: GraphInput) -> DType:
@@ -54,66 +56,70 @@ def _numpy_dtype(graph_input: GraphInput) -> DType:
     return np.dtype(dtype.as_numpy_dtype)
 
 
-def _within(indices: Indices, origin: Origin, graph_input: GraphInput) -> Rule:
+def _make_index_check(
+    table: LookupTable, origin: ColumnOrigin, graph_input: GraphInput
+) -> ValueCheck:
     """Return the rule that values are indices into a table."""
 
-    def check(values: Numbers, rows: Rows) -> None:
-        numbers = np.trunc(values) if indices.truncated else values
-        wrong = unrepresentable(numbers, np.dtype(np.int64))
-        numbers = cast("NDArray[np.int64]", numbers)
-        wrong |= (numbers < 0) | (numbers >= indices.size)
-        if indices.positions is not None:
-            wrong = _only_at(indices.positions, wrong, graph_input)
-        if wrong.any():
+    def check(values: Array, rows: RowIndices) -> None:
+        integers = np.trunc(values) if table.truncated else values
+        invalid = unrepresentable(integers, np.dtype(np.int64))
+        integers = cast("NDArray[np.int64]", integers)
+        invalid |= (integers < 0) | (integers >= table.size)
+        if table.positions is not None:
+            invalid = _select_positions(table.positions, invalid, graph_input)
+        if invalid.any():
             raise RunError(
-                f"{_first(values, wrong, rows, origin)}, and the input '{graph_input.name}' feeds"
-                f" {indices.table}, which takes integers from 0 to {indices.size - 1}"
+                f"{_describe_first(values, invalid, rows, origin)}, and the input"
+                f" '{graph_input.name}' feeds"
+                f" {table.description}, which takes integers from 0 to {table.size - 1}"
             )
 
     return check
 
 
-def _only_at(positions: tuple[int, ...], wrong: Mask, graph_input: GraphInput) -> Mask:
+def _select_positions(positions: tuple[int, ...], invalid: Mask, graph_input: GraphInput) -> Mask:
     """Leave out values that do not come to these positions of a flattened input."""
-    count = math.prod(wrong.shape[1:])
-    flat = wrong.reshape(len(wrong), count)
-    chosen = np.zeros(count, bool)
+    count = math.prod(invalid.shape[1:])
+    flat = invalid.reshape(len(invalid), count)
+    selected = np.zeros(count, bool)
     # Where resizing or other colors change their number, values are no indices.
     if count == math.prod(size or 1 for size in graph_input.shape):
-        chosen[list(positions)] = True
-    return flat & chosen
+        selected[list(positions)] = True
+    return flat & selected
 
 
-def _representable(
-    dtype: DType, integers: Mask | None, origin: Origin, graph_input: GraphInput
-) -> Rule:
+def _make_dtype_check(
+    dtype: DType, integers: Mask | None, origin: ColumnOrigin, graph_input: GraphInput
+) -> ValueCheck:
     """Return the rule that a dtype has a column's values, but for the rounding of fractions."""
 
-    def check(values: Numbers, rows: Rows) -> None:
-        wrong = unrepresentable(values, dtype, integers)
-        if wrong.any():
-            first = values[wrong][0]
+    def check(values: Array, rows: RowIndices) -> None:
+        invalid = unrepresentable(values, dtype, integers)
+        if invalid.any():
+            first = values[invalid][0]
             raise RunError(
-                f"{_first(values, wrong, rows, origin)}, and the input '{graph_input.name}' takes"
-                f" {graph_input.dtype}: {_reason(first, dtype)}"
+                f"{_describe_first(values, invalid, rows, origin)}, and the input"
+                f" '{graph_input.name}' takes"
+                f" {graph_input.dtype}: {_dtype_hint(first, dtype)}"
             )
 
     return check
 
 
-def _first(values: Numbers, wrong: Mask, rows: Rows, origin: Origin) -> str:
-    example, position = np.argwhere(wrong.reshape(len(values), -1))[0].tolist()
+def _describe_first(values: Array, invalid: Mask, rows: RowIndices, origin: ColumnOrigin) -> str:
+    example, position = np.argwhere(invalid.reshape(len(values), -1))[0].tolist()
     value = values.reshape(len(values), -1)[example, position]
-    return origin.value(int(rows[example]), position, _text(value))
+    return origin.describe_value(int(rows[example]), position, _format_number(value))
 
 
-def _text(value: np.generic) -> str:
+def _format_number(value: np.generic) -> str:
     """Return a number as a file would have it: without a point where it is an integer."""
     number = value.item()
     return str(int(number)) if number == np.floor(number) and abs(number) < 2**64 else str(value)
 
 
-def _reason(value: np.generic, dtype: DType) -> str:
+def _dtype_hint(value: np.generic, dtype: DType) -> str:
     """Return why a dtype does not have a value, and what can be done."""
     number = value.item()
     if dtype.kind == "b":

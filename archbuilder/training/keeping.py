@@ -11,17 +11,17 @@ from typing import Final
 
 import keras
 
-from archbuilder.errors import RunError, StoppedError
-from archbuilder.places import reason
-from archbuilder.training.checkpoints import Checkpoint, Checkpoints, Position
-from archbuilder.training.state import Arrays, NotFiniteError, collect, restore_metrics
-from archbuilder.training.watching import EpochWriter, FiniteLoss, Report
+from archbuilder.errors import RunError, RunInterruptedError
+from archbuilder.places import os_error_reason
+from archbuilder.training.checkpoints import Checkpoint, CheckpointManager, TrainingPosition
+from archbuilder.training.state import Arrays, NotFiniteError, load_metric_state, state_dict
+from archbuilder.training.watching import HistoryWriter, LogFn, TerminateOnNaN
 
-_SHARE: Final = 0.02
+_MAX_TIME_FRACTION: Final = 0.02
 """Of the time of a run, at most this much goes into checkpoints."""
 
 
-class Keeper(keras.callbacks.Callback):
+class CheckpointCallback(keras.callbacks.Callback):
     """Commits a checkpoint when one is due, at the end, and before a stop.
 
     One is due `seconds` after the last, or later where writing takes long. Zero means after every
@@ -30,33 +30,33 @@ class Keeper(keras.callbacks.Callback):
 
     def __init__(
         self,
-        checkpoints: Checkpoints,
-        writer: EpochWriter,
-        report: Report,
+        checkpoints: CheckpointManager,
+        writer: HistoryWriter,
+        log: LogFn,
         seconds: float,
-        explain: Callable[[str, Position], RunError],
+        make_error: Callable[[str, TrainingPosition], RunError],
     ) -> None:
         super().__init__()
         self._checkpoints = checkpoints
         self._writer = writer
-        self._report = report
+        self._log = log
         self._seconds = seconds
-        self._explain = explain
-        self._peers = checkpoints.peers
-        self._wait = seconds
-        self._last = time.monotonic()
-        self._first = Position()
-        self._finite: FiniteLoss | None = None
-        self._metrics: Arrays = {}
-        self._position = Position()
-        self._stop = False
-        self._failure = ""
+        self._make_error = make_error
+        self._workers = checkpoints.workers
+        self._interval = seconds
+        self._last_save_time = time.monotonic()
+        self._first_position = TrainingPosition()
+        self._terminate_on_nan: TerminateOnNaN | None = None
+        self._metric_arrays: Arrays = {}
+        self._position = TrainingPosition()
+        self._stop_requested = False
+        self._write_error = ""
         """Why the last checkpoint could not be written; empty where it was."""
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def handle_sigterm(self) -> Iterator[None]:
         """Take the first SIGTERM as the wish to stop after the step; a second one ends at once."""
-        before = signal.getsignal(signal.SIGTERM)
+        old_handler = signal.getsignal(signal.SIGTERM)
         try:
             signal.signal(signal.SIGTERM, self._on_signal)
         except ValueError:
@@ -66,21 +66,25 @@ class Keeper(keras.callbacks.Callback):
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, old_handler)
 
-    def begin(self, position: Position, checkpoint: Checkpoint, finite: FiniteLoss) -> None:
+    def start_segment(
+        self, position: TrainingPosition, checkpoint: Checkpoint, terminate_on_nan: TerminateOnNaN
+    ) -> None:
         """A call of `fit` begins here; in the middle of an epoch, metrics go on as they were."""
-        self._first = position
-        self._finite = finite
+        self._first_position = position
+        self._terminate_on_nan = terminate_on_nan
         self._position = position
-        self._metrics = checkpoint.arrays if position.batch else {}
+        self._metric_arrays = checkpoint.arrays if position.batch else {}
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """Give the metrics what they had counted, which `fit` has just reset."""
-        if self._metrics:
-            restore_metrics(self.model, self._metrics)
-            self._metrics = {}
-        self._position = Position(epoch, self._first.batch if epoch == self._first.epoch else 0)
+        if self._metric_arrays:
+            load_metric_state(self.model, self._metric_arrays)
+            self._metric_arrays = {}
+        self._position = TrainingPosition(
+            epoch, self._first_position.batch if epoch == self._first_position.epoch else 0
+        )
 
     def on_train_batch_end(
         self,
@@ -93,57 +97,59 @@ class Keeper(keras.callbacks.Callback):
             StoppedError: if it was.
         """
         epoch = self._position.epoch
-        skipped = self._first.batch if epoch == self._first.epoch else 0
+        skipped_batches = self._first_position.batch if epoch == self._first_position.epoch else 0
         steps = int(self.params["steps"])
         # Keras takes all executions of an epoch to be as long.
-        self._position = Position(epoch, skipped + min(batch + 1, steps))
+        self._position = TrainingPosition(epoch, skipped_batches + min(batch + 1, steps))
         # The last step of an epoch belongs to its end, with the validation metrics and the history:
         # a checkpoint between the two could not be resumed by `fit`, which takes at least one step.
         if batch + 1 < steps:
-            self._act()
+            self._maybe_save()
 
     def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """The same behind an epoch."""
-        self._position = Position(epoch + 1)
-        self._act()
+        self._position = TrainingPosition(epoch + 1)
+        self._maybe_save()
 
     def on_train_end(self, _logs: Mapping[str, float] | None = None) -> None:
         """Commit the end."""
-        self._commit()
+        self._save()
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._stop = True
-        signal.signal(number, signal.SIG_DFL)
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        self._stop_requested = True
+        signal.signal(signum, signal.SIG_DFL)
 
-    def _act(self) -> None:
-        due = time.monotonic() - self._last >= self._wait
-        stop, due = self._peers.agree(any_says=self._stop, chief_says=due)
+    def _maybe_save(self) -> None:
+        due = time.monotonic() - self._last_save_time >= self._interval
+        stop, due = self._workers.any_and_chief(any_flag=self._stop_requested, chief_flag=due)
         if stop or due:
-            self._commit()
+            self._save()
         if stop:
-            raise StoppedError(
+            raise RunInterruptedError(
                 "stopped as it was told to, and ready to go on:"
-                f" archbuilder train --resume {self._checkpoints.run.path}"
+                f" archbuilder train --resume {self._checkpoints.run_dir.path}"
             )
 
-    def _commit(self) -> None:
-        begun = time.monotonic()
-        if self._finite is not None:
-            self._finite.check()
-        rows = tuple(self._writer.rows)
-        failure = ""
+    def _save(self) -> None:
+        start_time = time.monotonic()
+        if self._terminate_on_nan is not None:
+            self._terminate_on_nan.check()
+        history = tuple(self._writer.history)
+        write_error = ""
         try:
-            self._checkpoints.commit(Checkpoint(self._position, rows, collect(self.model)))
+            self._checkpoints.commit(Checkpoint(self._position, history, state_dict(self.model)))
         except NotFiniteError as error:
-            raise self._explain(error.name, self._position) from error
+            raise self._make_error(error.name, self._position) from error
         except OSError as error:
             # The older checkpoints are as they were; the run is worth more than the newest.
-            failure = reason(error)
-        if failure not in ("", self._failure):
-            self._report(f"no checkpoint could be written: {failure}")
-        elif self._failure and not failure:
-            self._report("checkpoints can be written again")
-        self._failure = failure
-        self._last = time.monotonic()
+            write_error = os_error_reason(error)
+        if write_error not in ("", self._write_error):
+            self._log(f"no checkpoint could be written: {write_error}")
+        elif self._write_error and not write_error:
+            self._log("checkpoints can be written again")
+        self._write_error = write_error
+        self._last_save_time = time.monotonic()
         if self._seconds:
-            self._wait = max(self._seconds, (self._last - begun) / _SHARE)
+            self._interval = max(
+                self._seconds, (self._last_save_time - start_time) / _MAX_TIME_FRACTION
+            )

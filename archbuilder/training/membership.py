@@ -13,16 +13,16 @@ from typing import Final
 import keras
 import tensorflow as tf
 
-from archbuilder.errors import ClusterError, RunError, shown
+from archbuilder.errors import ClusterError, RunError, quote
 from archbuilder.launching.cluster import Cluster
-from archbuilder.recipe.record import encode_recipe
-from archbuilder.recipe.sources import DataSpec
-from archbuilder.recipe.spec import TrainingSpec
-from archbuilder.training.identity import fingerprint
-from archbuilder.training.peers import Peers
+from archbuilder.recipe.record import recipe_to_dict
+from archbuilder.recipe.sources import DataConfig
+from archbuilder.recipe.spec import TrainingConfig
+from archbuilder.training.identity import run_fingerprint
+from archbuilder.training.peers import WorkerGroup
 from archbuilder.version import __version__
 
-_PER_MACHINE: Final = ("folder", "allow", "given")
+_MACHINE_KEYS: Final = ("folder", "allow", "given")
 """Keys of a recipe that may differ between machines: where each of them has the data."""
 
 
@@ -39,16 +39,18 @@ class Membership:
     )
 
 
-def membership_of(
-    run: Path | None, blueprint: str, data: DataSpec, training: TrainingSpec
+def make_membership(
+    run: Path | None, blueprint: str, data: DataConfig, training: TrainingConfig
 ) -> Membership:
     """Return the membership of a worker that reads this blueprint and this recipe."""
-    recipe = encode_recipe(data, training, ())
-    shared = {key: value for key, value in recipe.items() if key not in _PER_MACHINE}
-    return Membership("" if run is None else str(run.absolute()), fingerprint(blueprint, shared))
+    recipe = recipe_to_dict(data, training, ())
+    common_fields = {key: value for key, value in recipe.items() if key not in _MACHINE_KEYS}
+    return Membership(
+        "" if run is None else str(run.absolute()), run_fingerprint(blueprint, common_fields)
+    )
 
 
-def check_members(peers: Peers, cluster: Cluster, membership: Membership) -> None:
+def check_members(workers: WorkerGroup, cluster: Cluster, membership: Membership) -> None:
     """Compare the membership of all workers, each of which must call this first.
 
     TensorFlow connects to whatever listens at an address. Where two jobs share machines, that can
@@ -58,34 +60,37 @@ def check_members(peers: Peers, cluster: Cluster, membership: Membership) -> Non
         ClusterError: if a worker belongs to another run.
         RunError: if a worker has other files or other versions.
     """
-    own = {"job": cluster.job, **asdict(membership)}
-    contents = peers.gather(json.dumps(own).encode())
-    error = _difference(own, contents, cluster)
+    local_fields = {"job": cluster.job, **asdict(membership)}
+    contents = workers.all_gather(json.dumps(local_fields).encode())
+    error = _find_difference(local_fields, contents, cluster)
     if error is not None:
         # All of them see a difference. None may end while another still waits for its answer.
-        peers.leave()
+        workers.shutdown_barrier()
         raise error
 
 
-def _difference(
-    own: Mapping[str, str], contents: Sequence[bytes], cluster: Cluster
+def _find_difference(
+    local_fields: Mapping[str, str], contents: Sequence[bytes], cluster: Cluster
 ) -> RunError | None:
     """Return an error that names the first worker that differs from this one."""
     for index, content in enumerate(contents):
         # A stranger may run another version of this code, so its fields are not trusted.
-        other = _decode(content)
+        remote_fields = _decode(content)
         name = f"worker {index + 1} of {cluster.size} ({cluster.workers[index]})"
-        if (other.get("job"), other.get("run")) != (own["job"], own["run"]):
+        if (remote_fields.get("job"), remote_fields.get("run")) != (
+            local_fields["job"],
+            local_fields["run"],
+        ):
             return ClusterError(
-                f"{name} belongs to another run, {_describe(other)}; this worker belongs to"
-                f" {_describe(own)}"
+                f"{name} belongs to another run, {_describe(remote_fields)}; this worker belongs to"
+                f" {_describe(local_fields)}"
             )
-        if other.get("versions") != own["versions"]:
+        if remote_fields.get("versions") != local_fields["versions"]:
             return RunError(
-                f"{name} has {shown(str(other.get('versions')), 200)}, and this worker has"
-                f" {own['versions']}: install the same versions on all machines"
+                f"{name} has {quote(str(remote_fields.get('versions')), 200)}, and this worker has"
+                f" {local_fields['versions']}: install the same versions on all machines"
             )
-        if other != own:
+        if remote_fields != local_fields:
             return RunError(
                 f"{name} and this worker read different files: the blueprint, 'data' and 'training'"
                 " must be the same on all machines"
@@ -126,5 +131,7 @@ def _decode(content: bytes) -> Mapping[str, object]:
 
 def _describe(fields: Mapping[str, object]) -> str:
     parts = [("job", "of "), ("run", "in ")]
-    named = [f"{word}{shown(str(fields[key]), 200)}" for key, word in parts if fields.get(key)]
-    return " ".join(["one", *named])
+    descriptions = [
+        f"{word}{quote(str(fields[key]), 200)}" for key, word in parts if fields.get(key)
+    ]
+    return " ".join(["one", *descriptions])

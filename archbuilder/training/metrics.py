@@ -11,7 +11,7 @@ import keras
 from archbuilder.backend.objects import build_object
 from archbuilder.tree import Tree
 
-_COUNTER: Final = re.compile(r"_\d+$")
+_NAME_COUNTER: Final = re.compile(r"_\d+$")
 
 
 def build_metrics(
@@ -30,5 +30,5 @@ def build_metrics(
         if isinstance(metric, keras.metrics.Metric):
             # Keras 3.15 counts the metrics of a class that the process has made (`mean_io_u_4`).
             # Within a model it numbers equal names itself, in the order of the metrics.
-            metric.name = _COUNTER.sub("", metric.name)
+            metric.name = _NAME_COUNTER.sub("", metric.name)
     return metrics

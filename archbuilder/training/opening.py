@@ -12,18 +12,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from archbuilder.backend.memory import machine_bytes
-from archbuilder.errors import BlueprintError, Diagnostics, RunError, shown
-from archbuilder.files import cannot_read, place_inside
-from archbuilder.places import Place, open_named, reason
-from archbuilder.recipe.sources import DataFile
-from archbuilder.tables import size
+from archbuilder.backend.memory import total_memory
+from archbuilder.errors import BlueprintError, Diagnostics, RunError, quote
+from archbuilder.files import file_error, resolve_within
+from archbuilder.places import SandboxPath, open_regular_file, os_error_reason
+from archbuilder.recipe.sources import DataPath
+from archbuilder.tables import format_bytes
 
-_MAGIC: Final = re.compile(r"[*?\[]")
+_GLOB_CHARS: Final = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
-class Opener:
+class DataFileOpener:
     """Reads the data files of a recipe.
 
     Those that a blueprint names lie in its `folder`, or in one that the person at the command line
@@ -32,32 +32,32 @@ class Opener:
 
     folder: Path = Path()
     allow: Sequence[Path] = ()
-    scratch: Place | None = None
+    cache_dir: SandboxPath | None = None
     """Where a run keeps what is made of its data."""
-    room: Path | None = None
+    spill_dir: Path | None = None
     """Where what is read may lie as long as the process lives; the system chooses without it."""
 
-    def kept(self, name: str) -> Place | None:
+    def cache_path(self, name: str) -> SandboxPath | None:
         """Where the run keeps what has this name; None where no run does.
 
         Raises:
             RunError: if there can be no such place.
         """
-        if self.scratch is None:
+        if self.cache_dir is None:
             return None
         try:
-            self.scratch.make_directory(exist_ok=True)
+            self.cache_dir.mkdir(exist_ok=True)
         except OSError as error:
-            name = shown(str(self.scratch.path), 200)
-            raise RunError(f"cannot make the folder {name}: {reason(error)}") from error
-        return self.scratch.inside(name)
+            name = quote(str(self.cache_dir.path), 200)
+            raise RunError(f"cannot make the folder {name}: {os_error_reason(error)}") from error
+        return self.cache_dir.joinpath(name)
 
-    def reaches(self, folder: Path) -> bool:
+    def is_allowed(self, folder: Path) -> bool:
         """Whether a blueprint may read in a folder."""
-        mine = (each.resolve() for each in (self.folder, *self.allow))
-        return any(folder.resolve().is_relative_to(each) for each in mine)
+        allowed = (each.resolve() for each in (self.folder, *self.allow))
+        return any(folder.resolve().is_relative_to(each) for each in allowed)
 
-    def each(self, file: DataFile) -> tuple[DataFile, ...]:
+    def glob(self, file: DataPath) -> tuple[DataPath, ...]:
         """The files that a pattern with `*`, `?` or `[...]` stands for, by alphabet; or the file.
 
         A pattern goes through folders one by one, and finds no hidden names.
@@ -67,31 +67,34 @@ class Opener:
             RunError: if a person's leads to nothing.
         """
         path = Path(file.path)
-        if not _MAGIC.search(file.path) or (file.span is None and path.exists()):
+        if not _GLOB_CHARS.search(file.path) or (file.span is None and path.exists()):
             return (file,)
-        first = next(place for place, part in enumerate(path.parts) if _MAGIC.search(part))
-        base = DataFile(str(Path(*path.parts[:first])), file.span)
-        ways: list[tuple[str, ...]] = [()]
-        for part in path.parts[first:]:
-            ways = [
-                (*way, name)
-                for way in ways
-                for name in self.names(base, *way) or ()
-                if fnmatchcase(name, part) and (part.startswith(".") or not name.startswith("."))
+        first = next(
+            index for index, pattern in enumerate(path.parts) if _GLOB_CHARS.search(pattern)
+        )
+        base = DataPath(str(Path(*path.parts[:first])), file.span)
+        matches: list[tuple[str, ...]] = [()]
+        for component in path.parts[first:]:
+            matches = [
+                (*parents, name)
+                for parents in matches
+                for name in self.list_dir(base, *parents) or ()
+                if fnmatchcase(name, component)
+                and (component.startswith(".") or not name.startswith("."))
             ]
-        if not ways:
-            raise self._nothing(file)
-        return tuple(DataFile(str(Path(base.path, *way)), file.span) for way in ways)
+        if not matches:
+            raise self._no_match_error(file)
+        return tuple(DataPath(str(Path(base.path, *parts)), file.span) for parts in matches)
 
-    def _nothing(self, file: DataFile) -> Exception:
-        message = f"there is no file {shown(file.path, 200)}"
+    def _no_match_error(self, file: DataPath) -> Exception:
+        message = f"there is no file {quote(file.path, 200)}"
         if file.span is None:
             return RunError(message)
         diagnostics = Diagnostics()
         diagnostics.error("unreadable-file", message, file.span)
         return BlueprintError(diagnostics)
 
-    def names(self, folder: DataFile, *inner: str) -> list[str] | None:
+    def list_dir(self, folder: DataPath, *inner: str) -> list[str] | None:
         """The names in a folder, or in one within it, by alphabet; None where it is none.
 
         Raises:
@@ -102,22 +105,22 @@ class Opener:
             if folder.span is None:
                 path = Path(folder.path, *inner)
                 return sorted(each.name for each in path.iterdir())
-            place = Place(self.folder)
+            directory = SandboxPath(self.folder)
             if folder.path != ".":
-                place = place_inside(place, folder.path, folder.span, allow=self.allow)
-            return place.inside(*inner).names()
+                directory = resolve_within(directory, folder.path, folder.span, allow=self.allow)
+            return directory.joinpath(*inner).listdir()
         except OSError as error:
             # A file or a link beside the folders is no folder.
             if inner and error.errno in (errno.ENOTDIR, errno.ELOOP):
                 return None
             if folder.span is not None:
-                raise cannot_read(error, place, folder.path, folder.span) from None
+                raise file_error(error, directory, folder.path, folder.span) from None
             raise RunError(
-                f"cannot read {shown(folder.path, 200)}: {error.strerror or error}"
+                f"cannot read {quote(folder.path, 200)}: {error.strerror or error}"
             ) from error
 
     @contextmanager
-    def opened(self, file: DataFile, *inner: str) -> Iterator[int]:
+    def open(self, file: DataPath, *inner: str) -> Iterator[int]:
         """The file descriptor of a data file, or of one that names lead to within a folder.
 
         Raises:
@@ -125,44 +128,47 @@ class Opener:
             RunError: if it cannot be opened.
         """
         if file.span is None:
-            descriptor = _open(Path(file.path, *inner), shown("/".join((file.path, *inner)), 200))
+            descriptor = _open_file(
+                Path(file.path, *inner), quote("/".join((file.path, *inner)), 200)
+            )
             try:
                 yield descriptor
             finally:
                 os.close(descriptor)
             return
-        place = place_inside(Place(self.folder), file.path, file.span, allow=self.allow)
-        place = place.inside(*inner)
+        file_path = resolve_within(SandboxPath(self.folder), file.path, file.span, allow=self.allow)
+        file_path = file_path.joinpath(*inner)
         with ExitStack() as stack:
             try:
-                descriptor = stack.enter_context(place.opened())
+                descriptor = stack.enter_context(file_path.open_descriptor())
             except OSError as error:
                 if not inner:
-                    raise cannot_read(error, place, file.path, file.span) from None
-                name = shown("/".join((file.path, *inner)), 200)
-                raise RunError(f"cannot read {name}: {reason(error)}") from None
+                    raise file_error(error, file_path, file.path, file.span) from None
+                name = quote("/".join((file.path, *inner)), 200)
+                raise RunError(f"cannot read {name}: {os_error_reason(error)}") from None
             yield descriptor
 
 
-def check_size(needed: int, name: str) -> None:
+def check_fits_in_memory(num_bytes: int, name: str) -> None:
     """Refuse what would fill the machine's memory.
 
     Raises:
         RunError: if it needs more bytes than half of it.
     """
-    if needed > _most():
+    if num_bytes > _memory_limit():
         raise RunError(
-            f"{name} holds {size(needed)}, which is more than half of this machine's memory"
-            f" ({size(machine_bytes())})"
+            f"{name} holds {format_bytes(num_bytes)}, which is more than half of this machine's"
+            " memory"
+            f" ({format_bytes(total_memory())})"
         )
 
 
-def _most() -> int:
-    return machine_bytes() // 2
+def _memory_limit() -> int:
+    return total_memory() // 2
 
 
-def _open(path: Path, name: str) -> int:
+def _open_file(path: Path, name: str) -> int:
     try:
-        return open_named(path)
+        return open_regular_file(path)
     except OSError as error:
-        raise RunError(f"cannot read {name}: {reason(error)}") from error
+        raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error

@@ -12,38 +12,40 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-_SPLIT: Final = 0
-_EPOCH: Final = 1
+_SPLIT_STREAM: Final = 0
+_EPOCH_STREAM: Final = 1
 
 
-def permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+def epoch_permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """The numbers below `count` in the order of an epoch."""
-    return _order(count, seed, _EPOCH, epoch)
+    return _permutation(count, seed, _EPOCH_STREAM, epoch)
 
 
-def split(count: int, seed: int, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def random_split(
+    count: int, seed: int, fraction: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which examples are trained on, and which are held out: about `share` of them.
 
     Both are in the order of the data. At least one is held out where the share is above zero, and
     at least one is trained on.
     """
-    held = _held(count, share)
-    order = _order(count, seed, _SPLIT)
-    return np.sort(order[held:]), np.sort(order[:held])
+    num_validation = _validation_size(count, fraction)
+    order = _permutation(count, seed, _SPLIT_STREAM)
+    return np.sort(order[num_validation:]), np.sort(order[:num_validation])
 
 
-def split_behind(
-    count: int, _seed: int, share: float
+def tail_split(
+    count: int, _seed: int, fraction: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The same, but what is held out is the end of the data."""
-    first = count - _held(count, share)
-    return np.arange(first), np.arange(first, count)
+    num_train = count - _validation_size(count, fraction)
+    return np.arange(num_train), np.arange(num_train, count)
 
 
-def _held(count: int, share: float) -> int:
-    return min(max(round(count * share), 1), count - 1) if share > 0 else 0
+def _validation_size(count: int, fraction: float) -> int:
+    return min(max(round(count * fraction), 1), count - 1) if fraction > 0 else 0
 
 
-def _order(count: int, *key: int) -> NDArray[np.int64]:
+def _permutation(count: int, *key: int) -> NDArray[np.int64]:
     stream = np.random.PCG64(np.random.SeedSequence(key))
     return np.argsort(stream.random_raw(count), kind="stable").astype(np.int64)

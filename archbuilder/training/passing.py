@@ -9,10 +9,10 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from archbuilder.graph import Graph, GraphInput, Node, Ref
-from archbuilder.tree import Plain, plain
+from archbuilder.graph import Graph, GraphInput, Node, TensorRef
+from archbuilder.tree import PlainData, to_plain
 
-_REARRANGING: Final = frozenset(
+_REORDERING_OPS: Final = frozenset(
     (
         *("Concatenate", "Flatten", "Identity", "Permute", "RepeatVector", "Reshape"),
         *("ops.broadcast_to", "ops.concatenate", "ops.copy", "ops.expand_dims", "ops.flip"),
@@ -21,14 +21,14 @@ _REARRANGING: Final = frozenset(
     )
 )
 """Operations that pass on every value of what they take, and change none."""
-_CUTTING: Final = frozenset(("ops.slice", "ops.split", "ops.take", "ops.unstack"))
+_SLICING_OPS: Final = frozenset(("ops.slice", "ops.split", "ops.take", "ops.unstack"))
 """Operations that pass on some of the values, and change none."""
 
 _Positions: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Values:
+class InputValues:
     """Values of an input."""
 
     name: str
@@ -48,86 +48,86 @@ class Values:
         return None if len(positions) == self.count else tuple(positions.tolist())
 
 
-_Outputs: TypeAlias = list[list[Values]]
+_NodeOutputs: TypeAlias = list[list[InputValues]]
 """The values in every output of a node."""
 
 
-def passed_on(graph: Graph) -> Iterator[tuple[Node, list[Values]]]:
+def trace_input_values(graph: Graph) -> Iterator[tuple[Node, list[InputValues]]]:
     """Yield every node with the values of the graph's inputs that it takes."""
-    outputs: dict[str, _Outputs] = {each.name: [[_all_of(each)]] for each in graph.inputs}
+    outputs: dict[str, _NodeOutputs] = {each.name: [[_all_values(each)]] for each in graph.inputs}
     for node in graph.nodes:
-        values = [value for ref in node.inputs for value in _read(outputs, ref)]
-        outputs[node.name] = _outputs(node, values)
+        values = [value for ref in node.inputs for value in _resolve_ref(outputs, ref)]
+        outputs[node.name] = _propagate(node, values)
         yield node, values
 
 
-def _all_of(graph_input: GraphInput) -> Values:
+def _all_values(graph_input: GraphInput) -> InputValues:
     sizes = [size for size in graph_input.shape if size is not None]
     count = int(np.prod(sizes, dtype=np.int64))
     if len(sizes) < len(graph_input.shape):
-        return Values(graph_input.name, count, None)
-    return Values(graph_input.name, count, np.arange(count).reshape(1, *sizes))
+        return InputValues(graph_input.name, count, None)
+    return InputValues(graph_input.name, count, np.arange(count).reshape(1, *sizes))
 
 
-def _read(outputs: Mapping[str, _Outputs], ref: Ref) -> list[Values]:
-    every = outputs[ref.node]
+def _resolve_ref(outputs: Mapping[str, _NodeOutputs], ref: TensorRef) -> list[InputValues]:
+    selected = outputs[ref.node]
     if ref.output is not None:
-        every = every[ref.output : ref.output + 1]
-    return [value for each in every for value in each]
+        selected = selected[ref.output : ref.output + 1]
+    return [value for each in selected for value in each]
 
 
-def _outputs(node: Node, values: list[Values]) -> _Outputs:
-    arguments = {each.name: plain(each.value) for each in node.arguments}
-    if node.operation in _REARRANGING:
-        return [[_rearranged(value) for value in values]]
+def _propagate(node: Node, values: list[InputValues]) -> _NodeOutputs:
+    arguments = {each.name: to_plain(each.value) for each in node.arguments}
+    if node.operation in _REORDERING_OPS:
+        return [[_flatten_positions(value) for value in values]]
     if node.operation == "ops.cast" and arguments.get("dtype") != "bool":
-        to_integers = "int" in str(arguments.get("dtype"))
-        return [[replace(each, truncated=each.truncated or to_integers) for each in values]]
-    if node.operation in _CUTTING and len(values) == 1 and values[0].positions is not None:
-        parts = _parts(node.operation, arguments, values[0].positions)
-        return [[replace(values[0], positions=part)] for part in parts]
+        truncated = "int" in str(arguments.get("dtype"))
+        return [[replace(each, truncated=each.truncated or truncated) for each in values]]
+    if node.operation in _SLICING_OPS and len(values) == 1 and values[0].positions is not None:
+        positions_by_output = _output_positions(node.operation, arguments, values[0].positions)
+        return [[replace(values[0], positions=positions)] for positions in positions_by_output]
     return []
 
 
-def _rearranged(value: Values) -> Values:
+def _flatten_positions(value: InputValues) -> InputValues:
     positions = value.positions
     return value if positions is None else replace(value, positions=positions.ravel())
 
 
-def _parts(
-    operation: str, arguments: Mapping[str, Plain], positions: _Positions
+def _output_positions(
+    operation: str, arguments: Mapping[str, PlainData], positions: _Positions
 ) -> list[_Positions]:
     """Return the positions in every output, or nothing where they are not known."""
     if positions.ndim < 2:
         return []
     if operation == "ops.slice":
-        return [positions[_window(arguments)[: positions.ndim]]]
+        return [positions[_slice_indices(arguments)[: positions.ndim]]]
     axis = arguments.get("axis", 0)
     if not isinstance(axis, int) or not -positions.ndim < axis < positions.ndim or axis == 0:
         return []
     size = positions.shape[axis]
-    along = np.moveaxis(positions, axis, 0)
+    moved = np.moveaxis(positions, axis, 0)
     if operation == "ops.unstack":
-        return [*along]
+        return [*moved]
     if operation == "ops.take":
         index = arguments.get("indices")
-        return [along[index]] if isinstance(index, int) and -size <= index < size else []
+        return [moved[index]] if isinstance(index, int) and -size <= index < size else []
     sections = arguments.get("indices_or_sections")
     if not isinstance(sections, int):
-        return np.split(positions, [each or 0 for each in _sizes(sections)], axis)
+        return np.split(positions, [each or 0 for each in _int_list(sections)], axis)
     return [] if size % sections else np.split(positions, sections, axis)
 
 
-def _window(arguments: Mapping[str, Plain]) -> tuple[slice, ...]:
+def _slice_indices(arguments: Mapping[str, PlainData]) -> tuple[slice, ...]:
     """Return what `ops.slice` takes of all axes but that of the batch, of which it takes all."""
-    starts = [each or 0 for each in _sizes(arguments["start_indices"])]
-    windows = [
+    starts = [each or 0 for each in _int_list(arguments["start_indices"])]
+    slices = [
         slice(start, None if size is None or size < 0 else start + size)
-        for start, size in zip(starts, _sizes(arguments["shape"]), strict=False)
+        for start, size in zip(starts, _int_list(arguments["shape"]), strict=False)
     ]
-    return slice(None), *windows[1:]
+    return slice(None), *slices[1:]
 
 
-def _sizes(value: Plain) -> list[int | None]:
+def _int_list(value: PlainData) -> list[int | None]:
     items = value if isinstance(value, list) else []
     return [each if isinstance(each, int) else None for each in items]

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from archbuilder.errors import ClusterError
 
 _Numbers = TypeVar("_Numbers", bound=NDArray[np.generic])
-_LINGER: Final = 0.5
+_SHUTDOWN_DELAY: Final = 0.5
 """Seconds that a worker is there when all have come to the end."""
-_PART: Final = 2**22
+_CHUNK_SIZE: Final = 2**22
 """The numbers that are told at a time."""
-_TASK: Final = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)", re.ASCII)
+_LOST_TASK: Final = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)", re.ASCII)
 """A worker in TensorFlow's message."""
-_GONE: Final = (
+_WORKER_LOST_ERRORS: Final = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -37,7 +37,7 @@ _GONE: Final = (
 
 
 @dataclass(frozen=True, eq=False)
-class Peers:
+class WorkerGroup:
     """The workers of a run, with the number of this one."""
 
     strategy: tf.distribute.Strategy
@@ -45,56 +45,59 @@ class Peers:
     index: int = 0
 
     @property
-    def chief(self) -> bool:
+    def is_chief(self) -> bool:
         """Whether this is the worker that writes."""
         return self.index == 0
 
-    def agree(self, *, any_says: bool, chief_says: bool) -> tuple[bool, bool]:
+    def any_and_chief(self, *, any_flag: bool, chief_flag: bool) -> tuple[bool, bool]:
         """Whether any worker says so, and whether the chief does."""
         if self.count == 1:
-            return any_says, chief_says
-        said = np.array([any_says, chief_says and self.chief], np.int32)
-        first, second = self.total(said)
-        return bool(first), bool(second)
+            return any_flag, chief_flag
+        flags = np.array([any_flag, chief_flag and self.is_chief], np.int32)
+        any_set, chief_set = self.all_reduce_sum(flags)
+        return bool(any_set), bool(chief_set)
 
-    def leave(self) -> None:
+    def shutdown_barrier(self) -> None:
         """Wait for the others at the end of everything.
 
         The last that a worker has sent is still on its way when it believes to be done, and would
         be lost with its process.
         """
         if self.count > 1:
-            self.agree(any_says=False, chief_says=False)
-            time.sleep(_LINGER)
+            self.any_and_chief(any_flag=False, chief_flag=False)
+            time.sleep(_SHUTDOWN_DELAY)
 
-    def told(self, content: bytes) -> bytes:
+    def broadcast(self, content: bytes) -> bytes:
         """What the chief tells; what the others give does not count."""
         if self.count == 1:
             return content
-        mine = content if self.chief else b""
-        (size,) = self.total(np.array([len(mine)], np.int64))
+        payload = content if self.is_chief else b""
+        (size,) = self.all_reduce_sum(np.array([len(payload)], np.int64))
         words = np.zeros(-(-int(size) // 4), np.int32)
-        if self.chief:
-            words[:] = np.frombuffer(mine + bytes(-len(mine) % 4), np.int32)
-        parts = [self.total(words[at : at + _PART]) for at in range(0, len(words), _PART)]
-        return np.concatenate([words[:0], *parts]).tobytes()[: int(size)]
+        if self.is_chief:
+            words[:] = np.frombuffer(payload + bytes(-len(payload) % 4), np.int32)
+        chunks = [
+            self.all_reduce_sum(words[at : at + _CHUNK_SIZE])
+            for at in range(0, len(words), _CHUNK_SIZE)
+        ]
+        return np.concatenate([words[:0], *chunks]).tobytes()[: int(size)]
 
-    def gather(self, content: bytes) -> tuple[bytes, ...]:
+    def all_gather(self, content: bytes) -> tuple[bytes, ...]:
         """Return what every worker contributes, in the order of the workers."""
         if self.count == 1:
             return (content,)
         sizes = np.zeros(self.count, np.int32)
         sizes[self.index] = len(content)
-        sizes = self.total(sizes)
+        sizes = self.all_reduce_sum(sizes)
         rows = np.zeros((self.count, int(sizes.max())), np.int32)
         rows[self.index, : len(content)] = np.frombuffer(content, np.uint8)
-        rows = self.total(rows)
+        rows = self.all_reduce_sum(rows)
         return tuple(
             row[:size].astype(np.uint8).tobytes() for row, size in zip(rows, sizes, strict=True)
         )
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def worker_failure_scope(self) -> Iterator[None]:
         """Where workers wait for each other: one that has gone ends the run of the others.
 
         Raises:
@@ -102,41 +105,45 @@ class Peers:
         """
         try:
             yield
-        except _GONE as error:
+        except _WORKER_LOST_ERRORS as error:
             if self.count == 1:
                 raise
             # TensorFlow may name the worker that noticed it, too: this one.
-            lost = [int(each) for each in _TASK.findall(str(error)) if int(each) != self.index]
-            name = f"worker {lost[0] + 1} of {self.count}" if lost else "another worker"
+            lost_task = [
+                int(each) for each in _LOST_TASK.findall(str(error)) if int(each) != self.index
+            ]
+            name = f"worker {lost_task[0] + 1} of {self.count}" if lost_task else "another worker"
             raise ClusterError(
                 f"{name} has ended or cannot be reached; the run can be resumed from its newest"
                 " checkpoint"
             ) from error
 
-    def total(self, numbers: _Numbers) -> _Numbers:
+    def all_reduce_sum(self, values: _Numbers) -> _Numbers:
         """The sum of what all workers give, of the same shape and type."""
         if self.count == 1:
-            return numbers
-        added = self._add(tf.constant(numbers))
-        found: _Numbers = added.numpy()
-        return found
+            return values
+        reduced = self._all_reduce(tf.constant(values))
+        result: _Numbers = reduced.numpy()
+        return result
 
     @cached_property
-    def _add(self) -> tf.types.experimental.GenericFunction:
+    def _all_reduce(self) -> tf.types.experimental.GenericFunction:
         strategy = self.strategy
         replicas = strategy.num_replicas_in_sync // self.count
 
-        def add(numbers: tf.Tensor) -> tf.Tensor:
+        def reduce_in_replica(numbers: tf.Tensor) -> tf.Tensor:
             context = tf.distribute.get_replica_context()
             # A worker counts once, however many replicas it has.
-            first = tf.equal(context.replica_id_in_sync_group % replicas, 0)
-            mine = tf.where(first, numbers, tf.zeros_like(numbers))
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+            is_first_replica = tf.equal(context.replica_id_in_sync_group % replicas, 0)
+            contribution = tf.where(is_first_replica, numbers, tf.zeros_like(numbers))
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, contribution)
 
-        def everywhere(numbers: tf.Tensor) -> tf.Tensor:
-            return strategy.experimental_local_results(strategy.run(add, [numbers]))[0]
+        def reduce_everywhere(numbers: tf.Tensor) -> tf.Tensor:
+            return strategy.experimental_local_results(strategy.run(reduce_in_replica, [numbers]))[
+                0
+            ]
 
-        return tf.function(everywhere, reduce_retracing=True)
+        return tf.function(reduce_everywhere, reduce_retracing=True)
 
 
-ALONE: Final = Peers(tf.distribute.get_strategy())
+SINGLE_WORKER: Final = WorkerGroup(tf.distribute.get_strategy())

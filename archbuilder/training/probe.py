@@ -12,77 +12,91 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from archbuilder.training.batches import Table, plain_batches
+from archbuilder.training.batches import FittedDataset, eval_dataset
 from archbuilder.training.columns import Column
-from archbuilder.training.examples import ONLY, Examples
-from archbuilder.training.run import Row
-from archbuilder.training.session import Session
-from archbuilder.training.tables import Tables
+from archbuilder.training.examples import UNNAMED, Dataset
+from archbuilder.training.run import EpochLogs
+from archbuilder.training.session import TrainingContext
+from archbuilder.training.tables import TrainValSplit
 
 _EPOCHS: Final = 20
-_BATCH: Final = 256
-_READ: Final = 512
+_BATCH_SIZE: Final = 256
+_FEATURE_BATCH_SIZE: Final = 512
 """The examples whose features are computed at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Probe:
+class LinearProbe:
     """Trained anew on each call, on what the network was trained on; judged on the held out."""
 
-    call: Callable[[tf.Tensor], tf.Tensor]
+    extract_features: Callable[[tf.Tensor], tf.Tensor]
     """Gives the features of images."""
-    train: Table
-    held_out: Table
+    train: FittedDataset
+    validation: FittedDataset
     labels: NDArray[np.int64]
-    held_out_labels: NDArray[np.int64]
+    validation_labels: NDArray[np.int64]
     seed: int
 
     @classmethod
-    def of(cls, session: Session, tables: Tables, features: keras.Model) -> Probe | None:
+    def from_context(
+        cls, context: TrainingContext, datasets: TrainValSplit, features: keras.Model
+    ) -> LinearProbe | None:
         """The probe of a session; None where nothing is held out, or there are no classes."""
-        if tables.held_out is None:
+        if datasets.validation is None:
             return None
-        others = session.validation or session.examples
-        labels = _labels(session.examples, tables.train)
-        held_out = _labels(others, tables.held_out)
-        if labels is None or held_out is None:
+        val_examples = context.validation or context.examples
+        labels = _labels(context.examples, datasets.train)
+        val_labels = _labels(val_examples, datasets.validation)
+        if labels is None or val_labels is None:
             return None
-        call = tf.function(partial(features, training=False), reduce_retracing=True)
-        return cls(call, tables.train, tables.held_out, labels, held_out, session.spec.seed)
+        extract_features = tf.function(partial(features, training=False), reduce_retracing=True)
+        return cls(
+            extract_features,
+            datasets.train,
+            datasets.validation,
+            labels,
+            val_labels,
+            context.config.seed,
+        )
 
-    def judged(self, name: str) -> Row:
+    def accuracy(self, name: str) -> EpochLogs:
         """The accuracy on what is held out, by this name."""
-        seen, unseen = self._features(self.train), self._features(self.held_out)
-        mean, deviation = seen.mean(axis=0), seen.std(axis=0) + 1e-6
+        train_features, val_features = (
+            self._compute_features(self.train),
+            self._compute_features(self.validation),
+        )
+        mean, deviation = train_features.mean(axis=0), train_features.std(axis=0) + 1e-6
         layer = keras.layers.Dense(
             int(self.labels.max()) + 1,
             kernel_initializer=keras.initializers.GlorotUniform(seed=self.seed),
         )
-        probe = keras.Sequential([keras.Input(seen.shape[1:]), layer])
-        probe.compile(
+        classifier = keras.Sequential([keras.Input(train_features.shape[1:]), layer])
+        classifier.compile(
             optimizer=keras.optimizers.Adam(1e-2),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             jit_compile=False,
         )
-        rows = tf.data.Dataset.from_tensor_slices(((seen - mean) / deviation, self.labels))
-        shuffled = rows.shuffle(len(seen), seed=self.seed).batch(_BATCH)
-        probe.fit(shuffled, epochs=_EPOCHS, verbose=0)
+        dataset = tf.data.Dataset.from_tensor_slices(
+            ((train_features - mean) / deviation, self.labels)
+        )
+        train_batches = dataset.shuffle(len(train_features), seed=self.seed).batch(_BATCH_SIZE)
+        classifier.fit(train_batches, epochs=_EPOCHS, verbose=0)
         kernel, bias = layer.get_weights()
-        logits = (unseen - mean) / deviation @ kernel + bias
-        return {name: float(np.mean(logits.argmax(axis=1) == self.held_out_labels))}
+        logits = (val_features - mean) / deviation @ kernel + bias
+        return {name: float(np.mean(logits.argmax(axis=1) == self.validation_labels))}
 
-    def _features(self, table: Table) -> NDArray[np.float32]:
-        parts = [
-            np.asarray(self.call(images), np.float32)
-            for images, _ in plain_batches(table, batch_size=_READ)
+    def _compute_features(self, dataset: FittedDataset) -> NDArray[np.float32]:
+        batches = [
+            np.asarray(self.extract_features(images), np.float32)
+            for images, _ in eval_dataset(dataset, batch_size=_FEATURE_BATCH_SIZE)
         ]
-        found = np.concatenate(parts)
-        return found.reshape(len(found), -1)
+        features = np.concatenate(batches)
+        return features.reshape(len(features), -1)
 
 
-def _labels(examples: Examples, table: Table) -> NDArray[np.int64] | None:
+def _labels(examples: Dataset, dataset: FittedDataset) -> NDArray[np.int64] | None:
     """The classes of a table's examples by number; None where they have none."""
-    column: Column | None = examples.targets.get(ONLY)
+    column: Column | None = examples.targets.get(UNNAMED)
     if column is None or column.dtype.kind not in "ui" or column.shape not in ((), (1,)):
         return None
-    return np.asarray(column.take(tf.constant(table.rows)), np.int64).reshape(-1)
+    return np.asarray(column.gather(tf.constant(dataset.rows)), np.int64).reshape(-1)

@@ -8,57 +8,73 @@ from typing import Final
 
 import keras
 
-from archbuilder.training.checkpoints import Position
+from archbuilder.training.checkpoints import TrainingPosition
 
-Show = Callable[[str], None]
+ProgressFn = Callable[[str], None]
 """Takes a line that the next one takes the place of; an empty one goes away."""
-_EVERY: Final = 0.2
-_WIDTH: Final = 24
+_UPDATE_SECONDS: Final = 0.2
+_BAR_WIDTH: Final = 24
 
 
-class Progress(keras.callbacks.Callback):
+class ProgressBar(keras.callbacks.Callback):
     """Shows a bar, a few times a second."""
 
-    def __init__(self, show: Show, position: Position, steps: int, epochs: int) -> None:
+    def __init__(
+        self, progress: ProgressFn, position: TrainingPosition, steps_per_epoch: int, epochs: int
+    ) -> None:
         super().__init__()
-        self._show = show
-        self._skipped = position.batch
-        self._steps = steps
+        self._progress = progress
+        self._skipped_batches = position.batch
+        self._steps_per_epoch = steps_per_epoch
         self._epochs = epochs
         self._epoch = position.epoch
-        self._begun: tuple[float, int] | None = None
-        self._shown = 0.0
+        self._start: tuple[float, int] | None = None
+        self._last_update = 0.0
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """Note the epoch."""
         if epoch != self._epoch:
-            self._epoch, self._skipped = epoch, 0
+            self._epoch, self._skipped_batches = epoch, 0
 
     def on_train_batch_end(self, batch: int, _logs: object = None) -> None:
         """Show how far it is, if it is time to."""
         now = time.monotonic()
-        done = self._epoch * self._steps + min(self._skipped + batch + 1, self._steps)
-        if self._begun is None:
+        steps_done = self._epoch * self._steps_per_epoch + min(
+            self._skipped_batches + batch + 1, self._steps_per_epoch
+        )
+        if self._start is None:
             # The first execution is that in which everything is compiled.
-            self._begun = now, done
-        elif now - self._shown >= _EVERY:
-            self._shown = now
-            begun, first = self._begun
-            left = (now - begun) / (done - first) * (self._epochs * self._steps - done)
-            self._show(
-                bar(self._epoch + 1, self._epochs, done / (self._epochs * self._steps), left)
+            self._start = now, steps_done
+        elif now - self._last_update >= _UPDATE_SECONDS:
+            self._last_update = now
+            start_time, first_step = self._start
+            seconds_left = (
+                (now - start_time)
+                / (steps_done - first_step)
+                * (self._epochs * self._steps_per_epoch - steps_done)
+            )
+            self._progress(
+                format_bar(
+                    self._epoch + 1,
+                    self._epochs,
+                    steps_done / (self._epochs * self._steps_per_epoch),
+                    seconds_left,
+                )
             )
 
     def on_epoch_end(self, _epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """Make room for the numbers of the epoch."""
-        self._show("")
+        self._progress("")
 
 
-def bar(epoch: int, epochs: int, share: float, left: float) -> str:
+def format_bar(epoch: int, epochs: int, fraction: float, seconds_left: float) -> str:
     """A line such as `epoch 3/12  [#######                 ]  28%  0:42 left`."""
-    filled = int(share * _WIDTH)
-    minutes, seconds = divmod(round(left), 60)
+    num_filled = int(fraction * _BAR_WIDTH)
+    minutes, seconds = divmod(round(seconds_left), 60)
     hours, minutes = divmod(minutes, 60)
-    clock = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    time_left = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
     width = len(str(epochs))
-    return f"epoch {epoch:{width}}/{epochs}  [{'#' * filled:{_WIDTH}}]  {share:4.0%}  {clock} left"
+    return (
+        f"epoch {epoch:{width}}/{epochs}  [{'#' * num_filled:{_BAR_WIDTH}}] "
+        f" {fraction:4.0%}  {time_left} left"
+    )

@@ -14,22 +14,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from archbuilder.errors import ArchbuilderError, RunError, StoppedError, UsageError
+from archbuilder.errors import ArchbuilderError, RunError, RunInterruptedError, UsageError
 from archbuilder.json_files import JsonError
-from archbuilder.recipe.legend import decode_legend, encode_legend
-from archbuilder.recipe.record import RECORD, encode_recipe
-from archbuilder.recipe.sources import DataSpec
-from archbuilder.recipe.spec import TrainingSpec
-from archbuilder.training.examples import Examples, Known, known_of
-from archbuilder.training.identity import digest
-from archbuilder.training.repository import repository_state
-from archbuilder.training.run import Row, RunFolder
-from archbuilder.tree import Plain
+from archbuilder.recipe.legend import schema_from_dict, schema_to_dict
+from archbuilder.recipe.record import RUN_JSON, recipe_to_dict
+from archbuilder.recipe.sources import DataConfig
+from archbuilder.recipe.spec import TrainingConfig
+from archbuilder.training.examples import Dataset, FittedPreprocessing, preprocessing_from_schema
+from archbuilder.training.identity import dataset_digest
+from archbuilder.training.repository import git_state
+from archbuilder.training.run import EpochLogs, RunDir
+from archbuilder.tree import PlainData
 from archbuilder.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RunProvenance:
     """Where the networks of a run come from, for the run's folder to tell."""
 
     blueprint: str = ""
@@ -42,7 +42,7 @@ class Origin:
     """The blueprint as a person wrote it."""
 
 
-class Recording:
+class RunManifest:
     """The record of a run that is carried out now.
 
     A run that goes on keeps what was recorded of its start.
@@ -52,30 +52,35 @@ class Recording:
     """
 
     def __init__(
-        self, run: RunFolder, data: DataSpec, training: TrainingSpec, origin: Origin, devices: str
+        self,
+        run_dir: RunDir,
+        data: DataConfig,
+        training: TrainingConfig,
+        provenance: RunProvenance,
+        devices: str,
     ) -> None:
-        self._run = run
-        record = run.before()
-        before = {} if record is None else record.values
-        self._begun = time.monotonic()
-        now: dict[str, Plain] = {
+        self._run_dir = run_dir
+        record = run_dir.previous_manifest()
+        previous = {} if record is None else record.values
+        self._start_time = time.monotonic()
+        start: dict[str, PlainData] = {
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": list(origin.command),
+            "command": list(provenance.command),
         }
-        earlier = before.get("resumed")
-        git = before.get("git")
-        if not before and origin.file is not None:
-            git = repository_state(origin.file)
-        self.known = _known(before.get("legend"))
+        resumes = previous.get("resumed")
+        git = previous.get("git")
+        if not previous and provenance.file is not None:
+            git = git_state(provenance.file)
+        self.preprocessing = _decode_preprocessing(previous.get("legend"))
         """What an earlier part of the run knows of its data; None where there is none."""
-        self.recipe: Plain = encode_recipe(data, training, origin.allow)
+        self.recipe: PlainData = recipe_to_dict(data, training, provenance.allow)
         """The recipe as plain data."""
-        self._fields: dict[str, Plain] = {
+        self._fields: dict[str, PlainData] = {
             "status": "running",
-            **{key: before.get(key, value) for key, value in now.items()},
-            "resumed": [*(earlier if isinstance(earlier, list) else ()), now] if before else [],
+            **{key: previous.get(key, value) for key, value in start.items()},
+            "resumed": [*(resumes if isinstance(resumes, list) else ()), start] if previous else [],
             "git": git,
-            "data": before.get("data"),
+            "data": previous.get("data"),
             "seed": training.seed,
             "recipe": self.recipe,
             "versions": {
@@ -90,12 +95,12 @@ class Recording:
         self._write()
 
     @contextmanager
-    def carried_out(self) -> Iterator[None]:
+    def track_status(self) -> Iterator[None]:
         """Where the run is carried out: what ends it stands in its record."""
         try:
             yield
         except ArchbuilderError as error:
-            status = "stopped" if isinstance(error, StoppedError) else "failed"
+            status = "stopped" if isinstance(error, RunInterruptedError) else "failed"
             # On a full disk this fails too, and says less than what stopped the run.
             with suppress(RunError):
                 self._write(status=status, reason=str(error))
@@ -104,34 +109,34 @@ class Recording:
             self._write(status="interrupted")
             raise
 
-    def keep_data(self, examples: Examples, validation: Examples | None) -> None:
+    def record_data(self, examples: Dataset, validation: Dataset | None) -> None:
         """Record which data is trained on, and what its columns and classes mean.
 
         Raises:
             RunError: if a run that goes on began with other data.
         """
-        if not self._run.writes:
+        if not self._run_dir.is_writer:
             return
-        before, now = self._fields["data"], digest(examples, validation)
-        if before not in (None, now):
+        previous, current = self._fields["data"], dataset_digest(examples, validation)
+        if previous not in (None, current):
             raise RunError(
                 "the data is no longer that which the run began with: other examples would be held"
                 " out now; bring it back, or begin a new run"
             )
-        self._fields |= {"data": now, "legend": encode_legend(examples.known.legend)}
+        self._fields |= {"data": current, "legend": schema_to_dict(examples.preprocessing.schema)}
         self._write()
 
-    def finish(self, held_out: Row) -> None:
+    def finish(self, val_metrics: EpochLogs) -> None:
         """Record that the run is over, and what came of it."""
-        seconds = round(time.monotonic() - self._begun, 1)
-        self._write(status="finished", seconds=seconds, held_out=dict(held_out))
+        seconds = round(time.monotonic() - self._start_time, 1)
+        self._write(status="finished", seconds=seconds, held_out=dict(val_metrics))
 
-    def _write(self, **ending: Plain) -> None:
-        self._run.write_json(RECORD, {**self._fields, **ending})
+    def _write(self, **updates: PlainData) -> None:
+        self._run_dir.write_json(RUN_JSON, {**self._fields, **updates})
 
 
-def _known(legend: Plain) -> Known | None:
+def _decode_preprocessing(schema: PlainData) -> FittedPreprocessing | None:
     try:
-        return known_of(decode_legend(legend))
+        return preprocessing_from_schema(schema_from_dict(schema))
     except JsonError as error:
-        raise UsageError(f"{RECORD} is not the record of a run: {error}") from None
+        raise UsageError(f"{RUN_JSON} is not the record of a run: {error}") from None

@@ -17,13 +17,13 @@ import keras
 import tensorflow as tf
 
 from archbuilder.errors import RunError
-from archbuilder.training.slices import Slice, of_all_replicas
+from archbuilder.training.slices import Microbatch, all_gather
 
-_SUMS = (None, "none", "sum")
+_SUM_REDUCTIONS = (None, "none", "sum")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Term:
+class LossTerm:
     """The loss of one output, and its weight in the total loss."""
 
     output: str | None
@@ -33,20 +33,20 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Total:
+class SumAndCount:
     """A loss as a sum and what it is divided by. Both add up over slices: the mean does not."""
 
     sum: tf.Tensor
     count: tf.Tensor
 
 
-def reduce(
+def reduce_loss(
     loss: keras.losses.Loss,
     y_true: tf.Tensor,
     y_pred: tf.Tensor,
     weights: tf.Tensor | None,
-    part: Slice[Any],
-) -> Total:
+    microbatch: Microbatch[Any],
+) -> SumAndCount:
     """Return the total of a loss over a slice of a batch.
 
     As in Keras, a sum of weighted losses is divided by the number of unmasked positions, not by
@@ -57,17 +57,17 @@ def reduce(
     has one for each value of the output where the loss is a mean over those, as a binary one is.
     """
     replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-    if replicas > 1 and compares_examples(loss):
+    if replicas > 1 and needs_whole_batch(loss):
         y_true, y_pred, weights = (
-            None if each is None else of_all_replicas(tf.cast(each, loss.dtype), part.counted)
+            None if each is None else all_gather(tf.cast(each, loss.dtype), microbatch.is_counted)
             for each in (y_true, y_pred, weights)
         )
-        total = _total(loss, y_true, y_pred, weights, tf.ones([]))
+        total = _sum_and_count(loss, y_true, y_pred, weights, tf.ones([]))
         # Every replica has the loss of the whole batch, and adds an equal part of it.
-        return Total(total.sum / replicas, total.count / replicas)
-    total = _total(loss, y_true, y_pred, weights, part.share)
-    weight = tf.cast(part.weight, total.sum.dtype)
-    return Total(total.sum * weight, total.count * weight)
+        return SumAndCount(total.sum / replicas, total.count / replicas)
+    total = _sum_and_count(loss, y_true, y_pred, weights, microbatch.share)
+    weight = tf.cast(microbatch.weight, total.sum.dtype)
+    return SumAndCount(total.sum * weight, total.count * weight)
 
 
 def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
@@ -76,15 +76,15 @@ def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Ten
     Keras 3.15 has no such option for accuracies, and counts ignored positions as wrong. Metrics
     that have the option do not use the mask: `build_metrics` sets their option.
     """
-    ignored = getattr(loss, "ignore_class", None)
-    if ignored is None:
+    ignore_class = getattr(loss, "ignore_class", None)
+    if ignore_class is None:
         return
-    labelled = tf.reshape(y_true, tf.shape(y_pred)[:-1]) != tf.cast(ignored, y_true.dtype)
-    mask = _mask_of(y_pred)
+    labelled = tf.reshape(y_true, tf.shape(y_pred)[:-1]) != tf.cast(ignore_class, y_true.dtype)
+    mask = _get_keras_mask(y_pred)
     y_pred._keras_mask = labelled if mask is None else tf.logical_and(mask, labelled)  # noqa: SLF001
 
 
-def compares_examples(loss: keras.losses.Loss) -> bool:
+def needs_whole_batch(loss: keras.losses.Loss) -> bool:
     """Return whether a loss is not a mean over examples: it cannot be computed slice by slice."""
     if isinstance(loss, keras.losses.Circle):
         return True
@@ -94,42 +94,42 @@ def compares_examples(loss: keras.losses.Loss) -> bool:
     return None in axes or 0 in axes
 
 
-def _total(
+def _sum_and_count(
     loss: keras.losses.Loss,
     y_true: tf.Tensor,
     y_pred: tf.Tensor,
     weights: tf.Tensor | None,
     share: tf.Tensor,
-) -> Total:
-    mask = _mask_of(y_pred)
-    examples = tf.shape(y_pred)[:1]
+) -> SumAndCount:
+    mask = _get_keras_mask(y_pred)
+    batch_shape = tf.shape(y_pred)[:1]
     if weights is not None and weights.shape.rank == y_pred.shape.rank:
         # A weight for each value of the output: losses take the mean over their last axis.
         y_true, y_pred = y_true[..., tf.newaxis], y_pred[..., tf.newaxis]
     values = loss.call(*(keras.ops.convert_to_tensor(y, loss.dtype) for y in (y_true, y_pred)))
-    masks = [each for each in (mask, _mask_of(values)) if each is not None]
+    masks = [each for each in (mask, _get_keras_mask(values)) if each is not None]
     values = tf.cast(values, loss.dtype)
     if values.shape.rank == 0:
-        values = tf.fill(examples, values)
+        values = tf.fill(batch_shape, values)
     counts = tf.ones_like(values)
-    for each in masks:
-        counts *= _aligned(each, values)
-    weighted = counts if weights is None else counts * _aligned(weights, values)
-    if loss.reduction in _SUMS:
+    for loss_mask in masks:
+        counts *= _broadcast_to_losses(loss_mask, values)
+    weighted_counts = counts if weights is None else counts * _broadcast_to_losses(weights, values)
+    if loss.reduction in _SUM_REDUCTIONS:
         count = tf.cast(share, loss.dtype)
     elif loss.reduction == "mean_with_sample_weight":
-        count = tf.reduce_sum(weighted)
+        count = tf.reduce_sum(weighted_counts)
     else:
         count = tf.reduce_sum(counts)
-    return Total(tf.reduce_sum(values * weighted), count)
+    return SumAndCount(tf.reduce_sum(values * weighted_counts), count)
 
 
-def _mask_of(tensor: tf.Tensor) -> tf.Tensor | None:
+def _get_keras_mask(tensor: tf.Tensor) -> tf.Tensor | None:
     # Keras has no public function for the mask that layers and losses attach to a tensor.
     return getattr(tensor, "_keras_mask", None)
 
 
-def _aligned(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+def _broadcast_to_losses(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Bring a factor to the shape of the losses that it multiplies.
 
     Keras 3.15 broadcasts from the last axis, where a weight for each example would be taken for
@@ -144,10 +144,10 @@ def _aligned(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         )
     if factor.shape.rank > rank:
         return tf.reshape(factor, tf.shape(values))
-    return tf.broadcast_to(with_axes(factor, rank), tf.shape(values))
+    return tf.broadcast_to(append_axes(factor, rank), tf.shape(values))
 
 
-def with_axes(factor: tf.Tensor, rank: int) -> tf.Tensor:
+def append_axes(factor: tf.Tensor, rank: int) -> tf.Tensor:
     """Return a tensor with axes of length 1 at its end, until it has as many axes as `rank`."""
     for _ in range(rank - factor.shape.rank):
         factor = factor[..., tf.newaxis]
@@ -161,7 +161,7 @@ class LossMeans(keras.metrics.Metric):
     does not depend on the size of the batches, and the total is the sum of its terms.
     """
 
-    def __init__(self, terms: Sequence[Term]) -> None:
+    def __init__(self, terms: Sequence[LossTerm]) -> None:
         # Counts of positions exceed what float32 can add to.
         super().__init__(name="loss", dtype="float64")
         self._terms = tuple(terms)
@@ -170,15 +170,15 @@ class LossMeans(keras.metrics.Metric):
         self._counts = self.add_weight(shape=shape, initializer="zeros", name="counts")
 
     def update_state(
-        self, totals: Sequence[Total], additional: tf.Tensor, examples: tf.Tensor
+        self, totals: Sequence[SumAndCount], extra_loss: tf.Tensor, num_examples: tf.Tensor
     ) -> None:
         """Add a slice: its totals, and its mean of regularizers and `add_loss` over `examples`."""
-        examples = tf.cast(examples, tf.float64)
-        more = tf.cast(additional, tf.float64) * examples
+        num_examples = tf.cast(num_examples, tf.float64)
+        weighted_extra = tf.cast(extra_loss, tf.float64) * num_examples
         sums = [tf.cast(each.sum, tf.float64) for each in totals]
         counts = [tf.cast(each.count, tf.float64) for each in totals]
-        self._sums.assign_add(tf.stack([*sums, more]))
-        self._counts.assign_add(tf.stack([*counts, examples]))
+        self._sums.assign_add(tf.stack([*sums, weighted_extra]))
+        self._counts.assign_add(tf.stack([*counts, num_examples]))
 
     def result(self) -> dict[str, tf.Tensor]:
         """Return the means so far by name."""

@@ -17,63 +17,61 @@ Tensors = TypeVar("Tensors", tf.Tensor, list[tf.Tensor])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Slice(Generic[Batch]):
+class Microbatch(Generic[Batch]):
     """Some examples of a batch."""
 
     examples: Batch
     share: tf.Tensor
     """Its fraction of the examples of the global batch. The shares of all slices sum to 1."""
-    counted: tf.Tensor | None = None
+    is_counted: tf.Tensor | None = None
     """Whether it counts; None where every slice does."""
 
     @property
     def weight(self) -> tf.Tensor:
         """Return 1 for a slice that counts, and 0 for one that does not."""
-        return tf.constant(1.0) if self.counted is None else tf.cast(self.counted, tf.float32)
+        return tf.constant(1.0) if self.is_counted is None else tf.cast(self.is_counted, tf.float32)
 
 
-def bounds(
-    count: tf.Tensor, number: int | tf.Tensor, slices: int
+def slice_bounds(
+    count: tf.Tensor, index: int | tf.Tensor, num_slices: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return where a slice begins and ends among `count` examples, and whether it counts."""
-    begin, end = count * number // slices, count * (number + 1) // slices
-    uncut = count < slices
-    begin, end = tf.where(uncut, tf.zeros_like(begin), begin), tf.where(uncut, count, end)
-    return begin, end, tf.logical_or(tf.logical_not(uncut), tf.equal(number, 0))
+    begin, end = count * index // num_slices, count * (index + 1) // num_slices
+    is_uncut = count < num_slices
+    begin, end = tf.where(is_uncut, tf.zeros_like(begin), begin), tf.where(is_uncut, count, end)
+    return begin, end, tf.logical_or(tf.logical_not(is_uncut), tf.equal(index, 0))
 
 
-def size(batch: object) -> tf.Tensor:
+def count_examples(batch: object) -> tf.Tensor:
     """Return the number of examples of a batch."""
     return tf.shape(tf.nest.flatten(batch)[0])[0]
 
 
-def rows(batch: Batch, begin: tf.Tensor, end: tf.Tensor) -> Batch:
+def slice_batch(batch: Batch, begin: tf.Tensor, end: tf.Tensor) -> Batch:
     """Return the examples of a batch from `begin` to `end`."""
-    return change(lambda each: each[begin:end], batch)
+    return map_tensors(lambda x: x[begin:end], batch)
 
 
-def change(function: Callable[[tf.Tensor], tf.Tensor], batch: Batch) -> Batch:
+def map_tensors(function: Callable[[tf.Tensor], tf.Tensor], batch: Batch) -> Batch:
     """Apply a function to every tensor of a batch; sample weights may be None."""
-    changed: Batch = tf.nest.map_structure(
-        lambda each: None if each is None else function(each), batch
-    )
-    return changed
+    result: Batch = tf.nest.map_structure(lambda x: None if x is None else function(x), batch)
+    return result
 
 
-def of_all_replicas(examples: tf.Tensor, counted: tf.Tensor | None = None) -> tf.Tensor:
+def all_gather(examples: tf.Tensor, is_counted: tf.Tensor | None = None) -> tf.Tensor:
     """Gather the examples of all replicas whose slice counts, in the order of the batch."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return examples
     # A tensor from tf.data has no device, and `all_gather` fails on it.
-    everything = context.all_gather(tf.identity(examples), axis=0)
-    if counted is None:
-        return everything
-    mine = tf.cast(tf.fill(tf.shape(examples)[:1], counted), tf.int32)
-    return tf.boolean_mask(everything, context.all_gather(mine, axis=0) > 0)
+    gathered = context.all_gather(tf.identity(examples), axis=0)
+    if is_counted is None:
+        return gathered
+    local_mask = tf.cast(tf.fill(tf.shape(examples)[:1], is_counted), tf.int32)
+    return tf.boolean_mask(gathered, context.all_gather(local_mask, axis=0) > 0)
 
 
-def sum_over_replicas(values: Tensors) -> Tensors:
+def all_reduce_sum(values: Tensors) -> Tensors:
     """Sum a tensor, or each tensor of a list, over all replicas."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:

@@ -8,70 +8,70 @@ from dataclasses import dataclass, field, replace
 import keras
 import numpy as np
 
-from archbuilder.errors import RunError, UsageError, shown
+from archbuilder.errors import RunError, UsageError, quote
 from archbuilder.graph import Graph, GraphInput, Shape
-from archbuilder.recipe.spec import Supervised, TrainingSpec
+from archbuilder.recipe.spec import SupervisedConfig, TrainingConfig
 from archbuilder.tables import plural
-from archbuilder.training.batches import Table
-from archbuilder.training.columns import Column, Held
-from archbuilder.training.data_errors import located_data_errors
-from archbuilder.training.examples import ONLY, Examples, Feature
-from archbuilder.training.indices import indices_of
-from archbuilder.training.inputs import fit_input
-from archbuilder.training.order import split, split_behind
+from archbuilder.training.batches import FittedDataset
+from archbuilder.training.columns import ArrayColumn, Column
+from archbuilder.training.data_errors import locate_data_errors
+from archbuilder.training.examples import UNNAMED, Dataset, Feature
+from archbuilder.training.indices import lookup_tables_by_input
+from archbuilder.training.inputs import make_input_pipeline
+from archbuilder.training.order import random_split, tail_split
 from archbuilder.training.sample_weights import (
     ClassWeights,
+    CombinedWeights,
     SampleWeights,
-    Weights,
-    weigh_classes,
-    weigh_samples,
-    weighed_axes,
+    make_class_weights,
+    make_sample_weights,
+    weight_axes,
 )
-from archbuilder.training.session import Session
-from archbuilder.training.targets import Target, fit_target
+from archbuilder.training.session import TrainingContext
+from archbuilder.training.targets import Target, adapt_target
 from archbuilder.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tables:
+class TrainValSplit:
     """What is trained on and what is held out, and what was done to make them fit."""
 
-    train: Table
-    held_out: Table | None
-    remarks: tuple[str, ...]
-    split: str = ""
+    train: FittedDataset
+    validation: FittedDataset | None
+    notes: tuple[str, ...]
+    split_note: str = ""
     """How the validation set was split off, in words; empty if it is a data set of its own."""
 
 
-def tell(session: Session, tables: Tables) -> None:
+def log_dataset(context: TrainingContext, datasets: TrainValSplit) -> None:
     """Report what was done to the examples, and how many of them there are."""
-    tell_remarks(session, tables)
-    held = 0 if tables.held_out is None else len(tables.held_out.rows)
-    if session.judged is not None:
-        session.report(f"{plural(held, 'example')} to judge")
+    log_notes(context, datasets)
+    num_validation = 0 if datasets.validation is None else len(datasets.validation.rows)
+    if context.eval_dataset is not None:
+        context.log(f"{plural(num_validation, 'example')} to judge")
         return
-    trained = plural(len(tables.train.rows), "example")
-    session.report(f"{trained} to train on, {held:,} held out" + tables.split)
+    train_text = plural(len(datasets.train.rows), "example")
+    context.log(f"{train_text} to train on, {num_validation:,} held out" + datasets.split_note)
 
 
-def tell_remarks(session: Session, tables: Tables) -> None:
+def log_notes(context: TrainingContext, datasets: TrainValSplit) -> None:
     """Report what was done to the examples.
 
     Where a trained network is judged by other examples, that is what was done to those.
     """
-    remarks = tables.remarks
-    if session.judged is not None:
-        own = session.examples.remarks
-        remarks = (*(each for each in remarks if each not in own), *session.judged.remarks)
-    for remark in remarks:
-        session.report(remark)
+    notes = datasets.notes
+    if context.eval_dataset is not None:
+        data_notes = context.examples.notes
+        notes = (*(each for each in notes if each not in data_notes), *context.eval_dataset.notes)
+    for note in notes:
+        context.log(note)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TargetSpec:
     """Which outputs are compared with something, by which losses, and what else goes where."""
 
-    used: Collection[str] = ()
+    outputs: Collection[str] = ()
     losses: Mapping[str, Tree] = field(default_factory=dict)
     metrics: Mapping[str, Sequence[Tree]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Wanted:
     class_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, objective: Supervised) -> Wanted:
+    def from_objective(cls, objective: SupervisedConfig) -> TargetSpec:
         """What a supervised objective wants."""
         return cls(
             {*objective.loss, *objective.metrics},
@@ -93,160 +93,174 @@ class Wanted:
         )
 
 
-def only_network(session: Session, objective: str) -> tuple[str, Graph]:
+def single_network(context: TrainingContext, objective: str) -> tuple[str, Graph]:
     """The one network of a session with its name.
 
     Raises:
         UsageError: if the blueprint has several.
     """
-    if len(session.graphs) != 1:
+    if len(context.graphs) != 1:
         raise UsageError(
             f"the objective '{objective}' trains one network, and this blueprint has"
-            f" {len(session.graphs)}: {', '.join(session.graphs)}"
+            f" {len(context.graphs)}: {', '.join(context.graphs)}"
         )
-    ((name, graph),) = session.graphs.items()
+    ((name, graph),) = context.graphs.items()
     return name, graph
 
 
-def make_tables(
-    session: Session,
+def make_datasets(
+    context: TrainingContext,
     graph: Graph,
     model: keras.Model,
-    wanted: Wanted | None = None,
-) -> Tables:
+    target_spec: TargetSpec | None = None,
+) -> TrainValSplit:
     """The tables for a network, with those targets that are wanted.
 
     Raises:
         RunError: if the examples do not fit the network.
     """
-    return halves(session, lambda examples: _table(examples, graph, model, wanted or Wanted()))
+    return train_val_split(
+        context, lambda examples: _make_dataset(examples, graph, model, target_spec or TargetSpec())
+    )
 
 
-def halves(session: Session, make: Callable[[Examples], tuple[Table, tuple[str, ...]]]) -> Tables:
+def train_val_split(
+    context: TrainingContext,
+    make_dataset: Callable[[Dataset], tuple[FittedDataset, tuple[str, ...]]],
+) -> TrainValSplit:
     """The tables of the examples to train on, and of those that are held out.
 
     A share of the examples is held out as `splits_off_last` says.
     """
-    with located_data_errors(session.examples.place):
-        table, remarks = make(session.examples)
-    if session.validation is not None:
-        with located_data_errors(session.validation.place):
-            held_out, _ = make(session.validation)
-        return Tables(table, held_out.without_class_weights(), remarks)
-    if session.spec.validation == 0 or len(table.rows) == 1:
-        return Tables(table, None, remarks)
-    last = splits_off_last(session.examples, session.spec)
-    cut = split_behind if last else split
-    train, held = cut(len(table.rows), session.spec.seed, session.spec.validation)
-    held_out = replace(table, rows=held).without_class_weights()
-    return Tables(replace(table, rows=train), held_out, remarks, split_words(last=last))
+    with locate_data_errors(context.examples.span):
+        dataset, notes = make_dataset(context.examples)
+    if context.validation is not None:
+        with locate_data_errors(context.validation.span):
+            validation, _ = make_dataset(context.validation)
+        return TrainValSplit(dataset, validation.without_class_weights(), notes)
+    if context.config.validation == 0 or len(dataset.rows) == 1:
+        return TrainValSplit(dataset, None, notes)
+    last = uses_tail_split(context.examples, context.config)
+    split_rows = tail_split if last else random_split
+    train_rows, validation_rows = split_rows(
+        len(dataset.rows), context.config.seed, context.config.validation
+    )
+    validation = replace(dataset, rows=validation_rows).without_class_weights()
+    return TrainValSplit(
+        replace(dataset, rows=train_rows), validation, notes, describe_split(last=last)
+    )
 
 
-def splits_off_last(examples: Examples, spec: TrainingSpec) -> bool:
+def uses_tail_split(examples: Dataset, config: TrainingConfig) -> bool:
     """Return whether the validation set is the end of the data rather than a random part of it.
 
     It is the end of a text, whose pieces tell much of the pieces beside them, and of all data that
     is not shuffled, such as a time series.
     """
-    return examples.texts is not None or not spec.shuffle
+    return examples.token_array is not None or not config.shuffle
 
 
-def split_words(*, last: bool) -> str:
+def describe_split(*, last: bool) -> str:
     """Return how a validation set was split off, as it stands behind the number of its examples."""
     return " (the last ones)" if last else " (chosen at random)"
 
 
-def _table(
-    examples: Examples,
+def _make_dataset(
+    examples: Dataset,
     graph: Graph,
     model: keras.Model,
-    wanted: Wanted,
-) -> tuple[Table, tuple[str, ...]]:
-    names = tuple(each.name for each in graph.inputs if each.name not in wanted.inputs)
-    used = {*wanted.used, *wanted.inputs.values()} - set(wanted.targets)
-    fitted = examples.for_network(names, tuple(name for name, _ in graph.outputs if name in used))
+    target_spec: TargetSpec,
+) -> tuple[FittedDataset, tuple[str, ...]]:
+    names = tuple(each.name for each in graph.inputs if each.name not in target_spec.inputs)
+    used = {*target_spec.outputs, *target_spec.inputs.values()} - set(target_spec.targets)
+    selected = examples.select_for(names, tuple(name for name, _ in graph.outputs if name in used))
     features = {
-        **fitted.inputs,
-        **{name: Feature(fitted.targets[output]) for name, output in wanted.inputs.items()},
+        **selected.inputs,
+        **{name: Feature(selected.targets[output]) for name, output in target_spec.inputs.items()},
     }
-    indices = indices_of(graph)
+    lookup_tables = lookup_tables_by_input(graph)
     inputs = {
-        each.name: fit_input(features[each.name], each, indices.get(each.name, ()))
+        each.name: make_input_pipeline(features[each.name], each, lookup_tables.get(each.name, ()))
         for each in graph.inputs
     }
     shapes = _output_shapes(graph, model)
     targets = {
-        name: _target(examples, column, name, shapes[name], wanted)
-        for name, column in fitted.targets.items()
+        name: _adapt_target(examples, column, name, shapes[name], target_spec)
+        for name, column in selected.targets.items()
     }
-    again = {
-        name: fit_input(features[each], GraphInput(name, shapes[name], "float32", graph.span))
-        for name, each in wanted.targets.items()
+    input_targets = {
+        name: make_input_pipeline(
+            features[each], GraphInput(name, shapes[name], "float32", graph.span)
+        )
+        for name, each in target_spec.targets.items()
     }
     # Keras wants a target for every output, even for one that has no loss.
-    unused = Target(Held(np.zeros(examples.count, np.float32)), np.dtype(np.float32))
-    everything = {name: again.get(name, targets.get(name, unused)) for name in shapes}
-    remarks = [*fitted.remarks]
-    remarks += [
-        remark for each in (*inputs.values(), *again.values()) for remark in each.adaptation.remarks
+    unused = Target(ArrayColumn(np.zeros(examples.count, np.float32)), np.dtype(np.float32))
+    all_targets = {name: input_targets.get(name, targets.get(name, unused)) for name in shapes}
+    notes = [*selected.notes]
+    notes += [
+        note for each in (*inputs.values(), *input_targets.values()) for note in each.adapter.notes
     ]
-    remarks += [each.remark for each in targets.values() if each.remark]
-    table = Table(
+    notes += [each.note for each in targets.values() if each.note]
+    dataset = FittedDataset(
         inputs,
-        everything,
+        all_targets,
         np.arange(examples.count, dtype=np.int64),
         named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
         named_outputs=isinstance(model.output, dict),
-        weights=_weights(examples, targets, wanted, shapes),
+        sample_weights=_combine_weights(examples, targets, target_spec, shapes),
     )
-    return table, tuple(remarks)
+    return dataset, tuple(notes)
 
 
-def _target(
-    examples: Examples, column: Column, output: str, shape: Shape, wanted: Wanted
+def _adapt_target(
+    examples: Dataset, column: Column, output: str, shape: Shape, wanted: TargetSpec
 ) -> Target:
     loss, metrics = wanted.losses.get(output), wanted.metrics.get(output, ())
     try:
-        return fit_target(column, output, shape, loss, metrics)
+        return adapt_target(column, output, shape, loss, metrics)
     except RunError as error:
-        if column.shape or len(shape) < 2 or not examples.target:
+        if column.shape or len(shape) < 2 or not examples.target_description:
             raise
         raise RunError(
-            f"{error}; {examples.origin} has one target, {examples.target}: for a target with axes,"
+            f"{error}; {examples.source_name} has one target, {examples.target_description}: for"
+            " a target with axes,"
             " such as a mask, store inputs and targets as arrays for the source npz or npy"
         ) from None
 
 
-def _weights(
-    examples: Examples,
+def _combine_weights(
+    examples: Dataset,
     targets: Mapping[str, Target],
-    wanted: Wanted,
+    target_spec: TargetSpec,
     shapes: Mapping[str, Shape],
-) -> dict[str, Weights]:
+) -> dict[str, CombinedWeights]:
     """What examples count in the losses of outputs, by class and as the data says.
 
     Raises:
         RunError: if there are weights of an output that has no loss, or that do not fit it.
     """
     factors: dict[str, list[ClassWeights | SampleWeights]] = {}
-    classes = examples.known.legend.classes
-    axes = {name: weighed_axes(shape, wanted.losses.get(name)) for name, shape in shapes.items()}
-    for name, weights in wanted.class_weights.items():
-        loss, names = wanted.losses.get(name), classes.get(name, classes.get(ONLY, ()))
+    classes = examples.preprocessing.schema.classes
+    axes = {
+        name: weight_axes(shape, target_spec.losses.get(name)) for name, shape in shapes.items()
+    }
+    for name, weights in target_spec.class_weights.items():
+        loss, names = target_spec.losses.get(name), classes.get(name, classes.get(UNNAMED, ()))
         factors.setdefault(name, []).append(
-            weigh_classes(targets.get(name), name, weights, shapes[name], loss, names)
+            make_class_weights(targets.get(name), name, weights, shapes[name], loss, names)
         )
-    for name, column in examples.weights.items():
-        outputs = [*wanted.losses] if name == ONLY else [name]
-        if not wanted.losses or not {*outputs} <= {*wanted.losses}:
+    for name, column in examples.sample_weights.items():
+        outputs = [*target_spec.losses] if name == UNNAMED else [name]
+        if not target_spec.losses or not {*outputs} <= {*target_spec.losses}:
             raise RunError(
-                f"{examples.origin} has weights of examples"
-                + (f" for {shown(name)}" if name else "")
+                f"{examples.source_name} has weights of examples"
+                + (f" for {quote(name)}" if name else "")
                 + ", and nothing here has a loss that they weigh"
             )
         for output in outputs:
-            factors.setdefault(output, []).append(weigh_samples(column, output, axes[output]))
-    return {name: Weights(tuple(each), len(axes[name])) for name, each in factors.items()}
+            factors.setdefault(output, []).append(make_sample_weights(column, output, axes[output]))
+    return {name: CombinedWeights(tuple(each), len(axes[name])) for name, each in factors.items()}
 
 
 def _output_shapes(graph: Graph, model: keras.Model) -> dict[str, Shape]:

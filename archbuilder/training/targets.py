@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 from archbuilder.backend.objects import build_object
 from archbuilder.errors import RunError
 from archbuilder.graph import Shape
-from archbuilder.recipe.objectives import class_name
+from archbuilder.recipe.objectives import keras_class_name
 from archbuilder.tables import plural
-from archbuilder.training.columns import Column, Numbers, Rows, Rule
+from archbuilder.training.columns import Array, Column, RowIndices, ValueCheck
 from archbuilder.tree import Tree
 
-_SPARSE: Final = "Sparse"
+_SPARSE_PREFIX: Final = "Sparse"
 """How the names of Keras's losses begin that take a class by its number."""
-_SEQUENCES: Final = "CTC"
+_CTC_LOSS: Final = "CTC"
 """The loss of sequences of labels, which are shorter than the output."""
-_VOID: Final = 255
+_VOID_LABEL: Final = 255
 """The label of what is not labelled, in many data sets of images."""
-_BINARY: Final = "Binary"
+_BINARY_PREFIX: Final = "Binary"
 """How the names of those begin that take probabilities."""
-_WHOLE: Final = np.dtype(np.int64)
-_FLOAT: Final = np.dtype(np.float32)
+_INT64: Final = np.dtype(np.int64)
+_FLOAT32: Final = np.dtype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,24 +40,24 @@ class Target:
 
     column: Column
     dtype: np.dtype[np.generic]
-    classes: int | None = None
-    single: bool = False
+    num_classes: int | None = None
+    add_axis: bool = False
     """Whether the value of an example, or of a position, gets an axis of its own."""
-    remark: str = ""
+    note: str = ""
 
     def labels(self, rows: tf.Tensor) -> tf.Tensor:
         """The values of some examples as the data has them."""
-        return tf.cast(self.column.take(rows), tf.as_dtype(self.dtype))
+        return tf.cast(self.column.gather(rows), tf.as_dtype(self.dtype))
 
-    def take(self, rows: tf.Tensor) -> tf.Tensor:
+    def gather(self, rows: tf.Tensor) -> tf.Tensor:
         """The targets of some examples."""
         values = self.labels(rows)
-        if self.single:
+        if self.add_axis:
             values = values[..., tf.newaxis]
-        return values if self.classes is None else tf.one_hot(values, self.classes)
+        return values if self.num_classes is None else tf.one_hot(values, self.num_classes)
 
 
-def fit_target(
+def adapt_target(
     column: Column,
     output: str,
     shape: Shape,
@@ -73,26 +73,38 @@ def fit_target(
     Raises:
         RunError: if labels in memory are out of range, or the shapes differ.
     """
-    have = column.shape
-    name = class_name("loss", loss)
-    if name == _SEQUENCES:
-        return Target(column.held_to(_of_sequences(column, output, shape)), _WHOLE)
-    kinds = [class_name("metric", each) for each in metrics] if loss is None else [name]
-    if any(each.startswith(_SPARSE) for each in kinds):
-        rule = _labels(column, output, shape, ignored_class(loss))
-        return Target(column.held_to(rule), _WHOLE)
-    single = shape[-1:] == (1,) and _same(have, shape[:-1])
-    if single or _same(have, shape):
-        values = column.held_to(_of_binary(column, output)) if name.startswith(_BINARY) else column
-        added = single and have
-        remark = f"{output}: the shape {list(have)} becomes {[*have, 1]}" if added else ""
-        return Target(values, _FLOAT, single=single, remark=remark)
-    if _same(have, shape[:-1]) and column.dtype.kind in "bui" and shape[-1] is not None:
-        labels = column.held_to(_labels(column, output, shape))
-        remark = f"{output}: {shape[-1]} classes, one value each"
-        return Target(labels, _WHOLE, shape[-1], remark=remark)
+    target_shape = column.shape
+    loss_name = keras_class_name("loss", loss)
+    if loss_name == _CTC_LOSS:
+        return Target(column.with_check(_make_ctc_check(column, output, shape)), _INT64)
+    kinds = [keras_class_name("metric", each) for each in metrics] if loss is None else [loss_name]
+    if any(each.startswith(_SPARSE_PREFIX) for each in kinds):
+        check = _make_label_check(column, output, shape, ignored_class(loss))
+        return Target(column.with_check(check), _INT64)
+    add_axis = shape[-1:] == (1,) and _shape_fits(target_shape, shape[:-1])
+    if add_axis or _shape_fits(target_shape, shape):
+        values = (
+            column.with_check(_make_probability_check(column, output))
+            if loss_name.startswith(_BINARY_PREFIX)
+            else column
+        )
+        axis_added = add_axis and target_shape
+        note = (
+            f"{output}: the shape {list(target_shape)} becomes {[*target_shape, 1]}"
+            if axis_added
+            else ""
+        )
+        return Target(values, _FLOAT32, add_axis=add_axis, note=note)
+    if (
+        _shape_fits(target_shape, shape[:-1])
+        and column.dtype.kind in "bui"
+        and shape[-1] is not None
+    ):
+        labels = column.with_check(_make_label_check(column, output, shape))
+        note = f"{output}: {shape[-1]} classes, one value each"
+        return Target(labels, _INT64, shape[-1], note=note)
     raise RunError(
-        f"a target of the output '{output}' has the shape {list(have)},"
+        f"a target of the output '{output}' has the shape {list(target_shape)},"
         f" but the network gives {list(shape)}"
     )
 
@@ -105,49 +117,58 @@ def ignored_class(loss: Tree | None) -> int | None:
     return ignored
 
 
-def _labels(column: Column, output: str, shape: Shape, ignored: int | None = None) -> Rule:
+def _make_label_check(
+    column: Column, output: str, shape: Shape, ignored: int | None = None
+) -> ValueCheck:
     """The rule that labels are the numbers of classes, or that of the class to ignore."""
     if not shape or shape[-1] is None:
         raise RunError(f"the output '{output}' has no last axis with one value a class")
-    have = column.shape
-    if have[-1:] == (1,) and len(have) == len(shape):
-        have = have[:-1]
-    if not _same(have, shape[:-1]):
-        raise _misshapen(column.shape, output, shape)
-    classes = shape[-1]
-    what = f"the labels of the output '{output}'" + (f" in {column.name}" if column.name else "")
-    besides = f", and {ignored} to ignore" if ignored is not None else ""
+    label_shape = column.shape
+    if label_shape[-1:] == (1,) and len(label_shape) == len(shape):
+        label_shape = label_shape[:-1]
+    if not _shape_fits(label_shape, shape[:-1]):
+        raise _label_shape_error(column.shape, output, shape)
+    num_classes = shape[-1]
+    description = f"the labels of the output '{output}'" + (
+        f" in {column.name}" if column.name else ""
+    )
+    ignored_text = f", and {ignored} to ignore" if ignored is not None else ""
 
-    def check(values: Numbers, rows: Rows) -> None:
+    def check(values: Array, rows: RowIndices) -> None:
         labels = cast(NDArray[np.int64], values.reshape(len(values), -1))
         if labels.dtype.kind == "f":
-            _check(labels == np.floor(labels), rows, f"{what} are not whole numbers")
-        right = (labels >= 0) & (labels < classes)
+            _check_all_valid(
+                labels == np.floor(labels), rows, f"{description} are not whole numbers"
+            )
+        valid = (labels >= 0) & (labels < num_classes)
         if ignored is not None:
-            right |= labels == ignored
-        if not right.all():
+            valid |= labels == ignored
+        if not valid.all():
             low, high = int(labels.min()), int(labels.max())
-            _check(
-                right,
+            _check_all_valid(
+                valid,
                 rows,
-                f"{what} go from {low} to {high}, but the network has"
-                f" {plural(classes, 'class', 'classes')} (0 to {classes - 1}{besides})"
-                + _hint(classes, low, high, ignored),
+                f"{description} go from {low} to {high}, but the network has"
+                f" {plural(num_classes, 'class', 'classes')} (0 to {num_classes - 1}{ignored_text})"
+                + _range_hint(num_classes, low, high, ignored),
             )
 
     return check
 
 
-def _hint(classes: int, low: int, high: int, ignored: int | None) -> str:
+def _range_hint(num_classes: int, low: int, high: int, ignored: int | None) -> str:
     """What may mend labels that are out of range."""
-    if classes == 1 and low >= 0 and high == 1:
+    if num_classes == 1 and low >= 0 and high == 1:
         return ": end in 2 units, or in a sigmoid with the loss BinaryCrossentropy"
-    if ignored is None and (low == -1 or high == _VOID):
-        return f": write 'ignore_class: {-1 if low == -1 else _VOID}' of the loss to leave them out"
+    if ignored is None and (low == -1 or high == _VOID_LABEL):
+        return (
+            f": write 'ignore_class: {-1 if low == -1 else _VOID_LABEL}' of the loss to"
+            " leave them out"
+        )
     return ""
 
 
-def _of_sequences(column: Column, output: str, shape: Shape) -> Rule:
+def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
     """The rule of CTC: labels from 1 with zeros behind them, no more than there are time steps."""
     if len(shape) != 2 or len(column.shape) != 1:
         raise RunError(
@@ -155,74 +176,90 @@ def _of_sequences(column: Column, output: str, shape: Shape) -> Rule:
             f" the output '{output}' have the shape {list(column.shape)} an example, and the"
             f" network gives {list(shape)}"
         )
-    steps, classes = shape
+    steps, num_classes = shape
     (length,) = column.shape
-    what = f"the labels of the output '{output}'" + (f" in {column.name}" if column.name else "")
+    description = f"the labels of the output '{output}'" + (
+        f" in {column.name}" if column.name else ""
+    )
 
-    def check(values: Numbers, rows: Rows) -> None:
+    def check(values: Array, rows: RowIndices) -> None:
         labels = cast(NDArray[np.int64], values)
         if labels.dtype.kind == "f":
-            _check(labels == np.floor(labels), rows, f"{what} are not whole numbers")
-        if classes is not None:
-            _check(
-                (labels >= 0) & (labels < classes),
-                rows,
-                f"{what} go from {int(labels.min())} to {int(labels.max())}, but the network has"
-                f" {classes} classes: the blank 0, and labels from 1 to {classes - 1}",
+            _check_all_valid(
+                labels == np.floor(labels), rows, f"{description} are not whole numbers"
             )
-        behind = (labels[:, :-1] != 0) | (labels[:, 1:] == 0)
-        _check(behind, rows, f"{what} have a 0 in front of others: 0 fills what is left at the end")
+        if num_classes is not None:
+            _check_all_valid(
+                (labels >= 0) & (labels < num_classes),
+                rows,
+                f"{description} go from {int(labels.min())} to {int(labels.max())}, but the"
+                " network has"
+                f" {num_classes} classes: the blank 0, and labels from 1 to {num_classes - 1}",
+            )
+        zeros_at_end = (labels[:, :-1] != 0) | (labels[:, 1:] == 0)
+        _check_all_valid(
+            zeros_at_end,
+            rows,
+            f"{description} have a 0 in front of others: 0 fills what is left at the end",
+        )
         if steps is not None:
             # Equal labels in a row have a blank between them.
             repeated = (labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] != 0)
-            needed = (labels != 0).sum(axis=1) + repeated.sum(axis=1)
-            _check(
-                (needed <= steps)[:, np.newaxis],
+            needed_steps = (labels != 0).sum(axis=1) + repeated.sum(axis=1)
+            _check_all_valid(
+                (needed_steps <= steps)[:, np.newaxis],
                 rows,
-                f"{what} need up to {int(needed.max())} time steps, and the network gives {steps}",
+                f"{description} need up to {int(needed_steps.max())} time steps, and the network"
+                f" gives {steps}",
             )
 
     # An empty list has no label to learn.
     if length == 0:
-        raise RunError(f"{what} have no values")
+        raise RunError(f"{description} have no values")
     return check
 
 
-def _of_binary(column: Column, output: str) -> Rule:
+def _make_probability_check(column: Column, output: str) -> ValueCheck:
     """The rule that targets tell how likely something is."""
-    what = f"the targets of the output '{output}'" + (f" in {column.name}" if column.name else "")
+    description = f"the targets of the output '{output}'" + (
+        f" in {column.name}" if column.name else ""
+    )
 
-    def check(values: Numbers, rows: Rows) -> None:
-        shares = cast(NDArray[np.float64], values.reshape(len(values), -1))
-        low, high = shares.min(), shares.max()
-        within = (shares >= 0) & (shares <= 1)
-        _check(within, rows, f"{what} go from {low:g} to {high:g}, and a binary loss has 0 to 1")
+    def check(values: Array, rows: RowIndices) -> None:
+        probabilities = cast(NDArray[np.float64], values.reshape(len(values), -1))
+        low, high = probabilities.min(), probabilities.max()
+        in_range = (probabilities >= 0) & (probabilities <= 1)
+        _check_all_valid(
+            in_range,
+            rows,
+            f"{description} go from {low:g} to {high:g}, and a binary loss has 0 to 1",
+        )
 
     return check
 
 
-def _misshapen(have: tuple[int, ...], output: str, shape: Shape) -> RunError:
+def _label_shape_error(label_shape: tuple[int, ...], output: str, shape: Shape) -> RunError:
     """What is wrong with labels that are not one number for every position but the last."""
-    front = f"the labels of the output '{output}' have the shape {list(have)} an example"
-    if _same(have, shape):
+    prefix = f"the labels of the output '{output}' have the shape {list(label_shape)} an example"
+    if _shape_fits(label_shape, shape):
         return RunError(
-            f"{front}, as the network gives {list(shape)}: one value a class; use"
+            f"{prefix}, as the network gives {list(shape)}: one value a class; use"
             " CategoricalCrossentropy, or give the number of the class"
         )
     return RunError(
-        f"{front}, but the network gives {list(shape)}: one label for every position but the last"
+        f"{prefix}, but the network gives {list(shape)}: one label for every position but the last"
     )
 
 
-def _check(right: NDArray[np.bool_], rows: Rows, message: str) -> None:
-    whole = right.all(axis=1)
-    if not whole.all():
+def _check_all_valid(valid: NDArray[np.bool_], rows: RowIndices, message: str) -> None:
+    valid_examples = valid.all(axis=1)
+    if not valid_examples.all():
         raise RunError(
-            f"{message}; the first wrong one is that of example {rows[whole.argmin()] + 1}"
+            f"{message}; the first wrong one is that of example {rows[valid_examples.argmin()] + 1}"
         )
 
 
-def _same(have: tuple[int, ...], wanted: Shape) -> bool:
-    return len(have) == len(wanted) and all(
-        size in (each, None) for each, size in zip(have, wanted, strict=True)
+def _shape_fits(actual: tuple[int, ...], expected: Shape) -> bool:
+    return len(actual) == len(expected) and all(
+        size in (each, None) for each, size in zip(actual, expected, strict=True)
     )

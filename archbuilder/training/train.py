@@ -10,47 +10,47 @@ from pathlib import Path
 import keras
 
 from archbuilder.backend.saving import write_model
-from archbuilder.errors import StoppedError
+from archbuilder.errors import RunInterruptedError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.recipe.record import BLUEPRINT
-from archbuilder.recipe.sources import DataSpec
-from archbuilder.recipe.spec import Ridge, TrainingSpec
-from archbuilder.training.checkpoints import Checkpoints
-from archbuilder.training.curves import draw_curves
-from archbuilder.training.distribution import Placement, place
-from archbuilder.training.examples import Examples, Known
-from archbuilder.training.identity import fingerprint
+from archbuilder.recipe.record import BLUEPRINT_FILE
+from archbuilder.recipe.sources import DataConfig
+from archbuilder.recipe.spec import RidgeConfig, TrainingConfig
+from archbuilder.training.checkpoints import CheckpointManager
+from archbuilder.training.curves import plot_history
+from archbuilder.training.distribution import DeviceSetup, setup_devices
+from archbuilder.training.examples import Dataset, FittedPreprocessing
+from archbuilder.training.identity import run_fingerprint
 from archbuilder.training.objectives import OBJECTIVES
-from archbuilder.training.opening import Opener
-from archbuilder.training.pace import choose_pace
-from archbuilder.training.peers import Peers
-from archbuilder.training.progress import Show
-from archbuilder.training.recording import Origin, Recording
-from archbuilder.training.run import Row, RunFolder, writing
-from archbuilder.training.session import Outcome, Prepared, Session
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.pace import choose_execution
+from archbuilder.training.peers import WorkerGroup
+from archbuilder.training.progress import ProgressFn
+from archbuilder.training.recording import RunManifest, RunProvenance
+from archbuilder.training.run import EpochLogs, RunDir, translate_write_errors
+from archbuilder.training.session import TrainableTask, TrainingContext, TrainingResult
 from archbuilder.training.sources import load_source
-from archbuilder.training.step_errors import explained_failures
-from archbuilder.training.watching import Report, told
+from archbuilder.training.step_errors import translate_tf_errors
+from archbuilder.training.watching import LogFn, format_metrics
 
 
-def common_folder(choose: Callable[[], RunFolder], peers: Peers) -> RunFolder:
+def broadcast_run_dir(open_run_dir: Callable[[], RunDir], workers: WorkerGroup) -> RunDir:
     """The folder of a run, which the chief of its workers chooses for all.
 
     Raises:
         UsageError: if the chief cannot have the folder that the user wants.
         RunError: if it cannot be made.
     """
-    with peers.together():
-        if peers.chief:
-            chosen = choose()
-            peers.told(str(chosen.path.absolute()).encode())
-            return chosen
-        return RunFolder(Path(peers.told(b"").decode()), writes=False)
+    with workers.worker_failure_scope():
+        if workers.is_chief:
+            run_dir = open_run_dir()
+            workers.broadcast(str(run_dir.path.absolute()).encode())
+            return run_dir
+        return RunDir(Path(workers.broadcast(b"").decode()), is_writer=False)
 
 
 @contextmanager
-def _leaving_together(peers: Peers) -> Iterator[None]:
+def _wait_for_chief_on_stop(workers: WorkerGroup) -> Iterator[None]:
     """Keep every worker until the chief has written the last file of a run that was told to stop.
 
     A scheduler may end the remaining tasks as soon as the first of them has ended.
@@ -58,11 +58,11 @@ def _leaving_together(peers: Peers) -> Iterator[None]:
     Raises:
         ClusterError: if a worker is lost.
     """
-    with peers.together():
+    with workers.worker_failure_scope():
         try:
             yield
-        except StoppedError:
-            peers.leave()
+        except RunInterruptedError:
+            workers.shutdown_barrier()
             raise
 
 
@@ -70,28 +70,28 @@ def _leaving_together(peers: Peers) -> Iterator[None]:
 class RunResult:
     """What came of a run."""
 
-    folder: Path
+    run_dir: Path
     models: Mapping[str, keras.Model]
     """The trained networks by name."""
     files: Mapping[str, Path]
     """Where they were saved."""
-    history: tuple[Row, ...]
+    history: tuple[EpochLogs, ...]
     """The numbers of every epoch."""
-    held_out: Row
+    val_metrics: EpochLogs
     """The numbers of the held-out examples after the last epoch; empty where none were."""
 
 
 def train(  # noqa: PLR0913 - all but the first four have defaults
     graphs: Mapping[str, Graph],
-    data: DataSpec,
-    training: TrainingSpec,
-    run: RunFolder,
+    data: DataConfig,
+    training: TrainingConfig,
+    run_dir: RunDir,
     *,
-    origin: Origin | None = None,
+    provenance: RunProvenance | None = None,
     limits: Limits | None = None,
-    report: Report = print,
-    placement: Placement | None = None,
-    show: Show | None = None,
+    log: LogFn = print,
+    devices: DeviceSetup | None = None,
+    progress: ProgressFn | None = None,
 ) -> RunResult:
     """Train the networks of a blueprint, and save them in the folder of the run.
 
@@ -106,80 +106,92 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
         RunError: if the data is missing, damaged or does not fit, or the training fails.
         StoppedError: if the process was told to stop (SIGTERM); the run can go on.
     """
-    origin = origin or Origin()
-    placement = placement or place(training.distribute, training.batch_size)
-    with _leaving_together(placement.peers), run.locked(), run.discarded_unless_begun():
-        report(f"devices: {placement.remark}")
-        if origin.blueprint:
+    provenance = provenance or RunProvenance()
+    devices = devices or setup_devices(training.distribute, training.batch_size)
+    with _wait_for_chief_on_stop(devices.workers), run_dir.lock(), run_dir.delete_unless_started():
+        log(f"devices: {devices.description}")
+        if provenance.blueprint:
             # Before the record, which says that there is a run to go on with.
-            run.write_text(BLUEPRINT, origin.blueprint)
-        recording = Recording(run, data, training, origin, placement.remark)
-        with recording.carried_out():
-            examples, validation = _examples(data, run, origin, placement.peers, recording.known)
-            recording.keep_data(examples, validation)
-            session = Session(
+            run_dir.write_text(BLUEPRINT_FILE, provenance.blueprint)
+        manifest = RunManifest(run_dir, data, training, provenance, devices.description)
+        with manifest.track_status():
+            examples, validation = _load_datasets(
+                data, run_dir, provenance, devices.workers, manifest.preprocessing
+            )
+            manifest.record_data(examples, validation)
+            context = TrainingContext(
                 graphs=graphs,
                 examples=examples,
                 validation=validation,
-                spec=training,
-                placement=placement,
-                pace=choose_pace(training, placement.replicas, graphs.values()),
+                config=training,
+                devices=devices,
+                execution=choose_execution(training, devices.replicas, graphs.values()),
                 limits=limits or Limits(),
-                run=run,
-                checkpoints=Checkpoints(
-                    run.place, fingerprint(origin.blueprint, recording.recipe), placement.peers
+                run_dir=run_dir,
+                checkpoints=CheckpointManager(
+                    run_dir.root,
+                    run_fingerprint(provenance.blueprint, manifest.recipe),
+                    devices.workers,
                 ),
-                report=report,
-                show=show,
+                log=log,
+                progress=progress,
             )
-            prepared, outcome = _run_objective(session)
-            files = _save(prepared.models, run)
-            draw_curves(run, outcome.history)
-            placement.peers.leave()
-        recording.finish(outcome.held_out)
-    _tell(outcome, files, report)
-    return RunResult(run.path, prepared.models, files, outcome.history, outcome.held_out)
+            task, result = _run_objective(context)
+            files = _save_models(task.models, run_dir)
+            plot_history(run_dir, result.history)
+            devices.workers.shutdown_barrier()
+        manifest.finish(result.val_metrics)
+    _log_result(result, files, log)
+    return RunResult(run_dir.path, task.models, files, result.history, result.val_metrics)
 
 
-def _examples(
-    data: DataSpec, run: RunFolder, origin: Origin, peers: Peers, known: Known | None
-) -> tuple[Examples, Examples | None]:
+def _load_datasets(
+    data: DataConfig,
+    run_dir: RunDir,
+    provenance: RunProvenance,
+    workers: WorkerGroup,
+    preprocessing: FittedPreprocessing | None,
+) -> tuple[Dataset, Dataset | None]:
     """The examples to train on and to validate with; the chief reads first, and keeps tokens."""
-    scratch = run.place.inside("text")
-    if not peers.chief:
-        peers.agree(any_says=False, chief_says=False)
-    kept = scratch if peers.chief or scratch.is_directory() else None
+    token_dir = run_dir.root.joinpath("text")
+    if not workers.is_chief:
+        workers.any_and_chief(any_flag=False, chief_flag=False)
+    cache_dir = token_dir if workers.is_chief or token_dir.is_dir() else None
     # A machine that does not share the disk of the chief has no such folder.
-    room = run.path if run.path.is_dir() else None
-    opener = Opener(data.folder or Path(), origin.allow, kept, room)
-    examples = load_source(data.train, opener, known)
-    validation = load_source(data.validation, opener, examples.known) if data.validation else None
-    if peers.chief:
-        peers.agree(any_says=False, chief_says=True)
+    spill_dir = run_dir.path if run_dir.path.is_dir() else None
+    data_files = DataFileOpener(data.folder or Path(), provenance.allow, cache_dir, spill_dir)
+    examples = load_source(data.train, data_files, preprocessing)
+    validation = (
+        load_source(data.validation, data_files, examples.preprocessing)
+        if data.validation
+        else None
+    )
+    if workers.is_chief:
+        workers.any_and_chief(any_flag=False, chief_flag=True)
     return examples, validation
 
 
-def _run_objective(session: Session) -> tuple[Prepared, Outcome]:
+def _run_objective(session: TrainingContext) -> tuple[TrainableTask, TrainingResult]:
     """Prepare and train the networks of a session, from the seed of its recipe."""
-    objective = session.spec.objective
-    if not isinstance(objective, Ridge):
-        session.report(f"speed: {session.pace.remark}")
-    keras.utils.set_random_seed(session.spec.seed)
-    with explained_failures("the training", session.graphs.values()):
+    objective = session.config.objective
+    if not isinstance(objective, RidgeConfig):
+        session.log(f"speed: {session.execution.description}")
+    keras.utils.set_random_seed(session.config.seed)
+    with translate_tf_errors("the training", session.graphs.values()):
         prepared = OBJECTIVES[type(objective)](session)
         return prepared, prepared.train()
 
 
-def _save(models: Mapping[str, keras.Model], run: RunFolder) -> dict[str, Path]:
-    files = {name: run.model(name) for name in models}
-    for name, each in files.items() if run.writes else ():
-        with writing(each), each.replacing() as file:
+def _save_models(models: Mapping[str, keras.Model], run_dir: RunDir) -> dict[str, Path]:
+    files = {name: run_dir.model_file(name) for name in models}
+    for name, model_file in files.items() if run_dir.is_writer else ():
+        with translate_write_errors(model_file), model_file.atomic_write() as file:
             write_model(models[name], file)
     return {name: each.path for name, each in files.items()}
 
 
-def _tell(outcome: Outcome, files: Mapping[str, Path], report: Report) -> None:
-    if outcome.held_out:
-        report(f"held out: {told(outcome.held_out)}")
+def _log_result(result: TrainingResult, files: Mapping[str, Path], log: LogFn) -> None:
+    if result.val_metrics:
+        log(f"held out: {format_metrics(result.val_metrics)}")
     for path in files.values():
-        report(f"saved: {path}")
+        log(f"saved: {path}")

@@ -10,74 +10,76 @@ import keras
 import tensorflow as tf
 
 from archbuilder.errors import RunError
-from archbuilder.training.checkpoints import Position
-from archbuilder.training.run import Row, RunFolder
+from archbuilder.training.checkpoints import TrainingPosition
+from archbuilder.training.run import EpochLogs, RunDir
 
-Report = Callable[[str], None]
+LogFn = Callable[[str], None]
 """Takes a line for the user."""
 
 
-HELD_OUT: Final = "val_"
+VAL_PREFIX: Final = "val_"
 """How Keras begins the names of numbers of held-out examples."""
-_LOOK: Final = 16
+_CHECK_EVERY: Final = 16
 """The executions between two looks at the loss."""
 
 
-def told(numbers: Row) -> str:
+def format_metrics(metrics: EpochLogs) -> str:
     """Format the numbers of an epoch under the names that they have in all files of a run."""
-    return "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+    return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 
-class EpochWriter(keras.callbacks.Callback):
+class HistoryWriter(keras.callbacks.Callback):
     """Writes the numbers of every epoch to the run's folder and to the user."""
 
     def __init__(
-        self, run: RunFolder, epochs: int, report: Report, rows: Sequence[Row] = ()
+        self, run_dir: RunDir, epochs: int, log: LogFn, history: Sequence[EpochLogs] = ()
     ) -> None:
         super().__init__()
-        self.rows: list[Row] = list(rows)
-        self._run = run
-        self._begun = False
-        if not run.fresh:
-            self._begin()
+        self.history: list[EpochLogs] = list(history)
+        self._run_dir = run_dir
+        self._history_created = False
+        if not run_dir.is_new:
+            self._create_history()
         self._epochs = epochs
-        self._report = report
-        self._started = 0.0
+        self._log = log
+        self._epoch_start_time = 0.0
 
-    def _begin(self) -> None:
+    def _create_history(self) -> None:
         """Write the rows so far. From here on the folder of the run is kept, whatever happens."""
-        if not self._begun:
-            self._run.write_history(self.rows)
-            self._begun = True
+        if not self._history_created:
+            self._run_dir.write_history(self.history)
+            self._history_created = True
 
     def on_train_batch_end(self, _batch: int, _logs: object = None) -> None:
         """Note that the run has begun."""
-        self._begin()
+        self._create_history()
 
     def on_epoch_begin(self, _epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """Note the time."""
-        self._started = time.perf_counter()
+        self._epoch_start_time = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keep the numbers, write them and report them."""
-        seconds = time.perf_counter() - self._started
-        numbers = {name: float(value) for name, value in sorted((logs or {}).items())}
-        row: Row = {"epoch": epoch + 1, "seconds": round(seconds, 3), **numbers}
-        self.rows.append(row)
-        self._run.add_history(row, first=len(self.rows) == 1)
-        held_out = {
-            name.removeprefix(HELD_OUT): value
-            for name, value in numbers.items()
-            if name.startswith(HELD_OUT)
+        seconds = time.perf_counter() - self._epoch_start_time
+        metrics = {name: float(value) for name, value in sorted((logs or {}).items())}
+        epoch_logs: EpochLogs = {"epoch": epoch + 1, "seconds": round(seconds, 3), **metrics}
+        self.history.append(epoch_logs)
+        self._run_dir.add_history(epoch_logs, first=len(self.history) == 1)
+        val_metrics = {
+            name.removeprefix(VAL_PREFIX): value
+            for name, value in metrics.items()
+            if name.startswith(VAL_PREFIX)
         }
-        trained = {name: value for name, value in numbers.items() if not name.startswith(HELD_OUT)}
+        train_metrics = {
+            name: value for name, value in metrics.items() if not name.startswith(VAL_PREFIX)
+        }
         width = len(str(self._epochs))
-        parts = [f"epoch {epoch + 1:{width}}/{self._epochs}", told(trained)]
-        parts += [f"held out: {told(held_out)}"] if held_out else []
-        self._report("  ".join([*parts, f"{seconds:.1f} s"]))
+        parts = [f"epoch {epoch + 1:{width}}/{self._epochs}", format_metrics(train_metrics)]
+        parts += [f"held out: {format_metrics(val_metrics)}"] if val_metrics else []
+        self._log("  ".join([*parts, f"{seconds:.1f} s"]))
 
 
-class FiniteLoss(keras.callbacks.Callback):
+class TerminateOnNaN(keras.callbacks.Callback):
     """Stops a run whose loss is no number any more, before its weights are taken for a result.
 
     `keep` keeps the batch behind a position, and gives a remark about it.
@@ -86,22 +88,27 @@ class FiniteLoss(keras.callbacks.Callback):
     which step it was.
     """
 
-    def __init__(self, position: Position, steps: int, keep: Callable[[Position], str]) -> None:
+    def __init__(
+        self,
+        position: TrainingPosition,
+        steps_per_epoch: int,
+        dump_batch: Callable[[TrainingPosition], str],
+    ) -> None:
         super().__init__()
-        self._keep = keep
-        self._first = position.epoch * steps + position.batch
-        self._steps = steps
-        self._skipped = position.batch
+        self._dump_batch = dump_batch
+        self._first_step = position.epoch * steps_per_epoch + position.batch
+        self._steps_per_epoch = steps_per_epoch
+        self._skipped_batches = position.batch
         self._executions = 0
 
     def on_train_begin(self, _logs: Mapping[str, float] | None = None) -> None:
         """Count the steps from here."""
-        self.model.losses_seen.begin()
+        self.model.nan_loss_tracker.reset()
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """Note where the epoch begins."""
-        if epoch * self._steps > self._first:
-            self._skipped = 0
+        if epoch * self._steps_per_epoch > self._first_step:
+            self._skipped_batches = 0
 
     def on_train_batch_end(self, batch: int, _logs: object = None) -> None:
         """Look every few executions, and at the end of an epoch.
@@ -110,7 +117,10 @@ class FiniteLoss(keras.callbacks.Callback):
             RunError: if the loss was NaN or infinite.
         """
         self._executions += 1
-        if self._executions % _LOOK == 0 or self._skipped + batch + 1 >= self._steps:
+        if (
+            self._executions % _CHECK_EVERY == 0
+            or self._skipped_batches + batch + 1 >= self._steps_per_epoch
+        ):
             self.check()
 
     def check(self) -> None:
@@ -119,56 +129,56 @@ class FiniteLoss(keras.callbacks.Callback):
         Raises:
             RunError: if one was NaN or infinite.
         """
-        found = self.model.losses_seen.first()
-        if found is not None:
-            taken, loss = found
-            step = self._first + taken
-            epoch, batch = divmod(step - 1, self._steps)
+        bad_step = self.model.nan_loss_tracker.first_bad_step()
+        if bad_step is not None:
+            steps_taken, loss = bad_step
+            step = self._first_step + steps_taken
+            epoch, batch = divmod(step - 1, self._steps_per_epoch)
             raise RunError(
                 f"the loss became {loss} at step {step} (epoch {epoch + 1}, batch"
                 f" {batch + 1}); a lower learning rate, or inputs of smaller numbers, may help;"
-                f" {self._keep(Position(epoch, batch))}"
+                f" {self._dump_batch(TrainingPosition(epoch, batch))}"
             )
 
 
-class Executions(keras.callbacks.Callback):
+class LimitStepsPerExecution(keras.callbacks.Callback):
     """Tells the learner how many steps it takes at a time: no more than the epoch still has."""
 
-    def __init__(self, held_out: int | None) -> None:
+    def __init__(self, validation_steps: int | None) -> None:
         super().__init__()
-        self._held_out = held_out or 0
+        self._validation_steps = validation_steps or 0
 
     def on_train_batch_begin(self, batch: int, _logs: object = None) -> None:
         """Before an execution that trains."""
-        self._tell(int(self.params["steps"]) - batch)
+        self._set_execution_steps(int(self.params["steps"]) - batch)
 
     def on_test_batch_begin(self, batch: int, _logs: object = None) -> None:
         """Before one that judges what is held out."""
-        self._tell(self._held_out - batch)
+        self._set_execution_steps(self._validation_steps - batch)
 
-    def _tell(self, left: int) -> None:
-        self.model.steps_now = min(self.model.steps_per_execution, left)
+    def _set_execution_steps(self, remaining: int) -> None:
+        self.model.execution_steps = min(self.model.steps_per_execution, remaining)
 
 
-class Averaged(keras.callbacks.Callback):
+class SwapEMAWeights(keras.callbacks.Callback):
     """Judges the averages of the weights in place of the weights, where a run has them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._weights: list[tf.Tensor] = []
+        self._trained_weights: list[tf.Tensor] = []
 
     def on_test_begin(self, _logs: Mapping[str, float] | None = None) -> None:
         """Take the averages."""
-        if self.model.averages:
-            self._weights = self.model.exchange()
+        if self.model.ema_variables:
+            self._trained_weights = self.model.swap_ema_weights()
 
     def on_test_end(self, _logs: Mapping[str, float] | None = None) -> None:
         """Give the weights back."""
-        if self.model.averages:
-            self.model.exchange(self._weights)
+        if self.model.ema_variables:
+            self.model.swap_ema_weights(self._trained_weights)
 
 
-class Callbacks(keras.callbacks.CallbackList):
+class TensorLogsCallbackList(keras.callbacks.CallbackList):
     """Callbacks that are given the numbers of a step as tensors.
 
     Keras's own list turns them into Python's numbers, for which every step waits for the device.

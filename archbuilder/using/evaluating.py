@@ -14,57 +14,57 @@ import keras
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.places import Place
-from archbuilder.recipe.record import Recorded, encode_recipe
+from archbuilder.places import SandboxPath
+from archbuilder.recipe.record import RunConfig, recipe_to_dict
 from archbuilder.recipe.sources import DataSource, Pairs, Text
 from archbuilder.recipe.spec import (
-    Adversarial,
-    CausalLanguageModel,
-    MoCo,
-    SequenceToSequence,
-    SimCLR,
+    AdversarialConfig,
+    CausalLMConfig,
+    MoCoConfig,
+    SequenceToSequenceConfig,
+    SimCLRConfig,
 )
-from archbuilder.training.checkpoints import Checkpoints
-from archbuilder.training.distribution import Placement
-from archbuilder.training.examples import Examples, Known, known_of
-from archbuilder.training.identity import digest, fingerprint
+from archbuilder.training.checkpoints import CheckpointManager
+from archbuilder.training.distribution import DeviceSetup
+from archbuilder.training.examples import Dataset, FittedPreprocessing, preprocessing_from_schema
+from archbuilder.training.identity import dataset_digest, run_fingerprint
 from archbuilder.training.objectives import OBJECTIVES
-from archbuilder.training.opening import Opener
-from archbuilder.training.pace import choose_pace
-from archbuilder.training.run import Row, RunFolder
-from archbuilder.training.session import Prepared, Session
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.pace import choose_execution
+from archbuilder.training.run import EpochLogs, RunDir
+from archbuilder.training.session import TrainableTask, TrainingContext
 from archbuilder.training.sources import load_source
-from archbuilder.training.step_errors import explained_failures
-from archbuilder.using.trained import TEXT, load_network, open_vocabulary
+from archbuilder.training.step_errors import translate_tf_errors
+from archbuilder.using.trained import TOKENIZER_DIR, load_run_tokenizer, load_run_weights
 from archbuilder.weights import restore_weights
 
-_ENDINGS: Final[Mapping[type[DataSource], str]] = {Text: ".txt", Pairs: ".tsv"}
+_TEXT_SUFFIXES: Final[Mapping[type[DataSource], str]] = {Text: ".txt", Pairs: ".tsv"}
 """How files of text end, which nothing else stands for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class TrainedRun:
     """Networks with what they were trained by."""
 
     graphs: Mapping[str, Graph]
-    recorded: Recorded
+    config: RunConfig
     blueprint: str
     """As the folder of the run tells it."""
-    folder: Path | None = None
+    run_dir: Path | None = None
     """The folder of the run; None where there is none."""
-    files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    weight_files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
     """Files of weights by network that are used in place of those of the run."""
 
 
 def evaluate(
-    subject: Subject,
+    trained_run: TrainedRun,
     limits: Limits,
-    placement: Placement,
-    report: Callable[[str], None],
+    devices: DeviceSetup,
+    log: Callable[[str], None],
     *,
-    other: DataSource | None = None,
+    data_source: DataSource | None = None,
     batch_size: int | None = None,
-) -> Row:
+) -> EpochLogs:
     """The losses and metrics of the recipe, on the examples that training held out or on others.
 
     It is what training does after every epoch, and its numbers are the same ones; language models
@@ -75,25 +75,25 @@ def evaluate(
         RunError: if examples or weights are missing, damaged or do not fit.
         BlueprintError: if a network does not fit the machine, or a data file may not be read.
     """
-    session = open_session(subject, limits, placement, report, other, batch_size)
-    prepared = OBJECTIVES[type(session.spec.objective)](session)
-    _load(prepared, subject, session)
-    with explained_failures("the evaluation", subject.graphs.values()):
-        numbers = prepared.judge()
-    placement.peers.leave()
-    if not numbers:
+    context = make_eval_context(trained_run, limits, devices, log, data_source, batch_size)
+    task = OBJECTIVES[type(context.config.objective)](context)
+    _restore_task(task, trained_run, context)
+    with translate_tf_errors("the evaluation", trained_run.graphs.values()):
+        metrics = task.evaluate()
+    devices.workers.shutdown_barrier()
+    if not metrics:
         raise UsageError("the recipe holds nothing out: give examples with --data")
-    return {**numbers, **_perplexity(subject.recorded, numbers)}
+    return {**metrics, **_perplexity(trained_run.config, metrics)}
 
 
-def open_session(
-    subject: Subject,
+def make_eval_context(
+    trained_run: TrainedRun,
     limits: Limits,
-    placement: Placement,
-    report: Callable[[str], None],
-    other: DataSource | None = None,
+    devices: DeviceSetup,
+    log: Callable[[str], None],
+    data_source: DataSource | None = None,
     batch_size: int | None = None,
-) -> Session:
+) -> TrainingContext:
     """The session that trained networks, with other examples to judge them by if there are some.
 
     Raises:
@@ -101,128 +101,146 @@ def open_session(
         RunError: if examples are missing or damaged.
         BlueprintError: if a data file may not be read.
     """
-    spec = subject.recorded.training
-    size = batch_size or spec.batch_size
-    plain = dataclasses.replace(
-        spec, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
+    training = trained_run.config.training
+    size = batch_size or training.batch_size
+    eval_training = dataclasses.replace(
+        training, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
     )
-    examples, validation = _examples(subject, other)
-    begun = subject.recorded.digest if other is None else None
-    if begun is not None and begun != digest(examples, validation):
-        report(
+    examples, validation = _load_datasets(trained_run, data_source)
+    recorded_digest = trained_run.config.digest if data_source is None else None
+    if recorded_digest is not None and recorded_digest != dataset_digest(examples, validation):
+        log(
             "the data is no longer that which the run began with: what is held out now may have"
             " been trained on"
         )
-    keras.utils.set_random_seed(spec.seed)
-    return Session(
-        graphs=subject.graphs,
+    keras.utils.set_random_seed(training.seed)
+    return TrainingContext(
+        graphs=trained_run.graphs,
         examples=examples,
         validation=validation,
-        spec=plain,
-        placement=placement,
-        pace=choose_pace(plain, placement.replicas, ()),
+        config=eval_training,
+        devices=devices,
+        execution=choose_execution(eval_training, devices.replicas, ()),
         limits=limits,
-        run=RunFolder(subject.folder or Path(), writes=False),
-        checkpoints=_checkpoints(subject, placement),
-        report=report,
-        judged=validation if other is not None else None,
+        run_dir=RunDir(trained_run.run_dir or Path(), is_writer=False),
+        checkpoints=_checkpoints(trained_run, devices),
+        log=log,
+        eval_dataset=validation if data_source is not None else None,
     )
 
 
-def _examples(subject: Subject, other: DataSource | None) -> tuple[Examples, Examples | None]:
+def _load_datasets(
+    trained_run: TrainedRun, data_source: DataSource | None
+) -> tuple[Dataset, Dataset | None]:
     """The examples that were trained on, and those to judge by where they are no part of them.
 
     Where a run knows enough of those that it was trained on, others stand for them.
     """
-    data = subject.recorded.data
-    elsewhere = Opener(data.folder or Path(), subject.recorded.allow)
-    if other is not None:
-        _check_kind(data.train, other)
-        known = _known(subject)
-        if known is not None:
-            judged = load_source(other, elsewhere, known)
-            return judged, judged
-    subject.recorded.check_data()
-    scratch = None if subject.folder is None else Place(subject.folder).inside(TEXT)
-    kept = scratch if scratch is not None and scratch.is_directory() else None
-    own = Opener(data.folder or Path(), subject.recorded.allow, kept)
-    examples = load_source(data.train, own, known_of(subject.recorded.legend))
-    if other is not None:
+    data = trained_run.config.data
+    opener = DataFileOpener(data.folder or Path(), trained_run.config.allow)
+    if data_source is not None:
+        _check_same_kind(data.train, data_source)
+        preprocessing = _stored_preprocessing(trained_run)
+        if preprocessing is not None:
+            eval_dataset = load_source(data_source, opener, preprocessing)
+            return eval_dataset, eval_dataset
+    trained_run.config.check_data()
+    tokenizer_dir = (
+        None
+        if trained_run.run_dir is None
+        else SandboxPath(trained_run.run_dir).joinpath(TOKENIZER_DIR)
+    )
+    cache_dir = tokenizer_dir if tokenizer_dir is not None and tokenizer_dir.is_dir() else None
+    run_opener = DataFileOpener(data.folder or Path(), trained_run.config.allow, cache_dir)
+    examples = load_source(
+        data.train, run_opener, preprocessing_from_schema(trained_run.config.schema)
+    )
+    if data_source is not None:
         # What the run keeps are the tokens of its own texts.
-        return examples, load_source(other, elsewhere, examples.known)
+        return examples, load_source(data_source, opener, examples.preprocessing)
     validation = data.validation
-    return examples, load_source(validation, own, examples.known) if validation else None
+    return examples, load_source(
+        validation, run_opener, examples.preprocessing
+    ) if validation else None
 
 
-def _known(subject: Subject) -> Known | None:
+def _stored_preprocessing(trained_run: TrainedRun) -> FittedPreprocessing | None:
     """What a run knows of the examples that it was trained on; None where it needs them itself."""
-    recorded, run = subject.recorded, subject.folder
+    config, run_dir = trained_run.config, trained_run.run_dir
     # A probe learns from them, and adversaries have whole batches of them.
-    if run is None or isinstance(recorded.training.objective, SimCLR | MoCo | Adversarial):
+    if run_dir is None or isinstance(
+        config.training.objective, SimCLRConfig | MoCoConfig | AdversarialConfig
+    ):
         return None
-    is_text = isinstance(recorded.data.train, Text | Pairs)
-    return Known(recorded.legend, open_vocabulary(run) if is_text else None)
+    is_text = isinstance(config.data.train, Text | Pairs)
+    return FittedPreprocessing(config.schema, load_run_tokenizer(run_dir) if is_text else None)
 
 
-def _check_kind(own: DataSource, other: DataSource) -> None:
+def _check_same_kind(training_source: DataSource, eval_source: DataSource) -> None:
     """Refuse to judge a network of text by anything else, and any other one by text."""
-    kinds = type(own), type(other)
-    if kinds[0] is kinds[1] or not {*kinds} & {*_ENDINGS}:
+    kinds = type(training_source), type(eval_source)
+    if kinds[0] is kinds[1] or not {*kinds} & {*_TEXT_SUFFIXES}:
         return
-    trained, judged = (kind.__name__.lower() for kind in kinds)
-    ending = ".jsonl" if isinstance(own, Text) and own.field else _ENDINGS.get(kinds[0])
+    training_kind, eval_kind = (kind.__name__.lower() for kind in kinds)
+    suffix = (
+        ".jsonl"
+        if isinstance(training_source, Text) and training_source.field
+        else _TEXT_SUFFIXES.get(kinds[0])
+    )
     raise UsageError(
-        f"the run was trained on {trained}, and the other examples are {judged}"
-        + (f"; give a {ending} file" if ending else "")
+        f"the run was trained on {training_kind}, and the other examples are {eval_kind}"
+        + (f"; give a {suffix} file" if suffix else "")
     )
 
 
-def _checkpoints(subject: Subject, placement: Placement) -> Checkpoints:
-    recorded = subject.recorded
-    recipe = encode_recipe(recorded.data, recorded.training, recorded.allow)
-    run = Place(subject.folder or Path())
-    return Checkpoints(run, fingerprint(subject.blueprint, recipe), placement.peers)
+def _checkpoints(trained_run: TrainedRun, devices: DeviceSetup) -> CheckpointManager:
+    config = trained_run.config
+    recipe = recipe_to_dict(config.data, config.training, config.allow)
+    run_dir = SandboxPath(trained_run.run_dir or Path())
+    return CheckpointManager(
+        run_dir, run_fingerprint(trained_run.blueprint, recipe), devices.workers
+    )
 
 
-def load_trained(subject: Subject, model: keras.Model, name: str) -> None:
+def load_trained_weights(trained_run: TrainedRun, model: keras.Model, name: str) -> None:
     """Give a network the weights that it has learned.
 
     Raises:
         UsageError: if the run is not over, or there are no weights of it.
         RunError: if they are damaged or do not fit.
     """
-    if name in subject.files:
-        restore_weights(model, subject.files[name])
-    elif subject.folder is not None:
-        load_network(subject.folder, model, name)
+    if name in trained_run.weight_files:
+        restore_weights(model, trained_run.weight_files[name])
+    elif trained_run.run_dir is not None:
+        load_run_weights(trained_run.run_dir, model, name)
     else:
         raise UsageError(f"there are no weights of the network '{name}'")
 
 
-def _load(prepared: Prepared, subject: Subject, session: Session) -> None:
+def _restore_task(task: TrainableTask, trained_run: TrainedRun, context: TrainingContext) -> None:
     """Give the networks what they have learned."""
-    if prepared.restore is not None:
+    if task.restore is not None:
         checkpoint = None
-        if subject.folder is not None and not subject.files:
-            checkpoint = session.checkpoints.newest(session.report)
+        if trained_run.run_dir is not None and not trained_run.weight_files:
+            checkpoint = context.checkpoints.latest(context.log)
         if checkpoint is None:
             raise UsageError(
                 "this objective is judged by more than the network: give the folder of its run,"
                 " with its checkpoints"
             )
-        prepared.restore(checkpoint.arrays)
-    for name in subject.graphs:
-        load_trained(subject, prepared.models[name], name)
+        task.restore(checkpoint.arrays)
+    for name in trained_run.graphs:
+        load_trained_weights(trained_run, task.models[name], name)
 
 
-def _perplexity(recorded: Recorded, numbers: Row) -> Row:
-    objective = recorded.training.objective
-    plain = isinstance(objective, CausalLanguageModel) or (
-        isinstance(objective, SequenceToSequence) and not objective.label_smoothing
+def _perplexity(config: RunConfig, metrics: EpochLogs) -> EpochLogs:
+    objective = config.training.objective
+    is_cross_entropy = isinstance(objective, CausalLMConfig) or (
+        isinstance(objective, SequenceToSequenceConfig) and not objective.label_smoothing
     )
-    if not plain:
+    if not is_cross_entropy:
         return {}
     try:
-        return {"perplexity": math.exp(numbers["loss"])}
+        return {"perplexity": math.exp(metrics["loss"])}
     except OverflowError:
         raise RunError("the loss is too large to have a perplexity") from None

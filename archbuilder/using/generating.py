@@ -11,33 +11,33 @@ import numpy as np
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.recipe.record import Recorded
+from archbuilder.recipe.record import RunConfig
 from archbuilder.recipe.sources import Pairs, Text
-from archbuilder.recipe.spec import CausalLanguageModel, SequenceToSequence
-from archbuilder.training.step_errors import explained_failures
-from archbuilder.training.text.vocabulary import BEGIN, END, UNKNOWN, Vocabulary
-from archbuilder.using.decoding import Chance, Sequences, beam, drawn
-from archbuilder.using.speaking import of_target, of_text
-from archbuilder.using.trained import open_network, open_vocabulary
+from archbuilder.recipe.spec import CausalLMConfig, SequenceToSequenceConfig
+from archbuilder.training.step_errors import translate_tf_errors
+from archbuilder.training.text.vocabulary import BEGIN_ID, END_ID, UNK_ID, TextTokenizer
+from archbuilder.using.decoding import SamplingConfig, TokenIds, beam_search, sample_tokens
+from archbuilder.using.speaking import causal_log_probs, seq2seq_log_probs
+from archbuilder.using.trained import load_run_network, load_run_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class GenerationConfig:
     """How text is made. Without `chance`, it is the best of so many `beams`."""
 
-    tokens: int
+    max_new_tokens: int
     """The longest text that follows."""
-    chance: Chance | None
-    beams: int = 1
+    sampling: SamplingConfig | None
+    num_beams: int = 1
 
 
 def generate(
-    run: Path,
+    run_dir: Path,
     graphs: Mapping[str, Graph],
-    recorded: Recorded,
+    config: RunConfig,
     limits: Limits,
     prompt: str,
-    wish: Wish,
+    generation: GenerationConfig,
 ) -> str:
     """What follows a prompt by the network of a run or, for sequences, what it becomes.
 
@@ -46,38 +46,50 @@ def generate(
         RunError: if the files of the run are damaged.
         BlueprintError: if the network does not fit the machine.
     """
-    objective, data = recorded.training.objective, recorded.data.train
-    if not isinstance(objective, CausalLanguageModel | SequenceToSequence):
+    objective, data = config.training.objective, config.data.train
+    if not isinstance(objective, CausalLMConfig | SequenceToSequenceConfig):
         raise UsageError(
             "the run trained no model that makes text: that takes the objective 'causal_lm' or"
             " 'sequence_to_sequence'"
         )
     if not isinstance(data, Text | Pairs):
         raise RunError("the run does not say which text it was trained on")
-    trained = open_network(run, graphs, limits)
-    vocabulary = open_vocabulary(run)
-    tokens = _encoded(prompt, vocabulary)
+    network = load_run_network(run_dir, graphs, limits)
+    tokenizer = load_run_tokenizer(run_dir)
+    tokens = _encode_prompt(prompt, tokenizer)
     if isinstance(data, Text):
         # Where a text begins, another one has ended.
-        begun = np.concatenate([[END], tokens])[np.newaxis]
-        following = of_text(trained, vocabulary, data.length)
+        initial_tokens = np.concatenate([[END_ID], tokens])[np.newaxis]
+        log_prob_fn = causal_log_probs(network, tokenizer, data.length)
     else:
         if tokens.size > data.length:
             raise UsageError(
                 f"the text has {tokens.size:,} tokens, and those that the run was trained on have"
                 f" at most {data.length:,}"
             )
-        begun = np.array([[BEGIN]])
-        following = of_target(trained, vocabulary, tokens[np.newaxis], data.length)
-        wish = Wish(min(wish.tokens, data.length + 1), wish.chance, wish.beams)
-    with explained_failures("the generation of text", graphs.values()):
-        if wish.chance is None:
-            return vocabulary.decode(beam(following, begun, wish.tokens, wish.beams))
-        return vocabulary.decode(drawn(following, begun, wish.tokens, wish.chance)[0])
+        initial_tokens = np.array([[BEGIN_ID]])
+        log_prob_fn = seq2seq_log_probs(network, tokenizer, tokens[np.newaxis], data.length)
+        generation = GenerationConfig(
+            min(generation.max_new_tokens, data.length + 1),
+            generation.sampling,
+            generation.num_beams,
+        )
+    with translate_tf_errors("the generation of text", graphs.values()):
+        if generation.sampling is None:
+            return tokenizer.decode(
+                beam_search(
+                    log_prob_fn, initial_tokens, generation.max_new_tokens, generation.num_beams
+                )
+            )
+        return tokenizer.decode(
+            sample_tokens(
+                log_prob_fn, initial_tokens, generation.max_new_tokens, generation.sampling
+            )[0]
+        )
 
 
-def _encoded(prompt: str, vocabulary: Vocabulary) -> Sequences:
-    (tokens,) = vocabulary.encode([prompt])
-    if UNKNOWN in tokens:
+def _encode_prompt(prompt: str, tokenizer: TextTokenizer) -> TokenIds:
+    (tokens,) = tokenizer.encode([prompt])
+    if UNK_ID in tokens:
         raise UsageError("the text has something in it that the run's vocabulary does not know")
     return tokens

@@ -13,13 +13,13 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from archbuilder.errors import UsageError, shown
+from archbuilder.errors import UsageError, quote
 from archbuilder.graph import Graph
-from archbuilder.recipe.legend import Legend
+from archbuilder.recipe.legend import DatasetSchema
 from archbuilder.recipe.sources import (
-    IMAGE_ENDINGS,
+    IMAGE_SUFFIXES,
     Csv,
-    DataFile,
+    DataPath,
     DataSource,
     Idx,
     Images,
@@ -30,42 +30,42 @@ from archbuilder.recipe.sources import (
     Tfds,
     Tfrecord,
 )
-from archbuilder.training.columns import Held, Numbers
-from archbuilder.training.examples import ONLY, Examples, Known
-from archbuilder.training.opening import Opener
+from archbuilder.training.columns import Array, ArrayColumn
+from archbuilder.training.examples import UNNAMED, Dataset, FittedPreprocessing
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources.comma_separated import load_csv
-from archbuilder.training.sources.folders import Way, is_image, list_all_images
-from archbuilder.training.sources.gathering import Store
+from archbuilder.training.sources.folders import PathParts, has_image_suffix, list_all_images
+from archbuilder.training.sources.gathering import ColumnStore
 from archbuilder.training.sources.idx import load_idx_images
 from archbuilder.training.sources.json_lines import load_jsonl
 from archbuilder.training.sources.npy import load_npy
 from archbuilder.training.sources.npz import load_npz
 from archbuilder.training.sources.parquet import load_parquet
-from archbuilder.training.sources.pictures import Look, decoded, read_picture
-from archbuilder.training.sources.table import Asked
+from archbuilder.training.sources.pictures import ImageDecoder, decode_image, read_image_file
+from archbuilder.training.sources.table import InferenceColumns
 
-_COLOURS: Final = (1, 3)
-_AT_ONCE: Final = 1024
+_IMAGE_CHANNELS: Final = (1, 3)
+_MAX_GROUP_SIZE: Final = 1024
 """The images that are decoded and held in memory at a time."""
-_ENCODED: Final = (Images, Tfrecord, Tfds)
+_IMAGE_SOURCES: Final = (Images, Tfrecord, Tfds)
 """Sources of encoded images, which say what they are brought to."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class InputGroup:
     """Examples of one shape, with what each of them is called."""
 
     keys: Sequence[str]
-    examples: Examples
+    examples: Dataset
 
 
 def read_inputs(
     paths: Sequence[Path],
-    like: DataSource,
+    template: DataSource,
     graph: Graph,
-    legend: Legend,
-    report: Callable[[str], None] = lambda _: None,
-) -> Iterator[Part]:
+    schema: DatasetSchema,
+    log: Callable[[str], None] = lambda _: None,
+) -> Iterator[InputGroup]:
     """The inputs in files and folders, read as a recipe says it of files `like` these.
 
     Those in tables are the columns that have the names of the heading in the `legend` of the run,
@@ -81,137 +81,158 @@ def read_inputs(
         UsageError: if there is no such file, or it is of another kind.
         RunError: if it cannot be read, or has numbers that are not finite.
     """
-    files = [file for path in paths for file in _files(path, report)]
-    tables = sum(not file.is_image for file in files)
-    twice = len({file.key for file in files}) < len(files)
-    names = {file: str(file.path) if twice else file.key for file in files}
-    look_of = _look_of(like, graph, legend)
-    for images, group in groupby(files, lambda file: file.is_image):
-        if images:
-            yield from _images(group, look_of, _scale(like), names, report)
+    files = [file for path in paths for file in _expand_path(path, log)]
+    num_tables = sum(not file.is_image for file in files)
+    has_duplicates = len({file.key for file in files}) < len(files)
+    names = {file: str(file.path) if has_duplicates else file.key for file in files}
+    choose_decoder = _make_decoder_chooser(template, graph, schema)
+    for are_images, group in groupby(files, lambda file: file.is_image):
+        if are_images:
+            yield from _group_images(group, choose_decoder, _source_scale(template), names, log)
             continue
         for file in group:
-            examples = _table(file.path, like, graph, legend).check()
-            front = f"{names[file]}:" if len(files) > 1 or tables > 1 else ""
-            yield Part([f"{front}{number}" for number in range(examples.count)], examples)
+            examples = _load_table(file.path, template, graph, schema).validated()
+            prefix = f"{names[file]}:" if len(files) > 1 or num_tables > 1 else ""
+            yield InputGroup([f"{prefix}{number}" for number in range(examples.count)], examples)
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _InputFile:
     """A file that a person names, or one that names lead to from a folder."""
 
-    source: DataFile
-    way: Way = ()
+    source: DataPath
+    parts: PathParts = ()
 
     @property
     def path(self) -> Path:
-        return Path(self.source.path, *self.way)
+        return Path(self.source.path, *self.parts)
 
     @property
     def key(self) -> str:
         """Its path below the folder, or its name."""
-        return "/".join(self.way) or self.path.name
+        return "/".join(self.parts) or self.path.name
 
     @property
     def is_image(self) -> bool:
-        return is_image(self.path.name)
+        return has_image_suffix(self.path.name)
 
 
-def _files(path: Path, report: Callable[[str], None]) -> list[_File]:
+def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
     """A file, or all images below a folder by alphabet."""
-    source = DataFile(str(path))
+    source = DataPath(str(path))
     if path.is_dir():
-        listing = list_all_images(source, Opener())
+        listing = list_all_images(source, DataFileOpener())
         if not listing.images:
             raise UsageError(
-                f"the folder {listing.name} has no images ({', '.join(IMAGE_ENDINGS)}), nor have"
+                f"the folder {listing.name} has no images ({', '.join(IMAGE_SUFFIXES)}), nor have"
                 " the folders in it"
             )
-        for remark in listing.remarks:
-            report(f"{listing.name}: {remark}")
-        return [_File(folder, way) for folder, way in listing.images]
+        for note in listing.notes:
+            log(f"{listing.name}: {note}")
+        return [_InputFile(folder, parts) for folder, parts in listing.images]
     if not path.is_file():
-        raise UsageError(f"there is no file {shown(str(path), 200)}")
-    return [_File(source)]
+        raise UsageError(f"there is no file {quote(str(path), 200)}")
+    return [_InputFile(source)]
 
 
-def _table(path: Path, like: DataSource, graph: Graph, legend: Legend) -> Examples:
-    file, opener, store, name = DataFile(str(path)), Opener(), Store(), shown(str(path), 200)
-    scale = like.scale if isinstance(like, Npz | Npy | Idx) else None
-    sizes = [size for size in graph.inputs[0].shape if size is not None]
-    whole = math.prod(sizes) if len(sizes) == len(graph.inputs[0].shape) else None
-    asked = Asked(whole, legend.heading)
-    known = Known(legend)
+def _load_table(path: Path, template: DataSource, graph: Graph, schema: DatasetSchema) -> Dataset:
+    file, opener, store, name = (
+        DataPath(str(path)),
+        DataFileOpener(),
+        ColumnStore(),
+        quote(str(path), 200),
+    )
+    scale = template.scale if isinstance(template, Npz | Npy | Idx) else None
+    dims = [size for size in graph.inputs[0].shape if size is not None]
+    num_values = math.prod(dims) if len(dims) == len(graph.inputs[0].shape) else None
+    inference_columns = InferenceColumns(num_values, schema.column_names)
+    preprocessing = FittedPreprocessing(schema)
     if path.suffix == ".npz":
-        archive = like if isinstance(like, Npz) else Npz(file)
+        archive = template if isinstance(template, Npz) else Npz(file)
         archive = dataclasses.replace(archive, file=file, targets={}, weights=None)
-        return load_npz(archive, opener, store, known)
+        return load_npz(archive, opener, store, preprocessing)
     if path.suffix == ".npy":
-        return load_npy(Npy(file, {}, scale), opener, known)
+        return load_npy(Npy(file, {}, scale), opener, preprocessing)
     if path.suffix == ".csv":
-        table = like if isinstance(like, Csv) else Csv(file)
+        table = template if isinstance(template, Csv) else Csv(file)
         table = dataclasses.replace(table, file=file, on_error="stop")
-        return load_csv(table, opener, store, asked=asked)
+        return load_csv(table, opener, store, inference_columns=inference_columns)
     if path.suffix == ".parquet":
-        rows = like if isinstance(like, Parquet) else Parquet(file)
+        rows = template if isinstance(template, Parquet) else Parquet(file)
         rows = dataclasses.replace(rows, file=file, on_error="stop")
-        return load_parquet(rows, opener, store, asked=asked)
+        return load_parquet(rows, opener, store, inference_columns=inference_columns)
     if path.suffix == ".jsonl":
-        lines = like if isinstance(like, Jsonl) else Jsonl(file)
+        lines = template if isinstance(template, Jsonl) else Jsonl(file)
         lines = dataclasses.replace(lines, file=file, targets={}, weights=None, on_error="stop")
         return load_jsonl(lines, opener, store, None)
     if "idx" in path.name:
-        return Examples(name, {ONLY: load_idx_images(file, scale, opener, store, known)}, {})
+        return Dataset(
+            name, {UNNAMED: load_idx_images(file, scale, opener, store, preprocessing)}, {}
+        )
     raise UsageError(
         f"{name} is no .npz, .npy, .csv, .parquet or .jsonl file, no IDX file, and no image"
     )
 
 
-def _images(
-    files: Iterable[_File],
-    look_of: Callable[[Image.Image], Look],
+def _group_images(
+    files: Iterable[_InputFile],
+    choose_decoder: Callable[[Image.Image], ImageDecoder],
     scale: float | None,
-    names: Mapping[_File, str],
-    report: Callable[[str], None],
-) -> Iterator[Part]:
+    names: Mapping[_InputFile, str],
+    log: Callable[[str], None],
+) -> Iterator[InputGroup]:
     """Images in their order, those of one size together where they stand side by side.
 
     A part is small enough for the memory, however many images there are.
     """
-    read = ((file, *_image(file, look_of, report)) for file in files)
-    alike = groupby(enumerate(read), lambda each: (each[0] // _AT_ONCE, each[1][1]))
-    for (_, look), group in alike:
+    decoded_images = ((file, *_load_image(file, choose_decoder, log)) for file in files)
+    groups = groupby(
+        enumerate(decoded_images), lambda numbered: (numbered[0] // _MAX_GROUP_SIZE, numbered[1][1])
+    )
+    for (_, decoder), group in groups:
         images = [each for _, each in group]
-        values = Held(np.stack([image for *_, image in images]))
-        feature = look.feature(values, scale)
-        name = shown(str(images[0][0].path), 200)
-        yield Part([names[file] for file, *_ in images], Examples(name, {ONLY: feature}, {}))
+        values = ArrayColumn(np.stack([image for *_, image in images]))
+        feature = decoder.to_feature(values, scale)
+        name = quote(str(images[0][0].path), 200)
+        yield InputGroup(
+            [names[file] for file, *_ in images], Dataset(name, {UNNAMED: feature}, {})
+        )
 
 
-def _look_of(like: DataSource, graph: Graph, legend: Legend) -> Callable[[Image.Image], Look]:
+def _make_decoder_chooser(
+    template: DataSource, graph: Graph, schema: DatasetSchema
+) -> Callable[[Image.Image], ImageDecoder]:
     """What a picture is brought to before it is fitted to the network: the same as in training."""
-    wanted = graph.inputs[0]
-    channels = wanted.shape[-1] if len(wanted.shape) == 3 and wanted.shape[-1] in _COLOURS else 1
-    form = legend.images.get(wanted.name, legend.images.get(ONLY))
-    if isinstance(like, _ENCODED):
-        own = like.channels or (None if form else channels)
-        return lambda picture: Look.of(picture, like.size, own, like.bits, form)
+    graph_input = graph.inputs[0]
+    channels = (
+        graph_input.shape[-1]
+        if len(graph_input.shape) == 3 and graph_input.shape[-1] in _IMAGE_CHANNELS
+        else 1
+    )
+    image_spec = schema.images.get(graph_input.name, schema.images.get(UNNAMED))
+    if isinstance(template, _IMAGE_SOURCES):
+        source_channels = template.channels or (None if image_spec else channels)
+        return lambda image: ImageDecoder.from_first(
+            image, template.size, source_channels, template.bits, image_spec
+        )
     # The numbers of arrays are divided by a scale that is meant for 8 bits.
-    bits = None if _scale(like) is None else 8
-    return lambda picture: Look.of(picture, None, channels, bits)
+    bits = None if _source_scale(template) is None else 8
+    return lambda image: ImageDecoder.from_first(image, None, channels, bits)
 
 
-def _scale(like: DataSource) -> float | None:
-    return like.scale if isinstance(like, (Npz, Npy, Idx, *_ENCODED)) else None
+def _source_scale(template: DataSource) -> float | None:
+    return template.scale if isinstance(template, (Npz, Npy, Idx, *_IMAGE_SOURCES)) else None
 
 
-def _image(
-    file: _File, look_of: Callable[[Image.Image], Look], report: Callable[[str], None]
-) -> tuple[Look, Numbers]:
-    name = shown(str(file.path), 200)
-    with Opener().opened(file.source, *file.way) as descriptor:
-        picture = decoded(read_picture(descriptor, name), name)
-    look = look_of(picture)
-    for change in look.changes(picture):
-        report(f"{name}: {change}")
-    return look, look.fit(picture, name)
+def _load_image(
+    file: _InputFile,
+    choose_decoder: Callable[[Image.Image], ImageDecoder],
+    log: Callable[[str], None],
+) -> tuple[ImageDecoder, Array]:
+    name = quote(str(file.path), 200)
+    with DataFileOpener().open(file.source, *file.parts) as descriptor:
+        image = decode_image(read_image_file(descriptor, name), name)
+    decoder = choose_decoder(image)
+    for change in decoder.describe_changes(image):
+        log(f"{name}: {change}")
+    return decoder, decoder.convert(image, name)

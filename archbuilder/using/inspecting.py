@@ -13,29 +13,29 @@ from numpy.typing import NDArray
 
 from archbuilder.errors import UsageError
 from archbuilder.graph import Graph, GraphInput
-from archbuilder.recipe.sources import DataSpec
-from archbuilder.recipe.spec import TrainingSpec
+from archbuilder.recipe.sources import DataConfig
+from archbuilder.recipe.spec import TrainingConfig
 from archbuilder.training.augmenting import Augmentation
-from archbuilder.training.columns import Column, reading
-from archbuilder.training.data_errors import located_data_errors
-from archbuilder.training.examples import ONLY, Examples, Feature
-from archbuilder.training.indices import indices_of
-from archbuilder.training.inputs import fit_input
-from archbuilder.training.opening import Opener
-from archbuilder.training.order import permutation, split, split_behind
-from archbuilder.training.samples import as_images, grid
+from archbuilder.training.columns import Column, translate_read_errors
+from archbuilder.training.data_errors import locate_data_errors
+from archbuilder.training.examples import UNNAMED, Dataset, Feature
+from archbuilder.training.indices import lookup_tables_by_input
+from archbuilder.training.inputs import make_input_pipeline
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.order import epoch_permutation, random_split, tail_split
+from archbuilder.training.samples import image_grid, to_uint8_images
 from archbuilder.training.sources import load_source
-from archbuilder.training.tables import split_words, splits_off_last
+from archbuilder.training.tables import describe_split, uses_tail_split
 
-_LOOKED_AT: Final = 1000
+_MAX_ROWS: Final = 1000
 """The examples whose numbers are summed up."""
-_CLASSES: Final = 1000
-_PICTURES: Final = 64
-_IMAGE_AXES: Final = 4
+_MAX_CLASSES: Final = 1000
+_PREVIEW_SIZE: Final = 64
+_IMAGE_RANK: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ColumnStats:
     """One column: the shape of an example, and its numbers in some of those to train on."""
 
     name: str
@@ -52,23 +52,23 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Inspection:
+class DataReport:
     """What is known of data without training on it."""
 
     origin: str
-    train: int
+    num_train: int
     """How many examples there are to train on."""
-    held_out: int
+    num_validation: int
     looked_at: int
     """How many of the examples to train on the numbers in the summaries are of."""
-    split: str
+    split_note: str
     """How the validation set was split off, in words; empty if it is a data set of its own."""
-    inputs: tuple[Summary, ...]
-    targets: tuple[Summary, ...]
-    remarks: tuple[str, ...]
+    inputs: tuple[ColumnStats, ...]
+    targets: tuple[ColumnStats, ...]
+    notes: tuple[str, ...]
     text: str
     """The first piece of a text, from its tokens; empty where there is none."""
-    pictures: NDArray[np.uint8] | None
+    preview: NDArray[np.uint8] | None
     """Images in a grid, as the network is given them."""
 
 
@@ -76,12 +76,12 @@ class Inspection:
 class _Part:
     """The examples to train on, or those that are held out, by their numbers."""
 
-    examples: Examples
+    examples: Dataset
     rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Fitted:
+class _InputSample:
     """Some examples of an input, as a network is given them."""
 
     batch: tf.Tensor
@@ -90,52 +90,57 @@ class _Fitted:
 
 def inspect_data(
     graphs: Mapping[str, Graph],
-    data: DataSpec,
-    training: TrainingSpec | None,
+    data: DataConfig,
+    training: TrainingConfig | None,
     allow: tuple[Path, ...],
-) -> Inspection:
+) -> DataReport:
     """Read the data of a recipe, and sum up what networks will be given of it.
 
     Raises:
         BlueprintError: if a blueprint names a file that it may not.
         RunError: if the data is missing or damaged, or does not fit the network.
     """
-    opener = Opener(data.folder or Path(), allow)
+    opener = DataFileOpener(data.folder or Path(), allow)
     examples = load_source(data.train, opener)
-    validation = load_source(data.validation, opener, examples.known) if data.validation else None
+    validation = (
+        load_source(data.validation, opener, examples.preprocessing) if data.validation else None
+    )
     seed = training.seed if training else 0
-    train, held_out, split_off = _parts(examples, validation, training)
-    order = train.rows[permutation(len(train.rows), seed, 0)]
-    rows = np.sort(order[:_LOOKED_AT])
-    with located_data_errors(examples.place), reading():
+    num_train, num_validation, split_note = _parts(examples, validation, training)
+    order = num_train.rows[epoch_permutation(len(num_train.rows), seed, 0)]
+    rows = np.sort(order[:_MAX_ROWS])
+    with locate_data_errors(examples.span), translate_read_errors():
         inputs = tuple(
-            _summary(name or "inputs", each.column, rows) for name, each in examples.inputs.items()
+            _column_stats(name or "inputs", each.column, rows)
+            for name, each in examples.inputs.items()
         )
-        targets = tuple(_target(name, train, held_out, rows) for name in examples.targets)
-        fitted, remarks = _fitted(graphs, examples, order)
-        pictures = _pictures(fitted, training)
-    return Inspection(
-        examples.origin,
-        len(train.rows),
-        0 if held_out is None else len(held_out.rows),
+        targets = tuple(
+            _target_stats(name, num_train, num_validation, rows) for name in examples.targets
+        )
+        samples, notes = _input_samples(graphs, examples, order)
+        preview = _preview(samples, training)
+    return DataReport(
+        examples.source_name,
+        len(num_train.rows),
+        0 if num_validation is None else len(num_validation.rows),
         len(rows),
-        split_off,
+        split_note,
         inputs,
         targets,
-        (*examples.remarks, *remarks),
-        _text(examples),
-        pictures,
+        (*examples.notes, *notes),
+        _first_text(examples),
+        preview,
     )
 
 
-def as_png(pictures: NDArray[np.uint8]) -> bytes:
+def encode_png(image: NDArray[np.uint8]) -> bytes:
     """A grid of pictures as a file."""
-    content: bytes = tf.io.encode_png(pictures).numpy()
+    content: bytes = tf.io.encode_png(image).numpy()
     return content
 
 
 def _parts(
-    examples: Examples, validation: Examples | None, training: TrainingSpec | None
+    examples: Dataset, validation: Dataset | None, training: TrainingConfig | None
 ) -> tuple[_Part, _Part | None, str]:
     """Return the parts that training would make, and how it splits the data."""
     whole = _Part(examples, np.arange(examples.count))
@@ -143,15 +148,15 @@ def _parts(
         return whole, _Part(validation, np.arange(validation.count)), ""
     if training is None or training.validation == 0 or examples.count == 1:
         return whole, None, ""
-    last = splits_off_last(examples, training)
-    cut = split_behind if last else split
+    last = uses_tail_split(examples, training)
+    cut = tail_split if last else random_split
     train, held_out = cut(examples.count, training.seed, training.validation)
-    return _Part(examples, train), _Part(examples, held_out), split_words(last=last)
+    return _Part(examples, train), _Part(examples, held_out), describe_split(last=last)
 
 
-def _summary(name: str, column: Column, rows: NDArray[np.int64]) -> Summary:
-    values = np.asarray(column.take(tf.constant(rows)), np.float64)
-    return Summary(
+def _column_stats(name: str, column: Column, rows: NDArray[np.int64]) -> ColumnStats:
+    values = np.asarray(column.gather(tf.constant(rows)), np.float64)
+    return ColumnStats(
         name,
         column.shape,
         str(column.dtype),
@@ -162,20 +167,22 @@ def _summary(name: str, column: Column, rows: NDArray[np.int64]) -> Summary:
     )
 
 
-def _target(name: str, train: _Part, held_out: _Part | None, rows: NDArray[np.int64]) -> Summary:
+def _target_stats(
+    name: str, train: _Part, held_out: _Part | None, rows: NDArray[np.int64]
+) -> ColumnStats:
     column = train.examples.targets[name]
-    summary = _summary(name or "targets", column, rows)
+    stats = _column_stats(name or "targets", column, rows)
     if column.dtype.kind not in "bui" or column.shape not in ((), (1,)):
-        return summary
-    if summary.least < 0 or summary.most >= _CLASSES:
-        return summary
+        return stats
+    if stats.least < 0 or stats.most >= _MAX_CLASSES:
+        return stats
     labels = [_labels(name, train), _labels(name, held_out)]
     every = np.concatenate(labels)
-    if every.min() < 0 or every.max() >= _CLASSES:
-        return summary
-    names = train.examples.known.legend.classes.get(name, ())
+    if every.min() < 0 or every.max() >= _MAX_CLASSES:
+        return stats
+    names = train.examples.preprocessing.schema.classes.get(name, ())
     trained, held = (_counts(each, int(every.max()) + 1, names) for each in labels)
-    return replace(summary, train_classes=trained, held_out_classes=held)
+    return replace(stats, train_classes=trained, held_out_classes=held)
 
 
 def _labels(name: str, part: _Part | None) -> NDArray[np.int64]:
@@ -183,7 +190,7 @@ def _labels(name: str, part: _Part | None) -> NDArray[np.int64]:
     if part is None or name not in part.examples.targets:
         return np.zeros(0, np.int64)
     column = part.examples.targets[name]
-    return np.asarray(column.take(tf.constant(part.rows)), np.int64).reshape(-1)
+    return np.asarray(column.gather(tf.constant(part.rows)), np.int64).reshape(-1)
 
 
 def _counts(labels: NDArray[np.int64], classes: int, names: tuple[str, ...]) -> dict[str, int]:
@@ -193,28 +200,30 @@ def _counts(labels: NDArray[np.int64], classes: int, names: tuple[str, ...]) -> 
     }
 
 
-def _fitted(
-    graphs: Mapping[str, Graph], examples: Examples, order: NDArray[np.int64]
-) -> tuple[list[_Fitted], tuple[str, ...]]:
+def _input_samples(
+    graphs: Mapping[str, Graph], examples: Dataset, order: NDArray[np.int64]
+) -> tuple[list[_InputSample], tuple[str, ...]]:
     """Some examples of every input that a network has for the data, and what was done to them."""
-    rows = tf.constant(order[:_PICTURES])
-    found: list[_Fitted] = []
-    remarks: list[str] = []
-    for graph, wanted, feature in _pairs(graphs, examples):
-        fitted = fit_input(feature, wanted, indices_of(graph).get(wanted.name, ()))
-        remarks += fitted.adaptation.remarks
-        found.append(_Fitted(fitted.take(rows), fitted.value_range))
-    return found, tuple(remarks)
+    rows = tf.constant(order[:_PREVIEW_SIZE])
+    samples: list[_InputSample] = []
+    notes: list[str] = []
+    for graph, graph_input, feature in _input_features(graphs, examples):
+        fitted_input = make_input_pipeline(
+            feature, graph_input, lookup_tables_by_input(graph).get(graph_input.name, ())
+        )
+        notes += fitted_input.adapter.notes
+        samples.append(_InputSample(fitted_input.gather(rows), fitted_input.value_range))
+    return samples, tuple(notes)
 
 
-def _pairs(
-    graphs: Mapping[str, Graph], examples: Examples
+def _input_features(
+    graphs: Mapping[str, Graph], examples: Dataset
 ) -> list[tuple[Graph, GraphInput, Feature]]:
     """The inputs of the networks that the data has something for, by name or because it is one.
 
     Of a generator and a discriminator, the latter is given the data.
     """
-    if ONLY not in examples.inputs:
+    if UNNAMED not in examples.inputs:
         return [
             (graph, each, examples.inputs[each.name])
             for graph in graphs.values()
@@ -222,32 +231,34 @@ def _pairs(
             if each.name in examples.inputs
         ]
     graph = graphs.get("discriminator", next(iter(graphs.values())))
-    images = [each for each in graph.inputs if len(each.shape)]
-    if not images:
+    candidates = [each for each in graph.inputs if len(each.shape)]
+    if not candidates:
         raise UsageError(f"the network '{graph.name}' has no input for the data")
-    return [(graph, images[0], examples.inputs[ONLY])]
+    return [(graph, candidates[0], examples.inputs[UNNAMED])]
 
 
-def _pictures(fitted: list[_Fitted], training: TrainingSpec | None) -> NDArray[np.uint8] | None:
-    for each in fitted:
-        if not each.batch.dtype.is_floating:
+def _preview(
+    samples: list[_InputSample], training: TrainingConfig | None
+) -> NDArray[np.uint8] | None:
+    for sample in samples:
+        if not sample.batch.dtype.is_floating:
             continue
-        images = as_images(np.asarray(_augmented(each, training), np.float32))
+        images = to_uint8_images(np.asarray(_augment(sample, training), np.float32))
         if images is not None:
-            return grid(images)
+            return image_grid(images)
     return None
 
 
-def _augmented(each: _Fitted, training: TrainingSpec | None) -> tf.Tensor:
-    if training is None or not training.augment or each.batch.shape.rank != _IMAGE_AXES:
-        return each.batch
-    augmentation = Augmentation(training.augment, training.seed, each.value_range)
-    return augmentation(each.batch, tf.constant(0))
+def _augment(sample: _InputSample, training: TrainingConfig | None) -> tf.Tensor:
+    if training is None or not training.augment or sample.batch.shape.rank != _IMAGE_RANK:
+        return sample.batch
+    augmentation = Augmentation(training.augment, training.seed, sample.value_range)
+    return augmentation(sample.batch, tf.constant(0))
 
 
-def _text(examples: Examples) -> str:
-    vocabulary = examples.known.vocabulary
-    if vocabulary is None:
+def _first_text(examples: Dataset) -> str:
+    tokenizer = examples.preprocessing.tokenizer
+    if tokenizer is None:
         return ""
-    first = next(iter(examples.inputs.values())).column.take(tf.constant([0]))
-    return vocabulary.decode(np.asarray(first).reshape(-1))
+    token_ids = next(iter(examples.inputs.values())).column.gather(tf.constant([0]))
+    return tokenizer.decode(np.asarray(token_ids).reshape(-1))

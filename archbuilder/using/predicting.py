@@ -19,61 +19,61 @@ from archbuilder.backend.objects import build_object
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.recipe.objectives import class_name
+from archbuilder.recipe.objectives import keras_class_name
 from archbuilder.recipe.sources import Csv, Parquet
-from archbuilder.recipe.spec import MoCo, Ridge, SimCLR, Supervised
-from archbuilder.training.activations import ends_in
-from archbuilder.training.batches import Input
-from archbuilder.training.columns import reading
-from archbuilder.training.distribution import Placement
-from archbuilder.training.examples import ONLY
-from archbuilder.training.indices import indices_of
-from archbuilder.training.inputs import fit_input
-from archbuilder.training.sources.table import has_names
-from archbuilder.training.step_errors import explained_failures
-from archbuilder.training.tables import Wanted, make_tables, only_network
+from archbuilder.recipe.spec import MoCoConfig, RidgeConfig, SimCLRConfig, SupervisedConfig
+from archbuilder.training.activations import has_final_activation
+from archbuilder.training.batches import InputPipeline
+from archbuilder.training.columns import translate_read_errors
+from archbuilder.training.distribution import DeviceSetup
+from archbuilder.training.examples import UNNAMED
+from archbuilder.training.indices import lookup_tables_by_input
+from archbuilder.training.inputs import make_input_pipeline
+from archbuilder.training.sources.table import has_header
+from archbuilder.training.step_errors import translate_tf_errors
+from archbuilder.training.tables import TargetSpec, make_datasets, single_network
 from archbuilder.tree import Tree
-from archbuilder.using.evaluating import Subject, load_trained, open_session
+from archbuilder.using.evaluating import TrainedRun, load_trained_weights, make_eval_context
 from archbuilder.using.inputs import read_inputs
 
 Values = NDArray[np.float32]
-_Part: TypeAlias = tuple[object, tf.Tensor]
+_ReplicaBatch: TypeAlias = tuple[object, tf.Tensor]
 """A replica's part of a batch, and whether it counts."""
 _Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
-_CLASSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
-_BATCH = 32
-_TABLES = (".csv", ".parquet")
-_VARYING: Final = re.compile(r"'[^']*'|\d+")
+_CATEGORICAL_LOSSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+_DEFAULT_BATCH_SIZE = 32
+_TABLE_SUFFIXES = (".csv", ".parquet")
+_NAME_OR_NUMBER: Final = re.compile(r"'[^']*'|\d+")
 """What differs between messages of one kind: names of files, and numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Said:
+class Prediction:
     """What the network says of one example: an array by output."""
 
     key: str
     outputs: Mapping[str, Values]
-    classes: Mapping[str, tuple[str, ...]]
+    class_names: Mapping[str, tuple[str, ...]]
     """By output that is a vector of classes, their names; none where they are numbers alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Fitted:
+class _InputBatchSource:
     """Examples as the network takes them."""
 
     keys: Sequence[str]
-    inputs: Mapping[str, Input]
+    inputs: Mapping[str, InputPipeline]
     rows: NDArray[np.int64]
 
 
 def predict(
-    subject: Subject,
+    trained_run: TrainedRun,
     paths: Sequence[Path],
     limits: Limits,
-    placement: Placement,
-    report: Callable[[str], None],
+    devices: DeviceSetup,
+    log: Callable[[str], None],
     batch_size: int | None = None,
-) -> Iterator[Said]:
+) -> Iterator[Prediction]:
     """What a network says of the inputs in files or, where there are none, of what is held out.
 
     Inputs are fitted to the network as in training. Logits become probabilities where the loss of
@@ -84,111 +84,123 @@ def predict(
         RunError: if an input cannot be read or does not fit, or weights are damaged.
         BlueprintError: if the network does not fit the machine.
     """
-    objective = subject.recorded.training.objective
-    if not isinstance(objective, Supervised | Ridge | SimCLR | MoCo):
+    objective = trained_run.config.training.objective
+    if not isinstance(objective, SupervisedConfig | RidgeConfig | SimCLRConfig | MoCoConfig):
         raise UsageError(
             "the run trained a model of text or a generator; 'archbuilder generate' and"
             " 'archbuilder sample' use those"
         )
-    if len(subject.graphs) != 1:
-        raise UsageError(f"there are several networks: {', '.join(subject.graphs)}")
-    ((name, graph),) = subject.graphs.items()
-    with placement.scope():
+    if len(trained_run.graphs) != 1:
+        raise UsageError(f"there are several networks: {', '.join(trained_run.graphs)}")
+    ((name, graph),) = trained_run.graphs.items()
+    with devices.scope():
         model = build(graph, limits)
-    load_trained(subject, model, name)
-    losses = objective.loss if isinstance(objective, Supervised) else {}
-    parts = (
-        _given(subject, paths, graph, report)
+    load_trained_weights(trained_run, model, name)
+    losses = objective.loss if isinstance(objective, SupervisedConfig) else {}
+    sources = (
+        _from_files(trained_run, paths, graph, log)
         if paths
-        else _held_out(subject, model, limits, placement, report)
+        else _from_validation_set(trained_run, model, limits, devices, log)
     )
     activations = {
-        output: _activation(losses.get(output), partial(ends_in, graph, model, output))
+        output: _output_activation(
+            losses.get(output), partial(has_final_activation, graph, model, output)
+        )
         for output, _ in graph.outputs
     }
-    call = _Call(model, graph, activations, placement)
-    size = batch_size or max(_BATCH, placement.replicas)
-    known = subject.recorded.legend.classes
-    classes = {
-        each: known.get(each, known.get(ONLY, ()))
-        for each in call.names
-        if _is_vector_of_classes(model, each, losses.get(each))
+    predictor = _Predictor(model, graph, activations, devices)
+    size = batch_size or max(_DEFAULT_BATCH_SIZE, devices.replicas)
+    class_names = trained_run.config.schema.classes
+    output_class_names = {
+        each: class_names.get(each, class_names.get(UNNAMED, ()))
+        for each in predictor.output_names
+        if _is_classification(model, each, losses.get(each))
     }
-    for part in parts:
-        said = call.each(part, size)
-        for key, outputs in zip(part.keys, said, strict=True):
-            yield Said(key, outputs, classes)
+    for source in sources:
+        predictions = predictor.predict(source, size)
+        for key, outputs in zip(source.keys, predictions, strict=True):
+            yield Prediction(key, outputs, output_class_names)
 
 
-def _given(
-    subject: Subject, paths: Sequence[Path], graph: Graph, report: Callable[[str], None]
-) -> Iterator[_Fitted]:
+def _from_files(
+    trained_run: TrainedRun, paths: Sequence[Path], graph: Graph, log: Callable[[str], None]
+) -> Iterator[_InputBatchSource]:
     names = tuple(each.name for each in graph.inputs)
-    indices = indices_of(graph)
-    recorded = subject.recorded
-    _warn_of_order(subject, paths, report)
-    told = _once_a_kind(report)
-    for part in read_inputs(paths, recorded.data.train, graph, recorded.legend, told):
-        features = part.examples.for_network(names, ()).inputs
+    indices = lookup_tables_by_input(graph)
+    config = trained_run.config
+    _warn_about_column_order(trained_run, paths, log)
+    log_once = _log_once_per_kind(log)
+    for group in read_inputs(paths, config.data.train, graph, config.schema, log_once):
+        features = group.examples.select_for(names, ()).inputs
         try:
             inputs = {
-                each.name: fit_input(features[each.name], each, indices.get(each.name, ()))
+                each.name: make_input_pipeline(
+                    features[each.name], each, indices.get(each.name, ())
+                )
                 for each in graph.inputs
             }
         except RunError as error:
-            if part.examples.origin in str(error):
+            if group.examples.source_name in str(error):
                 raise
-            raise RunError(f"{part.examples.origin}: {error}") from None
-        for each in inputs.values():
-            for remark in each.adaptation.remarks:
-                told(remark)
-        yield _Fitted(part.keys, inputs, np.arange(part.examples.count, dtype=np.int64))
+            raise RunError(f"{group.examples.source_name}: {error}") from None
+        for fitted_input in inputs.values():
+            for note in fitted_input.adapter.notes:
+                log_once(note)
+        yield _InputBatchSource(group.keys, inputs, np.arange(group.examples.count, dtype=np.int64))
 
 
-def _once_a_kind(report: Callable[[str], None]) -> Callable[[str], None]:
+def _log_once_per_kind(log: Callable[[str], None]) -> Callable[[str], None]:
     """Report the first of the messages that differ in names of files and numbers alone."""
     kinds: set[str] = set()
 
-    def told(message: str) -> None:
-        kind = _VARYING.sub("", message)
+    def log_once(message: str) -> None:
+        kind = _NAME_OR_NUMBER.sub("", message)
         if kind not in kinds:
             kinds.add(kind)
-            report(message)
+            log(message)
 
-    return told
+    return log_once
 
 
-def _warn_of_order(subject: Subject, paths: Sequence[Path], report: Callable[[str], None]) -> None:
+def _warn_about_column_order(
+    trained_run: TrainedRun, paths: Sequence[Path], log: Callable[[str], None]
+) -> None:
     """Warn where columns are taken in their order, as their names are unknown."""
-    recorded = subject.recorded
-    source = recorded.data.train
-    named = isinstance(source, Csv | Parquet) and has_names(source) and source.inputs is None
-    unknown = recorded.legend.heading is None
-    if unknown and named and any(path.suffix in _TABLES for path in paths):
-        report(
+    config = trained_run.config
+    source = config.data.train
+    trained_by_name = (
+        isinstance(source, Csv | Parquet) and has_header(source) and source.inputs is None
+    )
+    names_unknown = config.schema.column_names is None
+    if names_unknown and trained_by_name and any(path.suffix in _TABLE_SUFFIXES for path in paths):
+        log(
             "columns are taken in their order, since the folder of a run tells the names of those"
             " that were trained on, and a model alone does not"
         )
 
 
-def _held_out(
-    subject: Subject,
+def _from_validation_set(
+    trained_run: TrainedRun,
     model: keras.Model,
     limits: Limits,
-    placement: Placement,
-    report: Callable[[str], None],
-) -> Iterator[_Fitted]:
-    session = open_session(subject, limits, placement, report)
-    objective = session.spec.objective
-    wanted = Wanted.of(objective) if isinstance(objective, Supervised) else Wanted()
-    _, graph = only_network(session, "supervised")
-    table = make_tables(session, graph, model, wanted).held_out
-    if table is None:
+    devices: DeviceSetup,
+    log: Callable[[str], None],
+) -> Iterator[_InputBatchSource]:
+    context = make_eval_context(trained_run, limits, devices, log)
+    objective = context.config.objective
+    target_spec = (
+        TargetSpec.from_objective(objective)
+        if isinstance(objective, SupervisedConfig)
+        else TargetSpec()
+    )
+    _, graph = single_network(context, "supervised")
+    dataset = make_datasets(context, graph, model, target_spec).validation
+    if dataset is None:
         raise UsageError("the recipe holds nothing out: name files to predict")
-    yield _Fitted([str(row) for row in table.rows], table.inputs, table.rows)
+    yield _InputBatchSource([str(row) for row in dataset.rows], dataset.inputs, dataset.rows)
 
 
-class _Call:
+class _Predictor:
     """The network on the devices of a placement."""
 
     def __init__(
@@ -196,87 +208,103 @@ class _Call:
         model: keras.Model,
         graph: Graph,
         activations: Mapping[str, _Activation],
-        placement: Placement,
+        devices: DeviceSetup,
     ) -> None:
-        self.names = [name for name, _ in graph.outputs]
+        self.output_names = [name for name, _ in graph.outputs]
         self._single = len(model.inputs) == 1
-        self._placement = placement
-        self._explained = partial(explained_failures, "the prediction", (graph,))
+        self._devices = devices
+        self._translate_errors = partial(translate_tf_errors, "the prediction", (graph,))
 
         def call(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            given = inputs if isinstance(model.input, dict) else next(iter(inputs.values()))
-            made = model(given, training=False)
-            outputs = made if isinstance(made, dict) else {self.names[0]: made}
+            model_inputs = inputs if isinstance(model.input, dict) else next(iter(inputs.values()))
+            model_outputs = model(model_inputs, training=False)
+            outputs = (
+                model_outputs
+                if isinstance(model_outputs, dict)
+                else {self.output_names[0]: model_outputs}
+            )
             return {
-                name: activations[name](tf.cast(outputs[name], tf.float32)) for name in self.names
+                name: activations[name](tf.cast(outputs[name], tf.float32))
+                for name in self.output_names
             }
 
         self._call = tf.function(call, reduce_retracing=True)
-        strategy = placement.strategy
+        strategy = devices.strategy
         if strategy is not None:
 
-            def everywhere(part: _Part) -> dict[str, tuple[tf.Tensor, ...]]:
-                batch, _ = part
-                given = strategy.run(call, args=(batch,))
+            def call_on_replicas(replica_batch: _ReplicaBatch) -> dict[str, tuple[tf.Tensor, ...]]:
+                batch, _ = replica_batch
+                replica_outputs = strategy.run(call, args=(batch,))
                 return {
-                    name: strategy.experimental_local_results(each) for name, each in given.items()
+                    name: strategy.experimental_local_results(each)
+                    for name, each in replica_outputs.items()
                 }
 
-            self._everywhere = tf.function(everywhere, reduce_retracing=True)
+            self._call_on_replicas = tf.function(call_on_replicas, reduce_retracing=True)
 
-    def each(self, part: _Fitted, size: int) -> Iterator[Mapping[str, Values]]:
+    def predict(self, source: _InputBatchSource, batch_size: int) -> Iterator[Mapping[str, Values]]:
         """What the network says of each example of a part."""
-        rows = tf.data.Dataset.from_tensor_slices(part.rows).batch(size)
+        rows = tf.data.Dataset.from_tensor_slices(source.rows).batch(batch_size)
         batches = rows.map(
-            lambda chosen: {name: each.take(chosen) for name, each in part.inputs.items()}
+            lambda row_indices: {
+                name: each.gather(row_indices) for name, each in source.inputs.items()
+            }
         )
-        shared = iter(self._placement.share(batches))
-        for begin in range(0, len(part.rows), size):
-            count = min(size, len(part.rows) - begin)
-            with self._explained(), self._placement.peers.together(), reading():
-                outputs = self._whole(next(shared), count)
+        distributed = iter(self._devices.distribute_dataset(batches))
+        for start in range(0, len(source.rows), batch_size):
+            count = min(batch_size, len(source.rows) - start)
+            with (
+                self._translate_errors(),
+                self._devices.workers.worker_failure_scope(),
+                translate_read_errors(),
+            ):
+                outputs = self._gather(next(distributed), count)
             for number in range(count):
                 yield {name: each[number] for name, each in outputs.items()}
 
-    def _whole(self, batch: object, count: int) -> dict[str, Values]:
-        if self._placement.strategy is None:
+    def _gather(self, batch: object, count: int) -> dict[str, Values]:
+        if self._devices.strategy is None:
             return {name: np.asarray(each) for name, each in self._call(batch).items()}
-        peers, replicas = self._placement.peers, self._placement.replicas
-        local = replicas // peers.count
+        workers, replicas = self._devices.workers, self._devices.replicas
+        local_replicas = replicas // workers.count
         # See `Placement.share`: too few examples are given to all replicas.
-        few = count < replicas
-        begin = 0 if few else count * (peers.index * local) // replicas
-        found = {}
-        for name, parts in self._everywhere(batch).items():
-            mine = np.asarray(parts[0]) if few else np.concatenate([np.asarray(p) for p in parts])
-            whole = np.zeros((count, *mine.shape[1:]), np.float32)
-            if peers.chief or not few:
-                whole[begin : begin + len(mine)] = mine
-            found[name] = peers.total(whole)
-        return found
+        is_small = count < replicas
+        start = 0 if is_small else count * (workers.index * local_replicas) // replicas
+        outputs = {}
+        for name, parts in self._call_on_replicas(batch).items():
+            local_rows = (
+                np.asarray(parts[0]) if is_small else np.concatenate([np.asarray(p) for p in parts])
+            )
+            all_rows = np.zeros((count, *local_rows.shape[1:]), np.float32)
+            if workers.is_chief or not is_small:
+                all_rows[start : start + len(local_rows)] = local_rows
+            outputs[name] = workers.all_reduce_sum(all_rows)
+        return outputs
 
 
-def _activation(loss: Tree | None, ends: Callable[[str], bool]) -> _Activation:
+def _output_activation(loss: Tree | None, has_activation: Callable[[str], bool]) -> _Activation:
     """Return the function that turns an output into probabilities, as its loss does.
 
     `ends` says whether the network already ends in an activation in front of this output.
     """
-    found: _Activation = tf.identity
+    activation: _Activation = tf.identity
     if loss is None or not getattr(build_object("loss", loss), "from_logits", False):
-        return found
-    name = class_name("loss", loss)
+        return activation
+    name = keras_class_name("loss", loss)
     # With from_logits, Keras 3.15 computes crossentropies from the logits in front of a last
     # softmax or sigmoid, but BinaryFocalCrossentropy applies a second sigmoid.
-    if name in _CLASSES and not ends("softmax"):
-        found = tf.nn.softmax
-    elif name.startswith("Binary") and not (name == "BinaryCrossentropy" and ends("sigmoid")):
-        found = tf.sigmoid
-    return found
+    if name in _CATEGORICAL_LOSSES and not has_activation("softmax"):
+        activation = tf.nn.softmax
+    elif name.startswith("Binary") and not (
+        name == "BinaryCrossentropy" and has_activation("sigmoid")
+    ):
+        activation = tf.sigmoid
+    return activation
 
 
-def _is_vector_of_classes(model: keras.Model, output: str, loss: Tree | None) -> bool:
+def _is_classification(model: keras.Model, output: str, loss: Tree | None) -> bool:
     """Whether an output is one vector of classes per example, and not one per position."""
-    if class_name("loss", loss) not in _CLASSES:
+    if keras_class_name("loss", loss) not in _CATEGORICAL_LOSSES:
         return False
     values = model.output[output] if isinstance(model.output, dict) else model.output
     return len(values.shape) == 2

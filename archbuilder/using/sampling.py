@@ -14,21 +14,21 @@ from numpy.typing import NDArray
 from archbuilder.errors import UsageError
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.recipe.record import Recorded
-from archbuilder.recipe.spec import Adversarial, CausalLanguageModel, SequenceToSequence
-from archbuilder.training.samples import SAMPLES, as_images, grid, noise_of
-from archbuilder.training.step_errors import explained_failures
-from archbuilder.using.trained import open_network
+from archbuilder.recipe.record import RunConfig
+from archbuilder.recipe.spec import AdversarialConfig, CausalLMConfig, SequenceToSequenceConfig
+from archbuilder.training.samples import SAMPLE_STEP, image_grid, sample_noise, to_uint8_images
+from archbuilder.training.step_errors import translate_tf_errors
+from archbuilder.using.trained import load_run_network
 
-_AT_ONCE: Final = 256
+_BATCH_SIZE: Final = 256
 
 
 def sample(
-    run: Path,
+    run_dir: Path,
     graphs: Mapping[str, Graph],
-    recorded: Recorded,
+    config: RunConfig,
     limits: Limits,
-    count: int,
+    num_samples: int,
     seed: int,
 ) -> NDArray[np.float32]:
     """What the generator of a run makes of noise: `(count, ...)`.
@@ -38,41 +38,41 @@ def sample(
         RunError: if the files of the run are damaged.
         BlueprintError: if the network does not fit the machine.
     """
-    objective = recorded.training.objective
-    if not isinstance(objective, Adversarial):
-        text = isinstance(objective, CausalLanguageModel | SequenceToSequence)
+    objective = config.training.objective
+    if not isinstance(objective, AdversarialConfig):
+        is_text = isinstance(objective, CausalLMConfig | SequenceToSequenceConfig)
         raise UsageError(
             "the run trained no generator, which takes the objective 'adversarial'; 'archbuilder"
-            f" {'generate' if text else 'predict'}' uses what it trained"
+            f" {'generate' if is_text else 'predict'}' uses what it trained"
         )
-    model = open_network(run, graphs, limits, "generator").model
-    shape = (count, *model.input.shape[1:])
-    noise = noise_of(objective.noise, shape, seed, SAMPLES)
-    with explained_failures("the sampling", graphs.values()):
-        parts = [
-            np.asarray(model(noise[begin : begin + _AT_ONCE], training=False), np.float32)
-            for begin in range(0, count, _AT_ONCE)
+    model = load_run_network(run_dir, graphs, limits, "generator").model
+    shape = (num_samples, *model.input.shape[1:])
+    noise = sample_noise(objective.noise, shape, seed, SAMPLE_STEP)
+    with translate_tf_errors("the sampling", graphs.values()):
+        batches = [
+            np.asarray(model(noise[begin : begin + _BATCH_SIZE], training=False), np.float32)
+            for begin in range(0, num_samples, _BATCH_SIZE)
         ]
-    return np.concatenate(parts)
+    return np.concatenate(batches)
 
 
-def as_png(samples: NDArray[np.float32]) -> bytes:
+def samples_to_png(samples: NDArray[np.float32]) -> bytes:
     """A picture of samples side by side.
 
     Raises:
         UsageError: if they are no images.
     """
-    images = as_images(samples)
+    images = to_uint8_images(samples)
     if images is None:
         raise UsageError(
             f"samples of the shape {list(samples.shape[1:])} are no images; give an --output that"
             " ends in .npz"
         )
-    png: bytes = tf.io.encode_png(grid(images)).numpy()
+    png: bytes = tf.io.encode_png(image_grid(images)).numpy()
     return png
 
 
-def as_npz(samples: NDArray[np.float32]) -> bytes:
+def samples_to_npz(samples: NDArray[np.float32]) -> bytes:
     """A numpy archive with the array `samples`."""
     file = io.BytesIO()
     np.savez(file, samples=samples)

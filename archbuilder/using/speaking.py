@@ -6,71 +6,79 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from archbuilder.training.activations import ends_in
+from archbuilder.training.activations import has_final_activation
 from archbuilder.training.sources.pairs import SOURCE, TARGET
-from archbuilder.training.text.vocabulary import END, PADDING, SPECIAL, Vocabulary
-from archbuilder.using.decoding import Next, Sequences
-from archbuilder.using.trained import Trained
+from archbuilder.training.text.vocabulary import END_ID, PAD_ID, SPECIAL_TOKENS, TextTokenizer
+from archbuilder.using.decoding import LogProbFn, TokenIds
+from archbuilder.using.trained import LoadedNetwork
 
 
-def of_text(trained: Trained, vocabulary: Vocabulary, length: int) -> Next:
+def causal_log_probs(network: LoadedNetwork, tokenizer: TextTokenizer, length: int) -> LogProbFn:
     """What comes next in a text, of which the network is shown the last `length` tokens."""
-    name = trained.graph.inputs[0].name
-    say = _Saying(trained, vocabulary)
+    name = network.graph.inputs[0].name
+    traced_model = _TracedModel(network, tokenizer)
 
-    def following(sequences: Sequences) -> NDArray[np.float64]:
-        seen = sequences[:, -length:]
-        return say({name: _padded(seen, length)}, seen.shape[1] - 1)
+    def next_log_probs(sequences: TokenIds) -> NDArray[np.float64]:
+        context = sequences[:, -length:]
+        return traced_model({name: _pad(context, length)}, context.shape[1] - 1)
 
-    return following
+    return next_log_probs
 
 
-def of_target(trained: Trained, vocabulary: Vocabulary, source: Sequences, length: int) -> Next:
+def seq2seq_log_probs(
+    network: LoadedNetwork, tokenizer: TextTokenizer, source: TokenIds, length: int
+) -> LogProbFn:
     """What comes next in the targets of sources: `(sources, tokens)`, padded to `length`.
 
     One source may have several targets, the beams.
     """
-    say = _Saying(trained, vocabulary)
-    padded = _padded(source, length)
+    traced_model = _TracedModel(network, tokenizer)
+    padded_source = _pad(source, length)
 
-    def following(targets: Sequences) -> NDArray[np.float64]:
-        sources = padded if len(targets) == len(padded) else padded.repeat(len(targets), axis=0)
-        given = {
+    def next_log_probs(targets: TokenIds) -> NDArray[np.float64]:
+        sources = (
+            padded_source
+            if len(targets) == len(padded_source)
+            else padded_source.repeat(len(targets), axis=0)
+        )
+        inputs = {
             SOURCE: sources,
-            "mask": (sources != PADDING).astype(np.int64),
-            TARGET: _padded(targets, length + 1),
+            "mask": (sources != PAD_ID).astype(np.int64),
+            TARGET: _pad(targets, length + 1),
         }
-        return say(given, targets.shape[1] - 1)
+        return traced_model(inputs, targets.shape[1] - 1)
 
-    return following
+    return next_log_probs
 
 
-class _Saying:
+class _TracedModel:
     """The network, traced for each number of sequences once: they all have one length."""
 
-    def __init__(self, trained: Trained, vocabulary: Vocabulary) -> None:
-        graph, model = trained.graph, trained.model
+    def __init__(self, network: LoadedNetwork, tokenizer: TextTokenizer) -> None:
+        graph, model = network.graph, network.model
         self._dtypes = {each.name: each.dtype for each in graph.inputs}
-        self._size = vocabulary.size
-        self._logits = not ends_in(graph, model, graph.outputs[0][0], "softmax")
+        self._vocab_size = tokenizer.vocab_size
+        self._returns_logits = not has_final_activation(
+            graph, model, graph.outputs[0][0], "softmax"
+        )
         self._call = tf.function(lambda inputs: model(inputs, training=False))
 
-    def __call__(self, given: dict[str, Sequences], place: int) -> NDArray[np.float64]:
+    def __call__(self, arrays: dict[str, TokenIds], position: int) -> NDArray[np.float64]:
         """The logarithms of the probabilities of what follows a place: `(sequences, tokens)`."""
-        inputs = {name: tf.constant(given[name], dtype) for name, dtype in self._dtypes.items()}
+        inputs = {name: tf.constant(arrays[name], dtype) for name, dtype in self._dtypes.items()}
         outputs = self._call(inputs if len(inputs) > 1 else next(iter(inputs.values())))
-        scores = np.asarray(outputs, np.float64)[:, place, : self._size]
-        if self._logits:
-            scores = scores - scores.max(axis=1, keepdims=True)
-            scores = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        log_probs = np.asarray(outputs, np.float64)[:, position, : self._vocab_size]
+        if self._returns_logits:
+            log_probs = log_probs - log_probs.max(axis=1, keepdims=True)
+            log_probs = log_probs - np.log(np.exp(log_probs).sum(axis=1, keepdims=True))
         else:
-            scores = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
+            log_probs = np.log(np.maximum(log_probs, np.finfo(np.float32).tiny))
         # The other special tokens are no text.
-        scores[:, [each for each in range(len(SPECIAL)) if each != END]] = -np.inf
-        return scores
+        log_probs[:, [each for each in range(len(SPECIAL_TOKENS)) if each != END_ID]] = -np.inf
+        return log_probs
 
 
-def _padded(sequences: Sequences, length: int) -> Sequences:
+def _pad(sequences: TokenIds, length: int) -> TokenIds:
     # A token sees none behind it, so that it does not matter what stands there.
-    more = length - sequences.shape[1]
-    return np.pad(sequences, ((0, 0), (0, more)), constant_values=PADDING)
+    num_padding = length - sequences.shape[1]
+    return np.pad(sequences, ((0, 0), (0, num_padding)), constant_values=PAD_ID)

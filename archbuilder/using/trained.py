@@ -13,30 +13,30 @@ from pathlib import Path
 import keras
 
 from archbuilder.backend import build
-from archbuilder.errors import UsageError, shown
+from archbuilder.errors import UsageError, quote
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
-from archbuilder.places import Place
-from archbuilder.training.run import RunFolder
-from archbuilder.training.sources.text import TOKENIZER
-from archbuilder.training.text.vocabulary import Vocabulary
+from archbuilder.places import SandboxPath
+from archbuilder.training.run import RunDir
+from archbuilder.training.sources.text import TOKENIZER_FILE
+from archbuilder.training.text.vocabulary import TextTokenizer
 from archbuilder.weights import restore_weights
 
-TEXT = "text"
+TOKENIZER_DIR = "text"
 """The folder of a run that has its vocabulary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
+class LoadedNetwork:
     """A network of a run, with its weights."""
 
     graph: Graph
     model: keras.Model
 
 
-def open_network(
-    run: Path, graphs: Mapping[str, Graph], limits: Limits, name: str | None = None
-) -> Trained:
+def load_run_network(
+    run_dir: Path, graphs: Mapping[str, Graph], limits: Limits, name: str | None = None
+) -> LoadedNetwork:
     """A network of a run, which has to have a name where there are several.
 
     Raises:
@@ -46,38 +46,41 @@ def open_network(
     """
     if name is None and len(graphs) > 1:
         raise UsageError(f"the run has several networks: {', '.join(graphs)}")
-    chosen = next(iter(graphs)) if name is None else name
-    if chosen not in graphs:
-        raise UsageError(f"the run has no network {shown(chosen)}; it has {', '.join(graphs)}")
-    model = build(graphs[chosen], limits)
-    load_network(run, model, chosen)
-    return Trained(graphs[chosen], model)
+    network_name = next(iter(graphs)) if name is None else name
+    if network_name not in graphs:
+        raise UsageError(
+            f"the run has no network {quote(network_name)}; it has {', '.join(graphs)}"
+        )
+    model = build(graphs[network_name], limits)
+    load_run_weights(run_dir, model, network_name)
+    return LoadedNetwork(graphs[network_name], model)
 
 
-def load_network(run: Path, model: keras.Model, name: str) -> None:
+def load_run_weights(run_dir: Path, model: keras.Model, name: str) -> None:
     """Give a network its weights of a run.
 
     Raises:
         UsageError: if the run did not come to its end.
         RunError: if the file of its weights is damaged.
     """
-    place = RunFolder(run).model(name)
-    if place.status() is None:
+    weights_file = RunDir(run_dir).model_file(name)
+    if weights_file.status() is None:
         raise UsageError(
-            f"the run has no {shown(place.path.name)}: it is not over; archbuilder train --resume"
+            f"the run has no {quote(weights_file.path.name)}: it is not over; archbuilder train"
+            " --resume"
             " goes on with it"
         )
-    restore_weights(model, place)
+    restore_weights(model, weights_file)
 
 
-def open_vocabulary(run: Path) -> Vocabulary:
+def load_run_tokenizer(run_dir: Path) -> TextTokenizer:
     """The vocabulary of a run.
 
     Raises:
         UsageError: if it was not trained on text.
         RunError: if the file is damaged.
     """
-    place = Place(run).inside(TEXT, TOKENIZER)
-    if place.parent.status() is None:
-        raise UsageError(f"the run {shown(str(run), 200)} has no vocabulary: it has no text")
-    return Vocabulary.load(place)
+    tokenizer_file = SandboxPath(run_dir).joinpath(TOKENIZER_DIR, TOKENIZER_FILE)
+    if tokenizer_file.parent.status() is None:
+        raise UsageError(f"the run {quote(str(run_dir), 200)} has no vocabulary: it has no text")
+    return TextTokenizer.load(tokenizer_file)

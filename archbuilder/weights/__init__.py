@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from archbuilder.weights.loading import compare_weights, load_weights, restore_weights
-from archbuilder.weights.matching import Match, Way
+from archbuilder.weights.matching import Match, MatchMode
 
-__all__ = ["Match", "Way", "compare_weights", "load_weights", "restore_weights"]
+__all__ = ["Match", "MatchMode", "compare_weights", "load_weights", "restore_weights"]

@@ -18,11 +18,11 @@ import h5py
 import ml_dtypes
 import numpy as np
 
-from archbuilder.errors import RunError, shown
-from archbuilder.parser_errors import Errors, parser_errors
+from archbuilder.errors import RunError, quote
+from archbuilder.parser_errors import ErrorTypes, parser_errors
 from archbuilder.weights.hdf5_heaps import find_damage
 
-_ERRORS: Final[Errors] = (
+_ERRORS: Final[ErrorTypes] = (
     OSError,
     RuntimeError,
     KeyError,
@@ -30,16 +30,16 @@ _ERRORS: Final[Errors] = (
     TypeError,  # types that numpy has no equivalent of
     OverflowError,
 )
-_LARGEST_ATTRIBUTE: Final = 2**16
+_MAX_ATTRIBUTE_BYTES: Final = 2**16
 """The bytes of an attribute; Keras splits longer lists, as HDF5 has no room for them."""
-_DEEPEST: Final = 64
-_NUMBERS: Final = "biufc"
+_MAX_DEPTH: Final = 64
+_NUMERIC_KINDS: Final = "biufc"
 """Booleans, integers, floats and complex numbers, as numpy calls them."""
-_PLAIN_LAYOUTS: Final = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
+_UNCHUNKED_LAYOUTS: Final = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _File:
+class _FileState:
     """What the groups of a file share."""
 
     name: str
@@ -55,10 +55,10 @@ class _File:
         with parser_errors(_ERRORS, self.message):
             address = h5py.h5o.get_info(member.id).addr
         if address in self.visited:
-            raise self.damaged(f"{shown(name)} is in the file under two names")
+            raise self.damage_error(f"{quote(name)} is in the file under two names")
         self.visited.add(address)
 
-    def damaged(self, reason: str) -> RunError:
+    def damage_error(self, reason: str) -> RunError:
         return RunError(f"{self.message}: {reason}")
 
 
@@ -69,18 +69,18 @@ def open_hdf5(raw: IO[bytes], name: str) -> Iterator[Hdf5Group]:
     Raises:
         RunError: if it is damaged, or not an HDF5 file.
     """
-    file = _File(name)
+    file = _FileState(name)
     with parser_errors((OSError,), file.message):
         damage = find_damage(raw.fileno())
     if damage:
-        raise file.damaged(damage)
+        raise file.damage_error(damage)
     with parser_errors(_ERRORS, file.message):
-        opened = h5py.File(raw, "r")
+        h5_file = h5py.File(raw, "r")
     try:
-        yield Hdf5Group(opened, file)
+        yield Hdf5Group(h5_file, file)
     finally:
         with parser_errors(_ERRORS, file.message):
-            opened.close()
+            h5_file.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Hdf5Array:
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic] | None
     _dataset: h5py.Dataset
-    _file: _File
+    _file: _FileState
 
     def read(self) -> np.ndarray:
         """Return its values.
@@ -100,10 +100,10 @@ class Hdf5Array:
         """
         with parser_errors(_ERRORS, self._file.message):
             # HDF5 takes what was never written for zeros.
-            complete = self._dataset.id.get_storage_size() >= self._dataset.nbytes
-            if complete:
+            is_complete = self._dataset.id.get_storage_size() >= self._dataset.nbytes
+            if is_complete:
                 return np.array(self._dataset, self.dtype)
-        raise self._file.damaged(f"an array of shape {list(self.shape)} has no values")
+        raise self._file.damage_error(f"an array of shape {list(self.shape)} has no values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +111,14 @@ class Hdf5Group:
     """A group in a file."""
 
     _group: h5py.Group
-    _file: _File
+    _file: _FileState
     _depth: int = 0
 
     def __contains__(self, name: str) -> bool:
         with parser_errors(_ERRORS, self._file.message):
             return name in self._group
 
-    def has_texts(self, attribute: str) -> bool:
+    def has_strings(self, attribute: str) -> bool:
         """Tell whether `texts` would find a list."""
         with parser_errors(_ERRORS, self._file.message):
             return attribute in self._group.attrs or f"{attribute}0" in self._group.attrs
@@ -135,7 +135,7 @@ class Hdf5Group:
         for name in names:
             # h5py gives the bytes of what it cannot decode.
             if not isinstance(name, str):
-                raise self._file.damaged(f"the name {shown(name)} is not UTF-8")
+                raise self._file.damage_error(f"the name {quote(name)} is not UTF-8")
         return names
 
     def group(self, name: str) -> Hdf5Group:
@@ -144,11 +144,11 @@ class Hdf5Group:
         Raises:
             RunError: if it is something else, such as a link, or lies too deep.
         """
-        member = self._member(name)
+        member = self._own_member(name)
         if not isinstance(member, h5py.Group):
-            raise self._file.damaged(f"{shown(name)} is not a group")
-        if self._depth == _DEEPEST:
-            raise self._file.damaged(f"groups lie more than {_DEEPEST} deep")
+            raise self._file.damage_error(f"{quote(name)} is not a group")
+        if self._depth == _MAX_DEPTH:
+            raise self._file.damage_error(f"groups lie more than {_MAX_DEPTH} deep")
         return Hdf5Group(member, self._file, self._depth + 1)
 
     def array(self, name: str) -> Hdf5Array:
@@ -157,85 +157,89 @@ class Hdf5Group:
         Raises:
             RunError: if it is something else, or its values do not lie in this file in one piece.
         """
-        member = self._member(name)
+        member = self._own_member(name)
         if not isinstance(member, h5py.Dataset):
-            raise self._file.damaged(f"{shown(name)} is not an array")
+            raise self._file.damage_error(f"{quote(name)} is not an array")
         self._file.visit(member, name)
         with parser_errors(_ERRORS, self._file.message):
             name = member.name or name
-            shape, elsewhere = member.shape, member.external is not None or member.is_virtual
-            plain = member.id.get_create_plist().get_layout() in _PLAIN_LAYOUTS
+            shape, is_external = member.shape, member.external is not None or member.is_virtual
+            is_contiguous = member.id.get_create_plist().get_layout() in _UNCHUNKED_LAYOUTS
         if shape is None:
-            raise self._file.damaged(f"{shown(name)} is not an array")
-        if elsewhere:
-            raise self._file.damaged(f"the array {shown(name)} lies in another file")
-        if not plain:
-            raise self._file.damaged(
-                f"the array {shown(name)} is compressed or in chunks, which Keras does not write;"
+            raise self._file.damage_error(f"{quote(name)} is not an array")
+        if is_external:
+            raise self._file.damage_error(f"the array {quote(name)} lies in another file")
+        if not is_contiguous:
+            raise self._file.damage_error(
+                f"the array {quote(name)} is compressed or in chunks, which Keras does not write;"
                 " 'h5repack -f NONE -l CONTI FILE NEW_FILE' changes that"
             )
         return Hdf5Array(shape, self._dtype(member), member, self._file)
 
-    def text(self, attribute: str) -> str | None:
+    def read_string(self, attribute: str) -> str | None:
         """Return an attribute that is one text; None where there is none of that name.
 
         Raises:
             RunError: if it is something else.
         """
-        values = _texts(self._group, attribute, self._file)
+        values = _read_attribute_strings(self._group, attribute, self._file)
         return None if values is None else "".join(values)
 
-    def texts(self, attribute: str) -> Iterator[str]:
+    def read_strings(self, attribute: str) -> Iterator[str]:
         """List an attribute that is a list of texts; a long one is split: `names0`, `names1`.
 
         Raises:
             RunError: if it is something else.
         """
-        values = _texts(self._group, attribute, self._file)
+        values = _read_attribute_strings(self._group, attribute, self._file)
         if values is not None:
             yield from values
             return
-        for part in count():
-            values = _texts(self._group, f"{attribute}{part}", self._file)
+        for chunk in count():
+            values = _read_attribute_strings(self._group, f"{attribute}{chunk}", self._file)
             if values is None:
                 return
             yield from values
 
-    def _member(self, name: str) -> h5py.HLObject:
+    def _own_member(self, name: str) -> h5py.HLObject:
         """A member that lies in the file itself."""
         with parser_errors(_ERRORS, self._file.message):
             link = self._group.get(name, getlink=True)
             if isinstance(link, h5py.HardLink):
                 return self._group[name]
         if link is None:
-            raise self._file.damaged(f"it has no {shown(name)}")
-        raise self._file.damaged(f"{shown(name)} is a link to somewhere else")
+            raise self._file.damage_error(f"it has no {quote(name)}")
+        raise self._file.damage_error(f"{quote(name)} is a link to somewhere else")
 
     def _dtype(self, dataset: h5py.Dataset) -> np.dtype[np.generic] | None:
         with parser_errors(_ERRORS, self._file.message):
             dtype = dataset.dtype
         # HDF5 has no bfloat16: Keras stores its bytes, and says so beside them.
-        if dtype.str == "|V2" and _texts(dataset, "dtype", self._file) == ["bfloat16"]:
+        if dtype.str == "|V2" and _read_attribute_strings(dataset, "dtype", self._file) == [
+            "bfloat16"
+        ]:
             return np.dtype(ml_dtypes.bfloat16)
-        return dtype if dtype.kind in _NUMBERS else None
+        return dtype if dtype.kind in _NUMERIC_KINDS else None
 
 
-def _texts(holder: h5py.HLObject, name: str, file: _File) -> list[str] | None:
+def _read_attribute_strings(
+    h5_object: h5py.HLObject, name: str, file: _FileState
+) -> list[str] | None:
     """The texts of an attribute; None where there is none of that name."""
     with parser_errors(_ERRORS, file.message):
-        if name not in holder.attrs:
+        if name not in h5_object.attrs:
             return None
-        attribute = holder.attrs.get_id(name)
-        kind, length = attribute.get_type(), math.prod(attribute.shape)
-        is_text = isinstance(kind, h5py.h5t.TypeStringID)
-        size = length * kind.get_size()
-    if size > _LARGEST_ATTRIBUTE:
-        raise file.damaged(f"the attribute {shown(name)} is larger than 64 KiB")
+        attribute = h5_object.attrs.get_id(name)
+        h5_type, length = attribute.get_type(), math.prod(attribute.shape)
+        is_text = isinstance(h5_type, h5py.h5t.TypeStringID)
+        size = length * h5_type.get_size()
+    if size > _MAX_ATTRIBUTE_BYTES:
+        raise file.damage_error(f"the attribute {quote(name)} is larger than 64 KiB")
     # numpy makes numbers of an empty list.
     if not is_text and length:
-        raise file.damaged(f"the attribute {shown(name)} is not text")
+        raise file.damage_error(f"the attribute {quote(name)} is not text")
     if not length:
         return []
     with parser_errors(_ERRORS, file.message):
-        values = np.ravel(holder.attrs[name]).tolist()
+        values = np.ravel(h5_object.attrs[name]).tolist()
         return [each.decode("utf-8") if isinstance(each, bytes) else str(each) for each in values]

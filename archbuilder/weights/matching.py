@@ -7,17 +7,15 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from archbuilder.errors import shown
+from archbuilder.errors import quote
 from archbuilder.tables import plural
 from archbuilder.weights.dtypes import is_convertible, is_rounded
-from archbuilder.weights.stored import Held, Place, Sizes, Stored
+from archbuilder.weights.stored import FileWeight, ModelWeight, Sizes, WeightPosition
 
-Way: TypeAlias = Literal["path", "order"]
-WAYS: Final[tuple[Way, ...]] = ("path", "order")
-_MOST_LINES: Final = 20
-HOW_TO_LIST_ALL: Final = (
-    "'archbuilder compile BLUEPRINT --weights FILE --dry-run' lists all of them"
-)
+MatchMode: TypeAlias = Literal["path", "order"]
+MATCH_MODES: Final[tuple[MatchMode, ...]] = ("path", "order")
+_MAX_LINES: Final = 20
+LIST_ALL_HINT: Final = "'archbuilder compile BLUEPRINT --weights FILE --dry-run' lists all of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,115 +26,139 @@ class Match:
     weights of the model that the file has not, `left` weights of the file that the model has not.
     """
 
-    way: Way
-    pairs: tuple[tuple[Held, Stored], ...]
-    unfit: tuple[tuple[Held, Stored], ...]
-    missing: tuple[Held, ...]
-    left: tuple[Stored, ...]
+    matched_by: MatchMode
+    pairs: tuple[tuple[ModelWeight, FileWeight], ...]
+    mismatched: tuple[tuple[ModelWeight, FileWeight], ...]
+    missing: tuple[ModelWeight, ...]
+    unused: tuple[FileWeight, ...]
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every weight of the model and of the file has its partner."""
-        return not (self.unfit or self.missing or self.left)
+        return not (self.mismatched or self.missing or self.unused)
 
     @property
     def size(self) -> int:
         """How many weights the model has."""
-        return len(self.pairs) + len(self.unfit) + len(self.missing)
+        return len(self.pairs) + len(self.mismatched) + len(self.missing)
 
     @property
-    def rounded(self) -> str:
+    def rounding_note(self) -> str:
         """Which weights lose digits, in a sentence; empty where none does."""
         pairs = [
-            (stored.dtype, mine.dtype)
-            for mine, stored in self.pairs
-            if is_rounded(stored.dtype, mine.dtype)
+            (file_weight.dtype, model_weight.dtype)
+            for model_weight, file_weight in self.pairs
+            if is_rounded(file_weight.dtype, model_weight.dtype)
         ]
         if not pairs:
             return ""
-        there, here = pairs[0]
-        return f"{plural(len(pairs), 'weight')} rounded, such as from {there} to {here}"
+        file_dtype, model_dtype = pairs[0]
+        return f"{plural(len(pairs), 'weight')} rounded, such as from {file_dtype} to {model_dtype}"
 
-    def problems(self, *, every: bool = False) -> str:
+    def problems(self, *, list_all: bool = False) -> str:
         """List what does not fit, weight by weight: the first weights, or `every` one."""
-        lines = list(self._lines())
-        hidden = 0 if every else len(lines) - _MOST_LINES
-        if hidden > 0:
-            lines = [*lines[:_MOST_LINES], f"and {hidden:,} more; {HOW_TO_LIST_ALL}"]
+        lines = list(self._problem_lines())
+        hidden_count = 0 if list_all else len(lines) - _MAX_LINES
+        if hidden_count > 0:
+            lines = [*lines[:_MAX_LINES], f"and {hidden_count:,} more; {LIST_ALL_HINT}"]
         return "\n".join(f"  {line}" for line in lines)
 
-    def _lines(self) -> Iterator[str]:
-        for mine, stored in self.unfit:
-            here, there = _sizes(mine.shape), _sizes(stored.shape)
-            if mine.shape == stored.shape:
-                here, there = mine.dtype, _plain_type(stored.dtype)
-            yield (
-                f"{mine.name} is {here} in the model and {there} in the file, as"
-                f" {shown(stored.path)}"
+    def _problem_lines(self) -> Iterator[str]:
+        for model_weight, file_weight in self.mismatched:
+            model_text, file_text = (
+                _format_shape(model_weight.shape),
+                _format_shape(file_weight.shape),
             )
-        for mine in self.missing:
-            yield f"{mine.name} ({_sizes(mine.shape)}) is not in the file"
-        for stored in self.left:
-            yield f"{shown(stored.path)} ({_sizes(stored.shape)}) is not in the model"
+            if model_weight.shape == file_weight.shape:
+                model_text, file_text = model_weight.dtype, _safe_dtype(file_weight.dtype)
+            yield (
+                f"{model_weight.name} is {model_text} in the model and {file_text} in the file, as"
+                f" {quote(file_weight.path)}"
+            )
+        for model_weight in self.missing:
+            yield f"{model_weight.name} ({_format_shape(model_weight.shape)}) is not in the file"
+        for file_weight in self.unused:
+            yield (
+                f"{quote(file_weight.path)} ({_format_shape(file_weight.shape)}) is not in"
+                " the model"
+            )
 
 
-def match(held: Sequence[Held], stored: Sequence[Stored], way: Way | None) -> Match:
+def match_weights(
+    model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight], mode: MatchMode | None
+) -> Match:
     """Pair weights by path or by order; without a way, by the one that fits more weights.
 
     Where a file has no order, `place_without_order` lets order pair no more than path does.
     """
-    if way is not None:
-        return _pair(held, stored, way)
-    return max((_pair(held, stored, each) for each in WAYS), key=lambda found: len(found.pairs))
+    if mode is not None:
+        return _pair(model_weights, file_weights, mode)
+    return max(
+        (_pair(model_weights, file_weights, each) for each in MATCH_MODES),
+        key=lambda candidate: len(candidate.pairs),
+    )
 
 
-def _pair(held: Sequence[Held], stored: Sequence[Stored], way: Way) -> Match:
-    key = _KEYS[way]
-    there = {key(each): each for each in stored}
-    out_of_step = _out_of_step(held, stored) if way == "order" else {}
-    pairs, unfit, missing = [], [], []
-    for mine in held:
-        if mine.place.sequence in out_of_step and mine.place > out_of_step[mine.place.sequence]:
-            missing.append(mine)
+def _pair(
+    model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight], mode: MatchMode
+) -> Match:
+    key = _KEY_FUNCTIONS[mode]
+    unpaired = {key(each): each for each in file_weights}
+    misaligned = _misaligned(model_weights, file_weights) if mode == "order" else {}
+    pairs, mismatched, missing = [], [], []
+    for model_weight in model_weights:
+        if (
+            model_weight.position.sequence in misaligned
+            and model_weight.position > misaligned[model_weight.position.sequence]
+        ):
+            missing.append(model_weight)
             continue
-        found = there.pop(key(mine), None)
-        if found is None:
-            missing.append(mine)
-        elif found.shape != mine.shape or not is_convertible(found.dtype, mine.dtype):
-            unfit.append((mine, found))
+        file_weight = unpaired.pop(key(model_weight), None)
+        if file_weight is None:
+            missing.append(model_weight)
+        elif file_weight.shape != model_weight.shape or not is_convertible(
+            file_weight.dtype, model_weight.dtype
+        ):
+            mismatched.append((model_weight, file_weight))
         else:
-            pairs.append((mine, found))
-    return Match(way, tuple(pairs), tuple(unfit), tuple(missing), tuple(there.values()))
+            pairs.append((model_weight, file_weight))
+    return Match(mode, tuple(pairs), tuple(mismatched), tuple(missing), tuple(unpaired.values()))
 
 
-def _out_of_step(held: Sequence[Held], stored: Sequence[Stored]) -> dict[str, Place]:
+def _misaligned(
+    model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight]
+) -> dict[str, WeightPosition]:
     """The place in each sequence behind which order means nothing.
 
     Where two sequences are of one length, a shape that differs is a changed layer, such as another
     head. Where they are not, something stands in one and not in the other, and behind the first
     shape that differs any two that are equal are so by chance.
     """
-    lengths = Counter(each.place.sequence for each in held)
-    lengths.subtract(Counter(each.place.sequence for each in stored))
-    shapes = {each.place: each.shape for each in stored}
-    ends: dict[str, Place] = {}
-    for mine in held:
-        sequence = mine.place.sequence
-        if lengths[sequence] and sequence not in ends and shapes.get(mine.place) != mine.shape:
-            ends[sequence] = mine.place
+    lengths = Counter(each.position.sequence for each in model_weights)
+    lengths.subtract(Counter(each.position.sequence for each in file_weights))
+    shapes = {each.position: each.shape for each in file_weights}
+    ends: dict[str, WeightPosition] = {}
+    for model_weight in model_weights:
+        sequence = model_weight.position.sequence
+        if (
+            lengths[sequence]
+            and sequence not in ends
+            and shapes.get(model_weight.position) != model_weight.shape
+        ):
+            ends[sequence] = model_weight.position
     return ends
 
 
-_KEYS: Final[Mapping[Way, Callable[[Held | Stored], Hashable]]] = {
+_KEY_FUNCTIONS: Final[Mapping[MatchMode, Callable[[ModelWeight | FileWeight], Hashable]]] = {
     "path": lambda weight: weight.path,
-    "order": lambda weight: weight.place,
+    "order": lambda weight: weight.position,
 }
 
 
-def _sizes(shape: Sizes) -> str:
+def _format_shape(shape: Sizes) -> str:
     return "x".join(map(str, shape)) or "a number"
 
 
-def _plain_type(dtype: str) -> str:
+def _safe_dtype(dtype: str) -> str:
     """A type of a file, which may be one that no library knows."""
-    return dtype if dtype.replace("_", "").replace(" ", "").isalnum() else shown(dtype)
+    return dtype if dtype.replace("_", "").replace(" ", "").isalnum() else quote(dtype)

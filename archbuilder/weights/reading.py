@@ -20,23 +20,28 @@ import ml_dtypes  # noqa: F401 - numpy knows bfloat16 by name once this is impor
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from archbuilder.errors import RunError, UsageError, shown
-from archbuilder.parser_errors import Errors, parser_errors
-from archbuilder.places import Place as FilePlace
-from archbuilder.places import open_named, reason
-from archbuilder.tables import size
+from archbuilder.errors import RunError, UsageError, quote
+from archbuilder.parser_errors import ErrorTypes, parser_errors
+from archbuilder.places import SandboxPath, open_regular_file, os_error_reason
+from archbuilder.tables import format_bytes
 from archbuilder.weights.hdf5 import Hdf5Array, Hdf5Group, open_hdf5
-from archbuilder.weights.stored import Kind, Place, Stored, keras_3_place, place_without_order
+from archbuilder.weights.stored import (
+    FileFormat,
+    FileWeight,
+    WeightPosition,
+    keras3_position,
+    unordered_position,
+)
 from archbuilder.zip_archive import ZipArchive, ZipMember
 
-_MEMBER: Final = "model.weights.h5"
+_WEIGHTS_MEMBER: Final = "model.weights.h5"
 """Where a `.keras` file has its weights."""
-_BLOCK: Final = 2**24
-_UNSUSPICIOUS: Final = 2**30
-_LARGEST_RATIO: Final = 100
+_COPY_BYTES: Final = 2**24
+_RATIO_CHECK_BYTES: Final = 2**30
+_MAX_COMPRESSION_RATIO: Final = 100
 """Keras does not compress, and nothing compresses weights so far; 1,000 is possible for a bomb."""
 _VARIABLES: Final = "vars"
-_SAFETENSORS_ERRORS: Final[Errors] = (
+_SAFETENSORS_ERRORS: Final[ErrorTypes] = (
     SafetensorError,
     OSError,
     ValueError,
@@ -57,12 +62,12 @@ _SAFETENSORS_DTYPES: Final = {
 class WeightsFile:
     """An open file of weights."""
 
-    kind: Kind
-    weights: tuple[Stored, ...]
+    file_format: FileFormat
+    weights: tuple[FileWeight, ...]
 
 
 @contextmanager
-def open_weights(file: Path | FilePlace) -> Iterator[WeightsFile]:
+def open_weights(file: Path | SandboxPath) -> Iterator[WeightsFile]:
     """What a `.weights.h5`, `.h5`, `.keras` or `.safetensors` file holds, while it is open.
 
     A path is the user's own word, and may be a link; a place below a folder may not.
@@ -71,139 +76,151 @@ def open_weights(file: Path | FilePlace) -> Iterator[WeightsFile]:
         UsageError: when there is no such file, or it is of another kind.
         RunError: when it is damaged, or points into other files.
     """
-    path = file.path if isinstance(file, FilePlace) else file
-    name = shown(path.name)
-    with ExitStack() as opened:
-        content = opened.enter_context(_content(file, name))
-        yield _open(content, path.suffix, name, opened)
+    path = file.path if isinstance(file, SandboxPath) else file
+    name = quote(path.name)
+    with ExitStack() as stack:
+        content = stack.enter_context(_open_content(file, name))
+        yield _read_by_suffix(content, path.suffix, name, stack)
 
 
 @contextmanager
-def _content(file: Path | FilePlace, name: str) -> Iterator[IO[bytes]]:
+def _open_content(file: Path | SandboxPath, name: str) -> Iterator[IO[bytes]]:
     with ExitStack() as stack:
         try:
-            if isinstance(file, FilePlace):
-                descriptor = os.dup(stack.enter_context(file.opened()))
+            if isinstance(file, SandboxPath):
+                descriptor = os.dup(stack.enter_context(file.open_descriptor()))
             else:
-                descriptor = open_named(file)
+                descriptor = open_regular_file(file)
         except FileNotFoundError:
             raise UsageError(f"there is no file {name}") from None
         except OSError as error:
-            raise RunError(f"the weights in {name} cannot be read: {reason(error)}") from error
+            raise RunError(
+                f"the weights in {name} cannot be read: {os_error_reason(error)}"
+            ) from error
         yield stack.enter_context(os.fdopen(descriptor, "rb"))
 
 
-def _open(file: IO[bytes], suffix: str, name: str, opened: ExitStack) -> WeightsFile:
+def _read_by_suffix(file: IO[bytes], suffix: str, name: str, stack: ExitStack) -> WeightsFile:
     if suffix == ".safetensors":
-        return WeightsFile(Kind.SAFETENSORS, tuple(_from_safetensors(file, name, opened)))
+        return WeightsFile(FileFormat.SAFETENSORS, tuple(_read_safetensors(file, name, stack)))
     if suffix in (".h5", ".hdf5"):
-        return _from_hdf5(opened.enter_context(open_hdf5(file, name)))
+        return _read_hdf5(stack.enter_context(open_hdf5(file, name)))
     if suffix == ".keras":
-        unpacked = opened.enter_context(_unpacked(file, name))
-        return _from_hdf5(opened.enter_context(open_hdf5(unpacked, name)))
+        weights_file = stack.enter_context(_unpack_keras_archive(file, name))
+        return _read_hdf5(stack.enter_context(open_hdf5(weights_file, name)))
     raise UsageError(
         f"{name} is no file of weights: those end in .weights.h5, .h5, .keras or .safetensors"
     )
 
 
 @contextmanager
-def _unpacked(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
+def _unpack_keras_archive(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
     """The weights of a `.keras` file, unpacked into a file without a name.
 
     HDF5 is read in any order, and a member of an archive from its beginning alone. And its checksum
     is verified before anything of it is looked at.
     """
     message = f"the weights in {name} cannot be read"
-    with ZipArchive.opened(file, message) as archive:
-        if _MEMBER not in archive.names():
-            raise RunError(f"{message}: it has no member {_MEMBER}")
-        with archive.member(_MEMBER) as member, tempfile.TemporaryFile() as unpacked:
+    with ZipArchive.open(file, message) as archive:
+        if _WEIGHTS_MEMBER not in archive.names():
+            raise RunError(f"{message}: it has no member {_WEIGHTS_MEMBER}")
+        with archive.member(_WEIGHTS_MEMBER) as member, tempfile.TemporaryFile() as weights_file:
             _check_unpacked_size(member, message)
-            while block := member.read(_BLOCK):
+            while block := member.read(_COPY_BYTES):
                 with parser_errors((OSError,), f"{name} cannot be unpacked"):
-                    unpacked.write(block)
+                    weights_file.write(block)
             with parser_errors((OSError,), f"{name} cannot be unpacked"):
-                unpacked.flush()
-            yield unpacked
+                weights_file.flush()
+            yield weights_file
 
 
 def _check_unpacked_size(member: ZipMember, message: str) -> None:
-    bomb = member.size > _LARGEST_RATIO * member.packed_size
-    if member.size > _UNSUSPICIOUS and bomb:
-        raise RunError(f"{message}: {size(member.packed_size)} would become {size(member.size)}")
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    if member.size > free:
+    is_bomb = member.size > _MAX_COMPRESSION_RATIO * member.compressed_size
+    if member.size > _RATIO_CHECK_BYTES and is_bomb:
         raise RunError(
-            f"{message}: they are {size(member.size)}, and {tempfile.gettempdir()} has room for"
-            f" {size(free)}"
+            f"{message}: {format_bytes(member.compressed_size)} would become"
+            f" {format_bytes(member.size)}"
+        )
+    free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
+    if member.size > free_bytes:
+        raise RunError(
+            f"{message}: they are {format_bytes(member.size)}, and {tempfile.gettempdir()} has"
+            " room for"
+            f" {format_bytes(free_bytes)}"
         )
 
 
-def _from_hdf5(file: Hdf5Group) -> WeightsFile:
+def _read_hdf5(file: Hdf5Group) -> WeightsFile:
     root = file.group("model_weights") if "model_weights" in file else file
-    if root.has_texts("layer_names"):
-        return WeightsFile(Kind.KERAS_2, tuple(_from_keras_2(root)))
-    return WeightsFile(Kind.KERAS_3, tuple(_from_keras_3(root)))
+    if root.has_strings("layer_names"):
+        return WeightsFile(FileFormat.KERAS_2, tuple(_read_keras2(root)))
+    return WeightsFile(FileFormat.KERAS_3, tuple(_read_keras3(root)))
 
 
-def _from_keras_3(root: Hdf5Group) -> Iterator[Stored]:
+def _read_keras3(root: Hdf5Group) -> Iterator[FileWeight]:
     """Groups named by class and number, with the layer's own name beside its variables."""
     if "layers" not in root:
         return
     layers = root.group("layers")
-    for place in layers.names():
-        layer = layers.group(place)
-        own = layer.group(_VARIABLES).text("name") if _VARIABLES in layer else None
-        for inner, array in _variables(layer):
-            yield _stored(f"{own or place}/{inner}", keras_3_place(place, inner), array)
+    for group_name in layers.names():
+        layer = layers.group(group_name)
+        layer_name = layer.group(_VARIABLES).read_string("name") if _VARIABLES in layer else None
+        for inner, array in _iter_variables(layer):
+            yield _file_weight(
+                f"{layer_name or group_name}/{inner}", keras3_position(group_name, inner), array
+            )
 
 
-def _variables(group: Hdf5Group) -> Iterator[tuple[str, Hdf5Array]]:
+def _iter_variables(group: Hdf5Group) -> Iterator[tuple[str, Hdf5Array]]:
     for name in group.names():
         inner = group.group(name)
         if name == _VARIABLES:
             for number in inner.names():
                 yield f"{name}/{number}", inner.array(number)
         else:
-            for path, array in _variables(inner):
+            for path, array in _iter_variables(inner):
                 yield f"{name}/{path}", array
 
 
-def _from_keras_2(root: Hdf5Group) -> Iterator[Stored]:
+def _read_keras2(root: Hdf5Group) -> Iterator[FileWeight]:
     """Groups named by layer, in the order that an attribute tells."""
-    before = 0
-    for layer in root.texts("layer_names"):
+    weight_number = 0
+    for layer in root.read_strings("layer_names"):
         group = root.group(layer)
-        for index, name in enumerate(group.texts("weight_names")):
-            parent, _, last = name.rpartition("/")
-            holder = group
-            for part in filter(None, parent.split("/")):
-                holder = holder.group(part)
-            yield _stored(f"{layer}/{index}", Place("", before), holder.array(last))
-            before += 1
+        for index, name in enumerate(group.read_strings("weight_names")):
+            parent, _, array_name = name.rpartition("/")
+            parent_group = group
+            for group_name in filter(None, parent.split("/")):
+                parent_group = parent_group.group(group_name)
+            yield _file_weight(
+                f"{layer}/{index}",
+                WeightPosition("", weight_number),
+                parent_group.array(array_name),
+            )
+            weight_number += 1
 
 
-def _stored(path: str, place: Place, array: Hdf5Array) -> Stored:
+def _file_weight(path: str, position: WeightPosition, array: Hdf5Array) -> FileWeight:
     dtype = "not numbers" if array.dtype is None else array.dtype.name
-    return Stored(path, place, array.shape, dtype, array.read)
+    return FileWeight(path, position, array.shape, dtype, array.read)
 
 
-def _from_safetensors(raw: IO[bytes], called: str, opened: ExitStack) -> Iterator[Stored]:
-    message = f"the weights in {called} cannot be read"
+def _read_safetensors(raw: IO[bytes], file_name: str, stack: ExitStack) -> Iterator[FileWeight]:
+    message = f"the weights in {file_name} cannot be read"
     with parser_errors(_SAFETENSORS_ERRORS, message):
         # The library opens files by their path alone.
         path = f"/dev/fd/{raw.fileno()}"
-        file = opened.enter_context(safe_open(path, framework="numpy"))
+        file = stack.enter_context(safe_open(path, framework="numpy"))
         names = sorted(file.keys())
     for name in names:
         with parser_errors(_SAFETENSORS_ERRORS, message):
             tensor = file.get_slice(name)
-            shape, kind = tuple(tensor.get_shape()), str(tensor.get_dtype())
+            shape, dtype_code = tuple(tensor.get_shape()), str(tensor.get_dtype())
 
         def read(name: str = name) -> np.ndarray:
             with parser_errors(_SAFETENSORS_ERRORS, message):
                 return np.asarray(file.get_tensor(name))
 
-        dtype = _SAFETENSORS_DTYPES.get(kind, kind)
+        dtype = _SAFETENSORS_DTYPES.get(dtype_code, dtype_code)
         weight_path = name.replace(".", "/")
-        yield Stored(weight_path, place_without_order(weight_path), shape, dtype, read)
+        yield FileWeight(weight_path, unordered_position(weight_path), shape, dtype, read)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from archbuilder.scalars import is_whole_number
+from archbuilder.scalars import is_ascii_digits
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +30,7 @@ Sizes: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class WeightPosition:
     """Where a weight stands among those of a sequence: `number`, then `inner` within a layer."""
 
     sequence: str
@@ -38,7 +38,7 @@ class Place:
     inner: str = ""
 
 
-class Kind(Enum):
+class FileFormat(Enum):
     """How a file lays out its weights."""
 
     KERAS_3 = "Keras 3"
@@ -51,28 +51,28 @@ class Kind(Enum):
 
         The safetensors library sorts tensors by dtype and name when it writes a file.
         """
-        return self is not Kind.SAFETENSORS
+        return self is not FileFormat.SAFETENSORS
 
 
-def place_without_order(path: str) -> Place:
+def unordered_position(path: str) -> WeightPosition:
     """The place of a weight in a file that records no order: in a sequence of its own."""
-    return Place(path, 0)
+    return WeightPosition(path, 0)
 
 
-def keras_3_place(layer: str, inner: str) -> Place:
+def keras3_position(layer: str, inner: str) -> WeightPosition:
     """The place of what Keras 3 puts under `conv2d_3`: its layers are counted from none on."""
     name, _, number = layer.rpartition("_")
-    if name and is_whole_number(number):
-        return Place(name, int(number), inner)
-    return Place(layer, 0, inner)
+    if name and is_ascii_digits(number):
+        return WeightPosition(name, int(number), inner)
+    return WeightPosition(layer, 0, inner)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class FileWeight:
     """A weight in a file; `read` brings its values into memory."""
 
     path: str
-    place: Place
+    position: WeightPosition
     shape: Sizes
     dtype: str
     """The name of a type of numbers (`float32`), or what the file has in place of numbers."""
@@ -80,11 +80,11 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ModelWeight:
     """A weight of a model. `name` is what people know it by (`conv1/kernel`)."""
 
     path: str
-    place: Place
+    position: WeightPosition
     name: str
     variable: keras.Variable
 

@@ -26,9 +26,9 @@ import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
 import archbuilder
-from archbuilder.backend.precision import computing_in
-from archbuilder.training.network_learner import NetworkLearner
-from archbuilder.tree import Plain
+from archbuilder.backend.precision import dtype_policy_scope
+from archbuilder.training.network_learner import SingleNetworkModel
+from archbuilder.tree import PlainData
 from benchmarks.plain_models import gpt2, resnet
 
 CHECKED_STEPS = 5
@@ -40,7 +40,7 @@ class Example:
 
     blueprint: str
     batch_size: int
-    params: dict[str, Plain]
+    params: dict[str, PlainData]
     by_hand: Callable[[], keras.Model] | None = None
     length: int | None = None
     """The tokens of an example; None of images."""
@@ -69,7 +69,7 @@ class Example:
 
     def operations(self) -> int:
         """Those of a step: two for a multiply-add, and twice as many for the gradients."""
-        (analysis,) = archbuilder.load(self.blueprint).analyse(**self.params).values()
+        (analysis,) = archbuilder.load(self.blueprint).analyze(**self.params).values()
         return 6 * analysis.multiply_adds * (self.length or 1) * self.batch_size
 
 
@@ -138,15 +138,15 @@ def _parameter(value: tf.Tensor, becomes: int | None) -> Parameter:
 
 
 def _ours(example: Example, policy: str) -> keras.Model:
-    with computing_in(policy):
+    with dtype_policy_scope(policy):
         network = archbuilder.load(example.blueprint).compile(**example.params)
-    return example.compiled(NetworkLearner(network))
+    return example.compiled(SingleNetworkModel(network))
 
 
 def _theirs(example: Example, policy: str) -> keras.Model | None:
     if example.by_hand is None:
         return None
-    with computing_in(policy):
+    with dtype_policy_scope(policy):
         return example.compiled(example.by_hand())
 
 

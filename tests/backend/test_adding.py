@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from graphs import chain, network, step
 
-from archbuilder.backend import analyse, build
-from archbuilder.backend.adding import may_add_wrong, safe_order
+from archbuilder.backend import analyze, build
+from archbuilder.backend.adding import may_misbroadcast, safe_order
 from archbuilder.errors import BlueprintError
 
 SHAPES = [shape for rank in (1, 2, 3) for shape in product((1, 3), repeat=rank)]
@@ -64,9 +64,9 @@ def test_orders():
 
 def test_open_sizes():
     """An open length may be any."""
-    assert may_add_wrong((None, None, 64), (None, None, 1))
-    assert not may_add_wrong((None, None, 64), (None, None, 64))
-    assert not may_add_wrong((None, 16, 64), (None, 16, 1))
+    assert may_misbroadcast((None, None, 64), (None, None, 1))
+    assert not may_misbroadcast((None, None, 64), (None, None, 64))
+    assert not may_misbroadcast((None, 16, 64), (None, 16, 1))
 
 
 BIASES: list[tuple[tuple[int, ...], str, dict[str, Any]]] = [
@@ -83,22 +83,22 @@ def test_channels_first(shape: tuple[int, ...], layer: str, values: dict[str, An
     """An output as wide as it has channels gets its bias along the width: it is refused."""
     values = {**values, "data_format": "channels_first"}
     with pytest.raises(BlueprintError, match="wrong-axis"):
-        analyse(chain(shape, (layer, values)))
-    analyse(chain(shape, (layer, {**values, "use_bias": False})))
-    analyse(chain((*shape[:-1], 9), (layer, values)))
+        analyze(chain(shape, (layer, values)))
+    analyze(chain(shape, (layer, {**values, "use_bias": False})))
+    analyze(chain((*shape[:-1], 9), (layer, values)))
 
 
 def test_other_biases():
     """So are those of EinsumDense, and of attention with one number a head."""
     wrong = {"equation": "abc,cd->abd", "output_shape": [3, 3], "bias_axes": "b"}
     with pytest.raises(BlueprintError, match="wrong-axis"):
-        analyse(chain((3, 4), ("EinsumDense", wrong)))
-    analyse(chain((3, 4), ("EinsumDense", {**wrong, "output_shape": [3, 5]})))
+        analyze(chain((3, 4), ("EinsumDense", wrong)))
+    analyze(chain((3, 4), ("EinsumDense", {**wrong, "output_shape": [3, 5]})))
     for length, fails in ((4, True), (None, True), (5, False)):
         attend = step("attend", "MultiHeadAttention", ["x", "x"], num_heads=4, key_dim=1)
         graph = network({"x": (length, 8)}, attend)
         if fails:
             with pytest.raises(BlueprintError, match="wrong-axis"):
-                analyse(graph)
+                analyze(graph)
         else:
-            analyse(graph)
+            analyze(graph)

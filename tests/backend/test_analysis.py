@@ -10,11 +10,11 @@ from graphs import chain, network, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archbuilder.backend import analyse, build
+from archbuilder.backend import analyze, build
 from archbuilder.backend.analysis import item_bytes
-from archbuilder.tree import Plain
+from archbuilder.tree import PlainData
 
-Layer = tuple[str, dict[str, Plain]]
+Layer = tuple[str, dict[str, PlainData]]
 
 LAYERS: st.SearchStrategy[Layer] = st.one_of(
     st.builds(
@@ -39,7 +39,7 @@ LAYERS: st.SearchStrategy[Layer] = st.one_of(
 def test_the_model_is_as_told(layers: list[Layer]):
     """Parameters, shapes and bytes of random networks are those of the built model."""
     graph = chain((9, 9, 3), *layers)
-    analysis, model = analyse(graph), build(graph)
+    analysis, model = analyze(graph), build(graph)
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     assert analysis.parameters == model.count_params()
     assert analysis.trainable_parameters == trainable
@@ -53,7 +53,7 @@ def test_the_model_is_as_told(layers: list[Layer]):
 
 def test_bytes_follow_the_dtype():
     """Half precision takes half the memory, of weights and of activations."""
-    analysis = analyse(chain((8,), ("Dense", {"units": 4, "dtype": "float16"})))
+    analysis = analyze(chain((8,), ("Dense", {"units": 4, "dtype": "float16"})))
     assert (analysis.weight_bytes, analysis.activation_bytes) == (2 * 36, 2 * 4)
 
 
@@ -69,7 +69,7 @@ def test_bytes_of_a_number(dtype: str, size: int):
 def test_tensors_go_when_nothing_reads_them():
     """In inference a chain holds two tensors at a time; in training all of them."""
     graph = chain((1000,), *[("Activation", {"activation": "relu"})] * 10)
-    analysis = analyse(graph)
+    analysis = analyze(graph)
     assert analysis.activation_bytes == 10 * 4000
     assert analysis.peak_activation_bytes == 2 * 4000
 
@@ -83,12 +83,12 @@ def test_a_skip_connection_stays():
         step("c", "Activation", "b", activation="relu"),
         step("join", "Add", ["a", "c"]),
     )
-    assert analyse(graph).peak_activation_bytes == 3 * 4000
+    assert analyze(graph).peak_activation_bytes == 3 * 4000
 
 
 def test_all_outputs_of_a_step_are_told():
     """A layer of several outputs has the shape of each."""
-    (node,) = analyse(
+    (node,) = analyze(
         network(
             {"x": (5, 8)},
             step("lstm", "LSTM", "x", units=4, return_sequences=True, return_state=True),
@@ -100,14 +100,14 @@ def test_all_outputs_of_a_step_are_told():
 
 def test_training_takes_more():
     """Gradients and moments come on top of the weights, and activations for each example."""
-    analysis = analyse(chain((8,), ("Dense", {"units": 4})))
+    analysis = analyze(chain((8,), ("Dense", {"units": 4})))
     assert analysis.training_bytes(10) == 4 * analysis.weight_bytes + 10 * 16
-    assert analysis.build_bytes == analysis.weight_bytes + 2 * 4 * 32
+    assert analysis.init_peak_bytes == analysis.weight_bytes + 2 * 4 * 32
 
 
 def test_random_state_is_no_parameter():
     """The state of dropout is a variable of the model but no parameter of it."""
     graph = chain((8,), ("Dropout", {"rate": 0.5}))
-    assert analyse(graph).parameters == 0
+    assert analyze(graph).parameters == 0
     assert len(build(graph).variables) == 1
     assert isinstance(build(graph).layers[1], keras.layers.Dropout)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from graphs import chain, network, step
 
-from archbuilder.backend import analyse, build
-from archbuilder.backend.memory import cgroup_limit, machine_bytes
+from archbuilder.backend import analyze, build
+from archbuilder.backend.memory import cgroup_limit, total_memory
 from archbuilder.errors import BlueprintError, Diagnostic
 from archbuilder.graph import Graph
 from archbuilder.limits import Limits
@@ -60,7 +60,7 @@ def test_activations_count_together():
     """What is alive at once counts, in the order of the graph: here forty tensors and their sum."""
     nodes = [step(f"s{index}", "Activation", "x", activation="relu") for index in range(40)]
     graph = network({"x": (2**21,)}, *nodes, step("sum", "Add", [node.name for node in nodes]))
-    assert analyse(graph).peak_activation_bytes == 41 * 2**23
+    assert analyze(graph).peak_activation_bytes == 41 * 2**23
     (found,) = refused(graph, Limits(memory_bytes=2**28))
     assert found.message.startswith("the activations of one example take 328.0 MiB")
 
@@ -76,21 +76,21 @@ def test_reservoirs():
     cell = {"ReservoirCell": {"units": 5_000}}
     (found,) = refused(chain((8, 8), ("RNN", {"cell": cell})), Limits(memory_bytes=2**60))
     assert "a reservoir of 5,000 units" in found.message
-    assert analyse(chain((8, 8), ("RNN", {"cell": cell}))).parameters == 5_000 * 5_009
+    assert analyze(chain((8, 8), ("RNN", {"cell": cell}))).parameters == 5_000 * 5_009
 
 
 def test_without_limits_everything_is_analysed():
     """An analysis without limits tells the numbers of what could not be built."""
-    assert analyse(HUGE).activation_bytes == 32 * 10**9
+    assert analyze(HUGE).activation_bytes == 32 * 10**9
     with pytest.raises(BlueprintError):
-        analyse(HUGE, Limits(memory_bytes=2**30))
+        analyze(HUGE, Limits(memory_bytes=2**30))
 
 
 def test_the_machine_is_the_limit():
     """Without a limit, the memory of this machine is one."""
     with pytest.raises(BlueprintError, match="but this machine has"):
         build(chain((8,), ("RepeatVector", {"n": 10**15})))
-    assert machine_bytes() > 2**28
+    assert total_memory() > 2**28
 
 
 def test_containers_have_less(tmp_path: Path):

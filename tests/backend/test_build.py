@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from graphs import chain, network, step
 
-from archbuilder.backend import analyse, build, draft
+from archbuilder.backend import analyze, build, build_symbolic
 
 TESTS = Path(__file__).parent.parent
 
@@ -137,7 +137,7 @@ def test_sharing_uses_the_same_weights():
     )
     model = build(graph)
     assert model.count_params() == 15
-    assert analyse(graph).parameters == 15
+    assert analyze(graph).parameters == 15
     same = np.ones((1, 4), "float32")
     outputs = model({"a": same, "b": same})
     assert np.array_equal(outputs["l"], outputs["r"])
@@ -156,7 +156,7 @@ def test_a_step_that_no_output_needs_is_not_in_the_model():
         step("idle", "Dense", "x", units=100),
         step("used", "Dense", "x", units=2),
     )
-    model, analysis = build(graph), analyse(graph)
+    model, analysis = build(graph), analyze(graph)
     assert names(model) == ["x", "used"]
     assert analysis.parameters == model.count_params()
     assert [(node.used, node.shapes, node.parameters) for node in analysis.nodes] == [
@@ -221,7 +221,7 @@ def test_weights_are_those_of_keras():
     """With the same seed a model begins as the same model written in Python."""
     graph = chain((8,), ("Dense", {"units": 16, "activation": "relu"}), ("Dense", {"units": 4}))
     keras.utils.set_random_seed(7)
-    analyse(graph)
+    analyze(graph)
     ours = build(graph)
     keras.utils.set_random_seed(7)
     inputs = keras.Input((8,))
@@ -235,14 +235,14 @@ def test_analysing_draws_no_random_numbers():
     """Python's random numbers, which seed the weights, are as they were."""
     random.seed(1)
     before = random.getstate()
-    analyse(chain((8,), ("Dense", {"units": 4}), ("Dropout", {"rate": 0.5})))
+    analyze(chain((8,), ("Dense", {"units": 4}), ("Dropout", {"rate": 0.5})))
     assert random.getstate() == before
 
 
 def test_the_state_of_the_user_is_left_alone():
     """Keras's counters go on as if nothing was built, and nothing waits to be allocated."""
     first = keras.layers.Dense(1).name
-    drafted = draft(chain((8,), ("Dense", {"units": 10**9}), ("ops.relu", {})))
+    drafted = build_symbolic(chain((8,), ("Dense", {"units": 10**9}), ("ops.relu", {})))
     with keras.StatelessScope():
         pass
     last = keras.layers.Dense(1).name

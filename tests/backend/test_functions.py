@@ -66,7 +66,7 @@ def test_what_is_missing_is_told(tmp_path: Path, step: str, code: str):
     text = f"inputs: {{x: [3]}}\nlayers:\n  {step}\n"
     path = write(tmp_path, text)
     with pytest.raises(BlueprintError) as caught:
-        archbuilder.load(path).analyse()
+        archbuilder.load(path).analyze()
     (found,) = caught.value.diagnostics
     assert found.span is not None
     assert f"{found.code} {found.span.line}:{found.span.column}" == code
@@ -106,5 +106,5 @@ layers:
     output = model({"a": a.astype("float32"), "b": b.astype("float32")})
     assert np.allclose(output, a @ b, atol=1e-5)
     with pytest.raises(BlueprintError, match="shape-mismatch"):
-        archbuilder.load(write(tmp_path, text.replace("bij,bjk->bik", "bij->bji"))).analyse()
+        archbuilder.load(write(tmp_path, text.replace("bij,bjk->bik", "bij->bji"))).analyze()
     assert math.prod(model.output_shape[1:]) == 15

@@ -9,9 +9,9 @@ import tensorflow as tf
 from graphs import chain
 
 from archbuilder.backend import build
-from archbuilder.tree import Plain
+from archbuilder.tree import PlainData
 
-INITIALIZERS: list[Plain] = [
+INITIALIZERS: list[PlainData] = [
     {"GlorotUniform": {"seed": 3}},
     {"HeNormal": {"seed": 3}},
     {"RandomNormal": {"stddev": 0.5, "seed": 3}},
@@ -21,7 +21,7 @@ INITIALIZERS: list[Plain] = [
 
 
 @pytest.mark.parametrize("initializer", INITIALIZERS, ids=str)
-def test_large_weights_are_those_of_keras(initializer: Plain):
+def test_large_weights_are_those_of_keras(initializer: PlainData):
     """A weight that is large enough for a graph of its own has the very numbers of Keras."""
     units = 2**13
     model = build(chain((2**10,), ("Dense", {"units": units, "kernel_initializer": initializer})))

@@ -9,26 +9,26 @@ import threading
 import keras
 import pytest
 
-from archbuilder.backend.isolation import isolated, recursion
+from archbuilder.backend.isolation import recursion_limit, run_in_fresh_keras_state
 
 
 def test_the_result_and_the_error_come_back():
     """What the work gives is given, and what it raises is raised."""
-    assert isolated(lambda: 42) == 42
+    assert run_in_fresh_keras_state(lambda: 42) == 42
     with pytest.raises(KeyError, match="lost"):
-        isolated(lambda: {}["lost"])
+        run_in_fresh_keras_state(lambda: {}["lost"])
 
 
 def test_counters_begin_anew():
     """Automatic names do not depend on what was built before."""
-    names = [isolated(lambda: keras.layers.Dense(1).name) for _ in range(2)]
+    names = [run_in_fresh_keras_state(lambda: keras.layers.Dense(1).name) for _ in range(2)]
     assert names == ["dense", "dense"]
 
 
 def test_scopes_of_the_user_are_not_seen():
     """A scope that the caller is in does not reach the work, and is still there afterwards."""
     with keras.StatelessScope():
-        variable = isolated(lambda: keras.Variable(1.0))
+        variable = run_in_fresh_keras_state(lambda: keras.Variable(1.0))
         with pytest.raises(ValueError, match="stateless scope"):
             keras.Variable(1.0)
     assert float(variable) == 1.0
@@ -38,7 +38,7 @@ def test_context_variables_are_seen():
     """Context variables of the caller hold for the work."""
     variable = contextvars.ContextVar("variable", default=0)
     variable.set(7)
-    assert isolated(variable.get) == 7
+    assert run_in_fresh_keras_state(variable.get) == 7
 
 
 def test_recursion_goes_deep_and_the_limit_comes_back():
@@ -51,7 +51,7 @@ def test_recursion_goes_deep_and_the_limit_comes_back():
     found: list[int] = []
 
     def work() -> None:
-        with recursion(100_000):
+        with recursion_limit(100_000):
             found.append(descend(100_000))
 
     thread = threading.Thread(target=work)

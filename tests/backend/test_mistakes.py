@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from graphs import SPAN, chain, network, step
 
-from archbuilder.backend import analyse
-from archbuilder.errors import BlueprintError, Diagnostic, Frame
+from archbuilder.backend import analyze
+from archbuilder.errors import BlueprintError, Diagnostic, ExpansionFrame
 from archbuilder.graph import Graph
 
 
 def mistakes(graph: Graph) -> tuple[Diagnostic, ...]:
     """The mistakes of a graph, by their places."""
     with pytest.raises(BlueprintError) as caught:
-        analyse(graph)
+        analyze(graph)
     return caught.value.diagnostics
 
 
@@ -37,10 +37,10 @@ def test_joined_shapes_are_all_named():
 def test_a_merge_of_one_tensor():
     """It would change nothing; all outputs of one step are several, be they one this time."""
     (found,) = mistakes(network({"x": (4,)}, step("join", "Add", ["x"], line=3)))
-    assert (found.code, found.place[1]) == ("wrong-inputs", 3)
+    assert (found.code, found.location[1]) == ("wrong-inputs", 3)
     assert found.message == "'join' (Add) merges several tensors, and takes 'x' (4) alone"
     split = step("parts", "ops.split", "x", indices_or_sections=1, axis=-1)
-    assert analyse(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).exact
+    assert analyze(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).is_static
 
 
 def test_named_inputs_are_named():
@@ -128,7 +128,7 @@ def test_all_mistakes_come_in_one_go():
         step("join", "Add", ["good", "x"], line=6),
         outputs={"a": "needs_bad", "b": "join"},
     )
-    assert [(found.place[1], found.code) for found in mistakes(graph)] == [
+    assert [(found.location[1], found.code) for found in mistakes(graph)] == [
         (1, "shape-mismatch"),
         (3, "keras-refused"),
         (6, "shape-mismatch"),
@@ -137,7 +137,7 @@ def test_all_mistakes_come_in_one_go():
 
 def test_the_chain_of_blocks_is_kept():
     """A mistake within a block carries the places where the block was used."""
-    frame = Frame("in block 'fire'", SPAN)
+    frame = ExpansionFrame("in block 'fire'", SPAN)
     (found,) = mistakes(
         network({"x": (8,)}, step("fire.bad", "Reshape", "x", frame=frame, target_shape=[3]))
     )
@@ -161,7 +161,7 @@ def test_unknown_outputs(source: str, message: str):
         step("last", "Dense", source, line=3, units=2),
     )
     (found,) = mistakes(graph)
-    assert (found.code, found.message, found.place[1]) == ("unknown-output", message, 3)
+    assert (found.code, found.message, found.location[1]) == ("unknown-output", message, 3)
 
 
 def test_unknown_outputs_of_the_network():

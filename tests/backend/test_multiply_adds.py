@@ -8,14 +8,14 @@ import keras
 import pytest
 from graphs import chain, network, step
 
-from archbuilder.backend import analyse, build
-from archbuilder.backend.multiply_adds import Call, multiply_adds
+from archbuilder.backend import analyze, build
+from archbuilder.backend.multiply_adds import LayerCall, multiply_adds
 from archbuilder.graph import Graph
 
 
 def counted(graph: Graph) -> int:
     """The multiply-adds of a network."""
-    return analyse(graph).multiply_adds
+    return analyze(graph).multiply_adds
 
 
 LAYERS: list[tuple[str, tuple[int | None, ...], str, dict[str, Any], int]] = [
@@ -171,16 +171,16 @@ def test_tied_embeddings_count_on_the_way_back():
         step("embed", "ReversibleEmbedding", "tokens", input_dim=50, output_dim=8),
         step("scores", "ReversibleEmbedding", "embed", shares="embed", call={"reverse": True}),
     )
-    analysis = analyse(graph)
+    analysis = analyze(graph)
     assert [node.multiply_adds for node in analysis.nodes] == [0, 6 * 8 * 50]
     assert [node.parameters for node in analysis.nodes] == [400, 0]
 
 
 def test_open_lengths_count_as_one():
     """A length left open counts once, and the analysis says so."""
-    analysis = analyse(chain((None, 5), ("LSTM", {"units": 3})))
+    analysis = analyze(chain((None, 5), ("LSTM", {"units": 3})))
     assert analysis.multiply_adds == 4 * 3 * (5 + 3)
-    assert not analysis.exact
+    assert not analysis.is_static
 
 
 @pytest.mark.proof
@@ -194,7 +194,7 @@ def test_published_networks(name: str, expected: int):
     total = 0
     for layer in model.layers[1:]:
         given = [tensor.shape[1:] for tensor in keras.tree.flatten(layer.input)]
-        total += multiply_adds(Call(layer, {"inputs": given[0]}, [layer.output.shape[1:]], {}))
+        total += multiply_adds(LayerCall(layer, {"inputs": given[0]}, [layer.output.shape[1:]], {}))
     keras.utils.clear_session()
     assert total == expected
 
@@ -202,4 +202,4 @@ def test_published_networks(name: str, expected: int):
 def test_count_is_that_of_the_model():
     """Parameters are those that Keras counts once the model is built."""
     graph = chain((8, 8, 3), ("Conv2D", {"filters": 4, "kernel_size": 3}), ("Flatten", {}))
-    assert analyse(graph).parameters == build(graph).count_params()
+    assert analyze(graph).parameters == build(graph).count_params()

@@ -11,20 +11,20 @@ from graphs import SPAN, arguments
 from archbuilder import catalogue
 from archbuilder.backend import build_object
 from archbuilder.backend.objects import build_layer
-from archbuilder.backend.refusals import Refusal
+from archbuilder.backend.refusals import BuildError
 from archbuilder.catalogue.signatures import ArgumentSpec, ArgumentType, ObjectKind, Signature
 from archbuilder.errors import BlueprintError
-from archbuilder.tree import Plain, from_plain
+from archbuilder.tree import PlainData, from_plain
 
 KNOWN = catalogue.load()
 
 
-def made(kind: ObjectKind, value: Plain) -> Any:
+def made(kind: ObjectKind, value: PlainData) -> Any:
     """The object that a value of a blueprint stands for."""
     return build_object(kind, from_plain(value, SPAN))
 
 
-def layer(name: str, **values: Plain) -> Any:
+def layer(name: str, **values: PlainData) -> Any:
     """A layer with arguments, as a blueprint gives them."""
     signature = KNOWN.signature(name)
     assert signature is not None
@@ -32,7 +32,7 @@ def layer(name: str, **values: Plain) -> Any:
 
 
 @pytest.mark.parametrize("written", ["he_normal", "HeNormal", {"HeNormal": None}])
-def test_every_spelling_of_an_object(written: Plain):
+def test_every_spelling_of_an_object(written: PlainData):
     """An object goes by its class, by Keras's short name, and with its arguments left out."""
     assert isinstance(made("initializer", written), keras.initializers.HeNormal)
 
@@ -50,7 +50,7 @@ def test_a_whole_number_is_a_learning_rate():
 
 def test_schedules_within_optimizers():
     """The learning rate is a number or a schedule."""
-    schedule: Plain = {"CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 10}}
+    schedule: PlainData = {"CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 10}}
     optimizer = made("optimizer", {"SGD": {"learning_rate": schedule, "momentum": 0.5}})
     assert isinstance(optimizer.get_config()["learning_rate"], dict), (
         "a schedule is kept as an object"
@@ -110,7 +110,7 @@ def test_an_older_keras(name: str, argument: str, missing: str):
     plain = ArgumentType(schema={})
     specs = {each: ArgumentSpec(each, plain, False, None, "") for each in ("units", argument)}
     signature = Signature(name, "", "keras.layers", specs, {}, ("inputs",), 1, False, False, {})
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(BuildError) as caught:
         build_layer(signature, arguments({"units": 3, argument: 4}), "own", SPAN)
     assert caught.value.code == "needs-newer-keras"
     assert f"Keras {keras.__version__}" in caught.value.message

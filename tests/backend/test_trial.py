@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from graphs import chain, network, step
 
-from archbuilder.backend import analyse, build
+from archbuilder.backend import analyze, build
 from archbuilder.errors import BlueprintError, Diagnostic
 from archbuilder.graph import Graph
 
@@ -38,7 +38,7 @@ def test_slices_beyond_the_end():
     """They are found without weights, where the step stands."""
     graph = chain((8,), ("ops.slice", {"start_indices": [0, 6], "shape": [-1, 4]}))
     with pytest.raises(BlueprintError) as caught:
-        analyse(graph)
+        analyze(graph)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "shape-mismatch"
     assert diagnostic.message == "'step0' (ops.slice) goes beyond the end of 'input' (8)"
@@ -63,7 +63,7 @@ def test_a_layer_that_fails_at_the_call(layer: str, values: dict[str, Any]):
     diagnostic = refused(graph)
     assert diagnostic.code == "keras-refused"
     assert diagnostic.message == f"'wrong' ({layer}) has a shape, but cannot be called"
-    assert diagnostic.place[1] == 2
+    assert diagnostic.location[1] == 2
     assert diagnostic.notes[0].startswith("Keras says: ")
 
 

@@ -163,7 +163,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         os.close(writer)
         assert process.stderr is not None
         assert process.stderr.read() == ""
-    assert process.returncode == application.BROKEN_PIPE
+    assert process.returncode == application.EXIT_BROKEN_PIPE
 
 
 def test_a_narrow_terminal_gets_numbers_for_letters(lenet: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
         assert process.goes_on, process.said
         time.sleep(0.01)
     process.interrupt()
-    assert process.end() == application.INTERRUPTED
+    assert process.end() == application.EXIT_INTERRUPTED
     assert process.errors.strip() == f"to go on: archbuilder train --resume {run}"
 
 
@@ -202,7 +202,7 @@ def test_an_interrupt_while_images_are_read(tmp_path: Path) -> None:
         assert process.goes_on, process.said
         time.sleep(0.01)
     process.interrupt()
-    assert process.end() == application.INTERRUPTED
+    assert process.end() == application.EXIT_INTERRUPTED
 
 
 def hear_interrupts() -> None:

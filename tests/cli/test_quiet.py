@@ -9,7 +9,7 @@ import pytest
 from training.running import Running
 
 from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.launching.cluster import CONFIG, config
+from archbuilder.launching.cluster import TF_CONFIG_VAR, tf_config_json
 
 
 def start_server_on_a_taken_port() -> None:
@@ -21,7 +21,7 @@ def start_server_on_a_taken_port() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        os.environ[CONFIG] = config((address, "127.0.0.1:1"), 0)
+        os.environ[TF_CONFIG_VAR] = tf_config_json((address, "127.0.0.1:1"), 0)
         with pytest.raises(tf.errors.UnknownError, match="Could not start gRPC server"):
             tf.distribute.MultiWorkerMirroredStrategy()
 

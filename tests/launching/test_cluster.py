@@ -7,7 +7,7 @@ import json
 import pytest
 
 from archbuilder.errors import RunError
-from archbuilder.launching.cluster import CONFIG, Cluster, config, read_cluster
+from archbuilder.launching.cluster import TF_CONFIG_VAR, Cluster, read_cluster, tf_config_json
 
 WORKERS = ("one:1234", "two:1234")
 SLURM = {
@@ -24,12 +24,14 @@ def test_no_cluster():
     """Neither an empty environment nor a single worker is one."""
     assert read_cluster({}) is None
     assert read_cluster({"SLURM_STEP_NUM_TASKS": "1"}) is None
-    assert read_cluster({CONFIG: config(("one:1234",), 0)}) is None
+    assert read_cluster({TF_CONFIG_VAR: tf_config_json(("one:1234",), 0)}) is None
 
 
 def test_tf_config():
     """What is written for a worker is read by it."""
-    assert read_cluster({CONFIG: config(WORKERS, 1)}) == Cluster(WORKERS, 1, CONFIG)
+    assert read_cluster({TF_CONFIG_VAR: tf_config_json(WORKERS, 1)}) == Cluster(
+        WORKERS, 1, TF_CONFIG_VAR
+    )
 
 
 @pytest.mark.parametrize(("kind", "index", "found"), [("chief", 0, 0), ("worker", 0, 1)])
@@ -41,7 +43,7 @@ def test_a_chief_of_its_own(kind: str, index: int, found: int):
             "task": {"type": kind, "index": index},
         }
     )
-    assert read_cluster({CONFIG: text}) == Cluster(WORKERS, found, CONFIG)
+    assert read_cluster({TF_CONFIG_VAR: text}) == Cluster(WORKERS, found, TF_CONFIG_VAR)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_chief_of_its_own(kind: str, index: int, found: int):
 def test_wrong_tf_config(text: str):
     """The message shows what it should be like."""
     with pytest.raises(RunError, match="it should be like"):
-        read_cluster({CONFIG: text})
+        read_cluster({TF_CONFIG_VAR: text})
 
 
 def test_slurm():
@@ -121,12 +123,12 @@ def test_wrong_slurm(name: str, value: str):
 
 def test_tf_config_goes_before_slurm():
     """It is written for this one process."""
-    cluster = read_cluster({**SLURM, CONFIG: config(WORKERS, 0)})
+    cluster = read_cluster({**SLURM, TF_CONFIG_VAR: tf_config_json(WORKERS, 0)})
     assert cluster is not None
-    assert cluster.told_by == CONFIG
+    assert cluster.origin == TF_CONFIG_VAR
 
 
 def test_two_workers_at_one_address():
     """They would wait for each other for ever."""
     with pytest.raises(RunError, match="two workers at one address"):
-        read_cluster({CONFIG: config(("one:1234", "one:1234"), 0)})
+        read_cluster({TF_CONFIG_VAR: tf_config_json(("one:1234", "one:1234"), 0)})

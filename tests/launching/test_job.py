@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archbuilder.errors import UsageError
-from archbuilder.launching.job import seconds
+from archbuilder.launching.job import parse_slurm_time
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
@@ -25,7 +25,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 )
 def test_time(text: str, expected: int):
     """A time has any of the six formats of `sbatch --time`."""
-    assert seconds(text) == expected
+    assert parse_slurm_time(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_time(text: str, expected: int):
 def test_wrong_time(text: str, message: str):
     """A number out of its range is named with its unit, and the same time is written correctly."""
     with pytest.raises(UsageError, match=message):
-        seconds(text)
+        parse_slurm_time(text)

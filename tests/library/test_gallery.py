@@ -30,7 +30,7 @@ def script() -> ModuleType:
 
 def test_every_blueprint_is_there() -> None:
     """With its title and what it is proven against."""
-    told = {entry.name: (entry.title, entry.against) for entry in library.gallery()}
+    told = {entry.name: (entry.title, entry.reference) for entry in library.gallery()}
     assert told == {
         name: (document(name)["title"], FAMILIES[name].against) for name in library.names()
     }
@@ -55,7 +55,7 @@ def test_promises_and_sizes(name: str, variant: str, script: ModuleType) -> None
     assert {"parameters", "multiply_adds", "output"} <= set(promised)
     blueprint = archbuilder.load(library.path(name))
     # Raises where a promise is not kept.
-    analyses = blueprint.analyse(variant=variant)
+    analyses = blueprint.analyze(variant=variant)
     assert promised["parameters"] == sum(each.parameters for each in analyses.values())
     (entry,) = (each for each in library.gallery() if each.name == name)
     told = [

@@ -30,12 +30,12 @@ def test_resnet_of_the_paper_has_no_biases() -> None:
 
 def test_the_stride_changes_what_resnet_costs() -> None:
     """With it in the 3x3 convolutions there are more multiply-adds, as torchvision counts them."""
-    (analysis,) = archbuilder.load("resnet:50").analyse(stride_in_3x3=True).values()
+    (analysis,) = archbuilder.load("resnet:50").analyze(stride_in_3x3=True).values()
     assert (analysis.parameters, analysis.multiply_adds) == (25610152, 4089184256)
 
 
 def test_resnet_without_its_head_gives_averages() -> None:
     """They are what the classifier sees."""
-    (analysis,) = archbuilder.load("resnet:50").analyse(head=False).values()
+    (analysis,) = archbuilder.load("resnet:50").analyze(head=False).values()
     assert analysis.parameters == 25610152 - 2049000
     assert archbuilder.load("resnet:50").compile(head=False).output_shape == (None, 2048)

@@ -19,7 +19,7 @@ import archbuilder
 from archbuilder import layers
 from archbuilder.backend.saving import save_model
 from archbuilder.graph import Node
-from archbuilder.tree import plain
+from archbuilder.tree import to_plain
 
 POLICIES = ("float32", pytest.param("mixed_bfloat16", marks=pytest.mark.thorough))
 OPEN = """
@@ -58,7 +58,7 @@ def has_a_layer_of_ours(family: str) -> bool:
 def names(node: Node) -> Iterator[str]:
     """The layer of a node, and what is named in its arguments: the cell of an RNN."""
     yield node.operation
-    waiting = [plain(each.value) for each in node.arguments]
+    waiting = [to_plain(each.value) for each in node.arguments]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):

@@ -14,8 +14,8 @@ from training.running import PROCESSES
 
 import archbuilder
 from archbuilder import library
-from archbuilder.backend.memory import machine_bytes
-from archbuilder.tables import size
+from archbuilder.backend.memory import total_memory
+from archbuilder.tables import format_bytes
 
 STEPS = 3
 CROSS_ENTROPY = "categorical_crossentropy"
@@ -62,10 +62,10 @@ def test_published_sizes_train(name: str, variant: str) -> None:
     one process that trains hundreds does not give back what it took.
     """
     blueprint = archbuilder.load(library.path(name))
-    analyses = blueprint.analyse(variant=variant).values()
+    analyses = blueprint.analyze(variant=variant).values()
     needed = sum(each.training_bytes(EXAMPLES) for each in analyses)
-    if needed > machine_bytes() // 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")):
-        pytest.skip(f"training takes {size(needed)}")
+    if needed > total_memory() // 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")):
+        pytest.skip(f"training takes {format_bytes(needed)}")
     process = PROCESSES.Process(target=_train_published_size, args=(name, variant))
     process.start()
     process.join()

@@ -7,10 +7,10 @@ import pytest
 
 from archbuilder.errors import Diagnostic, Diagnostics, UsageError
 from archbuilder.limits import Limits
-from archbuilder.recipe import DataSpec, data_from_path, decode_data
+from archbuilder.recipe import DataConfig, data_from_argument, parse_data
 from archbuilder.recipe.sources import (
     Csv,
-    DataFile,
+    DataPath,
     Digits,
     Idx,
     Npy,
@@ -20,69 +20,69 @@ from archbuilder.recipe.sources import (
     Text,
     Tfds,
     Tfrecord,
-    Tokenising,
+    TokenizerConfig,
 )
-from archbuilder.tree import Plain, Source, Span, from_plain
+from archbuilder.tree import PlainData, SourceText, Span, from_plain
 
-SPAN = Span(Source("nets/test.yaml", ""), 1, 1, 1, 1)
+SPAN = Span(SourceText("nets/test.yaml", ""), 1, 1, 1, 1)
 
 
-def decode(value: Plain) -> tuple[DataSpec | None, tuple[Diagnostic, ...]]:
+def decode(value: PlainData) -> tuple[DataConfig | None, tuple[Diagnostic, ...]]:
     diagnostics = Diagnostics()
-    spec = decode_data(from_plain(value, SPAN), Limits(), diagnostics)
+    spec = parse_data(from_plain(value, SPAN), Limits(), diagnostics)
     return spec, diagnostics.errors
 
 
-def file(path: str) -> DataFile:
-    return DataFile(path, SPAN)
+def file(path: str) -> DataPath:
+    return DataPath(path, SPAN)
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("digits", DataSpec(Digits())),
-        ({"npz": "a.npz"}, DataSpec(Npz(file("a.npz")))),
+        ("digits", DataConfig(Digits())),
+        ({"npz": "a.npz"}, DataConfig(Npz(file("a.npz")))),
         (
             {"npy": {"inputs": "x.npy", "targets": {"kind": "k.npy", "size": "s.npy"}}},
-            DataSpec(Npy(file("x.npy"), {"kind": file("k.npy"), "size": file("s.npy")})),
+            DataConfig(Npy(file("x.npy"), {"kind": file("k.npy"), "size": file("s.npy")})),
         ),
-        ({"text": "a.txt"}, DataSpec(Text(file("a.txt"), Tokenising()))),
+        ({"text": "a.txt"}, DataConfig(Text(file("a.txt"), TokenizerConfig()))),
         (
             {"text": {"file": "a", "field": "body", "tokens": "bpe", "vocabulary": 900}},
-            DataSpec(Text(file("a"), Tokenising("bpe", 900), 128, "body")),
+            DataConfig(Text(file("a"), TokenizerConfig("bpe", 900), 128, "body")),
         ),
         (
             {"pairs": {"file": "a.tsv", "tokens": "words", "lowercase": True, "length": 9}},
-            DataSpec(Pairs(file("a.tsv"), Tokenising("words", lowercase=True), 9)),
+            DataConfig(Pairs(file("a.tsv"), TokenizerConfig("words", lowercase=True), 9)),
         ),
         (
             {"npz": {"file": "a.npz", "inputs": {"image": "i"}, "targets": "t", "scale": 16}},
-            DataSpec(Npz(file("a.npz"), {"image": "i"}, "t", 16.0)),
+            DataConfig(Npz(file("a.npz"), {"image": "i"}, "t", 16.0)),
         ),
         (
             {"idx": {"images": "i.gz", "labels": "l.gz"}},
-            DataSpec(Idx(file("i.gz"), file("l.gz"))),
+            DataConfig(Idx(file("i.gz"), file("l.gz"))),
         ),
-        ({"csv": {"file": "a.csv", "target": 3}}, DataSpec(Csv(file("a.csv"), 3))),
+        ({"csv": {"file": "a.csv", "target": 3}}, DataConfig(Csv(file("a.csv"), 3))),
         (
             {"parquet": {"file": "a", "inputs": {"l": "a", "r": ["b", "c"]}, "cache": True}},
-            DataSpec(Parquet(file("a"), inputs={"l": "a", "r": ("b", "c")}, cache=True)),
+            DataConfig(Parquet(file("a"), inputs={"l": "a", "r": ("b", "c")}, cache=True)),
         ),
         (
             {"tfrecord": {"file": "a", "shape": {"x": [2, 2]}, "on_error": "skip"}},
-            DataSpec(Tfrecord(file("a"), shape={"x": (2, 2)}, on_error="skip")),
+            DataConfig(Tfrecord(file("a"), shape={"x": (2, 2)}, on_error="skip")),
         ),
         (
             {"tfds": {"name": "glue/sst2:2.0.0", "split": "train[:9]"}},
-            DataSpec(Tfds(file("glue/sst2:2.0.0"), "train[:9]")),
+            DataConfig(Tfds(file("glue/sst2:2.0.0"), "train[:9]")),
         ),
         (
             {"train": "digits", "validation": {"csv": {"file": "a.csv", "header": False}}},
-            DataSpec(Digits(), Csv(file("a.csv"), header=False)),
+            DataConfig(Digits(), Csv(file("a.csv"), header=False)),
         ),
     ],
 )
-def test_sources_are_written_as_layers_are(value: Plain, expected: DataSpec):
+def test_sources_are_written_as_layers_are(value: PlainData, expected: DataConfig):
     """A bare name, a name with one value, or a name with arguments."""
     assert decode(value) == (replace(expected, folder=Path("nets")), ())
 
@@ -118,7 +118,7 @@ def test_sources_are_written_as_layers_are(value: Plain, expected: DataSpec):
         ({"train": "digits", "test": "digits"}, "unknown-key", "no key 'test'"),
     ],
 )
-def test_mistakes_have_a_code(value: Plain, code: str, message: str):
+def test_mistakes_have_a_code(value: PlainData, code: str, message: str):
     """Every mistake is reported with its code, and gives no data."""
     spec, errors = decode(value)
     assert spec is None
@@ -129,29 +129,29 @@ def test_mistakes_have_a_code(value: Plain, code: str, message: str):
 class TestCommandLine:
     def test_names_and_files(self):
         """`--data` takes a set that ships with archbuilder, or a file by its ending."""
-        assert data_from_path("digits") == DataSpec(Digits(), given="digits")
-        npz = DataSpec(Npz(DataFile("/x/a.npz")), given="/x/a.npz")
-        assert data_from_path("/x/a.npz") == npz
-        csv = DataSpec(Csv(DataFile("a.csv")), given=str(Path("a.csv").absolute()))
-        assert data_from_path("a.csv") == csv
-        text = DataSpec(Text(DataFile("/x/a.txt"), Tokenising()), given="/x/a.txt")
-        assert data_from_path("/x/a.txt") == text
+        assert data_from_argument("digits") == DataConfig(Digits(), cli_argument="digits")
+        npz = DataConfig(Npz(DataPath("/x/a.npz")), cli_argument="/x/a.npz")
+        assert data_from_argument("/x/a.npz") == npz
+        csv = DataConfig(Csv(DataPath("a.csv")), cli_argument=str(Path("a.csv").absolute()))
+        assert data_from_argument("a.csv") == csv
+        text = DataConfig(Text(DataPath("/x/a.txt"), TokenizerConfig()), cli_argument="/x/a.txt")
+        assert data_from_argument("/x/a.txt") == text
 
     def test_folder_of_mnist(self, tmp_path: Path):
         """A folder with the files of MNIST gives its test set for validation."""
         names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
         for name in names:
             (tmp_path / f"{name}-ubyte.gz").write_bytes(b"")
-        spec = data_from_path(str(tmp_path))
-        files = [DataFile(str(tmp_path / f"{name}-ubyte.gz")) for name in names]
-        assert spec == DataSpec(Idx(*files[:2]), Idx(*files[2:]), given=str(tmp_path))
+        spec = data_from_argument(str(tmp_path))
+        files = [DataPath(str(tmp_path / f"{name}-ubyte.gz")) for name in names]
+        assert spec == DataConfig(Idx(*files[:2]), Idx(*files[2:]), cli_argument=str(tmp_path))
 
     def test_anything_else_is_refused(self, tmp_path: Path):
         """What is none of these is answered with what would be."""
         with pytest.raises(UsageError, match="did you mean 'digits'"):
-            data_from_path("digit")
+            data_from_argument("digit")
         with pytest.raises(UsageError, match="has no files train-images"):
-            data_from_path(str(tmp_path))
+            data_from_argument(str(tmp_path))
 
 
 def test_arguments_beside_a_source_are_sent_to_it():
@@ -170,7 +170,7 @@ def test_arguments_beside_a_source_are_sent_to_it():
         ({"npz": "a.npz", "time_split": 0.2}, "'shuffle: false' under 'training'"),
     ],
 )
-def test_other_keys_beside_a_source(value: Plain, note: str):
+def test_other_keys_beside_a_source(value: PlainData, note: str):
     """A key that is not an argument of the source is not sent to it."""
     _, (error,) = decode(value)
     assert error.code == "unknown-key"

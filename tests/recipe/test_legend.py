@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archbuilder.json_files import JsonError
-from archbuilder.recipe.legend import Heading, Legend, decode_legend, encode_legend
+from archbuilder.recipe.legend import ColumnNames, DatasetSchema, schema_from_dict, schema_to_dict
 
 TEXTS = st.lists(st.text(), max_size=4).map(tuple)
-HEADINGS = st.builds(Heading, TEXTS, st.dictionaries(st.text(), st.text(), max_size=3), TEXTS)
+HEADINGS = st.builds(ColumnNames, TEXTS, st.dictionaries(st.text(), st.text(), max_size=3), TEXTS)
 NAMES = st.lists(st.text(), min_size=1, max_size=4).map(tuple)
-LEGENDS = st.builds(Legend, st.none() | HEADINGS, st.dictionaries(st.text(), NAMES, max_size=3))
+LEGENDS = st.builds(
+    DatasetSchema, st.none() | HEADINGS, st.dictionaries(st.text(), NAMES, max_size=3)
+)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: (
@@ -27,27 +29,27 @@ PLAIN = st.recursive(
 
 
 @given(LEGENDS)
-def test_there_and_back(legend: Legend):
+def test_there_and_back(legend: DatasetSchema):
     """Through the text of a record it stays the same."""
-    assert decode_legend(json.loads(json.dumps(encode_legend(legend)))) == legend
+    assert schema_from_dict(json.loads(json.dumps(schema_to_dict(legend)))) == legend
 
 
 @given(PLAIN)
 def test_anything(value):
     """What is no legend is refused, and what is one is read."""
     try:
-        legend = decode_legend(value)
+        legend = schema_from_dict(value)
     except JsonError:
         return
-    assert decode_legend(encode_legend(legend)) == Legend(
-        legend.heading, {target: names for target, names in legend.classes.items() if names}
+    assert schema_from_dict(schema_to_dict(legend)) == DatasetSchema(
+        legend.column_names, {target: names for target, names in legend.classes.items() if names}
     )
 
 
 def test_nothing():
     """Records without a legend have an empty one."""
-    assert decode_legend(None) == Legend()
+    assert schema_from_dict(None) == DatasetSchema()
     with pytest.raises(JsonError, match="the field 'legend' is 3, not an object"):
-        decode_legend(3)
+        schema_from_dict(3)
     with pytest.raises(JsonError, match=r"the field 'legend.classes.y' is 3, not a list"):
-        decode_legend({"classes": {"y": 3}})
+        schema_from_dict({"classes": {"y": 3}})

@@ -10,11 +10,11 @@ import pytest
 
 import archbuilder
 from archbuilder.limits import Limits
-from archbuilder.recipe import DataSpec
-from archbuilder.recipe.record import encode_recipe, read_record
+from archbuilder.recipe import DataConfig
+from archbuilder.recipe.record import load_run_config, recipe_to_dict
 from archbuilder.recipe.sources import (
     Csv,
-    DataFile,
+    DataPath,
     DataSource,
     Digits,
     Idx,
@@ -27,13 +27,13 @@ from archbuilder.recipe.sources import (
     Text,
     Tfds,
     Tfrecord,
-    Tokenising,
+    TokenizerConfig,
 )
-from archbuilder.recipe.spec import Supervised, TrainingSpec
-from archbuilder.tree import Source, Span, from_plain
+from archbuilder.recipe.spec import SupervisedConfig, TrainingConfig
+from archbuilder.tree import SourceText, Span, from_plain
 
-SPAN = Span(Source("net.yaml", ""), 1, 1, 1, 1)
-FILE = DataFile("a.b", SPAN)
+SPAN = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
+FILE = DataPath("a.b", SPAN)
 SOURCES: list[DataSource] = [
     Digits(),
     Digits(cache=False),
@@ -47,26 +47,28 @@ SOURCES: list[DataSource] = [
     Jsonl(FILE, {"a": "x"}, {"b": "y"}, weights="w"),
     Tfrecord(FILE, "x", "y", (2, 3), (8, 8), 3),
     Tfrecord(FILE, {"a": "x"}, "y", {"a": ()}, weights={"o": "w"}),
-    Tfds(DataFile("glue/sst2:2.0.0", SPAN), "train[:5%]", "s", {"o": "label"}),
-    Text(FILE, Tokenising("bpe", 900, lowercase=True), 12, "body", on_error="skip"),
-    Pairs(FILE, Tokenising("words"), 9),
+    Tfds(DataPath("glue/sst2:2.0.0", SPAN), "train[:5%]", "s", {"o": "label"}),
+    Text(FILE, TokenizerConfig("bpe", 900, lowercase=True), 12, "body", on_error="skip"),
+    Pairs(FILE, TokenizerConfig("words"), 9),
 ]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
 def test_sources_come_back(tmp_path: Path, source: DataSource):
     """With all that was said of them, but for their places in the file."""
-    training = TrainingSpec(
-        Supervised({"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {}),
+    training = TrainingConfig(
+        SupervisedConfig(
+            {"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {}
+        ),
         shuffle=False,
     )
-    recipe = encode_recipe(DataSpec(source, source, tmp_path), training, [tmp_path])
+    recipe = recipe_to_dict(DataConfig(source, source, tmp_path), training, [tmp_path])
     recipe["training"] = {"loss": "SparseCategoricalCrossentropy", "shuffle": False}
     (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe}))
     graphs = archbuilder.load("digits_cnn").graphs()
-    found = read_record(tmp_path, graphs, Limits())
+    found = load_run_config(tmp_path, graphs, Limits())
     # A place has no part in whether two files are the same one, here or anywhere.
-    again = encode_recipe(found.data, training, [tmp_path])
+    again = recipe_to_dict(found.data, training, [tmp_path])
     assert again["data"] == recipe["data"]
     assert (type(found.data.train), found.training.shuffle) == (type(source), False)
     assert found.allow == (tmp_path,)
@@ -81,10 +83,12 @@ def test_whose_word_a_record_is(
     """That of the user or of root, if nobody else can have written it."""
     (tmp_path / "run").mkdir()
     path = tmp_path / "run" / "run.json"
-    training = TrainingSpec(
-        Supervised({"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {})
+    training = TrainingConfig(
+        SupervisedConfig(
+            {"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {}
+        )
     )
-    recipe = encode_recipe(DataSpec(Npz(FILE), None, tmp_path), training, [])
+    recipe = recipe_to_dict(DataConfig(Npz(FILE), None, tmp_path), training, [])
     path.write_text(json.dumps({"recipe": {**recipe, "training": {"loss": "MeanSquaredError"}}}))
     path.chmod(mode)
     path.parent.chmod(folder_mode)
@@ -92,10 +96,10 @@ def test_whose_word_a_record_is(
     # Root's files are those of a user whom these tests do not run as, or of their own.
     monkeypatch.setattr(os, "geteuid", lambda: mine if owner == "mine" else mine + 1)
     graphs = archbuilder.load("digits_cnn").graphs()
-    found = read_record(path.parent, graphs, Limits())
+    found = load_run_config(path.parent, graphs, Limits())
     own = (owner == "mine" or mine == 0) and (mode, folder_mode) == (0o644, 0o775)
     assert found.forbidden == (() if own else (tmp_path,))
-    allowed = read_record(path.parent, graphs, Limits(), allow=[tmp_path])
+    allowed = load_run_config(path.parent, graphs, Limits(), allow=[tmp_path])
     assert not allowed.forbidden
-    inside = read_record(path.parent, graphs, Limits(), allow=[path.parent])
+    inside = load_run_config(path.parent, graphs, Limits(), allow=[path.parent])
     assert inside.forbidden == found.forbidden

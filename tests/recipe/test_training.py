@@ -4,41 +4,41 @@ import pytest
 
 from archbuilder.errors import Diagnostic, Diagnostics
 from archbuilder.limits import Limits
-from archbuilder.recipe import TrainingSpec, decode_training
-from archbuilder.recipe.spec import Ridge, Supervised
-from archbuilder.tree import Plain, Source, Span, from_plain, plain
+from archbuilder.recipe import TrainingConfig, parse_training
+from archbuilder.recipe.spec import RidgeConfig, SupervisedConfig
+from archbuilder.tree import PlainData, SourceText, Span, from_plain, to_plain
 
-SPAN = Span(Source("test.yaml", ""), 1, 1, 1, 1)
+SPAN = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
 LOSS = "SparseCategoricalCrossentropy"
 
 
 def decode(
-    value: Plain, outputs: tuple[str, ...] = ("digit",)
-) -> tuple[TrainingSpec | None, tuple[Diagnostic, ...]]:
+    value: PlainData, outputs: tuple[str, ...] = ("digit",)
+) -> tuple[TrainingConfig | None, tuple[Diagnostic, ...]]:
     diagnostics = Diagnostics()
-    spec = decode_training(
+    spec = parse_training(
         from_plain(value, SPAN), ("image", "label"), outputs, Limits(), diagnostics
     )
     return spec, diagnostics.errors
 
 
-def right(value: Plain, outputs: tuple[str, ...] = ("digit",)) -> TrainingSpec:
+def right(value: PlainData, outputs: tuple[str, ...] = ("digit",)) -> TrainingConfig:
     spec, errors = decode(value, outputs)
     assert errors == ()
     assert spec is not None
     return spec
 
 
-def supervised(spec: TrainingSpec) -> Supervised:
-    assert isinstance(spec.objective, Supervised)
+def supervised(spec: TrainingConfig) -> SupervisedConfig:
+    assert isinstance(spec.objective, SupervisedConfig)
     return spec.objective
 
 
 def test_a_loss_is_enough():
     """Everything else has a default."""
     spec = right({"loss": LOSS})
-    assert plain(supervised(spec).loss["digit"]) == LOSS
-    assert plain(supervised(spec).optimizer) == "Adam"
+    assert to_plain(supervised(spec).loss["digit"]) == LOSS
+    assert to_plain(supervised(spec).optimizer) == "Adam"
     assert (spec.epochs, spec.batch_size, spec.validation, spec.seed) == (10, 32, 0.2, 0)
 
 
@@ -59,8 +59,8 @@ def test_everything_is_read():
         }
     )
     objective = supervised(spec)
-    assert plain(objective.optimizer) == {"SGD": {"learning_rate": schedule, "momentum": 0.9}}
-    assert [plain(metric) for metric in objective.metrics["digit"]] == [
+    assert to_plain(objective.optimizer) == {"SGD": {"learning_rate": schedule, "momentum": 0.9}}
+    assert [to_plain(metric) for metric in objective.metrics["digit"]] == [
         "SparseCategoricalAccuracy",
         {"SparseTopKCategoricalAccuracy": 3},
     ]
@@ -88,7 +88,7 @@ def test_several_outputs_are_named():
 def test_ridge_needs_nothing_more():
     """Its penalty and washout have defaults."""
     spec = right({"objective": "ridge"})
-    assert spec.objective == Ridge({})
+    assert spec.objective == RidgeConfig({})
     assert right({"objective": {"ridge": None}}) == spec
 
 
@@ -103,7 +103,7 @@ def test_ridge_with_everything():
             "seed": 3,
         }
     )
-    assert isinstance(spec.objective, Ridge)
+    assert isinstance(spec.objective, RidgeConfig)
     assert (spec.objective.penalty, spec.objective.washout) == (2.0, 10)
     assert list(spec.objective.metrics) == ["digit"]
     assert (spec.validation, spec.batch_size, spec.seed) == (0.5, 8, 3)
@@ -142,7 +142,7 @@ def test_ridge_with_everything():
         ),
     ],
 )
-def test_wrong_objectives(value: Plain, code: str, message: str):
+def test_wrong_objectives(value: PlainData, code: str, message: str):
     """What does not belong to an objective is told with its name."""
     errors = decode(value)[1]
     assert (errors[0].code, message in errors[0].message) == (code, True), errors
@@ -228,7 +228,7 @@ def test_wrong_objectives(value: Plain, code: str, message: str):
         ({"loss": LOSS, "objective": "gan"}, "unknown-value", "'objective'"),
     ],
 )
-def test_mistakes_have_a_code(value: Plain, code: str, message: str):
+def test_mistakes_have_a_code(value: PlainData, code: str, message: str):
     """Every mistake is reported with its code, and gives no training."""
     spec, errors = decode(value)
     assert spec is None
@@ -253,7 +253,7 @@ def test_all_mistakes_are_reported_at_once():
 def test_an_output_with_the_prefix_of_validation(key: str):
     """Its numbers would take the place of those of the validation set, if there are several."""
     numbers = {"loss": {"val": LOSS, "b": LOSS}, "metrics": {"val": "SparseCategoricalAccuracy"}}
-    written: dict[str, Plain] = {"loss": {"b": LOSS}, key: numbers[key]}
+    written: dict[str, PlainData] = {"loss": {"b": LOSS}, key: numbers[key]}
     (error,) = decode(written, ("val", "b"))[1]
     assert "the numbers of the output 'val' would have names of the validation set" in error.message
     right({"loss": {"val": LOSS}}, ("val",))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from archbuilder.recipe.sources import Csv, DataFile, DataSource, Jsonl, Npy, Npz, Parquet, Tfrecord
+from archbuilder.recipe.sources import Csv, DataPath, DataSource, Jsonl, Npy, Npz, Parquet, Tfrecord
 
 Columns = Sequence[np.ndarray]
 
@@ -29,30 +29,30 @@ def csv(folder: Path, columns: Columns) -> DataSource:
     lines = [",".join([*names(columns), "y"])]
     lines += [",".join([*map(repr, row), "0"]) for row in rows(columns)]
     (folder / "d.csv").write_text("\n".join(lines) + "\n")
-    return Csv(DataFile(str(folder / "d.csv")))
+    return Csv(DataPath(str(folder / "d.csv")))
 
 
 def parquet(folder: Path, columns: Columns) -> DataSource:
     arrays = dict(zip(names(columns), map(pa.array, columns), strict=True))
     pq.write_table(pa.table({**arrays, "y": [0] * len(columns[0])}), folder / "d.parquet")
-    return Parquet(DataFile(str(folder / "d.parquet")))
+    return Parquet(DataPath(str(folder / "d.parquet")))
 
 
 def jsonl(folder: Path, columns: Columns) -> DataSource:
     lines = [json.dumps({"x": row, "y": 0}) + "\n" for row in rows(columns)]
     (folder / "d.jsonl").write_text("".join(lines))
-    return Jsonl(DataFile(str(folder / "d.jsonl")))
+    return Jsonl(DataPath(str(folder / "d.jsonl")))
 
 
 def npz(folder: Path, columns: Columns) -> DataSource:
     np.savez(folder / "d.npz", x=np.stack(columns, axis=1), y=np.zeros(len(columns[0])))
-    return Npz(DataFile(str(folder / "d.npz")))
+    return Npz(DataPath(str(folder / "d.npz")))
 
 
 def npy(folder: Path, columns: Columns) -> DataSource:
     np.save(folder / "d.npy", np.stack(columns, axis=1))
     np.save(folder / "y.npy", np.zeros(len(columns[0])))
-    return Npy(DataFile(str(folder / "d.npy")), DataFile(str(folder / "y.npy")))
+    return Npy(DataPath(str(folder / "d.npy")), DataPath(str(folder / "y.npy")))
 
 
 def tfrecord(folder: Path, columns: Columns) -> DataSource:
@@ -65,7 +65,7 @@ def tfrecord(folder: Path, columns: Columns) -> DataSource:
         for row in rows(columns):
             features = tf.train.Features(feature={"x": feature(row), "y": feature([0])})
             writer.write(tf.train.Example(features=features).SerializeToString())
-    return Tfrecord(DataFile(str(folder / "d.tfrecord")))
+    return Tfrecord(DataPath(str(folder / "d.tfrecord")))
 
 
 WRITERS: Final[Mapping[str, Callable[[Path, Columns], DataSource]]] = {

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from archbuilder.cli import main
 from archbuilder.cli.application import end_process
-from archbuilder.launching.cluster import CONFIG, config
+from archbuilder.launching.cluster import TF_CONFIG_VAR, tf_config_json
 from archbuilder.launching.local import free_ports
 
 Command = Sequence[str | Path]
@@ -121,7 +121,7 @@ def start_workers(commands: Sequence[Sequence[Command]]) -> list[Running]:
     """Start a worker of one cluster for each of these lists of commands."""
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(len(commands)))
     return [
-        Running(each, environment={CONFIG: config(addresses, index)})
+        Running(each, environment={TF_CONFIG_VAR: tf_config_json(addresses, index)})
         for index, each in enumerate(commands)
     ]
 
@@ -162,7 +162,7 @@ def _carry_out(
 ) -> None:
     for number, path in enumerate(files, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
-    os.environ.pop(CONFIG, None)
+    os.environ.pop(TF_CONFIG_VAR, None)
     os.environ.update(environment)
     if devices > 1:
         import tensorflow as tf
@@ -172,4 +172,4 @@ def _carry_out(
         tf.config.set_logical_device_configuration(processor, share)
     if prepare is not None:
         prepare()
-    sys.exit(max((main(command, leave=end_process) for command in commands), default=0))
+    sys.exit(max((main(command, exit_process=end_process) for command in commands), default=0))

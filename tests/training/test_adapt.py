@@ -5,12 +5,12 @@ import pytest
 
 from archbuilder.errors import RunError
 from archbuilder.graph import GraphInput, Shape
-from archbuilder.training.adapt import adapt
-from archbuilder.training.columns import Held
+from archbuilder.training.adapt import make_adapter
+from archbuilder.training.columns import ArrayColumn
 from archbuilder.training.examples import Feature
-from archbuilder.tree import Source, Span
+from archbuilder.tree import SourceText, Span
 
-SPAN = Span(Source("test", ""), 1, 1, 1, 1)
+SPAN = Span(SourceText("test", ""), 1, 1, 1, 1)
 
 
 def network_input(shape: Shape, dtype: str = "float32") -> GraphInput:
@@ -18,7 +18,7 @@ def network_input(shape: Shape, dtype: str = "float32") -> GraphInput:
 
 
 def grey(side: int = 8) -> Feature:
-    return Feature(Held(np.full((2, side, side), 16, np.uint8)), scale=16, image=True)
+    return Feature(ArrayColumn(np.full((2, side, side), 16, np.uint8)), scale=16, image=True)
 
 
 @pytest.mark.parametrize(
@@ -35,25 +35,25 @@ def grey(side: int = 8) -> Feature:
         (grey(), (28, 28, 1), ["divided by 16", "one channel added", "resized from 8x8 to 28x28"]),
         (grey(), (64,), ["divided by 16", "flattened to 64"]),
         (
-            Feature(Held(np.full((2, 8, 8, 1), 16, np.uint8)), scale=16, image=True),
+            Feature(ArrayColumn(np.full((2, 8, 8, 1), 16, np.uint8)), scale=16, image=True),
             (8, 8),
             ["divided by 16", "the one channel removed"],
         ),
         (
-            Feature(Held(np.ones((2, 3, 4), np.uint8)), 1, image=True, largest=1),
+            Feature(ArrayColumn(np.ones((2, 3, 4), np.uint8)), 1, image=True, max_value=1),
             (3, 4),
             ["bytes of 0 and 1 are left as they are, not divided by 255"],
         ),
-        (Feature(Held(np.ones((2, 3, 4)))), (12,), ["flattened to 12"]),
-        (Feature(Held(np.ones((2, 5), np.int32))), (None,), []),
-        (Feature(Held(np.ones(2))), (1,), []),
+        (Feature(ArrayColumn(np.ones((2, 3, 4)))), (12,), ["flattened to 12"]),
+        (Feature(ArrayColumn(np.ones((2, 5), np.int32))), (None,), []),
+        (Feature(ArrayColumn(np.ones(2))), (1,), []),
     ],
 )
 def test_ways_to_fit(feature: Feature, wanted: Shape, remarks: list[str]):
     """Every change is one that the network asks for, and is said."""
-    adaptation = adapt(feature, network_input(wanted))
+    adaptation = make_adapter(feature, network_input(wanted))
     batch = adaptation(feature.column.values)
-    assert list(adaptation.remarks) == [f"image: {remark}" for remark in remarks]
+    assert list(adaptation.notes) == [f"image: {remark}" for remark in remarks]
     assert all(size in (None, have) for have, size in zip(batch.shape[1:], wanted, strict=True))
     assert batch.dtype == "float32"
     assert np.allclose(batch, 1 if feature.scale else feature.column.values.reshape(batch.shape))
@@ -61,8 +61,8 @@ def test_ways_to_fit(feature: Feature, wanted: Shape, remarks: list[str]):
 
 def test_whole_numbers_are_not_scaled():
     """A network that takes whole numbers gets those of the file."""
-    adaptation = adapt(grey(), network_input((8, 8), "int32"))
-    assert adaptation.remarks == ()
+    adaptation = make_adapter(grey(), network_input((8, 8), "int32"))
+    assert adaptation.notes == ()
     assert int(adaptation(grey().column.values)[0, 0, 0]) == 16
 
 
@@ -71,11 +71,11 @@ def test_whole_numbers_are_not_scaled():
     [
         (grey(), (65,)),
         (grey(), (8, 8, 4)),
-        (Feature(Held(np.ones((2, 8, 8)))), (8, 8, 1)),
-        (Feature(Held(np.ones((2, 8, 8, 1)))), (16, 16, 1)),
+        (Feature(ArrayColumn(np.ones((2, 8, 8)))), (8, 8, 1)),
+        (Feature(ArrayColumn(np.ones((2, 8, 8, 1)))), (16, 16, 1)),
     ],
 )
 def test_what_does_not_fit_is_refused(feature: Feature, wanted: Shape):
     """Both shapes are named; only images are resized."""
     with pytest.raises(RunError, match=r"the input 'image' has the shape \[8, 8.*network takes"):
-        adapt(feature, network_input(wanted))
+        make_adapter(feature, network_input(wanted))

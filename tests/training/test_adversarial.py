@@ -13,9 +13,9 @@ from safetensors.numpy import load_file
 from training.objectives import GAN
 
 from archbuilder.cli import main
-from archbuilder.recipe.spec import Adversarial
-from archbuilder.training.objectives.opponents import Opponents
-from archbuilder.training.samples import as_images, grid
+from archbuilder.recipe.spec import AdversarialConfig
+from archbuilder.training.objectives.opponents import GANModel
+from archbuilder.training.samples import image_grid, to_uint8_images
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ class Losses:
         scores = keras.layers.Dense(1, kernel_initializer="ones")(image)
         scores = scores if logits else keras.layers.Activation("sigmoid")(scores)
         optimizers = [keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0)]
-        spec = Adversarial({}, loss=loss)  # type: ignore[arg-type]
-        self.model = Opponents(
+        spec = AdversarialConfig({}, loss=loss)  # type: ignore[arg-type]
+        self.model = GANModel(
             generator, keras.Model(image, scores), spec, optimizers, logits=logits
         )
 
@@ -175,10 +175,10 @@ def test_gradient_penalty():
 
 def test_pictures_in_a_grid():
     """Samples side by side, black where the last row is not full."""
-    images = as_images(np.ones((3, 4), np.float32))
+    images = to_uint8_images(np.ones((3, 4), np.float32))
     assert images is not None
-    picture = grid(images)
+    picture = image_grid(images)
     assert picture.shape == (4, 4, 1)
     assert picture[:2].min() == 255
     assert picture[2:, 2:].max() == 0
-    assert as_images(np.ones((3, 5), np.float32)) is None
+    assert to_uint8_images(np.ones((3, 5), np.float32)) is None

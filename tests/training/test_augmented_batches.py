@@ -13,16 +13,16 @@ from graphs import SPAN
 
 from archbuilder.cli import main
 from archbuilder.errors import BlueprintError, UsageError
-from archbuilder.graph import Graph, GraphInput, Ref
-from archbuilder.recipe.spec import Supervised, TrainingSpec
-from archbuilder.training.adapt import Adaptation
-from archbuilder.training.augmented_batches import AugmentedBatches
-from archbuilder.training.batches import Input, Table, training_batches
-from archbuilder.training.checkpoints import Position
-from archbuilder.training.columns import Held
-from archbuilder.training.sample_weights import SampleWeights, Weights
+from archbuilder.graph import Graph, GraphInput, TensorRef
+from archbuilder.recipe.spec import SupervisedConfig, TrainingConfig
+from archbuilder.training.adapt import InputAdapter
+from archbuilder.training.augmented_batches import BatchAugmenter
+from archbuilder.training.batches import FittedDataset, InputPipeline, train_dataset
+from archbuilder.training.checkpoints import TrainingPosition
+from archbuilder.training.columns import ArrayColumn
+from archbuilder.training.sample_weights import CombinedWeights, SampleWeights
 from archbuilder.training.targets import Target
-from archbuilder.tree import Plain, from_plain
+from archbuilder.tree import PlainData, from_plain
 
 SIDE, COUNT, CLASSES = 12, 16, 8
 CHOSEN = np.random.default_rng(0)
@@ -30,8 +30,8 @@ MASKS = CHOSEN.integers(0, CLASSES, (COUNT, SIDE, SIDE))
 """A class for every pixel, without neighbors that tell it."""
 SHADES = (MASKS[..., np.newaxis] / CLASSES).astype(np.float32)
 """Images from which the class of every pixel can be read."""
-NEAREST: dict[str, Plain] = {"interpolation": "nearest"}
-GEOMETRIC: dict[str, Plain] = {
+NEAREST: dict[str, PlainData] = {"interpolation": "nearest"}
+GEOMETRIC: dict[str, PlainData] = {
     "RandomCrop": {"height": 8, "width": 10},
     "RandomElasticTransform": {"scale": [0.9, 1.0], **NEAREST},
     "RandomFlip": {"mode": "horizontal_and_vertical"},
@@ -41,45 +41,47 @@ GEOMETRIC: dict[str, Plain] = {
     "RandomTranslation": {"height_factor": 0.4, "width_factor": 0.4, **NEAREST},
     "RandomZoom": {"height_factor": 0.4, **NEAREST},
 }
-COLORS: Plain = {"GaussianNoise": 0.3}
+COLORS: PlainData = {"GaussianNoise": 0.3}
 
 
-def as_input(values: np.ndarray) -> Input:
-    return Input(Held(values), Adaptation((), ()), (0.0, 1.0))
+def as_input(values: np.ndarray) -> InputPipeline:
+    return InputPipeline(ArrayColumn(values), InputAdapter((), ()), (0.0, 1.0))
 
 
 def target(values: np.ndarray) -> Target:
-    return Target(Held(values), values.dtype)
+    return Target(ArrayColumn(values), values.dtype)
 
 
 def batches(
-    layers: list[Plain],
-    columns: Mapping[str, Target | Input],
+    layers: list[PlainData],
+    columns: Mapping[str, Target | InputPipeline],
     losses: Mapping[str, str],
     images: np.ndarray = SHADES,
-    position: Position = Position(),  # noqa: B008 - it is frozen
-    weights: Mapping[str, Weights] | None = None,
+    position: TrainingPosition = TrainingPosition(),  # noqa: B008 - it is frozen
+    weights: Mapping[str, CombinedWeights] | None = None,
     **objective: Any,
 ) -> tf.data.Dataset:
     """The batches of two epochs from a position on; sizes of the network are open."""
     trees = tuple(from_plain(each, SPAN) for each in layers)
-    supervised = Supervised(
+    supervised = SupervisedConfig(
         {name: from_plain(each, SPAN) for name, each in losses.items()},
         from_plain("Adam", SPAN),
         **{"loss_weights": {}, "metrics": {}, **objective},
     )
-    table = Table(
+    table = FittedDataset(
         {"image": as_input(images)}, columns, np.arange(COUNT), False, True, weights or {}
     )
     shape = tuple(None if size == SIDE else size for size in images.shape[1:])
-    ends = tuple((name, Ref(name)) for name in columns)
+    ends = tuple((name, TensorRef(name)) for name in columns)
     graph = Graph("net", (GraphInput("image", shape, "float32", SPAN),), (), ends, SPAN)
 
-    def plain(start: Position) -> tf.data.Dataset:
-        return training_batches(table, start, batch_size=5, seed=0, epochs=2)
+    def plain(start: TrainingPosition) -> tf.data.Dataset:
+        return train_dataset(table, start, batch_size=5, seed=0, epochs=2)
 
-    spec = TrainingSpec(supervised, augment=trees, seed=1)
-    augmented = AugmentedBatches.of(spec, supervised, graph, table, plain(Position()))
+    spec = TrainingConfig(supervised, augment=trees, seed=1)
+    augmented = BatchAugmenter.from_config(
+        spec, supervised, graph, table, plain(TrainingPosition())
+    )
     return augmented(plain(position), position.epoch * 4 + position.batch)
 
 
@@ -104,12 +106,12 @@ def test_weights_of_pixels_follow_their_image():
     """Those of examples have nothing to move."""
     masks = {"mask": target(MASKS), "a": target(MASKS), "b": target(MASKS)}
     losses = dict.fromkeys(masks, "SparseCategoricalCrossentropy")
-    pixels, examples = (Held(each.astype(np.float32)) for each in (MASKS, MASKS[:, 0, 0]))
+    pixels, examples = (ArrayColumn(each.astype(np.float32)) for each in (MASKS, MASKS[:, 0, 0]))
     weights = {
-        "mask": Weights((SampleWeights(pixels),), 2),
-        "a": Weights((SampleWeights(examples),), 2),
+        "mask": CombinedWeights((SampleWeights(pixels),), 2),
+        "a": CombinedWeights((SampleWeights(examples),), 2),
     }
-    layers: list[Plain] = [{"RandomRotation": {"factor": 0.4, "fill_mode": "wrap", **NEAREST}}]
+    layers: list[PlainData] = [{"RandomRotation": {"factor": 0.4, "fill_mode": "wrap", **NEAREST}}]
     for _, y, w in batches(layers, masks, losses, weights=weights).as_numpy_iterator():
         np.testing.assert_array_equal(w["mask"], y["mask"])
         assert w["a"].shape == w["b"].shape == y["a"].shape[:1]
@@ -131,7 +133,7 @@ def test_an_autoencoder_gives_back_what_it_was_given(flat: bool):
     values = SHADES.reshape(COUNT, -1) if flat else SHADES
     copy = {"again": as_input(values)}
     losses, targets = {"again": "BinaryCrossentropy"}, {"again": "image"}
-    layers: list[Plain] = [
+    layers: list[PlainData] = [
         {"RandomRotation": 0.3},
         {"RandomTranslation": GEOMETRIC["RandomTranslation"]},
     ]
@@ -146,7 +148,7 @@ def test_an_autoencoder_gives_back_what_it_was_given(flat: bool):
 
 def test_depth_moves_as_its_image():
     """With the interpolation of the image, as there is something between two depths."""
-    layers: list[Plain] = [{"RandomRotation": 0.3}]
+    layers: list[PlainData] = [{"RandomRotation": 0.3}]
     depth = {"depth": target(SHADES[..., 0] * 7)}
     for x, y in batches(layers, depth, {"depth": "MeanSquaredError"}).as_numpy_iterator():
         np.testing.assert_allclose(y["depth"], x[..., 0] * 7, rtol=1e-5)
@@ -154,10 +156,10 @@ def test_depth_moves_as_its_image():
 
 def test_a_run_goes_on_with_the_same_maps():
     """From the middle of an epoch on, they are bit by bit what they would have been."""
-    layers: list[Plain] = [{"RandomRotation": 0.3}, COLORS, {"RandomElasticTransform": {}}]
+    layers: list[PlainData] = [{"RandomRotation": 0.3}, COLORS, {"RandomElasticTransform": {}}]
     masks, losses = {"mask": target(MASKS)}, {"mask": "SparseCategoricalCrossentropy"}
     whole = [*batches(layers, masks, losses)]
-    rest = [*batches(layers, masks, losses, position=Position(1, 2))]
+    rest = [*batches(layers, masks, losses, position=TrainingPosition(1, 2))]
     assert len(rest) == 2
     for (x, y), (again, mask) in zip(whole[6:], rest, strict=True):
         np.testing.assert_array_equal(x, again)

@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 
 from archbuilder.errors import BlueprintError
-from archbuilder.training.augmenting import Augmentation, Range
-from archbuilder.tree import Plain, Source, Span, from_plain
+from archbuilder.training.augmenting import Augmentation, ValueRange
+from archbuilder.tree import PlainData, SourceText, Span, from_plain
 
-SPAN = Span(Source("test.yaml", ""), 1, 1, 1, 1)
-LAYERS: dict[str, Plain] = {
+SPAN = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
+LAYERS: dict[str, PlainData] = {
     "flip": {"RandomFlip": "horizontal"},
     "turn": {"RandomRotation": 0.2},
     "crop": {"RandomCrop": {"height": 6, "width": 6}},
@@ -27,13 +27,13 @@ def images(count: int = 12, channels: int = 3) -> tf.Tensor:
 
 
 def augmented(
-    layer: Plain,
+    layer: PlainData,
     step: int,
     view: int = 0,
     seed: int = 3,
     *,
     given: tf.Tensor | None = None,
-    value_range: Range | None = (0, 1),
+    value_range: ValueRange | None = (0, 1),
 ) -> np.ndarray:
     """As in a pipeline: within a graph, where the size of a batch is open."""
     augmentation = Augmentation([from_plain(layer, SPAN)], seed, value_range)
@@ -94,7 +94,9 @@ def test_layers_for_colors_get_the_range_of_the_images(layer: str):
         ({}, None, "needs the range of the images, which the data does not tell"),
     ],
 )
-def test_another_range(arguments: dict[str, Plain], value_range: Range | None, message: str):
+def test_another_range(
+    arguments: dict[str, PlainData], value_range: ValueRange | None, message: str
+):
     """It is an error that names both, or says what to write."""
     with pytest.raises(BlueprintError) as error:
         augmented({"RandomBrightness": {"factor": 0.3, **arguments}}, 0, value_range=value_range)
@@ -105,7 +107,7 @@ def test_another_range(arguments: dict[str, Plain], value_range: Range | None, m
 
 def test_a_range_that_only_the_recipe_knows():
     """Floats may have any; what is written is believed."""
-    layer: Plain = {"RandomBrightness": {"factor": 0.3, "value_range": [0, 1]}}
+    layer: PlainData = {"RandomBrightness": {"factor": 0.3, "value_range": [0, 1]}}
     found = augmented(layer, 0, value_range=None)
     np.testing.assert_array_equal(found, augmented({"RandomBrightness": 0.3}, 0))
 
@@ -113,7 +115,7 @@ def test_a_range_that_only_the_recipe_knows():
 def test_whole_numbers_are_rounded():
     """Bytes that a layer makes fractions of come to the nearest byte, and stay bytes."""
     given = tf.cast(tf.round(images() * 255), tf.uint8)
-    layer: Plain = {"RandomBrightness": 0.5}
+    layer: PlainData = {"RandomBrightness": 0.5}
     found = augmented(layer, 0, given=given, value_range=(0, 255))
     exact = augmented(layer, 0, given=tf.cast(given, tf.float32), value_range=(0, 255))
     assert found.dtype == np.uint8
@@ -128,7 +130,7 @@ def test_whole_numbers_are_rounded():
         (LAYERS["crop"], [None, 8, 4, 3], "does not take images of 8x4 for a crop of 6x6"),
     ],
 )
-def test_images_that_a_layer_does_not_take(layer: Plain, shape: list[int | None], message: str):
+def test_images_that_a_layer_does_not_take(layer: PlainData, shape: list[int | None], message: str):
     """They are refused before there are some."""
     augmentation = Augmentation([from_plain(layer, SPAN)], 0, (0, 1))
     with pytest.raises(BlueprintError) as error:

@@ -14,36 +14,41 @@ import pytest
 from training.hostile import HOSTILE, Hostile
 
 from archbuilder.errors import RunError
-from archbuilder.places import Place
-from archbuilder.training.checkpoints import FOLDER, Checkpoint, Checkpoints, Position
+from archbuilder.places import SandboxPath
+from archbuilder.training.checkpoints import (
+    CHECKPOINTS_DIR,
+    Checkpoint,
+    CheckpointManager,
+    TrainingPosition,
+)
 
 ROWS = ({"epoch": 1, "loss": 0.5},)
 
 
 def checkpoint(batch: int = 0, *, weight: float = 1.0) -> Checkpoint:
     arrays = {"network.00000.dense": np.full((3, 2), weight, np.float32)}
-    return Checkpoint(Position(1, batch), ROWS, arrays)
+    return Checkpoint(TrainingPosition(1, batch), ROWS, arrays)
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / FOLDER).iterdir())
+    return sorted(path.name for path in (folder / CHECKPOINTS_DIR).iterdir())
 
 
 def test_the_newest_comes_back(tmp_path: Path):
     """Position, rows and arrays are those of the last commit, and two are kept."""
-    kept = Checkpoints(Place(tmp_path))
+    kept = CheckpointManager(SandboxPath(tmp_path))
     for batch in range(4):
         kept.commit(checkpoint(batch, weight=batch))
     assert names(tmp_path) == ["epoch-00001-batch-0000002", "epoch-00001-batch-0000003"]
-    found = kept.newest(pytest.fail)
+    found = kept.latest(pytest.fail)
     assert found is not None
-    assert (found.position, found.rows) == (Position(1, 3), ROWS)
+    assert (found.position, found.history) == (TrainingPosition(1, 3), ROWS)
     assert (found.arrays["network.00000.dense"] == 3).all()
 
 
 def test_none_is_there(tmp_path: Path):
     """A new run has no checkpoint."""
-    assert Checkpoints(Place(tmp_path)).newest(pytest.fail) is None
+    assert CheckpointManager(SandboxPath(tmp_path)).latest(pytest.fail) is None
 
 
 def flip(path: Path) -> None:
@@ -60,25 +65,25 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize("file", ["variables.safetensors", "progress.json", "manifest.json"])
 def test_a_damaged_one_is_left_out(tmp_path: Path, damage: Callable[[Path], None], file: str):
     """The one before it is taken, and the user is told which was damaged."""
-    kept = Checkpoints(Place(tmp_path))
+    kept = CheckpointManager(SandboxPath(tmp_path))
     kept.commit(checkpoint(1))
     damage(kept.commit(checkpoint(2)) / file)
     lines: list[str] = []
-    found = kept.newest(lines.append)
+    found = kept.latest(lines.append)
     assert found is not None
-    assert found.position == Position(1, 1)
+    assert found.position == TrainingPosition(1, 1)
     assert "epoch-00001-batch-0000002 is damaged" in lines[0]
 
 
 def test_a_damaged_one_is_written_anew(tmp_path: Path):
     """A run that comes to the same position again replaces what is damaged there."""
-    kept = Checkpoints(Place(tmp_path))
+    kept = CheckpointManager(SandboxPath(tmp_path))
     path = kept.commit(checkpoint(1))
     flip(path / "variables.safetensors")
     kept.commit(checkpoint(1))
-    found = kept.newest(pytest.fail)
+    found = kept.latest(pytest.fail)
     assert found is not None
-    assert found.position == Position(1, 1)
+    assert found.position == TrainingPosition(1, 1)
 
 
 @pytest.mark.parametrize("operation", ["fsync", "rename", "mkdir"])
@@ -86,7 +91,7 @@ def test_a_full_disk_costs_no_older_one(
     tmp_path: Path, operation: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Whichever operation fails, the checkpoint before stays and nothing half-made counts."""
-    kept = Checkpoints(Place(tmp_path))
+    kept = CheckpointManager(SandboxPath(tmp_path))
     kept.commit(checkpoint(1))
 
     def fail(*_: object, **__: object) -> None:
@@ -96,9 +101,9 @@ def test_a_full_disk_costs_no_older_one(
         patch.setattr(os, operation, fail)
         with pytest.raises(OSError, match="No space left"):
             kept.commit(checkpoint(2))
-    found = kept.newest(pytest.fail)
+    found = kept.latest(pytest.fail)
     assert found is not None
-    assert found.position == Position(1, 1)
+    assert found.position == TrainingPosition(1, 1)
     kept.commit(checkpoint(2))
     assert names(tmp_path) == ["epoch-00001-batch-0000001", "epoch-00001-batch-0000002"]
 
@@ -106,20 +111,20 @@ def test_a_full_disk_costs_no_older_one(
 def test_weights_that_are_none_are_not_kept(tmp_path: Path):
     """A network that has diverged never replaces one that has not."""
     with pytest.raises(RunError, match="not finite"):
-        Checkpoints(Place(tmp_path)).commit(checkpoint(weight=np.nan))
-    assert not (tmp_path / FOLDER).exists()
+        CheckpointManager(SandboxPath(tmp_path)).commit(checkpoint(weight=np.nan))
+    assert not (tmp_path / CHECKPOINTS_DIR).exists()
 
 
 def test_another_run_is_refused(tmp_path: Path):
     """What was trained in another way is not gone on from."""
-    Checkpoints(Place(tmp_path), "one").commit(checkpoint())
+    CheckpointManager(SandboxPath(tmp_path), "one").commit(checkpoint())
     with pytest.raises(RunError, match="another blueprint or recipe"):
-        Checkpoints(Place(tmp_path), "two").newest(pytest.fail)
+        CheckpointManager(SandboxPath(tmp_path), "two").latest(pytest.fail)
 
 
 def test_the_manifest_tells_what_is_there(tmp_path: Path):
     """Sums of both files, as sha256sum prints them."""
-    path = Checkpoints(Place(tmp_path)).commit(checkpoint())
+    path = CheckpointManager(SandboxPath(tmp_path)).commit(checkpoint())
     sums = json.loads((path / "manifest.json").read_text())["sha256"]
     assert sorted(sums) == ["progress.json", "variables.safetensors"]
     assert all(len(digest) == 64 for digest in sums.values())
@@ -135,12 +140,12 @@ def seal(path: Path, name: str) -> None:
     path.rename(path.with_name(name))
 
 
-def fault(kept: Checkpoints) -> str:
+def fault(kept: CheckpointManager) -> str:
     """What is told of the newest checkpoint, in whose place an older one is taken."""
     lines: list[str] = []
-    found = kept.newest(lines.append)
+    found = kept.latest(lines.append)
     assert found is not None
-    assert found.position == Position(1, 1)
+    assert found.position == TrainingPosition(1, 1)
     (line,) = lines
     return line
 
@@ -149,7 +154,7 @@ def fault(kept: Checkpoints) -> str:
 @pytest.mark.parametrize("file", ["variables.safetensors", "progress.json", "manifest.json"])
 def test_files_that_are_none(tmp_path: Path, file: str, hostile: Hostile):
     """Links, pipes and devices count as damage, and nothing waits for them."""
-    kept = Checkpoints(Place(tmp_path / "run"))
+    kept = CheckpointManager(SandboxPath(tmp_path / "run"))
     (tmp_path / "run").mkdir()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("secret")
@@ -159,24 +164,26 @@ def test_files_that_are_none(tmp_path: Path, file: str, hostile: Hostile):
     hostile(path / file, tmp_path / "other")
     assert f"is damaged and left out: {file}: " in fault(kept)
     kept.commit(checkpoint(2))
-    assert kept.newest(pytest.fail) is not None
+    assert kept.latest(pytest.fail) is not None
     assert (tmp_path / "other" / "file").read_text() == "secret"
 
 
-@pytest.mark.parametrize("name", [FOLDER, f"{FOLDER}/epoch-00001-batch-0000001.part"])
+@pytest.mark.parametrize(
+    "name", [CHECKPOINTS_DIR, f"{CHECKPOINTS_DIR}/epoch-00001-batch-0000001.part"]
+)
 def test_folders_that_are_links(tmp_path: Path, name: str):
     """Nothing is written or removed where they lead."""
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     (tmp_path / "other" / "epoch-00001-batch-0000001").mkdir(parents=True)
-    kept = Checkpoints(Place(tmp_path / "run"))
-    if name == FOLDER:
+    kept = CheckpointManager(SandboxPath(tmp_path / "run"))
+    if name == CHECKPOINTS_DIR:
         (tmp_path / "run" / "checkpoints").rmdir()
     (tmp_path / "run" / name).symlink_to(tmp_path / "other")
-    if name == FOLDER:
+    if name == CHECKPOINTS_DIR:
         with pytest.raises(OSError, match="links are not followed"):
             kept.commit(checkpoint(1))
         with pytest.raises(RunError, match="links are not followed"):
-            kept.newest(pytest.fail)
+            kept.latest(pytest.fail)
     else:
         kept.commit(checkpoint(1))
     assert [each.name for each in (tmp_path / "other").iterdir()] == ["epoch-00001-batch-0000001"]
@@ -201,7 +208,7 @@ def test_progress_that_no_run_has(
     tmp_path: Path, change: dict[str, object], name: str | None, message: str
 ):
     """The sums of the checkpoint are right, and what it says is not."""
-    kept = Checkpoints(Place(tmp_path))
+    kept = CheckpointManager(SandboxPath(tmp_path))
     kept.commit(checkpoint(1))
     path = kept.commit(checkpoint(2))
     progress = json.loads((path / "progress.json").read_text())
@@ -220,7 +227,7 @@ def test_progress_that_no_run_has(
 )
 def test_arrays_that_are_none(tmp_path: Path, header: bytes):
     """The sums of the checkpoint are right, and the file of arrays is damaged."""
-    kept = Checkpoints(Place(tmp_path))
+    kept = CheckpointManager(SandboxPath(tmp_path))
     kept.commit(checkpoint(1))
     path = kept.commit(checkpoint(2))
     content = len(header).to_bytes(8, "little") + header + b"\0" * 8

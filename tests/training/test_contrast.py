@@ -13,12 +13,11 @@ from safetensors.numpy import load_file
 from training.objectives import MOCO, SIMCLR
 
 from archbuilder.cli import main
-from archbuilder.recipe.spec import MoCo
-from archbuilder.recipe.spec import SimCLR as SimCLRSpec
-from archbuilder.training.objectives.contrasting import MoCoLearner, SimCLRLearner
-from archbuilder.tree import Source, Span, from_plain
+from archbuilder.recipe.spec import MoCoConfig, SimCLRConfig
+from archbuilder.training.objectives.contrasting import MoCoModel, SimCLRModel
+from archbuilder.tree import SourceText, Span, from_plain
 
-TREE = from_plain("SGD", Span(Source("test.yaml", ""), 1, 1, 1, 1))
+TREE = from_plain("SGD", Span(SourceText("test.yaml", ""), 1, 1, 1, 1))
 CHANCE = ("--set", "drop=0.2", "--set", "norm=true")
 TEXTS = {"simclr": SIMCLR, "moco": MOCO}
 
@@ -54,7 +53,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def test_the_loss_of_simclr():
     """Equation 1 of the paper, pair by pair."""
     model = network()
-    learner = SimCLRLearner(model, keras.optimizers.SGD(), SimCLRSpec(TREE, temperature=0.5))
+    learner = SimCLRModel(model, keras.optimizers.SGD(), SimCLRConfig(TREE, temperature=0.5))
     batch = views(5)
     vectors = unit(np.concatenate([model(batch["first"]), model(batch["second"])]))
     alike = np.exp(vectors @ vectors.T / 0.5)
@@ -68,8 +67,8 @@ def test_the_loss_of_simclr():
 def test_the_queue_and_the_keys_of_moco():
     """The newest keys stand first in the queue, and the encoder of keys follows."""
     model, keys = network(), network()
-    spec = MoCo(TREE, temperature=0.2, momentum=0.9, queue=8)
-    learner = MoCoLearner(model, keys, keras.optimizers.SGD(0.1), spec, seed=1)
+    spec = MoCoConfig(TREE, temperature=0.2, momentum=0.9, queue=8)
+    learner = MoCoModel(model, keys, keras.optimizers.SGD(0.1), spec, seed=1)
     begun, queue, batch = keys.get_weights(), learner.queue.numpy(), views(6)
     newest = unit(np.asarray(keys(batch["second"])))
     queries = unit(np.asarray(model(batch["first"])))

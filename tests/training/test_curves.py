@@ -16,7 +16,7 @@ from training.running import Running, start
 from training.test_pace import rows, trained
 
 from archbuilder.cli import main
-from archbuilder.training.progress import bar
+from archbuilder.training.progress import format_bar
 
 
 def logged(run: Path, split: str) -> list[tuple[int, str, float]]:
@@ -56,8 +56,10 @@ def test_a_picture_without_steps(tmp_path: Path):
 
 def test_a_bar():
     """It tells the epoch, the share and the time."""
-    assert bar(3, 12, 0.25, 42.3) == "epoch  3/12  [######                  ]   25%  0:42 left"
-    assert bar(1, 1, 1, 7322).endswith("100%  2:02:02 left")
+    assert (
+        format_bar(3, 12, 0.25, 42.3) == "epoch  3/12  [######                  ]   25%  0:42 left"
+    )
+    assert format_bar(1, 1, 1, 7322).endswith("100%  2:02:02 left")
 
 
 def command(tmp_path: Path) -> list[str]:

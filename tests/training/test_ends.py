@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from archbuilder.cli import main
-from archbuilder.recipe import data_from_path
-from archbuilder.training.opening import Opener
+from archbuilder.recipe import data_from_argument
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
 
 AUTOENCODER = """
@@ -81,8 +81,8 @@ def test_an_output_is_compared_with_an_input(tmp_path: Path):
     run = train(tmp_path, AUTOENCODER)
     assert held_out(run)["again_loss"] < 0.03
     model = keras.saving.load_model(run / "net.keras")
-    examples = load_source(data_from_path("digits").train, Opener())
-    images = np.asarray(next(iter(examples.inputs.values())).column.take(np.arange(50))) / 16
+    examples = load_source(data_from_argument("digits").train, DataFileOpener())
+    images = np.asarray(next(iter(examples.inputs.values())).column.gather(np.arange(50))) / 16
     again = np.asarray(model(images.astype(np.float32))["again"])
     error = np.square(again - images.reshape(50, 64)).mean()
     assert error < 0.5 * images.var(axis=0).mean()

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archbuilder.errors import RunError
-from archbuilder.training.columns import Held, Read
-from archbuilder.training.sources.gathering import Store, joined
-from archbuilder.training.sources.words import Labels
+from archbuilder.training.columns import ArrayColumn, LazyColumn
+from archbuilder.training.sources.gathering import ColumnStore, concat_columns
+from archbuilder.training.sources.words import LabelEncoder
 
 
 def parts_of(values: np.ndarray, cuts: list[int]) -> list[np.ndarray]:
@@ -24,29 +24,29 @@ def parts_of(values: np.ndarray, cuts: list[int]) -> list[np.ndarray]:
 def test_what_is_gathered_is_what_was_read(cuts: list[int], held: int):
     """In whatever parts it comes, and wherever it is kept."""
     values = np.arange(120, dtype=np.int16).reshape(40, 3)
-    gathering = Store(held=held).column("x")
+    gathering = ColumnStore(memory_limit=held).create_writer("x")
     for part in parts_of(values, cuts):
         if len(part):
             gathering.add(part)
-    column = gathering.column()
-    assert isinstance(column, Held if held >= values.nbytes else Read)
+    column = gathering.to_column()
+    assert isinstance(column, ArrayColumn if held >= values.nbytes else LazyColumn)
     assert (column.count, column.shape, column.dtype) == (40, (3,), np.int16)
     rows = np.array([39, 0, 0, 17])
-    assert np.array_equal(column.take(rows), values[rows])
+    assert np.array_equal(column.gather(rows), values[rows])
 
 
 def test_nothing_is_left_on_the_disk(tmp_path: Path):
     """The file has no name, so it goes with the process."""
-    gathering = Store(tmp_path, held=0).column("x")
+    gathering = ColumnStore(tmp_path, memory_limit=0).create_writer("x")
     gathering.add(np.ones((1000, 10)))
-    column = gathering.column(lambda values: values * 2)
+    column = gathering.to_column(lambda values: values * 2)
     assert [*tmp_path.iterdir()] == []
-    assert np.array_equal(column.take(np.array([999])), [[2.0] * 10])
+    assert np.array_equal(column.gather(np.array([999])), [[2.0] * 10])
 
 
 def test_shapes_differ():
     """The two shapes are told."""
-    gathering = Store().column("the input")
+    gathering = ColumnStore().create_writer("the input")
     gathering.add(np.zeros((2, 3)))
     with pytest.raises(RunError, match=r"the shape \[4\], and the first one has \[3\]"):
         gathering.add(np.zeros((1, 4)))
@@ -56,7 +56,7 @@ def test_a_disk_without_room(tmp_path: Path):
     """It is looked at before it is full."""
     free = shutil.disk_usage(tmp_path).free
     with pytest.raises(RunError, match="there is room for"):
-        Store(tmp_path).check(free, "x.npz")
+        ColumnStore(tmp_path).check_free_space(free, "x.npz")
 
 
 @given(st.lists(st.integers(0, 11), min_size=1, max_size=20))
@@ -64,21 +64,21 @@ def test_joined_columns(rows: list[int]):
     """They are read as one."""
     whole = np.arange(24).reshape(12, 2)
 
-    def part(begin: int, end: int) -> Read:
+    def part(begin: int, end: int) -> LazyColumn:
         own = whole[begin:end]
-        return Read("", len(own), (2,), whole.dtype, lambda rows: own[rows])
+        return LazyColumn("", len(own), (2,), whole.dtype, lambda rows: own[rows])
 
-    column = joined([part(0, 5), part(5, 6), part(6, 12)], "all")
-    assert np.array_equal(column.take(np.array(rows)), whole[rows])
+    column = concat_columns([part(0, 5), part(5, 6), part(6, 12)], "all")
+    assert np.array_equal(column.gather(np.array(rows)), whole[rows])
 
 
 class TestLabels:
     def labels(self, *parts: list[str], given: tuple[str, ...] = (), held: int = 2**20):
-        labels = Labels("the column", given, Store(held=held))
+        labels = LabelEncoder("the column", given, ColumnStore(memory_limit=held))
         for part in parts:
             labels.add(part)
-        column, classes, remarks = labels.column()
-        return np.asarray(column.take(np.arange(column.count))), classes, remarks
+        column, classes, remarks = labels.finish()
+        return np.asarray(column.gather(np.arange(column.count))), classes, remarks
 
     @pytest.mark.parametrize("held", [0, 2**20])
     def test_words(self, held: int):

@@ -13,11 +13,11 @@ from PIL import Image
 
 from archbuilder.cli import main
 from archbuilder.errors import BlueprintError, RunError
-from archbuilder.recipe.sources import DataFile, Images
-from archbuilder.training.examples import ONLY
-from archbuilder.training.opening import Opener
+from archbuilder.recipe.sources import DataPath, Images
+from archbuilder.training.examples import UNNAMED
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
-from archbuilder.tree import Source, Span
+from archbuilder.tree import SourceText, Span
 
 NET = """
 archbuilder: 1
@@ -49,12 +49,12 @@ def pets(tmp_path: Path) -> Path:
 
 
 def load(folder: Path, **options: object):
-    return load_source(Images(DataFile(str(folder)), **options), Opener())
+    return load_source(Images(DataPath(str(folder)), **options), DataFileOpener())
 
 
 def taken(folder: Path, rows: list[int], **options: object) -> np.ndarray:
     (feature,) = load(folder, **options).inputs.values()
-    return np.asarray(feature.column.take(np.array(rows)))
+    return np.asarray(feature.column.gather(np.array(rows)))
 
 
 def test_a_folder_for_each_class(pets: Path):
@@ -63,8 +63,11 @@ def test_a_folder_for_each_class(pets: Path):
     (pets / "cat" / ".hidden.png").write_text("no image")
     examples = load(pets)
     (labels,) = examples.targets.values()
-    assert (examples.count, examples.known.legend.classes) == (40, {ONLY: ("cat", "dog")})
-    np.testing.assert_array_equal(labels.take(np.array([0, 19, 20, 39])), [0, 0, 1, 1])
+    assert (examples.count, examples.preprocessing.schema.classes) == (
+        40,
+        {UNNAMED: ("cat", "dog")},
+    )
+    np.testing.assert_array_equal(labels.gather(np.array([0, 19, 20, 39])), [0, 0, 1, 1])
     images = taken(pets, [0, 39])
     assert (images.shape, images.dtype) == ((2, 8, 8, 1), np.uint8)
     assert (images[0] == 10).all()
@@ -113,7 +116,7 @@ def test_what_is_no_image(pets: Path, name: str):
         taken(pets, [5])
     examples = load(pets, on_error="skip")
     assert examples.count == 39
-    assert any("left out 1 of 40 images" in remark for remark in examples.remarks)
+    assert any("left out 1 of 40 images" in remark for remark in examples.notes)
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])
@@ -130,14 +133,14 @@ def test_links_of_a_blueprint_are_not_followed(pets: Path):
     (pets / "bird").symlink_to(pets / "cat")
     (pets / "cat" / "05.png").unlink()
     (pets / "cat" / "05.png").symlink_to(pets / "dog" / "05.bmp")
-    span = Span(Source("net.yaml", ""), 1, 1, 1, 1)
-    examples = load_source(Images(DataFile("pets", span)), Opener(pets.parent))
-    assert examples.known.legend.classes == {ONLY: ("cat", "dog")}
+    span = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
+    examples = load_source(Images(DataPath("pets", span)), DataFileOpener(pets.parent))
+    assert examples.preprocessing.schema.classes == {UNNAMED: ("cat", "dog")}
     (feature,) = examples.inputs.values()
     with pytest.raises(Exception, match=r"cat/05\.png"):
-        feature.column.take(np.array([5]))
+        feature.column.gather(np.array([5]))
     with pytest.raises(BlueprintError):
-        load_source(Images(DataFile("../pets", span)), Opener(pets.parent))
+        load_source(Images(DataPath("../pets", span)), DataFileOpener(pets.parent))
 
 
 @pytest.mark.parametrize("error", ["stop", "skip"])
@@ -161,8 +164,8 @@ def test_every_common_format_and_folders_in_folders(tmp_path: Path):
         draw(tmp_path / "cat" / "more" / "deep" / f"1.{ending}", 5)
     draw(tmp_path / "dog" / "2.WEBP", 6)
     examples = load(tmp_path)
-    assert (examples.count, examples.known.legend.classes) == (7, {ONLY: ("cat", "dog")})
-    assert not any("not read" in each for each in examples.remarks)
+    assert (examples.count, examples.preprocessing.schema.classes) == (7, {UNNAMED: ("cat", "dog")})
+    assert not any("not read" in each for each in examples.notes)
 
 
 def test_files_that_are_not_read_are_counted(pets: Path):
@@ -175,7 +178,7 @@ def test_files_that_are_not_read_are_counted(pets: Path):
     draw(pets / "cover.png", 3)
     examples = load(pets)
     assert examples.count == 40
-    said = "\n".join(examples.remarks).replace("'", "")
+    said = "\n".join(examples.notes).replace("'", "")
     assert "not read: 4 files without the ending of an image (.png, " in said
     assert "cat/more/0.heic, cat/more/1.heic, cat/more/2.heic, ..." in said
     assert "not read: 1 image beside the folders of classes: cover.png" in said

@@ -10,11 +10,11 @@ from expanding import expand
 from training.test_pace import trained, weights
 
 from archbuilder.cli import main
-from archbuilder.training.indices import indices_of
+from archbuilder.training.indices import lookup_tables_by_input
 
 
 def sizes(folder: Path, text: str) -> dict[str, int]:
-    found = indices_of(expand(folder, text))
+    found = lookup_tables_by_input(expand(folder, text))
     return {name: each.size for name, (each,) in found.items()}
 
 
@@ -74,7 +74,7 @@ outputs: {a: split, b: dense, c: slice, d: unstack, e: take, f: cast}
 
 def test_parts_of_an_input(tmp_path: Path):
     """Each has its own table, or none; a cast to integers may drop fractions."""
-    (found,) = indices_of(expand(tmp_path, PARTS)).values()
+    (found,) = lookup_tables_by_input(expand(tmp_path, PARTS)).values()
     sizes = {(each.positions, each.truncated): each.size for each in found}
     assert sizes == {((0,), False): 9, ((3,), True): 7, ((3,), False): 5, ((2,), False): 3}
 

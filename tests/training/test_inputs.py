@@ -20,16 +20,16 @@ from training.columns_in_files import TABLES, WRITERS, can_hold
 
 from archbuilder.errors import RunError
 from archbuilder.graph import GraphInput
-from archbuilder.recipe.sources import Csv, DataFile, DataSource, Jsonl, Npy, Npz, Parquet
-from archbuilder.training.columns import Held, Read, reading
-from archbuilder.training.examples import ONLY, Feature
-from archbuilder.training.indices import Indices
-from archbuilder.training.inputs import fit_input
-from archbuilder.training.opening import Opener
+from archbuilder.recipe.sources import Csv, DataPath, DataSource, Jsonl, Npy, Npz, Parquet
+from archbuilder.training.columns import ArrayColumn, LazyColumn, translate_read_errors
+from archbuilder.training.examples import UNNAMED, Feature
+from archbuilder.training.indices import LookupTable
+from archbuilder.training.inputs import make_input_pipeline
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
-from archbuilder.tree import Source, Span
+from archbuilder.tree import SourceText, Span
 
-SPAN = Span(Source("test", ""), 1, 1, 1, 1)
+SPAN = Span(SourceText("test", ""), 1, 1, 1, 1)
 INPUTS = ("int32", "int64", "float32", "float64", "bool")
 DTYPES = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -52,12 +52,12 @@ def network_input(dtype: str, *shape: int) -> GraphInput:
     return GraphInput("ids", shape, dtype, SPAN)
 
 
-def reach(source: DataSource, dtype: str, indices: Sequence[Indices] = ()) -> np.ndarray:
+def reach(source: DataSource, dtype: str, indices: Sequence[LookupTable] = ()) -> np.ndarray:
     """The values that reach an input of a dtype."""
-    feature = load_source(source, Opener()).inputs[ONLY]
-    with reading():
-        fitted = fit_input(feature, network_input(dtype, *feature.shape), indices)
-        return fitted.take(tf.range(feature.column.count)).numpy()
+    feature = load_source(source, DataFileOpener()).inputs[UNNAMED]
+    with translate_read_errors():
+        fitted = make_input_pipeline(feature, network_input(dtype, *feature.shape), indices)
+        return fitted.gather(tf.range(feature.column.count)).numpy()
 
 
 def is_representable(value: bool | float, dtype: str) -> bool:
@@ -154,7 +154,7 @@ class TestIntegers:
 
     def table(self, folder: Path, *rows: str) -> Csv:
         (folder / "d.csv").write_text("\n".join(["id,price,y", *rows]) + "\n")
-        return Csv(DataFile(str(folder / "d.csv")), inputs="id")
+        return Csv(DataPath(str(folder / "d.csv")), inputs="id")
 
     def ids(self, folder: Path) -> Csv:
         return self.table(folder, *(f"{each},0.5,0" for each in self.IDS))
@@ -184,9 +184,9 @@ class TestIntegers:
         """Numbers with a point are rounded as floats are, and so is what is divided."""
         source = self.table(tmp_path, *(f"{each}.0,0.5,0" for each in self.IDS))
         assert reach(source, "float32").tolist() == [2**24, 2**24]
-        feature = Feature(Held(np.array(self.IDS)), scale=2.0**24)
-        fitted = fit_input(feature, network_input("float32"))
-        assert fitted.take(tf.range(2)).numpy().tolist() == [1, 1]
+        feature = Feature(ArrayColumn(np.array(self.IDS)), scale=2.0**24)
+        fitted = make_input_pipeline(feature, network_input("float32"))
+        assert fitted.gather(tf.range(2)).numpy().tolist() == [1, 1]
 
     @pytest.mark.parametrize("cache", [None, False])
     def test_a_fraction_after_thousands_of_lines(self, tmp_path: Path, cache: bool | None):
@@ -213,41 +213,46 @@ class TestIntegers:
 
 
 class TestIndices:
-    TABLE = (Indices(10, "'embedding' (input_dim: 10)"),)
+    TABLE = (LookupTable(10, "'embedding' (input_dim: 10)"),)
 
     @pytest.mark.parametrize("dtype", ["int32", "float32"])
     @pytest.mark.parametrize("number", [-1, 10, 0.7, 2**40])
     def test_what_a_table_has_not(self, dtype: str, number: float):
         """It is told with its place, also for an input of floats."""
-        feature = Feature(Held(np.array([[0, 9], [1, number]]), "'x.npy'"))
+        feature = Feature(ArrayColumn(np.array([[0, 9], [1, number]]), "'x.npy'"))
         told = (
             rf"example 2 of 'x\.npy' has {number}, and the input 'ids' feeds 'embedding'"
             r" \(input_dim: 10\), which takes integers from 0 to 9"
         )
         with pytest.raises(RunError, match=told):
-            fit_input(feature, network_input(dtype, 2), self.TABLE)
+            make_input_pipeline(feature, network_input(dtype, 2), self.TABLE)
 
     def test_indices_in_floats(self):
         """Whole ones are indices too."""
-        fitted = fit_input(Feature(Held(np.array([0.0, 9.0]))), network_input("int32"), self.TABLE)
-        assert fitted.take(tf.range(2)).numpy().tolist() == [0, 9]
+        fitted = make_input_pipeline(
+            Feature(ArrayColumn(np.array([0.0, 9.0]))), network_input("int32"), self.TABLE
+        )
+        assert fitted.gather(tf.range(2)).numpy().tolist() == [0, 9]
 
     def test_columns_that_are_read_as_needed(self, tmp_path: Path):
         """What is mapped is looked at as it is read; what was gathered on the disk, before."""
         np.save(tmp_path / "x.npy", np.array([0, 10]))
         np.save(tmp_path / "y.npy", np.zeros(2))
-        files = [DataFile(str(tmp_path / f"{name}.npy")) for name in "xy"]
-        feature = load_source(Npy(*files), Opener()).inputs[ONLY]
-        fitted = fit_input(feature, network_input("int32"), self.TABLE)
-        assert fitted.take(tf.constant([0])).numpy().tolist() == [0]
-        with pytest.raises(RunError, match=r"example 2 of .*x\.npy' has 10"), reading():
-            fitted.take(tf.constant([1]))
+        files = [DataPath(str(tmp_path / f"{name}.npy")) for name in "xy"]
+        feature = load_source(Npy(*files), DataFileOpener()).inputs[UNNAMED]
+        fitted = make_input_pipeline(feature, network_input("int32"), self.TABLE)
+        assert fitted.gather(tf.constant([0])).numpy().tolist() == [0]
+        with (
+            pytest.raises(RunError, match=r"example 2 of .*x\.npy' has 10"),
+            translate_read_errors(),
+        ):
+            fitted.gather(tf.constant([1]))
         (tmp_path / "d.csv").write_text("x,y\n0,0\n10,0\n")
-        source = Csv(DataFile(str(tmp_path / "d.csv")), inputs="x", cache=False)
-        feature = load_source(source, Opener()).inputs[ONLY]
-        assert isinstance(feature.column, Read)
+        source = Csv(DataPath(str(tmp_path / "d.csv")), inputs="x", cache=False)
+        feature = load_source(source, DataFileOpener()).inputs[UNNAMED]
+        assert isinstance(feature.column, LazyColumn)
         with pytest.raises(RunError, match=r"line 3 of .* has 10 in column 'x'"):
-            fit_input(feature, network_input("int32"), self.TABLE)
+            make_input_pipeline(feature, network_input("int32"), self.TABLE)
 
 
 class TestFiles:
@@ -257,14 +262,14 @@ class TestFiles:
         """The second is not cut to the type of the first."""
         for name, dtype in (("a", np.int32), ("b", np.float64)):
             np.savez(tmp_path / f"{name}.npz", x=np.array([1, 2.7]).astype(dtype), y=np.zeros(2))
-        source = Npz(DataFile(str(tmp_path / "*.npz")))
+        source = Npz(DataPath(str(tmp_path / "*.npz")))
         assert reach(source, "float64").tolist() == [1, 2, 1, 2.7]
 
     def test_tables(self, tmp_path: Path):
         """A column of integers in one file and of floats in another is of floats."""
         for name, values in (("a", [2**53, 1]), ("b", [0.5, 2.0])):
             pq.write_table(pa.table({"x": values, "y": [0, 0]}), tmp_path / f"{name}.parquet")
-        source = Parquet(DataFile(str(tmp_path / "*.parquet")), inputs="x")
+        source = Parquet(DataPath(str(tmp_path / "*.parquet")), inputs="x")
         assert reach(source, "float64").tolist() == [2**53, 1, 0.5, 2]
         pq.write_table(pa.table({"x": [2**53 + 1], "y": [0]}), tmp_path / "a.parquet")
         told = r"row 1 of .*a\.parquet' has 9007199254740993 in column 'x', .* no dtype represents"
@@ -283,7 +288,7 @@ class TestFiles:
         """Dates and decimals are refused with what to write in their place."""
         pq.write_table(pa.table({"x": column, "y": [0, 0]}), tmp_path / "d.parquet")
         with pytest.raises(RunError, match=f"column 'x' of .* holds {message}"):
-            reach(Parquet(DataFile(str(tmp_path / "d.parquet"))), "float32")
+            reach(Parquet(DataPath(str(tmp_path / "d.parquet"))), "float32")
 
     @pytest.mark.parametrize(
         ("rows", "message"),
@@ -300,10 +305,10 @@ class TestFiles:
         lines = (json.dumps({"x": row, "y": 0}) for row in rows)
         (tmp_path / "d.jsonl").write_text("\n".join(lines))
         with pytest.raises(RunError, match=message):
-            reach(Jsonl(DataFile(str(tmp_path / "d.jsonl"))), "float32")
+            reach(Jsonl(DataPath(str(tmp_path / "d.jsonl"))), "float32")
 
 
 def test_an_input_of_text():
     """Numbers are no text."""
     with pytest.raises(RunError, match="takes text"):
-        fit_input(Feature(Held(np.zeros(2))), network_input("string"))
+        make_input_pipeline(Feature(ArrayColumn(np.zeros(2))), network_input("string"))

@@ -10,9 +10,9 @@ import pytest
 
 from archbuilder.cli import main
 from archbuilder.errors import RunError
-from archbuilder.recipe import data_from_path
-from archbuilder.recipe.sources import Csv, DataFile, DataSource, Jsonl
-from archbuilder.training.opening import Opener
+from archbuilder.recipe import data_from_argument
+from archbuilder.recipe.sources import Csv, DataPath, DataSource, Jsonl
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
 
 NET = """
@@ -28,19 +28,21 @@ training: {loss: SparseCategoricalCrossentropy, optimizer: {Adam: 0.1}, epochs: 
 """
 
 
-def write(path: Path, *rows: object) -> DataFile:
+def write(path: Path, *rows: object) -> DataPath:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return DataFile(str(path))
+    return DataPath(str(path))
 
 
 def load(source: DataSource, like: DataSource | None = None):
-    opener = Opener()
-    return load_source(source, opener, None if like is None else load_source(like, opener).known)
+    opener = DataFileOpener()
+    return load_source(
+        source, opener, None if like is None else load_source(like, opener).preprocessing
+    )
 
 
 def labels(source: DataSource, like: DataSource | None = None) -> list[int]:
     (column,) = load(source, like).targets.values()
-    return np.asarray(column.take(np.arange(column.count))).tolist()
+    return np.asarray(column.gather(np.arange(column.count))).tolist()
 
 
 def test_several_fields_train_a_network(tmp_path: Path):
@@ -64,7 +66,7 @@ def test_several_fields_train_a_network(tmp_path: Path):
 def test_from_the_command_line(tmp_path: Path):
     """The fields x and y are the defaults."""
     file = write(tmp_path / "d.jsonl", {"x": [1, 2], "y": 0}, {"x": [3, 4], "y": 1})
-    spec = data_from_path(file.path)
+    spec = data_from_argument(file.path)
     assert spec.train == Jsonl(file)
     assert labels(spec.train) == [0, 1]
 
@@ -79,7 +81,7 @@ def test_words_to_validate_with_have_the_numbers_of_those_to_train_on(tmp_path: 
             return Jsonl(write(tmp_path / f"{name}.jsonl", *rows))
         path = tmp_path / f"{name}.csv"
         path.write_text("x,y\n" + "".join(f"1,{word}\n" for word in words))
-        return Csv(DataFile(str(path)))
+        return Csv(DataPath(str(path)))
 
     train = source("train", ["dog", "cat", "emu"])
     assert labels(train) == [1, 0, 2]
@@ -111,4 +113,4 @@ def test_a_line_that_is_no_json(tmp_path: Path):
     """It is named too."""
     (tmp_path / "d.jsonl").write_text('{"x": 1, "y": 1}\n{"x": \n')
     with pytest.raises(RunError, match=r"d\.jsonl':2 is no JSON"):
-        load(Jsonl(DataFile(str(tmp_path / "d.jsonl"))))
+        load(Jsonl(DataPath(str(tmp_path / "d.jsonl"))))

@@ -14,7 +14,7 @@ import pytest
 from training.objectives import LANGUAGE, WORDS, sequences, write_data
 
 from archbuilder.cli import main
-from archbuilder.training.objectives.sequence_to_sequence import SmoothedCrossentropy
+from archbuilder.training.objectives.sequence_to_sequence import LabelSmoothedCrossentropy
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_smoothed_crossentropy_is_that_of_keras(share: float, *, logits: bool):
     if not logits:
         predictions = np.exp(predictions) / np.exp(predictions).sum(-1, keepdims=True)
     classes = numbers.integers(0, 5, (2, 3))
-    ours = SmoothedCrossentropy(share, from_logits=logits)(classes, predictions)
+    ours = LabelSmoothedCrossentropy(share, from_logits=logits)(classes, predictions)
     theirs = keras.losses.CategoricalCrossentropy(from_logits=logits, label_smoothing=share)
     assert float(ours) == pytest.approx(float(theirs(np.eye(5)[classes], predictions)), rel=1e-5)
 

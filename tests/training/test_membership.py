@@ -9,8 +9,8 @@ import pytest
 from training.running import start_workers
 
 from archbuilder.errors import ClusterError
-from archbuilder.launching.cluster import CONFIG, config
-from archbuilder.training import place
+from archbuilder.launching.cluster import TF_CONFIG_VAR, tf_config_json
+from archbuilder.training import setup_devices
 
 TEXT = """
 archbuilder: 1
@@ -76,9 +76,9 @@ def test_port_in_use():
         server.bind(("127.0.0.1", 0))
         server.listen()
         port = server.getsockname()[1]
-        environment = {CONFIG: config((f"localhost:{port}", "localhost:1"), 0)}
+        environment = {TF_CONFIG_VAR: tf_config_json((f"localhost:{port}", "localhost:1"), 0)}
         with pytest.raises(ClusterError) as error:
-            place("multi_worker", 8, environment)
+            setup_devices("multi_worker", 8, environment)
     assert str(error.value) == (
         f"worker 1 of 2 cannot listen on port {port} of localhost: Address already in use"
     )

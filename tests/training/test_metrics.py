@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from archbuilder.cli import main
 from archbuilder.training.metrics import build_metrics
-from archbuilder.training.network_learner import NetworkLearner
-from archbuilder.tree import Plain, Source, Span, from_plain
+from archbuilder.training.network_learner import SingleNetworkModel
+from archbuilder.tree import PlainData, SourceText, Span, from_plain
 
-SPAN = Span(Source("test", ""), 1, 1, 1, 1)
+SPAN = Span(SourceText("test", ""), 1, 1, 1, 1)
 CLASSES = 3
-IOU: Plain = {"MeanIoU": {"num_classes": CLASSES, "sparse_y_pred": False}}
+IOU: PlainData = {"MeanIoU": {"num_classes": CLASSES, "sparse_y_pred": False}}
 NET = """
 archbuilder: 1
 name: net
@@ -82,8 +82,12 @@ def test_metrics_leave_out_what_the_loss_ignores(ignored: int):
     # The number of ignored positions differs among the examples.
     labels[chosen.random((12, 5)) < np.linspace(0, 0.9, 12)[:, None]] = ignored
     x = keras.Input((5, CLASSES))
-    learner = NetworkLearner(keras.Model(x, keras.layers.Softmax()(x)))
-    kinds: list[Plain] = ["SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "accuracy"]
+    learner = SingleNetworkModel(keras.Model(x, keras.layers.Softmax()(x)))
+    kinds: list[PlainData] = [
+        "SparseCategoricalAccuracy",
+        "SparseCategoricalCrossentropy",
+        "accuracy",
+    ]
     kinds += [{"SparseTopKCategoricalAccuracy": {"k": 2}}, IOU]
     learner.compile(
         "sgd",

@@ -13,8 +13,8 @@ from training.running import in_replicas
 from training.test_pace import assert_same, rows, trained, weights, with_key
 
 from archbuilder.cli import main
-from archbuilder.training.network_learner import NetworkLearner
-from archbuilder.training.pace import Pace
+from archbuilder.training.network_learner import SingleNetworkModel
+from archbuilder.training.pace import ExecutionConfig
 
 PLAIN = {
     "supervised": SUPERVISED.replace(
@@ -94,7 +94,7 @@ def test_clipping(clipped: Path, kind: str):
 def test_clipping_is_that_of_keras():
     """A step with one example: the weights move by no more than the norm."""
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
-    learner = NetworkLearner(network, Pace(accumulate=1))
+    learner = SingleNetworkModel(network, ExecutionConfig(gradient_accumulation_steps=1))
     loss = keras.losses.MeanSquaredError()
     learner.compile(keras.optimizers.SGD(1.0, clipnorm=0.5), loss, jit_compile=False)
     before = network.get_weights()[0]
@@ -147,13 +147,13 @@ def test_the_average_of_keras():
     optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.8)
     theirs.compile(optimizer, "mse", jit_compile=False)
     theirs.fit(x, y, batch_size=4, shuffle=False, verbose=0)
-    from archbuilder.recipe.spec import MovingAverage
+    from archbuilder.recipe.spec import EMAConfig
 
-    learner = NetworkLearner(network(), Pace(average=MovingAverage(0.8)))
+    learner = SingleNetworkModel(network(), ExecutionConfig(ema=EMAConfig(0.8)))
     learner.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(), jit_compile=False)
-    learner.make_ready()
+    learner.build_optimizers()
     learner.fit(x, y, batch_size=4, shuffle=False, verbose=0)
-    learner.exchange()
+    learner.swap_ema_weights()
     for own, other in zip(learner.network.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-6)
 

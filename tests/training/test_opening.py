@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from archbuilder.errors import BlueprintError, RunError
-from archbuilder.recipe.sources import DataFile
-from archbuilder.training.opening import Opener
-from archbuilder.tree import Source, Span
+from archbuilder.recipe.sources import DataPath
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.tree import SourceText, Span
 
-SPAN = Span(Source("net.yaml", ""), 1, 1, 1, 1)
+SPAN = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
 
 
 @pytest.fixture
@@ -37,18 +37,18 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_files_by_alphabet(folder: Path, pattern: str, names: list[str]):
     """Those of a person and those of a blueprint, which lie in its folder."""
-    persons = Opener().each(DataFile(str(folder / pattern)))
+    persons = DataFileOpener().glob(DataPath(str(folder / pattern)))
     assert [each.path for each in persons] == [str(folder / name) for name in names]
-    blueprints = Opener(folder).each(DataFile(pattern, SPAN))
-    assert blueprints == tuple(DataFile(name, SPAN) for name in names)
+    blueprints = DataFileOpener(folder).glob(DataPath(pattern, SPAN))
+    assert blueprints == tuple(DataPath(name, SPAN) for name in names)
 
 
 def test_no_such_files(folder: Path):
     """A pattern that stands for nothing is told, at its place where it has one."""
     with pytest.raises(RunError, match=r"there is no file '.*\*\.npz'"):
-        Opener().each(DataFile(str(folder / "data/*.npz")))
+        DataFileOpener().glob(DataPath(str(folder / "data/*.npz")))
     with pytest.raises(BlueprintError, match=r"there is no file 'data/\*\.npz'"):
-        Opener(folder).each(DataFile("data/*.npz", SPAN))
+        DataFileOpener(folder).glob(DataPath("data/*.npz", SPAN))
 
 
 @pytest.mark.parametrize("pattern", ["../data/*.csv", "/etc/*", "../*/a.csv"])
@@ -57,16 +57,16 @@ def test_patterns_of_a_blueprint_stay_in_its_folder(folder: Path, pattern: str):
     inner = folder / "inner"
     inner.mkdir()
     with pytest.raises(BlueprintError, match="outside-folder"):
-        Opener(inner).each(DataFile(pattern, SPAN))
+        DataFileOpener(inner).glob(DataPath(pattern, SPAN))
     if pattern == "../data/*.csv":
-        found = Opener(inner, [folder / "data"]).each(DataFile(pattern, SPAN))
+        found = DataFileOpener(inner, [folder / "data"]).glob(DataPath(pattern, SPAN))
         assert [each.path for each in found] == ["../data/a.csv", "../data/b.csv"]
 
 
 def test_a_link_to_a_folder_is_not_gone_through(folder: Path):
     """A stranger's link beside the data leads nowhere."""
     (folder / "data" / "zoo").symlink_to("/etc")
-    found = Opener(folder).each(DataFile("data/*/*", SPAN))
+    found = DataFileOpener(folder).glob(DataPath("data/*/*", SPAN))
     assert [each.path for each in found] == ["data/one/x.csv", "data/two/x.csv", "data/two/y.csv"]
 
 
@@ -74,4 +74,4 @@ def test_a_file_whose_name_looks_like_a_pattern(folder: Path):
     """A person may have one."""
     path = folder / "a[1].csv"
     path.write_text("x")
-    assert Opener().each(DataFile(str(path))) == (DataFile(str(path)),)
+    assert DataFileOpener().glob(DataPath(str(path))) == (DataPath(str(path)),)

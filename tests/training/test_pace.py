@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from training.objectives import STEPWISE, SUPERVISED, write_data
 
 from archbuilder.cli import main
-from archbuilder.training.learner import LossGuard
+from archbuilder.training.learner import NaNLossTracker
 
 ROWS = ["0.5"] * 8
 LINE = """
@@ -108,11 +108,11 @@ def test_the_first_bad_step_is_named(tmp_path: Path, count: int, capfd: pytest.C
 
 def test_a_loss_is_remembered():
     """The first step that is no number counts, also where later ones are numbers again."""
-    guard = LossGuard()
-    guard.begin()
+    guard = NaNLossTracker()
+    guard.reset()
     for loss in (1.0, float("nan"), float("inf"), 2.0):
-        guard.note({"g_loss": tf.constant(3.0), "d_loss": tf.constant(loss)})
-    step, loss = guard.first() or (0, 0)
+        guard.update({"g_loss": tf.constant(3.0), "d_loss": tf.constant(loss)})
+    step, loss = guard.first_bad_step() or (0, 0)
     assert (step, np.isnan(loss)) == (2, True)
-    guard.begin()
-    assert guard.first() is None
+    guard.reset()
+    assert guard.first_bad_step() is None

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from archbuilder.errors import RunError
-from archbuilder.recipe.sources import DataFile, Parquet
-from archbuilder.training.opening import Opener
+from archbuilder.recipe.sources import DataPath, Parquet
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
 from archbuilder.training.sources.parquet_footer import row_groups
 
@@ -46,15 +46,15 @@ def test_a_damaged_footer_is_an_error(path: Path) -> None:
     """Where pyarrow would end the process: at the columns of a group with damaged statistics."""
     content = path.read_bytes()
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    source = Parquet(DataFile(str(path)), inputs="list", target="number")
-    assert load_source(source, Opener()).count == 5
+    source = Parquet(DataPath(str(path)), inputs="list", target="number")
+    assert load_source(source, DataFileOpener()).count == 5
     messages = []
     for place in range(footer, len(content) - 8, 4):
         damaged = bytearray(content)
         damaged[place] ^= 0x10
         path.write_bytes(damaged)
         try:
-            load_source(source, Opener()).cached()
+            load_source(source, DataFileOpener()).in_memory()
         except RunError as error:
             messages.append(str(error))
     assert len(messages) > 50

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from archbuilder.errors import ClusterError
-from archbuilder.training.peers import Peers
+from archbuilder.training.peers import WorkerGroup
 
 OWN, OTHER = "/job:worker/replica:0/task:0", "/job:worker/replica:0/task:2"
 
@@ -22,6 +22,6 @@ OWN, OTHER = "/job:worker/replica:0/task:0", "/job:worker/replica:0/task:2"
 )
 def test_a_lost_worker_is_named(message: str, name: str):
     """The worker that noticed it stands in the message too, and is not the lost one."""
-    peers = Peers(tf.distribute.get_strategy(), count=3, index=0)
-    with pytest.raises(ClusterError, match=f"^{name} has ended"), peers.together():
+    peers = WorkerGroup(tf.distribute.get_strategy(), count=3, index=0)
+    with pytest.raises(ClusterError, match=f"^{name} has ended"), peers.worker_failure_scope():
         raise tf.errors.UnavailableError(None, None, message)

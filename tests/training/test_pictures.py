@@ -14,13 +14,13 @@ import tensorflow as tf
 from PIL import Image
 
 from archbuilder.errors import RunError
-from archbuilder.recipe.legend import ImageForm
-from archbuilder.recipe.sources import DataFile, Images, Tfrecord
-from archbuilder.training.columns import reading
-from archbuilder.training.examples import ONLY, Examples, Known
-from archbuilder.training.opening import Opener
+from archbuilder.recipe.legend import ImageSpec
+from archbuilder.recipe.sources import DataPath, Images, Tfrecord
+from archbuilder.training.columns import translate_read_errors
+from archbuilder.training.examples import UNNAMED, Dataset, FittedPreprocessing
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
-from archbuilder.training.sources.pictures import Look, decoded, is_picture
+from archbuilder.training.sources.pictures import ImageDecoder, decode_image, is_encoded_image
 
 DEEP = (np.arange(12, dtype=np.uint16) * 5000).reshape(3, 4)
 """From 0 to 55,000: what 8 bits cannot hold."""
@@ -34,8 +34,8 @@ def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
 
 def numbers(content: bytes, **options: Any) -> np.ndarray:
     """As a source gives them whose first picture this is."""
-    look = Look.of(decoded(content, "it"), **options)
-    return look.numbers(content, "it")
+    look = ImageDecoder.from_first(decode_image(content, "it"), **options)
+    return look.decode(content, "it")
 
 
 def pgm(values: np.ndarray) -> bytes:
@@ -60,11 +60,11 @@ def big_endian(values: np.ndarray) -> bytes:
 )
 def test_16_bits_keep_their_range(content: bytes):
     """They are divided by 65535, and a picture of 8 bits among them is as bright as by itself."""
-    look = Look.of(decoded(content, "it"))
-    assert (look.form, look.brightest) == (ImageForm(3, 4, 1, 16), 65535)
-    np.testing.assert_array_equal(look.numbers(content, "it")[..., 0], DEEP)
-    shallow = look.numbers(encoded(Image.new("L", (4, 3), 51)), "it")
-    np.testing.assert_allclose(shallow / look.brightest, 51 / 255)
+    look = ImageDecoder.from_first(decode_image(content, "it"))
+    assert (look.spec, look.max_value) == (ImageSpec(3, 4, 1, 16), 65535)
+    np.testing.assert_array_equal(look.decode(content, "it")[..., 0], DEEP)
+    shallow = look.decode(encoded(Image.new("L", (4, 3), 51)), "it")
+    np.testing.assert_allclose(shallow / look.max_value, 51 / 255)
 
 
 def test_16_bits_are_resized_without_clipping():
@@ -77,10 +77,10 @@ def test_16_bits_among_8():
     """Bits are dropped only where the recipe says so."""
     first, deep = encoded(Image.new("L", (4, 3), 9)), encoded(Image.fromarray(DEEP))
     with pytest.raises(RunError, match=r"deep has 16 bits a channel.* write 'bits: 16'"):
-        Look.of(decoded(first, "it")).numbers(deep, "deep")
-    reduced = Look.of(decoded(first, "it"), bits=8).numbers(deep, "deep")
+        ImageDecoder.from_first(decode_image(first, "it")).decode(deep, "deep")
+    reduced = ImageDecoder.from_first(decode_image(first, "it"), bits=8).decode(deep, "deep")
     np.testing.assert_array_equal(reduced[..., 0], np.rint(DEEP / 257))
-    kept = Look.of(decoded(first, "it"), bits=16).numbers(deep, "deep")
+    kept = ImageDecoder.from_first(decode_image(first, "it"), bits=16).decode(deep, "deep")
     np.testing.assert_array_equal(kept[..., 0], DEEP)
 
 
@@ -123,7 +123,7 @@ def tiff(pixels: bytes, width: int, bits: tuple[int, ...], photometric: int) -> 
 def test_colors_of_16_bits(content: bytes):
     """They are refused, as Pillow decodes the upper 8 bits alone."""
     with pytest.raises(RunError, match=r"deep\.png has 16 bits a channel: .* as \.npy"):
-        decoded(content, "deep.png")
+        decode_image(content, "deep.png")
 
 
 def test_12_bits_have_their_own_white():
@@ -145,7 +145,7 @@ def test_pixels_of_an_unknown_range(values: np.generic, mode: str):
     """They are refused with the name of their mode."""
     content = encoded(Image.fromarray(np.full((2, 2), values)), "TIFF")
     with pytest.raises(RunError, match=rf"it has pixels of the mode '{mode}'.* as \.npy"):
-        decoded(content, "it")
+        decode_image(content, "it")
 
 
 def palette() -> Image.Image:
@@ -171,7 +171,7 @@ def palette() -> Image.Image:
 def test_modes_and_formats(image: Image.Image, form: str, expected: list):
     """Each becomes gray or colors from 0 to 255."""
     content = encoded(image, form, **({"lossless": True} if form == "WEBP" else {}))
-    assert is_picture(content) or form == "PPM"
+    assert is_encoded_image(content) or form == "PPM"
     found = numbers(content)
     assert (found.tolist(), found.dtype) == (expected, np.uint8)
 
@@ -228,7 +228,7 @@ def folder(path: Path, *contents: bytes) -> Images:
     path.mkdir()
     for number, content in enumerate(contents):
         (path / f"{number}.png").write_bytes(content)
-    return Images(DataFile(str(path)))
+    return Images(DataPath(str(path)))
 
 
 def records(path: Path, *contents: bytes) -> Tfrecord:
@@ -238,13 +238,13 @@ def records(path: Path, *contents: bytes) -> Tfrecord:
             target = tf.train.Feature(int64_list=tf.train.Int64List(value=[0]))
             features = tf.train.Features(feature={"x": feature, "y": target})
             writer.write(tf.train.Example(features=features).SerializeToString())
-    return Tfrecord(DataFile(str(path)))
+    return Tfrecord(DataPath(str(path)))
 
 
-def values(examples: Examples) -> np.ndarray:
-    with reading():
-        column = examples.inputs[ONLY].column
-        return np.asarray(column.take(tf.range(column.count)))
+def values(examples: Dataset) -> np.ndarray:
+    with translate_read_errors():
+        column = examples.inputs[UNNAMED].column
+        return np.asarray(column.gather(tf.range(column.count)))
 
 
 @pytest.mark.parametrize("make", [folder, records])
@@ -253,22 +253,26 @@ class TestSources:
 
     def test_scale_and_legend(self, tmp_path: Path, make: Any):
         """The range of 16 bits is known to whoever divides by it, and to the record of the run."""
-        examples = load_source(make(tmp_path / "x", encoded(Image.fromarray(DEEP))), Opener())
-        assert examples.inputs[ONLY].scale == 65535
-        assert examples.known.legend.images == {ONLY: ImageForm(3, 4, 1, 16)}
-        assert any("3x4x1 with 16 bits a channel" in each for each in examples.remarks)
+        examples = load_source(
+            make(tmp_path / "x", encoded(Image.fromarray(DEEP))), DataFileOpener()
+        )
+        assert examples.inputs[UNNAMED].scale == 65535
+        assert examples.preprocessing.schema.images == {UNNAMED: ImageSpec(3, 4, 1, 16)}
+        assert any("3x4x1 with 16 bits a channel" in each for each in examples.notes)
         np.testing.assert_array_equal(values(examples)[0, ..., 0], DEEP)
 
     def test_more_bits_than_the_first(self, tmp_path: Path, make: Any):
         """The file or record is named."""
         contents = encoded(Image.new("L", (4, 3), 9)), encoded(Image.fromarray(DEEP))
         with pytest.raises(RunError, match=r"x.* has 16 bits a channel"):
-            values(load_source(make(tmp_path / "x", *contents), Opener()))
+            values(load_source(make(tmp_path / "x", *contents), DataFileOpener()))
 
     def test_others_have_the_form_of_those_that_were_trained_on(self, tmp_path: Path, make: Any):
         """A validation set whose first image is smaller is brought to their size and depth."""
-        train = load_source(make(tmp_path / "t", encoded(Image.fromarray(DEEP))), Opener())
+        train = load_source(make(tmp_path / "t", encoded(Image.fromarray(DEEP))), DataFileOpener())
         small = make(tmp_path / "v", encoded(Image.new("RGB", (2, 2), (51, 51, 51))))
-        found = values(load_source(small, Opener(), Known(train.known.legend)))
+        found = values(
+            load_source(small, DataFileOpener(), FittedPreprocessing(train.preprocessing.schema))
+        )
         assert (found.shape, found.dtype) == ((1, 3, 4, 1), np.uint16)
         np.testing.assert_array_equal(found, 51 * 257)

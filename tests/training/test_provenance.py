@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archbuilder.training.provenance import Origin, Places
+from archbuilder.training.provenance import ColumnOrigin, RecordLocations
 
 Lines = list[tuple[str, list[int]]]
 
@@ -18,16 +18,19 @@ Lines = list[tuple[str, list[int]]]
 )
 def test_the_line_of_every_example(parts: Lines):
     """Whatever lies between the lines, in any number of files."""
-    places = Places("line")
+    places = RecordLocations("line")
     for file, lines in parts:
         places.add(file, lines)
     wanted = [f"line {line} of {file}" for file, lines in parts for line in lines]
-    assert [places.of(row) for row in range(len(wanted))] == wanted
+    assert [places.describe_row(row) for row in range(len(wanted))] == wanted
 
 
 def test_values_of_columns():
     """One name counts for all values of an example, and several for one each."""
-    assert Origin.of_array("'x.npy'").value(2, 5, 7) == "example 3 of 'x.npy' has 7"
-    several = Origin(lambda row: f"line {row}", ("column 'a'", "column 'b'"))
-    assert several.value(4, 1, 0.5) == "line 4 has 0.5 in column 'b'"
-    assert Origin(several.place, ("field 'x'",)).value(4, 3, 0.5) == "line 4 has 0.5 in field 'x'"
+    assert ColumnOrigin.for_array("'x.npy'").describe_value(2, 5, 7) == "example 3 of 'x.npy' has 7"
+    several = ColumnOrigin(lambda row: f"line {row}", ("column 'a'", "column 'b'"))
+    assert several.describe_value(4, 1, 0.5) == "line 4 has 0.5 in column 'b'"
+    assert (
+        ColumnOrigin(several.describe_row, ("field 'x'",)).describe_value(4, 3, 0.5)
+        == "line 4 has 0.5 in field 'x'"
+    )

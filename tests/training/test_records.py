@@ -14,13 +14,13 @@ import tensorflow as tf
 from PIL import Image
 
 from archbuilder.errors import BlueprintError, RunError, UsageError
-from archbuilder.recipe import data_from_path
-from archbuilder.recipe.sources import DataFile, Tfds, Tfrecord
-from archbuilder.training.columns import Held, reading
-from archbuilder.training.examples import ONLY, Examples
-from archbuilder.training.opening import Opener
+from archbuilder.recipe import data_from_argument
+from archbuilder.recipe.sources import DataPath, Tfds, Tfrecord
+from archbuilder.training.columns import ArrayColumn, translate_read_errors
+from archbuilder.training.examples import UNNAMED, Dataset
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
-from archbuilder.tree import Source, Span
+from archbuilder.tree import SourceText, Span
 
 Value = bytes | int | Sequence[float] | Sequence[int]
 
@@ -46,20 +46,20 @@ def png(level: int, side: int = 6) -> bytes:
     return content.getvalue()
 
 
-def write(path: Path, *records: bytes, packed: bool = False) -> DataFile:
+def write(path: Path, *records: bytes, packed: bool = False) -> DataPath:
     options = tf.io.TFRecordOptions(compression_type="GZIP" if packed else "")
     with tf.io.TFRecordWriter(str(path), options) as writer:
         for record in records:
             writer.write(record)
-    return DataFile(str(path))
+    return DataPath(str(path))
 
 
-def load(source: Tfrecord | Tfds, like: Examples | None = None) -> Examples:
-    return load_source(source, Opener(), None if like is None else like.known)
+def load(source: Tfrecord | Tfds, like: Dataset | None = None) -> Dataset:
+    return load_source(source, DataFileOpener(), None if like is None else like.preprocessing)
 
 
 def values(column) -> list:
-    return np.asarray(column.take(np.arange(column.count))).tolist()
+    return np.asarray(column.gather(np.arange(column.count))).tolist()
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -76,11 +76,11 @@ class TestRecords:
         assert values(found.inputs["x"].column) == [[0.5, 1.5, 2.5, 3.5], [4, 3, 2, 1]]
         assert values(found.inputs["b"].column)[0] == [[1, 2], [255, 4]]
         assert found.inputs["b"].scale == 255
-        assert (values(found.targets[ONLY]), found.known.legend.classes) == (
+        assert (values(found.targets[UNNAMED]), found.preprocessing.schema.classes) == (
             [1, 0],
-            {ONLY: ("cat", "dog")},
+            {UNNAMED: ("cat", "dog")},
         )
-        assert values(found.weights[ONLY]) == [2, 0.5]
+        assert values(found.sample_weights[UNNAMED]) == [2, 0.5]
 
     @pytest.mark.parametrize("cache", [None, True, False])
     def test_pictures(self, tmp_path: Path, packed: bool, cache: bool | None):
@@ -88,13 +88,13 @@ class TestRecords:
         rows = [example(x=png(level, 6 + level), y=level) for level in range(5)]
         for part, own in enumerate((rows[:2], rows[2:])):
             write(tmp_path / f"d-{part}.tfrecord", *own, packed=packed)
-        found = load(Tfrecord(DataFile(str(tmp_path / "d-*.tfrecord")), cache=cache))
-        column = found.inputs[ONLY].column
-        assert isinstance(column, Held) is (cache is True)
-        assert (column.shape, found.inputs[ONLY].scale) == ((6, 6, 1), 255)
-        images = np.asarray(column.take(np.array([4, 0, 3])))
+        found = load(Tfrecord(DataPath(str(tmp_path / "d-*.tfrecord")), cache=cache))
+        column = found.inputs[UNNAMED].column
+        assert isinstance(column, ArrayColumn) is (cache is True)
+        assert (column.shape, found.inputs[UNNAMED].scale) == ((6, 6, 1), 255)
+        images = np.asarray(column.gather(np.array([4, 0, 3])))
         assert images[:, 0, 0, 0].tolist() == [4, 0, 3]
-        assert values(found.targets[ONLY]) == [0, 1, 2, 3, 4]
+        assert values(found.targets[UNNAMED]) == [0, 1, 2, 3, 4]
 
     def test_damage(self, tmp_path: Path, packed: bool):
         """A record whose checksum is wrong is told, and what follows it cannot be found."""
@@ -104,10 +104,10 @@ class TestRecords:
         content[len(content) // 4 + 20] ^= 1
         path.write_bytes(gzip.compress(content) if packed else content)
         with pytest.raises(RunError, match=r"record 2 of .*d\.tfrecord' is damaged"):
-            load(Tfrecord(DataFile(str(path))))
-        found = load(Tfrecord(DataFile(str(path)), on_error="skip"))
+            load(Tfrecord(DataPath(str(path))))
+        found = load(Tfrecord(DataPath(str(path)), on_error="skip"))
         assert found.count == 1
-        assert "left out 1 of 2 records: record 2 of" in found.remarks[-1]
+        assert "left out 1 of 2 records: record 2 of" in found.notes[-1]
 
     def test_an_announced_length_is_not_believed(self, tmp_path: Path, packed: bool):
         """It takes no memory, even where its checksum is right."""
@@ -115,7 +115,7 @@ class TestRecords:
         content = struct.pack("<Q", 2**60) + bytes(4)
         path.write_bytes(gzip.compress(content) if packed else content)
         with pytest.raises(RunError, match=r"record 1 of .* is cut or damaged"):
-            load(Tfrecord(DataFile(str(path))))
+            load(Tfrecord(DataPath(str(path))))
 
 
 @pytest.mark.parametrize(
@@ -146,16 +146,19 @@ def test_pictures_that_are_none(tmp_path: Path):
     with pytest.raises(RunError, match=r"record 2 of .* is no image"):
         load(Tfrecord(file))
     found = load(Tfrecord(file, on_error="skip"))
-    assert values(found.inputs[ONLY].column)[1][0][0] == [4]
+    assert values(found.inputs[UNNAMED].column)[1][0][0] == [4]
 
 
 def test_a_file_that_shrinks(tmp_path: Path):
     """A picture that is not there any more is told by its file."""
     file = write(tmp_path / "d.tfrecord", example(x=png(3), y=0))
-    column = load(data_from_path(file.path).train).inputs[ONLY].column
+    column = load(data_from_argument(file.path).train).inputs[UNNAMED].column
     Path(file.path).write_bytes(b"")
-    with pytest.raises(RunError, match=r"d\.tfrecord' was cut while it was in use"), reading():
-        column.take(tf.constant([0]))
+    with (
+        pytest.raises(RunError, match=r"d\.tfrecord' was cut while it was in use"),
+        translate_read_errors(),
+    ):
+        column.gather(tf.constant([0]))
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +196,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def birds(*args, **options) -> Tfds:
-    return Tfds(DataFile("birds"), *args, **options)
+    return Tfds(DataPath("birds"), *args, **options)
 
 
 class TestPrepared:
@@ -205,13 +208,13 @@ class TestPrepared:
         """With the shapes and the names of classes that the data set has."""
         source = birds(inputs={"a": "image", "b": "grid"}, targets="kind")
         found = load(source)
-        assert (found.count, found.known.legend.classes) == (20, {ONLY: ("owl", "emu")})
+        assert (found.count, found.preprocessing.schema.classes) == (20, {UNNAMED: ("owl", "emu")})
         assert found.inputs["a"].column.shape == (4, 4, 1)
-        images = np.asarray(found.inputs["a"].column.take(np.arange(20)))[:, 0, 0, 0]
-        grids = np.asarray(found.inputs["b"].column.take(np.arange(20)))
+        images = np.asarray(found.inputs["a"].column.gather(np.arange(20)))[:, 0, 0, 0]
+        grids = np.asarray(found.inputs["b"].column.gather(np.arange(20)))
         assert sorted(images.tolist()) == list(range(20))
         assert np.array_equal(grids, np.tile(images[:, None, None], (1, 2, 3)))
-        assert values(found.targets[ONLY]) == (images % 2).tolist()
+        assert values(found.targets[UNNAMED]) == (images % 2).tolist()
 
     def test_parts_of_splits(self):
         """As the library writes them."""
@@ -222,8 +225,8 @@ class TestPrepared:
     @pytest.mark.parametrize(
         ("source", "message"),
         [
-            (Tfds(DataFile("bats")), "there is no data set 'bats' in"),
-            (Tfds(DataFile("mnist")), "'mnist' is not prepared in .*: tfds build mnist"),
+            (Tfds(DataPath("bats")), "there is no data set 'bats' in"),
+            (Tfds(DataPath("mnist")), "'mnist' is not prepared in .*: tfds build mnist"),
             (birds(), "does not say its inputs and targets; it has"),
             (birds("valid", "image", "kind"), "no split 'valid'; it has 'test', 'train'"),
             (birds("train", "picture", "kind"), "no feature 'picture'; it has"),
@@ -236,19 +239,19 @@ class TestPrepared:
 
     def test_from_the_command_line(self):
         """By its name; no others than names are taken."""
-        assert data_from_path("tfds:mnist").train == Tfds(DataFile("mnist"))
-        recipe = data_from_path("tfds:birds")
+        assert data_from_argument("tfds:mnist").train == Tfds(DataPath("mnist"))
+        recipe = data_from_argument("tfds:birds")
         with pytest.raises(UsageError, match="is no name of a data set"):
-            data_from_path("tfds:../birds")
-        assert data_from_path("tfds:mnist:3.0.1", recipe).train == Tfds(DataFile("mnist:3.0.1"))
+            data_from_argument("tfds:../birds")
+        assert data_from_argument("tfds:mnist:3.0.1", recipe).train == Tfds(DataPath("mnist:3.0.1"))
 
     def test_from_a_blueprint(self, folder: Path, tmp_path: Path):
         """A stranger's file reads them where a person allows it."""
-        span = Span(Source("net.yaml", ""), 1, 1, 1, 1)
-        source = Tfds(DataFile("birds", span), inputs="image", targets="kind")
+        span = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
+        source = Tfds(DataPath("birds", span), inputs="image", targets="kind")
         with pytest.raises(BlueprintError, match="outside-folder"):
-            load_source(source, Opener(tmp_path))
-        assert load_source(source, Opener(tmp_path, [folder])).count == 20
+            load_source(source, DataFileOpener(tmp_path))
+        assert load_source(source, DataFileOpener(tmp_path, [folder])).count == 20
 
 
 def test_an_encoded_image_as_a_target(tmp_path: Path):

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from training.running import in_devices
 
 from archbuilder.cli import main
-from archbuilder.training.distribution import Placement
-from archbuilder.training.fit import Task, evaluate
-from archbuilder.training.network_learner import NetworkLearner
-from archbuilder.training.pace import Pace
+from archbuilder.training.distribution import DeviceSetup
+from archbuilder.training.fit import FitTask, evaluate
+from archbuilder.training.network_learner import SingleNetworkModel
+from archbuilder.training.pace import ExecutionConfig
 
 ACCURACY = "sparse_categorical_accuracy"
 STEPS = 5
@@ -183,10 +183,12 @@ def by_keras(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
 
 def by_learner(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
     """The same, with batches that are cut."""
-    place = Placement(strategy() if cut.distributed else None, "")
+    place = DeviceSetup(strategy() if cut.distributed else None, "")
     several = cut.network == "several"
     with place.scope():
-        learner = NetworkLearner(network(cut), Pace(accumulate=cut.accumulate))
+        learner = SingleNetworkModel(
+            network(cut), ExecutionConfig(gradient_accumulation_steps=cut.accumulate)
+        )
         learner.compile(
             keras.optimizers.SGD(0.1),
             losses(cut),
@@ -194,11 +196,13 @@ def by_learner(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
             metrics={"steps": [ACCURACY]} if several else [ACCURACY],
             jit_compile=False,
         )
-        learner.make_ready()
+        learner.build_optimizers()
     found = data(cut)
     steps = -(-cut.count // cut.batch)
-    learner.fit(place.share(batches(found, cut.batch)), steps_per_epoch=steps, verbose=0)
-    task = Task(learner, lambda _: batches(found, 1), steps, batches(found, cut.judged))
+    learner.fit(
+        place.distribute_dataset(batches(found, cut.batch)), steps_per_epoch=steps, verbose=0
+    )
+    task = FitTask(learner, lambda _: batches(found, 1), steps, batches(found, cut.judged))
     return learner.network.get_weights(), dict(evaluate(task, place))
 
 
@@ -246,7 +250,7 @@ def test_cuts(devices: int, examples: int):
 def test_metrics_ignore_what_the_loss_ignores():
     """An accuracy is that of what is labelled."""
     cut = Cut("pixels")
-    learner = NetworkLearner(network(cut))
+    learner = SingleNetworkModel(network(cut))
     learner.compile(keras.optimizers.SGD(0.1), losses(cut), metrics=[ACCURACY], jit_compile=False)
     x, y, _ = data(cut)
     found = learner.evaluate(batches((x, y, None), 4), return_dict=True, verbose=0)

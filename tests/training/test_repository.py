@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from archbuilder.training.repository import repository_state
+from archbuilder.training.repository import git_state
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 
@@ -34,14 +34,14 @@ def blueprint(tmp_path: Path) -> Path:
 def test_commit_and_changes(blueprint: Path):
     """The commit is that of HEAD, packed or not; a file that differs from it is told."""
     commit = git(blueprint.parent, "rev-parse", "HEAD")
-    assert repository_state(blueprint) == {"commit": commit, "changed": False}
+    assert git_state(blueprint) == {"commit": commit, "changed": False}
     git(blueprint.parent, "pack-refs", "--all")
     git(blueprint.parent, "gc", "-q")
-    assert repository_state(blueprint) == {"commit": commit, "changed": False}
+    assert git_state(blueprint) == {"commit": commit, "changed": False}
     blueprint.write_text("archbuilder: 1\nname: net\n")
-    assert repository_state(blueprint) == {"commit": commit, "changed": True}
+    assert git_state(blueprint) == {"commit": commit, "changed": True}
     git(blueprint.parent, "add", ".")
-    assert repository_state(blueprint) == {"commit": commit, "changed": True}
+    assert git_state(blueprint) == {"commit": commit, "changed": True}
 
 
 def test_another_work_tree(blueprint: Path, tmp_path: Path):
@@ -49,18 +49,18 @@ def test_another_work_tree(blueprint: Path, tmp_path: Path):
     git(blueprint.parent, "worktree", "add", "-q", "-b", "other", str(tmp_path / "tree"))
     commit = git(tmp_path / "tree", "rev-parse", "HEAD")
     other = tmp_path / "tree" / "nets" / "net.yaml"
-    assert repository_state(other) == {"commit": commit, "changed": False}
+    assert git_state(other) == {"commit": commit, "changed": False}
 
 
 def test_no_repository(tmp_path: Path, blueprint: Path):
     """Nothing is told of a file that no repository has, or of one that is damaged."""
     stray = blueprint.with_name("stray.yaml")
     stray.write_text("archbuilder: 1\n")
-    assert repository_state(stray) is None
+    assert git_state(stray) is None
     (tmp_path / ".git" / "HEAD").write_text("ref: ../../etc/passwd\n")
-    assert repository_state(blueprint) is None
+    assert git_state(blueprint) is None
     shutil.rmtree(tmp_path / ".git")
-    assert repository_state(blueprint) is None
+    assert git_state(blueprint) is None
 
 
 @pytest.mark.parametrize("name", ["HEAD", "index", "packed-refs", "refs/heads/main", "commondir"])
@@ -68,25 +68,25 @@ def test_pipes_are_not_waited_for(blueprint: Path, tmp_path: Path, name: str):
     """Nothing is told of a repository with a pipe or a link to a device in place of a file."""
     (tmp_path / ".git" / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / ".git" / name)
-    state = repository_state(blueprint)
+    state = git_state(blueprint)
     assert state is None or name in ("packed-refs", "commondir")
     (tmp_path / ".git" / name).unlink()
     (tmp_path / ".git" / name).symlink_to("/dev/zero")
-    assert repository_state(blueprint) == state
+    assert git_state(blueprint) == state
 
 
 def test_a_pipe_in_place_of_a_repository(tmp_path: Path):
     """A file .git may tell where the repository is; a pipe tells nothing."""
     (tmp_path / "net.yaml").write_text("archbuilder: 1\n")
     os.mkfifo(tmp_path / ".git")
-    assert repository_state(tmp_path / "net.yaml") is None
+    assert git_state(tmp_path / "net.yaml") is None
 
 
 def test_without_git(blueprint: Path, monkeypatch: pytest.MonkeyPatch):
     """The commit is read without it."""
     commit = git(blueprint.parent, "rev-parse", "HEAD")
     monkeypatch.setenv("PATH", "")
-    assert repository_state(blueprint) == {"commit": commit, "changed": None}
+    assert git_state(blueprint) == {"commit": commit, "changed": None}
 
 
 def test_a_stranger_runs_nothing(blueprint: Path, tmp_path: Path):
@@ -101,7 +101,7 @@ def test_a_stranger_runs_nothing(blueprint: Path, tmp_path: Path):
     for hook in ("post-index-change", "fsmonitor-watchman", "pre-commit"):
         shutil.copy(trap, tmp_path / ".git" / "hooks" / hook)
     blueprint.write_text("archbuilder: 1\nname: other\n")
-    state = repository_state(blueprint)
+    state = git_state(blueprint)
     assert state is not None
     assert state["changed"] is True
     assert not (tmp_path / "sprung").exists()

@@ -10,9 +10,9 @@ import pytest
 
 import archbuilder
 from archbuilder.errors import RunError, UsageError
-from archbuilder.recipe import DataSpec, read_recipe
-from archbuilder.recipe.sources import DataFile, Npz
-from archbuilder.training import RunFolder, RunResult, train
+from archbuilder.recipe import DataConfig, read_recipe
+from archbuilder.recipe.sources import DataPath, Npz
+from archbuilder.training import RunDir, RunResult, train
 
 NET = """
 archbuilder: 1
@@ -62,10 +62,8 @@ def run(folder: Path, text: str, **params: object) -> RunResult:
     recipe = read_recipe(blueprint, params=params)
     assert recipe.data is not None
     assert recipe.training is not None
-    runs = RunFolder.numbered(folder / "runs", "net")
-    return train(
-        blueprint.graphs(**params), recipe.data, recipe.training, runs, report=lambda _: None
-    )
+    runs = RunDir.create_numbered(folder / "runs", "net")
+    return train(blueprint.graphs(**params), recipe.data, recipe.training, runs, log=lambda _: None)
 
 
 def arrays(folder: Path, *shape: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +119,7 @@ def test_the_first_steps_are_washed_out(tmp_path: Path) -> None:
 def test_random_features_tell_digits_apart(tmp_path: Path) -> None:
     """Classes by number become one value a class; real digits are told apart in one pass."""
     result = run(tmp_path, DIGITS)
-    assert result.held_out["categorical_accuracy"] > 0.93
+    assert result.val_metrics["categorical_accuracy"] > 0.93
     assert result.files["net"].exists()
 
 
@@ -174,7 +172,7 @@ def test_a_file_of_data_is_needed(tmp_path: Path) -> None:
     blueprint = archbuilder.load(path)
     training = read_recipe(blueprint).training
     assert training is not None
-    data = DataSpec(Npz(DataFile(str(tmp_path / "none.npz"))))
-    runs = RunFolder.numbered(tmp_path / "runs", "net")
+    data = DataConfig(Npz(DataPath(str(tmp_path / "none.npz"))))
+    runs = RunDir.create_numbered(tmp_path / "runs", "net")
     with pytest.raises(RunError, match="none"):
-        train(blueprint.graphs(), data, training, runs, report=lambda _: None)
+        train(blueprint.graphs(), data, training, runs, log=lambda _: None)

@@ -8,39 +8,39 @@ from pathlib import Path
 import pytest
 
 from archbuilder.errors import RunError, UsageError
-from archbuilder.training.run import RunFolder
+from archbuilder.training.run import RunDir
 
 
 def test_folders_are_numbered(tmp_path: Path):
     """Every run gets the next free folder."""
-    names = [RunFolder.numbered(tmp_path / "runs", "lenet").path.name for _ in range(3)]
+    names = [RunDir.create_numbered(tmp_path / "runs", "lenet").path.name for _ in range(3)]
     assert names == ["lenet-1", "lenet-2", "lenet-3"]
 
 
 def test_names_become_harmless(tmp_path: Path):
     """A name cannot lead out of the folder of runs."""
-    assert RunFolder.numbered(tmp_path, "../../x").path == tmp_path / "_x-1"
+    assert RunDir.create_numbered(tmp_path, "../../x").path == tmp_path / "_x-1"
 
 
 def test_a_chosen_folder_has_to_be_empty(tmp_path: Path):
     """Nothing of another run is overwritten."""
     (tmp_path / "old").write_text("")
     with pytest.raises(UsageError, match="is not empty"):
-        RunFolder.at(tmp_path)
+        RunDir.create(tmp_path)
 
 
 def test_a_file_is_no_folder(tmp_path: Path):
     """A file in the place of the folder is told."""
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is a file"):
-        RunFolder.at(tmp_path / "file")
+        RunDir.create(tmp_path / "file")
     with pytest.raises(RunError, match="not a folder"):
-        RunFolder.numbered(tmp_path / "file", "x")
+        RunDir.create_numbered(tmp_path / "file", "x")
 
 
 def test_histories_agree(tmp_path: Path):
     """Both histories have a line an epoch; what is no number stays readable."""
-    run = RunFolder.at(tmp_path)
+    run = RunDir.create(tmp_path)
     run.add_history({"epoch": 1, "loss": 0.5}, first=True)
     run.add_history({"epoch": 2, "loss": float("nan")}, first=False)
     rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
@@ -54,4 +54,4 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path):
     """The reason of the system reaches the user."""
     tmp_path.chmod(0o500)
     with pytest.raises(RunError, match="Permission denied"):
-        RunFolder.numbered(tmp_path, "x")
+        RunDir.create_numbered(tmp_path, "x")

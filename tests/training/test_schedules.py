@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from archbuilder.backend.objects import build_object
 from archbuilder.cli import main
-from archbuilder.tree import Source, Span, from_plain
+from archbuilder.tree import SourceText, Span, from_plain
 
 TEXT = """
 archbuilder: 1
@@ -47,7 +47,7 @@ def test_noam_goes_on(tmp_path: Path):
 
 def test_whole_numbers_are_numbers():
     """A rate that begins at 0 rises to one that is less than 1."""
-    span = Span(Source("test.yaml", ""), 1, 1, 1, 1)
+    span = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
     written = {"initial_learning_rate": 0, "decay_steps": 9, "warmup_target": 1, "warmup_steps": 4}
     schedule: Callable[[int], float] = build_object(
         "schedule", from_plain({"CosineDecay": written}, span)

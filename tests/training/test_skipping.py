@@ -12,22 +12,22 @@ import pytest
 from archbuilder.errors import RunError
 from archbuilder.recipe.sources import (
     Csv,
-    DataFile,
+    DataPath,
     DataSource,
     Jsonl,
     Pairs,
     Parquet,
     Text,
-    Tokenising,
+    TokenizerConfig,
 )
-from archbuilder.training.opening import Opener
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
 
 
 def csv(folder: Path, **options) -> Csv:
     text = 'a,b,kind\n1,2,x\n1,2\n1,two,y\n3,nan,z\n"5\n",6,x\n7,8,\xff\n9,9,y\n'
     (folder / "d.csv").write_bytes(text.encode("latin-1"))
-    return Csv(DataFile(str(folder / "d.csv")), **options)
+    return Csv(DataPath(str(folder / "d.csv")), **options)
 
 
 def jsonl(folder: Path, **options) -> Jsonl:
@@ -40,24 +40,24 @@ def jsonl(folder: Path, **options) -> Jsonl:
         '{"x": 2, "y": "b"}',
     ]
     (folder / "d.jsonl").write_text("\n".join(lines))
-    return Jsonl(DataFile(str(folder / "d.jsonl")), **options)
+    return Jsonl(DataPath(str(folder / "d.jsonl")), **options)
 
 
 def parquet(folder: Path, **options) -> Parquet:
     columns = {"a": [1.0, None, 3.0, 4.0], "b": [[1, 2], [1, 2], [1], [3, 4]], "y": [0, 1, 0, 1]}
     pq.write_table(pa.table(columns), folder / "d.parquet")
     inputs = {"a": "a", "b": "b"}
-    return Parquet(DataFile(str(folder / "d.parquet")), inputs=inputs, **options)
+    return Parquet(DataPath(str(folder / "d.parquet")), inputs=inputs, **options)
 
 
 def pairs(folder: Path, **options) -> Pairs:
     (folder / "d.tsv").write_text("a b\tb a\nno pair\na b c d\ta\nb\tb\n")
-    return Pairs(DataFile(str(folder / "d.tsv")), Tokenising("words"), 3, **options)
+    return Pairs(DataPath(str(folder / "d.tsv")), TokenizerConfig("words"), 3, **options)
 
 
 def text(folder: Path, **options) -> Text:
     (folder / "t.jsonl").write_text('{"t": "abab"}\n{"u": "x"}\n{"t": "ba"}\n')
-    return Text(DataFile(str(folder / "t.jsonl")), Tokenising(), 2, "t", **options)
+    return Text(DataPath(str(folder / "t.jsonl")), TokenizerConfig(), 2, "t", **options)
 
 
 SOURCES = {
@@ -77,27 +77,27 @@ def test_wrong_lines_are_left_out_and_told(tmp_path: Path, make):
     """As many as are right are there, and the first wrong ones are named."""
     count, message = SOURCES[make]
     with pytest.raises(RunError):
-        load_source(make(tmp_path), Opener())
-    examples = load_source(make(tmp_path, on_error="skip"), Opener())
+        load_source(make(tmp_path), DataFileOpener())
+    examples = load_source(make(tmp_path, on_error="skip"), DataFileOpener())
     assert examples.count == count
     with pytest.raises(AssertionError, match=message):
-        raise AssertionError(" ".join(examples.remarks))
+        raise AssertionError(" ".join(examples.notes))
 
 
 def test_what_is_left_is_what_is_right(tmp_path: Path):
     """Inputs and targets stay beside each other."""
-    examples = load_source(csv(tmp_path, on_error="skip"), Opener())
+    examples = load_source(csv(tmp_path, on_error="skip"), DataFileOpener())
     (feature,), (target,) = examples.inputs.values(), examples.targets.values()
-    assert np.asarray(feature.column.take(np.arange(3))).tolist() == [[1, 2], [5, 6], [9, 9]]
-    assert np.asarray(target.take(np.arange(3))).tolist() == [0, 0, 1]
+    assert np.asarray(feature.column.gather(np.arange(3))).tolist() == [[1, 2], [5, 6], [9, 9]]
+    assert np.asarray(target.gather(np.arange(3))).tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda folder: Csv(DataFile(str(folder / "d")), on_error="skip"),
-        lambda folder: Jsonl(DataFile(str(folder / "d")), on_error="skip"),
-        lambda folder: Pairs(DataFile(str(folder / "d")), Tokenising(), on_error="skip"),
+        lambda folder: Csv(DataPath(str(folder / "d")), on_error="skip"),
+        lambda folder: Jsonl(DataPath(str(folder / "d")), on_error="skip"),
+        lambda folder: Pairs(DataPath(str(folder / "d")), TokenizerConfig(), on_error="skip"),
     ],
 )
 def test_nothing_is_right(tmp_path: Path, make):
@@ -105,7 +105,7 @@ def test_nothing_is_right(tmp_path: Path, make):
     (tmp_path / "d").write_text("a,b\nx\ny\n")
     source: DataSource = make(tmp_path)
     with pytest.raises(RunError, match=r"none of \d lines can be read|there is no text|no text"):
-        load_source(source, Opener())
+        load_source(source, DataFileOpener())
 
 
 def test_a_line_left_out_decides_nothing_about_the_others(tmp_path: Path):
@@ -118,8 +118,10 @@ def test_a_line_left_out_decides_nothing_about_the_others(tmp_path: Path):
         '{"x": [1, 2], "y": 1}',
     ]
     file.write_text("\n".join(lines))
-    (feature,) = load_source(Jsonl(DataFile(str(file)), on_error="skip"), Opener()).inputs.values()
-    assert feature.column.values_of(np.arange(2)).tolist() == [[1.5, 2], [1, 2]]
+    (feature,) = load_source(
+        Jsonl(DataPath(str(file)), on_error="skip"), DataFileOpener()
+    ).inputs.values()
+    assert feature.column.numpy(np.arange(2)).tolist() == [[1.5, 2], [1, 2]]
     assert np.asarray(feature.integers).tolist() == [False, True]
 
 
@@ -128,14 +130,14 @@ def test_the_names_of_columns_cannot_be_left_out(tmp_path: Path):
     file = tmp_path / "d.csv"
     file.write_bytes("größe,y\n1,a\n2,b\n3,a\n".encode("latin-1"))
     with pytest.raises(RunError, match=r"line 1 of .* is no text in UTF-8; save it as UTF-8"):
-        load_source(Csv(DataFile(str(file)), on_error="skip"), Opener())
+        load_source(Csv(DataPath(str(file)), on_error="skip"), DataFileOpener())
 
 
 def test_a_first_line_without_names_is_counted_once(tmp_path: Path):
     """Although the number of columns follows from the first line that is right."""
     file = tmp_path / "d.csv"
     file.write_bytes(b"\xff,a\n1,a\n2,b\n")
-    source = Csv(DataFile(str(file)), header=False, on_error="skip")
-    examples = load_source(source, Opener())
+    source = Csv(DataPath(str(file)), header=False, on_error="skip")
+    examples = load_source(source, DataFileOpener())
     assert examples.count == 2
-    assert any(each.startswith("left out 1 of 3 lines: ") for each in examples.remarks)
+    assert any(each.startswith("left out 1 of 3 lines: ") for each in examples.notes)

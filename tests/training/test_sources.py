@@ -17,19 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archbuilder.errors import BlueprintError, RunError
-from archbuilder.recipe.sources import Csv, DataFile, DataSource, Digits, Idx, Npy, Npz
-from archbuilder.training.columns import reading
-from archbuilder.training.examples import ONLY, Examples
-from archbuilder.training.opening import Opener
+from archbuilder.recipe.sources import Csv, DataPath, DataSource, Digits, Idx, Npy, Npz
+from archbuilder.training.columns import translate_read_errors
+from archbuilder.training.examples import UNNAMED, Dataset
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
-from archbuilder.tree import Source, Span
+from archbuilder.tree import SourceText, Span
 
 PACKAGE = Path(__file__).parents[2] / "archbuilder"
 MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
 
-def load(source: DataSource) -> Examples:
-    return load_source(source, Opener())
+def load(source: DataSource) -> Dataset:
+    return load_source(source, DataFileOpener())
 
 
 def idx(array: np.ndarray, kind: int = 8) -> bytes:
@@ -59,7 +59,7 @@ class TestDigits:
     def test_images_and_labels(self):
         """There are 1,797 images of 8 by 8 pixels from 0 to 16, and ten classes."""
         digits = load(Digits())
-        feature, labels = digits.inputs[ONLY], digits.targets[ONLY].values
+        feature, labels = digits.inputs[UNNAMED], digits.targets[UNNAMED].values
         assert feature.column.values.shape == (1797, 8, 8)
         assert (feature.column.values.min(), feature.column.values.max(), feature.scale) == (
             0,
@@ -74,7 +74,7 @@ class TestIdx:
     def write(self, folder: Path, images: bytes, labels: bytes) -> Idx:
         (folder / "images").write_bytes(images)
         (folder / "labels").write_bytes(labels)
-        return Idx(DataFile(str(folder / "images")), DataFile(str(folder / "labels")))
+        return Idx(DataPath(str(folder / "images")), DataPath(str(folder / "labels")))
 
     @pytest.mark.parametrize("pack", [bytes, gzip.compress])
     def test_reads_images_plain_and_compressed(self, tmp_path: Path, pack):
@@ -82,9 +82,9 @@ class TestIdx:
         images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
         labels = np.array([1, 0], np.uint8)
         examples = load(self.write(tmp_path, pack(idx(images)), pack(idx(labels))))
-        assert np.array_equal(examples.inputs[ONLY].column.values, images)
-        assert examples.inputs[ONLY].scale == 255
-        assert np.array_equal(examples.targets[ONLY].values, labels)
+        assert np.array_equal(examples.inputs[UNNAMED].column.values, images)
+        assert examples.inputs[UNNAMED].scale == 255
+        assert np.array_equal(examples.targets[UNNAMED].values, labels)
 
     @pytest.mark.parametrize(
         ("images", "message"),
@@ -133,28 +133,28 @@ class TestIdx:
         images, labels = (
             MNIST / f"t10k-{each}.gz" for each in ("images-idx3-ubyte", "labels-idx1-ubyte")
         )
-        examples = load(Idx(DataFile(str(images)), DataFile(str(labels))))
-        assert examples.inputs[ONLY].column.values.shape == (10_000, 28, 28)
-        assert np.bincount(examples.targets[ONLY].values).tolist()[:3] == [980, 1135, 1032]
+        examples = load(Idx(DataPath(str(images)), DataPath(str(labels))))
+        assert examples.inputs[UNNAMED].column.values.shape == (10_000, 28, 28)
+        assert np.bincount(examples.targets[UNNAMED].values).tolist()[:3] == [980, 1135, 1032]
 
 
 class TestNpz:
     def source(self, folder: Path, **arrays: np.ndarray) -> Npz:
         np.savez_compressed(folder / "data.npz", **arrays)
-        return Npz(DataFile(str(folder / "data.npz")))
+        return Npz(DataPath(str(folder / "data.npz")))
 
     def test_reads_arrays(self, tmp_path: Path):
         """The arrays x and y, where nothing else is said."""
         x = np.asfortranarray(np.arange(6, dtype=">f4").reshape(2, 3))
         examples = load(self.source(tmp_path, x=x, y=np.array([0, 1])))
-        assert np.array_equal(examples.inputs[ONLY].column.values, x)
-        assert examples.inputs[ONLY].column.values.dtype.isnative
+        assert np.array_equal(examples.inputs[UNNAMED].column.values, x)
+        assert examples.inputs[UNNAMED].column.values.dtype.isnative
 
     def test_bytes_with_the_axes_of_images_are_images(self, tmp_path: Path):
         """Arrays of bytes with height and width are scaled, floats are not."""
         x = np.full((2, 4, 4), 2, np.uint8)
-        assert load(self.source(tmp_path, x=x, y=x)).inputs[ONLY].scale == 255
-        assert load(self.source(tmp_path, x=x.astype(float), y=x)).inputs[ONLY].scale is None
+        assert load(self.source(tmp_path, x=x, y=x)).inputs[UNNAMED].scale == 255
+        assert load(self.source(tmp_path, x=x.astype(float), y=x)).inputs[UNNAMED].scale is None
 
     def test_missing_array(self, tmp_path: Path):
         """A name that is not there is answered with those that are."""
@@ -180,7 +180,7 @@ class TestNpz:
             content[100_000] ^= 1
             path.write_bytes(content)
             with pytest.raises(RunError, match=message):
-                load(replace(source, file=DataFile(str(tmp_path / "*.npz"))))
+                load(replace(source, file=DataPath(str(tmp_path / "*.npz"))))
 
     @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
     def test_numbers_that_are_none(self, tmp_path: Path, number: float):
@@ -202,7 +202,7 @@ class TestNpz:
             archive.writestr("x", b"")
             archive.writestr("y.npy", b"")
         with pytest.raises(RunError, match=r"data\.npz' has no array 'x'; it has 'y'$"):
-            load(Npz(DataFile(str(path))))
+            load(Npz(DataPath(str(path))))
 
     @pytest.mark.parametrize(
         ("offset", "value", "message"),
@@ -236,7 +236,7 @@ class TestNpz:
             archive.writestr("x.npy", member)
             archive.writestr("y.npy", member)
         with pytest.raises(RunError, match="its size is not the one it announces"):
-            load(Npz(DataFile(str(path))))
+            load(Npz(DataPath(str(path))))
 
     @given(st.binary(max_size=200), st.booleans())
     def test_any_bytes_are_read_or_refused(self, tmp_path_factory, content: bytes, inside: bool):
@@ -248,22 +248,22 @@ class TestNpz:
                 archive.writestr("x.npy", b"\x93NUMPY" + content)
                 archive.writestr("y.npy", content)
         with pytest.raises(RunError):
-            load(Npz(DataFile(str(path))))
+            load(Npz(DataPath(str(path))))
 
 
 class TestNpy:
     def source(self, folder: Path, x: np.ndarray, y: np.ndarray) -> Npy:
         np.save(folder / "x.npy", x)
         np.save(folder / "y.npy", y)
-        return Npy(DataFile(str(folder / "x.npy")), DataFile(str(folder / "y.npy")))
+        return Npy(DataPath(str(folder / "x.npy")), DataPath(str(folder / "y.npy")))
 
     @pytest.mark.parametrize("order", ["C", "F"])
     def test_examples_in_any_order(self, tmp_path: Path, order):
         """The rows that are asked for, whatever way round the file lies and its numbers are."""
         x = np.array(np.arange(24).reshape(4, 3, 2), dtype=">f4", order=order)
-        column = load(self.source(tmp_path, x, np.arange(4))).inputs[ONLY].column
+        column = load(self.source(tmp_path, x, np.arange(4))).inputs[UNNAMED].column
         assert (column.count, column.shape, column.dtype) == (4, (3, 2), np.float32)
-        assert np.array_equal(column.take(tf.constant([3, 0, 3])), x[[3, 0, 3]])
+        assert np.array_equal(column.gather(tf.constant([3, 0, 3])), x[[3, 0, 3]])
 
     def test_nothing_is_read_before_it_is_asked_for(self, tmp_path: Path):
         """A file far larger than the memory opens: it is a hole of 4 TiB here."""
@@ -274,26 +274,29 @@ class TestNpy:
             with (tmp_path / f"{name}.npy").open("wb") as file:
                 file.write(head.getvalue())
                 file.truncate(len(head.getvalue()) + 2**42)
-        files = (DataFile(str(tmp_path / f"{name}.npy")) for name in ("x", "y"))
-        column = load(Npy(*files)).inputs[ONLY].column
-        assert column.take(tf.constant([2**39])).numpy().tolist() == [[0]]
+        files = (DataPath(str(tmp_path / f"{name}.npy")) for name in ("x", "y"))
+        column = load(Npy(*files)).inputs[UNNAMED].column
+        assert column.gather(tf.constant([2**39])).numpy().tolist() == [[0]]
 
     def test_numbers_that_are_none(self, tmp_path: Path):
         """They are told where they are read, with the file and the first wrong example."""
         x = np.zeros((5, 2))
         x[3, 1] = np.nan
-        column = load(self.source(tmp_path, x, np.zeros(5))).inputs[ONLY].column
-        assert not column.take(tf.constant([2, 1])).numpy().any()
+        column = load(self.source(tmp_path, x, np.zeros(5))).inputs[UNNAMED].column
+        assert not column.gather(tf.constant([2, 1])).numpy().any()
         told = r"the input of .*x\.npy' is no finite number in 1 of 3 examples; .* is number 4"
-        with pytest.raises(RunError, match=told), reading():
-            column.take(tf.constant([4, 3, 2]))
+        with pytest.raises(RunError, match=told), translate_read_errors():
+            column.gather(tf.constant([4, 3, 2]))
 
     def test_a_file_that_shrinks(self, tmp_path: Path):
         """To read behind the end of a mapped file would end the process; it is an error instead."""
-        column = load(self.source(tmp_path, np.zeros((5, 2)), np.zeros(5))).inputs[ONLY].column
+        column = load(self.source(tmp_path, np.zeros((5, 2)), np.zeros(5))).inputs[UNNAMED].column
         os.truncate(tmp_path / "x.npy", 10)
-        with pytest.raises(RunError, match=r"x\.npy' was cut while it was in use"), reading():
-            column.take(tf.constant([4]))
+        with (
+            pytest.raises(RunError, match=r"x\.npy' was cut while it was in use"),
+            translate_read_errors(),
+        ):
+            column.gather(tf.constant([4]))
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -328,30 +331,30 @@ class TestNpy:
         with pytest.raises(RunError, match="is a single number"):
             load(self.source(tmp_path, np.zeros(2), np.array(1.0)))
         with pytest.raises(RunError, match=r"cannot read .*gone\.npy': there is no such file"):
-            load(Npy(DataFile(str(tmp_path / "gone.npy")), source.targets))
+            load(Npy(DataPath(str(tmp_path / "gone.npy")), source.targets))
 
 
 class TestCsv:
     def source(self, folder: Path, text: str, **options) -> Csv:
         (folder / "data.csv").write_text(text)
-        return Csv(DataFile(str(folder / "data.csv")), **options)
+        return Csv(DataPath(str(folder / "data.csv")), **options)
 
     def test_last_column_is_the_target(self, tmp_path: Path):
         """Without a target, the last column is it."""
         examples = load(self.source(tmp_path, "a,b,c\n1,2,0\n3,4,1\n"))
-        assert examples.inputs[ONLY].column.values.tolist() == [[1, 2], [3, 4]]
-        assert examples.targets[ONLY].values.tolist() == [0, 1]
+        assert examples.inputs[UNNAMED].column.values.tolist() == [[1, 2], [3, 4]]
+        assert examples.targets[UNNAMED].values.tolist() == [0, 1]
 
     def test_words_become_numbers(self, tmp_path: Path):
         """A target of words is numbered in alphabetical order, and that is said."""
         examples = load(self.source(tmp_path, "kind,a\ncat,1\nant,2\ncat,3\n", target="kind"))
-        assert examples.targets[ONLY].values.tolist() == [1, 0, 1]
-        assert "'ant' is 0, 'cat' is 1" in examples.remarks[0]
+        assert examples.targets[UNNAMED].values.tolist() == [1, 0, 1]
+        assert "'ant' is 0, 'cat' is 1" in examples.notes[0]
 
     def test_columns_by_number(self, tmp_path: Path):
         """Without a line of names, columns are counted from 0."""
         examples = load(self.source(tmp_path, "7,1.5\n8,2.5\n", target=0, header=False))
-        assert examples.targets[ONLY].values.tolist() == [7, 8]
+        assert examples.targets[UNNAMED].values.tolist() == [7, 8]
 
     @pytest.mark.parametrize(
         ("text", "options", "message"),
@@ -395,31 +398,31 @@ class TestCsv:
         """Where that is wanted, nobody is told to want it."""
         source = self.source(tmp_path, "a,b\n1,2\n ,3\n", on_error="skip")
         examples = load(source)
-        assert examples.inputs[ONLY].column.values.tolist() == [[1]]
-        assert examples.remarks[-1].endswith("has nothing in column 'a'")
+        assert examples.inputs[UNNAMED].column.values.tolist() == [[1]]
+        assert examples.notes[-1].endswith("has nothing in column 'a'")
 
     def test_some_names_are_numbers(self, tmp_path: Path):
         """Pixels may be counted, as long as something has a name."""
         examples = load(self.source(tmp_path, "0,1,digit\n5,6,7\n"))
-        assert examples.inputs[ONLY].column.values.tolist() == [[5, 6]]
+        assert examples.inputs[UNNAMED].column.values.tolist() == [[5, 6]]
 
 
 def test_files_of_a_blueprint_stay_in_its_folder(tmp_path: Path):
     """A blueprint reads what lies beside it, and nothing else unless a person allows it."""
-    span = Span(Source("net.yaml", ""), 1, 1, 1, 1)
+    span = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
     inside, outside = tmp_path / "in", tmp_path / "out"
     for folder in (inside, outside):
         folder.mkdir()
         np.savez(folder / "data.npz", x=np.zeros((2, 3)), y=np.zeros(2))
-    beside = Npz(DataFile("data.npz", span))
-    elsewhere = Npz(DataFile("../out/data.npz", span))
-    assert load_source(beside, Opener(inside)).count == 2
-    assert load_source(elsewhere, Opener(inside, [outside])).count == 2
+    beside = Npz(DataPath("data.npz", span))
+    elsewhere = Npz(DataPath("../out/data.npz", span))
+    assert load_source(beside, DataFileOpener(inside)).count == 2
+    assert load_source(elsewhere, DataFileOpener(inside, [outside])).count == 2
     with pytest.raises(BlueprintError, match="outside-folder"):
-        load_source(elsewhere, Opener(inside))
+        load_source(elsewhere, DataFileOpener(inside))
 
 
 def test_missing_file_is_told(tmp_path: Path):
     """A file that is not there is named."""
     with pytest.raises(RunError, match=r"cannot read .*none\.npz.*there is no such file"):
-        load(Npz(DataFile(str(tmp_path / "none.npz"))))
+        load(Npz(DataPath(str(tmp_path / "none.npz"))))

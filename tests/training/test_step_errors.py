@@ -12,8 +12,8 @@ import tensorflow as tf
 from archbuilder.cli import main
 from archbuilder.errors import RunError, StepError
 from archbuilder.graph import Graph, Node
-from archbuilder.training.step_errors import explained_failures
-from archbuilder.tree import Source, Span
+from archbuilder.training.step_errors import translate_tf_errors
+from archbuilder.tree import SourceText, Span
 
 NET = """\
 archbuilder: 1
@@ -104,7 +104,7 @@ def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.Capt
 
 def test_an_error_of_no_step_keeps_its_reason():
     """What Keras raises outside of the steps, such as in a loss, is one line."""
-    with pytest.raises(RunError) as caught, explained_failures("the training", ()):
+    with pytest.raises(RunError) as caught, translate_tf_errors("the training", ()):
         keras.ops.matmul(np.ones((2, 3)), np.ones((2, 3)))
     reason = "Matrix size-incompatible: In[0]: [2,3], In[1]: [2,3]"
     assert str(caught.value) == f"the training failed; Keras says: {reason}"
@@ -127,25 +127,25 @@ def test_errors_of_several_replicas_are_one():
         for each in (0, 1)
     )
     message = f"Graph execution error:\n\n2 root error(s) found.\n{roots}0 successful operations."
-    with pytest.raises(RunError) as caught, explained_failures("the training", ()):
+    with pytest.raises(RunError) as caught, translate_tf_errors("the training", ()):
         raise tf.errors.InvalidArgumentError(None, None, message)
     assert str(caught.value) == f"the training failed; Keras says: {reason}"
 
 
 def test_mistakes_of_our_own_stay_what_they_are():
     """An error that does not come from a library is not said to be Keras's."""
-    with pytest.raises(ValueError, match="ours"), explained_failures("the training", ()):
+    with pytest.raises(ValueError, match="ours"), translate_tf_errors("the training", ()):
         raise ValueError("ours")
     assert keras.config.is_traceback_filtering_enabled()
 
 
 def test_too_little_memory_is_placed():
     """With the advice to lower the batch size."""
-    source = Source("net.yaml", "- Dense: 4\n")
+    source = SourceText("net.yaml", "- Dense: 4\n")
     node = Node("a", "Dense", (), (), (), (), None, Span(source, 1, 3, 1, 8), None)
     graph = Graph("net", (), (node,), (), node.span)
     message = "OOM when allocating tensor with shape[8000,1000]\n\t [[{{node net_1/a_1/MatMul}}]]"
-    with pytest.raises(StepError) as caught, explained_failures("the training", (graph,)):
+    with pytest.raises(StepError) as caught, translate_tf_errors("the training", (graph,)):
         raise tf.errors.ResourceExhaustedError(None, None, message)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.message == "the memory is too small for 'a' (Dense)"

@@ -13,11 +13,11 @@ import pytest
 
 from archbuilder.cli import main
 from archbuilder.errors import RunError
-from archbuilder.recipe import data_from_path
-from archbuilder.recipe.sources import Csv, DataFile, Parquet
-from archbuilder.training.columns import Held
-from archbuilder.training.examples import ONLY, Examples
-from archbuilder.training.opening import Opener
+from archbuilder.recipe import data_from_argument
+from archbuilder.recipe.sources import Csv, DataPath, Parquet
+from archbuilder.training.columns import ArrayColumn
+from archbuilder.training.examples import UNNAMED, Dataset
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
 
 COLUMNS = {"a": [1.0, 2.0, 3.0], "b": [4, 5, 6], "w": [1.0, 0.5, 2.0], "kind": ["x", "y", "x"]}
@@ -39,19 +39,19 @@ def table(folder: Path, kind: str, columns: dict[str, list], name: str = "d", **
     path = folder / f"{name}.{kind}"
     if kind == "parquet":
         pq.write_table(pa.table(columns), path)
-        return Parquet(DataFile(str(path)), **options)
+        return Parquet(DataPath(str(path)), **options)
     rows = zip(*columns.values(), strict=True)
     lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
     path.write_text("\n".join(lines) + "\n")
-    return Csv(DataFile(str(path)), **options)
+    return Csv(DataPath(str(path)), **options)
 
 
 def values(column) -> list:
-    return np.asarray(column.take(np.arange(column.count))).tolist()
+    return np.asarray(column.gather(np.arange(column.count))).tolist()
 
 
-def load(source, like: Examples | None = None) -> Examples:
-    return load_source(source, Opener(), None if like is None else like.known)
+def load(source, like: Dataset | None = None) -> Dataset:
+    return load_source(source, DataFileOpener(), None if like is None else like.preprocessing)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -59,9 +59,9 @@ class TestColumns:
     def test_all_but_the_target_are_one_input(self, tmp_path: Path, kind: str):
         """The target is the last one, and its words are classes."""
         examples = load(table(tmp_path, kind, COLUMNS))
-        assert values(examples.inputs[ONLY].column) == [[1, 4, 1], [2, 5, 0.5], [3, 6, 2]]
-        assert values(examples.targets[ONLY]) == [0, 1, 0]
-        assert examples.known.legend.classes == {ONLY: ("x", "y")}
+        assert values(examples.inputs[UNNAMED].column) == [[1, 4, 1], [2, 5, 0.5], [3, 6, 2]]
+        assert values(examples.targets[UNNAMED]) == [0, 1, 0]
+        assert examples.preprocessing.schema.classes == {UNNAMED: ("x", "y")}
 
     def test_columns_by_name(self, tmp_path: Path, kind: str):
         """A column alone has no axis, several stand side by side."""
@@ -71,7 +71,7 @@ class TestColumns:
         assert values(examples.inputs["two"].column) == [[4, 1], [5, 2], [6, 3]]
         assert values(examples.targets["k"]) == [0, 1, 0]
         assert values(examples.targets["n"]) == [4, 5, 6]
-        assert values(examples.weights[ONLY]) == [1, 0.5, 2]
+        assert values(examples.sample_weights[UNNAMED]) == [1, 0.5, 2]
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -105,23 +105,23 @@ class TestColumns:
         """The error has the key, what it lacks, and the columns that are left."""
         examples = load(table(tmp_path, kind, COLUMNS, **options))
         with pytest.raises(RunError) as caught:
-            examples.for_network(("width", "size"), ("k",))
-        assert str(caught.value) == message.replace("FILE", examples.origin)
+            examples.select_for(("width", "size"), ("k",))
+        assert str(caught.value) == message.replace("FILE", examples.source_name)
 
     def test_several_files(self, tmp_path: Path, kind: str):
         """They are one table, whose classes are those of all."""
         table(tmp_path, kind, {"a": [1, 2], "kind": ["y", "z"]}, "part-1")
         source = table(tmp_path, kind, {"a": [3], "kind": ["x"]}, "part-2")
-        examples = load(type(source)(DataFile(str(tmp_path / f"part-*.{kind}"))))
-        assert values(examples.inputs[ONLY].column) == [[1], [2], [3]]
-        assert values(examples.targets[ONLY]) == [1, 2, 0]
+        examples = load(type(source)(DataPath(str(tmp_path / f"part-*.{kind}"))))
+        assert values(examples.inputs[UNNAMED].column) == [[1], [2], [3]]
+        assert values(examples.targets[UNNAMED]) == [1, 2, 0]
 
     def test_files_of_other_columns(self, tmp_path: Path, kind: str):
         """The file is named."""
         table(tmp_path, kind, {"a": [1], "y": [1]}, "part-1")
         source = table(tmp_path, kind, {"b": [3], "y": [1]}, "part-2")
         with pytest.raises(RunError, match=r"part-2.*(other columns|no column 'a')"):
-            load(type(source)(DataFile(str(tmp_path / f"part-*.{kind}"))))
+            load(type(source)(DataPath(str(tmp_path / f"part-*.{kind}"))))
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -148,13 +148,13 @@ class TestColumns:
             arrays = [pa.array([number]) for number in range(3)]
             pq.write_table(pa.Table.from_arrays(arrays, names=["a", "a", "y"]), path)
         with pytest.raises(RunError, match="has two columns 'a'"):
-            load(Csv(DataFile(str(path))) if kind == "csv" else Parquet(DataFile(str(path))))
+            load(Csv(DataPath(str(path))) if kind == "csv" else Parquet(DataPath(str(path))))
 
     def test_a_folder_in_place_of_a_file(self, tmp_path: Path, kind: str):
         """It is told."""
         folder = tmp_path / f"d.{kind}"
         folder.mkdir()
-        source = DataFile(str(folder))
+        source = DataPath(str(folder))
         with pytest.raises(RunError, match="it is a folder"):
             load(Csv(source) if kind == "csv" else Parquet(source))
 
@@ -170,7 +170,7 @@ class TestColumns:
         begun = time.process_time()
         source = table(tmp_path, kind, columns)
         examples = load(source, load(source))
-        assert values(examples.inputs[ONLY].column) == [[*range(19_999)]]
+        assert values(examples.inputs[UNNAMED].column) == [[*range(19_999)]]
         assert time.process_time() - begun < 20
 
     def test_what_is_read_as_needed_is_the_same(self, tmp_path: Path, kind: str):
@@ -178,17 +178,17 @@ class TestColumns:
         rows = {"a": list(range(3000)), "y": [f"c{number % 7}" for number in range(3000)]}
         held = load(table(tmp_path, kind, rows, cache=True))
         read = load(table(tmp_path, kind, rows, cache=False))
-        assert isinstance(held.inputs[ONLY].column, Held)
-        assert not isinstance(read.inputs[ONLY].column, Held)
-        assert values(held.inputs[ONLY].column) == values(read.inputs[ONLY].column)
-        assert values(held.targets[ONLY]) == values(read.targets[ONLY])
+        assert isinstance(held.inputs[UNNAMED].column, ArrayColumn)
+        assert not isinstance(read.inputs[UNNAMED].column, ArrayColumn)
+        assert values(held.inputs[UNNAMED].column) == values(read.inputs[UNNAMED].column)
+        assert values(held.targets[UNNAMED]) == values(read.targets[UNNAMED])
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 class TestColumnsOfTraining:
     """A table to validate with, whose columns are those that were trained on."""
 
-    def trained(self, folder: Path, kind: str, **options) -> Examples:
+    def trained(self, folder: Path, kind: str, **options) -> Dataset:
         return load(table(folder, kind, COLUMNS, "train", **options))
 
     def test_any_order(self, tmp_path: Path, kind: str):
@@ -197,22 +197,22 @@ class TestColumnsOfTraining:
         columns = {key: COLUMNS[key] for key in ("kind", "w", "b", "a")}
         for each in ("csv", "parquet"):
             examples = load(table(tmp_path, each, columns, "other"), trained)
-            assert values(examples.inputs[ONLY].column) == values(trained.inputs[ONLY].column)
-            assert values(examples.targets[ONLY]) == [0, 1, 0]
+            assert values(examples.inputs[UNNAMED].column) == values(trained.inputs[UNNAMED].column)
+            assert values(examples.targets[UNNAMED]) == [0, 1, 0]
 
     def test_weights_that_are_not_wanted(self, tmp_path: Path, kind: str):
         """They were no input in training, and are none here."""
         trained = self.trained(tmp_path, kind, weights="w")
         examples = load(table(tmp_path, kind, COLUMNS, "other"), trained)
-        assert examples.inputs[ONLY].shape == (2,)
-        assert not examples.weights
+        assert examples.inputs[UNNAMED].shape == (2,)
+        assert not examples.sample_weights
 
     def test_the_target_of_named_inputs(self, tmp_path: Path, kind: str):
         """It is that of training even where it is not the last."""
         trained = self.trained(tmp_path, kind, inputs=("a", "b"))
         columns = {key: COLUMNS[key] for key in ("kind", "b", "a")}
         examples = load(table(tmp_path, kind, columns, "other", inputs=("a", "b")), trained)
-        assert values(examples.targets[ONLY]) == [0, 1, 0]
+        assert values(examples.targets[UNNAMED]) == [0, 1, 0]
 
     @pytest.mark.parametrize(
         ("names", "options", "message"),
@@ -242,20 +242,20 @@ def test_tables_without_names_after_one_with_names(tmp_path: Path):
     """They are taken in their order only where somebody says that they have no names."""
     trained = load(table(tmp_path, "csv", COLUMNS))
     (tmp_path / "o.csv").write_text("1,2,3,0\n4,5,6,1\n")
-    file = DataFile(str(tmp_path / "o.csv"))
+    file = DataPath(str(tmp_path / "o.csv"))
     with pytest.raises(RunError, match="no names of columns, which the run was trained with"):
         load(Csv(file), trained)
     plain = load(table(tmp_path, "csv", {"a": [1], "y": [0]}))
     examples = load(Csv(file, header=False), plain)
-    assert values(examples.inputs[ONLY].column) == [[1, 2, 3], [4, 5, 6]]
+    assert values(examples.inputs[UNNAMED].column) == [[1, 2, 3], [4, 5, 6]]
 
 
 class TestParquet:
     def test_words_stay_words(self, tmp_path: Path):
         """What looks like a number is one where nothing says that it is a word."""
         columns = {"a": [1, 2, 3], "y": ["7", "30", "7"]}
-        assert values(load(table(tmp_path, "parquet", columns)).targets[ONLY]) == [1, 0, 1]
-        assert values(load(table(tmp_path, "csv", columns)).targets[ONLY]) == [7, 30, 7]
+        assert values(load(table(tmp_path, "parquet", columns)).targets[UNNAMED]) == [1, 0, 1]
+        assert values(load(table(tmp_path, "csv", columns)).targets[UNNAMED]) == [7, 30, 7]
 
     def test_types(self, tmp_path: Path):
         """Lists of lists, truth values, categories and floats of any width."""
@@ -267,11 +267,11 @@ class TestParquet:
         }
         pq.write_table(pa.table(columns), tmp_path / "d.parquet")
         inputs = {key: key for key in ("grid", "flag", "half")}
-        examples = load(Parquet(DataFile(str(tmp_path / "d.parquet")), inputs=inputs))
+        examples = load(Parquet(DataPath(str(tmp_path / "d.parquet")), inputs=inputs))
         assert values(examples.inputs["grid"].column)[1] == [[5, 6], [7, 8]]
         assert values(examples.inputs["flag"].column) == [1, 0]
         assert values(examples.inputs["half"].column) == [0.5, 1.5]
-        assert values(examples.targets[ONLY]) == [1, 0]
+        assert values(examples.targets[UNNAMED]) == [1, 0]
 
     @pytest.mark.parametrize(
         ("values", "message"),
@@ -290,13 +290,13 @@ class TestParquet:
 
     def test_enormous_rows(self, tmp_path: Path):
         """A small file may hold them; they are refused by what it says of itself."""
-        source = Parquet(DataFile(str(tmp_path / "d.parquet")), cache=False)
+        source = Parquet(DataPath(str(tmp_path / "d.parquet")), cache=False)
         for length in (2**20, 2**25):
             columns = {"a": pa.array([np.zeros(length, np.int8)]), "y": pa.array([0])}
             pq.write_table(pa.table(columns), tmp_path / "d.parquet")
             assert (tmp_path / "d.parquet").stat().st_size < 10_000
             if length == 2**20:
-                assert load(source).inputs[ONLY].column.shape == (length,)
+                assert load(source).inputs[UNNAMED].column.shape == (length,)
         with pytest.raises(RunError, match="rows of more than 256 MiB"):
             load(source)
 
@@ -305,7 +305,7 @@ class TestParquet:
         """It is named."""
         (tmp_path / "d.parquet").write_bytes(content)
         with pytest.raises(RunError, match=r"d\.parquet' is no Parquet file, or damaged"):
-            load(Parquet(DataFile(str(tmp_path / "d.parquet"))))
+            load(Parquet(DataPath(str(tmp_path / "d.parquet"))))
 
     def test_a_table_that_is_cut(self, tmp_path: Path):
         """A page in the middle that is overwritten is damage too."""
@@ -319,13 +319,16 @@ class TestParquet:
     def test_from_the_command_line(self, tmp_path: Path):
         """By the end of its name."""
         source = table(tmp_path, "parquet", COLUMNS)
-        assert data_from_path(source.file.path).train == source
+        assert data_from_argument(source.file.path).train == source
 
 
 def test_digits_in_parquet_train_a_network(tmp_path: Path):
     """Lists of pixels in two files, with what each example counts, from a blueprint."""
-    digits = load_source(data_from_path("digits").train, Opener())
-    pixels, labels = digits.inputs[ONLY].column.values[:600], digits.targets[ONLY].values[:600]
+    digits = load_source(data_from_argument("digits").train, DataFileOpener())
+    pixels, labels = (
+        digits.inputs[UNNAMED].column.values[:600],
+        digits.targets[UNNAMED].values[:600],
+    )
     for part in range(2):
         own = slice(part * 300, part * 300 + 300)
         columns = {

@@ -5,39 +5,39 @@ import pytest
 
 from archbuilder.errors import RunError
 from archbuilder.graph import Shape
-from archbuilder.training.columns import Held
-from archbuilder.training.targets import Target, fit_target
-from archbuilder.tree import Plain, Source, Span, from_plain
+from archbuilder.training.columns import ArrayColumn
+from archbuilder.training.targets import Target, adapt_target
+from archbuilder.tree import PlainData, SourceText, Span, from_plain
 
-SPAN = Span(Source("test", ""), 1, 1, 1, 1)
+SPAN = Span(SourceText("test", ""), 1, 1, 1, 1)
 LABELS = np.array([0, 2, 1], np.uint8)
 
 
-def fit(values: np.ndarray, shape: Shape, loss: Plain):
-    return fit_target(Held(values), "digit", shape, from_plain(loss, SPAN))
+def fit(values: np.ndarray, shape: Shape, loss: PlainData):
+    return adapt_target(ArrayColumn(values), "digit", shape, from_plain(loss, SPAN))
 
 
 def taken(target: Target) -> list:
-    return target.take(np.arange(target.column.count)).numpy().tolist()
+    return target.gather(np.arange(target.column.count)).numpy().tolist()
 
 
 def test_sparse_losses_take_numbers():
     """A class by its number stays a number."""
     target = fit(LABELS, (3,), "SparseCategoricalCrossentropy")
-    assert (target.classes, taken(target)) == (None, [0, 2, 1])
+    assert (target.num_classes, taken(target)) == (None, [0, 2, 1])
 
 
 def test_metrics_decide_where_there_is_no_loss():
     """Numbers for a metric of numbers, and one value a class for the others."""
     for metric, classes in {"SparseCategoricalAccuracy": None, "CategoricalAccuracy": 3}.items():
         tree = from_plain(metric, SPAN)
-        assert fit_target(Held(LABELS), "digit", (3,), None, [tree]).classes == classes
+        assert adapt_target(ArrayColumn(LABELS), "digit", (3,), None, [tree]).num_classes == classes
 
 
 def test_other_losses_take_one_value_a_class():
     """A class by its number becomes one value a class where the loss wants it, and that is said."""
     target = fit(LABELS, (3,), {"CategoricalCrossentropy": {"label_smoothing": 0.1}})
-    assert (target.classes, target.remark) == (3, "digit: 3 classes, one value each")
+    assert (target.num_classes, target.note) == (3, "digit: 3 classes, one value each")
 
 
 def test_a_number_for_an_output_of_one_value():
@@ -55,7 +55,7 @@ def test_the_axis_of_one_value_is_added():
     masks = np.arange(8).reshape(2, 2, 2).astype(np.uint8) % 3 == 1
     target = fit(masks.astype(np.uint8), (2, 2, 1), "BinaryCrossentropy")
     assert taken(target) == masks[..., np.newaxis].astype(float).tolist()
-    assert target.remark == "digit: the shape [2, 2] becomes [2, 2, 1]"
+    assert target.note == "digit: the shape [2, 2] becomes [2, 2, 1]"
     depth = np.linspace(0, 9, 6).reshape(2, 3)
     assert taken(fit(depth, (None, 1), "MeanSquaredError")) == pytest.approx(depth[..., np.newaxis])
 

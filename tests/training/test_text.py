@@ -10,71 +10,73 @@ import pytest
 import tensorflow as tf
 
 from archbuilder.errors import RunError
-from archbuilder.files import Place
-from archbuilder.recipe.sources import DataFile, DataSource, Pairs, Text, Tokenising
-from archbuilder.training.examples import ONLY, Examples
-from archbuilder.training.opening import Opener
+from archbuilder.files import SandboxPath
+from archbuilder.recipe.sources import DataPath, DataSource, Pairs, Text, TokenizerConfig
+from archbuilder.training.examples import UNNAMED, Dataset
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
-from archbuilder.training.text.vocabulary import BEGIN, END, PADDING
+from archbuilder.training.text.vocabulary import BEGIN_ID, END_ID, PAD_ID
 
-CHARACTERS = Tokenising("characters")
+CHARACTERS = TokenizerConfig("characters")
 
 
-def written(path: Path, content: str | bytes) -> DataFile:
+def written(path: Path, content: str | bytes) -> DataPath:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return DataFile(str(path))
+    return DataPath(str(path))
 
 
-def load(source: DataSource, opener: Opener | None = None) -> Examples:
-    return load_source(source, opener or Opener())
+def load(source: DataSource, opener: DataFileOpener | None = None) -> Dataset:
+    return load_source(source, opener or DataFileOpener())
 
 
-def rows(examples: Examples, name: str, *numbers: int) -> list[list[int]]:
-    return examples.inputs[name].column.take(tf.constant(numbers, tf.int64)).numpy().tolist()
+def rows(examples: Dataset, name: str, *numbers: int) -> list[list[int]]:
+    return examples.inputs[name].column.gather(tf.constant(numbers, tf.int64)).numpy().tolist()
 
 
 class TestText:
     def test_pieces_and_what_follows(self, tmp_path: Path):
         """Pieces lie behind each other, and targets are one token ahead."""
         examples = load(Text(written(tmp_path / "a.txt", "abcdefgh"), CHARACTERS, length=3))
-        assert examples.known.vocabulary is not None
-        decode = examples.known.vocabulary.decode
-        assert [decode(row) for row in rows(examples, ONLY, 0, 1)] == ["abc", "def"]
-        following = examples.targets[ONLY].take(tf.constant([0, 1], tf.int64)).numpy()
+        assert examples.preprocessing.tokenizer is not None
+        decode = examples.preprocessing.tokenizer.decode
+        assert [decode(row) for row in rows(examples, UNNAMED, 0, 1)] == ["abc", "def"]
+        following = examples.targets[UNNAMED].gather(tf.constant([0, 1], tf.int64)).numpy()
         assert [decode(row) for row in following] == ["bcd", "efg"]
         assert examples.count == 2
-        assert "9 tokens of 13 kinds, in pieces of 3" in examples.remarks[0]
+        assert "9 tokens of 13 kinds, in pieces of 3" in examples.notes[0]
 
     def test_documents_have_ends(self, tmp_path: Path):
         """Each JSON line is a document, and ends with a token of its own."""
         lines = "".join(json.dumps({"body": text}) + "\n" for text in ("ab", "c\n"))
         file = written(tmp_path / "a.jsonl", lines + "\n")
-        texts = load(Text(file, CHARACTERS, length=2, field="body")).texts
+        texts = load(Text(file, CHARACTERS, length=2, field="body")).token_array
         assert texts is not None
-        assert np.flatnonzero(texts.tokens == END).tolist() == [2, 5]
-        assert texts.vocabulary.decode(texts.tokens) == "abc\n"
+        assert np.flatnonzero(texts.tokens == END_ID).tolist() == [2, 5]
+        assert texts.tokenizer.decode(texts.tokens) == "abc\n"
 
     def test_blocks_lose_nothing(self, tmp_path: Path):
         """A text of many blocks, with other line ends and a line too long for one, comes whole."""
         text = "a line of text\r\n" * 5_000 + "x" * 1_200_000 + "\nend"
-        texts = load(Text(written(tmp_path / "a.txt", text), CHARACTERS, length=4)).texts
+        texts = load(Text(written(tmp_path / "a.txt", text), CHARACTERS, length=4)).token_array
         assert texts is not None
         assert len(texts.tokens) == len(text) + 1
-        assert texts.vocabulary.decode(texts.tokens[:100_000]) == text[:100_000]
+        assert texts.tokenizer.decode(texts.tokens[:100_000]) == text[:100_000]
 
     def test_a_run_keeps_its_tokens(self, tmp_path: Path):
         """A run that goes on needs the text no more, and validates with the same vocabulary."""
         source = Text(written(tmp_path / "a.txt", "abcabcabc"), CHARACTERS, length=2)
         other = Text(written(tmp_path / "b.txt", "cabx"), CHARACTERS, length=2)
-        opener = Opener(scratch=Place(tmp_path, ("text",)))
+        opener = DataFileOpener(cache_dir=SandboxPath(tmp_path, ("text",)))
         first = load(source, opener)
-        held = load_source(other, opener, first.known)
+        held = load_source(other, opener, first.preprocessing)
         Path(source.file.path).unlink()
         Path(other.file.path).unlink()
         again = load(source, opener)
-        assert rows(again, ONLY, 1, 3) == rows(first, ONLY, 1, 3)
-        assert rows(load_source(other, opener, again.known), ONLY, 0) == rows(held, ONLY, 0)
-        assert rows(held, ONLY, 0) == [[7, 5]]
+        assert rows(again, UNNAMED, 1, 3) == rows(first, UNNAMED, 1, 3)
+        assert rows(load_source(other, opener, again.preprocessing), UNNAMED, 0) == rows(
+            held, UNNAMED, 0
+        )
+        assert rows(held, UNNAMED, 0) == [[7, 5]]
 
     @pytest.mark.parametrize(
         ("content", "field", "message"),
@@ -101,10 +103,10 @@ class TestPairs:
         file = written(tmp_path / "a.tsv", "ab\tba\r\n\nc\t\n")
         examples = load(Pairs(file, CHARACTERS, length=3))
         a, b, c = 5, 6, 7
-        assert rows(examples, "source", 0, 1) == [[a, b, PADDING], [c, PADDING, PADDING]]
+        assert rows(examples, "source", 0, 1) == [[a, b, PAD_ID], [c, PAD_ID, PAD_ID]]
         assert rows(examples, "target", 0, 1) == [
-            [BEGIN, b, a, END, PADDING],
-            [BEGIN, END, PADDING, PADDING, PADDING],
+            [BEGIN_ID, b, a, END_ID, PAD_ID],
+            [BEGIN_ID, END_ID, PAD_ID, PAD_ID, PAD_ID],
         ]
 
     @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from training.running import in_replicas
 import archbuilder
 from archbuilder.errors import BlueprintError, RunError, UsageError
 from archbuilder.recipe import read_recipe
-from archbuilder.training import Origin, RunFolder, RunResult, train
+from archbuilder.training import RunDir, RunProvenance, RunResult, train
 
 HEAD = "archbuilder: 1\nname: net\n"
 DENSE = HEAD + "inputs: {x: [4]}\nlayers: [{Dense: {units: 3, activation: softmax}}]\n"
@@ -43,9 +43,9 @@ def run(folder: Path, text: str, *, name: str = "run", report=lambda _: None) ->
         blueprint.graphs(),
         recipe.data,
         recipe.training,
-        RunFolder.at(folder / name),
-        origin=Origin(text, ("archbuilder", "train")),
-        report=report,
+        RunDir.create(folder / name),
+        provenance=RunProvenance(text, ("archbuilder", "train")),
+        log=report,
     )
 
 
@@ -66,7 +66,7 @@ def test_files_that_are_read_as_needed(tmp_path: Path):
         run(tmp_path, DENSE + data + TRAINING, name=name)
         for name, data in (("held", "data: {npz: data.npz}\n"), ("mapped", mapped))
     ]
-    assert runs[0].held_out == runs[1].held_out
+    assert runs[0].val_metrics == runs[1].val_metrics
 
     labels = archive["y"]
     labels[17] = 3
@@ -81,15 +81,17 @@ def test_digits_are_learned(tmp_path: Path):
     recipe = read_recipe(blueprint)
     assert recipe.data is not None
     assert recipe.training is not None
-    result = train(blueprint.graphs(), recipe.data, recipe.training, RunFolder.at(tmp_path / "run"))
-    assert result.held_out["sparse_categorical_accuracy"] > 0.97
+    result = train(
+        blueprint.graphs(), recipe.data, recipe.training, RunDir.create(tmp_path / "run")
+    )
+    assert result.val_metrics["sparse_categorical_accuracy"] > 0.97
 
 
 def test_the_folder_tells_everything(tmp_path: Path):
     """A run keeps the blueprint, the command, the versions, the numbers and the model."""
     lines: list[str] = []
     result = run(tmp_path, DIGITS, report=lines.append)
-    assert {path.name for path in result.folder.iterdir()} == {
+    assert {path.name for path in result.run_dir.iterdir()} == {
         "blueprint.yaml",
         "run.json",
         "curves.png",
@@ -100,12 +102,12 @@ def test_the_folder_tells_everything(tmp_path: Path):
         "checkpoints",
         ".lock",
     }
-    record = json.loads((result.folder / "run.json").read_text())
+    record = json.loads((result.run_dir / "run.json").read_text())
     assert record["status"] == "finished"
     assert record["command"] == ["archbuilder", "train"]
     assert record["versions"]["keras"] == keras.__version__
-    assert record["held_out"] == result.held_out
-    assert len(result.history) == len((result.folder / "history.jsonl").read_text().splitlines())
+    assert record["held_out"] == result.val_metrics
+    assert len(result.history) == len((result.run_dir / "history.jsonl").read_text().splitlines())
     assert "1,438 examples to train on, 359 held out (chosen at random)" in lines
     assert "image: divided by 16" in lines
 
@@ -126,14 +128,14 @@ def test_a_seed_repeats_a_run(tmp_path: Path):
     weights = [result.models["net"].get_weights()[0] for result in (first, second, other)]
     assert np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
-    assert first.held_out == second.held_out
+    assert first.val_metrics == second.val_metrics
 
 
 def test_files_of_a_blueprint_lie_beside_it(tmp_path: Path):
     """A path in `data` starts at the folder of the blueprint."""
     examples(tmp_path)
     result = run(tmp_path, DENSE + "data: {npz: data.npz}\n" + TRAINING)
-    assert result.held_out["loss"] > 0
+    assert result.val_metrics["loss"] > 0
 
 
 def test_files_outside_are_refused(tmp_path: Path):
@@ -169,7 +171,7 @@ training:
 """
     )
     result = run(tmp_path, text)
-    assert {"kind_loss", "size_loss", "kind_sparse_categorical_accuracy"} <= set(result.held_out)
+    assert {"kind_loss", "size_loss", "kind_sparse_categorical_accuracy"} <= set(result.val_metrics)
 
 
 def test_a_validation_set_of_its_own(tmp_path: Path):
@@ -217,7 +219,7 @@ def test_logits_are_no_slip(tmp_path: Path):
 def test_nothing_held_out(tmp_path: Path):
     """A share of zero trains on everything, and has nothing to tell at the end."""
     result = run(tmp_path, DIGITS.replace("epochs: 2", "epochs: 1, validation: 0"))
-    assert result.held_out == {}
+    assert result.val_metrics == {}
 
 
 def test_an_interrupted_run_says_so(tmp_path: Path):
@@ -278,7 +280,7 @@ def test_mirrored_training(tmp_path: Path):
     told = in_replicas(2, [["train", path, "--run", two]])
     assert "devices: mirrored on 2 CPUs (mirrored)" in told.splitlines()
     found = json.loads((two / "run.json").read_text())["held_out"]["loss"]
-    assert found == pytest.approx(alone.held_out["loss"], rel=1e-4)
+    assert found == pytest.approx(alone.val_metrics["loss"], rel=1e-4)
 
 
 def test_mirrored_training_on_one_device(tmp_path: Path):
@@ -288,4 +290,4 @@ def test_mirrored_training_on_one_device(tmp_path: Path):
     text = DIGITS.replace("distribute: none", "distribute: mirrored")
     mirrored = run(tmp_path, text, name="mirrored", report=messages.append)
     assert "devices: the CPU (mirrored)" in messages
-    assert mirrored.held_out == alone.held_out
+    assert mirrored.val_metrics == alone.val_metrics

@@ -18,8 +18,8 @@ from training.hostile import HOSTILE, Hostile
 from training.test_checkpoints import seal
 
 from archbuilder.cli import main
-from archbuilder.training.checkpoints import Checkpoints
-from archbuilder.training.run import Row, RunFolder
+from archbuilder.training.checkpoints import CheckpointManager
+from archbuilder.training.run import EpochLogs, RunDir
 
 BLUEPRINT = """
 archbuilder: 1
@@ -217,7 +217,7 @@ def test_a_full_disk_is_told_once(
         code = next(causes, errno.ENOSPC)
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(Checkpoints, "commit", fail)
+    monkeypatch.setattr(CheckpointManager, "commit", fail)
     assert main(["train", "--resume", str(run), "--epochs", "4"]) == 0
     lines = [line for line in said(capsys).splitlines() if "no checkpoint" in line]
     assert [line.partition(": ")[2] for line in lines] == [
@@ -274,14 +274,14 @@ def test_a_folder_that_is_swapped_while_a_run_trains(
     run: Path, other: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """The run ends, and the folder that takes its place stays as it is."""
-    add_history = RunFolder.add_history
+    add_history = RunDir.add_history
 
-    def swap(self: RunFolder, row: Row, *, first: bool) -> None:
+    def swap(self: RunDir, row: EpochLogs, *, first: bool) -> None:
         run.rename(run.with_name("moved"))
         run.symlink_to(other)
         add_history(self, row, first=first)
 
-    monkeypatch.setattr(RunFolder, "add_history", swap)
+    monkeypatch.setattr(RunDir, "add_history", swap)
     assert resume(run) == 1
     assert "its folder was replaced by another one" in said(capsys)
     assert_untouched(other)
@@ -291,15 +291,15 @@ def test_folders_that_are_swapped_while_a_run_trains(
     run: Path, other: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Checkpoints are not written where a link leads that was a folder before."""
-    add_history = RunFolder.add_history
+    add_history = RunDir.add_history
 
-    def swap(self: RunFolder, row: Row, *, first: bool) -> None:
+    def swap(self: RunDir, row: EpochLogs, *, first: bool) -> None:
         for name in ("checkpoints", "tensorboard"):
             (run / name).rename(run / f"moved-{name}")
             (run / name).symlink_to(other)
         add_history(self, row, first=first)
 
-    monkeypatch.setattr(RunFolder, "add_history", swap)
+    monkeypatch.setattr(RunDir, "add_history", swap)
     assert resume(run) == 0
     assert "no checkpoint could be written: links are not followed" in said(capsys)
     assert_untouched(other)

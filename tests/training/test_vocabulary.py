@@ -8,25 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archbuilder.errors import RunError
-from archbuilder.recipe.sources import Tokenising
+from archbuilder.recipe.sources import TokenizerConfig
 from archbuilder.training.text.vocabulary import (
-    BEGIN,
-    END,
-    MASK,
-    PADDING,
-    SPECIAL,
-    UNKNOWN,
-    Vocabulary,
+    BEGIN_ID,
+    END_ID,
+    MASK_ID,
+    PAD_ID,
+    SPECIAL_TOKENS,
+    UNK_ID,
+    TextTokenizer,
 )
 
 TEXT = ["First Citizen:\nBefore we proceed, hear me speak.\n", "\nAll:\nSpeak, speak.\n"]
 KINDS = ["characters", "words", "bpe", "wordpiece"]
 
 
-def learned(tokens: str, *, text: list[str] | None = None, **options) -> Vocabulary:
+def learned(tokens: str, *, text: list[str] | None = None, **options) -> TextTokenizer:
     blocks = TEXT if text is None else text
-    spec = Tokenising(tokens, **{"vocabulary": 400, **options})
-    return Vocabulary.learned(spec, lambda: iter(blocks), "the text")
+    spec = TokenizerConfig(tokens, **{"vocabulary": 400, **options})
+    return TextTokenizer.train(spec, lambda: iter(blocks), "the text")
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_there_and_back(tokens: str, back: str):
     """What is known comes back, in as much of its form as the kind of tokens keeps."""
     vocabulary = learned(tokens)
     (ids,) = vocabulary.encode([TEXT[0]])
-    assert ids.min() >= len(SPECIAL)
-    assert ids.max() < vocabulary.size
+    assert ids.min() >= len(SPECIAL_TOKENS)
+    assert ids.max() < vocabulary.vocab_size
     assert vocabulary.decode(ids) == back
 
 
@@ -51,8 +51,8 @@ def test_there_and_back(tokens: str, back: str):
 def test_training_is_repeatable(tokens: str):
     """The same text gives the same numbers, which a file keeps."""
     first = learned(tokens)
-    assert first.json() == learned(tokens).json()
-    again = Vocabulary.read(first.json(), "tokenizer.json")
+    assert first.to_json() == learned(tokens).to_json()
+    again = TextTokenizer.from_json(first.to_json(), "tokenizer.json")
     assert np.array_equal(again.encode(TEXT)[1], first.encode(TEXT)[1])
 
 
@@ -61,20 +61,20 @@ def test_special_tokens_cannot_be_written(tokens: str):
     """A text with the name of a special token in it has no special token."""
     vocabulary = learned(tokens, text=[*TEXT, "a [MASK] [SEP]\n"])
     (ids,) = vocabulary.encode(["[MASK] [SEP]"])
-    assert not {PADDING, BEGIN, END, MASK} & set(ids.tolist())
+    assert not {PAD_ID, BEGIN_ID, END_ID, MASK_ID} & set(ids.tolist())
 
 
 @pytest.mark.parametrize("tokens", ["characters", "words", "wordpiece"])
 def test_what_is_not_known(tokens: str):
     """A character or word that was not in the text is one special token."""
-    assert UNKNOWN in learned(tokens).encode(["\N{SNOWMAN}"])[0]
+    assert UNK_ID in learned(tokens).encode(["\N{SNOWMAN}"])[0]
 
 
 @given(text=st.text(st.characters(codec="utf-8"), max_size=40))
 def test_bytes_know_every_text(text: str):
     """Pairs of bytes begin with all bytes: nothing is unknown to them."""
     (ids,) = _BYTES.encode([text])
-    assert UNKNOWN not in ids
+    assert UNK_ID not in ids
     assert _BYTES.decode(ids) == text
 
 
@@ -104,11 +104,11 @@ def test_no_text():
         learned("characters", text=[])
 
 
-@pytest.mark.parametrize("text", ["", "{}", learned("words").json().replace("[MASK]", "[NONE]")])
+@pytest.mark.parametrize("text", ["", "{}", learned("words").to_json().replace("[MASK]", "[NONE]")])
 def test_files_that_are_no_vocabulary(text: str):
     """They are refused with their name."""
     with pytest.raises(RunError, match=r"tokenizer\.json"):
-        Vocabulary.read(text, "tokenizer.json")
+        TextTokenizer.from_json(text, "tokenizer.json")
 
 
 _BYTES = learned("bpe")

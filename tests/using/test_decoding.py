@@ -7,17 +7,17 @@ import itertools
 import numpy as np
 import pytest
 
-from archbuilder.training.text.vocabulary import BEGIN, END, PADDING
-from archbuilder.using.decoding import Chance, beam, drawn
+from archbuilder.training.text.vocabulary import BEGIN_ID, END_ID, PAD_ID
+from archbuilder.using.decoding import SamplingConfig, beam_search, sample_tokens
 
 TOKENS = 8
-BEGUN = np.array([[BEGIN]])
+BEGUN = np.array([[BEGIN_ID]])
 
 
 def network(seed: int):
     """Logarithms of probabilities that depend on the last two tokens."""
     scores = np.random.default_rng(seed).normal(size=(TOKENS, TOKENS, TOKENS)) * 2
-    scores[:, :, [PADDING, 1, BEGIN, 4]] = -np.inf
+    scores[:, :, [PAD_ID, 1, BEGIN_ID, 4]] = -np.inf
     scores -= np.log(np.exp(scores).sum(axis=-1, keepdims=True))
 
     def following(sequences: np.ndarray) -> np.ndarray:
@@ -40,23 +40,23 @@ def test_a_wide_beam_finds_the_best(seed: int):
     """With as many beams as there are sequences, none is better than what it finds."""
     following = network(seed)
     words = (5, 6, 7)
-    ended = [(*middle, END) for n in range(4) for middle in itertools.product(words, repeat=n)]
+    ended = [(*middle, END_ID) for n in range(4) for middle in itertools.product(words, repeat=n)]
     cut = list(itertools.product(words, repeat=4))
     best = max([*ended, *cut], key=lambda tokens: score(following, tokens))
-    found = beam(following, BEGUN, 4, 1_000)
-    assert tuple(found) == tuple(token for token in best if token != END)
+    found = beam_search(following, BEGUN, 4, 1_000)
+    assert tuple(found) == tuple(token for token in best if token != END_ID)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_one_beam_takes_the_likeliest_each_time(seed: int):
     """As a temperature of 0 does, for sequences that come to their end."""
     following = network(seed)
-    greedy = drawn(following, BEGUN, 30, Chance(temperature=0))[0]
+    greedy = sample_tokens(following, BEGUN, 30, SamplingConfig(temperature=0))[0]
     sequence = BEGUN
     for token in greedy:
         assert token == following(sequence)[0].argmax()
         sequence = np.concatenate([sequence, [[token]]], axis=1)
-    assert len(greedy) == 30 or following(sequence)[0].argmax() == END
+    assert len(greedy) == 30 or following(sequence)[0].argmax() == END_ID
 
 
 def test_chance():
@@ -65,21 +65,22 @@ def test_chance():
         odds = np.log([0, 0, 0, 0.1, 0, 0.6, 0.2, 0.1])
     many = np.tile(BEGUN, (20_000, 1))
 
-    def shares(chance: Chance) -> np.ndarray:
-        made = drawn(lambda rows: np.tile(odds, (len(rows), 1)), many, 1, chance)
-        tokens = [int(row[0]) if len(row) else END for row in made]
-        return np.bincount(tokens, minlength=8)[[END, 5, 6, 7]] / len(tokens)
+    def shares(chance: SamplingConfig) -> np.ndarray:
+        made = sample_tokens(lambda rows: np.tile(odds, (len(rows), 1)), many, 1, chance)
+        tokens = [int(row[0]) if len(row) else END_ID for row in made]
+        return np.bincount(tokens, minlength=8)[[END_ID, 5, 6, 7]] / len(tokens)
 
-    assert shares(Chance()) == pytest.approx([0.1, 0.6, 0.2, 0.1], abs=0.02)
-    assert shares(Chance(top=2)) == pytest.approx([0, 0.75, 0.25, 0], abs=0.02)
+    assert shares(SamplingConfig()) == pytest.approx([0.1, 0.6, 0.2, 0.1], abs=0.02)
+    assert shares(SamplingConfig(top_k=2)) == pytest.approx([0, 0.75, 0.25, 0], abs=0.02)
     squares = np.array([0.1, 0.6, 0.2, 0.1]) ** 2
-    assert shares(Chance(0.5)) == pytest.approx(squares / squares.sum(), abs=0.02)
+    assert shares(SamplingConfig(0.5)) == pytest.approx(squares / squares.sum(), abs=0.02)
 
 
 def test_the_seed_decides():
     """The same seed draws the same tokens."""
     first, again, other = (
-        drawn(network(0), BEGUN, 20, Chance(seed=seed))[0].tolist() for seed in (1, 1, 2)
+        sample_tokens(network(0), BEGUN, 20, SamplingConfig(seed=seed))[0].tolist()
+        for seed in (1, 1, 2)
     )
     assert first == again
     assert first != other
@@ -91,9 +92,9 @@ def test_each_ends_by_itself():
     def following(sequences: np.ndarray) -> np.ndarray:
         scores = np.full((len(sequences), TOKENS), -10.0)
         ends = sequences.shape[1] >= sequences[:, 0] - 4
-        scores[np.arange(len(sequences)), np.where(ends, END, 6)] = 0
+        scores[np.arange(len(sequences)), np.where(ends, END_ID, 6)] = 0
         return scores
 
     begun = np.array([[5], [7], [6]])
-    made = drawn(following, begun, 10, Chance(temperature=0))
+    made = sample_tokens(following, begun, 10, SamplingConfig(temperature=0))
     assert [row.tolist() for row in made] == [[], [6, 6], [6]]

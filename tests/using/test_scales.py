@@ -15,10 +15,10 @@ import tensorflow as tf
 
 from archbuilder.cli import main
 from archbuilder.json_files import JsonError
-from archbuilder.recipe.legend import Legend, Scale, decode_legend, encode_legend
-from archbuilder.recipe.sources import DataFile, Npy
-from archbuilder.training.examples import ONLY, Known
-from archbuilder.training.opening import Opener
+from archbuilder.recipe.legend import DatasetSchema, Scale, schema_from_dict, schema_to_dict
+from archbuilder.recipe.sources import DataPath, Npy
+from archbuilder.training.examples import UNNAMED, FittedPreprocessing
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources import load_source
 
 NET = """
@@ -141,21 +141,21 @@ def test_files_that_are_mapped(tmp_path: Path):
         images = np.ones((5, 4, 4), np.uint8)
         images[4, 3, 3] = value
         np.save(tmp_path / f"{value}.npy", images)
-        file = DataFile(str(tmp_path / f"{value}.npy"))
-        examples = load_source(Npy(file, file), Opener())
+        file = DataPath(str(tmp_path / f"{value}.npy"))
+        examples = load_source(Npy(file, file), DataFileOpener())
         largest = {1: 1, 2: 255}[value]
-        assert examples.known.legend.scales == {ONLY: Scale(largest, largest)}
-        scales.append(examples.inputs[ONLY].scale)
+        assert examples.preprocessing.schema.scales == {UNNAMED: Scale(largest, largest)}
+        scales.append(examples.inputs[UNNAMED].scale)
     assert scales == [1, 255]
-    file = DataFile(str(tmp_path / "1.npy"))
-    known = Known(Legend(scales={"image": Scale(255)}))
-    assert load_source(Npy(file, file), Opener(), known).inputs[ONLY].scale == 255
+    file = DataPath(str(tmp_path / "1.npy"))
+    known = FittedPreprocessing(DatasetSchema(scales={"image": Scale(255)}))
+    assert load_source(Npy(file, file), DataFileOpener(), known).inputs[UNNAMED].scale == 255
 
 
 def test_a_record_of_scales():
     """It comes back as it was, and what is none is refused."""
-    legend = Legend(scales={"image": Scale(16, 16), "": Scale(0.5)})
-    assert decode_legend(json.loads(json.dumps(encode_legend(legend)))) == legend
+    legend = DatasetSchema(scales={"image": Scale(16, 16), "": Scale(0.5)})
+    assert schema_from_dict(json.loads(json.dumps(schema_to_dict(legend)))) == legend
     for wrong in ([1], [0, 1], ["1", 1], [1, 1.5], 1):
         with pytest.raises(JsonError, match=r"legend\.scales\.image"):
-            decode_legend({**encode_legend(legend), "scales": {"image": wrong}})
+            schema_from_dict({**schema_to_dict(legend), "scales": {"image": wrong}})

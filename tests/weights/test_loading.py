@@ -104,9 +104,9 @@ def test_what_was_saved_is_loaded(kind: str, text: str, way: str | None, tmp_pat
     model = compiled(text, tmp_path)
     file = write(model, tmp_path / kind)
     other = changed(compiled(text, tmp_path))
-    found = archbuilder.load_weights(other, file, way=way)
-    assert found.complete
-    assert found.way == "path"
+    found = archbuilder.load_weights(other, file, match=way)
+    assert found.is_complete
+    assert found.matched_by == "path"
     assert_same_weights(other, model)
 
 
@@ -117,7 +117,7 @@ def test_layers_of_a_block_are_found_by_path(kind: str, tmp_path: Path) -> None:
     assert model.get_layer("stem0.dense0")
     file = write(model, tmp_path / kind)
     other = changed(compiled(BLOCK, tmp_path))
-    assert archbuilder.load_weights(other, file, way="path").complete
+    assert archbuilder.load_weights(other, file, match="path").is_complete
     assert_same_weights(other, model)
 
 
@@ -131,7 +131,7 @@ def test_weights_of_keras_applications(comparison: Application, tmp_path: Path) 
     theirs = comparison.theirs(ours)
     file = write(theirs, tmp_path / "a.h5")
     found = archbuilder.load_weights(ours, file)
-    assert found.complete
+    assert found.is_complete
     images = alone(given(ours, length=1, tokens=1))
     outputs = np.asarray(without_softmax(ours)(images)), np.asarray(theirs(images))
     assert relative_error(*outputs) < 1e-5
@@ -158,8 +158,8 @@ def test_partial_takes_what_fits(kind: str, tmp_path: Path) -> None:
     source = compiled(NET, tmp_path)
     model = changed(compiled(NET, tmp_path, classes=5))
     head = np.asarray(model.get_layer("head").kernel)
-    found = archbuilder.load_weights(model, write(source, tmp_path / kind), partial=True)
-    assert [mine.name for mine, _ in found.unfit] == ["head/kernel", "head/bias"]
+    found = archbuilder.load_weights(model, write(source, tmp_path / kind), skip_mismatch=True)
+    assert [mine.name for mine, _ in found.mismatched] == ["head/kernel", "head/bias"]
     np.testing.assert_array_equal(np.asarray(model.get_layer("head").kernel), head)
     for name in ("first", "second"):
         np.testing.assert_array_equal(
@@ -171,9 +171,11 @@ def test_order_means_nothing_behind_a_gap(tmp_path: Path) -> None:
     """Equal shapes behind a layer that only one of both has are not taken for partners."""
     without_norm = NET.replace("  - BatchNormalization\n", "")
     file = write(compiled(without_norm, tmp_path), tmp_path / "a.h5")
-    found = archbuilder.load_weights(compiled(NET, tmp_path), file, way="order", partial=True)
+    found = archbuilder.load_weights(
+        compiled(NET, tmp_path), file, match="order", skip_mismatch=True
+    )
     assert [mine.name for mine, _ in found.pairs] == ["first/kernel", "first/bias"]
-    assert len(found.missing) + len(found.unfit) == 8
+    assert len(found.missing) + len(found.mismatched) == 8
 
 
 def test_names_differ(tmp_path: Path) -> None:
@@ -181,10 +183,10 @@ def test_names_differ(tmp_path: Path) -> None:
     file = write(compiled(NET.replace("first", "one"), tmp_path), tmp_path / "a.weights.h5")
     model = compiled(NET, tmp_path)
     with pytest.raises(archbuilder.RunError, match="8 of its 10") as caught:
-        archbuilder.load_weights(model, file, way="path")
+        archbuilder.load_weights(model, file, match="path")
     assert "first/kernel (3x3x1x4) is not in the file" in str(caught.value)
     assert "'one/vars/0' (3x3x1x4) is not in the model" in str(caught.value)
-    assert archbuilder.load_weights(model, file).way == "order"
+    assert archbuilder.load_weights(model, file).matched_by == "order"
 
 
 NORMS = """
@@ -210,8 +212,8 @@ def test_safetensors_have_no_order(act: Callable[..., Match], tmp_path: Path) ->
     assert "batch_normalization0/gamma (8) is not in the file" in str(caught.value)
     assert "sorted by dtype and name" in str(caught.value)
     with pytest.raises(archbuilder.UsageError, match="' cannot be matched by order"):
-        act(model, file, way="order", partial=True)
-    assert act(model, file, partial=True).pairs == ()
+        act(model, file, match="order", skip_mismatch=True)
+    assert act(model, file, skip_mismatch=True).pairs == ()
     for weight, value in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(np.asarray(weight), value)
 
@@ -223,7 +225,7 @@ def test_hdf5_records_the_order(kind: str, tmp_path: Path) -> None:
     text = f"archbuilder: 1\nname: deep\ninputs: {{x: [2]}}\nlayers:\n{layers}"
     theirs = compiled(text, tmp_path)
     ours = changed(compiled(text.replace("name: ", "name: our_"), tmp_path))
-    assert archbuilder.load_weights(ours, write(theirs, tmp_path / kind)).way == "order"
+    assert archbuilder.load_weights(ours, write(theirs, tmp_path / kind)).matched_by == "order"
     assert_same_weights(ours, theirs)
 
 
@@ -332,5 +334,5 @@ def test_a_keras_file_is_not_deserialised(tmp_path: Path) -> None:
         copy.writestr("config.json", '{"module": "os", "class_name": "system"}')
         copy.writestr("model.weights.h5", archive.read("model.weights.h5"))
     other = changed(compiled(NET, tmp_path))
-    assert archbuilder.load_weights(other, path).complete
+    assert archbuilder.load_weights(other, path).is_complete
     assert_same_weights(other, model)

@@ -50,7 +50,7 @@ def assert_refused(path: Path, message: str, *, partial: bool = False) -> None:
     """The file is refused for this reason, and the weights stay as they were."""
     before = [np.array(weight) for weight in model().weights]
     with pytest.raises(archbuilder.RunError, match=message) as caught:
-        archbuilder.load_weights(model(), path, partial=partial)
+        archbuilder.load_weights(model(), path, skip_mismatch=partial)
     assert path.name in str(caught.value)
     for weight, value in zip(model().weights, before, strict=True):
         np.testing.assert_array_equal(np.asarray(weight), value)
@@ -67,8 +67,8 @@ def test_text_is_not_a_weight(path: Path) -> None:
         dtype = None if isinstance(data, np.ndarray) else data
         replaced(path, KERNEL, data if dtype is None else None, shape=(2, 3), dtype=dtype)
         assert_refused(path, "head/kernel is float32 in the model and not numbers in the file")
-        found = archbuilder.load_weights(model(), path, partial=True)
-        assert [mine.name for mine, _ in found.unfit] == ["head/kernel"]
+        found = archbuilder.load_weights(model(), path, skip_mismatch=True)
+        assert [mine.name for mine, _ in found.mismatched] == ["head/kernel"]
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128", "bool", "int64", "uint8"])
@@ -103,7 +103,7 @@ def test_floats_are_rounded(dtype: str, path: Path) -> None:
     found = archbuilder.load_weights(model(), path)
     np.testing.assert_array_equal(model().get_layer("head").kernel, values.astype(np.float32))
     told = "1 weight rounded, such as from float64 to float32"
-    assert found.rounded == (told if "8" in dtype or "64" in dtype else "")
+    assert found.rounding_note == (told if "8" in dtype or "64" in dtype else "")
 
 
 @pytest.mark.parametrize("partial", [False, True])
@@ -194,7 +194,7 @@ def test_a_long_list_of_layers(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, long)
         assert "layer_names1" in file.attrs
-    assert archbuilder.load_weights(long, path).complete
+    assert archbuilder.load_weights(long, path).is_complete
 
 
 def change_zip(path: Path, offset: int, value: bytes) -> None:
@@ -246,7 +246,7 @@ def test_damaged_archives(
     archived = path.with_name("a.keras")
     with zipfile.ZipFile(archived, "w", method) as archive:
         archive.write(path, "model.weights.h5")
-    assert archbuilder.load_weights(model(), archived).complete
+    assert archbuilder.load_weights(model(), archived).is_complete
     damage(archived)
     if damage is damaged_stream and method != zipfile.ZIP_DEFLATED:
         message = "Corrupt|Invalid|data"
@@ -305,7 +305,7 @@ def test_values_of_safetensors(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     weights = {weight.path.replace("/", "."): np.asarray(weight) for weight in model().weights}
     save_file(weights | {"head.kernel": np.full((2, 3), 0.5, ml_dtypes.bfloat16)}, path)
-    assert archbuilder.load_weights(model(), path).rounded == ""
+    assert archbuilder.load_weights(model(), path).rounding_note == ""
     save_file(weights | {"normal.count": np.array(1, np.float32)}, path)
     assert_refused(path, "normal/count is int64 in the model and float32 in the file")
     save_file(weights | {"head.kernel": np.full((2, 3), np.nan, "f4")}, path)

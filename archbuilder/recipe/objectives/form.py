@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from archbuilder.recipe.objectives.reader import ObjectiveReader, Written
-from archbuilder.recipe.spec import Objective
+from archbuilder.recipe.objectives.reader import ObjectiveReader, TrainingSection
+from archbuilder.recipe.spec import ObjectiveConfig
 
-STEPWISE: Final = (
+GRADIENT_KEYS: Final = (
     *("epochs", "checkpoint_seconds", "xla", "steps_per_execution", "precision", "accumulate"),
     *("clip", "ema"),
 )
@@ -17,15 +17,15 @@ STEPWISE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectiveForm:
+class ObjectiveSyntax:
     """What stands in `training` with an objective, and what reads it.
 
     The fields of an objective that are no `keys` of `training` stand behind its name, as options.
     """
 
-    kind: type[Objective]
+    config_class: type[ObjectiveConfig]
     keys: tuple[str, ...]
     """What stands in `training` beside what stands there with all objectives."""
-    read: Callable[[ObjectiveReader, Written], Objective]
+    parse: Callable[[ObjectiveReader, TrainingSection], ObjectiveConfig]
     networks: tuple[str, ...] = ()
     """The names of the networks that it trains; empty where it trains one, whatever its name."""

@@ -4,39 +4,43 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from archbuilder.recipe.objectives.form import STEPWISE, ObjectiveForm
-from archbuilder.recipe.objectives.reader import ObjectiveReader, Written
-from archbuilder.recipe.spec import CausalLanguageModel, MaskedLanguageModel, SequenceToSequence
-from archbuilder.tree import Plain
+from archbuilder.recipe.objectives.form import GRADIENT_KEYS, ObjectiveSyntax
+from archbuilder.recipe.objectives.reader import ObjectiveReader, TrainingSection
+from archbuilder.recipe.spec import CausalLMConfig, MaskedLMConfig, SequenceToSequenceConfig
+from archbuilder.tree import PlainData
 
-_KEYS: Final = ("optimizer", *STEPWISE)
-_MASKED: Final[dict[str, dict[str, Plain]]] = {
+_KEYS: Final = ("optimizer", *GRADIENT_KEYS)
+_MASKED: Final[dict[str, dict[str, PlainData]]] = {
     "masked": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
 }
-_SEQUENCES: Final[dict[str, dict[str, Plain]]] = {
+_SEQUENCES: Final[dict[str, dict[str, PlainData]]] = {
     "label_smoothing": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
 }
 
 
-def _read_causal(reader: ObjectiveReader, written: Written) -> CausalLanguageModel:
-    reader.options("causal_lm", {}, written.options)
-    return CausalLanguageModel(reader.optimizer(written))
+def _parse_causal_lm(reader: ObjectiveReader, section: TrainingSection) -> CausalLMConfig:
+    reader.options("causal_lm", {}, section.options)
+    return CausalLMConfig(reader.optimizer(section))
 
 
-def _read_masked(reader: ObjectiveReader, written: Written) -> MaskedLanguageModel:
-    given = reader.options("masked_lm", _MASKED, written.options)
-    defaults = MaskedLanguageModel(reader.optimizer(written))
-    masked = float(cast(float, given.get("masked", defaults.masked)))
-    return MaskedLanguageModel(defaults.optimizer, masked)
+def _parse_masked_lm(reader: ObjectiveReader, section: TrainingSection) -> MaskedLMConfig:
+    options = reader.options("masked_lm", _MASKED, section.options)
+    defaults = MaskedLMConfig(reader.optimizer(section))
+    masked = float(cast(float, options.get("masked", defaults.masked)))
+    return MaskedLMConfig(defaults.optimizer, masked)
 
 
-def _read_sequences(reader: ObjectiveReader, written: Written) -> SequenceToSequence:
-    given = reader.options("sequence_to_sequence", _SEQUENCES, written.options)
-    defaults = SequenceToSequence(reader.optimizer(written))
-    smoothing = float(cast(float, given.get("label_smoothing", defaults.label_smoothing)))
-    return SequenceToSequence(defaults.optimizer, smoothing)
+def _parse_sequence_to_sequence(
+    reader: ObjectiveReader, section: TrainingSection
+) -> SequenceToSequenceConfig:
+    options = reader.options("sequence_to_sequence", _SEQUENCES, section.options)
+    defaults = SequenceToSequenceConfig(reader.optimizer(section))
+    smoothing = float(cast(float, options.get("label_smoothing", defaults.label_smoothing)))
+    return SequenceToSequenceConfig(defaults.optimizer, smoothing)
 
 
-CAUSAL: Final = ObjectiveForm(CausalLanguageModel, _KEYS, _read_causal)
-MASKED: Final = ObjectiveForm(MaskedLanguageModel, _KEYS, _read_masked)
-SEQUENCES: Final = ObjectiveForm(SequenceToSequence, _KEYS, _read_sequences)
+CAUSAL_LM: Final = ObjectiveSyntax(CausalLMConfig, _KEYS, _parse_causal_lm)
+MASKED_LM: Final = ObjectiveSyntax(MaskedLMConfig, _KEYS, _parse_masked_lm)
+SEQUENCE_TO_SEQUENCE: Final = ObjectiveSyntax(
+    SequenceToSequenceConfig, _KEYS, _parse_sequence_to_sequence
+)

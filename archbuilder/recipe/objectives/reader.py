@@ -9,67 +9,83 @@ from typing import Final, cast
 from archbuilder import catalogue
 from archbuilder.arguments import check_object, check_value
 from archbuilder.catalogue.signatures import ObjectKind
-from archbuilder.decode.form import Form
-from archbuilder.errors import nearest, shown
-from archbuilder.tree import Entry, Mapping, Plain, Scalar, Span, Tree, plain
-from archbuilder.tree import Sequence as SequenceTree
+from archbuilder.decode.form import FieldReader
+from archbuilder.errors import closest_match, quote
+from archbuilder.tree import (
+    MappingEntry,
+    MappingNode,
+    PlainData,
+    ScalarNode,
+    SequenceNode,
+    Span,
+    Tree,
+    to_plain,
+)
 
 DEFAULT_OPTIMIZER: Final = "Adam"
-_WEIGHT: Final[dict[str, Plain]] = {"type": "number", "minimum": 0}
-_SPARSE: Final = "Sparse"
-_OF_CLASSES: Final = ("CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy")
+_WEIGHT: Final[dict[str, PlainData]] = {"type": "number", "minimum": 0}
+_SPARSE_PREFIX: Final = "Sparse"
+_CATEGORICAL_METRICS: Final = (
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "TopKCategoricalAccuracy",
+)
 """Metrics of one value a class; with `Sparse` before the name, of classes by number."""
-_INTERSECTIONS: Final = ("MeanIoU", "IoU")
+_IOU_METRICS: Final = ("MeanIoU", "IoU")
 """Metrics that compare two class numbers unless an argument says otherwise."""
-_CATEGORICAL: Final = "Categorical"
-_IGNORED: Final = "ignore_class"
+_CATEGORICAL_PREFIX: Final = "Categorical"
+_IGNORE_CLASS: Final = "ignore_class"
 _VALIDATION: Final = "val_"
 """How Keras begins the names of numbers of the validation set."""
-_NUMBERED: Final = (*_INTERSECTIONS, "Mean", "Sum")
+_INTEGER_LABEL_METRICS: Final = (*_IOU_METRICS, "Mean", "Sum")
 """Others that can take classes by number."""
-_ANY_ACCURACY: Final = "accuracy"
+_ACCURACY_ALIAS: Final = "accuracy"
 """For this word Keras takes the accuracy that suits the loss."""
-_AVERAGED: Final = ("F1Score", "FBetaScore")
+_METRICS_WITH_AVERAGE: Final = ("F1Score", "FBetaScore")
 """Metrics that are one number only with an `average`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class TrainingSection:
     """What is written of an objective: `training` by key, and the `options` behind its name."""
 
-    place: Span
+    span: Span
     """Where `training` stands."""
     trees: dict[str, Tree]
-    options: Mapping | None
+    options: MappingNode | None
 
     def optimizer(self) -> Tree:
         """The optimizer, or the default one."""
-        return self.trees.get("optimizer", Scalar(DEFAULT_OPTIMIZER, self.place))
+        return self.trees.get("optimizer", ScalarNode(DEFAULT_OPTIMIZER, self.span))
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveReader:
     """Reads parts of an objective for a network with these ends, and reports mistakes."""
 
-    form: Form
+    fields: FieldReader
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
     def options(
-        self, name: str, schemas: dict[str, dict[str, Plain]], options: Mapping | None
-    ) -> dict[str, Plain]:
+        self, name: str, schemas: dict[str, dict[str, PlainData]], options: MappingNode | None
+    ) -> dict[str, PlainData]:
         """What is written behind the name of an objective."""
-        entries = () if options is None else self.form.known(options, tuple(schemas), f"'{name}'")
+        entries = (
+            ()
+            if options is None
+            else self.fields.known_entries(options, tuple(schemas), f"'{name}'")
+        )
         return {entry.key: self.value(schemas, entry.key, entry.value) for entry in entries}
 
-    def value(self, schemas: dict[str, dict[str, Plain]], key: str, tree: Tree) -> Plain:
+    def value(self, schemas: dict[str, dict[str, PlainData]], key: str, tree: Tree) -> PlainData:
         """The value of a key, checked."""
-        check_value(tree, schemas[key], f"'{key}'", self.form.diagnostics)
-        return plain(tree)
+        check_value(tree, schemas[key], f"'{key}'", self.fields.diagnostics)
+        return to_plain(tree)
 
-    def optimizer(self, written: Written) -> Tree:
+    def optimizer(self, section: TrainingSection) -> Tree:
         """The optimizer."""
-        optimizer = written.optimizer()
+        optimizer = section.optimizer()
         self.keras_object("optimizer", optimizer)
         return optimizer
 
@@ -77,10 +93,10 @@ class ObjectiveReader:
         """The losses by output."""
         if tree is None:
             return {}
-        if isinstance(tree, Mapping) and not tree.entries:
-            self._names_none("loss", tree.span)
+        if isinstance(tree, MappingNode) and not tree.entries:
+            self._report_no_output("loss", tree.span)
             return {}
-        losses = self._by_output("loss", "loss", tree)
+        losses = self._values_by_output("loss", "loss", tree)
         for loss in losses.values():
             self.keras_object("loss", loss)
         return losses
@@ -90,181 +106,208 @@ class ObjectiveReader:
         if tree is None:
             return {}
         metrics: dict[str, tuple[Tree, ...]] = {}
-        for output, value in self._by_output("metrics", "metric", tree).items():
-            items = value.items if isinstance(value, SequenceTree) else (value,)
+        for output, value in self._values_by_output("metrics", "metric", tree).items():
+            items = value.items if isinstance(value, SequenceNode) else (value,)
             for item in items:
                 self.keras_object("metric", item)
-                self._is_one_number(item)
+                self._check_scalar_metric(item)
             metrics[output] = items
         return metrics
 
-    def _is_one_number(self, metric: Tree) -> None:
+    def _check_scalar_metric(self, metric: Tree) -> None:
         """Report a metric that is a number for each class."""
-        name = class_name("metric", metric)
-        options = _written_arguments(metric)
+        name = keras_class_name("metric", metric)
+        options = _object_arguments(metric)
         average = options.get("average") if isinstance(options, dict) else options
-        if name in _AVERAGED and average is None:
-            self.form.diagnostics.error(
+        if name in _METRICS_WITH_AVERAGE and average is None:
+            self.fields.diagnostics.error(
                 "missing-argument",
                 f"the metric '{name}' is a number for each class without an 'average'",
                 metric.span,
                 label=f"as in {{{name}: {{average: macro}}}}",
             )
 
-    def agree(self, losses: dict[str, Tree], metrics: dict[str, tuple[Tree, ...]]) -> None:
+    def check_metrics_match_loss(
+        self, losses: dict[str, Tree], metrics: dict[str, tuple[Tree, ...]]
+    ) -> None:
         """Report metrics that take targets in another form than the loss of their output."""
         for output in losses.keys() & metrics.keys():
-            loss = class_name("loss", losses[output])
+            loss = keras_class_name("loss", losses[output])
             for metric in metrics[output]:
-                name = class_name("metric", metric)
-                if not name or plain(metric) == _ANY_ACCURACY:
+                name = keras_class_name("metric", metric)
+                if not name or to_plain(metric) == _ACCURACY_ALIAS:
                     continue
-                self._ignores_as_loss(losses[output], name, metric)
-                self._takes_values(loss, name, metric)
-                if loss.startswith(_SPARSE):
-                    self._takes_numbers(loss, name, metric.span)
-                elif loss and name.startswith(_SPARSE):
-                    self.form.diagnostics.error(
+                self._check_ignore_class(losses[output], name, metric)
+                self._check_iou_arguments(loss, name, metric)
+                if loss.startswith(_SPARSE_PREFIX):
+                    self._check_sparse_metric(loss, name, metric.span)
+                elif loss and name.startswith(_SPARSE_PREFIX):
+                    self.fields.diagnostics.error(
                         "unknown-value",
                         f"the loss '{loss}' takes one value a class, and the metric '{name}'"
                         " does not",
                         metric.span,
-                        suggestion=name.removeprefix(_SPARSE),
+                        suggestion=name.removeprefix(_SPARSE_PREFIX),
                     )
 
-    def _takes_numbers(self, loss: str, metric: str, place: Span) -> None:
+    def _check_sparse_metric(self, loss: str, metric: str, span: Span) -> None:
         """Report a metric that cannot be beside a loss of classes by number."""
-        if metric.startswith(_SPARSE) or metric in _NUMBERED:
+        if metric.startswith(_SPARSE_PREFIX) or metric in _INTEGER_LABEL_METRICS:
             return
-        near = f"{_SPARSE}{metric}" if metric in _OF_CLASSES else None
+        suggestion = f"{_SPARSE_PREFIX}{metric}" if metric in _CATEGORICAL_METRICS else None
         if metric == "Accuracy":
-            near = "SparseCategoricalAccuracy"
-        self.form.diagnostics.error(
+            suggestion = "SparseCategoricalAccuracy"
+        self.fields.diagnostics.error(
             "unknown-value",
             f"the loss '{loss}' takes classes by number, and the metric '{metric}' does not",
-            place,
-            label="" if near else f"with the loss '{loss.removeprefix(_SPARSE)}' it can be",
-            suggestion=near,
+            span,
+            label=""
+            if suggestion
+            else f"with the loss '{loss.removeprefix(_SPARSE_PREFIX)}' it can be",
+            suggestion=suggestion,
         )
 
-    def _takes_values(self, loss: str, name: str, metric: Tree) -> None:
+    def _check_iou_arguments(self, loss: str, name: str, metric: Tree) -> None:
         """Report a metric that takes one value a class for class numbers, or the reverse."""
-        if name not in _INTERSECTIONS or not loss.removeprefix(_SPARSE).startswith(_CATEGORICAL):
+        if name not in _IOU_METRICS or not loss.removeprefix(_SPARSE_PREFIX).startswith(
+            _CATEGORICAL_PREFIX
+        ):
             return
-        needed = {"sparse_y_true": loss.startswith(_SPARSE), "sparse_y_pred": False}
-        options = _written_arguments(metric)
-        written = options if isinstance(options, dict) else {}
-        wrong = {key: each for key, each in needed.items() if written.get(key, True) != each}
-        if wrong:
-            texts = " and ".join(f"'{key}: {str(each).lower()}'" for key, each in wrong.items())
-            self.form.diagnostics.error(
+        required = {"sparse_y_true": loss.startswith(_SPARSE_PREFIX), "sparse_y_pred": False}
+        options = _object_arguments(metric)
+        arguments = options if isinstance(options, dict) else {}
+        mismatched = {
+            key: each for key, each in required.items() if arguments.get(key, True) != each
+        }
+        if mismatched:
+            texts = " and ".join(
+                f"'{key}: {str(each).lower()}'" for key, each in mismatched.items()
+            )
+            self.fields.diagnostics.error(
                 "missing-argument",
                 f"the metric '{name}' takes other targets or outputs than the loss '{loss}'",
                 metric.span,
                 label=f"it needs {texts}",
             )
 
-    def _ignores_as_loss(self, loss: Tree, name: str, metric: Tree) -> None:
+    def _check_ignore_class(self, loss: Tree, name: str, metric: Tree) -> None:
         """Report a metric that ignores another class than the loss of its output."""
-        own, other = _written_arguments(metric), _written_arguments(loss)
-        ignored = other.get(_IGNORED) if isinstance(other, dict) else None
-        if ignored is None or not isinstance(own, dict) or own.get(_IGNORED, ignored) == ignored:
+        metric_arguments, loss_arguments = _object_arguments(metric), _object_arguments(loss)
+        ignored_class = (
+            loss_arguments.get(_IGNORE_CLASS) if isinstance(loss_arguments, dict) else None
+        )
+        if (
+            ignored_class is None
+            or not isinstance(metric_arguments, dict)
+            or metric_arguments.get(_IGNORE_CLASS, ignored_class) == ignored_class
+        ):
             return
-        self.form.diagnostics.error(
+        self.fields.diagnostics.error(
             "unknown-value",
-            f"the metric '{name}' ignores class {own[_IGNORED]}, and the loss of its output"
-            f" ignores class {ignored}",
+            f"the metric '{name}' ignores class {metric_arguments[_IGNORE_CLASS]}, and the loss"
+            " of its output"
+            f" ignores class {ignored_class}",
             metric.span,
-            label=f"leave '{_IGNORED}' out: metrics ignore what the loss ignores",
+            label=f"leave '{_IGNORE_CLASS}' out: metrics ignore what the loss ignores",
         )
 
-    def weights(self, tree: Tree | None) -> dict[str, float]:
+    def loss_weights(self, tree: Tree | None) -> dict[str, float]:
         """The weights of losses by output."""
         if tree is None:
             return {}
-        mapping = self.form.mapping(tree, "'loss_weights'", of="a mapping of outputs to weights")
+        mapping = self.fields.expect_mapping(
+            tree, "'loss_weights'", expected="a mapping of outputs to weights"
+        )
         weights: dict[str, float] = {}
         for entry in mapping or ():
             what = f"the weight of '{entry.key}'"
-            known = self._known_output(entry)
-            if check_value(entry.value, _WEIGHT, what, self.form.diagnostics) and known:
-                weights[entry.key] = float(cast(float, plain(entry.value)))
+            is_known = self._check_output_name(entry)
+            if check_value(entry.value, _WEIGHT, what, self.fields.diagnostics) and is_known:
+                weights[entry.key] = float(cast(float, to_plain(entry.value)))
         return weights
 
     def class_weights(self, tree: Tree | None) -> dict[str, dict[str, float]]:
         """The weights of classes by output."""
         if tree is None:
             return {}
-        mapping = self.form.mapping(tree, "'class_weights'", of="a mapping of classes to weights")
+        mapping = self.fields.expect_mapping(
+            tree, "'class_weights'", expected="a mapping of classes to weights"
+        )
         if mapping is None or not mapping.entries:
             return {}
-        if any(isinstance(entry.value, Mapping) for entry in mapping):
-            by_output = {each.key: each.value for each in mapping if self._known_output(each)}
+        if any(isinstance(entry.value, MappingNode) for entry in mapping):
+            by_output = {each.key: each.value for each in mapping if self._check_output_name(each)}
         else:
             by_output = dict.fromkeys(self.outputs[:1], mapping)
             if len(self.outputs) > 1:
-                self._unnamed("class_weights", tree.span)
-        return {output: self._of_classes(each) for output, each in by_output.items()}
+                self._report_missing_output_name("class_weights", tree.span)
+        return {output: self._parse_class_weights(each) for output, each in by_output.items()}
 
-    def _of_classes(self, tree: Tree) -> dict[str, float]:
-        mapping = self.form.mapping(tree, "'class_weights'", of="a mapping of classes to weights")
+    def _parse_class_weights(self, tree: Tree) -> dict[str, float]:
+        mapping = self.fields.expect_mapping(
+            tree, "'class_weights'", expected="a mapping of classes to weights"
+        )
         weights: dict[str, float] = {}
         for entry in mapping or ():
-            what = f"the weight of class {shown(entry.key)}"
-            if check_value(entry.value, _WEIGHT, what, self.form.diagnostics):
-                weights[entry.key] = float(cast(float, plain(entry.value)))
+            what = f"the weight of class {quote(entry.key)}"
+            if check_value(entry.value, _WEIGHT, what, self.fields.diagnostics):
+                weights[entry.key] = float(cast(float, to_plain(entry.value)))
         return weights
 
-    def inputs_of_targets(self, tree: Tree | None) -> dict[str, str]:
+    def inputs_from_targets(self, tree: Tree | None) -> dict[str, str]:
         """The outputs whose targets are given to inputs, by the names of these."""
-        return self._ends("inputs", tree, ("input", self.inputs), ("output", self.outputs))
+        return self._parse_io_map("inputs", tree, ("input", self.inputs), ("output", self.outputs))
 
-    def targets_of_inputs(self, tree: Tree | None) -> dict[str, str]:
+    def targets_from_inputs(self, tree: Tree | None) -> dict[str, str]:
         """The inputs that outputs are compared with, by the names of these."""
-        return self._ends("targets", tree, ("output", self.outputs), ("input", self.inputs))
+        return self._parse_io_map("targets", tree, ("output", self.outputs), ("input", self.inputs))
 
-    def _ends(
+    def _parse_io_map(
         self,
         key: str,
         tree: Tree | None,
-        ends: tuple[str, tuple[str, ...]],
-        others: tuple[str, tuple[str, ...]],
+        key_group: tuple[str, tuple[str, ...]],
+        value_group: tuple[str, tuple[str, ...]],
     ) -> dict[str, str]:
         if tree is None:
             return {}
-        of = f"a mapping of {ends[0]}s to {others[0]}s"
-        mapping = self.form.mapping(tree, f"'{key}'", of=of)
-        found: dict[str, str] = {}
+        expected = f"a mapping of {key_group[0]}s to {value_group[0]}s"
+        mapping = self.fields.expect_mapping(tree, f"'{key}'", expected=expected)
+        io_map: dict[str, str] = {}
         for entry in mapping or ():
-            value = self.form.text(entry.value, f"what stands for '{entry.key}'")
-            right = self._known(ends, entry.key, entry.key_span)
-            if value is not None and self._known(others, value, entry.value.span) and right:
-                found[entry.key] = value
-        return found
+            value = self.fields.expect_text(entry.value, f"what stands for '{entry.key}'")
+            is_known = self._check_name(key_group, entry.key, entry.key_span)
+            if (
+                value is not None
+                and self._check_name(value_group, value, entry.value.span)
+                and is_known
+            ):
+                io_map[entry.key] = value
+        return io_map
 
     def keras_object(self, kind: ObjectKind, tree: Tree) -> None:
         """Check what names an object of Keras, such as an optimizer."""
-        check_object(kind, tree, self.form.diagnostics, formulas=False)
+        check_object(kind, tree, self.fields.diagnostics, allow_expressions=False)
 
-    def _by_output(self, key: str, kind: ObjectKind, tree: Tree) -> dict[str, Tree]:
+    def _values_by_output(self, key: str, kind: ObjectKind, tree: Tree) -> dict[str, Tree]:
         """The values of a key by output; one that names no output belongs to the only one."""
-        if isinstance(tree, Mapping) and _names_outputs(tree, kind, self.outputs):
-            known = [entry for entry in tree if self._known_output(entry)]
+        if isinstance(tree, MappingNode) and _is_by_output(tree, kind, self.outputs):
+            known = [entry for entry in tree if self._check_output_name(entry)]
             for entry in known:
                 self._check_prefix(entry)
             return {entry.key: entry.value for entry in known}
         if len(self.outputs) > 1:
-            self._unnamed(key, tree.span)
+            self._report_missing_output_name(key, tree.span)
         return dict.fromkeys(self.outputs[:1], tree)
 
-    def _check_prefix(self, entry: Entry) -> None:
+    def _check_prefix(self, entry: MappingEntry) -> None:
         """Report an output whose losses and metrics have the names of other numbers.
 
         With several outputs they are called `OUTPUT_loss`, and those of the validation set
         `val_OUTPUT_loss`: Keras 3.15 takes the loss of an output `val` for that of validation.
         """
         if len(self.outputs) > 1 and f"{entry.key}_".startswith(_VALIDATION):
-            self.form.diagnostics.error(
+            self.fields.diagnostics.error(
                 "unknown-value",
                 f"the numbers of the output '{entry.key}' would have names of the validation set,"
                 f" which begin with '{_VALIDATION}'",
@@ -272,60 +315,60 @@ class ObjectiveReader:
                 label="give the output another name",
             )
 
-    def _unnamed(self, key: str, place: Span) -> None:
+    def _report_missing_output_name(self, key: str, span: Span) -> None:
         example = ", ".join(f"{output}: ..." for output in self.outputs)
-        self.form.diagnostics.error(
+        self.fields.diagnostics.error(
             "missing-argument",
             f"the network has {len(self.outputs)} outputs: '{key}' has to name them",
-            place,
+            span,
             notes=(f"as in '{key}: {{{example}}}'; one that is left out is not counted",),
         )
 
-    def _names_none(self, key: str, place: Span) -> None:
-        self.form.diagnostics.error(
+    def _report_no_output(self, key: str, span: Span) -> None:
+        self.fields.diagnostics.error(
             "missing-argument",
             f"'{key}' names no output",
-            place,
+            span,
             notes=(f"the network's outputs are: {', '.join(self.outputs)}",),
         )
 
-    def _known_output(self, entry: Entry) -> bool:
-        return self._known(("output", self.outputs), entry.key, entry.key_span)
+    def _check_output_name(self, entry: MappingEntry) -> bool:
+        return self._check_name(("output", self.outputs), entry.key, entry.key_span)
 
-    def _known(self, ends: tuple[str, tuple[str, ...]], name: str, place: Span) -> bool:
+    def _check_name(self, group: tuple[str, tuple[str, ...]], name: str, span: Span) -> bool:
         """Whether the network has an input or an output of that name."""
-        kind, names = ends
+        kind, names = group
         if name in names:
             return True
-        suggestion = nearest(name, names)
-        self.form.diagnostics.error(
+        suggestion = closest_match(name, names)
+        self.fields.diagnostics.error(
             "unknown-output" if kind == "output" else "unknown-name",
-            f"the network has no {kind} {shown(name)}",
-            place,
+            f"the network has no {kind} {quote(name)}",
+            span,
             suggestion=suggestion,
             notes=() if suggestion else (f"its {kind}s are: {', '.join(names)}",),
         )
         return False
 
 
-def class_name(kind: ObjectKind, tree: Tree | None) -> str:
+def keras_class_name(kind: ObjectKind, tree: Tree | None) -> str:
     """The class that a tree names, which may also go by a short name; empty where it is none."""
-    written = None if tree is None else plain(tree)
-    name = next(iter(written), "") if isinstance(written, dict) else written
-    return (catalogue.load().alias(kind, name) or "") if isinstance(name, str) else ""
+    config = None if tree is None else to_plain(tree)
+    name = next(iter(config), "") if isinstance(config, dict) else config
+    return (catalogue.load().canonical_name(kind, name) or "") if isinstance(name, str) else ""
 
 
-def _written_arguments(tree: Tree) -> Plain:
+def _object_arguments(tree: Tree) -> PlainData:
     """Return what is written behind the name of an object, None if nothing is."""
-    written = plain(tree)
-    return next(iter(written.values()), None) if isinstance(written, dict) else None
+    config = to_plain(tree)
+    return next(iter(config.values()), None) if isinstance(config, dict) else None
 
 
-def _names_outputs(mapping: Mapping, kind: ObjectKind, outputs: Collection[str]) -> bool:
+def _is_by_output(mapping: MappingNode, kind: ObjectKind, outputs: Collection[str]) -> bool:
     """Whether the keys of a mapping are outputs rather than the one name of an object.
 
     Keras's classes begin with a capital; so may an output, but then it is a known one.
     """
     if any(entry.key in outputs for entry in mapping) or len(mapping.entries) != 1:
         return True
-    return not class_name(kind, mapping) and not mapping.entries[0].key[:1].isupper()
+    return not keras_class_name(kind, mapping) and not mapping.entries[0].key[:1].isupper()

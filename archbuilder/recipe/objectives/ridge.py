@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from archbuilder.recipe.objectives.form import ObjectiveForm
-from archbuilder.recipe.objectives.reader import ObjectiveReader, Written
-from archbuilder.recipe.spec import Ridge
-from archbuilder.tree import Plain, Scalar
+from archbuilder.recipe.objectives.form import ObjectiveSyntax
+from archbuilder.recipe.objectives.reader import ObjectiveReader, TrainingSection
+from archbuilder.recipe.spec import RidgeConfig
+from archbuilder.tree import PlainData, ScalarNode
 
-_OPTIONS: Final[dict[str, dict[str, Plain]]] = {
+_OPTIONS: Final[dict[str, dict[str, PlainData]]] = {
     "penalty": {"type": "number", "minimum": 0},
     "washout": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
 }
 _SQUARED_ERROR: Final = "MeanSquaredError"
 
 
-def _read(reader: ObjectiveReader, written: Written) -> Ridge:
-    given = reader.options("ridge", _OPTIONS, written.options)
-    metrics = reader.metrics(written.trees.get("metrics"))
-    squared = Scalar(_SQUARED_ERROR, written.place)
-    reader.agree(dict.fromkeys(reader.outputs, squared), metrics)
-    defaults = Ridge(metrics)
-    return Ridge(
+def _parse(reader: ObjectiveReader, section: TrainingSection) -> RidgeConfig:
+    options = reader.options("ridge", _OPTIONS, section.options)
+    metrics = reader.metrics(section.trees.get("metrics"))
+    squared_error = ScalarNode(_SQUARED_ERROR, section.span)
+    reader.check_metrics_match_loss(dict.fromkeys(reader.outputs, squared_error), metrics)
+    defaults = RidgeConfig(metrics)
+    return RidgeConfig(
         metrics,
-        penalty=float(cast(float, given.get("penalty", defaults.penalty))),
-        washout=cast(int, given.get("washout", defaults.washout)),
+        penalty=float(cast(float, options.get("penalty", defaults.penalty))),
+        washout=cast(int, options.get("washout", defaults.washout)),
     )
 
 
-RIDGE: Final = ObjectiveForm(Ridge, ("metrics",), _read)
+RIDGE: Final = ObjectiveSyntax(RidgeConfig, ("metrics",), _parse)

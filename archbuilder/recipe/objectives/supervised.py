@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import Final
 
-from archbuilder.recipe.objectives.form import STEPWISE, ObjectiveForm
-from archbuilder.recipe.objectives.reader import ObjectiveReader, Written
-from archbuilder.recipe.spec import Supervised
+from archbuilder.recipe.objectives.form import GRADIENT_KEYS, ObjectiveSyntax
+from archbuilder.recipe.objectives.reader import ObjectiveReader, TrainingSection
+from archbuilder.recipe.spec import SupervisedConfig
 
 
-def _read(reader: ObjectiveReader, written: Written) -> Supervised:
-    reader.options("supervised", {}, written.options)
-    trees = written.trees
+def _parse(reader: ObjectiveReader, section: TrainingSection) -> SupervisedConfig:
+    reader.options("supervised", {}, section.options)
+    trees = section.trees
     if "loss" not in trees:
-        reader.form.diagnostics.error(
+        reader.fields.diagnostics.error(
             "missing-key",
             "'training' does not say which 'loss' to minimise",
-            written.place,
+            section.span,
             notes=("as in 'loss: SparseCategoricalCrossentropy' for classes by number",),
         )
-    optimizer = reader.optimizer(written)
+    optimizer = reader.optimizer(section)
     losses = reader.losses(trees.get("loss"))
     metrics = reader.metrics(trees.get("metrics"))
-    reader.agree(losses, metrics)
-    return Supervised(
+    reader.check_metrics_match_loss(losses, metrics)
+    return SupervisedConfig(
         losses,
         optimizer,
-        reader.weights(trees.get("loss_weights")),
+        reader.loss_weights(trees.get("loss_weights")),
         metrics,
-        reader.inputs_of_targets(trees.get("inputs")),
-        reader.targets_of_inputs(trees.get("targets")),
+        reader.inputs_from_targets(trees.get("inputs")),
+        reader.targets_from_inputs(trees.get("targets")),
         reader.class_weights(trees.get("class_weights")),
     )
 
@@ -38,4 +38,4 @@ _KEYS: Final = (
     *("loss", "loss_weights", "class_weights", "optimizer", "metrics"),
     *("inputs", "targets", "augment"),
 )
-SUPERVISED: Final = ObjectiveForm(Supervised, (*_KEYS, *STEPWISE), _read)
+SUPERVISED: Final = ObjectiveSyntax(SupervisedConfig, (*_KEYS, *GRADIENT_KEYS), _parse)

@@ -6,33 +6,33 @@ from collections.abc import Mapping
 from typing import Final
 
 from archbuilder.recipe.spec import (
-    Adversarial,
-    CausalLanguageModel,
-    MaskedLanguageModel,
-    MoCo,
-    Ridge,
-    SequenceToSequence,
-    SimCLR,
-    Supervised,
+    AdversarialConfig,
+    CausalLMConfig,
+    MaskedLMConfig,
+    MoCoConfig,
+    RidgeConfig,
+    SequenceToSequenceConfig,
+    SimCLRConfig,
+    SupervisedConfig,
 )
-from archbuilder.training.objectives.adversarial import prepare_adversarial
-from archbuilder.training.objectives.causal_lm import prepare_causal_lm
-from archbuilder.training.objectives.contrastive import prepare_moco, prepare_simclr
-from archbuilder.training.objectives.masked_lm import prepare_masked_lm
-from archbuilder.training.objectives.ridge import prepare_ridge
-from archbuilder.training.objectives.sequence_to_sequence import prepare_sequence_to_sequence
-from archbuilder.training.objectives.supervised import prepare_supervised
-from archbuilder.training.session import Objective
+from archbuilder.training.objectives.adversarial import make_adversarial_task
+from archbuilder.training.objectives.causal_lm import make_causal_lm_task
+from archbuilder.training.objectives.contrastive import make_moco_task, make_simclr_task
+from archbuilder.training.objectives.masked_lm import make_masked_lm_task
+from archbuilder.training.objectives.ridge import make_ridge_task
+from archbuilder.training.objectives.sequence_to_sequence import make_sequence_to_sequence_task
+from archbuilder.training.objectives.supervised import make_supervised_task
+from archbuilder.training.session import ObjectiveFactory
 
 __all__ = ["OBJECTIVES"]
 
-OBJECTIVES: Final[Mapping[type, Objective]] = {
-    Supervised: prepare_supervised,
-    Ridge: prepare_ridge,
-    Adversarial: prepare_adversarial,
-    SimCLR: prepare_simclr,
-    MoCo: prepare_moco,
-    CausalLanguageModel: prepare_causal_lm,
-    MaskedLanguageModel: prepare_masked_lm,
-    SequenceToSequence: prepare_sequence_to_sequence,
+OBJECTIVES: Final[Mapping[type, ObjectiveFactory]] = {
+    SupervisedConfig: make_supervised_task,
+    RidgeConfig: make_ridge_task,
+    AdversarialConfig: make_adversarial_task,
+    SimCLRConfig: make_simclr_task,
+    MoCoConfig: make_moco_task,
+    CausalLMConfig: make_causal_lm_task,
+    MaskedLMConfig: make_masked_lm_task,
+    SequenceToSequenceConfig: make_sequence_to_sequence_task,
 }

@@ -13,20 +13,20 @@ import keras
 import tensorflow as tf
 
 from archbuilder.errors import UsageError
-from archbuilder.recipe.objectives.adversarial import OPPONENTS
-from archbuilder.recipe.spec import Adversarial
+from archbuilder.recipe.objectives.adversarial import GAN_NETWORKS
+from archbuilder.recipe.spec import AdversarialConfig
 from archbuilder.tables import plural
-from archbuilder.training.activations import ends_in
-from archbuilder.training.batches import Table, plain_batches, training_batches
-from archbuilder.training.checkpoints import Position
-from archbuilder.training.fit import Task, prepared
-from archbuilder.training.objectives.opponents import Opponents
-from archbuilder.training.samples import SAMPLES, SampleWriter, noise_of
-from archbuilder.training.session import Prepared, Session
-from archbuilder.training.tables import make_tables, tell
+from archbuilder.training.activations import has_final_activation
+from archbuilder.training.batches import FittedDataset, eval_dataset, train_dataset
+from archbuilder.training.checkpoints import TrainingPosition
+from archbuilder.training.fit import FitTask, make_trainable_task
+from archbuilder.training.objectives.opponents import GANModel
+from archbuilder.training.samples import SAMPLE_STEP, SampleImages, sample_noise
+from archbuilder.training.session import TrainableTask, TrainingContext
+from archbuilder.training.tables import log_dataset, make_datasets
 
 
-def prepare_adversarial(session: Session) -> Prepared:
+def make_adversarial_task(context: TrainingContext) -> TrainableTask:
     """The generator and discriminator of a session, ready to be trained and judged.
 
     Raises:
@@ -34,99 +34,125 @@ def prepare_adversarial(session: Session) -> Prepared:
         BlueprintError: if they do not fit the machine.
         RunError: if the examples do not fit the discriminator.
     """
-    spec = session.objective(Adversarial)
-    if set(session.graphs) != set(OPPONENTS):
+    config = context.objective_config(AdversarialConfig)
+    if set(context.graphs) != set(GAN_NETWORKS):
         raise UsageError(
             "the objective 'adversarial' trains the networks 'generator' and 'discriminator', and"
-            f" this blueprint has: {', '.join(session.graphs)}"
+            f" this blueprint has: {', '.join(context.graphs)}"
         )
-    with session.placement.scope():
-        generator, discriminator = (session.build(session.graphs[n]) for n in OPPONENTS)
-        _check(generator, discriminator)
-        sigmoid = _ends_in(session, "discriminator", discriminator, "sigmoid")
-        if sigmoid and spec.loss != "non_saturating":
+    with context.devices.scope():
+        generator, discriminator = (context.build(context.graphs[n]) for n in GAN_NETWORKS)
+        _check_networks(generator, discriminator)
+        ends_in_sigmoid = _has_final_activation(context, "discriminator", discriminator, "sigmoid")
+        if ends_in_sigmoid and config.loss != "non_saturating":
             raise UsageError(
-                f"with the loss '{spec.loss}' the discriminator gives a score: leave its sigmoid"
+                f"with the loss '{config.loss}' the discriminator gives a score: leave its sigmoid"
                 " out"
             )
-        optimizers = [session.optimizer(spec.optimizer[name]) for name in OPPONENTS]
-        learner = Opponents(
-            generator, discriminator, spec, optimizers, session.pace, logits=not sigmoid
+        optimizers = [context.make_optimizer(config.optimizer[name]) for name in GAN_NETWORKS]
+        training_model = GANModel(
+            generator,
+            discriminator,
+            config,
+            optimizers,
+            context.execution,
+            logits=not ends_in_sigmoid,
         )
     models = {"generator": generator, "discriminator": discriminator}
-    return prepared(_task(session, learner, spec), session, models)
+    return make_trainable_task(_make_fit_task(context, training_model, config), context, models)
 
 
-def _check(generator: keras.Model, discriminator: keras.Model) -> None:
+def _check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
     for name, model in (("generator", generator), ("discriminator", discriminator)):
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise UsageError(f"the {name} has to have one input and one output")
-    made, taken = generator.output.shape, discriminator.input.shape
-    if tuple(made) != tuple(taken):
+    output_shape, input_shape = generator.output.shape, discriminator.input.shape
+    if tuple(output_shape) != tuple(input_shape):
         raise UsageError(
-            f"the generator makes {list(made[1:])}, and the discriminator takes {list(taken[1:])}"
+            f"the generator makes {list(output_shape[1:])}, and the discriminator takes"
+            f" {list(input_shape[1:])}"
         )
 
 
-def _ends_in(session: Session, name: str, model: keras.Model, activation: str) -> bool:
-    graph = session.graphs[name]
-    return ends_in(graph, model, graph.outputs[0][0], activation)
+def _has_final_activation(
+    context: TrainingContext, name: str, model: keras.Model, activation: str
+) -> bool:
+    graph = context.graphs[name]
+    return has_final_activation(graph, model, graph.outputs[0][0], activation)
 
 
-def _task(session: Session, learner: Opponents, spec: Adversarial) -> Task:
+def _make_fit_task(
+    context: TrainingContext, training_model: GANModel, config: AdversarialConfig
+) -> FitTask:
     name = "discriminator"
-    tables = make_tables(session, session.graphs[name], learner.discriminator)
-    tell(session, tables)
-    size = session.spec.batch_size * spec.discriminator_steps
-    steps = tables.train.steps(size, whole=True)
-    if not steps:
+    datasets = make_datasets(context, context.graphs[name], training_model.discriminator)
+    log_dataset(context, datasets)
+    size = context.config.batch_size * config.discriminator_steps
+    steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
+    if not steps_per_epoch:
         raise UsageError(
-            f"{plural(len(tables.train.rows), 'example')} for a step of {size:,}: too few"
+            f"{plural(len(datasets.train.rows), 'example')} for a step of {size:,}: too few"
         )
-    if _ends_in(session, "generator", learner.generator, "tanh"):
-        session.report("images are stretched from 0..1 to -1..1, which a tanh gives")
-    dress = partial(_dress, session, learner, spec)
+    if _has_final_activation(context, "generator", training_model.generator, "tanh"):
+        context.log("images are stretched from 0..1 to -1..1, which a tanh gives")
+    add_noise = partial(_add_noise, context, training_model, config)
 
-    def batches(start: Position) -> tf.data.Dataset:
-        found = training_batches(
-            tables.train,
+    def batches(start: TrainingPosition) -> tf.data.Dataset:
+        dataset = train_dataset(
+            datasets.train,
             start,
             batch_size=size,
-            seed=session.spec.seed,
-            epochs=session.spec.epochs,
-            shuffle=session.spec.shuffle,
-            whole=True,
+            seed=context.config.seed,
+            epochs=context.config.epochs,
+            shuffle=context.config.shuffle,
+            drop_remainder=True,
         )
-        return dress(found, start.epoch * steps + start.batch)
+        return add_noise(dataset, start.epoch * steps_per_epoch + start.batch)
 
-    noise = noise_of(spec.noise, (spec.samples, *learner.noise), session.spec.seed, SAMPLES)
-    writer = SampleWriter(session.run, learner.generator, noise)
-    return Task(learner, batches, steps, _held_out(tables.held_out, size, dress), (writer,))
+    noise = sample_noise(
+        config.noise, (config.samples, *training_model.noise), context.config.seed, SAMPLE_STEP
+    )
+    writer = SampleImages(context.run_dir, training_model.generator, noise)
+    return FitTask(
+        training_model,
+        batches,
+        steps_per_epoch,
+        _validation_batches(datasets.validation, size, add_noise),
+        (writer,),
+    )
 
 
-def _held_out(
-    table: Table | None, size: int, dress: partial[tf.data.Dataset]
+def _validation_batches(
+    dataset: FittedDataset | None, size: int, add_noise: partial[tf.data.Dataset]
 ) -> tf.data.Dataset | None:
-    return None if table is None else dress(plain_batches(table, batch_size=size), 0)
+    return None if dataset is None else add_noise(eval_dataset(dataset, batch_size=size), 0)
 
 
-def _dress(
-    session: Session, learner: Opponents, spec: Adversarial, batches: tf.data.Dataset, first: int
+def _add_noise(
+    context: TrainingContext,
+    training_model: GANModel,
+    config: AdversarialConfig,
+    batches: tf.data.Dataset,
+    first_step: int,
 ) -> tf.data.Dataset:
     """Batches with the noise of their step, which follows from the seed alone."""
-    tanh = _ends_in(session, "generator", learner.generator, "tanh")
+    ends_in_tanh = _has_final_activation(context, "generator", training_model.generator, "tanh")
 
-    def add(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
+    def make_inputs(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
         real = batch[0]
         count = tf.shape(real)[0]
-        seed = session.spec.seed
-        noise = noise_of(spec.noise, (count, 2, *learner.noise), seed, step)
-        mix = tf.random.stateless_uniform([count], seed=[seed + 1, step])
-        return {"real": real * 2 - 1 if tanh else real, "noise": noise, "mix": mix}
+        seed = context.config.seed
+        noise = sample_noise(config.noise, (count, 2, *training_model.noise), seed, step)
+        interpolation = tf.random.stateless_uniform([count], seed=[seed + 1, step])
+        return {
+            "real": real * 2 - 1 if ends_in_tanh else real,
+            "noise": noise,
+            "mix": interpolation,
+        }
 
-    numbered = batches.enumerate(tf.constant(first, tf.int64))
-    return numbered.map(
-        lambda step, batch: add(tf.cast(step, tf.int32), batch),
+    enumerated_batches = batches.enumerate(tf.constant(first_step, tf.int64))
+    return enumerated_batches.map(
+        lambda step, batch: make_inputs(tf.cast(step, tf.int32), batch),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     ).prefetch(tf.data.AUTOTUNE)

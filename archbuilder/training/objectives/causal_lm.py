@@ -9,24 +9,24 @@ from __future__ import annotations
 import keras
 
 from archbuilder.graph import Graph
-from archbuilder.recipe.spec import CausalLanguageModel
-from archbuilder.training.examples import ONLY
+from archbuilder.recipe.spec import CausalLMConfig
+from archbuilder.training.examples import UNNAMED
 from archbuilder.training.objectives.language import (
-    Dressed,
-    LanguageTask,
+    LanguageObjective,
+    ModelInputs,
     Tokens,
     check_outputs,
     crossentropy,
-    prepare_language,
-    vocabulary_of,
+    make_language_task,
+    require_tokenizer,
 )
-from archbuilder.training.session import Prepared, Session
+from archbuilder.training.session import TrainableTask, TrainingContext
 
-_NEXT = "next"
+_NEXT_TOKENS = "next"
 _OBJECTIVE = "causal_lm"
 
 
-def prepare_causal_lm(session: Session) -> Prepared:
+def make_causal_lm_task(context: TrainingContext) -> TrainableTask:
     """The network of a session, ready to be trained and judged; its loss is in nats a token.
 
     Raises:
@@ -34,25 +34,25 @@ def prepare_causal_lm(session: Session) -> Prepared:
         BlueprintError: if the network does not fit the machine.
         RunError: if the text does not fit the network.
     """
-    spec = session.objective(CausalLanguageModel)
-    vocabulary = vocabulary_of(session, _OBJECTIVE, "text")
+    config = context.objective_config(CausalLMConfig)
+    tokenizer = require_tokenizer(context, _OBJECTIVE, "text")
 
-    def task_of(graph: Graph, model: keras.Model) -> LanguageTask:
+    def make_objective(graph: Graph, model: keras.Model) -> LanguageObjective:
         ((output, _),) = graph.outputs[:1]
-        check_outputs(graph, model, output, vocabulary)
+        check_outputs(graph, model, output, tokenizer)
         name = graph.inputs[0].name
 
-        def dress(_step: object, tokens: Tokens) -> Dressed:
-            return {name: tokens[ONLY]}, {output: tokens[_NEXT]}, {}
+        def make_inputs(_step: object, tokens: Tokens) -> ModelInputs:
+            return {name: tokens[UNNAMED]}, {output: tokens[_NEXT_TOKENS]}, {}
 
-        return LanguageTask(
+        return LanguageObjective(
             lambda examples: {
-                ONLY: examples.inputs[ONLY].column,
-                _NEXT: examples.targets[ONLY],
+                UNNAMED: examples.inputs[UNNAMED].column,
+                _NEXT_TOKENS: examples.targets[UNNAMED],
             },
-            dress,
+            make_inputs,
             {output: crossentropy(graph, model, output)},
-            spec.optimizer,
+            config.optimizer,
         )
 
-    return prepare_language(session, _OBJECTIVE, task_of)
+    return make_language_task(context, _OBJECTIVE, make_objective)

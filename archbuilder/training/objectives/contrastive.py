@@ -14,25 +14,25 @@ import tensorflow as tf
 
 from archbuilder.errors import UsageError
 from archbuilder.graph import Graph, GraphInput
-from archbuilder.recipe.spec import MoCo, SimCLR
+from archbuilder.recipe.spec import MoCoConfig, SimCLRConfig
 from archbuilder.tables import plural
-from archbuilder.training.augmented_batches import check_shape
+from archbuilder.training.augmented_batches import check_augmented_shape
 from archbuilder.training.augmenting import Augmentation
-from archbuilder.training.batches import Table, plain_batches, training_batches
-from archbuilder.training.checkpoints import Position
-from archbuilder.training.fit import Task, prepared
-from archbuilder.training.objectives.contrasting import Contrast, MoCoLearner, SimCLRLearner
-from archbuilder.training.probe import Probe
-from archbuilder.training.run import Row
-from archbuilder.training.session import Prepared, Session
-from archbuilder.training.state import Arrays, restore_weights
-from archbuilder.training.tables import Tables, make_tables, only_network, tell
+from archbuilder.training.batches import FittedDataset, eval_dataset, train_dataset
+from archbuilder.training.checkpoints import TrainingPosition
+from archbuilder.training.fit import FitTask, make_trainable_task
+from archbuilder.training.objectives.contrasting import ContrastiveModel, MoCoModel, SimCLRModel
+from archbuilder.training.probe import LinearProbe
+from archbuilder.training.run import EpochLogs
+from archbuilder.training.session import TrainableTask, TrainingContext
+from archbuilder.training.state import Arrays, load_network_state
+from archbuilder.training.tables import TrainValSplit, log_dataset, make_datasets, single_network
 
-_HELD_OUT = 2**30
+_FIRST_VALIDATION_STEP = 2**30
 """The first step of the held-out examples, which no run reaches."""
 
 
-def prepare_simclr(session: Session) -> Prepared:
+def make_simclr_task(context: TrainingContext) -> TrainableTask:
     """The network of a session, and its encoder without the projection head.
 
     Raises:
@@ -40,16 +40,16 @@ def prepare_simclr(session: Session) -> Prepared:
         BlueprintError: if the network does not fit the machine.
         RunError: if the images do not fit the network.
     """
-    spec = session.objective(SimCLR)
+    config = context.objective_config(SimCLRConfig)
 
-    def learner(_graph: Graph, network: keras.Model) -> Contrast:
-        optimizer = session.optimizer(spec.optimizer)
-        return SimCLRLearner(network, optimizer, spec, session.pace)
+    def make_model(_graph: Graph, network: keras.Model) -> ContrastiveModel:
+        optimizer = context.make_optimizer(config.optimizer)
+        return SimCLRModel(network, optimizer, config, context.execution)
 
-    return _prepare(session, "simclr", learner)[0]
+    return _make_task(context, "simclr", make_model)[0]
 
 
-def prepare_moco(session: Session) -> Prepared:
+def make_moco_task(context: TrainingContext) -> TrainableTask:
     """The network of a session, and its encoder without the projection head.
 
     Raises:
@@ -58,62 +58,69 @@ def prepare_moco(session: Session) -> Prepared:
         BlueprintError: if the network does not fit the machine.
         RunError: if the images do not fit the network.
     """
-    spec = session.objective(MoCo)
-    if spec.queue < session.spec.batch_size:
+    config = context.objective_config(MoCoConfig)
+    if config.queue < context.config.batch_size:
         raise UsageError(
-            f"the queue of {spec.queue:,} keys is shorter than a batch of"
-            f" {session.spec.batch_size:,}"
+            f"the queue of {config.queue:,} keys is shorter than a batch of"
+            f" {context.config.batch_size:,}"
         )
 
-    def learner(graph: Graph, network: keras.Model) -> Contrast:
-        keys = _compared(graph, session.build(graph))
-        optimizer = session.optimizer(spec.optimizer)
-        return MoCoLearner(network, keys, optimizer, spec, session.spec.seed, session.pace)
+    def make_model(graph: Graph, network: keras.Model) -> ContrastiveModel:
+        key_network = _projection_model(graph, context.build(graph))
+        optimizer = context.make_optimizer(config.optimizer)
+        return MoCoModel(
+            network, key_network, optimizer, config, context.config.seed, context.execution
+        )
 
-    found, made = _prepare(session, "moco", learner)
+    task, training_model = _make_task(context, "moco", make_model)
 
     def restore(arrays: Arrays) -> None:
-        with session.placement.scope():
-            made.make_ready()
-            restore_weights(made, arrays)
+        with context.devices.scope():
+            training_model.build_optimizers()
+            load_network_state(training_model, arrays)
 
-    return replace(found, restore=restore)
-
-
-def _prepare(
-    session: Session, objective: str, make: Callable[[Graph, keras.Model], Contrast]
-) -> tuple[Prepared, Contrast]:
-    name, graph = only_network(session, objective)
-    _check(graph, objective)
-    with session.placement.scope():
-        model = session.build(graph)
-        learner = make(graph, _compared(graph, model))
-    tables = make_tables(session, graph, model)
-    tell(session, tables)
-    features = _features(graph, model)
-    probe = Probe.of(session, tables, features)
-    untrained = {} if probe is None else probe.judged("untrained_probe_accuracy")
-
-    def probed() -> Row:
-        return {} if probe is None else {**probe.judged("probe_accuracy"), **untrained}
-
-    encoder = {} if features is model else {f"{name}_encoder": features}
-    models = {name: model, **encoder}
-    task = _task(session, learner, tables, graph.inputs[0])
-    return prepared(task, session, models, more=probed), learner
+    return replace(task, restore=restore)
 
 
-def _check(graph: Graph, objective: str) -> None:
+def _make_task(
+    context: TrainingContext,
+    objective_name: str,
+    make_model: Callable[[Graph, keras.Model], ContrastiveModel],
+) -> tuple[TrainableTask, ContrastiveModel]:
+    name, graph = single_network(context, objective_name)
+    _check_graph(graph, objective_name)
+    with context.devices.scope():
+        model = context.build(graph)
+        training_model = make_model(graph, _projection_model(graph, model))
+    datasets = make_datasets(context, graph, model)
+    log_dataset(context, datasets)
+    encoder = _encoder_model(graph, model)
+    probe = LinearProbe.from_context(context, datasets, encoder)
+    untrained_metrics = {} if probe is None else probe.accuracy("untrained_probe_accuracy")
+
+    def probe_metrics() -> EpochLogs:
+        return {} if probe is None else {**probe.accuracy("probe_accuracy"), **untrained_metrics}
+
+    encoder_models = {} if encoder is model else {f"{name}_encoder": encoder}
+    models = {name: model, **encoder_models}
+    task = _make_fit_task(context, training_model, datasets, graph.inputs[0])
+    return make_trainable_task(task, context, models, extra_metrics=probe_metrics), training_model
+
+
+def _check_graph(graph: Graph, objective_name: str) -> None:
     if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 3:
-        raise UsageError(f"the objective '{objective}' trains a network with one input, of images")
+        raise UsageError(
+            f"the objective '{objective_name}' trains a network with one input, of images"
+        )
     if len(graph.outputs) > 2:
         raise UsageError(
-            f"the objective '{objective}' trains a network with an output of features and one of"
+            f"the objective '{objective_name}' trains a network with an output of features and"
+            " one of"
             " what is compared, in this order, or with one for both"
         )
 
 
-def _compared(graph: Graph, model: keras.Model) -> keras.Model:
+def _projection_model(graph: Graph, model: keras.Model) -> keras.Model:
     """The network up to what the loss compares: its last output."""
     output = model.output[graph.outputs[-1][0]] if isinstance(model.output, dict) else model.output
     if len(output.shape) != 2:
@@ -121,53 +128,63 @@ def _compared(graph: Graph, model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], output)
 
 
-def _features(graph: Graph, model: keras.Model) -> keras.Model:
+def _encoder_model(graph: Graph, model: keras.Model) -> keras.Model:
     """The network up to its features: its first output."""
     if not isinstance(model.output, dict):
         return model
     return keras.Model(model.inputs[0], model.output[graph.outputs[0][0]])
 
 
-def _task(session: Session, learner: Contrast, tables: Tables, wanted: GraphInput) -> Task:
-    size, seed = session.spec.batch_size, session.spec.seed
-    steps = tables.train.steps(size, whole=True)
-    if not steps:
+def _make_fit_task(
+    context: TrainingContext,
+    training_model: ContrastiveModel,
+    datasets: TrainValSplit,
+    graph_input: GraphInput,
+) -> FitTask:
+    size, seed = context.config.batch_size, context.config.seed
+    steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
+    if not steps_per_epoch:
         raise UsageError(
-            f"{plural(len(tables.train.rows), 'example')} for a batch of {size:,}: too few"
+            f"{plural(len(datasets.train.rows), 'example')} for a batch of {size:,}: too few"
         )
-    values = next(iter(tables.train.inputs.values())).value_range
-    augmentation = Augmentation(session.spec.augment, seed, values)
+    value_range = next(iter(datasets.train.inputs.values())).value_range
+    augmentation = Augmentation(context.config.augment, seed, value_range)
 
-    def views(batches: tf.data.Dataset, first: int) -> tf.data.Dataset:
+    def views(batches: tf.data.Dataset, first_step: int) -> tf.data.Dataset:
         def pair(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
             return {
                 name: augmentation(batch[0], step, view)
                 for view, name in enumerate(("first", "second"))
             }
 
-        numbered = batches.enumerate(tf.constant(first, tf.int64))
-        found = numbered.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return found.prefetch(tf.data.AUTOTUNE)
+        enumerated_batches = batches.enumerate(tf.constant(first_step, tf.int64))
+        view_batches = enumerated_batches.map(
+            pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        return view_batches.prefetch(tf.data.AUTOTUNE)
 
-    def batches(start: Position) -> tf.data.Dataset:
-        found = training_batches(
-            tables.train,
+    def batches(start: TrainingPosition) -> tf.data.Dataset:
+        dataset = train_dataset(
+            datasets.train,
             start,
             batch_size=size,
             seed=seed,
-            epochs=session.spec.epochs,
-            shuffle=session.spec.shuffle,
-            whole=True,
+            epochs=context.config.epochs,
+            shuffle=context.config.shuffle,
+            drop_remainder=True,
         )
-        return views(found, start.epoch * steps + start.batch)
+        return views(dataset, start.epoch * steps_per_epoch + start.batch)
 
-    validation = _validation(tables.held_out, size)
-    images = plain_batches(tables.train, batch_size=size).element_spec[0]
-    check_shape(wanted.name, augmentation.check(images), wanted.shape)
-    return Task(
-        learner, batches, steps, None if validation is None else views(validation, _HELD_OUT)
+    validation = _validation_batches(datasets.validation, size)
+    image_spec = eval_dataset(datasets.train, batch_size=size).element_spec[0]
+    check_augmented_shape(graph_input.name, augmentation.check(image_spec), graph_input.shape)
+    return FitTask(
+        training_model,
+        batches,
+        steps_per_epoch,
+        None if validation is None else views(validation, _FIRST_VALIDATION_STEP),
     )
 
 
-def _validation(table: Table | None, size: int) -> tf.data.Dataset | None:
-    return None if table is None else plain_batches(table, batch_size=size)
+def _validation_batches(dataset: FittedDataset | None, size: int) -> tf.data.Dataset | None:
+    return None if dataset is None else eval_dataset(dataset, batch_size=size)

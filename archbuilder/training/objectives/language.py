@@ -13,84 +13,84 @@ import tensorflow as tf
 
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
-from archbuilder.training.activations import ends_in
-from archbuilder.training.adapt import Adaptation
-from archbuilder.training.batches import Input, Table, plain_batches, training_batches
-from archbuilder.training.checkpoints import Position
+from archbuilder.training.activations import has_final_activation
+from archbuilder.training.adapt import InputAdapter
+from archbuilder.training.batches import FittedDataset, InputPipeline, eval_dataset, train_dataset
+from archbuilder.training.checkpoints import TrainingPosition
 from archbuilder.training.columns import Column
-from archbuilder.training.examples import Examples
-from archbuilder.training.fit import Task, prepared
-from archbuilder.training.network_learner import NetworkLearner
-from archbuilder.training.session import Prepared, Session
-from archbuilder.training.tables import Tables, halves, only_network, tell
-from archbuilder.training.text.vocabulary import Vocabulary
+from archbuilder.training.examples import Dataset
+from archbuilder.training.fit import FitTask, make_trainable_task
+from archbuilder.training.network_learner import SingleNetworkModel
+from archbuilder.training.session import TrainableTask, TrainingContext
+from archbuilder.training.tables import TrainValSplit, log_dataset, single_network, train_val_split
+from archbuilder.training.text.vocabulary import TextTokenizer
 from archbuilder.tree import Tree
 
 Tokens: TypeAlias = dict[str, tf.Tensor]
 """Tokens by the name of their column."""
-Dressed: TypeAlias = tuple[Tokens, Tokens, Tokens]
+ModelInputs: TypeAlias = tuple[Tokens, Tokens, Tokens]
 """Inputs by name, and targets and their weights by output; no weights where all count the same."""
-Dress: TypeAlias = Callable[[tf.Tensor, Tokens], Dressed]
+InputFn: TypeAlias = Callable[[tf.Tensor, Tokens], ModelInputs]
 """What a network is given at a step, of the tokens of that step."""
 
-_HELD_OUT = 2**31 - 1
+_FIRST_VALIDATION_STEP = 2**31 - 1
 """The first step of the held-out examples, which counts down: it is of no run."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LanguageTask:
+class LanguageObjective:
     """How a network is trained on the tokens of `columns`, as `dress` gives them to it."""
 
-    columns: Callable[[Examples], Mapping[str, Column]]
-    dress: Dress
+    select_columns: Callable[[Dataset], Mapping[str, Column]]
+    make_inputs: InputFn
     losses: Mapping[str, keras.losses.Loss]
     optimizer: Tree
 
 
-def vocabulary_of(session: Session, objective: str, source: str) -> Vocabulary:
+def require_tokenizer(context: TrainingContext, objective_name: str, source: str) -> TextTokenizer:
     """The vocabulary of the examples, which come from a source `text` or `pairs`.
 
     Raises:
         UsageError: if they, or those to validate with, come from another one.
     """
-    vocabulary = session.examples.known.vocabulary
-    if vocabulary is None:
+    tokenizer = context.examples.preprocessing.tokenizer
+    if tokenizer is None:
         raise UsageError(
-            f"the objective '{objective}' trains on text, and the data is"
-            f" {session.examples.origin}; as in 'data: {{{source}: ...}}'"
+            f"the objective '{objective_name}' trains on text, and the data is"
+            f" {context.examples.source_name}; as in 'data: {{{source}: ...}}'"
         )
-    for examples in (session.examples, session.validation):
-        if examples is not None and _source_of(examples) != source:
+    for examples in (context.examples, context.validation):
+        if examples is not None and _text_source(examples) != source:
             raise UsageError(
-                f"the objective '{objective}' needs {source}: 'data: {{{source}: ...}}', and"
-                f" {examples.origin} is none"
+                f"the objective '{objective_name}' needs {source}: 'data: {{{source}: ...}}', and"
+                f" {examples.source_name} is none"
             )
-    return vocabulary
+    return tokenizer
 
 
-def _source_of(examples: Examples) -> str:
-    if examples.known.vocabulary is None:
+def _text_source(examples: Dataset) -> str:
+    if examples.preprocessing.tokenizer is None:
         return ""
-    return "pairs" if examples.texts is None else "text"
+    return "pairs" if examples.token_array is None else "text"
 
 
-def check_inputs(graph: Graph, needed: Collection[str], known: Collection[str]) -> None:
+def check_inputs(graph: Graph, required: Collection[str], allowed: Collection[str]) -> None:
     """Hold a network to the inputs that an objective gives.
 
     Raises:
         UsageError: if it lacks one that is `needed`, or has one that is not `known`.
     """
     names = [each.name for each in graph.inputs]
-    missing = [name for name in needed if name not in names]
-    other = [name for name in names if name not in known]
-    if missing or other:
+    missing = [name for name in required if name not in names]
+    unexpected = [name for name in names if name not in allowed]
+    if missing or unexpected:
         raise UsageError(
             f"the network '{graph.name}' has the inputs {', '.join(names)}; the objective gives"
-            f" {', '.join(known)}"
+            f" {', '.join(allowed)}"
         )
 
 
-def check_outputs(graph: Graph, model: keras.Model, output: str, vocabulary: Vocabulary) -> None:
+def check_outputs(graph: Graph, model: keras.Model, output: str, tokenizer: TextTokenizer) -> None:
     """Hold an output to one value for each token of the vocabulary at every position.
 
     Raises:
@@ -103,26 +103,27 @@ def check_outputs(graph: Graph, model: keras.Model, output: str, vocabulary: Voc
             f"the output '{output}' of the network '{graph.name}' gives {list(shape)}, and not"
             " values for every position of the text"
         )
-    if shape[-1] is None or shape[-1] < vocabulary.size:
+    if shape[-1] is None or shape[-1] < tokenizer.vocab_size:
         raise RunError(
-            f"the text has {vocabulary.size:,} kinds of tokens, and the output '{output}' gives"
+            f"the text has {tokenizer.vocab_size:,} kinds of tokens, and the output '{output}'"
+            " gives"
             f" {shape[-1]:,} values: the network's vocabulary has to be as large"
         )
 
 
 def crossentropy(graph: Graph, model: keras.Model, output: str) -> keras.losses.Loss:
     """The loss of an output of classes by number, which may end in a softmax."""
-    logits = not ends_in(graph, model, output, "softmax")
+    logits = not has_final_activation(graph, model, output, "softmax")
     return keras.losses.SparseCategoricalCrossentropy(
         from_logits=logits, reduction="mean_with_sample_weight"
     )
 
 
-def prepare_language(
-    session: Session,
-    objective: str,
-    task_of: Callable[[Graph, keras.Model], LanguageTask],
-) -> Prepared:
+def make_language_task(
+    context: TrainingContext,
+    objective_name: str,
+    make_objective: Callable[[Graph, keras.Model], LanguageObjective],
+) -> TrainableTask:
     """The network of a session, ready to be trained and judged.
 
     Raises:
@@ -130,81 +131,96 @@ def prepare_language(
         BlueprintError: if the network does not fit the machine.
         RunError: if the examples do not fit the network.
     """
-    name, graph = only_network(session, objective)
-    with session.placement.scope():
-        model = session.build(graph)
-        task = task_of(graph, model)
-        learner = _learner(model, graph, task, session)
-    tables = halves(session, lambda examples: _table(examples, task))
-    tell(session, tables)
-    return prepared(_task(session, learner, tables, task), session, {name: model})
+    name, graph = single_network(context, objective_name)
+    with context.devices.scope():
+        model = context.build(graph)
+        objective = make_objective(graph, model)
+        training_model = _make_training_model(model, graph, objective, context)
+    datasets = train_val_split(context, lambda examples: _make_dataset(examples, objective))
+    log_dataset(context, datasets)
+    return make_trainable_task(
+        _make_fit_task(context, training_model, datasets, objective), context, {name: model}
+    )
 
 
-def _learner(
-    model: keras.Model, graph: Graph, task: LanguageTask, session: Session
-) -> NetworkLearner:
+def _make_training_model(
+    model: keras.Model, graph: Graph, objective: LanguageObjective, context: TrainingContext
+) -> SingleNetworkModel:
     """The network with its inputs and outputs by name."""
     # Keras lists inputs in the order of their names.
-    given = model.input
-    inputs = given if isinstance(given, dict) else {graph.inputs[0].name: given}
-    named = isinstance(model.output, dict)
-    outputs = model.output if named else {graph.outputs[0][0]: model.output}
-    learner = NetworkLearner(keras.Model(inputs, outputs), session.pace)
-    learner.compile(
-        optimizer=session.optimizer(task.optimizer),
-        loss=dict(task.losses),
+    model_input = model.input
+    inputs = model_input if isinstance(model_input, dict) else {graph.inputs[0].name: model_input}
+    has_named_outputs = isinstance(model.output, dict)
+    outputs = model.output if has_named_outputs else {graph.outputs[0][0]: model.output}
+    training_model = SingleNetworkModel(keras.Model(inputs, outputs), context.execution)
+    training_model.compile(
+        optimizer=context.make_optimizer(objective.optimizer),
+        loss=dict(objective.losses),
         weighted_metrics={
-            output: [keras.metrics.SparseCategoricalAccuracy("accuracy")] for output in task.losses
+            output: [keras.metrics.SparseCategoricalAccuracy("accuracy")]
+            for output in objective.losses
         },
-        jit_compile=session.pace.xla,
-        steps_per_execution=session.pace.steps,
+        jit_compile=context.execution.jit_compile,
+        steps_per_execution=context.execution.steps_per_execution,
     )
-    return learner
+    return training_model
 
 
-def _table(examples: Examples, task: LanguageTask) -> tuple[Table, tuple[str, ...]]:
-    columns = task.columns(examples)
+def _make_dataset(
+    examples: Dataset, objective: LanguageObjective
+) -> tuple[FittedDataset, tuple[str, ...]]:
+    columns = objective.select_columns(examples)
     count = next(iter(columns.values())).count
-    whole = Adaptation((lambda tokens: tf.cast(tokens, tf.int32),), ())
-    inputs = {name: Input(column, whole) for name, column in columns.items()}
+    cast_to_int32 = InputAdapter((lambda tokens: tf.cast(tokens, tf.int32),), ())
+    inputs = {name: InputPipeline(column, cast_to_int32) for name, column in columns.items()}
     rows = np.arange(count, dtype=np.int64)
-    return Table(inputs, {}, rows, named_inputs=True, named_outputs=True), examples.remarks
+    return FittedDataset(inputs, {}, rows, named_inputs=True, named_outputs=True), examples.notes
 
 
-def _task(session: Session, learner: NetworkLearner, tables: Tables, task: LanguageTask) -> Task:
-    spec, size = session.spec, session.spec.batch_size
-    steps = tables.train.steps(size)
-    feed = partial(_dressed, task, learner.network)
+def _make_fit_task(
+    context: TrainingContext,
+    training_model: SingleNetworkModel,
+    datasets: TrainValSplit,
+    objective: LanguageObjective,
+) -> FitTask:
+    config, size = context.config, context.config.batch_size
+    steps_per_epoch = datasets.train.steps_per_epoch(size)
+    make_batches = partial(_map_inputs, objective, training_model.network)
 
-    def batches(start: Position) -> tf.data.Dataset:
-        found = training_batches(
-            tables.train,
+    def batches(start: TrainingPosition) -> tf.data.Dataset:
+        dataset = train_dataset(
+            datasets.train,
             start,
             batch_size=size,
-            seed=spec.seed,
-            epochs=spec.epochs,
-            shuffle=spec.shuffle,
+            seed=config.seed,
+            epochs=config.epochs,
+            shuffle=config.shuffle,
         )
-        return feed(found, tf.data.Dataset.counter(start.epoch * steps + start.batch))
+        return make_batches(
+            dataset, tf.data.Dataset.counter(start.epoch * steps_per_epoch + start.batch)
+        )
 
     validation = None
-    if tables.held_out is not None:
-        found = plain_batches(tables.held_out, batch_size=size)
-        validation = feed(found, tf.data.Dataset.counter(_HELD_OUT, -1))
-    return Task(learner, batches, steps, validation)
+    if datasets.validation is not None:
+        dataset = eval_dataset(datasets.validation, batch_size=size)
+        validation = make_batches(dataset, tf.data.Dataset.counter(_FIRST_VALIDATION_STEP, -1))
+    return FitTask(training_model, batches, steps_per_epoch, validation)
 
 
-def _dressed(
-    task: LanguageTask, network: keras.Model, batches: tf.data.Dataset, steps: tf.data.Dataset
+def _map_inputs(
+    objective: LanguageObjective,
+    network: keras.Model,
+    batches: tf.data.Dataset,
+    steps: tf.data.Dataset,
 ) -> tf.data.Dataset:
     dtypes = {name: tensor.dtype for name, tensor in network.input.items()}
 
-    def dress(step: tf.Tensor, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
-        inputs, targets, weights = task.dress(tf.cast(step, tf.int32), batch[0])
+    def make_inputs(step: tf.Tensor, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
+        inputs, targets, weights = objective.make_inputs(tf.cast(step, tf.int32), batch[0])
         x = {name: tf.cast(inputs[name], dtype) for name, dtype in dtypes.items()}
         return (x, targets, weights) if weights else (x, targets)
 
-    dressed = tf.data.Dataset.zip((steps, batches)).map(
-        dress, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    model_batches = tf.data.Dataset.zip((steps, batches)).map(
+        make_inputs, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    return dressed.prefetch(tf.data.AUTOTUNE)
+    return model_batches.prefetch(tf.data.AUTOTUNE)

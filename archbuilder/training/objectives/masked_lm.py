@@ -10,28 +10,28 @@ import tensorflow as tf
 
 from archbuilder.errors import UsageError
 from archbuilder.graph import Graph
-from archbuilder.recipe.spec import MaskedLanguageModel
+from archbuilder.recipe.spec import MaskedLMConfig
 from archbuilder.training.columns import Column
-from archbuilder.training.examples import ONLY, Examples
+from archbuilder.training.examples import UNNAMED, Dataset
 from archbuilder.training.objectives.language import (
-    Dressed,
-    LanguageTask,
+    LanguageObjective,
+    ModelInputs,
     Tokens,
     check_inputs,
     check_outputs,
     crossentropy,
-    prepare_language,
-    vocabulary_of,
+    make_language_task,
+    require_tokenizer,
 )
-from archbuilder.training.objectives.masking import masked, paired, single
-from archbuilder.training.session import Prepared, Session
+from archbuilder.training.objectives.masking import mask_tokens, segment_pair, single_segment
+from archbuilder.training.session import TrainableTask, TrainingContext
 
 _OBJECTIVE = "masked_lm"
-_NEXT = "next_sentence"
+_NEXT_SENTENCE = "next_sentence"
 _INPUTS = ("tokens", "segments", "mask")
 
 
-def prepare_masked_lm(session: Session) -> Prepared:
+def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
     """The network of a session, ready to be trained and judged.
 
     Its outputs are `masked_lm` and, if it is to tell which pieces follow each other,
@@ -44,62 +44,69 @@ def prepare_masked_lm(session: Session) -> Prepared:
         BlueprintError: if the network does not fit the machine.
         RunError: if the text does not fit the network.
     """
-    spec = session.objective(MaskedLanguageModel)
-    vocabulary = vocabulary_of(session, _OBJECTIVE, "text")
+    config = context.objective_config(MaskedLMConfig)
+    tokenizer = require_tokenizer(context, _OBJECTIVE, "text")
 
-    def task_of(graph: Graph, model: keras.Model) -> LanguageTask:
+    def make_objective(graph: Graph, model: keras.Model) -> LanguageObjective:
         check_inputs(graph, _INPUTS[:1], _INPUTS)
-        output, follows = _outputs(graph)
-        check_outputs(graph, model, output, vocabulary)
+        output, has_next_sentence = _output_names(graph)
+        check_outputs(graph, model, output, tokenizer)
 
-        def dress(step: tf.Tensor, tokens: Tokens) -> Dressed:
-            pieces_seed, mask_seed = tf.unstack(tf.random.split([session.spec.seed, step], 2))
-            text = tokens[ONLY]
-            pieces = paired(text, pieces_seed) if follows else single(text)
-            hidden = masked(pieces.tokens, spec.masked, vocabulary.size, mask_seed)
+        def make_inputs(step: tf.Tensor, tokens: Tokens) -> ModelInputs:
+            segment_seed, mask_seed = tf.unstack(tf.random.split([context.config.seed, step], 2))
+            text = tokens[UNNAMED]
+            segmented_tokens = (
+                segment_pair(text, segment_seed) if has_next_sentence else single_segment(text)
+            )
+            masked_tokens = mask_tokens(
+                segmented_tokens.tokens, config.masked, tokenizer.vocab_size, mask_seed
+            )
             inputs = {
-                "tokens": hidden.tokens,
-                "segments": pieces.segments,
-                "mask": tf.ones_like(pieces.tokens),
+                "tokens": masked_tokens.tokens,
+                "segments": segmented_tokens.segments,
+                "mask": tf.ones_like(segmented_tokens.tokens),
             }
-            weights = {output: tf.cast(hidden.chosen, tf.float32)}
-            targets = {output: pieces.tokens}
-            if follows:
-                targets[_NEXT] = pieces.follows
-                weights[_NEXT] = tf.ones_like(pieces.follows, tf.float32)
+            weights = {output: tf.cast(masked_tokens.predict_mask, tf.float32)}
+            targets = {output: segmented_tokens.tokens}
+            if has_next_sentence:
+                targets[_NEXT_SENTENCE] = segmented_tokens.next_sentence_label
+                weights[_NEXT_SENTENCE] = tf.ones_like(
+                    segmented_tokens.next_sentence_label, tf.float32
+                )
             return inputs, targets, weights
 
         losses = {output: crossentropy(graph, model, output)}
-        if follows:
-            losses[_NEXT] = crossentropy(graph, model, _NEXT)
-        return LanguageTask(
-            lambda examples: {ONLY: _pieces(examples, 3 if follows else 2)},
-            dress,
+        if has_next_sentence:
+            losses[_NEXT_SENTENCE] = crossentropy(graph, model, _NEXT_SENTENCE)
+        return LanguageObjective(
+            lambda examples: {UNNAMED: _text_windows(examples, 3 if has_next_sentence else 2)},
+            make_inputs,
             losses,
-            spec.optimizer,
+            config.optimizer,
         )
 
-    return prepare_language(session, _OBJECTIVE, task_of)
+    return make_language_task(context, _OBJECTIVE, make_objective)
 
 
-def _outputs(graph: Graph) -> tuple[str, bool]:
+def _output_names(graph: Graph) -> tuple[str, bool]:
     """The output that tells tokens, and whether there is one that tells what follows."""
     names = [name for name, _ in graph.outputs]
     if len(names) == 1:
         return names[0], False
-    if set(names) != {_OBJECTIVE, _NEXT}:
+    if set(names) != {_OBJECTIVE, _NEXT_SENTENCE}:
         raise UsageError(
             f"the network '{graph.name}' has the outputs {', '.join(names)}; the objective"
-            f" '{_OBJECTIVE}' trains '{_OBJECTIVE}' and '{_NEXT}', or a single one"
+            f" '{_OBJECTIVE}' trains '{_OBJECTIVE}' and '{_NEXT_SENTENCE}', or a single one"
         )
     return _OBJECTIVE, True
 
 
-def _pieces(examples: Examples, added: int) -> Column:
+def _text_windows(examples: Dataset, num_special_tokens: int) -> Column:
     """The text in pieces that are as long as the data says once the special tokens are there."""
-    texts, length = examples.texts, examples.inputs[ONLY].shape[0] - added
+    texts, length = examples.token_array, examples.inputs[UNNAMED].shape[0] - num_special_tokens
     if texts is None or length < 2:
         raise UsageError(
-            f"the objective '{_OBJECTIVE}' takes pieces of a text of {added + 2} tokens or more"
+            f"the objective '{_OBJECTIVE}' takes pieces of a text of {num_special_tokens + 2}"
+            " tokens or more"
         )
     return texts.windows(length)

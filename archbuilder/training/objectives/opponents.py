@@ -8,16 +8,16 @@ from typing import TypeAlias
 import keras
 import tensorflow as tf
 
-from archbuilder.recipe.spec import Adversarial
-from archbuilder.training.learner import Learner, Numbers
-from archbuilder.training.pace import PLAIN, Pace
-from archbuilder.training.slices import Slice
+from archbuilder.recipe.spec import AdversarialConfig
+from archbuilder.training.learner import DistributedModel, Logs
+from archbuilder.training.pace import DEFAULT_EXECUTION, ExecutionConfig
+from archbuilder.training.slices import Microbatch
 
-_Mixed: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+_DiscriminatorBatch: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 """Real examples, noise, and how much of a mixture of them is real."""
 
 
-class Opponents(Learner):
+class GANModel(DistributedModel):
     """Trains both networks; `logits` says that the discriminator gives no probability.
 
     A batch is a dictionary of
@@ -35,19 +35,19 @@ class Opponents(Learner):
         self,
         generator: keras.Model,
         discriminator: keras.Model,
-        spec: Adversarial,
+        config: AdversarialConfig,
         optimizers: Sequence[keras.optimizers.Optimizer],
-        pace: Pace = PLAIN,
+        execution: ExecutionConfig = DEFAULT_EXECUTION,
         *,
         logits: bool,
     ) -> None:
-        super().__init__(pace)
+        super().__init__(execution)
         self.generator = generator
         self.discriminator = discriminator
         self.noise = tuple(generator.input.shape[1:])
-        self._spec = spec
+        self._config = config
         self._logits = logits
-        self._losses_of = {
+        self._loss_metrics = {
             network: keras.metrics.Mean(name=f"{network}_loss")
             for network in ("generator", "discriminator")
         }
@@ -59,88 +59,102 @@ class Opponents(Learner):
         for optimizer, variables in self.optimizers:
             optimizer.build(variables)
         self.built = True
-        self.compile(optimizer=optimizers[0], jit_compile=pace.xla, steps_per_execution=pace.steps)
+        self.compile(
+            optimizer=optimizers[0],
+            jit_compile=execution.jit_compile,
+            steps_per_execution=execution.steps_per_execution,
+        )
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The mean losses of an epoch."""
-        return list(self._losses_of.values())
+        return list(self._loss_metrics.values())
 
-    def train_step(self, data: dict[str, tf.Tensor], counted: tf.Tensor | None = None) -> Numbers:
+    def train_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
         """Some steps of the discriminator, then one of the generator."""
-        steps = self._spec.discriminator_steps
-        parts = (tf.split(data[name], steps) for name in ("real", "noise", "mix"))
-        for real, noise, mix in zip(*parts, strict=True):
-            self._train_discriminator((real, noise[:, 0], mix), counted)
-        self._train_generator(noise[:, 1], counted)
-        return self.numbers()
+        steps = self._config.discriminator_steps
+        splits = (tf.split(data[name], steps) for name in ("real", "noise", "mix"))
+        for real, noise, interpolation in zip(*splits, strict=True):
+            self._train_discriminator((real, noise[:, 0], interpolation), is_counted)
+        self._train_generator(noise[:, 1], is_counted)
+        return self.epoch_logs()
 
-    def test_step(self, data: dict[str, tf.Tensor], counted: tf.Tensor | None = None) -> Numbers:
+    def test_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
         """Both losses, without training."""
-        del counted  # whoever calls it undoes what does not count
+        del is_counted  # whoever calls it undoes what does not count
         noise = data["noise"]
         real = self.discriminator(data["real"], training=False)
         fake = self.discriminator(self.generator(noise[:, 0], training=False), training=False)
-        self._count("discriminator", self._wrong(real, fake))
-        self._count("generator", self._fooled(fake))
-        return self.numbers()
+        self._update_loss_metric("discriminator", self._discriminator_loss(real, fake))
+        self._update_loss_metric("generator", self._generator_loss(fake))
+        return self.epoch_logs()
 
-    def _train_discriminator(self, batch: _Mixed, counted: tf.Tensor | None) -> None:
-        def loss_of(part: Slice[_Mixed]) -> tf.Tensor:
-            real, noise, mix = part.examples
-            made = tf.stop_gradient(self.generator(noise, training=True))
-            losses = self._wrong(
-                self.discriminator(real, training=True), self.discriminator(made, training=True)
+    def _train_discriminator(
+        self, batch: _DiscriminatorBatch, is_counted: tf.Tensor | None
+    ) -> None:
+        def loss_fn(microbatch: Microbatch[_DiscriminatorBatch]) -> tf.Tensor:
+            real, noise, interpolation = microbatch.examples
+            fake = tf.stop_gradient(self.generator(noise, training=True))
+            losses = self._discriminator_loss(
+                self.discriminator(real, training=True), self.discriminator(fake, training=True)
             )
-            if self._spec.loss == "wasserstein" and self._spec.gradient_penalty:
-                losses += self._spec.gradient_penalty * self._penalty(real, made, mix)
-            return self._mean("discriminator", losses, part.share)
+            if self._config.loss == "wasserstein" and self._config.gradient_penalty:
+                losses += self._config.gradient_penalty * self._gradient_penalty(
+                    real, fake, interpolation
+                )
+            return self._microbatch_loss("discriminator", losses, microbatch.share)
 
-        self.descend(batch, loss_of, 1, counted)
+        self.minimize(batch, loss_fn, 1, is_counted)
 
-    def _train_generator(self, noise: tf.Tensor, counted: tf.Tensor | None) -> None:
-        def loss_of(part: Slice[tf.Tensor]) -> tf.Tensor:
-            made = self.generator(part.examples, training=True)
-            losses = self._fooled(self.discriminator(made, training=True))
-            return self._mean("generator", losses, part.share)
+    def _train_generator(self, noise: tf.Tensor, is_counted: tf.Tensor | None) -> None:
+        def loss_fn(microbatch: Microbatch[tf.Tensor]) -> tf.Tensor:
+            fake = self.generator(microbatch.examples, training=True)
+            losses = self._generator_loss(self.discriminator(fake, training=True))
+            return self._microbatch_loss("generator", losses, microbatch.share)
 
-        self.descend(noise, loss_of, counted=counted)
+        self.minimize(noise, loss_fn, is_counted=is_counted)
 
-    def _count(self, network: str, losses: tf.Tensor) -> None:
-        self._losses_of[network].update_state(losses)
+    def _update_loss_metric(self, network: str, losses: tf.Tensor) -> None:
+        self._loss_metrics[network].update_state(losses)
 
-    def _mean(self, network: str, losses: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    def _microbatch_loss(self, network: str, losses: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         """What a slice adds to the mean of the losses of examples, which are counted too."""
-        self._count(network, losses)
+        self._update_loss_metric(network, losses)
         return tf.reduce_mean(losses) * share
 
-    def _wrong(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    def _discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """The discriminator's loss of each example."""
-        if self._spec.loss == "wasserstein":
-            return _flat(fake) - _flat(real)
-        return self._distance(real, 1) + self._distance(fake, 0)
+        if self._config.loss == "wasserstein":
+            return _mean_per_example(fake) - _mean_per_example(real)
+        return self._score_loss(real, 1) + self._score_loss(fake, 0)
 
-    def _fooled(self, fake: tf.Tensor) -> tf.Tensor:
+    def _generator_loss(self, fake: tf.Tensor) -> tf.Tensor:
         """The generator's loss of each sample."""
-        return -_flat(fake) if self._spec.loss == "wasserstein" else self._distance(fake, 1)
+        return (
+            -_mean_per_example(fake)
+            if self._config.loss == "wasserstein"
+            else self._score_loss(fake, 1)
+        )
 
-    def _distance(self, scores: tf.Tensor, wanted: int) -> tf.Tensor:
+    def _score_loss(self, scores: tf.Tensor, label: int) -> tf.Tensor:
         scores = tf.cast(scores, tf.float32)
-        targets = tf.fill(tf.shape(scores), tf.cast(wanted, scores.dtype))
-        if self._spec.loss == "least_squares":
+        targets = tf.fill(tf.shape(scores), tf.cast(label, scores.dtype))
+        if self._config.loss == "least_squares":
             return keras.losses.mean_squared_error(targets, scores) / 2
         return keras.losses.binary_crossentropy(targets, scores, from_logits=self._logits)
 
-    def _penalty(self, real: tf.Tensor, made: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
-        share = tf.reshape(mix, [-1] + [1] * (real.shape.rank - 1))
-        mixed = share * real + (1 - share) * tf.cast(made, real.dtype)
+    def _gradient_penalty(
+        self, real: tf.Tensor, fake: tf.Tensor, interpolation: tf.Tensor
+    ) -> tf.Tensor:
+        real_fraction = tf.reshape(interpolation, [-1] + [1] * (real.shape.rank - 1))
+        interpolates = real_fraction * real + (1 - real_fraction) * tf.cast(fake, real.dtype)
         with tf.GradientTape() as tape:
-            tape.watch(mixed)
-            scores = self.discriminator(mixed, training=True)
-        slopes = tf.reshape(tape.gradient(scores, mixed), [tf.shape(real)[0], -1])
-        return (tf.sqrt(tf.reduce_sum(slopes**2, axis=1) + 1e-12) - 1) ** 2
+            tape.watch(interpolates)
+            scores = self.discriminator(interpolates, training=True)
+        gradients = tf.reshape(tape.gradient(scores, interpolates), [tf.shape(real)[0], -1])
+        return (tf.sqrt(tf.reduce_sum(gradients**2, axis=1) + 1e-12) - 1) ** 2
 
 
-def _flat(scores: tf.Tensor) -> tf.Tensor:
+def _mean_per_example(scores: tf.Tensor) -> tf.Tensor:
     rows = tf.reshape(tf.cast(scores, tf.float32), [tf.shape(scores)[0], -1])
     return tf.reduce_mean(rows, axis=1)

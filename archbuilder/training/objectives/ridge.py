@@ -22,18 +22,18 @@ from numpy.typing import NDArray
 from archbuilder.backend import build
 from archbuilder.errors import RunError, UsageError
 from archbuilder.graph import Graph
-from archbuilder.recipe.spec import Ridge
-from archbuilder.training.batches import Table, plain_batches
-from archbuilder.training.columns import reading
+from archbuilder.recipe.spec import RidgeConfig
+from archbuilder.training.batches import FittedDataset, eval_dataset
+from archbuilder.training.columns import translate_read_errors
 from archbuilder.training.metrics import build_metrics
-from archbuilder.training.run import Row
-from archbuilder.training.session import Outcome, Prepared, Session
-from archbuilder.training.tables import Wanted, make_tables, only_network, tell
-from archbuilder.training.watching import HELD_OUT, told
+from archbuilder.training.run import EpochLogs
+from archbuilder.training.session import TrainableTask, TrainingContext, TrainingResult
+from archbuilder.training.tables import TargetSpec, log_dataset, make_datasets, single_network
+from archbuilder.training.watching import VAL_PREFIX, format_metrics
 from archbuilder.tree import Tree
 
 
-def prepare_ridge(session: Session) -> Prepared:
+def make_ridge_task(context: TrainingContext) -> TrainableTask:
     """The network of a session, whose last layer is computed when it is trained.
 
     Raises:
@@ -42,44 +42,51 @@ def prepare_ridge(session: Session) -> Prepared:
         BlueprintError: if the network does not fit the machine.
         RunError: if the examples do not fit the network.
     """
-    objective = session.objective(Ridge)
-    name, graph = only_network(session, "ridge")
-    model = build(graph, session.limits)
+    objective = context.objective_config(RidgeConfig)
+    name, graph = single_network(context, "ridge")
+    model = build(graph, context.limits)
     readout = _readout(model, graph)
-    tables = make_tables(session, graph, model, Wanted([output for output, _ in graph.outputs]))
-    tell(session, tables)
-    judge = _judge(model, objective.metrics.get(graph.outputs[0][0], ()))
-    size = session.spec.batch_size
+    datasets = make_datasets(
+        context, graph, model, TargetSpec([output for output, _ in graph.outputs])
+    )
+    log_dataset(context, datasets)
+    metric_model = _make_metric_model(model, objective.metrics.get(graph.outputs[0][0], ()))
+    size = context.config.batch_size
 
-    @reading()
-    def judged(table: Table | None) -> Row:
-        if table is None:
+    @translate_read_errors()
+    def evaluate(dataset: FittedDataset | None) -> EpochLogs:
+        if dataset is None:
             return {}
-        found = judge.evaluate(plain_batches(table, batch_size=size), verbose=0, return_dict=True)
-        return {key: float(value) for key, value in sorted(found.items())}
+        logs = metric_model.evaluate(
+            eval_dataset(dataset, batch_size=size), verbose=0, return_dict=True
+        )
+        return {key: float(value) for key, value in sorted(logs.items())}
 
-    def train() -> Outcome:
-        started = time.perf_counter()
-        _compute(session, model, readout, tables.train, objective)
-        trained = judged(tables.train)
-        session.report(f"trained in closed form: {told(trained)}")
-        unseen = judged(tables.held_out)
-        seconds = round(time.perf_counter() - started, 3)
-        row: Row = {"epoch": 1, "seconds": seconds, **trained}
-        row = {**row, **{f"{HELD_OUT}{key}": value for key, value in unseen.items()}}
-        session.run.add_history(row, first=True)
-        return Outcome((row,), unseen)
+    def train() -> TrainingResult:
+        start_time = time.perf_counter()
+        _fit_readout(context, model, readout, datasets.train, objective)
+        train_metrics = evaluate(datasets.train)
+        context.log(f"trained in closed form: {format_metrics(train_metrics)}")
+        val_metrics = evaluate(datasets.validation)
+        seconds = round(time.perf_counter() - start_time, 3)
+        epoch_logs: EpochLogs = {"epoch": 1, "seconds": seconds, **train_metrics}
+        epoch_logs = {
+            **epoch_logs,
+            **{f"{VAL_PREFIX}{key}": value for key, value in val_metrics.items()},
+        }
+        context.run_dir.add_history(epoch_logs, first=True)
+        return TrainingResult((epoch_logs,), val_metrics)
 
-    return Prepared({name: model}, train, lambda: judged(tables.held_out))
+    return TrainableTask({name: model}, train, lambda: evaluate(datasets.validation))
 
 
-@reading()
-def _compute(
-    session: Session,
+@translate_read_errors()
+def _fit_readout(
+    context: TrainingContext,
     model: keras.Model,
     readout: keras.layers.Dense,
-    table: Table,
-    objective: Ridge,
+    dataset: FittedDataset,
+    objective: RidgeConfig,
 ) -> None:
     """Give the last layer its weights.
 
@@ -87,15 +94,20 @@ def _compute(
         RunError: if the examples determine none.
     """
     features = keras.Model(model.input, readout.input)
-    batches = plain_batches(table, batch_size=session.spec.batch_size)
-    peers = session.placement.peers
-    sums = _Sums(features.output.shape[-1], readout.units, bias=readout.use_bias)
-    for inputs, targets in _washed(
-        features, batches.shard(peers.count, peers.index), objective.washout
+    batches = eval_dataset(dataset, batch_size=context.config.batch_size)
+    workers = context.devices.workers
+    equations = _NormalEquations(
+        features.output.shape[-1], readout.units, use_bias=readout.use_bias
+    )
+    for inputs, targets in _drop_washout(
+        features, batches.shard(workers.count, workers.index), objective.washout
     ):
-        sums.add(inputs, targets)
-    sums.inputs, sums.targets = peers.total(sums.inputs), peers.total(sums.targets)
-    _assign(readout, _solve(sums, objective.penalty))
+        equations.add(inputs, targets)
+    equations.gram, equations.cross_products = (
+        workers.all_reduce_sum(equations.gram),
+        workers.all_reduce_sum(equations.cross_products),
+    )
+    _assign(readout, _solve(equations, objective.penalty))
 
 
 def _readout(model: keras.Model, graph: Graph) -> keras.layers.Dense:
@@ -112,32 +124,32 @@ def _readout(model: keras.Model, graph: Graph) -> keras.layers.Dense:
     return layer
 
 
-class _Sums:
+class _NormalEquations:
     """The products of inputs with inputs, and of inputs with targets, over all examples.
 
     With a bias, the inputs have a column of ones behind them.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, bias: bool) -> None:
-        self.bias = bias
-        self.inputs = np.zeros((inputs + bias, inputs + bias))
-        self.targets = np.zeros((inputs + bias, outputs))
+    def __init__(self, inputs: int, outputs: int, *, use_bias: bool) -> None:
+        self.use_bias = use_bias
+        self.gram = np.zeros((inputs + use_bias, inputs + use_bias))
+        self.cross_products = np.zeros((inputs + use_bias, outputs))
 
     def add(self, inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
         """Count some more: `(examples, inputs)` and `(examples, outputs)`."""
-        if self.bias:
+        if self.use_bias:
             inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
-        self.inputs += inputs.T @ inputs
-        self.targets += inputs.T @ targets
+        self.gram += inputs.T @ inputs
+        self.cross_products += inputs.T @ targets
 
 
-def _washed(
+def _drop_washout(
     features: keras.Model, batches: Iterable[tuple[tf.Tensor, tf.Tensor]], washout: int
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """What the last layer takes, and what it should make of it: rows of numbers."""
-    for given, wanted in batches:
-        inputs = np.asarray(features(given, training=False), np.float64)
-        targets = np.asarray(wanted, np.float64)
+    for x, y in batches:
+        inputs = np.asarray(features(x, training=False), np.float64)
+        targets = np.asarray(y, np.float64)
         if washout:
             if inputs.ndim < 3 or inputs.shape[1] <= washout:
                 raise RunError(f"there are no {washout} steps to wash out and others behind them")
@@ -145,13 +157,13 @@ def _washed(
         yield inputs.reshape(-1, inputs.shape[-1]), targets.reshape(-1, targets.shape[-1])
 
 
-def _solve(sums: _Sums, penalty: float) -> NDArray[np.float64]:
+def _solve(equations: _NormalEquations, penalty: float) -> NDArray[np.float64]:
     """The weights, `(inputs, outputs)`, with the bias as one more row where there is one."""
-    squares = sums.inputs.copy()
-    penalised = np.arange(len(squares) - sums.bias)
-    squares[penalised, penalised] += penalty
+    gram = equations.gram.copy()
+    penalized_rows = np.arange(len(gram) - equations.use_bias)
+    gram[penalized_rows, penalized_rows] += penalty
     try:
-        weights = np.linalg.solve(squares, sums.targets)
+        weights = np.linalg.solve(gram, equations.cross_products)
     except np.linalg.LinAlgError:
         raise RunError("the examples determine no weights; give a larger 'penalty'") from None
     if not np.isfinite(weights).all():
@@ -164,9 +176,9 @@ def _assign(readout: keras.layers.Dense, weights: NDArray[np.float64]) -> None:
     readout.set_weights([weights[:rows], *weights[rows:]])
 
 
-def _judge(model: keras.Model, metrics: Sequence[Tree]) -> keras.Model:
+def _make_metric_model(model: keras.Model, metrics: Sequence[Tree]) -> keras.Model:
     """What gives the mean squared error and the metrics."""
     # What is saved has no optimizer, which it never had.
-    judge = keras.Model(model.input, model.output)
-    judge.compile(loss="mean_squared_error", metrics=build_metrics(metrics))
-    return judge
+    metric_model = keras.Model(model.input, model.output)
+    metric_model.compile(loss="mean_squared_error", metrics=build_metrics(metrics))
+    return metric_model

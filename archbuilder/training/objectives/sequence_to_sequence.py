@@ -12,26 +12,26 @@ import keras
 import tensorflow as tf
 
 from archbuilder.graph import Graph
-from archbuilder.recipe.spec import SequenceToSequence
-from archbuilder.training.activations import ends_in
+from archbuilder.recipe.spec import SequenceToSequenceConfig
+from archbuilder.training.activations import has_final_activation
 from archbuilder.training.objectives.language import (
-    Dressed,
-    LanguageTask,
+    LanguageObjective,
+    ModelInputs,
     Tokens,
     check_inputs,
     check_outputs,
-    prepare_language,
-    vocabulary_of,
+    make_language_task,
+    require_tokenizer,
 )
-from archbuilder.training.session import Prepared, Session
+from archbuilder.training.session import TrainableTask, TrainingContext
 from archbuilder.training.sources.pairs import SOURCE, TARGET
-from archbuilder.training.text.vocabulary import PADDING
+from archbuilder.training.text.vocabulary import PAD_ID
 
 _OBJECTIVE = "sequence_to_sequence"
 _INPUTS = (SOURCE, TARGET, "mask")
 
 
-class SmoothedCrossentropy(keras.losses.Loss):
+class LabelSmoothedCrossentropy(keras.losses.Loss):
     """The cross entropy to classes by number, of which a share is spread over all classes.
 
     The same as Keras's `CategoricalCrossentropy` with `label_smoothing`, without the memory of one
@@ -44,21 +44,23 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def __init__(self, label_smoothing: float, *, from_logits: bool) -> None:
         super().__init__(name="smoothed_crossentropy", reduction="mean_with_sample_weight")
-        self._share = label_smoothing
+        self._label_smoothing = label_smoothing
         self._from_logits = from_logits
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """The loss of each target: predictions without their last axis."""
         y_pred = tf.cast(y_pred, tf.float32)
         if self._from_logits:
-            logs = tf.nn.log_softmax(y_pred)
+            log_probs = tf.nn.log_softmax(y_pred)
         else:
-            logs = tf.math.log(tf.maximum(y_pred, keras.config.epsilon()))
-        right = tf.gather(logs, tf.cast(y_true, tf.int32), batch_dims=2)
-        return -(1 - self._share) * right - self._share * tf.reduce_mean(logs, axis=-1)
+            log_probs = tf.math.log(tf.maximum(y_pred, keras.config.epsilon()))
+        label_log_probs = tf.gather(log_probs, tf.cast(y_true, tf.int32), batch_dims=2)
+        return -(
+            1 - self._label_smoothing
+        ) * label_log_probs - self._label_smoothing * tf.reduce_mean(log_probs, axis=-1)
 
 
-def prepare_sequence_to_sequence(session: Session) -> Prepared:
+def make_sequence_to_sequence_task(context: TrainingContext) -> TrainableTask:
     """The network of a session, ready to be trained and judged.
 
     Its inputs are `source`, `target` and, if it has it, `mask`: 1 at the tokens of the source. What
@@ -70,30 +72,30 @@ def prepare_sequence_to_sequence(session: Session) -> Prepared:
         BlueprintError: if the network does not fit the machine.
         RunError: if the texts do not fit the network.
     """
-    spec = session.objective(SequenceToSequence)
-    vocabulary = vocabulary_of(session, _OBJECTIVE, "pairs")
+    config = context.objective_config(SequenceToSequenceConfig)
+    tokenizer = require_tokenizer(context, _OBJECTIVE, "pairs")
 
-    def task_of(graph: Graph, model: keras.Model) -> LanguageTask:
+    def make_objective(graph: Graph, model: keras.Model) -> LanguageObjective:
         check_inputs(graph, _INPUTS[:2], _INPUTS)
         ((output, _),) = graph.outputs[:1]
-        check_outputs(graph, model, output, vocabulary)
+        check_outputs(graph, model, output, tokenizer)
 
-        def dress(_step: object, tokens: Tokens) -> Dressed:
+        def make_inputs(_step: object, tokens: Tokens) -> ModelInputs:
             source, target = tokens[SOURCE], tokens[TARGET]
             inputs = {
                 SOURCE: source,
-                "mask": tf.cast(source != PADDING, tf.int32),
+                "mask": tf.cast(source != PAD_ID, tf.int32),
                 TARGET: target[:, :-1],
             }
-            weights = tf.cast(target[:, 1:] != PADDING, tf.float32)
+            weights = tf.cast(target[:, 1:] != PAD_ID, tf.float32)
             return inputs, {output: target[:, 1:]}, {output: weights}
 
-        logits = not ends_in(graph, model, output, "softmax")
-        return LanguageTask(
+        logits = not has_final_activation(graph, model, output, "softmax")
+        return LanguageObjective(
             lambda examples: {name: examples.inputs[name].column for name in (SOURCE, TARGET)},
-            dress,
-            {output: SmoothedCrossentropy(spec.label_smoothing, from_logits=logits)},
-            spec.optimizer,
+            make_inputs,
+            {output: LabelSmoothedCrossentropy(config.label_smoothing, from_logits=logits)},
+            config.optimizer,
         )
 
-    return prepare_language(session, _OBJECTIVE, task_of)
+    return make_language_task(context, _OBJECTIVE, make_objective)

@@ -12,26 +12,32 @@ import tensorflow as tf
 from archbuilder.backend.objects import build_object
 from archbuilder.errors import UsageError
 from archbuilder.graph import Graph
-from archbuilder.recipe.objectives import class_name
-from archbuilder.recipe.spec import Supervised, TrainingSpec
-from archbuilder.training.activations import ends_in
-from archbuilder.training.augmented_batches import AugmentedBatches
-from archbuilder.training.batches import plain_batches, training_batches
-from archbuilder.training.checkpoints import Position
-from archbuilder.training.fit import Task, prepared
-from archbuilder.training.learner import Learner
+from archbuilder.recipe.objectives import keras_class_name
+from archbuilder.recipe.spec import SupervisedConfig, TrainingConfig
+from archbuilder.training.activations import has_final_activation
+from archbuilder.training.augmented_batches import BatchAugmenter
+from archbuilder.training.batches import eval_dataset, train_dataset
+from archbuilder.training.checkpoints import TrainingPosition
+from archbuilder.training.fit import FitTask, make_trainable_task
+from archbuilder.training.learner import DistributedModel
 from archbuilder.training.metrics import build_metrics
-from archbuilder.training.network_learner import NetworkLearner
-from archbuilder.training.pace import PLAIN, Pace
-from archbuilder.training.reduction import compares_examples
-from archbuilder.training.session import Prepared, Session
-from archbuilder.training.tables import Tables, Wanted, make_tables, only_network, tell
+from archbuilder.training.network_learner import SingleNetworkModel
+from archbuilder.training.pace import DEFAULT_EXECUTION, ExecutionConfig
+from archbuilder.training.reduction import needs_whole_batch
+from archbuilder.training.session import TrainableTask, TrainingContext
+from archbuilder.training.tables import (
+    TargetSpec,
+    TrainValSplit,
+    log_dataset,
+    make_datasets,
+    single_network,
+)
 from archbuilder.training.targets import ignored_class
 
-_AXES: Final = "'axis: [1, 2, 3]' for images"
+_AXES_HINT: Final = "'axis: [1, 2, 3]' for images"
 
 
-def prepare_supervised(session: Session) -> Prepared:
+def make_supervised_task(context: TrainingContext) -> TrainableTask:
     """The network of a session, ready to be trained and judged.
 
     Raises:
@@ -39,14 +45,17 @@ def prepare_supervised(session: Session) -> Prepared:
         BlueprintError: if the network does not fit the machine.
         RunError: if the examples do not fit the network.
     """
-    objective = session.objective(Supervised)
-    name, graph = only_network(session, "supervised")
-    return prepare_network(session, name, graph, lambda _: objective)
+    objective = context.objective_config(SupervisedConfig)
+    name, graph = single_network(context, "supervised")
+    return make_network_task(context, name, graph, lambda _: objective)
 
 
-def prepare_network(
-    session: Session, name: str, graph: Graph, objective_of: Callable[[keras.Model], Supervised]
-) -> Prepared:
+def make_network_task(
+    context: TrainingContext,
+    name: str,
+    graph: Graph,
+    make_objective: Callable[[keras.Model], SupervisedConfig],
+) -> TrainableTask:
     """The network of a session, with an objective that may depend on how the network is built.
 
     Raises:
@@ -54,42 +63,48 @@ def prepare_network(
         BlueprintError: if the network does not fit the machine.
         RunError: if the examples do not fit the network.
     """
-    with session.placement.scope():
-        model = session.build(graph)
-        objective = objective_of(model)
-        _check_accumulation(objective, session.pace)
-        learner = NetworkLearner(model, session.pace)
-        _compile(learner, model, objective, session.optimizer(objective.optimizer), session.pace)
-    tables = make_tables(session, graph, model, Wanted.of(objective))
-    tell(session, tables)
-    for doubt in _doubts(graph, model, objective):
-        session.report(doubt)
+    with context.devices.scope():
+        model = context.build(graph)
+        objective = make_objective(model)
+        _check_accumulation(objective, context.execution)
+        training_model = SingleNetworkModel(model, context.execution)
+        _compile(
+            training_model,
+            model,
+            objective,
+            context.make_optimizer(objective.optimizer),
+            context.execution,
+        )
+    datasets = make_datasets(context, graph, model, TargetSpec.from_objective(objective))
+    log_dataset(context, datasets)
+    for warning in _warnings(graph, model, objective):
+        context.log(warning)
 
-    def behind() -> None:
-        _compile(model, model, objective, learner.optimizer, PLAIN)
+    def compile_model() -> None:
+        _compile(model, model, objective, training_model.optimizer, DEFAULT_EXECUTION)
 
-    task = _task(learner, tables, session.spec, objective, graph)
-    return prepared(task, session, {name: model}, behind=behind)
+    task = _make_fit_task(training_model, datasets, context.config, objective, graph)
+    return make_trainable_task(task, context, {name: model}, after_fit=compile_model)
 
 
-def _check_accumulation(spec: Supervised, pace: Pace) -> None:
-    if pace.accumulate == 1:
+def _check_accumulation(config: SupervisedConfig, execution: ExecutionConfig) -> None:
+    if execution.gradient_accumulation_steps == 1:
         return
-    for output, tree in spec.loss.items():
-        if compares_examples(build_object("loss", tree)):
-            name = class_name("loss", tree)
-            hint = "" if name == "Circle" else f", or give the axes of an example: {_AXES}"
+    for output, tree in config.loss.items():
+        if needs_whole_batch(build_object("loss", tree)):
+            name = keras_class_name("loss", tree)
+            hint = "" if name == "Circle" else f", or give the axes of an example: {_AXES_HINT}"
             raise UsageError(
                 f"the loss '{name}' of the output '{output}' needs the whole batch, which"
                 f" 'accumulate' cuts: leave it out{hint}"
             )
 
 
-def _doubts(graph: Graph, model: keras.Model, spec: Supervised) -> Iterator[str]:
+def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:
     """What trains, and is most likely a slip: outputs that are no probabilities for their loss."""
-    for output, tree in spec.loss.items():
-        loss = class_name("loss", tree)
-        if loss == "CTC" and ends_in(graph, model, output, "softmax"):
+    for output, tree in config.loss.items():
+        loss = keras_class_name("loss", tree)
+        if loss == "CTC" and has_final_activation(graph, model, output, "softmax"):
             yield (
                 f"the output '{output}' ends in a softmax, and the loss 'CTC' takes logits: leave"
                 " the activation out"
@@ -97,72 +112,80 @@ def _doubts(graph: Graph, model: keras.Model, spec: Supervised) -> Iterator[str]
         # Losses that do not care have no such choice.
         if getattr(build_object("loss", tree), "from_logits", True):
             continue
-        if ends_in(graph, model, output, "linear"):
-            end = "sigmoid" if loss.startswith("Binary") else "softmax"
+        if has_final_activation(graph, model, output, "linear"):
+            activation = "sigmoid" if loss.startswith("Binary") else "softmax"
             yield (
                 f"the output '{output}' has no activation, and the loss '{loss}' takes"
-                f" probabilities: end in a {end}, or say 'from_logits: true' of the loss"
+                f" probabilities: end in a {activation}, or say 'from_logits: true' of the loss"
             )
-        values = model.output[output] if isinstance(model.output, dict) else model.output
-        if values.shape[-1] == 1 and ends_in(graph, model, output, "softmax"):
+        output_tensor = model.output[output] if isinstance(model.output, dict) else model.output
+        if output_tensor.shape[-1] == 1 and has_final_activation(graph, model, output, "softmax"):
             yield f"the output '{output}' is a softmax of one value, which is always 1"
 
 
-def _task(
-    learner: Learner, tables: Tables, spec: TrainingSpec, objective: Supervised, graph: Graph
-) -> Task:
-    size = spec.batch_size
-    steps = tables.train.steps(size)
+def _make_fit_task(
+    training_model: DistributedModel,
+    datasets: TrainValSplit,
+    config: TrainingConfig,
+    objective: SupervisedConfig,
+    graph: Graph,
+) -> FitTask:
+    size = config.batch_size
+    steps_per_epoch = datasets.train.steps_per_epoch(size)
 
-    def plain(start: Position) -> tf.data.Dataset:
-        return training_batches(
-            tables.train,
+    def unaugmented_batches(start: TrainingPosition) -> tf.data.Dataset:
+        return train_dataset(
+            datasets.train,
             start,
             batch_size=size,
-            seed=spec.seed,
-            epochs=spec.epochs,
-            shuffle=spec.shuffle,
+            seed=config.seed,
+            epochs=config.epochs,
+            shuffle=config.shuffle,
         )
 
     @cache
-    def augmented() -> AugmentedBatches:
+    def augmented_batches() -> BatchAugmenter:
         # Evaluation needs none, and has not to wait until the layers are traced.
-        return AugmentedBatches.of(spec, objective, graph, tables.train, plain(Position()))
+        return BatchAugmenter.from_config(
+            config, objective, graph, datasets.train, unaugmented_batches(TrainingPosition())
+        )
 
-    def batches(start: Position) -> tf.data.Dataset:
-        if not spec.augment:
-            return plain(start)
-        return augmented()(plain(start), start.epoch * steps + start.batch)
+    def batches(start: TrainingPosition) -> tf.data.Dataset:
+        if not config.augment:
+            return unaugmented_batches(start)
+        return augmented_batches()(
+            unaugmented_batches(start), start.epoch * steps_per_epoch + start.batch
+        )
 
-    return Task(
-        learner,
+    return FitTask(
+        training_model,
         batches,
-        steps,
-        None if tables.held_out is None else plain_batches(tables.held_out, batch_size=size),
+        steps_per_epoch,
+        None if datasets.validation is None else eval_dataset(datasets.validation, batch_size=size),
     )
 
 
 def _compile(
-    learner: keras.Model,
+    training_model: keras.Model,
     model: keras.Model,
-    spec: Supervised,
+    config: SupervisedConfig,
     optimizer: keras.optimizers.Optimizer,
-    pace: Pace,
+    execution: ExecutionConfig,
 ) -> None:
     """Compile a model that gives what the network `model` does."""
-    losses = {name: build_object("loss", tree) for name, tree in spec.loss.items()}
+    losses = {name: build_object("loss", tree) for name, tree in config.loss.items()}
     metrics = {
-        name: build_metrics(trees, ignored_class(spec.loss.get(name)))
-        for name, trees in spec.metrics.items()
+        name: build_metrics(trees, ignored_class(config.loss.get(name)))
+        for name, trees in config.metrics.items()
     }
     # Keras asks for a weight for every loss, or for none.
-    loss_weights = {name: float(spec.loss_weights.get(name, 1)) for name in losses}
-    named = isinstance(model.output, dict)
-    learner.compile(
+    loss_weights = {name: float(config.loss_weights.get(name, 1)) for name in losses}
+    has_named_outputs = isinstance(model.output, dict)
+    training_model.compile(
         optimizer=optimizer,
-        loss=losses if named else next(iter(losses.values())),
-        loss_weights=loss_weights if named else next(iter(loss_weights.values())),
-        metrics=metrics if named else next(iter(metrics.values()), None),
-        jit_compile=pace.xla,
-        steps_per_execution=pace.steps,
+        loss=losses if has_named_outputs else next(iter(losses.values())),
+        loss_weights=loss_weights if has_named_outputs else next(iter(loss_weights.values())),
+        metrics=metrics if has_named_outputs else next(iter(metrics.values()), None),
+        jit_compile=execution.jit_compile,
+        steps_per_execution=execution.steps_per_execution,
     )

@@ -24,12 +24,12 @@ from archbuilder.recipe.sources import (
     Tfds,
     Tfrecord,
 )
-from archbuilder.training.data_errors import located_data_errors, place_of
-from archbuilder.training.examples import Examples, Known
-from archbuilder.training.opening import Opener
+from archbuilder.training.data_errors import locate_data_errors, source_span
+from archbuilder.training.examples import Dataset, FittedPreprocessing
+from archbuilder.training.opening import DataFileOpener
 from archbuilder.training.sources.comma_separated import load_csv
 from archbuilder.training.sources.digits import load_digits
-from archbuilder.training.sources.gathering import HELD, Store
+from archbuilder.training.sources.gathering import MEMORY_LIMIT, ColumnStore
 from archbuilder.training.sources.idx import load_idx
 from archbuilder.training.sources.images import load_images
 from archbuilder.training.sources.json_lines import load_jsonl
@@ -43,24 +43,28 @@ from archbuilder.training.sources.text import load_text
 
 __all__ = ["load_source"]
 
-_Load: TypeAlias = Callable[[Any, Opener, Store, Known | None], Examples]
-_LOADS: Final[Mapping[type[DataSource], _Load]] = {
+_Loader: TypeAlias = Callable[
+    [Any, DataFileOpener, ColumnStore, FittedPreprocessing | None], Dataset
+]
+_LOADERS: Final[Mapping[type[DataSource], _Loader]] = {
     Digits: lambda *_: load_digits(),
     Npz: load_npz,
-    Npy: lambda source, opener, _, like: load_npy(source, opener, like),
+    Npy: lambda source, opener, _, fitted: load_npy(source, opener, fitted),
     Idx: load_idx,
-    Images: lambda source, opener, _, like: load_images(source, opener, like),
+    Images: lambda source, opener, _, fitted: load_images(source, opener, fitted),
     Csv: load_csv,
     Parquet: load_parquet,
     Jsonl: load_jsonl,
     Tfrecord: load_tfrecord,
     Tfds: load_tfds,
-    Text: lambda source, opener, _, like: load_text(source, opener, like),
-    Pairs: lambda source, opener, _, like: load_pairs(source, opener, like),
+    Text: lambda source, opener, _, fitted: load_text(source, opener, fitted),
+    Pairs: lambda source, opener, _, fitted: load_pairs(source, opener, fitted),
 }
 
 
-def load_source(source: DataSource, opener: Opener, like: Known | None = None) -> Examples:
+def load_source(
+    source: DataSource, opener: DataFileOpener, fitted: FittedPreprocessing | None = None
+) -> Dataset:
     """The examples of a source.
 
     `like` is what is known of those that were trained on, where these are others. What is large
@@ -70,19 +74,19 @@ def load_source(source: DataSource, opener: Opener, like: Known | None = None) -
         BlueprintError: if a blueprint names a file that it may not.
         RunError: if the data is missing, damaged, or not what the source says.
     """
-    store = Store(opener.room, 0 if source.cache is False else HELD)
-    place = place_of(source)
-    with located_data_errors(place):
-        examples = _with_scales(_LOADS[type(source)](source, opener, store, like).check())
-        return replace(examples.cached() if source.cache else examples, place=place)
+    store = ColumnStore(opener.spill_dir, 0 if source.cache is False else MEMORY_LIMIT)
+    span = source_span(source)
+    with locate_data_errors(span):
+        examples = _with_scales(_LOADERS[type(source)](source, opener, store, fitted).validated())
+        return replace(examples.in_memory() if source.cache else examples, span=span)
 
 
-def _with_scales(examples: Examples) -> Examples:
+def _with_scales(examples: Dataset) -> Dataset:
     """Return the same examples, whose legend says what their inputs are divided by."""
     scales = {
-        name: Scale(feature.scale, feature.largest)
+        name: Scale(feature.scale, feature.max_value)
         for name, feature in examples.inputs.items()
         if feature.scale is not None and (feature.column.dtype == np.uint8 or not feature.image)
     }
-    legend = replace(examples.known.legend, scales=scales)
-    return replace(examples, known=replace(examples.known, legend=legend))
+    schema = replace(examples.preprocessing.schema, scales=scales)
+    return replace(examples, preprocessing=replace(examples.preprocessing, schema=schema))

@@ -10,24 +10,24 @@ from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
-from archbuilder.errors import RunError, shown
-from archbuilder.parser_errors import Errors, parser_errors
+from archbuilder.errors import RunError, quote
+from archbuilder.parser_errors import ErrorTypes, parser_errors
 from archbuilder.recipe.legend import Scale
-from archbuilder.training.columns import Column, Numbers, Rows, Rule
-from archbuilder.training.examples import ONLY, Feature, Known
-from archbuilder.training.provenance import Origin
+from archbuilder.training.columns import Array, Column, RowIndices, ValueCheck
+from archbuilder.training.examples import UNNAMED, Feature, FittedPreprocessing
+from archbuilder.training.provenance import ColumnOrigin
 
-_IMAGE_AXES: Final = (2, 3)
-_BRIGHTEST: Final = 255
-_AT_ONCE: Final = 2**24
-_KINDS: Final = "buif"
+_IMAGE_RANKS: Final = (2, 3)
+_MAX_PIXEL: Final = 255
+_CHUNK_BYTES: Final = 2**24
+_DTYPE_KINDS: Final = "buif"
 """Truth values, whole numbers and floats: what numpy calls b, u, i and f."""
-_LARGEST: Final = 8
+_MAX_ITEM_BYTES: Final = 8
 """The bytes of the largest number that TensorFlow knows."""
-_MOST_AXES: Final = 32
-_MOST_ENTRIES: Final = 2**59
+_MAX_RANK: Final = 32
+_MAX_ENTRIES: Final = 2**59
 """Numbers of eight bytes that an address can count."""
-_ERRORS: Final[Errors] = (
+_ERRORS: Final[ErrorTypes] = (
     OSError,
     EOFError,
     ValueError,
@@ -38,7 +38,7 @@ _ERRORS: Final[Errors] = (
     OverflowError,
     IndexError,
 )
-_HEADERS: Final[Mapping[tuple[int, int], Callable[..., tuple[Any, ...]]]] = {
+_HEADER_READERS: Final[Mapping[tuple[int, int], Callable[..., tuple[Any, ...]]]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
@@ -47,11 +47,11 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class NpyHeader:
     """What the head of an array announces."""
 
     shape: tuple[int, ...]
-    fortran: bool
+    fortran_order: bool
     dtype: np.dtype[np.generic]
 
 
@@ -62,35 +62,37 @@ class Readable(Protocol):
         """Return up to `size` bytes."""
 
 
-def read_head(file: Readable, what: str) -> Head:
+def read_npy_header(file: Readable, description: str) -> NpyHeader:
     """The head of an array of numbers, with one example or more axes.
 
     Raises:
         RunError: if it is damaged, or the array holds something else, such as Python objects.
     """
-    with parser_errors(_ERRORS, f"{what} cannot be read"):
+    with parser_errors(_ERRORS, f"{description} cannot be read"):
         version = np.lib.format.read_magic(file)
-    if version not in _HEADERS:
-        raise RunError(f"{what} has version {version} of numpy's format, which has no numbers")
-    with parser_errors(_ERRORS, f"{what} cannot be read"):
-        head = Head(*_HEADERS[version](file))
-    if head.dtype.kind not in _KINDS or head.dtype.itemsize > _LARGEST:
-        dates = ": write dates and times as numbers" if head.dtype.kind in "mM" else ""
-        raise RunError(f"{what} holds {head.dtype}, not numbers{dates}")
-    if not head.shape:
-        raise RunError(f"{what} is a single number")
+    if version not in _HEADER_READERS:
+        raise RunError(
+            f"{description} has version {version} of numpy's format, which has no numbers"
+        )
+    with parser_errors(_ERRORS, f"{description} cannot be read"):
+        header = NpyHeader(*_HEADER_READERS[version](file))
+    if header.dtype.kind not in _DTYPE_KINDS or header.dtype.itemsize > _MAX_ITEM_BYTES:
+        hint = ": write dates and times as numbers" if header.dtype.kind in "mM" else ""
+        raise RunError(f"{description} holds {header.dtype}, not numbers{hint}")
+    if not header.shape:
+        raise RunError(f"{description} is a single number")
     # numpy's own check lets negative axes pass, and axes beside one of 0 that no array can have.
-    entries = math.prod(max(axis, 1) for axis in head.shape)
-    if len(head.shape) > _MOST_AXES or min(head.shape) < 0 or entries > _MOST_ENTRIES:
-        raise RunError(f"{what} is damaged: it has the shape {shown(list(head.shape))}")
-    return head
+    entries = math.prod(max(axis, 1) for axis in header.shape)
+    if len(header.shape) > _MAX_RANK or min(header.shape) < 0 or entries > _MAX_ENTRIES:
+        raise RunError(f"{description} is damaged: it has the shape {quote(list(header.shape))}")
+    return header
 
 
 def array_feature(
     column: Column,
     scale: float | None,
-    origin: Origin | None = None,
-    trained: Scale | None = None,
+    origin: ColumnOrigin | None = None,
+    fitted_scale: Scale | None = None,
 ) -> Feature:
     """Return an input; bytes with the axes of images are images.
 
@@ -101,50 +103,56 @@ def array_feature(
     Raises:
         RunError: if values in memory are larger than those that were trained on can be.
     """
-    if column.dtype != np.uint8 or len(column.shape) not in _IMAGE_AXES:
+    if column.dtype != np.uint8 or len(column.shape) not in _IMAGE_RANKS:
         return Feature(column, scale, origin=origin)
     if scale is not None:
         return Feature(column, scale, image=True, origin=origin)
-    if trained is None:
-        largest = _BRIGHTEST if _exceeds_one(column) else 1
-        return Feature(column, largest, image=True, largest=largest, origin=origin)
-    if trained.largest < _BRIGHTEST:
-        column = column.held_to(_not_above(trained, origin or Origin.of_array(column.name)))
-    return Feature(column, trained.divisor, image=True, largest=trained.largest, origin=origin)
+    if fitted_scale is None:
+        max_value = _MAX_PIXEL if _exceeds_one(column) else 1
+        return Feature(column, max_value, image=True, max_value=max_value, origin=origin)
+    if fitted_scale.max_value < _MAX_PIXEL:
+        column = column.with_check(
+            _make_range_check(fitted_scale, origin or ColumnOrigin.for_array(column.name))
+        )
+    return Feature(
+        column, fitted_scale.divisor, image=True, max_value=fitted_scale.max_value, origin=origin
+    )
 
 
 def _exceeds_one(column: Column) -> bool:
     """Return whether a column of bytes has values above 1, which images show at once."""
-    step = max(_AT_ONCE // max(math.prod(column.shape), 1), 1)
-    parts = (
-        np.arange(begin, min(begin + step, column.count)) for begin in range(0, column.count, step)
+    chunk_rows = max(_CHUNK_BYTES // max(math.prod(column.shape), 1), 1)
+    chunks = (
+        np.arange(start, min(start + chunk_rows, column.count))
+        for start in range(0, column.count, chunk_rows)
     )
-    return any(column.values_of(rows).max(initial=0) > 1 for rows in parts)
+    return any(column.numpy(rows).max(initial=0) > 1 for rows in chunks)
 
 
-def _not_above(trained: Scale, origin: Origin) -> Rule:
+def _make_range_check(fitted_scale: Scale, origin: ColumnOrigin) -> ValueCheck:
     """Return the rule that bytes are in the range of those that were trained on."""
 
-    def check(values: Numbers, rows: Rows) -> None:
+    def check(values: Array, rows: RowIndices) -> None:
         flat = values.reshape(len(values), -1)
-        wrong = flat.max(axis=1, initial=0) > trained.largest
-        if wrong.any():
-            example = int(wrong.argmax())
+        out_of_range = flat.max(axis=1, initial=0) > fitted_scale.max_value
+        if out_of_range.any():
+            example = int(out_of_range.argmax())
             position = int(flat[example].argmax())
-            told = origin.value(int(rows[example]), position, flat[example, position])
+            text = origin.describe_value(int(rows[example]), position, flat[example, position])
             raise RunError(
-                f"{told}, and the network was trained on 0 to {trained.largest}, divided by"
-                f" {trained.divisor:g}: bring it to that range, or train with 'scale' in the recipe"
+                f"{text}, and the network was trained on 0 to {fitted_scale.max_value}, divided by"
+                f" {fitted_scale.divisor:g}: bring it to that range, or train with 'scale' in"
+                " the recipe"
             )
 
     return check
 
 
-def trained_scale(like: Known | None, name: str) -> Scale | None:
+def lookup_scale(fitted: FittedPreprocessing | None, name: str) -> Scale | None:
     """Return how an input was scaled that was trained on; None where that is not known."""
-    return like.legend.scale_of(name) if like else None
+    return fitted.schema.scale_for(name) if fitted else None
 
 
-def by_name(given: _T | Mapping[str, _T]) -> Mapping[str, _T]:
+def as_mapping(value: _T | Mapping[str, _T]) -> Mapping[str, _T]:
     """What is given for the one input or output, or for several, by name."""
-    return given if isinstance(given, Mapping) else {ONLY: given}
+    return value if isinstance(value, Mapping) else {UNNAMED: value}

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archbuilder.errors import RunError
-from archbuilder.training.columns import Numbers
-from archbuilder.training.dtypes import EXACT
+from archbuilder.training.columns import Array
+from archbuilder.training.dtypes import MAX_EXACT_INT
 
-_TRUTH: Final = {"true": 1, "false": 0}
+_BOOLEANS: Final = {"true": 1, "false": 0}
 _DATE: Final = re.compile(r"\s*\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\s*\d{1,2}:\d\d(:\d\d)?")
 _DECIMAL_COMMA: Final = re.compile(r"\s*[+-]?\d+,\d+\s*")
 
 
-def parse_column(cells: Sequence[str]) -> Numbers:
+def parse_column(cells: Sequence[str]) -> Array:
     """Return the cells of a column as int64, uint64 or float64, whichever represents all of them.
 
     Raises:
@@ -37,26 +37,26 @@ def parse_column(cells: Sequence[str]) -> Numbers:
     except ValueError:
         # True and False are rare, so that they are looked for last.
         return parse_column([str(parse_cell(each)) for each in cells])
-    if not np.isfinite(values).all() or unfit_integer(cells, values) is not None:
+    if not np.isfinite(values).all() or find_inexact_integer(cells, values) is not None:
         raise ValueError(cells)
     return values
 
 
-def unfit_integer(cells: Sequence[str], values: NDArray[np.float64]) -> int | None:
+def find_inexact_integer(cells: Sequence[str], values: NDArray[np.float64]) -> int | None:
     """Return which cell is an integer that no dtype represents together with the others."""
-    large = np.flatnonzero(abs(values) >= EXACT).tolist()
-    if large and all(as_integer(each) is not None for each in cells):
-        return large[0]
-    numbers = ((each, as_integer(cells[each])) for each in large)
+    large_indices = np.flatnonzero(abs(values) >= MAX_EXACT_INT).tolist()
+    if large_indices and all(parse_integer(each) is not None for each in cells):
+        return large_indices[0]
+    numbers = ((each, parse_integer(cells[each])) for each in large_indices)
     return next((each for each, number in numbers if number not in (None, int(values[each]))), None)
 
 
-def as_integer(cell: str) -> int | None:
+def parse_integer(cell: str) -> int | None:
     """Return the integer that a cell is; None where it is something else."""
     try:
         return int(cell)
     except ValueError:
-        return _TRUTH.get(cell.strip().lower())
+        return _BOOLEANS.get(cell.strip().lower())
 
 
 def parse_cell(cell: str) -> int | float:
@@ -65,7 +65,7 @@ def parse_cell(cell: str) -> int | float:
     Raises:
         ValueError: if it is not a finite number, or an integer of more than 64 bits.
     """
-    number = as_integer(cell)
+    number = parse_integer(cell)
     if number is None:
         value = float(cell)
         if not np.isfinite(value):
@@ -76,10 +76,10 @@ def parse_cell(cell: str) -> int | float:
     return number
 
 
-def not_a_number(cell: str, at: str) -> RunError:
+def not_a_number_error(cell: str, prefix: str) -> RunError:
     """Return the error for a cell that `parse_cell` refuses; `at` is the start of its message."""
-    if as_integer(cell) is not None:
-        return RunError(f"{at}, an integer of more than 64 bits")
+    if parse_integer(cell) is not None:
+        return RunError(f"{prefix}, an integer of more than 64 bits")
     hint = ""
     if _DATE.match(cell):
         hint = ": write dates and times as numbers, such as the days since the first of them"
@@ -87,4 +87,4 @@ def not_a_number(cell: str, at: str) -> RunError:
         hint = ": write decimals with a point"
     elif ";" in cell:
         hint = ": columns are separated by commas, and this line has a ';'"
-    return RunError(f"{at}, not a number{hint}")
+    return RunError(f"{prefix}, not a number{hint}")

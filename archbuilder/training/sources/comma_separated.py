@@ -10,32 +10,37 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from archbuilder.errors import InternalError, RunError, shown
-from archbuilder.recipe.sources import Csv, DataFile
+from archbuilder.errors import InternalError, RunError, quote
+from archbuilder.recipe.sources import Csv, DataPath
 from archbuilder.tables import plural
-from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples, Known
-from archbuilder.training.faults import Faults
-from archbuilder.training.opening import Opener
-from archbuilder.training.provenance import Places
+from archbuilder.training.columns import Array
+from archbuilder.training.examples import Dataset, FittedPreprocessing
+from archbuilder.training.faults import BadRecords
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.provenance import RecordLocations
 from archbuilder.training.sources.cells import (
-    not_a_number,
+    find_inexact_integer,
+    not_a_number_error,
     parse_cell,
     parse_column,
-    unfit_integer,
 )
-from archbuilder.training.sources.gathering import Store
-from archbuilder.training.sources.rows import Batch, in_batches
-from archbuilder.training.sources.table import Asked, Layout, examples_of, trained_heading
+from archbuilder.training.sources.gathering import ColumnStore
+from archbuilder.training.sources.rows import RawBatch, batched_by_bytes
+from archbuilder.training.sources.table import (
+    ColumnRoles,
+    InferenceColumns,
+    fitted_column_names,
+    make_tabular_dataset,
+)
 from archbuilder.training.sources.words import is_number
-from archbuilder.training.text.reading import numbered_lines
+from archbuilder.training.text.reading import iter_lines
 
-_LINE: Final = 2**26
-_MEND: Final = "; write 'header: false', or names in front"
-_SKIP: Final = "; 'on_error: skip' leaves such lines out"
-_APART: Final = {";": "a ';'", "\t": "a tab"}
+_MAX_LINE_CHARS: Final = 2**26
+_HEADER_HINT: Final = "; write 'header: false', or names in front"
+_SKIP_HINT: Final = "; 'on_error: skip' leaves such lines out"
+_OTHER_DELIMITERS: Final = {";": "a ';'", "\t": "a tab"}
 """What else than commas stands between the values of some tables."""
-_CELL: Final = 50
+_STR_OVERHEAD_BYTES: Final = 50
 """The bytes of a text without its characters."""
 _Line: TypeAlias = tuple[int, list[str]]
 """The number of a line, and its values."""
@@ -43,12 +48,12 @@ _Line: TypeAlias = tuple[int, list[str]]
 
 def load_csv(
     source: Csv,
-    opener: Opener,
-    store: Store,
-    like: Known | None = None,
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None = None,
     *,
-    asked: Asked | None = None,
-) -> Examples:
+    inference_columns: InferenceColumns | None = None,
+) -> Dataset:
     """The columns of tables as inputs, targets and weights.
 
     A target of words becomes numbers, the words in alphabetical order, or as they are known
@@ -58,100 +63,123 @@ def load_csv(
     Raises:
         RunError: if a line or a value is not as the others are.
     """
-    faults = Faults(source.on_error, "lines")
-    files = opener.each(source.file)
-    trained = trained_heading(source, like, asked)
-    mend = _MEND if asked is None else "; write names in front"
-    if trained is not None:
-        mend = ", which the run was trained with"
-    hint = _SKIP if asked is None and source.on_error == "stop" else ""
-    tables = [_Table(file, opener, faults, mend, hint, header=source.header) for file in files]
-    first = tables[0]
-    head = first.head()
-    layout = Layout.of(source, head, first.name, trained=trained, asked=asked)
-    places = Places("line")
+    bad_records = BadRecords(source.on_error, "lines")
+    files = opener.glob(source.file)
+    fitted_columns = fitted_column_names(source, fitted, inference_columns)
+    header_hint = _HEADER_HINT if inference_columns is None else "; write names in front"
+    if fitted_columns is not None:
+        header_hint = ", which the run was trained with"
+    missing_value_hint = (
+        _SKIP_HINT if inference_columns is None and source.on_error == "stop" else ""
+    )
+    tables = [
+        _CsvFile(file, opener, bad_records, header_hint, missing_value_hint, header=source.header)
+        for file in files
+    ]
+    first_table = tables[0]
+    column_names = first_table.column_names()
+    roles = ColumnRoles.from_source(
+        source,
+        column_names,
+        first_table.name,
+        fitted_columns=fitted_columns,
+        inference_columns=inference_columns,
+    )
+    locations = RecordLocations("line")
 
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[RawBatch]:
         for table in tables:
-            table.agree(head, first.name)
-            yield from table.batches(layout, head, places)
+            table.check_same_columns(column_names, first_table.name)
+            yield from table.batches(roles, column_names, locations)
 
-    name = shown(source.file.path, 200)
-    return examples_of(batches(), layout, name, places, faults=faults, like=like, store=store)
+    name = quote(source.file.path, 200)
+    return make_tabular_dataset(
+        batches(), roles, name, locations, bad_records=bad_records, fitted=fitted, store=store
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Table:
+class _CsvFile:
     """One file."""
 
-    file: DataFile
-    opener: Opener
-    faults: Faults
-    mend: str = _MEND
+    file: DataPath
+    opener: DataFileOpener
+    bad_records: BadRecords
+    header_hint: str = _HEADER_HINT
     """What is to be done where the first line has no names."""
-    hint: str = ""
+    missing_value_hint: str = ""
     """What can be done about lines that have nothing in a column."""
     header: bool = True
 
     @property
     def name(self) -> str:
-        return shown(self.file.path, 200)
+        return quote(self.file.path, 200)
 
-    def head(self) -> list[str]:
+    def column_names(self) -> list[str]:
         """The names of its columns, or their numbers."""
         # A header cannot be left out. Other lines are counted when they are read again.
-        faults = Faults("stop" if self.header else self.faults.on_error, self.faults.what)
-        for _, cells in self._records(faults):
-            self._check_separator(cells)
+        bad_records = BadRecords(
+            "stop" if self.header else self.bad_records.on_error, self.bad_records.noun
+        )
+        for _, cells in self._records(bad_records):
+            self._check_delimiter(cells)
             if not self.header:
                 return [str(number) for number in range(len(cells))]
             if all(is_number(each) for each in cells):
                 # Taken for names, they would be missed among the examples, and nobody would know.
                 raise RunError(
-                    f"the first line of {self.name} has numbers and no names of columns{self.mend}"
+                    f"the first line of {self.name} has numbers and no names of"
+                    f" columns{self.header_hint}"
                 )
             return cells
         raise RunError(f"{self.name} is empty")
 
-    def _check_separator(self, cells: Sequence[str]) -> None:
-        apart = [name for mark, name in _APART.items() if len(cells) == 1 and mark in cells[0]]
-        if apart:
+    def _check_delimiter(self, cells: Sequence[str]) -> None:
+        other_delimiters = [
+            name for mark, name in _OTHER_DELIMITERS.items() if len(cells) == 1 and mark in cells[0]
+        ]
+        if other_delimiters:
             raise RunError(
-                f"columns are separated by commas, and the first line of {self.name} has {apart[0]}"
+                f"columns are separated by commas, and the first line of {self.name} has"
+                f" {other_delimiters[0]}"
                 " and no comma: save it with commas"
             )
 
-    def agree(self, head: Sequence[str], other: str) -> None:
+    def check_same_columns(self, column_names: Sequence[str], other_name: str) -> None:
         """Raises RunError if its columns are not those of another table."""
-        own = self.head()
-        if self.header and own != [*head]:
-            raise RunError(f"{self.name} has other columns than {other}")
+        names = self.column_names()
+        if self.header and names != [*column_names]:
+            raise RunError(f"{self.name} has other columns than {other_name}")
 
-    def batches(self, layout: Layout, head: Sequence[str], places: Places) -> Iterator[Batch]:
+    def batches(
+        self, roles: ColumnRoles, column_names: Sequence[str], locations: RecordLocations
+    ) -> Iterator[RawBatch]:
         """Its examples; lines with a fault are told."""
-        rows = _Rows(layout, head, self.name, self.hint)
-        for some in in_batches(self._whole(len(head)), _size):
-            yield from rows.batches(some, self.faults, places)
+        parser = _RowParser(roles, column_names, self.name, self.missing_value_hint)
+        for lines in batched_by_bytes(self._complete_lines(len(column_names)), _line_bytes):
+            yield from parser.batches(lines, self.bad_records, locations)
 
-    def _whole(self, width: int) -> Iterator[_Line]:
+    def _complete_lines(self, num_columns: int) -> Iterator[_Line]:
         """The lines with as many values as there are columns."""
-        records = self._records(self.faults)
+        records = self._records(self.bad_records)
         if self.header:
             next(records)
         for line, cells in records:
-            if len(cells) == width:
+            if len(cells) == num_columns:
                 yield line, cells
             else:
-                found = plural(len(cells), "value")
-                wrong = f"line {line} of {self.name} has {found}, not {width}"
-                self.faults.meet(RunError(wrong))
+                count_text = plural(len(cells), "value")
+                message = f"line {line} of {self.name} has {count_text}, not {num_columns}"
+                self.bad_records.add(RunError(message))
 
-    def _records(self, faults: Faults) -> Iterator[_Line]:
+    def _records(self, bad_records: BadRecords) -> Iterator[_Line]:
         """The values of each line, and its number; of several lines that of the first."""
         numbers: list[int] = []
 
         def lines() -> Iterator[str]:
-            for number, line in numbered_lines(self.file, self.opener, limit=_LINE, faults=faults):
+            for number, line in iter_lines(
+                self.file, self.opener, limit=_MAX_LINE_CHARS, bad_records=bad_records
+            ):
                 numbers.append(number)
                 yield line
 
@@ -163,112 +191,125 @@ class _Table:
             except StopIteration:
                 return
             except csv.Error as error:
-                wrong = f"line {numbers[0]} of {self.name} is no line of a table: {error}"
-                faults.meet(RunError(wrong))
+                message = f"line {numbers[0]} of {self.name} is no line of a table: {error}"
+                bad_records.add(RunError(message))
                 continue
             if cells:
                 yield numbers[0], cells
 
 
-class _Rows:
+class _RowParser:
     """Makes numbers of lines."""
 
-    def __init__(self, layout: Layout, head: Sequence[str], name: str, hint: str) -> None:
-        place = {column: number for number, column in enumerate(head)}
-        self._head, self._name, self._hint = head, name, hint
+    def __init__(
+        self, roles: ColumnRoles, column_names: Sequence[str], name: str, hint: str
+    ) -> None:
+        index = {column: number for number, column in enumerate(column_names)}
+        self._column_names, self._name, self._hint = column_names, name, hint
         self._inputs = {
-            key: [place[each] for each in columns] for key, columns in layout.inputs.items()
+            key: [index[each] for each in columns] for key, columns in roles.inputs.items()
         }
-        self._alone = layout.alone
-        self._weights = {key: place[each] for key, each in layout.weights.items()}
-        self._targets = {key: place[each] for key, each in layout.targets.items()}
+        self._scalar_inputs = roles.scalar_inputs
+        self._sample_weights = {key: index[each] for key, each in roles.sample_weights.items()}
+        self._targets = {key: index[each] for key, each in roles.targets.items()}
         inputs = (number for numbers in self._inputs.values() for number in numbers)
-        self._numbers = [*dict.fromkeys((*inputs, *self._weights.values()))]
+        self._numeric_columns = [*dict.fromkeys((*inputs, *self._sample_weights.values()))]
 
-    def batches(self, lines: Sequence[_Line], faults: Faults, places: Places) -> Iterator[Batch]:
+    def batches(
+        self, lines: Sequence[_Line], bad_records: BadRecords, locations: RecordLocations
+    ) -> Iterator[RawBatch]:
         """One batch of lines, or none."""
-        right, columns = self._columns(lines, faults)
-        if not right:
+        valid_lines, columns = self._parse_lines(lines, bad_records)
+        if not valid_lines:
             return
-        places.add(self._name, [line for line, _ in right])
-        yield Batch(
+        locations.add(self._name, [line for line, _ in valid_lines])
+        yield RawBatch(
             {
                 key: columns[numbers[0]]
-                if key in self._alone
+                if key in self._scalar_inputs
                 else [columns[each] for each in numbers]
                 for key, numbers in self._inputs.items()
             },
-            {key: [cells[number] for _, cells in right] for key, number in self._targets.items()},
-            {key: columns[number] for key, number in self._weights.items()},
+            {
+                key: [cells[number] for _, cells in valid_lines]
+                for key, number in self._targets.items()
+            },
+            {key: columns[number] for key, number in self._sample_weights.items()},
         )
 
-    def _columns(
-        self, lines: Sequence[_Line], faults: Faults
-    ) -> tuple[Sequence[_Line], dict[int, Numbers]]:
+    def _parse_lines(
+        self, lines: Sequence[_Line], bad_records: BadRecords
+    ) -> tuple[Sequence[_Line], dict[int, Array]]:
         """The lines without a fault, and their columns of numbers."""
         if all(self._has_targets(cells) for _, cells in lines):
             with suppress(ValueError):
-                return lines, self._parsed(lines)
+                return lines, self._parse_columns(lines)
         # Something is wrong with one of them: now each is looked at.
-        right = [line for line in lines if self._is_right(line, faults)]
+        valid_lines = [line for line in lines if self._is_valid(line, bad_records)]
         try:
-            return right, self._parsed(right)
+            return valid_lines, self._parse_columns(valid_lines)
         except ValueError:
-            raise self._conflict(right) from None
+            raise self._dtype_conflict_error(valid_lines) from None
 
-    def _parsed(self, lines: Sequence[_Line]) -> dict[int, Numbers]:
+    def _parse_columns(self, lines: Sequence[_Line]) -> dict[int, Array]:
         return {
-            number: parse_column([cells[number] for _, cells in lines]) for number in self._numbers
+            number: parse_column([cells[number] for _, cells in lines])
+            for number in self._numeric_columns
         }
 
-    def _is_right(self, line: _Line, faults: Faults) -> bool:
-        number, cells = line
+    def _is_valid(self, line: _Line, bad_records: BadRecords) -> bool:
+        line_number, cells = line
         try:
-            for at in (*self._targets.values(), *self._numbers):
-                self._check_filled(cells, at, number)
-            for at in self._numbers:
-                self._check_number(cells, at, number)
-        except RunError as fault:
-            faults.meet(fault)
+            for column_index in (*self._targets.values(), *self._numeric_columns):
+                self._check_filled(cells, column_index, line_number)
+            for column_index in self._numeric_columns:
+                self._check_number(cells, column_index, line_number)
+        except RunError as error:
+            bad_records.add(error)
             return False
         return True
 
     def _has_targets(self, cells: Sequence[str]) -> bool:
-        return all(cells[at].strip() for at in self._targets.values())
+        return all(cells[column_index].strip() for column_index in self._targets.values())
 
-    def _check_filled(self, cells: Sequence[str], at: int, line: int) -> None:
-        if not cells[at].strip():
+    def _check_filled(self, cells: Sequence[str], column_index: int, line: int) -> None:
+        if not cells[column_index].strip():
             raise RunError(
-                f"line {line} of {self._name} has nothing in column {shown(self._head[at])}"
+                f"line {line} of {self._name} has nothing in column"
+                f" {quote(self._column_names[column_index])}"
                 f"{self._hint}"
             )
 
-    def _check_number(self, cells: Sequence[str], at: int, line: int) -> None:
+    def _check_number(self, cells: Sequence[str], column_index: int, line: int) -> None:
         try:
-            parse_cell(cells[at])
+            parse_cell(cells[column_index])
         except ValueError:
-            raise not_a_number(cells[at], self._has(cells, at, line)) from None
+            raise not_a_number_error(
+                cells[column_index], self._describe_cell(cells, column_index, line)
+            ) from None
 
-    def _conflict(self, lines: Sequence[_Line]) -> RunError:
+    def _dtype_conflict_error(self, lines: Sequence[_Line]) -> RunError:
         """The error for a column whose numbers have no dtype in common."""
-        for at in self._numbers:
-            column = [cells[at] for _, cells in lines]
+        for column_index in self._numeric_columns:
+            column = [cells[column_index] for _, cells in lines]
             values = np.array([float(parse_cell(each)) for each in column])
-            wrong = unfit_integer(column, values)
-            if wrong is not None:
-                line, cells = lines[wrong]
+            index = find_inexact_integer(column, values)
+            if index is not None:
+                line, cells = lines[index]
                 return RunError(
-                    f"{self._has(cells, at, line)}, beside numbers that are no 64-bit integers like"
+                    f"{self._describe_cell(cells, column_index, line)}, beside numbers that are"
+                    " no 64-bit integers like"
                     " it: no dtype represents all of them"
                 )
         raise InternalError("a column of numbers could not be parsed")
 
-    def _has(self, cells: Sequence[str], at: int, line: int) -> str:
+    def _describe_cell(self, cells: Sequence[str], column_index: int, line: int) -> str:
         return (
-            f"line {line} of {self._name} has {shown(cells[at])} in column {shown(self._head[at])}"
+            f"line {line} of {self._name} has {quote(cells[column_index])} in column"
+            f" {quote(self._column_names[column_index])}"
         )
 
 
-def _size(line: _Line) -> int:
+def _line_bytes(line: _Line) -> int:
     _, cells = line
-    return sum(map(len, cells)) + _CELL * len(cells)
+    return sum(map(len, cells)) + _STR_OVERHEAD_BYTES * len(cells)

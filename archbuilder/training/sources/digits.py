@@ -8,19 +8,21 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.training.columns import Column, Held
-from archbuilder.training.examples import ONLY, Examples, Feature
+from archbuilder.training.columns import ArrayColumn, Column
+from archbuilder.training.examples import UNNAMED, Dataset, Feature
 
-_SIDE: Final = 8
-_DARKEST: Final = 16
+_IMAGE_SIZE: Final = 8
+_MAX_PIXEL: Final = 16
 
 
-def load_digits() -> Examples:
+def load_digits() -> Dataset:
     """1,797 images of 8 by 8 pixels from 0 to 16, and which digit each of them is."""
-    packed = (resources.files("archbuilder") / "data" / "digits.csv.gz").read_bytes()
-    lines = gzip.decompress(packed).decode("ascii").split()
+    compressed = (resources.files("archbuilder") / "data" / "digits.csv.gz").read_bytes()
+    lines = gzip.decompress(compressed).decode("ascii").split()
     table = np.array([line.split(",") for line in lines]).astype(np.uint8)
-    images = table[:, :-1].reshape(-1, _SIDE, _SIDE)
-    feature = Feature(Held(images), scale=_DARKEST, image=True, largest=_DARKEST)
-    targets: dict[str, Column] = {ONLY: Held(table[:, -1])}
-    return Examples("the data set digits", {ONLY: feature}, targets, target="the digit")
+    images = table[:, :-1].reshape(-1, _IMAGE_SIZE, _IMAGE_SIZE)
+    feature = Feature(ArrayColumn(images), scale=_MAX_PIXEL, image=True, max_value=_MAX_PIXEL)
+    targets: dict[str, Column] = {UNNAMED: ArrayColumn(table[:, -1])}
+    return Dataset(
+        "the data set digits", {UNNAMED: feature}, targets, target_description="the digit"
+    )

@@ -6,44 +6,49 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from archbuilder.errors import RunError, shown
-from archbuilder.recipe.sources import IMAGE_ENDINGS, DataFile
+from archbuilder.errors import RunError, quote
+from archbuilder.recipe.sources import IMAGE_SUFFIXES, DataPath
 from archbuilder.tables import plural
-from archbuilder.training.opening import Opener
+from archbuilder.training.opening import DataFileOpener
 
-Way: TypeAlias = tuple[str, ...]
+PathParts: TypeAlias = tuple[str, ...]
 """The names that lead from the folder to a file."""
 
-_ENDINGS: Final = ", ".join(IMAGE_ENDINGS)
-_DEEPEST: Final = 16
+_SUFFIXES_TEXT: Final = ", ".join(IMAGE_SUFFIXES)
+_MAX_DEPTH: Final = 16
 """The folders within each other: links can make a circle of them."""
-_SHOWN: Final = 3
-_SPLITS: Final = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+_MAX_NAMES: Final = 3
+_SPLIT_NAMES: Final = frozenset(
+    {"train", "training", "val", "valid", "validation", "test", "testing"}
+)
 
 
 @dataclass(slots=True, eq=False)
-class Listing:
+class ImageListing:
     """What lies below the folders of a source."""
 
     name: str
     """What messages call them."""
-    images: list[tuple[DataFile, Way]] = field(default_factory=list)
+    images: list[tuple[DataPath, PathParts]] = field(default_factory=list)
     """By alphabet; a folder directly below the source's is a class, with all folders in it."""
-    classes: dict[str, int] = field(default_factory=dict)
+    class_counts: dict[str, int] = field(default_factory=dict)
     """The number of images of each class."""
-    unread: list[str] = field(default_factory=list)
+    other_files: list[str] = field(default_factory=list)
     """Files that are not images by their names; hidden ones do not count."""
-    loose: list[str] = field(default_factory=list)
+    unclassified_images: list[str] = field(default_factory=list)
     """Images beside the folders of classes, which are not read."""
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What is to be said."""
-        if not self.loose:
-            return unread_files(self.unread)
-        count = plural(len(self.loose), "image")
-        loose = f"not read: {count} beside the folders of classes: {_first(self.loose)}"
-        return (loose, *unread_files(self.unread))
+        if not self.unclassified_images:
+            return other_files_notes(self.other_files)
+        count = plural(len(self.unclassified_images), "image")
+        note = (
+            f"not read: {count} beside the folders of classes:"
+            f" {_first_names(self.unclassified_images)}"
+        )
+        return (note, *other_files_notes(self.other_files))
 
     def check_classes(self) -> None:
         """Check that every class has an image.
@@ -51,28 +56,34 @@ class Listing:
         Raises:
             RunError: if one has none.
         """
-        empty = [each for each, count in self.classes.items() if not count]
+        empty = [each for each, count in self.class_counts.items() if not count]
         if empty and len(self.images[0][1]) > 1:
             raise RunError(
-                f"the class {shown(empty[0])} of {self.name} has no images ({_ENDINGS}): add some,"
-                " or remove its folder" + "".join(f"; {each}" for each in self.remarks)
+                f"the class {quote(empty[0])} of {self.name} has no images ({_SUFFIXES_TEXT}):"
+                " add some,"
+                " or remove its folder" + "".join(f"; {each}" for each in self.notes)
             )
 
 
-def unread_files(names: Sequence[str]) -> tuple[str, ...]:
+def other_files_notes(names: Sequence[str]) -> tuple[str, ...]:
     """Say that files are not read, if there are some."""
     if not names:
         return ()
     count = plural(len(names), "file")
-    return (f"not read: {count} without the ending of an image ({_ENDINGS}): {_first(names)}",)
+    return (
+        (
+            f"not read: {count} without the ending of an image ({_SUFFIXES_TEXT}):"
+            f" {_first_names(names)}"
+        ),
+    )
 
 
-def is_image(name: str) -> bool:
+def has_image_suffix(name: str) -> bool:
     """Whether a file is an image by its name."""
-    return name.lower().endswith(IMAGE_ENDINGS)
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def list_images(source: DataFile, opener: Opener) -> Listing:
+def list_images(source: DataPath, opener: DataFileOpener) -> ImageListing:
     """List the images in the folders of classes or, where there are none, in the folder itself.
 
     Raises:
@@ -80,79 +91,88 @@ def list_images(source: DataFile, opener: Opener) -> Listing:
         RunError: if there is no image, or the folders of classes are those of a training and a
             validation set.
     """
-    listing = Listing(shown(source.path, 200))
-    folders = opener.each(source)
-    loose: list[tuple[DataFile, tuple[str]]] = []
+    listing = ImageListing(quote(source.path, 200))
+    folders = opener.glob(source)
+    root_images: list[tuple[DataPath, tuple[str]]] = []
     for folder in folders:
-        for name in _visible(opener.names(folder) or ()):
-            if is_image(name):
-                loose.append((folder, (name,)))
+        for name in _without_hidden(opener.list_dir(folder) or ()):
+            if has_image_suffix(name):
+                root_images.append((folder, (name,)))
                 continue
-            names = opener.names(folder, name)
+            names = opener.list_dir(folder, name)
             if names is None:
-                listing.unread.append(name)
+                listing.other_files.append(name)
             else:
-                ways = [*_below(folder, (name,), names, opener, listing)]
-                listing.images += [(folder, way) for way in ways]
-                listing.classes[name] = listing.classes.get(name, 0) + len(ways)
-    if not listing.images and not loose:
+                paths = [*_iter_images(folder, (name,), names, opener, listing)]
+                listing.images += [(folder, parts) for parts in paths]
+                listing.class_counts[name] = listing.class_counts.get(name, 0) + len(paths)
+    if not listing.images and not root_images:
         raise RunError(
-            f"{listing.name} has no images ({_ENDINGS}), nor folders that have some"
-            + "".join(f"; {each}" for each in listing.remarks)
+            f"{listing.name} has no images ({_SUFFIXES_TEXT}), nor folders that have some"
+            + "".join(f"; {each}" for each in listing.notes)
         )
     if listing.images:
-        listing.loose += [name for _, (name,) in loose]
+        listing.unclassified_images += [name for _, (name,) in root_images]
     else:
-        listing.images = [(folder, (name,)) for folder, (name,) in loose]
+        listing.images = [(folder, (name,)) for folder, (name,) in root_images]
     _check_splits(listing)
     return listing
 
 
-def list_all_images(folder: DataFile, opener: Opener) -> Listing:
+def list_all_images(folder: DataPath, opener: DataFileOpener) -> ImageListing:
     """List the images in a folder and in all folders within it, whatever their classes.
 
     Raises:
         BlueprintError: if a blueprint names a folder that it may not.
         RunError: if the folder cannot be read.
     """
-    listing = Listing(shown(folder.path, 200))
-    ways = _below(folder, (), opener.names(folder) or (), opener, listing)
-    listing.images = [(folder, way) for way in ways]
+    listing = ImageListing(quote(folder.path, 200))
+    paths = _iter_images(folder, (), opener.list_dir(folder) or (), opener, listing)
+    listing.images = [(folder, parts) for parts in paths]
     return listing
 
 
-def _below(
-    folder: DataFile, way: Way, names: Sequence[str], opener: Opener, listing: Listing
-) -> Iterator[Way]:
+def _iter_images(
+    folder: DataPath,
+    parts: PathParts,
+    names: Sequence[str],
+    opener: DataFileOpener,
+    listing: ImageListing,
+) -> Iterator[PathParts]:
     """The images in a folder and in the folders within it; notes the other files."""
-    if len(way) > _DEEPEST:
-        place = shown("/".join((folder.path, *way)), 200)
-        raise RunError(f"{place} lies more than {_DEEPEST} folders deep: is it a link to itself?")
-    for name in _visible(names):
-        if is_image(name):
-            yield *way, name
+    if len(parts) > _MAX_DEPTH:
+        path = quote("/".join((folder.path, *parts)), 200)
+        raise RunError(f"{path} lies more than {_MAX_DEPTH} folders deep: is it a link to itself?")
+    for name in _without_hidden(names):
+        if has_image_suffix(name):
+            yield *parts, name
             continue
-        inner = opener.names(folder, *way, name)
-        if inner is None:
-            listing.unread.append("/".join((*way, name)))
+        children = opener.list_dir(folder, *parts, name)
+        if children is None:
+            listing.other_files.append("/".join((*parts, name)))
         else:
-            yield from _below(folder, (*way, name), inner, opener, listing)
+            yield from _iter_images(folder, (*parts, name), children, opener, listing)
 
 
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(map(shown, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+def _first_names(names: Sequence[str]) -> str:
+    return ", ".join(map(quote, names[:_MAX_NAMES])) + (", ..." if len(names) > _MAX_NAMES else "")
 
 
-def _visible(names: Sequence[str]) -> list[str]:
+def _without_hidden(names: Sequence[str]) -> list[str]:
     return [each for each in names if not each.startswith(".")]
 
 
-def _check_splits(listing: Listing) -> None:
+def _check_splits(listing: ImageListing) -> None:
     """Refuse to take a training set and a validation set for two classes."""
-    nested = all(len(way) > 2 for _, way in listing.images)
-    if nested and len(listing.classes) > 1 and _SPLITS.issuperset(map(str.lower, listing.classes)):
+    nested = all(len(parts) > 2 for _, parts in listing.images)
+    if (
+        nested
+        and len(listing.class_counts) > 1
+        and _SPLIT_NAMES.issuperset(map(str.lower, listing.class_counts))
+    ):
         first, second, *_ = (f"{each}: {{images: ...}}" for each in ("train", "validation"))
         raise RunError(
-            f"{listing.name} has the folders {', '.join(map(shown, listing.classes))}, which are"
+            f"{listing.name} has the folders {', '.join(map(quote, listing.class_counts))},"
+            " which are"
             f" not classes: name each as a set of its own, as in 'data: {{{first}, {second}}}'"
         )

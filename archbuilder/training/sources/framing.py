@@ -21,17 +21,17 @@ from typing import Final
 
 import tensorflow as tf
 
-from archbuilder.errors import RunError, shown
-from archbuilder.recipe.sources import DataFile
-from archbuilder.training.faults import Faults
-from archbuilder.training.opening import Opener
-from archbuilder.training.sources.gathering import Store
+from archbuilder.errors import RunError, quote
+from archbuilder.recipe.sources import DataPath
+from archbuilder.training.faults import BadRecords
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.sources.gathering import ColumnStore
 
-_GZIP: Final = b"\x1f\x8b"
-_HEAD: Final = 12
-_TAIL: Final = 4
-_BLOCK: Final = 2**24
-_MOST: Final = 2**28
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_HEADER_BYTES: Final = 12
+_FOOTER_BYTES: Final = 4
+_CHUNK_BYTES: Final = 2**24
+_MAX_RECORD_BYTES: Final = 2**28
 """The bytes of the largest record that is read."""
 
 
@@ -39,7 +39,7 @@ _MOST: Final = 2**28
 class Shard:
     """A file of records, or some of those in it, one behind the other."""
 
-    file: DataFile
+    file: DataPath
     skip: int = 0
     take: int | None = None
 
@@ -49,65 +49,76 @@ class Record:
     """A record, and where it is."""
 
     name: str
-    file: DataFile
-    unpacked: mmap.mmap | None
+    file: DataPath
+    decompressed: mmap.mmap | None
     """What a compressed file became."""
     offset: int
     """Where its content begins."""
     length: int
     content: bytes = b""
 
-    def read_again(self, opener: Opener) -> bytes:
+    def reload(self, opener: DataFileOpener) -> bytes:
         """Its content, from the file.
 
         Raises:
             RunError: if it is not there any more.
         """
-        if self.unpacked is not None:
-            return self.unpacked[self.offset : self.offset + self.length]
-        with opener.opened(self.file) as descriptor:
+        if self.decompressed is not None:
+            return self.decompressed[self.offset : self.offset + self.length]
+        with opener.open(self.file) as descriptor:
             content = os.pread(descriptor, self.length, self.offset)
         if len(content) != self.length:
-            raise RunError(f"{shown(self.file.path, 200)} was cut while it was in use")
+            raise RunError(f"{quote(self.file.path, 200)} was cut while it was in use")
         return content
 
 
-def records_of(shard: Shard, opener: Opener, store: Store, faults: Faults) -> Iterator[Record]:
+def iter_records(
+    shard: Shard, opener: DataFileOpener, store: ColumnStore, bad_records: BadRecords
+) -> Iterator[Record]:
     """The records of a file; behind a damaged one, the others cannot be found.
 
     Raises:
         RunError: if the file cannot be read, or is damaged.
     """
-    name = shown(shard.file.path, 200)
-    with opener.opened(shard.file) as packed, _unpacked(packed, name, store) as descriptor:
-        lengths = _lengths(descriptor, name)
+    name = quote(shard.file.path, 200)
+    with (
+        opener.open(shard.file) as file_descriptor,
+        _decompressed(file_descriptor, name, store) as descriptor,
+    ):
+        lengths = _record_lengths(descriptor, name)
         contents = tf.data.TFRecordDataset(f"/dev/fd/{descriptor}").as_numpy_iterator()
         # The mapping stays when the file is closed.
-        mapped = None if descriptor == packed else mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
-        offset, stop = _HEAD, math.inf if shard.take is None else shard.skip + shard.take
+        mapped = (
+            None if descriptor == file_descriptor else mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+        )
+        offset, stop = _HEADER_BYTES, math.inf if shard.take is None else shard.skip + shard.take
         try:
-            for number, length in enumerate(lengths):
+            for index, length in enumerate(lengths):
                 content = next(contents)
-                if shard.skip <= number < stop:
-                    place = f"record {number + 1} of {name}"
-                    yield Record(place, shard.file, mapped, offset, length, content)
-                offset += length + _TAIL + _HEAD
+                if shard.skip <= index < stop:
+                    record_name = f"record {index + 1} of {name}"
+                    yield Record(record_name, shard.file, mapped, offset, length, content)
+                offset += length + _FOOTER_BYTES + _HEADER_BYTES
         except tf.errors.DataLossError:
-            faults.meet(
-                RunError(f"record {number + 1} of {name} is damaged, and what follows is not read")
+            bad_records.add(
+                RunError(f"record {index + 1} of {name} is damaged, and what follows is not read")
             )
-        except RunError as fault:
-            faults.meet(fault)
+        except RunError as error:
+            bad_records.add(error)
 
 
-def _lengths(descriptor: int, name: str) -> Iterator[int]:
+def _record_lengths(descriptor: int, name: str) -> Iterator[int]:
     """The lengths of the records, as far as the file goes."""
     size, offset, number = os.fstat(descriptor).st_size, 0, 1
     while offset < size:
-        head = os.pread(descriptor, _HEAD, offset)
-        length = struct.unpack("<Q", head[:8])[0] if len(head) == _HEAD else _MOST + 1
-        end = offset + _HEAD + length + _TAIL
-        if length > _MOST or end > size:
+        header = os.pread(descriptor, _HEADER_BYTES, offset)
+        length = (
+            struct.unpack("<Q", header[:8])[0]
+            if len(header) == _HEADER_BYTES
+            else _MAX_RECORD_BYTES + 1
+        )
+        end = offset + _HEADER_BYTES + length + _FOOTER_BYTES
+        if length > _MAX_RECORD_BYTES or end > size:
             raise RunError(
                 f"record {number} of {name} is cut or damaged, and what follows is not read"
             )
@@ -116,17 +127,17 @@ def _lengths(descriptor: int, name: str) -> Iterator[int]:
 
 
 @contextmanager
-def _unpacked(descriptor: int, name: str, store: Store) -> Iterator[int]:
+def _decompressed(descriptor: int, name: str, store: ColumnStore) -> Iterator[int]:
     """The same file, or one without a name that has what is in it, where it is compressed."""
-    if os.pread(descriptor, 2, 0) != _GZIP:
+    if os.pread(descriptor, 2, 0) != _GZIP_MAGIC:
         yield descriptor
         return
-    with tempfile.TemporaryFile(dir=store.folder) as file:
+    with tempfile.TemporaryFile(dir=store.spill_dir) as file:
         try:
-            with os.fdopen(os.dup(descriptor), "rb") as raw, GzipFile(fileobj=raw) as packed:
-                while block := packed.read(_BLOCK):
-                    store.check(store.held + _BLOCK, name)
-                    file.write(block)
+            with os.fdopen(os.dup(descriptor), "rb") as raw, GzipFile(fileobj=raw) as compressed:
+                while chunk := compressed.read(_CHUNK_BYTES):
+                    store.check_free_space(store.memory_limit + _CHUNK_BYTES, name)
+                    file.write(chunk)
             file.flush()
         except (BadGzipFile, EOFError, zlib.error) as error:
             raise RunError(f"{name} is damaged: {error}") from error

@@ -18,105 +18,107 @@ from typing import IO, Final
 import numpy as np
 
 from archbuilder.errors import RunError
-from archbuilder.tables import size as told_size
-from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
+from archbuilder.tables import format_bytes
+from archbuilder.training.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
 from archbuilder.training.dtypes import (
-    EXACT,
+    MAX_EXACT_INT,
     DType,
     Mask,
     common_dtype,
     is_integer,
     unrepresentable,
 )
-from archbuilder.training.provenance import Origin
+from archbuilder.training.provenance import ColumnOrigin
 
-HELD: Final = 2**26
+MEMORY_LIMIT: Final = 2**26
 """The bytes of a column that stays in memory, where nothing else is said: 64 MiB."""
-_EXAMPLE: Final = 2**28
-_AT_ONCE: Final = 2**22
-_SPARE: Final = 2**28
+_MAX_EXAMPLE_BYTES: Final = 2**28
+_CHUNK_BYTES: Final = 2**22
+_DISK_RESERVE: Final = 2**28
 """The bytes of the disk that are left to others."""
 
 
-def check_example(needed: int, name: str) -> None:
+def check_example_size(num_bytes: int, name: str) -> None:
     """Refuse an example that a compressed file of some kilobytes can hold, and no memory.
 
     Raises:
         RunError: if it needs more bytes than an example may have.
     """
-    if needed > _EXAMPLE:
+    if num_bytes > _MAX_EXAMPLE_BYTES:
         raise RunError(
-            f"{name} holds {told_size(needed)} in each example, more than {told_size(_EXAMPLE)}"
+            f"{name} holds {format_bytes(num_bytes)} in each example, more than"
+            f" {format_bytes(_MAX_EXAMPLE_BYTES)}"
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class ColumnStore:
     """Where columns are gathered."""
 
-    folder: Path | None = None
+    spill_dir: Path | None = None
     """Where large ones are kept: a run's folder, or where the system keeps what passes."""
-    held: int = HELD
+    memory_limit: int = MEMORY_LIMIT
     """The bytes of a column that may stay in memory."""
 
-    def column(self, name: str, origin: Origin | None = None) -> Gathering:
+    def create_writer(self, name: str, origin: ColumnOrigin | None = None) -> ColumnWriter:
         """An empty column of what is in `name`."""
-        return Gathering(name, self, origin or Origin.of_array(name))
+        return ColumnWriter(name, self, origin or ColumnOrigin.for_array(name))
 
-    def check(self, needed: int, name: str) -> None:
+    def check_free_space(self, num_bytes: int, name: str) -> None:
         """Refuse what the disk has no room for.
 
         Raises:
             RunError: if it needs more bytes than are free.
         """
-        if needed <= self.held:
+        if num_bytes <= self.memory_limit:
             return
-        free = shutil.disk_usage(self.folder or tempfile.gettempdir()).free - _SPARE
-        if needed > free:
+        free = shutil.disk_usage(self.spill_dir or tempfile.gettempdir()).free - _DISK_RESERVE
+        if num_bytes > free:
             raise RunError(
-                f"{name} holds {told_size(needed)}, and there is room for {told_size(max(free, 0))}"
+                f"{name} holds {format_bytes(num_bytes)}, and there is room for"
+                f" {format_bytes(max(free, 0))}"
             )
 
 
 @dataclass(slots=True, eq=False)
-class Gathering:
+class ColumnWriter:
     """A column that grows by some examples at a time, all of the first one's shape.
 
     Its dtype grows with them, to one that represents every value.
     """
 
     name: str
-    store: Store
-    origin: Origin
+    store: ColumnStore
+    origin: ColumnOrigin
     count: int = 0
-    whole: bool = True
+    is_integral: bool = True
     """Whether all doubles so far are whole numbers."""
-    size: int = 0
+    num_bytes: int = 0
     """In bytes."""
     shape: tuple[int, ...] = ()
     dtype: DType = field(default_factory=lambda: np.dtype(np.float32))
     integers: Mask = field(default_factory=lambda: np.ones((), bool))
     """At which positions of an example all values were integers in their files."""
-    _parts: list[Numbers] = field(default_factory=list)
+    _chunks: list[Array] = field(default_factory=list)
     _file: IO[bytes] | None = None
 
-    def add(self, values: Numbers) -> None:
+    def add(self, values: Array) -> None:
         """Add examples: `(examples, *shape)`.
 
         Raises:
             RunError: if they have another shape than those before, no dtype represents all values,
                 or the disk is full.
         """
-        self._add([values], values.shape[1:], np.array(is_integer(values.dtype)))
+        self._append([values], values.shape[1:], np.array(is_integer(values.dtype)))
 
-    def add_side_by_side(self, columns: Sequence[Numbers]) -> None:
+    def add_columns(self, columns: Sequence[Array]) -> None:
         """Add examples whose values stand in several columns, each `(examples,)`.
 
         Raises:
             RunError: as `add` does.
         """
         integers = np.array([is_integer(each.dtype) for each in columns])
-        self._add(columns, (len(columns),), integers)
+        self._append(columns, (len(columns),), integers)
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Check the shape of examples that may be added.
@@ -130,128 +132,133 @@ class Gathering:
                 f" one has {list(self.shape)}"
             )
 
-    def _add(self, parts: Sequence[Numbers], shape: tuple[int, ...], integers: Mask) -> None:
-        dtypes = {each.dtype for each in parts}
+    def _append(self, columns: Sequence[Array], shape: tuple[int, ...], integers: Mask) -> None:
+        dtypes = {each.dtype for each in columns}
         if not self.count:
             self.shape, self.dtype = shape, common_dtype(dtypes)
         self.check_shape(shape)
-        self._grow(common_dtype({self.dtype, *dtypes}))
-        converted = [self._converted(part, number) for number, part in enumerate(parts)]
+        self._widen_dtype(common_dtype({self.dtype, *dtypes}))
+        converted = [self._convert(column, position) for position, column in enumerate(columns)]
         values = np.stack(converted, axis=1) if integers.shape else converted[0]
         self.integers = self.integers & integers
-        if self.whole and values.dtype == np.float64:
-            self.whole = bool(((values == np.floor(values)) & (abs(values) < EXACT)).all())
+        if self.is_integral and values.dtype == np.float64:
+            self.is_integral = bool(
+                ((values == np.floor(values)) & (abs(values) < MAX_EXACT_INT)).all()
+            )
         self.count += len(values)
-        self.size += values.nbytes
-        self._parts.append(values)
-        if self.size > self.store.held:
-            self._write()
+        self.num_bytes += values.nbytes
+        self._chunks.append(values)
+        if self.num_bytes > self.store.memory_limit:
+            self._spill()
 
-    def _grow(self, dtype: DType) -> None:
+    def _widen_dtype(self, dtype: DType) -> None:
         """Convert everything so far to a larger dtype."""
         if dtype == self.dtype:
             return
-        before, self.dtype = self.dtype, dtype
-        parts, stored = self._parts, self._file
-        self._parts, self._file, self.size = [], None, 0
+        old_dtype, self.dtype = self.dtype, dtype
+        chunks, old_file = self._chunks, self._file
+        self._chunks, self._file, self.num_bytes = [], None, 0
         row = 0
-        for values in (*self._stored(stored, before), *parts):
-            self._parts.append(self._converted(values, 0, row))
-            self.size += self._parts[-1].nbytes
+        for values in (*self._read_chunks(old_file, old_dtype), *chunks):
+            self._chunks.append(self._convert(values, 0, row))
+            self.num_bytes += self._chunks[-1].nbytes
             row += len(values)
-            if self.size > self.store.held:
-                self._write()
+            if self.num_bytes > self.store.memory_limit:
+                self._spill()
 
-    def _stored(self, file: IO[bytes] | None, dtype: DType) -> Iterator[Numbers]:
+    def _read_chunks(self, file: IO[bytes] | None, dtype: DType) -> Iterator[Array]:
         """Yield what is on the disk, some examples at a time."""
         if file is None:
             return
         with file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        whole = np.frombuffer(mapped, dtype).reshape(-1, *self.shape)
-        step = max(_AT_ONCE // max(whole[:1].nbytes, 1), 1)
-        for begin in range(0, len(whole), step):
-            yield whole[begin : begin + step]
+        values = np.frombuffer(mapped, dtype).reshape(-1, *self.shape)
+        chunk_rows = max(_CHUNK_BYTES // max(values[:1].nbytes, 1), 1)
+        for start in range(0, len(values), chunk_rows):
+            yield values[start : start + chunk_rows]
 
-    def _converted(self, values: Numbers, position: int, row: int | None = None) -> Numbers:
+    def _convert(self, values: Array, position: int, row: int | None = None) -> Array:
         """Convert values to the dtype of all; they begin at a row and position of the column."""
         if values.dtype == self.dtype:
             return values
-        wrong = unrepresentable(values, self.dtype).reshape(len(values), -1)
-        if wrong.any():
-            at, within = np.argwhere(wrong)[0].tolist()
-            first = values.reshape(len(values), -1)[at, within]
-            told = self.origin.value(
-                (self.count if row is None else row) + at, position + within, first
+        invalid = unrepresentable(values, self.dtype).reshape(len(values), -1)
+        if invalid.any():
+            example, index = np.argwhere(invalid)[0].tolist()
+            value = values.reshape(len(values), -1)[example, index]
+            text = self.origin.describe_value(
+                (self.count if row is None else row) + example, position + index, value
             )
             raise RunError(
-                f"{told}, beside numbers that are no 64-bit integers like it: no dtype represents"
+                f"{text}, beside numbers that are no 64-bit integers like it: no dtype represents"
                 " all of them; give it to an input of its own"
             )
         return values.astype(self.dtype)
 
-    def column(
+    def to_column(
         self,
-        change: Callable[[Numbers], Numbers] | None = None,
+        transform: Callable[[Array], Array] | None = None,
         dtype: DType | None = None,
     ) -> Column:
         """All of them, as a `change` makes them that gives numbers of type `dtype`."""
         dtype = dtype or self.dtype
         if self._file is None:
             empty = np.zeros((0, *self.shape), self.dtype)
-            values = np.concatenate(self._parts) if self._parts else empty
-            return Held(change(values) if change else values)
+            values = np.concatenate(self._chunks) if self._chunks else empty
+            return ArrayColumn(transform(values) if transform else values)
         # The mapping stays when the file is closed.
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         self._file.close()
-        whole = np.frombuffer(mapped, self.dtype).reshape(self.count, *self.shape)
+        mapped_values = np.frombuffer(mapped, self.dtype).reshape(self.count, *self.shape)
 
-        def read(rows: Rows) -> Numbers:
-            return change(whole[rows]) if change else whole[rows]
+        def read(rows: RowIndices) -> Array:
+            return transform(mapped_values[rows]) if transform else mapped_values[rows]
 
-        return Read("", self.count, self.shape, dtype, read, scan=True)
+        return LazyColumn("", self.count, self.shape, dtype, read, eager_checks=True)
 
     def discard(self) -> None:
         """Forget them."""
-        self._parts.clear()
+        self._chunks.clear()
         if self._file is not None:
             self._file.close()
 
-    def _write(self) -> None:
-        self.store.check(sum(each.nbytes for each in self._parts) + self.store.held, self.name)
+    def _spill(self) -> None:
+        self.store.check_free_space(
+            sum(each.nbytes for each in self._chunks) + self.store.memory_limit, self.name
+        )
         try:
             if self._file is None:
                 # It outlives this method, and is closed when it is mapped.
-                self._file = tempfile.TemporaryFile(dir=self.store.folder)  # noqa: SIM115
-            for part in self._parts:
-                self._file.write(np.ascontiguousarray(part).data)
+                self._file = tempfile.TemporaryFile(dir=self.store.spill_dir)  # noqa: SIM115
+            for chunk in self._chunks:
+                self._file.write(np.ascontiguousarray(chunk).data)
             self._file.flush()
         except OSError as error:
             raise RunError(f"cannot keep what is in {self.name}: {error.strerror}") from error
-        self._parts.clear()
+        self._chunks.clear()
 
 
-def joined(parts: Sequence[Read], name: str) -> Read:
+def concat_columns(columns: Sequence[LazyColumn], name: str) -> LazyColumn:
     """Columns one behind the other.
 
     Raises:
         RunError: if their examples differ in shape or type.
     """
-    first = parts[0]
-    for each in parts:
-        if (each.shape, each.dtype) != (first.shape, first.dtype):
+    first = columns[0]
+    for column in columns:
+        if (column.shape, column.dtype) != (first.shape, first.dtype):
             raise RunError(
-                f"{each.name} has {each.dtype} of the shape {list(each.shape)} an example, and"
+                f"{column.name} has {column.dtype} of the shape {list(column.shape)} an example,"
+                " and"
                 f" {first.name} has {first.dtype} of {list(first.shape)}"
             )
-    ends = np.cumsum([each.count for each in parts])
+    ends = np.cumsum([each.count for each in columns])
 
-    def read(rows: Rows) -> Numbers:
+    def read(rows: RowIndices) -> Array:
         values = np.empty((len(rows), *first.shape), first.dtype)
         owners = np.searchsorted(ends, rows, side="right")
         for owner in np.unique(owners):
-            own, part = owners == owner, parts[owner]
-            values[own] = part.read(rows[own] - (ends[owner] - part.count))
+            mask, source = owners == owner, columns[owner]
+            values[mask] = source.read(rows[mask] - (ends[owner] - source.count))
         return values
 
-    return Read(name, int(ends[-1]), first.shape, first.dtype, read)
+    return LazyColumn(name, int(ends[-1]), first.shape, first.dtype, read)

@@ -16,89 +16,98 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, quote
 from archbuilder.parser_errors import GZIP_ERRORS, parser_errors
-from archbuilder.recipe.sources import DataFile, Idx
+from archbuilder.recipe.sources import DataPath, Idx
 from archbuilder.tables import plural
 from archbuilder.training.columns import Column
-from archbuilder.training.examples import ONLY, Examples, Feature, Known
-from archbuilder.training.opening import Opener
-from archbuilder.training.provenance import Origin
-from archbuilder.training.sources.arrays import array_feature, trained_scale
-from archbuilder.training.sources.gathering import Gathering, Store, check_example
+from archbuilder.training.examples import UNNAMED, Dataset, Feature, FittedPreprocessing
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.provenance import ColumnOrigin
+from archbuilder.training.sources.arrays import array_feature, lookup_scale
+from archbuilder.training.sources.gathering import ColumnStore, ColumnWriter, check_example_size
 
-_TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_GZIP: Final = b"\x1f\x8b"
-_IMAGE_AXES: Final = (3, 4)
-_AT_ONCE: Final = 2**22
+_DTYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_IMAGE_RANKS: Final = (3, 4)
+_CHUNK_BYTES: Final = 2**22
 
 
-def load_idx(source: Idx, opener: Opener, store: Store, like: Known | None = None) -> Examples:
+def load_idx(
+    source: Idx,
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None = None,
+) -> Dataset:
     """The images and labels of two files, or of as many files of images as of labels.
 
     Raises:
         RunError: if a file is damaged, or holds something else.
     """
-    feature = load_idx_images(source.images, source.scale, opener, store, like)
-    labels = _column(source.labels, opener, store)
-    name = shown(source.images.path, 200)
+    feature = load_idx_images(source.images, source.scale, opener, store, fitted)
+    labels = _read_column(source.labels, opener, store)
+    name = quote(source.images.path, 200)
     if labels.shape:
         raise RunError(
-            f"{shown(source.labels.path, 200)} has {len(labels.shape) + 1} axes, not one label each"
+            f"{quote(source.labels.path, 200)} has {len(labels.shape) + 1} axes, not one label each"
         )
-    return Examples(name, {ONLY: feature}, {ONLY: labels}, target="the label of an image")
+    return Dataset(
+        name, {UNNAMED: feature}, {UNNAMED: labels}, target_description="the label of an image"
+    )
 
 
 def load_idx_images(
-    file: DataFile,
+    file: DataPath,
     scale: float | None,
-    opener: Opener,
-    store: Store,
-    like: Known | None = None,
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None = None,
 ) -> Feature:
     """The images of a file, whose brightest value is `scale`; see `array_feature` for bytes.
 
     Raises:
         RunError: if it is damaged, or holds something else.
     """
-    images = _column(file, opener, store)
-    if len(images.shape) + 1 not in _IMAGE_AXES:
-        name = shown(file.path, 200)
+    images = _read_column(file, opener, store)
+    if len(images.shape) + 1 not in _IMAGE_RANKS:
+        name = quote(file.path, 200)
         axes = plural(len(images.shape) + 1, "axis", "axes")
         raise RunError(f"{name} has {axes}, which is not a list of images")
-    origin = Origin.of_array(shown(file.path, 200))
-    return replace(array_feature(images, scale, origin, trained_scale(like, ONLY)), image=True)
+    origin = ColumnOrigin.for_array(quote(file.path, 200))
+    return replace(array_feature(images, scale, origin, lookup_scale(fitted, UNNAMED)), image=True)
 
 
-def _column(file: DataFile, opener: Opener, store: Store) -> Column:
-    gathering = store.column(shown(file.path, 200))
-    for each in opener.each(file):
-        with opener.opened(each) as descriptor, os.fdopen(os.dup(descriptor), "rb") as raw:
-            _read(raw, shown(each.path, 200), gathering, store)
-    return gathering.column()
+def _read_column(file: DataPath, opener: DataFileOpener, store: ColumnStore) -> Column:
+    writer = store.create_writer(quote(file.path, 200))
+    for data_file in opener.glob(file):
+        with opener.open(data_file) as descriptor, os.fdopen(os.dup(descriptor), "rb") as raw:
+            _read_file(raw, quote(data_file.path, 200), writer, store)
+    return writer.to_column()
 
 
-def _read(raw: BufferedReader, name: str, gathering: Gathering, store: Store) -> None:
-    stream = _Stream(GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw, name)
-    dtype, shape = _header(stream)
-    row = math.prod(shape[1:]) * dtype.itemsize
-    wanted = shape[0] * row
-    store.check(wanted, name)
-    check_example(row, name)
-    at_once = max(_AT_ONCE // row, 1) * row
-    read = 0
-    while read < wanted:
-        data = stream.read(min(at_once, wanted - read))
-        read += len(data)
-        if len(data) % row or not data:
+def _read_file(raw: BufferedReader, name: str, writer: ColumnWriter, store: ColumnStore) -> None:
+    stream = _Stream(GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP_MAGIC else raw, name)
+    dtype, shape = _read_header(stream)
+    row_bytes = math.prod(shape[1:]) * dtype.itemsize
+    total_bytes = shape[0] * row_bytes
+    store.check_free_space(total_bytes, name)
+    check_example_size(row_bytes, name)
+    chunk_bytes = max(_CHUNK_BYTES // row_bytes, 1) * row_bytes
+    bytes_read = 0
+    while bytes_read < total_bytes:
+        data = stream.read(min(chunk_bytes, total_bytes - bytes_read))
+        bytes_read += len(data)
+        if len(data) % row_bytes or not data:
             break
         values = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
-        gathering.add(values.astype(dtype.newbyteorder("="), copy=False))
+        writer.add(values.astype(dtype.newbyteorder("="), copy=False))
     # A byte behind its end tells a file that goes on.
-    more = len(stream.read(1))
-    if read != wanted or more:
-        other = "more" if more else "less"
-        raise RunError(f"{name} is damaged: it has {other} than the {wanted} bytes it announces")
+    trailing = len(stream.read(1))
+    if bytes_read != total_bytes or trailing:
+        comparison = "more" if trailing else "less"
+        raise RunError(
+            f"{name} is damaged: it has {comparison} than the {total_bytes} bytes it announces"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +122,14 @@ class _Stream:
             return self.file.read(size)
 
 
-def _header(stream: _Stream) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
+def _read_header(stream: _Stream) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
     magic = stream.read(4)
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or not magic[3]:
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES or not magic[3]:
         raise RunError(
             f"{stream.name} is no IDX file: it begins with {magic.hex(' ') or 'nothing'}"
         )
     axes = magic[3]
-    if axes > max(_IMAGE_AXES):
+    if axes > max(_IMAGE_RANKS):
         raise RunError(f"{stream.name} has {axes} axes, which is not a list of images")
     lengths = stream.read(4 * axes)
     if len(lengths) < 4 * axes:
@@ -128,4 +137,4 @@ def _header(stream: _Stream) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
     shape = struct.unpack(f">{axes}I", lengths)
     if 0 in shape:
         raise RunError(f"{stream.name} has no numbers: its shape is {list(shape)}")
-    return np.dtype(_TYPES[magic[2]]), shape
+    return np.dtype(_DTYPES[magic[2]]), shape

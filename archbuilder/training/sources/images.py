@@ -10,42 +10,44 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.errors import RunError, shown
-from archbuilder.recipe.legend import Legend
-from archbuilder.recipe.sources import DataFile, Images
+from archbuilder.errors import RunError, quote
+from archbuilder.recipe.legend import DatasetSchema
+from archbuilder.recipe.sources import DataPath, Images
 from archbuilder.tables import plural
-from archbuilder.training.columns import Column, Held, Numbers, Read, Rows
-from archbuilder.training.examples import ONLY, Examples, Known
-from archbuilder.training.faults import Faults
-from archbuilder.training.opening import Opener
-from archbuilder.training.sources.folders import Way, list_images
-from archbuilder.training.sources.pictures import Look, decoded, read_picture
+from archbuilder.training.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
+from archbuilder.training.examples import UNNAMED, Dataset, FittedPreprocessing
+from archbuilder.training.faults import BadRecords
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.sources.folders import PathParts, list_images
+from archbuilder.training.sources.pictures import ImageDecoder, decode_image, read_image_file
 
 _TARGET: Final = "the class of an image"
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class _ImageFile:
     """A file in a folder."""
 
-    folder: DataFile
-    way: Way
+    folder: DataPath
+    parts: PathParts
 
     @property
     def name(self) -> str:
-        return shown("/".join((self.folder.path.rstrip("/"), *self.way)), 200)
+        return quote("/".join((self.folder.path.rstrip("/"), *self.parts)), 200)
 
-    def content(self, opener: Opener) -> bytes:
+    def read(self, opener: DataFileOpener) -> bytes:
         """What is in the file.
 
         Raises:
             RunError: if it cannot be read, or is enormous.
         """
-        with opener.opened(self.folder, *self.way) as descriptor:
-            return read_picture(descriptor, self.name)
+        with opener.open(self.folder, *self.parts) as descriptor:
+            return read_image_file(descriptor, self.name)
 
 
-def load_images(source: Images, opener: Opener, like: Known | None) -> Examples:
+def load_images(
+    source: Images, opener: DataFileOpener, fitted: FittedPreprocessing | None
+) -> Dataset:
     """Images of one size, and the numbers of the folders that they lie in, by alphabet.
 
     What is of another size than the first image, or than `size`, is resized; colours become grey
@@ -57,73 +59,86 @@ def load_images(source: Images, opener: Opener, like: Known | None) -> Examples:
     """
     listing = list_images(source.folder, opener)
     name = listing.name
-    if like is None:
+    if fitted is None:
         listing.check_classes()
-    pictures = [_Picture(folder, way) for folder, way in listing.images]
-    faults = Faults(source.on_error, "images")
+    image_files = [_ImageFile(folder, parts) for folder, parts in listing.images]
+    bad_records = BadRecords(source.on_error, "images")
     if source.on_error == "skip":
-        pictures = _readable(pictures, opener, faults)
-    said = (*listing.remarks, *faults.remarks(len(pictures), name))
-    first = pictures[0]
-    look = Look.of(
-        decoded(first.content(opener), first.name),
+        image_files = _decodable(image_files, opener, bad_records)
+    listing_notes = (*listing.notes, *bad_records.summary(len(image_files), name))
+    first = image_files[0]
+    decoder = ImageDecoder.from_first(
+        decode_image(first.read(opener), first.name),
         source.size,
         source.channels,
         source.bits,
-        like.legend.images.get(ONLY) if like else None,
+        fitted.schema.images.get(UNNAMED) if fitted else None,
     )
 
-    def read(rows: Rows) -> Numbers:
+    def read(rows: RowIndices) -> Array:
         return np.stack(
-            [look.numbers(pictures[row].content(opener), pictures[row].name) for row in rows]
+            [decoder.decode(image_files[row].read(opener), image_files[row].name) for row in rows]
         )
 
-    images = Read(name, len(pictures), look.shape, look.dtype, read)
-    inputs = {ONLY: look.feature(images, source.scale)}
-    sizes = f"{name}: {plural(len(pictures), 'image')} of {look}"
-    forms = {ONLY: look.form}
-    if len(first.way) == 1:
-        known = Known(Legend(images=forms))
-        return Examples(name, inputs, {}, (sizes, *said), known=known, target=_TARGET)
-    given = like.legend.classes.get(ONLY) if like else None
-    classes = given or tuple(sorted(listing.classes))
-    told = ", ".join(f"{shown(each)} is {number}" for number, each in enumerate(classes[:10]))
+    images = LazyColumn(name, len(image_files), decoder.shape, decoder.dtype, read)
+    inputs = {UNNAMED: decoder.to_feature(images, source.scale)}
+    sizes = f"{name}: {plural(len(image_files), 'image')} of {decoder}"
+    image_specs = {UNNAMED: decoder.spec}
+    if len(first.parts) == 1:
+        preprocessing = FittedPreprocessing(DatasetSchema(images=image_specs))
+        return Dataset(
+            name,
+            inputs,
+            {},
+            (sizes, *listing_notes),
+            preprocessing=preprocessing,
+            target_description=_TARGET,
+        )
+    fitted_classes = fitted.schema.classes.get(UNNAMED) if fitted else None
+    classes = fitted_classes or tuple(sorted(listing.class_counts))
+    class_text = ", ".join(f"{quote(each)} is {number}" for number, each in enumerate(classes[:10]))
     targets: dict[str, Column] = {
-        ONLY: Held(_labels(pictures, classes, name, all_needed=like is None))
+        UNNAMED: ArrayColumn(_labels(image_files, classes, name, all_needed=fitted is None))
     }
-    remarks = (sizes, f"{plural(len(classes), 'class', 'classes')}: {told}", *said)
-    known = Known(Legend(classes={ONLY: classes}, images=forms))
-    return Examples(name, inputs, targets, remarks, known=known, target=_TARGET)
+    notes = (sizes, f"{plural(len(classes), 'class', 'classes')}: {class_text}", *listing_notes)
+    preprocessing = FittedPreprocessing(
+        DatasetSchema(classes={UNNAMED: classes}, images=image_specs)
+    )
+    return Dataset(
+        name, inputs, targets, notes, preprocessing=preprocessing, target_description=_TARGET
+    )
 
 
-def _readable(pictures: Sequence[_Picture], opener: Opener, faults: Faults) -> list[_Picture]:
+def _decodable(
+    image_files: Sequence[_ImageFile], opener: DataFileOpener, bad_records: BadRecords
+) -> list[_ImageFile]:
     """Those that can be decoded; the others are told."""
 
-    def fault(picture: _Picture) -> RunError | None:
+    def find_error(image_file: _ImageFile) -> RunError | None:
         try:
-            decoded(picture.content(opener), picture.name)
+            decode_image(image_file.read(opener), image_file.name)
         except RunError as error:
             return error
         return None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(fault, pictures))
-    for wrong in filter(None, found):
-        faults.meet(wrong)
-    return [each for each, wrong in zip(pictures, found, strict=True) if wrong is None]
+        errors = list(pool.map(find_error, image_files))
+    for error in filter(None, errors):
+        bad_records.add(error)
+    return [each for each, failure in zip(image_files, errors, strict=True) if failure is None]
 
 
 def _labels(
-    pictures: Sequence[_Picture], classes: Sequence[str], name: str, *, all_needed: bool
-) -> Numbers:
+    image_files: Sequence[_ImageFile], classes: Sequence[str], name: str, *, all_needed: bool
+) -> Array:
     numbers = {each: number for number, each in enumerate(classes)}
-    present = {each.way[0] for each in pictures}
+    present = {each.parts[0] for each in image_files}
     unknown = sorted(present - set(numbers))
     if unknown:
         raise RunError(
-            f"{name} has a folder {shown(unknown[0])}, which is no class of the images to train on"
+            f"{name} has a folder {quote(unknown[0])}, which is no class of the images to train on"
         )
     missing = [each for each in classes if each not in present]
     if missing and all_needed:
-        raise RunError(f"no image of the class {shown(missing[0])} of {name} can be read")
-    return np.array([numbers[each.way[0]] for each in pictures], np.int64)
+        raise RunError(f"no image of the class {quote(missing[0])} of {name} can be read")
+    return np.array([numbers[each.parts[0]] for each in image_files], np.int64)

@@ -8,59 +8,68 @@ import os
 
 import numpy as np
 
-from archbuilder.errors import RunError, shown
-from archbuilder.recipe.sources import DataFile, Npy
-from archbuilder.training.columns import Numbers, Read, Rows
-from archbuilder.training.examples import Examples, Known, Naming
-from archbuilder.training.opening import Opener
-from archbuilder.training.sources.arrays import array_feature, by_name, read_head, trained_scale
-from archbuilder.training.sources.gathering import joined
+from archbuilder.errors import RunError, quote
+from archbuilder.recipe.sources import DataPath, Npy
+from archbuilder.training.columns import Array, LazyColumn, RowIndices
+from archbuilder.training.examples import Dataset, FittedPreprocessing, SourceKeys
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.sources.arrays import (
+    array_feature,
+    as_mapping,
+    lookup_scale,
+    read_npy_header,
+)
+from archbuilder.training.sources.gathering import concat_columns
 
 
-def load_npy(source: Npy, opener: Opener, like: Known | None = None) -> Examples:
+def load_npy(
+    source: Npy, opener: DataFileOpener, fitted: FittedPreprocessing | None = None
+) -> Dataset:
     """The arrays of the files; see `load_npz` for which of them are images.
 
     Raises:
         RunError: if a file is damaged, or holds something else than numbers.
     """
     inputs, targets, weights = (
-        {name: _columns(file, opener) for name, file in by_name(files).items()}
+        {name: _read_columns(file, opener) for name, file in as_mapping(files).items()}
         for files in (source.inputs, source.targets, source.weights or {})
     )
     features = {
-        name: array_feature(column, source.scale, trained=trained_scale(like, name))
+        name: array_feature(column, source.scale, fitted_scale=lookup_scale(fitted, name))
         for name, column in inputs.items()
     }
-    origin = ", ".join(dict.fromkeys(each.name for each in (*inputs.values(), *targets.values())))
-    return Examples(origin, features, targets, weights=weights, naming=Naming())
+    source_name = ", ".join(
+        dict.fromkeys(each.name for each in (*inputs.values(), *targets.values()))
+    )
+    return Dataset(source_name, features, targets, sample_weights=weights, source_keys=SourceKeys())
 
 
-def _columns(file: DataFile, opener: Opener) -> Read:
+def _read_columns(file: DataPath, opener: DataFileOpener) -> LazyColumn:
     """The array of a file, or those of several one behind the other."""
-    parts = [_column(each, opener) for each in opener.each(file)]
-    return parts[0] if len(parts) == 1 else joined(parts, shown(file.path, 200))
+    columns = [_map_column(each, opener) for each in opener.glob(file)]
+    return columns[0] if len(columns) == 1 else concat_columns(columns, quote(file.path, 200))
 
 
-def _column(file: DataFile, opener: Opener) -> Read:
-    name = shown(file.path, 200)
-    with opener.opened(file) as descriptor:
+def _map_column(file: DataPath, opener: DataFileOpener) -> LazyColumn:
+    name = quote(file.path, 200)
+    with opener.open(file) as descriptor:
         with os.fdopen(os.dup(descriptor), "rb") as stream:
-            head = read_head(stream, name)
-            begin = stream.tell()
-        count = math.prod(head.shape)
-        needed = begin + count * head.dtype.itemsize
-        if os.fstat(descriptor).st_size != needed:
+            header = read_npy_header(stream, name)
+            data_offset = stream.tell()
+        count = math.prod(header.shape)
+        file_size = data_offset + count * header.dtype.itemsize
+        if os.fstat(descriptor).st_size != file_size:
             raise RunError(f"{name} is damaged: its size is not the one it announces")
         # The mapping stays when the file is closed.
         mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-    flat: Numbers = np.frombuffer(mapped, head.dtype, count, begin)
-    values = flat.reshape(head.shape, order="F" if head.fortran else "C")
-    native = head.dtype.newbyteorder("=")
+    flat: Array = np.frombuffer(mapped, header.dtype, count, data_offset)
+    values = flat.reshape(header.shape, order="F" if header.fortran_order else "C")
+    native = header.dtype.newbyteorder("=")
 
-    def read(rows: Rows) -> Numbers:
+    def read(rows: RowIndices) -> Array:
         # To read on behind the end of a mapped file would end the process.
-        if mapped.size() < needed:
+        if mapped.size() < file_size:
             raise RunError(f"{name} was cut while it was in use")
         return values[rows].astype(native, copy=False)
 
-    return Read(name, len(values), values.shape[1:], native, read)
+    return LazyColumn(name, len(values), values.shape[1:], native, read)

@@ -9,26 +9,31 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.errors import RunError, listed, shown
-from archbuilder.recipe.sources import DataFile, Npz
-from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples, Known, Naming, check_lengths
-from archbuilder.training.opening import Opener, check_size
+from archbuilder.errors import RunError, quote, quote_list
+from archbuilder.recipe.sources import DataPath, Npz
+from archbuilder.training.columns import Array
+from archbuilder.training.examples import Dataset, FittedPreprocessing, SourceKeys, check_lengths
+from archbuilder.training.opening import DataFileOpener, check_fits_in_memory
 from archbuilder.training.sources.arrays import (
-    Head,
+    NpyHeader,
     array_feature,
-    by_name,
-    read_head,
-    trained_scale,
+    as_mapping,
+    lookup_scale,
+    read_npy_header,
 )
-from archbuilder.training.sources.gathering import Gathering, Store, check_example
+from archbuilder.training.sources.gathering import ColumnStore, ColumnWriter, check_example_size
 from archbuilder.zip_archive import ZipArchive, ZipMember
 
-_AT_ONCE: Final = 2**22
+_CHUNK_BYTES: Final = 2**22
 _SUFFIX: Final = ".npy"
 
 
-def load_npz(source: Npz, opener: Opener, store: Store, like: Known | None = None) -> Examples:
+def load_npz(
+    source: Npz,
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None = None,
+) -> Dataset:
     """The arrays that the source names, of several archives one behind the other.
 
     Arrays of bytes with the axes of images are images: see `array_feature`.
@@ -36,85 +41,92 @@ def load_npz(source: Npz, opener: Opener, store: Store, like: Known | None = Non
     Raises:
         RunError: if a file is damaged, lacks an array, or holds something else than numbers.
     """
-    name = shown(source.file.path, 200)
-    inputs, targets = by_name(source.inputs), by_name(source.targets)
-    weights = by_name(source.weights or {})
-    wanted = {*inputs.values(), *targets.values(), *weights.values()}
-    arrays = {each: store.column(f"the array {shown(each)} of {name}") for each in sorted(wanted)}
+    name = quote(source.file.path, 200)
+    inputs, targets = as_mapping(source.inputs), as_mapping(source.targets)
+    weights = as_mapping(source.weights or {})
+    array_names = {*inputs.values(), *targets.values(), *weights.values()}
+    writers = {
+        each: store.create_writer(f"the array {quote(each)} of {name}")
+        for each in sorted(array_names)
+    }
     members: list[str] = []
-    for file in opener.each(source.file):
-        members = _read(file, opener, arrays, store)
-    columns = {each: gathering.column() for each, gathering in arrays.items()}
-    return Examples(
+    for file in opener.glob(source.file):
+        members = _read_archive(file, opener, writers, store)
+    columns = {each: writer.to_column() for each, writer in writers.items()}
+    return Dataset(
         name,
         {
             key: array_feature(
-                columns[array], source.scale, arrays[array].origin, trained_scale(like, key)
+                columns[array], source.scale, writers[array].origin, lookup_scale(fitted, key)
             )
             for key, array in inputs.items()
         },
         {key: columns[array] for key, array in targets.items()},
-        weights={key: columns[array] for key, array in weights.items()},
-        naming=Naming(unused=tuple(each for each in members if each not in wanted)),
+        sample_weights={key: columns[array] for key, array in weights.items()},
+        source_keys=SourceKeys(unused=tuple(each for each in members if each not in array_names)),
     )
 
 
-def _read(
-    file: DataFile, opener: Opener, arrays: Mapping[str, Gathering], store: Store
+def _read_archive(
+    file: DataPath, opener: DataFileOpener, writers: Mapping[str, ColumnWriter], store: ColumnStore
 ) -> list[str]:
     """Read arrays of an archive, and return the names of all arrays in it."""
-    name = shown(file.path, 200)
+    name = quote(file.path, 200)
     with (
-        opener.opened(file) as descriptor,
+        opener.open(file) as descriptor,
         os.fdopen(os.dup(descriptor), "rb") as raw,
-        ZipArchive.opened(raw, f"{name} is no numpy archive, or damaged") as archive,
+        ZipArchive.open(raw, f"{name} is no numpy archive, or damaged") as archive,
     ):
         members = [each.removesuffix(_SUFFIX) for each in archive.names() if each.endswith(_SUFFIX)]
-        missing = next((array for array in arrays if array not in members), None)
+        missing = next((array for array in writers if array not in members), None)
         if missing is not None:
-            raise RunError(f"{name} has no array {shown(missing)}; it has {listed(members)}")
-        _check_heads(archive, arrays, name)
-        for array, gathering in arrays.items():
+            raise RunError(f"{name} has no array {quote(missing)}; it has {quote_list(members)}")
+        _check_headers(archive, writers, name)
+        for array, writer in writers.items():
             with archive.member(f"{array}{_SUFFIX}") as member:
-                _take(member, f"the array {shown(array)} of {name}", gathering, store)
+                _read_member(member, f"the array {quote(array)} of {name}", writer, store)
     return members
 
 
-def _check_heads(archive: ZipArchive, arrays: Mapping[str, Gathering], name: str) -> None:
+def _check_headers(archive: ZipArchive, writers: Mapping[str, ColumnWriter], name: str) -> None:
     """Check the shapes of arrays before any of them is read."""
     lengths: list[int] = []
-    for array, gathering in arrays.items():
+    for array, writer in writers.items():
         with archive.member(f"{array}{_SUFFIX}") as member:
-            head = read_head(member, f"the array {shown(array)} of {name}")
-        gathering.check_shape(head.shape[1:])
-        lengths.append(head.shape[0])
+            header = read_npy_header(member, f"the array {quote(array)} of {name}")
+        writer.check_shape(header.shape[1:])
+        lengths.append(header.shape[0])
     check_lengths(lengths, name)
 
 
-def _take(member: ZipMember, what: str, gathering: Gathering, store: Store) -> None:
-    head = read_head(member, what)
-    needed = math.prod(head.shape) * head.dtype.itemsize
-    if needed > member.size:
-        raise RunError(f"{what} is damaged: its size is not the one it announces")
-    store.check(needed, what)
-    check_example(needed // max(head.shape[0], 1), what)
-    rows = max(_AT_ONCE // max(needed // max(head.shape[0], 1), 1), 1)
-    if head.fortran and len(head.shape) > 1:
+def _read_member(
+    member: ZipMember, description: str, writer: ColumnWriter, store: ColumnStore
+) -> None:
+    header = read_npy_header(member, description)
+    num_bytes = math.prod(header.shape) * header.dtype.itemsize
+    if num_bytes > member.size:
+        raise RunError(f"{description} is damaged: its size is not the one it announces")
+    store.check_free_space(num_bytes, description)
+    check_example_size(num_bytes // max(header.shape[0], 1), description)
+    chunk_rows = max(_CHUNK_BYTES // max(num_bytes // max(header.shape[0], 1), 1), 1)
+    if header.fortran_order and len(header.shape) > 1:
         # Its first axis is the last in the file, so that only the whole can be turned.
-        check_size(needed, what)
-        rows = head.shape[0]
-    left = head.shape[0]
-    while left:
-        gathering.add(_rows(member, head, min(rows, left), what))
-        left -= min(rows, left)
+        check_fits_in_memory(num_bytes, description)
+        chunk_rows = header.shape[0]
+    remaining = header.shape[0]
+    while remaining:
+        writer.add(_read_rows(member, header, min(chunk_rows, remaining), description))
+        remaining -= min(chunk_rows, remaining)
     if member.read(1):
-        raise RunError(f"{what} is damaged: its size is not the one it announces")
+        raise RunError(f"{description} is damaged: its size is not the one it announces")
 
 
-def _rows(member: ZipMember, head: Head, count: int, what: str) -> Numbers:
-    shape = (count, *head.shape[1:])
-    data = member.read(math.prod(shape) * head.dtype.itemsize)
-    if len(data) != math.prod(shape) * head.dtype.itemsize:
-        raise RunError(f"{what} is damaged: its size is not the one it announces")
-    values = np.frombuffer(data, head.dtype).reshape(shape, order="F" if head.fortran else "C")
-    return values.astype(head.dtype.newbyteorder("="), copy=False)
+def _read_rows(member: ZipMember, header: NpyHeader, count: int, description: str) -> Array:
+    shape = (count, *header.shape[1:])
+    data = member.read(math.prod(shape) * header.dtype.itemsize)
+    if len(data) != math.prod(shape) * header.dtype.itemsize:
+        raise RunError(f"{description} is damaged: its size is not the one it announces")
+    values = np.frombuffer(data, header.dtype).reshape(
+        shape, order="F" if header.fortran_order else "C"
+    )
+    return values.astype(header.dtype.newbyteorder("="), copy=False)

@@ -11,26 +11,28 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from archbuilder.errors import RunError, shown
-from archbuilder.places import Place
+from archbuilder.errors import RunError, quote
+from archbuilder.places import SandboxPath
 from archbuilder.recipe.sources import Pairs
-from archbuilder.training.columns import Numbers, Read
-from archbuilder.training.examples import Examples, Feature, Known
-from archbuilder.training.faults import Faults
-from archbuilder.training.opening import Opener
-from archbuilder.training.sources.text import vocabulary_for
-from archbuilder.training.text.reading import numbered_lines
-from archbuilder.training.text.tokens import encoded, read_tokens, write_tokens
-from archbuilder.training.text.vocabulary import BEGIN, END, Vocabulary
+from archbuilder.training.columns import Array, LazyColumn
+from archbuilder.training.examples import Dataset, Feature, FittedPreprocessing
+from archbuilder.training.faults import BadRecords
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.sources.text import fit_or_load_tokenizer
+from archbuilder.training.text.reading import iter_lines
+from archbuilder.training.text.tokens import encode_texts, read_tokens, write_tokens
+from archbuilder.training.text.vocabulary import BEGIN_ID, END_ID, TextTokenizer
 
 SOURCE: Final = "source"
 TARGET: Final = "target"
 """The inputs of a network that makes one sequence of another, and the columns of their examples."""
-_ENDS: Final = 2
-_AT_ONCE: Final = 1024
+_NUM_BOUNDARY_TOKENS: Final = 2
+_CHUNK_LINES: Final = 1024
 
 
-def load_pairs(source: Pairs, opener: Opener, like: Known | None) -> Examples:
+def load_pairs(
+    source: Pairs, opener: DataFileOpener, fitted: FittedPreprocessing | None
+) -> Dataset:
     """Two columns: `source` of `length` tokens and `target` of two more, for its begin and end.
 
     What is shorter is padded behind its end. Where a run has the tokens already, they are those of
@@ -39,72 +41,78 @@ def load_pairs(source: Pairs, opener: Opener, like: Known | None) -> Examples:
     Raises:
         RunError: if a line is no pair, or a text is longer than `length` tokens.
     """
-    name = shown(source.file.path, 200)
-    faults = Faults(source.on_error, "lines")
+    name = quote(source.file.path, 200)
+    bad_records = BadRecords(source.on_error, "lines")
 
     def texts() -> Iterator[str]:
         return chain.from_iterable(
-            pair for _, pair in _pairs(source, opener, Faults(source.on_error, "lines"))
+            pair for _, pair in _iter_pairs(source, opener, BadRecords(source.on_error, "lines"))
         )
 
-    vocabulary = vocabulary_for(source.tokenising, texts, name, opener, like)
-    place = opener.kept("validation" if like else "training")
-    if place is not None and place.status() is not None:
-        tokens = read_tokens(place)
+    tokenizer = fit_or_load_tokenizer(source.tokenising, texts, name, opener, fitted)
+    token_path = opener.cache_path("validation" if fitted else "training")
+    if token_path is not None and token_path.status() is not None:
+        tokens = read_tokens(token_path)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            rows = _rows(source, opener, vocabulary, faults)
-            width = 2 * source.length + _ENDS
+            rows = _iter_rows(source, opener, tokenizer, bad_records)
+            width = 2 * source.length + _NUM_BOUNDARY_TOKENS
             tokens = write_tokens(
-                place or Place(Path(folder), ("tokens",)), rows, vocabulary, width
+                token_path or SandboxPath(Path(folder), ("tokens",)), rows, tokenizer, width
             )
-    said = f"{name}: {len(tokens):,} pairs of {vocabulary.size:,} kinds of tokens"
-    remarks = (said, *faults.remarks(len(tokens), name))
+    note = f"{name}: {len(tokens):,} pairs of {tokenizer.vocab_size:,} kinds of tokens"
+    notes = (note, *bad_records.summary(len(tokens), name))
     features = {
-        SOURCE: Feature(_part(name, tokens[:, : source.length])),
-        TARGET: Feature(_part(name, tokens[:, source.length :])),
+        SOURCE: Feature(_token_column(name, tokens[:, : source.length])),
+        TARGET: Feature(_token_column(name, tokens[:, source.length :])),
     }
-    return Examples(name, features, {}, remarks, known=Known(vocabulary=vocabulary))
+    return Dataset(
+        name, features, {}, notes, preprocessing=FittedPreprocessing(tokenizer=tokenizer)
+    )
 
 
-def _part(name: str, tokens: Numbers) -> Read:
-    return Read(name, len(tokens), tokens.shape[1:], tokens.dtype, lambda rows: tokens[rows])
+def _token_column(name: str, tokens: Array) -> LazyColumn:
+    return LazyColumn(name, len(tokens), tokens.shape[1:], tokens.dtype, lambda rows: tokens[rows])
 
 
-def _rows(
-    source: Pairs, opener: Opener, vocabulary: Vocabulary, faults: Faults
+def _iter_rows(
+    source: Pairs, opener: DataFileOpener, tokenizer: TextTokenizer, bad_records: BadRecords
 ) -> Iterator[NDArray[np.int64]]:
     """Each pair as `(1, 2 * length + 2)`: the source, and the target with its begin and end."""
-    pairs = _pairs(source, opener, faults)
-    while some := list(islice(pairs, _AT_ONCE)):
-        tokens = encoded(vocabulary, chain.from_iterable(pair for _, pair in some))
-        for place, _ in some:
+    pairs = _iter_pairs(source, opener, bad_records)
+    while chunk := list(islice(pairs, _CHUNK_LINES)):
+        tokens = encode_texts(tokenizer, chain.from_iterable(pair for _, pair in chunk))
+        for location, _ in chunk:
             try:
-                yield _row(next(tokens), next(tokens), source.length, place)
-            except RunError as fault:
-                faults.meet(fault)
+                yield _make_row(next(tokens), next(tokens), source.length, location)
+            except RunError as error:
+                bad_records.add(error)
 
 
-def _row(
-    given: NDArray[np.int64], wanted: NDArray[np.int64], length: int, place: str
+def _make_row(
+    source_tokens: NDArray[np.int64], target_tokens: NDArray[np.int64], length: int, location: str
 ) -> NDArray[np.int64]:
-    row = np.zeros((1, 2 * length + _ENDS), np.int64)
-    for begin, part in ((0, given), (length + 1, wanted)):
-        if len(part) > length:
-            raise RunError(f"{place} has a text of {len(part):,} tokens; 'length' is {length:,}")
-        row[0, begin : begin + len(part)] = part
-    row[0, length] = BEGIN
-    row[0, length + 1 + len(wanted)] = END
+    row = np.zeros((1, 2 * length + _NUM_BOUNDARY_TOKENS), np.int64)
+    for start, tokens in ((0, source_tokens), (length + 1, target_tokens)):
+        if len(tokens) > length:
+            raise RunError(
+                f"{location} has a text of {len(tokens):,} tokens; 'length' is {length:,}"
+            )
+        row[0, start : start + len(tokens)] = tokens
+    row[0, length] = BEGIN_ID
+    row[0, length + 1 + len(target_tokens)] = END_ID
     return row
 
 
-def _pairs(source: Pairs, opener: Opener, faults: Faults) -> Iterator[tuple[str, tuple[str, str]]]:
+def _iter_pairs(
+    source: Pairs, opener: DataFileOpener, bad_records: BadRecords
+) -> Iterator[tuple[str, tuple[str, str]]]:
     """The pairs with their places."""
-    for file in opener.each(source.file):
-        for number, line in numbered_lines(file, opener, faults=faults):
+    for file in opener.glob(source.file):
+        for number, line in iter_lines(file, opener, bad_records=bad_records):
             parts = line.rstrip("\r\n").split("\t")
-            place = f"{shown(file.path, 200)}:{number}"
+            location = f"{quote(file.path, 200)}:{number}"
             if len(parts) == len((SOURCE, TARGET)):
-                yield place, (parts[0], parts[1])
+                yield location, (parts[0], parts[1])
             elif parts != [""]:
-                faults.meet(RunError(f"{place} is no pair of texts with one tab between"))
+                bad_records.add(RunError(f"{location} is no pair of texts with one tab between"))

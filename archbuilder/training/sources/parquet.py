@@ -14,33 +14,38 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from archbuilder.errors import RunError, shown
-from archbuilder.parser_errors import Errors, parser_errors
-from archbuilder.recipe.sources import DataFile, Parquet
-from archbuilder.training.columns import Numbers
-from archbuilder.training.examples import Examples, Known
-from archbuilder.training.faults import Faults
-from archbuilder.training.opening import Opener
-from archbuilder.training.provenance import Places
-from archbuilder.training.sources.gathering import Store
+from archbuilder.errors import RunError, quote
+from archbuilder.parser_errors import ErrorTypes, parser_errors
+from archbuilder.recipe.sources import DataPath, Parquet
+from archbuilder.training.columns import Array
+from archbuilder.training.examples import Dataset, FittedPreprocessing
+from archbuilder.training.faults import BadRecords
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.provenance import RecordLocations
+from archbuilder.training.sources.gathering import ColumnStore
 from archbuilder.training.sources.parquet_footer import FOOTER_ERRORS, row_groups
-from archbuilder.training.sources.rows import BATCH, BATCH_BYTES, Batch, Words
-from archbuilder.training.sources.table import Asked, Layout, examples_of, trained_heading
+from archbuilder.training.sources.rows import MAX_BATCH_BYTES, MAX_BATCH_ROWS, RawBatch, Strings
+from archbuilder.training.sources.table import (
+    ColumnRoles,
+    InferenceColumns,
+    fitted_column_names,
+    make_tabular_dataset,
+)
 
-_ERRORS: Final[Errors] = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
-_NUMBER: Final = 8
-_ROW: Final = 2**28
+_ERRORS: Final[ErrorTypes] = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
+_NUMBER_BYTES: Final = 8
+_MAX_ROW_BYTES: Final = 2**28
 """The bytes of the largest row that is read."""
 
 
 def load_parquet(
     source: Parquet,
-    opener: Opener,
-    store: Store,
-    like: Known | None = None,
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None = None,
     *,
-    asked: Asked | None = None,
-) -> Examples:
+    inference_columns: InferenceColumns | None = None,
+) -> Dataset:
     """The columns of tables as inputs, targets and weights; see `load_csv`.
 
     A column may hold lists of numbers, all of one length.
@@ -48,133 +53,155 @@ def load_parquet(
     Raises:
         RunError: if a file is damaged, or a value is missing or not as the others are.
     """
-    faults = Faults(source.on_error, "rows")
-    files = opener.each(source.file)
-    first = shown(files[0].path, 200)
-    with opener.opened(files[0]) as descriptor, _opened(descriptor, first) as table:
-        head = _names(table, first)
-    trained = trained_heading(source, like, asked)
-    layout = Layout.of(source, head, first, trained=trained, asked=asked)
+    bad_records = BadRecords(source.on_error, "rows")
+    files = opener.glob(source.file)
+    first_name = quote(files[0].path, 200)
+    with opener.open(files[0]) as descriptor, _open_table(descriptor, first_name) as table:
+        column_names = _column_names(table, first_name)
+    fitted_columns = fitted_column_names(source, fitted, inference_columns)
+    roles = ColumnRoles.from_source(
+        source,
+        column_names,
+        first_name,
+        fitted_columns=fitted_columns,
+        inference_columns=inference_columns,
+    )
 
-    places = Places("row")
+    locations = RecordLocations("row")
 
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[RawBatch]:
         for file in files:
-            yield from _batches(file, opener, layout, faults, places)
+            yield from _iter_batches(file, opener, roles, bad_records, locations)
 
-    name = shown(source.file.path, 200)
-    return examples_of(batches(), layout, name, places, faults=faults, like=like, store=store)
+    name = quote(source.file.path, 200)
+    return make_tabular_dataset(
+        batches(), roles, name, locations, bad_records=bad_records, fitted=fitted, store=store
+    )
 
 
 @contextmanager
-def _opened(descriptor: int, name: str) -> Iterator[pq.ParquetFile]:
+def _open_table(descriptor: int, name: str) -> Iterator[pq.ParquetFile]:
     with os.fdopen(os.dup(descriptor), "rb") as raw:
-        with _parsing(name):
+        with _translate_arrow_errors(name):
             table = pq.ParquetFile(raw)
         with table:
             yield table
 
 
-def _parsing(name: str) -> AbstractContextManager[None]:
+def _translate_arrow_errors(name: str) -> AbstractContextManager[None]:
     """Guard calls of pyarrow."""
     return parser_errors(_ERRORS, f"{name} is no Parquet file, or damaged")
 
 
-def _batches(
-    file: DataFile, opener: Opener, layout: Layout, faults: Faults, places: Places
-) -> Iterator[Batch]:
-    name = shown(file.path, 200)
-    with opener.opened(file) as descriptor, _opened(descriptor, name) as table:
-        known = {*_names(table, name)}
-        missing = [each for each in layout.columns if each not in known]
+def _iter_batches(
+    file: DataPath,
+    opener: DataFileOpener,
+    roles: ColumnRoles,
+    bad_records: BadRecords,
+    locations: RecordLocations,
+) -> Iterator[RawBatch]:
+    name = quote(file.path, 200)
+    with opener.open(file) as descriptor, _open_table(descriptor, name) as table:
+        available = {*_column_names(table, name)}
+        missing = [each for each in roles.columns if each not in available]
         if missing:
-            raise RunError(f"{name} has no column {shown(missing[0])}")
-        count = _at_once(descriptor, table.schema, layout, name)
-        first = 1
-        for rows in _read(table, count, layout, name):
-            yield from _Rows(rows, layout, first, name, places).batches(faults)
-            first += rows.num_rows
+            raise RunError(f"{name} has no column {quote(missing[0])}")
+        chunk_rows = _rows_per_read(descriptor, table.schema, roles, name)
+        first_row = 1
+        for record_batch in _iter_record_batches(table, chunk_rows, roles, name):
+            yield from _RowBatch(record_batch, roles, first_row, name, locations).batches(
+                bad_records
+            )
+            first_row += record_batch.num_rows
 
 
-def _names(table: pq.ParquetFile, name: str) -> list[str]:
-    with _parsing(name):
+def _column_names(table: pq.ParquetFile, name: str) -> list[str]:
+    with _translate_arrow_errors(name):
         names: list[str] = table.schema_arrow.names
         return names
 
 
-def _read(table: pq.ParquetFile, count: int, layout: Layout, name: str) -> Iterator[pa.RecordBatch]:
+def _iter_record_batches(
+    table: pq.ParquetFile, chunk_rows: int, roles: ColumnRoles, name: str
+) -> Iterator[pa.RecordBatch]:
     """So many rows at a time, whose offsets and text can be relied on."""
-    with _parsing(name):
-        batches = table.iter_batches(count, columns=[*layout.columns], use_threads=False)
+    with _translate_arrow_errors(name):
+        batches = table.iter_batches(chunk_rows, columns=[*roles.columns], use_threads=False)
     while True:
-        with _parsing(name):
-            rows = next(batches, None)
-            if rows is None:
+        with _translate_arrow_errors(name):
+            record_batch = next(batches, None)
+            if record_batch is None:
                 return
             # What pyarrow reads may hold text that is not UTF-8, and lists that end elsewhere.
-            rows.validate(full=True)
-        yield rows
+            record_batch.validate(full=True)
+        yield record_batch
 
 
-def _at_once(descriptor: int, schema: pq.ParquetSchema, layout: Layout, name: str) -> int:
+def _rows_per_read(descriptor: int, schema: pq.ParquetSchema, roles: ColumnRoles, name: str) -> int:
     """How many rows are read at once: less where they hold long lists."""
-    used = {*layout.columns}
-    with _parsing(name):
-        columns = [schema.column(place) for place in range(len(schema))]
-        lists = {each.path for each in columns if each.max_repetition_level}
-    wanted = {each for each in lists if each.partition(".")[0] in used}
-    values = 0
-    if wanted:
+    used = {*roles.columns}
+    with _translate_arrow_errors(name):
+        columns = [schema.column(index) for index in range(len(schema))]
+        list_paths = {each.path for each in columns if each.max_repetition_level}
+    used_lists = {each for each in list_paths if each.partition(".")[0] in used}
+    values_per_row = 0
+    if used_lists:
         with parser_errors(FOOTER_ERRORS, f"{name} is damaged"):
             for group in row_groups(descriptor):
-                in_lists = sum(count for path, count in group.values if path in wanted)
-                values = max(values, in_lists // max(group.rows, 1))
-    largest = (len(layout.columns) + values) * _NUMBER
-    if largest > _ROW:
-        raise RunError(f"{name} has rows of more than {_ROW // 2**20} MiB")
-    return max(min(BATCH, BATCH_BYTES // largest), 1)
+                in_lists = sum(count for path, count in group.values if path in used_lists)
+                values_per_row = max(values_per_row, in_lists // max(group.rows, 1))
+    row_bytes = (len(roles.columns) + values_per_row) * _NUMBER_BYTES
+    if row_bytes > _MAX_ROW_BYTES:
+        raise RunError(f"{name} has rows of more than {_MAX_ROW_BYTES // 2**20} MiB")
+    return max(min(MAX_BATCH_ROWS, MAX_BATCH_BYTES // row_bytes), 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
+class _RowBatch:
     """Some rows of a table, of which the first has a number."""
 
-    rows: pa.RecordBatch
-    layout: Layout
-    first: int
+    record_batch: pa.RecordBatch
+    roles: ColumnRoles
+    first_row: int
     name: str
-    places: Places
+    locations: RecordLocations
 
-    def batches(self, faults: Faults) -> Iterator[Batch]:
+    def batches(self, bad_records: BadRecords) -> Iterator[RawBatch]:
         """One batch of what is right, or none."""
-        right = np.ones(self.rows.num_rows, bool)
-        for column in self.layout.columns:
-            whole = _whole(self.rows.column(column))
-            for row in np.flatnonzero(right & ~whole):
-                faults.meet(
+        valid = np.ones(self.record_batch.num_rows, bool)
+        for column in self.roles.columns:
+            complete = _complete_mask(self.record_batch.column(column))
+            for row in np.flatnonzero(valid & ~complete):
+                bad_records.add(
                     RunError(
-                        f"row {self.first + row} of {self.name} has something in column"
-                        f" {shown(column)} that is missing, not finite, or a list of another length"
+                        f"row {self.first_row + row} of {self.name} has something in column"
+                        f" {quote(column)} that is missing, not finite, or a list of another length"
                     )
                 )
-            right &= whole
-        if not right.any():
+            valid &= complete
+        if not valid.any():
             return
-        self.places.add(self.name, (np.flatnonzero(right) + self.first).tolist())
-        rows = self.rows.filter(pa.array(right))
-        kept = {each: self._read(each, rows.column(each)) for each in self.layout.columns}
-        yield Batch(
-            {key: self._side_by_side(key, kept) for key in self.layout.inputs},
-            {key: kept[each] for key, each in self.layout.targets.items()},
-            {key: self._numbers(each, kept) for key, each in self.layout.weights.items()},
+        self.locations.add(self.name, (np.flatnonzero(valid) + self.first_row).tolist())
+        valid_rows = self.record_batch.filter(pa.array(valid))
+        columns = {
+            each: self._to_array_or_strings(each, valid_rows.column(each))
+            for each in self.roles.columns
+        }
+        yield RawBatch(
+            {key: self._input_arrays(key, columns) for key in self.roles.inputs},
+            {key: columns[each] for key, each in self.roles.targets.items()},
+            {
+                key: self._numeric_array(each, columns)
+                for key, each in self.roles.sample_weights.items()
+            },
         )
 
-    def _read(self, column: str, array: pa.Array) -> Numbers | Words:
+    def _to_array_or_strings(self, column: str, array: pa.Array) -> Array | Strings:
         """The values of a column in which nothing is missing."""
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-            words: Words = array.to_pylist()
+            words: Strings = array.to_pylist()
             return words
         shape: list[int] = []
         count = len(array)
@@ -188,57 +215,62 @@ class _Rows:
                 hint = ": write dates and times as numbers, such as the days since the first"
             elif pa.types.is_decimal(array.type):
                 hint = ": write decimals as float64"
-            raise RunError(f"{self._of(column)} holds {array.type}, not numbers{hint}")
-        values: Numbers = array.to_numpy(zero_copy_only=False).reshape(count, *shape)
+            raise RunError(f"{self._describe_column(column)} holds {array.type}, not numbers{hint}")
+        values: Array = array.to_numpy(zero_copy_only=False).reshape(count, *shape)
         return values
 
-    def _side_by_side(
-        self, key: str, kept: dict[str, Numbers | Words]
-    ) -> Numbers | Sequence[Numbers]:
-        columns = [self._numbers(each, kept) for each in self.layout.inputs[key]]
-        if key in self.layout.alone or (len(columns) == 1 and columns[0].ndim > 1):
-            return columns[0]
-        for column, values in zip(self.layout.inputs[key], columns, strict=True):
+    def _input_arrays(
+        self, key: str, columns: dict[str, Array | Strings]
+    ) -> Array | Sequence[Array]:
+        arrays = [self._numeric_array(each, columns) for each in self.roles.inputs[key]]
+        if key in self.roles.scalar_inputs or (len(arrays) == 1 and arrays[0].ndim > 1):
+            return arrays[0]
+        for column, values in zip(self.roles.inputs[key], arrays, strict=True):
             if values.ndim > 1:
                 raise RunError(
-                    f"{self._of(column)} holds lists, and stands side by side with others;"
+                    f"{self._describe_column(column)} holds lists, and stands side by side with"
+                    " others;"
                     " name one such column for each of the inputs"
                 )
-        return columns
+        return arrays
 
-    def _numbers(self, column: str, kept: dict[str, Numbers | Words]) -> Numbers:
-        values = kept[column]
+    def _numeric_array(self, column: str, columns: dict[str, Array | Strings]) -> Array:
+        values = columns[column]
         if not isinstance(values, np.ndarray):
-            raise RunError(f"{self._of(column)} holds words, not numbers")
+            raise RunError(f"{self._describe_column(column)} holds words, not numbers")
         return values
 
-    def _of(self, column: str) -> str:
-        return f"column {shown(column)} of {self.name}"
+    def _describe_column(self, column: str) -> str:
+        return f"column {quote(column)} of {self.name}"
 
 
-def _is_list(kind: pa.DataType) -> bool:
+def _is_list(arrow_type: pa.DataType) -> bool:
     return bool(
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+        pa.types.is_list(arrow_type)
+        or pa.types.is_large_list(arrow_type)
+        or pa.types.is_fixed_size_list(arrow_type)
     )
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def _is_number(arrow_type: pa.DataType) -> bool:
     return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+        pa.types.is_integer(arrow_type)
+        or pa.types.is_floating(arrow_type)
+        or pa.types.is_boolean(arrow_type)
     )
 
 
-def _whole(array: pa.Array) -> NDArray[np.bool_]:
+def _complete_mask(array: pa.Array) -> NDArray[np.bool_]:
     """Of which entries nothing is missing or infinite, and lists are as long as the first one."""
-    whole = np.asarray(pc.is_valid(array), bool)
+    complete = np.asarray(pc.is_valid(array), bool)
     if pa.types.is_floating(array.type):
         finite = pc.is_finite(pc.fill_null(array, np.nan))
-        return whole & np.asarray(finite, bool)
+        return complete & np.asarray(finite, bool)
     if _is_list(array.type) and len(array):
         lengths = np.asarray(pc.fill_null(pc.list_value_length(array), -1))
-        present = lengths[whole]
-        inner = _whole(array.flatten())
-        owners = np.asarray(pc.list_parent_indices(array))
-        whole &= lengths == (present[0] if len(present) else 0)
-        whole[owners[~inner]] = False
-    return whole
+        present = lengths[complete]
+        inner_complete = _complete_mask(array.flatten())
+        parents = np.asarray(pc.list_parent_indices(array))
+        complete &= lengths == (present[0] if len(present) else 0)
+        complete[parents[~inner_complete]] = False
+    return complete

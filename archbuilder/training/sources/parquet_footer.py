@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
-from archbuilder.parser_errors import Errors
+from archbuilder.parser_errors import ErrorTypes
 
-FOOTER_ERRORS: Final[Errors] = (
+FOOTER_ERRORS: Final[ErrorTypes] = (
     IndexError,
     KeyError,
     TypeError,
@@ -27,8 +27,8 @@ FOOTER_ERRORS: Final[Errors] = (
 )
 """What `row_groups` raises for a damaged footer: a missing field, or one of another type."""
 
-_Fields: TypeAlias = dict[int, object]
-_TAIL: Final = 8
+_ThriftStruct: TypeAlias = dict[int, object]
+_TAIL_BYTES: Final = 8
 """The length of the footer in four bytes, and PAR1."""
 
 
@@ -46,11 +46,11 @@ def row_groups(descriptor: int) -> Iterator[RowGroup]:
     Raises:
         FOOTER_ERRORS: if the footer is damaged.
     """
-    end = os.fstat(descriptor).st_size - _TAIL
+    end = os.fstat(descriptor).st_size - _TAIL_BYTES
     length = int.from_bytes(os.pread(descriptor, 4, end), "little")
-    footer = _Compact(os.pread(descriptor, length, max(end - length, 0))).struct()
-    for group in cast(list[_Fields], footer.get(4, [])):
-        columns = (cast(_Fields, column[3]) for column in cast(list[_Fields], group[1]))
+    footer = _CompactReader(os.pread(descriptor, length, max(end - length, 0))).read_struct()
+    for group in cast(list[_ThriftStruct], footer.get(4, [])):
+        columns = (cast(_ThriftStruct, column[3]) for column in cast(list[_ThriftStruct], group[1]))
         values = tuple(
             (b".".join(cast(list[bytes], column[3])).decode(), cast(int, column[5]))
             for column in columns
@@ -59,58 +59,58 @@ def row_groups(descriptor: int) -> Iterator[RowGroup]:
 
 
 @dataclass(slots=True)
-class _Compact:
+class _CompactReader:
     """Reads values in Thrift's compact protocol, one behind the other."""
 
     content: bytes
-    place: int = 0
+    offset: int = 0
 
-    def struct(self) -> _Fields:
+    def read_struct(self) -> _ThriftStruct:
         """Fields by their numbers, each with a byte of its number and its type in front."""
-        fields: _Fields = {}
-        number = 0
-        while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self._integer()
-            kind = head & 15
+        fields: _ThriftStruct = {}
+        field_id = 0
+        while header := self._read_byte():
+            field_id = field_id + (header >> 4) if header >> 4 else self._read_integer()
+            type_id = header & 15
             # A field of a boolean has its value in the place of its type.
-            fields[number] = kind == 1 if kind in (1, 2) else self._value(kind)
+            fields[field_id] = type_id == 1 if type_id in (1, 2) else self._read_value(type_id)
         return fields
 
-    def _value(self, kind: int) -> object:
-        match kind:
+    def _read_value(self, type_id: int) -> object:
+        match type_id:
             case 1 | 2 | 3:
-                return self._byte()
+                return self._read_byte()
             case 4 | 5 | 6:
-                return self._integer()
+                return self._read_integer()
             case 7:
-                return self._bytes(8)
+                return self._read_bytes(8)
             case 8:
-                return self._bytes(self._varint())
+                return self._read_bytes(self._read_varint())
             case 9 | 10:
-                head = self._byte()
-                count = self._varint() if head >> 4 == 15 else head >> 4
-                return [self._value(head & 15) for _ in range(count)]
+                header = self._read_byte()
+                count = self._read_varint() if header >> 4 == 15 else header >> 4
+                return [self._read_value(header & 15) for _ in range(count)]
             case 12:
-                return self.struct()
-        raise TypeError(f"unknown type {kind}")
+                return self.read_struct()
+        raise TypeError(f"unknown type {type_id}")
 
-    def _byte(self) -> int:
-        self.place += 1
-        return self.content[self.place - 1]
+    def _read_byte(self) -> int:
+        self.offset += 1
+        return self.content[self.offset - 1]
 
-    def _bytes(self, length: int) -> bytes:
-        self.place += length
-        return self.content[self.place - length : self.place]
+    def _read_bytes(self, length: int) -> bytes:
+        self.offset += length
+        return self.content[self.offset - length : self.offset]
 
-    def _varint(self) -> int:
+    def _read_varint(self) -> int:
         """An unsigned integer, seven bits a byte and the lowest first."""
         number = shift = 0
-        while (byte := self._byte()) > 127:
+        while (byte := self._read_byte()) > 127:
             number |= (byte & 127) << shift
             shift += 7
         return number | byte << shift
 
-    def _integer(self) -> int:
+    def _read_integer(self) -> int:
         """A signed integer, whose sign is the lowest bit."""
-        number = self._varint()
+        number = self._read_varint()
         return number >> 1 ^ -(number & 1)

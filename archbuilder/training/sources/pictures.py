@@ -18,24 +18,24 @@ import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from archbuilder.errors import RunError
-from archbuilder.parser_errors import Errors, parser_errors
-from archbuilder.recipe.legend import ImageForm
-from archbuilder.training.columns import Column, Numbers
+from archbuilder.parser_errors import ErrorTypes, parser_errors
+from archbuilder.recipe.legend import ImageSpec
+from archbuilder.training.columns import Array, Column
 from archbuilder.training.examples import Feature
 
 _FORMATS: Final = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-_HEADS: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
-_PIXELS: Final = 2**26
-_BYTES: Final = 2**28
-_GRAY: Final = ("1", "L", "LA")
-_COLOR: Final = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
-_DEEP: Final = "I;16"
+_MAGIC_PREFIXES: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
+_MAX_PIXELS: Final = 2**26
+_MAX_FILE_BYTES: Final = 2**28
+_GRAY_MODES: Final = ("1", "L", "LA")
+_COLOR_MODES: Final = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_MODE_16_BIT_PREFIX: Final = "I;16"
 """How the names of Pillow's modes with 16 bits begin; the rest is the order of the bytes."""
-_OF_16_BITS: Final = ("PNG", "PPM")
+_FORMATS_WITH_16_BITS: Final = ("PNG", "PPM")
 """Formats whose mode `I`, which has 32 bits, holds at most 16: 0 to 65535."""
-_ZERO_IS_WHITE: Final = 0
+_WHITE_IS_ZERO: Final = 0
 """The value of the tag `PhotometricInterpretation` of TIFF for gray that begins with white."""
-_ERRORS: Final[Errors] = (
+_ERRORS: Final[ErrorTypes] = (
     OSError,
     ValueError,
     SyntaxError,
@@ -43,7 +43,7 @@ _ERRORS: Final[Errors] = (
     TypeError,  # fractions in the place of offsets of TIFF
     Image.DecompressionBombError,
 )
-_TURNS: Final = {
+_TRANSPOSES: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -61,31 +61,31 @@ warnings.filterwarnings("ignore", module="PIL")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Look(ImageForm):
+class ImageDecoder(ImageSpec):
     """What all pictures of a source are brought to."""
 
-    reduces: bool = False
+    drops_bits: bool = False
     """Whether pictures of 16 bits may lose the lower 8 of them."""
 
     @classmethod
-    def of(
+    def from_first(
         cls,
         first: Image.Image,
         size: tuple[int, int] | None = None,
         channels: int | None = None,
         bits: int | None = None,
-        like: ImageForm | None = None,
-    ) -> Look:
+        fitted: ImageSpec | None = None,
+    ) -> ImageDecoder:
         """Return what the source says or, in this order, what `like` and the first picture have."""
-        own = ImageForm(
+        first_spec = ImageSpec(
             first.height,
             first.width,
-            1 if first.mode in _GRAY or _is_deep(first) else 3,
-            16 if _is_deep(first) else 8,
+            1 if first.mode in _GRAY_MODES or _is_16_bit(first) else 3,
+            16 if _is_16_bit(first) else 8,
         )
-        form = like or own
-        height, width = size or (form.height, form.width)
-        return cls(height, width, channels or form.channels, bits or form.bits, bits == 8)
+        spec = fitted or first_spec
+        height, width = size or (spec.height, spec.width)
+        return cls(height, width, channels or spec.channels, bits or spec.bits, bits == 8)
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -93,29 +93,29 @@ class Look(ImageForm):
         return np.dtype(np.uint16 if self.bits == 16 else np.uint8)
 
     @property
-    def brightest(self) -> int:
+    def max_value(self) -> int:
         """The number of white."""
         return int(2**self.bits - 1)
 
     @property
-    def form(self) -> ImageForm:
+    def spec(self) -> ImageSpec:
         """The part that the legend of a run keeps."""
-        return ImageForm(self.height, self.width, self.channels, self.bits)
+        return ImageSpec(self.height, self.width, self.channels, self.bits)
 
-    def feature(self, column: Column, scale: float | None) -> Feature:
+    def to_feature(self, column: Column, scale: float | None) -> Feature:
         """Return an input of such pictures, which are divided by white where no scale is given."""
-        white = self.brightest
-        return Feature(column, scale or white, image=True, largest=white)
+        max_value = self.max_value
+        return Feature(column, scale or max_value, image=True, max_value=max_value)
 
-    def numbers(self, content: bytes, name: str) -> Numbers:
+    def decode(self, content: bytes, name: str) -> Array:
         """Decode a picture to `(height, width, channels)`, from 0 to `brightest`.
 
         Raises:
             RunError: if it is none, a damaged or an enormous one, or has more bits than the others.
         """
-        return self.fit(decoded(content, name), name)
+        return self.convert(decode_image(content, name), name)
 
-    def fit(self, picture: Image.Image, name: str) -> Numbers:
+    def convert(self, image: Image.Image, name: str) -> Array:
         """Bring a decoded picture to this size, number of channels and depth.
 
         White stays white: 255 of 8 bits is 65535 of 16 bits.
@@ -123,62 +123,62 @@ class Look(ImageForm):
         Raises:
             RunError: if it has more bits than the others.
         """
-        self.check(picture, name)
-        if _is_deep(picture):
-            values = np.asarray(self._resized(picture.convert("F")))
-            deep = np.rint(values if self.bits == 16 else values / 257).astype(self.dtype)
-            return np.repeat(deep[..., np.newaxis], self.channels, axis=2)
-        image = self._resized(picture.convert("L" if self.channels == 1 else "RGB"))
-        values = np.asarray(image, np.uint8).reshape(self.shape)
+        self.check_bit_depth(image, name)
+        if _is_16_bit(image):
+            values = np.asarray(self._resize(image.convert("F")))
+            values_16_bit = np.rint(values if self.bits == 16 else values / 257).astype(self.dtype)
+            return np.repeat(values_16_bit[..., np.newaxis], self.channels, axis=2)
+        resized = self._resize(image.convert("L" if self.channels == 1 else "RGB"))
+        values = np.asarray(resized, np.uint8).reshape(self.shape)
         return values if self.bits == 8 else values.astype(np.uint16) * np.uint16(257)
 
-    def check(self, picture: Image.Image, name: str) -> None:
+    def check_bit_depth(self, image: Image.Image, name: str) -> None:
         """Refuse to drop bits of a picture unless the source says so.
 
         Raises:
             RunError: if it has more bits than the others.
         """
-        if _is_deep(picture) and self.bits == 8 and not self.reduces:
+        if _is_16_bit(image) and self.bits == 8 and not self.drops_bits:
             raise RunError(
                 f"{name} has 16 bits a channel, and the images before it have 8: write 'bits: 16'"
                 " to keep all bits, or 'bits: 8' to drop the lower 8"
             )
 
-    def changes(self, picture: Image.Image) -> Iterator[str]:
+    def describe_changes(self, image: Image.Image) -> Iterator[str]:
         """Say what `fit` changes in a picture, beside the numbers of its pixels."""
-        if picture.size != (self.width, self.height):
-            yield f"resized from {picture.height}x{picture.width} to {self.height}x{self.width}"
-        if picture.mode == "RGB" and self.channels == 1:
+        if image.size != (self.width, self.height):
+            yield f"resized from {image.height}x{image.width} to {self.height}x{self.width}"
+        if image.mode == "RGB" and self.channels == 1:
             yield "colors converted to gray"
-        if picture.mode != "RGB" and self.channels == 3:
+        if image.mode != "RGB" and self.channels == 3:
             yield "gray repeated as three colors"
 
-    def _resized(self, image: Image.Image) -> Image.Image:
+    def _resize(self, image: Image.Image) -> Image.Image:
         size = (self.width, self.height)
         return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
 
 
-def is_picture(content: bytes) -> bool:
+def is_encoded_image(content: bytes) -> bool:
     """Whether bytes begin as an encoded picture does."""
-    return content.startswith(_HEADS) or (content[:4], content[8:12]) == (b"RIFF", b"WEBP")
+    return content.startswith(_MAGIC_PREFIXES) or (content[:4], content[8:12]) == (b"RIFF", b"WEBP")
 
 
-def read_picture(descriptor: int, name: str) -> bytes:
+def read_image_file(descriptor: int, name: str) -> bytes:
     """The content of a file.
 
     Raises:
         RunError: if it cannot be read, or is enormous.
     """
-    if os.fstat(descriptor).st_size > _BYTES:
-        raise RunError(f"{name} is larger than {_BYTES // 2**20} MiB")
+    if os.fstat(descriptor).st_size > _MAX_FILE_BYTES:
+        raise RunError(f"{name} is larger than {_MAX_FILE_BYTES // 2**20} MiB")
     try:
         with os.fdopen(os.dup(descriptor), "rb") as stream:
-            return stream.read(_BYTES + 1)
+            return stream.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
         raise RunError(f"cannot read {name}: {error.strerror or error}") from error
 
 
-def decoded(content: bytes, name: str) -> Image.Image:
+def decode_image(content: bytes, name: str) -> Image.Image:
     """Decode a picture as a viewer shows it: upright, with transparent pixels over white.
 
     Its mode is `L`, `RGB` or one of 16 bits. Of several frames or pages it is the first.
@@ -187,23 +187,23 @@ def decoded(content: bytes, name: str) -> Image.Image:
         RunError: if it is none, a damaged or an enormous one, has pixels of an unknown range, or
             more bits a channel than are read.
     """
-    image = _opened(content, name)
-    if image.width * image.height > _PIXELS:
+    image = _open_image(content, name)
+    if image.width * image.height > _MAX_PIXELS:
         raise RunError(f"{name} has {image.width:,} by {image.height:,} pixels: too many")
     with parser_errors(_ERRORS, f"{name} is damaged"):
-        bits = _bits(image)
-        if bits > 8 and image.mode in (*_GRAY, *_COLOR):
+        bits = _bits_per_channel(image)
+        if bits > 8 and image.mode in (*_GRAY_MODES, *_COLOR_MODES):
             raise RunError(
                 f"{name} has {bits} bits a channel: images with colors or transparency are not read"
                 " with more than 8; convert it to 8 bits a channel, or to gray without"
                 " transparency, or store the numbers as .npy"
             )
         image.load()
-        visible = _visible(image, name)
-    return _upright(visible, image)
+        visible = _to_standard_mode(image, name)
+    return _apply_orientation(visible, image)
 
 
-def _opened(content: bytes, name: str) -> Image.Image:
+def _open_image(content: bytes, name: str) -> Image.Image:
     """An image of which the head alone is read."""
     with parser_errors(_ERRORS, f"{name} is damaged"):
         try:
@@ -213,11 +213,11 @@ def _opened(content: bytes, name: str) -> Image.Image:
             raise RunError(f"{name} is no image in {formats}") from None
 
 
-def _is_deep(picture: Image.Image) -> bool:
-    return picture.mode.startswith(_DEEP)
+def _is_16_bit(image: Image.Image) -> bool:
+    return image.mode.startswith(_MODE_16_BIT_PREFIX)
 
 
-def _bits(image: Image.Image) -> int:
+def _bits_per_channel(image: Image.Image) -> int:
     """The bits a channel in the file of an image of which the head alone is read."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return int(max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))))
@@ -227,29 +227,31 @@ def _bits(image: Image.Image) -> int:
     if image.format == "PNG":
         return 16 if any(";16" in str(each) for each in tiles) else 8
     if image.format == "PPM":
-        whites = [each[1] for each in tiles if isinstance(each, tuple)]
-        return max((int(each).bit_length() for each in whites), default=8)
+        max_values = [each[1] for each in tiles if isinstance(each, tuple)]
+        return max((int(each).bit_length() for each in max_values), default=8)
     return 8
 
 
-def _visible(image: Image.Image, name: str) -> Image.Image:
+def _to_standard_mode(image: Image.Image, name: str) -> Image.Image:
     """Bring an image to the mode `L`, `RGB` or `I;16`, without its transparency."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_deep(image):
-        return _of_16_bits(image)
-    if _is_deep(image):
-        key = image.info.get("transparency")
-        if key is None:
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_16_bit(image):
+        return _scale_to_16_bits(image)
+    if _is_16_bit(image):
+        transparent_value = image.info.get("transparency")
+        if transparent_value is None:
             return image
         values = np.asarray(image)
-        return Image.fromarray(np.where(values == key, 65535, values).astype(np.uint16))
-    if image.mode == "I" and image.format in _OF_16_BITS:
+        return Image.fromarray(
+            np.where(values == transparent_value, 65535, values).astype(np.uint16)
+        )
+    if image.mode == "I" and image.format in _FORMATS_WITH_16_BITS:
         return Image.fromarray(np.asarray(image).astype(np.uint16))
-    if image.mode not in (*_GRAY, *_COLOR):
+    if image.mode not in (*_GRAY_MODES, *_COLOR_MODES):
         raise RunError(
             f"{name} has pixels of the mode {image.mode!r}, whose range is unknown: convert it to 8"
             " or 16 bits a channel, or store the numbers as .npy"
         )
-    mode = "L" if image.mode in _GRAY else "RGB"
+    mode = "L" if image.mode in _GRAY_MODES else "RGB"
     if not image.has_transparency_data:
         return image.convert(mode)
     pixels = image.convert("RGBA")
@@ -257,20 +259,20 @@ def _visible(image: Image.Image, name: str) -> Image.Image:
     return Image.alpha_composite(background, pixels).convert(mode)
 
 
-def _of_16_bits(image: TiffImagePlugin.TiffImageFile) -> Image.Image:
+def _scale_to_16_bits(image: TiffImagePlugin.TiffImageFile) -> Image.Image:
     """Bring gray from 0 (black) to 65535; Pillow leaves the pixels of TIFF as they are stored."""
-    white = 2 ** _bits(image) - 1
+    max_value = 2 ** _bits_per_channel(image) - 1
     values = np.asarray(image).astype(np.float64)
-    if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == _ZERO_IS_WHITE:
-        values = white - values
-    return Image.fromarray(np.rint(values * (65535 / white)).astype(np.uint16))
+    if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == _WHITE_IS_ZERO:
+        values = max_value - values
+    return Image.fromarray(np.rint(values * (65535 / max_value)).astype(np.uint16))
 
 
-def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
+def _apply_orientation(image: Image.Image, file: Image.Image) -> Image.Image:
     """Turn an image as the EXIF data of its file says; Pillow itself does so for TIFF alone."""
     try:
-        turn = _TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
+        transpose = _TRANSPOSES.get(file.getexif().get(ExifTags.Base.Orientation, 1))
     except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
         # Many photos have damaged EXIF data beside sound pixels; viewers show those as stored.
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        transpose = None
+    return image if transpose is None else image.transpose(transpose)

@@ -11,21 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from archbuilder.errors import BlueprintError, Diagnostics, RunError, UsageError, listed, shown
-from archbuilder.recipe.sources import Arrays, DataFile, Tfds, Tfrecord
-from archbuilder.training.examples import Examples, Known
-from archbuilder.training.opening import Opener
-from archbuilder.training.sources.arrays import by_name
+from archbuilder.errors import BlueprintError, Diagnostics, RunError, UsageError, quote, quote_list
+from archbuilder.recipe.sources import ArrayNames, DataPath, Tfds, Tfrecord
+from archbuilder.training.examples import Dataset, FittedPreprocessing
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.sources.arrays import as_mapping
 from archbuilder.training.sources.framing import Shard
-from archbuilder.training.sources.gathering import Store
+from archbuilder.training.sources.gathering import ColumnStore
 from archbuilder.training.sources.records import load_records
 
-FOLDER: Final = "TFDS_DATA_DIR"
+DATA_DIR_VARIABLE: Final = "TFDS_DATA_DIR"
 """The variable of the environment that says where the data sets are."""
-_READ: Final = "tfrecord"
+_FILE_FORMAT: Final = "tfrecord"
 
 
-def load_tfds(source: Tfds, opener: Opener, store: Store, like: Known | None) -> Examples:
+def load_tfds(
+    source: Tfds, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
+) -> Dataset:
     """The examples of a split, from the files of a data set.
 
     Raises:
@@ -34,25 +36,25 @@ def load_tfds(source: Tfds, opener: Opener, store: Store, like: Known | None) ->
         RunError: if the data set is not prepared here, or has no such split or feature.
     """
     name = source.name.path
-    folder = Path(os.environ.get(FOLDER) or Path.home() / "tensorflow_datasets")
-    if source.name.span is not None and not opener.reaches(folder):
+    folder = Path(os.environ.get(DATA_DIR_VARIABLE) or Path.home() / "tensorflow_datasets")
+    if source.name.span is not None and not opener.is_allowed(folder):
         diagnostics = Diagnostics()
         diagnostics.error(
             "outside-folder",
-            f"the data sets in {shown(str(folder), 200)} lie outside of the folder of this file",
+            f"the data sets in {quote(str(folder), 200)} lie outside of the folder of this file",
             source.name.span,
             notes=(f"allow them with --allow {folder}, or name the set with --data tfds:{name}",),
         )
         raise BlueprintError(diagnostics)
     info = _info(name, folder)
-    inputs, targets = _wanted(source, info)
-    for feature in (*by_name(inputs).values(), *by_name(targets).values()):
+    inputs, targets = _inputs_and_targets(source, info)
+    for feature in (*as_mapping(inputs).values(), *as_mapping(targets).values()):
         if feature not in info.features:
-            has = listed(info.features)
-            raise RunError(f"{name} has no feature {shown(feature)}; it has {has}")
-    shapes = {key: info.features[feature].shape for key, feature in by_name(inputs).items()}
+            available = quote_list(info.features)
+            raise RunError(f"{name} has no feature {quote(feature)}; it has {available}")
+    shapes = {key: info.features[feature].shape for key, feature in as_mapping(inputs).items()}
     records = Tfrecord(
-        DataFile(f"{name}:{source.split}"),
+        DataPath(f"{name}:{source.split}"),
         inputs,
         targets,
         shape={key: shape for key, shape in shapes.items() if None not in shape},
@@ -62,15 +64,15 @@ def load_tfds(source: Tfds, opener: Opener, store: Store, like: Known | None) ->
         scale=source.scale,
         on_error=source.on_error,
     )
-    examples = load_records(records, _shards(source, info), Opener(), store, like)
+    examples = load_records(records, _shards(source, info), DataFileOpener(), store, fitted)
     names = {
         key: tuple(info.features[feature].names)
-        for key, feature in by_name(targets).items()
+        for key, feature in as_mapping(targets).items()
         if getattr(info.features[feature], "names", None)
     }
-    legend = examples.known.legend
-    legend = replace(legend, classes={**legend.classes, **names})
-    return replace(examples, known=Known(legend))
+    schema = examples.preprocessing.schema
+    schema = replace(schema, classes={**schema.classes, **names})
+    return replace(examples, preprocessing=FittedPreprocessing(schema))
 
 
 def _info(name: str, folder: Path) -> Any:
@@ -85,32 +87,32 @@ def _info(name: str, folder: Path) -> Any:
         builder = tfds.builder(name, data_dir=folder, try_gcs=False)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
         raise RunError(
-            f"there is no data set {shown(name)} in {shown(str(folder), 200)}:"
+            f"there is no data set {quote(name)} in {quote(str(folder), 200)}:"
             f" {str(error).splitlines()[0]}"
         ) from None
     if not builder.info.splits:
         raise RunError(
-            f"the data set {shown(name)} is not prepared in {shown(str(folder), 200)};"
+            f"the data set {quote(name)} is not prepared in {quote(str(folder), 200)};"
             f" prepare it with: tfds build {name}"
         )
-    form = builder.info.file_format.value
-    if form != _READ:
+    file_format = builder.info.file_format.value
+    if file_format != _FILE_FORMAT:
         raise RunError(
-            f"the data set {shown(name)} is prepared as {form}, which is not read;"
-            f" prepare it with: tfds build {name} --file_format={_READ}"
+            f"the data set {quote(name)} is prepared as {file_format}, which is not read;"
+            f" prepare it with: tfds build {name} --file_format={_FILE_FORMAT}"
         )
     return builder.info
 
 
-def _wanted(source: Tfds, info: Any) -> tuple[Arrays, Arrays]:
+def _inputs_and_targets(source: Tfds, info: Any) -> tuple[ArrayNames, ArrayNames]:
     """The features that are inputs and targets: those of the source, or of the data set itself."""
-    own = info.supervised_keys or (None, None)
-    inputs, targets = source.inputs or own[0], source.targets or own[1]
+    supervised_keys = info.supervised_keys or (None, None)
+    inputs, targets = source.inputs or supervised_keys[0], source.targets or supervised_keys[1]
     if isinstance(inputs, str | Mapping) and isinstance(targets, str | Mapping):
         return inputs, targets
-    has = listed(info.features)
+    available = quote_list(info.features)
     raise RunError(
-        f"{source.name.path} does not say its inputs and targets; it has {has}: name them"
+        f"{source.name.path} does not say its inputs and targets; it has {available}: name them"
     )
 
 
@@ -118,11 +120,11 @@ def _shards(source: Tfds, info: Any) -> list[Shard]:
     try:
         files = info.splits[source.split].file_instructions
     except (KeyError, ValueError):
-        has = listed(sorted(info.splits))
+        available = quote_list(sorted(info.splits))
         raise RunError(
-            f"{source.name.path} has no split {shown(source.split)}; it has {has}"
+            f"{source.name.path} has no split {quote(source.split)}; it has {available}"
         ) from None
     return [
-        Shard(DataFile(each.filename), each.skip, None if each.take == -1 else each.take)
+        Shard(DataPath(each.filename), each.skip, None if each.take == -1 else each.take)
         for each in files
     ]

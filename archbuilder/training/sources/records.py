@@ -11,25 +11,27 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from PIL import Image
 
-from archbuilder.errors import RunError, listed, shown
-from archbuilder.recipe.legend import ImageForm
+from archbuilder.errors import RunError, quote, quote_list
+from archbuilder.recipe.legend import ImageSpec
 from archbuilder.recipe.sources import Tfrecord
 from archbuilder.tables import plural
-from archbuilder.training.columns import Column, Numbers, Read, Rows
-from archbuilder.training.examples import Examples, Feature, Known, Naming
-from archbuilder.training.faults import Faults
-from archbuilder.training.opening import Opener
-from archbuilder.training.sources.arrays import array_feature, trained_scale
-from archbuilder.training.sources.framing import Record, Shard, records_of
-from archbuilder.training.sources.gathering import Store
-from archbuilder.training.sources.pictures import Look, decoded, is_picture
-from archbuilder.training.sources.rows import Fields, Row, gather_rows
+from archbuilder.training.columns import Array, Column, LazyColumn, RowIndices
+from archbuilder.training.examples import Dataset, Feature, FittedPreprocessing, SourceKeys
+from archbuilder.training.faults import BadRecords
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.sources.arrays import array_feature, lookup_scale
+from archbuilder.training.sources.framing import Record, Shard, iter_records
+from archbuilder.training.sources.gathering import ColumnStore
+from archbuilder.training.sources.pictures import ImageDecoder, decode_image, is_encoded_image
+from archbuilder.training.sources.rows import FieldRoles, Row, collect_rows
 
-_Values: TypeAlias = dict[str, Numbers | str]
-_ABSENT: Final = np.zeros(0)
+_FieldValues: TypeAlias = dict[str, Array | str]
+_EMPTY: Final = np.zeros(0)
 
 
-def load_tfrecord(source: Tfrecord, opener: Opener, store: Store, like: Known | None) -> Examples:
+def load_tfrecord(
+    source: Tfrecord, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
+) -> Dataset:
     """The features that the source names, of all files that it stands for.
 
     Numbers are read once, encoded pictures again as they are needed. A target may be a word.
@@ -37,171 +39,193 @@ def load_tfrecord(source: Tfrecord, opener: Opener, store: Store, like: Known | 
     Raises:
         RunError: if a record is damaged, lacks a feature, or has one of another shape.
     """
-    shards = [Shard(each) for each in opener.each(source.file)]
-    return load_records(source, shards, opener, store, like)
+    shards = [Shard(each) for each in opener.glob(source.file)]
+    return load_records(source, shards, opener, store, fitted)
 
 
 def load_records(
-    source: Tfrecord, shards: Sequence[Shard], opener: Opener, store: Store, like: Known | None
-) -> Examples:
+    source: Tfrecord,
+    shards: Sequence[Shard],
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None,
+) -> Dataset:
     """The same of the records of some files.
 
     Raises:
         RunError: as `load_tfrecord` does.
     """
-    forms = like.legend.images if like else {}
-    fields = Fields.of(source, "feature")
-    reader = _Reader(source, fields, opener, store, Faults(source.on_error, "records"), forms)
-    found = gather_rows(
-        reader.rows(shards), fields, lambda row: reader.places[row].name, like, store
+    image_specs = fitted.schema.images if fitted else {}
+    fields = FieldRoles.from_source(source, "feature")
+    reader = _RecordReader(
+        source, fields, opener, store, BadRecords(source.on_error, "records"), image_specs
     )
-    count = len(reader.places)
-    name = shown(source.file.path, 200)
-    left_out = reader.faults.remarks(count, name)
+    columns = collect_rows(
+        reader.rows(shards), fields, lambda row: reader.record_index[row].name, fitted, store
+    )
+    count = len(reader.record_index)
+    name = quote(source.file.path, 200)
+    skipped_notes = reader.bad_records.summary(count, name)
     inputs = {
-        key: reader.pictures(key, count)
-        if key in reader.looks
+        key: reader.image_feature(key, count)
+        if key in reader.image_decoders
         else array_feature(
-            found.inputs[key].column,
+            columns.inputs[key].column,
             source.scale,
-            found.inputs[key].origin,
-            trained_scale(like, key),
+            columns.inputs[key].origin,
+            lookup_scale(fitted, key),
         )
         for key in fields.inputs
     }
     images = plural(count, "image")
-    said = tuple(f"{name}: {images} of {look}" for look in reader.looks.values())
-    remarks = (*said, *found.remarks, *left_out)
-    legend = found.known.legend
-    forms = {key: look.form for key, look in reader.looks.items()}
-    return Examples(
+    image_notes = tuple(
+        f"{name}: {images} of {decoder}" for decoder in reader.image_decoders.values()
+    )
+    notes = (*image_notes, *columns.notes, *skipped_notes)
+    schema = columns.preprocessing.schema
+    image_specs = {key: image_decoder.spec for key, image_decoder in reader.image_decoders.items()}
+    return Dataset(
         name,
         inputs,
-        found.targets,
-        remarks,
-        weights=found.weights,
-        known=replace(found.known, legend=replace(legend, images=forms)),
-        naming=Naming(),
+        columns.targets,
+        notes,
+        sample_weights=columns.sample_weights,
+        preprocessing=replace(columns.preprocessing, schema=replace(schema, images=image_specs)),
+        source_keys=SourceKeys(),
     )
 
 
 @dataclass(slots=True, eq=False)
-class _Reader:
+class _RecordReader:
     """Reads records one behind the other, and knows which of their inputs are pictures."""
 
     source: Tfrecord
-    fields: Fields
-    opener: Opener
-    store: Store
-    faults: Faults
-    forms: Mapping[str, ImageForm]
+    fields: FieldRoles
+    opener: DataFileOpener
+    store: ColumnStore
+    bad_records: BadRecords
+    image_specs: Mapping[str, ImageSpec]
     """Of the pictures of inputs that were trained on, by name."""
-    looks: dict[str, Look] = field(default_factory=dict)
+    image_decoders: dict[str, ImageDecoder] = field(default_factory=dict)
     """What the pictures of an input are brought to, by its name."""
     shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
     """Of every feature in the first record; None for words."""
-    places: list[Record] = field(default_factory=list)
+    record_index: list[Record] = field(default_factory=list)
     """Where the records are, whose content is forgotten."""
 
     def rows(self, shards: Sequence[Shard]) -> Iterator[Row]:
         """The numbers and words of all records."""
         for shard in shards:
-            for record in records_of(shard, self.opener, self.store, self.faults):
+            for record in iter_records(shard, self.opener, self.store, self.bad_records):
                 try:
-                    values = self._values(record)
-                except RunError as fault:
-                    self.faults.meet(fault)
+                    values = self._parse_record(record)
+                except RunError as error:
+                    self.bad_records.add(error)
                     continue
-                self.places.append(replace(record, content=b""))
+                self.record_index.append(replace(record, content=b""))
                 yield Row(record.name, values)
 
-    def pictures(self, key: str, count: int) -> Feature:
+    def image_feature(self, key: str, count: int) -> Feature:
         """An input of encoded pictures, which are decoded as they are needed."""
-        look, feature = self.looks[key], self.fields.inputs[key]
+        decoder, feature = self.image_decoders[key], self.fields.inputs[key]
 
-        def one(record: Record) -> Numbers:
-            content = record.read_again(self.opener)
-            return look.numbers(_bytes(_example(content, record.name), feature), record.name)
-
-        def read(rows: Rows) -> Numbers:
-            return np.stack([one(self.places[row]) for row in rows])
-
-        column: Column = Read("", count, look.shape, look.dtype, read)
-        return look.feature(column, self.source.scale)
-
-    def _values(self, record: Record) -> _Values:
-        example = _example(record.content, record.name)
-        found: _Values = {}
-        looks: dict[str, Look] = {}
-        for key, feature in self.fields.inputs.items():
-            content = _bytes(example, feature)
-            if key in self.looks or (not self.places and is_picture(content)):
-                # What cannot be decoded is to be known before it is trained on.
-                place = f"{self.fields.title(feature)} of {record.name}"
-                picture = decoded(content, place)
-                looks[key] = self._look(key, picture)
-                self.looks.get(key, looks[key]).check(picture, place)
-            else:
-                shape = self.source.shape
-                wanted = shape.get(key) if isinstance(shape, Mapping) else shape
-                found[feature] = self._numbers(example, feature, record.name, wanted)
-        for feature in self.fields.weights.values():
-            found[feature] = self._numbers(example, feature, record.name, None)
-        for feature in self.fields.targets.values():
-            content = _bytes(example, feature)
-            if content:
-                found[feature] = _word(content, f"{self.fields.title(feature)} of {record.name}")
-            else:
-                found[feature] = self._numbers(example, feature, record.name, None)
-        self._agree(found, record.name)
-        if not self.places:
-            self.looks.update(looks)
-        return found
-
-    def _look(self, key: str, first: Image.Image) -> Look:
-        source = self.source
-        return Look.of(first, source.size, source.channels, source.bits, self.forms.get(key))
-
-    def _numbers(
-        self, example: tf.train.Example, feature: str, place: str, wanted: tuple[int, ...] | None
-    ) -> Numbers:
-        values = _array(example, feature)
-        if not len(values):
-            has = listed(sorted(example.features.feature))
-            raise RunError(f"{place} has no feature {shown(feature)}; it has {has}")
-        if not np.isfinite(values).all():
-            raise RunError(f"{self.fields.title(feature)} of {place} is no finite number")
-        if wanted is None:
-            return values[0] if len(values) == 1 else values
-        if int(np.prod(wanted)) != len(values):
-            raise RunError(
-                f"{self.fields.title(feature)} of {place} has {len(values):,} numbers, and 'shape'"
-                f" says {list(wanted)}"
+        def decode(record: Record) -> Array:
+            content = record.reload(self.opener)
+            return decoder.decode(
+                _bytes_value(_parse_example(content, record.name), feature), record.name
             )
-        return values.reshape(wanted)
 
-    def _agree(self, found: _Values, place: str) -> None:
-        for feature, value in found.items():
+        def read(rows: RowIndices) -> Array:
+            return np.stack([decode(self.record_index[row]) for row in rows])
+
+        column: Column = LazyColumn("", count, decoder.shape, decoder.dtype, read)
+        return decoder.to_feature(column, self.source.scale)
+
+    def _parse_record(self, record: Record) -> _FieldValues:
+        example = _parse_example(record.content, record.name)
+        values: _FieldValues = {}
+        image_decoders: dict[str, ImageDecoder] = {}
+        for key, feature in self.fields.inputs.items():
+            content = _bytes_value(example, feature)
+            if key in self.image_decoders or (not self.record_index and is_encoded_image(content)):
+                # What cannot be decoded is to be known before it is trained on.
+                description = f"{self.fields.title(feature)} of {record.name}"
+                image = decode_image(content, description)
+                image_decoders[key] = self._make_decoder(key, image)
+                self.image_decoders.get(key, image_decoders[key]).check_bit_depth(
+                    image, description
+                )
+            else:
+                shapes = self.source.shape
+                shape = shapes.get(key) if isinstance(shapes, Mapping) else shapes
+                values[feature] = self._numeric_field(example, feature, record.name, shape)
+        for feature in self.fields.sample_weights.values():
+            values[feature] = self._numeric_field(example, feature, record.name, None)
+        for feature in self.fields.targets.values():
+            content = _bytes_value(example, feature)
+            if content:
+                values[feature] = _decode_text(
+                    content, f"{self.fields.title(feature)} of {record.name}"
+                )
+            else:
+                values[feature] = self._numeric_field(example, feature, record.name, None)
+        self._check_shapes(values, record.name)
+        if not self.record_index:
+            self.image_decoders.update(image_decoders)
+        return values
+
+    def _make_decoder(self, key: str, first: Image.Image) -> ImageDecoder:
+        source = self.source
+        return ImageDecoder.from_first(
+            first, source.size, source.channels, source.bits, self.image_specs.get(key)
+        )
+
+    def _numeric_field(
+        self,
+        example: tf.train.Example,
+        feature: str,
+        record_name: str,
+        shape: tuple[int, ...] | None,
+    ) -> Array:
+        values = _to_array(example, feature)
+        if not len(values):
+            available = quote_list(sorted(example.features.feature))
+            raise RunError(f"{record_name} has no feature {quote(feature)}; it has {available}")
+        if not np.isfinite(values).all():
+            raise RunError(f"{self.fields.title(feature)} of {record_name} is no finite number")
+        if shape is None:
+            return values[0] if len(values) == 1 else values
+        if int(np.prod(shape)) != len(values):
+            raise RunError(
+                f"{self.fields.title(feature)} of {record_name} has {len(values):,} numbers, and"
+                " 'shape'"
+                f" says {list(shape)}"
+            )
+        return values.reshape(shape)
+
+    def _check_shapes(self, values: _FieldValues, record_name: str) -> None:
+        for feature, value in values.items():
             shape = None if isinstance(value, str) else np.shape(value)
             first = self.shapes.setdefault(feature, shape)
             if shape != first:
-                told = [
+                descriptions = [
                     "words" if each is None else f"shape {list(each)}" for each in (shape, first)
                 ]
                 raise RunError(
-                    f"{self.fields.title(feature)} of {place} has {told[0]}, and the first one has"
-                    f" {told[1]}"
+                    f"{self.fields.title(feature)} of {record_name} has {descriptions[0]}, and"
+                    " the first one has"
+                    f" {descriptions[1]}"
                 )
 
 
-def _example(content: bytes, place: str) -> tf.train.Example:
+def _parse_example(content: bytes, record_name: str) -> tf.train.Example:
     try:
         return tf.train.Example.FromString(content)
     except DecodeError:
-        raise RunError(f"{place} is no tf.train.Example") from None
+        raise RunError(f"{record_name} is no tf.train.Example") from None
 
 
-def _bytes(example: tf.train.Example, feature: str) -> bytes:
+def _bytes_value(example: tf.train.Example, feature: str) -> bytes:
     """The bytes of a feature; none where it has numbers, or is not there."""
     if feature not in example.features.feature:
         return b""
@@ -209,24 +233,25 @@ def _bytes(example: tf.train.Example, feature: str) -> bytes:
     return bytes(values[0]) if len(values) == 1 else b""
 
 
-def _array(example: tf.train.Example, feature: str) -> Numbers:
+def _to_array(example: tf.train.Example, feature: str) -> Array:
     if feature not in example.features.feature:
-        return _ABSENT
-    found = example.features.feature[feature]
-    if found.HasField("float_list"):
-        return np.array(found.float_list.value, np.float32)
-    if found.HasField("int64_list"):
-        return np.array(found.int64_list.value, np.int64)
-    return np.frombuffer(_bytes(example, feature), np.uint8)
+        return _EMPTY
+    values = example.features.feature[feature]
+    if values.HasField("float_list"):
+        return np.array(values.float_list.value, np.float32)
+    if values.HasField("int64_list"):
+        return np.array(values.int64_list.value, np.int64)
+    return np.frombuffer(_bytes_value(example, feature), np.uint8)
 
 
-def _word(content: bytes, at: str) -> str:
-    if is_picture(content):
+def _decode_text(content: bytes, description: str) -> str:
+    if is_encoded_image(content):
         raise RunError(
-            f"{at} is an encoded image, and a target is numbers or a word: store masks as arrays"
+            f"{description} is an encoded image, and a target is numbers or a word: store masks"
+            " as arrays"
             " for the source npz or npy"
         )
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise RunError(f"{at} is no text in UTF-8") from None
+        raise RunError(f"{description} is no text in UTF-8") from None

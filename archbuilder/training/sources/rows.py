@@ -8,69 +8,69 @@ from typing import Final, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from archbuilder.errors import RunError, shown
-from archbuilder.recipe.legend import Legend
+from archbuilder.errors import RunError, quote
+from archbuilder.recipe.legend import DatasetSchema
 from archbuilder.recipe.sources import Jsonl, Tfrecord
-from archbuilder.training.columns import Column, Numbers
+from archbuilder.training.columns import Array, Column
 from archbuilder.training.dtypes import common_dtype, unrepresentable
-from archbuilder.training.examples import Feature, Known
-from archbuilder.training.provenance import Origin
-from archbuilder.training.sources.arrays import by_name
-from archbuilder.training.sources.gathering import Gathering, Store
-from archbuilder.training.sources.words import Labels
+from archbuilder.training.examples import Feature, FittedPreprocessing
+from archbuilder.training.provenance import ColumnOrigin
+from archbuilder.training.sources.arrays import as_mapping
+from archbuilder.training.sources.gathering import ColumnStore, ColumnWriter
+from archbuilder.training.sources.words import LabelEncoder
 
-Words: TypeAlias = Sequence[str]
-BATCH: Final = 1024
+Strings: TypeAlias = Sequence[str]
+MAX_BATCH_ROWS: Final = 1024
 """Examples that are read at once, at the most."""
-BATCH_BYTES: Final = 2**25
+MAX_BATCH_BYTES: Final = 2**25
 """What they may take of the memory, but for one that takes more alone."""
 _T = TypeVar("_T")
 
 
-def in_batches(rows: Iterable[_T], size: Callable[[_T], int]) -> Iterator[list[_T]]:
+def batched_by_bytes(rows: Iterable[_T], size: Callable[[_T], int]) -> Iterator[list[_T]]:
     """Some rows at a time, which have a size in bytes."""
-    some: list[_T] = []
-    taken = 0
+    batch: list[_T] = []
+    num_bytes = 0
     for row in rows:
-        some.append(row)
-        taken += size(row)
-        if len(some) == BATCH or taken >= BATCH_BYTES:
-            yield some
-            some, taken = [], 0
-    if some:
-        yield some
+        batch.append(row)
+        num_bytes += size(row)
+        if len(batch) == MAX_BATCH_ROWS or num_bytes >= MAX_BATCH_BYTES:
+            yield batch
+            batch, num_bytes = [], 0
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
     """One example: arrays and words by the names that its file has for them."""
 
-    place: str
-    values: Mapping[str, Numbers | str]
+    location: str
+    values: Mapping[str, Array | str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class RawBatch:
     """Some examples: the values of inputs and targets, and what they count, by their names.
 
     An input may be several columns that stand side by side.
     """
 
-    inputs: Mapping[str, Numbers | Sequence[Numbers]]
-    targets: Mapping[str, Numbers | Words]
-    weights: Mapping[str, Numbers] = field(default_factory=dict)
+    inputs: Mapping[str, Array | Sequence[Array]]
+    targets: Mapping[str, Array | Strings]
+    sample_weights: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gathered:
+class CollectedColumns:
     """The columns of all batches."""
 
     inputs: Mapping[str, Feature]
     targets: Mapping[str, Column]
-    weights: Mapping[str, Column]
-    known: Known
+    sample_weights: Mapping[str, Column]
+    preprocessing: FittedPreprocessing
     """What the numbers of those targets mean that were words."""
-    remarks: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @property
     def count(self) -> int:
@@ -78,15 +78,15 @@ class Gathered:
         return next((each.column.count for each in self.inputs.values()), 0)
 
 
-def gather(
-    batches: Iterable[Batch],
-    called: Mapping[str, str],
-    like: Known | None,
-    store: Store,
+def collect_columns(
+    batches: Iterable[RawBatch],
+    target_titles: Mapping[str, str],
+    fitted: FittedPreprocessing | None,
+    store: ColumnStore,
     *,
-    origins: Mapping[str, Origin] | None = None,
-    untyped: bool = False,
-) -> Gathered:
+    origins: Mapping[str, ColumnOrigin] | None = None,
+    text_cells: bool = False,
+) -> CollectedColumns:
     """Columns of everything in the batches; targets are `called` so in messages.
 
     `origins` tells where the values of inputs stand. Of `untyped` data nobody knows whether a word
@@ -95,143 +95,149 @@ def gather(
     Raises:
         RunError: if examples differ in shape, or words are none of the classes that are known.
     """
-    inputs: dict[str, Gathering] = {}
-    targets: dict[str, Gathering | Labels] = {}
-    weights: dict[str, Gathering] = {}
+    inputs: dict[str, ColumnWriter] = {}
+    targets: dict[str, ColumnWriter | LabelEncoder] = {}
+    weights: dict[str, ColumnWriter] = {}
     for batch in batches:
         for name, numbers in batch.inputs.items():
             if name not in inputs:
-                inputs[name] = store.column("the input", (origins or {}).get(name))
+                inputs[name] = store.create_writer("the input", (origins or {}).get(name))
             if isinstance(numbers, np.ndarray):
                 inputs[name].add(numbers)
             else:
-                inputs[name].add_side_by_side(numbers)
-        for name, numbers in batch.weights.items():
-            weights.setdefault(name, store.column("the weights")).add(numbers)
-        for name, found in batch.targets.items():
+                inputs[name].add_columns(numbers)
+        for name, numbers in batch.sample_weights.items():
+            weights.setdefault(name, store.create_writer("the weights")).add(numbers)
+        for name, values in batch.targets.items():
             if name not in targets:
-                given = like.legend.classes.get(name, ()) if like else ()
+                fitted_classes = fitted.schema.classes.get(name, ()) if fitted else ()
                 targets[name] = (
-                    store.column(called[name])
-                    if isinstance(found, np.ndarray)
-                    else Labels(called[name], given, store, untyped=untyped)
+                    store.create_writer(target_titles[name])
+                    if isinstance(values, np.ndarray)
+                    else LabelEncoder(
+                        target_titles[name], fitted_classes, store, text_cells=text_cells
+                    )
                 )
-            _add(targets[name], found, called[name])
+            _add_target_values(targets[name], values, target_titles[name])
     columns: dict[str, Column] = {}
     classes: dict[str, tuple[str, ...]] = {}
-    remarks: list[str] = []
+    notes: list[str] = []
     for name, target in targets.items():
-        if isinstance(target, Gathering):
-            columns[name] = _labels_or_numbers(target)
+        if isinstance(target, ColumnWriter):
+            columns[name] = _target_column(target)
         else:
-            columns[name], classes[name], said = target.column()
-            remarks += said
-    return Gathered(
+            columns[name], classes[name], target_notes = target.finish()
+            notes += target_notes
+    return CollectedColumns(
         {
-            name: Feature(each.column(), origin=each.origin, integers=each.integers)
+            name: Feature(each.to_column(), origin=each.origin, integers=each.integers)
             for name, each in inputs.items()
         },
         columns,
-        {name: each.column() for name, each in weights.items()},
-        Known(Legend(classes=classes)),
-        tuple(remarks),
+        {name: each.to_column() for name, each in weights.items()},
+        FittedPreprocessing(DatasetSchema(classes=classes)),
+        tuple(notes),
     )
 
 
-def _labels_or_numbers(gathering: Gathering) -> Column:
+def _target_column(writer: ColumnWriter) -> Column:
     """Return the column of a target; whole doubles become integers, which may be classes."""
-    if gathering.dtype != np.float64 or not gathering.whole:
-        return gathering.column()
-    whole = np.dtype(np.int64)
-    return gathering.column(lambda values: values.astype(whole), whole)
+    if writer.dtype != np.float64 or not writer.is_integral:
+        return writer.to_column()
+    int64 = np.dtype(np.int64)
+    return writer.to_column(lambda values: values.astype(int64), int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class FieldRoles:
     """The fields of rows that are inputs, targets and weights, by the names of those."""
 
     inputs: Mapping[str, str]
     targets: Mapping[str, str]
-    weights: Mapping[str, str]
+    sample_weights: Mapping[str, str]
     noun: str
     """What the format calls a field."""
 
     @classmethod
-    def of(cls, source: Jsonl | Tfrecord, noun: str) -> Fields:
+    def from_source(cls, source: Jsonl | Tfrecord, noun: str) -> FieldRoles:
         """Return the fields that a source names."""
-        targets, weights = by_name(source.targets), by_name(source.weights or {})
-        return cls(by_name(source.inputs), targets, weights, noun)
+        targets, weights = as_mapping(source.targets), as_mapping(source.weights or {})
+        return cls(as_mapping(source.inputs), targets, weights, noun)
 
     def title(self, field: str) -> str:
         """Return what messages call a field."""
-        return f"the {self.noun} {shown(field)}"
+        return f"the {self.noun} {quote(field)}"
 
-    def batch(self, rows: Sequence[Row]) -> Batch:
+    def batch(self, rows: Sequence[Row]) -> RawBatch:
         """Return the values of some rows; inputs that they do not have are left out.
 
         Raises:
             RunError: if no dtype represents all values of a field.
         """
-        return Batch(
+        return RawBatch(
             {
-                key: self._stacked(rows, field)
+                key: self._stack(rows, field)
                 for key, field in self.inputs.items()
                 if field in rows[0].values
             },
-            {key: self._words_or_stacked(rows, field) for key, field in self.targets.items()},
-            {key: self._stacked(rows, field) for key, field in self.weights.items()},
+            {key: self._stack_or_strings(rows, field) for key, field in self.targets.items()},
+            {key: self._stack(rows, field) for key, field in self.sample_weights.items()},
         )
 
-    def _stacked(self, rows: Sequence[Row], field: str) -> Numbers:
+    def _stack(self, rows: Sequence[Row], field: str) -> Array:
         """Return one array of the values of a field, which are arrays of one shape."""
         arrays = [np.asarray(row.values[field]) for row in rows]
         dtype = common_dtype({each.dtype for each in arrays})
         for row, values in zip(rows, arrays, strict=True):
-            if values.dtype != dtype and (wrong := unrepresentable(values, dtype)).any():
+            if values.dtype != dtype and (inexact := unrepresentable(values, dtype)).any():
                 raise RunError(
-                    f"{self.title(field)} of {row.place} has {values[wrong][0]}, where others have"
+                    f"{self.title(field)} of {row.location} has {values[inexact][0]}, where"
+                    " others have"
                     " numbers that are not 64-bit integers like it: no dtype represents all of them"
                 )
         return np.stack([each.astype(dtype, copy=False) for each in arrays])
 
-    def _words_or_stacked(self, rows: Sequence[Row], field: str) -> Numbers | Words:
+    def _stack_or_strings(self, rows: Sequence[Row], field: str) -> Array | Strings:
         """Return the values of a target: words where all of them are, and else an array."""
-        words = [each for row in rows if isinstance(each := row.values[field], str)]
-        return words if len(words) == len(rows) else self._stacked(rows, field)
+        strings = [value for row in rows if isinstance(value := row.values[field], str)]
+        return strings if len(strings) == len(rows) else self._stack(rows, field)
 
 
-def gather_rows(
+def collect_rows(
     rows: Iterable[Row],
-    fields: Fields,
-    place: Callable[[int], str],
-    like: Known | None,
-    store: Store,
-) -> Gathered:
+    fields: FieldRoles,
+    describe_row: Callable[[int], str],
+    fitted: FittedPreprocessing | None,
+    store: ColumnStore,
+) -> CollectedColumns:
     """Return the columns of all rows; `place` names the place of a row by its number from 0.
 
     Raises:
         RunError: as `gather` does, or if no dtype represents all values of a field.
     """
-    return gather(
-        map(fields.batch, in_batches(rows, _bytes_of)),
+    return collect_columns(
+        map(fields.batch, batched_by_bytes(rows, _row_bytes)),
         {key: fields.title(field) for key, field in fields.targets.items()},
-        like,
+        fitted,
         store,
         origins={
-            key: Origin(place, (fields.title(field),)) for key, field in fields.inputs.items()
+            key: ColumnOrigin(describe_row, (fields.title(field),))
+            for key, field in fields.inputs.items()
         },
     )
 
 
-def _bytes_of(row: Row) -> int:
+def _row_bytes(row: Row) -> int:
     """Return the size of a row in memory."""
     return sum(len(each) if isinstance(each, str) else each.nbytes for each in row.values.values())
 
 
-def _add(target: Gathering | Labels, found: Numbers | Words, called: str) -> None:
-    if isinstance(target, Gathering) != isinstance(found, np.ndarray):
-        raise RunError(f"{called} holds words and numbers")
-    if isinstance(target, Gathering):
-        target.add(cast(Numbers, found))
+def _add_target_values(
+    target: ColumnWriter | LabelEncoder, values: Array | Strings, title: str
+) -> None:
+    if isinstance(target, ColumnWriter) != isinstance(values, np.ndarray):
+        raise RunError(f"{title} holds words and numbers")
+    if isinstance(target, ColumnWriter):
+        target.add(cast(Array, values))
     else:
-        target.add(cast(Words, found))
+        target.add(cast(Strings, values))

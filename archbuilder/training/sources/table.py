@@ -6,56 +6,56 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archbuilder.errors import RunError, nearest, shown
-from archbuilder.recipe.legend import Heading, Legend
-from archbuilder.recipe.sources import Csv, Parquet, Targets
-from archbuilder.training.examples import ONLY, Examples, Known, Naming
-from archbuilder.training.faults import Faults
-from archbuilder.training.provenance import Origin, Places
-from archbuilder.training.sources.arrays import by_name
-from archbuilder.training.sources.gathering import Store
-from archbuilder.training.sources.rows import Batch, gather
+from archbuilder.errors import RunError, closest_match, quote
+from archbuilder.recipe.legend import ColumnNames, DatasetSchema
+from archbuilder.recipe.sources import Csv, Parquet, TargetColumns
+from archbuilder.training.examples import UNNAMED, Dataset, FittedPreprocessing, SourceKeys
+from archbuilder.training.faults import BadRecords
+from archbuilder.training.provenance import ColumnOrigin, RecordLocations
+from archbuilder.training.sources.arrays import as_mapping
+from archbuilder.training.sources.gathering import ColumnStore
+from archbuilder.training.sources.rows import RawBatch, collect_columns
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InferenceColumns:
     """What is wanted of a table that is given to a trained network: its inputs alone."""
 
     width: int | None = None
     """As many columns are inputs, and none is a target."""
-    heading: Heading | None = None
+    column_names: ColumnNames | None = None
     """The columns that the network was trained on, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ColumnRoles:
     """The columns of a table by what they are for."""
 
     inputs: Mapping[str, tuple[str, ...]]
     """Several of them are one input side by side."""
     targets: Mapping[str, str]
-    weights: Mapping[str, str]
-    alone: frozenset[str] = frozenset()
+    sample_weights: Mapping[str, str]
+    scalar_inputs: frozenset[str] = frozenset()
     """Inputs that are a column by itself, with no axis for columns."""
-    untyped: bool = False
+    text_cells: bool = False
     """Whether words and numbers look alike."""
-    heading: Heading | None = None
+    column_names: ColumnNames | None = None
     """What later tables are compared with; None without names."""
     scale: float | None = None
     """What inputs are divided by."""
-    head: Sequence[str] = ()
+    all_columns: Sequence[str] = ()
     """The names of all columns of the table."""
 
     @classmethod
-    def of(
+    def from_source(
         cls,
         source: Csv | Parquet,
         names: Sequence[str],
         table: str,
         *,
-        trained: Heading | None = None,
-        asked: Asked | None = None,
-    ) -> Layout:
+        fitted_columns: ColumnNames | None = None,
+        inference_columns: InferenceColumns | None = None,
+    ) -> ColumnRoles:
         """What a source says of a table whose columns have these names.
 
         What it does not say is as in the table that was `trained` on, if that is known.
@@ -63,153 +63,183 @@ class Layout:
         Raises:
             RunError: if there is no such column.
         """
-        head = _Head.of(names, table)
+        header = _Header.from_names(names, table)
         targets: Mapping[str, str] = {}
         weights: Mapping[str, str] = {}
         # Inputs are told from a target by the names that are known, or else by how many they are.
-        alone = asked is not None and (trained is not None or asked.width == len(names))
-        if not alone:
-            targets = _targets(source, head, trained)
+        inputs_only = inference_columns is not None and (
+            fitted_columns is not None or inference_columns.width == len(names)
+        )
+        if not inputs_only:
+            targets = _targets(source, header, fitted_columns)
             weights = {
-                key: head.column(each) for key, each in by_name(source.weights or {}).items()
+                key: header.column(each) for key, each in as_mapping(source.weights or {}).items()
             }
         inputs: Mapping[str, tuple[str, ...]]
-        single: frozenset[str] = frozenset()
-        rest: tuple[str, ...] = ()
+        scalar_inputs: frozenset[str] = frozenset()
+        remaining_columns: tuple[str, ...] = ()
         if source.inputs is None:
             used = {*targets.values(), *weights.values()}
-            rest = _rest(head, used, trained, alone=alone)
-            inputs = {ONLY: rest}
+            remaining_columns = _remaining_columns(
+                header, used, fitted_columns, inputs_only=inputs_only
+            )
+            inputs = {UNNAMED: remaining_columns}
         else:
-            given = by_name(source.inputs)
+            columns_by_input = as_mapping(source.inputs)
             inputs = {
-                key: tuple(map(head.column, (each,) if isinstance(each, str) else each))
-                for key, each in given.items()
+                key: tuple(map(header.column, (each,) if isinstance(each, str) else each))
+                for key, each in columns_by_input.items()
             }
-            single = frozenset(key for key, each in given.items() if isinstance(each, str))
-        heading = Heading(rest, targets, tuple(weights.values())) if has_names(source) else None
-        if asked is not None:
+            scalar_inputs = frozenset(
+                key for key, each in columns_by_input.items() if isinstance(each, str)
+            )
+        column_names = (
+            ColumnNames(remaining_columns, targets, tuple(weights.values()))
+            if has_header(source)
+            else None
+        )
+        if inference_columns is not None:
             targets, weights = {}, {}
-        untyped = isinstance(source, Csv)
+        text_cells = isinstance(source, Csv)
         scale = None if isinstance(source, Csv) else source.scale
-        return cls(inputs, targets, weights, single, untyped, heading, scale, names)
+        return cls(inputs, targets, weights, scalar_inputs, text_cells, column_names, scale, names)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All that are used."""
         inputs = (column for each in self.inputs.values() for column in each)
-        return tuple(dict.fromkeys((*inputs, *self.targets.values(), *self.weights.values())))
+        return tuple(
+            dict.fromkeys((*inputs, *self.targets.values(), *self.sample_weights.values()))
+        )
 
     @property
     def unused(self) -> tuple[str, ...]:
         """The columns of the table that are neither input, target nor weight."""
         used = {*self.columns}
-        return tuple(each for each in self.head if each not in used)
+        return tuple(each for each in self.all_columns if each not in used)
 
 
-def examples_of(
-    batches: Iterable[Batch],
-    layout: Layout,
+def make_tabular_dataset(
+    batches: Iterable[RawBatch],
+    roles: ColumnRoles,
     name: str,
-    places: Places,
+    locations: RecordLocations,
     *,
-    faults: Faults,
-    like: Known | None,
-    store: Store,
-) -> Examples:
+    bad_records: BadRecords,
+    fitted: FittedPreprocessing | None,
+    store: ColumnStore,
+) -> Dataset:
     """The examples of a table that is read now.
 
     Raises:
         RunError: if it has none, or they differ in shape.
     """
-    called = {key: f"column {shown(column)}" for key, column in layout.targets.items()}
+    target_titles = {key: f"column {quote(column)}" for key, column in roles.targets.items()}
     origins = {
-        key: Origin(places.of, tuple(f"column {shown(each)}" for each in columns))
-        for key, columns in layout.inputs.items()
+        key: ColumnOrigin(
+            locations.describe_row, tuple(f"column {quote(each)}" for each in columns)
+        )
+        for key, columns in roles.inputs.items()
     }
-    found = gather(batches, called, like, store, origins=origins, untyped=layout.untyped)
-    remarks = (*found.remarks, *faults.remarks(found.count, name))
-    inputs = {key: replace(feature, scale=layout.scale) for key, feature in found.inputs.items()}
-    return Examples(
+    columns = collect_columns(
+        batches, target_titles, fitted, store, origins=origins, text_cells=roles.text_cells
+    )
+    notes = (*columns.notes, *bad_records.summary(columns.count, name))
+    inputs = {key: replace(feature, scale=roles.scale) for key, feature in columns.inputs.items()}
+    return Dataset(
         name,
         inputs,
-        found.targets,
-        remarks,
-        weights=found.weights,
-        known=Known(Legend(layout.heading, found.known.legend.classes)),
-        naming=Naming(targets="target", unused=layout.unused),
+        columns.targets,
+        notes,
+        sample_weights=columns.sample_weights,
+        preprocessing=FittedPreprocessing(
+            DatasetSchema(roles.column_names, columns.preprocessing.schema.classes)
+        ),
+        source_keys=SourceKeys(targets="target", unused=roles.unused),
     )
 
 
-def has_names(source: Csv | Parquet) -> bool:
+def has_header(source: Csv | Parquet) -> bool:
     """Whether the columns of its tables have names."""
     return not isinstance(source, Csv) or source.header
 
 
-def trained_heading(
-    source: Csv | Parquet, like: Known | None, asked: Asked | None
-) -> Heading | None:
+def fitted_column_names(
+    source: Csv | Parquet,
+    fitted: FittedPreprocessing | None,
+    inference_columns: InferenceColumns | None,
+) -> ColumnNames | None:
     """The columns that were trained on, where those of a source can be compared with them."""
-    known = asked.heading if asked else like.legend.heading if like else None
-    return known if has_names(source) else None
+    columns = (
+        inference_columns.column_names
+        if inference_columns
+        else fitted.schema.column_names
+        if fitted
+        else None
+    )
+    return columns if has_header(source) else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class _Header:
     """The names of the columns of a table."""
 
     names: Sequence[str]
     table: str
-    known: frozenset[str]
+    name_set: frozenset[str]
 
     @classmethod
-    def of(cls, names: Sequence[str], table: str) -> _Head:
+    def from_names(cls, names: Sequence[str], table: str) -> _Header:
         """The names, of which no two are the same."""
-        name, times = Counter(names).most_common(1)[0] if names else ("", 0)
-        if times > 1:
-            raise RunError(f"{table} has two columns {shown(name)}")
+        name, count = Counter(names).most_common(1)[0] if names else ("", 0)
+        if count > 1:
+            raise RunError(f"{table} has two columns {quote(name)}")
         return cls(names, table, frozenset(names))
 
-    def column(self, wanted: str | int) -> str:
+    def column(self, key: str | int) -> str:
         """The name of a column by its name or number."""
-        if isinstance(wanted, int) and 0 <= wanted < len(self.names):
-            return self.names[wanted]
-        if isinstance(wanted, str) and wanted in self.known:
-            return wanted
-        near = nearest(wanted, self.names) if isinstance(wanted, str) else None
-        hint = f"; did you mean {shown(near)}?" if near else ""
-        raise RunError(f"{self.table} has no column {shown(wanted)}{hint}")
+        if isinstance(key, int) and 0 <= key < len(self.names):
+            return self.names[key]
+        if isinstance(key, str) and key in self.name_set:
+            return key
+        suggestion = closest_match(key, self.names) if isinstance(key, str) else None
+        hint = f"; did you mean {quote(suggestion)}?" if suggestion else ""
+        raise RunError(f"{self.table} has no column {quote(key)}{hint}")
 
 
-def _targets(source: Csv | Parquet, head: _Head, trained: Heading | None) -> Mapping[str, str]:
-    if source.target is None and trained is not None:
-        return {key: head.column(each) for key, each in trained.targets.items()}
-    last: Targets = len(head.names) - 1 if source.target is None else source.target
-    named = last if isinstance(last, Mapping) else {ONLY: last}
-    return {key: head.column(each) for key, each in named.items()}
+def _targets(
+    source: Csv | Parquet, header: _Header, fitted_columns: ColumnNames | None
+) -> Mapping[str, str]:
+    if source.target is None and fitted_columns is not None:
+        return {key: header.column(each) for key, each in fitted_columns.targets.items()}
+    target: TargetColumns = len(header.names) - 1 if source.target is None else source.target
+    targets = target if isinstance(target, Mapping) else {UNNAMED: target}
+    return {key: header.column(each) for key, each in targets.items()}
 
 
-def _rest(
-    head: _Head, used: Collection[str], trained: Heading | None, *, alone: bool
+def _remaining_columns(
+    header: _Header, used: Collection[str], fitted_columns: ColumnNames | None, *, inputs_only: bool
 ) -> tuple[str, ...]:
     """The columns that are one input side by side, in the order that was trained on."""
-    if trained is None or not trained.inputs:
-        found = tuple(each for each in head.names if each not in used)
-        if not found:
-            raise RunError(f"{head.table} has no column beside the target")
-        return found
-    inputs = tuple(map(head.column, trained.inputs))
-    both = next((each for each in inputs if each in used), None)
-    if both is not None:
+    if fitted_columns is None or not fitted_columns.inputs:
+        columns = tuple(each for each in header.names if each not in used)
+        if not columns:
+            raise RunError(f"{header.table} has no column beside the target")
+        return columns
+    inputs = tuple(map(header.column, fitted_columns.inputs))
+    conflict = next((each for each in inputs if each in used), None)
+    if conflict is not None:
         raise RunError(
-            f"column {shown(both)} of {head.table} was an input in training, and can be no target"
+            f"column {quote(conflict)} of {header.table} was an input in training, and can be no"
+            " target"
             " or weight"
         )
-    known = {*inputs, *trained.targets.values(), *trained.weights, *used}
-    other = next((each for each in head.names if each not in known), None)
-    if other is not None and not alone:
+    fitted_names = {*inputs, *fitted_columns.targets.values(), *fitted_columns.weights, *used}
+    unexpected = next((each for each in header.names if each not in fitted_names), None)
+    if unexpected is not None and not inputs_only:
         raise RunError(
-            f"{head.table} has a column {shown(other)}, which is neither input nor target in what"
+            f"{header.table} has a column {quote(unexpected)}, which is neither input nor target"
+            " in what"
             " was trained on"
         )
     return inputs

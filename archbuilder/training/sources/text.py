@@ -12,21 +12,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from archbuilder.errors import shown
-from archbuilder.places import Place
-from archbuilder.recipe.sources import Text, Tokenising
-from archbuilder.tables import count
-from archbuilder.training.examples import ONLY, Examples, Feature, Known
-from archbuilder.training.faults import Faults
-from archbuilder.training.opening import Opener
-from archbuilder.training.text.reading import blocks_of, documents_of
-from archbuilder.training.text.tokens import Texts, encoded, read_tokens, write_tokens
-from archbuilder.training.text.vocabulary import END, UNKNOWN, Blocks, Vocabulary
+from archbuilder.errors import quote
+from archbuilder.places import SandboxPath
+from archbuilder.recipe.sources import Text, TokenizerConfig
+from archbuilder.tables import format_count
+from archbuilder.training.examples import UNNAMED, Dataset, Feature, FittedPreprocessing
+from archbuilder.training.faults import BadRecords
+from archbuilder.training.opening import DataFileOpener
+from archbuilder.training.text.reading import iter_documents, iter_text_blocks
+from archbuilder.training.text.tokens import TokenArray, encode_texts, read_tokens, write_tokens
+from archbuilder.training.text.vocabulary import END_ID, UNK_ID, TextBlocks, TextTokenizer
 
-TOKENIZER: Final = "tokenizer.json"
+TOKENIZER_FILE: Final = "tokenizer.json"
 
 
-def load_text(source: Text, opener: Opener, like: Known | None) -> Examples:
+def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing | None) -> Dataset:
     """The text in pieces of its `length`, and for each the tokens that follow.
 
     Where a run has the tokens already, they are those of the run. The vocabulary may be
@@ -36,87 +36,101 @@ def load_text(source: Text, opener: Opener, like: Known | None) -> Examples:
         RunError: if the text cannot be read, is shorter than a piece, or has too many different
             characters for the vocabulary.
     """
-    name = shown(source.file.path, 200)
-    files = opener.each(source.file)
-    faults = Faults(source.on_error, "lines")
+    name = quote(source.file.path, 200)
+    files = opener.glob(source.file)
+    bad_records = BadRecords(source.on_error, "lines")
 
-    def parts() -> Iterator[Iterator[str]]:
+    def file_texts() -> Iterator[Iterator[str]]:
         """The text of each file."""
         for file in files:
             if source.field is None:
-                yield blocks_of(file, opener, faults)
+                yield iter_text_blocks(file, opener, bad_records)
             else:
-                yield documents_of(file, source.field, opener, faults)
+                yield iter_documents(file, source.field, opener, bad_records)
 
-    vocabulary = vocabulary_for(
-        source.tokenising, lambda: chain.from_iterable(parts()), name, opener, like
+    tokenizer = fit_or_load_tokenizer(
+        source.tokenising, lambda: chain.from_iterable(file_texts()), name, opener, fitted
     )
     # It is read once more.
-    faults = Faults(source.on_error, "lines")
-    place = opener.kept("validation" if like else "training")
-    if place is not None and place.status() is not None:
-        tokens = read_tokens(place)
+    bad_records = BadRecords(source.on_error, "lines")
+    token_path = opener.cache_path("validation" if fitted else "training")
+    if token_path is not None and token_path.status() is not None:
+        tokens = read_tokens(token_path)
     else:
         with tempfile.TemporaryDirectory() as folder:
             # What is mapped stays when the file has gone.
-            every = source.field is not None
+            after_each = source.field is not None
             arrays = chain.from_iterable(
-                _with_ends(encoded(vocabulary, part), every=every) for part in parts()
+                _append_eos(encode_texts(tokenizer, blocks), after_each=after_each)
+                for blocks in file_texts()
             )
-            tokens = write_tokens(place or Place(Path(folder), ("tokens",)), arrays, vocabulary)
-    examples = text_examples(Texts(name, vocabulary, tokens), source.length)
-    remarks = (*examples.remarks, *unknown_told(tokens), *faults.told())
-    return replace(examples, remarks=remarks)
+            tokens = write_tokens(
+                token_path or SandboxPath(Path(folder), ("tokens",)), arrays, tokenizer
+            )
+    examples = make_text_dataset(TokenArray(name, tokenizer, tokens), source.length)
+    notes = (*examples.notes, *oov_notes(tokens), *bad_records.notes())
+    return replace(examples, notes=notes)
 
 
-def vocabulary_for(
-    spec: Tokenising, blocks: Blocks, name: str, opener: Opener, like: Known | None
-) -> Vocabulary:
+def fit_or_load_tokenizer(
+    config: TokenizerConfig,
+    blocks: TextBlocks,
+    name: str,
+    opener: DataFileOpener,
+    fitted: FittedPreprocessing | None,
+) -> TextTokenizer:
     """The vocabulary of the examples to train on: that of the run, or one that is learned now.
 
     Raises:
         RunError: if there is no text, or a vocabulary of that size is too small for it.
     """
-    if like is not None and like.vocabulary is not None:
-        return like.vocabulary
-    place = opener.kept(TOKENIZER)
-    if place is not None and place.status() is not None:
-        return Vocabulary.load(place)
-    vocabulary = Vocabulary.learned(spec, blocks, name)
-    if place is not None:
-        vocabulary.write(place)
-    return vocabulary
+    if fitted is not None and fitted.tokenizer is not None:
+        return fitted.tokenizer
+    path = opener.cache_path(TOKENIZER_FILE)
+    if path is not None and path.status() is not None:
+        return TextTokenizer.load(path)
+    tokenizer = TextTokenizer.train(config, blocks, name)
+    if path is not None:
+        tokenizer.write(path)
+    return tokenizer
 
 
-def unknown_told(tokens: NDArray[np.generic]) -> tuple[str, ...]:
+def oov_notes(tokens: NDArray[np.generic]) -> tuple[str, ...]:
     """What is to be said of tokens that the vocabulary does not have."""
-    unknown = int(np.count_nonzero(tokens == UNKNOWN))
+    unknown = int(np.count_nonzero(tokens == UNK_ID))
     if not unknown:
         return ()
-    return (f"{count(unknown)} of {count(tokens.size)} tokens are none that the vocabulary has",)
-
-
-def text_examples(texts: Texts, length: int) -> Examples:
-    """Pieces of a text, and for each the tokens that follow."""
-    kinds = f"{len(texts.tokens):,} tokens of {texts.vocabulary.size:,} kinds"
-    remarks = (f"{texts.origin}: {kinds}, in pieces of {length:,}",)
-    return Examples(
-        texts.origin,
-        {ONLY: Feature(texts.windows(length))},
-        {ONLY: texts.windows(length, ahead=1)},
-        remarks,
-        texts=texts,
-        known=Known(vocabulary=texts.vocabulary),
-        target="the next tokens",
+    return (
+        (
+            f"{format_count(unknown)} of {format_count(tokens.size)} tokens are none that the"
+            " vocabulary has"
+        ),
     )
 
 
-def _with_ends(arrays: Iterator[NDArray[np.int64]], *, every: bool) -> Iterator[NDArray[np.int64]]:
+def make_text_dataset(token_array: TokenArray, length: int) -> Dataset:
+    """Pieces of a text, and for each the tokens that follow."""
+    size_text = f"{len(token_array.tokens):,} tokens of {token_array.tokenizer.vocab_size:,} kinds"
+    notes = (f"{token_array.source_name}: {size_text}, in pieces of {length:,}",)
+    return Dataset(
+        token_array.source_name,
+        {UNNAMED: Feature(token_array.windows(length))},
+        {UNNAMED: token_array.windows(length, shift=1)},
+        notes,
+        token_array=token_array,
+        preprocessing=FittedPreprocessing(tokenizer=token_array.tokenizer),
+        target_description="the next tokens",
+    )
+
+
+def _append_eos(
+    arrays: Iterator[NDArray[np.int64]], *, after_each: bool
+) -> Iterator[NDArray[np.int64]]:
     """Tokens with one for the end behind each document, or behind all of them."""
-    end = np.array([END])
+    end = np.array([END_ID])
     for array in arrays:
         yield array
-        if every:
+        if after_each:
             yield end
-    if not every:
+    if not after_each:
         yield end

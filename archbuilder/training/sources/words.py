@@ -7,18 +7,18 @@ from typing import Final
 
 import numpy as np
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, quote
 from archbuilder.tables import plural
-from archbuilder.training.columns import Column, Numbers
-from archbuilder.training.dtypes import EXACT
-from archbuilder.training.sources.gathering import Store
+from archbuilder.training.columns import Array, Column
+from archbuilder.training.dtypes import MAX_EXACT_INT
+from archbuilder.training.sources.gathering import ColumnStore
 
-_SHOWN: Final = 10
-_MOST: Final = 2**20
+_MAX_CLASSES_IN_NOTE: Final = 10
+_MAX_CLASSES: Final = 2**20
 """The different words that may be the names of classes."""
 
 
-class Labels:
+class LabelEncoder:
     """A column of targets that grows. Words are numbered by the alphabet, or as those `given` are.
 
     What was trained on is given; there a word that looks like a number is one of them, and
@@ -26,16 +26,21 @@ class Labels:
     """
 
     def __init__(
-        self, what: str, given: Sequence[str], store: Store, *, untyped: bool = True
+        self,
+        description: str,
+        classes: Sequence[str],
+        store: ColumnStore,
+        *,
+        text_cells: bool = True,
     ) -> None:
-        self._what = what
-        self._given = given
-        self._untyped = untyped
-        self._numbers = {word: number for number, word in enumerate(given)}
-        self._codes = store.column(what)
-        self._values = store.column(what)
-        self._whole = True
-        self._word: str | None = None
+        self._description = description
+        self._classes = classes
+        self._text_cells = text_cells
+        self._indices = {word: number for number, word in enumerate(classes)}
+        self._index_writer = store.create_writer(description)
+        self._value_writer = store.create_writer(description)
+        self._is_integral = True
+        self._text_label: str | None = None
         """One that is no number."""
 
     def add(self, words: Sequence[str]) -> None:
@@ -44,48 +49,59 @@ class Labels:
         Raises:
             RunError: if a word is none of the classes that are trained on, or there are too many.
         """
-        if not self._untyped:
-            self._word = self._word or next(iter(words), None)
-        elif not self._given:
-            self._values.add(self._as_numbers(words))
-        if self._given or self._word is not None or len(self._numbers) <= _MOST:
-            self._codes.add(np.array([self._number(word) for word in words], np.int32))
-        if self._word is not None and len(self._numbers) > _MOST:
-            raise RunError(f"{self._what} has {shown(self._word)} among more than {_MOST:,} others")
-
-    def column(self) -> tuple[Column, tuple[str, ...], tuple[str, ...]]:
-        """All of them as numbers; if they are words, the classes in their order and a remark."""
-        if not self._given and self._word is None:
-            self._codes.discard()
-            dtype = np.dtype(np.int64 if self._whole else np.float32)
-            return self._values.column(lambda values: values.astype(dtype), dtype), (), ()
-        self._values.discard()
-        classes = tuple(self._given or sorted(self._numbers))
-        rank = {word: number for number, word in enumerate(classes)}
-        table = np.array([rank[word] for word in self._numbers], np.int64)
-        few = ", ".join(f"{shown(word)} is {rank[word]}" for word in classes[:_SHOWN])
-        remark = f"the {plural(len(classes), 'word')} of {self._what} became numbers: {few}"
-        return self._codes.column(lambda codes: table[codes], table.dtype), classes, (remark,)
-
-    def _number(self, word: str) -> int:
-        """Which of the words it is, in the order in which they are met."""
-        if self._given and word not in self._numbers:
+        if not self._text_cells:
+            self._text_label = self._text_label or next(iter(words), None)
+        elif not self._classes:
+            self._value_writer.add(self._parse_numbers(words))
+        if self._classes or self._text_label is not None or len(self._indices) <= _MAX_CLASSES:
+            self._index_writer.add(np.array([self._class_index(word) for word in words], np.int32))
+        if self._text_label is not None and len(self._indices) > _MAX_CLASSES:
             raise RunError(
-                f"{self._what} has {shown(word)}, which is no class of what is trained on"
+                f"{self._description} has {quote(self._text_label)} among more than"
+                f" {_MAX_CLASSES:,} others"
             )
-        return self._numbers.setdefault(word, len(self._numbers))
 
-    def _as_numbers(self, words: Sequence[str]) -> Numbers:
+    def finish(self) -> tuple[Column, tuple[str, ...], tuple[str, ...]]:
+        """All of them as numbers; if they are words, the classes in their order and a remark."""
+        if not self._classes and self._text_label is None:
+            self._index_writer.discard()
+            dtype = np.dtype(np.int64 if self._is_integral else np.float32)
+            return self._value_writer.to_column(lambda values: values.astype(dtype), dtype), (), ()
+        self._value_writer.discard()
+        classes = tuple(self._classes or sorted(self._indices))
+        rank = {word: number for number, word in enumerate(classes)}
+        table = np.array([rank[word] for word in self._indices], np.int64)
+        examples = ", ".join(
+            f"{quote(word)} is {rank[word]}" for word in classes[:_MAX_CLASSES_IN_NOTE]
+        )
+        note = (
+            f"the {plural(len(classes), 'word')} of {self._description} became numbers: {examples}"
+        )
+        return (
+            self._index_writer.to_column(lambda codes: table[codes], table.dtype),
+            classes,
+            (note,),
+        )
+
+    def _class_index(self, word: str) -> int:
+        """Which of the words it is, in the order in which they are met."""
+        if self._classes and word not in self._indices:
+            raise RunError(
+                f"{self._description} has {quote(word)}, which is no class of what is trained on"
+            )
+        return self._indices.setdefault(word, len(self._indices))
+
+    def _parse_numbers(self, words: Sequence[str]) -> Array:
         """The same as numbers; anything where one of them is none."""
-        for kind in (int, float):
+        for number_type in (int, float):
             try:
-                values = np.array([kind(word) for word in words], np.float64)
+                values = np.array([number_type(word) for word in words], np.float64)
             except (ValueError, OverflowError):
-                self._whole = False
+                self._is_integral = False
                 continue
-            self._whole = self._whole and bool((abs(values) < EXACT).all())
+            self._is_integral = self._is_integral and bool((abs(values) < MAX_EXACT_INT).all())
             return values
-        self._word = self._word or next(word for word in words if not is_number(word))
+        self._text_label = self._text_label or next(word for word in words if not is_number(word))
         return np.zeros(len(words))
 
 

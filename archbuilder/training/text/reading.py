@@ -9,21 +9,23 @@ from collections.abc import Callable, Iterator, Mapping
 from io import TextIOWrapper
 from typing import IO, Final, TypeVar
 
-from archbuilder.errors import RunError, listed, shown
-from archbuilder.recipe.sources import DataFile
-from archbuilder.training.faults import Faults
-from archbuilder.training.opening import Opener
+from archbuilder.errors import RunError, quote, quote_list
+from archbuilder.recipe.sources import DataPath
+from archbuilder.training.faults import BadRecords
+from archbuilder.training.opening import DataFileOpener
 
-_BLOCK: Final = 16_384
+_BLOCK_CHARS: Final = 16_384
 """Characters after which a block of plain text ends with its line."""
-_LINE: Final = 2**20
+_MAX_LINE_CHARS: Final = 2**20
 """Characters of the longest line that is read at once."""
-_JSON_LINE: Final = 2**26
+_MAX_JSON_LINE_CHARS: Final = 2**26
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _T = TypeVar("_T")
 
 
-def blocks_of(file: DataFile, opener: Opener, faults: Faults) -> Iterator[str]:
+def iter_text_blocks(
+    file: DataPath, opener: DataFileOpener, bad_records: BadRecords
+) -> Iterator[str]:
     """A text in blocks of whole lines; only a line of more than a million characters is cut.
 
     Raises:
@@ -31,68 +33,78 @@ def blocks_of(file: DataFile, opener: Opener, faults: Faults) -> Iterator[str]:
     """
     lines: list[str] = []
     size = 0
-    for _, line in numbered_lines(file, opener, faults=faults):
+    for _, line in iter_lines(file, opener, bad_records=bad_records):
         lines.append(line)
         size += len(line)
-        if size >= _BLOCK:
+        if size >= _BLOCK_CHARS:
             yield "".join(lines)
             lines, size = [], 0
     if lines:
         yield "".join(lines)
 
 
-def documents_of(file: DataFile, field: str, opener: Opener, faults: Faults) -> Iterator[str]:
+def iter_documents(
+    file: DataPath, field: str, opener: DataFileOpener, bad_records: BadRecords
+) -> Iterator[str]:
     """The texts in a field of JSON lines.
 
     Raises:
         RunError: if a line is no JSON, or has no such text.
     """
-    for _, text in parsed_lines(file, opener, faults, lambda fields, at: _text(fields, field, at)):
+    for _, text in iter_json_objects(
+        file, opener, bad_records, lambda fields, location: _text_field(fields, field, location)
+    ):
         yield text
 
 
-def _text(fields: Mapping[str, object], field: str, place: str) -> str:
+def _text_field(fields: Mapping[str, object], field: str, location: str) -> str:
     text = fields.get(field)
     if not isinstance(text, str):
-        raise RunError(f"{place} has no text {shown(field)}; it has {listed(fields)}")
+        raise RunError(f"{location} has no text {quote(field)}; it has {quote_list(fields)}")
     return text
 
 
-def parsed_lines(
-    file: DataFile,
-    opener: Opener,
-    faults: Faults,
-    take: Callable[[Mapping[str, object], str], _T],
+def iter_json_objects(
+    file: DataPath,
+    opener: DataFileOpener,
+    bad_records: BadRecords,
+    parse: Callable[[Mapping[str, object], str], _T],
 ) -> Iterator[tuple[int, _T]]:
     """What `take` makes of the objects of JSON lines, and their numbers; it may raise RunError.
 
     Raises:
         RunError: if the file cannot be read, or a line is no such object.
     """
-    for number, line in numbered_lines(file, opener, limit=_JSON_LINE, faults=faults):
+    for number, line in iter_lines(
+        file, opener, limit=_MAX_JSON_LINE_CHARS, bad_records=bad_records
+    ):
         if not line.strip():
             continue
-        place = f"{shown(file.path, 200)}:{number}"
+        location = f"{quote(file.path, 200)}:{number}"
         try:
-            found = take(_object(line, place), place)
-        except RunError as fault:
-            faults.meet(fault)
+            value = parse(_parse_object(line, location), location)
+        except RunError as error:
+            bad_records.add(error)
         else:
-            yield number, found
+            yield number, value
 
 
-def _object(line: str, place: str) -> Mapping[str, object]:
+def _parse_object(line: str, location: str) -> Mapping[str, object]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{place} is no JSON: {error}") from None
+        raise RunError(f"{location} is no JSON: {error}") from None
     if not isinstance(fields, dict):
-        raise RunError(f"{place} is no object with fields")
+        raise RunError(f"{location} is no object with fields")
     return fields
 
 
-def numbered_lines(
-    file: DataFile, opener: Opener, *, limit: int = _LINE, faults: Faults | None = None
+def iter_lines(
+    file: DataPath,
+    opener: DataFileOpener,
+    *,
+    limit: int = _MAX_LINE_CHARS,
+    bad_records: BadRecords | None = None,
 ) -> Iterator[tuple[int, str]]:
     """The lines of a file with their ends and numbers, from 1; longer ones are cut.
 
@@ -101,22 +113,22 @@ def numbered_lines(
     Raises:
         RunError: if it cannot be read, or is no text in UTF-8.
     """
-    name = shown(file.path, 200)
+    name = quote(file.path, 200)
     with (
-        opener.opened(file) as descriptor,
+        opener.open(file) as descriptor,
         os.fdopen(os.dup(descriptor), "rb") as raw,
         # What is no UTF-8 becomes surrogates, which UTF-8 itself cannot have.
         TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream,
     ):
-        for number, line in _lines(stream, name, limit):
+        for number, line in _read_lines(stream, name, limit):
             if line.isascii() or not _SURROGATE.search(line):
                 yield number, line
             else:
-                wrong = RunError(f"line {number} of {name} is no text in UTF-8; save it as UTF-8")
-                (faults or Faults("stop", "lines")).meet(wrong)
+                error = RunError(f"line {number} of {name} is no text in UTF-8; save it as UTF-8")
+                (bad_records or BadRecords("stop", "lines")).add(error)
 
 
-def _lines(stream: IO[str], name: str, limit: int) -> Iterator[tuple[int, str]]:
+def _read_lines(stream: IO[str], name: str, limit: int) -> Iterator[tuple[int, str]]:
     number = 1
     try:
         while line := stream.readline(limit):

@@ -14,151 +14,153 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from archbuilder.errors import RunError, shown
+from archbuilder.errors import RunError, quote
 from archbuilder.parser_errors import parser_errors
-from archbuilder.places import Place, reason
-from archbuilder.recipe.sources import Tokenising
+from archbuilder.places import SandboxPath, os_error_reason
+from archbuilder.recipe.sources import TokenizerConfig
 
-PADDING, UNKNOWN, BEGIN, END, MASK = range(5)
+PAD_ID, UNK_ID, BEGIN_ID, END_ID, MASK_ID = range(5)
 """The numbers of the special tokens, with any vocabulary."""
-SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+SPECIAL_TOKENS: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """What they are called, in the order of their numbers."""
-_BYTES: Final = 256
-_FILE: Final = 2**27
+_NUM_BYTE_TOKENS: Final = 256
+_MAX_FILE_BYTES: Final = 2**27
 """The bytes of the largest file of a vocabulary that is read."""
-_INSIDE: Final = "##"
+_CONTINUATION_PREFIX: Final = "##"
 """What a piece of a word begins with that is not its first."""
 
-Blocks = Callable[[], Iterator[str]]
+TextBlocks = Callable[[], Iterator[str]]
 """Begins to read a text, block by block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Vocabulary:
+class TextTokenizer:
     """The tokens of a text and their numbers."""
 
-    tokenizer: Tokenizer
+    backend_tokenizer: Tokenizer
 
     @classmethod
-    def learned(cls, spec: Tokenising, blocks: Blocks, origin: str) -> Vocabulary:
+    def train(cls, config: TokenizerConfig, blocks: TextBlocks, source_name: str) -> TextTokenizer:
         """The vocabulary of a text.
 
         Raises:
             RunError: if there is no text, or the vocabulary is too small for it.
         """
-        tokenizer = _LEARNERS[spec.tokens](spec, blocks)
-        if tokenizer.get_vocab_size() <= len(SPECIAL):
-            raise RunError(f"{origin} has no text")
-        return cls(_literal(tokenizer))
+        tokenizer = _TRAINERS[config.tokens](config, blocks)
+        if tokenizer.get_vocab_size() <= len(SPECIAL_TOKENS):
+            raise RunError(f"{source_name} has no text")
+        return cls(_without_special_token_parsing(tokenizer))
 
     @classmethod
-    def load(cls, place: Place) -> Vocabulary:
+    def load(cls, path: SandboxPath) -> TextTokenizer:
         """The vocabulary that `write` wrote.
 
         Raises:
             RunError: if the file cannot be read or is damaged.
         """
-        name = str(place.path)
+        name = str(path.path)
         try:
-            text = place.read(_FILE).decode("utf-8")
+            text = path.read(_MAX_FILE_BYTES).decode("utf-8")
         except OSError as error:
-            raise RunError(f"cannot read {shown(name, 200)}: {reason(error)}") from error
+            raise RunError(f"cannot read {quote(name, 200)}: {os_error_reason(error)}") from error
         except UnicodeDecodeError as error:
-            raise RunError(f"{shown(name, 200)} is no vocabulary: {error}") from error
-        return cls.read(text, name)
+            raise RunError(f"{quote(name, 200)} is no vocabulary: {error}") from error
+        return cls.from_json(text, name)
 
     @classmethod
-    def read(cls, text: str, name: str) -> Vocabulary:
+    def from_json(cls, text: str, name: str) -> TextTokenizer:
         """The vocabulary that `json` gave.
 
         Raises:
             RunError: if it is none, or lacks the special tokens.
         """
         # The library raises this class itself.
-        with parser_errors((Exception,), f"{shown(name, 200)} is no vocabulary"):
+        with parser_errors((Exception,), f"{quote(name, 200)} is no vocabulary"):
             tokenizer = Tokenizer.from_str(text)
-        if any(tokenizer.token_to_id(token) != id_ for id_, token in enumerate(SPECIAL)):
-            raise RunError(f"{shown(name, 200)} has not the tokens {', '.join(SPECIAL)} first")
-        return cls(_literal(tokenizer))
+        if any(tokenizer.token_to_id(token) != id_ for id_, token in enumerate(SPECIAL_TOKENS)):
+            raise RunError(
+                f"{quote(name, 200)} has not the tokens {', '.join(SPECIAL_TOKENS)} first"
+            )
+        return cls(_without_special_token_parsing(tokenizer))
 
     @property
-    def size(self) -> int:
+    def vocab_size(self) -> int:
         """How many tokens there are, with the special ones."""
-        return self.tokenizer.get_vocab_size()
+        return self.backend_tokenizer.get_vocab_size()
 
-    def json(self) -> str:
+    def to_json(self) -> str:
         """The vocabulary as text."""
-        return self.tokenizer.to_str(pretty=True) + "\n"
+        return self.backend_tokenizer.to_str(pretty=True) + "\n"
 
-    def write(self, place: Place) -> None:
+    def write(self, path: SandboxPath) -> None:
         """Write the vocabulary to a file.
 
         Raises:
             RunError: if it cannot be written.
         """
         try:
-            place.write(self.json().encode("utf-8"))
+            path.write(self.to_json().encode("utf-8"))
         except OSError as error:
-            name = shown(str(place.path), 200)
-            raise RunError(f"cannot write {name}: {reason(error)}") from error
+            name = quote(str(path.path), 200)
+            raise RunError(f"cannot write {name}: {os_error_reason(error)}") from error
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """The tokens of some texts; special tokens are written as any other text is."""
-        encodings = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        encodings = self.backend_tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, np.int64) for encoding in encodings]
 
     def decode(self, tokens: Sequence[int] | NDArray[np.integer]) -> str:
         """The text of some tokens, without the special ones."""
-        plain = [int(token) for token in tokens if token >= len(SPECIAL)]
-        return self.tokenizer.decode(plain, skip_special_tokens=False)
+        text_tokens = [int(token) for token in tokens if token >= len(SPECIAL_TOKENS)]
+        return self.backend_tokenizer.decode(text_tokens, skip_special_tokens=False)
 
 
-def _literal(tokenizer: Tokenizer) -> Tokenizer:
+def _without_special_token_parsing(tokenizer: Tokenizer) -> Tokenizer:
     # A text that has "[MASK]" in it must not smuggle in the special token.
     tokenizer.encode_special_tokens = True
     return tokenizer
 
 
-def _characters(spec: Tokenising, blocks: Blocks) -> Tokenizer:
-    found = _letters(normalizers.Lowercase() if spec.lowercase else None, blocks)
-    tokens = (*SPECIAL, *found)
-    _check_size(spec, len(tokens), "characters")
-    tokenizer = _of_whole_tokens({token: id_ for id_, token in enumerate(tokens)}, spec)
+def _train_characters(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
+    characters = _alphabet(normalizers.Lowercase() if config.lowercase else None, blocks)
+    tokens = (*SPECIAL_TOKENS, *characters)
+    _check_vocab_size(config, len(tokens), "characters")
+    tokenizer = _word_level_tokenizer({token: id_ for id_, token in enumerate(tokens)}, config)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
     return tokenizer
 
 
-def _words(spec: Tokenising, blocks: Blocks) -> Tokenizer:
-    tokenizer = _of_whole_tokens({}, spec)
+def _train_word_level(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
+    tokenizer = _word_level_tokenizer({}, config)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.train_from_iterator(
         blocks(),
         trainers.WordLevelTrainer(
-            vocab_size=spec.vocabulary, special_tokens=list(SPECIAL), show_progress=False
+            vocab_size=config.vocabulary, special_tokens=list(SPECIAL_TOKENS), show_progress=False
         ),
     )
     return tokenizer
 
 
-def _of_whole_tokens(tokens: dict[str, int], spec: Tokenising) -> Tokenizer:
-    tokenizer = Tokenizer(models.WordLevel(tokens, unk_token=SPECIAL[UNKNOWN]))
-    if spec.lowercase:
+def _word_level_tokenizer(tokens: dict[str, int], config: TokenizerConfig) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordLevel(tokens, unk_token=SPECIAL_TOKENS[UNK_ID]))
+    if config.lowercase:
         tokenizer.normalizer = normalizers.Lowercase()
     return tokenizer
 
 
-def _byte_pairs(spec: Tokenising, blocks: Blocks) -> Tokenizer:
+def _train_bpe(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
     """Sennrich et al. 2016, arXiv:1508.07909, on bytes as in GPT-2."""
-    _check_size(spec, len(SPECIAL) + _BYTES, "bytes")
+    _check_vocab_size(config, len(SPECIAL_TOKENS) + _NUM_BYTE_TOKENS, "bytes")
     tokenizer = Tokenizer(models.BPE())
-    if spec.lowercase:
+    if config.lowercase:
         tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=spec.vocabulary,
-        special_tokens=list(SPECIAL),
+        vocab_size=config.vocabulary,
+        special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
@@ -166,49 +168,53 @@ def _byte_pairs(spec: Tokenising, blocks: Blocks) -> Tokenizer:
     return tokenizer
 
 
-def _word_pieces(spec: Tokenising, blocks: Blocks) -> Tokenizer:
+def _train_wordpiece(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
     """Schuster and Nakajima 2012, as BERT uses it: the longest piece that fits, from the left."""
-    normalizer = normalizers.BertNormalizer(lowercase=spec.lowercase)
-    letters = [letter for letter in _letters(normalizer, blocks) if not letter.isspace()]
+    normalizer = normalizers.BertNormalizer(lowercase=config.lowercase)
+    characters = [
+        character for character in _alphabet(normalizer, blocks) if not character.isspace()
+    ]
     # The library's own trainer numbers the letters in another order each time.
-    alphabet = [*letters, *(f"{_INSIDE}{letter}" for letter in letters)]
-    _check_size(spec, len(SPECIAL) + len(alphabet), "letters, at the beginning of words and inside")
-    learner = Tokenizer(models.BPE(continuing_subword_prefix=_INSIDE))
-    learner.normalizer = normalizer
-    learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    alphabet = [*characters, *(f"{_CONTINUATION_PREFIX}{char}" for char in characters)]
+    _check_vocab_size(
+        config, len(SPECIAL_TOKENS) + len(alphabet), "letters, at the beginning of words and inside"
+    )
+    bpe_tokenizer = Tokenizer(models.BPE(continuing_subword_prefix=_CONTINUATION_PREFIX))
+    bpe_tokenizer.normalizer = normalizer
+    bpe_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.BpeTrainer(
-        vocab_size=spec.vocabulary,
-        special_tokens=[*SPECIAL, *alphabet],
-        continuing_subword_prefix=_INSIDE,
+        vocab_size=config.vocabulary,
+        special_tokens=[*SPECIAL_TOKENS, *alphabet],
+        continuing_subword_prefix=_CONTINUATION_PREFIX,
         show_progress=False,
     )
-    learner.train_from_iterator(blocks(), trainer)
-    tokens = learner.get_vocab(with_added_tokens=True)
-    tokenizer = Tokenizer(models.WordPiece(tokens, unk_token=SPECIAL[UNKNOWN]))
+    bpe_tokenizer.train_from_iterator(blocks(), trainer)
+    tokens = bpe_tokenizer.get_vocab(with_added_tokens=True)
+    tokenizer = Tokenizer(models.WordPiece(tokens, unk_token=SPECIAL_TOKENS[UNK_ID]))
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece(prefix=_INSIDE)
+    tokenizer.decoder = decoders.WordPiece(prefix=_CONTINUATION_PREFIX)
     return tokenizer
 
 
-def _letters(normalizer: normalizers.Normalizer | None, blocks: Blocks) -> list[str]:
-    found: set[str] = set()
+def _alphabet(normalizer: normalizers.Normalizer | None, blocks: TextBlocks) -> list[str]:
+    characters: set[str] = set()
     for block in blocks():
-        found.update(normalizer.normalize_str(block) if normalizer else block)
-    return sorted(found)
+        characters.update(normalizer.normalize_str(block) if normalizer else block)
+    return sorted(characters)
 
 
-def _check_size(spec: Tokenising, needed: int, what: str) -> None:
-    if spec.vocabulary < needed:
+def _check_vocab_size(config: TokenizerConfig, needed: int, unit: str) -> None:
+    if config.vocabulary < needed:
         raise RunError(
-            f"a vocabulary of {spec.vocabulary:,} is too small: the text has {needed:,} different"
-            f" {what} with the {len(SPECIAL)} special tokens"
+            f"a vocabulary of {config.vocabulary:,} is too small: the text has {needed:,} different"
+            f" {unit} with the {len(SPECIAL_TOKENS)} special tokens"
         )
 
 
-_LEARNERS: Final[Mapping[str, Callable[[Tokenising, Blocks], Tokenizer]]] = {
-    "characters": _characters,
-    "words": _words,
-    "bpe": _byte_pairs,
-    "wordpiece": _word_pieces,
+_TRAINERS: Final[Mapping[str, Callable[[TokenizerConfig, TextBlocks], Tokenizer]]] = {
+    "characters": _train_characters,
+    "words": _train_word_level,
+    "bpe": _train_bpe,
+    "wordpiece": _train_wordpiece,
 }
