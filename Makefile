@@ -47,7 +47,7 @@ format: $(VENV)/.test ## rewrite the code as ruff wants it
 	$(BIN)/ruff format .
 
 .PHONY: catalogue
-catalogue: $(VENV)/.run ## what the installed Keras has, into archbuilder/catalogue
+catalogue: $(VENV)/.run ## what the installed Keras has, into archbuilder/registry
 	$(BIN)/python scripts/generate_catalogue.py
 
 .PHONY: schema
@@ -111,7 +111,7 @@ $(VENV)/keras-%/.done: | $(VENV)/.test
 
 # PyTorch, in an environment of its own. The wheels of torchvision and what builds on it ask for other
 # builds of torch than this one, and their models work without what is compiled in them.
-$(VENV)/proofs/.done: tests/library/requirements-proofs.txt | $(VENV)/.test
+$(VENV)/proofs/.done: tests/zoo/requirements-parity.txt | $(VENV)/.test
 	$(BIN)/python -m venv --clear $(VENV)/proofs
 	$(VENV)/proofs/bin/python -m pip install --quiet --requirement $<
 	$(VENV)/proofs/bin/python -m pip install --quiet --no-deps \

@@ -6,7 +6,7 @@ Importing this package imports neither Keras nor TensorFlow; compiling does.
 from __future__ import annotations
 
 from archbuilder.api import Blueprint, load, load_weights
-from archbuilder.errors import (
+from archbuilder.diagnostics.errors import (
     ArchbuilderError,
     BlueprintError,
     Diagnostic,
@@ -14,8 +14,8 @@ from archbuilder.errors import (
     RunError,
     UsageError,
 )
+from archbuilder.keras_registration import register_classes
 from archbuilder.limits import Limits
-from archbuilder.registration import register_classes
 from archbuilder.version import __version__
 
 __all__ = [

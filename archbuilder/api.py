@@ -12,13 +12,10 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from archbuilder import library
-from archbuilder.encode import unparse
-from archbuilder.errors import Diagnostic, UsageError, closest_match, quote
-from archbuilder.graph import Graph
-from archbuilder.limits import Limits
-from archbuilder.params import ParameterValue
-from archbuilder.pipeline import (
+from archbuilder import zoo
+from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.parameters import ParameterValue
+from archbuilder.compiler.pipeline import (
     DEFAULT_VARIANT,
     BuildOptions,
     CheckedProgram,
@@ -27,14 +24,19 @@ from archbuilder.pipeline import (
     expand_program,
     read_program,
 )
-from archbuilder.places import SandboxPath
-from archbuilder.promises import check_expectations
-from archbuilder.tree import PlainData, SourceText, Span, Tree, from_plain
+from archbuilder.compiler.unparse import unparse
+from archbuilder.diagnostics.errors import Diagnostic, UsageError, closest_match, quote
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.expectations import check_expectations
+from archbuilder.files.sandbox import SandboxPath
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import Tree, from_plain
 
 if TYPE_CHECKING:
     import keras
 
-    from archbuilder.backend import Analysis, UninitializedModel
+    from archbuilder.keras_backend import Analysis, UninitializedModel
     from archbuilder.weights import Match, MatchMode
 
 
@@ -74,7 +76,7 @@ class Blueprint:
     @property
     def files(self) -> tuple[Path, ...]:
         """The file that it was read from, and those that it imports."""
-        return tuple(Path(each.document.span.source.name) for each in self._program.walk())
+        return tuple(Path(each.document.span.source.name) for each in self._program.iter_programs())
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -134,7 +136,7 @@ class Blueprint:
             BlueprintError: with every mistake, those in shapes as well, or if the blueprint is
                 not what it promises under `expect`.
         """
-        backend = importlib.import_module("archbuilder.backend")
+        backend = importlib.import_module("archbuilder.keras_backend")
         options = self._build_options(variant, params)
         graphs = expand_program(self._program, options, self._limits).graphs
         models: dict[str, UninitializedModel] = {
@@ -275,11 +277,11 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
         variant = tail
     if _looks_like_path(head):
         return Path(head), variant
-    if head in library.names():
-        return library.path(head), variant
+    if head in zoo.names():
+        return zoo.path(head), variant
     if os.sep in head:
         raise UsageError(f"there is no file {quote(head)}")
-    near = closest_match(head, library.names())
+    near = closest_match(head, zoo.names())
     hint = f"did you mean '{near}'?" if near else "'archbuilder list' shows the library"
     raise UsageError(
         f"there is no file {quote(head)} here, and no blueprint of that name in the library; {hint}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from archbuilder.errors import UsageError
+from archbuilder.diagnostics.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from archbuilder.layers import LocalResponseNormalization
+from archbuilder.keras_ext.layers import LocalResponseNormalization
 
 
 def vgg16() -> keras.Model:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from archbuilder.training.adapt import InputAdapter
-from archbuilder.training.batches import FittedDataset, InputPipeline, train_dataset
-from archbuilder.training.checkpoints import TrainingPosition
-from archbuilder.training.columns import ArrayColumn, Column
-from archbuilder.training.sources.gathering import ColumnStore
-from archbuilder.training.targets import Target
+from archbuilder.data.columns import ArrayColumn, Column
+from archbuilder.data.input_adapter import InputAdapter
+from archbuilder.data.pipeline import FittedDataset, InputPipeline, train_dataset
+from archbuilder.data.position import TrainingPosition
+from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.targets import Target
 from benchmarks.measuring import compare
 from benchmarks.training import Workload, epoch_seconds
 

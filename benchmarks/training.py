@@ -17,7 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import archbuilder
-from archbuilder.tree import PlainData
+from archbuilder.plain_data import PlainData
 from benchmarks.measuring import seconds
 
 Arrays = tuple[NDArray[np.generic], NDArray[np.int64]]

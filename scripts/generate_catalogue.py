@@ -1,4 +1,4 @@
-"""Writes archbuilder/catalogue/keras.json from the installed Keras: `make catalogue`.
+"""Writes archbuilder/registry/keras.json from the installed Keras: `make catalogue`.
 
 Names, order, defaults and documentation come from Keras, types and refusals from
 `catalogue_rules.py`.
@@ -15,14 +15,14 @@ from typing import Any
 
 import keras
 
-import archbuilder.layers
-import archbuilder.losses
-import archbuilder.schedules
+import archbuilder.keras_ext.layers
+import archbuilder.keras_ext.losses
+import archbuilder.keras_ext.schedules
 
 sys.path.insert(0, str(Path(__file__).parent))
 import catalogue_rules as rules
 
-OUTPUT = Path(__file__).parent.parent / "archbuilder" / "catalogue" / "keras.json"
+OUTPUT = Path(__file__).parent.parent / "archbuilder" / "registry" / "keras.json"
 BASE_ARGUMENTS = ("trainable", "dtype")
 """What every layer takes behind **kwargs."""
 MODULES = {
@@ -34,7 +34,7 @@ MODULES = {
     "optimizer": keras.optimizers,
     "schedule": keras.optimizers.schedules,
 }
-OURS = {"loss": archbuilder.losses, "schedule": archbuilder.schedules}
+OURS = {"loss": archbuilder.keras_ext.losses, "schedule": archbuilder.keras_ext.schedules}
 """The modules of those nested objects that Keras lacks."""
 
 Entry = dict[str, Any]
@@ -70,7 +70,7 @@ def layers(undecided: list[str]) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for module, origin in (
         (keras.layers, "keras.layers"),
-        (archbuilder.layers, "archbuilder.layers"),
+        (archbuilder.keras_ext.layers, "archbuilder.keras_ext.layers"),
     ):
         for name in sorted(getattr(module, "__all__", None) or dir(module)):
             layer = getattr(module, name)
@@ -82,7 +82,7 @@ def layers(undecided: list[str]) -> dict[str, Entry]:
 def kinds() -> Entry:
     """The layers that are more than layers: those that run over time, and the steps of those."""
     found: dict[str, list[str]] = {"recurrent layer": [], "cell": []}
-    for module in (keras.layers, archbuilder.layers):
+    for module in (keras.layers, archbuilder.keras_ext.layers):
         for name in sorted(getattr(module, "__all__", None) or dir(module)):
             layer = getattr(module, name)
             if not inspect.isclass(layer) or name in rules.REFUSED_LAYERS:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 import archbuilder
-from archbuilder import library
-from archbuilder.backend import Analysis
-from archbuilder.library import ZooVariant
-from archbuilder.tables import format_bytes
+from archbuilder import zoo
+from archbuilder.formatting import format_bytes
+from archbuilder.keras_backend import Analysis
+from archbuilder.zoo import ZooVariant
 
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs" / "gallery.md"
@@ -53,7 +53,7 @@ This page is written by `make gallery`.
 
 def rows(name: str) -> Iterator[ZooVariant]:
     """The variants of a blueprint, each of its networks by itself."""
-    blueprint = archbuilder.load(library.path(name))
+    blueprint = archbuilder.load(zoo.path(name))
     for variant, is_default in _variants(blueprint):
         for network, analysis in blueprint.analyze(variant=variant).items():
             yield row(analysis, variant, network if network != blueprint.name else "", is_default)
@@ -86,22 +86,22 @@ def gallery_text() -> str:
     """The data of the gallery."""
     data = {
         name: {
-            "title": archbuilder.load(library.path(name)).title,
+            "title": archbuilder.load(zoo.path(name)).title,
             "against": FAMILIES[name].against,
             "rows": [each.to_dict() for each in rows(name)],
         }
-        for name in library.names()
+        for name in zoo.names()
     }
     return json.dumps(data, indent=1) + "\n"
 
 
 def page_text() -> str:
     """The page, from the data."""
-    lines = [line for entry in library.gallery() for line in _lines(entry)]
+    lines = [line for entry in zoo.gallery() for line in _lines(entry)]
     return HEAD + "\n".join(lines) + "\n" + TAIL.format(notes="\n".join(_notes()))
 
 
-def _lines(entry: library.ZooEntry) -> Iterator[str]:
+def _lines(entry: zoo.ZooEntry) -> Iterator[str]:
     yield (
         f"| **[{entry.name}](../blueprints/{entry.name}.yaml)** {entry.title} | | | | "
         f"| {entry.reference} |"
@@ -121,5 +121,5 @@ def _notes() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    library.gallery_path().write_text(gallery_text(), encoding="utf-8")
+    zoo.gallery_path().write_text(gallery_text(), encoding="utf-8")
     PAGE.write_text(page_text(), encoding="utf-8")

@@ -26,7 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from archbuilder.training.samples import image_grid, to_uint8_images
+from archbuilder.data.image_grid import image_grid, to_uint8_images
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "results"

@@ -20,17 +20,17 @@ settings.load_profile("default")
 
 
 LONG = (
-    "test_distribution.py",
+    "test_strategy.py",
     "test_keras_range.py",
     "test_small_forms.py",
-    "test_numerics.py",
+    "test_optimization_options.py",
     "test_workers.py",
-    "test_evaluating.py",
+    "test_evaluate.py",
     "test_gallery.py",
-    "test_language.py",
+    "test_language_models.py",
     "test_references.py",
     "test_resume.py",
-    "test_contrast.py",
+    "test_contrastive.py",
     "test_fuzz.py",
     "test_damaged_files.py",
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from expanding import write
+from helpers.blueprints import write
 
 import archbuilder
 from archbuilder import BlueprintError, Limits, UsageError

@@ -1,145 +1,250 @@
-"""Holds the rooms of the package to their order: a room imports only rooms before it."""
+"""Checks the order of imports: a module imports only what stands before it.
+
+`ORDER` is the architecture of the package as data. It holds for the packages, and again for the
+modules within each large package. Modules on one line are independent of each other.
+"""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "archbuilder"
 
-ROOMS = (
-    "version",
-    "tree",
-    "escaping",
-    "errors",
-    "parser_errors",
-    "zip_archive",
-    "tables",
-    "excerpt",
-    "rendering",
-    "limits",
-    "places",
-    "writing",
-    "graph",
-    "files",
-    "json_files",
-    "scalars",
-    "source",
-    "expressions",
-    "catalogue",
-    "judging",
-    "foreign_keys",
-    "arguments",
-    "values",
-    "document",
-    "decode",
-    "program",
-    "params",
-    "expand",
-    "check",
-    "loading",
-    "pipeline",
-    "encode",
-    "schema",
-    "library",
-    "codes",
-    "layers",
-    "losses",
-    "schedules",
-    "registration",
-    "backend",
-    "weights",
-    "promises",
-    "api",
-    "tables",
-    "report",
-    "recipe",
-    "launching",
-    "training",
-    "using",
-    "cli",
-)
-"""The rooms in the order of the data's way; each may import those before it."""
+ORDER: Mapping[str, str] = {
+    "archbuilder": """
+        version plain_data
+        diagnostics
+        limits formatting
+        yaml
+        files
+        expressions
+        registry
+        language
+        compiler
+        zoo
+        keras_ext
+        keras_registration
+        keras_backend
+        expectations weights
+        api
+        config
+        data
+        distribution
+        runs
+        trainer
+        objectives
+        training
+        inference
+        launch
+        cli
+    """,
+    "archbuilder.compiler": """
+        ir
+        check_arguments unparse
+        parameters
+        expand
+        semantic_check
+        pipeline
+    """,
+    "archbuilder.compiler.expand": """
+        iteration tensors
+        scope
+        blocks inputs step_names
+        size_limit
+        lowering
+        networks
+    """,
+    "archbuilder.config": """
+        data_schema fingerprint sources
+        data data_cli training
+        objectives
+        optimization
+        training_parser
+        load
+        run_config
+    """,
+    "archbuilder.data": """
+        augmentation bad_records columns errors file_access image_grid index_flow position
+        provenance shuffle
+        dtypes indices targets text
+        dataset sample_weights
+        digest input_adapter sources split
+        pipeline
+        augmented_batches input_checks
+        inspect
+    """,
+    "archbuilder.data.sources": """
+        cells class_folders digits disk_columns image_decoding npy_header parquet_footer text
+        idx image_folder label_encoder npy npz pairs tfrecord_io
+        batch_reader
+        jsonl tabular tfrecord
+        csv parquet tfds
+    """,
+    "archbuilder.diagnostics": """
+        escape span
+        errors snippet
+        codes render
+    """,
+    "archbuilder.distribution": """
+        cluster_spec collectives slices
+        membership
+        strategy
+    """,
+    "archbuilder.files": """
+        parser_errors sandbox
+        atomic_write blueprint_files json zip_archive
+    """,
+    "archbuilder.inference": """
+        input_files load_run samplers
+        evaluate lm_scoring sample
+        generate predict
+        prediction_writer
+    """,
+    "archbuilder.keras_backend": """
+        broadcast_add dtype_policy flops initialize keras_errors machine_memory op_names saving
+        shape_format state_scope tracing
+        analysis instantiate node_checks regularization
+        functional memory_check
+        trial_call
+        build
+    """,
+    "archbuilder.language": """
+        deferred_values foreign_keys
+        ast
+        parser
+        json_schema modules
+        import_loader
+    """,
+    "archbuilder.objectives": """
+        contrastive_model gan_model linear_probe mlm_masking output_activation ridge
+        adversarial contrastive lm_common supervised
+        causal_lm masked_lm sequence_to_sequence
+    """,
+    "archbuilder.runs": """
+        git_state run_dir state_dict
+        checkpoint_manager manifest
+    """,
+    "archbuilder.trainer": """
+        callbacks execution loss_reduction metrics step_errors
+        distributed_model optimizer
+        context single_model
+        datasets train_loop
+    """,
+    "archbuilder.trainer.callbacks": """
+        history nan_batch_dump progress_bar sample_images
+        checkpoint tensorboard
+    """,
+    "archbuilder.weights": """
+        dtypes entries hdf5_heaps
+        hdf5 match model_weights
+        readers
+        load
+    """,
+    "archbuilder.yaml": """
+        nodes scalars
+        reader
+    """,
+    "archbuilder.cli": """
+        command console key_value numbers silence_tensorflow summary
+        application common_options device_options explain list new schema weights_options
+        compile expand recipe_options show validate
+        inspect_data run_inputs
+        evaluate generate predict sample train
+        launch
+    """,
+}
+"""What each package consists of, from the bottom up; each line may import the lines before it."""
 
-BEHIND_THE_WALL = {"layers", "losses", "schedules", "backend", "weights", "training", "using"}
-"""The rooms that may import Keras and TensorFlow when they are imported."""
+IMPORT_KERAS = {
+    *("keras_ext", "keras_backend", "weights", "data", "distribution", "runs"),
+    *("trainer", "objectives", "training", "inference"),
+}
+"""The packages that may import Keras and TensorFlow when they are imported."""
 
 HEAVY = {"keras", "tensorflow", "numpy"}
 
 
-def modules() -> dict[str, ast.Module]:
+def parse_modules() -> dict[str, ast.Module]:
     return {
-        path.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("/", "."): ast.parse(
-            path.read_text()
-        )
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): ast.parse(path.read_text())
         for path in sorted(PACKAGE.rglob("*.py"))
     }
 
 
-MODULES = modules()
+MODULES = parse_modules()
 
 
-def room(module: str) -> str:
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 else ""
+def layers(package: str) -> dict[str, int]:
+    """Return the layer of each member of a package, counted from the bottom."""
+    lines = ORDER[package].split("\n")
+    return {name: layer for layer, line in enumerate(lines) for name in line.split()}
 
 
-def imported(tree: ast.AST, *, top_level_only: bool = False) -> set[str]:
-    """Modules that a module imports; without those under TYPE_CHECKING."""
-    found: set[str] = set()
-    waiting = list(ast.iter_child_nodes(tree))
-    while waiting:
-        node = waiting.pop()
+def imports(tree: ast.AST, *, top_level_only: bool = False) -> Iterator[str]:
+    """Yield the modules that a module imports, without those under TYPE_CHECKING."""
+    nodes = list(ast.iter_child_nodes(tree))
+    while nodes:
+        node = nodes.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from names & MODULES.keys() or {node.module}
         elif not (top_level_only and isinstance(node, ast.FunctionDef)):
-            waiting.extend(ast.iter_child_nodes(node))
-    return found
+            nodes.extend(ast.iter_child_nodes(node))
 
 
-def test_every_room_is_in_the_table():
-    """A new module has a place in the order."""
-    assert {room(name) for name in MODULES} - {"", "__init__", "__main__"} == set(ROOMS)
+def member(module: str, package: str) -> str:
+    """Return the name of the member of a package to which a module belongs, or ""."""
+    return module.removeprefix(f"{package}.").split(".")[0] if module != package else ""
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"archbuilder.__main__"}))
-def test_imports_point_to_earlier_rooms(module: str):
-    """No room imports one that stands behind it on the data's way."""
-    own = room(module)
-    if own in ("", "__init__"):
-        return
-    for name in imported(MODULES[module]):
-        if not name.startswith("archbuilder.") or name not in MODULES:
-            if name.startswith("archbuilder.") and name.split(".")[1] in ROOMS:
-                other = name.split(".")[1]
-                assert ROOMS.index(other) <= ROOMS.index(own), f"{module} imports {name}"
-            continue
-        other = room(name)
-        assert ROOMS.index(other) <= ROOMS.index(own), f"{module} imports {name}"
+@pytest.mark.parametrize("package", ORDER)
+def test_every_module_is_in_the_order(package: str):
+    """A new module gets a place in the order of its package."""
+    members = {member(name, package) for name in MODULES if name.startswith(f"{package}.")}
+    assert members - {"__main__"} == set(layers(package))
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_imports_point_downwards(package: str):
+    """No module imports one that stands on the same line or after it."""
+    order = layers(package)
+    wrong = [
+        f"{module} imports {other}"
+        for module, tree in MODULES.items()
+        if module.startswith(f"{package}.") and (own := member(module, package)) in order
+        for other in imports(tree)
+        if other.startswith(f"{package}.")
+        and (name := member(other, package)) != own
+        and order[name] >= order[own]
+    ]
+    assert not wrong
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_only_rooms_behind_the_wall_import_keras(module: str):
-    """Keras, TensorFlow and numpy are imported at the top of the rooms that are built on them."""
-    if room(module) in BEHIND_THE_WALL:
+def test_keras_is_imported_late(module: str):
+    """Only the packages that are built on Keras, TensorFlow and numpy import them at the top."""
+    if member(module, "archbuilder") in IMPORT_KERAS:
         return
-    names = {name.partition(".")[0] for name in imported(MODULES[module], top_level_only=True)}
+    names = {name.partition(".")[0] for name in imports(MODULES[module], top_level_only=True)}
     assert not names & HEAVY
 
 
-def test_there_are_no_circles():
+def test_imports_have_no_cycles():
     """No two modules need each other to be imported."""
     graph = {
-        name: {each for each in imported(tree, top_level_only=True) if each in MODULES} - {name}
+        name: {each for each in imports(tree, top_level_only=True) if each in MODULES} - {name}
         for name, tree in MODULES.items()
     }
     done: set[str] = set()

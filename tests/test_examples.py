@@ -32,19 +32,19 @@ import click
 import numpy as np
 import pytest
 import yaml
+from data.sources.test_sources import idx
+from helpers.objectives import CAUSAL, GAN, SEQUENCES, SUPERVISED, sequences
 from PIL import Image
-from training.objectives import CAUSAL, GAN, SEQUENCES, SUPERVISED, sequences
-from training.test_sources import idx
 
 import archbuilder
 from archbuilder.cli import main
 from archbuilder.cli.application import COMMANDS, application
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.settings import parse_assignments
+from archbuilder.cli.key_value import parse_assignments
+from archbuilder.config import read_recipe
+from archbuilder.config.load import read_recipe_file
 from archbuilder.limits import Limits
-from archbuilder.recipe import read_recipe
-from archbuilder.recipe.file import read_recipe_file
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import archbuilder
 from archbuilder import BlueprintError, Diagnostic, Limits
-from archbuilder.rendering import render
+from archbuilder.diagnostics.render import render
 
 ROOT = Path(__file__).parent.parent
 GOOD = sorted((ROOT / "tests" / "cases" / "good").glob("*.yaml"))

@@ -20,10 +20,10 @@ LOWEST, *BETWEEN = OLDER[1].split() if OLDER else ()
 pytestmark = pytest.mark.range
 SUITES = (
     "tests/layers",
-    "tests/backend/test_build.py",
+    "tests/keras_backend/test_build.py",
     "tests/weights",
-    "tests/training/test_train.py",
-    "tests/training/test_distribution.py::test_the_command",
+    "tests/test_training.py",
+    "tests/distribution/test_strategy.py::test_the_command",
 )
 PROGRAM = """
 import sys

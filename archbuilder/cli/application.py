@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 import click
 
 from archbuilder.cli.console import Console, OutputClosedError, configure_streams
-from archbuilder.errors import (
+from archbuilder.diagnostics.errors import (
     ArchbuilderError,
     BlueprintError,
     ClusterError,

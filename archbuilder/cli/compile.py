@@ -11,25 +11,25 @@ import click
 
 from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
-from archbuilder.cli.console import Console
-from archbuilder.cli.options import (
+from archbuilder.cli.common_options import (
     BlueprintRequest,
     blueprint_argument_and_options,
     check_not_overwriting_source,
 )
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.weighing import (
+from archbuilder.cli.console import Console
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.cli.summary import format_totals
+from archbuilder.cli.weights_options import (
     WeightsRequest,
     apply_weights,
     report_weight_match,
     weights_options,
 )
-from archbuilder.errors import UsageError, quote
-from archbuilder.escaping import escape_terminal
-from archbuilder.pipeline import DEFAULT_VARIANT
-from archbuilder.report import format_totals
-from archbuilder.tables import format_bytes
-from archbuilder.writing import check_writable
+from archbuilder.compiler.pipeline import DEFAULT_VARIANT
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files.atomic_write import check_writable
+from archbuilder.formatting import format_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -162,7 +162,7 @@ def _check_suffix(output: Path, model_format: ModelFormat | None) -> None:
 def _write(
     console: Console, models: Mapping[str, keras.Model], output_paths: Mapping[str, Path]
 ) -> None:
-    saving = importlib.import_module("archbuilder.backend.saving")
+    saving = importlib.import_module("archbuilder.keras_backend.saving")
     for name, model in models.items():
         path = output_paths[name]
         path.parent.mkdir(exist_ok=True)

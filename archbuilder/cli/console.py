@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import click
 
-from archbuilder.errors import Diagnostic, RunError
-from archbuilder.escaping import escape_terminal
-from archbuilder.rendering import OutputFormat, render
+from archbuilder.diagnostics.errors import Diagnostic, RunError
+from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.diagnostics.render import OutputFormat, render
 
 
 @dataclass(slots=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
 from archbuilder.cli.console import Console
-from archbuilder.cli.devices import device_options, spawn_workers
-from archbuilder.cli.options import BlueprintRequest, blueprint_options
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.runs import load_target
-from archbuilder.recipe import data_from_argument
-from archbuilder.recipe.spec import StrategyName
+from archbuilder.cli.device_options import device_options, spawn_workers
+from archbuilder.cli.run_inputs import load_target
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.config import data_from_argument
+from archbuilder.config.training import StrategyName
 
 
 @click.command(
@@ -75,8 +75,9 @@ def evaluate_command(  # noqa: PLR0913 - an option each
     eval_data = None if data is None else data_from_argument(data, config.data)
     import_tensorflow()
     # Networks are behind the wall: they import TensorFlow.
-    from archbuilder.training import make_membership, setup_devices  # noqa: PLC0415
-    from archbuilder.using.evaluating import TrainedRun, evaluate  # noqa: PLC0415
+    from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
+    from archbuilder.distribution.strategy import setup_devices  # noqa: PLC0415
+    from archbuilder.inference.evaluate import TrainedRun, evaluate  # noqa: PLC0415
 
     devices = setup_devices(
         distribute,

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from archbuilder.cli.command import Command
-from archbuilder.cli.console import Console
-from archbuilder.cli.options import (
+from archbuilder.cli.common_options import (
     BlueprintRequest,
     blueprint_argument_and_options,
     check_not_overwriting_source,
 )
-from archbuilder.writing import write_text
+from archbuilder.cli.console import Console
+from archbuilder.files.atomic_write import write_text
 
 
 @click.command(

@@ -9,8 +9,8 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.codes import EXPLANATIONS, Explanation, explain
-from archbuilder.escaping import escape_terminal
+from archbuilder.diagnostics.codes import EXPLANATIONS, Explanation, explain
+from archbuilder.diagnostics.escape import escape_terminal
 
 
 @click.command(

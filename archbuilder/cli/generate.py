@@ -8,15 +8,15 @@ from typing import Final, TypedDict, Unpack
 import click
 
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import BlueprintRequest
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictFloatRange, StrictIntRange
-from archbuilder.cli.options import BlueprintRequest
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.runs import load_run_inputs
-from archbuilder.errors import UsageError
-from archbuilder.escaping import escape_terminal
+from archbuilder.cli.run_inputs import load_run_inputs
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.config.training import SequenceToSequenceConfig
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.limits import Limits
-from archbuilder.recipe.spec import SequenceToSequenceConfig
 
 _DEFAULT_BEAMS: Final = 4
 _TOKEN_COUNT: Final = StrictIntRange(min=1, max=1_000_000)
@@ -79,8 +79,8 @@ def generate_command(
         beams = beams or _DEFAULT_BEAMS
     import_tensorflow()
     # Networks are behind the wall: they import TensorFlow.
-    from archbuilder.using.decoding import SamplingConfig  # noqa: PLC0415
-    from archbuilder.using.generating import GenerationConfig, generate  # noqa: PLC0415
+    from archbuilder.inference.generate import GenerationConfig, generate  # noqa: PLC0415
+    from archbuilder.inference.samplers import SamplingConfig  # noqa: PLC0415
 
     sampling = None
     if beams is None:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
 from archbuilder.cli.console import Console
-from archbuilder.cli.options import BlueprintRequest, blueprint_options
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.recipes import load_recipe, select_data
-from archbuilder.errors import UsageError, quote
-from archbuilder.escaping import escape_terminal
-from archbuilder.tables import TableColumn, format_count, format_table, plural
-from archbuilder.writing import atomic_write, check_writable
+from archbuilder.cli.recipe_options import load_recipe, select_data
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files.atomic_write import atomic_write, check_writable
+from archbuilder.formatting import TableColumn, format_count, format_table, plural
 
 if TYPE_CHECKING:
-    from archbuilder.using.inspecting import ColumnStats, DataReport
+    from archbuilder.data.inspect import ColumnStats, DataReport
 
 
 @click.command(
@@ -71,7 +71,7 @@ def inspect_data_command(
     data_config = select_data(full_recipe, data)
     import_tensorflow()
     # What reads data is behind the wall: it imports TensorFlow.
-    from archbuilder.using.inspecting import encode_png, inspect_data  # noqa: PLC0415
+    from archbuilder.data.inspect import encode_png, inspect_data  # noqa: PLC0415
 
     report = inspect_data(graphs, data_config, full_recipe.training, request.allow)
     console.print(_json(report) if as_json else "\n".join(_lines(report)))

@@ -10,12 +10,12 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.train import train_command
-from archbuilder.errors import UsageError, quote
-from archbuilder.escaping import escape_terminal
-from archbuilder.launching.job import Job, resumable_command
-from archbuilder.launching.kubernetes import kubernetes_manifest
-from archbuilder.launching.slurm import slurm_script
-from archbuilder.writing import write_text
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files.atomic_write import write_text
+from archbuilder.launch.job import Job, resumable_command
+from archbuilder.launch.kubernetes import kubernetes_manifest
+from archbuilder.launch.slurm import slurm_script
 
 _COUNT = StrictIntRange(min=1, max=10_000)
 

@@ -8,13 +8,13 @@ from typing import Final, Literal
 
 import click
 
-from archbuilder import library
+from archbuilder import zoo
 from archbuilder.api import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.escaping import escape_terminal
-from archbuilder.library import ZooEntry
-from archbuilder.tables import TableColumn, format_bytes, format_count, format_table
+from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.formatting import TableColumn, format_bytes, format_count, format_table
+from archbuilder.zoo import ZooEntry
 
 COLUMNS: Final = (
     TableColumn("NAME"),
@@ -43,7 +43,7 @@ def list_command(console: Console, *, format: Literal["text", "json"]) -> None: 
     Any command takes their names in place of a file. 'json' has title, variants, references and
     sizes of each, and its path.
     """
-    entries = library.gallery()
+    entries = zoo.gallery()
     if format == "json":
         console.print(json.dumps([_to_dict(entry) for entry in entries], indent=2))
         return
@@ -71,13 +71,13 @@ def _rows(entry: ZooEntry) -> Iterator[tuple[str, ...]]:
 
 
 def _to_dict(entry: ZooEntry) -> dict[str, object]:
-    blueprint = load(library.path(entry.name))
+    blueprint = load(zoo.path(entry.name))
     return {
         "name": entry.name,
         "title": entry.title,
         "variants": list(blueprint.variants),
         "references": list(blueprint.references),
-        "path": str(library.path(entry.name)),
+        "path": str(zoo.path(entry.name)),
         "proven_against": entry.reference,
         "sizes": [row.to_dict() for row in entry.rows],
     }

@@ -7,14 +7,14 @@ from typing import Final
 
 import click
 
-from archbuilder import library
+from archbuilder import zoo
 from archbuilder.api import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.errors import UsageError, quote
-from archbuilder.escaping import escape_terminal
-from archbuilder.places import SandboxPath
-from archbuilder.writing import check_writable, write_text
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files.atomic_write import check_writable, write_text
+from archbuilder.files.sandbox import SandboxPath
 
 TEMPLATE: Final = """\
 archbuilder: 1
@@ -108,7 +108,7 @@ def _zoo_files(origin: str, file: Path) -> dict[Path, str]:
 
     A variant behind a colon is in the file as well as the others.
     """
-    source = library.path(origin.partition(":")[0])
+    source = zoo.path(origin.partition(":")[0])
     destinations = {
         each: file if each == source else file.parent / each.relative_to(source.parent)
         for each in load(source).files

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from archbuilder.errors import quote
+from archbuilder.diagnostics.errors import quote
 
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,20}")
 _DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")

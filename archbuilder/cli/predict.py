@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
 from archbuilder.cli.console import Console
-from archbuilder.cli.devices import device_options, spawn_workers
-from archbuilder.cli.options import BlueprintRequest, blueprint_options
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.runs import load_target
-from archbuilder.errors import UsageError, quote
-from archbuilder.escaping import escape_terminal
-from archbuilder.recipe.spec import StrategyName
-from archbuilder.writing import atomic_write, check_writable
+from archbuilder.cli.device_options import device_options, spawn_workers
+from archbuilder.cli.run_inputs import load_target
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.config.training import StrategyName
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files.atomic_write import atomic_write, check_writable
 
 if TYPE_CHECKING:
-    from archbuilder.using.telling import PredictionFormat
+    from archbuilder.inference.prediction_writer import PredictionFormat
 
 _SUFFIXES: Final = (".csv", ".jsonl")
 
@@ -98,10 +98,11 @@ def predict_command(  # noqa: PLR0913 - an option each
     config = model_target.run.config
     import_tensorflow()
     # Networks are behind the wall: they import TensorFlow.
-    from archbuilder.training import make_membership, setup_devices  # noqa: PLC0415
-    from archbuilder.using.evaluating import TrainedRun  # noqa: PLC0415
-    from archbuilder.using.predicting import predict  # noqa: PLC0415
-    from archbuilder.using.telling import format_predictions  # noqa: PLC0415
+    from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
+    from archbuilder.distribution.strategy import setup_devices  # noqa: PLC0415
+    from archbuilder.inference.evaluate import TrainedRun  # noqa: PLC0415
+    from archbuilder.inference.predict import predict  # noqa: PLC0415
+    from archbuilder.inference.prediction_writer import format_predictions  # noqa: PLC0415
 
     output_format: PredictionFormat = form or (
         "jsonl" if output is not None and output.suffix == ".jsonl" else "csv"

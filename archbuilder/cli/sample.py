@@ -8,15 +8,15 @@ from typing import Final
 import click
 
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import BlueprintRequest
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
-from archbuilder.cli.options import BlueprintRequest
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.runs import load_run_inputs
-from archbuilder.errors import UsageError, quote
-from archbuilder.escaping import escape_terminal
+from archbuilder.cli.run_inputs import load_run_inputs
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files.atomic_write import atomic_write, check_writable
 from archbuilder.limits import Limits
-from archbuilder.writing import atomic_write, check_writable
 
 _SUFFIXES: Final = (".png", ".npz")
 
@@ -62,7 +62,7 @@ def sample_command(console: Console, /, *, run: Path, count: int, seed: int, out
     run_inputs = load_run_inputs(run, BlueprintRequest(None, {}, limits, ()))
     import_tensorflow()
     # Networks are behind the wall: they import TensorFlow.
-    from archbuilder.using.sampling import sample, samples_to_npz, samples_to_png  # noqa: PLC0415
+    from archbuilder.inference.sample import sample, samples_to_npz, samples_to_png  # noqa: PLC0415
 
     samples = sample(run, run_inputs.graphs, run_inputs.config, limits, count, seed)
     content = samples_to_png(samples) if output.suffix == ".png" else samples_to_npz(samples)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from archbuilder import catalogue
+from archbuilder import registry
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.schema import schema_text
-from archbuilder.writing import write_text
+from archbuilder.files.atomic_write import write_text
+from archbuilder.language.json_schema import schema_text
 
 
 @click.command(
@@ -34,7 +34,7 @@ def schema_command(console: Console, *, output: Path | None) -> None:
 
     # yaml-language-server: $schema=./blueprint-v1.schema.json
     """
-    text = schema_text(catalogue.load())
+    text = schema_text(registry.load())
     if output is None:
         console.print(text.removesuffix("\n"))
     else:

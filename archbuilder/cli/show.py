@@ -8,11 +8,11 @@ from typing import Literal
 import click
 
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import BlueprintRequest, blueprint_argument_and_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
-from archbuilder.cli.options import BlueprintRequest, blueprint_argument_and_options
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.report import format_totals, summary_table, to_dict
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.cli.summary import format_totals, summary_table, to_dict
 
 
 @click.command(

@@ -9,18 +9,18 @@ from typing import Final, TypedDict, Unpack
 import click
 
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
 from archbuilder.cli.console import Console
-from archbuilder.cli.devices import spawn_workers
+from archbuilder.cli.device_options import spawn_workers
 from archbuilder.cli.numbers import StrictIntRange
-from archbuilder.cli.options import BlueprintRequest, blueprint_options
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.cli.recipes import load_recipe, require_training, select_data
-from archbuilder.cli.runs import RunInputs, load_run_inputs
-from archbuilder.errors import UsageError
-from archbuilder.escaping import escape_terminal
-from archbuilder.recipe import TrainingConfig
-from archbuilder.recipe.record import RUN_JSON, RunConfig
-from archbuilder.recipe.spec import StrategyName
+from archbuilder.cli.recipe_options import load_recipe, require_training, select_data
+from archbuilder.cli.run_inputs import RunInputs, load_run_inputs
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.config import TrainingConfig
+from archbuilder.config.run_config import RUN_JSON, RunConfig
+from archbuilder.config.training import StrategyName
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.diagnostics.escape import escape_terminal
 
 RUNS: Final = Path("runs")
 _POSITIVE: Final = StrictIntRange(min=1, max=1_000_000)
@@ -148,14 +148,11 @@ def _train(
     """Train in the folder that a run goes on in, the one that is named, or the next free one."""
     import_tensorflow()
     # Training is behind the wall: it imports TensorFlow.
-    from archbuilder.training import (  # noqa: PLC0415
-        RunDir,
-        RunProvenance,
-        broadcast_run_dir,
-        make_membership,
-        setup_devices,
-        train,
-    )
+    from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
+    from archbuilder.distribution.strategy import setup_devices  # noqa: PLC0415
+    from archbuilder.runs.manifest import RunProvenance  # noqa: PLC0415
+    from archbuilder.runs.run_dir import RunDir  # noqa: PLC0415
+    from archbuilder.training import broadcast_run_dir, train  # noqa: PLC0415
 
     def open_run_dir() -> RunDir:
         if resume is not None:

@@ -10,14 +10,14 @@ import click
 
 from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import BlueprintRequest, blueprint_options, set_error_format
 from archbuilder.cli.console import Console
-from archbuilder.cli.options import BlueprintRequest, blueprint_options, set_error_format
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.errors import BlueprintError, Diagnostic, UsageError, quote
-from archbuilder.pipeline import DEFAULT_VARIANT
-from archbuilder.places import SandboxPath, os_error_reason
-from archbuilder.recipe import read_recipe
-from archbuilder.rendering import OUTPUT_FORMATS, summary
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.compiler.pipeline import DEFAULT_VARIANT
+from archbuilder.config import read_recipe
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostic, UsageError, quote
+from archbuilder.diagnostics.render import OUTPUT_FORMATS, summary
+from archbuilder.files.sandbox import SandboxPath, os_error_reason
 
 SUFFIXES: Final = (".yaml", ".yml")
 _MAX_DEPTH: Final = 64
@@ -87,7 +87,7 @@ def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
             name = quote(str(folder.path), 200)
             raise UsageError(f"the folder {name} lies more than {_MAX_DEPTH} folders deep")
         try:
-            for file in map(folder.joinpath, folder.listdir()):
+            for file in map(folder.joinpath, folder.list_names()):
                 if file.is_dir():
                     pending.append(file)
                 elif file.path.suffix in SUFFIXES:

@@ -7,7 +7,7 @@ reaches no attribute, no object and no function but a few of its own.
 from __future__ import annotations
 
 from archbuilder.expressions.evaluator import EVALUATION_FAILED, EvaluationFailed, evaluate
-from archbuilder.expressions.template import Template, has_expression, parse
+from archbuilder.expressions.interpolation import Template, has_expression, parse
 
 __all__ = [
     "EVALUATION_FAILED",

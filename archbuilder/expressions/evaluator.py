@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from archbuilder.errors import Diagnostics, closest_match
+from archbuilder.diagnostics.errors import Diagnostics, closest_match
 from archbuilder.expressions import nodes
 from archbuilder.expressions.functions import (
     FUNCTIONS,
@@ -17,10 +17,10 @@ from archbuilder.expressions.functions import (
     require_number,
     to_text,
 )
+from archbuilder.expressions.interpolation import Template
 from archbuilder.expressions.nodes import Expression
-from archbuilder.expressions.template import Template
 from archbuilder.limits import Limits
-from archbuilder.tree import PlainData
+from archbuilder.plain_data import PlainData
 
 MAX_ABS_VALUE: Final = 2**63
 

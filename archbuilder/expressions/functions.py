@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from archbuilder.errors import quote
-from archbuilder.tree import PlainData
+from archbuilder.diagnostics.errors import quote
+from archbuilder.plain_data import PlainData
 
 
 class ExpressionValueError(Exception):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from archbuilder.errors import quote
+from archbuilder.diagnostics.errors import quote
 
 
 class ExpressionSyntaxError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
-from archbuilder.tree import ScalarValue
+from archbuilder.plain_data import ScalarValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from archbuilder.errors import closest_match
+from archbuilder.diagnostics.errors import closest_match
 from archbuilder.expressions.functions import FUNCTIONS
 from archbuilder.expressions.lexer import ExpressionSyntaxError, Token, tokenize
 from archbuilder.expressions.nodes import (

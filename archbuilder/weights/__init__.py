@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archbuilder.weights.loading import compare_weights, load_weights, restore_weights
-from archbuilder.weights.matching import Match, MatchMode
+from archbuilder.weights.load import compare_weights, load_weights, restore_weights
+from archbuilder.weights.match import Match, MatchMode
 
 __all__ = ["Match", "MatchMode", "compare_weights", "load_weights", "restore_weights"]

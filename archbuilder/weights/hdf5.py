@@ -18,8 +18,8 @@ import h5py
 import ml_dtypes
 import numpy as np
 
-from archbuilder.errors import RunError, quote
-from archbuilder.parser_errors import ErrorTypes, parser_errors
+from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 from archbuilder.weights.hdf5_heaps import find_damage
 
 _ERRORS: Final[ErrorTypes] = (

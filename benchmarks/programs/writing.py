@@ -26,9 +26,9 @@ import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
 import archbuilder
-from archbuilder.backend.precision import dtype_policy_scope
-from archbuilder.training.network_learner import SingleNetworkModel
-from archbuilder.tree import PlainData
+from archbuilder.keras_backend.dtype_policy import dtype_policy_scope
+from archbuilder.plain_data import PlainData
+from archbuilder.trainer.single_model import SingleNetworkModel
 from benchmarks.plain_models import gpt2, resnet
 
 CHECKED_STEPS = 5

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from helpers.subprocesses import Running
 from PIL import Image
-from training.running import Running
 
 from archbuilder import InternalError, RunError
 from archbuilder.cli import application

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from archbuilder.codes import EXPLANATIONS
+from archbuilder.diagnostics.codes import EXPLANATIONS
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from helpers.objectives import BLUEPRINTS, write_data
 from PIL import Image
-from training.objectives import BLUEPRINTS, write_data
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run

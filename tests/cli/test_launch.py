@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from archbuilder.cli import main
-from archbuilder.launching.cluster import Cluster, read_cluster
+from archbuilder.distribution.cluster_spec import Cluster, read_cluster
 
 BLUEPRINT = """
 archbuilder: 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from archbuilder import UsageError, library, load
+from archbuilder import UsageError, load, zoo
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -19,7 +19,7 @@ def test_the_library_is_listed(run: Run) -> None:
     lines = run("list").out.splitlines()
     assert lines[0].split("  ")[0] == "NAME"
     named = [line.split()[0] for line in lines[1:]]
-    assert list(dict.fromkeys(name.partition(":")[0] for name in named)) == list(library.names())
+    assert list(dict.fromkeys(name.partition(":")[0] for name in named)) == list(zoo.names())
     (resnet,) = (line for line in lines if line.startswith("resnet:101 "))
     assert resnet.split()[1:3] == ["44,654,504", "7,570,194,432"]
     (resnet,) = (line for line in lines if line.startswith("resnet:50 "))
@@ -40,4 +40,4 @@ def test_the_library_as_json(run: Run) -> None:
 def test_an_unknown_name() -> None:
     """It is the user's to mend."""
     with pytest.raises(UsageError, match="'archbuilder list' shows what there is"):
-        library.path("\x1b[2J")
+        zoo.path("\x1b[2J")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from archbuilder import library
+from archbuilder import zoo
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -20,7 +20,7 @@ def test_the_beginning_has_no_mistake(run: Run, tmp_path: Path) -> None:
     assert run("validate", path, "--shapes").out == "the blueprint is fine\n"
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", zoo.names())
 def test_a_copy_from_the_library_has_no_mistake(run: Run, tmp_path: Path, name: str) -> None:
     """With all that it imports."""
     path = tmp_path / "mine.yaml"

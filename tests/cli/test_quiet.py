@@ -6,10 +6,10 @@ import os
 import socket
 
 import pytest
-from training.running import Running
+from helpers.subprocesses import Running
 
-from archbuilder.cli.quiet import import_tensorflow
-from archbuilder.launching.cluster import TF_CONFIG_VAR, tf_config_json
+from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, tf_config_json
 
 
 def start_server_on_a_taken_port() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from archbuilder.errors import UsageError
-from archbuilder.launching.job import parse_slurm_time
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.launch.job import parse_slurm_time
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import tensorflow as tf
 
-from archbuilder.errors import ClusterError
-from archbuilder.training.peers import WorkerGroup
+from archbuilder.diagnostics.errors import ClusterError
+from archbuilder.distribution.collectives import WorkerGroup
 
 OWN, OTHER = "/job:worker/replica:0/task:0", "/job:worker/replica:0/task:2"
 

@@ -1,0 +1,65 @@
+"""Options of commands that run on several devices: which, and how many examples at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import click
+
+from archbuilder.cli.console import Console
+from archbuilder.cli.numbers import StrictIntRange
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR
+from archbuilder.launch.local_workers import run_workers, strip_workers_option
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+_MULTI_WORKER: Final = "multi_worker"
+
+
+def device_options(function: _Function) -> _Function:
+    """Give a command --batch-size, --distribute and --workers."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def spawn_workers(console: Console, workers: int | None, distribute: str | None) -> int | None:
+    """The exit code of the command as so many processes; None where this process is to do it.
+
+    Raises:
+        UsageError: if the devices that take part are to be others.
+        RunError: if one of the processes failed.
+    """
+    if workers is None or workers == 1 or TF_CONFIG_VAR in os.environ:
+        return None
+    if distribute not in (None, "auto", _MULTI_WORKER):
+        raise UsageError(
+            f"--workers {workers} makes a cluster, and --distribute {distribute} uses none; leave"
+            " one of them out"
+        )
+    # A run may go on elsewhere: it is not to ask for a cluster from now on.
+    command = [*strip_workers_option(console.arguments), "--distribute", "auto"]
+    return run_workers(workers, command)
+
+
+_OPTIONS = (
+    click.option(
+        "--batch-size",
+        type=StrictIntRange(min=1, max=1_000_000),
+        help="Examples at a time; as in training if not given.",
+    ),
+    click.option(
+        "--distribute",
+        type=click.Choice(("auto", "none", "mirrored", "multi_worker", "tpu")),
+        default="auto",
+        show_default=True,
+        help="Which devices take part.",
+    ),
+    click.option(
+        "--workers",
+        type=StrictIntRange(min=1, max=64),
+        help="Do it with so many processes of this machine.",
+    ),
+)

@@ -1,0 +1,58 @@
+"""Reads `--set name=value` and `--limit name=value`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import to_plain
+from archbuilder.yaml.reader import parse_yaml
+from archbuilder.yaml.scalars import is_ascii_digits
+
+_RESERVED_NAMES: Final = ("self", "variant")
+"""Names that mean something else where parameters are given by name."""
+
+
+def parse_assignments(settings: Iterable[str], limits: Limits) -> dict[str, PlainData]:
+    """The parameters of `--set`; a value is read as it would be in a blueprint.
+
+    Raises:
+        UsageError: for a setting that is none.
+        BlueprintError: for a value that is no YAML.
+    """
+    values: dict[str, PlainData] = {}
+    for name, text in _split_assignments(settings, "--set"):
+        if name in _RESERVED_NAMES:
+            raise UsageError(f"--set cannot give {quote(name)}; a variant is chosen with --variant")
+        # Nothing behind the '=' is what nothing behind a ':' is in YAML.
+        values[name] = to_plain(parse_yaml(text or "null", f"--set {name}", limits))
+    return values
+
+
+def parse_limits(settings: Iterable[str]) -> Limits:
+    """The limits with those of `--limit` changed.
+
+    Raises:
+        UsageError: for a setting that is none, or that names no limit.
+    """
+    values: dict[str, int] = {}
+    for name, text in _split_assignments(settings, "--limit"):
+        if not is_ascii_digits(text) or len(text) > 19:
+            raise UsageError(f"--limit {name} takes a whole number, not {quote(text)}")
+        values[name] = int(text)
+    return Limits().replace(**values)
+
+
+def _split_assignments(settings: Iterable[str], option: str) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"{option} takes name=value, not {quote(setting)}")
+        if name in seen:
+            raise UsageError(f"{option} gives {quote(name)} twice")
+        seen.add(name)
+        yield name, text

@@ -1,0 +1,140 @@
+"""What commands read of a run, or of a model, before they import TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from archbuilder.cli.common_options import BlueprintRequest
+from archbuilder.cli.recipe_options import load_recipe, require_training, select_data
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.data_schema import DatasetSchema
+from archbuilder.config.load import read_recipe_file
+from archbuilder.config.run_config import (
+    BLUEPRINT_FILE,
+    RUN_JSON,
+    RunConfig,
+    load_dataset_schema,
+    load_run_config,
+)
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.files.blueprint_files import read_sandboxed_file
+from archbuilder.files.sandbox import SandboxPath
+
+MODEL_SUFFIX: Final = ".keras"
+"""How the files of models end."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInputs:
+    """What a run was begun with."""
+
+    name: str
+    graphs: Mapping[str, Graph]
+    config: RunConfig
+    blueprint_text: str
+    """The blueprint with everything resolved."""
+    blueprint_file: Path | None = None
+    """The blueprint as a person wrote it."""
+
+
+def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
+    """The blueprint and the recipe of a run.
+
+    Raises:
+        UsageError: if it is not the folder of a run.
+        BlueprintError: with the mistakes in what it was begun with.
+    """
+    blueprint_path = SandboxPath(run_dir).joinpath(BLUEPRINT_FILE)
+    if not (run_dir / BLUEPRINT_FILE).exists():
+        detail = f": {BLUEPRINT_FILE} is missing" if (run_dir / RUN_JSON).is_file() else ""
+        detail = detail if run_dir.exists() else ": there is no such folder"
+        raise UsageError(f"{quote(str(run_dir), 200)} is not the folder of a run{detail}")
+    blueprint = request.load(blueprint_path)
+    graphs = blueprint.graphs()
+    config = load_run_config(run_dir, graphs, request.limits, allow=request.allow)
+    text = read_sandboxed_file(blueprint_path, request.limits).decode("utf-8", "replace")
+    return RunInputs(blueprint.name, graphs, config, text)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTarget:
+    """Trained networks that a command uses."""
+
+    run: RunInputs
+    run_dir: Path | None
+    """The folder of their run; None where there is none."""
+    weight_files: Mapping[str, Path] = field(default_factory=dict)
+    """The files of their weights, where they are not those of the run."""
+
+
+def load_target(
+    path: Path, request: BlueprintRequest, blueprint: str | None, recipe: Path | None
+) -> ModelTarget:
+    """The networks of a run, or of a `.keras` file.
+
+    A file tells weights alone. What the network computes says the blueprint, which is that of the
+    run whose folder the file lies in, if none is given.
+
+    Raises:
+        UsageError: if there is no such run or file, or no blueprint or recipe for it.
+        BlueprintError: with the mistakes in the blueprint or the recipe.
+    """
+    is_model = path.suffix == MODEL_SUFFIX
+    if is_model and not path.is_file():
+        raise UsageError(f"there is no file {quote(str(path), 200)}")
+    if is_model and blueprint is not None:
+        run = _inputs_from_blueprint(blueprint, request, recipe, load_dataset_schema(path.parent))
+        return ModelTarget(run, None, {_network_name(path, run): path})
+    if blueprint is not None:
+        raise UsageError("a run has its blueprint; --blueprint goes with a .keras file")
+    if request.params or request.variant:
+        raise UsageError("a run has its parameters; --set and --variant go with --blueprint")
+    run_dir = path.parent if is_model else path
+    if is_model and not (run_dir / RUN_JSON).is_file():
+        raise UsageError(
+            f"{quote(path.name)} lies in the folder of no run: give its --blueprint, of which the"
+            " network is made; only numbers are read from the file"
+        )
+    run = load_run_inputs(run_dir, request)
+    if recipe is not None:
+        run = _override_recipe(run, recipe, request)
+    return ModelTarget(run, run_dir, {_network_name(path, run): path} if is_model else {})
+
+
+def _inputs_from_blueprint(
+    blueprint: str, request: BlueprintRequest, recipe_path: Path | None, schema: DatasetSchema
+) -> RunInputs:
+    loaded = request.load(blueprint)
+    graphs = loaded.graphs(variant=request.select_variant(loaded), **request.params)
+    recipe = load_recipe(loaded, graphs, request, recipe_path)
+    config = RunConfig(select_data(recipe, None), require_training(recipe), request.allow, schema)
+    return RunInputs(loaded.name, graphs, config, "")
+
+
+def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> RunInputs:
+    file_recipe = read_recipe_file(path, run.graphs, request.limits)
+    config = run.config
+    return replace(
+        run,
+        config=replace(
+            config,
+            data=file_recipe.data or config.data,
+            training=file_recipe.training or config.training,
+            allow=(*config.allow, *request.allow),
+            digest=config.digest if file_recipe.data is None else None,
+            forbidden=config.forbidden if file_recipe.data is None else (),
+        ),
+    )
+
+
+def _network_name(path: Path, run: RunInputs) -> str:
+    """The network whose weights a file has."""
+    if len(run.graphs) > 1 and path.stem not in run.graphs:
+        raise UsageError(
+            f"the blueprint has the networks {', '.join(run.graphs)}, and {quote(path.name)} has"
+            " the name of none of them"
+        )
+    return path.stem if path.stem in run.graphs else next(iter(run.graphs))

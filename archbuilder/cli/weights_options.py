@@ -1,0 +1,152 @@
+"""Reads `--weights [NETWORK=]FILE`, and loads what it names."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import click
+
+from archbuilder.cli.console import Console
+from archbuilder.diagnostics.errors import UsageError, quote
+
+if TYPE_CHECKING:
+    import keras
+
+    from archbuilder.weights import MatchMode
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsRequest:
+    """What the command line asks of the weights; `way` None is the one that fits more."""
+
+    files: tuple[str, ...]
+    match: MatchMode | None
+    skip_mismatch: bool
+
+    def files_by_network(self, networks: Sequence[str]) -> dict[str, Path]:
+        """The file of each network that has one.
+
+        Raises:
+            UsageError: when a file is for no network, or a network has two, or there is none.
+        """
+        files: dict[str, Path] = {}
+        for option_value in self.files:
+            network, file = _parse_weights_option(option_value, networks)
+            if network in files:
+                raise UsageError(f"--weights gives the network {quote(network)} two files")
+            if not file.is_file():
+                raise UsageError(f"there is no file {quote(str(file))}")
+            files[network] = file
+        if not files and (self.match or self.skip_mismatch):
+            raise UsageError("--match and --partial say how the file of --weights is taken")
+        return files
+
+
+def weights_options(function: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Give a command `weights_request`: --weights, --match and --partial."""
+
+    @functools.wraps(function)
+    def command(
+        *args: object,
+        weights: tuple[str, ...],
+        match: MatchMode | None,
+        partial: bool,
+        **kwargs: object,
+    ) -> _Result:
+        return function(*args, weights_request=WeightsRequest(weights, match, partial), **kwargs)
+
+    decorated = command
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+_OPTIONS = (
+    click.option(
+        "--weights",
+        metavar="[NETWORK=]FILE",
+        multiple=True,
+        help="Give the model the weights of a .weights.h5, .h5, .keras or .safetensors file.",
+    ),
+    click.option(
+        "--match",
+        type=click.Choice(("path", "order")),
+        help="Pair weights that have the same name, or that stand at the same place. "
+        "Without it, the way that fits more of them. A .safetensors file has no order.",
+    ),
+    click.option(
+        "--partial", is_flag=True, help="Take the weights that fit, and tell which do not."
+    ),
+)
+
+
+def _parse_weights_option(option_value: str, networks: Sequence[str]) -> tuple[str, Path]:
+    network, equals, file = option_value.partition("=")
+    if equals and network in networks:
+        return network, Path(file)
+    if len(networks) == 1:
+        return networks[0], Path(option_value)
+    raise UsageError(
+        f"--weights of a blueprint with several networks names one of them, as in"
+        f" --weights {networks[0]}={option_value.rpartition('=')[2]}; they are"
+        f" {', '.join(networks)}"
+    )
+
+
+def apply_weights(
+    console: Console,
+    models: Mapping[str, keras.Model],
+    files: Mapping[str, Path],
+    request: WeightsRequest,
+) -> None:
+    """Load the weights of each network, and say how they fit.
+
+    Raises:
+        RunError: when they do not.
+    """
+    _for_each_network(console, "load_weights", models, files, request)
+
+
+def report_weight_match(
+    console: Console,
+    models: Mapping[str, keras.Model],
+    files: Mapping[str, Path],
+    request: WeightsRequest,
+) -> None:
+    """Say how the weights would fit networks that have no values yet.
+
+    Raises:
+        RunError: when they would not.
+    """
+    _for_each_network(console, "compare_weights", models, files, request)
+
+
+def _for_each_network(
+    console: Console,
+    action: Literal["load_weights", "compare_weights"],
+    models: Mapping[str, keras.Model],
+    files: Mapping[str, Path],
+    request: WeightsRequest,
+) -> None:
+    if not files:
+        return
+    match_weights = getattr(importlib.import_module("archbuilder.weights"), action)
+    for network, file in files.items():
+        result = match_weights(
+            models[network], file, match=request.match, skip_mismatch=request.skip_mismatch
+        )
+        console.print_stderr(
+            f"{len(result.pairs)} of {result.size} weights of {network} are from"
+            f" {quote(file.name)}, by {result.matched_by}"
+        )
+        if result.rounding_note:
+            console.print_stderr(result.rounding_note)
+        if not result.is_complete:
+            console.print_stderr(result.problems(list_all=action == "compare_weights"))

@@ -1,0 +1,409 @@
+"""Checks what a blueprint gives to layers, functions and nested objects against the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from archbuilder import registry
+from archbuilder.compiler.ir import Argument
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.foreign_keys import object_hint
+from archbuilder.plain_data import PlainData
+from archbuilder.registry.schema_validation import find_violation
+from archbuilder.registry.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
+from archbuilder.yaml.nodes import (
+    MappingNode,
+    ScalarNode,
+    SequenceNode,
+    Tree,
+    describe_type,
+    to_plain,
+)
+
+BlockFinder: TypeAlias = Callable[[str], str | None]
+"""Says what a block is and where, as in `a block (net.yaml:4:3)`; None if no block has the name."""
+
+SYNONYMS: Final = {
+    "activation_fn": "activation",
+    "channels": "filters",
+    "dilation": "dilation_rate",
+    "dim": "units",
+    "dropout": "rate",
+    "features": "units",
+    "filter": "filters",
+    "hidden_size": "units",
+    "in_features": "input_dim",
+    "init": "kernel_initializer",
+    "kernel": "kernel_size",
+    "lr": "learning_rate",
+    "neurons": "units",
+    "num_classes": "units",
+    "num_filters": "filters",
+    "out_channels": "filters",
+    "p": "rate",
+    "pool": "pool_size",
+    "shape": "target_shape",
+    "size": "kernel_size",
+    "stride": "strides",
+    "vocabulary_size": "input_dim",
+    "vocab_size": "input_dim",
+}
+"""What other libraries call an argument."""
+
+_KIND_WITH_ARTICLE: Final[dict[ObjectKind, str]] = {
+    "activation": "an activation",
+    "initializer": "an initializer",
+    "regularizer": "a regularizer",
+    "constraint": "a constraint",
+    "layer": "a layer",
+    "recurrent layer": "a recurrent layer",
+    "cell": "a recurrent cell",
+    "loss": "a loss",
+    "metric": "a metric",
+    "optimizer": "an optimizer",
+    "schedule": "a learning rate schedule",
+}
+
+
+def check_arguments(
+    signature: Signature,
+    tree: Tree | None,
+    span: Span,
+    diagnostics: Diagnostics,
+    *,
+    allow_expressions: bool,
+    find_block: BlockFinder = lambda _: None,
+) -> tuple[Argument, ...]:
+    """The arguments of a layer as they were written, without those that are wrong.
+
+    `written` is a mapping by name, or one value for the first argument; `span` is where the name of
+    the layer stands. With `formulas`, a text with `$` in it stands for any value. `find_block`
+    explains the name of a block that stands where only a layer can.
+    """
+    return _ArgumentChecker(diagnostics, allow_expressions, find_block).check_arguments(
+        signature, tree, span
+    )
+
+
+def _resolve_name(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:
+    """The argument that a name stands for, also where it is mistyped."""
+    if name in specs:
+        return name
+    synonym = SYNONYMS.get(name)
+    return synonym if synonym in specs else closest_match(name, specs)
+
+
+def check_call(
+    signature: Signature, tree: Tree, diagnostics: Diagnostics, *, allow_expressions: bool
+) -> tuple[Argument, ...]:
+    """The constants of a layer's call, without those that are wrong."""
+    if not isinstance(tree, MappingNode):
+        diagnostics.error(
+            "wrong-form",
+            f"'call' is a mapping from names to constants, not {describe_type(tree)}",
+            tree.span,
+        )
+        return ()
+    arguments = tuple(Argument(entry.key, entry.value, entry.key_span) for entry in tree)
+    for argument in arguments:
+        if argument.name in signature.tensor_arguments:
+            diagnostics.error(
+                "unknown-argument",
+                f"'{argument.name}' is an input of {signature.name}; name it under 'from'",
+                argument.span,
+            )
+    constants = tuple(each for each in arguments if each.name not in signature.tensor_arguments)
+    return _ArgumentChecker(diagnostics, allow_expressions).filter_valid(
+        signature, constants, signature.call_arguments
+    )
+
+
+def check_object(
+    object_kind: ObjectKind,
+    tree: Tree,
+    diagnostics: Diagnostics,
+    *,
+    allow_expressions: bool = False,
+) -> bool:
+    """Whether a tree is an object of a kind: a name, or `{Name: arguments}`; reports where not."""
+    return _ArgumentChecker(diagnostics, allow_expressions).check_object(object_kind, tree)
+
+
+@dataclass(frozen=True, slots=True)
+class _ArgumentChecker:
+    """Checks arguments, and the objects nested in them; reports what is wrong."""
+
+    diagnostics: Diagnostics
+    allow_expressions: bool
+    find_block: BlockFinder = lambda _: None
+
+    def check_arguments(
+        self, signature: Signature, tree: Tree | None, span: Span
+    ) -> tuple[Argument, ...]:
+        """The arguments of a layer or object, without those that are wrong."""
+        arguments = _bind_by_name(signature, tree, self.diagnostics)
+        valid = self.filter_valid(signature, arguments, signature.arguments)
+        # A mistyped argument is one mistake, not also a missing one.
+        present = {_resolve_name(argument.name, signature.arguments) for argument in arguments}
+        _check_missing(signature, present, span, self.diagnostics)
+        return valid
+
+    def filter_valid(
+        self,
+        signature: Signature,
+        arguments: Iterable[Argument],
+        specs: Mapping[str, ArgumentSpec],
+    ) -> tuple[Argument, ...]:
+        """The arguments that are known and have a right value."""
+        valid: list[Argument] = []
+        for argument in arguments:
+            spec = specs.get(argument.name)
+            if spec is None:
+                _report_unknown_argument(signature, argument, specs, self.diagnostics)
+            elif self._check_argument(signature, spec, argument.value):
+                valid.append(argument)
+        return tuple(valid)
+
+    def check_object(self, object_kind: ObjectKind, tree: Tree) -> bool:
+        """Whether a tree is an object of a kind."""
+        if self.allow_expressions and isinstance(tree, ScalarNode) and "$" in str(tree.value):
+            return True
+        if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
+            return self._check_named_object(object_kind, tree.value, tree.span, None)
+        if isinstance(tree, MappingNode) and len(tree.entries) == 1:
+            entry = tree.entries[0]
+            return self._check_named_object(object_kind, entry.key, entry.key_span, entry.value)
+        self.diagnostics.error(
+            "wrong-type",
+            f"{_KIND_WITH_ARTICLE[object_kind]} is a name, or a name with arguments such as"
+            f" {_EXAMPLES[object_kind]}, not {_describe(tree)}",
+            tree.span,
+            notes=_CELL_LIST_HINT
+            if object_kind == "cell" and isinstance(tree, SequenceNode)
+            else (),
+        )
+        return False
+
+    def _check_argument(self, signature: Signature, spec: ArgumentSpec, tree: Tree) -> bool:
+        if self.allow_expressions and _has_expression(tree):
+            return True
+        if spec.type.object is not None and not _is_plain_value(spec, tree):
+            return self._check_objects(spec, spec.type.object, tree)
+        what = f"'{spec.name}' of {signature.name}"
+        return check_value(tree, spec.type.schema or {}, what, self.diagnostics)
+
+    def _check_objects(self, spec: ArgumentSpec, object_kind: ObjectKind, tree: Tree) -> bool:
+        if not spec.type.is_list:
+            return self.check_object(object_kind, tree)
+        if not isinstance(tree, SequenceNode) or not tree.items:
+            message = f"'{spec.name}' is a list, each item {_KIND_WITH_ARTICLE[object_kind]}"
+            self.diagnostics.error("wrong-type", f"{message}, not {_describe(tree)}", tree.span)
+            return False
+        valid = [self.check_object(object_kind, each) for each in tree.items]
+        return all(valid)
+
+    def _check_named_object(
+        self, object_kind: ObjectKind, name: str, span: Span, arguments: Tree | None
+    ) -> bool:
+        op_registry = registry.load()
+        canonical = op_registry.canonical_name(object_kind, name)
+        if canonical is None:
+            block = self.find_block(name) if object_kind in LAYER_KINDS else None
+            if block is None:
+                _report_unknown_object(object_kind, name, span, self.diagnostics)
+            else:
+                _report_block(object_kind, name, block, span, self.diagnostics)
+            return False
+        if object_kind == "activation":
+            if arguments is not None and not _is_null(arguments):
+                message = f"the activation '{name}' takes no arguments"
+                self.diagnostics.error("unknown-argument", message, arguments.span)
+                return False
+            return True
+        signature = op_registry.signatures(object_kind)[canonical]
+        errors = self.diagnostics.error_count
+        self.check_arguments(
+            signature, None if arguments is None or _is_null(arguments) else arguments, span
+        )
+        return self.diagnostics.error_count == errors
+
+
+_CELL_LIST_HINT: Final = ("several cells on top of each other: {StackedRNNCells: {cells: [...]}}",)
+_EXAMPLES: Final[dict[ObjectKind, str]] = {
+    "activation": "relu",
+    "initializer": "{HeNormal: {seed: 1}}",
+    "regularizer": "{L2: 1e-4}",
+    "constraint": "{MaxNorm: 2}",
+    "layer": "{LSTM: 64}",
+    "recurrent layer": "{LSTM: 64}",
+    "cell": "{LSTMCell: 64}",
+    "loss": "{Huber: {delta: 0.5}}",
+    "metric": "{TopKCategoricalAccuracy: 5}",
+    "optimizer": "{Adam: {learning_rate: 1e-3}}",
+    "schedule": "{CosineDecay: {initial_learning_rate: 0.1, decay_steps: 1000}}",
+}
+
+
+def _report_unknown_object(
+    object_kind: ObjectKind, name: str, span: Span, diagnostics: Diagnostics
+) -> None:
+    op_registry = registry.load()
+    if object_kind in LAYER_KINDS and name in op_registry.unsupported:
+        message = f"{name} cannot stand in a blueprint: {op_registry.unsupported[name]}"
+        diagnostics.error("refused-layer", message, span)
+    elif object_kind not in LAYER_KINDS and name in op_registry.unsupported_objects:
+        message = f"{name} cannot stand in a blueprint: {op_registry.unsupported_objects[name]}"
+        diagnostics.error("unknown-object", message, span)
+    else:
+        code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-object"
+        noun = _KIND_WITH_ARTICLE[object_kind].partition(" ")[2]
+        message = f"there is no {noun} {quote(name)}"
+        if object_kind in LAYER_KINDS and name in op_registry.layers:
+            code, message = "wrong-type", f"{name} is no {noun}"
+        foreign_hint = object_hint(name)
+        suggestion = None if foreign_hint else closest_match(name, op_registry.names(object_kind))
+        notes = (foreign_hint,) if foreign_hint else ()
+        diagnostics.error(code, message, span, suggestion=suggestion, notes=notes)
+
+
+def _report_block(
+    object_kind: ObjectKind, name: str, block: str, span: Span, diagnostics: Diagnostics
+) -> None:
+    """Report a block where Keras takes only a layer, as in a wrapper."""
+    article = _KIND_WITH_ARTICLE[object_kind]
+    note = f"write {article} here, such as {_EXAMPLES[object_kind]}"
+    if object_kind != "cell":
+        note += "; to wrap a block, wrap each of its layers in a step of its own"
+    diagnostics.error("wrong-type", f"{quote(name)} is {block}, not {article}", span, notes=(note,))
+
+
+def check_value(
+    tree: Tree, schema: Mapping[str, PlainData], what: str, diagnostics: Diagnostics
+) -> bool:
+    """Whether a value matches a JSON Schema; reports it as a mistake in `what` where not."""
+    violation = find_violation(to_plain(tree), schema)
+    if violation is None:
+        return True
+    diagnostics.error(
+        violation.code,
+        f"{what} is {violation.expected}, not {_describe(tree)}",
+        tree.span,
+        suggestion=violation.suggestion,
+        notes=_DIVISION_HINT
+        if _is_integral_float(tree) and "integer" in violation.expected
+        else (),
+    )
+    return False
+
+
+_DIVISION_HINT: Final = ("'/' makes a fraction, even of 4 / 2; '//' and int(...) make an integer",)
+
+
+def _is_integral_float(tree: Tree) -> bool:
+    value = tree.value if isinstance(tree, ScalarNode) else None
+    return isinstance(value, float) and value.is_integer()
+
+
+def _bind_by_name(
+    signature: Signature, tree: Tree | None, diagnostics: Diagnostics
+) -> tuple[Argument, ...]:
+    if tree is None:
+        return ()
+    if isinstance(tree, MappingNode):
+        return tuple(Argument(entry.key, entry.value, entry.key_span) for entry in tree)
+    first = next(iter(signature.arguments), None)
+    if first is None or not _is_layer_specific(signature, first):
+        message = f"{signature.name} takes no bare value; write its arguments by name"
+        # Whether 2 in 'ops.power: 2' is the base or the exponent would be a guess.
+        inputs = [name for name in signature.tensor_arguments if name in signature.arguments]
+        notes = tuple(f"for example {signature.name}: {{{name}: 2}}" for name in inputs[::-1])
+        diagnostics.error("unknown-argument", message, tree.span, notes=notes)
+        return ()
+    return (Argument(first, tree, tree.span),)
+
+
+def _is_layer_specific(signature: Signature, argument: str) -> bool:
+    """Whether an argument is the layer's own: not one that every layer has, and not an input."""
+    if signature.origin == "keras.ops":
+        return argument not in signature.tensor_arguments
+    return argument not in ("trainable", "dtype")
+
+
+def _report_unknown_argument(
+    signature: Signature,
+    argument: Argument,
+    specs: Mapping[str, ArgumentSpec],
+    diagnostics: Diagnostics,
+) -> None:
+    name = argument.name
+    if name in signature.unsupported:
+        diagnostics.error(
+            "refused-argument",
+            f"'{name}' of {signature.name} cannot stand in a blueprint:"
+            f" {signature.unsupported[name]}",
+            argument.span,
+        )
+        return
+    suggestion = _resolve_name(name, specs)
+    notes: tuple[str, ...] = ()
+    if suggestion is None:
+        notes = (f"its arguments are: {', '.join(specs)}" if specs else "it takes none",)
+    if suggestion is None and name in signature.tensor_arguments:
+        notes = ("it is an input; name it under 'from'",)
+    diagnostics.error(
+        "unknown-argument",
+        f"{signature.name} has no argument {quote(name)}",
+        argument.span,
+        suggestion=suggestion,
+        notes=notes,
+    )
+
+
+def _check_missing(
+    signature: Signature, present: set[str | None], span: Span, diagnostics: Diagnostics
+) -> None:
+    missing = [
+        spec for spec in signature.arguments.values() if spec.required and spec.name not in present
+    ]
+    if missing:
+        names = ", ".join(f"'{spec.name}'" for spec in missing)
+        notes = tuple(f"{spec.name}: {spec.reason}" for spec in missing if spec.reason)
+        message = f"{signature.name} needs {names}"
+        diagnostics.error("missing-argument", message, span, notes=notes)
+
+
+def _is_plain_value(spec: ArgumentSpec, tree: Tree) -> bool:
+    """Whether a value is no object: null where that is allowed, a number beside a schedule."""
+    if _is_null(tree):
+        return spec.type.is_optional
+    if spec.type.schema is None:
+        return False
+    return isinstance(tree, ScalarNode) and not isinstance(tree.value, str)
+
+
+def _is_null(tree: Tree) -> bool:
+    return isinstance(tree, ScalarNode) and tree.value is None
+
+
+def _has_expression(tree: Tree) -> bool:
+    """Whether a value depends on a formula, so that nothing is known of it yet."""
+    if isinstance(tree, ScalarNode):
+        return isinstance(tree.value, str) and "$" in tree.value
+    if isinstance(tree, SequenceNode):
+        return any(_has_expression(item) for item in tree.items)
+    return False
+
+
+def _describe(tree: Tree) -> str:
+    if isinstance(tree, ScalarNode) and tree.value is not None:
+        value = tree.value
+        return (
+            f"{describe_type(tree)}"
+            f" {str(value).lower() if isinstance(value, bool) else quote(value)}"
+        )
+    return (
+        describe_type(tree) if isinstance(tree, ScalarNode | MappingNode) else quote(to_plain(tree))
+    )

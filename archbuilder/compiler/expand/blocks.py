@@ -1,0 +1,211 @@
+"""Going into a block and out of it: its variables, its inputs and its outputs."""
+
+from __future__ import annotations
+
+from archbuilder.compiler.expand.iteration import evaluate_when
+from archbuilder.compiler.expand.scope import CallSite, FileScope, Scope, Symbol
+from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
+from archbuilder.compiler.ir import TensorRef
+from archbuilder.compiler.parameters import (
+    ParameterOwner,
+    ParameterValue,
+    bind_by_name,
+    check_parameter_values,
+    check_required,
+    resolve_parameters,
+)
+from archbuilder.diagnostics.errors import closest_match, quote
+from archbuilder.language.ast import Block, Import, InputDeclaration, StepCall
+from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.language.modules import BlockCallee
+from archbuilder.yaml.nodes import ScalarNode, Tree
+
+
+def bind_block_parameters(
+    callee: BlockCallee,
+    call: StepCall,
+    caller: FileScope,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+) -> tuple[FileScope, Variables] | None:
+    """The file of a block and what the block sees; None after a mistake, which is reported.
+
+    `caller` is the file of the call, `variables` what the call sees.
+    """
+    errors = evaluator.diagnostics.error_count
+    argument_tree: Tree | None = None
+    if call.arguments is not None:
+        argument_tree = evaluator.evaluate(call.arguments, variables)
+        if argument_tree is None:
+            return None
+    owner = ParameterOwner(f"block '{call.callee}'", "argument")
+    arguments = bind_by_name(argument_tree, callee.params)
+    bound_values = check_parameter_values(
+        callee.params, arguments, owner, evaluator.diagnostics, allow_expressions=False
+    )
+    imported = _imported_values(callee, caller, evaluator)
+    if callee.is_file_network:
+        bound_values = {**imported, **bound_values}
+    if evaluator.diagnostics.error_count > errors:
+        return None
+    if not check_required(callee.params, bound_values, owner, call.span, evaluator.diagnostics):
+        return None
+    if callee.is_file_network:
+        values = resolve_parameters(callee.params, bound_values, {}, evaluator)
+        return None if values is None else (FileScope(callee.program, values), values)
+    file = caller
+    if callee.imported is not None:
+        file_scope = _file_scope(callee, callee.imported, imported, evaluator)
+        if file_scope is None:
+            return None
+        file = file_scope
+    values = resolve_parameters(callee.params, bound_values, file.variables, evaluator)
+    return None if values is None else (file, {**file.variables, **values})
+
+
+def _imported_values(
+    callee: BlockCallee,
+    caller: FileScope,
+    evaluator: ValueEvaluator,
+) -> dict[str, Tree]:
+    """What the import that a block comes through gives to its file."""
+    if callee.imported is None:
+        return {}
+    parameter_values = []
+    for name, value, span in callee.imported.params:
+        tree = evaluator.evaluate(value, caller.variables)
+        if tree is not None:
+            parameter_values.append(ParameterValue(name, tree, span))
+    owner = ParameterOwner(f"the file '{callee.imported.file}'", "parameter")
+    params = callee.program.document.params
+    return check_parameter_values(
+        params, parameter_values, owner, evaluator.diagnostics, allow_expressions=False
+    )
+
+
+def _file_scope(
+    callee: BlockCallee,
+    imported: Import,
+    bound_values: dict[str, Tree],
+    evaluator: ValueEvaluator,
+) -> FileScope | None:
+    params = callee.program.document.params
+    owner = ParameterOwner(f"the file '{imported.file}'", "parameter")
+    if not check_required(params, bound_values, owner, imported.span, evaluator.diagnostics):
+        return None
+    values = resolve_parameters(params, bound_values, {}, evaluator)
+    return None if values is None else FileScope(callee.program, values)
+
+
+def active_inputs(
+    block: Block, scope: Scope, variables: Variables, evaluator: ValueEvaluator
+) -> tuple[InputDeclaration, ...]:
+    """The inputs that their `when` keeps; none after a mistake, which is reported."""
+    conditions = [evaluate_when(each, variables, evaluator) for each in block.inputs]
+    if None in conditions:
+        return ()
+    if not any(conditions):
+        message = f"'{block.name}' has no input: each is left out by its 'when'"
+        evaluator.diagnostics.error("wrong-inputs", message, block.inputs[0].span)
+    inputs = []
+    for block_input, is_active in zip(block.inputs, conditions, strict=True):
+        if is_active:
+            inputs.append(block_input)
+        else:
+            scope.skipped[block_input.name] = block_input.span
+    return tuple(inputs)
+
+
+def bind_block_inputs(
+    callee: BlockCallee,
+    call: StepCall,
+    call_site: CallSite,
+    inner: Scope,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+) -> TensorRefs:
+    """Bind the inputs of a block in its scope, and give what its first step starts from.
+
+    Inputs that do not fit are reported and become broken flows.
+    """
+    diagnostics = evaluator.diagnostics
+    inputs = active_inputs(callee.block, inner, variables, evaluator)
+    if not inputs:
+        return ERROR_REFS
+    declared = [each.name for each in inputs]
+    bindings: dict[str, TensorRefs] = {}
+    if call_site.inputs.positional.has_error:
+        bindings = dict.fromkeys(declared, ERROR_REFS)
+    for name, tensors in call_site.inputs.keywords:
+        if name in declared:
+            bindings[name] = tensors
+            continue
+        diagnostics.error(
+            "unknown-argument",
+            f"block '{call.callee}' has no input {quote(name)}",
+            call_site.span,
+            suggestion=closest_match(name, declared),
+            notes=(f"its inputs are: {', '.join(declared)}",),
+        )
+    bindings.update(
+        zip(
+            declared, (TensorRefs((ref,)) for ref in call_site.inputs.positional.refs), strict=False
+        )
+    )
+    input_count = len(call_site.inputs.positional.refs)
+    missing = [name for name in declared if name not in bindings]
+    if input_count > len(declared) or missing:
+        count_text = f"{input_count or len(call_site.inputs.keywords)} given"
+        diagnostics.error(
+            "wrong-inputs",
+            f"block '{call.callee}' takes {len(declared)} input(s), {', '.join(declared)};"
+            f" {count_text}",
+            call_site.span,
+            notes=("name them with 'from'",) if missing else (),
+        )
+        bindings = dict.fromkeys(declared, ERROR_REFS)
+    for block_input in inputs:
+        inner.symbols[block_input.name] = Symbol(bindings[block_input.name], block_input.span)
+    return bindings[declared[0]]
+
+
+def resolve_block_outputs(
+    block: Block,
+    scope: Scope,
+    last_outputs: TensorRefs,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+) -> TensorRefs:
+    """What a block gives: its `outputs`, or else what its last step gives.
+
+    An output whose step was left out by its `when` is left out as well.
+    """
+    if block.outputs is None:
+        return last_outputs
+    refs: list[TensorRef | None] = []
+    names: list[str] = []
+    for output in block.outputs:
+        tree = evaluator.evaluate(output.ref, variables)
+        name = tree.value if isinstance(tree, ScalarNode) else None
+        if not isinstance(name, str):
+            return ERROR_REFS
+        if scope.is_skipped(name) and len(block.outputs) > 1:
+            continue
+        names.append(output.name)
+        tensors = scope.resolve(name, last_outputs, output.ref.span, evaluator.diagnostics)
+        if tensors.has_error:
+            refs.append(None)
+        elif len(tensors.refs) == 1 or len(block.outputs) == 1:
+            refs.extend(tensors.refs)
+        else:
+            refs.append(None)
+            evaluator.diagnostics.error(
+                "unknown-output",
+                f"'{name}' has {len(tensors.refs)} outputs; name one of them",
+                output.ref.span,
+                notes=(f"for example: {name}.{tensors.names[0] if tensors.names else 0}",),
+            )
+    valid_refs = tuple(ref for ref in refs if ref is not None)
+    if len(valid_refs) < len(refs) or not refs:
+        return ERROR_REFS
+    return TensorRefs(valid_refs, tuple(names) if len(names) == len(valid_refs) else ())

@@ -1,0 +1,187 @@
+"""What a step is used on: the step before it, or what its `from` names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from archbuilder.compiler.expand.scope import CallSite, Scope
+from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
+from archbuilder.compiler.ir import Argument
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.language.ast import Step
+from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
+from archbuilder.registry.signatures import Signature
+from archbuilder.yaml.nodes import ScalarNode, SequenceNode
+
+
+def resolve_inputs(
+    step: Step,
+    scope: Scope,
+    previous: TensorRefs,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+    *,
+    is_later_iteration: bool,
+) -> CallInputs:
+    """The inputs of one round of a step.
+
+    In the `later` rounds of a loop, the round before takes the place of the first source: rounds
+    stand one behind the other, and the other sources stay.
+    """
+    sources = step.input_refs
+    if sources is None:
+        return CallInputs(previous, ())
+
+    def resolve(source: DeferredValue, index: int) -> TensorRefs:
+        if is_later_iteration and index == 0:
+            return previous
+        return _resolve_source(source, scope, previous, variables, evaluator)
+
+    if sources.keywords:
+        return CallInputs(
+            TensorRefs(()),
+            tuple(
+                (name, resolve(source, source_index))
+                for source_index, (name, source) in enumerate(sources.keywords)
+            ),
+        )
+    source_tensors = [resolve(source, index) for index, source in enumerate(sources.inputs)]
+    return CallInputs(
+        source_tensors[0] if len(source_tensors) == 1 else concat_refs(source_tensors), ()
+    )
+
+
+def concat_refs(tensors: list[TensorRefs]) -> TensorRefs:
+    """Several flows as one of several tensors."""
+    if any(flow.has_error for flow in tensors):
+        return ERROR_REFS
+    return TensorRefs(tuple(ref for flow in tensors for ref in flow.refs))
+
+
+def _resolve_source(
+    source: DeferredValue,
+    scope: Scope,
+    previous: TensorRefs,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+) -> TensorRefs:
+    tree = evaluator.evaluate(source, variables)
+    if tree is None:
+        return ERROR_REFS
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    source_tensors = []
+    for item in items:
+        name = item.value if isinstance(item, ScalarNode) else None
+        if isinstance(name, str):
+            source_tensors.append(scope.resolve(name, previous, item.span, evaluator.diagnostics))
+        else:
+            evaluator.diagnostics.error(
+                "wrong-type", f"'from' takes the name of a step, not {quote(name)}", item.span
+            )
+            source_tensors.append(ERROR_REFS)
+    return source_tensors[0] if len(source_tensors) == 1 else concat_refs(source_tensors)
+
+
+def check_inputs(
+    signature: Signature,
+    arguments: Iterable[Argument] | None,
+    call_site: CallSite,
+    diagnostics: Diagnostics,
+) -> bool:
+    """Whether a layer takes as many inputs as it is given, by these names; reports where not.
+
+    Among the `arguments` may be numbers that stand for an input, as in `ops.subtract: {x1: 1}`;
+    None stands for arguments with a mistake.
+    """
+    if arguments is None and any(
+        name in signature.arguments for name in signature.tensor_arguments
+    ):
+        return False
+    constants = {argument.name for argument in arguments or ()}
+    tensors = signature.open_tensor_arguments(constants)
+    if not _check_keyword_inputs(signature, tensors, call_site, diagnostics):
+        return False
+    count = len(call_site.inputs.positional.refs)
+    keyword_names = {name for name, _ in call_site.inputs.keywords}
+    required = [
+        name for name in signature.tensor_arguments[: signature.min_inputs] if name in tensors
+    ]
+    missing = (
+        []
+        if signature.accepts_list
+        else [name for name in required[count:] if name not in keyword_names]
+    )
+    if missing and not call_site.inputs.has_error:
+        _report_missing(signature, required, missing[0], call_site, diagnostics)
+        return False
+    if not signature.accepts_list and count > _max_inputs(signature, tensors):
+        _report_too_many(signature, tensors, constants, call_site, diagnostics)
+        return False
+    return True
+
+
+def _max_inputs(signature: Signature, tensors: tuple[str, ...]) -> int:
+    """How many inputs it may have; one layer without a named input still takes one."""
+    return len(tensors) if signature.tensor_arguments else 1
+
+
+def _check_keyword_inputs(
+    signature: Signature, tensors: tuple[str, ...], call_site: CallSite, diagnostics: Diagnostics
+) -> bool:
+    is_valid = True
+    for name, _ in call_site.inputs.keywords:
+        if name not in tensors:
+            is_valid = False
+            is_duplicate = name in signature.tensor_arguments
+            message = (
+                f"the input '{name}' of {signature.name} is a number and also named by 'from'"
+                if is_duplicate
+                else f"{signature.name} has no input {quote(name)}"
+            )
+            diagnostics.error(
+                "wrong-inputs" if is_duplicate else "unknown-argument",
+                message,
+                call_site.span,
+                suggestion=None if is_duplicate else closest_match(name, tensors),
+                notes=(f"its inputs are: {', '.join(tensors)}",),
+            )
+    return is_valid
+
+
+def _report_missing(
+    signature: Signature,
+    required: list[str],
+    missing: str,
+    call_site: CallSite,
+    diagnostics: Diagnostics,
+) -> None:
+    notes = [f"name them: from: {{{', '.join(f'{name}: ...' for name in required)}}}"]
+    if missing in signature.arguments:
+        notes.append(f"or give a number for one: {signature.name}: {{{missing}: 2}}")
+    diagnostics.error(
+        "wrong-inputs",
+        f"{signature.name} needs the inputs {', '.join(required)}; nothing is given for {missing}",
+        call_site.span,
+        notes=tuple(notes),
+    )
+
+
+def _report_too_many(
+    signature: Signature,
+    tensors: tuple[str, ...],
+    constants: set[str],
+    call_site: CallSite,
+    diagnostics: Diagnostics,
+) -> None:
+    refs = call_site.inputs.positional.refs
+    names = ", ".join(str(ref) for ref in refs[:6])
+    maximum = _max_inputs(signature, tensors)
+    constant_names = [name for name in signature.tensor_arguments if name in constants]
+    suffix = f" beside {' and '.join(constant_names)}" if constant_names else ""
+    diagnostics.error(
+        "wrong-inputs",
+        f"{signature.name} takes {maximum} input{'s' if maximum != 1 else ''}{suffix}, not"
+        f" {len(refs)}: {names}",
+        call_site.span,
+        notes=() if constant_names else ("join them first, for example with Concatenate or Add",),
+    )

@@ -1,0 +1,124 @@
+"""How often a step runs: `for`, `repeat` and `when`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archbuilder.diagnostics.errors import BlueprintError
+from archbuilder.language.ast import ForLoop, InputDeclaration, Step
+from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
+from archbuilder.language.parser.fields import describe_value
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import ScalarNode, SequenceNode, to_plain
+
+ITERATION_VARIABLE: Final = "i"
+"""The variable that counts the rounds of `repeat` and `for` from 0."""
+
+
+def iterations(
+    step: Step,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+) -> list[Variables] | None:
+    """The variables of every round of a step; None after a mistake, which is reported.
+
+    Where a step has both, each round of `for` is repeated.
+    """
+    outer_iterations: list[Variables] | None = [variables]
+    if step.loop is not None:
+        outer_iterations = _loop_iterations(step.loop, variables, evaluator)
+    if step.repeat is None or outer_iterations is None:
+        return outer_iterations
+    all_iterations: list[Variables] = []
+    for iteration_variables in outer_iterations:
+        count = _repeat_count(step.repeat, iteration_variables, evaluator)
+        if count is None:
+            return None
+        all_iterations += [
+            {**iteration_variables, ITERATION_VARIABLE: index} for index in range(count)
+        ]
+        if len(all_iterations) > evaluator.limits.steps:
+            break
+    return all_iterations
+
+
+def evaluate_when(
+    item: Step | InputDeclaration,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+) -> bool | None:
+    """Whether `when` keeps a step or an input; None after a mistake, which is reported."""
+    if item.condition is None:
+        return True
+    tree = evaluator.evaluate(item.condition, variables)
+    if tree is None:
+        return None
+    if isinstance(tree, ScalarNode) and isinstance(tree.value, bool):
+        return tree.value
+    evaluator.diagnostics.error(
+        "wrong-type", f"'when' is true or false, not {describe_value(tree)}", tree.span
+    )
+    return None
+
+
+def _repeat_count(
+    value: DeferredValue,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+) -> int | None:
+    tree = evaluator.evaluate(value, variables)
+    if tree is None:
+        return None
+    count = tree.value if isinstance(tree, ScalarNode) else None
+    if type(count) is not int:
+        evaluator.diagnostics.error(
+            "wrong-type", f"'repeat' is an integer, not {describe_value(tree)}", tree.span
+        )
+        return None
+    if count < 0:
+        evaluator.diagnostics.error("out-of-range", f"'repeat' cannot be {count}", tree.span)
+        return None
+    if count > evaluator.limits.steps:
+        evaluator.diagnostics.error(
+            "limit",
+            f"'repeat' makes {count:,} steps of one, and a blueprint has"
+            f" {evaluator.limits.steps:,} at most",
+            tree.span,
+            notes=("raise it with the limit 'steps'",),
+        )
+        raise BlueprintError(evaluator.diagnostics)
+    return count
+
+
+def _loop_iterations(
+    loop: ForLoop,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+) -> list[Variables] | None:
+    lists: dict[str, list[PlainData]] = {}
+    for name, value in loop.variables:
+        tree = evaluator.evaluate(value, variables)
+        if tree is None:
+            return None
+        if not isinstance(tree, SequenceNode):
+            evaluator.diagnostics.error(
+                "wrong-type",
+                f"'for' takes a list for '{name}', not {describe_value(tree)}",
+                tree.span,
+            )
+            return None
+        lists[name] = [to_plain(item) for item in tree.items]
+    lengths = {name: len(values) for name, values in lists.items()}
+    if len(set(lengths.values())) > 1:
+        lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
+        evaluator.diagnostics.error(
+            "unequal-lists",
+            f"the lists of a 'for' run side by side and are equally long, but {lengths_text}",
+            loop.span,
+        )
+        return None
+    names = list(lists)
+    return [
+        {**variables, ITERATION_VARIABLE: index, **dict(zip(names, values, strict=True))}
+        for index, values in enumerate(zip(*lists.values(), strict=True))
+    ]

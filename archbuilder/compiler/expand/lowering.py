@@ -1,0 +1,384 @@
+"""Expands the steps of a block, and of the blocks that they use, into the nodes of a graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from archbuilder.compiler.check_arguments import check_arguments, check_call
+from archbuilder.compiler.expand.blocks import (
+    bind_block_inputs,
+    bind_block_parameters,
+    resolve_block_outputs,
+)
+from archbuilder.compiler.expand.inputs import check_inputs, resolve_inputs
+from archbuilder.compiler.expand.iteration import evaluate_when, iterations
+from archbuilder.compiler.expand.scope import CallSite, FileScope, Scope, Symbol
+from archbuilder.compiler.expand.size_limit import report_too_many_steps
+from archbuilder.compiler.expand.step_names import local_name, mark_skipped, register_name
+from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
+from archbuilder.compiler.ir import Argument, Node, TensorRef
+from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
+from archbuilder.language.ast import (
+    Block,
+    Branches,
+    ErrorNode,
+    Sequential,
+    SharedCall,
+    Step,
+    StepCall,
+)
+from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.language.modules import (
+    BlockCallee,
+    LayerCallee,
+    Program,
+    describe_block,
+    has_reported_error,
+    report_unknown_callee,
+    resolve_callee,
+)
+from archbuilder.registry.signatures import Signature
+from archbuilder.yaml.nodes import MappingNode, ScalarNode
+
+
+class Expander:
+    """Collects the nodes of one network.
+
+    A step with a mistake is reported and gives a broken flow, on which nothing is built, so that
+    one run finds all mistakes.
+    """
+
+    def __init__(self, evaluator: ValueEvaluator) -> None:
+        self.nodes: dict[str, Node] = {}
+        self._evaluator = evaluator
+        self._diagnostics = evaluator.diagnostics
+        self._step_count = 0
+        self._active: list[Block] = []
+        self._constant_arguments: dict[int, tuple[Argument, ...]] = {}
+
+    def expand_steps(
+        self, steps: tuple[Step, ...], scope: Scope, tensors: TensorRefs, variables: Variables
+    ) -> TensorRefs:
+        """The flow behind a list of steps that begin on `flow`."""
+        for step in steps:
+            tensors = self._expand_step(step, scope, tensors, variables)
+        return tensors
+
+    def _expand_step(
+        self, step: Step, scope: Scope, tensors: TensorRefs, variables: Variables
+    ) -> TensorRefs:
+        if step.loop is None and step.repeat is None:
+            return self._expand_iteration(step, scope, tensors, variables, is_later_iteration=False)
+        all_iterations = iterations(step, variables, self._evaluator)
+        if all_iterations is None:
+            register_name(step, scope, ERROR_REFS, variables, self._evaluator)
+            return ERROR_REFS
+        if self._step_count + len(all_iterations) > self._evaluator.limits.steps:
+            report_too_many_steps(self._evaluator, step.span)
+        for index, iteration_variables in enumerate(all_iterations):
+            tensors = self._expand_iteration(
+                step, scope, tensors, iteration_variables, is_later_iteration=index > 0
+            )
+        return tensors
+
+    def _expand_iteration(
+        self,
+        step: Step,
+        scope: Scope,
+        previous: TensorRefs,
+        variables: Variables,
+        *,
+        is_later_iteration: bool,
+    ) -> TensorRefs:
+        self._step_count += 1
+        if self._step_count > self._evaluator.limits.steps:
+            report_too_many_steps(self._evaluator, step.span)
+        is_active = evaluate_when(step, variables, self._evaluator)
+        if is_active is None:
+            register_name(step, scope, ERROR_REFS, variables, self._evaluator)
+            return ERROR_REFS
+        if not is_active:
+            mark_skipped(step, scope, variables, self._evaluator)
+            return previous
+        inputs = resolve_inputs(
+            step, scope, previous, variables, self._evaluator, is_later_iteration=is_later_iteration
+        )
+        return self._expand_body(step, scope, inputs, variables)
+
+    def _expand_body(
+        self, step: Step, scope: Scope, inputs: CallInputs, variables: Variables
+    ) -> TensorRefs:
+        body = step.body
+        if isinstance(body, StepCall):
+            return self._expand_call(step, body, scope, inputs, variables)
+        if isinstance(body, SharedCall):
+            return self._expand_shared(step, body, scope, inputs, variables)
+        if isinstance(body, ErrorNode):
+            outputs = ERROR_REFS
+        elif inputs.keywords:
+            self._diagnostics.error(
+                "wrong-form",
+                "'from' with names of inputs goes with a layer or a block",
+                step.span,
+            )
+            outputs = ERROR_REFS
+        elif isinstance(body, Sequential):
+            outputs = self.expand_steps(body.steps, scope, inputs.positional, variables)
+        elif body.merge is not None:
+            return self._expand_merge(step, body, body.merge, scope, inputs.positional, variables)
+        else:
+            outputs = self._expand_branches(body, scope, inputs.positional, variables)
+        if step.call is not None:
+            self._diagnostics.error("wrong-form", "'call' goes with a layer", step.call.span)
+        register_name(step, scope, outputs, variables, self._evaluator)
+        return outputs
+
+    def _expand_branches(
+        self, body: Branches, scope: Scope, tensors: TensorRefs, variables: Variables
+    ) -> TensorRefs:
+        branch_outputs = [
+            self.expand_steps(branch.steps, scope, tensors, variables) for branch in body.branches
+        ]
+        if any(each.has_error for each in branch_outputs):
+            return ERROR_REFS
+        refs = tuple(ref for each in branch_outputs for ref in each.refs)
+        names = tuple(branch.name for branch in body.branches if branch.name is not None)
+        return TensorRefs(refs, names if len(names) == len(refs) else ())
+
+    def _expand_merge(
+        self,
+        step: Step,
+        body: Branches,
+        merge: StepCall,
+        scope: Scope,
+        tensors: TensorRefs,
+        variables: Variables,
+    ) -> TensorRefs:
+        merge_inputs = CallInputs(self._expand_branches(body, scope, tensors, variables), ())
+        return self._expand_call(step, merge, scope, merge_inputs, variables)
+
+    def _expand_call(
+        self, step: Step, call: StepCall, scope: Scope, inputs: CallInputs, variables: Variables
+    ) -> TensorRefs:
+        program = scope.file.program
+        callee = resolve_callee(program, call.callee)
+        step_name = local_name(step, scope, call.callee, variables, self._evaluator)
+        if callee is None:
+            if not has_reported_error(program, call.callee):
+                report_unknown_callee(program, call, self._diagnostics)
+            if step.name is not None:
+                scope.symbols[step_name] = Symbol(ERROR_REFS, call.span)
+            return ERROR_REFS
+        call_site = CallSite(
+            path=scope.path + step_name,
+            inputs=inputs,
+            call_constants=step.call,
+            variables=variables,
+            span=call.span,
+            weight_owner=scope.weight_owner(step_name),
+        )
+        if isinstance(callee, LayerCallee):
+            symbol = self._expand_layer(callee.signature, call, scope, call_site)
+        else:
+            symbol = self._expand_block_call(callee, call, scope, call_site)
+            if step.name is None:
+                scope.unnamed_blocks.setdefault(call.callee, []).append(symbol.outputs)
+        if step.name is not None:
+            scope.symbols[step_name] = symbol
+        return symbol.outputs
+
+    def _expand_shared(
+        self, step: Step, reuse: SharedCall, scope: Scope, inputs: CallInputs, variables: Variables
+    ) -> TensorRefs:
+        tree = self._evaluator.evaluate(reuse.name, variables)
+        name = tree.value if isinstance(tree, ScalarNode) else None
+        step_name = local_name(step, scope, f"{name}_use", variables, self._evaluator)
+        outputs = ERROR_REFS
+        symbol = scope.symbols.get(name) if isinstance(name, str) else None
+        if symbol is None:
+            if tree is not None:
+                suggestion = closest_match(str(name), scope.symbols)
+                self._diagnostics.error(
+                    "unknown-name",
+                    f"'use' takes the name of a step before this one, not {quote(name)}",
+                    reuse.name.span,
+                    suggestion=suggestion,
+                )
+        elif symbol.reinstantiate is not None:
+            path, weight_owner = scope.path + step_name, scope.weight_owner(step_name)
+            outputs = symbol.reinstantiate(
+                CallSite(path, inputs, step.call, variables, step.span, weight_owner)
+            )
+        elif not symbol.outputs.has_error:
+            self._diagnostics.error(
+                "unknown-name",
+                f"{quote(name)} is no layer and no block, so it has no weights to use again",
+                reuse.name.span,
+            )
+        if step.name is not None:
+            reinstantiate = None if symbol is None else symbol.reinstantiate
+            scope.symbols[step_name] = Symbol(outputs, step.span, reinstantiate)
+        return outputs
+
+    def _expand_layer(
+        self, signature: Signature, call: StepCall, scope: Scope, call_site: CallSite
+    ) -> Symbol:
+        arguments = self._evaluate_arguments(
+            signature, call, scope.file.program, call_site.variables
+        )
+        frame = scope.frame
+        owner = (
+            call_site.path
+            if call_site.weight_owner is None
+            else self._weight_owner(call_site.weight_owner)
+        )
+
+        def reinstantiate(reuse_site: CallSite) -> TensorRefs:
+            return self._emit_node(
+                signature, arguments, replace(reuse_site, weight_owner=owner), frame
+            )
+
+        first_site = (
+            call_site if call_site.weight_owner is None else replace(call_site, weight_owner=owner)
+        )
+        return Symbol(
+            self._emit_node(signature, arguments, first_site, frame), call_site.span, reinstantiate
+        )
+
+    def _weight_owner(self, name: str) -> str:
+        """The node whose weights the node `name` has."""
+        node = self.nodes.get(name)
+        return name if node is None or node.weight_owner is None else node.weight_owner
+
+    def _emit_node(
+        self,
+        signature: Signature,
+        arguments: tuple[Argument, ...] | None,
+        call_site: CallSite,
+        frame: ExpansionFrame | None,
+    ) -> TensorRefs:
+        errors = self._diagnostics.error_count
+        constants = self._evaluate_call_constants(signature, call_site)
+        has_valid_inputs = check_inputs(signature, arguments, call_site, self._diagnostics)
+        if arguments is None or call_site.inputs.has_error or not has_valid_inputs:
+            return ERROR_REFS
+        if call_site.path in self.nodes:
+            # A name with dots, as 'expand' writes them, may be that of a step in a block.
+            self._diagnostics.error(
+                "duplicate-name",
+                f"another step before this one is called '{call_site.path}', at"
+                f" {self.nodes[call_site.path].span}",
+                call_site.span,
+            )
+        if constants is None or self._diagnostics.error_count > errors:
+            return ERROR_REFS
+        self.nodes[call_site.path] = Node(
+            name=call_site.path,
+            operation=signature.name,
+            arguments=arguments,
+            inputs=call_site.inputs.positional.refs,
+            keywords=call_site.inputs.keyword_refs(),
+            call=constants,
+            weight_owner=call_site.weight_owner,
+            span=call_site.span,
+            frame=frame,
+        )
+        return TensorRefs((TensorRef(call_site.path),))
+
+    def _evaluate_arguments(
+        self, signature: Signature, call: StepCall, program: Program, variables: Variables
+    ) -> tuple[Argument, ...] | None:
+        cached_arguments = self._constant_arguments.get(id(call))
+        if cached_arguments is not None:
+            return cached_arguments
+        errors = self._diagnostics.error_count
+        argument_tree = None
+        if call.arguments is not None:
+            argument_tree = self._evaluator.evaluate(call.arguments, variables)
+            if argument_tree is None:
+                return None
+        arguments = check_arguments(
+            signature,
+            argument_tree,
+            call.span,
+            self._diagnostics,
+            allow_expressions=False,
+            find_block=partial(describe_block, program),
+        )
+        is_shorthand = argument_tree is not None and not isinstance(argument_tree, MappingNode)
+        if self._diagnostics.error_count > errors or (is_shorthand and not arguments):
+            return None
+        if call.arguments is None or call.arguments.is_constant:
+            self._constant_arguments[id(call)] = arguments
+        return arguments
+
+    def _evaluate_call_constants(
+        self, signature: Signature, call_site: CallSite
+    ) -> tuple[Argument, ...] | None:
+        if call_site.call_constants is None:
+            return ()
+        tree = self._evaluator.evaluate(call_site.call_constants, call_site.variables)
+        if tree is None:
+            return None
+        return check_call(signature, tree, self._diagnostics, allow_expressions=False)
+
+    def _expand_block_call(
+        self, callee: BlockCallee, call: StepCall, scope: Scope, call_site: CallSite
+    ) -> Symbol:
+        binding = bind_block_parameters(
+            callee, call, scope.file, call_site.variables, self._evaluator
+        )
+        if binding is None or callee.block in self._active:
+            return Symbol(ERROR_REFS, call_site.span)
+        file, variables = binding
+
+        def reinstantiate(reuse_site: CallSite) -> TensorRefs:
+            weight_owner = (
+                reuse_site.weight_owner if reuse_site.weight_owner is not None else call_site.path
+            )
+            return self._expand_block(
+                callee, call, file, variables, scope, replace(reuse_site, weight_owner=weight_owner)
+            )
+
+        outputs = self._expand_block(callee, call, file, variables, scope, call_site)
+        return Symbol(outputs, call_site.span, reinstantiate)
+
+    def _expand_block(
+        self,
+        callee: BlockCallee,
+        call: StepCall,
+        file: FileScope,
+        variables: Variables,
+        outer: Scope,
+        call_site: CallSite,
+    ) -> TensorRefs:
+        block = callee.block
+        inner = Scope(
+            file=file,
+            path=call_site.path + ".",
+            weight_owner_prefix=None
+            if call_site.weight_owner is None
+            else call_site.weight_owner + ".",
+            frame=ExpansionFrame(f"in block '{call.callee}'", call_site.span, outer.frame),
+            depth=outer.depth + 1,
+        )
+        if call_site.call_constants is not None:
+            self._diagnostics.error(
+                "wrong-form", "'call' goes with a layer", call_site.call_constants.span
+            )
+        if inner.depth > self._evaluator.limits.block_depth:
+            self._diagnostics.error(
+                "limit",
+                f"blocks stand in blocks more than {self._evaluator.limits.block_depth} deep",
+                call_site.span,
+                notes=("raise it with the limit 'block_depth'",),
+            )
+            return ERROR_REFS
+        first_inputs = bind_block_inputs(callee, call, call_site, inner, variables, self._evaluator)
+        self._active.append(block)
+        with self._diagnostics.within(inner.frame):
+            last_outputs = self.expand_steps(block.steps, inner, first_inputs, variables)
+            outputs = resolve_block_outputs(block, inner, last_outputs, variables, self._evaluator)
+        self._active.pop()
+        return outputs

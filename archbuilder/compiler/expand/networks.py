@@ -1,0 +1,240 @@
+"""Expands whole networks: their inputs with shapes, their steps, and what is left of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from archbuilder import registry
+from archbuilder.compiler.expand.blocks import active_inputs, resolve_block_outputs
+from archbuilder.compiler.expand.lowering import Expander
+from archbuilder.compiler.expand.scope import FileScope, Scope, Symbol
+from archbuilder.compiler.expand.size_limit import check_step_count
+from archbuilder.compiler.expand.tensors import TensorRefs
+from archbuilder.compiler.ir import Graph, GraphInput, Node, Shape, TensorRef
+from archbuilder.compiler.parameters import resolve_parameters
+from archbuilder.diagnostics.errors import Diagnostics, ExpansionFrame, closest_match
+from archbuilder.language.ast import Block, InputDeclaration
+from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.language.modules import Program
+from archbuilder.language.parser.fields import describe_value
+from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, to_plain
+
+DEFAULT_DTYPE: Final = "float32"
+DEFAULT_OUTPUT: Final = "output"
+"""The name of the one output of a network that does not name its outputs."""
+
+
+def expand(
+    program: Program,
+    params: Mapping[str, Tree],
+    evaluator: ValueEvaluator,
+    frame: ExpansionFrame | None = None,
+) -> dict[str, Graph]:
+    """The graph of every network of a program, by name.
+
+    `given` are the values of the file's parameters, judged already; defaults fill the rest.
+    `frame` is what led here, the variant.
+    Mistakes are added to `diagnostics`; a network with mistakes is left out.
+    """
+    document = program.document
+    values = resolve_parameters(document.params, params, {}, evaluator)
+    if values is None:
+        return {}
+    file = FileScope(program, values)
+    graphs: dict[str, Graph] = {}
+    for name, block in document.networks.items():
+        variables: Variables = values
+        if not document.is_single_network:
+            network_values = resolve_parameters(block.params, {}, values, evaluator)
+            if network_values is None:
+                continue
+            variables = {**values, **network_values}
+        graph = _expand_network(block, file, variables, evaluator, frame)
+        if graph is not None:
+            graphs[name] = graph
+    return graphs
+
+
+def _expand_network(
+    block: Block,
+    file: FileScope,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+    frame: ExpansionFrame | None,
+) -> Graph | None:
+    errors = evaluator.diagnostics.error_count
+    scope = Scope(file=file, path="", weight_owner_prefix=None, frame=frame, depth=0)
+    declared_inputs = active_inputs(block, scope, variables, evaluator)
+    if not declared_inputs:
+        return None
+    inputs = [_expand_input(each, variables, evaluator) for each in declared_inputs]
+    for block_input in declared_inputs:
+        scope.symbols[block_input.name] = Symbol(
+            TensorRefs((TensorRef(block_input.name),)), block_input.span
+        )
+    check_step_count(block, file, variables, evaluator)
+    expander = Expander(evaluator)
+    first_input = TensorRefs((TensorRef(declared_inputs[0].name),))
+    last_outputs = expander.expand_steps(block.steps, scope, first_input, variables)
+    outputs = resolve_block_outputs(block, scope, last_outputs, variables, evaluator)
+    graph_inputs = [each for each in inputs if each is not None]
+    if (
+        outputs.has_error
+        or len(graph_inputs) < len(inputs)
+        or evaluator.diagnostics.error_count > errors
+    ):
+        return None
+    names = outputs.names or _output_names(outputs)
+    graph = Graph(
+        block.name,
+        tuple(graph_inputs),
+        tuple(expander.nodes.values()),
+        tuple(zip(names, outputs.refs, strict=True)),
+        block.span,
+    )
+    pruned = _eliminate_dead_nodes(graph, evaluator.diagnostics)
+    pruned.check()
+    return pruned
+
+
+def _output_names(outputs: TensorRefs) -> list[str]:
+    if len(outputs.refs) == 1:
+        return [DEFAULT_OUTPUT]
+    return [f"{DEFAULT_OUTPUT}{index}" for index in range(len(outputs.refs))]
+
+
+def _expand_input(
+    declared: InputDeclaration,
+    variables: Variables,
+    evaluator: ValueEvaluator,
+) -> GraphInput | None:
+    if declared.shape is None:
+        return None
+    tree = evaluator.evaluate(declared.shape, variables)
+    shape = None if tree is None else _validate_shape(tree, declared.name, evaluator.diagnostics)
+    dtype: str | None = DEFAULT_DTYPE
+    if declared.dtype is not None:
+        dtype_tree = evaluator.evaluate(declared.dtype, variables)
+        declared_dtype = (
+            None
+            if dtype_tree is None
+            else _validate_dtype(dtype_tree, declared.name, evaluator.diagnostics)
+        )
+        if declared_dtype is None:
+            return None
+        dtype = declared_dtype
+    if shape is None or dtype is None:
+        return None
+    return GraphInput(declared.name, shape, dtype, declared.span)
+
+
+def _validate_shape(tree: Tree, name: str, diagnostics: Diagnostics) -> Shape | None:
+    if not isinstance(tree, SequenceNode):
+        diagnostics.error(
+            "wrong-type",
+            f"the shape of '{name}' is a list of sizes such as [224, 224, 3], not"
+            f" {describe_value(tree)}",
+            tree.span,
+        )
+        return None
+    sizes: list[int | None] = []
+    for item in tree.items:
+        size = to_plain(item)
+        if size is not None and type(size) is not int:
+            diagnostics.error(
+                "wrong-type",
+                f"a size of '{name}' is an integer, or null where it is open, not"
+                f" {describe_value(item)}",
+                item.span,
+            )
+        elif size is not None and not 0 < size < 2**31:
+            diagnostics.error("out-of-range", f"a size of '{name}' cannot be {size}", item.span)
+        else:
+            sizes.append(size)
+    return tuple(sizes) if len(sizes) == len(tree.items) else None
+
+
+def _validate_dtype(tree: Tree, name: str, diagnostics: Diagnostics) -> str | None:
+    dtypes = registry.load().dtypes
+    dtype = tree.value if isinstance(tree, ScalarNode) else None
+    if isinstance(dtype, str) and dtype in dtypes:
+        return dtype
+    diagnostics.error(
+        "unknown-value",
+        f"the dtype of '{name}' cannot be {describe_value(tree)}",
+        tree.span,
+        suggestion=closest_match(dtype, dtypes) if isinstance(dtype, str) else None,
+        notes=(f"a dtype is one of {', '.join(dtypes)}",),
+    )
+    return None
+
+
+def _eliminate_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:
+    """The graph without the nodes that no output depends on.
+
+    The last of those gets a warning, which counts the steps that lead to it and nowhere else.
+    """
+    used = {ref.node for _, ref in graph.outputs}
+    live_nodes: list[Node] = []
+    dead_nodes: list[Node] = []
+    for node in reversed(graph.nodes):
+        if node.name in used:
+            live_nodes.append(node)
+            used.update(ref.node for ref in node.input_refs())
+        else:
+            dead_nodes.append(node)
+    for last, preceding_count in reversed(_dead_ends(dead_nodes)):
+        steps = (
+            f", and the {preceding_count} before it"
+            if preceding_count > 1
+            else ", and the one before it"
+        )
+        message = (
+            f"no output depends on this step{steps if preceding_count else ''}; left"
+            " out of the model"
+        )
+        with diagnostics.within(last.frame):
+            diagnostics.warning("unused-step", message, last.span)
+    for graph_input in graph.inputs:
+        if graph_input.name not in used:
+            diagnostics.warning(
+                "unused-step",
+                f"no output depends on the input '{graph_input.name}'",
+                graph_input.span,
+            )
+    if not dead_nodes:
+        return graph
+    return replace(graph, nodes=_reassign_weight_owners(live_nodes[::-1]))
+
+
+def _dead_ends(dead_nodes: Sequence[Node]) -> list[tuple[Node, int]]:
+    """The nodes that no node reads, of some in reverse order, each with how many lead to it.
+
+    A node that leads to several ends counts for the last one.
+    """
+    ends: dict[str, Node] = {}
+    counts: Counter[str] = Counter()
+    end_of: dict[str, str] = {}
+    for node in dead_nodes:
+        end = end_of.get(node.name)
+        if end is None:
+            ends[node.name] = node
+        else:
+            counts[end] += 1
+        for ref in node.input_refs():
+            end_of.setdefault(ref.node, end or node.name)
+    return [(node, counts[name]) for name, node in ends.items()]
+
+
+def _reassign_weight_owners(nodes: list[Node]) -> tuple[Node, ...]:
+    """The nodes with the first use of shared weights as their owner, should it have changed."""
+    owners: dict[str, str] = {}
+    result = []
+    for node in nodes:
+        previous_owner = node.weight_owner or node.name
+        owner = owners.setdefault(previous_owner, node.name)
+        result.append(replace(node, weight_owner=None if owner == node.name else owner))
+    return tuple(result)

@@ -1,0 +1,171 @@
+"""Counts the steps of a blueprint before any of them is expanded.
+
+A few lines can stand for billions of steps. How many a step stands for depends only on the
+variables that it reads, so each is counted once for the same values, and the rest is arithmetic.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archbuilder.compiler.expand.blocks import bind_block_parameters
+from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE, evaluate_when, iterations
+from archbuilder.compiler.expand.scope import FileScope
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Block, Branches, Sequential, SharedCall, Step, StepCall
+from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
+from archbuilder.language.modules import BlockCallee, resolve_callee
+
+_UNLIMITED: Final = 10**9
+
+
+def check_step_count(
+    block: Block, file: FileScope, variables: Variables, evaluator: ValueEvaluator
+) -> None:
+    """Hold a network to the number of steps that it may expand to.
+
+    Raises:
+        BlueprintError: when there are more.
+    """
+    # What is wrong otherwise is reported when the steps are expanded.
+    silent_evaluator = ValueEvaluator(evaluator.limits, Diagnostics(maximum=_UNLIMITED))
+    try:
+        _StepCounter(silent_evaluator).count_block(block, file, variables)
+    except BlueprintError as error:
+        for diagnostic in error.diagnostics:
+            if diagnostic.code == "limit":
+                evaluator.diagnostics.add(diagnostic)
+        raise BlueprintError(evaluator.diagnostics) from None
+
+
+def report_too_many_steps(evaluator: ValueEvaluator, span: Span) -> None:
+    """Report that there are too many steps.
+
+    Raises:
+        BlueprintError: always.
+    """
+    evaluator.diagnostics.error(
+        "limit",
+        f"the blueprint expands to more than {evaluator.limits.steps:,} steps",
+        span,
+        notes=("raise it with the limit 'steps'",),
+    )
+    raise BlueprintError(evaluator.diagnostics)
+
+
+class _StepCounter:
+    """Counts with memory of what was counted before."""
+
+    def __init__(self, evaluator: ValueEvaluator) -> None:
+        self._evaluator = evaluator
+        self._active: list[Block] = []
+        self._counts: dict[tuple[object, ...], int] = {}
+        self._step_variables: dict[int, frozenset[str]] = {}
+        self._counts_by_name: dict[str, int] = {}
+
+    def count_block(self, block: Block, file: FileScope, variables: Variables) -> int:
+        """How many steps a block expands to; one that uses itself is a mistake of its own."""
+        if block in self._active or len(self._active) > self._evaluator.limits.block_depth:
+            return 1
+        self._active.append(block)
+        count = self._count_steps(block.steps, file, variables)
+        self._active.pop()
+        return count
+
+    def _count_steps(self, steps: tuple[Step, ...], file: FileScope, variables: Variables) -> int:
+        total = 0
+        for step in steps:
+            total += self._count_step(step, file, variables)
+            if total > self._evaluator.limits.steps:
+                report_too_many_steps(self._evaluator, step.span)
+        return total
+
+    def _count_step(self, step: Step, file: FileScope, variables: Variables) -> int:
+        names = self._variables_of_step(step)
+        values = tuple(repr(variables.get(name)) for name in sorted(names))
+        key = (id(step), id(file.program), values)
+        if key not in self._counts:
+            self._counts[key] = self._count_iterations(step, file, variables)
+        return self._counts[key]
+
+    def _count_iterations(self, step: Step, file: FileScope, variables: Variables) -> int:
+        all_iterations = iterations(step, variables, self._evaluator)
+        if not all_iterations:
+            return 1
+        if step.loop is None and ITERATION_VARIABLE not in self._variables_of_iteration(step):
+            # Every round is like the first.
+            return len(all_iterations) * self._count_iteration(step, file, all_iterations[0])
+        total = 0
+        for iteration_variables in all_iterations:
+            total += self._count_iteration(step, file, iteration_variables)
+            if total > self._evaluator.limits.steps:
+                break
+        return total
+
+    def _count_iteration(self, step: Step, file: FileScope, variables: Variables) -> int:
+        if not evaluate_when(step, variables, self._evaluator):
+            return 1
+        body = step.body
+        if isinstance(body, Sequential):
+            return 1 + self._count_steps(body.steps, file, variables)
+        if isinstance(body, Branches):
+            return 1 + sum(
+                self._count_steps(branch.steps, file, variables) for branch in body.branches
+            )
+        if isinstance(body, SharedCall):
+            name = self._evaluator.evaluate(body.name, variables)
+            return self._counts_by_name.get(repr(name), 1)
+        if isinstance(body, StepCall):
+            return self._count_call(step, body, file, variables)
+        return 1
+
+    def _count_call(
+        self,
+        step: Step,
+        call: StepCall,
+        file: FileScope,
+        variables: Variables,
+    ) -> int:
+        callee = resolve_callee(file.program, call.callee)
+        if not isinstance(callee, BlockCallee):
+            return 1
+        binding = bind_block_parameters(callee, call, file, variables, self._evaluator)
+        if binding is None:
+            return 1
+        inner, inner_variables = binding
+        count = 1 + self.count_block(callee.block, inner, inner_variables)
+        if step.name is not None:
+            self._counts_by_name[repr(self._evaluator.evaluate(step.name, variables))] = count
+        return count
+
+    def _variables_of_step(self, step: Step) -> frozenset[str]:
+        """The variables that decide what a step expands to, those of its loop among them."""
+        if id(step) not in self._step_variables:
+            loop_values = [
+                step.repeat,
+                *(value for _, value in (step.loop.variables if step.loop else ())),
+            ]
+            self._step_variables[id(step)] = _variable_names(
+                loop_values
+            ) | self._variables_of_iteration(step)
+        return self._step_variables[id(step)]
+
+    def _variables_of_iteration(self, step: Step) -> frozenset[str]:
+        """The variables that decide what one round of a step expands to."""
+        body = step.body
+        names = _variable_names([step.condition, step.name])
+        if isinstance(body, StepCall):
+            names |= _variable_names([body.arguments])
+        elif isinstance(body, SharedCall):
+            names |= _variable_names([body.name])
+        steps: tuple[Step, ...] = ()
+        if isinstance(body, Sequential):
+            steps = body.steps
+        elif isinstance(body, Branches):
+            steps = tuple(each for branch in body.branches for each in branch.steps)
+        return names.union(*(self._variables_of_step(each) for each in steps))
+
+
+def _variable_names(values: list[DeferredValue | None]) -> frozenset[str]:
+    return frozenset(name for value in values if value is not None for name, _ in value.names())

@@ -1,0 +1,192 @@
+"""Gives parameters their values: what the caller gives, then defaults, judged by their types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from archbuilder.compiler.check_arguments import check_value
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Param
+from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.language.foreign_keys import key_hint
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree, to_plain
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterValue:
+    """A value that a caller gives to a parameter."""
+
+    name: str
+    value: Tree
+    span: Span
+    """Where its name stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterOwner:
+    """Whose parameters they are, for messages: a block has arguments, a file parameters."""
+
+    text: str
+    """As in "block 'fire'"."""
+    noun: Literal["argument", "parameter"]
+
+
+def bind_by_name(tree: Tree | None, params: Mapping[str, Param]) -> tuple[ParameterValue, ...]:
+    """The arguments of a block as they were written: by name, or one value for the first."""
+    if tree is None:
+        return ()
+    if isinstance(tree, MappingNode):
+        return tuple(ParameterValue(entry.key, entry.value, entry.key_span) for entry in tree)
+    first = next(iter(params), None)
+    return () if first is None else (ParameterValue(first, tree, tree.span),)
+
+
+def check_parameter_values(
+    params: Mapping[str, Param],
+    arguments: Iterable[ParameterValue],
+    owner: ParameterOwner,
+    diagnostics: Diagnostics,
+    *,
+    allow_expressions: bool,
+) -> dict[str, Tree]:
+    """What is given by name; reports unknown names and wrong types.
+
+    With `formulas`, a text with `$` in it stands for any value.
+    """
+    values: dict[str, Tree] = {}
+    for argument in arguments:
+        param = params.get(argument.name)
+        if param is None:
+            suggestion = closest_match(argument.name, params)
+            param_names = f"its {owner.noun}s are: {', '.join(params) or 'none'}"
+            foreign = key_hint(argument.name, owner.text) if owner.noun == "parameter" else None
+            diagnostics.error(
+                f"unknown-{owner.noun}",
+                f"{owner.text} has no {owner.noun} {quote(argument.name)}",
+                argument.span,
+                suggestion=suggestion,
+                notes=() if suggestion else (param_names, *([foreign] if foreign else [])),
+            )
+        elif check_type(param, argument.value, diagnostics, allow_expressions=allow_expressions):
+            values[argument.name] = argument.value
+    return values
+
+
+def check_required(
+    params: Mapping[str, Param],
+    supplied_names: Iterable[str],
+    owner: ParameterOwner,
+    span: Span,
+    diagnostics: Diagnostics,
+) -> bool:
+    """Whether every parameter without a default is given; reports those that are not."""
+    # A mistyped name is one mistake, not also a missing one.
+    present = {name if name in params else closest_match(name, params) for name in supplied_names}
+    missing = [name for name, param in params.items() if param.required and name not in present]
+    if missing:
+        names = ", ".join(f"'{name}'" for name in missing)
+        diagnostics.error(
+            f"missing-{owner.noun}",
+            f"{owner.text} needs {'its ' if len(missing) > 1 else 'a value for '}{names}",
+            span,
+        )
+    return not missing
+
+
+def check_type(
+    param: Param, tree: Tree, diagnostics: Diagnostics, *, allow_expressions: bool
+) -> bool:
+    """Whether a value has the type that the parameter declares; otherwise reports it."""
+    if not param.schema or (allow_expressions and _has_expression(tree)):
+        return True
+    return check_value(tree, param.schema, f"the parameter '{param.name}'", diagnostics)
+
+
+def resolve_parameters(
+    params: Mapping[str, Param],
+    explicit: Mapping[str, Tree],
+    outer: Variables,
+    evaluator: ValueEvaluator,
+) -> dict[str, PlainData] | None:
+    """The value of every parameter; None after a mistake in a default, which is reported.
+
+    Defaults may read other parameters, and those of `outer`.
+    """
+    resolver = _DefaultResolver(params, explicit, outer, evaluator)
+    for name in params:
+        if not resolver.resolve(name):
+            return None
+    return resolver.values
+
+
+class _DefaultResolver:
+    """Evaluates defaults in the order in which they depend on each other."""
+
+    def __init__(
+        self,
+        params: Mapping[str, Param],
+        explicit: Mapping[str, Tree],
+        outer: Variables,
+        evaluator: ValueEvaluator,
+    ) -> None:
+        self.values: dict[str, PlainData] = {
+            name: to_plain(tree) for name, tree in explicit.items()
+        }
+        self._params = params
+        self._outer = outer
+        self._evaluator = evaluator
+        self._pending: list[str] = []
+
+    def resolve(self, name: str) -> bool:
+        """Whether the parameter has a value now; a mistake on the way is reported."""
+        if name in self.values:
+            return True
+        default = self._params[name].default
+        if default is None or not self._check_cycle(name, default.span):
+            return False
+        self._pending.append(name)
+        dependencies = [
+            param_name for param_name, _ in default.names() if param_name in self._params
+        ]
+        resolved = all(self.resolve(dependency) for dependency in dependencies)
+        self._pending.pop()
+        if not resolved:
+            return False
+        tree = self._evaluator.evaluate(default, {**self._outer, **self.values})
+        diagnostics = self._evaluator.diagnostics
+        if tree is None or not check_type(
+            self._params[name], tree, diagnostics, allow_expressions=False
+        ):
+            return False
+        self.values[name] = to_plain(tree)
+        return True
+
+    def _check_cycle(self, name: str, span: Span) -> bool:
+        diagnostics = self._evaluator.diagnostics
+        depth = self._evaluator.limits.block_depth
+        if name in self._pending:
+            cycle = " -> ".join([*self._pending, name])
+            message = f"the default of '{name}' depends on itself: {cycle}"
+            diagnostics.error("recursion", message, span)
+            return False
+        if len(self._pending) >= depth:
+            diagnostics.error(
+                "limit",
+                f"defaults that depend on each other are more than {depth} deep",
+                span,
+                notes=("raise it with the limit 'block_depth'",),
+            )
+            return False
+        return True
+
+
+def _has_expression(tree: Tree) -> bool:
+    if isinstance(tree, ScalarNode):
+        return isinstance(tree.value, str) and "$" in tree.value
+    if isinstance(tree, SequenceNode):
+        return any(_has_expression(item) for item in tree.items)
+    return any(_has_expression(entry.value) for entry in tree.entries)

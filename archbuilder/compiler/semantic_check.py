@@ -1,0 +1,355 @@
+"""Checks a program before anything is expanded: every name and every constant argument.
+
+Blocks that nothing uses are checked as well, and whatever depends on parameters is left to the
+expansion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as MappingType
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from archbuilder.compiler.check_arguments import check_arguments, check_call
+from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE
+from archbuilder.compiler.parameters import (
+    ParameterOwner,
+    ParameterValue,
+    bind_by_name,
+    check_parameter_values,
+    check_required,
+    check_type,
+)
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import (
+    Block,
+    Branches,
+    ForLoop,
+    Param,
+    Sequential,
+    SharedCall,
+    Step,
+    StepCall,
+)
+from archbuilder.language.deferred_values import DeferredValue
+from archbuilder.language.modules import (
+    BlockCallee,
+    LayerCallee,
+    Program,
+    describe_block,
+    has_reported_error,
+    report_unknown_callee,
+    resolve_callee,
+)
+from archbuilder.yaml.nodes import MappingNode, SequenceNode, Tree
+
+
+def check_program(program: Program, diagnostics: Diagnostics) -> None:
+    """Add every mistake in the files of a program that can be seen without expanding them."""
+    for unit in program.iter_programs():
+        _ProgramChecker(unit, diagnostics).check()
+
+
+_FILE_NETWORK: Final = ""
+"""The network that a file is, among the callers: a block of the file may have the file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A place within a block: the names that it sees, and those that the block has read so far."""
+
+    block: str
+    visible: AbstractSet[str]
+    names_read: set[str]
+
+    def with_names(self, names: AbstractSet[str]) -> _Scope:
+        """The same place with further names, those of a loop."""
+        return replace(self, visible=self.visible | names)
+
+
+class _ProgramChecker:
+    """Checks one file."""
+
+    def __init__(self, program: Program, diagnostics: Diagnostics) -> None:
+        self._program = program
+        self._document = program.document
+        self._diagnostics = diagnostics
+        self._file_params_used: set[str] = set()
+        self._used_names: set[str] = set()
+        self._unused_params: list[tuple[Param, str]] = []
+        self._call_graph: dict[str, dict[str, Span]] = {}
+
+    def check(self) -> None:
+        document = self._document
+        self._check_file()
+        for name, block in document.blocks.items():
+            self._check_block(name, block, f"block '{name}'")
+        for name, network in document.networks.items():
+            if document.is_single_network:
+                self._check_block(_FILE_NETWORK, network, "")
+            else:
+                self._check_block(name, network, f"network '{name}'")
+        self._check_imports()
+        self._check_variants()
+        self._check_expectations()
+        self._check_recursion()
+        if not self._diagnostics.error_count:
+            # What a mistake hides is not unused.
+            self._warn_unused()
+
+    def _check_file(self) -> None:
+        document = self._document
+        scope = _Scope("", frozenset(document.params), self._file_params_used)
+        self._check_defaults(document.params, scope)
+        for imported in document.imports.values():
+            for _, value, _ in imported.params:
+                self._check_names(value, scope)
+        for section in (document.data, document.training):
+            self._check_names(section, scope)
+
+    def _check_block(self, name: str, block: Block, what: str) -> None:
+        param_names = frozenset(block.params)
+        scope = _Scope(name, param_names | frozenset(self._document.params), set())
+        self._call_graph[name] = {}
+        self._check_defaults(block.params, scope)
+        for block_input in block.inputs:
+            self._check_names(block_input.shape, scope)
+            self._check_names(block_input.dtype, scope)
+            self._check_names(block_input.condition, scope)
+        self._check_steps(block.steps, scope)
+        for output in block.outputs or ():
+            self._check_names(output.ref, scope)
+        self._file_params_used |= scope.names_read - param_names
+        for param in block.params.values():
+            if param.name not in scope.names_read:
+                self._unused_params.append((param, f" of {what}" if what else ""))
+
+    def _check_defaults(self, params: MappingType[str, Param], scope: _Scope) -> None:
+        for param in params.values():
+            self._check_names(param.default, scope)
+            if param.default is not None and param.default.is_constant:
+                check_type(param, param.default.tree, self._diagnostics, allow_expressions=False)
+
+    def _check_steps(self, steps: tuple[Step, ...], outer: _Scope) -> None:
+        for step in steps:
+            scope = self._check_modifiers(step, outer)
+            body = step.body
+            if isinstance(body, StepCall):
+                self._check_call(body, step.call, scope)
+            elif isinstance(body, SharedCall):
+                self._check_names(body.name, scope)
+            elif isinstance(body, Sequential):
+                self._check_steps(body.steps, scope)
+            elif isinstance(body, Branches):
+                for branch in body.branches:
+                    self._check_steps(branch.steps, scope)
+                if body.merge is not None:
+                    self._check_call(body.merge, step.call, scope)
+
+    def _check_modifiers(self, step: Step, outer: _Scope) -> _Scope:
+        """Check what stands beside a step; gives the place that the step itself is in."""
+        scope = outer
+        if step.loop is not None:
+            for _, value in step.loop.variables:
+                self._check_names(value, outer)
+            self._check_loop_lengths(step.loop)
+            scope = scope.with_names(
+                {name for name, _ in step.loop.variables} | {ITERATION_VARIABLE}
+            )
+        if step.repeat is not None:
+            self._check_names(step.repeat, scope)
+            scope = scope.with_names({ITERATION_VARIABLE})
+        for value_or_none in (step.name, step.condition, step.call):
+            self._check_names(value_or_none, scope)
+        if step.input_refs is not None:
+            for value in step.input_refs.inputs:
+                self._check_names(value, scope)
+            for _, value in step.input_refs.keywords:
+                self._check_names(value, scope)
+        return scope
+
+    def _check_loop_lengths(self, loop: ForLoop) -> None:
+        lengths = {
+            name: len(value.tree.items)
+            for name, value in loop.variables
+            if isinstance(value.tree, SequenceNode)
+        }
+        if len(set(lengths.values())) > 1:
+            lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
+            self._diagnostics.error(
+                "unequal-lists",
+                f"the lists of a 'for' run side by side and are equally long, but {lengths_text}",
+                loop.span,
+            )
+
+    def _check_call(self, call: StepCall, constants: DeferredValue | None, scope: _Scope) -> None:
+        self._check_names(call.arguments, scope)
+        self._used_names.add(call.callee.partition(".")[0])
+        callee = resolve_callee(self._program, call.callee)
+        if callee is None:
+            if not has_reported_error(self._program, call.callee):
+                report_unknown_callee(self._program, call, self._diagnostics)
+        elif isinstance(callee, LayerCallee):
+            self._check_layer(callee, call, constants)
+        else:
+            if callee.imported is None:
+                self._call_graph[scope.block].setdefault(call.callee, call.span)
+            self._check_block_arguments(callee, call)
+
+    def _check_layer(
+        self, callee: LayerCallee, call: StepCall, constants: DeferredValue | None
+    ) -> None:
+        tree = None if call.arguments is None else call.arguments.tree
+        check_arguments(
+            callee.signature,
+            tree,
+            call.span,
+            self._diagnostics,
+            allow_expressions=True,
+            find_block=partial(describe_block, self._program),
+        )
+        if constants is not None:
+            check_call(callee.signature, constants.tree, self._diagnostics, allow_expressions=True)
+
+    def _check_block_arguments(self, callee: BlockCallee, call: StepCall) -> None:
+        tree = None if call.arguments is None else call.arguments.tree
+        owner = ParameterOwner(f"block '{call.callee}'", "argument")
+        if tree is not None and not callee.params:
+            if not _is_empty(tree):
+                self._diagnostics.error(
+                    "unknown-argument",
+                    f"{owner.text} takes no arguments",
+                    tree.span,
+                )
+            return
+        arguments = bind_by_name(tree, callee.params)
+        check_parameter_values(
+            callee.params, arguments, owner, self._diagnostics, allow_expressions=True
+        )
+        names = [each.name for each in arguments]
+        if callee.is_file_network and callee.imported is not None:
+            names += [name for name, _, _ in callee.imported.params]
+        check_required(callee.params, names, owner, call.span, self._diagnostics)
+
+    def _check_names(self, value: DeferredValue | None, scope: _Scope) -> None:
+        for name, span in value.names() if value is not None else ():
+            scope.names_read.add(name)
+            if name not in scope.visible:
+                suggestion = closest_match(name, scope.visible)
+                self._diagnostics.error(
+                    "unknown-parameter",
+                    f"there is no parameter {quote(name)} here",
+                    span,
+                    suggestion=suggestion,
+                    notes=() if suggestion else _visible_note(scope.visible),
+                )
+
+    def _check_imports(self) -> None:
+        for name, imported in self._document.imports.items():
+            program = self._program.imports.get(name)
+            if program is not None:
+                arguments = [
+                    ParameterValue(param, value.tree, span)
+                    for param, value, span in imported.params
+                ]
+                owner = ParameterOwner(f"the file {quote(imported.file)}", "parameter")
+                params = program.document.params
+                check_parameter_values(
+                    params, arguments, owner, self._diagnostics, allow_expressions=True
+                )
+
+    def _check_variants(self) -> None:
+        params = self._document.params
+        for variant in self._document.variants.values():
+            arguments = [ParameterValue(name, tree, span) for name, tree, span in variant.values]
+            owner = ParameterOwner("the blueprint", "parameter")
+            check_parameter_values(
+                params, arguments, owner, self._diagnostics, allow_expressions=False
+            )
+
+    def _check_expectations(self) -> None:
+        variants = ["default", *self._document.variants]
+        for name, expectation in self._document.expectations.items():
+            if name not in variants:
+                self._diagnostics.error(
+                    "unknown-variant",
+                    f"there is no variant {quote(name)}",
+                    expectation.span,
+                    suggestion=closest_match(name, variants),
+                    notes=(f"the variants are: {', '.join(variants)}",),
+                )
+
+    def _check_recursion(self) -> None:
+        """Report blocks that use themselves, each circle once, with the way around it."""
+        visited: set[str] = set()
+        for start in self._call_graph:
+            self._find_cycle(start, visited)
+
+    def _find_cycle(self, block: str, visited: set[str]) -> None:
+        stack: list[tuple[str, Iterator[str]]] = [(block, iter(self._call_graph.get(block, {})))]
+        path = [block]
+        while stack:
+            name, callees = stack[-1]
+            callee = next((each for each in callees if each not in visited), None)
+            if callee is None:
+                visited.add(name)
+                stack.pop()
+                path.pop()
+            elif callee in path:
+                cycle = [*path[path.index(callee) :], callee]
+                self._diagnostics.error(
+                    "recursion",
+                    f"block '{callee}' uses itself: {' -> '.join(cycle)}",
+                    self._call_graph[name][callee],
+                )
+            else:
+                stack.append((callee, iter(self._call_graph.get(callee, {}))))
+                path.append(callee)
+
+    def _warn_unused(self) -> None:
+        document = self._document
+        for param in document.params.values():
+            if param.name not in self._file_params_used:
+                self._unused_params.append((param, ""))
+        for param, owner_text in self._unused_params:
+            self._diagnostics.warning(
+                "unused-parameter",
+                f"the parameter '{param.name}'{owner_text} is not used",
+                param.span,
+            )
+        for name, imported in document.imports.items():
+            if name not in self._used_names:
+                self._diagnostics.warning(
+                    "unused-import", f"the import '{name}' is not used", imported.span
+                )
+        if not document.networks:
+            return
+        reachable = {_FILE_NETWORK} if document.is_single_network else set(document.networks)
+        stack = list(reachable)
+        while stack:
+            for callee in self._call_graph.get(stack.pop(), {}):
+                if callee not in reachable:
+                    reachable.add(callee)
+                    stack.append(callee)
+        for name, block in document.blocks.items():
+            if name not in reachable:
+                self._diagnostics.warning(
+                    "unused-block", f"the block '{name}' is not used", block.span
+                )
+
+
+def _is_empty(tree: Tree) -> bool:
+    """Whether arguments are none at all: `- block: {}` or `- block: []`."""
+    if isinstance(tree, SequenceNode):
+        return not tree.items
+    return isinstance(tree, MappingNode) and not tree.entries
+
+
+def _visible_note(visible: AbstractSet[str]) -> tuple[str, ...]:
+    if not visible:
+        return ("no parameters are declared",)
+    return (f"the parameters are: {', '.join(sorted(visible))}",)

@@ -1,0 +1,109 @@
+"""Graph -> blueprint text: what is left when everything is resolved, as a blueprint again.
+
+Reading the text gives the same graph: the same names, arguments and wiring.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from archbuilder.compiler.ir import Argument, Graph, GraphInput, Node, TensorRef
+from archbuilder.plain_data import PlainData, ScalarValue
+from archbuilder.yaml.nodes import to_plain
+
+_UNQUOTED_TEXT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*", re.ASCII)
+_YAML_KEYWORDS: Final = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
+
+
+def unparse(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
+    """The text of a blueprint that has no parameters, blocks or loops left.
+
+    `graphs` are one network under the blueprint's name, or several, which then stand under
+    `networks`.
+    """
+    lines = ["archbuilder: 1", f"name: {name}"]
+    if title:
+        lines.append(f"title: {json.dumps(title, ensure_ascii=False)}")
+    if list(graphs) == [name]:
+        lines += _network_lines(graphs[name])
+    else:
+        lines.append("networks:")
+        for network, graph in graphs.items():
+            lines.append(f"  {network}:")
+            lines += [f"    {line}" for line in _network_lines(graph)]
+    return "\n".join(lines) + "\n"
+
+
+def _network_lines(graph: Graph) -> Iterator[str]:
+    yield "inputs:"
+    for graph_input in graph.inputs:
+        yield f"  {graph_input.name}: {_unparse_input(graph_input)}"
+    yield "layers:"
+    operations = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
+        yield f"  - {_unparse_body(node)}"
+        yield f"    name: {node.name}"
+        yield f"    from: {_unparse_input_refs(node)}"
+        if node.call:
+            yield f"    call: {_unparse_arguments(node.call)}"
+    if not operations:
+        yield "  []"
+    yield "outputs:"
+    for name, ref in graph.outputs:
+        yield f"  {name}: {ref}"
+
+
+def _unparse_input(graph_input: GraphInput) -> str:
+    sizes: list[PlainData] = list(graph_input.shape)
+    if graph_input.dtype == "float32":
+        return to_flow_yaml(sizes)
+    return to_flow_yaml({"shape": sizes, "dtype": graph_input.dtype})
+
+
+def _unparse_body(node: Node) -> str:
+    if node.weight_owner is not None:
+        return f"use: {node.weight_owner}"
+    if not node.arguments:
+        return f"{node.operation}:"
+    return f"{node.operation}: {_unparse_arguments(node.arguments)}"
+
+
+def _unparse_arguments(arguments: tuple[Argument, ...]) -> str:
+    return to_flow_yaml({argument.name: to_plain(argument.value) for argument in arguments})
+
+
+def _unparse_input_refs(node: Node) -> str:
+    if not node.keywords:
+        refs: list[PlainData] = [str(ref) for ref in node.inputs]
+        return to_flow_yaml(refs if len(refs) > 1 else refs[0])
+    return to_flow_yaml({name: _ref_names(value) for name, value in node.keywords})
+
+
+def _ref_names(value: TensorRef | tuple[TensorRef, ...]) -> PlainData:
+    return str(value) if isinstance(value, TensorRef) else [str(ref) for ref in value]
+
+
+def to_flow_yaml(value: PlainData) -> str:
+    """A value on one line of YAML."""
+    if isinstance(value, dict):
+        return (
+            "{"
+            + ", ".join(
+                f"{_scalar_to_yaml(key)}: {to_flow_yaml(item)}" for key, item in value.items()
+            )
+            + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ", ".join(to_flow_yaml(item) for item in value) + "]"
+    return _scalar_to_yaml(value)
+
+
+def _scalar_to_yaml(value: ScalarValue) -> str:
+    if isinstance(value, str):
+        if _UNQUOTED_TEXT.fullmatch(value) and value.lower() not in _YAML_KEYWORDS:
+            return value
+        return json.dumps(value.replace("$", "$$"), ensure_ascii=False)
+    return json.dumps(value)

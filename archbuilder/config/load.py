@@ -1,0 +1,129 @@
+"""The recipe of a blueprint: its `data` and `training`, evaluated, checked and decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from archbuilder.api import Blueprint
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.data import parse_data
+from archbuilder.config.objectives import OBJECTIVE_SYNTAX
+from archbuilder.config.training import Recipe
+from archbuilder.config.training_parser import parse_training
+from archbuilder.diagnostics.errors import Diagnostics, quote_list
+from archbuilder.files.blueprint_files import read_file
+from archbuilder.formatting import plural
+from archbuilder.language.parser.document import check_version
+from archbuilder.language.parser.fields import FieldReader
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import MappingNode, Tree, to_plain
+from archbuilder.yaml.reader import parse_yaml
+
+
+def read_recipe(
+    blueprint: Blueprint,
+    *,
+    variant: str | None = None,
+    params: Mapping[str, PlainData] | None = None,
+    limits: Limits | None = None,
+) -> Recipe:
+    """What a blueprint says of its data and training; nothing where it says nothing.
+
+    Raises:
+        BlueprintError: with every mistake in them, or in the blueprint.
+    """
+    values = params or {}
+    graphs = blueprint.graphs(variant=variant, **values)
+    data = blueprint.evaluate_section("data", variant=variant, **values)
+    training = blueprint.evaluate_section("training", variant=variant, **values)
+    return parse_recipe(data, training, graphs, limits or Limits())
+
+
+def parse_recipe(
+    data: Tree | None, training: Tree | None, graphs: Mapping[str, Graph], limits: Limits
+) -> Recipe:
+    """The recipe of two sections for networks.
+
+    Raises:
+        BlueprintError: with every mistake in them.
+    """
+    diagnostics = Diagnostics()
+    inputs = [each.name for graph in graphs.values() for each in graph.inputs]
+    outputs = [name for graph in graphs.values() for name, _ in graph.outputs]
+    data_config = parse_data(data, limits, diagnostics) if data else None
+    training_config = None
+    # What else is written of outputs could not be right for several networks.
+    if training and _check_networks(training, graphs, diagnostics):
+        training_config = parse_training(training, inputs, outputs, limits, diagnostics)
+    diagnostics.raise_errors()
+    return Recipe(data_config, training_config)
+
+
+def _check_networks(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagnostics) -> bool:
+    """Return whether the objective in `training` trains these networks; report it if not."""
+    entry = tree.get("objective") if isinstance(tree, MappingNode) else None
+    node = tree if entry is None else entry.value
+    objective = next(iter(OBJECTIVE_SYNTAX)) if entry is None else to_plain(node)
+    name = next(iter(objective), None) if isinstance(objective, dict) else objective
+    syntax = OBJECTIVE_SYNTAX.get(name) if isinstance(name, str) else None
+    if syntax is None:
+        return True
+    if syntax.networks:
+        fits = set(graphs) == set(syntax.networks)
+        expected = f"the networks {' and '.join(map(repr, syntax.networks))}"
+        notes: tuple[str, ...] = ("as in 'networks: {generator: {...}, discriminator: {...}}'",)
+    else:
+        fits = len(graphs) == 1
+        expected = "one network"
+        notes = (
+            "to train them together, write them under 'blocks', and one network that uses them",
+            "'objective: adversarial' trains a 'generator' against a 'discriminator'",
+        )
+    if not fits:
+        diagnostics.error(
+            "missing-key" if syntax.networks else "unknown-value",
+            f"the objective '{name}' trains {expected}, and this blueprint has"
+            f" {plural(len(graphs), 'network')}: {quote_list(graphs)}",
+            node.span,
+            notes=notes,
+        )
+    return fits
+
+
+_KEYS: Final = ("archbuilder", "data", "training")
+
+
+_BLUEPRINT_SECTIONS: Final = ("inputs", "layers", "networks", "blocks")
+"""Sections that a blueprint has and a recipe has not."""
+
+
+def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recipe:
+    """What a file with `data`, `training` or both says for networks.
+
+    Raises:
+        BlueprintError: with every mistake in it.
+    """
+    diagnostics = Diagnostics()
+    reader = FieldReader(limits, diagnostics)
+    tree = parse_yaml(read_file(path, limits), str(path), limits)
+    mapping = reader.expect_mapping(
+        tree, "a recipe", expected="a mapping with 'data' and 'training'"
+    )
+    if mapping is not None and any(entry.key in _BLUEPRINT_SECTIONS for entry in mapping):
+        diagnostics.error(
+            "wrong-form",
+            "this is a blueprint, and a recipe has 'data' and 'training' alone",
+            mapping.span,
+            notes=("move these sections to a file of their own",),
+        )
+        diagnostics.raise_errors()
+    sections = {
+        entry.key: entry.value for entry in reader.known_entries(mapping, _KEYS, "a recipe")
+    } if mapping else {}  # fmt: skip
+    if "archbuilder" in sections:
+        check_version(reader, sections["archbuilder"])
+    diagnostics.raise_errors()
+    return parse_recipe(sections.get("data"), sections.get("training"), graphs, limits)

@@ -1,0 +1,374 @@
+"""What the readers of objectives have in common: objects, options, and values by output."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, cast
+
+from archbuilder import registry
+from archbuilder.compiler.check_arguments import check_object, check_value
+from archbuilder.diagnostics.errors import closest_match, quote
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.parser.fields import FieldReader
+from archbuilder.plain_data import PlainData
+from archbuilder.registry.signatures import ObjectKind
+from archbuilder.yaml.nodes import (
+    MappingEntry,
+    MappingNode,
+    ScalarNode,
+    SequenceNode,
+    Tree,
+    to_plain,
+)
+
+DEFAULT_OPTIMIZER: Final = "Adam"
+_WEIGHT: Final[dict[str, PlainData]] = {"type": "number", "minimum": 0}
+_SPARSE_PREFIX: Final = "Sparse"
+_CATEGORICAL_METRICS: Final = (
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "TopKCategoricalAccuracy",
+)
+"""Metrics of one value a class; with `Sparse` before the name, of classes by number."""
+_IOU_METRICS: Final = ("MeanIoU", "IoU")
+"""Metrics that compare two class numbers unless an argument says otherwise."""
+_CATEGORICAL_PREFIX: Final = "Categorical"
+_IGNORE_CLASS: Final = "ignore_class"
+_VALIDATION: Final = "val_"
+"""How Keras begins the names of numbers of the validation set."""
+_INTEGER_LABEL_METRICS: Final = (*_IOU_METRICS, "Mean", "Sum")
+"""Others that can take classes by number."""
+_ACCURACY_ALIAS: Final = "accuracy"
+"""For this word Keras takes the accuracy that suits the loss."""
+_METRICS_WITH_AVERAGE: Final = ("F1Score", "FBetaScore")
+"""Metrics that are one number only with an `average`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSection:
+    """What is written of an objective: `training` by key, and the `options` behind its name."""
+
+    span: Span
+    """Where `training` stands."""
+    trees: dict[str, Tree]
+    options: MappingNode | None
+
+    def optimizer(self) -> Tree:
+        """The optimizer, or the default one."""
+        return self.trees.get("optimizer", ScalarNode(DEFAULT_OPTIMIZER, self.span))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveReader:
+    """Reads parts of an objective for a network with these ends, and reports mistakes."""
+
+    fields: FieldReader
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def options(
+        self, name: str, schemas: dict[str, dict[str, PlainData]], options: MappingNode | None
+    ) -> dict[str, PlainData]:
+        """What is written behind the name of an objective."""
+        entries = (
+            ()
+            if options is None
+            else self.fields.known_entries(options, tuple(schemas), f"'{name}'")
+        )
+        return {entry.key: self.value(schemas, entry.key, entry.value) for entry in entries}
+
+    def value(self, schemas: dict[str, dict[str, PlainData]], key: str, tree: Tree) -> PlainData:
+        """The value of a key, checked."""
+        check_value(tree, schemas[key], f"'{key}'", self.fields.diagnostics)
+        return to_plain(tree)
+
+    def optimizer(self, section: TrainingSection) -> Tree:
+        """The optimizer."""
+        optimizer = section.optimizer()
+        self.keras_object("optimizer", optimizer)
+        return optimizer
+
+    def losses(self, tree: Tree | None) -> dict[str, Tree]:
+        """The losses by output."""
+        if tree is None:
+            return {}
+        if isinstance(tree, MappingNode) and not tree.entries:
+            self._report_no_output("loss", tree.span)
+            return {}
+        losses = self._values_by_output("loss", "loss", tree)
+        for loss in losses.values():
+            self.keras_object("loss", loss)
+        return losses
+
+    def metrics(self, tree: Tree | None) -> dict[str, tuple[Tree, ...]]:
+        """The metrics by output."""
+        if tree is None:
+            return {}
+        metrics: dict[str, tuple[Tree, ...]] = {}
+        for output, value in self._values_by_output("metrics", "metric", tree).items():
+            items = value.items if isinstance(value, SequenceNode) else (value,)
+            for item in items:
+                self.keras_object("metric", item)
+                self._check_scalar_metric(item)
+            metrics[output] = items
+        return metrics
+
+    def _check_scalar_metric(self, metric: Tree) -> None:
+        """Report a metric that is a number for each class."""
+        name = keras_class_name("metric", metric)
+        options = _object_arguments(metric)
+        average = options.get("average") if isinstance(options, dict) else options
+        if name in _METRICS_WITH_AVERAGE and average is None:
+            self.fields.diagnostics.error(
+                "missing-argument",
+                f"the metric '{name}' is a number for each class without an 'average'",
+                metric.span,
+                label=f"as in {{{name}: {{average: macro}}}}",
+            )
+
+    def check_metrics_match_loss(
+        self, losses: dict[str, Tree], metrics: dict[str, tuple[Tree, ...]]
+    ) -> None:
+        """Report metrics that take targets in another form than the loss of their output."""
+        for output in losses.keys() & metrics.keys():
+            loss = keras_class_name("loss", losses[output])
+            for metric in metrics[output]:
+                name = keras_class_name("metric", metric)
+                if not name or to_plain(metric) == _ACCURACY_ALIAS:
+                    continue
+                self._check_ignore_class(losses[output], name, metric)
+                self._check_iou_arguments(loss, name, metric)
+                if loss.startswith(_SPARSE_PREFIX):
+                    self._check_sparse_metric(loss, name, metric.span)
+                elif loss and name.startswith(_SPARSE_PREFIX):
+                    self.fields.diagnostics.error(
+                        "unknown-value",
+                        f"the loss '{loss}' takes one value a class, and the metric '{name}'"
+                        " does not",
+                        metric.span,
+                        suggestion=name.removeprefix(_SPARSE_PREFIX),
+                    )
+
+    def _check_sparse_metric(self, loss: str, metric: str, span: Span) -> None:
+        """Report a metric that cannot be beside a loss of classes by number."""
+        if metric.startswith(_SPARSE_PREFIX) or metric in _INTEGER_LABEL_METRICS:
+            return
+        suggestion = f"{_SPARSE_PREFIX}{metric}" if metric in _CATEGORICAL_METRICS else None
+        if metric == "Accuracy":
+            suggestion = "SparseCategoricalAccuracy"
+        self.fields.diagnostics.error(
+            "unknown-value",
+            f"the loss '{loss}' takes classes by number, and the metric '{metric}' does not",
+            span,
+            label=""
+            if suggestion
+            else f"with the loss '{loss.removeprefix(_SPARSE_PREFIX)}' it can be",
+            suggestion=suggestion,
+        )
+
+    def _check_iou_arguments(self, loss: str, name: str, metric: Tree) -> None:
+        """Report a metric that takes one value a class for class numbers, or the reverse."""
+        if name not in _IOU_METRICS or not loss.removeprefix(_SPARSE_PREFIX).startswith(
+            _CATEGORICAL_PREFIX
+        ):
+            return
+        required = {"sparse_y_true": loss.startswith(_SPARSE_PREFIX), "sparse_y_pred": False}
+        options = _object_arguments(metric)
+        arguments = options if isinstance(options, dict) else {}
+        mismatched = {
+            key: each for key, each in required.items() if arguments.get(key, True) != each
+        }
+        if mismatched:
+            texts = " and ".join(
+                f"'{key}: {str(each).lower()}'" for key, each in mismatched.items()
+            )
+            self.fields.diagnostics.error(
+                "missing-argument",
+                f"the metric '{name}' takes other targets or outputs than the loss '{loss}'",
+                metric.span,
+                label=f"it needs {texts}",
+            )
+
+    def _check_ignore_class(self, loss: Tree, name: str, metric: Tree) -> None:
+        """Report a metric that ignores another class than the loss of its output."""
+        metric_arguments, loss_arguments = _object_arguments(metric), _object_arguments(loss)
+        ignored_class = (
+            loss_arguments.get(_IGNORE_CLASS) if isinstance(loss_arguments, dict) else None
+        )
+        if (
+            ignored_class is None
+            or not isinstance(metric_arguments, dict)
+            or metric_arguments.get(_IGNORE_CLASS, ignored_class) == ignored_class
+        ):
+            return
+        self.fields.diagnostics.error(
+            "unknown-value",
+            f"the metric '{name}' ignores class {metric_arguments[_IGNORE_CLASS]}, and the loss"
+            " of its output"
+            f" ignores class {ignored_class}",
+            metric.span,
+            label=f"leave '{_IGNORE_CLASS}' out: metrics ignore what the loss ignores",
+        )
+
+    def loss_weights(self, tree: Tree | None) -> dict[str, float]:
+        """The weights of losses by output."""
+        if tree is None:
+            return {}
+        mapping = self.fields.expect_mapping(
+            tree, "'loss_weights'", expected="a mapping of outputs to weights"
+        )
+        weights: dict[str, float] = {}
+        for entry in mapping or ():
+            what = f"the weight of '{entry.key}'"
+            is_known = self._check_output_name(entry)
+            if check_value(entry.value, _WEIGHT, what, self.fields.diagnostics) and is_known:
+                weights[entry.key] = float(cast(float, to_plain(entry.value)))
+        return weights
+
+    def class_weights(self, tree: Tree | None) -> dict[str, dict[str, float]]:
+        """The weights of classes by output."""
+        if tree is None:
+            return {}
+        mapping = self.fields.expect_mapping(
+            tree, "'class_weights'", expected="a mapping of classes to weights"
+        )
+        if mapping is None or not mapping.entries:
+            return {}
+        if any(isinstance(entry.value, MappingNode) for entry in mapping):
+            by_output = {each.key: each.value for each in mapping if self._check_output_name(each)}
+        else:
+            by_output = dict.fromkeys(self.outputs[:1], mapping)
+            if len(self.outputs) > 1:
+                self._report_missing_output_name("class_weights", tree.span)
+        return {output: self._parse_class_weights(each) for output, each in by_output.items()}
+
+    def _parse_class_weights(self, tree: Tree) -> dict[str, float]:
+        mapping = self.fields.expect_mapping(
+            tree, "'class_weights'", expected="a mapping of classes to weights"
+        )
+        weights: dict[str, float] = {}
+        for entry in mapping or ():
+            what = f"the weight of class {quote(entry.key)}"
+            if check_value(entry.value, _WEIGHT, what, self.fields.diagnostics):
+                weights[entry.key] = float(cast(float, to_plain(entry.value)))
+        return weights
+
+    def inputs_from_targets(self, tree: Tree | None) -> dict[str, str]:
+        """The outputs whose targets are given to inputs, by the names of these."""
+        return self._parse_io_map("inputs", tree, ("input", self.inputs), ("output", self.outputs))
+
+    def targets_from_inputs(self, tree: Tree | None) -> dict[str, str]:
+        """The inputs that outputs are compared with, by the names of these."""
+        return self._parse_io_map("targets", tree, ("output", self.outputs), ("input", self.inputs))
+
+    def _parse_io_map(
+        self,
+        key: str,
+        tree: Tree | None,
+        key_group: tuple[str, tuple[str, ...]],
+        value_group: tuple[str, tuple[str, ...]],
+    ) -> dict[str, str]:
+        if tree is None:
+            return {}
+        expected = f"a mapping of {key_group[0]}s to {value_group[0]}s"
+        mapping = self.fields.expect_mapping(tree, f"'{key}'", expected=expected)
+        io_map: dict[str, str] = {}
+        for entry in mapping or ():
+            value = self.fields.expect_text(entry.value, f"what stands for '{entry.key}'")
+            is_known = self._check_name(key_group, entry.key, entry.key_span)
+            if (
+                value is not None
+                and self._check_name(value_group, value, entry.value.span)
+                and is_known
+            ):
+                io_map[entry.key] = value
+        return io_map
+
+    def keras_object(self, kind: ObjectKind, tree: Tree) -> None:
+        """Check what names an object of Keras, such as an optimizer."""
+        check_object(kind, tree, self.fields.diagnostics, allow_expressions=False)
+
+    def _values_by_output(self, key: str, kind: ObjectKind, tree: Tree) -> dict[str, Tree]:
+        """The values of a key by output; one that names no output belongs to the only one."""
+        if isinstance(tree, MappingNode) and _is_by_output(tree, kind, self.outputs):
+            known = [entry for entry in tree if self._check_output_name(entry)]
+            for entry in known:
+                self._check_prefix(entry)
+            return {entry.key: entry.value for entry in known}
+        if len(self.outputs) > 1:
+            self._report_missing_output_name(key, tree.span)
+        return dict.fromkeys(self.outputs[:1], tree)
+
+    def _check_prefix(self, entry: MappingEntry) -> None:
+        """Report an output whose losses and metrics have the names of other numbers.
+
+        With several outputs they are called `OUTPUT_loss`, and those of the validation set
+        `val_OUTPUT_loss`: Keras 3.15 takes the loss of an output `val` for that of validation.
+        """
+        if len(self.outputs) > 1 and f"{entry.key}_".startswith(_VALIDATION):
+            self.fields.diagnostics.error(
+                "unknown-value",
+                f"the numbers of the output '{entry.key}' would have names of the validation set,"
+                f" which begin with '{_VALIDATION}'",
+                entry.key_span,
+                label="give the output another name",
+            )
+
+    def _report_missing_output_name(self, key: str, span: Span) -> None:
+        example = ", ".join(f"{output}: ..." for output in self.outputs)
+        self.fields.diagnostics.error(
+            "missing-argument",
+            f"the network has {len(self.outputs)} outputs: '{key}' has to name them",
+            span,
+            notes=(f"as in '{key}: {{{example}}}'; one that is left out is not counted",),
+        )
+
+    def _report_no_output(self, key: str, span: Span) -> None:
+        self.fields.diagnostics.error(
+            "missing-argument",
+            f"'{key}' names no output",
+            span,
+            notes=(f"the network's outputs are: {', '.join(self.outputs)}",),
+        )
+
+    def _check_output_name(self, entry: MappingEntry) -> bool:
+        return self._check_name(("output", self.outputs), entry.key, entry.key_span)
+
+    def _check_name(self, group: tuple[str, tuple[str, ...]], name: str, span: Span) -> bool:
+        """Whether the network has an input or an output of that name."""
+        kind, names = group
+        if name in names:
+            return True
+        suggestion = closest_match(name, names)
+        self.fields.diagnostics.error(
+            "unknown-output" if kind == "output" else "unknown-name",
+            f"the network has no {kind} {quote(name)}",
+            span,
+            suggestion=suggestion,
+            notes=() if suggestion else (f"its {kind}s are: {', '.join(names)}",),
+        )
+        return False
+
+
+def keras_class_name(kind: ObjectKind, tree: Tree | None) -> str:
+    """The class that a tree names, which may also go by a short name; empty where it is none."""
+    config = None if tree is None else to_plain(tree)
+    name = next(iter(config), "") if isinstance(config, dict) else config
+    return (registry.load().canonical_name(kind, name) or "") if isinstance(name, str) else ""
+
+
+def _object_arguments(tree: Tree) -> PlainData:
+    """Return what is written behind the name of an object, None if nothing is."""
+    config = to_plain(tree)
+    return next(iter(config.values()), None) if isinstance(config, dict) else None
+
+
+def _is_by_output(mapping: MappingNode, kind: ObjectKind, outputs: Collection[str]) -> bool:
+    """Whether the keys of a mapping are outputs rather than the one name of an object.
+
+    Keras's classes begin with a capital; so may an output, but then it is a known one.
+    """
+    if any(entry.key in outputs for entry in mapping) or len(mapping.entries) != 1:
+        return True
+    return not keras_class_name(kind, mapping) and not mapping.entries[0].key[:1].isupper()

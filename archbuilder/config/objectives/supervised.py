@@ -1,0 +1,41 @@
+"""`objective: supervised`: losses, their weights and metrics by output."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archbuilder.config.objectives.reader import ObjectiveReader, TrainingSection
+from archbuilder.config.objectives.syntax import GRADIENT_KEYS, ObjectiveSyntax
+from archbuilder.config.training import SupervisedConfig
+
+
+def _parse(reader: ObjectiveReader, section: TrainingSection) -> SupervisedConfig:
+    reader.options("supervised", {}, section.options)
+    trees = section.trees
+    if "loss" not in trees:
+        reader.fields.diagnostics.error(
+            "missing-key",
+            "'training' does not say which 'loss' to minimise",
+            section.span,
+            notes=("as in 'loss: SparseCategoricalCrossentropy' for classes by number",),
+        )
+    optimizer = reader.optimizer(section)
+    losses = reader.losses(trees.get("loss"))
+    metrics = reader.metrics(trees.get("metrics"))
+    reader.check_metrics_match_loss(losses, metrics)
+    return SupervisedConfig(
+        losses,
+        optimizer,
+        reader.loss_weights(trees.get("loss_weights")),
+        metrics,
+        reader.inputs_from_targets(trees.get("inputs")),
+        reader.targets_from_inputs(trees.get("targets")),
+        reader.class_weights(trees.get("class_weights")),
+    )
+
+
+_KEYS: Final = (
+    *("loss", "loss_weights", "class_weights", "optimizer", "metrics"),
+    *("inputs", "targets", "augment"),
+)
+SUPERVISED: Final = ObjectiveSyntax(SupervisedConfig, (*_KEYS, *GRADIENT_KEYS), _parse)

@@ -1,0 +1,203 @@
+"""Reads `training:`: the objective with what belongs to it, and the numbers around it.
+
+Objects are written as layers are, and checked against the catalogue. Where a network has several
+outputs, losses and metrics stand under the names of the outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, cast
+
+from archbuilder.compiler.check_arguments import check_object, check_value
+from archbuilder.config.objectives import (
+    GRADIENT_KEYS,
+    OBJECTIVE_SYNTAX,
+    ObjectiveReader,
+    TrainingSection,
+    keras_class_name,
+)
+from archbuilder.config.optimization import parse_clip, parse_ema
+from archbuilder.config.training import Auto, Precision, StrategyName, TrainingConfig
+from archbuilder.diagnostics.errors import Diagnostics, closest_match
+from archbuilder.language.parser.fields import FieldReader
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import (
+    MappingEntry,
+    MappingNode,
+    ScalarNode,
+    SequenceNode,
+    Tree,
+    to_plain,
+)
+
+_SCALAR_SCHEMAS: Final[dict[str, dict[str, PlainData]]] = {
+    "epochs": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+    "batch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+    "validation": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
+    "distribute": {"enum": ["auto", "none", "mirrored", "multi_worker", "tpu"]},
+    "checkpoint_seconds": {"type": "number", "minimum": 0, "maximum": 86_400},
+    "xla": {"enum": ["auto", True, False]},
+    "steps_per_execution": {
+        "anyOf": [{"type": "integer", "minimum": 1, "maximum": 10_000}, {"enum": ["auto"]}]
+    },
+    "precision": {"enum": ["auto", "float32", "mixed_bfloat16", "mixed_float16"]},
+    "shuffle": {"type": "boolean"},
+    "accumulate": {"type": "integer", "minimum": 1, "maximum": 1024},
+}
+_AUGMENTATION_LAYERS: Final = (
+    *(
+        "GaussianNoise",
+        "RandAugment",
+        "RandomBrightness",
+        "RandomColorDegeneration",
+        "RandomColorJitter",
+        "RandomContrast",
+    ),
+    *("RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur"),
+    *("RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
+    *("RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation"),
+    *("RandomZoom", "Solarization"),
+)
+"""Keras's layers that change images and leave their labels as they are."""
+_MIXES_LABELS: Final = (
+    "it mixes the images of a batch, whose labels would have to be mixed with them; leave it out"
+)
+_IS_DETERMINISTIC: Final = (
+    "it changes every image in the same way, and validation would see other images than training;"
+    " write it as a layer of the network"
+)
+_UNSUPPORTED_LAYERS: Final = {
+    "CutMix": _MIXES_LABELS,
+    "MixUp": _MIXES_LABELS,
+    "AutoContrast": _IS_DETERMINISTIC,
+    "Equalization": _IS_DETERMINISTIC,
+    # Keras 3.15.1 draws them with Python's `random` while TensorFlow traces the layer.
+    "AugMix": "it draws its operations once for a whole run, and others when the run is resumed;"
+    " RandAugment draws them anew for every batch",
+}
+"""Layers that one would expect among them, and why they are not."""
+_AUGMENT_EXAMPLE: Final = "as in 'augment: [{RandomFlip: horizontal}, {RandomRotation: 0.1}]'"
+COMMON_KEYS: Final = ("objective", *(key for key in _SCALAR_SCHEMAS if key not in GRADIENT_KEYS))
+"""What stands in `training` with every objective."""
+
+
+def parse_training(
+    tree: Tree,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    limits: Limits,
+    diagnostics: Diagnostics,
+) -> TrainingConfig | None:
+    """The training of a recipe for a network with these ends; None after mistakes."""
+    initial_error_count = diagnostics.error_count
+    reader = FieldReader(limits, diagnostics)
+    mapping = reader.expect_mapping(tree, "'training'")
+    if mapping is None:
+        return None
+    spec = _parse_training(ObjectiveReader(reader, tuple(inputs), tuple(outputs)), mapping)
+    return spec if diagnostics.error_count == initial_error_count else None
+
+
+def _parse_training(reader: ObjectiveReader, mapping: MappingNode) -> TrainingConfig:
+    """What the entries say; where they are wrong, it is reported and left out."""
+    objective_entry = next((entry for entry in mapping if entry.key == "objective"), None)
+    name, options = _parse_objective(reader.fields, objective_entry)
+    keys = (*COMMON_KEYS, *OBJECTIVE_SYNTAX[name].keys)
+    where = "'training'" if objective_entry is None else f"'training' with the objective '{name}'"
+    trees = {entry.key: entry.value for entry in reader.fields.known_entries(mapping, keys, where)}
+    scalars = {
+        key: reader.value(_SCALAR_SCHEMAS, key, trees[key])
+        for key in _SCALAR_SCHEMAS
+        if key in trees
+    }
+    objective = OBJECTIVE_SYNTAX[name].parse(reader, TrainingSection(mapping.span, trees, options))
+    defaults = TrainingConfig(objective)
+    return TrainingConfig(
+        objective=objective,
+        epochs=cast(int, scalars.get("epochs", defaults.epochs)),
+        batch_size=cast(int, scalars.get("batch_size", defaults.batch_size)),
+        validation=cast(float, scalars.get("validation", defaults.validation)),
+        seed=cast(int, scalars.get("seed", defaults.seed)),
+        augment=_parse_augment(reader, trees.get("augment")),
+        distribute=cast(StrategyName, scalars.get("distribute", defaults.distribute)),
+        checkpoint_seconds=cast(
+            float, scalars.get("checkpoint_seconds", defaults.checkpoint_seconds)
+        ),
+        xla=cast(bool | Auto, scalars.get("xla", defaults.xla)),
+        steps_per_execution=cast(
+            int | Auto, scalars.get("steps_per_execution", defaults.steps_per_execution)
+        ),
+        precision=cast(Precision, scalars.get("precision", defaults.precision)),
+        shuffle=cast(bool, scalars.get("shuffle", defaults.shuffle)),
+        accumulate=cast(int, scalars.get("accumulate", defaults.accumulate)),
+        clip=parse_clip(reader, trees.get("clip")),
+        ema=parse_ema(reader, trees.get("ema")),
+    )
+
+
+def _parse_augment(reader: ObjectiveReader, tree: Tree | None) -> tuple[Tree, ...]:
+    """The layers of `augment`, each of them one that Keras has for it."""
+    if tree is None:
+        return ()
+    if not isinstance(tree, SequenceNode):
+        reader.fields.report_unexpected(
+            tree, "'augment'", "a list of layers", note=_AUGMENT_EXAMPLE
+        )
+        return ()
+    for item in tree.items:
+        if check_object("layer", item, reader.fields.diagnostics, allow_expressions=False):
+            _check_augmentation_layer(reader.fields.diagnostics, item)
+    return tree.items
+
+
+def _check_augmentation_layer(diagnostics: Diagnostics, item: Tree) -> None:
+    name = keras_class_name("layer", item)
+    if name not in _AUGMENTATION_LAYERS:
+        diagnostics.error(
+            "unknown-value",
+            f"the layer '{name}' cannot stand under 'augment'"
+            + (f": {_UNSUPPORTED_LAYERS[name]}" if name in _UNSUPPORTED_LAYERS else ""),
+            item.span,
+            suggestion=None
+            if name in _UNSUPPORTED_LAYERS
+            else closest_match(name, _AUGMENTATION_LAYERS),
+            notes=(f"the layers for it are: {', '.join(_AUGMENTATION_LAYERS)}",),
+        )
+        return
+    arguments = item.entries[0].value if isinstance(item, MappingNode) else None
+    data_format = arguments.get("data_format") if isinstance(arguments, MappingNode) else None
+    if data_format is not None and to_plain(data_format.value) == "channels_first":
+        diagnostics.error(
+            "unknown-value",
+            f"{name} is given images with channels last, whatever the network computes with",
+            data_format.value.span,
+            notes=("leave 'data_format' out",),
+        )
+
+
+def _parse_objective(
+    reader: FieldReader, entry: MappingEntry | None
+) -> tuple[str, MappingNode | None]:
+    """The name of the objective, and what is written behind it."""
+    default = next(iter(OBJECTIVE_SYNTAX))
+    if entry is None:
+        return default, None
+    value = entry.value
+    options: Tree | None = None
+    if isinstance(value, MappingNode) and len(value.entries) == 1:
+        name, options = value.entries[0].key, value.entries[0].value
+        name_node = ScalarNode(name, value.entries[0].key_span)
+    elif isinstance(value, ScalarNode):
+        name, name_node = value.value if isinstance(value.value, str) else "", value
+    else:
+        name, name_node = "", ScalarNode(None, value.span)
+    if not check_value(
+        name_node, {"enum": list(OBJECTIVE_SYNTAX)}, "'objective'", reader.diagnostics
+    ):
+        return default, None
+    if options is None or (isinstance(options, ScalarNode) and options.value is None):
+        return name, None
+    return name, reader.expect_mapping(options, f"'{name}'", expected="a mapping of options")

@@ -1,0 +1,1 @@
+"""Read examples from files and turn them into batches for a model."""

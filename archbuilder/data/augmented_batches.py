@@ -1,0 +1,301 @@
+"""Batches whose images are changed by chance, and whose targets stay true to their images.
+
+A target that has a value for every pixel is moved as its image is. Whether numbers are places in an
+image, as those of a box are, nothing tells: layers that move its parts are refused beside numbers
+that are not classes, as their loss and their values tell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from archbuilder.compiler.ir import Graph, Shape
+from archbuilder.config.objectives import keras_class_name
+from archbuilder.config.training import SupervisedConfig, TrainingConfig
+from archbuilder.data.augmentation import GEOMETRIC_LAYERS, MISMATCH, MIXED_LAYERS, Augmentation
+from archbuilder.data.pipeline import FittedDataset
+from archbuilder.data.targets import Target
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
+from archbuilder.yaml.nodes import Tree
+
+_TensorDict: TypeAlias = dict[str, tf.Tensor]
+_StaticShape: TypeAlias = tuple[int, ...]
+_IMAGE_BATCH_RANK: Final = 4
+"""The axes of a batch of images."""
+_CLASS_LOSS_FRAGMENTS: Final = (
+    *("Accuracy", "Crossentropy", "Hinge", "KLDivergence"),
+    *("Dice", "Tversky", "CTC", "CapsuleMargin"),
+)
+"""Parts of the names of losses whose targets tell classes, and not quantities."""
+_SPARSE_LOSS_PREFIXES: Final = ("Sparse", "CTC")
+"""How the names of losses begin whose targets are the numbers of classes."""
+_NUM_EXAMINED_EXAMPLES: Final = 256
+"""The number of examples whose values tell whether a target has classes or quantities."""
+_PROBABILITY_TOLERANCE: Final = 1e-3
+"""How far the sum of probabilities may be from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class _DenseTarget:
+    """A target with a value for every pixel."""
+
+    shape: _StaticShape
+    """Height, width and channels."""
+    nearest: bool
+    """Whether there is nothing between two of its values, as between two classes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchAugmenter:
+    """Changes the images of batches, and moves maps along."""
+
+    dataset: FittedDataset
+    augmentations: Mapping[str, Augmentation]
+    """By the name of the input."""
+    dense_targets: Mapping[str, _DenseTarget]
+    """By the name of the output."""
+
+    @classmethod
+    def from_config(
+        cls,
+        config: TrainingConfig,
+        objective: SupervisedConfig,
+        graph: Graph,
+        dataset: FittedDataset,
+        batches: tf.data.Dataset,
+    ) -> BatchAugmenter:
+        """Check that the layers of a recipe fit the batches of a table and the network.
+
+        Raises:
+            UsageError: if no input is an image, or the network does not take what becomes of one.
+            BlueprintError: if a layer does not fit images or targets, or Keras refuses it.
+        """
+        inputs = _as_dict(batches.element_spec[0], dataset.inputs)
+        augmentations: dict[str, Augmentation] = {}
+        for name, tensor_spec in inputs.items():
+            value_range = dataset.inputs[name].value_range
+            if tensor_spec.shape.rank == _IMAGE_BATCH_RANK and (
+                tensor_spec.dtype.is_floating or value_range is not None
+            ):
+                augmentations[name] = Augmentation(config.augment, config.seed, value_range)
+        if not augmentations:
+            input_text = ", ".join(f"{name} {[*each.shape[1:]]}" for name, each in inputs.items())
+            raise UsageError(
+                "'augment' changes images (height, width, channels), and no input of the network is"
+                f" an image: {input_text}; layers such as GaussianNoise stand in the network,"
+                " and work"
+                " in training alone"
+            )
+        input_shapes = {each.name: each.shape for each in graph.inputs}
+        for name, augmentation in augmentations.items():
+            check_augmented_shape(name, augmentation.check(inputs[name]), input_shapes[name])
+        image_shapes = {name: tuple(inputs[name].shape[1:]) for name in augmentations}
+        targets = _as_dict(batches.element_spec[1], dataset.targets)
+        target_shapes = {name: tuple(each.shape[1:]) for name, each in targets.items()}
+        dense_targets = _DenseTargetFinder(objective, dataset, target_shapes, image_shapes).find(
+            config.augment
+        )
+        return cls(dataset, augmentations, dense_targets)
+
+    def __call__(self, batches: tf.data.Dataset, first_step: int) -> tf.data.Dataset:
+        """Change batches, the first of which is that of the step `first`."""
+        first_augmentation = next(iter(self.augmentations.values()))
+
+        def augment_batch(step: tf.Tensor, batch: tuple[object, ...]) -> tuple[object, ...]:
+            x = _as_dict(batch[0], self.dataset.inputs)
+            y = _as_dict(batch[1], self.dataset.targets)
+            x |= {name: augment(x[name], step) for name, augment in self.augmentations.items()}
+            y |= {
+                name: _transform_target(first_augmentation, each, y[name], step)
+                for name, each in self.dense_targets.items()
+            }
+            augmented = (_repack(batch[0], x), _repack(batch[1], y))
+            if len(batch) == len(augmented):
+                return augmented
+            weights = _as_dict(batch[2], self.dataset.targets)
+            for name, dense_target in self.dense_targets.items():
+                if weights[name].shape.rank > 2:
+                    channels = math.prod(weights[name].shape[3:])
+                    pixels = _DenseTarget((*dense_target.shape[:2], channels), nearest=True)
+                    weights[name] = _transform_target(
+                        first_augmentation, pixels, weights[name], step
+                    )
+            return (*augmented, _repack(batch[2], weights))
+
+        numbered = batches.enumerate(tf.constant(first_step, tf.int64))
+        augmented = numbered.map(
+            augment_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        return augmented.prefetch(tf.data.AUTOTUNE)
+
+
+def _as_dict(values: object, names: Mapping[str, object]) -> _TensorDict:
+    return dict(values) if isinstance(values, dict) else {next(iter(names)): values}
+
+
+def _repack(values: object, tensors: _TensorDict) -> object:
+    return tensors if isinstance(values, dict) else next(iter(tensors.values()))
+
+
+def _transform_target(
+    augmentation: Augmentation, dense_target: _DenseTarget, values: tf.Tensor, step: tf.Tensor
+) -> tf.Tensor:
+    images = tf.reshape(values, (-1, *dense_target.shape))
+    transformed = augmentation.transform_targets(images, step, nearest=dense_target.nearest)
+    if values.shape.rank == _IMAGE_BATCH_RANK:
+        return transformed
+    # Without an axis of channels, or flat.
+    return tf.reshape(
+        transformed, (-1, *(transformed.shape[1:3] if values.shape.rank > 2 else values.shape[1:]))
+    )
+
+
+def check_augmented_shape(name: str, augmented: tf.TensorSpec, expected: Shape) -> None:
+    """Check that an input of the network takes changed images.
+
+    Raises:
+        UsageError: if their shape is another one.
+    """
+    shape = (*augmented.shape[1:],)
+    if len(shape) != len(expected) or any(
+        size not in (have, None) for have, size in zip(shape, expected, strict=True)
+    ):
+        raise UsageError(
+            f"'augment' makes images of {[*shape]}, and the input '{name}' of the network takes"
+            f" {[*expected]}"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _DenseTargetFinder:
+    """The targets of outputs, beside the images of inputs."""
+
+    objective: SupervisedConfig
+    dataset: FittedDataset
+    target_shapes: Mapping[str, _StaticShape]
+    """The shapes of targets by the name of the output."""
+    image_shapes: Mapping[str, _StaticShape]
+    """The shapes of images by the name of the input."""
+
+    def find(self, layers: Sequence[Tree]) -> dict[str, _DenseTarget]:
+        """Return the targets that are moved along, by the name of their output.
+
+        Raises:
+            BlueprintError: if a target may tell places in an image, and cannot be moved.
+        """
+        geometric_layers = [
+            each
+            for each in layers
+            if keras_class_name("layer", each) in (*GEOMETRIC_LAYERS, *MIXED_LAYERS)
+        ]
+        mixed_layers = [
+            each for each in geometric_layers if keras_class_name("layer", each) in MIXED_LAYERS
+        ]
+        dense_targets: dict[str, _DenseTarget] = {}
+        for output in {**self.objective.loss, **self.objective.metrics} if geometric_layers else ():
+            dense_target = self._dense_target(output)
+            if dense_target is not None:
+                dense_targets[output] = dense_target
+                if mixed_layers:
+                    raise _geometric_layer_error(
+                        mixed_layers[0], output, self.target_shapes[output]
+                    )
+            elif not self._is_position_invariant(output):
+                raise _geometric_layer_error(
+                    geometric_layers[0], output, self.target_shapes[output]
+                )
+        return dense_targets
+
+    def _dense_target(self, output: str) -> _DenseTarget | None:
+        shape = self.target_shapes[output]
+        if output in self.objective.targets:
+            image = self.image_shapes.get(self.objective.targets[output], ())
+            if shape[:2] == image[:2] and len(shape) == len(image):
+                return _DenseTarget(shape, nearest=False)
+            return _DenseTarget(image, nearest=False) if shape == (math.prod(image),) else None
+        image_sizes = [each[:2] for each in self.image_shapes.values()]
+        if len(shape) not in (2, 3) or shape[:2] not in image_sizes:
+            return None
+        target = self.dataset.targets[output]
+        is_integer = isinstance(target, Target) and target.dtype.kind in "iu"
+        nearest = is_integer or _is_class_loss(self._loss_name(output))
+        return _DenseTarget((*shape[:2], math.prod(shape[2:])), nearest)
+
+    def _is_position_invariant(self, output: str) -> bool:
+        """Whether a target stays right where parts of an image move: a class, or one quantity.
+
+        A metric tells nothing of that: Keras computes an accuracy of any numbers.
+        """
+        if output in self.objective.targets:
+            return self.objective.targets[output] not in self.image_shapes
+        target, shape, loss = (
+            self.dataset.targets[output],
+            self.target_shapes[output],
+            self._loss_name(output),
+        )
+        if math.prod(shape) == 1:
+            return True
+        if not isinstance(target, Target):
+            return False
+        if target.num_classes is not None:
+            shape = shape[:-1]
+        elif not loss.startswith(_SPARSE_LOSS_PREFIXES):
+            if self._may_be_flattened_map(shape) or not self._has_class_values(target, loss):
+                return False
+            shape = shape[:-1] if loss.startswith("Categorical") else shape
+        return len(shape) <= 1 and not self._may_be_flattened_map(shape)
+
+    def _may_be_flattened_map(self, shape: _StaticShape) -> bool:
+        """Whether a target may be a map whose height and width were made one axis."""
+        return any(
+            shape[:1] == (math.prod(image[:2]),) or shape == (math.prod(image),)
+            for image in self.image_shapes.values()
+        )
+
+    def _has_class_values(self, target: Target, loss: str) -> bool:
+        """Whether the last axis is true or false, or a probability, for every class."""
+        rows = self.dataset.rows[:_NUM_EXAMINED_EXAMPLES]
+        values = np.asarray(target.column.numpy(rows), np.float64)
+        true_or_false = bool(np.isin(values, (-1, 0, 1)).all())
+        probabilities = bool(
+            (values >= 0).all()
+            and (np.abs(values.sum(axis=-1) - 1) <= _PROBABILITY_TOLERANCE).all()
+        )
+        return _is_class_loss(loss) and (true_or_false or probabilities)
+
+    def _loss_name(self, output: str) -> str:
+        """The class of the loss of an output; empty for one that has metrics alone."""
+        return keras_class_name("loss", self.objective.loss.get(output))
+
+
+def _is_class_loss(loss: str) -> bool:
+    return any(fragment in loss for fragment in _CLASS_LOSS_FRAGMENTS)
+
+
+def _geometric_layer_error(layer: Tree, output: str, shape: _StaticShape) -> BlueprintError:
+    name = keras_class_name("layer", layer)
+    notes: tuple[str, ...] = (
+        "targets with a value for every pixel, of the height and width of the image, move with it",
+        "a list with a value for every pixel moves once its output has the shape of the image",
+        "boxes and keypoints cannot be moved: leave out layers that move the parts of an image",
+        "classes: a crossentropy of their numbers, of 0 and 1, or of probabilities that sum to 1",
+        "other numbers that are not places: give each of them an output of its own",
+    )
+    if name in MIXED_LAYERS:
+        choice = "RandomFlip, RandomRotation or RandomTranslation"
+        notes = (f"{name} chooses by chance what it does; targets can follow {choice}",)
+    diagnostics = Diagnostics()
+    diagnostics.error(
+        MISMATCH,
+        f"{name} moves the parts of an image, and the targets of the output '{output}'"
+        f" {[*shape]} would stay where they are",
+        layer.span,
+        notes=notes,
+    )
+    return BlueprintError(diagnostics)

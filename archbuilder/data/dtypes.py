@@ -1,0 +1,110 @@
+"""Conversions between dtypes that change no value without an error.
+
+A column keeps the dtype of its file until the dtype of the network's input is known. Only then is
+it converted, and rounding is normal for fractions alone: an integer may be an id, and rounding
+would make neighboring ids equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Final, TypeAlias, cast
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.data.columns import Array
+
+DType: TypeAlias = np.dtype[np.generic]
+Mask: TypeAlias = NDArray[np.bool_]
+
+MAX_EXACT_INT: Final = 2**53
+"""float64 represents every integer whose magnitude is below this."""
+_INTEGER_KINDS: Final = "bui"
+"""The kinds of dtypes whose values are integers: booleans, unsigned and signed ones."""
+
+
+def is_integer(dtype: DType) -> bool:
+    """Return whether values of a dtype are integers or booleans."""
+    return dtype.kind in _INTEGER_KINDS
+
+
+def common_dtype(dtypes: Iterable[DType]) -> DType:
+    """Return the dtype of an array that holds values of all these dtypes.
+
+    It may not represent every one of them: see `unrepresentable`.
+    """
+    return reduce(_promote, dtypes)
+
+
+def _promote(first: DType, second: DType) -> DType:
+    common = np.promote_types(first, second)
+    if is_integer(first) and is_integer(second) and not is_integer(common):
+        # numpy takes float64 for int64 beside uint64, which rounds both.
+        return np.dtype(np.uint64)
+    return common
+
+
+def unrepresentable(values: Array, dtype: DType, integers: Mask | None = None) -> Mask:
+    """Return which values a dtype cannot represent.
+
+    For integer dtypes these are fractions and what is out of range, for floating ones infinity
+    after rounding, and integers that would be rounded. `integers` says which positions of an
+    example hold integers where the array itself is of floats.
+    """
+    if dtype.kind == "b":
+        return (values != 0) & (values != 1)
+    if dtype.kind in _INTEGER_KINDS:
+        return _out_of_range(values, np.iinfo(cast("np.dtype[np.integer]", dtype)))
+    if is_integer(values.dtype):
+        return _would_round(values, dtype)
+    with np.errstate(over="ignore"):
+        invalid: Mask = np.isfinite(values) & ~np.isfinite(values.astype(dtype).astype(np.float64))
+    if integers is not None and integers.any():
+        # The integers of uint64 are not all in int64, and the sign changes no rounding.
+        magnitudes = np.abs(np.where(integers, values, 0)).astype(np.uint64)
+        invalid |= _would_round(magnitudes, dtype)
+    return invalid
+
+
+def _out_of_range(values: Array, info: np.iinfo) -> Mask:
+    """Return which values are fractions or out of the range of an integer dtype."""
+    if values.dtype.kind == "b":
+        return np.zeros(values.shape, bool)
+    if is_integer(values.dtype):
+        numbers = cast("NDArray[np.int64]", values)
+        return (numbers < info.min) | (numbers > info.max)
+    floats = values.astype(np.float64)
+    # The largest int64 is no float64; the number behind it is one.
+    in_range = (floats >= float(info.min)) & (floats < float(info.max) + 1)
+    return ~(in_range & (floats == np.floor(floats)))
+
+
+def _would_round(values: Array, dtype: DType) -> Mask:
+    """Return which integers a floating dtype would round: those with more digits than it has."""
+    limits = ml_dtypes.finfo(dtype)
+    max_exact = 2 ** (limits.nmant + 1)
+    if values.dtype.kind == "b" or not values.size:
+        return np.zeros(values.shape, bool)
+    if -max_exact <= int(values.min()) and int(values.max()) <= min(max_exact, float(limits.max)):
+        return np.zeros(values.shape, bool)
+    bits = values.astype(np.uint64)
+    negative = cast("NDArray[np.int64]", values) < 0
+    magnitudes = np.where(negative, np.uint64(0) - bits, bits)
+    lowest_bits = np.maximum(magnitudes & (np.uint64(0) - magnitudes), np.uint64(1))
+    too_large = magnitudes.astype(np.float64) > float(limits.max)
+    return cast(Mask, (magnitudes // lowest_bits > max_exact) | too_large)
+
+
+def always_fits(source: DType, dtype: DType) -> bool:
+    """Return whether a dtype has all values of another one, so that no value need be looked at."""
+    if source == dtype or source.kind == "b":
+        return True
+    if is_integer(source) and dtype.kind not in _INTEGER_KINDS:
+        limits = np.iinfo(cast("np.dtype[np.integer]", source))
+        max_magnitude = max(-int(limits.min), int(limits.max))
+        finfo = ml_dtypes.finfo(dtype)
+        return max_magnitude <= min(2 ** (finfo.nmant + 1), float(finfo.max))
+    return is_integer(source) == is_integer(dtype) and bool(np.can_cast(source, dtype, "safe"))

@@ -1,0 +1,136 @@
+"""Fits columns to the inputs of a network: their values, and then their shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.compiler.ir import GraphInput
+from archbuilder.data.columns import Array, RowIndices, ValueCheck
+from archbuilder.data.dataset import Feature
+from archbuilder.data.dtypes import DType, Mask, always_fits, is_integer, unrepresentable
+from archbuilder.data.indices import LookupTable
+from archbuilder.data.input_adapter import make_adapter
+from archbuilder.data.pipeline import InputPipeline
+from archbuilder.data.provenance import ColumnOrigin
+from archbuilder.diagnostics.errors import RunError
+
+
+def make_input_pipeline(
+    feature: Feature, graph_input: GraphInput, lookup_tables: Sequence[LookupTable] = ()
+) -> InputPipeline:
+    """Return the values of an input of the network, which may have `indices` into tables.
+
+    Raises:
+        RunError: if the shapes differ, or a value is none that the input's dtype or the table has.
+    """
+    dtype = _numpy_dtype(graph_input)
+    if lookup_tables:
+        feature = replace(feature, scale=None)
+    adapter = make_adapter(feature, graph_input)
+    column = feature.column
+    origin = feature.origin or ColumnOrigin.for_array(column.name or "the data")
+    # What is divided is a quantity, and may be rounded.
+    scaled = feature.scale not in (None, 1) and not is_integer(dtype)
+    for table in lookup_tables:
+        column = column.with_check(_make_index_check(table, origin, graph_input))
+    if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
+        takes_indices = any(each.positions is None and not each.truncated for each in lookup_tables)
+        integers = np.ones((), bool) if takes_indices else feature.integers
+        column = column.with_check(
+            _make_dtype_check(dtype, None if scaled else integers, origin, graph_input)
+        )
+    return InputPipeline(column, adapter, feature.value_range(graph_input.dtype))
+
+
+def _numpy_dtype(graph_input: GraphInput) -> DType:
+    dtype = tf.as_dtype(graph_input.dtype)
+    if dtype == tf.string:
+        raise RunError(f"the input '{graph_input.name}' takes text, and data has numbers alone")
+    return np.dtype(dtype.as_numpy_dtype)
+
+
+def _make_index_check(
+    table: LookupTable, origin: ColumnOrigin, graph_input: GraphInput
+) -> ValueCheck:
+    """Return the rule that values are indices into a table."""
+
+    def check(values: Array, rows: RowIndices) -> None:
+        integers = np.trunc(values) if table.truncated else values
+        invalid = unrepresentable(integers, np.dtype(np.int64))
+        integers = cast("NDArray[np.int64]", integers)
+        invalid |= (integers < 0) | (integers >= table.size)
+        if table.positions is not None:
+            invalid = _select_positions(table.positions, invalid, graph_input)
+        if invalid.any():
+            raise RunError(
+                f"{_describe_first(values, invalid, rows, origin)}, and the input"
+                f" '{graph_input.name}' feeds"
+                f" {table.description}, which takes integers from 0 to {table.size - 1}"
+            )
+
+    return check
+
+
+def _select_positions(positions: tuple[int, ...], invalid: Mask, graph_input: GraphInput) -> Mask:
+    """Leave out values that do not come to these positions of a flattened input."""
+    count = math.prod(invalid.shape[1:])
+    flat = invalid.reshape(len(invalid), count)
+    selected = np.zeros(count, bool)
+    # Where resizing or other colors change their number, values are no indices.
+    if count == math.prod(size or 1 for size in graph_input.shape):
+        selected[list(positions)] = True
+    return flat & selected
+
+
+def _make_dtype_check(
+    dtype: DType, integers: Mask | None, origin: ColumnOrigin, graph_input: GraphInput
+) -> ValueCheck:
+    """Return the rule that a dtype has a column's values, but for the rounding of fractions."""
+
+    def check(values: Array, rows: RowIndices) -> None:
+        invalid = unrepresentable(values, dtype, integers)
+        if invalid.any():
+            first = values[invalid][0]
+            raise RunError(
+                f"{_describe_first(values, invalid, rows, origin)}, and the input"
+                f" '{graph_input.name}' takes"
+                f" {graph_input.dtype}: {_dtype_hint(first, dtype)}"
+            )
+
+    return check
+
+
+def _describe_first(values: Array, invalid: Mask, rows: RowIndices, origin: ColumnOrigin) -> str:
+    example, position = np.argwhere(invalid.reshape(len(values), -1))[0].tolist()
+    value = values.reshape(len(values), -1)[example, position]
+    return origin.describe_value(int(rows[example]), position, _format_number(value))
+
+
+def _format_number(value: np.generic) -> str:
+    """Return a number as a file would have it: without a point where it is an integer."""
+    number = value.item()
+    return str(int(number)) if number == np.floor(number) and abs(number) < 2**64 else str(value)
+
+
+def _dtype_hint(value: np.generic, dtype: DType) -> str:
+    """Return why a dtype does not have a value, and what can be done."""
+    number = value.item()
+    if dtype.kind == "b":
+        return "0 and 1 alone"
+    if is_integer(dtype):
+        limits = np.iinfo(cast("np.dtype[np.integer]", dtype))
+        return f"integers from {limits.min} to {limits.max}"
+    if number != np.floor(number) or abs(number) >= 2**64:
+        return "it is larger than all numbers of this type"
+    larger = "int64" if number < 2**63 else "uint64"
+    return (
+        f"it would be rounded to {int(np.array(number).astype(dtype))}; declare the input as"
+        f" {larger} if it is an id, or write it as a float ({int(number)}.0) if it is a quantity"
+    )

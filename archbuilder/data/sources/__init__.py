@@ -1,0 +1,92 @@
+"""Where examples come from: one file a kind of source, and a table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from archbuilder.config.data_schema import Scale
+from archbuilder.config.sources import (
+    Csv,
+    DataSource,
+    Digits,
+    Idx,
+    Images,
+    Jsonl,
+    Npy,
+    Npz,
+    Pairs,
+    Parquet,
+    Text,
+    Tfds,
+    Tfrecord,
+)
+from archbuilder.data.dataset import Dataset, FittedPreprocessing
+from archbuilder.data.errors import locate_data_errors, source_span
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.csv import load_csv
+from archbuilder.data.sources.digits import load_digits
+from archbuilder.data.sources.disk_columns import MEMORY_LIMIT, ColumnStore
+from archbuilder.data.sources.idx import load_idx
+from archbuilder.data.sources.image_folder import load_images
+from archbuilder.data.sources.jsonl import load_jsonl
+from archbuilder.data.sources.npy import load_npy
+from archbuilder.data.sources.npz import load_npz
+from archbuilder.data.sources.pairs import load_pairs
+from archbuilder.data.sources.parquet import load_parquet
+from archbuilder.data.sources.text import load_text
+from archbuilder.data.sources.tfds import load_tfds
+from archbuilder.data.sources.tfrecord import load_tfrecord
+
+__all__ = ["load_source"]
+
+_Loader: TypeAlias = Callable[
+    [Any, DataFileOpener, ColumnStore, FittedPreprocessing | None], Dataset
+]
+_LOADERS: Final[Mapping[type[DataSource], _Loader]] = {
+    Digits: lambda *_: load_digits(),
+    Npz: load_npz,
+    Npy: lambda source, opener, _, fitted: load_npy(source, opener, fitted),
+    Idx: load_idx,
+    Images: lambda source, opener, _, fitted: load_images(source, opener, fitted),
+    Csv: load_csv,
+    Parquet: load_parquet,
+    Jsonl: load_jsonl,
+    Tfrecord: load_tfrecord,
+    Tfds: load_tfds,
+    Text: lambda source, opener, _, fitted: load_text(source, opener, fitted),
+    Pairs: lambda source, opener, _, fitted: load_pairs(source, opener, fitted),
+}
+
+
+def load_source(
+    source: DataSource, opener: DataFileOpener, fitted: FittedPreprocessing | None = None
+) -> Dataset:
+    """The examples of a source.
+
+    `like` is what is known of those that were trained on, where these are others. What is large
+    is read as it is needed, and never in memory as a whole, unless the source says `cache`.
+
+    Raises:
+        BlueprintError: if a blueprint names a file that it may not.
+        RunError: if the data is missing, damaged, or not what the source says.
+    """
+    store = ColumnStore(opener.spill_dir, 0 if source.cache is False else MEMORY_LIMIT)
+    span = source_span(source)
+    with locate_data_errors(span):
+        examples = _with_scales(_LOADERS[type(source)](source, opener, store, fitted).validated())
+        return replace(examples.in_memory() if source.cache else examples, span=span)
+
+
+def _with_scales(examples: Dataset) -> Dataset:
+    """Return the same examples, whose legend says what their inputs are divided by."""
+    scales = {
+        name: Scale(feature.scale, feature.max_value)
+        for name, feature in examples.inputs.items()
+        if feature.scale is not None and (feature.column.dtype == np.uint8 or not feature.image)
+    }
+    schema = replace(examples.preprocessing.schema, scales=scales)
+    return replace(examples, preprocessing=replace(examples.preprocessing, schema=schema))

@@ -1,0 +1,90 @@
+"""Cells of text as numbers: integers where all cells of a column are, and else float64."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.data.columns import Array
+from archbuilder.data.dtypes import MAX_EXACT_INT
+from archbuilder.diagnostics.errors import RunError
+
+_BOOLEANS: Final = {"true": 1, "false": 0}
+_DATE: Final = re.compile(r"\s*\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\s*\d{1,2}:\d\d(:\d\d)?")
+_DECIMAL_COMMA: Final = re.compile(r"\s*[+-]?\d+,\d+\s*")
+
+
+def parse_column(cells: Sequence[str]) -> Array:
+    """Return the cells of a column as int64, uint64 or float64, whichever represents all of them.
+
+    Raises:
+        ValueError: if one of them is not a finite number, or no dtype represents all.
+    """
+    try:
+        return np.array(cells, np.int64)
+    except OverflowError:
+        with suppress(ValueError, OverflowError):
+            return np.array(cells, np.uint64)
+    except ValueError:
+        pass
+    try:
+        values = np.array(cells, np.float64)
+    except ValueError:
+        # True and False are rare, so that they are looked for last.
+        return parse_column([str(parse_cell(each)) for each in cells])
+    if not np.isfinite(values).all() or find_inexact_integer(cells, values) is not None:
+        raise ValueError(cells)
+    return values
+
+
+def find_inexact_integer(cells: Sequence[str], values: NDArray[np.float64]) -> int | None:
+    """Return which cell is an integer that no dtype represents together with the others."""
+    large_indices = np.flatnonzero(abs(values) >= MAX_EXACT_INT).tolist()
+    if large_indices and all(parse_integer(each) is not None for each in cells):
+        return large_indices[0]
+    numbers = ((each, parse_integer(cells[each])) for each in large_indices)
+    return next((each for each, number in numbers if number not in (None, int(values[each]))), None)
+
+
+def parse_integer(cell: str) -> int | None:
+    """Return the integer that a cell is; None where it is something else."""
+    try:
+        return int(cell)
+    except ValueError:
+        return _BOOLEANS.get(cell.strip().lower())
+
+
+def parse_cell(cell: str) -> int | float:
+    """Return the number that a cell is.
+
+    Raises:
+        ValueError: if it is not a finite number, or an integer of more than 64 bits.
+    """
+    number = parse_integer(cell)
+    if number is None:
+        value = float(cell)
+        if not np.isfinite(value):
+            raise ValueError(cell)
+        return value
+    if not -(2**63) <= number < 2**64:
+        raise ValueError(cell)
+    return number
+
+
+def not_a_number_error(cell: str, prefix: str) -> RunError:
+    """Return the error for a cell that `parse_cell` refuses; `at` is the start of its message."""
+    if parse_integer(cell) is not None:
+        return RunError(f"{prefix}, an integer of more than 64 bits")
+    hint = ""
+    if _DATE.match(cell):
+        hint = ": write dates and times as numbers, such as the days since the first of them"
+    elif _DECIMAL_COMMA.fullmatch(cell):
+        hint = ": write decimals with a point"
+    elif ";" in cell:
+        hint = ": columns are separated by commas, and this line has a ';'"
+    return RunError(f"{prefix}, not a number{hint}")

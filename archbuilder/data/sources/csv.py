@@ -1,0 +1,315 @@
+"""Tables of numbers as text (`.csv`)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from archbuilder.config.sources import Csv, DataPath
+from archbuilder.data.bad_records import BadRecords
+from archbuilder.data.columns import Array
+from archbuilder.data.dataset import Dataset, FittedPreprocessing
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.provenance import RecordLocations
+from archbuilder.data.sources.batch_reader import RawBatch, batched_by_bytes
+from archbuilder.data.sources.cells import (
+    find_inexact_integer,
+    not_a_number_error,
+    parse_cell,
+    parse_column,
+)
+from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.sources.label_encoder import is_number
+from archbuilder.data.sources.tabular import (
+    ColumnRoles,
+    InferenceColumns,
+    fitted_column_names,
+    make_tabular_dataset,
+)
+from archbuilder.data.text.line_reader import iter_lines
+from archbuilder.diagnostics.errors import InternalError, RunError, quote
+from archbuilder.formatting import plural
+
+_MAX_LINE_CHARS: Final = 2**26
+_HEADER_HINT: Final = "; write 'header: false', or names in front"
+_SKIP_HINT: Final = "; 'on_error: skip' leaves such lines out"
+_OTHER_DELIMITERS: Final = {";": "a ';'", "\t": "a tab"}
+"""What else than commas stands between the values of some tables."""
+_STR_OVERHEAD_BYTES: Final = 50
+"""The bytes of a text without its characters."""
+_Line: TypeAlias = tuple[int, list[str]]
+"""The number of a line, and its values."""
+
+
+def load_csv(
+    source: Csv,
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None = None,
+    *,
+    inference_columns: InferenceColumns | None = None,
+) -> Dataset:
+    """The columns of tables as inputs, targets and weights.
+
+    A target of words becomes numbers, the words in alphabetical order, or as they are known
+    (`like`); the columns of inputs are found by the names that they have there, in any order. Of a
+    table that is `asked` for inputs alone the target may be missing.
+
+    Raises:
+        RunError: if a line or a value is not as the others are.
+    """
+    bad_records = BadRecords(source.on_error, "lines")
+    files = opener.match_files(source.file)
+    fitted_columns = fitted_column_names(source, fitted, inference_columns)
+    header_hint = _HEADER_HINT if inference_columns is None else "; write names in front"
+    if fitted_columns is not None:
+        header_hint = ", which the run was trained with"
+    missing_value_hint = (
+        _SKIP_HINT if inference_columns is None and source.on_error == "stop" else ""
+    )
+    tables = [
+        _CsvFile(file, opener, bad_records, header_hint, missing_value_hint, header=source.header)
+        for file in files
+    ]
+    first_table = tables[0]
+    column_names = first_table.column_names()
+    roles = ColumnRoles.from_source(
+        source,
+        column_names,
+        first_table.name,
+        fitted_columns=fitted_columns,
+        inference_columns=inference_columns,
+    )
+    locations = RecordLocations("line")
+
+    def batches() -> Iterator[RawBatch]:
+        for table in tables:
+            table.check_same_columns(column_names, first_table.name)
+            yield from table.batches(roles, column_names, locations)
+
+    name = quote(source.file.path, 200)
+    return make_tabular_dataset(
+        batches(), roles, name, locations, bad_records=bad_records, fitted=fitted, store=store
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _CsvFile:
+    """One file."""
+
+    file: DataPath
+    opener: DataFileOpener
+    bad_records: BadRecords
+    header_hint: str = _HEADER_HINT
+    """What is to be done where the first line has no names."""
+    missing_value_hint: str = ""
+    """What can be done about lines that have nothing in a column."""
+    header: bool = True
+
+    @property
+    def name(self) -> str:
+        return quote(self.file.path, 200)
+
+    def column_names(self) -> list[str]:
+        """The names of its columns, or their numbers."""
+        # A header cannot be left out. Other lines are counted when they are read again.
+        bad_records = BadRecords(
+            "stop" if self.header else self.bad_records.on_error, self.bad_records.noun
+        )
+        for _, cells in self._records(bad_records):
+            self._check_delimiter(cells)
+            if not self.header:
+                return [str(number) for number in range(len(cells))]
+            if all(is_number(each) for each in cells):
+                # Taken for names, they would be missed among the examples, and nobody would know.
+                raise RunError(
+                    f"the first line of {self.name} has numbers and no names of"
+                    f" columns{self.header_hint}"
+                )
+            return cells
+        raise RunError(f"{self.name} is empty")
+
+    def _check_delimiter(self, cells: Sequence[str]) -> None:
+        other_delimiters = [
+            name for mark, name in _OTHER_DELIMITERS.items() if len(cells) == 1 and mark in cells[0]
+        ]
+        if other_delimiters:
+            raise RunError(
+                f"columns are separated by commas, and the first line of {self.name} has"
+                f" {other_delimiters[0]}"
+                " and no comma: save it with commas"
+            )
+
+    def check_same_columns(self, column_names: Sequence[str], other_name: str) -> None:
+        """Raises RunError if its columns are not those of another table."""
+        names = self.column_names()
+        if self.header and names != [*column_names]:
+            raise RunError(f"{self.name} has other columns than {other_name}")
+
+    def batches(
+        self, roles: ColumnRoles, column_names: Sequence[str], locations: RecordLocations
+    ) -> Iterator[RawBatch]:
+        """Its examples; lines with a fault are told."""
+        parser = _RowParser(roles, column_names, self.name, self.missing_value_hint)
+        for lines in batched_by_bytes(self._complete_lines(len(column_names)), _line_bytes):
+            yield from parser.batches(lines, self.bad_records, locations)
+
+    def _complete_lines(self, num_columns: int) -> Iterator[_Line]:
+        """The lines with as many values as there are columns."""
+        records = self._records(self.bad_records)
+        if self.header:
+            next(records)
+        for line, cells in records:
+            if len(cells) == num_columns:
+                yield line, cells
+            else:
+                count_text = plural(len(cells), "value")
+                message = f"line {line} of {self.name} has {count_text}, not {num_columns}"
+                self.bad_records.add(RunError(message))
+
+    def _records(self, bad_records: BadRecords) -> Iterator[_Line]:
+        """The values of each line, and its number; of several lines that of the first."""
+        numbers: list[int] = []
+
+        def lines() -> Iterator[str]:
+            for number, line in iter_lines(
+                self.file, self.opener, limit=_MAX_LINE_CHARS, bad_records=bad_records
+            ):
+                numbers.append(number)
+                yield line
+
+        reader = csv.reader(lines())
+        while True:
+            numbers.clear()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                message = f"line {numbers[0]} of {self.name} is no line of a table: {error}"
+                bad_records.add(RunError(message))
+                continue
+            if cells:
+                yield numbers[0], cells
+
+
+class _RowParser:
+    """Makes numbers of lines."""
+
+    def __init__(
+        self, roles: ColumnRoles, column_names: Sequence[str], name: str, hint: str
+    ) -> None:
+        index = {column: number for number, column in enumerate(column_names)}
+        self._column_names, self._name, self._hint = column_names, name, hint
+        self._inputs = {
+            key: [index[each] for each in columns] for key, columns in roles.inputs.items()
+        }
+        self._scalar_inputs = roles.scalar_inputs
+        self._sample_weights = {key: index[each] for key, each in roles.sample_weights.items()}
+        self._targets = {key: index[each] for key, each in roles.targets.items()}
+        inputs = (number for numbers in self._inputs.values() for number in numbers)
+        self._numeric_columns = [*dict.fromkeys((*inputs, *self._sample_weights.values()))]
+
+    def batches(
+        self, lines: Sequence[_Line], bad_records: BadRecords, locations: RecordLocations
+    ) -> Iterator[RawBatch]:
+        """One batch of lines, or none."""
+        valid_lines, columns = self._parse_lines(lines, bad_records)
+        if not valid_lines:
+            return
+        locations.add(self._name, [line for line, _ in valid_lines])
+        yield RawBatch(
+            {
+                key: columns[numbers[0]]
+                if key in self._scalar_inputs
+                else [columns[each] for each in numbers]
+                for key, numbers in self._inputs.items()
+            },
+            {
+                key: [cells[number] for _, cells in valid_lines]
+                for key, number in self._targets.items()
+            },
+            {key: columns[number] for key, number in self._sample_weights.items()},
+        )
+
+    def _parse_lines(
+        self, lines: Sequence[_Line], bad_records: BadRecords
+    ) -> tuple[Sequence[_Line], dict[int, Array]]:
+        """The lines without a fault, and their columns of numbers."""
+        if all(self._has_targets(cells) for _, cells in lines):
+            with suppress(ValueError):
+                return lines, self._parse_columns(lines)
+        # Something is wrong with one of them: now each is looked at.
+        valid_lines = [line for line in lines if self._is_valid(line, bad_records)]
+        try:
+            return valid_lines, self._parse_columns(valid_lines)
+        except ValueError:
+            raise self._dtype_conflict_error(valid_lines) from None
+
+    def _parse_columns(self, lines: Sequence[_Line]) -> dict[int, Array]:
+        return {
+            number: parse_column([cells[number] for _, cells in lines])
+            for number in self._numeric_columns
+        }
+
+    def _is_valid(self, line: _Line, bad_records: BadRecords) -> bool:
+        line_number, cells = line
+        try:
+            for column_index in (*self._targets.values(), *self._numeric_columns):
+                self._check_filled(cells, column_index, line_number)
+            for column_index in self._numeric_columns:
+                self._check_number(cells, column_index, line_number)
+        except RunError as error:
+            bad_records.add(error)
+            return False
+        return True
+
+    def _has_targets(self, cells: Sequence[str]) -> bool:
+        return all(cells[column_index].strip() for column_index in self._targets.values())
+
+    def _check_filled(self, cells: Sequence[str], column_index: int, line: int) -> None:
+        if not cells[column_index].strip():
+            raise RunError(
+                f"line {line} of {self._name} has nothing in column"
+                f" {quote(self._column_names[column_index])}"
+                f"{self._hint}"
+            )
+
+    def _check_number(self, cells: Sequence[str], column_index: int, line: int) -> None:
+        try:
+            parse_cell(cells[column_index])
+        except ValueError:
+            raise not_a_number_error(
+                cells[column_index], self._describe_cell(cells, column_index, line)
+            ) from None
+
+    def _dtype_conflict_error(self, lines: Sequence[_Line]) -> RunError:
+        """The error for a column whose numbers have no dtype in common."""
+        for column_index in self._numeric_columns:
+            column = [cells[column_index] for _, cells in lines]
+            values = np.array([float(parse_cell(each)) for each in column])
+            index = find_inexact_integer(column, values)
+            if index is not None:
+                line, cells = lines[index]
+                return RunError(
+                    f"{self._describe_cell(cells, column_index, line)}, beside numbers that are"
+                    " no 64-bit integers like"
+                    " it: no dtype represents all of them"
+                )
+        raise InternalError("a column of numbers could not be parsed")
+
+    def _describe_cell(self, cells: Sequence[str], column_index: int, line: int) -> str:
+        return (
+            f"line {line} of {self._name} has {quote(cells[column_index])} in column"
+            f" {quote(self._column_names[column_index])}"
+        )
+
+
+def _line_bytes(line: _Line) -> int:
+    _, cells = line
+    return sum(map(len, cells)) + _STR_OVERHEAD_BYTES * len(cells)

@@ -1,0 +1,28 @@
+"""The handwritten digits that ship with archbuilder."""
+
+from __future__ import annotations
+
+import gzip
+from importlib import resources
+from typing import Final
+
+import numpy as np
+
+from archbuilder.data.columns import ArrayColumn, Column
+from archbuilder.data.dataset import UNNAMED, Dataset, Feature
+
+_IMAGE_SIZE: Final = 8
+_MAX_PIXEL: Final = 16
+
+
+def load_digits() -> Dataset:
+    """1,797 images of 8 by 8 pixels from 0 to 16, and which digit each of them is."""
+    compressed = (resources.files("archbuilder") / "data" / "digits.csv.gz").read_bytes()
+    lines = gzip.decompress(compressed).decode("ascii").split()
+    table = np.array([line.split(",") for line in lines]).astype(np.uint8)
+    images = table[:, :-1].reshape(-1, _IMAGE_SIZE, _IMAGE_SIZE)
+    feature = Feature(ArrayColumn(images), scale=_MAX_PIXEL, image=True, max_value=_MAX_PIXEL)
+    targets: dict[str, Column] = {UNNAMED: ArrayColumn(table[:, -1])}
+    return Dataset(
+        "the data set digits", {UNNAMED: feature}, targets, target_description="the digit"
+    )

@@ -1,0 +1,140 @@
+"""Images and labels in the IDX format of MNIST, compressed or not.
+
+A file is two zero bytes, the type of its numbers, how many axes there are, the length of each axis
+as a big-endian 32-bit number, and the numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from dataclasses import dataclass, replace
+from gzip import GzipFile
+from io import BufferedReader
+from typing import Final
+
+import numpy as np
+
+from archbuilder.config.sources import DataPath, Idx
+from archbuilder.data.columns import Column
+from archbuilder.data.dataset import UNNAMED, Dataset, Feature, FittedPreprocessing
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.provenance import ColumnOrigin
+from archbuilder.data.sources.disk_columns import ColumnStore, ColumnWriter, check_example_size
+from archbuilder.data.sources.npy_header import array_feature, lookup_scale
+from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.files.parser_errors import GZIP_ERRORS, parser_errors
+from archbuilder.formatting import plural
+
+_DTYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_IMAGE_RANKS: Final = (3, 4)
+_CHUNK_BYTES: Final = 2**22
+
+
+def load_idx(
+    source: Idx,
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None = None,
+) -> Dataset:
+    """The images and labels of two files, or of as many files of images as of labels.
+
+    Raises:
+        RunError: if a file is damaged, or holds something else.
+    """
+    feature = load_idx_images(source.images, source.scale, opener, store, fitted)
+    labels = _read_column(source.labels, opener, store)
+    name = quote(source.images.path, 200)
+    if labels.shape:
+        raise RunError(
+            f"{quote(source.labels.path, 200)} has {len(labels.shape) + 1} axes, not one label each"
+        )
+    return Dataset(
+        name, {UNNAMED: feature}, {UNNAMED: labels}, target_description="the label of an image"
+    )
+
+
+def load_idx_images(
+    file: DataPath,
+    scale: float | None,
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None = None,
+) -> Feature:
+    """The images of a file, whose brightest value is `scale`; see `array_feature` for bytes.
+
+    Raises:
+        RunError: if it is damaged, or holds something else.
+    """
+    images = _read_column(file, opener, store)
+    if len(images.shape) + 1 not in _IMAGE_RANKS:
+        name = quote(file.path, 200)
+        axes = plural(len(images.shape) + 1, "axis", "axes")
+        raise RunError(f"{name} has {axes}, which is not a list of images")
+    origin = ColumnOrigin.for_array(quote(file.path, 200))
+    return replace(array_feature(images, scale, origin, lookup_scale(fitted, UNNAMED)), image=True)
+
+
+def _read_column(file: DataPath, opener: DataFileOpener, store: ColumnStore) -> Column:
+    writer = store.create_writer(quote(file.path, 200))
+    for data_file in opener.match_files(file):
+        with opener.open_file(data_file) as descriptor, os.fdopen(os.dup(descriptor), "rb") as raw:
+            _read_file(raw, quote(data_file.path, 200), writer, store)
+    return writer.to_column()
+
+
+def _read_file(raw: BufferedReader, name: str, writer: ColumnWriter, store: ColumnStore) -> None:
+    stream = _Stream(GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP_MAGIC else raw, name)
+    dtype, shape = _read_header(stream)
+    row_bytes = math.prod(shape[1:]) * dtype.itemsize
+    total_bytes = shape[0] * row_bytes
+    store.check_free_space(total_bytes, name)
+    check_example_size(row_bytes, name)
+    chunk_bytes = max(_CHUNK_BYTES // row_bytes, 1) * row_bytes
+    bytes_read = 0
+    while bytes_read < total_bytes:
+        data = stream.read(min(chunk_bytes, total_bytes - bytes_read))
+        bytes_read += len(data)
+        if len(data) % row_bytes or not data:
+            break
+        values = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
+        writer.add(values.astype(dtype.newbyteorder("="), copy=False))
+    # A byte behind its end tells a file that goes on.
+    trailing = len(stream.read(1))
+    if bytes_read != total_bytes or trailing:
+        comparison = "more" if trailing else "less"
+        raise RunError(
+            f"{name} is damaged: it has {comparison} than the {total_bytes} bytes it announces"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """The content of a file, unpacked."""
+
+    file: BufferedReader | GzipFile
+    name: str
+
+    def read(self, size: int) -> bytes:
+        with parser_errors(GZIP_ERRORS, f"{self.name} is damaged"):
+            return self.file.read(size)
+
+
+def _read_header(stream: _Stream) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
+    magic = stream.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES or not magic[3]:
+        raise RunError(
+            f"{stream.name} is no IDX file: it begins with {magic.hex(' ') or 'nothing'}"
+        )
+    axes = magic[3]
+    if axes > max(_IMAGE_RANKS):
+        raise RunError(f"{stream.name} has {axes} axes, which is not a list of images")
+    lengths = stream.read(4 * axes)
+    if len(lengths) < 4 * axes:
+        raise RunError(f"{stream.name} is damaged: it ends within its head")
+    shape = struct.unpack(f">{axes}I", lengths)
+    if 0 in shape:
+        raise RunError(f"{stream.name} has no numbers: its shape is {list(shape)}")
+    return np.dtype(_DTYPES[magic[2]]), shape

@@ -1,0 +1,144 @@
+"""Pictures in folders, each decoded when it is needed: in a folder for every class, or in none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from archbuilder.config.data_schema import DatasetSchema
+from archbuilder.config.sources import DataPath, Images
+from archbuilder.data.bad_records import BadRecords
+from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
+from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.class_folders import PathParts, list_images
+from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
+from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.formatting import plural
+
+_TARGET: Final = "the class of an image"
+
+
+@dataclass(frozen=True, slots=True)
+class _ImageFile:
+    """A file in a folder."""
+
+    folder: DataPath
+    parts: PathParts
+
+    @property
+    def name(self) -> str:
+        return quote("/".join((self.folder.path.rstrip("/"), *self.parts)), 200)
+
+    def read(self, opener: DataFileOpener) -> bytes:
+        """What is in the file.
+
+        Raises:
+            RunError: if it cannot be read, or is enormous.
+        """
+        with opener.open_file(self.folder, *self.parts) as descriptor:
+            return read_image_file(descriptor, self.name)
+
+
+def load_images(
+    source: Images, opener: DataFileOpener, fitted: FittedPreprocessing | None
+) -> Dataset:
+    """Images of one size, and the numbers of the folders that they lie in, by alphabet.
+
+    What is of another size than the first image, or than `size`, is resized; colours become grey
+    where the first image is grey. The classes, and the size of the first, may be known (`like`).
+
+    Raises:
+        BlueprintError: if a blueprint names a folder that it may not.
+        RunError: if there is no image, one is damaged, or a class is unknown or has no image.
+    """
+    listing = list_images(source.folder, opener)
+    name = listing.name
+    if fitted is None:
+        listing.check_classes()
+    image_files = [_ImageFile(folder, parts) for folder, parts in listing.images]
+    bad_records = BadRecords(source.on_error, "images")
+    if source.on_error == "skip":
+        image_files = _decodable(image_files, opener, bad_records)
+    listing_notes = (*listing.notes, *bad_records.summary(len(image_files), name))
+    first = image_files[0]
+    decoder = ImageDecoder.from_first(
+        decode_image(first.read(opener), first.name),
+        source.size,
+        source.channels,
+        source.bits,
+        fitted.schema.images.get(UNNAMED) if fitted else None,
+    )
+
+    def read(rows: RowIndices) -> Array:
+        return np.stack(
+            [decoder.decode(image_files[row].read(opener), image_files[row].name) for row in rows]
+        )
+
+    images = LazyColumn(name, len(image_files), decoder.shape, decoder.dtype, read)
+    inputs = {UNNAMED: decoder.to_feature(images, source.scale)}
+    sizes = f"{name}: {plural(len(image_files), 'image')} of {decoder}"
+    image_specs = {UNNAMED: decoder.spec}
+    if len(first.parts) == 1:
+        preprocessing = FittedPreprocessing(DatasetSchema(images=image_specs))
+        return Dataset(
+            name,
+            inputs,
+            {},
+            (sizes, *listing_notes),
+            preprocessing=preprocessing,
+            target_description=_TARGET,
+        )
+    fitted_classes = fitted.schema.classes.get(UNNAMED) if fitted else None
+    classes = fitted_classes or tuple(sorted(listing.class_counts))
+    class_text = ", ".join(f"{quote(each)} is {number}" for number, each in enumerate(classes[:10]))
+    targets: dict[str, Column] = {
+        UNNAMED: ArrayColumn(_labels(image_files, classes, name, all_needed=fitted is None))
+    }
+    notes = (sizes, f"{plural(len(classes), 'class', 'classes')}: {class_text}", *listing_notes)
+    preprocessing = FittedPreprocessing(
+        DatasetSchema(classes={UNNAMED: classes}, images=image_specs)
+    )
+    return Dataset(
+        name, inputs, targets, notes, preprocessing=preprocessing, target_description=_TARGET
+    )
+
+
+def _decodable(
+    image_files: Sequence[_ImageFile], opener: DataFileOpener, bad_records: BadRecords
+) -> list[_ImageFile]:
+    """Those that can be decoded; the others are told."""
+
+    def find_error(image_file: _ImageFile) -> RunError | None:
+        try:
+            decode_image(image_file.read(opener), image_file.name)
+        except RunError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        errors = list(pool.map(find_error, image_files))
+    for error in filter(None, errors):
+        bad_records.add(error)
+    return [each for each, failure in zip(image_files, errors, strict=True) if failure is None]
+
+
+def _labels(
+    image_files: Sequence[_ImageFile], classes: Sequence[str], name: str, *, all_needed: bool
+) -> Array:
+    numbers = {each: number for number, each in enumerate(classes)}
+    present = {each.parts[0] for each in image_files}
+    unknown = sorted(present - set(numbers))
+    if unknown:
+        raise RunError(
+            f"{name} has a folder {quote(unknown[0])}, which is no class of the images to train on"
+        )
+    missing = [each for each in classes if each not in present]
+    if missing and all_needed:
+        raise RunError(f"no image of the class {quote(missing[0])} of {name} can be read")
+    return np.array([numbers[each.parts[0]] for each in image_files], np.int64)

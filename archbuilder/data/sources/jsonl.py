@@ -1,0 +1,143 @@
+"""Numbers in JSON lines: an object a line, whose fields are numbers or nested lists of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from archbuilder.config.sources import Jsonl
+from archbuilder.data.bad_records import BadRecords
+from archbuilder.data.columns import Array
+from archbuilder.data.dataset import Dataset, FittedPreprocessing, SourceKeys
+from archbuilder.data.dtypes import MAX_EXACT_INT, Mask
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.provenance import RecordLocations
+from archbuilder.data.sources.batch_reader import FieldRoles, Row, collect_rows
+from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.text.line_reader import iter_json_objects
+from archbuilder.diagnostics.errors import RunError, quote, quote_list
+
+
+def load_jsonl(
+    source: Jsonl, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
+) -> Dataset:
+    """The fields that the source names; a target may also be a word, which becomes a number.
+
+    Raises:
+        RunError: if a line is no object, lacks a field, or has another shape than the first.
+    """
+    name = quote(source.file.path, 200)
+    bad_records = BadRecords(source.on_error, "lines")
+    fields = FieldRoles.from_source(source, "field")
+    parser = _FieldParser(fields)
+    locations = RecordLocations("line")
+
+    def rows() -> Iterator[Row]:
+        for file in opener.match_files(source.file):
+            for number, row in iter_json_objects(file, opener, bad_records, parser):
+                locations.add(quote(file.path, 200), [number])
+                yield row
+
+    columns = collect_rows(rows(), fields, locations.describe_row, fitted, store)
+    notes = (*columns.notes, *bad_records.summary(columns.count, name))
+    features = {
+        key: replace(feature, scale=source.scale, integers=parser.integers[fields.inputs[key]])
+        for key, feature in columns.inputs.items()
+    }
+    return Dataset(
+        name,
+        features,
+        columns.targets,
+        notes,
+        sample_weights=columns.sample_weights,
+        preprocessing=columns.preprocessing,
+        source_keys=SourceKeys(),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _FieldParser:
+    """Takes the fields of a line that are wanted, if they are as those of the first line were."""
+
+    fields: FieldRoles
+    shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
+    """Those of the first line; None for a word."""
+    integers: dict[str, Mask] = field(default_factory=dict)
+    """At which positions all values of a field were integers."""
+
+    def __call__(self, line: Mapping[str, object], location: str) -> Row:
+        """Return the row of a line. A line with a fault changes nothing of what is known."""
+        values: dict[str, Array | str] = {}
+        integers: dict[str, Mask] = {}
+        targets = tuple(self.fields.targets.values())
+        for key in (*self.fields.inputs.values(), *self.fields.sample_weights.values(), *targets):
+            if key not in line:
+                raise RunError(f"{location} has no field {quote(key)}; it has {quote_list(line)}")
+            value = line[key]
+            if isinstance(value, str) and key in targets and self.shapes.get(key) is None:
+                values[key] = value
+                continue
+            description = f"{self.fields.title(key)} of {location}"
+            values[key] = array = self._parse_array(key, value, description)
+            integers[key] = self._integer_mask(key, value, array, description)
+        self.shapes.update(
+            (key, None if isinstance(each, str) else each.shape) for key, each in values.items()
+        )
+        self.integers.update(integers)
+        return Row(location, values)
+
+    def _parse_array(self, key: str, value: object, description: str) -> Array:
+        try:
+            array = _exact_array(value)
+        except ValueError:
+            raise RunError(f"{description} is a list of lists of different lengths") from None
+        expected_shape = self.shapes.get(key, array.shape)
+        if array.dtype == object and all(isinstance(each, int) for each in _flatten(value)):
+            raise RunError(f"{description} has an integer of more than 64 bits")
+        if array.dtype.kind not in "biuf" or expected_shape is None:
+            raise RunError(f"{description} holds something else than numbers, or than those before")
+        if array.shape != expected_shape:
+            raise RunError(
+                f"{description} has the shape {list(array.shape)}, and the first one has"
+                f" {list(expected_shape)}"
+            )
+        if not np.isfinite(array).all():
+            raise RunError(f"{description} is no finite number")
+        return array
+
+    def _integer_mask(self, key: str, value: object, array: Array, description: str) -> Mask:
+        """Return at which positions all values up to this one were integers."""
+        mask = self.integers.get(key, np.ones(array.shape, bool))
+        if array.dtype.kind != "f" or (not mask.any() and (abs(array) < MAX_EXACT_INT).all()):
+            return mask
+        numbers = list(_flatten(value))
+        for number, rounded in zip(numbers, array.reshape(-1).tolist(), strict=True):
+            if isinstance(number, int) and int(rounded) != number:
+                raise RunError(
+                    f"{description} has {number} beside numbers that are no 64-bit integers like"
+                    " it: no"
+                    " dtype represents both"
+                )
+        integers = np.array([isinstance(each, int) for each in numbers], bool)
+        return mask & integers.reshape(array.shape)
+
+
+def _exact_array(value: object) -> Array:
+    """Return an array of numbers; numpy takes float64 for integers on both sides of 2**63."""
+    array = np.array(value)
+    if array.dtype != np.float64:
+        return array
+    if all(isinstance(each, int) and each >= 0 for each in _flatten(value)):
+        return np.array(value, np.uint64)
+    return array
+
+
+def _flatten(value: object) -> Iterator[object]:
+    """Yield the items of nested lists."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _flatten(item)
+    else:
+        yield value

@@ -1,0 +1,75 @@
+"""Arrays in files of their own (`numpy.save`), mapped into memory and read as they are needed."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+
+import numpy as np
+
+from archbuilder.config.sources import DataPath, Npy
+from archbuilder.data.columns import Array, LazyColumn, RowIndices
+from archbuilder.data.dataset import Dataset, FittedPreprocessing, SourceKeys
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.disk_columns import concat_columns
+from archbuilder.data.sources.npy_header import (
+    array_feature,
+    as_mapping,
+    lookup_scale,
+    read_npy_header,
+)
+from archbuilder.diagnostics.errors import RunError, quote
+
+
+def load_npy(
+    source: Npy, opener: DataFileOpener, fitted: FittedPreprocessing | None = None
+) -> Dataset:
+    """The arrays of the files; see `load_npz` for which of them are images.
+
+    Raises:
+        RunError: if a file is damaged, or holds something else than numbers.
+    """
+    inputs, targets, weights = (
+        {name: _read_columns(file, opener) for name, file in as_mapping(files).items()}
+        for files in (source.inputs, source.targets, source.weights or {})
+    )
+    features = {
+        name: array_feature(column, source.scale, fitted_scale=lookup_scale(fitted, name))
+        for name, column in inputs.items()
+    }
+    source_name = ", ".join(
+        dict.fromkeys(each.name for each in (*inputs.values(), *targets.values()))
+    )
+    return Dataset(source_name, features, targets, sample_weights=weights, source_keys=SourceKeys())
+
+
+def _read_columns(file: DataPath, opener: DataFileOpener) -> LazyColumn:
+    """The array of a file, or those of several one behind the other."""
+    columns = [_map_column(each, opener) for each in opener.match_files(file)]
+    return columns[0] if len(columns) == 1 else concat_columns(columns, quote(file.path, 200))
+
+
+def _map_column(file: DataPath, opener: DataFileOpener) -> LazyColumn:
+    name = quote(file.path, 200)
+    with opener.open_file(file) as descriptor:
+        with os.fdopen(os.dup(descriptor), "rb") as stream:
+            header = read_npy_header(stream, name)
+            data_offset = stream.tell()
+        count = math.prod(header.shape)
+        file_size = data_offset + count * header.dtype.itemsize
+        if os.fstat(descriptor).st_size != file_size:
+            raise RunError(f"{name} is damaged: its size is not the one it announces")
+        # The mapping stays when the file is closed.
+        mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    flat: Array = np.frombuffer(mapped, header.dtype, count, data_offset)
+    values = flat.reshape(header.shape, order="F" if header.fortran_order else "C")
+    native = header.dtype.newbyteorder("=")
+
+    def read(rows: RowIndices) -> Array:
+        # To read on behind the end of a mapped file would end the process.
+        if mapped.size() < file_size:
+            raise RunError(f"{name} was cut while it was in use")
+        return values[rows].astype(native, copy=False)
+
+    return LazyColumn(name, len(values), values.shape[1:], native, read)

@@ -1,0 +1,158 @@
+"""What the files of numpy have in common: their head, and which arrays are images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from tokenize import TokenError
+from typing import Any, Final, Protocol, TypeVar
+
+import numpy as np
+
+from archbuilder.config.data_schema import Scale
+from archbuilder.data.columns import Array, Column, RowIndices, ValueCheck
+from archbuilder.data.dataset import UNNAMED, Feature, FittedPreprocessing
+from archbuilder.data.provenance import ColumnOrigin
+from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.files.parser_errors import ErrorTypes, parser_errors
+
+_IMAGE_RANKS: Final = (2, 3)
+_MAX_PIXEL: Final = 255
+_CHUNK_BYTES: Final = 2**24
+_DTYPE_KINDS: Final = "buif"
+"""Truth values, whole numbers and floats: what numpy calls b, u, i and f."""
+_MAX_ITEM_BYTES: Final = 8
+"""The bytes of the largest number that TensorFlow knows."""
+_MAX_RANK: Final = 32
+_MAX_ENTRIES: Final = 2**59
+"""Numbers of eight bytes that an address can count."""
+_ERRORS: Final[ErrorTypes] = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,  # keys of the header that cannot be sorted or hashed
+    SyntaxError,
+    TokenError,
+    RecursionError,
+    OverflowError,
+    IndexError,
+)
+_HEADER_READERS: Final[Mapping[tuple[int, int], Callable[..., tuple[Any, ...]]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class NpyHeader:
+    """What the head of an array announces."""
+
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype[np.generic]
+
+
+class Readable(Protocol):
+    """A file as far as `read_head` uses it."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes."""
+
+
+def read_npy_header(file: Readable, description: str) -> NpyHeader:
+    """The head of an array of numbers, with one example or more axes.
+
+    Raises:
+        RunError: if it is damaged, or the array holds something else, such as Python objects.
+    """
+    with parser_errors(_ERRORS, f"{description} cannot be read"):
+        version = np.lib.format.read_magic(file)
+    if version not in _HEADER_READERS:
+        raise RunError(
+            f"{description} has version {version} of numpy's format, which has no numbers"
+        )
+    with parser_errors(_ERRORS, f"{description} cannot be read"):
+        header = NpyHeader(*_HEADER_READERS[version](file))
+    if header.dtype.kind not in _DTYPE_KINDS or header.dtype.itemsize > _MAX_ITEM_BYTES:
+        hint = ": write dates and times as numbers" if header.dtype.kind in "mM" else ""
+        raise RunError(f"{description} holds {header.dtype}, not numbers{hint}")
+    if not header.shape:
+        raise RunError(f"{description} is a single number")
+    # numpy's own check lets negative axes pass, and axes beside one of 0 that no array can have.
+    entries = math.prod(max(axis, 1) for axis in header.shape)
+    if len(header.shape) > _MAX_RANK or min(header.shape) < 0 or entries > _MAX_ENTRIES:
+        raise RunError(f"{description} is damaged: it has the shape {quote(list(header.shape))}")
+    return header
+
+
+def array_feature(
+    column: Column,
+    scale: float | None,
+    origin: ColumnOrigin | None = None,
+    fitted_scale: Scale | None = None,
+) -> Feature:
+    """Return an input; bytes with the axes of images are images.
+
+    They are divided by `scale`, or as the bytes that were `trained` on. Where neither is known, the
+    brightest value is 255, unless they are 0 and 1 alone: masks and one-hot rows are left as they
+    are.
+
+    Raises:
+        RunError: if values in memory are larger than those that were trained on can be.
+    """
+    if column.dtype != np.uint8 or len(column.shape) not in _IMAGE_RANKS:
+        return Feature(column, scale, origin=origin)
+    if scale is not None:
+        return Feature(column, scale, image=True, origin=origin)
+    if fitted_scale is None:
+        max_value = _MAX_PIXEL if _exceeds_one(column) else 1
+        return Feature(column, max_value, image=True, max_value=max_value, origin=origin)
+    if fitted_scale.max_value < _MAX_PIXEL:
+        column = column.with_check(
+            _make_range_check(fitted_scale, origin or ColumnOrigin.for_array(column.name))
+        )
+    return Feature(
+        column, fitted_scale.divisor, image=True, max_value=fitted_scale.max_value, origin=origin
+    )
+
+
+def _exceeds_one(column: Column) -> bool:
+    """Return whether a column of bytes has values above 1, which images show at once."""
+    chunk_rows = max(_CHUNK_BYTES // max(math.prod(column.shape), 1), 1)
+    chunks = (
+        np.arange(start, min(start + chunk_rows, column.count))
+        for start in range(0, column.count, chunk_rows)
+    )
+    return any(column.numpy(rows).max(initial=0) > 1 for rows in chunks)
+
+
+def _make_range_check(fitted_scale: Scale, origin: ColumnOrigin) -> ValueCheck:
+    """Return the rule that bytes are in the range of those that were trained on."""
+
+    def check(values: Array, rows: RowIndices) -> None:
+        flat = values.reshape(len(values), -1)
+        out_of_range = flat.max(axis=1, initial=0) > fitted_scale.max_value
+        if out_of_range.any():
+            example = int(out_of_range.argmax())
+            position = int(flat[example].argmax())
+            text = origin.describe_value(int(rows[example]), position, flat[example, position])
+            raise RunError(
+                f"{text}, and the network was trained on 0 to {fitted_scale.max_value}, divided by"
+                f" {fitted_scale.divisor:g}: bring it to that range, or train with 'scale' in"
+                " the recipe"
+            )
+
+    return check
+
+
+def lookup_scale(fitted: FittedPreprocessing | None, name: str) -> Scale | None:
+    """Return how an input was scaled that was trained on; None where that is not known."""
+    return fitted.schema.scale_for(name) if fitted else None
+
+
+def as_mapping(value: _T | Mapping[str, _T]) -> Mapping[str, _T]:
+    """What is given for the one input or output, or for several, by name."""
+    return value if isinstance(value, Mapping) else {UNNAMED: value}

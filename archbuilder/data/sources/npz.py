@@ -1,0 +1,132 @@
+"""Arrays of a numpy archive (`numpy.savez`)."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from archbuilder.config.sources import DataPath, Npz
+from archbuilder.data.columns import Array
+from archbuilder.data.dataset import Dataset, FittedPreprocessing, SourceKeys, check_lengths
+from archbuilder.data.file_access import DataFileOpener, check_fits_in_memory
+from archbuilder.data.sources.disk_columns import ColumnStore, ColumnWriter, check_example_size
+from archbuilder.data.sources.npy_header import (
+    NpyHeader,
+    array_feature,
+    as_mapping,
+    lookup_scale,
+    read_npy_header,
+)
+from archbuilder.diagnostics.errors import RunError, quote, quote_list
+from archbuilder.files.zip_archive import ZipArchive, ZipMember
+
+_CHUNK_BYTES: Final = 2**22
+_SUFFIX: Final = ".npy"
+
+
+def load_npz(
+    source: Npz,
+    opener: DataFileOpener,
+    store: ColumnStore,
+    fitted: FittedPreprocessing | None = None,
+) -> Dataset:
+    """The arrays that the source names, of several archives one behind the other.
+
+    Arrays of bytes with the axes of images are images: see `array_feature`.
+
+    Raises:
+        RunError: if a file is damaged, lacks an array, or holds something else than numbers.
+    """
+    name = quote(source.file.path, 200)
+    inputs, targets = as_mapping(source.inputs), as_mapping(source.targets)
+    weights = as_mapping(source.weights or {})
+    array_names = {*inputs.values(), *targets.values(), *weights.values()}
+    writers = {
+        each: store.create_writer(f"the array {quote(each)} of {name}")
+        for each in sorted(array_names)
+    }
+    members: list[str] = []
+    for file in opener.match_files(source.file):
+        members = _read_archive(file, opener, writers, store)
+    columns = {each: writer.to_column() for each, writer in writers.items()}
+    return Dataset(
+        name,
+        {
+            key: array_feature(
+                columns[array], source.scale, writers[array].origin, lookup_scale(fitted, key)
+            )
+            for key, array in inputs.items()
+        },
+        {key: columns[array] for key, array in targets.items()},
+        sample_weights={key: columns[array] for key, array in weights.items()},
+        source_keys=SourceKeys(unused=tuple(each for each in members if each not in array_names)),
+    )
+
+
+def _read_archive(
+    file: DataPath, opener: DataFileOpener, writers: Mapping[str, ColumnWriter], store: ColumnStore
+) -> list[str]:
+    """Read arrays of an archive, and return the names of all arrays in it."""
+    name = quote(file.path, 200)
+    with (
+        opener.open_file(file) as descriptor,
+        os.fdopen(os.dup(descriptor), "rb") as raw,
+        ZipArchive.open_archive(raw, f"{name} is no numpy archive, or damaged") as archive,
+    ):
+        members = [each.removesuffix(_SUFFIX) for each in archive.names() if each.endswith(_SUFFIX)]
+        missing = next((array for array in writers if array not in members), None)
+        if missing is not None:
+            raise RunError(f"{name} has no array {quote(missing)}; it has {quote_list(members)}")
+        _check_headers(archive, writers, name)
+        for array, writer in writers.items():
+            with archive.member(f"{array}{_SUFFIX}") as member:
+                _read_member(member, f"the array {quote(array)} of {name}", writer, store)
+    return members
+
+
+def _check_headers(archive: ZipArchive, writers: Mapping[str, ColumnWriter], name: str) -> None:
+    """Check the shapes of arrays before any of them is read."""
+    lengths: list[int] = []
+    for array, writer in writers.items():
+        with archive.member(f"{array}{_SUFFIX}") as member:
+            header = read_npy_header(member, f"the array {quote(array)} of {name}")
+        writer.check_shape(header.shape[1:])
+        lengths.append(header.shape[0])
+    check_lengths(lengths, name)
+
+
+def _read_member(
+    member: ZipMember, description: str, writer: ColumnWriter, store: ColumnStore
+) -> None:
+    header = read_npy_header(member, description)
+    num_bytes = math.prod(header.shape) * header.dtype.itemsize
+    if num_bytes > member.size:
+        raise RunError(f"{description} is damaged: its size is not the one it announces")
+    store.check_free_space(num_bytes, description)
+    check_example_size(num_bytes // max(header.shape[0], 1), description)
+    chunk_rows = max(_CHUNK_BYTES // max(num_bytes // max(header.shape[0], 1), 1), 1)
+    if header.fortran_order and len(header.shape) > 1:
+        # Its first axis is the last in the file, so that only the whole can be turned.
+        check_fits_in_memory(num_bytes, description)
+        chunk_rows = header.shape[0]
+    remaining = header.shape[0]
+    while remaining:
+        writer.add(_read_rows(member, header, min(chunk_rows, remaining), description))
+        remaining -= min(chunk_rows, remaining)
+    if member.read(1):
+        raise RunError(f"{description} is damaged: its size is not the one it announces")
+
+
+def _read_rows(member: ZipMember, header: NpyHeader, count: int, description: str) -> Array:
+    shape = (count, *header.shape[1:])
+    data = member.read(math.prod(shape) * header.dtype.itemsize)
+    if len(data) != math.prod(shape) * header.dtype.itemsize:
+        raise RunError(f"{description} is damaged: its size is not the one it announces")
+    values = np.frombuffer(data, header.dtype).reshape(
+        shape, order="F" if header.fortran_order else "C"
+    )
+    return values.astype(header.dtype.newbyteorder("="), copy=False)

@@ -1,0 +1,118 @@
+"""Pairs of texts, one pair a line with a tab between them: sequences and what becomes of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.config.sources import Pairs
+from archbuilder.data.bad_records import BadRecords
+from archbuilder.data.columns import Array, LazyColumn
+from archbuilder.data.dataset import Dataset, Feature, FittedPreprocessing
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.text import fit_or_load_tokenizer
+from archbuilder.data.text.line_reader import iter_lines
+from archbuilder.data.text.token_file import encode_texts, read_tokens, write_tokens
+from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, TextTokenizer
+from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.files.sandbox import SandboxPath
+
+SOURCE: Final = "source"
+TARGET: Final = "target"
+"""The inputs of a network that makes one sequence of another, and the columns of their examples."""
+_NUM_BOUNDARY_TOKENS: Final = 2
+_CHUNK_LINES: Final = 1024
+
+
+def load_pairs(
+    source: Pairs, opener: DataFileOpener, fitted: FittedPreprocessing | None
+) -> Dataset:
+    """Two columns: `source` of `length` tokens and `target` of two more, for its begin and end.
+
+    What is shorter is padded behind its end. Where a run has the tokens already, they are those of
+    the run. The vocabulary may be known (`like`).
+
+    Raises:
+        RunError: if a line is no pair, or a text is longer than `length` tokens.
+    """
+    name = quote(source.file.path, 200)
+    bad_records = BadRecords(source.on_error, "lines")
+
+    def texts() -> Iterator[str]:
+        return chain.from_iterable(
+            pair for _, pair in _iter_pairs(source, opener, BadRecords(source.on_error, "lines"))
+        )
+
+    tokenizer = fit_or_load_tokenizer(source.tokenising, texts, name, opener, fitted)
+    token_path = opener.cache_path("validation" if fitted else "training")
+    if token_path is not None and token_path.status() is not None:
+        tokens = read_tokens(token_path)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = _iter_rows(source, opener, tokenizer, bad_records)
+            width = 2 * source.length + _NUM_BOUNDARY_TOKENS
+            tokens = write_tokens(
+                token_path or SandboxPath(Path(folder), ("tokens",)), rows, tokenizer, width
+            )
+    note = f"{name}: {len(tokens):,} pairs of {tokenizer.vocab_size:,} kinds of tokens"
+    notes = (note, *bad_records.summary(len(tokens), name))
+    features = {
+        SOURCE: Feature(_token_column(name, tokens[:, : source.length])),
+        TARGET: Feature(_token_column(name, tokens[:, source.length :])),
+    }
+    return Dataset(
+        name, features, {}, notes, preprocessing=FittedPreprocessing(tokenizer=tokenizer)
+    )
+
+
+def _token_column(name: str, tokens: Array) -> LazyColumn:
+    return LazyColumn(name, len(tokens), tokens.shape[1:], tokens.dtype, lambda rows: tokens[rows])
+
+
+def _iter_rows(
+    source: Pairs, opener: DataFileOpener, tokenizer: TextTokenizer, bad_records: BadRecords
+) -> Iterator[NDArray[np.int64]]:
+    """Each pair as `(1, 2 * length + 2)`: the source, and the target with its begin and end."""
+    pairs = _iter_pairs(source, opener, bad_records)
+    while chunk := list(islice(pairs, _CHUNK_LINES)):
+        tokens = encode_texts(tokenizer, chain.from_iterable(pair for _, pair in chunk))
+        for location, _ in chunk:
+            try:
+                yield _make_row(next(tokens), next(tokens), source.length, location)
+            except RunError as error:
+                bad_records.add(error)
+
+
+def _make_row(
+    source_tokens: NDArray[np.int64], target_tokens: NDArray[np.int64], length: int, location: str
+) -> NDArray[np.int64]:
+    row = np.zeros((1, 2 * length + _NUM_BOUNDARY_TOKENS), np.int64)
+    for start, tokens in ((0, source_tokens), (length + 1, target_tokens)):
+        if len(tokens) > length:
+            raise RunError(
+                f"{location} has a text of {len(tokens):,} tokens; 'length' is {length:,}"
+            )
+        row[0, start : start + len(tokens)] = tokens
+    row[0, length] = BEGIN_ID
+    row[0, length + 1 + len(target_tokens)] = END_ID
+    return row
+
+
+def _iter_pairs(
+    source: Pairs, opener: DataFileOpener, bad_records: BadRecords
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The pairs with their places."""
+    for file in opener.match_files(source.file):
+        for number, line in iter_lines(file, opener, bad_records=bad_records):
+            parts = line.rstrip("\r\n").split("\t")
+            location = f"{quote(file.path, 200)}:{number}"
+            if len(parts) == len((SOURCE, TARGET)):
+                yield location, (parts[0], parts[1])
+            elif parts != [""]:
+                bad_records.add(RunError(f"{location} is no pair of texts with one tab between"))

@@ -1,0 +1,136 @@
+"""Text as pieces of tokens: plain, or a field of JSON lines."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.config.sources import Text, TokenizerConfig
+from archbuilder.data.bad_records import BadRecords
+from archbuilder.data.dataset import UNNAMED, Dataset, Feature, FittedPreprocessing
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.text.line_reader import iter_documents, iter_text_blocks
+from archbuilder.data.text.token_file import TokenArray, encode_texts, read_tokens, write_tokens
+from archbuilder.data.text.tokenizer import END_ID, UNK_ID, TextBlocks, TextTokenizer
+from archbuilder.diagnostics.errors import quote
+from archbuilder.files.sandbox import SandboxPath
+from archbuilder.formatting import format_count
+
+TOKENIZER_FILE: Final = "tokenizer.json"
+
+
+def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing | None) -> Dataset:
+    """The text in pieces of its `length`, and for each the tokens that follow.
+
+    Where a run has the tokens already, they are those of the run. The vocabulary may be
+    known (`like`).
+
+    Raises:
+        RunError: if the text cannot be read, is shorter than a piece, or has too many different
+            characters for the vocabulary.
+    """
+    name = quote(source.file.path, 200)
+    files = opener.match_files(source.file)
+    bad_records = BadRecords(source.on_error, "lines")
+
+    def file_texts() -> Iterator[Iterator[str]]:
+        """The text of each file."""
+        for file in files:
+            if source.field is None:
+                yield iter_text_blocks(file, opener, bad_records)
+            else:
+                yield iter_documents(file, source.field, opener, bad_records)
+
+    tokenizer = fit_or_load_tokenizer(
+        source.tokenising, lambda: chain.from_iterable(file_texts()), name, opener, fitted
+    )
+    # It is read once more.
+    bad_records = BadRecords(source.on_error, "lines")
+    token_path = opener.cache_path("validation" if fitted else "training")
+    if token_path is not None and token_path.status() is not None:
+        tokens = read_tokens(token_path)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            # What is mapped stays when the file has gone.
+            after_each = source.field is not None
+            arrays = chain.from_iterable(
+                _append_eos(encode_texts(tokenizer, blocks), after_each=after_each)
+                for blocks in file_texts()
+            )
+            tokens = write_tokens(
+                token_path or SandboxPath(Path(folder), ("tokens",)), arrays, tokenizer
+            )
+    examples = make_text_dataset(TokenArray(name, tokenizer, tokens), source.length)
+    notes = (*examples.notes, *oov_notes(tokens), *bad_records.notes())
+    return replace(examples, notes=notes)
+
+
+def fit_or_load_tokenizer(
+    config: TokenizerConfig,
+    blocks: TextBlocks,
+    name: str,
+    opener: DataFileOpener,
+    fitted: FittedPreprocessing | None,
+) -> TextTokenizer:
+    """The vocabulary of the examples to train on: that of the run, or one that is learned now.
+
+    Raises:
+        RunError: if there is no text, or a vocabulary of that size is too small for it.
+    """
+    if fitted is not None and fitted.tokenizer is not None:
+        return fitted.tokenizer
+    path = opener.cache_path(TOKENIZER_FILE)
+    if path is not None and path.status() is not None:
+        return TextTokenizer.load(path)
+    tokenizer = TextTokenizer.train(config, blocks, name)
+    if path is not None:
+        tokenizer.write(path)
+    return tokenizer
+
+
+def oov_notes(tokens: NDArray[np.generic]) -> tuple[str, ...]:
+    """What is to be said of tokens that the vocabulary does not have."""
+    unknown = int(np.count_nonzero(tokens == UNK_ID))
+    if not unknown:
+        return ()
+    return (
+        (
+            f"{format_count(unknown)} of {format_count(tokens.size)} tokens are none that the"
+            " vocabulary has"
+        ),
+    )
+
+
+def make_text_dataset(token_array: TokenArray, length: int) -> Dataset:
+    """Pieces of a text, and for each the tokens that follow."""
+    size_text = f"{len(token_array.tokens):,} tokens of {token_array.tokenizer.vocab_size:,} kinds"
+    notes = (f"{token_array.source_name}: {size_text}, in pieces of {length:,}",)
+    return Dataset(
+        token_array.source_name,
+        {UNNAMED: Feature(token_array.windows(length))},
+        {UNNAMED: token_array.windows(length, shift=1)},
+        notes,
+        token_array=token_array,
+        preprocessing=FittedPreprocessing(tokenizer=token_array.tokenizer),
+        target_description="the next tokens",
+    )
+
+
+def _append_eos(
+    arrays: Iterator[NDArray[np.int64]], *, after_each: bool
+) -> Iterator[NDArray[np.int64]]:
+    """Tokens with one for the end behind each document, or behind all of them."""
+    end = np.array([END_ID])
+    for array in arrays:
+        yield array
+        if after_each:
+            yield end
+    if not after_each:
+        yield end

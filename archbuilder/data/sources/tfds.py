@@ -1,0 +1,137 @@
+"""Data sets that the library `tensorflow-datasets` has prepared on this machine.
+
+Nothing is downloaded, and no code of a data set runs: a person prepares it, with `tfds build`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from archbuilder.config.sources import ArrayNames, DataPath, Tfds, Tfrecord
+from archbuilder.data.dataset import Dataset, FittedPreprocessing
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.sources.npy_header import as_mapping
+from archbuilder.data.sources.tfrecord import load_records
+from archbuilder.data.sources.tfrecord_io import Shard
+from archbuilder.diagnostics.errors import (
+    BlueprintError,
+    Diagnostics,
+    RunError,
+    UsageError,
+    quote,
+    quote_list,
+)
+
+DATA_DIR_VARIABLE: Final = "TFDS_DATA_DIR"
+"""The variable of the environment that says where the data sets are."""
+_FILE_FORMAT: Final = "tfrecord"
+
+
+def load_tfds(
+    source: Tfds, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
+) -> Dataset:
+    """The examples of a split, from the files of a data set.
+
+    Raises:
+        BlueprintError: if a blueprint names it, and no person allows the folder of data sets.
+        UsageError: if the library is not installed.
+        RunError: if the data set is not prepared here, or has no such split or feature.
+    """
+    name = source.name.path
+    folder = Path(os.environ.get(DATA_DIR_VARIABLE) or Path.home() / "tensorflow_datasets")
+    if source.name.span is not None and not opener.is_allowed(folder):
+        diagnostics = Diagnostics()
+        diagnostics.error(
+            "outside-folder",
+            f"the data sets in {quote(str(folder), 200)} lie outside of the folder of this file",
+            source.name.span,
+            notes=(f"allow them with --allow {folder}, or name the set with --data tfds:{name}",),
+        )
+        raise BlueprintError(diagnostics)
+    info = _info(name, folder)
+    inputs, targets = _inputs_and_targets(source, info)
+    for feature in (*as_mapping(inputs).values(), *as_mapping(targets).values()):
+        if feature not in info.features:
+            available = quote_list(info.features)
+            raise RunError(f"{name} has no feature {quote(feature)}; it has {available}")
+    shapes = {key: info.features[feature].shape for key, feature in as_mapping(inputs).items()}
+    records = Tfrecord(
+        DataPath(f"{name}:{source.split}"),
+        inputs,
+        targets,
+        shape={key: shape for key, shape in shapes.items() if None not in shape},
+        size=source.size,
+        channels=source.channels,
+        bits=source.bits,
+        scale=source.scale,
+        on_error=source.on_error,
+    )
+    examples = load_records(records, _shards(source, info), DataFileOpener(), store, fitted)
+    names = {
+        key: tuple(info.features[feature].names)
+        for key, feature in as_mapping(targets).items()
+        if getattr(info.features[feature], "names", None)
+    }
+    schema = examples.preprocessing.schema
+    schema = replace(schema, classes={**schema.classes, **names})
+    return replace(examples, preprocessing=FittedPreprocessing(schema))
+
+
+def _info(name: str, folder: Path) -> Any:
+    try:
+        import tensorflow_datasets as tfds  # noqa: PLC0415 - not everyone has it
+    except ImportError:
+        raise UsageError(
+            "the source 'tfds' wants a library more:"
+            " python -m pip install 'keras-archbuilder[datasets]'"
+        ) from None
+    try:
+        builder = tfds.builder(name, data_dir=folder, try_gcs=False)
+    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+        raise RunError(
+            f"there is no data set {quote(name)} in {quote(str(folder), 200)}:"
+            f" {str(error).splitlines()[0]}"
+        ) from None
+    if not builder.info.splits:
+        raise RunError(
+            f"the data set {quote(name)} is not prepared in {quote(str(folder), 200)};"
+            f" prepare it with: tfds build {name}"
+        )
+    file_format = builder.info.file_format.value
+    if file_format != _FILE_FORMAT:
+        raise RunError(
+            f"the data set {quote(name)} is prepared as {file_format}, which is not read;"
+            f" prepare it with: tfds build {name} --file_format={_FILE_FORMAT}"
+        )
+    return builder.info
+
+
+def _inputs_and_targets(source: Tfds, info: Any) -> tuple[ArrayNames, ArrayNames]:
+    """The features that are inputs and targets: those of the source, or of the data set itself."""
+    supervised_keys = info.supervised_keys or (None, None)
+    inputs, targets = source.inputs or supervised_keys[0], source.targets or supervised_keys[1]
+    if isinstance(inputs, str | Mapping) and isinstance(targets, str | Mapping):
+        return inputs, targets
+    available = quote_list(info.features)
+    raise RunError(
+        f"{source.name.path} does not say its inputs and targets; it has {available}: name them"
+    )
+
+
+def _shards(source: Tfds, info: Any) -> list[Shard]:
+    try:
+        files = info.splits[source.split].file_instructions
+    except (KeyError, ValueError):
+        available = quote_list(sorted(info.splits))
+        raise RunError(
+            f"{source.name.path} has no split {quote(source.split)}; it has {available}"
+        ) from None
+    return [
+        Shard(DataPath(each.filename), each.skip, None if each.take == -1 else each.take)
+        for each in files
+    ]

@@ -1,0 +1,220 @@
+"""Makes tokens of text and text of tokens, with a vocabulary that is learned from the data.
+
+The tokens are those of the library `tokenizers`, whose file format (`tokenizer.json`) others read
+as well. Training is repeatable: the same text gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from archbuilder.config.sources import TokenizerConfig
+from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.files.parser_errors import parser_errors
+from archbuilder.files.sandbox import SandboxPath, os_error_reason
+
+PAD_ID, UNK_ID, BEGIN_ID, END_ID, MASK_ID = range(5)
+"""The numbers of the special tokens, with any vocabulary."""
+SPECIAL_TOKENS: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+"""What they are called, in the order of their numbers."""
+_NUM_BYTE_TOKENS: Final = 256
+_MAX_FILE_BYTES: Final = 2**27
+"""The bytes of the largest file of a vocabulary that is read."""
+_CONTINUATION_PREFIX: Final = "##"
+"""What a piece of a word begins with that is not its first."""
+
+TextBlocks = Callable[[], Iterator[str]]
+"""Begins to read a text, block by block."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextTokenizer:
+    """The tokens of a text and their numbers."""
+
+    backend_tokenizer: Tokenizer
+
+    @classmethod
+    def train(cls, config: TokenizerConfig, blocks: TextBlocks, source_name: str) -> TextTokenizer:
+        """The vocabulary of a text.
+
+        Raises:
+            RunError: if there is no text, or the vocabulary is too small for it.
+        """
+        tokenizer = _TRAINERS[config.tokens](config, blocks)
+        if tokenizer.get_vocab_size() <= len(SPECIAL_TOKENS):
+            raise RunError(f"{source_name} has no text")
+        return cls(_without_special_token_parsing(tokenizer))
+
+    @classmethod
+    def load(cls, path: SandboxPath) -> TextTokenizer:
+        """The vocabulary that `write` wrote.
+
+        Raises:
+            RunError: if the file cannot be read or is damaged.
+        """
+        name = str(path.path)
+        try:
+            text = path.read(_MAX_FILE_BYTES).decode("utf-8")
+        except OSError as error:
+            raise RunError(f"cannot read {quote(name, 200)}: {os_error_reason(error)}") from error
+        except UnicodeDecodeError as error:
+            raise RunError(f"{quote(name, 200)} is no vocabulary: {error}") from error
+        return cls.from_json(text, name)
+
+    @classmethod
+    def from_json(cls, text: str, name: str) -> TextTokenizer:
+        """The vocabulary that `json` gave.
+
+        Raises:
+            RunError: if it is none, or lacks the special tokens.
+        """
+        # The library raises this class itself.
+        with parser_errors((Exception,), f"{quote(name, 200)} is no vocabulary"):
+            tokenizer = Tokenizer.from_str(text)
+        if any(tokenizer.token_to_id(token) != id_ for id_, token in enumerate(SPECIAL_TOKENS)):
+            raise RunError(
+                f"{quote(name, 200)} has not the tokens {', '.join(SPECIAL_TOKENS)} first"
+            )
+        return cls(_without_special_token_parsing(tokenizer))
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are, with the special ones."""
+        return self.backend_tokenizer.get_vocab_size()
+
+    def to_json(self) -> str:
+        """The vocabulary as text."""
+        return self.backend_tokenizer.to_str(pretty=True) + "\n"
+
+    def write(self, path: SandboxPath) -> None:
+        """Write the vocabulary to a file.
+
+        Raises:
+            RunError: if it cannot be written.
+        """
+        try:
+            path.write(self.to_json().encode("utf-8"))
+        except OSError as error:
+            name = quote(str(path.path), 200)
+            raise RunError(f"cannot write {name}: {os_error_reason(error)}") from error
+
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """The tokens of some texts; special tokens are written as any other text is."""
+        encodings = self.backend_tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, np.int64) for encoding in encodings]
+
+    def decode(self, tokens: Sequence[int] | NDArray[np.integer]) -> str:
+        """The text of some tokens, without the special ones."""
+        text_tokens = [int(token) for token in tokens if token >= len(SPECIAL_TOKENS)]
+        return self.backend_tokenizer.decode(text_tokens, skip_special_tokens=False)
+
+
+def _without_special_token_parsing(tokenizer: Tokenizer) -> Tokenizer:
+    # A text that has "[MASK]" in it must not smuggle in the special token.
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def _train_characters(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
+    characters = _alphabet(normalizers.Lowercase() if config.lowercase else None, blocks)
+    tokens = (*SPECIAL_TOKENS, *characters)
+    _check_vocab_size(config, len(tokens), "characters")
+    tokenizer = _word_level_tokenizer({token: id_ for id_, token in enumerate(tokens)}, config)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer
+
+
+def _train_word_level(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
+    tokenizer = _word_level_tokenizer({}, config)
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.train_from_iterator(
+        blocks(),
+        trainers.WordLevelTrainer(
+            vocab_size=config.vocabulary, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+        ),
+    )
+    return tokenizer
+
+
+def _word_level_tokenizer(tokens: dict[str, int], config: TokenizerConfig) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordLevel(tokens, unk_token=SPECIAL_TOKENS[UNK_ID]))
+    if config.lowercase:
+        tokenizer.normalizer = normalizers.Lowercase()
+    return tokenizer
+
+
+def _train_bpe(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
+    """Sennrich et al. 2016, arXiv:1508.07909, on bytes as in GPT-2."""
+    _check_vocab_size(config, len(SPECIAL_TOKENS) + _NUM_BYTE_TOKENS, "bytes")
+    tokenizer = Tokenizer(models.BPE())
+    if config.lowercase:
+        tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocabulary,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(blocks(), trainer)
+    return tokenizer
+
+
+def _train_wordpiece(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
+    """Schuster and Nakajima 2012, as BERT uses it: the longest piece that fits, from the left."""
+    normalizer = normalizers.BertNormalizer(lowercase=config.lowercase)
+    characters = [
+        character for character in _alphabet(normalizer, blocks) if not character.isspace()
+    ]
+    # The library's own trainer numbers the letters in another order each time.
+    alphabet = [*characters, *(f"{_CONTINUATION_PREFIX}{char}" for char in characters)]
+    _check_vocab_size(
+        config, len(SPECIAL_TOKENS) + len(alphabet), "letters, at the beginning of words and inside"
+    )
+    bpe_tokenizer = Tokenizer(models.BPE(continuing_subword_prefix=_CONTINUATION_PREFIX))
+    bpe_tokenizer.normalizer = normalizer
+    bpe_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocabulary,
+        special_tokens=[*SPECIAL_TOKENS, *alphabet],
+        continuing_subword_prefix=_CONTINUATION_PREFIX,
+        show_progress=False,
+    )
+    bpe_tokenizer.train_from_iterator(blocks(), trainer)
+    tokens = bpe_tokenizer.get_vocab(with_added_tokens=True)
+    tokenizer = Tokenizer(models.WordPiece(tokens, unk_token=SPECIAL_TOKENS[UNK_ID]))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix=_CONTINUATION_PREFIX)
+    return tokenizer
+
+
+def _alphabet(normalizer: normalizers.Normalizer | None, blocks: TextBlocks) -> list[str]:
+    characters: set[str] = set()
+    for block in blocks():
+        characters.update(normalizer.normalize_str(block) if normalizer else block)
+    return sorted(characters)
+
+
+def _check_vocab_size(config: TokenizerConfig, needed: int, unit: str) -> None:
+    if config.vocabulary < needed:
+        raise RunError(
+            f"a vocabulary of {config.vocabulary:,} is too small: the text has {needed:,} different"
+            f" {unit} with the {len(SPECIAL_TOKENS)} special tokens"
+        )
+
+
+_TRAINERS: Final[Mapping[str, Callable[[TokenizerConfig, TextBlocks], Tokenizer]]] = {
+    "characters": _train_characters,
+    "words": _train_word_level,
+    "bpe": _train_bpe,
+    "wordpiece": _train_wordpiece,
+}

@@ -1,0 +1,1 @@
+"""Errors with locations, their text for terminals and tools, and an explanation of each code."""

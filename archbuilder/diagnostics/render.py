@@ -1,0 +1,157 @@
+"""Shows mistakes: as text for people, as JSON for editors, as annotations for GitHub.
+
+What others wrote passes `diagnostics.escape` on its way out; colours are added behind that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal, TypeAlias
+
+from archbuilder.diagnostics.errors import Diagnostic, ExpansionFrame, Severity
+from archbuilder.diagnostics.escape import (
+    escape_github_message,
+    escape_github_property,
+    escape_terminal,
+)
+from archbuilder.diagnostics.snippet import Snippet, make_snippet
+from archbuilder.plain_data import PlainData
+
+OutputFormat: TypeAlias = Literal["text", "json", "github"]
+OUTPUT_FORMATS: Final[tuple[OutputFormat, ...]] = ("text", "json", "github")
+
+MAX_FRAMES: Final = 8
+"""Links of the chain of blocks that are shown; a longer chain loses its middle."""
+
+_SEVERITY_COLORS: Final[dict[Severity, str]] = {"error": "1;31", "warning": "1;33"}
+_GUTTER_COLOR: Final = "36"
+
+_Paint: TypeAlias = Callable[[str, str], str]
+
+
+def render(
+    diagnostics: Iterable[Diagnostic], output_format: OutputFormat = "text", *, color: bool = False
+) -> str:
+    """All `diagnostics` in the order given, without a line break at the end.
+
+    `text` is for people: the source line with a caret, and a summary at the end; nothing at all
+    where there are no diagnostics. `json` is a list of objects with the keys `code`, `severity`,
+    `message`, `file`, `line`, `column`, `end_line`, `end_column` (null without a place; columns
+    count from 1, the end is exclusive), `label`, `suggestion` (null without one), `notes`, and
+    `frames`, each with `text`, `file`, `line` and `column`, innermost first. `github` is one
+    workflow command a line.
+    """
+    all_diagnostics = tuple(diagnostics)
+    if output_format == "json":
+        return json.dumps([_to_json(diagnostic) for diagnostic in all_diagnostics], indent=2)
+    if output_format == "github":
+        return "\n".join(_to_github_annotation(diagnostic) for diagnostic in all_diagnostics)
+    if not all_diagnostics:
+        return ""
+    paint = _colorize if color else _no_color
+    blocks = [_to_text(diagnostic, paint) for diagnostic in all_diagnostics]
+    return "\n\n".join([*blocks, summary(all_diagnostics)])
+
+
+def summary(diagnostics: Sequence[Diagnostic]) -> str:
+    """How many there are: `2 errors, 1 warning`."""
+    counts = []
+    for severity in ("error", "warning"):
+        count = sum(diagnostic.severity == severity for diagnostic in diagnostics)
+        if count:
+            counts.append(f"{count} {severity}{'' if count == 1 else 's'}")
+    return ", ".join(counts)
+
+
+def _to_text(diagnostic: Diagnostic, paint: _Paint) -> str:
+    color = _SEVERITY_COLORS[diagnostic.severity]
+    head = paint(f"{diagnostic.severity}[{escape_terminal(diagnostic.code)}]", color)
+    lines = [f"{head}: {escape_terminal(diagnostic.message)}"]
+    margin = 1
+    if diagnostic.span is not None:
+        snippet = make_snippet(diagnostic.span)
+        margin = 1 if snippet is None else len(snippet.line_number)
+        arrow = paint("-->", _GUTTER_COLOR)
+        lines.append(f"{' ' * margin}{arrow} {escape_terminal(str(diagnostic.span))}")
+        if snippet is not None:
+            lines += _source_lines(snippet, diagnostic.label, paint, color)
+        elif diagnostic.label:
+            lines.append(_note(diagnostic.label, margin, paint))
+    elif diagnostic.label:
+        lines.append(_note(diagnostic.label, margin, paint))
+    notes = [*diagnostic.notes, *_frame_notes(diagnostic.frame)]
+    return "\n".join([*lines, *(_note(note, margin, paint) for note in notes)])
+
+
+def _source_lines(snippet: Snippet, label: str, paint: _Paint, color: str) -> list[str]:
+    bar = paint("|", _GUTTER_COLOR)
+    empty = " " * len(snippet.line_number)
+    marker = paint(f"{'^' * snippet.caret_width} {escape_terminal(label)}".rstrip(), color)
+    return [
+        f"{empty} {bar}",
+        f"{paint(snippet.line_number, _GUTTER_COLOR)} {bar} {snippet.text}".rstrip(),
+        f"{empty} {bar} {' ' * snippet.indent}{marker}",
+    ]
+
+
+def _note(text: str, margin: int, paint: _Paint) -> str:
+    return f"{' ' * margin} {paint('=', _GUTTER_COLOR)} {escape_terminal(text)}"
+
+
+def _frame_notes(innermost: ExpansionFrame | None) -> list[str]:
+    frames = list(innermost.chain()) if innermost else []
+    notes = [f"{frame.text}, {frame.verb} at {frame.span}" for frame in frames]
+    if len(notes) > MAX_FRAMES:
+        half = MAX_FRAMES // 2
+        notes[half:-half] = [f"... {len(notes) - 2 * half} more ..."]
+    return notes
+
+
+def _to_json(diagnostic: Diagnostic) -> dict[str, PlainData]:
+    span = diagnostic.span
+    frames = diagnostic.frame.chain() if diagnostic.frame else ()
+    return {
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "file": span.source.name if span else None,
+        "line": span.line if span else None,
+        "column": span.column if span else None,
+        "end_line": span.end_line if span else None,
+        "end_column": span.end_column if span else None,
+        "label": diagnostic.label,
+        "suggestion": diagnostic.suggestion,
+        "notes": list(diagnostic.notes),
+        "frames": [
+            {
+                "text": frame.text,
+                "file": frame.span.source.name,
+                "line": frame.span.line,
+                "column": frame.span.column,
+            }
+            for frame in frames
+        ],
+    }
+
+
+def _to_github_annotation(diagnostic: Diagnostic) -> str:
+    properties = []
+    span = diagnostic.span
+    if span is not None:
+        properties.append(f"file={escape_github_property(span.source.name)}")
+        properties += [f"line={span.line}", f"col={span.column}"]
+    properties.append(f"title={escape_github_property(diagnostic.code)}")
+    lines = [diagnostic.message, diagnostic.label, *diagnostic.notes]
+    lines += _frame_notes(diagnostic.frame)
+    # A line break inside one of them is foreign and does not break the line.
+    message = "\n".join(escape_terminal(line) for line in lines if line)
+    return f"::{diagnostic.severity} {','.join(properties)}::{escape_github_message(message)}"
+
+
+def _no_color(text: str, _: str) -> str:
+    return text
+
+
+def _colorize(text: str, color: str) -> str:
+    return f"\x1b[{color}m{text}\x1b[0m" if text else text

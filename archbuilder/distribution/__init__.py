@@ -1,0 +1,1 @@
+"""Devices and workers: `tf.distribute` strategies, the cluster, and collective operations."""

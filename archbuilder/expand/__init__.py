@@ -1,7 +1,0 @@
-"""Program -> Graph: gives parameters their values, inlines blocks and unrolls loops."""
-
-from __future__ import annotations
-
-from archbuilder.expand.networks import expand
-
-__all__ = ["expand"]

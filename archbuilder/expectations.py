@@ -1,0 +1,96 @@
+"""Holds a blueprint to what it promises of itself under `expect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from archbuilder.compiler.pipeline import BuildOptions
+from archbuilder.diagnostics.errors import Diagnostics, quote
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Expectation
+from archbuilder.language.modules import Program
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import MappingNode, Tree, to_plain
+
+if TYPE_CHECKING:
+    from archbuilder.keras_backend.analysis import Analysis
+
+
+def check_expectations(
+    program: Program, options: BuildOptions, analyses: Mapping[str, Analysis]
+) -> None:
+    """Compare the analyses of a blueprint's networks with what the file promises of the variant.
+
+    A blueprint promises nothing of parameters that it did not choose itself.
+
+    Raises:
+        BlueprintError: with every promise that is not kept.
+    """
+    expectation = program.document.expectations.get(options.variant)
+    if expectation is None or options.params:
+        return
+    diagnostics = Diagnostics()
+    _check_counts(expectation, analyses, diagnostics)
+    if expectation.output is not None:
+        _check_output(expectation.output, analyses, diagnostics)
+    diagnostics.raise_errors()
+
+
+def _check_counts(
+    expectation: Expectation, analyses: Mapping[str, Analysis], diagnostics: Diagnostics
+) -> None:
+    counts = (
+        ("parameters", expectation.parameters, "parameters", "parameters"),
+        ("trainable", expectation.trainable, "trainable_parameters", "trainable parameters"),
+        ("multiply_adds", expectation.multiply_adds, "multiply_adds", "multiply-adds"),
+    )
+    for key, expected, attribute, what in counts:
+        actual = sum(getattr(analysis, attribute) for analysis in analyses.values())
+        if expected is not None and expected != actual:
+            diagnostics.error(
+                "expectation",
+                f"'{expectation.variant}' promises {expected:,} {what}, but has {actual:,}",
+                expectation.spans[key],
+                label=f"{actual - expected:+,}",
+            )
+
+
+def _check_output(
+    expected: Tree, analyses: Mapping[str, Analysis], diagnostics: Diagnostics
+) -> None:
+    """One shape where there is one output; otherwise shapes by the name of output or network."""
+    shapes: dict[str, PlainData] = {}
+    for network, analysis in analyses.items():
+        for output, shape in analysis.outputs.items():
+            name = output if len(analyses) == 1 else network
+            shapes[name] = [None, *shape]
+    if not isinstance(expected, MappingNode):
+        if len(shapes) == 1:
+            _check_shape(expected, next(iter(shapes.values())), expected.span, diagnostics)
+        else:
+            names = ", ".join(shapes)
+            message = f"a promise of several outputs is a mapping by their names: {names}"
+            diagnostics.error("expectation", message, expected.span)
+        return
+    for entry in expected:
+        if entry.key in shapes:
+            _check_shape(entry.value, shapes[entry.key], entry.value.span, diagnostics)
+        else:
+            message = f"there is no output {quote(entry.key)}; the outputs are {', '.join(shapes)}"
+            diagnostics.error("expectation", message, entry.key_span)
+
+
+def _check_shape(expected: Tree, shape: PlainData, span: Span, diagnostics: Diagnostics) -> None:
+    if to_plain(expected) != shape:
+        diagnostics.error(
+            "expectation",
+            f"the output is promised to be {_format_shape(to_plain(expected))}, but is"
+            f" {_format_shape(shape)}",
+            span,
+        )
+
+
+def _format_shape(shape: PlainData) -> str:
+    sizes = shape if isinstance(shape, list) else [shape]
+    return "[" + ", ".join("null" if size is None else str(size) for size in sizes) + "]"

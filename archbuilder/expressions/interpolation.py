@@ -1,0 +1,167 @@
+"""Text with `$` in it -> template: pieces of text and expressions in turn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.diagnostics.span import Span
+from archbuilder.expressions import nodes
+from archbuilder.expressions.lexer import ExpressionSyntaxError
+from archbuilder.expressions.nodes import Expression
+from archbuilder.expressions.parser import parse_expression
+from archbuilder.limits import Limits
+from archbuilder.yaml.nodes import ScalarNode
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+Piece: TypeAlias = str | Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text that has a `$`, parsed. `whole` tells that it is just one name or expression."""
+
+    pieces: tuple[Piece, ...]
+    is_single_expression: bool
+    references: tuple[tuple[str, int, int], ...]
+    """Every name that it reads, with its place and length in the text."""
+    span: Span
+    offset: int | None
+    """Where the text begins within the span: behind the quote of a quoted one.
+
+    None where escapes or line breaks moved the characters, so that only the whole has a place.
+    """
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that it reads."""
+        return frozenset(name for name, _, _ in self.references)
+
+    def subspan(self, start: int, length: int) -> Span:
+        """The place of a part of the text."""
+        if self.offset is None:
+            return self.span
+        return self.span.subspan(self.offset + start, length)
+
+
+def has_expression(text: str) -> bool:
+    """Whether there is a `$` in a text at all."""
+    return "$" in text
+
+
+def parse(scalar: ScalarNode, limits: Limits, diagnostics: Diagnostics) -> Template | None:
+    """The template of a text; None after reporting where it is none."""
+    text = str(scalar.value)
+    offset = _text_offset(scalar, text)
+    try:
+        pieces = tuple(_split_pieces(text, limits))
+    except ExpressionSyntaxError as mistake:
+        span = scalar.span
+        diagnostics.error(
+            mistake.code,
+            mistake.message,
+            span if offset is None else span.subspan(offset + mistake.start, mistake.length),
+        )
+        return None
+    expressions = [piece for piece in pieces if not isinstance(piece, str)]
+    names = [name for expression in expressions for name in _iter_names(expression)]
+    references = tuple((name.name, name.start, name.length) for name in names)
+    is_single_expression = len(pieces) == 1 and not isinstance(pieces[0], str)
+    return Template(pieces, is_single_expression, references, scalar.span, offset)
+
+
+def _text_offset(scalar: ScalarNode, text: str) -> int | None:
+    """Where the text begins within its span, see `Template.offset`."""
+    span = scalar.span
+    if span.line != span.end_line:
+        return None
+    quotes = 1 if scalar.quoted else 0
+    source_length = span.end_column - span.column
+    return quotes if source_length == len(text) + 2 * quotes else None
+
+
+def _split_pieces(text: str, limits: Limits) -> Iterator[Piece]:
+    literal = ""
+    position = 0
+    while (dollar := text.find("$", position)) >= 0:
+        literal += text[position:dollar]
+        next_character = text[dollar + 1 : dollar + 2]
+        if next_character == "$":
+            literal += "$"
+            position = dollar + 2
+            continue
+        if literal:
+            yield literal
+            literal = ""
+        if next_character == "(":
+            end = _closing_bracket(text, dollar + 1)
+            yield parse_expression(text, dollar + 2, end, limits.expression_tokens)
+            position = end + 1
+            continue
+        match = _NAME.match(text, dollar + 1)
+        if match is None:
+            raise ExpressionSyntaxError(_hint(next_character), dollar, 1 + len(next_character))
+        yield nodes.Name(match[0], dollar, len(match[0]) + 1)
+        position = match.end()
+    literal += text[position:]
+    if literal or not text:
+        yield literal
+
+
+def _hint(next_character: str) -> str:
+    if next_character == "{":
+        return "write $name or $(expression), with round brackets or none"
+    return "'$' is followed by a name or by '('; write $$ for a dollar sign"
+
+
+def _closing_bracket(text: str, opening: int) -> int:
+    """The place of the bracket that closes the one at `opening`."""
+    depth = 0
+    quote = ""
+    for position in range(opening, len(text)):
+        character = text[position]
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+            if depth == 0:
+                return position
+    raise ExpressionSyntaxError(
+        "the bracket of '$(' is not closed; put the value in quotes if it has a comma or ': '",
+        opening - 1,
+        len(text) - opening + 1,
+    )
+
+
+def _iter_names(expression: Expression) -> Iterator[nodes.Name]:
+    if isinstance(expression, nodes.Name):
+        yield expression
+    for child in _children(expression):
+        yield from _iter_names(child)
+
+
+def _children(expression: Expression) -> tuple[Expression, ...]:
+    match expression:
+        case nodes.ListExpr(items=items) | nodes.FunctionCall(arguments=items):
+            return items
+        case nodes.UnaryOp(operand=operand):
+            return (operand,)
+        case nodes.BinOp(left=left, right=right):
+            return (left, right)
+        case nodes.Comparison(first=first, rest=rest):
+            return (first, *(each for _, each in rest))
+        case nodes.IfExp(condition=condition, then=then, otherwise=otherwise):
+            return (condition, then, otherwise)
+        case nodes.Index(operand=operand, index=index):
+            return (operand, index)
+        case nodes.SliceExpr(operand=operand, first=first_end, last=last_end):
+            return tuple(each for each in (operand, first_end, last_end) if each is not None)
+    return ()

@@ -1,0 +1,1 @@
+"""Open, read and replace files in directories that another person may control."""

@@ -1,0 +1,247 @@
+"""How well trained networks do on examples that they were not trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import keras
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.fingerprint import run_fingerprint
+from archbuilder.config.run_config import RunConfig, recipe_to_dict
+from archbuilder.config.sources import DataSource, Pairs, Text
+from archbuilder.config.training import (
+    AdversarialConfig,
+    CausalLMConfig,
+    MoCoConfig,
+    SequenceToSequenceConfig,
+    SimCLRConfig,
+)
+from archbuilder.data.dataset import Dataset, FittedPreprocessing, preprocessing_from_schema
+from archbuilder.data.digest import dataset_digest
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources import load_source
+from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.distribution.strategy import DeviceSetup
+from archbuilder.files.sandbox import SandboxPath
+from archbuilder.inference.load_run import TOKENIZER_DIR, load_run_tokenizer, load_run_weights
+from archbuilder.limits import Limits
+from archbuilder.objectives import OBJECTIVES
+from archbuilder.runs.checkpoint_manager import CheckpointManager
+from archbuilder.runs.run_dir import EpochLogs, RunDir
+from archbuilder.trainer.context import TrainableTask, TrainingContext
+from archbuilder.trainer.execution import choose_execution
+from archbuilder.trainer.step_errors import translate_tf_errors
+from archbuilder.weights import restore_weights
+
+_TEXT_SUFFIXES: Final[Mapping[type[DataSource], str]] = {Text: ".txt", Pairs: ".tsv"}
+"""How files of text end, which nothing else stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRun:
+    """Networks with what they were trained by."""
+
+    graphs: Mapping[str, Graph]
+    config: RunConfig
+    blueprint: str
+    """As the folder of the run tells it."""
+    run_dir: Path | None = None
+    """The folder of the run; None where there is none."""
+    weight_files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    """Files of weights by network that are used in place of those of the run."""
+
+
+def evaluate(
+    trained_run: TrainedRun,
+    limits: Limits,
+    devices: DeviceSetup,
+    log: Callable[[str], None],
+    *,
+    data_source: DataSource | None = None,
+    batch_size: int | None = None,
+) -> EpochLogs:
+    """The losses and metrics of the recipe, on the examples that training held out or on others.
+
+    It is what training does after every epoch, and its numbers are the same ones; language models
+    have their perplexity beside them.
+
+    Raises:
+        UsageError: if nothing is held out, the run is not over, or the others are of another kind.
+        RunError: if examples or weights are missing, damaged or do not fit.
+        BlueprintError: if a network does not fit the machine, or a data file may not be read.
+    """
+    context = make_eval_context(trained_run, limits, devices, log, data_source, batch_size)
+    task = OBJECTIVES[type(context.config.objective)](context)
+    _restore_task(task, trained_run, context)
+    with translate_tf_errors("the evaluation", trained_run.graphs.values()):
+        metrics = task.evaluate()
+    devices.workers.shutdown_barrier()
+    if not metrics:
+        raise UsageError("the recipe holds nothing out: give examples with --data")
+    return {**metrics, **_perplexity(trained_run.config, metrics)}
+
+
+def make_eval_context(
+    trained_run: TrainedRun,
+    limits: Limits,
+    devices: DeviceSetup,
+    log: Callable[[str], None],
+    data_source: DataSource | None = None,
+    batch_size: int | None = None,
+) -> TrainingContext:
+    """The session that trained networks, with other examples to judge them by if there are some.
+
+    Raises:
+        UsageError: if the other examples are of another kind, or own ones may not be read.
+        RunError: if examples are missing or damaged.
+        BlueprintError: if a data file may not be read.
+    """
+    training = trained_run.config.training
+    size = batch_size or training.batch_size
+    eval_training = dataclasses.replace(
+        training, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
+    )
+    examples, validation = _load_datasets(trained_run, data_source)
+    recorded_digest = trained_run.config.digest if data_source is None else None
+    if recorded_digest is not None and recorded_digest != dataset_digest(examples, validation):
+        log(
+            "the data is no longer that which the run began with: what is held out now may have"
+            " been trained on"
+        )
+    keras.utils.set_random_seed(training.seed)
+    return TrainingContext(
+        graphs=trained_run.graphs,
+        examples=examples,
+        validation=validation,
+        config=eval_training,
+        devices=devices,
+        execution=choose_execution(eval_training, devices.replicas, ()),
+        limits=limits,
+        run_dir=RunDir(trained_run.run_dir or Path(), is_writer=False),
+        checkpoints=_checkpoints(trained_run, devices),
+        log=log,
+        eval_dataset=validation if data_source is not None else None,
+    )
+
+
+def _load_datasets(
+    trained_run: TrainedRun, data_source: DataSource | None
+) -> tuple[Dataset, Dataset | None]:
+    """The examples that were trained on, and those to judge by where they are no part of them.
+
+    Where a run knows enough of those that it was trained on, others stand for them.
+    """
+    data = trained_run.config.data
+    opener = DataFileOpener(data.folder or Path(), trained_run.config.allow)
+    if data_source is not None:
+        _check_same_kind(data.train, data_source)
+        preprocessing = _stored_preprocessing(trained_run)
+        if preprocessing is not None:
+            eval_dataset = load_source(data_source, opener, preprocessing)
+            return eval_dataset, eval_dataset
+    trained_run.config.check_data()
+    tokenizer_dir = (
+        None
+        if trained_run.run_dir is None
+        else SandboxPath(trained_run.run_dir).joinpath(TOKENIZER_DIR)
+    )
+    cache_dir = tokenizer_dir if tokenizer_dir is not None and tokenizer_dir.is_dir() else None
+    run_opener = DataFileOpener(data.folder or Path(), trained_run.config.allow, cache_dir)
+    examples = load_source(
+        data.train, run_opener, preprocessing_from_schema(trained_run.config.schema)
+    )
+    if data_source is not None:
+        # What the run keeps are the tokens of its own texts.
+        return examples, load_source(data_source, opener, examples.preprocessing)
+    validation = data.validation
+    return examples, load_source(
+        validation, run_opener, examples.preprocessing
+    ) if validation else None
+
+
+def _stored_preprocessing(trained_run: TrainedRun) -> FittedPreprocessing | None:
+    """What a run knows of the examples that it was trained on; None where it needs them itself."""
+    config, run_dir = trained_run.config, trained_run.run_dir
+    # A probe learns from them, and adversaries have whole batches of them.
+    if run_dir is None or isinstance(
+        config.training.objective, SimCLRConfig | MoCoConfig | AdversarialConfig
+    ):
+        return None
+    is_text = isinstance(config.data.train, Text | Pairs)
+    return FittedPreprocessing(config.schema, load_run_tokenizer(run_dir) if is_text else None)
+
+
+def _check_same_kind(training_source: DataSource, eval_source: DataSource) -> None:
+    """Refuse to judge a network of text by anything else, and any other one by text."""
+    kinds = type(training_source), type(eval_source)
+    if kinds[0] is kinds[1] or not {*kinds} & {*_TEXT_SUFFIXES}:
+        return
+    training_kind, eval_kind = (kind.__name__.lower() for kind in kinds)
+    suffix = (
+        ".jsonl"
+        if isinstance(training_source, Text) and training_source.field
+        else _TEXT_SUFFIXES.get(kinds[0])
+    )
+    raise UsageError(
+        f"the run was trained on {training_kind}, and the other examples are {eval_kind}"
+        + (f"; give a {suffix} file" if suffix else "")
+    )
+
+
+def _checkpoints(trained_run: TrainedRun, devices: DeviceSetup) -> CheckpointManager:
+    config = trained_run.config
+    recipe = recipe_to_dict(config.data, config.training, config.allow)
+    run_dir = SandboxPath(trained_run.run_dir or Path())
+    return CheckpointManager(
+        run_dir, run_fingerprint(trained_run.blueprint, recipe), devices.workers
+    )
+
+
+def load_trained_weights(trained_run: TrainedRun, model: keras.Model, name: str) -> None:
+    """Give a network the weights that it has learned.
+
+    Raises:
+        UsageError: if the run is not over, or there are no weights of it.
+        RunError: if they are damaged or do not fit.
+    """
+    if name in trained_run.weight_files:
+        restore_weights(model, trained_run.weight_files[name])
+    elif trained_run.run_dir is not None:
+        load_run_weights(trained_run.run_dir, model, name)
+    else:
+        raise UsageError(f"there are no weights of the network '{name}'")
+
+
+def _restore_task(task: TrainableTask, trained_run: TrainedRun, context: TrainingContext) -> None:
+    """Give the networks what they have learned."""
+    if task.restore is not None:
+        checkpoint = None
+        if trained_run.run_dir is not None and not trained_run.weight_files:
+            checkpoint = context.checkpoints.latest(context.log)
+        if checkpoint is None:
+            raise UsageError(
+                "this objective is judged by more than the network: give the folder of its run,"
+                " with its checkpoints"
+            )
+        task.restore(checkpoint.arrays)
+    for name in trained_run.graphs:
+        load_trained_weights(trained_run, task.models[name], name)
+
+
+def _perplexity(config: RunConfig, metrics: EpochLogs) -> EpochLogs:
+    objective = config.training.objective
+    is_cross_entropy = isinstance(objective, CausalLMConfig) or (
+        isinstance(objective, SequenceToSequenceConfig) and not objective.label_smoothing
+    )
+    if not is_cross_entropy:
+        return {}
+    try:
+        return {"perplexity": math.exp(metrics["loss"])}
+    except OverflowError:
+        raise RunError("the loss is too large to have a perplexity") from None

@@ -1,0 +1,95 @@
+"""Text of a language model: what follows a text, or what a text becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.run_config import RunConfig
+from archbuilder.config.sources import Pairs, Text
+from archbuilder.config.training import CausalLMConfig, SequenceToSequenceConfig
+from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, UNK_ID, TextTokenizer
+from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.inference.lm_scoring import causal_log_probs, seq2seq_log_probs
+from archbuilder.inference.load_run import load_run_network, load_run_tokenizer
+from archbuilder.inference.samplers import SamplingConfig, TokenIds, beam_search, sample_tokens
+from archbuilder.limits import Limits
+from archbuilder.trainer.step_errors import translate_tf_errors
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationConfig:
+    """How text is made. Without `chance`, it is the best of so many `beams`."""
+
+    max_new_tokens: int
+    """The longest text that follows."""
+    sampling: SamplingConfig | None
+    num_beams: int = 1
+
+
+def generate(
+    run_dir: Path,
+    graphs: Mapping[str, Graph],
+    config: RunConfig,
+    limits: Limits,
+    prompt: str,
+    generation: GenerationConfig,
+) -> str:
+    """What follows a prompt by the network of a run or, for sequences, what it becomes.
+
+    Raises:
+        UsageError: if the run trained no such model, or the prompt does not suit it.
+        RunError: if the files of the run are damaged.
+        BlueprintError: if the network does not fit the machine.
+    """
+    objective, data = config.training.objective, config.data.train
+    if not isinstance(objective, CausalLMConfig | SequenceToSequenceConfig):
+        raise UsageError(
+            "the run trained no model that makes text: that takes the objective 'causal_lm' or"
+            " 'sequence_to_sequence'"
+        )
+    if not isinstance(data, Text | Pairs):
+        raise RunError("the run does not say which text it was trained on")
+    network = load_run_network(run_dir, graphs, limits)
+    tokenizer = load_run_tokenizer(run_dir)
+    tokens = _encode_prompt(prompt, tokenizer)
+    if isinstance(data, Text):
+        # Where a text begins, another one has ended.
+        initial_tokens = np.concatenate([[END_ID], tokens])[np.newaxis]
+        log_prob_fn = causal_log_probs(network, tokenizer, data.length)
+    else:
+        if tokens.size > data.length:
+            raise UsageError(
+                f"the text has {tokens.size:,} tokens, and those that the run was trained on have"
+                f" at most {data.length:,}"
+            )
+        initial_tokens = np.array([[BEGIN_ID]])
+        log_prob_fn = seq2seq_log_probs(network, tokenizer, tokens[np.newaxis], data.length)
+        generation = GenerationConfig(
+            min(generation.max_new_tokens, data.length + 1),
+            generation.sampling,
+            generation.num_beams,
+        )
+    with translate_tf_errors("the generation of text", graphs.values()):
+        if generation.sampling is None:
+            return tokenizer.decode(
+                beam_search(
+                    log_prob_fn, initial_tokens, generation.max_new_tokens, generation.num_beams
+                )
+            )
+        return tokenizer.decode(
+            sample_tokens(
+                log_prob_fn, initial_tokens, generation.max_new_tokens, generation.sampling
+            )[0]
+        )
+
+
+def _encode_prompt(prompt: str, tokenizer: TextTokenizer) -> TokenIds:
+    (tokens,) = tokenizer.encode([prompt])
+    if UNK_ID in tokens:
+        raise UsageError("the text has something in it that the run's vocabulary does not know")
+    return tokens

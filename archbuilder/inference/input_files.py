@@ -1,0 +1,238 @@
+"""Files of inputs without targets, as a person names them to a trained network."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.data_schema import DatasetSchema
+from archbuilder.config.sources import (
+    IMAGE_SUFFIXES,
+    Csv,
+    DataPath,
+    DataSource,
+    Idx,
+    Images,
+    Jsonl,
+    Npy,
+    Npz,
+    Parquet,
+    Tfds,
+    Tfrecord,
+)
+from archbuilder.data.columns import Array, ArrayColumn
+from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.class_folders import PathParts, has_image_suffix, list_all_images
+from archbuilder.data.sources.csv import load_csv
+from archbuilder.data.sources.disk_columns import ColumnStore
+from archbuilder.data.sources.idx import load_idx_images
+from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
+from archbuilder.data.sources.jsonl import load_jsonl
+from archbuilder.data.sources.npy import load_npy
+from archbuilder.data.sources.npz import load_npz
+from archbuilder.data.sources.parquet import load_parquet
+from archbuilder.data.sources.tabular import InferenceColumns
+from archbuilder.diagnostics.errors import UsageError, quote
+
+_IMAGE_CHANNELS: Final = (1, 3)
+_MAX_GROUP_SIZE: Final = 1024
+"""The images that are decoded and held in memory at a time."""
+_IMAGE_SOURCES: Final = (Images, Tfrecord, Tfds)
+"""Sources of encoded images, which say what they are brought to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InputGroup:
+    """Examples of one shape, with what each of them is called."""
+
+    keys: Sequence[str]
+    examples: Dataset
+
+
+def read_inputs(
+    paths: Sequence[Path],
+    template: DataSource,
+    graph: Graph,
+    schema: DatasetSchema,
+    log: Callable[[str], None] = lambda _: None,
+) -> Iterator[InputGroup]:
+    """The inputs in files and folders, read as a recipe says it of files `like` these.
+
+    Those in tables are the columns that have the names of the heading in the `legend` of the run,
+    and images are decoded to the form in it. `report` is given each change to images, and the
+    files of a folder that are not read.
+
+    An example is called by its number, from 0, with the name of its file in front where there are
+    several, and an image by its file: its path below the folder that a person names, or its name.
+    Where two would be called the same, whole paths are told. Nothing is left out: what cannot be
+    read is an error, whatever the recipe says of it.
+
+    Raises:
+        UsageError: if there is no such file, or it is of another kind.
+        RunError: if it cannot be read, or has numbers that are not finite.
+    """
+    files = [file for path in paths for file in _expand_path(path, log)]
+    num_tables = sum(not file.is_image for file in files)
+    has_duplicates = len({file.key for file in files}) < len(files)
+    names = {file: str(file.path) if has_duplicates else file.key for file in files}
+    choose_decoder = _make_decoder_chooser(template, graph, schema)
+    for are_images, group in groupby(files, lambda file: file.is_image):
+        if are_images:
+            yield from _group_images(group, choose_decoder, _source_scale(template), names, log)
+            continue
+        for file in group:
+            examples = _load_table(file.path, template, graph, schema).validated()
+            prefix = f"{names[file]}:" if len(files) > 1 or num_tables > 1 else ""
+            yield InputGroup([f"{prefix}{number}" for number in range(examples.count)], examples)
+
+
+@dataclass(frozen=True, slots=True)
+class _InputFile:
+    """A file that a person names, or one that names lead to from a folder."""
+
+    source: DataPath
+    parts: PathParts = ()
+
+    @property
+    def path(self) -> Path:
+        return Path(self.source.path, *self.parts)
+
+    @property
+    def key(self) -> str:
+        """Its path below the folder, or its name."""
+        return "/".join(self.parts) or self.path.name
+
+    @property
+    def is_image(self) -> bool:
+        return has_image_suffix(self.path.name)
+
+
+def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
+    """A file, or all images below a folder by alphabet."""
+    source = DataPath(str(path))
+    if path.is_dir():
+        listing = list_all_images(source, DataFileOpener())
+        if not listing.images:
+            raise UsageError(
+                f"the folder {listing.name} has no images ({', '.join(IMAGE_SUFFIXES)}), nor have"
+                " the folders in it"
+            )
+        for note in listing.notes:
+            log(f"{listing.name}: {note}")
+        return [_InputFile(folder, parts) for folder, parts in listing.images]
+    if not path.is_file():
+        raise UsageError(f"there is no file {quote(str(path), 200)}")
+    return [_InputFile(source)]
+
+
+def _load_table(path: Path, template: DataSource, graph: Graph, schema: DatasetSchema) -> Dataset:
+    file, opener, store, name = (
+        DataPath(str(path)),
+        DataFileOpener(),
+        ColumnStore(),
+        quote(str(path), 200),
+    )
+    scale = template.scale if isinstance(template, Npz | Npy | Idx) else None
+    dims = [size for size in graph.inputs[0].shape if size is not None]
+    num_values = math.prod(dims) if len(dims) == len(graph.inputs[0].shape) else None
+    inference_columns = InferenceColumns(num_values, schema.column_names)
+    preprocessing = FittedPreprocessing(schema)
+    if path.suffix == ".npz":
+        archive = template if isinstance(template, Npz) else Npz(file)
+        archive = dataclasses.replace(archive, file=file, targets={}, weights=None)
+        return load_npz(archive, opener, store, preprocessing)
+    if path.suffix == ".npy":
+        return load_npy(Npy(file, {}, scale), opener, preprocessing)
+    if path.suffix == ".csv":
+        table = template if isinstance(template, Csv) else Csv(file)
+        table = dataclasses.replace(table, file=file, on_error="stop")
+        return load_csv(table, opener, store, inference_columns=inference_columns)
+    if path.suffix == ".parquet":
+        rows = template if isinstance(template, Parquet) else Parquet(file)
+        rows = dataclasses.replace(rows, file=file, on_error="stop")
+        return load_parquet(rows, opener, store, inference_columns=inference_columns)
+    if path.suffix == ".jsonl":
+        lines = template if isinstance(template, Jsonl) else Jsonl(file)
+        lines = dataclasses.replace(lines, file=file, targets={}, weights=None, on_error="stop")
+        return load_jsonl(lines, opener, store, None)
+    if "idx" in path.name:
+        return Dataset(
+            name, {UNNAMED: load_idx_images(file, scale, opener, store, preprocessing)}, {}
+        )
+    raise UsageError(
+        f"{name} is no .npz, .npy, .csv, .parquet or .jsonl file, no IDX file, and no image"
+    )
+
+
+def _group_images(
+    files: Iterable[_InputFile],
+    choose_decoder: Callable[[Image.Image], ImageDecoder],
+    scale: float | None,
+    names: Mapping[_InputFile, str],
+    log: Callable[[str], None],
+) -> Iterator[InputGroup]:
+    """Images in their order, those of one size together where they stand side by side.
+
+    A part is small enough for the memory, however many images there are.
+    """
+    decoded_images = ((file, *_load_image(file, choose_decoder, log)) for file in files)
+    groups = groupby(
+        enumerate(decoded_images), lambda numbered: (numbered[0] // _MAX_GROUP_SIZE, numbered[1][1])
+    )
+    for (_, decoder), group in groups:
+        images = [each for _, each in group]
+        values = ArrayColumn(np.stack([image for *_, image in images]))
+        feature = decoder.to_feature(values, scale)
+        name = quote(str(images[0][0].path), 200)
+        yield InputGroup(
+            [names[file] for file, *_ in images], Dataset(name, {UNNAMED: feature}, {})
+        )
+
+
+def _make_decoder_chooser(
+    template: DataSource, graph: Graph, schema: DatasetSchema
+) -> Callable[[Image.Image], ImageDecoder]:
+    """What a picture is brought to before it is fitted to the network: the same as in training."""
+    graph_input = graph.inputs[0]
+    channels = (
+        graph_input.shape[-1]
+        if len(graph_input.shape) == 3 and graph_input.shape[-1] in _IMAGE_CHANNELS
+        else 1
+    )
+    image_spec = schema.images.get(graph_input.name, schema.images.get(UNNAMED))
+    if isinstance(template, _IMAGE_SOURCES):
+        source_channels = template.channels or (None if image_spec else channels)
+        return lambda image: ImageDecoder.from_first(
+            image, template.size, source_channels, template.bits, image_spec
+        )
+    # The numbers of arrays are divided by a scale that is meant for 8 bits.
+    bits = None if _source_scale(template) is None else 8
+    return lambda image: ImageDecoder.from_first(image, None, channels, bits)
+
+
+def _source_scale(template: DataSource) -> float | None:
+    return template.scale if isinstance(template, (Npz, Npy, Idx, *_IMAGE_SOURCES)) else None
+
+
+def _load_image(
+    file: _InputFile,
+    choose_decoder: Callable[[Image.Image], ImageDecoder],
+    log: Callable[[str], None],
+) -> tuple[ImageDecoder, Array]:
+    name = quote(str(file.path), 200)
+    with DataFileOpener().open_file(file.source, *file.parts) as descriptor:
+        image = decode_image(read_image_file(descriptor, name), name)
+    decoder = choose_decoder(image)
+    for change in decoder.describe_changes(image):
+        log(f"{name}: {change}")
+    return decoder, decoder.convert(image, name)

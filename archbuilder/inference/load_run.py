@@ -1,0 +1,86 @@
+"""Opens what a run trained: its networks with their weights, and its vocabulary.
+
+The networks are built from the run's blueprint, and nothing but numbers is read from the files of
+models, which could otherwise have a layer with code in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.data.sources.text import TOKENIZER_FILE
+from archbuilder.data.text.tokenizer import TextTokenizer
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.files.sandbox import SandboxPath
+from archbuilder.keras_backend import build
+from archbuilder.limits import Limits
+from archbuilder.runs.run_dir import RunDir
+from archbuilder.weights import restore_weights
+
+TOKENIZER_DIR = "text"
+"""The folder of a run that has its vocabulary."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedNetwork:
+    """A network of a run, with its weights."""
+
+    graph: Graph
+    model: keras.Model
+
+
+def load_run_network(
+    run_dir: Path, graphs: Mapping[str, Graph], limits: Limits, name: str | None = None
+) -> LoadedNetwork:
+    """A network of a run, which has to have a name where there are several.
+
+    Raises:
+        UsageError: if the run has no such network, or did not come to its end.
+        RunError: if the file of its weights is damaged.
+        BlueprintError: if the network does not fit the machine.
+    """
+    if name is None and len(graphs) > 1:
+        raise UsageError(f"the run has several networks: {', '.join(graphs)}")
+    network_name = next(iter(graphs)) if name is None else name
+    if network_name not in graphs:
+        raise UsageError(
+            f"the run has no network {quote(network_name)}; it has {', '.join(graphs)}"
+        )
+    model = build(graphs[network_name], limits)
+    load_run_weights(run_dir, model, network_name)
+    return LoadedNetwork(graphs[network_name], model)
+
+
+def load_run_weights(run_dir: Path, model: keras.Model, name: str) -> None:
+    """Give a network its weights of a run.
+
+    Raises:
+        UsageError: if the run did not come to its end.
+        RunError: if the file of its weights is damaged.
+    """
+    weights_file = RunDir(run_dir).model_file(name)
+    if weights_file.status() is None:
+        raise UsageError(
+            f"the run has no {quote(weights_file.path.name)}: it is not over; archbuilder train"
+            " --resume"
+            " goes on with it"
+        )
+    restore_weights(model, weights_file)
+
+
+def load_run_tokenizer(run_dir: Path) -> TextTokenizer:
+    """The vocabulary of a run.
+
+    Raises:
+        UsageError: if it was not trained on text.
+        RunError: if the file is damaged.
+    """
+    tokenizer_file = SandboxPath(run_dir).joinpath(TOKENIZER_DIR, TOKENIZER_FILE)
+    if tokenizer_file.parent.status() is None:
+        raise UsageError(f"the run {quote(str(run_dir), 200)} has no vocabulary: it has no text")
+    return TextTokenizer.load(tokenizer_file)

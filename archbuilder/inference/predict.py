@@ -1,0 +1,310 @@
+"""What a trained network says of examples, on any number of devices, in their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.objectives import keras_class_name
+from archbuilder.config.sources import Csv, Parquet
+from archbuilder.config.training import MoCoConfig, RidgeConfig, SimCLRConfig, SupervisedConfig
+from archbuilder.data.columns import translate_read_errors
+from archbuilder.data.dataset import UNNAMED
+from archbuilder.data.indices import lookup_tables_by_input
+from archbuilder.data.input_checks import make_input_pipeline
+from archbuilder.data.pipeline import InputPipeline
+from archbuilder.data.sources.tabular import has_header
+from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.distribution.strategy import DeviceSetup
+from archbuilder.inference.evaluate import TrainedRun, load_trained_weights, make_eval_context
+from archbuilder.inference.input_files import read_inputs
+from archbuilder.keras_backend import build
+from archbuilder.keras_backend.instantiate import build_object
+from archbuilder.limits import Limits
+from archbuilder.objectives.output_activation import has_final_activation
+from archbuilder.trainer.datasets import TargetSpec, make_datasets, single_network
+from archbuilder.trainer.step_errors import translate_tf_errors
+from archbuilder.yaml.nodes import Tree
+
+Values = NDArray[np.float32]
+_ReplicaBatch: TypeAlias = tuple[object, tf.Tensor]
+"""A replica's part of a batch, and whether it counts."""
+_Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+_CATEGORICAL_LOSSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+_DEFAULT_BATCH_SIZE = 32
+_TABLE_SUFFIXES = (".csv", ".parquet")
+_NAME_OR_NUMBER: Final = re.compile(r"'[^']*'|\d+")
+"""What differs between messages of one kind: names of files, and numbers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the network says of one example: an array by output."""
+
+    key: str
+    outputs: Mapping[str, Values]
+    class_names: Mapping[str, tuple[str, ...]]
+    """By output that is a vector of classes, their names; none where they are numbers alone."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _InputBatchSource:
+    """Examples as the network takes them."""
+
+    keys: Sequence[str]
+    inputs: Mapping[str, InputPipeline]
+    rows: NDArray[np.int64]
+
+
+def predict(
+    trained_run: TrainedRun,
+    paths: Sequence[Path],
+    limits: Limits,
+    devices: DeviceSetup,
+    log: Callable[[str], None],
+    batch_size: int | None = None,
+) -> Iterator[Prediction]:
+    """What a network says of the inputs in files or, where there are none, of what is held out.
+
+    Inputs are fitted to the network as in training. Logits become probabilities where the loss of
+    the recipe takes them for logits, and the network does not end in that activation already.
+
+    Raises:
+        UsageError: if the objective trains nothing that predicts, or there is no such file.
+        RunError: if an input cannot be read or does not fit, or weights are damaged.
+        BlueprintError: if the network does not fit the machine.
+    """
+    objective = trained_run.config.training.objective
+    if not isinstance(objective, SupervisedConfig | RidgeConfig | SimCLRConfig | MoCoConfig):
+        raise UsageError(
+            "the run trained a model of text or a generator; 'archbuilder generate' and"
+            " 'archbuilder sample' use those"
+        )
+    if len(trained_run.graphs) != 1:
+        raise UsageError(f"there are several networks: {', '.join(trained_run.graphs)}")
+    ((name, graph),) = trained_run.graphs.items()
+    with devices.scope():
+        model = build(graph, limits)
+    load_trained_weights(trained_run, model, name)
+    losses = objective.loss if isinstance(objective, SupervisedConfig) else {}
+    sources = (
+        _from_files(trained_run, paths, graph, log)
+        if paths
+        else _from_validation_set(trained_run, model, limits, devices, log)
+    )
+    activations = {
+        output: _output_activation(
+            losses.get(output), partial(has_final_activation, graph, model, output)
+        )
+        for output, _ in graph.outputs
+    }
+    predictor = _Predictor(model, graph, activations, devices)
+    size = batch_size or max(_DEFAULT_BATCH_SIZE, devices.replicas)
+    class_names = trained_run.config.schema.classes
+    output_class_names = {
+        each: class_names.get(each, class_names.get(UNNAMED, ()))
+        for each in predictor.output_names
+        if _is_classification(model, each, losses.get(each))
+    }
+    for source in sources:
+        predictions = predictor.predict(source, size)
+        for key, outputs in zip(source.keys, predictions, strict=True):
+            yield Prediction(key, outputs, output_class_names)
+
+
+def _from_files(
+    trained_run: TrainedRun, paths: Sequence[Path], graph: Graph, log: Callable[[str], None]
+) -> Iterator[_InputBatchSource]:
+    names = tuple(each.name for each in graph.inputs)
+    indices = lookup_tables_by_input(graph)
+    config = trained_run.config
+    _warn_about_column_order(trained_run, paths, log)
+    log_once = _log_once_per_kind(log)
+    for group in read_inputs(paths, config.data.train, graph, config.schema, log_once):
+        features = group.examples.select_for(names, ()).inputs
+        try:
+            inputs = {
+                each.name: make_input_pipeline(
+                    features[each.name], each, indices.get(each.name, ())
+                )
+                for each in graph.inputs
+            }
+        except RunError as error:
+            if group.examples.source_name in str(error):
+                raise
+            raise RunError(f"{group.examples.source_name}: {error}") from None
+        for fitted_input in inputs.values():
+            for note in fitted_input.adapter.notes:
+                log_once(note)
+        yield _InputBatchSource(group.keys, inputs, np.arange(group.examples.count, dtype=np.int64))
+
+
+def _log_once_per_kind(log: Callable[[str], None]) -> Callable[[str], None]:
+    """Report the first of the messages that differ in names of files and numbers alone."""
+    kinds: set[str] = set()
+
+    def log_once(message: str) -> None:
+        kind = _NAME_OR_NUMBER.sub("", message)
+        if kind not in kinds:
+            kinds.add(kind)
+            log(message)
+
+    return log_once
+
+
+def _warn_about_column_order(
+    trained_run: TrainedRun, paths: Sequence[Path], log: Callable[[str], None]
+) -> None:
+    """Warn where columns are taken in their order, as their names are unknown."""
+    config = trained_run.config
+    source = config.data.train
+    trained_by_name = (
+        isinstance(source, Csv | Parquet) and has_header(source) and source.inputs is None
+    )
+    names_unknown = config.schema.column_names is None
+    if names_unknown and trained_by_name and any(path.suffix in _TABLE_SUFFIXES for path in paths):
+        log(
+            "columns are taken in their order, since the folder of a run tells the names of those"
+            " that were trained on, and a model alone does not"
+        )
+
+
+def _from_validation_set(
+    trained_run: TrainedRun,
+    model: keras.Model,
+    limits: Limits,
+    devices: DeviceSetup,
+    log: Callable[[str], None],
+) -> Iterator[_InputBatchSource]:
+    context = make_eval_context(trained_run, limits, devices, log)
+    objective = context.config.objective
+    target_spec = (
+        TargetSpec.from_objective(objective)
+        if isinstance(objective, SupervisedConfig)
+        else TargetSpec()
+    )
+    _, graph = single_network(context, "supervised")
+    dataset = make_datasets(context, graph, model, target_spec).validation
+    if dataset is None:
+        raise UsageError("the recipe holds nothing out: name files to predict")
+    yield _InputBatchSource([str(row) for row in dataset.rows], dataset.inputs, dataset.rows)
+
+
+class _Predictor:
+    """The network on the devices of a placement."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        graph: Graph,
+        activations: Mapping[str, _Activation],
+        devices: DeviceSetup,
+    ) -> None:
+        self.output_names = [name for name, _ in graph.outputs]
+        self._single = len(model.inputs) == 1
+        self._devices = devices
+        self._translate_errors = partial(translate_tf_errors, "the prediction", (graph,))
+
+        def call(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            model_inputs = inputs if isinstance(model.input, dict) else next(iter(inputs.values()))
+            model_outputs = model(model_inputs, training=False)
+            outputs = (
+                model_outputs
+                if isinstance(model_outputs, dict)
+                else {self.output_names[0]: model_outputs}
+            )
+            return {
+                name: activations[name](tf.cast(outputs[name], tf.float32))
+                for name in self.output_names
+            }
+
+        self._call = tf.function(call, reduce_retracing=True)
+        strategy = devices.strategy
+        if strategy is not None:
+
+            def call_on_replicas(replica_batch: _ReplicaBatch) -> dict[str, tuple[tf.Tensor, ...]]:
+                batch, _ = replica_batch
+                replica_outputs = strategy.run(call, args=(batch,))
+                return {
+                    name: strategy.experimental_local_results(each)
+                    for name, each in replica_outputs.items()
+                }
+
+            self._call_on_replicas = tf.function(call_on_replicas, reduce_retracing=True)
+
+    def predict(self, source: _InputBatchSource, batch_size: int) -> Iterator[Mapping[str, Values]]:
+        """What the network says of each example of a part."""
+        rows = tf.data.Dataset.from_tensor_slices(source.rows).batch(batch_size)
+        batches = rows.map(
+            lambda row_indices: {
+                name: each.gather(row_indices) for name, each in source.inputs.items()
+            }
+        )
+        distributed = iter(self._devices.distribute_dataset(batches))
+        for start in range(0, len(source.rows), batch_size):
+            count = min(batch_size, len(source.rows) - start)
+            with (
+                self._translate_errors(),
+                self._devices.workers.worker_failure_scope(),
+                translate_read_errors(),
+            ):
+                outputs = self._gather(next(distributed), count)
+            for number in range(count):
+                yield {name: each[number] for name, each in outputs.items()}
+
+    def _gather(self, batch: object, count: int) -> dict[str, Values]:
+        if self._devices.strategy is None:
+            return {name: np.asarray(each) for name, each in self._call(batch).items()}
+        workers, replicas = self._devices.workers, self._devices.replicas
+        local_replicas = replicas // workers.count
+        # See `Placement.share`: too few examples are given to all replicas.
+        is_small = count < replicas
+        start = 0 if is_small else count * (workers.index * local_replicas) // replicas
+        outputs = {}
+        for name, parts in self._call_on_replicas(batch).items():
+            local_rows = (
+                np.asarray(parts[0]) if is_small else np.concatenate([np.asarray(p) for p in parts])
+            )
+            all_rows = np.zeros((count, *local_rows.shape[1:]), np.float32)
+            if workers.is_chief or not is_small:
+                all_rows[start : start + len(local_rows)] = local_rows
+            outputs[name] = workers.all_reduce_sum(all_rows)
+        return outputs
+
+
+def _output_activation(loss: Tree | None, has_activation: Callable[[str], bool]) -> _Activation:
+    """Return the function that turns an output into probabilities, as its loss does.
+
+    `ends` says whether the network already ends in an activation in front of this output.
+    """
+    activation: _Activation = tf.identity
+    if loss is None or not getattr(build_object("loss", loss), "from_logits", False):
+        return activation
+    name = keras_class_name("loss", loss)
+    # With from_logits, Keras 3.15 computes crossentropies from the logits in front of a last
+    # softmax or sigmoid, but BinaryFocalCrossentropy applies a second sigmoid.
+    if name in _CATEGORICAL_LOSSES and not has_activation("softmax"):
+        activation = tf.nn.softmax
+    elif name.startswith("Binary") and not (
+        name == "BinaryCrossentropy" and has_activation("sigmoid")
+    ):
+        activation = tf.sigmoid
+    return activation
+
+
+def _is_classification(model: keras.Model, output: str, loss: Tree | None) -> bool:
+    """Whether an output is one vector of classes per example, and not one per position."""
+    if keras_class_name("loss", loss) not in _CATEGORICAL_LOSSES:
+        return False
+    values = model.output[output] if isinstance(model.output, dict) else model.output
+    return len(values.shape) == 2

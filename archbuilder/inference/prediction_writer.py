@@ -1,0 +1,105 @@
+"""Predictions as lines of text: a table, or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from archbuilder.inference.predict import Prediction, Values
+
+PredictionFormat: TypeAlias = Literal["csv", "jsonl"]
+_RESERVED: Final = ("key", "class", "probability")
+"""Columns beside those of the classes."""
+_TOLERANCE: Final = 1e-3
+"""How far the sum of probabilities may be from 1."""
+
+
+def format_predictions(
+    predictions: Iterable[Prediction], output_format: PredictionFormat
+) -> Iterator[str]:
+    """A line for each example; a table begins with one of names.
+
+    Where an output is a vector of classes, the likeliest stands in front, with its probability if
+    the values are probabilities. Several outputs have their names in front of everything.
+    """
+    is_first = True
+    for prediction in predictions:
+        if output_format == "jsonl":
+            yield json.dumps({"key": prediction.key, **_json_object(prediction)})
+            continue
+        row = {"key": prediction.key, **_csv_row(prediction)}
+        if is_first:
+            yield _csv_line(list(row))
+        yield _csv_line([str(value) for value in row.values()])
+        is_first = False
+
+
+def _csv_row(prediction: Prediction) -> dict[str, float | str]:
+    row: dict[str, float | str] = {}
+    for name, values in prediction.outputs.items():
+        prefix = f"{name}." if len(prediction.outputs) > 1 else ""
+        names = prediction.class_names.get(name)
+        if names is not None:
+            top_class, probability = _top1(values, names)
+            # Every line of a table has the same columns.
+            cell = "" if probability is None else probability
+            row |= {f"{prefix}class": top_class, f"{prefix}probability": cell}
+        columns = _column_names(names or (), values.size)
+        numbers = map(float, values.reshape(-1))
+        row |= {f"{prefix}{column}": each for column, each in zip(columns, numbers, strict=True)}
+    return row
+
+
+def _json_object(prediction: Prediction) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for name, values in prediction.outputs.items():
+        fields: dict[str, object] = {}
+        if name in prediction.class_names:
+            top_class, probability = _top1(values, prediction.class_names[name])
+            fields = {"class": top_class}
+            if probability is not None:
+                fields["probability"] = probability
+            if len(prediction.class_names[name]) == values.size:
+                fields["classes"] = list(prediction.class_names[name])
+        fields["values"] = _replace_non_finite(values.tolist())
+        result |= fields if len(prediction.outputs) == 1 else {name: fields}
+    return result
+
+
+def _top1(values: Values, names: Sequence[str]) -> tuple[str | int, float | None]:
+    """The class, by its name if it has one, and its probability if the values are probabilities."""
+    best = int(np.argmax(values))
+    is_distribution = values.min() >= 0 and abs(values.sum(dtype=np.float64) - 1) <= _TOLERANCE
+    return names[best] if best < len(names) else best, float(
+        values[best]
+    ) if is_distribution else None
+
+
+def _column_names(names: Sequence[str], count: int) -> Sequence[str]:
+    """The names of the columns of an output: those of the classes, or numbers."""
+    if len(names) == count and not {*names} & {*_RESERVED}:
+        return names
+    return [str(index) for index in range(count)]
+
+
+def _replace_non_finite(values: object) -> object:
+    if isinstance(values, list):
+        return [_replace_non_finite(each) for each in values]
+    return _finite_or_none(values) if isinstance(values, float) else values
+
+
+def _finite_or_none(value: float) -> float | None:
+    # JSON has no word for NaN.
+    return value if math.isfinite(value) else None
+
+
+def _csv_line(cells: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,80 @@
+"""Samples of the generator of a run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.run_config import RunConfig
+from archbuilder.config.training import AdversarialConfig, CausalLMConfig, SequenceToSequenceConfig
+from archbuilder.data.image_grid import image_grid, to_uint8_images
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.inference.load_run import load_run_network
+from archbuilder.limits import Limits
+from archbuilder.trainer.callbacks.sample_images import SAMPLE_STEP, sample_noise
+from archbuilder.trainer.step_errors import translate_tf_errors
+
+_BATCH_SIZE: Final = 256
+
+
+def sample(
+    run_dir: Path,
+    graphs: Mapping[str, Graph],
+    config: RunConfig,
+    limits: Limits,
+    num_samples: int,
+    seed: int,
+) -> NDArray[np.float32]:
+    """What the generator of a run makes of noise: `(count, ...)`.
+
+    Raises:
+        UsageError: if the run trained no generator, or is not over.
+        RunError: if the files of the run are damaged.
+        BlueprintError: if the network does not fit the machine.
+    """
+    objective = config.training.objective
+    if not isinstance(objective, AdversarialConfig):
+        is_text = isinstance(objective, CausalLMConfig | SequenceToSequenceConfig)
+        raise UsageError(
+            "the run trained no generator, which takes the objective 'adversarial'; 'archbuilder"
+            f" {'generate' if is_text else 'predict'}' uses what it trained"
+        )
+    model = load_run_network(run_dir, graphs, limits, "generator").model
+    shape = (num_samples, *model.input.shape[1:])
+    noise = sample_noise(objective.noise, shape, seed, SAMPLE_STEP)
+    with translate_tf_errors("the sampling", graphs.values()):
+        batches = [
+            np.asarray(model(noise[begin : begin + _BATCH_SIZE], training=False), np.float32)
+            for begin in range(0, num_samples, _BATCH_SIZE)
+        ]
+    return np.concatenate(batches)
+
+
+def samples_to_png(samples: NDArray[np.float32]) -> bytes:
+    """A picture of samples side by side.
+
+    Raises:
+        UsageError: if they are no images.
+    """
+    images = to_uint8_images(samples)
+    if images is None:
+        raise UsageError(
+            f"samples of the shape {list(samples.shape[1:])} are no images; give an --output that"
+            " ends in .npz"
+        )
+    png: bytes = tf.io.encode_png(image_grid(images)).numpy()
+    return png
+
+
+def samples_to_npz(samples: NDArray[np.float32]) -> bytes:
+    """A numpy archive with the array `samples`."""
+    file = io.BytesIO()
+    np.savez(file, samples=samples)
+    return file.getvalue()

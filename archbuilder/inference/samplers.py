@@ -1,0 +1,115 @@
+"""Makes sequences of what a network says of the next token: by chance, the best one, or a beam.
+
+`Next` gives the logarithms of the probabilities of the next token, `(sequences, tokens)`, for
+sequences of one length, `(sequences, length)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.data.text.tokenizer import END_ID, PAD_ID
+
+TokenIds: TypeAlias = NDArray[np.int64]
+LogProbFn: TypeAlias = Callable[[TokenIds], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingConfig:
+    """How a token is drawn. A temperature of 0 takes the most likely one."""
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    """How many of the most likely tokens are drawn from."""
+    seed: int = 0
+
+
+def sample_tokens(
+    log_prob_fn: LogProbFn, prompts: TokenIds, max_new_tokens: int, sampling: SamplingConfig
+) -> list[TokenIds]:
+    """What follows each of some sequences: up to so many tokens, or to its end, without it."""
+    rng = np.random.default_rng(sampling.seed)
+    sequences = prompts
+    finished = np.zeros(len(prompts), np.bool_)
+    for _ in range(max_new_tokens):
+        log_probs = log_prob_fn(sequences)
+        next_tokens = np.where(finished, PAD_ID, _sample(log_probs, sampling, rng))
+        finished |= next_tokens == END_ID
+        sequences = np.concatenate([sequences, next_tokens[:, np.newaxis]], axis=1)
+        if finished.all():
+            break
+    return [_truncate_at_eos(row) for row in sequences[:, prompts.shape[1] :]]
+
+
+def _sample(
+    log_probs: NDArray[np.float64], sampling: SamplingConfig, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    if sampling.temperature == 0:
+        return _argmax(log_probs)
+    # The likeliest is at 0: what stays finite there is what the coldest draw can choose.
+    with np.errstate(over="ignore"):
+        logits = (log_probs - log_probs.max(axis=1, keepdims=True)) / sampling.temperature
+    if sampling.top_k is not None and sampling.top_k < log_probs.shape[1]:
+        threshold = np.partition(logits, -sampling.top_k, axis=1)[:, [-sampling.top_k]]
+        logits = np.where(logits < threshold, -np.inf, logits)
+    # Gumbel's trick: the largest of these is drawn with the right probability.
+    return _argmax(logits + rng.gumbel(size=logits.shape))
+
+
+def _argmax(scores: NDArray[np.float64]) -> TokenIds:
+    indices: TokenIds = scores.argmax(axis=1)
+    return indices
+
+
+def beam_search(
+    log_prob_fn: LogProbFn,
+    prompt: TokenIds,
+    max_new_tokens: int,
+    num_beams: int,
+    *,
+    length_penalty: float = 0.6,
+) -> TokenIds:
+    """The likeliest of the sequences that the widest `beams` at each length lead to.
+
+    `begun` is one sequence, `(1, length)`. A sequence of n tokens is judged by its logarithm over
+    ((5 + n) / 6) ** penalty (Wu et al. 2016, arXiv:1609.08144, equation 14; 0.6 as in Vaswani et
+    al. 2017, section 6.1).
+    """
+    active, log_probs = prompt, np.zeros(1)
+    finished: list[tuple[float, TokenIds]] = []
+    for length in range(1, max_new_tokens + 1):
+        scale = ((5 + length) / 6) ** length_penalty
+        totals = (log_probs[:, np.newaxis] + log_prob_fn(active)).ravel()
+        vocab_size = totals.size // len(active)
+        best = np.argsort(-totals, kind="stable")[: 2 * num_beams]
+        rows, next_tokens = np.divmod(best, vocab_size)
+        extended = np.concatenate([active[rows], next_tokens[:, np.newaxis]], axis=1)
+        is_end = next_tokens == END_ID
+        finished += [
+            (totals[each] / scale, row)
+            for each, row, end in zip(best, extended, is_end, strict=True)
+            if end and np.isfinite(totals[each])
+        ]
+        continuing = np.flatnonzero(~is_end & np.isfinite(totals[best]))[:num_beams]
+        if not len(continuing):
+            break
+        active, log_probs = extended[continuing], totals[best[continuing]]
+        if (
+            len(finished) >= num_beams
+            and max(score for score, _ in finished) >= log_probs[0] / scale
+        ):
+            break
+    else:
+        finished += [(log / scale, row) for log, row in zip(log_probs, active, strict=True)]
+    _, best_sequence = max(finished, key=lambda candidate: candidate[0])
+    return _truncate_at_eos(best_sequence[prompt.shape[1] :])
+
+
+def _truncate_at_eos(tokens: TokenIds) -> TokenIds:
+    ends = np.flatnonzero(tokens == END_ID)
+    return tokens[: ends[0]] if len(ends) else tokens

@@ -1,0 +1,201 @@
+"""Graph to Keras model.
+
+First the whole model is made without memory for its weights: Keras itself tells all shapes and
+counts. Only when they are right and fit into memory do the weights get their values.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+import keras
+
+from archbuilder.compiler.ir import Graph, Node
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.keras_backend.analysis import (
+    Analysis,
+    NodeAnalysis,
+    TensorSpec,
+    item_bytes,
+    summarize,
+)
+from archbuilder.keras_backend.flops import LayerCall, multiply_adds
+from archbuilder.keras_backend.functional import BuiltGraph, BuiltNode, build_graph
+from archbuilder.keras_backend.initialize import get_initializer, initialize_variables
+from archbuilder.keras_backend.memory_check import check_budget, check_init_cost, check_unrolled
+from archbuilder.keras_backend.shape_format import shape_without_batch
+from archbuilder.keras_backend.state_scope import run_in_fresh_keras_state
+from archbuilder.keras_backend.trial_call import check_forward_pass
+from archbuilder.limits import Limits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UninitializedModel:
+    """A model whose weights have shapes but no values yet, and what it is like."""
+
+    graph: Graph
+    analysis: Analysis
+    _built_graph: BuiltGraph
+
+    def check(self, limits: Limits) -> None:
+        """Hold the model to the memory and the time that making it may take.
+
+        Raises:
+            BlueprintError: with every part that is too large.
+        """
+        diagnostics = Diagnostics()
+        check_budget(self.graph, self.analysis, limits, diagnostics)
+        seen: set[int] = set()
+        for node in self.graph.nodes:
+            built_node = self._built_graph.nodes[node.name]
+            for variable in _unshared_weights(built_node, seen):
+                check_init_cost(node, variable, get_initializer(variable), diagnostics)
+            if built_node.layer is not None and built_node.inputs:
+                length = next(iter(shape_without_batch(built_node.inputs[0].tensor)), None)
+                check_unrolled(node, built_node.layer, length, limits, diagnostics)
+        diagnostics.raise_errors()
+
+    @property
+    def model(self) -> keras.Model:
+        """The model as it is: before `finish`, its weights have shapes and no values."""
+        return self._built_graph.model
+
+    def initialize(self) -> keras.Model:
+        """The model, after its weights got their values. Can be had once.
+
+        Raises:
+            BlueprintError: when the model cannot be called.
+        """
+        initialize_variables(self._built_graph.model.variables)
+        check_forward_pass(self.graph, self.analysis, self._built_graph)
+        return self._built_graph.model
+
+
+def build_symbolic(graph: Graph) -> UninitializedModel:
+    """The model of a graph, without values for its weights.
+
+    Raises:
+        BlueprintError: with every mistake in arguments and shapes that Keras finds.
+    """
+    graph.check()
+    diagnostics = Diagnostics()
+    built_graph = run_in_fresh_keras_state(lambda: build_graph(graph, diagnostics))
+    return UninitializedModel(graph, _analyze_graph(graph, built_graph), built_graph)
+
+
+def analyze(graph: Graph, limits: Limits | None = None) -> Analysis:
+    """What the model of a graph is like. With limits, a model beyond them is a mistake.
+
+    Takes no memory for weights, and leaves Python's random numbers as they were, from which Keras
+    draws its seeds.
+
+    Raises:
+        BlueprintError: with every mistake in arguments and shapes that Keras finds, or with every
+            part that is too large.
+    """
+    state = random.getstate()
+    try:
+        uninitialized = build_symbolic(graph)
+    finally:
+        random.setstate(state)
+    if limits is not None:
+        uninitialized.check(limits)
+    return uninitialized.analysis
+
+
+def build(graph: Graph, limits: Limits | None = None) -> keras.Model:
+    """The Keras model of a graph, with its weights.
+
+    Raises:
+        BlueprintError: with every mistake in arguments and shapes that Keras finds, or with every
+            part that is too large.
+    """
+    uninitialized = build_symbolic(graph)
+    uninitialized.check(limits or Limits())
+    return uninitialized.initialize()
+
+
+def _analyze_graph(graph: Graph, built_graph: BuiltGraph) -> Analysis:
+    seen: set[int] = set()
+    reachable = _reachable_nodes(graph)
+    nodes = [
+        _analyze_node(node, built_graph.nodes[node.name], seen, used=node.name in reachable)
+        for node in graph.nodes
+    ]
+    outputs = {
+        name: shape_without_batch(_output_tensor(built_graph, ref.node, ref.output))
+        for name, ref in graph.outputs
+    }
+    inputs = {name: _tensor_spec(tensor) for name, tensor in built_graph.inputs.items()}
+    return summarize(graph, inputs, nodes, outputs)
+
+
+def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bool) -> NodeAnalysis:
+    """The numbers of a node; a node that no output needs is not in the model and has none."""
+    weights = _unshared_weights(built_node, seen) if used else ()
+    sizes = [math.prod(weight.shape) for weight in weights]
+    sizes_in_bytes = [
+        size * item_bytes(weight.dtype) for size, weight in zip(sizes, weights, strict=True)
+    ]
+    trainable = (
+        set()
+        if built_node.layer is None
+        else {id(each) for each in built_node.layer.trainable_weights}
+    )
+    return NodeAnalysis(
+        name=node.name,
+        operation=node.operation,
+        outputs=tuple(_tensor_spec(tensor) for tensor in built_node.outputs),
+        used=used,
+        parameters=sum(sizes),
+        trainable_parameters=sum(
+            size for size, weight in zip(sizes, weights, strict=True) if id(weight) in trainable
+        ),
+        multiply_adds=_multiply_adds(built_node) if used else 0,
+        weight_bytes=sum(sizes_in_bytes),
+        largest_weight_bytes=max(sizes_in_bytes, default=0),
+    )
+
+
+def _multiply_adds(built_node: BuiltNode) -> int:
+    if built_node.layer is None:
+        return 0
+    input_shapes: dict[str, tuple[int | None, ...]] = {}
+    for call_tensor in built_node.inputs:
+        input_shapes.setdefault(call_tensor.argument, call_tensor.shape)
+    return multiply_adds(
+        LayerCall(
+            built_node.layer,
+            input_shapes,
+            [shape_without_batch(each) for each in built_node.outputs],
+            built_node.constants,
+        )
+    )
+
+
+def _unshared_weights(built_node: BuiltNode, seen: set[int]) -> tuple[keras.Variable, ...]:
+    """The weights of a layer, none where an earlier node (in `seen`) has the same layer."""
+    if built_node.layer is None or id(built_node.layer) in seen:
+        return ()
+    seen.add(id(built_node.layer))
+    return tuple(built_node.layer.weights)
+
+
+def _reachable_nodes(graph: Graph) -> set[str]:
+    """The nodes that the outputs need."""
+    reachable = {ref.node for _, ref in graph.outputs}
+    for node in reversed(graph.nodes):
+        if node.name in reachable:
+            reachable.update(ref.node for ref in node.input_refs())
+    return reachable
+
+
+def _output_tensor(built_graph: BuiltGraph, node: str, output: int | None) -> keras.KerasTensor:
+    built_node = built_graph.nodes.get(node)
+    return built_graph.inputs[node] if built_node is None else built_node.outputs[output or 0]
+
+
+def _tensor_spec(tensor: keras.KerasTensor) -> TensorSpec:
+    return TensorSpec(shape_without_batch(tensor), keras.backend.standardize_dtype(tensor.dtype))

@@ -1,0 +1,193 @@
+"""How many multiply-adds a layer takes for one example.
+
+Counted are those of convolutions and matrix products with weights, wherever they stand: in
+recurrent layers, the projections of attention, wrappers. Not counted are biases, normalisation,
+activations, pooling, and products of two tensors such as attention scores. A size that is left
+open counts as 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import keras
+
+from archbuilder.compiler.ir import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCall:
+    """A layer at work: the shapes it takes, by the names of its call, and those it gives.
+
+    Shapes are without the batch axis. `constants` are the constants of the call.
+    """
+
+    layer: keras.layers.Layer
+    tensors: Mapping[str, Shape]
+    outputs: Sequence[Shape]
+    constants: Mapping[str, object]
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of the first tensor."""
+        return next(iter(self.tensors.values()))
+
+    def with_layer(self, layer: keras.layers.Layer) -> LayerCall:
+        """The same call of a layer inside this one."""
+        return replace(self, layer=layer)
+
+
+CostRule: TypeAlias = Callable[[LayerCall], int]
+
+
+def multiply_adds(call: LayerCall) -> int:
+    """The multiply-adds of a call for one example; 0 for layers without products."""
+    rule = _RULES.get(type(call.layer).__name__)
+    return rule(call) if rule is not None else 0
+
+
+def num_elements(shape: Shape) -> int:
+    """How many numbers a shape holds, a size left open counting as 1."""
+    return math.prod(1 if length is None else length for length in shape)
+
+
+def _num_positions(shape: Shape, layer: keras.layers.Layer) -> int:
+    """How many places there are to put a kernel at."""
+    return num_elements(shape[1:] if layer.data_format == "channels_first" else shape[:-1])
+
+
+def _weight_count(variable: keras.Variable) -> int:
+    return math.prod(variable.shape)
+
+
+def _convolution(call: LayerCall) -> int:
+    # A kernel has only the channels of its group, so that groups need no case of their own.
+    return _num_positions(call.outputs[0], call.layer) * _weight_count(call.layer.kernel)
+
+
+def _transposed_convolution(call: LayerCall) -> int:
+    return _num_positions(call.input_shape, call.layer) * _weight_count(call.layer.kernel)
+
+
+def _separable_convolution(call: LayerCall) -> int:
+    layer = call.layer
+    kernels = _weight_count(layer.depthwise_kernel) + _weight_count(layer.pointwise_kernel)
+    return _num_positions(call.outputs[0], layer) * kernels
+
+
+def _dense(call: LayerCall) -> int:
+    return num_elements(call.input_shape[:-1]) * _weight_count(call.layer.kernel)
+
+
+def _einsum_dense(call: LayerCall) -> int:
+    """The kernel is used once for every index of the input that it does not have itself."""
+    operands, _, _ = call.layer.equation.partition("->")
+    labels, _, kernel_labels = operands.partition(",")
+    shape: Shape = (1, *call.input_shape)
+    left, ellipsis, right = labels.partition("...")
+    if ellipsis:
+        open_axes = len(shape) - len(left) - len(right)
+        labels = left + "." * open_axes + right
+    free_axes = (
+        length for label, length in zip(labels, shape, strict=False) if label not in kernel_labels
+    )
+    return num_elements(tuple(free_axes)) * _weight_count(call.layer.kernel)
+
+
+def _attention(call: LayerCall) -> int:
+    """The four projections; queries may be of another length than keys and values."""
+    query = call.tensors.get("query", call.input_shape)
+    value = call.tensors.get("value", query)
+    lengths = {
+        "query": num_elements(query[:-1]),
+        "key": num_elements(call.tensors.get("key", value)[:-1]),
+        "value": num_elements(value[:-1]),
+        "attention_output": num_elements(query[:-1]),
+    }
+    total = 0
+    for weight in call.layer.weights:
+        *_, projection, name = weight.path.split("/")
+        if name == "kernel":
+            total += lengths[projection] * _weight_count(weight)
+    return total
+
+
+def _routed_capsules(call: LayerCall) -> int:
+    """The predictions; routing multiplies them with what comes of them."""
+    return _weight_count(call.layer.transformations)
+
+
+def _reversible_embedding(call: LayerCall) -> int:
+    """Looking up takes no products; the way back is a dense layer."""
+    if not call.constants.get("reverse"):
+        return 0
+    return num_elements(call.input_shape) * (call.outputs[0][-1] or 1)
+
+
+def _cell(call: LayerCall) -> int:
+    return _weight_count(call.layer.kernel) + _weight_count(call.layer.recurrent_kernel)
+
+
+def _reservoir_cell(call: LayerCall) -> int:
+    return _weight_count(call.layer.kernel) + _weight_count(call.layer.reservoir)
+
+
+def _stacked_cells(call: LayerCall) -> int:
+    return sum(multiply_adds(call.with_layer(cell)) for cell in call.layer.cells)
+
+
+def _recurrent(call: LayerCall) -> int:
+    return (call.input_shape[0] or 1) * multiply_adds(call.with_layer(call.layer.cell))
+
+
+def _recurrent_convolution(call: LayerCall) -> int:
+    layer = call.layer
+    state = call.outputs[0][1:] if layer.return_sequences else call.outputs[0]
+    kernels = _weight_count(layer.cell.kernel) + _weight_count(layer.cell.recurrent_kernel)
+    return (call.input_shape[0] or 1) * _num_positions(state, layer.cell) * kernels
+
+
+def _bidirectional(call: LayerCall) -> int:
+    layers = (call.layer.forward_layer, call.layer.backward_layer)
+    return sum(multiply_adds(call.with_layer(layer)) for layer in layers)
+
+
+def _time_distributed(call: LayerCall) -> int:
+    step = LayerCall(
+        call.layer.layer,
+        {name: shape[1:] for name, shape in call.tensors.items()},
+        [shape[1:] for shape in call.outputs],
+        call.constants,
+    )
+    return (call.input_shape[0] or 1) * multiply_adds(step)
+
+
+def _wrapper(call: LayerCall) -> int:
+    return multiply_adds(call.with_layer(call.layer.layer))
+
+
+_LAYERS_BY_RULE: Final[Mapping[CostRule, tuple[str, ...]]] = {
+    _convolution: (
+        "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D",
+    ),
+    _transposed_convolution: ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
+    _separable_convolution: ("SeparableConv1D", "SeparableConv2D"),
+    _dense: ("Dense", "Maxout"),
+    _einsum_dense: ("EinsumDense",),
+    _attention: ("MultiHeadAttention", "GroupedQueryAttention"),
+    _routed_capsules: ("RoutedCapsules",),
+    _reversible_embedding: ("ReversibleEmbedding",),
+    _cell: ("SimpleRNNCell", "LSTMCell", "GRUCell"),
+    _reservoir_cell: ("ReservoirCell",),
+    _stacked_cells: ("StackedRNNCells",),
+    _recurrent: ("RNN", "SimpleRNN", "LSTM", "GRU"),
+    _recurrent_convolution: ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+    _bidirectional: ("Bidirectional",),
+    _time_distributed: ("TimeDistributed",),
+    _wrapper: ("SpectralNormalization",),
+}  # fmt: skip
+
+_RULES: Final = {name: rule for rule, names in _LAYERS_BY_RULE.items() for name in names}

@@ -1,0 +1,262 @@
+"""Makes Keras objects of what a blueprint says: layers, initializers, losses and the rest.
+
+Every class is taken by its name in the catalogue from a public module of Keras and called with
+arguments that the catalogue knows. Nothing of a blueprint reaches Keras's own deserialisation,
+which can be talked into running code.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Final
+
+import keras
+
+from archbuilder import registry
+from archbuilder.compiler.ir import Argument
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
+from archbuilder.diagnostics.span import Span
+from archbuilder.keras_backend.keras_errors import BuildError, error_notes, translate_keras_errors
+from archbuilder.keras_ext import layers, losses, schedules
+from archbuilder.registry.signatures import (
+    LAYER_KINDS,
+    ArgumentSpec,
+    ArgumentType,
+    ObjectKind,
+    Signature,
+)
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree
+
+_MODULE_BY_ORIGIN: Final[Mapping[str, ModuleType]] = {
+    "archbuilder.keras_ext.layers": layers,
+    "archbuilder.keras_ext.losses": losses,
+    "archbuilder.keras_ext.schedules": schedules,
+    "keras.layers": keras.layers,
+    "keras.ops": keras.ops,
+}
+"""The modules of layers and functions, and of nested objects of ours, by their `origin`."""
+
+_MODULE_BY_KIND: Final[Mapping[ObjectKind, ModuleType]] = {
+    "initializer": keras.initializers,
+    "regularizer": keras.regularizers,
+    "constraint": keras.constraints,
+    "loss": keras.losses,
+    "metric": keras.metrics,
+    "optimizer": keras.optimizers,
+    "schedule": keras.optimizers.schedules,
+}
+"""Keras's modules of nested objects; layers go by their `origin`, wherever they stand."""
+
+_FLOAT_KINDS: Final = ("schedule", "optimizer")
+"""Kinds whose numbers are fractions, also where one is written as a whole number."""
+_ACCURACY: Final = "accuracy"
+"""A metric by this name alone is for Keras to choose, binary or categorical, by the shapes."""
+_NO_DEFAULTS: Final[Mapping[str, object]] = {}
+
+
+def build_object(
+    kind: ObjectKind, tree: Tree, defaults: Mapping[str, object] = _NO_DEFAULTS
+) -> object:
+    """The Keras object that a tree names: an optimizer, a loss, a metric.
+
+    `defaults` are values of arguments that the object takes and the tree does not name.
+
+    Raises:
+        BlueprintError: when the installed Keras lacks it, or refuses its arguments.
+    """
+    try:
+        return _build_from_tree(kind, tree, None, defaults)
+    except BuildError as refusal:
+        diagnostics = Diagnostics()
+        refusal.report(diagnostics)
+        raise BlueprintError(diagnostics) from refusal.__cause__
+
+
+def build_layer(
+    signature: Signature, arguments: Iterable[Argument], name: str, span: Span
+) -> keras.layers.Layer:
+    """A layer of this name; layers inside it get names that begin with its own.
+
+    Raises:
+        Refusal: when the installed Keras lacks the layer or an argument, or refuses it.
+    """
+    constructor = lookup(signature, span)
+    values = convert_arguments(arguments, signature.arguments, name)
+    return _construct(constructor, {"name": name, **values}, signature.name, span)
+
+
+def convert_arguments(
+    arguments: Iterable[Argument], specs: Mapping[str, ArgumentSpec], name: str
+) -> dict[str, object]:
+    """The values of arguments as Keras takes them.
+
+    Raises:
+        Refusal: when the installed Keras lacks an object among them, or refuses it.
+    """
+    return {
+        argument.name: _convert_value(
+            argument.value, _argument_type(specs, argument.name), f"{name}.{argument.name}"
+        )
+        for argument in arguments
+    }
+
+
+def lookup(signature: Signature, span: Span) -> Callable[..., object]:
+    """The class of a layer, or the function, that the catalogue means.
+
+    Raises:
+        Refusal: when the installed Keras lacks it.
+    """
+    return _getattr_path(
+        _MODULE_BY_ORIGIN[signature.origin], signature.name.removeprefix("ops."), span
+    )
+
+
+def missing_arguments(constructor: Callable[..., object], names: Iterable[str]) -> tuple[str, ...]:
+    """Those of some argument names that the installed Keras does not know."""
+    classes = constructor.__mro__ if isinstance(constructor, type) else ()
+    callables = [vars(each)["__init__"] for each in classes if "__init__" in vars(each)] or [
+        constructor
+    ]
+    parameter_names = {name for maker in callables for name in inspect.signature(maker).parameters}
+    return tuple(name for name in names if name not in parameter_names)
+
+
+def _construct(
+    constructor: Callable[..., object], values: Mapping[str, object], description: str, span: Span
+) -> object:
+    def explain(error: Exception) -> BuildError:
+        missing = missing_arguments(constructor, values)
+        if missing:
+            return _keras_too_old(f"{description}: {missing[0]}", span)
+        return BuildError(
+            "keras-refused",
+            f"Keras refuses the arguments of {description}",
+            span,
+            error_notes(error),
+        )
+
+    with translate_keras_errors(explain):
+        return constructor(**values)
+
+
+def _argument_type(specs: Mapping[str, ArgumentSpec], name: str) -> ArgumentType:
+    if name not in specs:
+        raise InternalError(f"the argument '{name}' is not in the catalogue")
+    return specs[name].type
+
+
+def _convert_value(tree: Tree, type_: ArgumentType, name: str) -> object:
+    """A value of an argument; `name` is for a layer in it."""
+    if type_.object is None or _is_plain_scalar(tree):
+        return _to_plain(tree)
+    if type_.is_list and isinstance(tree, SequenceNode):
+        return [
+            _build_from_tree(type_.object, item, f"{name}.{index}")
+            for index, item in enumerate(tree.items)
+        ]
+    return _build_from_tree(type_.object, tree, name)
+
+
+def _is_plain_scalar(tree: Tree) -> bool:
+    """Whether a value that may be an object is none: nothing, or a number for a schedule."""
+    return isinstance(tree, ScalarNode) and not isinstance(tree.value, str)
+
+
+def _to_plain(tree: Tree) -> object:
+    """Plain data; a list becomes a tuple, which Keras takes wherever it takes a list."""
+    if isinstance(tree, ScalarNode):
+        return tree.value
+    if isinstance(tree, SequenceNode):
+        return tuple(_to_plain(item) for item in tree.items)
+    return {entry.key: _to_plain(entry.value) for entry in tree}
+
+
+def _build_from_tree(
+    kind: ObjectKind, tree: Tree, name: str | None, defaults: Mapping[str, object] = _NO_DEFAULTS
+) -> object:
+    """A nested object, written as its name alone or as `{Name: arguments}`."""
+    if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
+        return _build_by_name(kind, tree.value, (), name, tree.span, defaults)
+    if isinstance(tree, MappingNode) and len(tree.entries) == 1:
+        (entry,) = tree.entries
+        return _build_by_name(kind, entry.key, (entry.value,), name, entry.key_span, defaults)
+    raise InternalError(f"an argument should be {kind} and passed the checks, but is none")
+
+
+def _build_by_name(
+    kind: ObjectKind,
+    text: str,
+    argument_trees: tuple[Tree, ...],
+    name: str | None,
+    span: Span,
+    defaults: Mapping[str, object],
+) -> object:
+    op_registry = registry.load()
+    canonical = op_registry.canonical_name(kind, text)
+    if canonical is None:
+        raise InternalError(f"there is no {kind} '{text}', and it passed the checks")
+    if kind == "activation":
+        return _getattr_path(keras.activations, canonical, span)
+    if kind == "metric" and text == _ACCURACY and not argument_trees:
+        return text
+    object_name = name or canonical
+    signature = op_registry.signatures(kind)[canonical]
+    if kind in LAYER_KINDS:
+        return build_layer(
+            signature, _nested_arguments(signature, argument_trees), object_name, span
+        )
+    values = {
+        **{key: each for key, each in defaults.items() if key in signature.arguments},
+        **convert_arguments(
+            _nested_arguments(signature, argument_trees), signature.arguments, object_name
+        ),
+    }
+    if kind in _FLOAT_KINDS:
+        values = {key: _as_float(value, signature, key) for key, value in values.items()}
+    module = _MODULE_BY_ORIGIN[signature.origin] if signature.origin else _MODULE_BY_KIND[kind]
+    return _construct(_getattr_path(module, canonical, span), values, canonical, span)
+
+
+def _as_float(value: object, signature: Signature, argument: str) -> object:
+    """A value that need not be whole, as such.
+
+    Keras's schedules do not add 0 to 0.5, and its optimizers take no learning rate of 1.
+    """
+    schema = _argument_type(signature.arguments, argument).schema or {}
+    return float(value) if type(value) is int and schema.get("type") == "number" else value
+
+
+def _nested_arguments(
+    signature: Signature, argument_trees: tuple[Tree, ...]
+) -> tuple[Argument, ...]:
+    """The arguments of a nested object: by name, or one value that is the first of them."""
+    if not argument_trees or (
+        isinstance(argument_trees[0], ScalarNode) and argument_trees[0].value is None
+    ):
+        return ()
+    (value,) = argument_trees
+    if isinstance(value, MappingNode):
+        return tuple(Argument(entry.key, entry.value, entry.key_span) for entry in value)
+    return (Argument(next(iter(signature.arguments)), value, value.span),)
+
+
+def _getattr_path(module: ModuleType, path: str, span: Span) -> Callable[..., object]:
+    """What a module has under a name of the catalogue, or under several with dots between."""
+    attribute: object = module
+    for name in path.split("."):
+        attribute = getattr(attribute, name, None)
+    if not callable(attribute):
+        raise _keras_too_old(path, span)
+    return attribute
+
+
+def _keras_too_old(missing: str, span: Span) -> BuildError:
+    return BuildError(
+        "needs-newer-keras",
+        f"Keras {keras.__version__}, which is installed here, does not have {missing}",
+        span,
+        ("install a newer Keras, or do without it",),
+    )

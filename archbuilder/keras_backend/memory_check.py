@@ -1,0 +1,139 @@
+"""Refuses models that would not fit into memory, before any of it is taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+import keras
+
+from archbuilder.compiler.ir import Graph, Node
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.formatting import format_bytes
+from archbuilder.keras_backend.analysis import Analysis, NodeAnalysis
+from archbuilder.keras_backend.machine_memory import total_memory
+from archbuilder.keras_backend.shape_format import format_shape
+from archbuilder.keras_ext.layers.reservoir import Reservoir
+from archbuilder.limits import Limits
+
+_MAX_ORTHOGONAL_FLOPS: Final = 10**12
+"""Operations that making one matrix orthogonal may take: about a minute."""
+_MAX_EIG_FLOPS: Final = 10**11
+"""The cube of the units that a reservoir may have: as many as take about a minute."""
+
+
+def check_budget(
+    graph: Graph, analysis: Analysis, limits: Limits, diagnostics: Diagnostics
+) -> None:
+    """Report the nodes whose weights or activations go beyond what may be taken."""
+    allowed = limits.memory_bytes or total_memory()
+    allowed_text = (
+        f"the limit memory_bytes allows {format_bytes(allowed)}"
+        if limits.memory_bytes
+        else f"this machine has {format_bytes(allowed)}"
+    )
+    nodes = {node.name: node for node in graph.nodes}
+    errors = diagnostics.error_count
+    for node_analysis in analysis.nodes:
+        excess = _describe_excess(node_analysis, allowed)
+        if excess:
+            node = nodes[node_analysis.name]
+            with diagnostics.within(node.frame):
+                diagnostics.error(
+                    "too-large",
+                    f"'{node_analysis.name}' ({node_analysis.operation}) {excess}, but"
+                    f" {allowed_text}",
+                    node.span,
+                )
+    if diagnostics.error_count == errors:
+        _check_totals(graph, analysis, allowed, allowed_text, diagnostics)
+
+
+def check_init_cost(
+    node: Node, variable: keras.Variable, initializer: object, diagnostics: Diagnostics
+) -> None:
+    """Report a matrix that is to begin with numbers that take too long to compute.
+
+    The work grows with the cube of the size: a matrix that fits into memory may take hours.
+    """
+    if len(variable.shape) == 0:
+        return
+    *rows, columns = variable.shape
+    small_dimension, large_dimension = sorted((math.prod(rows), columns))
+    if isinstance(initializer, keras.initializers.Orthogonal) and (
+        small_dimension * small_dimension * large_dimension > _MAX_ORTHOGONAL_FLOPS
+    ):
+        description = f"an orthogonal matrix of {math.prod(rows):,} x {columns:,}, which takes"
+        note = "choose another initializer, such as glorot_uniform"
+    elif isinstance(initializer, Reservoir) and columns**3 > _MAX_EIG_FLOPS:
+        description = f"a reservoir of {columns:,} units, whose eigenvalues take"
+        note = "take fewer units, or several reservoirs side by side"
+    else:
+        return
+    with diagnostics.within(node.frame):
+        diagnostics.error(
+            "too-large",
+            f"'{node.name}' ({node.operation}) begins with {description} too long to compute",
+            node.span,
+            notes=(note,),
+        )
+
+
+def check_unrolled(
+    node: Node,
+    layer: keras.layers.Layer,
+    length: int | None,
+    limits: Limits,
+    diagnostics: Diagnostics,
+) -> None:
+    """Report a recurrent layer that would write out more steps than a compiler takes well."""
+    candidates = (layer, getattr(layer, "forward_layer", None), getattr(layer, "layer", None))
+    is_unrolled = any(getattr(each, "unroll", False) for each in candidates)
+    if is_unrolled and (length is None or length > limits.unrolled_steps):
+        steps = "an open number of" if length is None else f"{length:,}"
+        with diagnostics.within(node.frame):
+            diagnostics.error(
+                "limit",
+                f"'{node.name}' ({node.operation}) writes out {steps} steps, and"
+                f" {limits.unrolled_steps} are allowed",
+                node.span,
+                notes=("without 'unroll' it loops; or raise it with the limit 'unrolled_steps'",),
+            )
+
+
+def _describe_excess(node: NodeAnalysis, allowed: int) -> str:
+    """What a node needs that is more than is allowed, empty where it needs less."""
+    if node.weight_bytes > allowed:
+        return f"has weights of {format_bytes(node.weight_bytes)}"
+    if node.init_peak_bytes > allowed:
+        return f"takes up to {format_bytes(node.init_peak_bytes)} while its weights are made"
+    if node.activation_bytes > allowed:
+        shapes = ", ".join(format_shape(shape) for shape in node.shapes)
+        return f"makes {shapes}, which takes {format_bytes(node.activation_bytes)} for one example"
+    return ""
+
+
+def _check_totals(
+    graph: Graph, analysis: Analysis, allowed: int, allowed_text: str, diagnostics: Diagnostics
+) -> None:
+    sums: tuple[tuple[int, str, Callable[[NodeAnalysis], int]], ...] = (
+        (analysis.init_peak_bytes, "making the weights takes", lambda node: node.weight_bytes),
+        (
+            analysis.peak_activation_bytes,
+            "the activations of one example take",
+            lambda node: node.activation_bytes,
+        ),
+    )
+    for needed, description, node_bytes in sums:
+        if needed > allowed:
+            largest = sorted(analysis.nodes, key=node_bytes, reverse=True)[:3]
+            notes = tuple(
+                f"'{node.name}' takes {format_bytes(node_bytes(node))}" for node in largest
+            )
+            diagnostics.error(
+                "too-large",
+                f"{description} {format_bytes(needed)}, but {allowed_text}",
+                graph.span,
+                notes=notes,
+            )

@@ -1,0 +1,52 @@
+"""Shapes as messages show them, without the batch axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+
+from archbuilder.compiler.ir import Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CallTensor:
+    """A tensor that a call takes: for which argument, and which step made it."""
+
+    argument: str
+    source: str
+    tensor: keras.KerasTensor
+
+    @property
+    def shape(self) -> Shape:
+        """Its shape without the batch axis."""
+        return shape_without_batch(self.tensor)
+
+    def __str__(self) -> str:
+        return f"'{self.source}' {format_shape(self.shape)}"
+
+
+def shape_without_batch(tensor: keras.KerasTensor) -> Shape:
+    """The shape of a tensor without the batch axis."""
+    return tuple(tensor.shape[1:])
+
+
+def format_shape(shape: Shape) -> str:
+    """A shape as messages write it: `(56, 56, 64)`, with `null` for a size left open."""
+    sizes = ", ".join("null" if size is None else str(size) for size in shape)
+    return f"({sizes})"
+
+
+def is_empty(shape: Shape) -> bool:
+    """Whether a size is zero or, as Keras computes some, less."""
+    return any(size is not None and size <= 0 for size in shape)
+
+
+def format_tensors(call_tensors: Sequence[CallTensor]) -> str:
+    """The tensors of a call with their shapes and, where they differ, their arguments."""
+    arguments = {each.argument for each in call_tensors}
+    if len(arguments) == 1:
+        first, *rest = map(str, call_tensors)
+        return first if not rest else f"{first} with {' and '.join(rest)}"
+    return " and ".join(f"{each.argument} {each}" for each in call_tensors)

@@ -1,0 +1,128 @@
+"""Try calls before anything is trained or saved.
+
+Keras computes many shapes by rules of its own, beside the code that runs. A model may have shapes
+and yet fail at its first call: `keras.ops.slice` with a size of None, and
+`AdaptiveAveragePooling1D` on images (both Keras 3.15.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.keras_backend.analysis import Analysis
+from archbuilder.keras_backend.functional import BuiltGraph
+from archbuilder.keras_backend.keras_errors import KERAS_ERRORS, BuildError, error_notes
+from archbuilder.keras_backend.shape_format import format_shape, shape_without_batch
+from archbuilder.keras_backend.state_scope import run_in_fresh_keras_state
+
+Tensor = TypeVar("Tensor")
+
+_BATCH_SIZE: Final = 2
+_MAX_NODES: Final = 100
+_MAX_MULTIPLY_ADDS: Final = 5 * 10**7
+_MAX_ACTIVATION_BYTES: Final = 32 * 2**20
+"""Bounds that keep the call below a second, where importing TensorFlow takes several."""
+
+_VALUE_DEPENDENT_LAYERS: Final = ("StringLookup", "IntegerLookup", "TextVectorization")
+"""Layers that may fail for some inputs and work for others, such as unknown words."""
+
+
+def check_forward_pass(graph: Graph, analysis: Analysis, built_graph: BuiltGraph) -> None:
+    """Call a model that has its weights once, where that is cheap and its sizes are known.
+
+    Raises:
+        BlueprintError: when the model cannot be called, with the step and the reason.
+    """
+    if _is_cheap(analysis) and _is_conclusive(graph, analysis):
+        diagnostics = Diagnostics()
+        run_in_fresh_keras_state(lambda: _call_with_restored_seeds(graph, built_graph, diagnostics))
+        diagnostics.raise_errors()
+
+
+@contextmanager
+def _restore_random_state(model: keras.Model) -> Iterator[None]:
+    """Restore the states of random layers, some of which draw numbers in inference, too."""
+    weights = {id(each) for each in model.weights}
+    states = [each for each in model.variables if id(each) not in weights]
+    values = [keras.ops.convert_to_numpy(each.value) for each in states]
+    try:
+        yield
+    finally:
+        for state, value in zip(states, values, strict=True):
+            state.assign(value)
+
+
+def _call_with_restored_seeds(
+    graph: Graph, built_graph: BuiltGraph, diagnostics: Diagnostics
+) -> None:
+    """Call a model and, if that fails, report the first step that cannot be called."""
+    inputs = {name: _sample_batch(tensor) for name, tensor in built_graph.inputs.items()}
+    with _restore_random_state(built_graph.model):
+        if _call_error(built_graph.model, inputs) is None:
+            return
+        for node in graph.nodes:
+            outputs = list(built_graph.nodes[node.name].outputs)
+            error = _call_error(keras.Model(_pack_inputs(built_graph.inputs), outputs), inputs)
+            if error is not None:
+                message = f"'{node.name}' ({node.operation}) has a shape, but cannot be called"
+                with diagnostics.within(node.frame):
+                    BuildError("keras-refused", message, node.span, error_notes(error)).report(
+                        diagnostics
+                    )
+                return
+
+
+def _is_cheap(analysis: Analysis) -> bool:
+    return (
+        len(analysis.nodes) <= _MAX_NODES
+        and analysis.multiply_adds <= _MAX_MULTIPLY_ADDS
+        and analysis.activation_bytes <= _MAX_ACTIVATION_BYTES
+    )
+
+
+def _is_conclusive(graph: Graph, analysis: Analysis) -> bool:
+    """Whether one call tells about all: nothing hangs on lengths, values or several devices."""
+    inputs = analysis.inputs.values()
+    return (
+        all(spec.is_static and spec.dtype != "string" for spec in inputs)
+        and not any(node.operation in _VALUE_DEPENDENT_LAYERS for node in graph.nodes)
+        and not tf.distribute.has_strategy()
+    )
+
+
+def _sample_batch(tensor: keras.KerasTensor) -> tf.Tensor:
+    """A batch for an input: whole numbers are 0, which every table has."""
+    shape = (_BATCH_SIZE, *tensor.shape[1:])
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    if not keras.backend.is_float_dtype(dtype):
+        return tf.zeros(shape, dtype)
+    return tf.cast(np.random.default_rng(0).random(shape, "float32"), dtype)
+
+
+def _call_error(model: keras.Model, inputs: Mapping[str, tf.Tensor]) -> Exception | None:
+    try:
+        result = model(_pack_inputs(inputs), training=False)
+    except KERAS_ERRORS as error:
+        return error
+    for symbolic_output, tensor in zip(model.outputs, keras.tree.flatten(result), strict=True):
+        # Sizes may differ: those of attention scores are wrong in Keras 3.15.1.
+        if len(symbolic_output.shape) != len(tensor.shape):
+            shapes = (
+                f"{format_shape(shape_without_batch(symbolic_output))}, not"
+                f" {format_shape(shape_without_batch(tensor))}"
+            )
+            return ValueError(f"the output should have the shape {shapes}")
+    return None
+
+
+def _pack_inputs(inputs: Mapping[str, Tensor]) -> Tensor | dict[str, Tensor]:
+    """Inputs as a model takes them: one alone, or several by name."""
+    return next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)

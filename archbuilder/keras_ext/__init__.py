@@ -1,0 +1,1 @@
+"""The layers, losses and schedules that archbuilder adds to Keras."""

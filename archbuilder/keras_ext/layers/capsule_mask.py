@@ -1,0 +1,71 @@
+"""Masking of capsules: all but one become zero, from which an image is then reconstructed."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from archbuilder.keras_ext.layers._typing import Shape, Tensor
+from archbuilder.keras_ext.layers.capsule_ops import at_least_float32
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class CapsuleMask(keras.layers.Layer):
+    """Keeps one capsule of each example, and has zeros in the place of the others.
+
+    `output[i] = input[i] if i == label else 0`
+
+    Without labels the longest capsule is kept, or the first of several that are equally long. In
+    training the label is that of the example: what is reconstructed is what should have been seen.
+
+    Source: Sabour, Frosst and Hinton 2017, "Dynamic Routing Between Capsules", section 4.1.
+
+    Args:
+        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: The capsules.
+        labels: The number of the capsule to keep, an integer for each example; counts from 0.
+
+    Input shape:
+        `(batch, capsules, dimension)`, and `(batch,)` for the labels.
+
+    Output shape:
+        That of the capsules.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+        self._build_at_init()
+
+    def call(self, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The capsules, all but one zero."""
+        if labels is None:
+            labels = ops.argmax(ops.sum(ops.square(at_least_float32(inputs)), axis=-1), axis=-1)
+        capsule_indices = ops.arange(ops.shape(inputs)[1], dtype="int32")
+        is_selected = ops.expand_dims(ops.cast(labels, "int32"), 1) == capsule_indices
+        return ops.where(ops.expand_dims(is_selected, -1), inputs, ops.zeros_like(inputs))
+
+    def compute_output_shape(self, inputs_shape: Shape, labels_shape: Shape | None = None) -> Shape:
+        """The shape of the capsules.
+
+        Raises:
+            ValueError: when there is not one label for each example.
+        """
+        if labels_shape is not None and len(labels_shape) != 1:
+            raise ValueError(f"labels must be one integer each, and have the shape {labels_shape}")
+        return inputs_shape
+
+    def compute_output_spec(
+        self, inputs: Tensor, labels: Tensor | None = None
+    ) -> keras.KerasTensor:
+        """What the call gives.
+
+        Raises:
+            ValueError: when labels are not whole numbers, one for each example.
+        """
+        if labels is not None and not keras.backend.is_int_dtype(labels.dtype):
+            raise ValueError(f"labels must be whole numbers, not {labels.dtype}")
+        shape = self.compute_output_shape(inputs.shape, None if labels is None else labels.shape)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)

@@ -1,0 +1,120 @@
+"""Maxout: units that are the largest of several linear functions."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
+
+
+@keras.saving.register_keras_serializable(package="archbuilder")
+class Maxout(keras.layers.Layer):
+    """A dense layer whose activation is the largest of the pieces of each unit.
+
+    `output[u] = max(pieces[u, 0], ..., pieces[u, k - 1])`
+    `pieces[u, j] = sum(input[i] * kernel[i, u * k + j]) + bias[u * k + j]`
+
+    where `k` is the number of `pieces`: the pieces of a unit stand side by side in the kernel, as
+    in pylearn2, the authors' library. There is no other activation. A maxout unit can be any
+    convex function of its inputs, piece by piece.
+
+    Source: Goodfellow et al. 2013, "Maxout Networks", section 3.
+
+    Args:
+        units: Integer, the number of outputs.
+        pieces: Integer, how many linear functions a unit is the largest of.
+        use_bias: Whether the linear functions have biases.
+        kernel_initializer: Initializer for the kernel, whose shape is
+            `(features, units * pieces)`.
+        bias_initializer: Initializer for the biases.
+        kernel_regularizer: Regularizer for the kernel.
+        bias_regularizer: Regularizer for the biases.
+        kernel_constraint: Constraint on the kernel; the authors limit the norm of its columns.
+        bias_constraint: Constraint on the biases.
+        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+
+    Input shape:
+        `(batch, ..., features)`.
+
+    Output shape:
+        `(batch, ..., units)`.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        pieces: int,
+        *,
+        use_bias: bool = True,
+        kernel_initializer: object = "glorot_uniform",
+        bias_initializer: object = "zeros",
+        kernel_regularizer: object = None,
+        bias_regularizer: object = None,
+        kernel_constraint: object = None,
+        bias_constraint: object = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value in (("units", units), ("pieces", pieces)):
+            if value < 1:
+                raise ValueError(f"{name} must be above zero, not {value}")
+        self.units = units
+        self.pieces = pieces
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.supports_masking = True
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the kernel and the biases."""
+        if input_shape[-1] is None:
+            raise ValueError("the last axis, the features, must have a known size")
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], self.units * self.pieces),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            name="kernel",
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                shape=(self.units * self.pieces,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
+            )
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The largest piece of every unit."""
+        pieces = ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            pieces = ops.add(pieces, self.bias)
+        shape = (*ops.shape(inputs)[:-1], self.units, self.pieces)
+        return ops.max(ops.reshape(pieces, shape), axis=-1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of the inputs, with the units in the place of the features."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> Config:
+        """The arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "pieces": self.pieces,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
+        }

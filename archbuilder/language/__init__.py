@@ -1,0 +1,1 @@
+"""The blueprint language: syntax tree, parser, imports and JSON Schema."""

@@ -1,0 +1,394 @@
+"""Catalogue and language -> JSON Schema (draft 7), for editors with a YAML language server.
+
+The schema completes, documents and marks what can be told without resolving names: keys, layers,
+arguments, their types and choices. The compiler itself does not use it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias, cast, get_args
+
+from archbuilder.language.parser.declarations import SCHEMA_KEYS, TYPE_NAMES
+from archbuilder.registry import Registry
+from archbuilder.registry.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
+
+Schema: TypeAlias = dict[str, Any]
+
+_ANY: Final[Schema] = {}
+_NULL: Final[Schema] = {"type": "null"}
+_TEXT: Final[Schema] = {"type": "string"}
+_EXPRESSION: Final[Schema] = {"$ref": "#/definitions/formula"}
+_STEPS: Final[Schema] = {"$ref": "#/definitions/steps"}
+_PARAMS: Final[Schema] = {"$ref": "#/definitions/params"}
+_NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
+_BLOCK_NAME: Final = "^[a-z_][a-z0-9_]*$"
+_BLOCK_USE: Final = r"^(?!ops\.)[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$"
+
+
+def schema_text(registry: Registry) -> str:
+    """The schema as a file, one definition a line, so that a change to a layer is one line."""
+    schema = blueprint_schema(registry)
+    definitions = ",\n".join(
+        f"  {json.dumps(name)}: {json.dumps(value)}"
+        for name, value in schema["definitions"].items()
+    )
+    rest = {key: value for key, value in schema.items() if key != "definitions"}
+    head = json.dumps(rest, indent=1).removesuffix("\n}")
+    return f'{head},\n "definitions": {{\n{definitions}\n }}\n}}\n'
+
+
+def blueprint_schema(registry: Registry) -> Schema:
+    """The JSON Schema of a blueprint file, with every layer, argument and default."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "archbuilder blueprint",
+        "description": f"Version 1 of the language; layers of Keras {registry.keras_version}.",
+        "type": "object",
+        "required": ["archbuilder"],
+        "properties": _file_properties(),
+        "additionalProperties": False,
+        "definitions": {
+            "formula": {"type": "string", "pattern": r"\$"},
+            "params": _params(),
+            "param": _param(),
+            "block": _block(),
+            "network": _network(),
+            "input": _input(registry),
+            "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
+            "step": _step(registry),
+            "merge": _merge(registry),
+            **_object_definitions(registry),
+            **_call_definitions(registry),
+        },
+    }
+
+
+def _with_description(text: str, schema: Schema) -> Schema:
+    return {"description": text, **schema}
+
+
+def _any_of(*schemas: Schema) -> Schema:
+    return {"anyOf": list(schemas)}
+
+
+def _mapping_schema(values: Schema, pattern: str = _NAME) -> Schema:
+    """A mapping from names to values."""
+    return {"type": "object", "patternProperties": {pattern: values}, "additionalProperties": False}
+
+
+def _file_properties() -> Schema:
+    network = cast(Schema, _network()["properties"])
+    variants = {"type": "object", "additionalProperties": _any_of({"type": "object"}, _NULL)}
+    return {
+        "archbuilder": _with_description("The version of the language.", {"const": 1}),
+        "name": _with_description("The name of the model.", {"type": "string", "pattern": _NAME}),
+        "title": _with_description("What people call it.", _TEXT),
+        "description": _with_description("What it is for.", _TEXT),
+        "references": _with_description(
+            "The papers and tables that it follows.",
+            _any_of(_TEXT, {"type": "array", "items": _TEXT}),
+        ),
+        "imports": _with_description(
+            "Other files, usable as layers.", _mapping_schema(_import(), _BLOCK_NAME)
+        ),
+        "params": _PARAMS,
+        "blocks": _with_description(
+            "Reusable pieces by name.",
+            _mapping_schema({"$ref": "#/definitions/block"}, _BLOCK_NAME),
+        ),
+        "inputs": network["inputs"],
+        "layers": network["layers"],
+        "outputs": network["outputs"],
+        "networks": _with_description(
+            "Several networks that train together.",
+            _mapping_schema({"$ref": "#/definitions/network"}, _BLOCK_NAME),
+        ),
+        "variants": _with_description("Named sets of parameters.", variants),
+        "expect": _with_description(
+            "What the file promises of itself, by variant.",
+            {"type": "object", "additionalProperties": _expectation()},
+        ),
+        "data": _with_description("What it is trained on.", _ANY),
+        "training": _with_description("How it is trained.", _ANY),
+    }
+
+
+def _import() -> Schema:
+    keys = {"file": _TEXT, "params": {"type": "object"}}
+    full = {"type": "object", "properties": keys, "required": ["file"],
+            "additionalProperties": False}  # fmt: skip
+    return _any_of(_TEXT, full)
+
+
+def _expectation() -> Schema:
+    count = {"type": "integer", "minimum": 0}
+    shape = {"type": "array", "items": {"type": ["integer", "null"]}}
+    return {
+        "type": "object",
+        "properties": {
+            "parameters": _with_description("All numbers of the model.", count),
+            "trainable": _with_description("Those that training changes.", count),
+            "multiply_adds": _with_description("Multiply-adds for one example.", count),
+            "output": _with_description(
+                "The shape of the output with its batch axis.",
+                _any_of(shape, {"type": "object", "additionalProperties": shape}),
+            ),
+        },
+        "additionalProperties": False,
+    }
+
+
+def _params() -> Schema:
+    return _with_description(
+        "Parameters and their defaults.", _mapping_schema({"$ref": "#/definitions/param"})
+    )
+
+
+def _param() -> Schema:
+    names = {"enum": list(TYPE_NAMES)}
+    number, count = {"type": "number"}, {"type": "integer", "minimum": 0}
+    keywords: Schema = {
+        "type": _any_of(names, {"type": "array", "items": names}),
+        "multipleOf": {"type": "number", "exclusiveMinimum": 0},
+        "enum": {"type": "array", "minItems": 1},
+        "items": {"type": "object"},
+        **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), number),
+        **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), count),
+    }
+    declaration: Schema = {
+        "type": "object",
+        "properties": {
+            "default": _with_description("The value where none is given.", _ANY),
+            "description": _with_description("What it is for.", _TEXT),
+            **{key: keywords[key] for key in SCHEMA_KEYS},
+        },
+        "additionalProperties": False,
+    }
+    bare = {"type": ["null", "boolean", "number", "string", "array"]}
+    return _any_of(bare, declaration)
+
+
+def _outputs() -> Schema:
+    names = {"type": "array", "items": _TEXT, "minItems": 1}
+    return _with_description(
+        "The steps that are outputs.", _any_of(_TEXT, names, _mapping_schema(_TEXT))
+    )
+
+
+def _block() -> Schema:
+    return {
+        "type": "object",
+        "required": ["layers"],
+        "properties": {
+            "params": _PARAMS,
+            "description": _TEXT,
+            "inputs": _with_description(
+                "The names of the inputs; one called 'input' where they are left out.",
+                {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1},
+            ),
+            "layers": _with_description("The steps, one behind the other.", _STEPS),
+            "outputs": _outputs(),
+        },
+        "additionalProperties": False,
+    }
+
+
+def _network() -> Schema:
+    block = _block()
+    inputs = _mapping_schema({"$ref": "#/definitions/input"})
+    block["properties"]["inputs"] = _with_description("The inputs with their shapes.", inputs)
+    block["required"] = ["inputs", "layers"]
+    return block
+
+
+def _input(registry: Registry) -> Schema:
+    size = _any_of({"type": ["integer", "null"], "minimum": 1}, _EXPRESSION)
+    shape = _with_description(
+        "Sizes without the batch axis; null where a length is open.",
+        _any_of({"type": "array", "items": size}, _EXPRESSION),
+    )
+    dtype = _any_of({"enum": list(registry.dtypes)}, _EXPRESSION)
+    full = {
+        "type": "object",
+        "properties": {"shape": shape, "dtype": dtype, "when": _when()},
+        "required": ["shape"],
+        "additionalProperties": False,
+    }
+    return _any_of(shape, full)
+
+
+def _step(registry: Registry) -> Schema:
+    """A step: a bare name, or a mapping of one layer or block and what stands beside it."""
+    calls = {
+        name: {"$ref": f"#/definitions/{name}"}
+        for name in (*registry.layers, *_operations(registry))
+    }
+    mapping = {
+        "type": "object",
+        "properties": {**calls, **_modifiers()},
+        "patternProperties": {_BLOCK_USE: _ANY},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+    signatures = (*registry.layers.items(), *_operations(registry).items())
+    complete = [name for name, signature in signatures if not _required(signature)]
+    bare = _any_of({"enum": complete}, {"type": "string", "pattern": _BLOCK_USE})
+    return _any_of(bare, mapping)
+
+
+def _when() -> Schema:
+    return _with_description("Kept only if true.", _any_of({"type": "boolean"}, _EXPRESSION))
+
+
+def _modifiers() -> Schema:
+    source = _any_of(_TEXT, {"type": "array", "items": _TEXT})
+    branches = _any_of(
+        {"type": "array", "items": _STEPS, "minItems": 1},
+        {"type": "object", "additionalProperties": _STEPS},
+    )
+    lists = _any_of({"type": "array"}, _EXPRESSION)
+    natural = _any_of({"type": "integer", "minimum": 0}, _EXPRESSION)
+    return {
+        "layers": _with_description("Steps one behind the other.", _STEPS),
+        "branches": _with_description("Steps side by side; [] is the identity.", branches),
+        "merge": {"$ref": "#/definitions/merge"},
+        "use": _with_description("An earlier step again, with the same weights.", _TEXT),
+        "name": _with_description("A name for other steps to refer to.", _TEXT),
+        "from": _with_description(
+            "What the step takes instead of the step before it.",
+            _any_of(
+                _TEXT,
+                {"type": "array", "items": source, "minItems": 1},
+                {"type": "object", "additionalProperties": source},
+            ),
+        ),
+        "repeat": _with_description("How many times, one behind the other; $i counts.", natural),
+        "for": _with_description(
+            "Once for each item; the lists run side by side.",
+            {"type": "object", "patternProperties": {_NAME: lists}, "additionalProperties": False},
+        ),
+        "when": _when(),
+        "call": _with_description("Constants of the layer's call.", {"type": "object"}),
+    }
+
+
+def _merge(registry: Registry) -> Schema:
+    names = [name for name, layer in registry.layers.items() if layer.accepts_list]
+    properties = {name: {"$ref": f"#/definitions/{name}"} for name in names}
+    mapping = {
+        "type": "object",
+        "properties": properties,
+        "patternProperties": {_BLOCK_USE: _ANY, r"^[A-Z]": _ANY},
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+    bare = _any_of({"enum": names}, _TEXT)
+    return _with_description("The layer that joins the branches.", _any_of(bare, mapping))
+
+
+def _object_definitions(registry: Registry) -> Schema:
+    """A definition for each kind of nested object."""
+    definitions: Schema = {}
+    for kind in get_args(ObjectKind):
+        if kind == "activation":
+            continue
+        names = list(dict.fromkeys(registry.names(kind)))
+        if kind in LAYER_KINDS:
+            properties = {name: {"$ref": f"#/definitions/{name}"} for name in names}
+        else:
+            classes = registry.signatures(kind)
+            properties = {name: _arguments(each) for name, each in classes.items()}
+        mapping = {
+            "type": "object",
+            "properties": properties,
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+        }
+        definitions[_definition_name(kind)] = _any_of({"enum": names}, mapping, _EXPRESSION)
+    definitions["a_activation"] = _any_of({"enum": list(registry.activations)}, _EXPRESSION)
+    return definitions
+
+
+def _definition_name(kind: ObjectKind) -> str:
+    return f"a_{kind.replace(' ', '_')}"
+
+
+def _call_definitions(registry: Registry) -> Schema:
+    """A definition for the arguments of each layer and each function of keras.ops."""
+    signatures = {**registry.layers, **_operations(registry)}
+    return {name: _arguments(signature) for name, signature in signatures.items()}
+
+
+def _operations(registry: Registry) -> dict[str, Signature]:
+    """The functions of keras.ops under the names that steps have for them."""
+    return {signature.name: signature for signature in registry.operations.values()}
+
+
+def _arguments(signature: Signature) -> Schema:
+    """What may stand behind the name of a layer: arguments by name, or the first one alone."""
+    specs = list(signature.arguments.values())
+    required = _required(signature)
+    mapping: Schema = {
+        "type": "object",
+        "properties": {spec.name: _argument(spec) for spec in specs},
+        "additionalProperties": False,
+    }
+    if required:
+        mapping["required"] = required
+    choices: list[Schema] = [mapping]
+    # A number alone, as in 'ops.power: 2', could stand for either input.
+    is_input = (
+        bool(specs)
+        and signature.origin == "keras.ops"
+        and specs[0].name in signature.tensor_arguments
+    )
+    if specs and not is_input and required in ([], [specs[0].name]):
+        choices.append(_shorthand(specs[0]))
+    if not required:
+        choices.append(_NULL)
+    return _with_description(signature.summary, _any_of(*choices))
+
+
+def _required(signature: Signature) -> list[str]:
+    return [spec.name for spec in signature.arguments.values() if spec.required]
+
+
+def _shorthand(spec: ArgumentSpec) -> Schema:
+    """The first argument without its name, which cannot be a mapping."""
+    if spec.type.object is not None:
+        return _any_of(_TEXT, {"type": "number"}, {"type": "array"})
+    return _any_of(_allow_expressions(spec.type.schema or {}), _EXPRESSION)
+
+
+def _argument(spec: ArgumentSpec) -> Schema:
+    choices = list(_choices(spec))
+    schema = choices[0] if len(choices) == 1 else _any_of(*choices)
+    entry: Schema = {"description": spec.summary} if spec.summary else {}
+    if not spec.required:
+        entry["default"] = spec.default
+    return {**entry, **schema}
+
+
+def _choices(spec: ArgumentSpec) -> Iterable[Schema]:
+    if spec.type.object is not None:
+        kind: Schema = {"$ref": f"#/definitions/{_definition_name(spec.type.object)}"}
+        yield {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
+        if spec.type.is_optional:
+            yield _NULL
+    if spec.type.schema is not None:
+        yield _allow_expressions(spec.type.schema)
+        yield _EXPRESSION
+
+
+def _allow_expressions(schema: Mapping[str, Any]) -> Schema:
+    """A schema whose lists may hold formulas as well."""
+    result = dict(schema)
+    if "items" in result:
+        result["items"] = _any_of(_allow_expressions(result["items"]), _EXPRESSION)
+    if "anyOf" in result:
+        result["anyOf"] = [_allow_expressions(each) for each in result["anyOf"]]
+    return result

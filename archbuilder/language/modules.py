@@ -1,0 +1,207 @@
+"""A blueprint with everything that it imports, and what a name in one of its steps stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias, Union
+
+from archbuilder import registry
+from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
+from archbuilder.language.ast import Block, Document, Import, Param, StepCall
+from archbuilder.language.parser.steps import STEP_KEYS
+from archbuilder.registry.signatures import Signature
+
+OPERATION_PREFIX: Final = "ops."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A document and the programs of its imports, by the names that it gives them.
+
+    An import that could not be read is missing from `imports`.
+    """
+
+    document: Document
+    imports: Mapping[str, Program]
+
+    def iter_programs(self) -> Iterator[Program]:
+        """This program and all that it imports, each once."""
+        seen: set[int] = set()
+        stack = [self]
+        while stack:
+            program = stack.pop()
+            if id(program) not in seen:
+                seen.add(id(program))
+                yield program
+                stack.extend(program.imports.values())
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCallee:
+    """A layer of Keras or of ours, or a function of `keras.ops`."""
+
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCallee:
+    """A block or a network, in the file that it is written in.
+
+    `imported` is the import that it comes through, None for the file's own.
+    """
+
+    program: Program
+    block: Block
+    imported: Import | None
+
+    @property
+    def is_file_network(self) -> bool:
+        """Whether it is the network that a file is, rather than a block in it."""
+        document = self.program.document
+        return document.is_single_network and self.block is document.networks.get(document.name)
+
+    @property
+    def params(self) -> Mapping[str, Param]:
+        """What a caller may give: a whole file takes the file's parameters."""
+        return self.program.document.params if self.is_file_network else self.block.params
+
+
+Callee: TypeAlias = Union[LayerCallee, BlockCallee]
+
+
+def resolve_callee(program: Program, name: str) -> Callee | None:
+    """What `name` stands for in a step of this file, if anything."""
+    if is_keras_name(name):
+        signature = registry.load().signature(name)
+        return None if signature is None else LayerCallee(signature)
+    document = program.document
+    block = document.blocks.get(name)
+    if block is None and not document.is_single_network:
+        block = document.networks.get(name)
+    if block is not None:
+        return BlockCallee(program, block, None)
+    alias, _, inner = name.partition(".")
+    imported = program.imports.get(alias)
+    return (
+        None if imported is None else _find_imported_block(imported, inner, document.imports[alias])
+    )
+
+
+def _find_imported_block(program: Program, inner: str, imported: Import) -> BlockCallee | None:
+    document = program.document
+    if inner:
+        block = document.blocks.get(inner)
+        if block is None and not document.is_single_network:
+            block = document.networks.get(inner)
+    else:
+        block = document.networks.get(document.name) if document.is_single_network else None
+    return None if block is None else BlockCallee(program, block, imported)
+
+
+def is_keras_name(name: str) -> bool:
+    """Whether a name is written as those of Keras are: CamelCase, or `ops.` in front."""
+    return name[:1].isupper() or name.startswith(OPERATION_PREFIX)
+
+
+def has_reported_error(program: Program, name: str) -> bool:
+    """Whether the target of `name` has a mistake of its own, reported elsewhere."""
+    document = program.document
+    alias = name.partition(".")[0]
+    if alias in document.invalid_names:
+        return True
+    if alias in document.imports:
+        imported = program.imports.get(alias)
+        return imported is None or name.partition(".")[2] in imported.document.invalid_names
+    return False
+
+
+def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnostics) -> None:
+    """Report a call whose target is nothing, with what was probably meant."""
+    name = call.callee
+    op_registry = registry.load()
+    if name in op_registry.unsupported:
+        diagnostics.error(
+            "refused-layer",
+            f"{name} cannot stand in a blueprint: {op_registry.unsupported[name]}",
+            call.span,
+        )
+    elif is_keras_name(name):
+        is_operation = name.startswith(OPERATION_PREFIX)
+        candidates = (
+            [OPERATION_PREFIX + each for each in op_registry.operations]
+            if is_operation
+            else op_registry.layers
+        )
+        what = "keras.ops has no function that a blueprint can use called" if is_operation else (
+            "there is no layer"
+        )  # fmt: skip
+        text = name.removeprefix(OPERATION_PREFIX)
+        diagnostics.error(
+            "unknown-layer",
+            f"{what} {quote(text)}",
+            call.span,
+            suggestion=closest_match(name, candidates),
+        )
+    else:
+        _report_unknown_block(program, call, diagnostics)
+
+
+def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnostics) -> None:
+    name = call.callee
+    alias = name.partition(".")[0]
+    if alias != name and alias not in program.document.imports:
+        imports = program.document.imports
+        diagnostics.error(
+            "unknown-import",
+            f"there is no import {quote(alias)}",
+            call.span,
+            suggestion=closest_match(alias, imports),
+            notes=(f"the imports are: {', '.join(imports) or 'none'}",),
+        )
+        return
+    blocks = block_names(program)
+    suggestion = closest_match(name, blocks) or closest_match(name, registry.load().layers)
+    if suggestion is None:
+        suggestion = closest_match(name, STEP_KEYS)
+    notes: tuple[str, ...] = ()
+    if "$" in name:
+        notes = ("the name of a layer is always written out; choose between steps with 'when'",)
+    elif suggestion is None and blocks:
+        notes = (f"the blocks are: {', '.join(sorted(blocks))}",)
+    diagnostics.error(
+        "unknown-block",
+        f"there is no block {quote(name)}",
+        call.span,
+        suggestion=suggestion,
+        notes=notes,
+    )
+
+
+def describe_block(program: Program, name: str) -> str | None:
+    """Say what a block, network or import of this file is, and where: `a block (net.yaml:4:3)`."""
+    callee = None if is_keras_name(name) else resolve_callee(program, name)
+    if not isinstance(callee, BlockCallee):
+        return None
+    if callee.imported is not None:
+        return (
+            f"an imported {'network' if callee.is_file_network else 'block'}"
+            f" ({callee.imported.span})"
+        )
+    return f"{'a block' if name in program.document.blocks else 'a network'} ({callee.block.span})"
+
+
+def block_names(program: Program) -> list[str]:
+    """Everything in lower case that a step of this file may name."""
+    document = program.document
+    names = list(document.blocks)
+    if not document.is_single_network:
+        names += document.networks
+    for alias, imported in program.imports.items():
+        inner = imported.document
+        names += [alias] if inner.is_single_network and inner.networks else []
+        names += [f"{alias}.{block}" for block in inner.blocks]
+        names += (
+            [] if inner.is_single_network else [f"{alias}.{network}" for network in inner.networks]
+        )
+    return names

@@ -1,0 +1,180 @@
+"""Decodes blocks: parameters, inputs, steps and outputs, of a named block or of a whole file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Block, InputDeclaration, OutputDeclaration, Step
+from archbuilder.language.parser.declarations import decode_params
+from archbuilder.language.parser.fields import FieldReader, quoted
+from archbuilder.language.parser.steps import STEP_KEYS, decode_steps
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
+
+BLOCK_KEYS: Final = ("params", "description", "inputs", "layers", "outputs")
+INPUT_KEYS: Final = ("shape", "dtype", "when")
+DEFAULT_INPUT: Final = "input"
+
+
+def decode_blocks(reader: FieldReader, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
+    """The blocks by name, and the names of those that could not be decoded."""
+    return _decode_block_mapping(reader, tree, "blocks", is_network=False)
+
+
+def decode_networks(reader: FieldReader, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
+    """The networks by name, and the names of those that could not be decoded."""
+    return _decode_block_mapping(reader, tree, "networks", is_network=True)
+
+
+def _decode_block_mapping(
+    reader: FieldReader, tree: Tree, key: str, *, is_network: bool
+) -> tuple[dict[str, Block], frozenset[str]]:
+    blocks: dict[str, Block] = {}
+    invalid: set[str] = set()
+    noun = "network" if is_network else "block"
+    for entry in (
+        reader.expect_mapping(tree, f"'{key}'", expected=f"a mapping from names to {key}") or ()
+    ):
+        is_valid_name = reader.check_name(entry.key, entry.key_span, f"a {noun}", lower=True)
+        if is_valid_name and entry.key in STEP_KEYS:
+            reader.diagnostics.error(
+                "invalid-name",
+                f"{quoted(entry.key)} is a key of steps and cannot be the name of a {noun}",
+                entry.key_span,
+            )
+        body = reader.expect_mapping(entry.value, f"the {noun} {quoted(entry.key)}")
+        if body is None:
+            invalid.add(entry.key)
+            continue
+        for field in body:
+            if field.key not in BLOCK_KEYS:
+                reader.report_unknown_key(field, BLOCK_KEYS, f"the {noun} {quoted(entry.key)}")
+        blocks[entry.key] = decode_block(
+            reader, entry.key, body, entry.key_span, is_network=is_network
+        )
+    return blocks, frozenset(invalid)
+
+
+def decode_block(
+    reader: FieldReader, name: str, body: MappingNode, span: Span, *, is_network: bool
+) -> Block:
+    """The block that `body` describes; keys that are no block's are left to the caller.
+
+    `network` tells that it is a whole network, whose inputs have shapes.
+    """
+    layers = body.get("layers")
+    if layers is None:
+        reader.diagnostics.error(
+            "missing-key",
+            f"the {'network' if is_network else 'block'} {quoted(name)} has no 'layers'",
+            span,
+        )
+    params = body.get("params")
+    outputs = body.get("outputs")
+    steps: tuple[Step, ...] = () if layers is None else decode_steps(reader, layers.value)
+    return Block(
+        name=name,
+        params={} if params is None else decode_params(reader, params.value),
+        inputs=_decode_inputs(reader, body, span, is_network=is_network),
+        steps=steps,
+        outputs=None if outputs is None else _decode_outputs(reader, outputs),
+        span=span,
+    )
+
+
+def _decode_inputs(
+    reader: FieldReader, body: MappingNode, span: Span, *, is_network: bool
+) -> tuple[InputDeclaration, ...]:
+    entry = body.get("inputs")
+    if entry is None:
+        if is_network:
+            reader.diagnostics.error(
+                "missing-key",
+                "a network names its 'inputs' with their shapes",
+                span,
+                notes=("write, for example: inputs: {image: [224, 224, 3]}",),
+            )
+        return (InputDeclaration(DEFAULT_INPUT, None, None, span),)
+    tree = entry.value
+    if is_network:
+        mapping = reader.expect_mapping(
+            tree,
+            "'inputs'",
+            expected="a mapping from names to shapes, as in {image: [224, 224, 3]}",
+        )
+        inputs = tuple(_decode_input(reader, each) for each in mapping or ())
+    else:
+        inputs = _decode_block_inputs(reader, tree)
+    empty = isinstance(tree, MappingNode) and not tree.entries
+    if empty or (isinstance(tree, SequenceNode) and not tree.items):
+        reader.diagnostics.error("wrong-form", "'inputs' names at least one input", tree.span)
+    return inputs or (InputDeclaration(DEFAULT_INPUT, None, None, span),)
+
+
+def _decode_block_inputs(reader: FieldReader, tree: Tree) -> tuple[InputDeclaration, ...]:
+    if isinstance(tree, MappingNode):
+        reader.report_unexpected(
+            tree,
+            "'inputs' of a block",
+            "a list of names",
+            note="a block takes whatever shape it is given",
+        )
+        return tuple(InputDeclaration(entry.key, None, None, entry.key_span) for entry in tree)
+    sequence = reader.expect_sequence(tree, "'inputs' of a block", expected="a list of names")
+    inputs: dict[str, InputDeclaration] = {}
+    for item in sequence.items if sequence else ():
+        name = reader.expect_text(item, "an input")
+        if name is None or not reader.check_name(name, item.span, "an input"):
+            continue
+        if name in inputs:
+            reader.diagnostics.error(
+                "duplicate-name", f"the input {quoted(name)} stands here twice", item.span
+            )
+        inputs[name] = InputDeclaration(name, None, None, item.span)
+    return tuple(inputs.values())
+
+
+def _decode_input(reader: FieldReader, entry: MappingEntry) -> InputDeclaration:
+    reader.check_name(entry.key, entry.key_span, "an input")
+    tree = entry.value
+    if not isinstance(tree, MappingNode):
+        return InputDeclaration(entry.key, reader.decode_value(tree), None, entry.key_span)
+    fields = {
+        each.key: reader.decode_value(each.value)
+        for each in reader.known_entries(tree, INPUT_KEYS, f"the input {quoted(entry.key)}")
+    }
+    shape = fields.get("shape")
+    if shape is None:
+        reader.diagnostics.error(
+            "missing-key", f"the input {quoted(entry.key)} has no 'shape'", entry.key_span
+        )
+    return InputDeclaration(
+        entry.key, shape, fields.get("dtype"), entry.key_span, fields.get("when")
+    )
+
+
+def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDeclaration, ...]:
+    tree = entry.value
+    if isinstance(tree, MappingNode):
+        outputs = []
+        for output in tree:
+            reader.check_name(output.key, output.key_span, "an output")
+            if reader.expect_text(output.value, f"the output {quoted(output.key)}") is not None:
+                outputs.append(OutputDeclaration(output.key, reader.decode_value(output.value)))
+        return tuple(outputs)
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    targets: dict[str, OutputDeclaration] = {}
+    for item in items:
+        text = reader.expect_text(item, "an output")
+        if text is None:
+            continue
+        if text in targets:
+            reader.diagnostics.error(
+                "duplicate-name", f"the output {quoted(text)} stands here twice", item.span
+            )
+        targets[text] = OutputDeclaration(text.rpartition(".")[2], reader.decode_value(item))
+    if not targets and not (isinstance(tree, ScalarNode)):
+        reader.report_unexpected(
+            tree, "'outputs'", "the name of a step, a list, or a mapping to names"
+        )
+    return tuple(targets.values())

@@ -1,0 +1,259 @@
+"""Decodes what a file declares beside its steps: params, imports, variants and expectations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Expectation, Import, Param, Variant
+from archbuilder.language.deferred_values import DeferredValue
+from archbuilder.language.parser.fields import FieldReader, describe_value, quoted
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import (
+    MappingEntry,
+    MappingNode,
+    ScalarNode,
+    SequenceNode,
+    Tree,
+    to_plain,
+)
+
+TYPE_NAMES: Final = ("integer", "number", "boolean", "string", "array", "object", "null")
+SCHEMA_KEYS: Final = (
+    "type",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "enum",
+    "items",
+    "minItems",
+    "maxItems",
+    "minLength",
+    "maxLength",
+)
+PARAM_KEYS: Final = ("default", "description", *SCHEMA_KEYS)
+_COUNT_KEYWORDS: Final = ("minItems", "maxItems", "minLength", "maxLength")
+_EXPECTATION_KEYS: Final = ("parameters", "trainable", "multiply_adds", "output")
+_KEYWORDS: Final = "true false null True False None and or not if else in"
+_FUNCTIONS: Final = "min max abs round floor ceil len sum range int float str divisible"
+RESERVED_NAMES: Final = frozenset(f"{_KEYWORDS} {_FUNCTIONS} variant".split())
+"""Words that mean something in expressions or to the compiler, and therefore name no parameter."""
+
+
+def decode_params(reader: FieldReader, tree: Tree) -> dict[str, Param]:
+    """The declared parameters by name."""
+    mapping = reader.expect_mapping(tree, "'params'", expected="a mapping from names to defaults")
+    params: dict[str, Param] = {}
+    for entry in mapping or ():
+        if entry.key in RESERVED_NAMES:
+            reader.diagnostics.error(
+                "invalid-name",
+                f"{quoted(entry.key)} means something else already; choose another name",
+                entry.key_span,
+            )
+        else:
+            reader.check_name(entry.key, entry.key_span, "a parameter")
+        params[entry.key] = _decode_param(reader, entry)
+    return params
+
+
+def _decode_param(reader: FieldReader, entry: MappingEntry) -> Param:
+    tree = entry.value
+    if isinstance(tree, MappingNode):
+        return _decode_declaration(reader, entry, tree)
+    if isinstance(tree, ScalarNode) and tree.value is None:
+        return Param(entry.key, {}, None, entry.key_span)
+    value = reader.decode_value(tree)
+    return Param(entry.key, _infer_type(value), value, entry.key_span)
+
+
+def _infer_type(value: DeferredValue) -> dict[str, PlainData]:
+    """The type that a bare default stands for: `classes: 1000` is an integer."""
+    if not value.is_constant:
+        return {}
+    if isinstance(value.tree, SequenceNode):
+        return {"type": "array"}
+    names: dict[type, PlainData] = {
+        bool: "boolean",
+        int: "integer",
+        float: "number",
+        str: "string",
+    }
+    return {"type": names[type(to_plain(value.tree))]}
+
+
+def _decode_declaration(reader: FieldReader, entry: MappingEntry, tree: MappingNode) -> Param:
+    default: DeferredValue | None = None
+    schema: dict[str, PlainData] = {}
+    for field in reader.known_entries(tree, PARAM_KEYS, f"the parameter {quoted(entry.key)}"):
+        if field.key == "default":
+            default = reader.decode_value(field.value)
+        elif field.key == "description":
+            reader.expect_text(field.value, "'description'")
+        elif _check_keyword(reader, field):
+            schema[field.key] = to_plain(field.value)
+    return Param(entry.key, schema, default, entry.key_span)
+
+
+def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
+    """Whether a keyword of a parameter's type has the value that JSON Schema asks for."""
+    if entry.key == "items":
+        return _check_items(reader, entry)
+    value = to_plain(entry.value)
+    if entry.key == "type":
+        names = value if isinstance(value, list) else [value]
+        valid, expected = (
+            all(name in TYPE_NAMES for name in names),
+            f"one of {', '.join(TYPE_NAMES)}",
+        )
+    elif entry.key == "enum":
+        valid, expected = isinstance(value, list) and bool(value), "a list of values"
+    elif entry.key in _COUNT_KEYWORDS:
+        valid, expected = type(value) is int and value >= 0, "an integer of at least 0"
+    elif entry.key == "multipleOf":
+        valid = isinstance(value, int | float) and value is not True and value > 0
+        expected = "a number above 0"
+    else:
+        valid, expected = type(value) in (int, float), "a number"
+    if not valid:
+        reader.report_unexpected(entry.value, f"'{entry.key}'", expected)
+    return valid
+
+
+def _check_items(reader: FieldReader, entry: MappingEntry) -> bool:
+    mapping = reader.expect_mapping(
+        entry.value, "'items'", expected="a mapping such as {type: integer}"
+    )
+    if mapping is None:
+        return False
+    valid = [
+        _check_keyword(reader, each)
+        for each in reader.known_entries(mapping, SCHEMA_KEYS, "'items'")
+    ]
+    return all(valid) and len(valid) == len(mapping.entries)
+
+
+def decode_imports(reader: FieldReader, tree: Tree) -> dict[str, Import]:
+    """The imported files by the name they get."""
+    mapping = reader.expect_mapping(tree, "'imports'", expected="a mapping from names to files")
+    imports: dict[str, Import] = {}
+    for entry in mapping or ():
+        reader.check_name(entry.key, entry.key_span, "an import", lower=True)
+        decoded = _decode_import(reader, entry)
+        if decoded is not None:
+            imports[entry.key] = decoded
+    return imports
+
+
+def _decode_import(reader: FieldReader, entry: MappingEntry) -> Import | None:
+    what = f"the import {quoted(entry.key)}"
+    if not isinstance(entry.value, MappingNode):
+        path = reader.expect_text(entry.value, what)
+        return None if path is None else Import(entry.key, path, (), entry.value.span)
+    file: MappingEntry | None = None
+    params: tuple[tuple[str, DeferredValue, Span], ...] = ()
+    for field in reader.known_entries(entry.value, ("file", "params"), what):
+        if field.key == "file":
+            file = field
+        else:
+            mapping = reader.expect_mapping(
+                field.value, "'params'", expected="a mapping from names to values"
+            )
+            params = tuple(
+                (param.key, reader.decode_value(param.value), param.key_span)
+                for param in mapping or ()
+            )
+    if file is None:
+        reader.diagnostics.error("missing-key", f"{what} names no 'file'", entry.key_span)
+        return None
+    path = reader.expect_text(file.value, "'file'")
+    return None if path is None else Import(entry.key, path, params, file.value.span)
+
+
+def decode_variants(reader: FieldReader, tree: Tree) -> dict[str, Variant]:
+    """The named sets of parameters."""
+    mapping = reader.expect_mapping(
+        tree, "'variants'", expected="a mapping from names to parameters"
+    )
+    variants: dict[str, Variant] = {}
+    for entry in mapping or ():
+        if not _check_variant_name(reader, entry):
+            continue
+        empty = isinstance(entry.value, ScalarNode) and entry.value.value is None
+        values: MappingNode | None = None
+        if not empty:
+            values = reader.expect_mapping(entry.value, f"the variant {quoted(entry.key)}")
+        params = tuple((each.key, each.value, each.key_span) for each in values or ())
+        variants[entry.key] = Variant(entry.key, params, entry.key_span)
+    return variants
+
+
+def _check_variant_name(reader: FieldReader, entry: MappingEntry) -> bool:
+    """Variants may be called '50' or '1.1' as well: people know the networks by such names."""
+    word = entry.key.replace(".", "").replace("-", "")
+    if entry.key == "default":
+        reader.diagnostics.error(
+            "invalid-name",
+            "'default' stands for the blueprint without a variant; choose another name",
+            entry.key_span,
+        )
+        return False
+    if word.isascii() and word.replace("_", "").isalnum() and len(word) <= 64:
+        return True
+    return reader.check_name(entry.key, entry.key_span, "a variant")
+
+
+def decode_expectations(reader: FieldReader, tree: Tree) -> dict[str, Expectation]:
+    """What the file promises, by variant."""
+    mapping = reader.expect_mapping(
+        tree, "'expect'", expected="a mapping from variants to what they promise"
+    )
+    expectations: dict[str, Expectation] = {}
+    for entry in mapping or ():
+        fields = reader.expect_mapping(entry.value, f"what {quoted(entry.key)} promises")
+        if fields is not None:
+            expectations[entry.key] = _decode_expectation(reader, entry, fields)
+    return expectations
+
+
+def _decode_expectation(
+    reader: FieldReader, entry: MappingEntry, fields: MappingNode
+) -> Expectation:
+    counts: dict[str, int] = {}
+    output: Tree | None = None
+    spans: dict[str, Span] = {}
+    for field in reader.known_entries(fields, _EXPECTATION_KEYS, "'expect'"):
+        spans[field.key] = field.value.span
+        if field.key == "output":
+            output = field.value if _check_output_shapes(reader, field.value) else None
+        elif isinstance(field.value, ScalarNode) and type(field.value.value) is int:
+            counts[field.key] = field.value.value
+        else:
+            reader.report_unexpected(field.value, f"'{field.key}'", "a whole number")
+    return Expectation(
+        entry.key,
+        counts.get("parameters"),
+        counts.get("trainable"),
+        counts.get("multiply_adds"),
+        output,
+        spans,
+        entry.key_span,
+    )
+
+
+def _check_output_shapes(reader: FieldReader, tree: Tree) -> bool:
+    shapes = [entry.value for entry in tree] if isinstance(tree, MappingNode) else [tree]
+    for shape in shapes:
+        sizes = (
+            [to_plain(item) for item in shape.items] if isinstance(shape, SequenceNode) else [""]
+        )
+        if not all(size is None or type(size) is int for size in sizes):
+            reader.diagnostics.error(
+                "wrong-form",
+                f"an output shape is a list such as [null, 1000], not {describe_value(shape)}",
+                shape.span,
+            )
+            return False
+    return True

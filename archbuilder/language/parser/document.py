@@ -1,0 +1,190 @@
+"""Decodes a whole file: the block that it is, and the metadata around it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import Block, Document
+from archbuilder.language.parser.blocks import decode_block, decode_blocks, decode_networks
+from archbuilder.language.parser.declarations import (
+    decode_expectations,
+    decode_imports,
+    decode_params,
+    decode_variants,
+)
+from archbuilder.language.parser.fields import MAX_NAME_LENGTH, FieldReader, quoted
+from archbuilder.limits import Limits
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
+
+LANGUAGE_VERSION: Final = 1
+FILE_KEYS: Final = (
+    "archbuilder",
+    "name",
+    "title",
+    "description",
+    "references",
+    "imports",
+    "params",
+    "blocks",
+    "inputs",
+    "layers",
+    "outputs",
+    "networks",
+    "variants",
+    "expect",
+    "data",
+    "training",
+)
+_BODY_KEYS: Final = ("inputs", "layers", "outputs")
+_STEM: Final = re.compile(r"([^/\\]*?)(\.ya?ml)?$")
+
+
+def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Document | None:
+    """The document of a tree, or None where it is nothing like one.
+
+    What is wrong is added to `diagnostics`; the document then lacks the wrong parts, so that the
+    later stages can report what else is wrong.
+    """
+    reader = FieldReader(limits, diagnostics)
+    file = reader.expect_mapping(
+        tree, "a blueprint", expected="a mapping with keys such as 'inputs' and 'layers'"
+    )
+    if file is None:
+        return None
+    entries = {entry.key: entry for entry in reader.known_entries(file, FILE_KEYS, "a blueprint")}
+    _require_version(reader, file, entries.get("archbuilder"))
+    name = _decode_name(reader, file, entries.get("name"))
+    imports = decode_imports(reader, entries["imports"].value) if "imports" in entries else {}
+    blocks, invalid_blocks = (
+        decode_blocks(reader, entries["blocks"].value) if "blocks" in entries else ({}, frozenset())
+    )
+    networks, invalid_networks = _decode_networks(reader, file, name, entries)
+    _check_unique_names(reader, entries)
+    return Document(
+        name=name,
+        title=_decode_text(reader, entries.get("title")),
+        description=_decode_text(reader, entries.get("description")),
+        references=_decode_references(reader, entries.get("references")),
+        params=decode_params(reader, entries["params"].value) if "params" in entries else {},
+        imports=imports,
+        blocks=blocks,
+        networks=networks,
+        is_single_network="networks" not in entries,
+        variants=decode_variants(reader, entries["variants"].value)
+        if "variants" in entries
+        else {},
+        expectations=(
+            decode_expectations(reader, entries["expect"].value) if "expect" in entries else {}
+        ),
+        data=reader.decode_value(entries["data"].value) if "data" in entries else None,
+        training=reader.decode_value(entries["training"].value) if "training" in entries else None,
+        span=tree.span,
+        invalid_names=invalid_blocks
+        | invalid_networks
+        | (frozenset(_entry_keys(entries.get("imports"))) - frozenset(imports)),
+    )
+
+
+def check_version(reader: FieldReader, version: Tree) -> None:
+    """Report a version of the language, as a file gives it, that is not the one that we read."""
+    if not isinstance(version, ScalarNode) or type(version.value) is not int:
+        reader.report_unexpected(
+            version, "'archbuilder'", f"the version of the language, {LANGUAGE_VERSION}"
+        )
+    elif version.value != LANGUAGE_VERSION:
+        reader.diagnostics.error(
+            "unsupported-version",
+            f"this archbuilder reads version {LANGUAGE_VERSION} of the language, not"
+            f" {version.value}",
+            version.span,
+        )
+
+
+def _require_version(reader: FieldReader, file: MappingNode, entry: MappingEntry | None) -> None:
+    if entry is not None:
+        check_version(reader, entry.value)
+        return
+    reader.diagnostics.error(
+        "missing-key",
+        "a blueprint says which version of the language it is in",
+        file.entries[0].key_span if file.entries else file.span,
+        notes=(f"write as its first line: archbuilder: {LANGUAGE_VERSION}",),
+    )
+
+
+def _decode_name(reader: FieldReader, file: MappingNode, entry: MappingEntry | None) -> str:
+    if entry is not None:
+        text = reader.expect_text(entry.value, "'name'")
+        if text is not None and reader.check_name(text, entry.value.span, "a blueprint"):
+            return text
+        return "blueprint"
+    stem_match = _STEM.search(file.span.source.name)
+    word = re.sub(r"[^A-Za-z0-9_]+", "_", stem_match.group(1) if stem_match else "").strip("_")[
+        :MAX_NAME_LENGTH
+    ]
+    return word if word and not word[0].isdigit() else f"blueprint{'_' if word else ''}{word}"
+
+
+def _decode_networks(
+    reader: FieldReader, file: MappingNode, name: str, entries: dict[str, MappingEntry]
+) -> tuple[dict[str, Block], frozenset[str]]:
+    body = tuple(entries[key] for key in _BODY_KEYS if key in entries)
+    if "networks" in entries:
+        for entry in body:
+            reader.diagnostics.error(
+                "wrong-form",
+                f"{quoted(entry.key)} stands beside 'networks'; it belongs into one of them",
+                entry.key_span,
+            )
+        return decode_networks(reader, entries["networks"].value)
+    if not body and "blocks" in entries:
+        return {}, frozenset()
+    span = entries["name"].value.span if "name" in entries else file.span
+    first_line = Span(span.source, span.line, span.column, span.line, span.column + 1)
+    block = decode_block(
+        reader,
+        name,
+        MappingNode(body, file.span),
+        span if "name" in entries else first_line,
+        is_network=True,
+    )
+    return {name: block}, frozenset()
+
+
+def _check_unique_names(reader: FieldReader, entries: dict[str, MappingEntry]) -> None:
+    """Blocks, imports and networks are used by name alike, so a name means one of them."""
+    seen: dict[str, str] = {}
+    for key, what in (("imports", "an import"), ("blocks", "a block"), ("networks", "a network")):
+        entry = entries.get(key)
+        for definition in entry.value if entry and isinstance(entry.value, MappingNode) else ():
+            if definition.key in seen:
+                reader.diagnostics.error(
+                    "duplicate-name",
+                    f"{quoted(definition.key)} is {what} and also {seen[definition.key]}",
+                    definition.key_span,
+                )
+            seen.setdefault(definition.key, what)
+
+
+def _entry_keys(entry: MappingEntry | None) -> list[str]:
+    if entry is None or not isinstance(entry.value, MappingNode):
+        return []
+    return [each.key for each in entry.value]
+
+
+def _decode_text(reader: FieldReader, entry: MappingEntry | None) -> str:
+    if entry is None:
+        return ""
+    return reader.expect_text(entry.value, f"'{entry.key}'") or ""
+
+
+def _decode_references(reader: FieldReader, entry: MappingEntry | None) -> tuple[str, ...]:
+    if entry is None:
+        return ()
+    tree = entry.value
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    texts = [reader.expect_text(item, "a reference") for item in items]
+    return tuple(text for text in texts if text is not None)

@@ -1,0 +1,234 @@
+"""Decodes `layers`: every step with its body and what stands beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from archbuilder.diagnostics.errors import closest_match
+from archbuilder.diagnostics.span import Span
+from archbuilder.language.ast import (
+    Body,
+    Branch,
+    Branches,
+    ErrorNode,
+    ForLoop,
+    InputRefs,
+    Sequential,
+    SharedCall,
+    Step,
+    StepCall,
+)
+from archbuilder.language.deferred_values import DeferredValue
+from archbuilder.language.foreign_keys import key_hint
+from archbuilder.language.parser.fields import FieldReader, describe_value, quoted
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
+
+STEP_MODIFIERS: Final = ("name", "from", "repeat", "for", "when", "call")
+STEP_BODIES: Final = ("layers", "branches", "use")
+STEP_KEYS: Final = (*STEP_BODIES, "merge", *STEP_MODIFIERS)
+
+
+def decode_steps(reader: FieldReader, tree: Tree, what: str = "layers") -> tuple[Step, ...]:
+    """The steps of a list; what is no step is reported and becomes a broken one."""
+    sequence = reader.expect_sequence(
+        tree, f"'{what}'", expected="a list of steps, each begun with '-'"
+    )
+    if sequence is None:
+        return (Step(ErrorNode(), tree.span),)
+    return tuple(_decode_step(reader, item) for item in sequence.items)
+
+
+def _decode_step(reader: FieldReader, tree: Tree) -> Step:
+    if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
+        return Step(StepCall(tree.value, None, tree.span), tree.span)
+    if not isinstance(tree, MappingNode) or not tree.entries:
+        reader.report_unexpected(tree, "a step", "the name of a layer or a mapping")
+        return Step(ErrorNode(), tree.span)
+    modifiers = {entry.key: entry for entry in tree if entry.key in STEP_KEYS}
+    calls = [entry for entry in tree if entry.key not in STEP_KEYS]
+    return Step(
+        body=_decode_body(reader, tree, modifiers, calls),
+        span=_step_span(tree, modifiers, calls),
+        name=_modifier_value(reader, modifiers, "name"),
+        input_refs=_decode_input_refs(reader, modifiers.get("from")),
+        repeat=_modifier_value(reader, modifiers, "repeat"),
+        loop=_decode_loop(reader, modifiers.get("for")),
+        condition=_modifier_value(reader, modifiers, "when"),
+        call=_modifier_value(reader, modifiers, "call"),
+    )
+
+
+def _step_span(
+    tree: MappingNode, modifiers: dict[str, MappingEntry], calls: list[MappingEntry]
+) -> Span:
+    """Where messages about a step point: at what it does, not at what stands beside it."""
+    bodies = calls or [modifiers[key] for key in STEP_BODIES if key in modifiers]
+    return bodies[0].key_span if bodies else tree.span
+
+
+def _modifier_value(
+    reader: FieldReader, modifiers: dict[str, MappingEntry], key: str
+) -> DeferredValue | None:
+    entry = modifiers.get(key)
+    return None if entry is None else reader.decode_value(entry.value)
+
+
+def _decode_body(
+    reader: FieldReader,
+    tree: MappingNode,
+    modifiers: dict[str, MappingEntry],
+    calls: list[MappingEntry],
+) -> Body:
+    bodies = [modifiers[key] for key in STEP_BODIES if key in modifiers]
+    if "merge" in modifiers and "branches" not in modifiers:
+        reader.diagnostics.error(
+            "wrong-form",
+            "'merge' joins 'branches', and this step has none",
+            modifiers["merge"].key_span,
+        )
+    if len(calls) + len(bodies) > 1:
+        return _report_multiple_layers(reader, bodies + calls, calls)
+    if calls:
+        return _decode_call(reader, calls[0].key, calls[0].value, calls[0].key_span)
+    if not bodies:
+        reader.diagnostics.error(
+            "missing-key",
+            "this step has no layer, block, 'layers', 'branches' or 'use'",
+            tree.span,
+        )
+        return ErrorNode()
+    return _decode_compound(reader, bodies[0], modifiers)
+
+
+def _decode_compound(
+    reader: FieldReader, entry: MappingEntry, modifiers: dict[str, MappingEntry]
+) -> Body:
+    if entry.key == "layers":
+        return Sequential(decode_steps(reader, entry.value))
+    if entry.key == "branches":
+        return _decode_branches(reader, entry, modifiers.get("merge"))
+    if reader.expect_text(entry.value, "'use'") is None:
+        return ErrorNode()
+    return SharedCall(reader.decode_value(entry.value))
+
+
+def _report_multiple_layers(
+    reader: FieldReader, bodies: list[MappingEntry], calls: list[MappingEntry]
+) -> Body:
+    """Report a step with two layers in it; most often a modifier is mistyped."""
+    layers = [entry for entry in bodies if entry.key[:1].isupper() or entry.key in STEP_BODIES]
+    first = layers[0] if layers else bodies[0]
+    for entry in bodies:
+        if entry is first:
+            continue
+        foreign_hint = key_hint(entry.key, "a step")
+        near = closest_match(entry.key, STEP_KEYS) if entry in calls else None
+        suggestion = None if foreign_hint else near
+        reader.diagnostics.error(
+            "unknown-key",
+            f"a step does one thing: {quoted(entry.key)} stands beside {quoted(first.key)}",
+            entry.key_span,
+            suggestion=suggestion,
+            notes=() if suggestion else (foreign_hint or "begin another step with '-'",),
+        )
+    if first in calls:
+        return _decode_call(reader, first.key, first.value, first.key_span)
+    return ErrorNode()
+
+
+def _decode_call(reader: FieldReader, callee: str, tree: Tree, span: Span) -> StepCall:
+    empty = isinstance(tree, ScalarNode) and tree.value is None and not tree.quoted
+    return StepCall(callee, None if empty else reader.decode_value(tree), span)
+
+
+def decode_merge(reader: FieldReader, tree: Tree) -> StepCall | None:
+    """The merging layer: a name, or a name with arguments."""
+    if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
+        return StepCall(tree.value, None, tree.span)
+    if isinstance(tree, MappingNode) and len(tree.entries) == 1:
+        entry = tree.entries[0]
+        return _decode_call(reader, entry.key, entry.value, entry.key_span)
+    reader.report_unexpected(
+        tree, "'merge'", "a merging layer such as Add or {Concatenate: {axis: -1}}"
+    )
+    return None
+
+
+def _decode_branches(reader: FieldReader, entry: MappingEntry, merge: MappingEntry | None) -> Body:
+    branches: list[Branch] = []
+    tree = entry.value
+    if isinstance(tree, MappingNode):
+        for branch in tree:
+            reader.check_name(branch.key, branch.key_span, "a branch")
+            steps = decode_steps(reader, branch.value, branch.key)
+            branches.append(Branch(branch.key, steps, branch.key_span))
+    elif isinstance(tree, SequenceNode):
+        for item in tree.items:
+            steps = decode_steps(reader, item, "a branch")
+            branches.append(Branch(None, steps, item.span))
+    else:
+        reader.report_unexpected(tree, "'branches'", "a list or a mapping of lists of steps")
+        return ErrorNode()
+    if not branches:
+        reader.report_unexpected(tree, "'branches'", "at least one list of steps")
+        return ErrorNode()
+    merge_call = None if merge is None else decode_merge(reader, merge.value)
+    if merge is not None and merge_call is None:
+        return ErrorNode()
+    return Branches(tuple(branches), merge_call)
+
+
+def _decode_input_refs(reader: FieldReader, entry: MappingEntry | None) -> InputRefs | None:
+    if entry is None:
+        return None
+    tree = entry.value
+    if isinstance(tree, MappingNode):
+        pairs = [(each.key, _decode_input_ref(reader, each.value)) for each in tree]
+        keywords = tuple((name, source) for name, source in pairs if source is not None)
+        return InputRefs((), keywords, tree.span) if keywords else None
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    inputs = tuple(
+        value for value in (_decode_input_ref(reader, item) for item in items) if value is not None
+    )
+    if not items:
+        reader.report_unexpected(
+            tree, "'from'", "the name of a step, a list of names, or a mapping to names"
+        )
+    return InputRefs(inputs, (), tree.span) if inputs else None
+
+
+def _decode_input_ref(reader: FieldReader, tree: Tree) -> DeferredValue | None:
+    """One source: the name of a step, or a list of names for an input that takes a list."""
+    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
+    for item in items:
+        if not isinstance(item, ScalarNode) or not isinstance(item.value, str):
+            reader.report_unexpected(item, "a source in 'from'", "the name of a step")
+            return None
+    return reader.decode_value(tree)
+
+
+def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | None:
+    if entry is None:
+        return None
+    mapping = reader.expect_mapping(
+        entry.value,
+        "'for'",
+        expected="a mapping from variables to lists, as in {filters: [64, 128]}",
+    )
+    if mapping is None:
+        return None
+    variables: list[tuple[str, DeferredValue]] = []
+    for variable in mapping:
+        reader.check_name(variable.key, variable.key_span, "a variable")
+        value = reader.decode_value(variable.value)
+        if not isinstance(variable.value, SequenceNode) and value.is_constant:
+            reader.diagnostics.error(
+                "wrong-form",
+                f"'for' takes a list for {quoted(variable.key)}, not"
+                f" {describe_value(variable.value)}",
+                variable.value.span,
+            )
+            value = replace(value, invalid=True)
+        variables.append((variable.key, value))
+    return ForLoop(tuple(variables), entry.key_span) if variables else None

@@ -1,0 +1,145 @@
+"""What a job of several machines is made of: the command, the machines, and names for them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from archbuilder.diagnostics.errors import UsageError, quote
+
+_LABEL: Final = re.compile(r"[a-z]([a-z0-9-]{0,50}[a-z0-9])?\Z")
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:/@-]*\Z")
+_MEMORY: Final = re.compile(r"[1-9][0-9]*[MGT]\Z")
+_TIME: Final = re.compile(r"(?:(\d{1,4})-)?(\d{1,7}(?::\d{1,7}){0,2})\Z", re.ASCII)
+_UNITS: Final = ("days", "hours", "minutes", "seconds")
+_UNIT_SECONDS: Final = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+_MAX_AMOUNTS: Final = {"hours": 23, "minutes": 59, "seconds": 59}
+"""How many of a unit there can be after a larger unit."""
+_RESERVED_OPTIONS: Final = ("--workers", "--distribute", "--resume")
+_AUTO_RESUME: Final = "--go-on"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training on `nodes` machines; None where the cluster is to decide."""
+
+    name: str
+    command: tuple[str, ...]
+    """The words behind `archbuilder`."""
+    nodes: int
+    gpus: int = 0
+    """Of each machine, as are `cpus` and `memory`."""
+    cpus: int | None = None
+    memory: str | None = None
+    time: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could mean something else in a job file.
+
+        Raises:
+            UsageError: if a value is not of the form that it should have.
+        """
+        check_dns_label(self.name, "--name")
+        if self.memory is not None and not _MEMORY.match(self.memory):
+            raise UsageError(f"--memory is like 16G, not {quote(self.memory)}")
+        if self.time is not None:
+            parse_slurm_time(self.time)
+
+    def command_line(self) -> str:
+        """The command as a line of a shell."""
+        return shlex.join(["archbuilder", *self.command])
+
+
+def resumable_command(arguments: Sequence[str], nodes: int) -> tuple[str, ...]:
+    """The command of every machine, which can be started again: it goes on with its run.
+
+    Raises:
+        UsageError: if it is no training, has no folder for its run, or says itself where it runs.
+    """
+    if not arguments or arguments[0] != "train":
+        raise UsageError(
+            "behind -- stands what every machine does, as in -- train lenet.yaml --run"
+            " /shared/runs/lenet"
+        )
+    keys = [each.partition("=")[0] for each in arguments]
+    for option in _RESERVED_OPTIONS:
+        if option in keys:
+            raise UsageError(f"the job decides itself about {option}: leave it out")
+    if "--run" not in keys:
+        raise UsageError(
+            "give a --run FOLDER that all machines share: a job that is started again goes on with"
+            " the run in it"
+        )
+    command = [*arguments]
+    if _AUTO_RESUME not in keys:
+        command.append(_AUTO_RESUME)
+    return (*command, "--distribute", "multi_worker") if nodes > 1 else tuple(command)
+
+
+def check_dns_label(text: str, option: str) -> str:
+    """A name that DNS takes with the number of a machine behind it.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    if not _LABEL.match(text):
+        raise UsageError(
+            f"{option} is {quote(text)}; it has to be of small letters, digits and hyphens, at most"
+            " 52, beginning with a letter and not ending with a hyphen"
+        )
+    return text
+
+
+def check_word(text: str, option: str) -> str:
+    """A name without spaces or signs that mean something to a shell.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    if not _WORD.match(text):
+        raise UsageError(f"{option} is {quote(text)}, which is no name")
+    return text
+
+
+def parse_slurm_time(text: str) -> int:
+    """Return the seconds of a time in one of Slurm's formats.
+
+    They are `minutes`, `minutes:seconds`, `hours:minutes:seconds`, `days-hours`,
+    `days-hours:minutes` and `days-hours:minutes:seconds`.
+
+    Raises:
+        UsageError: if it has another format, a number is out of its range, or the time is zero,
+            which Slurm takes for no limit.
+    """
+    match = _TIME.match(text)
+    if match is None:
+        raise UsageError(
+            "--time is like 90 (minutes), 12:00:00 (hours) or 1-12:00:00 (days and hours), not"
+            f" {quote(text)}"
+        )
+    days, rest = match[1], match[2].split(":")
+    numbers = [int(each) for each in ([] if days is None else [days]) + rest]
+    # Without days, one number is minutes, and two are minutes and seconds.
+    units = _UNITS[0 if days else 1 if len(numbers) == len(_UNITS) - 1 else 2 :]
+    amounts = dict(zip(units, numbers, strict=False))
+    total = sum(_UNIT_SECONDS[unit] * amount for unit, amount in amounts.items())
+    for unit in [*amounts][1:]:
+        if amounts[unit] > _MAX_AMOUNTS[unit]:
+            raise UsageError(
+                f"--time has {amounts[unit]} {unit} in {quote(text)}; after {units[0]} they are 0"
+                f" to {_MAX_AMOUNTS[unit]}. The same time is {_format_slurm_time(total)}"
+            )
+    if not total:
+        raise UsageError(f"--time is longer than {quote(text)}; leave it out for no limit")
+    return total
+
+
+def _format_slurm_time(total: int) -> str:
+    """Write seconds in the longest of Slurm's formats."""
+    minutes, second = divmod(total, 60)
+    hours, minute = divmod(minutes, 60)
+    day, hour = divmod(hours, 24)
+    return f"{day}-{hour:02}:{minute:02}:{second:02}"

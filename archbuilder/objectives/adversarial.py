@@ -1,0 +1,158 @@
+"""Adversarial training: a generator against a discriminator.
+
+Source: Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1 and the non-saturating loss of section
+3; Mao et al. 2016, arXiv:1611.04076, equation 9 (least squares); Gulrajani et al. 2017,
+arXiv:1704.00028, algorithm 1 (Wasserstein with a gradient penalty).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import keras
+import tensorflow as tf
+
+from archbuilder.config.objectives.adversarial import GAN_NETWORKS
+from archbuilder.config.training import AdversarialConfig
+from archbuilder.data.pipeline import FittedDataset, eval_dataset, train_dataset
+from archbuilder.data.position import TrainingPosition
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.formatting import plural
+from archbuilder.objectives.gan_model import GANModel
+from archbuilder.objectives.output_activation import has_final_activation
+from archbuilder.trainer.callbacks.sample_images import SAMPLE_STEP, SampleImages, sample_noise
+from archbuilder.trainer.context import TrainableTask, TrainingContext
+from archbuilder.trainer.datasets import log_dataset, make_datasets
+from archbuilder.trainer.train_loop import FitTask, make_trainable_task
+
+
+def make_adversarial_task(context: TrainingContext) -> TrainableTask:
+    """The generator and discriminator of a session, ready to be trained and judged.
+
+    Raises:
+        UsageError: if the blueprint has other networks, or the loss does not suit them.
+        BlueprintError: if they do not fit the machine.
+        RunError: if the examples do not fit the discriminator.
+    """
+    config = context.objective_config(AdversarialConfig)
+    if set(context.graphs) != set(GAN_NETWORKS):
+        raise UsageError(
+            "the objective 'adversarial' trains the networks 'generator' and 'discriminator', and"
+            f" this blueprint has: {', '.join(context.graphs)}"
+        )
+    with context.devices.scope():
+        generator, discriminator = (context.build(context.graphs[n]) for n in GAN_NETWORKS)
+        _check_networks(generator, discriminator)
+        ends_in_sigmoid = _has_final_activation(context, "discriminator", discriminator, "sigmoid")
+        if ends_in_sigmoid and config.loss != "non_saturating":
+            raise UsageError(
+                f"with the loss '{config.loss}' the discriminator gives a score: leave its sigmoid"
+                " out"
+            )
+        optimizers = [context.make_optimizer(config.optimizer[name]) for name in GAN_NETWORKS]
+        training_model = GANModel(
+            generator,
+            discriminator,
+            config,
+            optimizers,
+            context.execution,
+            logits=not ends_in_sigmoid,
+        )
+    models = {"generator": generator, "discriminator": discriminator}
+    return make_trainable_task(_make_fit_task(context, training_model, config), context, models)
+
+
+def _check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
+    for name, model in (("generator", generator), ("discriminator", discriminator)):
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise UsageError(f"the {name} has to have one input and one output")
+    output_shape, input_shape = generator.output.shape, discriminator.input.shape
+    if tuple(output_shape) != tuple(input_shape):
+        raise UsageError(
+            f"the generator makes {list(output_shape[1:])}, and the discriminator takes"
+            f" {list(input_shape[1:])}"
+        )
+
+
+def _has_final_activation(
+    context: TrainingContext, name: str, model: keras.Model, activation: str
+) -> bool:
+    graph = context.graphs[name]
+    return has_final_activation(graph, model, graph.outputs[0][0], activation)
+
+
+def _make_fit_task(
+    context: TrainingContext, training_model: GANModel, config: AdversarialConfig
+) -> FitTask:
+    name = "discriminator"
+    datasets = make_datasets(context, context.graphs[name], training_model.discriminator)
+    log_dataset(context, datasets)
+    size = context.config.batch_size * config.discriminator_steps
+    steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
+    if not steps_per_epoch:
+        raise UsageError(
+            f"{plural(len(datasets.train.rows), 'example')} for a step of {size:,}: too few"
+        )
+    if _has_final_activation(context, "generator", training_model.generator, "tanh"):
+        context.log("images are stretched from 0..1 to -1..1, which a tanh gives")
+    add_noise = partial(_add_noise, context, training_model, config)
+
+    def batches(start: TrainingPosition) -> tf.data.Dataset:
+        dataset = train_dataset(
+            datasets.train,
+            start,
+            batch_size=size,
+            seed=context.config.seed,
+            epochs=context.config.epochs,
+            shuffle=context.config.shuffle,
+            drop_remainder=True,
+        )
+        return add_noise(dataset, start.epoch * steps_per_epoch + start.batch)
+
+    noise = sample_noise(
+        config.noise, (config.samples, *training_model.noise), context.config.seed, SAMPLE_STEP
+    )
+    writer = SampleImages(context.run_dir, training_model.generator, noise)
+    return FitTask(
+        training_model,
+        batches,
+        steps_per_epoch,
+        _validation_batches(datasets.validation, size, add_noise),
+        (writer,),
+    )
+
+
+def _validation_batches(
+    dataset: FittedDataset | None, size: int, add_noise: partial[tf.data.Dataset]
+) -> tf.data.Dataset | None:
+    return None if dataset is None else add_noise(eval_dataset(dataset, batch_size=size), 0)
+
+
+def _add_noise(
+    context: TrainingContext,
+    training_model: GANModel,
+    config: AdversarialConfig,
+    batches: tf.data.Dataset,
+    first_step: int,
+) -> tf.data.Dataset:
+    """Batches with the noise of their step, which follows from the seed alone."""
+    ends_in_tanh = _has_final_activation(context, "generator", training_model.generator, "tanh")
+
+    def make_inputs(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
+        real = batch[0]
+        count = tf.shape(real)[0]
+        seed = context.config.seed
+        noise = sample_noise(config.noise, (count, 2, *training_model.noise), seed, step)
+        interpolation = tf.random.stateless_uniform([count], seed=[seed + 1, step])
+        return {
+            "real": real * 2 - 1 if ends_in_tanh else real,
+            "noise": noise,
+            "mix": interpolation,
+        }
+
+    enumerated_batches = batches.enumerate(tf.constant(first_step, tf.int64))
+    return enumerated_batches.map(
+        lambda step, batch: make_inputs(tf.cast(step, tf.int32), batch),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    ).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,58 @@
+"""Causal language models: every token from those in front of it.
+
+Source: Radford et al. 2018, Improving Language Understanding by Generative Pre-Training, section
+3.1.
+"""
+
+from __future__ import annotations
+
+import keras
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.training import CausalLMConfig
+from archbuilder.data.dataset import UNNAMED
+from archbuilder.objectives.lm_common import (
+    LanguageObjective,
+    ModelInputs,
+    Tokens,
+    check_outputs,
+    crossentropy,
+    make_language_task,
+    require_tokenizer,
+)
+from archbuilder.trainer.context import TrainableTask, TrainingContext
+
+_NEXT_TOKENS = "next"
+_OBJECTIVE = "causal_lm"
+
+
+def make_causal_lm_task(context: TrainingContext) -> TrainableTask:
+    """The network of a session, ready to be trained and judged; its loss is in nats a token.
+
+    Raises:
+        UsageError: if the blueprint has several networks, or the data is no text.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the text does not fit the network.
+    """
+    config = context.objective_config(CausalLMConfig)
+    tokenizer = require_tokenizer(context, _OBJECTIVE, "text")
+
+    def make_objective(graph: Graph, model: keras.Model) -> LanguageObjective:
+        ((output, _),) = graph.outputs[:1]
+        check_outputs(graph, model, output, tokenizer)
+        name = graph.inputs[0].name
+
+        def make_inputs(_step: object, tokens: Tokens) -> ModelInputs:
+            return {name: tokens[UNNAMED]}, {output: tokens[_NEXT_TOKENS]}, {}
+
+        return LanguageObjective(
+            lambda examples: {
+                UNNAMED: examples.inputs[UNNAMED].column,
+                _NEXT_TOKENS: examples.targets[UNNAMED],
+            },
+            make_inputs,
+            {output: crossentropy(graph, model, output)},
+            config.optimizer,
+        )
+
+    return make_language_task(context, _OBJECTIVE, make_objective)

@@ -1,0 +1,238 @@
+"""Models that learn to tell the views of one image from those of others."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Final, TypeAlias
+
+import keras
+import tensorflow as tf
+
+from archbuilder.config.training import MoCoConfig, SimCLRConfig
+from archbuilder.distribution.slices import Microbatch, all_gather
+from archbuilder.trainer.distributed_model import DistributedModel, Logs
+from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
+
+Views: TypeAlias = dict[str, tf.Tensor]
+"""Two views of the same images, `first` and `second`."""
+_NEG_INF: Final = -1e9
+_KEYS: Final = "keys"
+
+
+class ContrastiveModel(DistributedModel):
+    """Gives the mean loss, and how often the other view of an image is the likeliest.
+
+    `network` has one input and one output, the numbers that are compared. A batch is `Views`.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        execution: ExecutionConfig = DEFAULT_EXECUTION,
+    ) -> None:
+        super().__init__(execution)
+        self.network = network
+        self._loss_mean = keras.metrics.Mean(name="loss")
+        self._accuracy = keras.metrics.Mean(name="accuracy")
+        self.optimizers = [(optimizer, network.trainable_variables)]
+        optimizer.build(network.trainable_variables)
+        self.built = True
+        self.compile(
+            optimizer=optimizer,
+            jit_compile=execution.jit_compile,
+            steps_per_execution=execution.steps_per_execution,
+        )
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The mean loss and accuracy of an epoch."""
+        return [self._loss_mean, self._accuracy]
+
+    @abstractmethod
+    def logits_and_labels(
+        self, microbatch: Microbatch[Views], *, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The logits of each view of this replica, and which of them is that of its partner."""
+
+    def train_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:
+        """One step."""
+        self.minimize(data, self._loss_fn, is_counted=is_counted)
+        return self.epoch_logs()
+
+    def _loss_fn(self, microbatch: Microbatch[Views]) -> tf.Tensor:
+        return self._microbatch_loss(
+            *self.logits_and_labels(microbatch, training=True), microbatch.share
+        )
+
+    def _microbatch_loss(self, logits: tf.Tensor, labels: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+        """What a slice adds to the mean loss, which is counted too."""
+        losses = _crossentropy(logits, labels)
+        self._update_metrics(losses, logits, labels)
+        return tf.reduce_mean(losses) * share
+
+    def test_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:
+        """The same numbers, without training."""
+        logits, labels = self.logits_and_labels(
+            self.replica_batch(data, is_counted), training=False
+        )
+        self._update_metrics(_crossentropy(logits, labels), logits, labels)
+        return self.epoch_logs()
+
+    def _update_metrics(self, losses: tf.Tensor, logits: tf.Tensor, labels: tf.Tensor) -> None:
+        predictions = tf.argmax(logits, axis=1, output_type=tf.int32)
+        self._loss_mean.update_state(losses)
+        self._accuracy.update_state(tf.cast(tf.equal(predictions, labels), tf.float32))
+
+
+class SimCLRModel(ContrastiveModel):
+    """Every other view in the batch of all replicas is a negative.
+
+    Source: Chen et al. 2020, arXiv:2002.05709, equation 1 and algorithm 1.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        config: SimCLRConfig,
+        execution: ExecutionConfig = DEFAULT_EXECUTION,
+    ) -> None:
+        super().__init__(network, optimizer, execution)
+        self._temperature = config.temperature
+
+    def compared(
+        self, microbatch: Microbatch[Views], *, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Logits `(2 * examples, 2 * all examples)`."""
+        views = microbatch.examples
+        images = tf.concat([views["first"], views["second"]], axis=0)
+        first, second = tf.split(_l2_normalize(self.network(images, training=training)), 2)
+        all_first, all_second = (
+            all_gather(first, microbatch.is_counted),
+            all_gather(second, microbatch.is_counted),
+        )
+        labels = _replica_offset(all_first) + tf.range(tf.shape(first)[0])
+        self_mask = tf.one_hot(labels, tf.shape(all_first)[0], on_value=_NEG_INF, off_value=0.0)
+
+        def view_logits(
+            anchors: tf.Tensor, other_view: tf.Tensor, same_view: tf.Tensor
+        ) -> tf.Tensor:
+            cross_view_logits = tf.matmul(anchors, other_view, transpose_b=True) / self._temperature
+            same_view_logits = tf.matmul(anchors, same_view, transpose_b=True) / self._temperature
+            return tf.concat([cross_view_logits, same_view_logits + self_mask], axis=1)
+
+        rows = [
+            view_logits(first, all_second, all_first),
+            view_logits(second, all_first, all_second),
+        ]
+        return tf.concat(rows, axis=0), tf.tile(labels, [2])
+
+
+class MoCoModel(ContrastiveModel):
+    """The negatives are a queue of keys of the batches before, from an encoder that lags behind.
+
+    Source: He et al. 2019, arXiv:1911.05722, section 3 and algorithm 1.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        key_network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        config: MoCoConfig,
+        seed: int,
+        execution: ExecutionConfig = DEFAULT_EXECUTION,
+    ) -> None:
+        super().__init__(network, optimizer, execution)
+        self.key_network = key_network
+        key_network.set_weights(network.get_weights())
+        self._config = config
+        self.queue = self.add_weight(
+            shape=(config.queue, network.output.shape[-1]),
+            initializer=keras.initializers.RandomNormal(seed=seed),
+            trainable=False,
+            name="queue",
+        )
+        self.queue.assign(_l2_normalize(self.queue))
+
+    def compared(
+        self, microbatch: Microbatch[Views], *, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Logits `(examples, 1 + queue)`."""
+        logits, labels, _ = self._logits_labels_and_keys(microbatch.examples, training=training)
+        return logits, labels
+
+    def _logits_labels_and_keys(
+        self, views: Views, *, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The same, and the keys."""
+        queries = _l2_normalize(self.network(views["first"], training=training))
+        keys = tf.stop_gradient(self._encode_keys(views["second"], training=training))
+        positives = tf.reduce_sum(queries * keys, axis=1, keepdims=True)
+        negatives = tf.matmul(queries, tf.convert_to_tensor(self.queue), transpose_b=True)
+        logits = tf.concat([positives, negatives], axis=1) / self._config.temperature
+        return logits, tf.zeros([tf.shape(queries)[0]], tf.int32), keys
+
+    def train_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:
+        """One step; gives its keys beside the numbers."""
+        new_keys: list[tf.Tensor] = []
+
+        def loss_fn(microbatch: Microbatch[Views]) -> tf.Tensor:
+            logits, labels, keys = self._logits_labels_and_keys(microbatch.examples, training=True)
+            new_keys.append(keys)
+            return self._microbatch_loss(logits, labels, microbatch.share)
+
+        self.minimize(data, loss_fn, is_counted=is_counted)
+        return {**self.epoch_logs(), _KEYS: all_gather(tf.concat(new_keys, axis=0))}
+
+    def settle(self, logs: Logs) -> Logs:
+        """Let the queue and the encoder of keys follow a step."""
+        extended_queue = tf.concat([logs[_KEYS], tf.convert_to_tensor(self.queue)], axis=0)
+        self.queue.assign(extended_queue[: self._config.queue])
+        momentum = self._config.momentum
+        pairs = zip(
+            self.key_network.trainable_variables, self.network.trainable_variables, strict=True
+        )
+        for key, query in pairs:
+            key.assign(momentum * key + (1 - momentum) * query)
+        return {name: each for name, each in logs.items() if name != _KEYS}
+
+    def _encode_keys(self, images: tf.Tensor, *, training: bool) -> tf.Tensor:
+        """The keys of this replica's images.
+
+        Several replicas exchange the images, so that the statistics of a batch normalisation do not
+        tell which key belongs to which query (section 3.3).
+        """
+        if self.distribute_strategy.num_replicas_in_sync == 1 or not training:
+            return _l2_normalize(self.key_network(images, training=training))
+        all_images = all_gather(images)
+        num_images, offset, count = (
+            tf.shape(all_images)[0],
+            _replica_offset(all_images),
+            tf.shape(images)[0],
+        )
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        permutation = tf.random.experimental.stateless_shuffle(tf.range(num_images), seed=[0, step])
+        shuffled_images = tf.gather(all_images, permutation[offset : offset + count])
+        keys = all_gather(_l2_normalize(self.key_network(shuffled_images, training=True)))
+        return tf.gather(keys, tf.math.invert_permutation(permutation)[offset : offset + count])
+
+
+def _crossentropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=labels, logits=tf.cast(logits, tf.float32)
+    )
+
+
+def _l2_normalize(vectors: tf.Tensor) -> tf.Tensor:
+    return tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=1)
+
+
+def _replica_offset(all_rows: tf.Tensor) -> tf.Tensor:
+    """Where the rows of this replica begin among those of all; see `Placement.share`."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return tf.constant(0)
+    replica_id = tf.cast(context.replica_id_in_sync_group, tf.int32)
+    return tf.shape(all_rows)[0] * replica_id // context.num_replicas_in_sync

@@ -1,0 +1,160 @@
+"""A generator and a discriminator as one model, whose step Keras's `fit` can take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import keras
+import tensorflow as tf
+
+from archbuilder.config.training import AdversarialConfig
+from archbuilder.distribution.slices import Microbatch
+from archbuilder.trainer.distributed_model import DistributedModel, Logs
+from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
+
+_DiscriminatorBatch: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+"""Real examples, noise, and how much of a mixture of them is real."""
+
+
+class GANModel(DistributedModel):
+    """Trains both networks; `logits` says that the discriminator gives no probability.
+
+    A batch is a dictionary of
+
+    - `real`: `(examples, ...)`, what the discriminator takes;
+    - `noise`: `(examples, 2, ...)`, for the steps of the discriminator, and of the generator;
+    - `mix`: `(examples,)`, between 0 and 1, how much of a mixture is real.
+
+    Its examples are shared by the steps that the discriminator takes.
+    """
+
+    loss_names = ("generator_loss", "discriminator_loss")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        config: AdversarialConfig,
+        optimizers: Sequence[keras.optimizers.Optimizer],
+        execution: ExecutionConfig = DEFAULT_EXECUTION,
+        *,
+        logits: bool,
+    ) -> None:
+        super().__init__(execution)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.noise = tuple(generator.input.shape[1:])
+        self._config = config
+        self._logits = logits
+        self._loss_metrics = {
+            network: keras.metrics.Mean(name=f"{network}_loss")
+            for network in ("generator", "discriminator")
+        }
+        networks = (generator, discriminator)
+        self.optimizers = [
+            (optimizer, network.trainable_variables)
+            for optimizer, network in zip(optimizers, networks, strict=True)
+        ]
+        for optimizer, variables in self.optimizers:
+            optimizer.build(variables)
+        self.built = True
+        self.compile(
+            optimizer=optimizers[0],
+            jit_compile=execution.jit_compile,
+            steps_per_execution=execution.steps_per_execution,
+        )
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The mean losses of an epoch."""
+        return list(self._loss_metrics.values())
+
+    def train_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
+        """Some steps of the discriminator, then one of the generator."""
+        steps = self._config.discriminator_steps
+        splits = (tf.split(data[name], steps) for name in ("real", "noise", "mix"))
+        for real, noise, interpolation in zip(*splits, strict=True):
+            self._train_discriminator((real, noise[:, 0], interpolation), is_counted)
+        self._train_generator(noise[:, 1], is_counted)
+        return self.epoch_logs()
+
+    def test_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
+        """Both losses, without training."""
+        del is_counted  # whoever calls it undoes what does not count
+        noise = data["noise"]
+        real = self.discriminator(data["real"], training=False)
+        fake = self.discriminator(self.generator(noise[:, 0], training=False), training=False)
+        self._update_loss_metric("discriminator", self._discriminator_loss(real, fake))
+        self._update_loss_metric("generator", self._generator_loss(fake))
+        return self.epoch_logs()
+
+    def _train_discriminator(
+        self, batch: _DiscriminatorBatch, is_counted: tf.Tensor | None
+    ) -> None:
+        def loss_fn(microbatch: Microbatch[_DiscriminatorBatch]) -> tf.Tensor:
+            real, noise, interpolation = microbatch.examples
+            fake = tf.stop_gradient(self.generator(noise, training=True))
+            losses = self._discriminator_loss(
+                self.discriminator(real, training=True), self.discriminator(fake, training=True)
+            )
+            if self._config.loss == "wasserstein" and self._config.gradient_penalty:
+                losses += self._config.gradient_penalty * self._gradient_penalty(
+                    real, fake, interpolation
+                )
+            return self._microbatch_loss("discriminator", losses, microbatch.share)
+
+        self.minimize(batch, loss_fn, 1, is_counted)
+
+    def _train_generator(self, noise: tf.Tensor, is_counted: tf.Tensor | None) -> None:
+        def loss_fn(microbatch: Microbatch[tf.Tensor]) -> tf.Tensor:
+            fake = self.generator(microbatch.examples, training=True)
+            losses = self._generator_loss(self.discriminator(fake, training=True))
+            return self._microbatch_loss("generator", losses, microbatch.share)
+
+        self.minimize(noise, loss_fn, is_counted=is_counted)
+
+    def _update_loss_metric(self, network: str, losses: tf.Tensor) -> None:
+        self._loss_metrics[network].update_state(losses)
+
+    def _microbatch_loss(self, network: str, losses: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+        """What a slice adds to the mean of the losses of examples, which are counted too."""
+        self._update_loss_metric(network, losses)
+        return tf.reduce_mean(losses) * share
+
+    def _discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        """The discriminator's loss of each example."""
+        if self._config.loss == "wasserstein":
+            return _mean_per_example(fake) - _mean_per_example(real)
+        return self._score_loss(real, 1) + self._score_loss(fake, 0)
+
+    def _generator_loss(self, fake: tf.Tensor) -> tf.Tensor:
+        """The generator's loss of each sample."""
+        return (
+            -_mean_per_example(fake)
+            if self._config.loss == "wasserstein"
+            else self._score_loss(fake, 1)
+        )
+
+    def _score_loss(self, scores: tf.Tensor, label: int) -> tf.Tensor:
+        scores = tf.cast(scores, tf.float32)
+        targets = tf.fill(tf.shape(scores), tf.cast(label, scores.dtype))
+        if self._config.loss == "least_squares":
+            return keras.losses.mean_squared_error(targets, scores) / 2
+        return keras.losses.binary_crossentropy(targets, scores, from_logits=self._logits)
+
+    def _gradient_penalty(
+        self, real: tf.Tensor, fake: tf.Tensor, interpolation: tf.Tensor
+    ) -> tf.Tensor:
+        real_fraction = tf.reshape(interpolation, [-1] + [1] * (real.shape.rank - 1))
+        interpolates = real_fraction * real + (1 - real_fraction) * tf.cast(fake, real.dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(interpolates)
+            scores = self.discriminator(interpolates, training=True)
+        gradients = tf.reshape(tape.gradient(scores, interpolates), [tf.shape(real)[0], -1])
+        return (tf.sqrt(tf.reduce_sum(gradients**2, axis=1) + 1e-12) - 1) ** 2
+
+
+def _mean_per_example(scores: tf.Tensor) -> tf.Tensor:
+    rows = tf.reshape(tf.cast(scores, tf.float32), [tf.shape(scores)[0], -1])
+    return tf.reduce_mean(rows, axis=1)

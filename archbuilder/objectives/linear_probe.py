@@ -1,0 +1,102 @@
+"""A linear probe: how well a layer of logits tells the classes from the features of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.data.columns import Column
+from archbuilder.data.dataset import UNNAMED, Dataset
+from archbuilder.data.pipeline import FittedDataset, eval_dataset
+from archbuilder.runs.run_dir import EpochLogs
+from archbuilder.trainer.context import TrainingContext
+from archbuilder.trainer.datasets import TrainValSplit
+
+_EPOCHS: Final = 20
+_BATCH_SIZE: Final = 256
+_FEATURE_BATCH_SIZE: Final = 512
+"""The examples whose features are computed at a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearProbe:
+    """Trained anew on each call, on what the network was trained on; judged on the held out."""
+
+    extract_features: Callable[[tf.Tensor], tf.Tensor]
+    """Gives the features of images."""
+    train: FittedDataset
+    validation: FittedDataset
+    labels: NDArray[np.int64]
+    validation_labels: NDArray[np.int64]
+    seed: int
+
+    @classmethod
+    def from_context(
+        cls, context: TrainingContext, datasets: TrainValSplit, features: keras.Model
+    ) -> LinearProbe | None:
+        """The probe of a session; None where nothing is held out, or there are no classes."""
+        if datasets.validation is None:
+            return None
+        val_examples = context.validation or context.examples
+        labels = _labels(context.examples, datasets.train)
+        val_labels = _labels(val_examples, datasets.validation)
+        if labels is None or val_labels is None:
+            return None
+        extract_features = tf.function(partial(features, training=False), reduce_retracing=True)
+        return cls(
+            extract_features,
+            datasets.train,
+            datasets.validation,
+            labels,
+            val_labels,
+            context.config.seed,
+        )
+
+    def accuracy(self, name: str) -> EpochLogs:
+        """The accuracy on what is held out, by this name."""
+        train_features, val_features = (
+            self._compute_features(self.train),
+            self._compute_features(self.validation),
+        )
+        mean, deviation = train_features.mean(axis=0), train_features.std(axis=0) + 1e-6
+        layer = keras.layers.Dense(
+            int(self.labels.max()) + 1,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=self.seed),
+        )
+        classifier = keras.Sequential([keras.Input(train_features.shape[1:]), layer])
+        classifier.compile(
+            optimizer=keras.optimizers.Adam(1e-2),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=False,
+        )
+        dataset = tf.data.Dataset.from_tensor_slices(
+            ((train_features - mean) / deviation, self.labels)
+        )
+        train_batches = dataset.shuffle(len(train_features), seed=self.seed).batch(_BATCH_SIZE)
+        classifier.fit(train_batches, epochs=_EPOCHS, verbose=0)
+        kernel, bias = layer.get_weights()
+        logits = (val_features - mean) / deviation @ kernel + bias
+        return {name: float(np.mean(logits.argmax(axis=1) == self.validation_labels))}
+
+    def _compute_features(self, dataset: FittedDataset) -> NDArray[np.float32]:
+        batches = [
+            np.asarray(self.extract_features(images), np.float32)
+            for images, _ in eval_dataset(dataset, batch_size=_FEATURE_BATCH_SIZE)
+        ]
+        features = np.concatenate(batches)
+        return features.reshape(len(features), -1)
+
+
+def _labels(examples: Dataset, dataset: FittedDataset) -> NDArray[np.int64] | None:
+    """The classes of a table's examples by number; None where they have none."""
+    column: Column | None = examples.targets.get(UNNAMED)
+    if column is None or column.dtype.kind not in "ui" or column.shape not in ((), (1,)):
+        return None
+    return np.asarray(column.gather(tf.constant(dataset.rows)), np.int64).reshape(-1)

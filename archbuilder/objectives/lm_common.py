@@ -1,0 +1,226 @@
+"""What the objectives of language have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.data.columns import Column
+from archbuilder.data.dataset import Dataset
+from archbuilder.data.input_adapter import InputAdapter
+from archbuilder.data.pipeline import FittedDataset, InputPipeline, eval_dataset, train_dataset
+from archbuilder.data.position import TrainingPosition
+from archbuilder.data.text.tokenizer import TextTokenizer
+from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.objectives.output_activation import has_final_activation
+from archbuilder.trainer.context import TrainableTask, TrainingContext
+from archbuilder.trainer.datasets import TrainValSplit, log_dataset, single_network, train_val_split
+from archbuilder.trainer.single_model import SingleNetworkModel
+from archbuilder.trainer.train_loop import FitTask, make_trainable_task
+from archbuilder.yaml.nodes import Tree
+
+Tokens: TypeAlias = dict[str, tf.Tensor]
+"""Tokens by the name of their column."""
+ModelInputs: TypeAlias = tuple[Tokens, Tokens, Tokens]
+"""Inputs by name, and targets and their weights by output; no weights where all count the same."""
+InputFn: TypeAlias = Callable[[tf.Tensor, Tokens], ModelInputs]
+"""What a network is given at a step, of the tokens of that step."""
+
+_FIRST_VALIDATION_STEP = 2**31 - 1
+"""The first step of the held-out examples, which counts down: it is of no run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageObjective:
+    """How a network is trained on the tokens of `columns`, as `dress` gives them to it."""
+
+    select_columns: Callable[[Dataset], Mapping[str, Column]]
+    make_inputs: InputFn
+    losses: Mapping[str, keras.losses.Loss]
+    optimizer: Tree
+
+
+def require_tokenizer(context: TrainingContext, objective_name: str, source: str) -> TextTokenizer:
+    """The vocabulary of the examples, which come from a source `text` or `pairs`.
+
+    Raises:
+        UsageError: if they, or those to validate with, come from another one.
+    """
+    tokenizer = context.examples.preprocessing.tokenizer
+    if tokenizer is None:
+        raise UsageError(
+            f"the objective '{objective_name}' trains on text, and the data is"
+            f" {context.examples.source_name}; as in 'data: {{{source}: ...}}'"
+        )
+    for examples in (context.examples, context.validation):
+        if examples is not None and _text_source(examples) != source:
+            raise UsageError(
+                f"the objective '{objective_name}' needs {source}: 'data: {{{source}: ...}}', and"
+                f" {examples.source_name} is none"
+            )
+    return tokenizer
+
+
+def _text_source(examples: Dataset) -> str:
+    if examples.preprocessing.tokenizer is None:
+        return ""
+    return "pairs" if examples.token_array is None else "text"
+
+
+def check_inputs(graph: Graph, required: Collection[str], allowed: Collection[str]) -> None:
+    """Hold a network to the inputs that an objective gives.
+
+    Raises:
+        UsageError: if it lacks one that is `needed`, or has one that is not `known`.
+    """
+    names = [each.name for each in graph.inputs]
+    missing = [name for name in required if name not in names]
+    unexpected = [name for name in names if name not in allowed]
+    if missing or unexpected:
+        raise UsageError(
+            f"the network '{graph.name}' has the inputs {', '.join(names)}; the objective gives"
+            f" {', '.join(allowed)}"
+        )
+
+
+def check_outputs(graph: Graph, model: keras.Model, output: str, tokenizer: TextTokenizer) -> None:
+    """Hold an output to one value for each token of the vocabulary at every position.
+
+    Raises:
+        RunError: if it has less, or other axes.
+    """
+    tensor = model.output[output] if isinstance(model.output, dict) else model.output
+    shape = tuple(tensor.shape[1:])
+    if len(shape) != 2:
+        raise RunError(
+            f"the output '{output}' of the network '{graph.name}' gives {list(shape)}, and not"
+            " values for every position of the text"
+        )
+    if shape[-1] is None or shape[-1] < tokenizer.vocab_size:
+        raise RunError(
+            f"the text has {tokenizer.vocab_size:,} kinds of tokens, and the output '{output}'"
+            " gives"
+            f" {shape[-1]:,} values: the network's vocabulary has to be as large"
+        )
+
+
+def crossentropy(graph: Graph, model: keras.Model, output: str) -> keras.losses.Loss:
+    """The loss of an output of classes by number, which may end in a softmax."""
+    logits = not has_final_activation(graph, model, output, "softmax")
+    return keras.losses.SparseCategoricalCrossentropy(
+        from_logits=logits, reduction="mean_with_sample_weight"
+    )
+
+
+def make_language_task(
+    context: TrainingContext,
+    objective_name: str,
+    make_objective: Callable[[Graph, keras.Model], LanguageObjective],
+) -> TrainableTask:
+    """The network of a session, ready to be trained and judged.
+
+    Raises:
+        UsageError: if the blueprint has several networks.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the examples do not fit the network.
+    """
+    name, graph = single_network(context, objective_name)
+    with context.devices.scope():
+        model = context.build(graph)
+        objective = make_objective(graph, model)
+        training_model = _make_training_model(model, graph, objective, context)
+    datasets = train_val_split(context, lambda examples: _make_dataset(examples, objective))
+    log_dataset(context, datasets)
+    return make_trainable_task(
+        _make_fit_task(context, training_model, datasets, objective), context, {name: model}
+    )
+
+
+def _make_training_model(
+    model: keras.Model, graph: Graph, objective: LanguageObjective, context: TrainingContext
+) -> SingleNetworkModel:
+    """The network with its inputs and outputs by name."""
+    # Keras lists inputs in the order of their names.
+    model_input = model.input
+    inputs = model_input if isinstance(model_input, dict) else {graph.inputs[0].name: model_input}
+    has_named_outputs = isinstance(model.output, dict)
+    outputs = model.output if has_named_outputs else {graph.outputs[0][0]: model.output}
+    training_model = SingleNetworkModel(keras.Model(inputs, outputs), context.execution)
+    training_model.compile(
+        optimizer=context.make_optimizer(objective.optimizer),
+        loss=dict(objective.losses),
+        weighted_metrics={
+            output: [keras.metrics.SparseCategoricalAccuracy("accuracy")]
+            for output in objective.losses
+        },
+        jit_compile=context.execution.jit_compile,
+        steps_per_execution=context.execution.steps_per_execution,
+    )
+    return training_model
+
+
+def _make_dataset(
+    examples: Dataset, objective: LanguageObjective
+) -> tuple[FittedDataset, tuple[str, ...]]:
+    columns = objective.select_columns(examples)
+    count = next(iter(columns.values())).count
+    cast_to_int32 = InputAdapter((lambda tokens: tf.cast(tokens, tf.int32),), ())
+    inputs = {name: InputPipeline(column, cast_to_int32) for name, column in columns.items()}
+    rows = np.arange(count, dtype=np.int64)
+    return FittedDataset(inputs, {}, rows, named_inputs=True, named_outputs=True), examples.notes
+
+
+def _make_fit_task(
+    context: TrainingContext,
+    training_model: SingleNetworkModel,
+    datasets: TrainValSplit,
+    objective: LanguageObjective,
+) -> FitTask:
+    config, size = context.config, context.config.batch_size
+    steps_per_epoch = datasets.train.steps_per_epoch(size)
+    make_batches = partial(_map_inputs, objective, training_model.network)
+
+    def batches(start: TrainingPosition) -> tf.data.Dataset:
+        dataset = train_dataset(
+            datasets.train,
+            start,
+            batch_size=size,
+            seed=config.seed,
+            epochs=config.epochs,
+            shuffle=config.shuffle,
+        )
+        return make_batches(
+            dataset, tf.data.Dataset.counter(start.epoch * steps_per_epoch + start.batch)
+        )
+
+    validation = None
+    if datasets.validation is not None:
+        dataset = eval_dataset(datasets.validation, batch_size=size)
+        validation = make_batches(dataset, tf.data.Dataset.counter(_FIRST_VALIDATION_STEP, -1))
+    return FitTask(training_model, batches, steps_per_epoch, validation)
+
+
+def _map_inputs(
+    objective: LanguageObjective,
+    network: keras.Model,
+    batches: tf.data.Dataset,
+    steps: tf.data.Dataset,
+) -> tf.data.Dataset:
+    dtypes = {name: tensor.dtype for name, tensor in network.input.items()}
+
+    def make_inputs(step: tf.Tensor, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
+        inputs, targets, weights = objective.make_inputs(tf.cast(step, tf.int32), batch[0])
+        x = {name: tf.cast(inputs[name], dtype) for name, dtype in dtypes.items()}
+        return (x, targets, weights) if weights else (x, targets)
+
+    model_batches = tf.data.Dataset.zip((steps, batches)).map(
+        make_inputs, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+    return model_batches.prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,112 @@
+"""Masked language models, with or without telling whether two pieces of text follow each other.
+
+Source: Devlin et al. 2018, arXiv:1810.04805, sections 3.1 and A.2.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.training import MaskedLMConfig
+from archbuilder.data.columns import Column
+from archbuilder.data.dataset import UNNAMED, Dataset
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.objectives.lm_common import (
+    LanguageObjective,
+    ModelInputs,
+    Tokens,
+    check_inputs,
+    check_outputs,
+    crossentropy,
+    make_language_task,
+    require_tokenizer,
+)
+from archbuilder.objectives.mlm_masking import mask_tokens, segment_pair, single_segment
+from archbuilder.trainer.context import TrainableTask, TrainingContext
+
+_OBJECTIVE = "masked_lm"
+_NEXT_SENTENCE = "next_sentence"
+_INPUTS = ("tokens", "segments", "mask")
+
+
+def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
+    """The network of a session, ready to be trained and judged.
+
+    Its outputs are `masked_lm` and, if it is to tell which pieces follow each other,
+    `next_sentence`; a single output may have any name. Its inputs are `tokens` and, if it has them,
+    `segments` and `mask`.
+
+    Raises:
+        UsageError: if the blueprint has several networks, or other inputs and outputs, or the data
+            is no text.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the text does not fit the network.
+    """
+    config = context.objective_config(MaskedLMConfig)
+    tokenizer = require_tokenizer(context, _OBJECTIVE, "text")
+
+    def make_objective(graph: Graph, model: keras.Model) -> LanguageObjective:
+        check_inputs(graph, _INPUTS[:1], _INPUTS)
+        output, has_next_sentence = _output_names(graph)
+        check_outputs(graph, model, output, tokenizer)
+
+        def make_inputs(step: tf.Tensor, tokens: Tokens) -> ModelInputs:
+            segment_seed, mask_seed = tf.unstack(tf.random.split([context.config.seed, step], 2))
+            text = tokens[UNNAMED]
+            segmented_tokens = (
+                segment_pair(text, segment_seed) if has_next_sentence else single_segment(text)
+            )
+            masked_tokens = mask_tokens(
+                segmented_tokens.tokens, config.masked, tokenizer.vocab_size, mask_seed
+            )
+            inputs = {
+                "tokens": masked_tokens.tokens,
+                "segments": segmented_tokens.segments,
+                "mask": tf.ones_like(segmented_tokens.tokens),
+            }
+            weights = {output: tf.cast(masked_tokens.predict_mask, tf.float32)}
+            targets = {output: segmented_tokens.tokens}
+            if has_next_sentence:
+                targets[_NEXT_SENTENCE] = segmented_tokens.next_sentence_label
+                weights[_NEXT_SENTENCE] = tf.ones_like(
+                    segmented_tokens.next_sentence_label, tf.float32
+                )
+            return inputs, targets, weights
+
+        losses = {output: crossentropy(graph, model, output)}
+        if has_next_sentence:
+            losses[_NEXT_SENTENCE] = crossentropy(graph, model, _NEXT_SENTENCE)
+        return LanguageObjective(
+            lambda examples: {UNNAMED: _text_windows(examples, 3 if has_next_sentence else 2)},
+            make_inputs,
+            losses,
+            config.optimizer,
+        )
+
+    return make_language_task(context, _OBJECTIVE, make_objective)
+
+
+def _output_names(graph: Graph) -> tuple[str, bool]:
+    """The output that tells tokens, and whether there is one that tells what follows."""
+    names = [name for name, _ in graph.outputs]
+    if len(names) == 1:
+        return names[0], False
+    if set(names) != {_OBJECTIVE, _NEXT_SENTENCE}:
+        raise UsageError(
+            f"the network '{graph.name}' has the outputs {', '.join(names)}; the objective"
+            f" '{_OBJECTIVE}' trains '{_OBJECTIVE}' and '{_NEXT_SENTENCE}', or a single one"
+        )
+    return _OBJECTIVE, True
+
+
+def _text_windows(examples: Dataset, num_special_tokens: int) -> Column:
+    """The text in pieces that are as long as the data says once the special tokens are there."""
+    texts, length = examples.token_array, examples.inputs[UNNAMED].shape[0] - num_special_tokens
+    if texts is None or length < 2:
+        raise UsageError(
+            f"the objective '{_OBJECTIVE}' takes pieces of a text of {num_special_tokens + 2}"
+            " tokens or more"
+        )
+    return texts.windows(length)

@@ -1,0 +1,184 @@
+"""Ridge regression: the weights of the last layer in closed form, and nothing else is trained.
+
+With `X` the inputs of the last layer with a column of ones, `Y` the targets and `R` the identity
+with a zero for the ones, the weights are `inv(X' X + penalty R) X' Y`. Both products are sums over
+examples, so that batches stream by and only they are kept, in double precision.
+
+Source: Jaeger 2001, "The echo state approach to analysing and training recurrent neural networks",
+GMD report 148, section 3; Lukosevicius 2012, "A Practical Guide to Applying Echo State Networks",
+equation 9.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.training import RidgeConfig
+from archbuilder.data.columns import translate_read_errors
+from archbuilder.data.pipeline import FittedDataset, eval_dataset
+from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.keras_backend import build
+from archbuilder.runs.run_dir import EpochLogs
+from archbuilder.trainer.callbacks.history import VAL_PREFIX, format_metrics
+from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
+from archbuilder.trainer.datasets import TargetSpec, log_dataset, make_datasets, single_network
+from archbuilder.trainer.metrics import build_metrics
+from archbuilder.yaml.nodes import Tree
+
+
+def make_ridge_task(context: TrainingContext) -> TrainableTask:
+    """The network of a session, whose last layer is computed when it is trained.
+
+    Raises:
+        UsageError: if the blueprint has several networks, or the network does not end in a linear
+            Dense layer.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the examples do not fit the network.
+    """
+    objective = context.objective_config(RidgeConfig)
+    name, graph = single_network(context, "ridge")
+    model = build(graph, context.limits)
+    readout = _readout(model, graph)
+    datasets = make_datasets(
+        context, graph, model, TargetSpec([output for output, _ in graph.outputs])
+    )
+    log_dataset(context, datasets)
+    metric_model = _make_metric_model(model, objective.metrics.get(graph.outputs[0][0], ()))
+    size = context.config.batch_size
+
+    @translate_read_errors()
+    def evaluate(dataset: FittedDataset | None) -> EpochLogs:
+        if dataset is None:
+            return {}
+        logs = metric_model.evaluate(
+            eval_dataset(dataset, batch_size=size), verbose=0, return_dict=True
+        )
+        return {key: float(value) for key, value in sorted(logs.items())}
+
+    def train() -> TrainingResult:
+        start_time = time.perf_counter()
+        _fit_readout(context, model, readout, datasets.train, objective)
+        train_metrics = evaluate(datasets.train)
+        context.log(f"trained in closed form: {format_metrics(train_metrics)}")
+        val_metrics = evaluate(datasets.validation)
+        seconds = round(time.perf_counter() - start_time, 3)
+        epoch_logs: EpochLogs = {"epoch": 1, "seconds": seconds, **train_metrics}
+        epoch_logs = {
+            **epoch_logs,
+            **{f"{VAL_PREFIX}{key}": value for key, value in val_metrics.items()},
+        }
+        context.run_dir.add_history(epoch_logs, first=True)
+        return TrainingResult((epoch_logs,), val_metrics)
+
+    return TrainableTask({name: model}, train, lambda: evaluate(datasets.validation))
+
+
+@translate_read_errors()
+def _fit_readout(
+    context: TrainingContext,
+    model: keras.Model,
+    readout: keras.layers.Dense,
+    dataset: FittedDataset,
+    objective: RidgeConfig,
+) -> None:
+    """Give the last layer its weights.
+
+    Raises:
+        RunError: if the examples determine none.
+    """
+    features = keras.Model(model.input, readout.input)
+    batches = eval_dataset(dataset, batch_size=context.config.batch_size)
+    workers = context.devices.workers
+    equations = _NormalEquations(
+        features.output.shape[-1], readout.units, use_bias=readout.use_bias
+    )
+    for inputs, targets in _drop_washout(
+        features, batches.shard(workers.count, workers.index), objective.washout
+    ):
+        equations.add(inputs, targets)
+    equations.gram, equations.cross_products = (
+        workers.all_reduce_sum(equations.gram),
+        workers.all_reduce_sum(equations.cross_products),
+    )
+    _assign(readout, _solve(equations, objective.penalty))
+
+
+def _readout(model: keras.Model, graph: Graph) -> keras.layers.Dense:
+    layer = None
+    if len(graph.outputs) == 1:
+        layer = model.get_layer(graph.outputs[0][1].node)
+    if not isinstance(layer, keras.layers.Dense):
+        raise UsageError("the objective 'ridge' wants a network with one output, a Dense layer")
+    if layer.activation is not keras.activations.linear:
+        raise UsageError(
+            f"the objective 'ridge' computes the weights of '{layer.name}', which has to be linear:"
+            " leave its activation out"
+        )
+    return layer
+
+
+class _NormalEquations:
+    """The products of inputs with inputs, and of inputs with targets, over all examples.
+
+    With a bias, the inputs have a column of ones behind them.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, use_bias: bool) -> None:
+        self.use_bias = use_bias
+        self.gram = np.zeros((inputs + use_bias, inputs + use_bias))
+        self.cross_products = np.zeros((inputs + use_bias, outputs))
+
+    def add(self, inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
+        """Count some more: `(examples, inputs)` and `(examples, outputs)`."""
+        if self.use_bias:
+            inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
+        self.gram += inputs.T @ inputs
+        self.cross_products += inputs.T @ targets
+
+
+def _drop_washout(
+    features: keras.Model, batches: Iterable[tuple[tf.Tensor, tf.Tensor]], washout: int
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """What the last layer takes, and what it should make of it: rows of numbers."""
+    for x, y in batches:
+        inputs = np.asarray(features(x, training=False), np.float64)
+        targets = np.asarray(y, np.float64)
+        if washout:
+            if inputs.ndim < 3 or inputs.shape[1] <= washout:
+                raise RunError(f"there are no {washout} steps to wash out and others behind them")
+            inputs, targets = inputs[:, washout:], targets[:, washout:]
+        yield inputs.reshape(-1, inputs.shape[-1]), targets.reshape(-1, targets.shape[-1])
+
+
+def _solve(equations: _NormalEquations, penalty: float) -> NDArray[np.float64]:
+    """The weights, `(inputs, outputs)`, with the bias as one more row where there is one."""
+    gram = equations.gram.copy()
+    penalized_rows = np.arange(len(gram) - equations.use_bias)
+    gram[penalized_rows, penalized_rows] += penalty
+    try:
+        weights = np.linalg.solve(gram, equations.cross_products)
+    except np.linalg.LinAlgError:
+        raise RunError("the examples determine no weights; give a larger 'penalty'") from None
+    if not np.isfinite(weights).all():
+        raise RunError("the weights are no finite numbers; give a larger 'penalty'")
+    return np.asarray(weights, np.float64)
+
+
+def _assign(readout: keras.layers.Dense, weights: NDArray[np.float64]) -> None:
+    rows = readout.kernel.shape[0]
+    readout.set_weights([weights[:rows], *weights[rows:]])
+
+
+def _make_metric_model(model: keras.Model, metrics: Sequence[Tree]) -> keras.Model:
+    """What gives the mean squared error and the metrics."""
+    # What is saved has no optimizer, which it never had.
+    metric_model = keras.Model(model.input, model.output)
+    metric_model.compile(loss="mean_squared_error", metrics=build_metrics(metrics))
+    return metric_model

@@ -1,0 +1,101 @@
+"""One sequence from another: every token from the source and the tokens in front of it.
+
+The network is given the right tokens in front, whatever it would have said (teacher forcing).
+
+Source: Vaswani et al. 2017, arXiv:1706.03762, sections 3.1 and 5; the smoothing of labels is that
+of Szegedy et al. 2015, arXiv:1512.00567, section 7.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.training import SequenceToSequenceConfig
+from archbuilder.data.sources.pairs import SOURCE, TARGET
+from archbuilder.data.text.tokenizer import PAD_ID
+from archbuilder.objectives.lm_common import (
+    LanguageObjective,
+    ModelInputs,
+    Tokens,
+    check_inputs,
+    check_outputs,
+    make_language_task,
+    require_tokenizer,
+)
+from archbuilder.objectives.output_activation import has_final_activation
+from archbuilder.trainer.context import TrainableTask, TrainingContext
+
+_OBJECTIVE = "sequence_to_sequence"
+_INPUTS = (SOURCE, TARGET, "mask")
+
+
+class LabelSmoothedCrossentropy(keras.losses.Loss):
+    """The cross entropy to classes by number, of which a share is spread over all classes.
+
+    The same as Keras's `CategoricalCrossentropy` with `label_smoothing`, without the memory of one
+    number a class for every target.
+
+    Args:
+        label_smoothing: The share that is spread, from 0 to 1.
+        from_logits: Whether predictions are logits rather than probabilities.
+    """
+
+    def __init__(self, label_smoothing: float, *, from_logits: bool) -> None:
+        super().__init__(name="smoothed_crossentropy", reduction="mean_with_sample_weight")
+        self._label_smoothing = label_smoothing
+        self._from_logits = from_logits
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """The loss of each target: predictions without their last axis."""
+        y_pred = tf.cast(y_pred, tf.float32)
+        if self._from_logits:
+            log_probs = tf.nn.log_softmax(y_pred)
+        else:
+            log_probs = tf.math.log(tf.maximum(y_pred, keras.config.epsilon()))
+        label_log_probs = tf.gather(log_probs, tf.cast(y_true, tf.int32), batch_dims=2)
+        return -(
+            1 - self._label_smoothing
+        ) * label_log_probs - self._label_smoothing * tf.reduce_mean(log_probs, axis=-1)
+
+
+def make_sequence_to_sequence_task(context: TrainingContext) -> TrainableTask:
+    """The network of a session, ready to be trained and judged.
+
+    Its inputs are `source`, `target` and, if it has it, `mask`: 1 at the tokens of the source. What
+    it gives at every position of the target is the token that comes next.
+
+    Raises:
+        UsageError: if the blueprint has several networks, or other inputs, or the data is no pairs
+            of texts.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the texts do not fit the network.
+    """
+    config = context.objective_config(SequenceToSequenceConfig)
+    tokenizer = require_tokenizer(context, _OBJECTIVE, "pairs")
+
+    def make_objective(graph: Graph, model: keras.Model) -> LanguageObjective:
+        check_inputs(graph, _INPUTS[:2], _INPUTS)
+        ((output, _),) = graph.outputs[:1]
+        check_outputs(graph, model, output, tokenizer)
+
+        def make_inputs(_step: object, tokens: Tokens) -> ModelInputs:
+            source, target = tokens[SOURCE], tokens[TARGET]
+            inputs = {
+                SOURCE: source,
+                "mask": tf.cast(source != PAD_ID, tf.int32),
+                TARGET: target[:, :-1],
+            }
+            weights = tf.cast(target[:, 1:] != PAD_ID, tf.float32)
+            return inputs, {output: target[:, 1:]}, {output: weights}
+
+        logits = not has_final_activation(graph, model, output, "softmax")
+        return LanguageObjective(
+            lambda examples: {name: examples.inputs[name].column for name in (SOURCE, TARGET)},
+            make_inputs,
+            {output: LabelSmoothedCrossentropy(config.label_smoothing, from_logits=logits)},
+            config.optimizer,
+        )
+
+    return make_language_task(context, _OBJECTIVE, make_objective)

@@ -1,0 +1,191 @@
+"""Supervised training: one network, and a target for each output that has a loss or a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Final
+
+import keras
+import tensorflow as tf
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.objectives import keras_class_name
+from archbuilder.config.training import SupervisedConfig, TrainingConfig
+from archbuilder.data.augmented_batches import BatchAugmenter
+from archbuilder.data.pipeline import eval_dataset, train_dataset
+from archbuilder.data.position import TrainingPosition
+from archbuilder.data.targets import ignored_class
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.keras_backend.instantiate import build_object
+from archbuilder.objectives.output_activation import has_final_activation
+from archbuilder.trainer.context import TrainableTask, TrainingContext
+from archbuilder.trainer.datasets import (
+    TargetSpec,
+    TrainValSplit,
+    log_dataset,
+    make_datasets,
+    single_network,
+)
+from archbuilder.trainer.distributed_model import DistributedModel
+from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
+from archbuilder.trainer.loss_reduction import needs_whole_batch
+from archbuilder.trainer.metrics import build_metrics
+from archbuilder.trainer.single_model import SingleNetworkModel
+from archbuilder.trainer.train_loop import FitTask, make_trainable_task
+
+_AXES_HINT: Final = "'axis: [1, 2, 3]' for images"
+
+
+def make_supervised_task(context: TrainingContext) -> TrainableTask:
+    """The network of a session, ready to be trained and judged.
+
+    Raises:
+        UsageError: if the blueprint has several networks.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the examples do not fit the network.
+    """
+    objective = context.objective_config(SupervisedConfig)
+    name, graph = single_network(context, "supervised")
+    return make_network_task(context, name, graph, lambda _: objective)
+
+
+def make_network_task(
+    context: TrainingContext,
+    name: str,
+    graph: Graph,
+    make_objective: Callable[[keras.Model], SupervisedConfig],
+) -> TrainableTask:
+    """The network of a session, with an objective that may depend on how the network is built.
+
+    Raises:
+        UsageError: if a loss needs the whole batch, and gradients are accumulated over parts of it.
+        BlueprintError: if the network does not fit the machine.
+        RunError: if the examples do not fit the network.
+    """
+    with context.devices.scope():
+        model = context.build(graph)
+        objective = make_objective(model)
+        _check_accumulation(objective, context.execution)
+        training_model = SingleNetworkModel(model, context.execution)
+        _compile(
+            training_model,
+            model,
+            objective,
+            context.make_optimizer(objective.optimizer),
+            context.execution,
+        )
+    datasets = make_datasets(context, graph, model, TargetSpec.from_objective(objective))
+    log_dataset(context, datasets)
+    for warning in _warnings(graph, model, objective):
+        context.log(warning)
+
+    def compile_model() -> None:
+        _compile(model, model, objective, training_model.optimizer, DEFAULT_EXECUTION)
+
+    task = _make_fit_task(training_model, datasets, context.config, objective, graph)
+    return make_trainable_task(task, context, {name: model}, after_fit=compile_model)
+
+
+def _check_accumulation(config: SupervisedConfig, execution: ExecutionConfig) -> None:
+    if execution.gradient_accumulation_steps == 1:
+        return
+    for output, tree in config.loss.items():
+        if needs_whole_batch(build_object("loss", tree)):
+            name = keras_class_name("loss", tree)
+            hint = "" if name == "Circle" else f", or give the axes of an example: {_AXES_HINT}"
+            raise UsageError(
+                f"the loss '{name}' of the output '{output}' needs the whole batch, which"
+                f" 'accumulate' cuts: leave it out{hint}"
+            )
+
+
+def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:
+    """What trains, and is most likely a slip: outputs that are no probabilities for their loss."""
+    for output, tree in config.loss.items():
+        loss = keras_class_name("loss", tree)
+        if loss == "CTC" and has_final_activation(graph, model, output, "softmax"):
+            yield (
+                f"the output '{output}' ends in a softmax, and the loss 'CTC' takes logits: leave"
+                " the activation out"
+            )
+        # Losses that do not care have no such choice.
+        if getattr(build_object("loss", tree), "from_logits", True):
+            continue
+        if has_final_activation(graph, model, output, "linear"):
+            activation = "sigmoid" if loss.startswith("Binary") else "softmax"
+            yield (
+                f"the output '{output}' has no activation, and the loss '{loss}' takes"
+                f" probabilities: end in a {activation}, or say 'from_logits: true' of the loss"
+            )
+        output_tensor = model.output[output] if isinstance(model.output, dict) else model.output
+        if output_tensor.shape[-1] == 1 and has_final_activation(graph, model, output, "softmax"):
+            yield f"the output '{output}' is a softmax of one value, which is always 1"
+
+
+def _make_fit_task(
+    training_model: DistributedModel,
+    datasets: TrainValSplit,
+    config: TrainingConfig,
+    objective: SupervisedConfig,
+    graph: Graph,
+) -> FitTask:
+    size = config.batch_size
+    steps_per_epoch = datasets.train.steps_per_epoch(size)
+
+    def unaugmented_batches(start: TrainingPosition) -> tf.data.Dataset:
+        return train_dataset(
+            datasets.train,
+            start,
+            batch_size=size,
+            seed=config.seed,
+            epochs=config.epochs,
+            shuffle=config.shuffle,
+        )
+
+    @cache
+    def augmented_batches() -> BatchAugmenter:
+        # Evaluation needs none, and has not to wait until the layers are traced.
+        return BatchAugmenter.from_config(
+            config, objective, graph, datasets.train, unaugmented_batches(TrainingPosition())
+        )
+
+    def batches(start: TrainingPosition) -> tf.data.Dataset:
+        if not config.augment:
+            return unaugmented_batches(start)
+        return augmented_batches()(
+            unaugmented_batches(start), start.epoch * steps_per_epoch + start.batch
+        )
+
+    return FitTask(
+        training_model,
+        batches,
+        steps_per_epoch,
+        None if datasets.validation is None else eval_dataset(datasets.validation, batch_size=size),
+    )
+
+
+def _compile(
+    training_model: keras.Model,
+    model: keras.Model,
+    config: SupervisedConfig,
+    optimizer: keras.optimizers.Optimizer,
+    execution: ExecutionConfig,
+) -> None:
+    """Compile a model that gives what the network `model` does."""
+    losses = {name: build_object("loss", tree) for name, tree in config.loss.items()}
+    metrics = {
+        name: build_metrics(trees, ignored_class(config.loss.get(name)))
+        for name, trees in config.metrics.items()
+    }
+    # Keras asks for a weight for every loss, or for none.
+    loss_weights = {name: float(config.loss_weights.get(name, 1)) for name in losses}
+    has_named_outputs = isinstance(model.output, dict)
+    training_model.compile(
+        optimizer=optimizer,
+        loss=losses if has_named_outputs else next(iter(losses.values())),
+        loss_weights=loss_weights if has_named_outputs else next(iter(loss_weights.values())),
+        metrics=metrics if has_named_outputs else next(iter(metrics.values()), None),
+        jit_compile=execution.jit_compile,
+        steps_per_execution=execution.steps_per_execution,
+    )

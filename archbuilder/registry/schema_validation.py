@@ -1,0 +1,156 @@
+"""Judges plain values by JSON Schema, strictly and in words for people."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+from referencing import Registry
+
+from archbuilder.diagnostics.errors import closest_match
+from archbuilder.plain_data import PlainData
+
+Schema = Mapping[str, PlainData]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaViolation:
+    """Why a value does not match: a code, what was expected, and perhaps what was meant."""
+
+    code: str
+    expected: str
+    suggestion: str | None = None
+
+
+def find_violation(value: PlainData, schema: Schema) -> SchemaViolation | None:
+    """What is wrong with a value, None where it matches."""
+    key = (id(schema), repr(value)) if not isinstance(value, list | dict) else None
+    if key is not None and key in _VIOLATION_CACHE:
+        return _VIOLATION_CACHE[key][0]
+    violation = _find_violation(value, schema)
+    if key is not None and len(_VIOLATION_CACHE) < _MAX_CACHED_VIOLATIONS:
+        # The schema is kept with the verdict, so that its id stays its own.
+        _VIOLATION_CACHE[key] = (violation, schema)
+    return violation
+
+
+_MAX_CACHED_VIOLATIONS: Final = 100_000
+_VIOLATION_CACHE: Final[dict[tuple[int, str], tuple[SchemaViolation | None, Schema]]] = {}
+_VALIDATOR_CACHE: Final[dict[int, tuple[Draft202012Validator, Schema]]] = {}
+
+_STRICT_VALIDATOR: Final = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: type(value) is int,
+            "number": lambda _, value: (
+                type(value) is int or (type(value) is float and math.isfinite(value))
+            ),
+        }
+    ),
+)
+
+
+def _find_violation(value: PlainData, schema: Schema) -> SchemaViolation | None:
+    cached = _VALIDATOR_CACHE.get(id(schema))
+    if cached is None:
+        # An empty registry: a schema never makes the validator fetch another.
+        cached = (_STRICT_VALIDATOR(dict(schema), registry=Registry()), schema)
+        _VALIDATOR_CACHE[id(schema)] = cached
+    error = next(cached[0].iter_errors(value), None)
+    if error is None and "enum" in schema and not _same_type(value, schema):
+        return SchemaViolation("wrong-type", describe_schema(schema))
+    return None if error is None else _violation_from_error(value, schema, error)
+
+
+def _same_type(value: PlainData, schema: Schema) -> bool:
+    """Whether an enum has the value with its type: JSON Schema holds 1 and 1.0 to be the same."""
+    choices = cast("list[PlainData]", schema["enum"])
+    return any(type(choice) is type(value) and choice == value for choice in choices)
+
+
+def _violation_from_error(
+    value: PlainData, schema: Schema, error: ValidationError
+) -> SchemaViolation:
+    if "enum" in schema:
+        choices = [str(choice) for choice in cast("list[PlainData]", schema["enum"])]
+        near = closest_match(value, choices) if isinstance(value, str) else None
+        code = "unknown-value" if isinstance(value, str) else "wrong-type"
+        return SchemaViolation(code, describe_schema(schema), near)
+    deepest = error
+    while deepest.context:
+        # Of several types, the one that the value comes nearest to tells most.
+        deepest = max(
+            deepest.context,
+            key=lambda candidate: (len(candidate.path), candidate.validator != "type"),
+        )
+    code = "wrong-type" if deepest.validator in ("type", "enum") else "out-of-range"
+    return SchemaViolation(code, describe_schema(schema))
+
+
+_TYPE_NAMES: Final = {
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "text",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "null",
+}
+
+
+def describe_schema(schema: Schema) -> str:
+    """What a schema asks for, in words: 'an integer of at least 1, or a list of 2 of them'."""
+    if "enum" in schema:
+        choices = cast("list[PlainData]", schema["enum"])
+        choice_texts = [json.dumps(each) if not isinstance(each, str) else each for each in choices]
+        return (
+            choice_texts[0]
+            if len(choice_texts) == 1
+            else f"{', '.join(choice_texts[:-1])} or {choice_texts[-1]}"
+        )
+    if "description" in schema:
+        return str(schema["description"])
+    if "anyOf" in schema:
+        options = cast("list[Schema]", schema["anyOf"])
+        return " or ".join(dict.fromkeys(describe_schema(option) for option in options))
+    declared_type = schema.get("type", "any value")
+    names = cast("list[str]", declared_type if isinstance(declared_type, list) else [declared_type])
+    type_names = [_TYPE_NAMES.get(name, name) for name in names if name != "null"]
+    if not type_names:
+        return _TYPE_NAMES["null"]
+    text = " or ".join(type_names) + _describe_bounds(schema)
+    if "array" in names:
+        text += _describe_items(schema)
+    return f"{text} or null" if "null" in names else text
+
+
+def _describe_bounds(schema: Schema) -> str:
+    phrases = []
+    for key, text in (
+        ("minimum", "at least"),
+        ("exclusiveMinimum", "more than"),
+        ("maximum", "at most"),
+        ("exclusiveMaximum", "less than"),
+    ):
+        if key in schema:
+            phrases.append(f"{text} {schema[key]}")
+    bounds = f" of {' and '.join(phrases)}" if phrases else ""
+    if "multipleOf" in schema:
+        bounds += f"{' and' if phrases else ''} divisible by {schema['multipleOf']}"
+    return bounds
+
+
+def _describe_items(schema: Schema) -> str:
+    min_items, max_items = schema.get("minItems", 0), schema.get("maxItems")
+    count = f"{min_items} " if min_items == max_items else ""
+    inner = schema.get("items")
+    if isinstance(inner, Mapping):
+        return f" of {count}values, each {describe_schema(cast(Schema, inner))}"
+    return f" of {count}values" if count else ""

@@ -1,0 +1,41 @@
+"""Keeps the batch at which a loss became no number, for a person to look at."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.diagnostics.errors import RunError
+from archbuilder.runs.run_dir import RunDir
+
+NAN_BATCH_FILE: Final = "bad-batch.npz"
+_ARRAY_NAMES: Final = ("inputs", "targets", "weights")
+
+
+def dump_nan_batch(run_dir: RunDir, batch: object) -> None:
+    """Write a batch as arrays by name: `inputs`, `targets`, or `inputs/NAME` where it has several.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    content = io.BytesIO()
+    arrays: dict[str, Any] = dict(_flatten_batch(batch))
+    np.savez_compressed(content, **arrays)
+    run_dir.write_bytes(NAN_BATCH_FILE, content.getvalue())
+
+
+def _flatten_batch(batch: object, name: str = "") -> Iterator[tuple[str, NDArray[np.generic]]]:
+    if isinstance(batch, Mapping):
+        for key, value in batch.items():
+            yield from _flatten_batch(value, f"{name}/{key}" if name else str(key))
+    elif isinstance(batch, tuple):
+        for array_name, value in zip(_ARRAY_NAMES, batch, strict=False):
+            yield from _flatten_batch(value, array_name)
+    elif hasattr(batch, "numpy"):
+        yield name or _ARRAY_NAMES[0], np.asarray(batch.numpy())
+    elif batch is not None:
+        raise RunError(f"a batch has a part of the kind {type(batch).__name__}")

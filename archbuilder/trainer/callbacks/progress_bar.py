@@ -1,0 +1,80 @@
+"""How far a run is, and when it will be over, for a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import keras
+
+from archbuilder.data.position import TrainingPosition
+
+ProgressFn = Callable[[str], None]
+"""Takes a line that the next one takes the place of; an empty one goes away."""
+_UPDATE_SECONDS: Final = 0.2
+_BAR_WIDTH: Final = 24
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """Shows a bar, a few times a second."""
+
+    def __init__(
+        self, progress: ProgressFn, position: TrainingPosition, steps_per_epoch: int, epochs: int
+    ) -> None:
+        super().__init__()
+        self._progress = progress
+        self._skipped_batches = position.batch
+        self._steps_per_epoch = steps_per_epoch
+        self._epochs = epochs
+        self._epoch = position.epoch
+        self._start: tuple[float, int] | None = None
+        self._last_update = 0.0
+
+    def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
+        """Note the epoch."""
+        if epoch != self._epoch:
+            self._epoch, self._skipped_batches = epoch, 0
+
+    def on_train_batch_end(self, batch: int, _logs: object = None) -> None:
+        """Show how far it is, if it is time to."""
+        now = time.monotonic()
+        steps_done = self._epoch * self._steps_per_epoch + min(
+            self._skipped_batches + batch + 1, self._steps_per_epoch
+        )
+        if self._start is None:
+            # The first execution is that in which everything is compiled.
+            self._start = now, steps_done
+        elif now - self._last_update >= _UPDATE_SECONDS:
+            self._last_update = now
+            start_time, first_step = self._start
+            seconds_left = (
+                (now - start_time)
+                / (steps_done - first_step)
+                * (self._epochs * self._steps_per_epoch - steps_done)
+            )
+            self._progress(
+                format_bar(
+                    self._epoch + 1,
+                    self._epochs,
+                    steps_done / (self._epochs * self._steps_per_epoch),
+                    seconds_left,
+                )
+            )
+
+    def on_epoch_end(self, _epoch: int, _logs: Mapping[str, float] | None = None) -> None:
+        """Make room for the numbers of the epoch."""
+        self._progress("")
+
+
+def format_bar(epoch: int, epochs: int, fraction: float, seconds_left: float) -> str:
+    """A line such as `epoch 3/12  [#######                 ]  28%  0:42 left`."""
+    num_filled = int(fraction * _BAR_WIDTH)
+    minutes, seconds = divmod(round(seconds_left), 60)
+    hours, minutes = divmod(minutes, 60)
+    time_left = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    width = len(str(epochs))
+    return (
+        f"epoch {epoch:{width}}/{epochs}  [{'#' * num_filled:{_BAR_WIDTH}}] "
+        f" {fraction:4.0%}  {time_left} left"
+    )

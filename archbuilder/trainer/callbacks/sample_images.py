@@ -1,0 +1,47 @@
+"""Pictures of what a generator makes, one after every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from archbuilder.config.training import Noise
+from archbuilder.data.image_grid import image_grid, to_uint8_images
+from archbuilder.runs.run_dir import RunDir
+
+SAMPLES_DIR: Final = "samples"
+SAMPLE_STEP: Final = 2**31 - 1
+"""A step that no run reaches: the noise of the samples is like that of no batch."""
+
+
+class SampleImages(keras.callbacks.Callback):
+    """Draws what a generator makes of the same noise: `samples/epoch-0001.png`, and so on."""
+
+    def __init__(self, run_dir: RunDir, generator: keras.Model, noise: tf.Tensor) -> None:
+        super().__init__()
+        self._run_dir = run_dir
+        self._generator = generator
+        self._noise = noise
+
+    def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
+        """Draw the samples of an epoch, if they are pictures."""
+        samples = np.asarray(self._generator(self._noise, training=False), np.float32)
+        images = to_uint8_images(samples)
+        if images is not None:
+            png = tf.io.encode_png(image_grid(images)).numpy()
+            self._run_dir.write_bytes(f"{SAMPLES_DIR}/epoch-{epoch + 1:04}.png", png)
+
+
+def sample_noise(
+    distribution: Noise, shape: tuple[object, ...], seed: int, step: object
+) -> tf.Tensor:
+    """Numbers with a mean of zero and a variance of one, which follow from seed and step alone."""
+    key = [seed, step]
+    if distribution == "normal":
+        return tf.random.stateless_normal(shape, seed=key)
+    bound = 3**0.5
+    return tf.random.stateless_uniform(shape, seed=key, minval=-bound, maxval=bound)

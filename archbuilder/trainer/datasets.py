@@ -1,0 +1,256 @@
+"""Makes what a network is trained on, and what is held out, of the examples of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import keras
+import numpy as np
+
+from archbuilder.compiler.ir import Graph, GraphInput, Shape
+from archbuilder.config.training import SupervisedConfig
+from archbuilder.data.columns import ArrayColumn, Column
+from archbuilder.data.dataset import UNNAMED, Dataset, Feature
+from archbuilder.data.errors import locate_data_errors
+from archbuilder.data.indices import lookup_tables_by_input
+from archbuilder.data.input_checks import make_input_pipeline
+from archbuilder.data.pipeline import FittedDataset
+from archbuilder.data.sample_weights import (
+    ClassWeights,
+    CombinedWeights,
+    SampleWeights,
+    make_class_weights,
+    make_sample_weights,
+    weight_axes,
+)
+from archbuilder.data.shuffle import random_split, tail_split
+from archbuilder.data.split import describe_split, uses_tail_split
+from archbuilder.data.targets import Target, adapt_target
+from archbuilder.diagnostics.errors import RunError, UsageError, quote
+from archbuilder.formatting import plural
+from archbuilder.trainer.context import TrainingContext
+from archbuilder.yaml.nodes import Tree
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainValSplit:
+    """What is trained on and what is held out, and what was done to make them fit."""
+
+    train: FittedDataset
+    validation: FittedDataset | None
+    notes: tuple[str, ...]
+    split_note: str = ""
+    """How the validation set was split off, in words; empty if it is a data set of its own."""
+
+
+def log_dataset(context: TrainingContext, datasets: TrainValSplit) -> None:
+    """Report what was done to the examples, and how many of them there are."""
+    log_notes(context, datasets)
+    num_validation = 0 if datasets.validation is None else len(datasets.validation.rows)
+    if context.eval_dataset is not None:
+        context.log(f"{plural(num_validation, 'example')} to judge")
+        return
+    train_text = plural(len(datasets.train.rows), "example")
+    context.log(f"{train_text} to train on, {num_validation:,} held out" + datasets.split_note)
+
+
+def log_notes(context: TrainingContext, datasets: TrainValSplit) -> None:
+    """Report what was done to the examples.
+
+    Where a trained network is judged by other examples, that is what was done to those.
+    """
+    notes = datasets.notes
+    if context.eval_dataset is not None:
+        data_notes = context.examples.notes
+        notes = (*(each for each in notes if each not in data_notes), *context.eval_dataset.notes)
+    for note in notes:
+        context.log(note)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """Which outputs are compared with something, by which losses, and what else goes where."""
+
+    outputs: Collection[str] = ()
+    losses: Mapping[str, Tree] = field(default_factory=dict)
+    metrics: Mapping[str, Sequence[Tree]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Inputs that are given the target of an output."""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Outputs that are compared with an input."""
+    class_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def from_objective(cls, objective: SupervisedConfig) -> TargetSpec:
+        """What a supervised objective wants."""
+        return cls(
+            {*objective.loss, *objective.metrics},
+            objective.loss,
+            objective.metrics,
+            objective.inputs,
+            objective.targets,
+            objective.class_weights,
+        )
+
+
+def single_network(context: TrainingContext, objective: str) -> tuple[str, Graph]:
+    """The one network of a session with its name.
+
+    Raises:
+        UsageError: if the blueprint has several.
+    """
+    if len(context.graphs) != 1:
+        raise UsageError(
+            f"the objective '{objective}' trains one network, and this blueprint has"
+            f" {len(context.graphs)}: {', '.join(context.graphs)}"
+        )
+    ((name, graph),) = context.graphs.items()
+    return name, graph
+
+
+def make_datasets(
+    context: TrainingContext,
+    graph: Graph,
+    model: keras.Model,
+    target_spec: TargetSpec | None = None,
+) -> TrainValSplit:
+    """The tables for a network, with those targets that are wanted.
+
+    Raises:
+        RunError: if the examples do not fit the network.
+    """
+    return train_val_split(
+        context, lambda examples: _make_dataset(examples, graph, model, target_spec or TargetSpec())
+    )
+
+
+def train_val_split(
+    context: TrainingContext,
+    make_dataset: Callable[[Dataset], tuple[FittedDataset, tuple[str, ...]]],
+) -> TrainValSplit:
+    """The tables of the examples to train on, and of those that are held out.
+
+    A share of the examples is held out as `splits_off_last` says.
+    """
+    with locate_data_errors(context.examples.span):
+        dataset, notes = make_dataset(context.examples)
+    if context.validation is not None:
+        with locate_data_errors(context.validation.span):
+            validation, _ = make_dataset(context.validation)
+        return TrainValSplit(dataset, validation.without_class_weights(), notes)
+    if context.config.validation == 0 or len(dataset.rows) == 1:
+        return TrainValSplit(dataset, None, notes)
+    last = uses_tail_split(context.examples, context.config)
+    split_rows = tail_split if last else random_split
+    train_rows, validation_rows = split_rows(
+        len(dataset.rows), context.config.seed, context.config.validation
+    )
+    validation = replace(dataset, rows=validation_rows).without_class_weights()
+    return TrainValSplit(
+        replace(dataset, rows=train_rows), validation, notes, describe_split(last=last)
+    )
+
+
+def _make_dataset(
+    examples: Dataset,
+    graph: Graph,
+    model: keras.Model,
+    target_spec: TargetSpec,
+) -> tuple[FittedDataset, tuple[str, ...]]:
+    names = tuple(each.name for each in graph.inputs if each.name not in target_spec.inputs)
+    used = {*target_spec.outputs, *target_spec.inputs.values()} - set(target_spec.targets)
+    selected = examples.select_for(names, tuple(name for name, _ in graph.outputs if name in used))
+    features = {
+        **selected.inputs,
+        **{name: Feature(selected.targets[output]) for name, output in target_spec.inputs.items()},
+    }
+    lookup_tables = lookup_tables_by_input(graph)
+    inputs = {
+        each.name: make_input_pipeline(features[each.name], each, lookup_tables.get(each.name, ()))
+        for each in graph.inputs
+    }
+    shapes = _output_shapes(graph, model)
+    targets = {
+        name: _adapt_target(examples, column, name, shapes[name], target_spec)
+        for name, column in selected.targets.items()
+    }
+    input_targets = {
+        name: make_input_pipeline(
+            features[each], GraphInput(name, shapes[name], "float32", graph.span)
+        )
+        for name, each in target_spec.targets.items()
+    }
+    # Keras wants a target for every output, even for one that has no loss.
+    unused = Target(ArrayColumn(np.zeros(examples.count, np.float32)), np.dtype(np.float32))
+    all_targets = {name: input_targets.get(name, targets.get(name, unused)) for name in shapes}
+    notes = [*selected.notes]
+    notes += [
+        note for each in (*inputs.values(), *input_targets.values()) for note in each.adapter.notes
+    ]
+    notes += [each.note for each in targets.values() if each.note]
+    dataset = FittedDataset(
+        inputs,
+        all_targets,
+        np.arange(examples.count, dtype=np.int64),
+        named_inputs=isinstance(model.input, dict) or len(inputs) > 1,
+        named_outputs=isinstance(model.output, dict),
+        sample_weights=_combine_weights(examples, targets, target_spec, shapes),
+    )
+    return dataset, tuple(notes)
+
+
+def _adapt_target(
+    examples: Dataset, column: Column, output: str, shape: Shape, wanted: TargetSpec
+) -> Target:
+    loss, metrics = wanted.losses.get(output), wanted.metrics.get(output, ())
+    try:
+        return adapt_target(column, output, shape, loss, metrics)
+    except RunError as error:
+        if column.shape or len(shape) < 2 or not examples.target_description:
+            raise
+        raise RunError(
+            f"{error}; {examples.source_name} has one target, {examples.target_description}: for"
+            " a target with axes,"
+            " such as a mask, store inputs and targets as arrays for the source npz or npy"
+        ) from None
+
+
+def _combine_weights(
+    examples: Dataset,
+    targets: Mapping[str, Target],
+    target_spec: TargetSpec,
+    shapes: Mapping[str, Shape],
+) -> dict[str, CombinedWeights]:
+    """What examples count in the losses of outputs, by class and as the data says.
+
+    Raises:
+        RunError: if there are weights of an output that has no loss, or that do not fit it.
+    """
+    factors: dict[str, list[ClassWeights | SampleWeights]] = {}
+    classes = examples.preprocessing.schema.classes
+    axes = {
+        name: weight_axes(shape, target_spec.losses.get(name)) for name, shape in shapes.items()
+    }
+    for name, weights in target_spec.class_weights.items():
+        loss, names = target_spec.losses.get(name), classes.get(name, classes.get(UNNAMED, ()))
+        factors.setdefault(name, []).append(
+            make_class_weights(targets.get(name), name, weights, shapes[name], loss, names)
+        )
+    for name, column in examples.sample_weights.items():
+        outputs = [*target_spec.losses] if name == UNNAMED else [name]
+        if not target_spec.losses or not {*outputs} <= {*target_spec.losses}:
+            raise RunError(
+                f"{examples.source_name} has weights of examples"
+                + (f" for {quote(name)}" if name else "")
+                + ", and nothing here has a loss that they weigh"
+            )
+        for output in outputs:
+            factors.setdefault(output, []).append(make_sample_weights(column, output, axes[output]))
+    return {name: CombinedWeights(tuple(each), len(axes[name])) for name, each in factors.items()}
+
+
+def _output_shapes(graph: Graph, model: keras.Model) -> dict[str, Shape]:
+    if isinstance(model.output, dict):
+        return {name: tuple(tensor.shape[1:]) for name, tensor in model.output.items()}
+    return {graph.outputs[0][0]: tuple(model.output.shape[1:])}

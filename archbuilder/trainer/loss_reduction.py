@@ -1,0 +1,184 @@
+"""Reduces losses to a mean over what counts in the global batch, however the batch is cut.
+
+Keras reduces each slice of a batch on its own: it divides a sum by a count, and both are those of
+the slice. With a mask (`Masking`, `mask_zero`, `ignore_class`) the count is that of the unmasked
+positions, which differs from slice to slice, so a mean of such means is not the mean of the batch
+(Keras 3.15, `losses/loss.py`: `reduce_weighted_values`). Here sum and count stay apart until both
+are those of the global batch. In one piece, a batch gives the number that Keras gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from archbuilder.data.sample_weights import append_axes
+from archbuilder.diagnostics.errors import RunError
+from archbuilder.distribution.slices import Microbatch, all_gather
+
+_SUM_REDUCTIONS = (None, "none", "sum")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LossTerm:
+    """The loss of one output, and its weight in the total loss."""
+
+    output: str | None
+    """None for a network with a single output."""
+    loss: keras.losses.Loss
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SumAndCount:
+    """A loss as a sum and what it is divided by. Both add up over slices: the mean does not."""
+
+    sum: tf.Tensor
+    count: tf.Tensor
+
+
+def reduce_loss(
+    loss: keras.losses.Loss,
+    y_true: tf.Tensor,
+    y_pred: tf.Tensor,
+    weights: tf.Tensor | None,
+    microbatch: Microbatch[Any],
+) -> SumAndCount:
+    """Return the total of a loss over a slice of a batch.
+
+    As in Keras, a sum of weighted losses is divided by the number of unmasked positions, not by
+    the sum of the weights, unless the reduction is `mean_with_sample_weight`. `sum` is divided by
+    nothing, and by the number of batches where a mean over several batches is reported.
+
+    `weights` has one number an example or one a position: its axes are the first of the loss. It
+    has one for each value of the output where the loss is a mean over those, as a binary one is.
+    """
+    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    if replicas > 1 and needs_whole_batch(loss):
+        y_true, y_pred, weights = (
+            None if each is None else all_gather(tf.cast(each, loss.dtype), microbatch.is_counted)
+            for each in (y_true, y_pred, weights)
+        )
+        total = _sum_and_count(loss, y_true, y_pred, weights, tf.ones([]))
+        # Every replica has the loss of the whole batch, and adds an equal part of it.
+        return SumAndCount(total.sum / replicas, total.count / replicas)
+    total = _sum_and_count(loss, y_true, y_pred, weights, microbatch.share)
+    weight = tf.cast(microbatch.weight, total.sum.dtype)
+    return SumAndCount(total.sum * weight, total.count * weight)
+
+
+def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
+    """Mask what a loss ignores (`ignore_class`) for the metrics of the same output.
+
+    Keras 3.15 has no such option for accuracies, and counts ignored positions as wrong. Metrics
+    that have the option do not use the mask: `build_metrics` sets their option.
+    """
+    ignore_class = getattr(loss, "ignore_class", None)
+    if ignore_class is None:
+        return
+    labelled = tf.reshape(y_true, tf.shape(y_pred)[:-1]) != tf.cast(ignore_class, y_true.dtype)
+    mask = _get_keras_mask(y_pred)
+    y_pred._keras_mask = labelled if mask is None else tf.logical_and(mask, labelled)  # noqa: SLF001
+
+
+def needs_whole_batch(loss: keras.losses.Loss) -> bool:
+    """Return whether a loss is not a mean over examples: it cannot be computed slice by slice."""
+    if isinstance(loss, keras.losses.Circle):
+        return True
+    if not isinstance(loss, keras.losses.Dice | keras.losses.Tversky):
+        return False
+    axes = loss.axis if isinstance(loss.axis, list | tuple) else [loss.axis]
+    return None in axes or 0 in axes
+
+
+def _sum_and_count(
+    loss: keras.losses.Loss,
+    y_true: tf.Tensor,
+    y_pred: tf.Tensor,
+    weights: tf.Tensor | None,
+    share: tf.Tensor,
+) -> SumAndCount:
+    mask = _get_keras_mask(y_pred)
+    batch_shape = tf.shape(y_pred)[:1]
+    if weights is not None and weights.shape.rank == y_pred.shape.rank:
+        # A weight for each value of the output: losses take the mean over their last axis.
+        y_true, y_pred = y_true[..., tf.newaxis], y_pred[..., tf.newaxis]
+    values = loss.call(*(keras.ops.convert_to_tensor(y, loss.dtype) for y in (y_true, y_pred)))
+    masks = [each for each in (mask, _get_keras_mask(values)) if each is not None]
+    values = tf.cast(values, loss.dtype)
+    if values.shape.rank == 0:
+        values = tf.fill(batch_shape, values)
+    counts = tf.ones_like(values)
+    for loss_mask in masks:
+        counts *= _broadcast_to_losses(loss_mask, values)
+    weighted_counts = counts if weights is None else counts * _broadcast_to_losses(weights, values)
+    if loss.reduction in _SUM_REDUCTIONS:
+        count = tf.cast(share, loss.dtype)
+    elif loss.reduction == "mean_with_sample_weight":
+        count = tf.reduce_sum(weighted_counts)
+    else:
+        count = tf.reduce_sum(counts)
+    return SumAndCount(tf.reduce_sum(values * weighted_counts), count)
+
+
+def _get_keras_mask(tensor: tf.Tensor) -> tf.Tensor | None:
+    # Keras has no public function for the mask that layers and losses attach to a tensor.
+    return getattr(tensor, "_keras_mask", None)
+
+
+def _broadcast_to_losses(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Bring a factor to the shape of the losses that it multiplies.
+
+    Keras 3.15 broadcasts from the last axis, where a weight for each example would be taken for
+    one for each step.
+    """
+    factor = tf.cast(factor, values.dtype)
+    rank = values.shape.rank
+    if any(size != 1 for size in factor.shape[rank:]):
+        raise RunError(
+            f"a mask or weights with {factor.shape.rank} axes do not fit a loss with {rank}: the"
+            " loss has one value for several positions"
+        )
+    if factor.shape.rank > rank:
+        return tf.reshape(factor, tf.shape(values))
+    return tf.broadcast_to(append_axes(factor, rank), tf.shape(values))
+
+
+class LossMeans(keras.metrics.Metric):
+    """The losses of an epoch: the total, and that of each output where there are several.
+
+    Each is a mean over all that counts in the epoch, not a mean of the means of its batches, so it
+    does not depend on the size of the batches, and the total is the sum of its terms.
+    """
+
+    def __init__(self, terms: Sequence[LossTerm]) -> None:
+        # Counts of positions exceed what float32 can add to.
+        super().__init__(name="loss", dtype="float64")
+        self._terms = tuple(terms)
+        shape = (len(self._terms) + 1,)
+        self._sums = self.add_weight(shape=shape, initializer="zeros", name="sums")
+        self._counts = self.add_weight(shape=shape, initializer="zeros", name="counts")
+
+    def update_state(
+        self, totals: Sequence[SumAndCount], extra_loss: tf.Tensor, num_examples: tf.Tensor
+    ) -> None:
+        """Add a slice: its totals, and its mean of regularizers and `add_loss` over `examples`."""
+        num_examples = tf.cast(num_examples, tf.float64)
+        weighted_extra = tf.cast(extra_loss, tf.float64) * num_examples
+        sums = [tf.cast(each.sum, tf.float64) for each in totals]
+        counts = [tf.cast(each.count, tf.float64) for each in totals]
+        self._sums.assign_add(tf.stack([*sums, weighted_extra]))
+        self._counts.assign_add(tf.stack([*counts, num_examples]))
+
+    def result(self) -> dict[str, tf.Tensor]:
+        """Return the means so far by name."""
+        means = tf.cast(tf.math.divide_no_nan(self._sums.value, self._counts.value), tf.float32)
+        weights = tf.constant([*(each.weight for each in self._terms), 1.0])
+        losses = {"loss": tf.reduce_sum(means * weights)}
+        if len(self._terms) > 1:
+            losses |= {f"{each.output}_loss": means[k] for k, each in enumerate(self._terms)}
+        return losses

@@ -1,0 +1,148 @@
+"""Trains one network by the losses of its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, cast
+
+import keras
+import tensorflow as tf
+
+from archbuilder.distribution.slices import Microbatch, all_reduce_sum, count_examples
+from archbuilder.trainer.distributed_model import DistributedModel, Logs
+from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
+from archbuilder.trainer.loss_reduction import (
+    LossMeans,
+    LossTerm,
+    SumAndCount,
+    ignore_in_metrics,
+    reduce_loss,
+)
+
+Losses: TypeAlias = keras.losses.Loss | Mapping[str, keras.losses.Loss]
+"""The loss of a single output, or those of several by name."""
+_XYSampleWeight: TypeAlias = tuple[Any, Any, Any]
+"""Inputs, targets and their weights, each a tensor or tensors by name; weights may be None."""
+
+
+class SingleNetworkModel(DistributedModel):
+    """Trains one network as Keras does; what is saved of it has nothing of ours in it."""
+
+    def __init__(
+        self, network: keras.Model, execution: ExecutionConfig = DEFAULT_EXECUTION
+    ) -> None:
+        super().__init__(execution)
+        self.network = network
+        self.built = True
+
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        loss: Losses,
+        loss_weights: Mapping[str, float] | float = 1.0,
+        **arguments: Any,
+    ) -> None:
+        """Take the losses, and everything else as Keras does."""
+        weights = loss_weights if isinstance(loss_weights, Mapping) else {}
+        if isinstance(loss, Mapping):
+            self._terms = tuple(
+                LossTerm(name, each, weights.get(name, 1.0)) for name, each in loss.items()
+            )
+        else:
+            self._terms = (LossTerm(None, loss, cast(float, loss_weights)),)
+        super().compile(optimizer=optimizer, **arguments)
+        # Takes the place of Keras's mean of the losses of batches.
+        self._loss_tracker = LossMeans(self._terms)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The losses and the metrics of an epoch."""
+        # Keras finds the losses twice: as its own, and as an attribute that is a metric.
+        return list(dict.fromkeys(super().metrics))
+
+    def train_step(self, data: object, is_counted: tf.Tensor | None = None) -> Logs:
+        """Take a step of Keras, with our gradients and reduction of losses."""
+        batch = keras.utils.unpack_x_y_sample_weight(data)
+        global_counts = (
+            None
+            if self.execution.gradient_accumulation_steps == 1
+            else self._global_counts(batch, is_counted)
+        )
+
+        def loss_fn(microbatch: Microbatch[_XYSampleWeight]) -> tf.Tensor:
+            totals, extra_loss = self._compute_totals(microbatch, training=True)
+            divisors = _stack_counts(totals) if global_counts is None else global_counts
+            if global_counts is None:
+                divisors = all_reduce_sum(divisors)
+            losses = tf.math.divide_no_nan(tf.stack([each.sum for each in totals]), divisors)
+            weights = tf.constant([each.weight for each in self._terms], losses.dtype)
+            return tf.reduce_sum(losses * weights) + extra_loss * tf.cast(
+                microbatch.share, extra_loss.dtype
+            )
+
+        self.minimize(batch, loss_fn, is_counted=is_counted)
+        return self.epoch_logs()
+
+    def test_step(self, data: object, is_counted: tf.Tensor | None = None) -> Logs:
+        """Count the losses and metrics of a batch, without training."""
+        batch = keras.utils.unpack_x_y_sample_weight(data)
+        self._compute_totals(self.replica_batch(batch, is_counted), training=False)
+        return self.epoch_logs()
+
+    def _compute_totals(
+        self, microbatch: Microbatch[_XYSampleWeight], *, training: bool
+    ) -> tuple[list[SumAndCount], tf.Tensor]:
+        """Return the totals of a slice, and what regularizers and `add_loss` add to its loss.
+
+        Both are counted for the epoch, and so are the metrics.
+        """
+        x, y, weights = microbatch.examples
+        outputs = self(x, training=training)
+        totals = self._reduce_losses(microbatch, outputs)
+        dtype = keras.config.floatx()
+        added_losses = [tf.cast(tf.reduce_sum(each), dtype) for each in self.losses]
+        extra_loss = tf.add_n([tf.zeros([], dtype), *added_losses])
+        num_examples = tf.cast(count_examples(x), tf.float32) * microbatch.weight
+        self._loss_tracker.update_state(totals, extra_loss, num_examples)
+        for term in self._terms:
+            ignore_in_metrics(term.loss, _select_output(term, y), _select_output(term, outputs))
+        self.compute_metrics(x, y, outputs, sample_weight=weights)
+        return totals, extra_loss
+
+    def _reduce_losses(
+        self, microbatch: Microbatch[_XYSampleWeight], outputs: Any
+    ) -> list[SumAndCount]:
+        _, y, weights = microbatch.examples
+        return [
+            reduce_loss(
+                term.loss,
+                _select_output(term, y),
+                _select_output(term, outputs),
+                _select_output(term, weights),
+                microbatch,
+            )
+            for term in self._terms
+        ]
+
+    def _global_counts(self, batch: _XYSampleWeight, is_counted: tf.Tensor | None) -> tf.Tensor:
+        """Return what the losses of the global batch are divided by, before its slices are seen.
+
+        Masks follow from inputs and targets alone, so TensorFlow prunes everything else that the
+        network would compute here. Nothing is assigned within a stateless scope.
+        """
+        microbatch = self.replica_batch(batch, is_counted)
+        with keras.StatelessScope():
+            totals = self._reduce_losses(microbatch, self(batch[0], training=False))
+        return all_reduce_sum(_stack_counts(totals))
+
+    def call(self, inputs: object, training: bool | None = None) -> object:  # noqa: FBT001
+        """What the network makes of its inputs."""
+        return self.network(inputs, training=training)
+
+
+def _stack_counts(totals: Sequence[SumAndCount]) -> tf.Tensor:
+    return tf.stop_gradient(tf.stack([each.count for each in totals]))
+
+
+def _select_output(term: LossTerm, values: Any) -> Any:
+    return values if values is None or term.output is None else values[term.output]

@@ -1,0 +1,171 @@
+"""Errors of Keras and TensorFlow while a network computes, as errors of the step that failed."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import keras
+import tensorflow as tf
+
+from archbuilder.compiler.ir import Graph, Node
+from archbuilder.data.position import TrainingPosition
+from archbuilder.diagnostics.errors import Diagnostic, RunError, StepError, quote
+from archbuilder.keras_backend.keras_errors import KERAS_ERRORS, error_notes, innermost
+from archbuilder.runs.state_dict import find_variable
+
+STEP_FAILED: Final = "step-failed"
+_OUT_OF_MEMORY: Final = (tf.errors.ResourceExhaustedError, MemoryError)
+_MEMORY_HINT: Final = "lower 'batch_size', or go through a batch in parts with 'accumulate'"
+_NON_FINITE_HINTS: Final = (
+    "lower the learning rate, limit gradients with 'clip', or look for extreme values in the data",
+    "the checkpoints from before are kept",
+)
+_TF_NODE_NAME: Final = re.compile(r"\{\{node ([^}]+)\}\}|Detected at node (\S+) ")
+_TRACEBACK_FILE: Final = re.compile(r'File "([^"]+)"')
+_KERAS_FOLDERS: Final = {"/keras/src/metrics/": "a metric", "/keras/src/losses/": "a loss"}
+"""What is not a step. Metrics call the functions of losses, so that they come first."""
+_NAME_COUNTER: Final = re.compile(r"_\d+$")
+_SUB_OPERATION_SUFFIX: Final = re.compile(r"\.\d+$")
+"""What `name_operations` puts behind the name of a function that is made of several operations."""
+_LIBRARIES: Final = ("keras.", "tensorflow.", "numpy.")
+
+
+@contextmanager
+def translate_tf_errors(activity: str, graphs: Iterable[Graph]) -> Iterator[None]:
+    """Translate what Keras and TensorFlow raise in this block; `what` they were doing.
+
+    Raises:
+        StepError: if the error comes from a step of one of the graphs.
+        RunError: if it comes from elsewhere in Keras or TensorFlow.
+    """
+    was_filtering = keras.config.is_traceback_filtering_enabled()
+    # Filtering (Keras 3.15) drops the frames of `Layer.__call__`, in which a regularizer fails.
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    except KERAS_ERRORS as error:
+        node = failed_node(error, graphs)
+        if node is None and not _is_from_library(error):
+            raise
+        raise _make_error(activity, node, error) from error
+    finally:
+        if was_filtering:
+            keras.config.enable_traceback_filtering()
+
+
+def failed_node(error: BaseException, graphs: Iterable[Graph]) -> Node | None:
+    """Return the node whose layer or function raised an error, if there is one."""
+    nodes_by_graph = {graph.name: {node.name: node for node in graph.nodes} for graph in graphs}
+    for names in (_called_layer_names(error), *_name_scopes(str(error))):
+        for name in reversed(names):
+            owners = [graph for graph, nodes in nodes_by_graph.items() if name in nodes]
+            if owners:
+                # Two networks may have steps of one name.
+                owner = next((each for each in owners if each in names), owners[0])
+                return nodes_by_graph[owner][name]
+    return None
+
+
+def not_finite_error(
+    model: keras.Model,
+    graphs: Iterable[Graph],
+    steps_per_epoch: int,
+    name: str,
+    position: TrainingPosition,
+) -> RunError:
+    """Return the error for a variable of a learner that is NaN or infinite at a position.
+
+    `name` is the name of its array in a checkpoint, `steps` the number of steps of an epoch.
+    """
+    scopes = find_variable(model, name).path.split("/")
+    nodes = {node.name: node for graph in graphs for node in graph.nodes}
+    node = next((nodes[scope] for scope in scopes if scope in nodes), None)
+    when = (
+        f"after step {position.epoch * steps_per_epoch + position.batch} (epoch"
+        f" {_epoch_number(position)})"
+    )
+    if node is None:
+        return RunError(
+            f"{quote('/'.join(scopes))} of the optimizer has numbers that are not finite {when};"
+            f" {'; '.join(_NON_FINITE_HINTS)}"
+        )
+    variable = "/".join(scopes[scopes.index(node.name) + 1 :])
+    return _step_error(
+        f"{quote(variable)} of '{node.name}' ({node.operation}) has numbers that are not finite"
+        f" {when}",
+        node,
+        _NON_FINITE_HINTS,
+    )
+
+
+def _epoch_number(position: TrainingPosition) -> int:
+    """Return the number of the epoch, from 1, that the last step before a position belongs to."""
+    return position.epoch + 1 if position.batch else position.epoch
+
+
+def _make_error(activity: str, node: Node | None, error: Exception) -> RunError:
+    notes = error_notes(error)
+    is_out_of_memory = isinstance(error, _OUT_OF_MEMORY)
+    if node is None:
+        detail = "; ".join(notes) or type(error).__name__
+        if is_out_of_memory:
+            return RunError(
+                f"the memory is too small for this network and batch: {_MEMORY_HINT}; {detail}"
+            )
+        return RunError(f"{activity} failed{_in_loss_or_metric(error)}; {detail}")
+    step = f"'{node.name}' ({node.operation})"
+    if is_out_of_memory:
+        return _step_error(f"the memory is too small for {step}", node, (*notes, _MEMORY_HINT))
+    return _step_error(f"{activity} failed in {step}", node, notes)
+
+
+def _step_error(message: str, node: Node, notes: Sequence[str]) -> StepError:
+    """Return the error of a step, at its place in the blueprint."""
+    return StepError(
+        Diagnostic(STEP_FAILED, message, node.span, notes=tuple(notes), frame=node.frame)
+    )
+
+
+def _in_loss_or_metric(error: BaseException) -> str:
+    """Return ` in a loss` or ` in the metric 'auc'` if the error comes from one."""
+    frames = [frame for frame, _ in traceback.walk_tb(innermost(error).__traceback__)]
+    frame_selves = [frame.f_locals.get("self") for frame in frames]
+    metrics = [each for each in frame_selves if isinstance(each, keras.metrics.Metric)]
+    if metrics:
+        return f" in the metric '{metrics[-1].name}'"
+    files = [frame.f_code.co_filename for frame in frames] + _TRACEBACK_FILE.findall(str(error))
+    for folder, component in _KERAS_FOLDERS.items():
+        if any(folder in file for file in files):
+            return f" in {component}"
+    return ""
+
+
+def _called_layer_names(error: BaseException) -> list[str]:
+    """Return the names of the layers and functions that were being called, outermost first."""
+    names = []
+    for frame, _ in traceback.walk_tb(innermost(error).__traceback__):
+        layer = frame.f_locals.get("self")
+        if isinstance(layer, keras.Operation):
+            names += [_SUB_OPERATION_SUFFIX.sub("", layer.name), layer.name]
+    return names
+
+
+def _name_scopes(message: str) -> Iterator[list[str]]:
+    """Yield the scopes of each operation that TensorFlow names: `net_1/conv2d0_1/Conv2D`.
+
+    Keras (3.15) opens the scope of a layer a second time when it is called, so that TensorFlow
+    puts a counter behind its name.
+    """
+    for match in _TF_NODE_NAME.finditer(message):
+        scopes = (match[1] or match[2]).split("/")
+        yield [name for scope in scopes for name in (scope, _NAME_COUNTER.sub("", scope))]
+
+
+def _is_from_library(error: BaseException) -> bool:
+    frames = [frame for frame, _ in traceback.walk_tb(innermost(error).__traceback__)]
+    module = str(frames[-1].f_globals.get("__name__", "")) if frames else ""
+    return isinstance(error, tf.errors.OpError) or module.startswith(_LIBRARIES)

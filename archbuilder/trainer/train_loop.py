@@ -1,0 +1,243 @@
+"""Trains a model with Keras's `fit`, from the beginning or from where a run was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import tensorflow as tf
+
+from archbuilder.data.columns import translate_read_errors
+from archbuilder.data.position import TrainingPosition
+from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.distribution.strategy import DeviceSetup
+from archbuilder.formatting import plural
+from archbuilder.runs.checkpoint_manager import Checkpoint
+from archbuilder.runs.run_dir import EpochLogs
+from archbuilder.runs.state_dict import load_state_dict
+from archbuilder.trainer.callbacks.checkpoint import CheckpointCallback
+from archbuilder.trainer.callbacks.history import (
+    VAL_PREFIX,
+    HistoryWriter,
+    LimitStepsPerExecution,
+    SwapEMAWeights,
+    TensorLogsCallbackList,
+    TerminateOnNaN,
+)
+from archbuilder.trainer.callbacks.nan_batch_dump import NAN_BATCH_FILE, dump_nan_batch
+from archbuilder.trainer.callbacks.progress_bar import ProgressBar
+from archbuilder.trainer.callbacks.tensorboard import TensorBoardWriter
+from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
+from archbuilder.trainer.distributed_model import DistributedModel
+from archbuilder.trainer.step_errors import not_finite_error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitTask:
+    """A compiled model, and what it is fed with.
+
+    `batches` gives those from a position to the end of the run, in an order that follows from the
+    seed alone.
+    """
+
+    model: DistributedModel
+    batches: Callable[[TrainingPosition], tf.data.Dataset]
+    steps_per_epoch: int
+    """The batches of an epoch."""
+    validation: tf.data.Dataset | None = None
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
+
+
+def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
+    """Train the model of a task, and give the numbers of every epoch.
+
+    Raises:
+        StoppedError: if the run was told to stop; its checkpoint is kept.
+        RunError: if training fails.
+    """
+    with context.devices.scope():
+        task.model.make_ready()
+    checkpoint = _resume(task, context)
+    writer = HistoryWriter(context.run_dir, context.config.epochs, context.log, checkpoint.history)
+    checkpoint_callback = CheckpointCallback(
+        context.checkpoints,
+        writer,
+        context.log,
+        context.config.checkpoint_seconds,
+        partial(not_finite_error, task.model, tuple(context.graphs.values()), task.steps_per_epoch),
+    )
+    tensorboard = TensorBoardWriter(context.run_dir, checkpoint.history)
+    with checkpoint_callback.handle_sigterm(), closing(tensorboard):
+        for position, end_epoch, steps in _fit_segments(
+            checkpoint.position, task.steps_per_epoch, context.config.epochs
+        ):
+            terminate_on_nan = TerminateOnNaN(
+                position, task.steps_per_epoch, partial(_dump_batch, task, context)
+            )
+            checkpoint_callback.start_segment(position, checkpoint, terminate_on_nan)
+            # The writer comes before what can end the run at a step: it notes that there was one.
+            callbacks = [
+                writer,
+                terminate_on_nan,
+                tensorboard,
+                *task.callbacks,
+                checkpoint_callback,
+            ]
+            if context.progress is not None:
+                callbacks.insert(
+                    0,
+                    ProgressBar(
+                        context.progress, position, task.steps_per_epoch, context.config.epochs
+                    ),
+                )
+            _fit_segment(task, context.devices, position, end_epoch, steps, callbacks)
+    if task.model.averages:
+        task.model.exchange()
+    return tuple(writer.history)
+
+
+def make_trainable_task(
+    task: FitTask,
+    context: TrainingContext,
+    models: Mapping[str, keras.Model],
+    *,
+    after_fit: Callable[[], None] = lambda: None,
+    extra_metrics: Callable[[], EpochLogs] = dict,
+) -> TrainableTask:
+    """Networks that a task trains and judges.
+
+    `behind` is called when they are trained; `more` gives numbers that the task has not.
+    """
+
+    def train() -> TrainingResult:
+        history = fit(task, context)
+        after_fit()
+        return TrainingResult(history, {**final_val_metrics(history), **extra_metrics()})
+
+    def evaluate_task() -> EpochLogs:
+        return {**evaluate(task, context.devices), **extra_metrics()}
+
+    return TrainableTask(models, train, evaluate_task)
+
+
+def evaluate(task: FitTask, devices: DeviceSetup) -> EpochLogs:
+    """The numbers of the held-out examples by the weights of now; none where none are held out.
+
+    Raises:
+        RunError: if an example cannot be read, or the network cannot take it.
+    """
+    if task.validation is None:
+        return {}
+    steps = int(task.validation.cardinality())
+    with devices.workers.worker_failure_scope(), translate_read_errors():
+        logs = task.model.evaluate(
+            devices.distribute_dataset(task.validation),
+            steps=steps,
+            callbacks=TensorLogsCallbackList([LimitStepsPerExecution(steps)], model=task.model),
+            verbose=0,
+            return_dict=True,
+        )
+    return {name: float(value) for name, value in sorted(logs.items())}
+
+
+def final_val_metrics(history: tuple[EpochLogs, ...]) -> EpochLogs:
+    """The numbers of the held-out examples after the last epoch, under their plain names."""
+    last_epoch: Mapping[str, float] = history[-1] if history else {}
+    return {
+        key.removeprefix(VAL_PREFIX): value
+        for key, value in last_epoch.items()
+        if key.startswith(VAL_PREFIX)
+    }
+
+
+@translate_read_errors()
+def _resume(task: FitTask, context: TrainingContext) -> Checkpoint:
+    """Bring a model to where the run was stopped; a new run begins at the beginning."""
+    checkpoint = context.checkpoints.latest(context.log)
+    if checkpoint is None:
+        if not context.run_dir.is_new:
+            context.log("there is no checkpoint to go on from: the run begins anew")
+        return Checkpoint(TrainingPosition(), (), {})
+    model, position = task.model, checkpoint.position
+    if position.batch >= task.steps_per_epoch:
+        raise RunError(
+            f"the checkpoint is of batch {position.batch:,}, and an epoch of this run has"
+            f" {task.steps_per_epoch:,}: it is damaged, or of other data"
+        )
+    if position.batch:
+        # Keras makes the variables of metrics when it sees the first batch.
+        first_batch = context.devices.distribute_dataset(task.batches(position))
+        model.evaluate(first_batch, steps=1, verbose=0)
+    with context.devices.scope():
+        load_state_dict(model, checkpoint.arrays)
+    if position.epoch >= context.config.epochs:
+        context.log(
+            f"the run is over after {plural(position.epoch, 'epoch')}; --epochs with more of them"
+            " goes on with it"
+        )
+        return checkpoint
+    batches = f" and {plural(position.batch, 'batch', 'batches')}" if position.batch else ""
+    context.log(f"goes on after {plural(position.epoch, 'epoch')}{batches}")
+    return checkpoint
+
+
+def _dump_batch(task: FitTask, context: TrainingContext, position: TrainingPosition) -> str:
+    """Keep the batch behind a position in the run's folder; tells it."""
+    for batch in task.batches(position).take(1):
+        dump_nan_batch(context.run_dir, batch)
+    path = quote(str(context.run_dir.path / NAN_BATCH_FILE), 200)
+    return f"the batch is kept as {path}; what was saved is from before it"
+
+
+def _fit_segments(
+    start: TrainingPosition, steps_per_epoch: int, epochs: int
+) -> list[tuple[TrainingPosition, int, int]]:
+    """Where each call of `fit` begins, the epoch that it ends with, and its steps an epoch.
+
+    `fit` knows whole epochs only: the rest of one that was broken off is a call of its own.
+    """
+    segments = []
+    if start.batch:
+        segments.append((start, start.epoch + 1, steps_per_epoch - start.batch))
+        start = TrainingPosition(start.epoch + 1)
+    if start.epoch < epochs:
+        segments.append((start, epochs, steps_per_epoch))
+    return segments
+
+
+def _fit_segment(
+    task: FitTask,
+    devices: DeviceSetup,
+    position: TrainingPosition,
+    end_epoch: int,
+    steps_per_epoch: int,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    validation, validation_steps = None, None
+    if task.validation is not None:
+        # Keras goes on where it stopped, and takes as many steps each time.
+        validation = devices.distribute_dataset(task.validation.repeat())
+        validation_steps = int(task.validation.cardinality())
+    callback_list = TensorLogsCallbackList(
+        [LimitStepsPerExecution(validation_steps), SwapEMAWeights(), *callbacks],
+        add_history=True,
+        model=task.model,
+        epochs=end_epoch,
+        steps=steps_per_epoch,
+        verbose=0,
+    )
+    with devices.workers.worker_failure_scope(), translate_read_errors():
+        task.model.fit(
+            devices.distribute_dataset(task.batches(position)),
+            initial_epoch=position.epoch,
+            epochs=end_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation,
+            validation_steps=validation_steps,
+            callbacks=callback_list,
+            shuffle=False,  # the batches come in our own order
+            verbose=0,
+        )

@@ -1,0 +1,197 @@
+"""The whole of a run: read the examples, choose the devices, train, save, and keep a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.fingerprint import run_fingerprint
+from archbuilder.config.run_config import BLUEPRINT_FILE
+from archbuilder.config.sources import DataConfig
+from archbuilder.config.training import RidgeConfig, TrainingConfig
+from archbuilder.data.dataset import Dataset, FittedPreprocessing
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources import load_source
+from archbuilder.diagnostics.errors import RunInterruptedError
+from archbuilder.distribution.collectives import WorkerGroup
+from archbuilder.distribution.strategy import DeviceSetup, setup_devices
+from archbuilder.keras_backend.saving import write_model
+from archbuilder.limits import Limits
+from archbuilder.objectives import OBJECTIVES
+from archbuilder.runs.checkpoint_manager import CheckpointManager
+from archbuilder.runs.manifest import RunManifest, RunProvenance
+from archbuilder.runs.run_dir import EpochLogs, RunDir, translate_write_errors
+from archbuilder.trainer.callbacks.history import LogFn, format_metrics
+from archbuilder.trainer.callbacks.progress_bar import ProgressFn
+from archbuilder.trainer.callbacks.tensorboard import plot_history
+from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
+from archbuilder.trainer.execution import choose_execution
+from archbuilder.trainer.step_errors import translate_tf_errors
+
+
+def broadcast_run_dir(open_run_dir: Callable[[], RunDir], workers: WorkerGroup) -> RunDir:
+    """The folder of a run, which the chief of its workers chooses for all.
+
+    Raises:
+        UsageError: if the chief cannot have the folder that the user wants.
+        RunError: if it cannot be made.
+    """
+    with workers.worker_failure_scope():
+        if workers.is_chief:
+            run_dir = open_run_dir()
+            workers.broadcast(str(run_dir.path.absolute()).encode())
+            return run_dir
+        return RunDir(Path(workers.broadcast(b"").decode()), is_writer=False)
+
+
+@contextmanager
+def _wait_for_chief_on_stop(workers: WorkerGroup) -> Iterator[None]:
+    """Keep every worker until the chief has written the last file of a run that was told to stop.
+
+    A scheduler may end the remaining tasks as soon as the first of them has ended.
+
+    Raises:
+        ClusterError: if a worker is lost.
+    """
+    with workers.worker_failure_scope():
+        try:
+            yield
+        except RunInterruptedError:
+            workers.shutdown_barrier()
+            raise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunResult:
+    """What came of a run."""
+
+    run_dir: Path
+    models: Mapping[str, keras.Model]
+    """The trained networks by name."""
+    files: Mapping[str, Path]
+    """Where they were saved."""
+    history: tuple[EpochLogs, ...]
+    """The numbers of every epoch."""
+    val_metrics: EpochLogs
+    """The numbers of the held-out examples after the last epoch; empty where none were."""
+
+
+def train(  # noqa: PLR0913 - all but the first four have defaults
+    graphs: Mapping[str, Graph],
+    data: DataConfig,
+    training: TrainingConfig,
+    run_dir: RunDir,
+    *,
+    provenance: RunProvenance | None = None,
+    limits: Limits | None = None,
+    log: LogFn = print,
+    devices: DeviceSetup | None = None,
+    progress: ProgressFn | None = None,
+) -> RunResult:
+    """Train the networks of a blueprint, and save them in the folder of the run.
+
+    `report` is given each line that the user should see while it goes on, and `show` those that
+    the next one takes the place of. The seed decides the first weights, the order of the examples
+    and which of them are held out. In the folder of a run that was broken off, training goes on
+    from its newest checkpoint, and on a CPU comes to the same weights as if nothing had happened.
+
+    Raises:
+        BlueprintError: if a network does not fit the machine, or names a file that it may not.
+        UsageError: if the objective cannot train these networks, or another run has the folder.
+        RunError: if the data is missing, damaged or does not fit, or the training fails.
+        StoppedError: if the process was told to stop (SIGTERM); the run can go on.
+    """
+    provenance = provenance or RunProvenance()
+    devices = devices or setup_devices(training.distribute, training.batch_size)
+    with _wait_for_chief_on_stop(devices.workers), run_dir.lock(), run_dir.delete_unless_started():
+        log(f"devices: {devices.description}")
+        if provenance.blueprint:
+            # Before the record, which says that there is a run to go on with.
+            run_dir.write_text(BLUEPRINT_FILE, provenance.blueprint)
+        manifest = RunManifest(run_dir, data, training, provenance, devices.description)
+        with manifest.track_status():
+            examples, validation = _load_datasets(
+                data, run_dir, provenance, devices.workers, manifest.preprocessing
+            )
+            manifest.record_data(examples, validation)
+            context = TrainingContext(
+                graphs=graphs,
+                examples=examples,
+                validation=validation,
+                config=training,
+                devices=devices,
+                execution=choose_execution(training, devices.replicas, graphs.values()),
+                limits=limits or Limits(),
+                run_dir=run_dir,
+                checkpoints=CheckpointManager(
+                    run_dir.root,
+                    run_fingerprint(provenance.blueprint, manifest.recipe),
+                    devices.workers,
+                ),
+                log=log,
+                progress=progress,
+            )
+            task, result = _run_objective(context)
+            files = _save_models(task.models, run_dir)
+            plot_history(run_dir, result.history)
+            devices.workers.shutdown_barrier()
+        manifest.finish(result.val_metrics)
+    _log_result(result, files, log)
+    return RunResult(run_dir.path, task.models, files, result.history, result.val_metrics)
+
+
+def _load_datasets(
+    data: DataConfig,
+    run_dir: RunDir,
+    provenance: RunProvenance,
+    workers: WorkerGroup,
+    preprocessing: FittedPreprocessing | None,
+) -> tuple[Dataset, Dataset | None]:
+    """The examples to train on and to validate with; the chief reads first, and keeps tokens."""
+    token_dir = run_dir.root.joinpath("text")
+    if not workers.is_chief:
+        workers.any_and_chief(any_flag=False, chief_flag=False)
+    cache_dir = token_dir if workers.is_chief or token_dir.is_dir() else None
+    # A machine that does not share the disk of the chief has no such folder.
+    spill_dir = run_dir.path if run_dir.path.is_dir() else None
+    data_files = DataFileOpener(data.folder or Path(), provenance.allow, cache_dir, spill_dir)
+    examples = load_source(data.train, data_files, preprocessing)
+    validation = (
+        load_source(data.validation, data_files, examples.preprocessing)
+        if data.validation
+        else None
+    )
+    if workers.is_chief:
+        workers.any_and_chief(any_flag=False, chief_flag=True)
+    return examples, validation
+
+
+def _run_objective(session: TrainingContext) -> tuple[TrainableTask, TrainingResult]:
+    """Prepare and train the networks of a session, from the seed of its recipe."""
+    objective = session.config.objective
+    if not isinstance(objective, RidgeConfig):
+        session.log(f"speed: {session.execution.description}")
+    keras.utils.set_random_seed(session.config.seed)
+    with translate_tf_errors("the training", session.graphs.values()):
+        prepared = OBJECTIVES[type(objective)](session)
+        return prepared, prepared.train()
+
+
+def _save_models(models: Mapping[str, keras.Model], run_dir: RunDir) -> dict[str, Path]:
+    files = {name: run_dir.model_file(name) for name in models}
+    for name, model_file in files.items() if run_dir.is_writer else ():
+        with translate_write_errors(model_file), model_file.atomic_write() as file:
+            write_model(models[name], file)
+    return {name: each.path for name, each in files.items()}
+
+
+def _log_result(result: TrainingResult, files: Mapping[str, Path], log: LogFn) -> None:
+    if result.val_metrics:
+        log(f"held out: {format_metrics(result.val_metrics)}")
+    for path in files.values():
+        log(f"saved: {path}")

@@ -1,0 +1,164 @@
+"""Pairs the weights of a model with those of a file, and says what does not fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from archbuilder.diagnostics.errors import quote
+from archbuilder.formatting import plural
+from archbuilder.weights.dtypes import is_convertible, is_rounded
+from archbuilder.weights.entries import FileWeight, ModelWeight, Sizes, WeightPosition
+
+MatchMode: TypeAlias = Literal["path", "order"]
+MATCH_MODES: Final[tuple[MatchMode, ...]] = ("path", "order")
+_MAX_LINES: Final = 20
+LIST_ALL_HINT: Final = "'archbuilder compile BLUEPRINT --weights FILE --dry-run' lists all of them"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How a model and a file fit.
+
+    `pairs` have equal shapes and types that can be converted, `unfit` have not; `missing` are
+    weights of the model that the file has not, `left` weights of the file that the model has not.
+    """
+
+    matched_by: MatchMode
+    pairs: tuple[tuple[ModelWeight, FileWeight], ...]
+    mismatched: tuple[tuple[ModelWeight, FileWeight], ...]
+    missing: tuple[ModelWeight, ...]
+    unused: tuple[FileWeight, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every weight of the model and of the file has its partner."""
+        return not (self.mismatched or self.missing or self.unused)
+
+    @property
+    def size(self) -> int:
+        """How many weights the model has."""
+        return len(self.pairs) + len(self.mismatched) + len(self.missing)
+
+    @property
+    def rounding_note(self) -> str:
+        """Which weights lose digits, in a sentence; empty where none does."""
+        pairs = [
+            (file_weight.dtype, model_weight.dtype)
+            for model_weight, file_weight in self.pairs
+            if is_rounded(file_weight.dtype, model_weight.dtype)
+        ]
+        if not pairs:
+            return ""
+        file_dtype, model_dtype = pairs[0]
+        return f"{plural(len(pairs), 'weight')} rounded, such as from {file_dtype} to {model_dtype}"
+
+    def problems(self, *, list_all: bool = False) -> str:
+        """List what does not fit, weight by weight: the first weights, or `every` one."""
+        lines = list(self._problem_lines())
+        hidden_count = 0 if list_all else len(lines) - _MAX_LINES
+        if hidden_count > 0:
+            lines = [*lines[:_MAX_LINES], f"and {hidden_count:,} more; {LIST_ALL_HINT}"]
+        return "\n".join(f"  {line}" for line in lines)
+
+    def _problem_lines(self) -> Iterator[str]:
+        for model_weight, file_weight in self.mismatched:
+            model_text, file_text = (
+                _format_shape(model_weight.shape),
+                _format_shape(file_weight.shape),
+            )
+            if model_weight.shape == file_weight.shape:
+                model_text, file_text = model_weight.dtype, _safe_dtype(file_weight.dtype)
+            yield (
+                f"{model_weight.name} is {model_text} in the model and {file_text} in the file, as"
+                f" {quote(file_weight.path)}"
+            )
+        for model_weight in self.missing:
+            yield f"{model_weight.name} ({_format_shape(model_weight.shape)}) is not in the file"
+        for file_weight in self.unused:
+            yield (
+                f"{quote(file_weight.path)} ({_format_shape(file_weight.shape)}) is not in"
+                " the model"
+            )
+
+
+def match_weights(
+    model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight], mode: MatchMode | None
+) -> Match:
+    """Pair weights by path or by order; without a way, by the one that fits more weights.
+
+    Where a file has no order, `place_without_order` lets order pair no more than path does.
+    """
+    if mode is not None:
+        return _pair(model_weights, file_weights, mode)
+    return max(
+        (_pair(model_weights, file_weights, each) for each in MATCH_MODES),
+        key=lambda candidate: len(candidate.pairs),
+    )
+
+
+def _pair(
+    model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight], mode: MatchMode
+) -> Match:
+    key = _KEY_FUNCTIONS[mode]
+    unpaired = {key(each): each for each in file_weights}
+    misaligned = _misaligned(model_weights, file_weights) if mode == "order" else {}
+    pairs, mismatched, missing = [], [], []
+    for model_weight in model_weights:
+        if (
+            model_weight.position.sequence in misaligned
+            and model_weight.position > misaligned[model_weight.position.sequence]
+        ):
+            missing.append(model_weight)
+            continue
+        file_weight = unpaired.pop(key(model_weight), None)
+        if file_weight is None:
+            missing.append(model_weight)
+        elif file_weight.shape != model_weight.shape or not is_convertible(
+            file_weight.dtype, model_weight.dtype
+        ):
+            mismatched.append((model_weight, file_weight))
+        else:
+            pairs.append((model_weight, file_weight))
+    return Match(mode, tuple(pairs), tuple(mismatched), tuple(missing), tuple(unpaired.values()))
+
+
+def _misaligned(
+    model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight]
+) -> dict[str, WeightPosition]:
+    """The place in each sequence behind which order means nothing.
+
+    Where two sequences are of one length, a shape that differs is a changed layer, such as another
+    head. Where they are not, something stands in one and not in the other, and behind the first
+    shape that differs any two that are equal are so by chance.
+    """
+    lengths = Counter(each.position.sequence for each in model_weights)
+    lengths.subtract(Counter(each.position.sequence for each in file_weights))
+    shapes = {each.position: each.shape for each in file_weights}
+    ends: dict[str, WeightPosition] = {}
+    for model_weight in model_weights:
+        sequence = model_weight.position.sequence
+        if (
+            lengths[sequence]
+            and sequence not in ends
+            and shapes.get(model_weight.position) != model_weight.shape
+        ):
+            ends[sequence] = model_weight.position
+    return ends
+
+
+_KEY_FUNCTIONS: Final[Mapping[MatchMode, Callable[[ModelWeight | FileWeight], Hashable]]] = {
+    "path": lambda weight: weight.path,
+    "order": lambda weight: weight.position,
+}
+
+
+def _format_shape(shape: Sizes) -> str:
+    return "x".join(map(str, shape)) or "a number"
+
+
+def _safe_dtype(dtype: str) -> str:
+    """A type of a file, which may be one that no library knows."""
+    return dtype if dtype.replace("_", "").replace(" ", "").isalnum() else quote(dtype)

@@ -1,0 +1,226 @@
+"""Opens files of weights and lists what they hold, without bringing values into memory.
+
+A file of weights may come from a stranger as a blueprint may: `hdf5.py` says what is refused.
+Values are read only when their shape is known to fit, so that a file takes no more memory than the
+model has. Nothing is deserialised but numbers: of a `.keras` file, only the weights are opened.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import ml_dtypes  # noqa: F401 - numpy knows bfloat16 by name once this is imported
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from archbuilder.diagnostics.errors import RunError, UsageError, quote
+from archbuilder.files.parser_errors import ErrorTypes, parser_errors
+from archbuilder.files.sandbox import SandboxPath, open_regular_file, os_error_reason
+from archbuilder.files.zip_archive import ZipArchive, ZipMember
+from archbuilder.formatting import format_bytes
+from archbuilder.weights.entries import (
+    FileFormat,
+    FileWeight,
+    WeightPosition,
+    keras3_position,
+    unordered_position,
+)
+from archbuilder.weights.hdf5 import Hdf5Array, Hdf5Group, open_hdf5
+
+_WEIGHTS_MEMBER: Final = "model.weights.h5"
+"""Where a `.keras` file has its weights."""
+_COPY_BYTES: Final = 2**24
+_RATIO_CHECK_BYTES: Final = 2**30
+_MAX_COMPRESSION_RATIO: Final = 100
+"""Keras does not compress, and nothing compresses weights so far; 1,000 is possible for a bomb."""
+_VARIABLES: Final = "vars"
+_SAFETENSORS_ERRORS: Final[ErrorTypes] = (
+    SafetensorError,
+    OSError,
+    ValueError,
+    TypeError,  # types that numpy has no equivalent of
+    OverflowError,
+)
+_SAFETENSORS_DTYPES: Final = {
+    "BOOL": "bool",
+    **{f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"U{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+    **{f"F{bits}": f"float{bits}" for bits in (16, 32, 64)},
+    "BF16": "bfloat16",
+    "C64": "complex64",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """An open file of weights."""
+
+    file_format: FileFormat
+    weights: tuple[FileWeight, ...]
+
+
+@contextmanager
+def open_weights(file: Path | SandboxPath) -> Iterator[WeightsFile]:
+    """What a `.weights.h5`, `.h5`, `.keras` or `.safetensors` file holds, while it is open.
+
+    A path is the user's own word, and may be a link; a place below a folder may not.
+
+    Raises:
+        UsageError: when there is no such file, or it is of another kind.
+        RunError: when it is damaged, or points into other files.
+    """
+    path = file.path if isinstance(file, SandboxPath) else file
+    name = quote(path.name)
+    with ExitStack() as stack:
+        content = stack.enter_context(_open_content(file, name))
+        yield _read_by_suffix(content, path.suffix, name, stack)
+
+
+@contextmanager
+def _open_content(file: Path | SandboxPath, name: str) -> Iterator[IO[bytes]]:
+    with ExitStack() as stack:
+        try:
+            if isinstance(file, SandboxPath):
+                descriptor = os.dup(stack.enter_context(file.open_descriptor()))
+            else:
+                descriptor = open_regular_file(file)
+        except FileNotFoundError:
+            raise UsageError(f"there is no file {name}") from None
+        except OSError as error:
+            raise RunError(
+                f"the weights in {name} cannot be read: {os_error_reason(error)}"
+            ) from error
+        yield stack.enter_context(os.fdopen(descriptor, "rb"))
+
+
+def _read_by_suffix(file: IO[bytes], suffix: str, name: str, stack: ExitStack) -> WeightsFile:
+    if suffix == ".safetensors":
+        return WeightsFile(FileFormat.SAFETENSORS, tuple(_read_safetensors(file, name, stack)))
+    if suffix in (".h5", ".hdf5"):
+        return _read_hdf5(stack.enter_context(open_hdf5(file, name)))
+    if suffix == ".keras":
+        weights_file = stack.enter_context(_unpack_keras_archive(file, name))
+        return _read_hdf5(stack.enter_context(open_hdf5(weights_file, name)))
+    raise UsageError(
+        f"{name} is no file of weights: those end in .weights.h5, .h5, .keras or .safetensors"
+    )
+
+
+@contextmanager
+def _unpack_keras_archive(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
+    """The weights of a `.keras` file, unpacked into a file without a name.
+
+    HDF5 is read in any order, and a member of an archive from its beginning alone. And its checksum
+    is verified before anything of it is looked at.
+    """
+    message = f"the weights in {name} cannot be read"
+    with ZipArchive.open_archive(file, message) as archive:
+        if _WEIGHTS_MEMBER not in archive.names():
+            raise RunError(f"{message}: it has no member {_WEIGHTS_MEMBER}")
+        with archive.member(_WEIGHTS_MEMBER) as member, tempfile.TemporaryFile() as weights_file:
+            _check_unpacked_size(member, message)
+            while block := member.read(_COPY_BYTES):
+                with parser_errors((OSError,), f"{name} cannot be unpacked"):
+                    weights_file.write(block)
+            with parser_errors((OSError,), f"{name} cannot be unpacked"):
+                weights_file.flush()
+            yield weights_file
+
+
+def _check_unpacked_size(member: ZipMember, message: str) -> None:
+    is_bomb = member.size > _MAX_COMPRESSION_RATIO * member.compressed_size
+    if member.size > _RATIO_CHECK_BYTES and is_bomb:
+        raise RunError(
+            f"{message}: {format_bytes(member.compressed_size)} would become"
+            f" {format_bytes(member.size)}"
+        )
+    free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
+    if member.size > free_bytes:
+        raise RunError(
+            f"{message}: they are {format_bytes(member.size)}, and {tempfile.gettempdir()} has"
+            " room for"
+            f" {format_bytes(free_bytes)}"
+        )
+
+
+def _read_hdf5(file: Hdf5Group) -> WeightsFile:
+    root = file.group("model_weights") if "model_weights" in file else file
+    if root.has_strings("layer_names"):
+        return WeightsFile(FileFormat.KERAS_2, tuple(_read_keras2(root)))
+    return WeightsFile(FileFormat.KERAS_3, tuple(_read_keras3(root)))
+
+
+def _read_keras3(root: Hdf5Group) -> Iterator[FileWeight]:
+    """Groups named by class and number, with the layer's own name beside its variables."""
+    if "layers" not in root:
+        return
+    layers = root.group("layers")
+    for group_name in layers.names():
+        layer = layers.group(group_name)
+        layer_name = layer.group(_VARIABLES).read_string("name") if _VARIABLES in layer else None
+        for inner, array in _iter_variables(layer):
+            yield _file_weight(
+                f"{layer_name or group_name}/{inner}", keras3_position(group_name, inner), array
+            )
+
+
+def _iter_variables(group: Hdf5Group) -> Iterator[tuple[str, Hdf5Array]]:
+    for name in group.names():
+        inner = group.group(name)
+        if name == _VARIABLES:
+            for number in inner.names():
+                yield f"{name}/{number}", inner.array(number)
+        else:
+            for path, array in _iter_variables(inner):
+                yield f"{name}/{path}", array
+
+
+def _read_keras2(root: Hdf5Group) -> Iterator[FileWeight]:
+    """Groups named by layer, in the order that an attribute tells."""
+    weight_number = 0
+    for layer in root.read_strings("layer_names"):
+        group = root.group(layer)
+        for index, name in enumerate(group.read_strings("weight_names")):
+            parent, _, array_name = name.rpartition("/")
+            parent_group = group
+            for group_name in filter(None, parent.split("/")):
+                parent_group = parent_group.group(group_name)
+            yield _file_weight(
+                f"{layer}/{index}",
+                WeightPosition("", weight_number),
+                parent_group.array(array_name),
+            )
+            weight_number += 1
+
+
+def _file_weight(path: str, position: WeightPosition, array: Hdf5Array) -> FileWeight:
+    dtype = "not numbers" if array.dtype is None else array.dtype.name
+    return FileWeight(path, position, array.shape, dtype, array.read)
+
+
+def _read_safetensors(raw: IO[bytes], file_name: str, stack: ExitStack) -> Iterator[FileWeight]:
+    message = f"the weights in {file_name} cannot be read"
+    with parser_errors(_SAFETENSORS_ERRORS, message):
+        # The library opens files by their path alone.
+        path = f"/dev/fd/{raw.fileno()}"
+        file = stack.enter_context(safe_open(path, framework="numpy"))
+        names = sorted(file.keys())
+    for name in names:
+        with parser_errors(_SAFETENSORS_ERRORS, message):
+            tensor = file.get_slice(name)
+            shape, dtype_code = tuple(tensor.get_shape()), str(tensor.get_dtype())
+
+        def read(name: str = name) -> np.ndarray:
+            with parser_errors(_SAFETENSORS_ERRORS, message):
+                return np.asarray(file.get_tensor(name))
+
+        dtype = _SAFETENSORS_DTYPES.get(dtype_code, dtype_code)
+        weight_path = name.replace(".", "/")
+        yield FileWeight(weight_path, unordered_position(weight_path), shape, dtype, read)

@@ -1,0 +1,1 @@
+"""Read YAML into nodes that know their location, within limits."""

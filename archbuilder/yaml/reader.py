@@ -1,0 +1,341 @@
+"""Text -> Tree: YAML 1.2 with positions, within limits; the only importer of `yaml`.
+
+Trees are made from PyYAML's events, so that its constructors, tags and merge keys never run, and
+limits hold before anything large is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+import yaml
+
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError, quote
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.limits import Limits
+from archbuilder.yaml import scalars
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
+
+_NESTING_PROBLEM: Final = "exceeded maximum nesting depth"
+"""What libyaml says of it from PyYAML 6.0.4 on."""
+
+# libyaml's parser is about ten times as fast, and does not recurse.
+_YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _parse_events(text: str) -> Iterator[yaml.Event]:
+    loader = _YamlLoader(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()
+    finally:
+        loader.dispose()
+
+
+def parse_yaml(text: str | bytes, name: str, limits: Limits) -> Tree:
+    """The tree of a text; `name` is what messages call it.
+
+    Raises:
+        BlueprintError: with every mistake up to where the text can no longer be read.
+    """
+    diagnostics = Diagnostics()
+    source = _decode_source(text, name, limits, diagnostics)
+    if source is None:
+        raise BlueprintError(diagnostics)
+    tree = _TreeBuilder(source, limits, diagnostics).build()
+    diagnostics.raise_errors()
+    if tree is None:
+        diagnostics.error(
+            "wrong-form",
+            "the file is empty",
+            Span(source, 1, 1, 1, 2),
+            notes=("'archbuilder new' writes a blueprint to begin with",),
+        )
+        raise BlueprintError(diagnostics)
+    return tree
+
+
+def _decode_source(
+    text: str | bytes, name: str, limits: Limits, diagnostics: Diagnostics
+) -> SourceText | None:
+    """The source of a text that is small enough, in UTF-8 and printable."""
+    empty = SourceText(name, "")
+    file_start = Span(empty, 1, 1, 1, 2)
+    if len(text) > limits.file_bytes:
+        diagnostics.error(
+            "limit",
+            f"the file has more than {limits.file_bytes:,} bytes",
+            file_start,
+            notes=("raise it with the limit 'file_bytes'",),
+        )
+        return None
+    if isinstance(text, bytes):
+        content = text
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            diagnostics.error(
+                "encoding",
+                f"the file is not UTF-8: byte {error.start} cannot be read",
+                Span(empty, line, 1, line, 2),
+            )
+            return None
+    text = text.removeprefix("\ufeff")
+    source = SourceText(name, text)
+    for match in scalars.UNPRINTABLE.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        column = match.start() - (text.rfind("\n", 0, match.start()) + 1) + 1
+        diagnostics.error(
+            "invalid-character",
+            f"the character U+{ord(match[0]):04X} cannot be seen and may not stand in a blueprint",
+            Span(source, line, column, line, column + 1),
+        )
+    return None if diagnostics.error_count else source
+
+
+@dataclass(slots=True)
+class _OpenNode:
+    """A list or mapping that is being read."""
+
+    start: Span
+    is_mapping: bool
+    is_flow: bool
+    anchor: str | None
+    children: list[Tree] = field(default_factory=list)
+    keys: dict[str, Span] = field(default_factory=dict)
+    entries: list[MappingEntry] = field(default_factory=list)
+    key: ScalarNode | None = None
+    """The key whose value comes next."""
+    skip_next: bool = False
+    """Whether the value that comes next has no valid key."""
+    values_before: int = 0
+    """How many values came before it."""
+    depth: int = 1
+    """How deep it is, itself counted and aliases expanded."""
+
+
+class _TreeBuilder:
+    """Builds a tree from events, without recursion."""
+
+    def __init__(self, source: SourceText, limits: Limits, diagnostics: Diagnostics) -> None:
+        self._source = source
+        self._limits = limits
+        self._diagnostics = diagnostics
+        self._open_nodes: list[_OpenNode] = []
+        self._anchors: dict[str, tuple[Tree, int, int]] = {}
+        self._root: Tree | None = None
+        self._document_count = 0
+        self._value_count = 0
+
+    def build(self) -> Tree | None:
+        """The tree of the whole text, None where there is none."""
+        try:
+            for event in self._events():
+                self._handle_event(event)
+        except yaml.MarkedYAMLError as error:
+            self._diagnostics.add(scalars.yaml_syntax_error(error, self._source))
+        except yaml.YAMLError:
+            self._diagnostics.error(
+                "yaml-syntax", "this is no YAML", Span(self._source, 1, 1, 1, 2)
+            )
+        return self._root
+
+    def _events(self) -> Iterator[yaml.Event]:
+        text, event_count = self._source.text, 0
+        try:
+            for event in _parse_events(text):
+                event_count += 1
+                yield event
+        except yaml.MarkedYAMLError as error:
+            if error.problem != _NESTING_PROBLEM or error.problem_mark is None:
+                raise
+            # libyaml looks ahead, and refuses brackets in brackets before it tells of the first of
+            # them. What stands in front of that comes to our own limit, at its own place.
+            with contextlib.suppress(yaml.MarkedYAMLError):
+                yield from islice(
+                    _parse_events(text[: error.problem_mark.index]), event_count, None
+                )
+            raise
+
+    def _handle_event(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            self._handle_scalar(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._start_collection(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._end_collection(event)
+        elif isinstance(event, yaml.AliasEvent):
+            self._handle_alias(event)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._handle_document(event)
+
+    def _handle_document(self, event: yaml.DocumentStartEvent) -> None:
+        self._document_count += 1
+        if self._document_count > 1:
+            self._reject_feature(
+                "a blueprint is one document; remove what follows the '---'", event
+            )
+            raise BlueprintError(self._diagnostics)
+        if event.version or event.tags:
+            self._reject_feature("directives ('%') have no place in a blueprint", event)
+
+    def _reject_feature(self, message: str, event: yaml.Event) -> None:
+        self._diagnostics.error("yaml-feature", message, self._span(event))
+
+    def _span(self, event: yaml.Event) -> Span:
+        start, end = event.start_mark, event.end_mark
+        if start is None or end is None:
+            raise InternalError("an event of YAML has no place")
+        return Span(self._source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def _raise_limit(self, limit: str, message: str, event: yaml.Event) -> None:
+        self._diagnostics.error(
+            "limit", message, self._span(event), notes=(f"raise it with the limit '{limit}'",)
+        )
+        raise BlueprintError(self._diagnostics)
+
+    def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        if event.tag is not None:
+            self._reject_feature(
+                f"tags such as {quote(event.tag)} have no place in a blueprint", event
+            )
+
+    def _handle_scalar(self, event: yaml.ScalarEvent) -> None:
+        self._check_tag(event)
+        span = self._span(event)
+        if len(event.value) > self._limits.scalar_characters:
+            maximum = self._limits.scalar_characters
+            self._raise_limit(
+                "scalar_characters", f"a text has {maximum:,} characters at most", event
+            )
+        self._count_values(1, event)
+        if event.style == '"' and scalars.UNPRINTABLE.search(event.value):
+            message = "an escape stands for a character that cannot be seen"
+            self._diagnostics.error("invalid-character", message, span)
+        outer = self._open_nodes[-1] if self._open_nodes else None
+        is_key = (
+            outer is not None and outer.is_mapping and outer.key is None and not outer.skip_next
+        )
+        if is_key:
+            self._handle_key(ScalarNode(event.value, span, quoted=bool(event.style)), event)
+            return
+        if event.style:
+            scalar = ScalarNode(event.value, span, quoted=True)
+        else:
+            if outer is not None and outer.is_flow:
+                scalars.check_split_expression(event.value, span, self._diagnostics)
+            value = scalars.resolve_plain_scalar(event.value, span, self._limits, self._diagnostics)
+            scalar = ScalarNode(value, span)
+        self._add(scalar, 1, 0, event.anchor)
+
+    def _handle_key(self, key: ScalarNode, event: yaml.ScalarEvent) -> None:
+        outer = self._open_nodes[-1]
+        name = str(key.value)
+        if event.anchor is not None:
+            self._reject_feature("a key cannot have an anchor", event)
+        if name == "<<" and not key.quoted:
+            self._reject_feature(
+                "merge keys ('<<') have no place in a blueprint; use a block", event
+            )
+            outer.skip_next = True
+            return
+        first_span = outer.keys.get(name)
+        if first_span is not None:
+            self._diagnostics.error(
+                "duplicate-key",
+                f"the key {quote(name)} stands here twice",
+                key.span,
+                notes=(f"it stands first at {first_span}",),
+            )
+            outer.skip_next = True
+            return
+        outer.keys[name] = key.span
+        outer.key = key
+
+    def _start_collection(self, event: yaml.CollectionStartEvent) -> None:
+        self._check_tag(event)
+        self._check_depth(1, event)
+        outer = self._open_nodes[-1] if self._open_nodes else None
+        if outer is not None and outer.is_mapping and outer.key is None and not outer.skip_next:
+            self._reject_feature("a key is a text, not a list or a mapping", event)
+            raise BlueprintError(self._diagnostics)
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        values_before = self._value_count
+        self._count_values(1, event)
+        self._open_nodes.append(
+            _OpenNode(
+                self._span(event),
+                is_mapping,
+                bool(event.flow_style),
+                event.anchor,
+                values_before=values_before,
+            )
+        )
+
+    def _end_collection(self, event: yaml.CollectionEndEvent) -> None:
+        node = self._open_nodes.pop()
+        end = self._span(event)
+        start = node.start
+        span = Span(self._source, start.line, start.column, end.end_line, end.end_column)
+        tree: Tree
+        if node.is_mapping:
+            tree = MappingNode(tuple(node.entries), span)
+        else:
+            tree = SequenceNode(tuple(node.children), span)
+        self._add(tree, self._value_count - node.values_before, node.depth, node.anchor)
+
+    def _handle_alias(self, event: yaml.AliasEvent) -> None:
+        outer = self._open_nodes[-1] if self._open_nodes else None
+        if any(each.anchor == event.anchor for each in self._open_nodes):
+            self._reject_feature(
+                f"the alias {quote(event.anchor)} stands within what it stands for", event
+            )
+            raise BlueprintError(self._diagnostics)
+        if event.anchor not in self._anchors:
+            message = f"no anchor {quote(event.anchor)} stands before this alias"
+            self._diagnostics.error("yaml-syntax", message, self._span(event))
+            raise BlueprintError(self._diagnostics)
+        if outer is not None and outer.is_mapping and outer.key is None and not outer.skip_next:
+            self._reject_feature("a key is written out, not an alias", event)
+            raise BlueprintError(self._diagnostics)
+        tree, size, depth = self._anchors[event.anchor]
+        self._check_depth(depth, event)
+        self._count_values(size, event)
+        self._add(tree, size, depth, None)
+
+    def _check_depth(self, added_depth: int, event: yaml.Event) -> None:
+        if len(self._open_nodes) + added_depth > self._limits.depth:
+            maximum = self._limits.depth
+            self._raise_limit(
+                "depth", f"lists and mappings are nested {maximum} deep at most", event
+            )
+
+    def _count_values(self, values: int, event: yaml.Event) -> None:
+        self._value_count += values
+        if self._value_count > self._limits.nodes:
+            maximum = self._limits.nodes
+            self._raise_limit(
+                "nodes", f"a file has {maximum:,} values at most, aliases expanded", event
+            )
+
+    def _add(self, tree: Tree, size: int, depth: int, anchor: str | None) -> None:
+        """Put a finished tree where it belongs; `size` counts its values, aliases expanded."""
+        if anchor is not None:
+            self._anchors[anchor] = (tree, size, depth)
+        if not self._open_nodes:
+            self._root = tree
+            return
+        outer = self._open_nodes[-1]
+        outer.depth = max(outer.depth, depth + 1)
+        if not outer.is_mapping:
+            outer.children.append(tree)
+        elif outer.key is not None:
+            outer.entries.append(MappingEntry(str(outer.key.value), tree, outer.key.span))
+            outer.key = None
+        else:
+            outer.skip_next = False

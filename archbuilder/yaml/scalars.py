@@ -1,0 +1,176 @@
+"""Plain YAML scalars by the core schema of YAML 1.2, and YAML's own errors in plain words."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+import yaml
+
+from archbuilder.diagnostics.errors import Diagnostic, Diagnostics, quote
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.limits import Limits
+from archbuilder.plain_data import ScalarValue
+
+UNPRINTABLE: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    "\ud800-\udfff\ufffe\uffff]"
+)
+"""Control characters, and those that hide or turn the text around them."""
+
+_CONSTANTS: Final[dict[str, bool | None]] = {
+    "": None,
+    "~": None,
+    **dict.fromkeys(("null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_OCTAL_OR_HEX: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_AMBIGUOUS: Final = re.compile(
+    r"[-+]?0[0-9]+(?:\.[0-9]*)?|[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?"
+    r"|[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?|0b[01_]+"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?|="
+)
+
+
+def is_ascii_digits(text: str) -> bool:
+    """Whether text consists of the digits from 0 to 9; `str.isdigit` knows those of all scripts."""
+    return text.isascii() and text.isdigit()
+
+
+def resolve_plain_scalar(
+    text: str, span: Span, limits: Limits, diagnostics: Diagnostics
+) -> ScalarValue:
+    """The value of a plain scalar; what readers of YAML disagree about is reported."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if text[0] not in "0123456789+-.=":
+        return text
+    if _AMBIGUOUS.fullmatch(text):
+        diagnostics.error(
+            "ambiguous-value",
+            f"readers of YAML disagree about what {quote(text)} is",
+            span,
+            label="put it in quotes if it is text",
+        )
+        return text
+    if _INTEGER.fullmatch(text) or _OCTAL_OR_HEX.fullmatch(text):
+        return _integer(text, span, limits, diagnostics)
+    if _NOT_FINITE.fullmatch(text):
+        diagnostics.error("invalid-number", f"a number is finite, and {text} is not", span)
+        return None
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if math.isfinite(number):
+            return number
+        diagnostics.error("invalid-number", f"the number {quote(text)} is too large", span)
+        return None
+    return text
+
+
+def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> int | None:
+    if len(text.lstrip("+-")) > limits.digits:
+        diagnostics.error(
+            "invalid-number", f"a whole number has {limits.digits} digits at most", span
+        )
+        return None
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+def check_split_expression(text: str, span: Span, diagnostics: Diagnostics) -> None:
+    """Report an expression within `{}` or `[]` that a comma or a colon cut in two."""
+    if "$(" not in text:
+        return
+    if text.count("(") > text.count(")"):
+        diagnostics.error(
+            "expression-syntax",
+            "a comma or a bracket within {} or [] ends the value: this expression is cut in two",
+            span,
+            label="put the whole value in quotes",
+        )
+
+
+def yaml_syntax_error(error: yaml.MarkedYAMLError, source: SourceText) -> Diagnostic:
+    """What is wrong with text that is no YAML, in words for somebody who does not know YAML."""
+    mark = error.problem_mark or error.context_mark
+    if "unexpected end of stream" in (error.problem or "") or _is_open_at_end(error, source):
+        mark = error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    line = min(line, len(source.lines) - 1)
+    line_text = source.lines[line]
+    span = Span(source, line + 1, column + 1, line + 1, column + 2)
+    code, message, notes = "yaml-syntax", _problem_message(error), _context_note(error, line)
+    if _is_open_at_end(error, source):
+        message = "the bracket that begins here is not closed"
+    if "${" in line_text:
+        column = line_text.index("${")
+        span = Span(source, line + 1, column + 1, line + 1, column + 3)
+        code, message = "expression-syntax", "write $name or $(expression), without curly brackets"
+        notes = ()
+    elif "\t" in line_text[: len(line_text) - len(line_text.lstrip())]:
+        message, notes = "lines are indented with spaces, not with tabs", ()
+    elif any(each in (error.problem or "") for each in ("mapping values", "'-' indicator")):
+        notes = _missing_colon_hint(source, line) or notes
+    return Diagnostic(code, message, span, notes=notes)
+
+
+def _missing_colon_hint(source: SourceText, line: int) -> tuple[str, ...]:
+    """What a ':' in a line that cannot have one most likely comes from."""
+    line_text = source.lines[line]
+    above = next((text for text in reversed(source.lines[:line]) if text.strip()), "")
+    if match := _BARE_STEP.fullmatch(above):
+        return (f"a step with keys below it ends in a ':' of its own: '- {match[1]}:'",)
+    if match := _STEP_WITHOUT_COLON.match(line_text):
+        return (f"a ':' stands behind the name: '- {match[1]}: {{...}}'",)
+    return ("an expression with ': ' in it stands in quotes",) if "$(" in line_text else ()
+
+
+_BARE_STEP: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*(?:#.*)?")
+_STEP_WITHOUT_COLON: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*\{")
+
+
+def _is_open_at_end(error: yaml.MarkedYAMLError, source: SourceText) -> bool:
+    """Whether the text ends within a bracket."""
+    mark = error.problem_mark
+    if mark is None or "did not find expected ','" not in (error.problem or ""):
+        return False
+    return mark.column == 0 and not "".join(source.lines[mark.line :]).strip()
+
+
+_PROBLEM_MESSAGES: Final = (
+    ("mapping values are not allowed", "there is a ':' too many in this line, or a wrong indent"),
+    ("did not find expected ',' or '}'", "a ',' or the closing '}' is missing before this"),
+    ("did not find expected ',' or ']'", "a ',' or the closing ']' is missing before this"),
+    ("did not find expected key", "this line is indented otherwise than those before it"),
+    (
+        "did not find expected '-' indicator",
+        "a '-' is missing here, or the indent is wrong",
+    ),
+    ("could not find expected ':'", "a ':' is missing behind the key in the line before"),
+    ("unexpected end of stream", "the quote that begins here is not closed"),
+    ("cannot start any token", "no value can begin with this character; put it in quotes"),
+    ("did not find expected node content", "a value or a closing bracket is missing here"),
+    ("did not find expected alphabetic", "'&' and '*' have a meaning in YAML; put it in quotes"),
+    ("block sequence entries are not allowed", "a list begins on a line of its own"),
+    ("found duplicate anchor", "this anchor stands here twice"),
+    ("undefined tag handle", "'!' has a meaning in YAML; put the value in quotes"),
+)
+
+
+def _problem_message(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "this is no YAML"
+    return next(
+        (message for fragment, message in _PROBLEM_MESSAGES if fragment in problem),
+        f"no YAML: {problem}",
+    )
+
+
+def _context_note(error: yaml.MarkedYAMLError, line: int) -> tuple[str, ...]:
+    mark = error.context_mark
+    if mark is None or mark.line == line:
+        return ()
+    return (f"{error.context} that begins in line {mark.line + 1}",)

@@ -1,0 +1,73 @@
+"""`--set name=value` and `--limit name=value`."""
+
+from __future__ import annotations
+
+import pytest
+
+from archbuilder import BlueprintError, Limits, UsageError
+from archbuilder.cli.key_value import parse_assignments, parse_limits
+from archbuilder.plain_data import PlainData
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("10", 10),
+        ("1e-4", 1e-4),
+        ("true", True),
+        ("no", "no"),
+        ("relu", "relu"),
+        ('"10"', "10"),
+        ("[1, 2, null]", [1, 2, None]),
+        ("{a: 1}", {"a": 1}),
+        ("a=b", "a=b"),
+        ("", None),
+    ],
+)
+def test_values_are_read_as_in_a_blueprint(text: str, value: PlainData) -> None:
+    """YAML 1.2, as everywhere."""
+    assert parse_assignments([f"x={text}"], Limits()) == {"x": value}
+
+
+@pytest.mark.parametrize("text", ["classes", "=3", "a b=3", "\x1b=3", ""])
+def test_what_is_no_setting_is_told(text: str) -> None:
+    """Without '=', or without a name before it."""
+    with pytest.raises(UsageError, match="--set takes name=value") as caught:
+        parse_assignments([text], Limits())
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_name_given_twice_is_told() -> None:
+    """Nobody wonders which of the two counted."""
+    with pytest.raises(UsageError, match="'a' twice"):
+        parse_assignments(["a=1", "a=2"], Limits())
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "!!int 3", "&a [*a]", "012", ".nan", "a\nb: 1"])
+def test_a_value_that_is_no_yaml_is_a_mistake_at_its_place(text: str) -> None:
+    """It is shown as a mistake in a file is, under the name of the setting."""
+    with pytest.raises(BlueprintError) as caught:
+        parse_assignments([f"x={text}"], Limits())
+    span = caught.value.diagnostics[0].span
+    assert span is not None
+    assert span.source.name == "--set x"
+
+
+def test_limits_are_raised() -> None:
+    """Those that are not named stay."""
+    assert parse_limits(["steps=5", "depth=9"]) == Limits(steps=5, depth=9)
+
+
+@pytest.mark.parametrize(
+    "text", ["steps=many", "steps=-1", "steps=", "steps=1.5", "steps=" + "9" * 30]
+)
+def test_a_limit_is_a_whole_number(text: str) -> None:
+    """Everything else is told with the name of the limit."""
+    with pytest.raises(UsageError, match="--limit steps takes a whole number"):
+        parse_limits([text])
+
+
+def test_an_unknown_limit_is_told_with_those_that_there_are() -> None:
+    """The message lists them."""
+    with pytest.raises(UsageError, match="steps"):
+        parse_limits(["stps=3"])

@@ -1,0 +1,115 @@
+"""Tables and data out of an analysis."""
+
+from __future__ import annotations
+
+import pytest
+
+import archbuilder
+from archbuilder.cli.summary import format_shape, format_totals, summary_table, to_dict
+from archbuilder.compiler.ir import Graph
+from archbuilder.keras_backend.analysis import Analysis
+
+NETWORK = """\
+archbuilder: 1
+name: net
+inputs: {image: [8, 8, 3]}
+blocks:
+  unit:
+    params: {filters: }
+    layers:
+      - Conv2D: {filters: $filters, kernel_size: 1, use_bias: false}
+      - BatchNormalization
+  stage:
+    params: {filters: }
+    layers:
+      - unit: $filters
+        repeat: 2
+      - MaxPooling2D: 2
+layers:
+  - stage: 4
+  - stage: 8
+  - Flatten
+  - Dense: {units: 10, use_bias: false}
+"""
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Graph]:
+    """A network of blocks within blocks."""
+    path = tmp_path_factory.mktemp("report") / "net.yaml"
+    path.write_text(NETWORK)
+    blueprint = archbuilder.load(path)
+    return blueprint.analyze()["net"], blueprint.graphs()["net"]
+
+
+def rows(lines: list[str]) -> list[list[str]]:
+    """The cells of a table without its head."""
+    return [line.split() for line in lines[1:]]
+
+
+def test_a_use_of_a_block_is_one_row(network: tuple[Analysis, Graph]) -> None:
+    """With the sums of what is in it, and the shape that comes out of it."""
+    lines = summary_table(*network, depth=1)
+    assert lines[0].split("  ")[0] == "STEP"
+    assert [row[:4] for row in rows(lines)] == [
+        ["stage0", "stage", "4x4x4", "60"],
+        ["stage1", "stage", "2x2x8", "160"],
+        ["flatten0", "Flatten", "32", "0"],
+        ["dense0", "Dense", "10", "320"],
+    ]
+
+
+def test_blocks_are_written_out_as_deep_as_wanted(network: tuple[Analysis, Graph]) -> None:
+    """Two levels, then all of them."""
+    two = rows(summary_table(*network, depth=2))
+    assert [row[:2] for row in two[:3]] == [
+        ["stage0.unit0", "unit"],
+        ["stage0.unit1", "unit"],
+        ["stage0.max_pooling2d0", "MaxPooling2D"],
+    ]
+    whole = summary_table(*network, expand_blocks=True)
+    assert len(whole) == 1 + 2 * 5 + 2
+    assert summary_table(*network, depth=9) == whole
+
+
+def test_a_table_fits_a_screen_where_it_can(network: tuple[Analysis, Graph]) -> None:
+    """Without a depth, a short network is written out."""
+    assert summary_table(*network) == summary_table(*network, expand_blocks=True)
+
+
+def test_sums_are_the_same_however_deep(network: tuple[Analysis, Graph]) -> None:
+    """Folding loses nothing."""
+    analysis, _ = network
+    for depth in (1, 2, 3):
+        counts = [row[3:5] for row in rows(summary_table(*network, depth=depth))]
+        assert sum(int(each[0].replace(",", "")) for each in counts) == analysis.parameters
+        assert sum(int(each[1].replace(",", "")) for each in counts) == analysis.multiply_adds
+
+
+def test_the_overview_has_the_sums(network: tuple[Analysis, Graph]) -> None:
+    """Separators, units, and what is trainable where that differs."""
+    lines = dict(line.split(maxsplit=1) for line in format_totals(network[0]).splitlines())
+    assert lines["network"] == "net, 12 layers"
+    assert lines["inputs"] == "image 8x8x3"
+    assert lines["outputs"] == "output 10"
+    assert lines["parameters"] == "540 (492 trainable), 2.1 KiB"
+    assert lines["multiply-adds"].endswith(" an example")
+
+
+def test_the_data_is_complete(network: tuple[Analysis, Graph]) -> None:
+    """Every layer, and the same sums."""
+    data = to_dict(network[0])
+    steps = data["steps"]
+    assert isinstance(steps, list)
+    assert len(steps) == 12
+    assert data["parameters"] == 540
+    assert data["inputs"] == {"image": {"shape": [8, 8, 3], "dtype": "float32"}}
+    assert data["outputs"] == {"output": [10]}
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"), [((28, 28, 1), "28x28x1"), ((None, 8), "?x8"), ((), "one number")]
+)
+def test_shapes_as_people_write_them(shape: tuple[int | None, ...], text: str) -> None:
+    """Without the batch axis."""
+    assert format_shape(shape) == text

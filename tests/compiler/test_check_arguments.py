@@ -1,0 +1,255 @@
+"""What layers, functions and nested objects may be given."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from archbuilder import registry
+from archbuilder.compiler.check_arguments import check_arguments, check_call, check_object
+from archbuilder.diagnostics.errors import Diagnostic, Diagnostics
+from archbuilder.limits import Limits
+from archbuilder.registry.signatures import ObjectKind
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, Tree, to_plain
+from archbuilder.yaml.reader import parse_yaml
+
+
+def tree(text: str) -> Tree:
+    """A tree of YAML."""
+    return parse_yaml(text, "x.yaml", Limits())
+
+
+def check(step: str, *, formulas: bool = False) -> tuple[dict[str, object], list[Diagnostic]]:
+    """The good arguments of `Layer: arguments`, and the mistakes in them."""
+    written = tree(step)
+    if isinstance(written, ScalarNode):
+        name, value, span = str(written.value), None, written.span
+    else:
+        assert isinstance(written, MappingNode)
+        name, value, span = written.entries[0].key, written.entries[0].value, written.span
+    signature = registry.load().signature(name)
+    assert signature is not None
+    diagnostics = Diagnostics()
+    good = check_arguments(signature, value, span, diagnostics, allow_expressions=formulas)
+    return {argument.name: to_plain(argument.value) for argument in good}, list(diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments"),
+    [
+        ("Flatten", {}),
+        ("Dense: 10", {"units": 10}),
+        ("Reshape: [7, 7, 16]", {"target_shape": [7, 7, 16]}),
+        ("Conv2D: {filters: 8, kernel_size: [3, 5]}", {"filters": 8, "kernel_size": [3, 5]}),
+        ("Dense: {units: 8, activation: null}", {"units": 8, "activation": None}),
+        ("Dense: {units: 8, kernel_initializer: he_normal}", None),
+        ("Dense: {units: 8, kernel_initializer: HeNormal}", None),
+        ("Dense: {units: 8, kernel_initializer: {HeNormal: {seed: 1}}}", None),
+        ("Dense: {units: 8, kernel_regularizer: {L2: 1e-4}}", None),
+        ("Dense: {units: 8, dtype: mixed_bfloat16, trainable: false}", None),
+        ("Bidirectional: {layer: {LSTM: 64}}", None),
+        ("TimeDistributed: {layer: {Conv2D: {filters: 4, kernel_size: 3}}}", None),
+        ("RNN: {cell: {GRUCell: 32}}", None),
+        ("StackedRNNCells: {cells: [{LSTMCell: 8}, {LSTMCell: {units: 4}}]}", None),
+        ("ops.transpose: {axes: [0, 2, 1]}", {"axes": [0, 2, 1]}),
+        ("ops.multiply: {x2: 0.5}", {"x2": 0.5}),
+        ("StringLookup: {vocabulary: [a, b]}", None),
+        ("LocalResponseNormalization: {depth_radius: 2}", None),
+    ],
+)
+def test_good_arguments(step: str, arguments: dict[str, object] | None):
+    """By name or one bare value, nested as layers are."""
+    good, found = check(step)
+    assert found == []
+    assert arguments is None or good == arguments
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "message"),
+    [
+        ("Dense: true", "wrong-type", "an integer of at least 1, not a boolean true"),
+        ("Dense: 3.0", "wrong-type", "an integer of at least 1, not a number 3.0"),
+        ("Dense: ten", "wrong-type", "not text 'ten'"),
+        ("Dense: 0", "out-of-range", "not an integer 0"),
+        ("Dense: null", "wrong-type", ""),
+        ("Dropout: 1.5", "out-of-range", "at least 0 and less than 1"),
+        ("Dense: {units: 3, use_bias: 1}", "wrong-type", "true or false"),
+        (
+            "Conv2D: {filters: 3, kernel_size: [3, 3, 3]}",
+            "out-of-range",
+            "2 values, each an integer",
+        ),
+        ("Conv2D: {filters: 3, kernel_size: {a: 1}}", "wrong-type", "not a mapping"),
+        ("Conv2D: {filters: 3, kernel_size: 3, padding: smae}", "unknown-value", "valid or same"),
+        ("Dense: {unit: 3}", "unknown-argument", "Dense has no argument 'unit'"),
+        ("Dense", "missing-argument", "Dense needs 'units'"),
+        ("Normalization", "missing-argument", "Normalization needs 'mean', 'variance'"),
+        ("Normalization: {mean: 1}", "missing-argument", "Normalization needs 'variance'"),
+        ("Discretization: {num_bins: 4}", "missing-argument", "needs 'bin_boundaries'"),
+        ("IntegerLookup", "missing-argument", "IntegerLookup needs 'vocabulary'"),
+        ("StringLookup: {vocabulary: null}", "wrong-type", "a list"),
+        ("TextVectorization", "missing-argument", "TextVectorization needs 'vocabulary'"),
+        ("Conv2D: {filters: 3}", "missing-argument", "'kernel_size'"),
+        ("Dense: {units: 3, activation: rleu}", "unknown-object", "no activation 'rleu'"),
+        ("Dense: {units: 3, activation: os.system}", "unknown-object", ""),
+        ("Dense: {units: 3, activation: {relu: {}}}", "unknown-argument", "no arguments"),
+        ("Dense: {units: 3, kernel_initializer: {HeNorml: {}}}", "unknown-object", ""),
+        ("Dense: {units: 3, kernel_initializer: {HeNormal: {sed: 1}}}", "unknown-argument", ""),
+        ("Dense: {units: 3, kernel_initializer: 5}", "wrong-type", "an initializer is a name"),
+        ("Dense: {units: 3, dtype: {module: os}}", "wrong-type", "not a mapping"),
+        ("Dense: {units: 3, dtype: float33}", "unknown-value", ""),
+        ("Dense: {units: 3, name: x}", "refused-argument", "beside the layer"),
+        ("Flatten: {name: x}", "refused-argument", "beside the layer"),
+        ("Dense: {units: 3, lora_rank: 4}", "refused-argument", "LoRA"),
+        ("Embedding: {input_dim: 3, output_dim: 3, weights: []}", "refused-argument", ""),
+        ("StringLookup: {vocabulary: /etc/passwd}", "wrong-type", "a list"),
+        ("TextVectorization: {standardize: os.system, vocabulary: [a]}", "unknown-value", ""),
+        ("EinsumDense: {equation: '__import__', output_shape: 3}", "out-of-range", ""),
+        ("STFTSpectrogram: {frame_length: 100000}", "out-of-range", "at most 8192"),
+        ("Bidirectional: {layer: {LSTN: 3}}", "unknown-layer", "no recurrent layer 'LSTN'"),
+        ("Bidirectional: {layer: {Lambda: x}}", "refused-layer", "Python function"),
+        ("RNN: {cell: [1]}", "wrong-type", "a recurrent cell is a name"),
+        ("StackedRNNCells: {cells: {LSTMCell: 3}}", "wrong-type", "each item a recurrent cell"),
+        ("Flatten: 3", "wrong-type", "'data_format' of Flatten"),
+        ("ReLU: {max_value: -1}", "out-of-range", "or null"),
+    ],
+)
+def test_bad_arguments(step: str, code: str, message: str):
+    """Each is one mistake, which says what came and what is expected."""
+    _, found = check(step)
+    assert [each.code for each in found] == [code]
+    assert message in found[0].message + "".join(found[0].notes)
+
+
+@pytest.mark.parametrize(
+    ("written", "suggestion"),
+    [
+        ("filter: 3, kernel_size: 3", "filters"),
+        ("filters: 3, kernel: 3", "kernel_size"),
+        ("filters: 3, kernel_size: 3, stride: 2", "strides"),
+        ("filters: 3, kernel_size: 3, dilation: 2", "dilation_rate"),
+        ("out_channels: 3, kernel_size: 3", "filters"),
+        ("filters: 3, kernel_size: 3, pading: same", "padding"),
+    ],
+)
+def test_what_was_meant_is_suggested(written: str, suggestion: str):
+    """Slips of the finger, and the names that other libraries have."""
+    _, found = check(f"Conv2D: {{{written}}}")
+    assert [each.suggestion for each in found] == [suggestion]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "Dense: $units",
+        "Dense: {units: $(2 * n), activation: $f, kernel_initializer: {HeNormal: {seed: $s}}}",
+        "Conv2D: {filters: $n, kernel_size: [$k, 3], padding: $p}",
+        "Bidirectional: {layer: {LSTM: $n}}",
+        "Bidirectional: {layer: $cell}",
+    ],
+)
+def test_formulas_stand_for_any_value(step: str):
+    """As long as the parameters are not known; afterwards they are text like any other."""
+    assert check(step, formulas=True)[1] == []
+    assert check(step, formulas=False)[1] != []
+
+
+def test_constants_of_the_call():
+    """Constants are given by name, tensors under `from`."""
+    signature = registry.load().layers["MultiHeadAttention"]
+    for text, code in (
+        ("use_causal_mask: true", None),
+        ("use_causal_mask: 1", "wrong-type"),
+        ("query: x", "unknown-argument"),
+        ("use_causal_msk: true", "unknown-argument"),
+        ("[1]", "wrong-form"),
+    ):
+        diagnostics = Diagnostics()
+        check_call(signature, tree(text), diagnostics, allow_expressions=False)
+        assert [each.code for each in diagnostics] == ([code] if code else []), text
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("Adam", True),
+        ("adam", True),
+        ("{Adam: {learning_rate: 1e-3}}", True),
+        ("{Adam: 1e-3}", True),
+        (
+            "{Adam: {learning_rate: {CosineDecay: {initial_learning_rate: 0.1, decay_steps: 9}}}}",
+            True,
+        ),
+        ("{Adam: {learning_rate: fast}}", False),
+        ("{Adam: {learning_rate: -1}}", False),
+        ("{Adam: {lr: 1}}", False),
+        ("Adm", False),
+        ("MultiOptimizer", False),
+        ("3", False),
+    ],
+)
+def test_optimizers(text: str, good: bool):
+    """Objects of training are checked as those of layers are; a rate may be a schedule."""
+    diagnostics = Diagnostics()
+    assert check_object("optimizer", tree(text), diagnostics) is good
+    assert bool(list(diagnostics)) is not good
+
+
+def test_what_keras_would_learn_has_a_reason():
+    """Arguments that Keras can do without are asked for with the reason."""
+    _, (found,) = check("Normalization: {variance: 2}")
+    (note,) = found.notes
+    assert note.startswith("mean: Keras learns it from data with adapt()")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason"),
+    [
+        ("loss", "Loss", "base class"),
+        ("metric", "Mean", "MeanSquaredError"),
+        ("optimizer", "LossScaleOptimizer", "precision: mixed_float16"),
+        ("initializer", "STFT", "STFTSpectrogram"),
+    ],
+)
+def test_objects_that_are_left_out_have_a_reason(kind: ObjectKind, name: str, reason: str):
+    """The message says why a blueprint cannot name them."""
+    diagnostics = Diagnostics()
+    assert not check_object(kind, tree(name), diagnostics)
+    (found,) = diagnostics
+    assert found.code == "unknown-object"
+    assert found.message.startswith(f"{name} cannot stand in a blueprint: ")
+    assert reason in found.message
+
+
+def test_the_loss_of_sequences_without_places():
+    """CTC is a loss as the others are."""
+    assert check_object("loss", tree("CTC"), Diagnostics())
+
+
+@pytest.mark.parametrize(
+    ("kind", "note"),
+    [
+        ("layer", "write a layer here, .*; to wrap a block, wrap each of its layers"),
+        ("recurrent layer", "write a recurrent layer here, such as {LSTM: 64}; to wrap"),
+        ("cell", "write a recurrent cell here, such as {LSTMCell: 64}$"),
+    ],
+)
+def test_block_in_a_layer(kind: ObjectKind, note: str):
+    """A block inside a wrapper is called one, with its place and what belongs there instead."""
+    arguments = {"layer": "TimeDistributed", "recurrent layer": "Bidirectional", "cell": "RNN"}
+    signature = registry.load().signature(arguments[kind])
+    assert signature is not None
+    written = tree("{cell: encoder}" if kind == "cell" else "{layer: encoder}")
+    diagnostics = Diagnostics()
+    check_arguments(
+        signature,
+        written,
+        written.span,
+        diagnostics,
+        allow_expressions=True,
+        find_block=lambda name: "a block (net.yaml:4:3)" if name == "encoder" else None,
+    )
+    (mistake,) = diagnostics
+    assert re.fullmatch(r"'encoder' is a block \(net.yaml:4:3\), not a .*" + kind, mistake.message)
+    assert re.match(note, mistake.notes[0])

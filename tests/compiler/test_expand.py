@@ -1,0 +1,412 @@
+"""What the steps of a blueprint become: nodes, names and wiring."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from helpers.blueprints import arguments, expand, mistakes, wiring, write
+
+import archbuilder
+from archbuilder.diagnostics.errors import BlueprintError
+from archbuilder.diagnostics.render import render
+
+
+def test_steps_stand_one_behind_the_other(tmp_path: Path):
+    """A step reads the one before it, the first step the input; the last is the output."""
+    graph = expand(tmp_path, "inputs: {x: [4]}\nlayers: [Flatten, {Dense: 3}, ReLU]")
+    assert wiring(graph) == {"flatten0": ["x"], "dense0": ["flatten0"], "re_lu0": ["dense0"]}
+    assert [(name, str(ref)) for name, ref in graph.outputs] == [("output", "re_lu0")]
+    assert arguments(graph.nodes[1]) == {"units": 3}
+
+
+def test_repeat_makes_steps_with_their_own_weights(tmp_path: Path):
+    """Each round is a node of its own that reads the round before."""
+    graph = expand(tmp_path, "inputs: {x: [4]}\nlayers: [{Dense: $(i + 1), repeat: 3}]")
+    assert wiring(graph) == {"dense0": ["x"], "dense1": ["dense0"], "dense2": ["dense1"]}
+    assert [arguments(node)["units"] for node in graph.nodes] == [1, 2, 3]
+
+
+def test_no_rounds_leave_the_flow_as_it_is(tmp_path: Path):
+    """A step repeated no times is as if it were not there."""
+    graph = expand(tmp_path, "inputs: {x: [4]}\nlayers: [{Dense: 1, repeat: 0}, ReLU]")
+    assert wiring(graph) == {"re_lu0": ["x"]}
+
+
+def test_for_runs_its_lists_side_by_side(tmp_path: Path):
+    """Variables take the items of the same place."""
+    text = """
+inputs: {x: [4]}
+layers:
+  - for: {units: [8, 16], rate: [0.1, 0.2]}
+    layers: [{Dense: $units}, {Dropout: $rate}]
+"""
+    graph = expand(tmp_path, text)
+    values = [next(iter(arguments(node).values())) for node in graph.nodes]
+    assert values == [8, 0.1, 16, 0.2]
+
+
+def test_for_with_repeat_repeats_each_round(tmp_path: Path):
+    """Beside each other, `for` is the outer loop and `$i` counts the repeats."""
+    text = "inputs: {x: [4]}\nlayers: [{for: {n: [10, 20]}, repeat: 2, Dense: $(n + i)}]"
+    units = [arguments(node)["units"] for node in expand(tmp_path, text).nodes]
+    assert units == [10, 11, 20, 21]
+
+
+def test_when_is_asked_in_every_round(tmp_path: Path):
+    """A condition may read the number of the round."""
+    text = "inputs: {x: [4]}\nlayers: [{Dense: $(i + 1), repeat: 3, when: $(i != 1)}]"
+    units = [arguments(node)["units"] for node in expand(tmp_path, text).nodes]
+    assert units == [1, 3]
+
+
+def test_a_residual_is_a_branch_with_no_steps(tmp_path: Path):
+    """`[]` is the identity."""
+    text = "inputs: {x: [4]}\nlayers: [{branches: [[{Dense: 4}], []], merge: Add}]"
+    assert wiring(expand(tmp_path, text)) == {"dense0": ["x"], "add0": ["dense0", "x"]}
+
+
+def test_branches_without_merge_have_several_outputs(tmp_path: Path):
+    """They go into a merging layer as its list, and are outputs by name or number."""
+    text = """
+inputs: {x: [4]}
+layers:
+  - branches: {left: [{Dense: 4}], right: []}
+    name: two
+  - Concatenate
+  - Add:
+    from: [two.left, two.1]
+"""
+    graph = expand(tmp_path, text)
+    assert wiring(graph)["add0"] == ["dense0", "x"]
+
+
+def test_names_in_a_loop_are_visible_behind_it(tmp_path: Path):
+    """Loops make no scope, so a decoder finds the skips of its encoder."""
+    text = """
+inputs: {x: [4]}
+layers:
+  - repeat: 2
+    layers:
+      - Dense: 8
+        name: skip$i
+  - repeat: 2
+    layers:
+      - Add:
+        from: [previous, skip$(1 - i)]
+"""
+    graph = expand(tmp_path, text)
+    assert wiring(graph) == {
+        "skip0": ["x"],
+        "skip1": ["skip0"],
+        "add0": ["skip1", "skip1"],
+        "add1": ["add0", "skip0"],
+    }
+
+
+def test_later_rounds_take_the_place_of_the_first_source(tmp_path: Path):
+    """So a stack of decoder layers reads the same memory in every round."""
+    text = """
+blocks:
+  layer: {inputs: [x, memory], layers: [{Add: , from: [x, memory]}]}
+inputs: {x: [4], memory: [4]}
+layers:
+  - layer:
+    from: {x: x, memory: memory}
+    repeat: 2
+"""
+    graph = expand(tmp_path, text)
+    assert wiring(graph) == {
+        "layer0.add0": ["x", "memory"],
+        "layer1.add0": ["layer0.add0", "memory"],
+    }
+
+
+def test_a_block_is_a_scope_with_its_own_names(tmp_path: Path):
+    """The same name in two uses of a block is two nodes, by their paths."""
+    text = """
+blocks:
+  unit: {params: {n: }, layers: [{Dense: $n, name: fc}, {ReLU: , from: fc}]}
+inputs: {x: [4]}
+layers: [{unit: 8, name: first}, {unit: {n: 9}}]
+"""
+    graph = expand(tmp_path, text)
+    assert list(wiring(graph)) == ["first.fc", "first.re_lu0", "unit0.fc", "unit0.re_lu0"]
+
+
+def test_outputs_of_a_block_have_names(tmp_path: Path):
+    """A block that is used once is referred to by its own name."""
+    text = """
+blocks:
+  encoder: {layers: [{Dense: 8, name: low}, {Dense: 4, name: high}], outputs: [low, high]}
+inputs: {x: [4]}
+layers: [encoder, {Dense: 8, from: encoder.high}, {Add: , from: [previous, encoder.low]}]
+"""
+    assert wiring(expand(tmp_path, text))["add0"] == ["dense0", "encoder0.low"]
+
+
+def test_several_uses_of_a_block_need_names(tmp_path: Path):
+    """A reference that could mean two steps is an error that says so."""
+    text = """
+blocks:
+  b: {layers: [ReLU], outputs: {y: previous}}
+inputs: {x: [4]}
+layers: [b, b, {Dense: 8, from: b.y}]
+"""
+    assert mistakes(tmp_path, text) == ["unknown-name 6:33"]
+
+
+def test_use_takes_the_weights_of_an_earlier_layer(tmp_path: Path):
+    """The node shares with the first one, also through another `use`."""
+    text = """
+inputs: {x: [4]}
+layers: [{Dense: 4, name: d}, {use: d, name: e}, {use: e}]
+"""
+    graph = expand(tmp_path, text)
+    assert [node.weight_owner for node in graph.nodes] == [None, "d", "d"]
+
+
+def test_use_of_a_block_shares_every_layer_in_it(tmp_path: Path):
+    """Siamese towers: the second use has nodes of its own with the weights of the first."""
+    text = """
+blocks:
+  tower: {layers: [{Dense: 8, name: fc}, {use: fc}]}
+inputs: {left: [8], right: [8]}
+layers:
+  - tower:
+    name: one
+    from: left
+  - use: one
+    name: two
+    from: right
+  - Add:
+    from: [one, two]
+"""
+    graph = expand(tmp_path, text)
+    assert {node.name: node.weight_owner for node in graph.nodes} == {
+        "one.fc": None,
+        "one.fc_use0": "one.fc",
+        "two.fc": "one.fc",
+        "two.fc_use0": "one.fc",
+        "add0": None,
+    }
+
+
+def test_outputs_of_a_layer_have_numbers(tmp_path: Path):
+    """`lstm.1` is the second output of the layer; a list of them is one input."""
+    text = """
+inputs: {x: [null, 4], y: [null, 4]}
+layers:
+  - LSTM: {units: 4, return_state: true}
+    name: lstm
+  - LSTM: 4
+    from: {sequences: y, initial_state: [lstm.1, lstm.2]}
+"""
+    graph = expand(tmp_path, text)
+    assert wiring(graph)["lstm0"] == ["y", "lstm.1", "lstm.2"]
+
+
+def test_steps_without_effect_are_left_out(tmp_path: Path):
+    """What no output depends on is not in the graph; the owner of shared weights may change."""
+    text = """
+inputs: {x: [4]}
+layers: [{Dense: 4, name: d}, {use: d, from: x, name: e}]
+"""
+    graph = expand(tmp_path, text)
+    assert [(node.name, node.weight_owner) for node in graph.nodes] == [("e", None)]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    ["layers: [{Dense: 2, name: b}]", "branches: [[{Dense: 2, name: b}], []]\n    merge: Add"],
+)
+def test_outputs_within_a_step_that_is_left_out(tmp_path: Path, steps: str):
+    """An output that stands in a group or a branch without its `when` is left out like others."""
+    text = f"""
+params: {{both: true}}
+inputs: {{x: [2]}}
+layers:
+  - {{Dense: 2, name: a}}
+  - when: $both
+    {steps}
+outputs: {{a: a, b: b}}
+"""
+    assert [name for name, _ in expand(tmp_path, text).outputs] == ["a", "b"]
+    assert [name for name, _ in expand(tmp_path, text, both=False).outputs] == ["a"]
+
+
+def test_an_input_is_left_out_by_its_when(tmp_path: Path):
+    """With the steps that read it, in a network and in one that is a layer of another."""
+    text = """
+params: {both: false}
+inputs: {x: {shape: [2], when: $both}, y: [2]}
+layers:
+  - {Add: , from: [x, y], when: $both, name: sum}
+  - Dense: 2
+"""
+    alone, whole = expand(tmp_path, text), expand(tmp_path, text, both=True)
+    assert [each.name for each in alone.inputs] == ["y"]
+    assert wiring(alone) == {"dense0": ["y"]}
+    assert [each.name for each in whole.inputs] == ["x", "y"]
+    assert wiring(whole) == {"sum": ["x", "y"], "dense0": ["sum"]}
+    write(tmp_path, text, "inner.yaml")
+    outer = """
+imports: {inner: ./inner.yaml}
+inputs: {a: [2], b: [2]}
+layers:
+  - {inner: , from: a}
+  - {inner: {both: true}, from: {x: previous, y: b}}
+"""
+    assert wiring(expand(tmp_path, outer)) == {
+        "inner0.dense0": ["a"],
+        "inner1.sum": ["inner0.dense0", "b"],
+        "inner1.dense0": ["inner1.sum"],
+    }
+
+
+def test_defaults_may_be_computed_from_each_other(tmp_path: Path):
+    """In whatever order they stand."""
+    text = """
+params: {hidden: $(4 * width), width: 8}
+inputs: {x: [4]}
+layers: [{Dense: $hidden}]
+"""
+    assert arguments(expand(tmp_path, text).nodes[0]) == {"units": 32}
+    assert arguments(expand(tmp_path, text, width=2).nodes[0]) == {"units": 8}
+    assert arguments(expand(tmp_path, text, hidden=3).nodes[0]) == {"units": 3}
+
+
+def test_a_block_sees_its_file_and_itself_but_not_its_caller(tmp_path: Path):
+    """Its own parameters go before those of the file; a caller's loop variables are not seen."""
+    text = """
+params: {n: 3, m: 5}
+blocks:
+  own: {params: {n: 7}, layers: [{Dense: $n}, {Dense: $m}]}
+inputs: {x: [4]}
+layers: [own, {Dense: $n}]
+"""
+    units = [arguments(node)["units"] for node in expand(tmp_path, text).nodes]
+    assert units == [7, 5, 3]
+    hidden = text.replace("$m}]", "$i}]").replace("[own,", "[{own: , repeat: 2},")
+    assert mistakes(tmp_path, hidden) == ["unknown-parameter 5:55"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [("[4]", (4,)), ("[null, 3]", (None, 3)), ("[]", ()), ("[$n, $(n * 2)]", (6, 12))],
+)
+def test_shapes_of_inputs(tmp_path: Path, shape: str, expected: tuple[int | None, ...]):
+    """Sizes are integers, open, or formulas."""
+    text = f"params: {{n: 6}}\ninputs: {{x: {shape}}}\nlayers: [{{Dense: $n}}]"
+    assert expand(tmp_path, text).inputs[0].shape == expected
+
+
+def test_all_mistakes_come_in_one_go(tmp_path: Path):
+    """A mistake in one step does not hide those in others, and breeds no false ones."""
+    text = """
+inputs: {x: [4]}
+layers:
+  - Dnse: 4
+    name: a
+  - Dense: {unit: 4}
+    name: b
+  - Add:
+    from: [a, b, nowhere]
+  - Dense: 3
+    name: b
+  - repeat: $(1 / 0)
+    layers: [Flatten]
+"""
+    assert mistakes(tmp_path, text) == [
+        "unknown-layer 5:5",
+        "unknown-argument 7:13",
+        "unknown-name 10:18",
+        "duplicate-name 12:11",
+        "expression-error 13:17",
+    ]
+
+
+def test_blocks_within_blocks_multiply_and_are_bounded(tmp_path: Path):
+    """Ten uses in each of nine blocks would be a billion steps: refused, and at once."""
+    blocks = "\n".join(f"  b{n}: {{layers: [{', '.join([f'b{n + 1}'] * 10)}]}}" for n in range(9))
+    text = f"inputs: {{x: [4]}}\nlayers: [b0]\nblocks:\n{blocks}\n  b9: {{layers: [ReLU]}}"
+    assert [each.split()[0] for each in mistakes(tmp_path, text)] == ["limit"]
+
+
+def notes(folder: Path, text: str, **params: object) -> list[str]:
+    """The notes and the chains of all errors of a blueprint."""
+    with pytest.raises(BlueprintError) as caught:
+        archbuilder.load(write(folder, text)).validate(**params)
+    return [line for each in caught.value.diagnostics for line in render([each]).splitlines()]
+
+
+def test_a_block_may_have_the_name_of_its_file(tmp_path: Path):
+    """The block is meant where a step names it, and it does not use itself."""
+    text = "name: swin\nblocks:\n  swin: {layers: [Dense: 4]}\ninputs: {x: [3]}\nlayers: [swin]"
+    path = write(tmp_path, f"archbuilder: 1\n{text}\n")
+    blueprint = archbuilder.load(path)
+    assert blueprint.validate() == ()
+    (graph,) = blueprint.graphs().values()
+    assert [node.name for node in graph.nodes] == ["swin0.dense0"]
+
+
+def test_outputs_of_the_step_before(tmp_path: Path):
+    """One of several outputs of the step before needs no name."""
+    text = """
+inputs: {x: [4, 3]}
+layers:
+  - LSTM: {units: 5, return_state: true}
+  - {Dense: 2, from: previous.1}
+"""
+    assert wiring(expand(tmp_path, text))["dense0"] == ["lstm0.1"]
+
+
+def test_no_arguments_for_a_block_without_parameters(tmp_path: Path):
+    """An empty mapping is as good as nothing."""
+    text = "inputs: {x: [3]}\nblocks: {b: {layers: [ReLU]}}\nlayers:\n  - b: {}\n  - b: []\n"
+    assert [node.name for node in expand(tmp_path, text).nodes] == ["b0.re_lu0", "b1.re_lu0"]
+
+
+def test_mistakes_name_the_variant(tmp_path: Path):
+    """A mistake that only a variant has says which one, and where it is declared."""
+    text = """
+params: {width: 4}
+inputs: {x: [3]}
+blocks: {b: {layers: [Dense: $(width - 8)]}}
+layers:
+  - when: $(width > 4)
+    layers: [b]
+  - Dense: 1
+variants:
+  wide: {width: 5}
+"""
+    lines = notes(tmp_path, text)
+    assert any("= in block 'b', used at" in line for line in lines)
+    assert any(re.search(r"in variant 'wide', declared at .*net.yaml:11:3", line) for line in lines)
+
+
+def test_one_warning_for_a_chain_that_goes_nowhere(tmp_path: Path):
+    """The last of its steps is the cause; the others are counted."""
+    text = """
+inputs: {x: [3]}
+layers:
+  - {Dense: 4, repeat: 14}
+  - {Dense: 1, from: x, name: side}
+  - {Dense: 2, from: x}
+"""
+    warnings = archbuilder.load(write(tmp_path, text)).validate()
+    assert [each.message for each in warnings] == [
+        "no output depends on this step, and the 13 before it; left out of the model",
+        "no output depends on this step; left out of the model",
+    ]
+
+
+def test_a_named_loop_has_a_hint(tmp_path: Path):
+    """The note says how to name each round, and how to name all together."""
+    text = "inputs: {x: [3]}\nlayers:\n  - {Dense: 4, repeat: 2, name: stack}\n"
+    lines = notes(tmp_path, text)
+    assert any("name: skip$i" in line for line in lines)
+    assert any("put the loop into the 'layers' of a named step" in line for line in lines)
+    named = "inputs: {x: [3]}\nlayers:\n  - {name: stack, layers: [{Dense: 4, repeat: 2}]}\n"
+    assert len(expand(tmp_path, f"{named}  - {{Dense: 1, from: stack}}").nodes) == 3

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from archbuilder.config import DataConfig, data_from_argument, parse_data
+from archbuilder.config.sources import (
+    Csv,
+    DataPath,
+    Digits,
+    Idx,
+    Npy,
+    Npz,
+    Pairs,
+    Parquet,
+    Text,
+    Tfds,
+    Tfrecord,
+    TokenizerConfig,
+)
+from archbuilder.diagnostics.errors import Diagnostic, Diagnostics, UsageError
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import from_plain
+
+SPAN = Span(SourceText("nets/test.yaml", ""), 1, 1, 1, 1)
+
+
+def decode(value: PlainData) -> tuple[DataConfig | None, tuple[Diagnostic, ...]]:
+    diagnostics = Diagnostics()
+    spec = parse_data(from_plain(value, SPAN), Limits(), diagnostics)
+    return spec, diagnostics.errors
+
+
+def file(path: str) -> DataPath:
+    return DataPath(path, SPAN)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("digits", DataConfig(Digits())),
+        ({"npz": "a.npz"}, DataConfig(Npz(file("a.npz")))),
+        (
+            {"npy": {"inputs": "x.npy", "targets": {"kind": "k.npy", "size": "s.npy"}}},
+            DataConfig(Npy(file("x.npy"), {"kind": file("k.npy"), "size": file("s.npy")})),
+        ),
+        ({"text": "a.txt"}, DataConfig(Text(file("a.txt"), TokenizerConfig()))),
+        (
+            {"text": {"file": "a", "field": "body", "tokens": "bpe", "vocabulary": 900}},
+            DataConfig(Text(file("a"), TokenizerConfig("bpe", 900), 128, "body")),
+        ),
+        (
+            {"pairs": {"file": "a.tsv", "tokens": "words", "lowercase": True, "length": 9}},
+            DataConfig(Pairs(file("a.tsv"), TokenizerConfig("words", lowercase=True), 9)),
+        ),
+        (
+            {"npz": {"file": "a.npz", "inputs": {"image": "i"}, "targets": "t", "scale": 16}},
+            DataConfig(Npz(file("a.npz"), {"image": "i"}, "t", 16.0)),
+        ),
+        (
+            {"idx": {"images": "i.gz", "labels": "l.gz"}},
+            DataConfig(Idx(file("i.gz"), file("l.gz"))),
+        ),
+        ({"csv": {"file": "a.csv", "target": 3}}, DataConfig(Csv(file("a.csv"), 3))),
+        (
+            {"parquet": {"file": "a", "inputs": {"l": "a", "r": ["b", "c"]}, "cache": True}},
+            DataConfig(Parquet(file("a"), inputs={"l": "a", "r": ("b", "c")}, cache=True)),
+        ),
+        (
+            {"tfrecord": {"file": "a", "shape": {"x": [2, 2]}, "on_error": "skip"}},
+            DataConfig(Tfrecord(file("a"), shape={"x": (2, 2)}, on_error="skip")),
+        ),
+        (
+            {"tfds": {"name": "glue/sst2:2.0.0", "split": "train[:9]"}},
+            DataConfig(Tfds(file("glue/sst2:2.0.0"), "train[:9]")),
+        ),
+        (
+            {"train": "digits", "validation": {"csv": {"file": "a.csv", "header": False}}},
+            DataConfig(Digits(), Csv(file("a.csv"), header=False)),
+        ),
+    ],
+)
+def test_sources_are_written_as_layers_are(value: PlainData, expected: DataConfig):
+    """A bare name, a name with one value, or a name with arguments."""
+    assert decode(value) == (replace(expected, folder=Path("nets")), ())
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"),
+    [
+        ("digit", "unknown-object", "no source of data 'digit'"),
+        ([], "wrong-form", "a source of data is a name"),
+        ({"npz": "a", "csv": "b"}, "wrong-form", "a source of data is a name"),
+        ({"digits": {"fold": 1}}, "unknown-key", "no key 'fold'"),
+        ({"digits": 3}, "wrong-form", "without a value"),
+        ({"npy": {"inputs": "x.npy"}}, "missing-argument", "needs 'targets'"),
+        ({"npy": {"inputs": {"a": 3}, "targets": "y"}}, "wrong-form", "'inputs' of 'a' is a text"),
+        ({"text": {"length": 3}}, "missing-argument", "needs 'file'"),
+        ({"text": {"file": "a", "tokens": "letters"}}, "unknown-value", "'tokens'"),
+        ({"text": {"file": "a", "length": 0}}, "out-of-range", "'length'"),
+        ({"text": {"file": "a", "vocabulary": "many"}}, "wrong-type", "'vocabulary'"),
+        ({"pairs": {"file": "a", "field": "body"}}, "unknown-key", "no key 'field'"),
+        ({"npz": {}}, "missing-argument", "needs 'file'"),
+        ({"idx": {}}, "missing-argument", "needs 'images' and 'labels'"),
+        ({"npz": {"file": "a", "input": "x"}}, "unknown-key", "no key 'input'"),
+        ({"npz": {"file": "a", "scale": 0}}, "out-of-range", "'scale'"),
+        ({"npz": {"file": 3}}, "wrong-form", "'file' is a text"),
+        ({"csv": {"file": "a", "header": 1}}, "wrong-type", "'header'"),
+        ({"csv": {"file": "a", "target": [1]}}, "wrong-type", "'target'"),
+        ({"tfds": "../x"}, "wrong-form", "'name' is the name of a data set"),
+        ({"csv": {"file": "a", "inputs": []}}, "out-of-range", "'inputs'"),
+        ({"npz": {"file": "a", "on_error": "skip"}}, "unknown-key", "no key 'on_error'"),
+        ({"npz": {"file": "a", "cache": 1}}, "wrong-type", "'cache'"),
+        ({"tfrecord": {"file": "a", "shape": [0]}}, "out-of-range", "'shape'"),
+        ({"validation": "digits"}, "missing-key", "no 'train'"),
+        ({"train": "digits", "test": "digits"}, "unknown-key", "no key 'test'"),
+    ],
+)
+def test_mistakes_have_a_code(value: PlainData, code: str, message: str):
+    """Every mistake is reported with its code, and gives no data."""
+    spec, errors = decode(value)
+    assert spec is None
+    assert [error.code for error in errors] == [code]
+    assert message in errors[0].message
+
+
+class TestCommandLine:
+    def test_names_and_files(self):
+        """`--data` takes a set that ships with archbuilder, or a file by its ending."""
+        assert data_from_argument("digits") == DataConfig(Digits(), cli_argument="digits")
+        npz = DataConfig(Npz(DataPath("/x/a.npz")), cli_argument="/x/a.npz")
+        assert data_from_argument("/x/a.npz") == npz
+        csv = DataConfig(Csv(DataPath("a.csv")), cli_argument=str(Path("a.csv").absolute()))
+        assert data_from_argument("a.csv") == csv
+        text = DataConfig(Text(DataPath("/x/a.txt"), TokenizerConfig()), cli_argument="/x/a.txt")
+        assert data_from_argument("/x/a.txt") == text
+
+    def test_folder_of_mnist(self, tmp_path: Path):
+        """A folder with the files of MNIST gives its test set for validation."""
+        names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+        for name in names:
+            (tmp_path / f"{name}-ubyte.gz").write_bytes(b"")
+        spec = data_from_argument(str(tmp_path))
+        files = [DataPath(str(tmp_path / f"{name}-ubyte.gz")) for name in names]
+        assert spec == DataConfig(Idx(*files[:2]), Idx(*files[2:]), cli_argument=str(tmp_path))
+
+    def test_anything_else_is_refused(self, tmp_path: Path):
+        """What is none of these is answered with what would be."""
+        with pytest.raises(UsageError, match="did you mean 'digits'"):
+            data_from_argument("digit")
+        with pytest.raises(UsageError, match="has no files train-images"):
+            data_from_argument(str(tmp_path))
+
+
+def test_arguments_beside_a_source_are_sent_to_it():
+    """Other formats write them there."""
+    _, (error,) = decode({"npz": {"file": "a"}, "weights": "w"})
+    assert error.code == "wrong-form"
+    assert error.message == "'weights' belongs among the arguments of 'npz'"
+    assert error.notes == ("as in 'data: {npz: {file: ..., weights: ...}}'",)
+
+
+@pytest.mark.parametrize(
+    ("value", "note"),
+    [
+        ({"npz": "a.npz", "batch_size": 32}, "'batch_size' stands under 'training'"),
+        ({"npz": "a.npz", "validation": 0.2}, "'validation: 0.2' under 'training'"),
+        ({"npz": "a.npz", "time_split": 0.2}, "'shuffle: false' under 'training'"),
+    ],
+)
+def test_other_keys_beside_a_source(value: PlainData, note: str):
+    """A key that is not an argument of the source is not sent to it."""
+    _, (error,) = decode(value)
+    assert error.code == "unknown-key"
+    assert note in error.notes[0]

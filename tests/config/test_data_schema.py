@@ -1,0 +1,60 @@
+"""What a run keeps of the meaning of its examples."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archbuilder.config.data_schema import (
+    ColumnNames,
+    DatasetSchema,
+    schema_from_dict,
+    schema_to_dict,
+)
+from archbuilder.files.json import JsonError
+
+TEXTS = st.lists(st.text(), max_size=4).map(tuple)
+HEADINGS = st.builds(ColumnNames, TEXTS, st.dictionaries(st.text(), st.text(), max_size=3), TEXTS)
+NAMES = st.lists(st.text(), min_size=1, max_size=4).map(tuple)
+LEGENDS = st.builds(
+    DatasetSchema, st.none() | HEADINGS, st.dictionaries(st.text(), NAMES, max_size=3)
+)
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.sampled_from(["columns", "classes", "inputs", "targets", "weights", ""]), inner
+        )
+    ),
+)
+
+
+@given(LEGENDS)
+def test_there_and_back(legend: DatasetSchema):
+    """Through the text of a record it stays the same."""
+    assert schema_from_dict(json.loads(json.dumps(schema_to_dict(legend)))) == legend
+
+
+@given(PLAIN)
+def test_anything(value):
+    """What is no legend is refused, and what is one is read."""
+    try:
+        legend = schema_from_dict(value)
+    except JsonError:
+        return
+    assert schema_from_dict(schema_to_dict(legend)) == DatasetSchema(
+        legend.column_names, {target: names for target, names in legend.classes.items() if names}
+    )
+
+
+def test_nothing():
+    """Records without a legend have an empty one."""
+    assert schema_from_dict(None) == DatasetSchema()
+    with pytest.raises(JsonError, match="the field 'legend' is 3, not an object"):
+        schema_from_dict(3)
+    with pytest.raises(JsonError, match=r"the field 'legend.classes.y' is 3, not a list"):
+        schema_from_dict({"classes": {"y": 3}})

@@ -1,0 +1,94 @@
+"""What a recipe asks of the networks that it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archbuilder.cli import main
+from archbuilder.config.load import read_recipe_file
+from archbuilder.diagnostics.errors import BlueprintError
+from archbuilder.limits import Limits
+
+NETWORKS = """\
+archbuilder: 1
+name: gan
+networks:
+  generator: {inputs: {noise: [4]}, layers: [{Dense: 9}]}
+  discriminator: {inputs: {image: [9]}, layers: [{Dense: 1}]}
+data: digits
+training: {objective: {adversarial: {loss: wasserstein}}}
+"""
+ONE = """\
+archbuilder: 1
+name: net
+inputs: {noise: [4]}
+layers: [{Dense: 9}]
+training:
+  objective: adversarial
+"""
+
+
+def test_a_blueprint_is_no_recipe(tmp_path: Path):
+    """One mistake says so, in place of one for each of its sections."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archbuilder: 1\nname: net\ninputs: {x: [4]}\nlayers: [Flatten]\ndata: digits\n"
+    )
+    with pytest.raises(BlueprintError) as caught:
+        read_recipe_file(path, {}, Limits())
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.message.startswith("this is a blueprint")
+
+
+def test_a_generator_and_a_discriminator(tmp_path: Path):
+    """Networks of these names are what it trains."""
+    path = tmp_path / "gan.yaml"
+    path.write_text(NETWORKS)
+    assert main(["validate", str(path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "has"),
+    [
+        (ONE, "6:14", "1 network: 'net'"),
+        (
+            NETWORKS.replace("  discriminator:", "  critic:"),
+            "7:23",
+            "2 networks: 'generator', 'critic'",
+        ),
+    ],
+)
+def test_other_networks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, place: str, has: str
+):
+    """They are told before anything is trained, where the objective stands."""
+    path = tmp_path / "net.yaml"
+    path.write_text(text)
+    assert main(["validate", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "trains the networks 'generator' and 'discriminator'" in said
+    assert f"this blueprint has {has}" in said
+    assert f"{path}:{place}" in said
+
+
+@pytest.mark.parametrize("objective", ["", "objective: supervised, ", "objective: simclr, "])
+def test_several_networks_of_an_objective_that_trains_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], objective: str
+):
+    """One error names them and says what to do; what is written for their outputs is not read."""
+    path = tmp_path / "net.yaml"
+    text = NETWORKS.replace("generator:", "encoder:", 1).replace("discriminator:", "decoder:", 1)
+    path.write_text(
+        text[: text.index("training:")] + f"training: {{{objective}loss: MeanSquaredError}}\n"
+    )
+    assert main(["validate", str(path)]) == 2
+    said = capsys.readouterr().err
+    name = "simclr" if "simclr" in objective else "supervised"
+    assert (
+        f"the objective '{name}' trains one network, and this blueprint has 2 networks: 'encoder',"
+        " 'decoder'\n"
+    ) in said
+    assert "write them under 'blocks'" in said
+    assert said.count("error[") == 1

@@ -1,0 +1,106 @@
+"""What a run records of its data is what it began with."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import archbuilder
+from archbuilder.config import DataConfig
+from archbuilder.config.run_config import load_run_config, recipe_to_dict
+from archbuilder.config.sources import (
+    Csv,
+    DataPath,
+    DataSource,
+    Digits,
+    Idx,
+    Images,
+    Jsonl,
+    Npy,
+    Npz,
+    Pairs,
+    Parquet,
+    Text,
+    Tfds,
+    Tfrecord,
+    TokenizerConfig,
+)
+from archbuilder.config.training import SupervisedConfig, TrainingConfig
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.limits import Limits
+from archbuilder.yaml.nodes import from_plain
+
+SPAN = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
+FILE = DataPath("a.b", SPAN)
+SOURCES: list[DataSource] = [
+    Digits(),
+    Digits(cache=False),
+    Npz(FILE, {"a": "x", "b": "y"}, "t", 255.0, "w", cache=True),
+    Npy({"a": FILE}, FILE, weights=FILE),
+    Idx(FILE, FILE, 1.0),
+    Images(FILE, (3, 4), 1, on_error="skip"),
+    Csv(FILE, 3, header=False, inputs=("a", "b"), weights={"o": "w"}),
+    Csv(FILE, {"a": "x", "b": 2}, inputs={"i": "x", "j": ("y", "z")}),
+    Parquet(FILE, "t", "x", scale=2.0, on_error="skip"),
+    Jsonl(FILE, {"a": "x"}, {"b": "y"}, weights="w"),
+    Tfrecord(FILE, "x", "y", (2, 3), (8, 8), 3),
+    Tfrecord(FILE, {"a": "x"}, "y", {"a": ()}, weights={"o": "w"}),
+    Tfds(DataPath("glue/sst2:2.0.0", SPAN), "train[:5%]", "s", {"o": "label"}),
+    Text(FILE, TokenizerConfig("bpe", 900, lowercase=True), 12, "body", on_error="skip"),
+    Pairs(FILE, TokenizerConfig("words"), 9),
+]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
+def test_sources_come_back(tmp_path: Path, source: DataSource):
+    """With all that was said of them, but for their places in the file."""
+    training = TrainingConfig(
+        SupervisedConfig(
+            {"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {}
+        ),
+        shuffle=False,
+    )
+    recipe = recipe_to_dict(DataConfig(source, source, tmp_path), training, [tmp_path])
+    recipe["training"] = {"loss": "SparseCategoricalCrossentropy", "shuffle": False}
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe}))
+    graphs = archbuilder.load("digits_cnn").graphs()
+    found = load_run_config(tmp_path, graphs, Limits())
+    # A place has no part in whether two files are the same one, here or anywhere.
+    again = recipe_to_dict(found.data, training, [tmp_path])
+    assert again["data"] == recipe["data"]
+    assert (type(found.data.train), found.training.shuffle) == (type(source), False)
+    assert found.allow == (tmp_path,)
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o644])
+@pytest.mark.parametrize("folder_mode", [0o777, 0o775])
+@pytest.mark.parametrize("owner", ["mine", "another"])
+def test_whose_word_a_record_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, folder_mode: int, owner: str
+):
+    """That of the user or of root, if nobody else can have written it."""
+    (tmp_path / "run").mkdir()
+    path = tmp_path / "run" / "run.json"
+    training = TrainingConfig(
+        SupervisedConfig(
+            {"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {}
+        )
+    )
+    recipe = recipe_to_dict(DataConfig(Npz(FILE), None, tmp_path), training, [])
+    path.write_text(json.dumps({"recipe": {**recipe, "training": {"loss": "MeanSquaredError"}}}))
+    path.chmod(mode)
+    path.parent.chmod(folder_mode)
+    mine = path.stat().st_uid
+    # Root's files are those of a user whom these tests do not run as, or of their own.
+    monkeypatch.setattr(os, "geteuid", lambda: mine if owner == "mine" else mine + 1)
+    graphs = archbuilder.load("digits_cnn").graphs()
+    found = load_run_config(path.parent, graphs, Limits())
+    own = (owner == "mine" or mine == 0) and (mode, folder_mode) == (0o644, 0o775)
+    assert found.forbidden == (() if own else (tmp_path,))
+    allowed = load_run_config(path.parent, graphs, Limits(), allow=[tmp_path])
+    assert not allowed.forbidden
+    inside = load_run_config(path.parent, graphs, Limits(), allow=[path.parent])
+    assert inside.forbidden == found.forbidden

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import pytest
+
+from archbuilder.config import TrainingConfig, parse_training
+from archbuilder.config.training import RidgeConfig, SupervisedConfig
+from archbuilder.diagnostics.errors import Diagnostic, Diagnostics
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import from_plain, to_plain
+
+SPAN = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
+LOSS = "SparseCategoricalCrossentropy"
+
+
+def decode(
+    value: PlainData, outputs: tuple[str, ...] = ("digit",)
+) -> tuple[TrainingConfig | None, tuple[Diagnostic, ...]]:
+    diagnostics = Diagnostics()
+    spec = parse_training(
+        from_plain(value, SPAN), ("image", "label"), outputs, Limits(), diagnostics
+    )
+    return spec, diagnostics.errors
+
+
+def right(value: PlainData, outputs: tuple[str, ...] = ("digit",)) -> TrainingConfig:
+    spec, errors = decode(value, outputs)
+    assert errors == ()
+    assert spec is not None
+    return spec
+
+
+def supervised(spec: TrainingConfig) -> SupervisedConfig:
+    assert isinstance(spec.objective, SupervisedConfig)
+    return spec.objective
+
+
+def test_a_loss_is_enough():
+    """Everything else has a default."""
+    spec = right({"loss": LOSS})
+    assert to_plain(supervised(spec).loss["digit"]) == LOSS
+    assert to_plain(supervised(spec).optimizer) == "Adam"
+    assert (spec.epochs, spec.batch_size, spec.validation, spec.seed) == (10, 32, 0.2, 0)
+
+
+def test_everything_is_read():
+    """Objects nest as layers do, schedules too."""
+    schedule = {"CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 100}}
+    spec = right(
+        {
+            "objective": "supervised",
+            "loss": {"SparseCategoricalCrossentropy": {"from_logits": True}},
+            "optimizer": {"SGD": {"learning_rate": schedule, "momentum": 0.9}},
+            "metrics": ["SparseCategoricalAccuracy", {"SparseTopKCategoricalAccuracy": 3}],
+            "epochs": 3,
+            "batch_size": 8,
+            "validation": 0,
+            "seed": 7,
+            "distribute": "mirrored",
+        }
+    )
+    objective = supervised(spec)
+    assert to_plain(objective.optimizer) == {"SGD": {"learning_rate": schedule, "momentum": 0.9}}
+    assert [to_plain(metric) for metric in objective.metrics["digit"]] == [
+        "SparseCategoricalAccuracy",
+        {"SparseTopKCategoricalAccuracy": 3},
+    ]
+    assert (spec.epochs, spec.batch_size, spec.validation) == (3, 8, 0)
+    assert (spec.seed, spec.distribute) == (7, "mirrored")
+
+
+def test_several_outputs_are_named():
+    """Losses, weights and metrics stand under the names of outputs; one may be left out."""
+    objective = supervised(
+        right(
+            {
+                "loss": {"main": LOSS, "aux": {"CategoricalCrossentropy": {"from_logits": True}}},
+                "loss_weights": {"aux": 0.3},
+                "metrics": {"main": "SparseCategoricalAccuracy"},
+            },
+            ("main", "aux", "features"),
+        )
+    )
+    assert list(objective.loss) == ["main", "aux"]
+    assert objective.loss_weights == {"aux": 0.3}
+    assert list(objective.metrics) == ["main"]
+
+
+def test_ridge_needs_nothing_more():
+    """Its penalty and washout have defaults."""
+    spec = right({"objective": "ridge"})
+    assert spec.objective == RidgeConfig({})
+    assert right({"objective": {"ridge": None}}) == spec
+
+
+def test_ridge_with_everything():
+    """Its own options stand behind its name, all others beside it."""
+    spec = right(
+        {
+            "objective": {"ridge": {"penalty": 2, "washout": 10}},
+            "metrics": "CategoricalAccuracy",
+            "validation": 0.5,
+            "batch_size": 8,
+            "seed": 3,
+        }
+    )
+    assert isinstance(spec.objective, RidgeConfig)
+    assert (spec.objective.penalty, spec.objective.washout) == (2.0, 10)
+    assert list(spec.objective.metrics) == ["digit"]
+    assert (spec.validation, spec.batch_size, spec.seed) == (0.5, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"),
+    [
+        ({"objective": "rigde"}, "unknown-value", "'objective'"),
+        ({"objective": 3}, "wrong-type", "'objective'"),
+        ({"objective": []}, "wrong-type", "'objective'"),
+        ({"objective": {"ridge": {}, "supervised": {}}}, "wrong-type", "'objective'"),
+        ({"objective": {"ridge": 3}}, "wrong-form", "'ridge'"),
+        ({"objective": {"ridge": {"penalty": -1}}}, "out-of-range", "'penalty'"),
+        ({"objective": {"ridge": {"penality": 1}}}, "unknown-key", "'penality'"),
+        ({"objective": {"causal_lm": {"masked": 1}}}, "unknown-key", "no key 'masked'"),
+        ({"objective": {"masked_lm": {"masked": 0}}}, "out-of-range", "'masked'"),
+        ({"objective": "masked_lm", "loss": LOSS}, "unknown-key", "'masked_lm' has no key 'loss'"),
+        ({"objective": "causal_lm", "optimizer": "Adamm"}, "unknown-object", ""),
+        (
+            {"objective": {"sequence_to_sequence": {"label_smoothing": 1}}},
+            "out-of-range",
+            "'label_smoothing'",
+        ),
+        (
+            {"objective": {"supervised": {"epochs": 3}}, "loss": LOSS},
+            "unknown-key",
+            "'supervised' has no key 'epochs'",
+        ),
+        ({"objective": "ridge", "loss": LOSS}, "unknown-key", "'ridge' has no key 'loss'"),
+        ({"objective": "ridge", "epochs": 3}, "unknown-key", "'ridge' has no key 'epochs'"),
+        (
+            {"objective": "ridge", "metrics": "SparseCategoricalAccuracy"},
+            "unknown-value",
+            "one value a class",
+        ),
+    ],
+)
+def test_wrong_objectives(value: PlainData, code: str, message: str):
+    """What does not belong to an objective is told with its name."""
+    errors = decode(value)[1]
+    assert (errors[0].code, message in errors[0].message) == (code, True), errors
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"),
+    [
+        ([], "wrong-form", "'training' is a mapping"),
+        ({}, "missing-key", "which 'loss' to minimise"),
+        ({"loss": LOSS, "epoch": 3}, "unknown-key", "no key 'epoch'"),
+        ({"loss": "SparseCategoricalCrossEntropy"}, "unknown-object", ""),
+        ({"loss": {"digits": LOSS}}, "unknown-output", "no output 'digits'"),
+        ({"loss": {}}, "missing-argument", "'loss' names no output"),
+        ({"loss": LOSS, "loss_weights": {"x": 1}}, "unknown-output", "no output 'x'"),
+        ({"loss": LOSS, "loss_weights": {"digit": -1}}, "out-of-range", "weight of 'digit'"),
+        ({"loss": LOSS, "metrics": ["Acuracy"]}, "unknown-object", ""),
+        (
+            {"loss": LOSS, "metrics": ["CategoricalAccuracy"]},
+            "unknown-value",
+            "takes classes by number",
+        ),
+        (
+            {"loss": LOSS, "metrics": ["SparseCategoricalAccuracy", "AUC"]},
+            "unknown-value",
+            "takes classes by number, and the metric 'AUC' does not",
+        ),
+        (
+            {"loss": LOSS, "metrics": ["Accuracy"]},
+            "unknown-value",
+            "the metric 'Accuracy' does not",
+        ),
+        ({"loss": LOSS, "metrics": ["MeanSquaredError"]}, "unknown-value", "does not"),
+        (
+            {"loss": LOSS, "metrics": [{"MeanIoU": {"num_classes": 3}}]},
+            "missing-argument",
+            f"the metric 'MeanIoU' takes other targets or outputs than the loss '{LOSS}'",
+        ),
+        (
+            {
+                "loss": "CategoricalCrossentropy",
+                "metrics": [{"MeanIoU": {"num_classes": 3, "sparse_y_pred": False}}],
+            },
+            "missing-argument",
+            "the metric 'MeanIoU' takes other targets or outputs",
+        ),
+        (
+            {"loss": {LOSS: {"ignore_class": 9}}, "metrics": [{LOSS: {"ignore_class": 0}}]},
+            "unknown-value",
+            f"the metric '{LOSS}' ignores class 0, and the loss of its output ignores class 9",
+        ),
+        (
+            {"loss": "CategoricalCrossentropy", "metrics": ["F1Score"]},
+            "missing-argument",
+            "without an 'average'",
+        ),
+        (
+            {"loss": "Huber", "metrics": ["SparseCategoricalAccuracy"]},
+            "unknown-value",
+            "one value a class",
+        ),
+        ({"loss": LOSS, "optimizer": {"Adam": {"lr": 1}}}, "unknown-argument", ""),
+        ({"loss": LOSS, "epochs": 0}, "out-of-range", "'epochs'"),
+        ({"loss": LOSS, "epochs": True}, "wrong-type", "'epochs'"),
+        ({"loss": LOSS, "validation": 1}, "out-of-range", "'validation'"),
+        ({"loss": LOSS, "distribute": "auot"}, "unknown-value", "'distribute'"),
+        ({"loss": LOSS, "xla": "maybe"}, "unknown-value", "'xla' is auto, true or false"),
+        ({"loss": LOSS, "xla": 1}, "wrong-type", "'xla' is auto, true or false"),
+        ({"loss": LOSS, "steps_per_execution": 0}, "out-of-range", "'steps_per_execution'"),
+        ({"loss": LOSS, "steps_per_execution": "many"}, "wrong-type", "'steps_per_execution'"),
+        ({"loss": LOSS, "precision": "bfloat16"}, "unknown-value", "'precision'"),
+        ({"loss": LOSS, "accumulate": 0}, "out-of-range", "'accumulate'"),
+        ({"loss": LOSS, "clip": 1}, "wrong-form", "{global_norm: 1}"),
+        ({"loss": LOSS, "clip": {}}, "wrong-form", "'clip' names one of"),
+        ({"loss": LOSS, "clip": {"norm": 1, "value": 1}}, "wrong-form", "this names 2"),
+        ({"loss": LOSS, "clip": {"norm": 0}}, "out-of-range", "'norm'"),
+        ({"loss": LOSS, "clip": {"nrom": 1}}, "unknown-key", "'nrom'"),
+        ({"loss": LOSS, "ema": 0.9}, "wrong-form", "{momentum: 0.999}"),
+        ({"loss": LOSS, "ema": {"momentum": 1}}, "out-of-range", "'momentum'"),
+        ({"loss": LOSS, "ema": {"every": 0}}, "out-of-range", "'every'"),
+        ({"objective": "ridge", "clip": {"norm": 1}}, "unknown-key", "'ridge' has no key 'clip'"),
+        ({"objective": "ridge", "precision": "float32"}, "unknown-key", "'precision'"),
+        ({"loss": LOSS, "objective": "gan"}, "unknown-value", "'objective'"),
+    ],
+)
+def test_mistakes_have_a_code(value: PlainData, code: str, message: str):
+    """Every mistake is reported with its code, and gives no training."""
+    spec, errors = decode(value)
+    assert spec is None
+    assert [error.code for error in errors] == [code]
+    assert message in errors[0].message
+
+
+def test_one_loss_for_several_outputs_is_a_mistake():
+    """Nobody can know which output a lonely loss is for."""
+    _, errors = decode({"loss": LOSS}, ("main", "aux"))
+    assert errors[0].code == "missing-argument"
+    assert "'loss: {main: ..., aux: ...}'" in errors[0].notes[0]
+
+
+def test_all_mistakes_are_reported_at_once():
+    """A user mends a recipe in one go."""
+    _, errors = decode({"loss": "Nothing", "epochs": -1, "sead": 3})
+    assert {error.code for error in errors} == {"unknown-object", "out-of-range", "unknown-key"}
+
+
+@pytest.mark.parametrize("key", ["loss", "metrics"])
+def test_an_output_with_the_prefix_of_validation(key: str):
+    """Its numbers would take the place of those of the validation set, if there are several."""
+    numbers = {"loss": {"val": LOSS, "b": LOSS}, "metrics": {"val": "SparseCategoricalAccuracy"}}
+    written: dict[str, PlainData] = {"loss": {"b": LOSS}, key: numbers[key]}
+    (error,) = decode(written, ("val", "b"))[1]
+    assert "the numbers of the output 'val' would have names of the validation set" in error.message
+    right({"loss": {"val": LOSS}}, ("val",))

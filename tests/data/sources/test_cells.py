@@ -1,0 +1,47 @@
+"""Cells of text as numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from archbuilder.data.sources.cells import parse_column
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype", "values"),
+    [
+        (["1", " -2 "], np.int64, [1, -2]),
+        (["1", "9223372036854775808"], np.uint64, [1, 2**63]),
+        (["1", "2.0"], np.float64, [1, 2]),
+        (["1", "1e3"], np.float64, [1, 1000]),
+        (["True", "FALSE", "7"], np.int64, [1, 0, 7]),
+        (["true", "0.5"], np.float64, [1, 0.5]),
+        (["9007199254740992", "0.5"], np.float64, [2**53, 0.5]),
+        (["1e300", "1e20"], np.float64, [1e300, 1e20]),
+    ],
+)
+def test_columns(cells: list[str], dtype: type, values: list[float]):
+    """Integers where all of them are written so, and else floats."""
+    found = parse_column(cells)
+    assert (found.dtype, found.tolist()) == (dtype, values)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["x"],
+        [""],
+        ["nan"],
+        ["1", "inf"],
+        ["1e400"],
+        ["18446744073709551616"],
+        ["9223372036854775808", "-1"],
+        ["9007199254740993", "0.5"],
+        ["True", "yes"],
+    ],
+)
+def test_what_has_no_dtype(cells: list[str]):
+    """Words, infinity, and integers that would be rounded."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the caller tells which cell it is
+        parse_column(cells)

@@ -1,0 +1,109 @@
+"""Columns that grow: in memory, or on the disk when they are large."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archbuilder.data.columns import ArrayColumn, LazyColumn
+from archbuilder.data.sources.disk_columns import ColumnStore, concat_columns
+from archbuilder.data.sources.label_encoder import LabelEncoder
+from archbuilder.diagnostics.errors import RunError
+
+
+def parts_of(values: np.ndarray, cuts: list[int]) -> list[np.ndarray]:
+    return np.split(values, sorted(cut % (len(values) + 1) for cut in cuts))
+
+
+@given(st.lists(st.integers(0, 50), max_size=5), st.sampled_from([0, 100, 2**20]))
+def test_what_is_gathered_is_what_was_read(cuts: list[int], held: int):
+    """In whatever parts it comes, and wherever it is kept."""
+    values = np.arange(120, dtype=np.int16).reshape(40, 3)
+    gathering = ColumnStore(memory_limit=held).create_writer("x")
+    for part in parts_of(values, cuts):
+        if len(part):
+            gathering.add(part)
+    column = gathering.to_column()
+    assert isinstance(column, ArrayColumn if held >= values.nbytes else LazyColumn)
+    assert (column.count, column.shape, column.dtype) == (40, (3,), np.int16)
+    rows = np.array([39, 0, 0, 17])
+    assert np.array_equal(column.gather(rows), values[rows])
+
+
+def test_nothing_is_left_on_the_disk(tmp_path: Path):
+    """The file has no name, so it goes with the process."""
+    gathering = ColumnStore(tmp_path, memory_limit=0).create_writer("x")
+    gathering.add(np.ones((1000, 10)))
+    column = gathering.to_column(lambda values: values * 2)
+    assert [*tmp_path.iterdir()] == []
+    assert np.array_equal(column.gather(np.array([999])), [[2.0] * 10])
+
+
+def test_shapes_differ():
+    """The two shapes are told."""
+    gathering = ColumnStore().create_writer("the input")
+    gathering.add(np.zeros((2, 3)))
+    with pytest.raises(RunError, match=r"the shape \[4\], and the first one has \[3\]"):
+        gathering.add(np.zeros((1, 4)))
+
+
+def test_a_disk_without_room(tmp_path: Path):
+    """It is looked at before it is full."""
+    free = shutil.disk_usage(tmp_path).free
+    with pytest.raises(RunError, match="there is room for"):
+        ColumnStore(tmp_path).check_free_space(free, "x.npz")
+
+
+@given(st.lists(st.integers(0, 11), min_size=1, max_size=20))
+def test_joined_columns(rows: list[int]):
+    """They are read as one."""
+    whole = np.arange(24).reshape(12, 2)
+
+    def part(begin: int, end: int) -> LazyColumn:
+        own = whole[begin:end]
+        return LazyColumn("", len(own), (2,), whole.dtype, lambda rows: own[rows])
+
+    column = concat_columns([part(0, 5), part(5, 6), part(6, 12)], "all")
+    assert np.array_equal(column.gather(np.array(rows)), whole[rows])
+
+
+class TestLabels:
+    def labels(self, *parts: list[str], given: tuple[str, ...] = (), held: int = 2**20):
+        labels = LabelEncoder("the column", given, ColumnStore(memory_limit=held))
+        for part in parts:
+            labels.add(part)
+        column, classes, remarks = labels.finish()
+        return np.asarray(column.gather(np.arange(column.count))), classes, remarks
+
+    @pytest.mark.parametrize("held", [0, 2**20])
+    def test_words(self, held: int):
+        """By the alphabet, whenever they come, and a number among them is a word too."""
+        values, classes, remarks = self.labels(["1", "cat"], ["ant", "cat"], held=held)
+        assert values.tolist() == [0, 2, 1, 2]
+        assert classes == ("1", "ant", "cat")
+        assert "'ant' is 1" in remarks[0]
+
+    @pytest.mark.parametrize("held", [0, 2**20])
+    def test_numbers(self, held: int):
+        """Whole ones stay so, unless one of them is not."""
+        values, classes, _ = self.labels(["3", "1"], ["2"], held=held)
+        assert (values.tolist(), values.dtype, classes) == ([3, 1, 2], np.int64, ())
+        values, _, _ = self.labels(["3", "1"], ["2.5"], held=held)
+        assert (values.tolist(), values.dtype) == ([3, 1, 2.5], np.float32)
+
+    def test_numbers_that_are_too_large(self):
+        """They are no whole numbers of any type."""
+        values, _, _ = self.labels(["1", "99999999999999999999"])
+        assert (values.dtype, values.tolist()) == (np.float32, [1, np.float32(1e20)])
+
+    def test_words_that_are_given(self):
+        """They have the numbers of what is trained on; others are told."""
+        values, _, _ = self.labels(["7", "b"], given=("a", "b", "7"))
+        assert values.tolist() == [2, 1]
+        with pytest.raises(RunError, match="'c', which is no class"):
+            self.labels(["c"], given=("a", "b"))

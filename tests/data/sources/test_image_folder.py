@@ -1,0 +1,276 @@
+"""Pictures in folders: their classes, their sizes, and files that are none."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from archbuilder.cli import main
+from archbuilder.config.sources import DataPath, Images
+from archbuilder.data.dataset import UNNAMED
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources import load_source
+from archbuilder.diagnostics.errors import BlueprintError, RunError
+from archbuilder.diagnostics.span import SourceText, Span
+
+NET = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8, 1]}
+layers: [Flatten, {Dense: {units: 2, activation: softmax}}]
+data: {images: {folder: pets, on_error: ERROR}}
+training:
+  loss: SparseCategoricalCrossentropy
+  optimizer: {Adam: 0.01}
+  epochs: 20
+  validation: 0.25
+  batch_size: 8
+"""
+
+
+def draw(path: Path, shade: int, size: tuple[int, int] = (8, 8), mode: str = "L") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, shade if mode == "L" else (shade, 0, 0)).save(path)
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Dark cats and bright dogs."""
+    for number in range(20):
+        draw(tmp_path / "pets" / "cat" / f"{number:02}.png", 10 + number)
+        draw(tmp_path / "pets" / "dog" / f"{number:02}.bmp", 200 + number)
+    return tmp_path / "pets"
+
+
+def load(folder: Path, **options: object):
+    return load_source(Images(DataPath(str(folder)), **options), DataFileOpener())
+
+
+def taken(folder: Path, rows: list[int], **options: object) -> np.ndarray:
+    (feature,) = load(folder, **options).inputs.values()
+    return np.asarray(feature.column.gather(np.array(rows)))
+
+
+def test_a_folder_for_each_class(pets: Path):
+    """By the alphabet, whatever is beside them."""
+    (pets / "README.md").write_text("pets")
+    (pets / "cat" / ".hidden.png").write_text("no image")
+    examples = load(pets)
+    (labels,) = examples.targets.values()
+    assert (examples.count, examples.preprocessing.schema.classes) == (
+        40,
+        {UNNAMED: ("cat", "dog")},
+    )
+    np.testing.assert_array_equal(labels.gather(np.array([0, 19, 20, 39])), [0, 0, 1, 1])
+    images = taken(pets, [0, 39])
+    assert (images.shape, images.dtype) == ((2, 8, 8, 1), np.uint8)
+    assert (images[0] == 10).all()
+    assert (images[1] == 219).all()
+
+
+def test_images_without_classes(tmp_path: Path):
+    """They have no targets."""
+    draw(tmp_path / "one.PNG", 3)
+    assert load(tmp_path).targets == {}
+
+
+def test_sizes_and_colours(tmp_path: Path):
+    """All are as the first one is, or as it is said."""
+    draw(tmp_path / "a.png", 255, (6, 4), "RGB")
+    draw(tmp_path / "b.png", 7, (12, 12))
+    images = taken(tmp_path, [0, 1])
+    assert images.shape == (2, 4, 6, 3)
+    np.testing.assert_array_equal(images[:, 0, 0], [[255, 0, 0], [7, 7, 7]])
+    assert taken(tmp_path, [0], size=(3, 5), channels=1).shape == (1, 3, 5, 1)
+
+
+def bomb(path: Path, width: int, height: int) -> None:
+    """The head of a PNG that claims to be enormous."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b""))
+
+
+@pytest.mark.parametrize("name", ["text", "cut", "bomb"])
+def test_what_is_no_image(pets: Path, name: str):
+    """The file is named; or it is left out, if that is wanted, and counted."""
+    path = pets / "cat" / "05.png"
+    if name == "text":
+        path.write_text("no image")
+    elif name == "cut":
+        path.write_bytes(path.read_bytes()[:40])
+    else:
+        bomb(path, 2**20, 2**20)
+    with pytest.raises(Exception, match=r"pets/cat/05\.png"):
+        taken(pets, [5])
+    examples = load(pets, on_error="skip")
+    assert examples.count == 39
+    assert any("left out 1 of 40 images" in remark for remark in examples.notes)
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])
+def test_no_folder_of_images(tmp_path: Path, folder: str):
+    """It is told, and which it is."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match=folder):
+        load(tmp_path / folder)
+
+
+def test_links_of_a_blueprint_are_not_followed(pets: Path):
+    """Neither of files nor of folders: a stranger's blueprint reads its own folder alone."""
+    (pets / "bird").symlink_to(pets / "cat")
+    (pets / "cat" / "05.png").unlink()
+    (pets / "cat" / "05.png").symlink_to(pets / "dog" / "05.bmp")
+    span = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
+    examples = load_source(Images(DataPath("pets", span)), DataFileOpener(pets.parent))
+    assert examples.preprocessing.schema.classes == {UNNAMED: ("cat", "dog")}
+    (feature,) = examples.inputs.values()
+    with pytest.raises(Exception, match=r"cat/05\.png"):
+        feature.column.gather(np.array([5]))
+    with pytest.raises(BlueprintError):
+        load_source(Images(DataPath("../pets", span)), DataFileOpener(pets.parent))
+
+
+@pytest.mark.parametrize("error", ["stop", "skip"])
+def test_training_on_pictures(pets: Path, error: str, capsys: pytest.CaptureFixture[str]):
+    """A broken one stops the run and is named, or the run tells that it is left out."""
+    (pets / "dog" / "07.bmp").write_text("no image")
+    net, run = pets.parent / "net.yaml", pets.parent / "run"
+    net.write_text(NET.replace("ERROR", error))
+    code = main(["train", str(net), "--run", str(run)])
+    out, err = capsys.readouterr()
+    assert code == (1 if error == "stop" else 0)
+    assert "dog/07.bmp" in (err if error == "stop" else out)
+    if error == "skip":
+        assert "cat is 0, dog is 1" in out.replace("'", "")
+        assert json.loads((run / "run.json").read_text())["held_out"]["loss"] < 0.5
+
+
+def test_every_common_format_and_folders_in_folders(tmp_path: Path):
+    """Whatever lies below the folder of a class belongs to it."""
+    for ending in ("png", "webp", "tif", "tiff", "jpeg", "ppm"):
+        draw(tmp_path / "cat" / "more" / "deep" / f"1.{ending}", 5)
+    draw(tmp_path / "dog" / "2.WEBP", 6)
+    examples = load(tmp_path)
+    assert (examples.count, examples.preprocessing.schema.classes) == (7, {UNNAMED: ("cat", "dog")})
+    assert not any("not read" in each for each in examples.notes)
+
+
+def test_files_that_are_not_read_are_counted(pets: Path):
+    """With the first of them, in whichever folder they lie; hidden ones do not count."""
+    (pets / "labels.csv").write_text("x")
+    (pets / "cat" / "more").mkdir()
+    for number in range(3):
+        (pets / "cat" / "more" / f"{number}.heic").write_text("x")
+    (pets / "cat" / ".hidden").write_text("x")
+    draw(pets / "cover.png", 3)
+    examples = load(pets)
+    assert examples.count == 40
+    said = "\n".join(examples.notes).replace("'", "")
+    assert "not read: 4 files without the ending of an image (.png, " in said
+    assert "cat/more/0.heic, cat/more/1.heic, cat/more/2.heic, ..." in said
+    assert "not read: 1 image beside the folders of classes: cover.png" in said
+
+
+@pytest.mark.parametrize("wrong", ["none", "other", "damaged"])
+def test_a_class_without_images(pets: Path, wrong: str):
+    """It would vanish from the classes, and is an error that names it."""
+    (pets / "bird").mkdir()
+    if wrong == "other":
+        (pets / "bird" / "1.heic").write_text("x")
+    if wrong == "damaged":
+        (pets / "bird" / "1.png").write_text("x")
+    with pytest.raises(RunError, match="class 'bird'"):
+        load(pets, on_error="skip")
+
+
+def test_a_training_and_a_validation_set_are_not_classes(tmp_path: Path):
+    """The error says how to name them."""
+    for part in ("train", "validation"):
+        draw(tmp_path / part / "cat" / "1.png", 5)
+    with pytest.raises(RunError, match=r"not classes.*'data: \{train: \{images: ...\}, valid"):
+        load(tmp_path)
+
+
+def test_folders_in_a_circle(pets: Path):
+    """A person's links are followed, but not for ever."""
+    (pets / "cat" / "again").symlink_to(pets / "cat")
+    with pytest.raises(RunError, match="more than 16 folders deep"):
+        load(pets)
+
+
+ONE = "layers: [Flatten, {Dense: {units: 2, activation: softmax}}]"
+TWO = "layers: [Flatten, {Dense: 2, name: a}, {Dense: 3, name: b}]\noutputs: {a: a, b: b}"
+MAP = "layers: [{Conv2D: {filters: 2, kernel_size: 1, activation: softmax}}]"
+PAIR = "layers: [{Concatenate: {}, from: [left, right]}, Flatten, {Dense: 2}]"
+LOSS = "SparseCategoricalCrossentropy"
+
+
+@pytest.mark.parametrize(
+    ("folder", "network", "loss", "messages"),
+    [
+        (
+            "pets/cat",
+            ONE,
+            LOSS,
+            ("'pets/cat' has no targets", "as in FOLDER/cat/1.png"),
+        ),
+        ("pets/cat", ONE, LOSS, ("'targets: {output: image}' under 'training'",)),
+        (
+            "pets",
+            TWO,
+            f"{{a: {LOSS}, b: {LOSS}}}",
+            (
+                "'pets' has one target (the class of an image)",
+                "but the network has 2 outputs with a loss or metrics: a, b",
+                "sources such as 'npz' and 'csv' can name several",
+                "an output without loss and metrics needs no target",
+            ),
+        ),
+        (
+            "pets",
+            MAP,
+            LOSS,
+            ("'pets' has one target", "such as a mask", "source npz or npy"),
+        ),
+        (
+            "pets",
+            PAIR,
+            LOSS,
+            ("'pets' has one array for the inputs, but the network has 2",),
+        ),
+    ],
+)
+def test_networks_that_need_more_than_a_class(
+    pets: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: str,
+    network: str,
+    loss: str,
+    messages: tuple[str, ...],
+):
+    """The message says what the folder has, where it is named, and what to do."""
+    monkeypatch.chdir(pets.parent)
+    inputs = "{left: [8, 8, 1], right: [8, 8, 1]}" if network == PAIR else "{image: [8, 8, 1]}"
+    Path("net.yaml").write_text(
+        f"archbuilder: 1\nname: net\ninputs: {inputs}\n"
+        f"training: {{loss: {loss}, epochs: 1}}\ndata: {{images: {folder}}}\n{network}\n"
+    )
+    assert main(["train", "net.yaml"]) == 1
+    error = capsys.readouterr().err
+    for message in messages:
+        assert message in error, error
+    assert " --> net.yaml:5:16\n" in error

@@ -1,0 +1,116 @@
+"""Numbers in JSON lines, and targets that are words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archbuilder.cli import main
+from archbuilder.config import data_from_argument
+from archbuilder.config.sources import Csv, DataPath, DataSource, Jsonl
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources import load_source
+from archbuilder.diagnostics.errors import RunError
+
+NET = """
+archbuilder: 1
+name: net
+inputs: {near: [2], far: [2, 2]}
+layers:
+  - {Flatten: , from: far, name: flat}
+  - {Concatenate: , from: [near, flat]}
+  - Dense: {units: 2, activation: softmax}
+data: {jsonl: {file: data.jsonl, inputs: {near: a, far: b}, targets: kind}}
+training: {loss: SparseCategoricalCrossentropy, optimizer: {Adam: 0.1}, epochs: 20}
+"""
+
+
+def write(path: Path, *rows: object) -> DataPath:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return DataPath(str(path))
+
+
+def load(source: DataSource, like: DataSource | None = None):
+    opener = DataFileOpener()
+    return load_source(
+        source, opener, None if like is None else load_source(like, opener).preprocessing
+    )
+
+
+def labels(source: DataSource, like: DataSource | None = None) -> list[int]:
+    (column,) = load(source, like).targets.values()
+    return np.asarray(column.gather(np.arange(column.count))).tolist()
+
+
+def test_several_fields_train_a_network(tmp_path: Path):
+    """Lists of lists and words, from a blueprint."""
+    numbers = np.random.default_rng(1)
+    rows = [
+        {
+            "a": list(row[:2]),
+            "b": [list(row[2:4]), list(row[4:])],
+            "kind": "hot" if sum(row) > 3 else "cold",
+        }
+        for row in numbers.uniform(size=(200, 6)).tolist()
+    ]
+    write(tmp_path / "data.jsonl", *rows)
+    (tmp_path / "net.yaml").write_text(NET)
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+    assert json.loads((run / "run.json").read_text())["held_out"]["loss"] < 0.4
+
+
+def test_from_the_command_line(tmp_path: Path):
+    """The fields x and y are the defaults."""
+    file = write(tmp_path / "d.jsonl", {"x": [1, 2], "y": 0}, {"x": [3, 4], "y": 1})
+    spec = data_from_argument(file.path)
+    assert spec.train == Jsonl(file)
+    assert labels(spec.train) == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_words_to_validate_with_have_the_numbers_of_those_to_train_on(tmp_path: Path, kind: str):
+    """Also where one of them is missing; and a word that is no class is told."""
+
+    def source(name: str, words: list[str]) -> DataSource:
+        if kind == "jsonl":
+            rows = [{"x": [1], "y": word} for word in words]
+            return Jsonl(write(tmp_path / f"{name}.jsonl", *rows))
+        path = tmp_path / f"{name}.csv"
+        path.write_text("x,y\n" + "".join(f"1,{word}\n" for word in words))
+        return Csv(DataPath(str(path)))
+
+    train = source("train", ["dog", "cat", "emu"])
+    assert labels(train) == [1, 0, 2]
+    assert labels(source("held", ["emu", "dog"]), train) == [2, 1]
+    with pytest.raises(RunError, match="'fox', which is no class"):
+        labels(source("odd", ["fox"]), train)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "has no examples"),
+        ([{"x": 1}], "has no field 'y'; it has 'x'"),
+        ([[1, 2]], "is no object"),
+        ([{"x": [1], "y": 1}, {"x": [1, 2], "y": 1}], "the first one has"),
+        ([{"x": [[1], [1, 2]], "y": 1}], "different lengths"),
+        ([{"x": "one", "y": 1}], "something else than numbers"),
+        ([{"x": 1, "y": "a"}, {"x": 1, "y": 2}], "something else than numbers"),
+        ([{"x": 1, "y": float("nan")}], "no finite number"),
+    ],
+)
+def test_mistakes(tmp_path: Path, rows: list[object], message: str):
+    """The line is named."""
+    with pytest.raises(RunError, match=message):
+        load(Jsonl(write(tmp_path / "d.jsonl", *rows)))
+
+
+def test_a_line_that_is_no_json(tmp_path: Path):
+    """It is named too."""
+    (tmp_path / "d.jsonl").write_text('{"x": 1, "y": 1}\n{"x": \n')
+    with pytest.raises(RunError, match=r"d\.jsonl':2 is no JSON"):
+        load(Jsonl(DataPath(str(tmp_path / "d.jsonl"))))

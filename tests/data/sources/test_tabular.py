@@ -1,0 +1,348 @@
+"""Tables as CSV and Parquet: which columns go where, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from archbuilder.cli import main
+from archbuilder.config import data_from_argument
+from archbuilder.config.sources import Csv, DataPath, Parquet
+from archbuilder.data.columns import ArrayColumn
+from archbuilder.data.dataset import UNNAMED, Dataset
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources import load_source
+from archbuilder.diagnostics.errors import RunError
+
+COLUMNS = {"a": [1.0, 2.0, 3.0], "b": [4, 5, 6], "w": [1.0, 0.5, 2.0], "kind": ["x", "y", "x"]}
+NET = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8, 1]}
+layers:
+  - Flatten
+  - Dense: {units: 10, activation: softmax}
+data: {parquet: {file: "part-*.parquet", inputs: pixels, target: digit, weights: count, scale: 16}}
+training: {loss: SparseCategoricalCrossentropy, metrics: [SparseCategoricalAccuracy],
+  optimizer: {Adam: 0.01}, epochs: 8}
+"""
+
+
+def table(folder: Path, kind: str, columns: dict[str, list], name: str = "d", **options):
+    """The same columns in a file of either kind."""
+    path = folder / f"{name}.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.table(columns), path)
+        return Parquet(DataPath(str(path)), **options)
+    rows = zip(*columns.values(), strict=True)
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return Csv(DataPath(str(path)), **options)
+
+
+def values(column) -> list:
+    return np.asarray(column.gather(np.arange(column.count))).tolist()
+
+
+def load(source, like: Dataset | None = None) -> Dataset:
+    return load_source(source, DataFileOpener(), None if like is None else like.preprocessing)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+class TestColumns:
+    def test_all_but_the_target_are_one_input(self, tmp_path: Path, kind: str):
+        """The target is the last one, and its words are classes."""
+        examples = load(table(tmp_path, kind, COLUMNS))
+        assert values(examples.inputs[UNNAMED].column) == [[1, 4, 1], [2, 5, 0.5], [3, 6, 2]]
+        assert values(examples.targets[UNNAMED]) == [0, 1, 0]
+        assert examples.preprocessing.schema.classes == {UNNAMED: ("x", "y")}
+
+    def test_columns_by_name(self, tmp_path: Path, kind: str):
+        """A column alone has no axis, several stand side by side."""
+        options = {"inputs": {"one": "a", "two": ("b", "a")}, "target": {"k": "kind", "n": "b"}}
+        examples = load(table(tmp_path, kind, COLUMNS, weights="w", **options))
+        assert values(examples.inputs["one"].column) == [1, 2, 3]
+        assert values(examples.inputs["two"].column) == [[4, 1], [5, 2], [6, 3]]
+        assert values(examples.targets["k"]) == [0, 1, 0]
+        assert values(examples.targets["n"]) == [4, 5, 6]
+        assert values(examples.sample_weights[UNNAMED]) == [1, 0.5, 2]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (
+                {"inputs": {"width": "a"}, "target": "kind"},
+                (
+                    "'inputs' of FILE has no entry for the input 'size' of the network, but for"
+                    " 'width'; write 'inputs: {width: ..., size: ...}'; not used so far: 'b', 'w'"
+                ),
+            ),
+            (
+                {"inputs": {"width": "a", "size": "b"}, "target": {"kind": "kind"}},
+                (
+                    "'target' of FILE has no entry for the output 'k' of the network, but for"
+                    " 'kind'; write 'target: {k: ...}'; not used so far: 'w'"
+                ),
+            ),
+            (
+                {"target": "kind"},
+                (
+                    "FILE has one array for the inputs, but the network has 2: width, size;"
+                    " write 'inputs: {width: ..., size: ...}'"
+                ),
+            ),
+        ],
+    )
+    def test_what_the_recipe_does_not_name(
+        self, tmp_path: Path, kind: str, options: dict, message: str
+    ):
+        """The error has the key, what it lacks, and the columns that are left."""
+        examples = load(table(tmp_path, kind, COLUMNS, **options))
+        with pytest.raises(RunError) as caught:
+            examples.select_for(("width", "size"), ("k",))
+        assert str(caught.value) == message.replace("FILE", examples.source_name)
+
+    def test_several_files(self, tmp_path: Path, kind: str):
+        """They are one table, whose classes are those of all."""
+        table(tmp_path, kind, {"a": [1, 2], "kind": ["y", "z"]}, "part-1")
+        source = table(tmp_path, kind, {"a": [3], "kind": ["x"]}, "part-2")
+        examples = load(type(source)(DataPath(str(tmp_path / f"part-*.{kind}"))))
+        assert values(examples.inputs[UNNAMED].column) == [[1], [2], [3]]
+        assert values(examples.targets[UNNAMED]) == [1, 2, 0]
+
+    def test_files_of_other_columns(self, tmp_path: Path, kind: str):
+        """The file is named."""
+        table(tmp_path, kind, {"a": [1], "y": [1]}, "part-1")
+        source = table(tmp_path, kind, {"b": [3], "y": [1]}, "part-2")
+        with pytest.raises(RunError, match=r"part-2.*(other columns|no column 'a')"):
+            load(type(source)(DataPath(str(tmp_path / f"part-*.{kind}"))))
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"target": "knid"}, "no column 'knid'; did you mean 'kind'"),
+            ({"inputs": "c"}, "no column 'c'"),
+            ({"inputs": {"x": ("a", "c")}}, "no column 'c'"),
+            ({"weights": "v"}, "no column 'v'"),
+            ({"inputs": "kind", "target": "a"}, "not a number|words, not numbers"),
+            ({"weights": "a", "target": 99}, "no column 99"),
+        ],
+    )
+    def test_mistakes(self, tmp_path: Path, kind: str, options: dict, message: str):
+        """They are told."""
+        with pytest.raises(RunError, match=message):
+            load(table(tmp_path, kind, COLUMNS, **options))
+
+    def test_two_columns_of_a_name(self, tmp_path: Path, kind: str):
+        """Nobody can say which of them is meant."""
+        path = tmp_path / f"d.{kind}"
+        if kind == "csv":
+            path.write_text("a,a,y\n1,2,0\n")
+        else:
+            arrays = [pa.array([number]) for number in range(3)]
+            pq.write_table(pa.Table.from_arrays(arrays, names=["a", "a", "y"]), path)
+        with pytest.raises(RunError, match="has two columns 'a'"):
+            load(Csv(DataPath(str(path))) if kind == "csv" else Parquet(DataPath(str(path))))
+
+    def test_a_folder_in_place_of_a_file(self, tmp_path: Path, kind: str):
+        """It is told."""
+        folder = tmp_path / f"d.{kind}"
+        folder.mkdir()
+        source = DataPath(str(folder))
+        with pytest.raises(RunError, match="it is a folder"):
+            load(Csv(source) if kind == "csv" else Parquet(source))
+
+    def test_weights_below_zero(self, tmp_path: Path, kind: str):
+        """The example is named."""
+        source = table(tmp_path, kind, {"a": [1, 2], "w": [1, -1], "y": [0, 1]}, weights="w")
+        with pytest.raises(RunError, match="the weight of example 2 is below 0"):
+            load(source)
+
+    def test_many_columns(self, tmp_path: Path, kind: str):
+        """Twenty thousand take seconds, and those of another table are found as fast."""
+        columns = {f"c{number}": [number] for number in range(20_000)}
+        begun = time.process_time()
+        source = table(tmp_path, kind, columns)
+        examples = load(source, load(source))
+        assert values(examples.inputs[UNNAMED].column) == [[*range(19_999)]]
+        assert time.process_time() - begun < 20
+
+    def test_what_is_read_as_needed_is_the_same(self, tmp_path: Path, kind: str):
+        """Whether it is held in memory or not is a matter of memory alone."""
+        rows = {"a": list(range(3000)), "y": [f"c{number % 7}" for number in range(3000)]}
+        held = load(table(tmp_path, kind, rows, cache=True))
+        read = load(table(tmp_path, kind, rows, cache=False))
+        assert isinstance(held.inputs[UNNAMED].column, ArrayColumn)
+        assert not isinstance(read.inputs[UNNAMED].column, ArrayColumn)
+        assert values(held.inputs[UNNAMED].column) == values(read.inputs[UNNAMED].column)
+        assert values(held.targets[UNNAMED]) == values(read.targets[UNNAMED])
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+class TestColumnsOfTraining:
+    """A table to validate with, whose columns are those that were trained on."""
+
+    def trained(self, folder: Path, kind: str, **options) -> Dataset:
+        return load(table(folder, kind, COLUMNS, "train", **options))
+
+    def test_any_order(self, tmp_path: Path, kind: str):
+        """Inputs and the target are found by their names, in files of either kind."""
+        trained = self.trained(tmp_path, kind)
+        columns = {key: COLUMNS[key] for key in ("kind", "w", "b", "a")}
+        for each in ("csv", "parquet"):
+            examples = load(table(tmp_path, each, columns, "other"), trained)
+            assert values(examples.inputs[UNNAMED].column) == values(trained.inputs[UNNAMED].column)
+            assert values(examples.targets[UNNAMED]) == [0, 1, 0]
+
+    def test_weights_that_are_not_wanted(self, tmp_path: Path, kind: str):
+        """They were no input in training, and are none here."""
+        trained = self.trained(tmp_path, kind, weights="w")
+        examples = load(table(tmp_path, kind, COLUMNS, "other"), trained)
+        assert examples.inputs[UNNAMED].shape == (2,)
+        assert not examples.sample_weights
+
+    def test_the_target_of_named_inputs(self, tmp_path: Path, kind: str):
+        """It is that of training even where it is not the last."""
+        trained = self.trained(tmp_path, kind, inputs=("a", "b"))
+        columns = {key: COLUMNS[key] for key in ("kind", "b", "a")}
+        examples = load(table(tmp_path, kind, columns, "other", inputs=("a", "b")), trained)
+        assert values(examples.targets[UNNAMED]) == [0, 1, 0]
+
+    @pytest.mark.parametrize(
+        ("names", "options", "message"),
+        [
+            ("p q w kind", {}, "other.* has no column 'a'"),
+            ("a b w y", {}, "other.* has no column 'kind'"),
+            ("a b w y", {"target": 3}, None),
+            ("a b w more kind", {}, "other.* has a column 'more', which is neither"),
+            ("a b w", {"target": 2}, "column 'w' of .*other.* was an input in training"),
+        ],
+    )
+    def test_other_columns(
+        self, tmp_path: Path, kind: str, names: str, options: dict, message: str | None
+    ):
+        """The file and the column are named; a target that is named may be another one."""
+        trained = self.trained(tmp_path, kind)
+        columns = {name: COLUMNS.get(name, ["x", "y", "x"]) for name in names.split()}
+        other = table(tmp_path, kind, columns, "other", **options)
+        if message is None:
+            assert load(other, trained).count == 3
+            return
+        with pytest.raises(RunError, match=message):
+            load(other, trained)
+
+
+def test_tables_without_names_after_one_with_names(tmp_path: Path):
+    """They are taken in their order only where somebody says that they have no names."""
+    trained = load(table(tmp_path, "csv", COLUMNS))
+    (tmp_path / "o.csv").write_text("1,2,3,0\n4,5,6,1\n")
+    file = DataPath(str(tmp_path / "o.csv"))
+    with pytest.raises(RunError, match="no names of columns, which the run was trained with"):
+        load(Csv(file), trained)
+    plain = load(table(tmp_path, "csv", {"a": [1], "y": [0]}))
+    examples = load(Csv(file, header=False), plain)
+    assert values(examples.inputs[UNNAMED].column) == [[1, 2, 3], [4, 5, 6]]
+
+
+class TestParquet:
+    def test_words_stay_words(self, tmp_path: Path):
+        """What looks like a number is one where nothing says that it is a word."""
+        columns = {"a": [1, 2, 3], "y": ["7", "30", "7"]}
+        assert values(load(table(tmp_path, "parquet", columns)).targets[UNNAMED]) == [1, 0, 1]
+        assert values(load(table(tmp_path, "csv", columns)).targets[UNNAMED]) == [7, 30, 7]
+
+    def test_types(self, tmp_path: Path):
+        """Lists of lists, truth values, categories and floats of any width."""
+        columns = {
+            "grid": pa.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]], pa.list_(pa.list_(pa.uint8()))),
+            "flag": pa.array([True, False]),
+            "half": pa.array(np.array([0.5, 1.5], np.float16)),
+            "kind": pa.array(["b", "a"]).dictionary_encode(),
+        }
+        pq.write_table(pa.table(columns), tmp_path / "d.parquet")
+        inputs = {key: key for key in ("grid", "flag", "half")}
+        examples = load(Parquet(DataPath(str(tmp_path / "d.parquet")), inputs=inputs))
+        assert values(examples.inputs["grid"].column)[1] == [[5, 6], [7, 8]]
+        assert values(examples.inputs["flag"].column) == [1, 0]
+        assert values(examples.inputs["half"].column) == [0.5, 1.5]
+        assert values(examples.targets[UNNAMED]) == [1, 0]
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ([b"x", b"y"], "holds binary, not numbers"),
+            ([1, None], r"row 2 of .*d\.parquet' has something in column 'a' that is missing"),
+            ([[1], [1, 2]], r"row 2 of .* of another length"),
+            ([1.0, float("inf")], "row 2 of"),
+            ([["u"], ["v"]], "holds string, not numbers"),
+        ],
+    )
+    def test_values_that_are_none(self, tmp_path: Path, values: list, message: str):
+        """The row or the column is named."""
+        with pytest.raises(RunError, match=message):
+            load(table(tmp_path, "parquet", {"a": values, "y": [0, 1]}))
+
+    def test_enormous_rows(self, tmp_path: Path):
+        """A small file may hold them; they are refused by what it says of itself."""
+        source = Parquet(DataPath(str(tmp_path / "d.parquet")), cache=False)
+        for length in (2**20, 2**25):
+            columns = {"a": pa.array([np.zeros(length, np.int8)]), "y": pa.array([0])}
+            pq.write_table(pa.table(columns), tmp_path / "d.parquet")
+            assert (tmp_path / "d.parquet").stat().st_size < 10_000
+            if length == 2**20:
+                assert load(source).inputs[UNNAMED].column.shape == (length,)
+        with pytest.raises(RunError, match="rows of more than 256 MiB"):
+            load(source)
+
+    @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"\xff" * 40 + b"PAR1"])
+    def test_what_is_no_parquet(self, tmp_path: Path, content: bytes):
+        """It is named."""
+        (tmp_path / "d.parquet").write_bytes(content)
+        with pytest.raises(RunError, match=r"d\.parquet' is no Parquet file, or damaged"):
+            load(Parquet(DataPath(str(tmp_path / "d.parquet"))))
+
+    def test_a_table_that_is_cut(self, tmp_path: Path):
+        """A page in the middle that is overwritten is damage too."""
+        source = table(tmp_path, "parquet", {"a": list(range(100)), "y": [0] * 100})
+        path = Path(source.file.path)
+        content = path.read_bytes()
+        path.write_bytes(content[:4] + b"\xff" * 40 + content[44:])
+        with pytest.raises(RunError, match="is no Parquet file, or damaged"):
+            load(source)
+
+    def test_from_the_command_line(self, tmp_path: Path):
+        """By the end of its name."""
+        source = table(tmp_path, "parquet", COLUMNS)
+        assert data_from_argument(source.file.path).train == source
+
+
+def test_digits_in_parquet_train_a_network(tmp_path: Path):
+    """Lists of pixels in two files, with what each example counts, from a blueprint."""
+    digits = load_source(data_from_argument("digits").train, DataFileOpener())
+    pixels, labels = (
+        digits.inputs[UNNAMED].column.values[:600],
+        digits.targets[UNNAMED].values[:600],
+    )
+    for part in range(2):
+        own = slice(part * 300, part * 300 + 300)
+        columns = {
+            "pixels": pixels[own, :, :, None].tolist(),
+            "digit": labels[own].tolist(),
+            "count": [1.0] * 300,
+        }
+        pq.write_table(pa.table(columns), tmp_path / f"part-{part}.parquet")
+    (tmp_path / "net.yaml").write_text(NET)
+    run = tmp_path / "run"
+    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+    record = json.loads((run / "run.json").read_text())
+    assert record["held_out"]["sparse_categorical_accuracy"] > 0.8
+    made = tmp_path / "made.jsonl"
+    data = [str(tmp_path / "part-0.parquet"), "--output", str(made)]
+    assert main(["predict", str(run), *data]) == 0
+    assert len(made.read_text().splitlines()) == 300

@@ -1,0 +1,124 @@
+"""Text and pairs of texts as examples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from archbuilder.config.sources import DataPath, DataSource, Pairs, Text, TokenizerConfig
+from archbuilder.data.dataset import UNNAMED, Dataset
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources import load_source
+from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, PAD_ID
+from archbuilder.diagnostics.errors import RunError
+from archbuilder.files.blueprint_files import SandboxPath
+
+CHARACTERS = TokenizerConfig("characters")
+
+
+def written(path: Path, content: str | bytes) -> DataPath:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return DataPath(str(path))
+
+
+def load(source: DataSource, opener: DataFileOpener | None = None) -> Dataset:
+    return load_source(source, opener or DataFileOpener())
+
+
+def rows(examples: Dataset, name: str, *numbers: int) -> list[list[int]]:
+    return examples.inputs[name].column.gather(tf.constant(numbers, tf.int64)).numpy().tolist()
+
+
+class TestText:
+    def test_pieces_and_what_follows(self, tmp_path: Path):
+        """Pieces lie behind each other, and targets are one token ahead."""
+        examples = load(Text(written(tmp_path / "a.txt", "abcdefgh"), CHARACTERS, length=3))
+        assert examples.preprocessing.tokenizer is not None
+        decode = examples.preprocessing.tokenizer.decode
+        assert [decode(row) for row in rows(examples, UNNAMED, 0, 1)] == ["abc", "def"]
+        following = examples.targets[UNNAMED].gather(tf.constant([0, 1], tf.int64)).numpy()
+        assert [decode(row) for row in following] == ["bcd", "efg"]
+        assert examples.count == 2
+        assert "9 tokens of 13 kinds, in pieces of 3" in examples.notes[0]
+
+    def test_documents_have_ends(self, tmp_path: Path):
+        """Each JSON line is a document, and ends with a token of its own."""
+        lines = "".join(json.dumps({"body": text}) + "\n" for text in ("ab", "c\n"))
+        file = written(tmp_path / "a.jsonl", lines + "\n")
+        texts = load(Text(file, CHARACTERS, length=2, field="body")).token_array
+        assert texts is not None
+        assert np.flatnonzero(texts.tokens == END_ID).tolist() == [2, 5]
+        assert texts.tokenizer.decode(texts.tokens) == "abc\n"
+
+    def test_blocks_lose_nothing(self, tmp_path: Path):
+        """A text of many blocks, with other line ends and a line too long for one, comes whole."""
+        text = "a line of text\r\n" * 5_000 + "x" * 1_200_000 + "\nend"
+        texts = load(Text(written(tmp_path / "a.txt", text), CHARACTERS, length=4)).token_array
+        assert texts is not None
+        assert len(texts.tokens) == len(text) + 1
+        assert texts.tokenizer.decode(texts.tokens[:100_000]) == text[:100_000]
+
+    def test_a_run_keeps_its_tokens(self, tmp_path: Path):
+        """A run that goes on needs the text no more, and validates with the same vocabulary."""
+        source = Text(written(tmp_path / "a.txt", "abcabcabc"), CHARACTERS, length=2)
+        other = Text(written(tmp_path / "b.txt", "cabx"), CHARACTERS, length=2)
+        opener = DataFileOpener(cache_dir=SandboxPath(tmp_path, ("text",)))
+        first = load(source, opener)
+        held = load_source(other, opener, first.preprocessing)
+        Path(source.file.path).unlink()
+        Path(other.file.path).unlink()
+        again = load(source, opener)
+        assert rows(again, UNNAMED, 1, 3) == rows(first, UNNAMED, 1, 3)
+        assert rows(load_source(other, opener, again.preprocessing), UNNAMED, 0) == rows(
+            held, UNNAMED, 0
+        )
+        assert rows(held, UNNAMED, 0) == [[7, 5]]
+
+    @pytest.mark.parametrize(
+        ("content", "field", "message"),
+        [
+            ("", None, "has no text"),
+            ("abc", None, "has 4 tokens, less than the 5 of one example"),
+            (b"fine\nnot \xff\n", None, r"line 2 of .*a' is no text in UTF-8"),
+            ('{"body": "a"}\n{"body": 3}\n', "body", r"a':2 has no text 'body'; it has 'body'"),
+            ('{"body": "a"}\n[]\n', "body", r"a':2 is no object"),
+            ('{"body": "a"}\n\n{"body"', "body", r"a':3 is no JSON"),
+            ("[" * 100_000, "body", r"a':1 is no JSON"),
+        ],
+    )
+    def test_wrong_files(self, tmp_path: Path, content: str | bytes, field: str, message: str):
+        """They are told with their line."""
+        source = Text(written(tmp_path / "a", content), CHARACTERS, length=4, field=field)
+        with pytest.raises(RunError, match=message):
+            load(source)
+
+
+class TestPairs:
+    def test_padded(self, tmp_path: Path):
+        """Sources and targets of one length, with the begin and the end of the target."""
+        file = written(tmp_path / "a.tsv", "ab\tba\r\n\nc\t\n")
+        examples = load(Pairs(file, CHARACTERS, length=3))
+        a, b, c = 5, 6, 7
+        assert rows(examples, "source", 0, 1) == [[a, b, PAD_ID], [c, PAD_ID, PAD_ID]]
+        assert rows(examples, "target", 0, 1) == [
+            [BEGIN_ID, b, a, END_ID, PAD_ID],
+            [BEGIN_ID, END_ID, PAD_ID, PAD_ID, PAD_ID],
+        ]
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("a\tb\na b\n", r"a':2 is no pair of texts"),
+            ("a\tb\tc\n", r"a':1 is no pair of texts"),
+            ("a\tb\nabcd\tb\n", r"a':2 has a text of 4 tokens; 'length' is 3"),
+            ("", "has no text"),
+        ],
+    )
+    def test_wrong_files(self, tmp_path: Path, content: str, message: str):
+        """They are told with their line."""
+        with pytest.raises(RunError, match=message):
+            load(Pairs(written(tmp_path / "a", content), CHARACTERS, length=3))

@@ -1,0 +1,261 @@
+"""TFRecord files, and the data sets that `tensorflow-datasets` makes of them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from archbuilder.config import data_from_argument
+from archbuilder.config.sources import DataPath, Tfds, Tfrecord
+from archbuilder.data.columns import ArrayColumn, translate_read_errors
+from archbuilder.data.dataset import UNNAMED, Dataset
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources import load_source
+from archbuilder.diagnostics.errors import BlueprintError, RunError, UsageError
+from archbuilder.diagnostics.span import SourceText, Span
+
+Value = bytes | int | Sequence[float] | Sequence[int]
+
+
+def example(**features: Value) -> bytes:
+    def feature(value: Value) -> tf.train.Feature:
+        if isinstance(value, bytes):
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        if isinstance(value, int):
+            value = [value]
+        if all(isinstance(each, int) for each in value):
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+        return tf.train.Feature(float_list=tf.train.FloatList(value=value))
+
+    found: Mapping[str, tf.train.Feature] = {key: feature(each) for key, each in features.items()}
+    built = tf.train.Example(features=tf.train.Features(feature=found))
+    return built.SerializeToString(deterministic=True)
+
+
+def png(level: int, side: int = 6) -> bytes:
+    content = io.BytesIO()
+    Image.new("L", (side, side), level).save(content, "PNG")
+    return content.getvalue()
+
+
+def write(path: Path, *records: bytes, packed: bool = False) -> DataPath:
+    options = tf.io.TFRecordOptions(compression_type="GZIP" if packed else "")
+    with tf.io.TFRecordWriter(str(path), options) as writer:
+        for record in records:
+            writer.write(record)
+    return DataPath(str(path))
+
+
+def load(source: Tfrecord | Tfds, like: Dataset | None = None) -> Dataset:
+    return load_source(source, DataFileOpener(), None if like is None else like.preprocessing)
+
+
+def values(column) -> list:
+    return np.asarray(column.gather(np.arange(column.count))).tolist()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+class TestRecords:
+    def test_numbers_and_words(self, tmp_path: Path, packed: bool):
+        """Lists get the shape that is given; bytes are numbers as inputs, and words as targets."""
+        rows = [
+            example(x=[0.5, 1.5, 2.5, 3.5], b=bytes([1, 2, 255, 4]), y=b"dog", w=[2.0]),
+            example(x=[4.0, 3.0, 2.0, 1.0], b=bytes([0, 0, 0, 9]), y=b"cat", w=[0.5]),
+        ]
+        file = write(tmp_path / "d.tfrecord", *rows, packed=packed)
+        inputs, shape = {"x": "x", "b": "b"}, {"b": (2, 2)}
+        found = load(Tfrecord(file, inputs, shape=shape, weights="w"))
+        assert values(found.inputs["x"].column) == [[0.5, 1.5, 2.5, 3.5], [4, 3, 2, 1]]
+        assert values(found.inputs["b"].column)[0] == [[1, 2], [255, 4]]
+        assert found.inputs["b"].scale == 255
+        assert (values(found.targets[UNNAMED]), found.preprocessing.schema.classes) == (
+            [1, 0],
+            {UNNAMED: ("cat", "dog")},
+        )
+        assert values(found.sample_weights[UNNAMED]) == [2, 0.5]
+
+    @pytest.mark.parametrize("cache", [None, True, False])
+    def test_pictures(self, tmp_path: Path, packed: bool, cache: bool | None):
+        """They are decoded as they are needed, and brought to the size of the first."""
+        rows = [example(x=png(level, 6 + level), y=level) for level in range(5)]
+        for part, own in enumerate((rows[:2], rows[2:])):
+            write(tmp_path / f"d-{part}.tfrecord", *own, packed=packed)
+        found = load(Tfrecord(DataPath(str(tmp_path / "d-*.tfrecord")), cache=cache))
+        column = found.inputs[UNNAMED].column
+        assert isinstance(column, ArrayColumn) is (cache is True)
+        assert (column.shape, found.inputs[UNNAMED].scale) == ((6, 6, 1), 255)
+        images = np.asarray(column.gather(np.array([4, 0, 3])))
+        assert images[:, 0, 0, 0].tolist() == [4, 0, 3]
+        assert values(found.targets[UNNAMED]) == [0, 1, 2, 3, 4]
+
+    def test_damage(self, tmp_path: Path, packed: bool):
+        """A record whose checksum is wrong is told, and what follows it cannot be found."""
+        path = tmp_path / "d.tfrecord"
+        write(path, *(example(x=[1.0, float(each)], y=each) for each in range(4)))
+        content = bytearray(path.read_bytes())
+        content[len(content) // 4 + 20] ^= 1
+        path.write_bytes(gzip.compress(content) if packed else content)
+        with pytest.raises(RunError, match=r"record 2 of .*d\.tfrecord' is damaged"):
+            load(Tfrecord(DataPath(str(path))))
+        found = load(Tfrecord(DataPath(str(path)), on_error="skip"))
+        assert found.count == 1
+        assert "left out 1 of 2 records: record 2 of" in found.notes[-1]
+
+    def test_an_announced_length_is_not_believed(self, tmp_path: Path, packed: bool):
+        """It takes no memory, even where its checksum is right."""
+        path = tmp_path / "d.tfrecord"
+        content = struct.pack("<Q", 2**60) + bytes(4)
+        path.write_bytes(gzip.compress(content) if packed else content)
+        with pytest.raises(RunError, match=r"record 1 of .* is cut or damaged"):
+            load(Tfrecord(DataPath(str(path))))
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (example(x=[1.0, 2.0]), "record 2 of .* has no feature 'y'; it has 'x'"),
+        (example(y=1), "record 2 of .* has no feature 'x'"),
+        (example(x=[1.0], y=1), r"the feature 'x' of record 2 .* shape \[\], and the first one"),
+        (example(x=[1.0, float("nan")], y=1), "the feature 'x' of record 2 .* no finite number"),
+        (example(x=[1.0, 2.0], y=b"cat"), "has words, and the first one has shape"),
+        (b"\xff\xff", "record 2 of .* is no tf.train.Example"),
+    ],
+    ids=range(6),
+)
+def test_mistakes(tmp_path: Path, second: bytes, message: str):
+    """The record is named, or left out."""
+    file = write(tmp_path / "d.tfrecord", example(x=[1.0, 2.0], y=0), second)
+    with pytest.raises(RunError, match=message):
+        load(Tfrecord(file))
+    assert load(Tfrecord(file, on_error="skip")).count == 1
+
+
+def test_pictures_that_are_none(tmp_path: Path):
+    """One that cannot be decoded is known before the training begins."""
+    file = write(
+        tmp_path / "d.tfrecord", *(example(x=each, y=0) for each in (png(3), b"no", png(4)))
+    )
+    with pytest.raises(RunError, match=r"record 2 of .* is no image"):
+        load(Tfrecord(file))
+    found = load(Tfrecord(file, on_error="skip"))
+    assert values(found.inputs[UNNAMED].column)[1][0][0] == [4]
+
+
+def test_a_file_that_shrinks(tmp_path: Path):
+    """A picture that is not there any more is told by its file."""
+    file = write(tmp_path / "d.tfrecord", example(x=png(3), y=0))
+    column = load(data_from_argument(file.path).train).inputs[UNNAMED].column
+    Path(file.path).write_bytes(b"")
+    with (
+        pytest.raises(RunError, match=r"d\.tfrecord' was cut while it was in use"),
+        translate_read_errors(),
+    ):
+        column.gather(tf.constant([0]))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set as the library itself writes it."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    folder = tmp_path_factory.mktemp("tfds")
+    features = tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(4, 4, 1)),
+            "kind": tfds.features.ClassLabel(names=["owl", "emu"]),
+            "grid": tfds.features.Tensor(shape=(2, 3), dtype=np.float32),
+        }
+    )
+
+    def split(count: int) -> tf.data.Dataset:
+        levels = np.arange(count, dtype=np.uint8)
+        return tf.data.Dataset.from_tensor_slices(
+            {
+                "image": np.tile(levels[:, None, None, None], (1, 4, 4, 1)),
+                "kind": levels.astype(np.int64) % 2,
+                "grid": np.tile(levels[:, None, None], (1, 2, 3)).astype(np.float32),
+            }
+        )
+
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="birds",
+        version="1.0.0",
+        features=features,
+        split_datasets={"train": split(20), "test": split(5)},
+        data_dir=folder,
+        disable_shuffling=True,
+    )
+    return folder
+
+
+def birds(*args, **options) -> Tfds:
+    return Tfds(DataPath("birds"), *args, **options)
+
+
+class TestPrepared:
+    @pytest.fixture(autouse=True)
+    def there(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+
+    def test_features_by_name(self):
+        """With the shapes and the names of classes that the data set has."""
+        source = birds(inputs={"a": "image", "b": "grid"}, targets="kind")
+        found = load(source)
+        assert (found.count, found.preprocessing.schema.classes) == (20, {UNNAMED: ("owl", "emu")})
+        assert found.inputs["a"].column.shape == (4, 4, 1)
+        images = np.asarray(found.inputs["a"].column.gather(np.arange(20)))[:, 0, 0, 0]
+        grids = np.asarray(found.inputs["b"].column.gather(np.arange(20)))
+        assert sorted(images.tolist()) == list(range(20))
+        assert np.array_equal(grids, np.tile(images[:, None, None], (1, 2, 3)))
+        assert values(found.targets[UNNAMED]) == (images % 2).tolist()
+
+    def test_parts_of_splits(self):
+        """As the library writes them."""
+        names = {"inputs": "image", "targets": "kind"}
+        assert load(birds("train[5:12]", **names)).count == 7
+        assert load(birds("train[:50%]+test", **names)).count == 15
+
+    @pytest.mark.parametrize(
+        ("source", "message"),
+        [
+            (Tfds(DataPath("bats")), "there is no data set 'bats' in"),
+            (Tfds(DataPath("mnist")), "'mnist' is not prepared in .*: tfds build mnist"),
+            (birds(), "does not say its inputs and targets; it has"),
+            (birds("valid", "image", "kind"), "no split 'valid'; it has 'test', 'train'"),
+            (birds("train", "picture", "kind"), "no feature 'picture'; it has"),
+        ],
+    )
+    def test_mistakes(self, source: Tfds, message: str):
+        """They are told with what there is."""
+        with pytest.raises(RunError, match=message):
+            load(source)
+
+    def test_from_the_command_line(self):
+        """By its name; no others than names are taken."""
+        assert data_from_argument("tfds:mnist").train == Tfds(DataPath("mnist"))
+        recipe = data_from_argument("tfds:birds")
+        with pytest.raises(UsageError, match="is no name of a data set"):
+            data_from_argument("tfds:../birds")
+        assert data_from_argument("tfds:mnist:3.0.1", recipe).train == Tfds(DataPath("mnist:3.0.1"))
+
+    def test_from_a_blueprint(self, folder: Path, tmp_path: Path):
+        """A stranger's file reads them where a person allows it."""
+        span = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
+        source = Tfds(DataPath("birds", span), inputs="image", targets="kind")
+        with pytest.raises(BlueprintError, match="outside-folder"):
+            load_source(source, DataFileOpener(tmp_path))
+        assert load_source(source, DataFileOpener(tmp_path, [folder])).count == 20
+
+
+def test_an_encoded_image_as_a_target(tmp_path: Path):
+    """Masks are arrays: the message says so, where the bytes are no text."""
+    file = write(tmp_path / "a.tfrecord", example(x=png(3), y=png(1)))
+    with pytest.raises(RunError, match=r"'y' of record 1 .* is an encoded image, .* npz or npy"):
+        load(Tfrecord(file))

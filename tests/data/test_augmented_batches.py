@@ -1,0 +1,270 @@
+"""Targets that have a value for every pixel move as their images do; others are not made wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers.graphs import SPAN
+
+from archbuilder.cli import main
+from archbuilder.compiler.ir import Graph, GraphInput, TensorRef
+from archbuilder.config.training import SupervisedConfig, TrainingConfig
+from archbuilder.data.augmented_batches import BatchAugmenter
+from archbuilder.data.columns import ArrayColumn
+from archbuilder.data.input_adapter import InputAdapter
+from archbuilder.data.pipeline import FittedDataset, InputPipeline, train_dataset
+from archbuilder.data.position import TrainingPosition
+from archbuilder.data.sample_weights import CombinedWeights, SampleWeights
+from archbuilder.data.targets import Target
+from archbuilder.diagnostics.errors import BlueprintError, UsageError
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import from_plain
+
+SIDE, COUNT, CLASSES = 12, 16, 8
+CHOSEN = np.random.default_rng(0)
+MASKS = CHOSEN.integers(0, CLASSES, (COUNT, SIDE, SIDE))
+"""A class for every pixel, without neighbors that tell it."""
+SHADES = (MASKS[..., np.newaxis] / CLASSES).astype(np.float32)
+"""Images from which the class of every pixel can be read."""
+NEAREST: dict[str, PlainData] = {"interpolation": "nearest"}
+GEOMETRIC: dict[str, PlainData] = {
+    "RandomCrop": {"height": 8, "width": 10},
+    "RandomElasticTransform": {"scale": [0.9, 1.0], **NEAREST},
+    "RandomFlip": {"mode": "horizontal_and_vertical"},
+    "RandomPerspective": NEAREST,
+    "RandomRotation": {"factor": 0.4, "fill_mode": "wrap", **NEAREST},
+    "RandomShear": {"x_factor": 0.5, "y_factor": 0.2, "fill_mode": "constant", **NEAREST},
+    "RandomTranslation": {"height_factor": 0.4, "width_factor": 0.4, **NEAREST},
+    "RandomZoom": {"height_factor": 0.4, **NEAREST},
+}
+COLORS: PlainData = {"GaussianNoise": 0.3}
+
+
+def as_input(values: np.ndarray) -> InputPipeline:
+    return InputPipeline(ArrayColumn(values), InputAdapter((), ()), (0.0, 1.0))
+
+
+def target(values: np.ndarray) -> Target:
+    return Target(ArrayColumn(values), values.dtype)
+
+
+def batches(
+    layers: list[PlainData],
+    columns: Mapping[str, Target | InputPipeline],
+    losses: Mapping[str, str],
+    images: np.ndarray = SHADES,
+    position: TrainingPosition = TrainingPosition(),  # noqa: B008 - it is frozen
+    weights: Mapping[str, CombinedWeights] | None = None,
+    **objective: Any,
+) -> tf.data.Dataset:
+    """The batches of two epochs from a position on; sizes of the network are open."""
+    trees = tuple(from_plain(each, SPAN) for each in layers)
+    supervised = SupervisedConfig(
+        {name: from_plain(each, SPAN) for name, each in losses.items()},
+        from_plain("Adam", SPAN),
+        **{"loss_weights": {}, "metrics": {}, **objective},
+    )
+    table = FittedDataset(
+        {"image": as_input(images)}, columns, np.arange(COUNT), False, True, weights or {}
+    )
+    shape = tuple(None if size == SIDE else size for size in images.shape[1:])
+    ends = tuple((name, TensorRef(name)) for name in columns)
+    graph = Graph("net", (GraphInput("image", shape, "float32", SPAN),), (), ends, SPAN)
+
+    def plain(start: TrainingPosition) -> tf.data.Dataset:
+        return train_dataset(table, start, batch_size=5, seed=0, epochs=2)
+
+    spec = TrainingConfig(supervised, augment=trees, seed=1)
+    augmented = BatchAugmenter.from_config(
+        spec, supervised, graph, table, plain(TrainingPosition())
+    )
+    return augmented(plain(position), position.epoch * 4 + position.batch)
+
+
+@pytest.mark.parametrize("name", GEOMETRIC)
+def test_a_mask_follows_its_image(name: str):
+    """Pixel by pixel, whatever is done to the colors of the image before or after."""
+    masks = {"mask": target(MASKS), "hot": target(np.eye(CLASSES, dtype=np.float32)[MASKS])}
+    losses = {"mask": "SparseCategoricalCrossentropy", "hot": "CategoricalCrossentropy"}
+    changed = False
+    for x, y in batches([{name: GEOMETRIC[name]}], masks, losses).as_numpy_iterator():
+        shades = np.rint(x[..., 0] * CLASSES).astype(np.int64)
+        np.testing.assert_array_equal(y["mask"], shades)
+        assert y["mask"].dtype == np.int64
+        # Where nothing of the image is left, a class is 0, and no class has its one.
+        hot = y["hot"].argmax(axis=-1)
+        np.testing.assert_array_equal(np.where(y["hot"].any(axis=-1), hot, 0), shades)
+        changed |= not all(any(np.array_equal(each, mask) for mask in MASKS) for each in shades)
+    assert changed
+
+
+def test_weights_of_pixels_follow_their_image():
+    """Those of examples have nothing to move."""
+    masks = {"mask": target(MASKS), "a": target(MASKS), "b": target(MASKS)}
+    losses = dict.fromkeys(masks, "SparseCategoricalCrossentropy")
+    pixels, examples = (ArrayColumn(each.astype(np.float32)) for each in (MASKS, MASKS[:, 0, 0]))
+    weights = {
+        "mask": CombinedWeights((SampleWeights(pixels),), 2),
+        "a": CombinedWeights((SampleWeights(examples),), 2),
+    }
+    layers: list[PlainData] = [{"RandomRotation": {"factor": 0.4, "fill_mode": "wrap", **NEAREST}}]
+    for _, y, w in batches(layers, masks, losses, weights=weights).as_numpy_iterator():
+        np.testing.assert_array_equal(w["mask"], y["mask"])
+        assert w["a"].shape == w["b"].shape == y["a"].shape[:1]
+
+
+def test_a_mask_has_no_classes_between_two():
+    """Although the image is interpolated, and colors are changed between two movements."""
+    layers = [{"RandomRotation": 0.3}, COLORS, {"RandomZoom": 0.3}]
+    values = np.where(MASKS % 2, 200, 3)
+    losses = {"mask": "SparseCategoricalCrossentropy"}
+    for x, y in batches(layers, {"mask": target(values)}, losses).as_numpy_iterator():
+        assert set(np.unique(y["mask"])) == {3, 200}
+        assert len(np.unique(x)) > CLASSES
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_an_autoencoder_gives_back_what_it_was_given(flat: bool):
+    """What it is compared with moves as its input does, and is without its noise."""
+    values = SHADES.reshape(COUNT, -1) if flat else SHADES
+    copy = {"again": as_input(values)}
+    losses, targets = {"again": "BinaryCrossentropy"}, {"again": "image"}
+    layers: list[PlainData] = [
+        {"RandomRotation": 0.3},
+        {"RandomTranslation": GEOMETRIC["RandomTranslation"]},
+    ]
+    for x, y in batches(layers, copy, losses, targets=targets).as_numpy_iterator():
+        np.testing.assert_array_equal(y["again"].reshape(x.shape), x)
+    noisy = batches([*layers, COLORS], copy, losses, targets=targets)
+    clean = batches(layers, copy, losses, targets=targets)
+    for (x, y), (_, expected) in zip(noisy, clean, strict=True):
+        np.testing.assert_array_equal(y["again"], expected["again"])
+        assert np.std(np.reshape(y["again"], x.shape) - x) > 0.2
+
+
+def test_depth_moves_as_its_image():
+    """With the interpolation of the image, as there is something between two depths."""
+    layers: list[PlainData] = [{"RandomRotation": 0.3}]
+    depth = {"depth": target(SHADES[..., 0] * 7)}
+    for x, y in batches(layers, depth, {"depth": "MeanSquaredError"}).as_numpy_iterator():
+        np.testing.assert_allclose(y["depth"], x[..., 0] * 7, rtol=1e-5)
+
+
+def test_a_run_goes_on_with_the_same_maps():
+    """From the middle of an epoch on, they are bit by bit what they would have been."""
+    layers: list[PlainData] = [{"RandomRotation": 0.3}, COLORS, {"RandomElasticTransform": {}}]
+    masks, losses = {"mask": target(MASKS)}, {"mask": "SparseCategoricalCrossentropy"}
+    whole = [*batches(layers, masks, losses)]
+    rest = [*batches(layers, masks, losses, position=TrainingPosition(1, 2))]
+    assert len(rest) == 2
+    for (x, y), (again, mask) in zip(whole[6:], rest, strict=True):
+        np.testing.assert_array_equal(x, again)
+        np.testing.assert_array_equal(y["mask"], mask["mask"])
+
+
+PLACES = {
+    "boxes": (np.zeros((COUNT, 3, 4), np.float32), "MeanSquaredError"),
+    "keypoints": (np.zeros((COUNT, 10), np.float32), "Huber"),
+    "boxes in shares": (CHOSEN.random((COUNT, 4), np.float32), "BinaryCrossentropy"),
+    "boxes as a distribution": (CHOSEN.random((COUNT, 4), np.float32), "KLDivergence"),
+    "a flat mask": (MASKS.reshape(COUNT, -1), "SparseCategoricalCrossentropy"),
+    "a flat foreground": ((MASKS.reshape(COUNT, -1) % 2).astype(np.float32), "BinaryCrossentropy"),
+    "a flat mask, one-hot": (
+        np.eye(CLASSES, dtype=np.float32)[MASKS.reshape(COUNT, -1)],
+        "CategoricalCrossentropy",
+    ),
+    "half a mask": (np.zeros((COUNT, 6, 6), np.int64), "SparseCategoricalCrossentropy"),
+}
+NO_PLACES = {
+    "class": (np.zeros(COUNT, np.int64), "SparseCategoricalCrossentropy"),
+    "one-hot": (np.eye(COUNT, 4, dtype=np.float32), "CategoricalCrossentropy"),
+    "probabilities": (np.full((COUNT, 4), 0.25, np.float32), "KLDivergence"),
+    "signs": (np.eye(COUNT, 4, dtype=np.float32) * 2 - 1, "Hinge"),
+    "letters, one-hot": (np.eye(COUNT * 5, 4).reshape(COUNT, 5, 4), "CategoricalCrossentropy"),
+    "tags": (np.eye(COUNT, 4, dtype=np.float32), "BinaryCrossentropy"),
+    "age": (np.zeros((COUNT, 1), np.float32), "MeanSquaredError"),
+    "letters": (np.zeros((COUNT, 5), np.int64), "SparseCategoricalCrossentropy"),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_targets_that_may_be_places(name: str):
+    """They stay where they are, so that layers that move an image are refused, and no others."""
+    values, loss = PLACES[name]
+    targets, losses = {"y": target(values)}, {"y": loss}
+    with pytest.raises(BlueprintError) as error:
+        batches([COLORS, {"RandomFlip": "horizontal"}], targets, losses)
+    (found,) = error.value.diagnostics
+    assert found.message.startswith("RandomFlip moves the parts of an image, and the targets of")
+    assert found.span == SPAN
+    assert len([*batches([COLORS], targets, losses)]) == 8
+
+
+def test_a_metric_does_not_make_places_classes():
+    """Keras computes an accuracy of boxes, too."""
+    boxes = {"y": target(CHOSEN.random((COUNT, 4), np.float32))}
+    metrics = {"y": (from_plain("CategoricalAccuracy", SPAN),)}
+    with pytest.raises(BlueprintError, match="would stay where they are"):
+        batches([{"RandomFlip": "horizontal"}], boxes, {"y": "MeanSquaredError"}, metrics=metrics)
+
+
+@pytest.mark.parametrize("name", NO_PLACES)
+def test_targets_that_are_no_places(name: str):
+    """They are what they were, in whichever way images are changed."""
+    values, loss = NO_PLACES[name]
+    layers = [{"RandAugment": {}}, {"RandomFlip": "horizontal"}]
+    images = np.repeat(SHADES, 3, axis=-1)
+    for given in [*batches(layers, {"y": target(values)}, {"y": loss}, images)][:1]:
+        assert given[1]["y"].shape == (5, *values.shape[1:])
+
+
+def test_layers_that_choose_what_they_do():
+    """A mask cannot follow RandAugment; the error says which layers it can follow."""
+    with pytest.raises(BlueprintError) as error:
+        batches([{"RandAugment": {}}], {"m": target(MASKS)}, {"m": "SparseCategoricalCrossentropy"})
+    (found,) = error.value.diagnostics
+    assert "RandomFlip" in found.notes[0]
+
+
+def test_an_image_that_the_network_does_not_take():
+    """A crop changes the size of images, and only a network of open size takes it."""
+    images = np.zeros((COUNT, 16, 16, 1), np.float32)
+    labels, losses = (
+        {"y": target(np.zeros(COUNT, np.int64))},
+        {"y": "SparseCategoricalCrossentropy"},
+    )
+    with pytest.raises(UsageError, match=r"images of \[8, 10, 1\], and the input 'image'.*16, 16"):
+        batches([{"RandomCrop": GEOMETRIC["RandomCrop"]}], labels, losses, images)
+
+
+POINTS = """
+archbuilder: 1
+name: net
+inputs: {points: [16, 3]}
+layers: [Flatten, {Dense: {units: 2, activation: softmax}}]
+data: {npz: {file: points.npz}}
+training: {loss: SparseCategoricalCrossentropy, epochs: 1, augment: [LAYER]}
+"""
+
+
+def test_there_has_to_be_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Otherwise nothing would be changed: the error says which inputs there are, and no run is."""
+    x = CHOSEN.random((20, 16, 3)).astype(np.float32)
+    np.savez(tmp_path / "points.npz", x=x, y=CHOSEN.integers(0, 2, 20))
+    (tmp_path / "net.yaml").write_text(POINTS.replace("LAYER", "{GaussianNoise: 0.1}"))
+    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")]) == 2
+    assert "no input of the network is an image: points [16, 3]" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("layer", ["CutMix", "MixUp", "AutoContrast", "Equalization", "AugMix"])
+def test_layers_that_would_be_wrong(layer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The error says why."""
+    (tmp_path / "net.yaml").write_text(POINTS.replace("LAYER", layer))
+    assert main(["validate", str(tmp_path / "net.yaml")]) == 2
+    assert f"the layer '{layer}' cannot stand under 'augment': it " in capsys.readouterr().err

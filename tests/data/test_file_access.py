@@ -1,0 +1,77 @@
+"""Patterns that stand for several files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archbuilder.config.sources import DataPath
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.diagnostics.errors import BlueprintError, RunError
+from archbuilder.diagnostics.span import SourceText, Span
+
+SPAN = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.csv", "a.csv", ".hidden.csv", "a.txt", "one/x.csv", "two/x.csv", "two/y.csv"):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("data/*.csv", ["data/a.csv", "data/b.csv"]),
+        ("data/?.txt", ["data/a.txt"]),
+        ("data/[ab].csv", ["data/a.csv", "data/b.csv"]),
+        ("data/*/x.csv", ["data/one/x.csv", "data/two/x.csv"]),
+        ("*/*/y.csv", ["data/two/y.csv"]),
+        ("data/.h*", ["data/.hidden.csv"]),
+        ("data/a.csv", ["data/a.csv"]),
+    ],
+)
+def test_files_by_alphabet(folder: Path, pattern: str, names: list[str]):
+    """Those of a person and those of a blueprint, which lie in its folder."""
+    persons = DataFileOpener().match_files(DataPath(str(folder / pattern)))
+    assert [each.path for each in persons] == [str(folder / name) for name in names]
+    blueprints = DataFileOpener(folder).match_files(DataPath(pattern, SPAN))
+    assert blueprints == tuple(DataPath(name, SPAN) for name in names)
+
+
+def test_no_such_files(folder: Path):
+    """A pattern that stands for nothing is told, at its place where it has one."""
+    with pytest.raises(RunError, match=r"there is no file '.*\*\.npz'"):
+        DataFileOpener().match_files(DataPath(str(folder / "data/*.npz")))
+    with pytest.raises(BlueprintError, match=r"there is no file 'data/\*\.npz'"):
+        DataFileOpener(folder).match_files(DataPath("data/*.npz", SPAN))
+
+
+@pytest.mark.parametrize("pattern", ["../data/*.csv", "/etc/*", "../*/a.csv"])
+def test_patterns_of_a_blueprint_stay_in_its_folder(folder: Path, pattern: str):
+    """They lead nowhere else, unless a person allows it."""
+    inner = folder / "inner"
+    inner.mkdir()
+    with pytest.raises(BlueprintError, match="outside-folder"):
+        DataFileOpener(inner).match_files(DataPath(pattern, SPAN))
+    if pattern == "../data/*.csv":
+        found = DataFileOpener(inner, [folder / "data"]).match_files(DataPath(pattern, SPAN))
+        assert [each.path for each in found] == ["../data/a.csv", "../data/b.csv"]
+
+
+def test_a_link_to_a_folder_is_not_gone_through(folder: Path):
+    """A stranger's link beside the data leads nowhere."""
+    (folder / "data" / "zoo").symlink_to("/etc")
+    found = DataFileOpener(folder).match_files(DataPath("data/*/*", SPAN))
+    assert [each.path for each in found] == ["data/one/x.csv", "data/two/x.csv", "data/two/y.csv"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern(folder: Path):
+    """A person may have one."""
+    path = folder / "a[1].csv"
+    path.write_text("x")
+    assert DataFileOpener().match_files(DataPath(str(path))) == (DataPath(str(path)),)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from archbuilder.compiler.ir import GraphInput, Shape
+from archbuilder.data.columns import ArrayColumn
+from archbuilder.data.dataset import Feature
+from archbuilder.data.input_adapter import make_adapter
+from archbuilder.diagnostics.errors import RunError
+from archbuilder.diagnostics.span import SourceText, Span
+
+SPAN = Span(SourceText("test", ""), 1, 1, 1, 1)
+
+
+def network_input(shape: Shape, dtype: str = "float32") -> GraphInput:
+    return GraphInput("image", shape, dtype, SPAN)
+
+
+def grey(side: int = 8) -> Feature:
+    return Feature(ArrayColumn(np.full((2, side, side), 16, np.uint8)), scale=16, image=True)
+
+
+@pytest.mark.parametrize(
+    ("feature", "wanted", "remarks"),
+    [
+        (grey(), (8, 8), ["divided by 16"]),
+        (grey(), (8, 8, 1), ["divided by 16", "one channel added"]),
+        (grey(), (None, None, 1), ["divided by 16", "one channel added"]),
+        (
+            grey(),
+            (8, 8, 3),
+            ["divided by 16", "one channel added", "grey repeated as three colours"],
+        ),
+        (grey(), (28, 28, 1), ["divided by 16", "one channel added", "resized from 8x8 to 28x28"]),
+        (grey(), (64,), ["divided by 16", "flattened to 64"]),
+        (
+            Feature(ArrayColumn(np.full((2, 8, 8, 1), 16, np.uint8)), scale=16, image=True),
+            (8, 8),
+            ["divided by 16", "the one channel removed"],
+        ),
+        (
+            Feature(ArrayColumn(np.ones((2, 3, 4), np.uint8)), 1, image=True, max_value=1),
+            (3, 4),
+            ["bytes of 0 and 1 are left as they are, not divided by 255"],
+        ),
+        (Feature(ArrayColumn(np.ones((2, 3, 4)))), (12,), ["flattened to 12"]),
+        (Feature(ArrayColumn(np.ones((2, 5), np.int32))), (None,), []),
+        (Feature(ArrayColumn(np.ones(2))), (1,), []),
+    ],
+)
+def test_ways_to_fit(feature: Feature, wanted: Shape, remarks: list[str]):
+    """Every change is one that the network asks for, and is said."""
+    adaptation = make_adapter(feature, network_input(wanted))
+    batch = adaptation(feature.column.values)
+    assert list(adaptation.notes) == [f"image: {remark}" for remark in remarks]
+    assert all(size in (None, have) for have, size in zip(batch.shape[1:], wanted, strict=True))
+    assert batch.dtype == "float32"
+    assert np.allclose(batch, 1 if feature.scale else feature.column.values.reshape(batch.shape))
+
+
+def test_whole_numbers_are_not_scaled():
+    """A network that takes whole numbers gets those of the file."""
+    adaptation = make_adapter(grey(), network_input((8, 8), "int32"))
+    assert adaptation.notes == ()
+    assert int(adaptation(grey().column.values)[0, 0, 0]) == 16
+
+
+@pytest.mark.parametrize(
+    ("feature", "wanted"),
+    [
+        (grey(), (65,)),
+        (grey(), (8, 8, 4)),
+        (Feature(ArrayColumn(np.ones((2, 8, 8)))), (8, 8, 1)),
+        (Feature(ArrayColumn(np.ones((2, 8, 8, 1)))), (16, 16, 1)),
+    ],
+)
+def test_what_does_not_fit_is_refused(feature: Feature, wanted: Shape):
+    """Both shapes are named; only images are resized."""
+    with pytest.raises(RunError, match=r"the input 'image' has the shape \[8, 8.*network takes"):
+        make_adapter(feature, network_input(wanted))

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from archbuilder.compiler.ir import Shape
+from archbuilder.data.columns import ArrayColumn
+from archbuilder.data.targets import Target, adapt_target
+from archbuilder.diagnostics.errors import RunError
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import from_plain
+
+SPAN = Span(SourceText("test", ""), 1, 1, 1, 1)
+LABELS = np.array([0, 2, 1], np.uint8)
+
+
+def fit(values: np.ndarray, shape: Shape, loss: PlainData):
+    return adapt_target(ArrayColumn(values), "digit", shape, from_plain(loss, SPAN))
+
+
+def taken(target: Target) -> list:
+    return target.gather(np.arange(target.column.count)).numpy().tolist()
+
+
+def test_sparse_losses_take_numbers():
+    """A class by its number stays a number."""
+    target = fit(LABELS, (3,), "SparseCategoricalCrossentropy")
+    assert (target.num_classes, taken(target)) == (None, [0, 2, 1])
+
+
+def test_metrics_decide_where_there_is_no_loss():
+    """Numbers for a metric of numbers, and one value a class for the others."""
+    for metric, classes in {"SparseCategoricalAccuracy": None, "CategoricalAccuracy": 3}.items():
+        tree = from_plain(metric, SPAN)
+        assert adapt_target(ArrayColumn(LABELS), "digit", (3,), None, [tree]).num_classes == classes
+
+
+def test_other_losses_take_one_value_a_class():
+    """A class by its number becomes one value a class where the loss wants it, and that is said."""
+    target = fit(LABELS, (3,), {"CategoricalCrossentropy": {"label_smoothing": 0.1}})
+    assert (target.num_classes, target.note) == (3, "digit: 3 classes, one value each")
+
+
+def test_a_number_for_an_output_of_one_value():
+    """A number an example fits an output of one value."""
+    assert taken(fit(np.array([0.5, 1]), (1,), "MeanSquaredError")) == [[0.5], [1]]
+
+
+def test_equal_shapes_stay():
+    """Targets that have the shape of the output are left alone."""
+    assert fit(np.ones((3, 4, 5)), (None, 5), "MeanSquaredError").column.shape == (4, 5)
+
+
+def test_the_axis_of_one_value_is_added():
+    """A mask of zeros and ones stays what it is for a network with one value a position."""
+    masks = np.arange(8).reshape(2, 2, 2).astype(np.uint8) % 3 == 1
+    target = fit(masks.astype(np.uint8), (2, 2, 1), "BinaryCrossentropy")
+    assert taken(target) == masks[..., np.newaxis].astype(float).tolist()
+    assert target.note == "digit: the shape [2, 2] becomes [2, 2, 1]"
+    depth = np.linspace(0, 9, 6).reshape(2, 3)
+    assert taken(fit(depth, (None, 1), "MeanSquaredError")) == pytest.approx(depth[..., np.newaxis])
+
+
+@pytest.mark.parametrize(("ignored", "dtype"), [(255, np.uint8), (-1, np.int64)])
+def test_labels_to_ignore(ignored: int, dtype: type):
+    """The class that a loss ignores may lie outside of those of the network."""
+    labels = np.array([[0, ignored], [2, 1]], dtype)
+    loss = {"SparseCategoricalCrossentropy": {"ignore_class": ignored}}
+    assert taken(fit(labels, (2, 3), loss)) == [[0, ignored], [2, 1]]
+    with pytest.raises(RunError, match=f"2 classes .0 to 1, and {ignored} to ignore.; .* 2"):
+        fit(labels, (2, 2), loss)
+
+
+def test_labels_may_have_an_axis_of_their_own():
+    """As in images of labels, which have a channel."""
+    labels = np.array([[[0], [1]]])
+    assert taken(fit(labels, (2, 3), "SparseCategoricalCrossentropy")) == [[[0], [1]]]
+
+
+@pytest.mark.parametrize(
+    ("values", "shape", "loss", "message"),
+    [
+        (LABELS, (2,), "SparseCategoricalCrossentropy", "from 0 to 2, .* 2 classes .0 to 1."),
+        (-LABELS.astype(int), (3,), "SparseCategoricalCrossentropy", "from -2 to 0"),
+        (LABELS % 2, (1,), "SparseCategoricalCrossentropy", "or in a sigmoid"),
+        (LABELS.astype(int) - 1, (3,), "SparseCategoricalCrossentropy", "'ignore_class: -1'"),
+        (LABELS, (2,), "CategoricalCrossentropy", "from 0 to 2, .* 2 classes"),
+        (LABELS + 0.5, (3,), "SparseCategoricalCrossentropy", "are not whole numbers"),
+        (np.array([0, np.nan]), (3,), "SparseCategoricalCrossentropy", "are not whole numbers"),
+        (LABELS, (1,), "BinaryCrossentropy", "go from 0 to 2, and a binary loss has 0 to 1; .* 2$"),
+        (np.eye(3) * 3, (3,), "BinaryFocalCrossentropy", "go from 0 to 3"),
+        (np.ones((3, 4)), (5,), "MeanSquaredError", r"the shape \[4\], .* gives \[5\]"),
+        (np.ones((3, 4)), (5,), "SparseCategoricalCrossentropy", r"have the shape \[4\]"),
+        (np.eye(3), (3,), "SparseCategoricalCrossentropy", "a class; use CategoricalCrossentropy"),
+        (np.ones((2, 4, 5)), (None, 5), "SparseCategoricalCrossentropy", "one value a class"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(values, shape, loss, message):
+    """Labels out of range and shapes that differ are found before training."""
+    with pytest.raises(RunError, match=message):
+        fit(values, shape, loss)

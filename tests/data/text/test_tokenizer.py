@@ -1,0 +1,114 @@
+"""Text to tokens and back, with vocabularies that are learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archbuilder.config.sources import TokenizerConfig
+from archbuilder.data.text.tokenizer import (
+    BEGIN_ID,
+    END_ID,
+    MASK_ID,
+    PAD_ID,
+    SPECIAL_TOKENS,
+    UNK_ID,
+    TextTokenizer,
+)
+from archbuilder.diagnostics.errors import RunError
+
+TEXT = ["First Citizen:\nBefore we proceed, hear me speak.\n", "\nAll:\nSpeak, speak.\n"]
+KINDS = ["characters", "words", "bpe", "wordpiece"]
+
+
+def learned(tokens: str, *, text: list[str] | None = None, **options) -> TextTokenizer:
+    blocks = TEXT if text is None else text
+    spec = TokenizerConfig(tokens, **{"vocabulary": 400, **options})
+    return TextTokenizer.train(spec, lambda: iter(blocks), "the text")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "back"),
+    [
+        ("characters", TEXT[0]),
+        ("words", "First Citizen: Before we proceed, hear me speak."),
+        ("bpe", TEXT[0]),
+        ("wordpiece", "First Citizen : Before we proceed, hear me speak."),
+    ],
+)
+def test_there_and_back(tokens: str, back: str):
+    """What is known comes back, in as much of its form as the kind of tokens keeps."""
+    vocabulary = learned(tokens)
+    (ids,) = vocabulary.encode([TEXT[0]])
+    assert ids.min() >= len(SPECIAL_TOKENS)
+    assert ids.max() < vocabulary.vocab_size
+    assert vocabulary.decode(ids) == back
+
+
+@pytest.mark.parametrize("tokens", KINDS)
+def test_training_is_repeatable(tokens: str):
+    """The same text gives the same numbers, which a file keeps."""
+    first = learned(tokens)
+    assert first.to_json() == learned(tokens).to_json()
+    again = TextTokenizer.from_json(first.to_json(), "tokenizer.json")
+    assert np.array_equal(again.encode(TEXT)[1], first.encode(TEXT)[1])
+
+
+@pytest.mark.parametrize("tokens", KINDS)
+def test_special_tokens_cannot_be_written(tokens: str):
+    """A text with the name of a special token in it has no special token."""
+    vocabulary = learned(tokens, text=[*TEXT, "a [MASK] [SEP]\n"])
+    (ids,) = vocabulary.encode(["[MASK] [SEP]"])
+    assert not {PAD_ID, BEGIN_ID, END_ID, MASK_ID} & set(ids.tolist())
+
+
+@pytest.mark.parametrize("tokens", ["characters", "words", "wordpiece"])
+def test_what_is_not_known(tokens: str):
+    """A character or word that was not in the text is one special token."""
+    assert UNK_ID in learned(tokens).encode(["\N{SNOWMAN}"])[0]
+
+
+@given(text=st.text(st.characters(codec="utf-8"), max_size=40))
+def test_bytes_know_every_text(text: str):
+    """Pairs of bytes begin with all bytes: nothing is unknown to them."""
+    (ids,) = _BYTES.encode([text])
+    assert UNK_ID not in ids
+    assert _BYTES.decode(ids) == text
+
+
+def test_lower_case():
+    """With `lowercase`, a word is the same at the beginning of a sentence."""
+    first, second = learned("words", lowercase=True).encode(["Speak", "speak"])
+    assert first.tolist() == second.tolist()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "size", "message"),
+    [
+        ("characters", 10, r"vocabulary of 10 is too small: the text has \d+ different characters"),
+        ("bpe", 100, "different bytes"),
+        ("wordpiece", 20, "different letters"),
+    ],
+)
+def test_vocabularies_that_are_too_small(tokens: str, size: int, message: str):
+    """The error says how many there would have to be."""
+    with pytest.raises(RunError, match=message):
+        learned(tokens, vocabulary=size)
+
+
+def test_no_text():
+    """An empty file has no tokens."""
+    with pytest.raises(RunError, match="the text has no text"):
+        learned("characters", text=[])
+
+
+@pytest.mark.parametrize("text", ["", "{}", learned("words").to_json().replace("[MASK]", "[NONE]")])
+def test_files_that_are_no_vocabulary(text: str):
+    """They are refused with their name."""
+    with pytest.raises(RunError, match=r"tokenizer\.json"):
+        TextTokenizer.from_json(text, "tokenizer.json")
+
+
+_BYTES = learned("bpe")

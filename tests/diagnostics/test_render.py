@@ -1,0 +1,217 @@
+"""Mistakes on a screen, in an editor and on a build server."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archbuilder.diagnostics.errors import Diagnostic, ExpansionFrame
+from archbuilder.diagnostics.render import OUTPUT_FORMATS, OutputFormat, render, summary
+from archbuilder.diagnostics.span import SourceText, Span
+
+
+def at(text: str, line: int, column: int, length: int = 1, name: str = "net.yaml") -> Span:
+    """A range of `length` characters in a source."""
+    return Span(SourceText(name, text), line, column, line, column + length)
+
+
+VGG = "\n" * 22 + "    - Conv2D: {filter: 64, kernel_size: 3}\n"
+
+
+def test_looks_as_the_language_says() -> None:
+    """The example of the language definition, to the letter."""
+    used = ExpansionFrame("in block 'vgg_block'", at(VGG, 31, 5, name="blueprints/vgg.yaml"))
+    mistake = Diagnostic(
+        "unknown-argument",
+        "Conv2D has no argument 'filter'",
+        at(VGG, 23, 16, 6, name="blueprints/vgg.yaml"),
+        label="did you mean 'filters'?",
+        suggestion="filters",
+        frame=used,
+    )
+    assert render([mistake]) == (
+        "error[unknown-argument]: Conv2D has no argument 'filter'\n"
+        "  --> blueprints/vgg.yaml:23:16\n"
+        "   |\n"
+        "23 |     - Conv2D: {filter: 64, kernel_size: 3}\n"
+        "   |                ^^^^^^ did you mean 'filters'?\n"
+        "   = in block 'vgg_block', used at blueprints/vgg.yaml:31:5\n"
+        "\n"
+        "1 error"
+    )
+
+
+def test_a_mistake_without_a_place_has_no_arrow() -> None:
+    """Only the message, the label and the notes are left."""
+    mistake = Diagnostic("limit", "too many files", None, label="64", notes=("raise 'files'",))
+    assert render([mistake]) == (
+        "error[limit]: too many files\n  = 64\n  = raise 'files'\n\n1 error"
+    )
+
+
+def test_a_place_beyond_the_text_shows_only_the_arrow() -> None:
+    """A file that could not be read has no lines to show."""
+    mistake = Diagnostic("unreadable-file", "there is no such file", at("", 1, 1), label="here")
+    assert render([mistake]) == (
+        "error[unreadable-file]: there is no such file\n --> net.yaml:1:1\n  = here\n\n1 error"
+    )
+
+
+def test_several_are_separated_and_counted() -> None:
+    """A blank line stands between two, and a summary at the end."""
+    first = Diagnostic("limit", "one", None)
+    second = Diagnostic("limit", "two", None)
+    third = Diagnostic("unused-step", "three", None, severity="warning")
+    assert render([first, second, third]) == (
+        "error[limit]: one\n\nerror[limit]: two\n\nwarning[unused-step]: three\n\n"
+        "2 errors, 1 warning"
+    )
+
+
+def test_nothing_is_shown_for_no_mistakes() -> None:
+    """Text and GitHub get nothing, JSON an empty list."""
+    assert [render([], form) for form in OUTPUT_FORMATS] == ["", "[]", ""]
+    assert summary(()) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "indent"),
+    [
+        ("\tDense: x", 9, 11),
+        ("名前: x", 5, 6),
+        ("e\u0301: x", 5, 3),
+        ("a\u200bb: x", 6, 10),
+    ],
+)
+def test_the_caret_stands_below_its_character(line: str, column: int, indent: int) -> None:
+    """Tabs, wide and combining characters, and those shown as numbers, are counted as shown."""
+    shown = render([Diagnostic("limit", "here", at(line, 1, column))]).split("\n")
+    assert shown[4] == "  | " + " " * indent + "^"
+
+
+def test_a_long_line_is_cut_around_the_caret() -> None:
+    """What is shown fits a terminal and the caret still points at its place."""
+    line = "x" * 500 + "HERE" + "y" * 500
+    shown = render([Diagnostic("limit", "long", at(line, 1, 501, 4))]).split("\n")
+    assert len(shown[3]) <= 110
+    start = shown[4].index("^")
+    assert shown[3][start : start + 4] == "HERE"
+    assert shown[4].count("^") == 4
+    assert shown[3].startswith("1 | ...x")
+    assert shown[3].endswith("y...")
+
+
+def test_a_line_of_combining_characters_is_cut_too() -> None:
+    """They take no column, and still are not shown without end."""
+    line = "a" + "\u0301" * 10_000
+    shown = render([Diagnostic("limit", "long", at(line, 1, 1))]).split("\n")
+    assert len(shown[3]) < 120
+
+
+def test_a_range_over_several_lines_is_marked_to_the_end_of_the_first() -> None:
+    """The caret line marks the rest of the line that the range begins on."""
+    source = SourceText("net.yaml", "a: [1,\n 2]\n")
+    shown = render([Diagnostic("limit", "list", Span(source, 1, 4, 2, 4))]).split("\n")
+    assert shown[4] == "  |    ^^^"
+
+
+def test_a_long_chain_loses_its_middle() -> None:
+    """Of many blocks within blocks the innermost and the outermost are shown."""
+    frame: ExpansionFrame | None = None
+    for number in range(20):
+        frame = ExpansionFrame(f"in block 'b{number}'", at("x", 1, 1), frame)
+    shown = render([Diagnostic("limit", "deep", None, frame=frame)])
+    assert "in block 'b19'" in shown
+    assert "in block 'b0'" in shown
+    assert "... 12 more ..." in shown
+    assert "in block 'b10'" not in shown
+
+
+def test_json_has_every_key() -> None:
+    """The object that editors rely on."""
+    frame = ExpansionFrame("in block 'fire'", at("x\nyy", 2, 1))
+    mistake = Diagnostic(
+        "wrong-type",
+        "no",
+        at("x\nyy", 2, 1, 2),
+        label="label",
+        suggestion="yes",
+        notes=("note",),
+        frame=frame,
+    )
+    assert json.loads(render([mistake], "json")) == [
+        {
+            "code": "wrong-type",
+            "severity": "error",
+            "message": "no",
+            "file": "net.yaml",
+            "line": 2,
+            "column": 1,
+            "end_line": 2,
+            "end_column": 3,
+            "label": "label",
+            "suggestion": "yes",
+            "notes": ["note"],
+            "frames": [{"text": "in block 'fire'", "file": "net.yaml", "line": 2, "column": 1}],
+        }
+    ]
+
+
+def test_json_has_nulls_for_a_mistake_without_a_place() -> None:
+    """The keys are always there."""
+    (mistake,) = json.loads(render([Diagnostic("limit", "no", None)], "json"))
+    assert mistake["file"] is mistake["line"] is mistake["column"] is mistake["suggestion"] is None
+
+
+def test_github_gets_an_annotation() -> None:
+    """One workflow command, with everything that GitHub reads escaped."""
+    span = at("x", 3, 5, name="a,b:c%.yaml")
+    mistake = Diagnostic("wrong-type", "100% no", span, label="or: yes", notes=("a", "b"))
+    assert render([mistake], "github") == (
+        "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,title=wrong-type::100%25 no%0Aor: yes%0Aa%0Ab"
+    )
+
+
+def test_colours_are_ours_alone() -> None:
+    """Colour stands around escaped text, and without it there is no escape at all."""
+    mistake = Diagnostic("limit", "\x1b[2J", at("\x1b[2J", 1, 1))
+    assert "\x1b" not in render([mistake])
+    coloured = render([mistake], color=True)
+    assert coloured.startswith("\x1b[1;31merror[limit]\x1b[0m: \\x1b[2J")
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == render([mistake])
+
+
+HOSTILE = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from("\x00\x1b\r\n\t\x85\u2028\u2029\u202e\u200b\ufeff\ud800:,%{}<>"),
+    ),
+    max_size=30,
+)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.integers(1, 40), st.integers(1, 40))
+def test_foreign_text_breaks_out_of_no_format(
+    message: str, label: str, name: str, text: str, column: int, length: int
+) -> None:
+    """Whatever a blueprint holds, lines are ours, nothing is invisible, and JSON is JSON."""
+    span = at(text, 1, column, length, name=name)
+    frame = ExpansionFrame(label, span)
+    mistake = Diagnostic("limit", message, span, label=label, notes=(message,), frame=frame)
+    shown: dict[OutputFormat, str] = {form: render([mistake], form) for form in OUTPUT_FORMATS}
+    assert all(character.isprintable() for character in shown["text"].replace("\n", ""))
+    assert len(shown["text"].split("\n")) <= 10
+    assert json.loads(shown["json"])[0]["message"] == message
+    assert shown["github"].startswith("::error file=")
+    assert shown["github"].isprintable()
+    properties = shown["github"].removeprefix("::error ").partition("::")[0]
+    assert [pair.partition("=")[0] for pair in properties.split(",")] == [
+        "file",
+        "line",
+        "col",
+        "title",
+    ]

@@ -1,0 +1,202 @@
+"""Several processes that train together, and what happens when one of them goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from helpers.subprocesses import HUNG, in_workers
+from safetensors.numpy import load_file
+
+from archbuilder.cli import main
+
+TEXT = """
+archbuilder: 1
+name: net
+params: {synchronized: true}
+inputs: {image: [8, 8]}
+layers:
+  - Flatten
+  - Dense: 24
+  - {BatchNormalization: {synchronized: $synchronized}}
+  - ReLU
+  - Dense: {units: 10, activation: softmax}
+data: digits
+training:
+  loss: SparseCategoricalCrossentropy
+  optimizer: Adam
+  epochs: 3
+  batch_size: 47
+  seed: 5
+  checkpoint_seconds: 0
+"""
+
+
+@pytest.fixture(scope="module")
+def blueprint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("blueprint") / "net.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def left_alone(blueprint: Path) -> dict[str, Path]:
+    """Runs of two processes that nothing happens to, with and without common statistics.
+
+    One without them ends after an epoch, and is resumed.
+    """
+    runs = {each: blueprint.parent / each for each in ("true", "false")}
+    resumed = blueprint.parent / "resumed"
+    in_workers(
+        2,
+        [
+            ["train", blueprint, "--set", f"synchronized={synchronized}", "--run", run]
+            for synchronized, run in runs.items()
+        ]
+        + [
+            ["train", blueprint, "--set", "synchronized=false", "--epochs", "1", "--run", resumed],
+            ["train", "--resume", resumed, "--epochs", "3"],
+        ],
+    )
+    return {**runs, "resumed": resumed}
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    """Commands of a test, none of which outlives it."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        if process.poll() is None:
+            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+                each.kill()
+        # Waits, and closes its pipes.
+        process.communicate()
+
+
+def start(processes: list[subprocess.Popen[str]], *arguments: str | Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "archbuilder", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={key: value for key, value in os.environ.items() if key != "TF_CONFIG"},
+    )
+    processes.append(process)
+    return process
+
+
+def wait_for_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
+    while not any((run / "checkpoints").glob("epoch-*[0-9]")):
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+def arrays(run: Path) -> dict[str, np.ndarray]:
+    path = max((run / "checkpoints").glob("epoch-*[0-9]"))
+    return load_file(path / "variables.safetensors")
+
+
+def test_a_worker_is_killed(
+    blueprint: Path,
+    left_alone: dict[str, Path],
+    tmp_path: Path,
+    started: list[subprocess.Popen[str]],
+):
+    """The run ends and says why; gone on with, it comes to the weights of one left alone."""
+    broken = tmp_path / "broken"
+    process = start(started, "train", blueprint, "--workers", "2", "--run", broken)
+    wait_for_checkpoint(broken, process)
+    workers = psutil.Process(process.pid).children()
+    last = next(each for each in workers if '"index": 1' in each.environ()["TF_CONFIG"])
+    last.send_signal(signal.SIGKILL)
+    _, errors = process.communicate(timeout=HUNG)
+    assert process.returncode not in (0, -signal.SIGKILL)
+    assert "worker 2 of 2 ended by signal 9" in errors
+    assert "Traceback" not in errors
+    assert not any(each.is_running() for each in workers)
+
+    assert "goes on after" in in_workers(2, [["train", "--resume", broken]])
+    assert_same(broken, left_alone["true"])
+
+
+def test_sigterm_ends_all_workers(
+    blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+):
+    """They stop at the same step and keep it; one process can go on with what two began."""
+    run = tmp_path / "run"
+    process = start(started, "train", blueprint, "--workers", "2", "--run", run)
+    wait_for_checkpoint(run, process)
+    process.terminate()
+    _, errors = process.communicate(timeout=HUNG)
+    assert process.returncode == 75
+    assert f"archbuilder train --resume {run}" in errors
+    assert json.loads((run / "run.json").read_text())["status"] == "stopped"
+    assert main(["train", "--resume", str(run)]) == 0
+    assert (run / "net.keras").is_file()
+
+
+@pytest.mark.thorough
+def test_ctrl_c_ends_all_workers(
+    blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+):
+    """A terminal tells all of them, and the first says how the run goes on."""
+    run = tmp_path / "run"
+    process = start(started, "train", blueprint, "--epochs", "900", "--workers", "2", "--run", run)
+    wait_for_checkpoint(run, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=HUNG)
+    assert process.returncode == 130
+    assert errors.strip() == f"to go on: archbuilder train --resume {run}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells of the end of a parent")
+def test_workers_do_not_outlive_the_command(
+    blueprint: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+):
+    """Where it is killed they are told to stop, and keep what they have."""
+    run = tmp_path / "run"
+    process = start(started, "train", blueprint, "--workers", "2", "--run", run)
+    wait_for_checkpoint(run, process)
+    workers = psutil.Process(process.pid).children()
+    process.kill()
+    _, left = psutil.wait_procs(workers, timeout=HUNG)
+    assert (len(workers), left) == (2, [])
+    assert json.loads((run / "run.json").read_text())["status"] == "stopped"
+
+
+def test_statistics_of_each_worker_alone(left_alone: dict[str, Path]):
+    """Without `synchronized`, a batch normalisation sees its worker's part of a batch alone."""
+    together, alone = (arrays(left_alone[each]) for each in ("true", "false"))
+    kernel = next(name for name, array in together.items() if array.shape == (64, 24))
+    assert 1e-3 < np.abs(together[kernel] - alone[kernel]).max() < 1
+
+
+def test_a_resumed_run_has_the_statistics_of_all_workers(left_alone: dict[str, Path]):
+    """It comes to the same weights and numbers, bit by bit, and validates with the same ones."""
+    resumed, whole = (arrays(left_alone[each]) for each in ("resumed", "false"))
+    for name, array in resumed.items():
+        np.testing.assert_array_equal(array, whole[name], err_msg=name)
+    rows, others = (
+        [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+        for run in (left_alone["resumed"], left_alone["false"])
+    )
+    for row, other in zip(rows, others, strict=True):
+        assert {**row, "seconds": 0} == {**other, "seconds": 0}
+
+
+def assert_same(run: Path, other: Path) -> None:
+    first, second = arrays(run), arrays(other)
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_allclose(array, second[name], rtol=1e-6, atol=1e-7, err_msg=name)

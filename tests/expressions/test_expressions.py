@@ -1,0 +1,253 @@
+"""What `$name` and `$(expression)` give, and what they are refused for."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.expressions import EVALUATION_FAILED, evaluate, parse
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import ScalarNode
+
+VARIABLES: dict[str, PlainData] = {
+    "a": 3,
+    "half": 0.5,
+    "yes": True,
+    "word": "relu",
+    "sizes": [8, 16, 32],
+    "nothing": None,
+}
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "expressions.md"
+
+
+def run(text: str, *, quoted: bool = False) -> tuple[PlainData | object, list[str]]:
+    """The value of a text, and the codes of its mistakes with their columns."""
+    quotes = 2 if quoted else 0
+    source = SourceText("x.yaml", text)
+    scalar = ScalarNode(text, Span(source, 1, 1, 1, len(text) + 1 + quotes), quoted=quoted)
+    diagnostics = Diagnostics()
+    template = parse(scalar, Limits(), diagnostics)
+    value = EVALUATION_FAILED
+    if template is not None:
+        value = evaluate(template, VARIABLES, Limits(), diagnostics)
+    found = [f"{each.code} {each.span.column}" for each in diagnostics]
+    return value, found
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("$a", 3),
+        ("$(4 * a)", 12),
+        ("$(7 / 2)", 3.5),
+        ("$(7 // 2)", 3),
+        ("$(-7 // 2)", -4),
+        ("$(7 % 4)", 3),
+        ("$(2 ** 10)", 1024),
+        ("$(2 ** 3 ** 2)", 512),
+        ("$(-2 ** 2)", -4),
+        ("$(2 ** -1)", 0.5),
+        ("$(1 + 2 * 3)", 7),
+        ("$((1 + 2) * 3)", 9),
+        ("$(1e-4)", 1e-4),
+        ("$(a > 2 and not yes == false)", True),
+        ("$(0 < a <= 3)", True),
+        ("$(a if yes else 0)", 3),
+        ("$(1 if false else 2 if true else 3)", 2),
+        ("$(sizes[0] + sizes[-1])", 40),
+        ("$(sizes[1:])", [16, 32]),
+        ("$(sizes[:-1])", [8, 16]),
+        ("$(sizes[:])", [8, 16, 32]),
+        ("$(sizes[1:2][0])", 16),
+        ("$(sizes[5:])", []),
+        ("$(sum(sizes[:2]))", 24),
+        ("$([1, a, 2.5])", [1, 3, 2.5]),
+        ("$(sizes + [64])", [8, 16, 32, 64]),
+        ("$(16 in sizes)", True),
+        ("$(5 not in sizes)", True),
+        ("$(1 in [true])", False),
+        ("$(word == 'relu')", True),
+        ("$('a' + \"b\")", "ab"),
+        ("$(nothing == null)", True),
+        ("$(max(a, 5))", 5),
+        ("$(min(sizes))", 8),
+        ("$(sum(sizes))", 56),
+        ("$(len(sizes))", 3),
+        ("$(abs(-3))", 3),
+        ("$(round(2.5))", 2),
+        ("$(round(2.567, 1))", 2.6),
+        ("$(floor(2.7))", 2),
+        ("$(ceil(2.1))", 3),
+        ("$(range(3))", [0, 1, 2]),
+        ("$(range(3, -1, -1))", [3, 2, 1, 0]),
+        ("$(int('12') + int(3.9))", 15),
+        ("$(float(2))", 2.0),
+        ("$(str(a) + 'x')", "3x"),
+        ("$(divisible(33, 8))", 32),
+        ("$(divisible(3, 8))", 8),
+        ("$(divisible(36 * 0.75, 8))", 32),
+        ("skip$a", "skip3"),
+        ("x$(a + 1)y$half", "x4y0.5"),
+        ("$$5 and $yes", "$5 and true"),
+        ("$sizes", [8, 16, 32]),
+    ],
+)
+def test_values(text: str, value: PlainData):
+    """A value that is one name or one expression keeps its type; others are text."""
+    result, found = run(text)
+    assert (result, found) == (value, [])
+    assert type(result) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$", "expression-syntax 1"),
+        ("${a}", "expression-syntax 1"),
+        ("a$ b", "expression-syntax 2"),
+        ("$()", "expression-syntax 3"),
+        ("$(a", "expression-syntax 1"),
+        ("$(a b)", "expression-syntax 5"),
+        ("$(1 +)", "expression-syntax 6"),
+        ("$(a = 3)", "expression-syntax 5"),
+        ("$(a.real)", "expression-syntax 4"),
+        ("$(a.__class__)", "expression-syntax 4"),
+        ("$(lambda: 1)", "expression-syntax 3"),
+        ("$([x for x in sizes])", "expression-syntax 6"),
+        ("$(sizes[0:1:2])", "expression-syntax 12"),
+        ("$(sizes[])", "expression-syntax 9"),
+        ("$(a:b)", "expression-syntax 4"),
+        ("$(3[1:])", "expression-error 4"),
+        ("$(sizes['a':])", "expression-error 8"),
+        ("$(\uff11)", "expression-syntax 3"),
+        ("$(\uff41)", "expression-syntax 3"),
+        ("$(open('x'))", "expression-error 3"),
+        ("$(maxi(1, 2))", "expression-error 3"),
+        ("$(b + 1)", "unknown-parameter 3"),
+        ("$missing", "unknown-parameter 1"),
+        ("$(1 / 0)", "expression-error 5"),
+        ("$(1 % 0)", "expression-error 5"),
+        ("$(0 ** -1)", "expression-error 5"),
+        ("$(sizes[3])", "expression-error 9"),
+        ("$(word[0])", "expression-error 7"),
+        ("$(yes + 1)", "expression-error 7"),
+        ("$(word * 3)", "expression-error 8"),
+        ("$(word < 3)", "expression-error 8"),
+        ("$(not a)", "expression-error 3"),
+        ("$(a if a else 1)", "expression-error 5"),
+        ("$(max())", "expression-error 3"),
+        ("$(divisible(1, 0))", "expression-error 3"),
+        ("$(9 ** 9 ** 9)", "expression-error 5"),
+        ("$(2 ** 63)", "expression-error 5"),
+        ("$(9000000000000000000 * 9)", "expression-error 23"),
+        ("$(99999999999999999999)", "expression-syntax 3"),
+        ("$(1e308 * 10)", "expression-error 9"),
+        ("$(range(10 ** 9))", "limit 3"),
+        ("$(int('1' + '0'))x$sizes", "expression-error 19"),
+        ("$(" + "(" * 40 + "1" + ")" * 40 + ")", "limit 35"),
+        ("$(" + "1 + " * 200 + "1)", "limit 403"),
+    ],
+)
+def test_mistakes(text: str, expected: str):
+    """Each with its code, at the very character."""
+    assert run(text) == (EVALUATION_FAILED, [expected])
+
+
+def test_places_in_quotes_begin_behind_the_quote():
+    """A quoted text starts one column later, and one with escapes is marked as a whole."""
+    assert run("$(b)", quoted=True)[1] == ["unknown-parameter 4"]
+    text, source = "$(b)", SourceText("x", '"\\x24(b)"')
+    diagnostics = Diagnostics()
+    template = parse(
+        ScalarNode(text, Span(source, 1, 1, 1, 10), quoted=True), Limits(), diagnostics
+    )
+    assert template is not None
+    evaluate(template, {}, Limits(), diagnostics)
+    assert next(iter(diagnostics)).span == Span(source, 1, 1, 1, 10)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$(range(10 ** 9))",
+        "$(9 ** 9 ** 9 ** 9)",
+        "$(" + "sizes + " * 90 + "sizes)",
+        "$(sum(range(9999)) + " * 10 + "0" + ")" * 10,
+        "$(" + "range(9999) + " * 60 + "[])",
+        "$(" + "9 ** 9 * " * 60 + "9)",
+    ],
+)
+def test_costs_are_bounded(text: str):
+    """The most expensive expressions are refused, or done, at once."""
+    start = time.thread_time()
+    run(text)
+    assert time.thread_time() - start < 0.5
+
+
+@settings(max_examples=5 * settings().max_examples)
+@given(st.text(alphabet="$()[],.+-*/%<>=! aitz019'\"_ef", max_size=40))
+def test_any_text_is_a_value_or_a_mistake(text: str):
+    """Nothing else comes out, and a mistake is reported just when there is no value."""
+    value, found = run(text)
+    assert (value is EVALUATION_FAILED) == bool(found)
+
+
+OPERANDS = "a half yes word sizes nothing 0 1 2.5 1e3 'x' [ ] ( ) , if else in not and or"
+OPERATORS = "+ - * / // % ** < <= == != > min max len sum range int str divisible round"
+TOKENS = st.sampled_from(f"{OPERANDS} {OPERATORS}".split())
+
+
+@settings(max_examples=5 * settings().max_examples)
+@given(st.lists(TOKENS, max_size=15))
+def test_any_words_are_a_value_or_a_mistake(words: list[str]):
+    """Words of the language in any order."""
+    value, found = run(f"$({' '.join(words)})")
+    assert (value is EVALUATION_FAILED) == bool(found)
+
+
+def _combined(
+    parts: tuple[tuple[str, Fraction], str, tuple[str, Fraction]],
+) -> tuple[str, Fraction]:
+    (left, x), sign, (right, y) = parts
+    values = {"+": x + y, "-": x - y, "*": x * y, "/": x / y if y else Fraction(0)}
+    return (f"({left} {sign} {right})" if sign != "/" or y else "0", values[sign])
+
+
+numbers = st.integers(0, 1000).map(lambda number: (str(number), Fraction(number)))
+arithmetic = st.recursive(
+    numbers,
+    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(_combined),
+    max_leaves=12,
+)
+
+
+@given(arithmetic)
+def test_arithmetic_agrees_with_exact_fractions(case: tuple[str, Fraction]):
+    """Values of any arithmetic are right, as far as floats go."""
+    text, exact = case
+    value, found = run(f"$({text})")
+    if found:
+        assert abs(exact) > 10**15
+    else:
+        assert isinstance(value, int | float)
+        assert math.isclose(value, exact, rel_tol=1e-9, abs_tol=1e-6)
+
+
+def test_the_examples_of_the_documentation_are_true():
+    """Every row of the tables with an example and its value."""
+    rows = re.findall(r"^\| `(\$[^`]+)` \| `([^`]+)` \|", DOCUMENTATION.read_text(), re.MULTILINE)
+    assert len(rows) > 20
+    for text, shown in rows:
+        value, found = run(text)
+        assert found == [], text
+        assert repr(value) == shown, text

@@ -1,0 +1,122 @@
+"""Holds the package to one way of opening files: `archbuilder.files.sandbox`.
+
+Whatever lies in a folder may have been put there by another person. So every call that takes a path
+is either in `places.py` or has a reason here.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "archbuilder"
+
+CALLS = frozenset(
+    (
+        *("open", "read_text", "read_bytes", "write_text", "write_bytes", "touch", "mkdir"),
+        *("makedirs", "rmdir", "rmtree", "unlink", "rename", "symlink_to", "hardlink_to"),
+        *("iterdir", "scandir", "listdir", "glob", "rglob", "walk", "copyfile", "copytree"),
+        *("mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryFile", "TemporaryDirectory"),
+        *("memmap", "fromfile", "open_memmap", "loadtxt", "safe_open", "load_file", "save_file"),
+        *("File", "ZipFile", "ParquetFile", "TFRecordWriter", "TFRecordDataset", "GFile"),
+        *("create_file_writer", "savefig", "from_file", "load_model"),
+    )
+)
+"""How functions and methods are called that open a path, or that could."""
+ALSO = frozenset(("os.replace", "os.remove", "np.load", "np.save", "np.savez", "shutil.copy"))
+"""Those whose last name alone says too little."""
+
+OURS = "in the package itself, which another person cannot write"
+PLACE = "of a `RunFolder` or a `Place`"
+MEMORY = "of bytes in memory"
+NAMELESS = "a file or folder of a name that nobody knows, in the system's folder or without a name"
+DESCRIPTOR = "the path of a descriptor that a `Place` or an `Opener` has opened"
+LISTED = "lists names in a folder that the user names; opens none of them"
+NEW = "makes folders where the user says; opens nothing"
+DIGITS = "(resources.files('archbuilder') / 'data' / 'digits.csv.gz')"
+
+ALLOWED = {
+    ("keras_backend/machine_memory.py", "path.read_text"): "a file of the kernel",
+    ("registry/registry.py", "REGISTRY_FILE.read_text"): OURS,
+    ("cli/application.py", "os.open"): "the null device",
+    ("cli/compile.py", "path.parent.mkdir"): NEW,
+    ("cli/new.py", "each.read_text"): OURS,
+    ("cli/silence_tensorflow.py", "os.open"): "the null device",
+    ("files/blueprint_files.py", "os.listdir"): LISTED,
+    ("launch/local_workers.py", "tempfile.TemporaryFile"): NAMELESS,
+    ("zoo.py", "folder.rglob"): OURS,
+    ("zoo.py", "gallery_path().read_text"): OURS,
+    ("config/data_cli.py", "folder.iterdir"): LISTED,
+    ("trainer/callbacks/nan_batch_dump.py", "run_dir.write_bytes"): PLACE,
+    ("runs/checkpoint_manager.py", "load_file"): DESCRIPTOR,
+    ("runs/checkpoint_manager.py", "temp_dir.rename"): PLACE,
+    ("trainer/callbacks/tensorboard.py", "figure.savefig"): MEMORY,
+    ("trainer/callbacks/tensorboard.py", "run_dir.write_bytes"): PLACE,
+    ("trainer/callbacks/tensorboard.py", "tf.io.TFRecordWriter"): DESCRIPTOR,
+    ("data/file_access.py", "path.iterdir"): LISTED,
+    ("runs/git_state.py", "(temp_dir / 'HEAD').write_text"): NAMELESS,
+    ("runs/git_state.py", "(temp_dir / 'config').write_text"): NAMELESS,
+    ("runs/git_state.py", "(temp_dir / 'index').write_bytes"): NAMELESS,
+    ("runs/git_state.py", "(temp_dir / 'refs').mkdir"): NAMELESS,
+    ("runs/git_state.py", "tempfile.TemporaryDirectory"): NAMELESS,
+    ("runs/run_dir.py", "parent.mkdir"): NEW,
+    ("runs/run_dir.py", "path.mkdir"): NEW,
+    ("runs/run_dir.py", "self.write_bytes"): PLACE,
+    ("runs/run_dir.py", "self.write_text"): PLACE,
+    ("trainer/callbacks/sample_images.py", "self._run_dir.write_bytes"): PLACE,
+    ("data/sources/digits.py", f"{DIGITS}.read_bytes"): OURS,
+    ("data/sources/tfrecord_io.py", "tempfile.TemporaryFile"): NAMELESS,
+    ("data/sources/tfrecord_io.py", "tf.data.TFRecordDataset"): DESCRIPTOR,
+    ("data/sources/disk_columns.py", "tempfile.TemporaryFile"): NAMELESS,
+    ("data/sources/pairs.py", "tempfile.TemporaryDirectory"): NAMELESS,
+    ("data/sources/parquet.py", "pq.ParquetFile"): DESCRIPTOR,
+    ("data/sources/image_decoding.py", "Image.open"): MEMORY,
+    ("data/sources/text.py", "tempfile.TemporaryDirectory"): NAMELESS,
+    ("training.py", "run_dir.write_text"): PLACE,
+    ("inference/sample.py", "np.savez"): MEMORY,
+    ("weights/hdf5.py", "h5py.File"): DESCRIPTOR,
+    ("weights/readers.py", "safe_open"): DESCRIPTOR,
+    ("weights/readers.py", "tempfile.TemporaryFile"): NAMELESS,
+    ("files/zip_archive.py", "self._archive.open"): "a member of an archive",
+    ("files/zip_archive.py", "zipfile.ZipFile"): DESCRIPTOR,
+}
+
+
+def opens(source: str) -> set[str]:
+    """The calls in a module that take a path, or could."""
+    called = {
+        ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)
+    }
+    own = {"write_text", "read_text"}
+    return {each for each in called - own if each.rpartition(".")[2] in CALLS or each in ALSO}
+
+
+def test_every_file_is_opened_by_places():
+    """A new call is replaced by one of `Place`, or gets a reason; an old reason goes."""
+    found = {
+        (file.relative_to(PACKAGE).as_posix(), call)
+        for file in PACKAGE.rglob("*.py")
+        if file.name != "sandbox.py"
+        for call in opens(file.read_text())
+    }
+    assert found == set(ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open(path)",
+        "path.open()",
+        "os.open(path, os.O_RDONLY)",
+        "Path(a, b).read_text()",
+        "np.load(path)",
+        "h5py.File(path)",
+        "shutil.rmtree(path)",
+        "tf.io.gfile.GFile(path)",
+    ],
+)
+def test_such_calls_are_found(code: str):
+    """Whatever they are called on."""
+    assert opens(code)

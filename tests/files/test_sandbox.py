@@ -1,0 +1,163 @@
+"""Files in a folder of another person: no link is followed, nothing is waited for."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from archbuilder.files.sandbox import SandboxPath, open_regular_file, os_error_reason
+
+Operation = Callable[[SandboxPath], object]
+
+
+def append(place: SandboxPath) -> None:
+    with place.open_append() as file:
+        file.write(b"more")
+
+
+READS: list[Operation] = [lambda place: place.read(100)]
+WRITES: list[Operation] = [append]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with a file, beside a file and a folder that are another person's business."""
+    (tmp_path / "root" / "inner").mkdir(parents=True)
+    (tmp_path / "root" / "file").write_text("content")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("secret")
+    return tmp_path / "root"
+
+
+def error_of(operation: Operation, place: SandboxPath) -> str:
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the reason is compared
+        operation(place)
+    return os_error_reason(caught.value)
+
+
+@pytest.mark.parametrize("operation", [*READS, *WRITES])
+def test_a_link_is_not_followed(root: Path, operation: Operation):
+    """Whether it leads to a file, to nothing, to a device, or is a folder on the way."""
+    for name, target in (
+        ("link", "../other/file"),
+        ("dangling", "../other/none"),
+        ("zero", "/dev/zero"),
+        ("folder", "../other"),
+    ):
+        (root / name).symlink_to(target)
+    for parts in (("link",), ("dangling",), ("zero",), ("folder",), ("folder", "file")):
+        assert error_of(operation, SandboxPath(root, parts)) == "links are not followed"
+    assert (root.parent / "other" / "file").read_text() == "secret"
+    assert not (root.parent / "other" / "none").exists()
+
+
+@pytest.mark.parametrize("operation", [*READS, *WRITES])
+def test_a_pipe_is_not_waited_for(root: Path, operation: Operation):
+    """It is no regular file, and has no end."""
+    os.mkfifo(root / "pipe")
+    assert error_of(operation, SandboxPath(root, ("pipe",))) == "it is no ordinary file"
+
+
+@pytest.mark.parametrize("operation", [*READS, *WRITES])
+def test_a_hard_link_is_not_used(root: Path, operation: Operation):
+    """The file may be another one under a second name."""
+    os.link(root.parent / "other" / "file", root / "hard")
+    assert "several names" in error_of(operation, SandboxPath(root, ("hard",)))
+    assert (root.parent / "other" / "file").read_text() == "secret"
+
+
+def test_what_is_read_is_bounded(root: Path):
+    """A file of just the size is read."""
+    assert SandboxPath(root, ("file",)).read(7) == b"content"
+    assert "too large" in error_of(lambda place: place.read(6), SandboxPath(root, ("file",)))
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced(root: Path):
+    """What it leads to stays."""
+    (root / "link").symlink_to("../other/file")
+    SandboxPath(root, ("link",)).write(b"new")
+    assert not (root / "link").is_symlink()
+    assert (root / "link").read_text() == "new"
+    assert (root.parent / "other" / "file").read_text() == "secret"
+
+
+def test_nothing_is_written_through_a_folder_that_is_a_link(root: Path):
+    """Neither are names listed or removed there."""
+    (root / "folder").symlink_to("../other")
+    folder = SandboxPath(root, ("folder",))
+    operations: list[Operation] = [
+        lambda place: place.joinpath("file").write(b"new"),
+        lambda place: place.joinpath("new").make_directory(),
+        lambda place: place.joinpath("file").remove(),
+        lambda place: place.joinpath("file").rename("new"),
+        lambda place: place.make_directory(exist_ok=True),
+        lambda place: place.list_names(),
+        lambda place: place.check_writable(),
+    ]
+    for operation in operations:
+        assert error_of(operation, folder) == "links are not followed"
+    assert [each.name for each in (root.parent / "other").iterdir()] == ["file"]
+    folder.remove()
+    assert not (root / "folder").is_symlink()
+    assert (root.parent / "other" / "file").read_text() == "secret"
+
+
+def test_links_within_what_is_removed_stay_what_they_are(root: Path):
+    """The tree goes, and not what its links lead to."""
+    (root / "inner" / "out").symlink_to("../../other")
+    SandboxPath(root, ("inner",)).remove()
+    assert not (root / "inner").exists()
+    assert (root.parent / "other" / "file").is_file()
+
+
+def test_a_replaced_root(root: Path):
+    """A folder that was pinned is not left for another one of its name."""
+    pinned = SandboxPath.pinned(root).joinpath("file")
+    root.rename(root.with_name("moved"))
+    root.symlink_to("other")
+    assert "replaced by another" in error_of(lambda place: place.read(100), pinned)
+    assert "replaced by another" in error_of(lambda place: place.write(b"new"), pinned)
+    assert (root / "file").read_text() == "secret"
+
+
+def test_a_failed_write_leaves_nothing(root: Path):
+    """The old file stays, and no part of the new one."""
+
+    def fail(place: SandboxPath) -> None:
+        with place.atomic_write() as file:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert error_of(fail, SandboxPath(root, ("file",))) == "No space left on device"
+    assert (root / "file").read_text() == "content"
+    assert sorted(each.name for each in root.iterdir()) == ["file", "inner"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_no_file_is_left_open(root: Path):
+    """Whether an operation succeeds or fails."""
+    (root / "link").symlink_to("../other/file")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        SandboxPath(root, ("file",)).write(b"content")
+        SandboxPath(root, ("file",)).read(100)
+        append(SandboxPath(root, ("file",)))
+        for name in ("link", "inner", "none"):
+            error_of(READS[0], SandboxPath(root, (name,)))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_the_user_names_may_be_a_link(root: Path):
+    """But no pipe and no device, which would be waited for."""
+    (root / "link").symlink_to("file")
+    descriptor = open_regular_file(root / "link")
+    assert os.read(descriptor, 100) == b"content"
+    os.close(descriptor)
+    os.mkfifo(root / "pipe")
+    for path in (root / "pipe", Path("/dev/zero"), root):
+        with pytest.raises(OSError):  # noqa: PT011 - any reason does
+            open_regular_file(path)

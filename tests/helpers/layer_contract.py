@@ -1,0 +1,102 @@
+"""What every layer of ours keeps to. A new layer is a new row of `ROWS`, and no test code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from archbuilder.keras_ext import layers
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer with arguments that differ from its defaults, and a shape with its batch axis.
+
+    `open_shape` is a shape with sizes left open, which the layer takes too. `beside` is what its
+    call takes besides, of the same shape. Of several outputs, the first is looked at. The layer
+    makes a sequence `longer` by so many vectors at its front, or does not take `masks`.
+    """
+
+    layer: type[keras.layers.Layer]
+    arguments: dict[str, object] = field(default_factory=dict)
+    shape: tuple[int, ...] = (2, 6, 8)
+    open_shape: tuple[int | None, ...] = (None, None, 8)
+    beside: tuple[np.ndarray, ...] = ()
+    longer: int = 0
+    masks: bool = True
+
+    @property
+    def name(self) -> str:
+        """How the row is called in the list of tests."""
+        return self.layer.__name__
+
+    def make(self, **arguments: object) -> keras.layers.Layer:
+        """The layer of the row."""
+        return self.layer(**self.arguments, **arguments)
+
+
+ROWS = (
+    Row(layers.Bias, {"bias_initializer": keras.initializers.Constant(0.5)}),
+    Row(layers.CapsuleLength, masks=False),
+    Row(layers.CapsuleMask, masks=False),
+    Row(layers.ClassToken, {"embeddings_initializer": keras.initializers.Constant(0.5)}, longer=1),
+    Row(
+        layers.LearnedPositions,
+        {"length": 7, "embeddings_initializer": keras.initializers.Constant(0.5)},
+    ),
+    Row(
+        layers.LocalResponseNormalization,
+        {"depth_radius": 1, "bias": 1.5, "alpha": 0.5, "beta": 0.5},
+        shape=(2, 5, 5, 6),
+        open_shape=(None, None, None, 6),
+    ),
+    Row(
+        layers.MaxPoolingWithSwitches2D,
+        {"pool_size": [2, 3]},
+        shape=(2, 5, 6, 2),
+        open_shape=(None, None, None, 2),
+        masks=False,
+    ),
+    Row(
+        layers.MaxUnpooling2D,
+        {"pool_size": [2, 3]},
+        shape=(2, 3, 4, 2),
+        open_shape=(None, None, None, 2),
+        beside=(np.arange(48, dtype="int32").reshape(2, 3, 4, 2) % 6,),
+        masks=False,
+    ),
+    Row(layers.Maxout, {"units": 5, "pieces": 3}),
+    Row(
+        layers.ReservoirCell,
+        {
+            "units": 8,
+            "spectral_radius": 1.1,
+            "density": 0.5,
+            "leak_rate": 0.75,
+            "input_scaling": 0.5,
+            "bias_scaling": 0.25,
+            "seed": 4,
+        },
+        shape=(2, 8),
+        open_shape=(None, 8),
+        beside=(np.linspace(-1, 1, 16, dtype="float32").reshape(2, 8),),
+        masks=False,
+    ),
+    Row(
+        layers.RoutedCapsules,
+        {
+            "capsules": 3,
+            "dimension": 4,
+            "iterations": 2,
+            "use_bias": True,
+            "kernel_initializer": keras.initializers.RandomNormal(stddev=0.5),
+            "bias_initializer": keras.initializers.Constant(0.5),
+        },
+        open_shape=(None, 6, 8),
+        masks=False,
+    ),
+    Row(layers.SinusoidalPositions, {"base": 100.0}),
+    Row(layers.Squash),
+)

@@ -1,0 +1,235 @@
+"""`archbuilder evaluate`: the numbers of training, for every objective and on any devices."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from helpers import one_device
+from helpers.objectives import BLUEPRINTS, write_data
+from helpers.subprocesses import in_replicas, in_workers
+
+from archbuilder.cli import main
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of every objective."""
+    for objective in BLUEPRINTS:
+        one_device.trained_alone(tmp_path_factory, objective)
+    return one_device.blueprints(tmp_path_factory)
+
+
+def held_out(run: Path) -> dict[str, float]:
+    found: dict[str, float] = json.loads((run / "run.json").read_text())["held_out"]
+    return found
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, float]:
+    capsys.readouterr()
+    assert main(["evaluate", *map(str, arguments), "--json"]) == 0
+    found: dict[str, float] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.parametrize("objective", BLUEPRINTS)
+def test_the_numbers_of_training(runs: Path, capsys: pytest.CaptureFixture[str], objective: str):
+    """They are those that the run reported in the end."""
+    run = runs / objective
+    found, wanted = evaluated(capsys, run), held_out(run)
+    assert wanted
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=1e-5)
+    more = found.keys() - wanted.keys()
+    assert more == ({"perplexity"} if objective == "causal" else set())
+    if more:
+        assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
+
+
+@pytest.mark.parametrize(
+    "carry_out", [in_workers, pytest.param(in_replicas, marks=pytest.mark.thorough)]
+)
+def test_several_replicas(runs: Path, carry_out: Callable[[int, list[list[str]]], str]):
+    """Two replicas, and two processes, share uneven last batches, and find the same numbers."""
+    way = "mirrored" if carry_out is in_replicas else "multi_worker"
+    commands = [
+        ["evaluate", str(runs / objective), "--json", "--distribute", way]
+        for objective in BLUEPRINTS
+    ]
+    lines = carry_out(2, commands).splitlines()
+    for objective, line in zip(BLUEPRINTS, lines, strict=True):
+        found, wanted = json.loads(line), held_out(runs / objective)
+        assert wanted
+        for name in wanted:
+            assert found[name] == pytest.approx(wanted[name], rel=1e-5), (objective, name)
+
+
+def test_the_command_starts_workers(runs: Path):
+    """`--workers` does, and one of them alone speaks."""
+    command = ["evaluate", str(runs / "supervised"), "--json", "--workers", "2"]
+    arguments = [sys.executable, "-m", "archbuilder", *command]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
+
+
+def test_other_examples(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """All of a file are judged, as plain Keras judges them."""
+    chosen = np.random.default_rng(0)
+    x = chosen.random((53, 8, 8), np.float32)
+    y = chosen.integers(0, 10, 53)
+    np.savez(tmp_path / "other.npz", x=x, y=y)
+    model = keras.saving.load_model(runs / "supervised" / "net.keras")
+    wanted = model.evaluate(x, y, verbose=0, return_dict=True)
+    found = evaluated(capsys, runs / "supervised", "--data", tmp_path / "other.npz")
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def test_text_of_another_file(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """It is read with the vocabulary of the run, whose own text may have gone; nothing is kept."""
+    write_data(tmp_path)
+    (tmp_path / "causal.yaml").write_text(BLUEPRINTS["causal"])
+    run = tmp_path / "run"
+    assert main(one_device.command(tmp_path, "causal", run)) == 0
+    text = (tmp_path / "text.txt").read_text()
+    (tmp_path / "other.txt").write_text(text[: len(text) // 3] + "XYZ")
+    before = sorted(each.name for each in (run / "text").iterdir())
+    (tmp_path / "text.txt").unlink()
+    found = evaluated(capsys, run, "--data", tmp_path / "other.txt")
+    assert main(["evaluate", str(run), "--data", str(tmp_path / "other.txt")]) == 0
+    assert found["loss"] == pytest.approx(held_out(run)["loss"], rel=0.2)
+    assert "3 of 1," in (said := "".join(capsys.readouterr()))
+    assert "tokens are none that the vocabulary has" in said
+    assert sorted(each.name for each in (run / "text").iterdir()) == before
+
+
+def test_a_model_from_elsewhere(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """Its numbers go into the network of the blueprint, and nothing else of the file is used."""
+    model = tmp_path / "stranger.keras"
+    model.write_bytes((runs / "supervised" / "net.keras").read_bytes())
+    assert main(["evaluate", str(model)]) == 2
+    assert "give its --blueprint" in capsys.readouterr().err
+    found = evaluated(capsys, model, "--blueprint", runs / "supervised.yaml")
+    assert found == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
+    assert evaluated(capsys, runs / "supervised" / "net.keras") == pytest.approx(found, rel=1e-5)
+
+
+def test_people_read_it(runs: Path, capsys: pytest.CaptureFixture[str]):
+    """Without --json there is a line a number."""
+    capsys.readouterr()
+    assert main(["evaluate", str(runs / "ridge")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(held_out(runs / "ridge"))
+
+
+@pytest.mark.parametrize(
+    ("objective", "file", "message"),
+    [
+        ("sequences", "text.txt", "trained on pairs, and the other examples are text; give a .tsv"),
+        ("causal", "pairs.tsv", "trained on text, and the other examples are pairs; give a .txt"),
+        ("masked", "other.npz", "trained on text, and the other examples are npz; give a .txt"),
+        ("sequences", "other.csv", "trained on pairs, and the other examples are csv"),
+        ("supervised", "text.txt", "trained on digits, and the other examples are text\n"),
+    ],
+)
+def test_examples_of_another_kind(
+    runs: Path, capsys: pytest.CaptureFixture[str], objective: str, file: str, message: str
+):
+    """Text, pairs of texts and everything else do not stand for each other."""
+    capsys.readouterr()
+    assert main(["evaluate", str(runs / objective), "--data", str(runs / file)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_text_to_validate_with_is_no_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A recipe whose parts are of two kinds is refused before training."""
+    whole = "{pairs: {file: pairs.tsv, tokens: characters, length: 6}}"
+    text = BLUEPRINTS["sequences"]
+    assert whole in text
+    write_data(tmp_path)
+    path = tmp_path / "mixed.yaml"
+    path.write_text(text.replace(whole, f"{{train: {whole}, validation: {{text: text.txt}}}}"))
+    capsys.readouterr()
+    assert main(["train", str(path), "--run", str(tmp_path / "mixed")]) == 2
+    assert "and 'text.txt' is none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("objective", ["supervised", "ridge", "simclr", "masked"])
+def test_what_is_judged_is_told(
+    runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, objective: str
+):
+    """Of other examples their number and, of text, their file; and nothing of the run's own."""
+    other = tmp_path / ("other.txt" if objective == "masked" else "other.npz")
+    if objective == "masked":
+        other.write_text((runs / "text.txt").read_text()[:1000])
+    else:
+        chosen = np.random.default_rng(0)
+        shape = (53, 8, 8, 1) if objective == "simclr" else (53, 8, 8)
+        np.savez(other, x=chosen.random(shape, np.float32), y=chosen.integers(0, 10, 53))
+    capsys.readouterr()
+    assert main(["evaluate", str(runs / objective), "--data", str(other)]) == 0
+    said = "".join(capsys.readouterr())
+    assert " examples to judge" in said
+    assert "to train on" not in said
+    if objective == "masked":
+        assert "other.txt': " in said
+        assert "'text.txt'" not in said
+    else:
+        assert "53 examples to judge" in said
+
+
+def test_weights_of_another_network(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """They are refused without a hint at an option that the command does not have."""
+    other = tmp_path / "other.yaml"
+    other.write_text(BLUEPRINTS["supervised"].replace("filters: 8", "filters: 4"))
+    model = str(runs / "supervised" / "net.keras")
+    for command in ("evaluate", "predict"):
+        capsys.readouterr()
+        assert main([command, model, "--blueprint", str(other)]) == 1
+        message = capsys.readouterr().err
+        assert "do not fit" in message
+        assert "partial" not in message
+
+
+def test_data_that_has_gone(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """The place of the error is the record, and not one beside the data; none of it is shown."""
+    np.savez(tmp_path / "gone.npz", x=np.ones((9, 8, 8), np.float32), y=np.arange(9))
+    blueprint = tmp_path / "net.yaml"
+    blueprint.write_text(BLUEPRINTS["supervised"].replace("digits", "{npz: gone.npz}"))
+    run = tmp_path / "runs" / "first"
+    run.parent.mkdir()
+    assert main(["train", str(blueprint), "--epochs", "1", "--run", str(run)]) == 0
+    (tmp_path / "gone.npz").unlink()
+    for command in (["evaluate", str(run)], ["train", "--resume", str(run), "--epochs", "2"]):
+        capsys.readouterr()
+        assert main(command) == 2
+        message = capsys.readouterr().err
+        assert "'gone.npz' cannot be read: there is no such file" in message
+        assert f"--> {run / 'run.json'}:1:1" in message
+        assert "|" not in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "is not the folder of a run"),
+        (["nowhere.keras"], "there is no file"),
+        (["{runs}/ridge", "--blueprint", "{runs}/ridge.yaml"], "a run has its blueprint"),
+        (["{runs}/ridge", "--set", "x=1"], "a run has its parameters"),
+        (["{runs}/moco/net.keras"], "judged by more than the network"),
+        (["{runs}/ridge/net.keras", "--blueprint", "{runs}/adversarial.yaml"], "none of them"),
+    ],
+)
+def test_wrong_input(
+    runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+):
+    """Every mistake is one sentence."""
+    capsys.readouterr()
+    assert main(["evaluate", *(each.format(runs=runs) for each in arguments)]) == 2
+    assert message in capsys.readouterr().err

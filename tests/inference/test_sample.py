@@ -1,0 +1,71 @@
+"""`archbuilder sample`: what a generator makes of noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers.objectives import GAN, RIDGE
+
+from archbuilder.cli import main
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    for name, text, more in (("gan", GAN, ["--epochs", "1"]), ("ridge", RIDGE, [])):
+        path = folder / f"{name}.yaml"
+        path.write_text(text)
+        assert main(["train", str(path), *more, "--run", str(folder / name)]) == 0
+    return folder
+
+
+def samples(run: Path, path: Path, *options: str) -> np.ndarray:
+    assert main(["sample", str(run), "--output", str(path), *options]) == 0
+    return np.asarray(np.load(path)["samples"])
+
+
+def test_samples_of_the_generator(runs: Path, tmp_path: Path):
+    """They are what plain Keras makes of the same noise, and follow from the seed."""
+    found = samples(runs / "gan", tmp_path / "a.npz", "--count", "300", "--seed", "3")
+    model = keras.saving.load_model(runs / "gan" / "generator.keras")
+    noise = tf.random.stateless_normal((300, 8), seed=[3, 2**31 - 1])
+    np.testing.assert_allclose(found, model.predict(noise, verbose=0), rtol=1e-5, atol=1e-6)
+    again = samples(runs / "gan", tmp_path / "b.npz", "--count", "300", "--seed", "3")
+    np.testing.assert_array_equal(again, found)
+    other = samples(runs / "gan", tmp_path / "c.npz", "--count", "300")
+    assert np.abs(other - found).max() > 0.01
+
+
+def test_a_picture(runs: Path, tmp_path: Path):
+    """Seven images of 8 by 8 are in three rows of three."""
+    path = tmp_path / "grid.png"
+    assert main(["sample", str(runs / "gan"), "--count", "7", "--output", str(path)]) == 0
+    assert tf.io.decode_png(path.read_bytes()).shape == (24, 24, 1)
+
+
+@pytest.mark.parametrize(
+    ("run", "output", "message"),
+    [
+        ("ridge", "a.png", "'archbuilder predict' uses what it trained"),
+        ("gan", "a.jpg", "none of .png and .npz"),
+        ("gan", "nowhere/a.png", "there is no folder"),
+        ("nothing", "a.png", "is not the folder of a run"),
+    ],
+)
+def test_wrong_input(
+    runs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    run: str,
+    output: str,
+    message: str,
+):
+    """Every mistake is one sentence, and no file is written."""
+    capsys.readouterr()
+    assert main(["sample", str(runs / run), "--output", str(tmp_path / output)]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / output).exists()

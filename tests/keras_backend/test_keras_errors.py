@@ -1,0 +1,183 @@
+"""What Keras refuses is a mistake of the blueprint, with a place and both shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from helpers.graphs import SPAN, chain, network, step
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostic, ExpansionFrame
+from archbuilder.keras_backend import analyze
+
+
+def mistakes(graph: Graph) -> tuple[Diagnostic, ...]:
+    """The mistakes of a graph, by their places."""
+    with pytest.raises(BlueprintError) as caught:
+        analyze(graph)
+    return caught.value.diagnostics
+
+
+def test_joined_shapes_are_all_named():
+    """A merge that fails names the shapes and the steps that made them."""
+    graph = network(
+        {"x": (56, 56, 64)},
+        step("pool", "MaxPooling2D", "x", pool_size=2),
+        step("join", "Add", ["x", "pool"], line=7),
+    )
+    (found,) = mistakes(graph)
+    assert found.code == "shape-mismatch"
+    assert found.message == ("'join' (Add) cannot join 'x' (56, 56, 64) with 'pool' (28, 28, 64)")
+    assert found.span is not None
+    assert found.span.line == 7
+    assert found.notes[0].startswith("Keras says: ")
+
+
+def test_a_merge_of_one_tensor():
+    """It would change nothing; all outputs of one step are several, be they one this time."""
+    (found,) = mistakes(network({"x": (4,)}, step("join", "Add", ["x"], line=3)))
+    assert (found.code, found.location[1]) == ("wrong-inputs", 3)
+    assert found.message == "'join' (Add) merges several tensors, and takes 'x' (4) alone"
+    split = step("parts", "ops.split", "x", indices_or_sections=1, axis=-1)
+    assert analyze(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).is_static
+
+
+def test_named_inputs_are_named():
+    """Inputs of different meaning are shown with the names of the call."""
+    graph = network(
+        {"x": (6, 8), "bias": (5,)}, step("sum", "ops.add", "x", keywords={"x2": "bias"})
+    )
+    (found,) = mistakes(graph)
+    assert found.message == "'sum' (ops.add) cannot take x1 'x' (6, 8) and x2 'bias' (5)"
+
+
+def test_open_sizes_are_null():
+    """A size left open is shown as a blueprint writes it."""
+    (found,) = mistakes(chain((None, 3), ("Flatten", {}), ("Dense", {"units": 2})))
+    assert found.message == "'step1' (Dense) cannot take 'step0' (null)"
+
+
+SMALL: list[tuple[str, dict[str, Any]]] = [
+    ("Conv2D", {"filters": 4, "kernel_size": 9}),
+    ("DepthwiseConv2D", {"kernel_size": 9}),
+    ("MaxPooling2D", {"pool_size": 9}),
+    ("AveragePooling2D", {"pool_size": 9}),
+    ("Cropping2D", {"cropping": 4}),
+    ("ops.slice", {"start_indices": [0, 0, 0, 0], "shape": [1, 0, 2, 2]}),
+]
+
+
+@pytest.mark.parametrize(("layer", "values"), SMALL, ids=[layer for layer, _ in SMALL])
+def test_nothing_is_left(layer: str, values: dict[str, Any]):
+    """A size of zero or less is a mistake, whether Keras refuses it or computes it."""
+    (found,) = mistakes(chain((8, 8, 3), (layer, values)))
+    assert found.code == "empty-shape"
+    assert found.message == f"'step0' ({layer}) leaves nothing of 'input' (8, 8, 3)"
+
+
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("Conv2D", {"filters": 8, "kernel_size": 3, "strides": 2, "dilation_rate": 2}),
+    ("Permute", {"dims": [1, 1, 2]}),
+    ("Conv2DTranspose", {"filters": 8, "kernel_size": 3, "output_padding": 2}),
+    ("Bidirectional", {"layer": {"LSTM": 3}, "backward_layer": {"LSTM": 3}}),
+]
+
+
+@pytest.mark.parametrize(("layer", "values"), REFUSED, ids=[layer for layer, _ in REFUSED])
+def test_refused_arguments(layer: str, values: dict[str, Any]):
+    """Arguments that Keras does not take together are its refusal, at the step."""
+    (found,) = mistakes(chain((8, 8, 3), (layer, values)))
+    assert found.code == "keras-refused"
+    assert found.message == f"Keras refuses the arguments of {layer}"
+
+
+MISFITS: list[tuple[str, dict[str, Any]]] = [
+    ("BatchNormalization", {"axis": 7}),
+    ("Conv2D", {"filters": 4, "kernel_size": 3, "groups": 2}),
+    ("GroupNormalization", {"groups": 2}),
+    ("LSTM", {"units": 3}),
+    ("LocalResponseNormalization", {"depth_radius": -1}),
+    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}),
+    ("Reshape", {"target_shape": [7]}),
+    ("SinusoidalPositions", {}),
+    ("TimeDistributed", {"layer": {"Conv2D": {"filters": 2, "kernel_size": 3}}}),
+    ("ops.expand_dims", {"axis": 9}),
+    ("ops.squeeze", {"axis": 1}),
+    ("ops.transpose", {"axes": [0, 1]}),
+]
+
+
+@pytest.mark.parametrize(("layer", "values"), MISFITS, ids=[layer for layer, _ in MISFITS])
+def test_misfits(layer: str, values: dict[str, Any]):
+    """Whatever Keras and TensorFlow raise for a shape is a mistake and no traceback."""
+    (found,) = mistakes(chain((8, 8, 3), (layer, values)))
+    assert found.code in ("shape-mismatch", "keras-refused")
+    assert found.notes
+
+
+def test_all_mistakes_come_in_one_go():
+    """What does not need a failed step is checked too, and a failed step is told once."""
+    graph = network(
+        {"x": (8,)},
+        step("bad", "Reshape", "x", line=1, target_shape=[3]),
+        step("needs_bad", "Dense", "bad", line=2, units=4),
+        step("also_bad", "Permute", "needs_bad", line=3, dims=[2, 2]),
+        step("good", "Dense", "x", line=4, units=4),
+        step("shared", "Permute", "x", line=5, shares="also_bad"),
+        step("join", "Add", ["good", "x"], line=6),
+        outputs={"a": "needs_bad", "b": "join"},
+    )
+    assert [(found.location[1], found.code) for found in mistakes(graph)] == [
+        (1, "shape-mismatch"),
+        (3, "keras-refused"),
+        (6, "shape-mismatch"),
+    ]
+
+
+def test_the_chain_of_blocks_is_kept():
+    """A mistake within a block carries the places where the block was used."""
+    frame = ExpansionFrame("in block 'fire'", SPAN)
+    (found,) = mistakes(
+        network({"x": (8,)}, step("fire.bad", "Reshape", "x", frame=frame, target_shape=[3]))
+    )
+    assert found.frame is frame
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("lstm.3", "there is no 'lstm.3': 'lstm' has 3 outputs, counted from 0"),
+        ("lstm", "'lstm' has 3 outputs: say which one, as in 'lstm.0'"),
+        ("dense.1", "there is no 'dense.1': 'dense' has one output, counted from 0"),
+    ],
+)
+def test_unknown_outputs(source: str, message: str):
+    """An output that is not there, or not told, is a mistake where it is read."""
+    graph = network(
+        {"x": (5, 8)},
+        step("lstm", "LSTM", "x", units=4, return_state=True),
+        step("dense", "Dense", "x", units=4),
+        step("last", "Dense", source, line=3, units=2),
+    )
+    (found,) = mistakes(graph)
+    assert (found.code, found.message, found.location[1]) == ("unknown-output", message, 3)
+
+
+def test_unknown_outputs_of_the_network():
+    """The outputs of the network are checked as well."""
+    graph = network({"x": (8,)}, step("d", "Dense", "x", units=2), outputs={"y": "d.1"})
+    assert [found.code for found in mistakes(graph)] == ["unknown-output"]
+
+
+def test_inputs_that_keras_refuses():
+    """A dtype that Keras does not know is told at the input."""
+    graph = network({"x": ((8,), "float33")}, step("d", "Dense", "x", units=2))
+    assert [found.code for found in mistakes(graph)] == ["keras-refused"]
+
+
+def test_what_keras_says_cannot_move_the_cursor():
+    """Foreign text in what Keras says is shown without control characters, and short."""
+    evil = "\x1b[2J" + "x" * 5000
+    (found,) = mistakes(chain((8,), ("Dense", {"units": evil})))
+    assert all("\x1b" not in note and len(note) < 400 for note in found.notes)

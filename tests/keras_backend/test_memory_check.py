@@ -1,0 +1,108 @@
+"""What would not fit into memory is refused before any of it is taken."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from helpers.graphs import chain, network, step
+
+from archbuilder.compiler.ir import Graph
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostic
+from archbuilder.keras_backend import analyze, build
+from archbuilder.keras_backend.machine_memory import cgroup_limit, total_memory
+from archbuilder.limits import Limits
+
+HUGE = chain((8,), ("RepeatVector", {"n": 10**9}))
+
+
+def refused(graph: Graph, limits: Limits | None = None) -> tuple[Diagnostic, ...]:
+    """Why a graph is not built."""
+    with pytest.raises(BlueprintError) as caught:
+        build(graph, limits or Limits(memory_bytes=2**30))
+    assert {found.code for found in caught.value.diagnostics} == {"too-large"}
+    return caught.value.diagnostics
+
+
+def test_activations_count():
+    """A layer without weights may still make more than there is memory."""
+    (found,) = refused(HUGE)
+    assert found.message == (
+        "'step0' (RepeatVector) makes (1000000000, 8), which takes 29.8 GiB for one example,"
+        " but the limit memory_bytes allows 1.0 GiB"
+    )
+
+
+def test_weights_count():
+    """A layer whose weights do not fit is named with what they take, at once."""
+    began = time.process_time()
+    (found,) = refused(chain((8,), ("Dense", {"units": 10**10})))
+    assert "has weights of 335.3 GiB" in found.message
+    assert time.process_time() - began < 5
+
+
+def test_making_weights_counts():
+    """Weights that fit may still be too large to be made."""
+    (found,) = refused(chain((8,), ("Dense", {"units": 2**24})), Limits(memory_bytes=2**30))
+    assert "takes up to 1.6 GiB while its weights are made" in found.message
+
+
+def test_many_weights_count_together():
+    """Where no step is too large alone, the largest are named."""
+    graph = chain((8000,), *[("Dense", {"units": 8000})] * 9)
+    (found,) = refused(graph)
+    assert found.message.startswith("making the weights takes 2.6 GiB")
+    assert found.notes[0] == "'step0' takes 244.2 MiB"
+
+
+def test_activations_count_together():
+    """What is alive at once counts, in the order of the graph: here forty tensors and their sum."""
+    nodes = [step(f"s{index}", "Activation", "x", activation="relu") for index in range(40)]
+    graph = network({"x": (2**21,)}, *nodes, step("sum", "Add", [node.name for node in nodes]))
+    assert analyze(graph).peak_activation_bytes == 41 * 2**23
+    (found,) = refused(graph, Limits(memory_bytes=2**28))
+    assert found.message.startswith("the activations of one example take 328.0 MiB")
+
+
+def test_orthogonal_matrices():
+    """A matrix that fits may still take hours to make orthogonal."""
+    (found,) = refused(chain((8, 8), ("LSTM", {"units": 20_000})), Limits(memory_bytes=2**60))
+    assert "an orthogonal matrix of 20,000 x 80,000" in found.message
+
+
+def test_reservoirs():
+    """The eigenvalues of a reservoir that fits may take hours; an analysis takes none."""
+    cell = {"ReservoirCell": {"units": 5_000}}
+    (found,) = refused(chain((8, 8), ("RNN", {"cell": cell})), Limits(memory_bytes=2**60))
+    assert "a reservoir of 5,000 units" in found.message
+    assert analyze(chain((8, 8), ("RNN", {"cell": cell}))).parameters == 5_000 * 5_009
+
+
+def test_without_limits_everything_is_analysed():
+    """An analysis without limits tells the numbers of what could not be built."""
+    assert analyze(HUGE).activation_bytes == 32 * 10**9
+    with pytest.raises(BlueprintError):
+        analyze(HUGE, Limits(memory_bytes=2**30))
+
+
+def test_the_machine_is_the_limit():
+    """Without a limit, the memory of this machine is one."""
+    with pytest.raises(BlueprintError, match="but this machine has"):
+        build(chain((8,), ("RepeatVector", {"n": 10**15})))
+    assert total_memory() > 2**28
+
+
+def test_containers_have_less(tmp_path: Path):
+    """The limit of a container is read where it has one."""
+    (tmp_path / "limited").write_text("1073741824\n")
+    (tmp_path / "free").write_text("max\n")
+    assert cgroup_limit(tmp_path / "limited") == 2**30
+    assert cgroup_limit(tmp_path / "free") is None
+    assert cgroup_limit(tmp_path / "nothing") is None
+
+
+def test_weights_of_one_number():
+    """A weight without axes is no matrix that takes long to compute."""
+    attend = step("attend", "Attention", ["x", "x"], use_scale=True)
+    assert build(network({"x": (4, 3)}, attend)).count_params() == 1

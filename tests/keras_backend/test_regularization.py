@@ -1,0 +1,54 @@
+"""Regularizers that would fail in training are refused where the network is compiled."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.graphs import chain
+
+from archbuilder.diagnostics.errors import BlueprintError
+from archbuilder.keras_backend import analyze
+
+ORTHOGONAL = {"OrthogonalRegularizer": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("layer", "options", "message"),
+    [
+        (
+            "Dense",
+            {"units": 4, "activity_regularizer": ORTHOGONAL},
+            "'step0' cannot have an OrthogonalRegularizer for its activity",
+        ),
+        (
+            "TimeDistributed",
+            {"layer": {"Dense": {"units": 4, "activity_regularizer": ORTHOGONAL}}},
+            "'step0' cannot have an OrthogonalRegularizer for its activity",
+        ),
+        (
+            "Conv1D",
+            {"filters": 4, "kernel_size": 3, "kernel_regularizer": ORTHOGONAL},
+            "of 'step0' needs a matrix, and the kernel has the shape [3, 6, 4]",
+        ),
+        (
+            "Dense",
+            {"units": 4, "bias_regularizer": ORTHOGONAL},
+            "of 'step0' needs a matrix, and the bias has the shape [4]",
+        ),
+    ],
+)
+def test_what_is_not_a_matrix(layer: str, options: dict, message: str):
+    """The message names the step and says what to do."""
+    with pytest.raises(BlueprintError) as caught:
+        analyze(chain((5, 6), (layer, options)))
+    (found,) = caught.value.diagnostics
+    assert found.code == "keras-refused"
+    assert message in found.message
+    assert found.span is not None
+    assert "L1 or L2" in found.notes[-1]
+
+
+def test_matrices_and_other_regularizers():
+    """A matrix may be orthogonal, and L1 and L2 take values of any shape."""
+    dense = {"units": 4, "kernel_regularizer": ORTHOGONAL, "activity_regularizer": {"L2": 0.1}}
+    conv = {"filters": 4, "kernel_size": 3, "kernel_regularizer": {"L1": 0.1}}
+    assert analyze(chain((5, 6), ("Dense", dense), ("Conv1D", conv))).is_static

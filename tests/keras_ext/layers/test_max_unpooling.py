@@ -1,0 +1,140 @@
+"""Pooling with switches and unpooling against their definition, and against TensorFlow's pooling.
+
+PyTorch's `max_pool2d` and `max_unpool2d` are asked where DeconvNet is compared.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from archbuilder.keras_ext.layers import MaxPoolingWithSwitches2D, MaxUnpooling2D
+
+SIZES = [(1, 1), (2, 2), (2, 3), (3, 1)]
+
+
+def maps(shape: tuple[int, ...] = (2, 7, 8, 3)) -> np.ndarray:
+    """Numbers that are the same in every run."""
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def pool(values: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The definition, one window after the other."""
+    batch, height, width, channels = values.shape
+    shape = (batch, height // size[0], width // size[1], channels)
+    pooled, switches = np.empty(shape), np.empty(shape, int)
+    for index in np.ndindex(shape):
+        example, row, column, channel = index
+        window = values[
+            example,
+            row * size[0] : (row + 1) * size[0],
+            column * size[1] : (column + 1) * size[1],
+            channel,
+        ]
+        switches[index] = window.argmax()
+        pooled[index] = window.max()
+    return pooled, switches
+
+
+def unpool(values: np.ndarray, switches: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The definition, one value after the other."""
+    batch, height, width, channels = values.shape
+    result = np.zeros((batch, height * size[0], width * size[1], channels))
+    for index in np.ndindex(values.shape):
+        example, row, column, channel = index
+        down, right = divmod(int(switches[index]), size[1])
+        result[example, row * size[0] + down, column * size[1] + right, channel] = values[index]
+    return result
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pooling(size: tuple[int, int]):
+    """Windows of every form give their largest value and its place; a rest is left out."""
+    pooled, switches = MaxPoolingWithSwitches2D(size)(maps())
+    expected, places = pool(maps(), size)
+    assert np.array_equal(pooled, expected)
+    assert np.array_equal(switches, places)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_unpooling(size: tuple[int, int]):
+    """Values other than the maxima go where the switches say."""
+    _, switches = pool(maps(), size)
+    values = np.random.default_rng(1).normal(size=switches.shape).astype("float32")
+    output = MaxUnpooling2D(size)(values, switches.astype("int32"))
+    assert np.array_equal(output, unpool(values, switches, size))
+
+
+def test_switches_are_those_of_tensorflow():
+    """Counted in the whole map, as TensorFlow, PyTorch and Caffe count, they are the same."""
+    values = maps((2, 6, 8, 3))
+    pooled, switches = MaxPoolingWithSwitches2D(2)(values)
+    rows, columns = np.arange(3)[:, None, None], np.arange(4)[:, None]
+    switches = np.asarray(switches)
+    flat = (2 * rows + switches // 2) * 8 + 2 * columns + switches % 2
+    expected, places = tf.nn.max_pool_with_argmax(values, 2, 2, "VALID")
+    assert np.array_equal(pooled, expected)
+    assert np.array_equal(flat, np.asarray(places) // 3)
+
+
+def test_the_first_of_equal_numbers_wins():
+    """And its gradient is its own, where a maximum alone would share it."""
+    values = tf.zeros((1, 2, 2, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        pooled, switches = MaxPoolingWithSwitches2D(2)(values)
+    assert int(switches[0, 0, 0, 0]) == 0
+    assert np.array_equal(np.ravel(tape.gradient(pooled, values)), [1, 0, 0, 0])
+
+
+def test_a_way_and_back():
+    """Unpooling keeps the maxima at their places and has zeros elsewhere, in a model too."""
+    inputs = keras.Input((None, None, 3))
+    output = MaxUnpooling2D(2)(*MaxPoolingWithSwitches2D(2)(inputs))
+    model = keras.Model(inputs, output)
+    values = maps((2, 6, 8, 3))
+    made = model.predict(values, verbose=0)
+    assert made.shape == values.shape
+    assert np.array_equal(made[made != 0], values[made != 0])
+    assert np.count_nonzero(made) == values.size // 4
+
+
+def test_switches_are_exact_in_half_precision():
+    """They are whole numbers, which a policy leaves alone."""
+    layer = MaxPoolingWithSwitches2D(30, dtype="mixed_bfloat16")
+    values = np.zeros((1, 30, 30, 1), "float32")
+    values[0, 29, 28, 0] = 1
+    pooled, switches = layer(values)
+    assert pooled.dtype == "bfloat16"
+    assert int(switches[0, 0, 0, 0]) == 29 * 30 + 28
+
+
+@pytest.mark.parametrize("size", [0, (2, 0), (2, 2, 2), (2,)])
+@pytest.mark.parametrize("layer", [MaxPoolingWithSwitches2D, MaxUnpooling2D])
+def test_refused_sizes(layer: type[keras.layers.Layer], size: int | tuple[int, ...]):
+    """A window has a height and a width."""
+    with pytest.raises(ValueError, match="pool_size must be one or two numbers"):
+        layer(size)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "message"),
+    [
+        ((4, 4, 3), "float32", "must be whole numbers"),
+        ((4, 5, 3), "int32", "every value needs a switch"),
+        ((4, 4), "int32", "every value needs a switch"),
+    ],
+)
+def test_refused_switches(shape: tuple[int, ...], dtype: str, message: str):
+    """A map in the place of switches, and switches of another pooling, are refused."""
+    with pytest.raises(ValueError, match=message):
+        MaxUnpooling2D(2)(keras.Input((4, 4, 3)), keras.Input(shape, dtype=dtype))
+
+
+def test_refused_vectors():
+    """Only maps can be unpooled."""
+    vectors = keras.Input((4,)), keras.Input((4,), dtype="int32")
+    with pytest.raises(ValueError, match="must be maps"):
+        MaxUnpooling2D(2)(*vectors)

@@ -1,0 +1,129 @@
+"""Names of other tools, and what a message says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers.blueprints import write
+
+import archbuilder
+from archbuilder.config.load import read_recipe
+from archbuilder.config.objectives import OBJECTIVE_SYNTAX
+from archbuilder.config.training_parser import COMMON_KEYS
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostic
+from archbuilder.language.foreign_keys import HINTS, key_hint
+from archbuilder.language.parser.blocks import BLOCK_KEYS
+from archbuilder.language.parser.document import FILE_KEYS
+from archbuilder.language.parser.steps import STEP_KEYS
+
+TRAINING_KEYS = {*COMMON_KEYS, *(key for form in OBJECTIVE_SYNTAX.values() for key in form.keys)}
+
+
+def mistake(folder: Path, text: str) -> Diagnostic:
+    """The one error of a blueprint that has a line more."""
+    path = write(folder, f"inputs: {{x: [3]}}\nlayers: [Dense: 1]\n{text}\n")
+    with pytest.raises(BlueprintError) as caught:
+        read_recipe(archbuilder.load(path))
+    (found,) = caught.value.diagnostics
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("optimizer: Adam", "'optimizer' stands under 'training'"),
+        ("callbacks: [EarlyStopping]", "there are no callbacks"),
+        ("class_weight: {0: 1}", "write 'class_weights' under 'training'"),
+        ("dataset: mnist", "write 'data'"),
+        ("pretrained: resnet.h5", "--weights FILE"),
+        ("data: {csv: {file: a.csv, window: 24}}", "windows of a series"),
+        ("data: {csv: {file: a.csv, time_split: 0.2}}", "'shuffle: false' under 'training'"),
+        ("data: {csv: {file: a.csv, batch_size: 8}}", "'batch_size' stands under 'training'"),
+        ("data: {csv: {file: a.csv, epochs: 8}}", "'epochs' stands under 'training'"),
+        ("data: {csv: {file: a.csv, class_weight: {0: 1}}}", "write 'class_weights' under"),
+        ("data: {images: {folder: pets, weights: w}}", "npz, npy, csv, parquet, jsonl or tfrecord"),
+        ("data: {train: digits, validation_split: 0.1}", "'validation: 0.2' under 'training'"),
+    ],
+)
+def test_sections(tmp_path: Path, text: str, expected: str):
+    """A key of another tool gets a sentence that names what archbuilder has in its place."""
+    found = mistake(tmp_path, text)
+    assert found.code == "unknown-key"
+    assert any(expected in note for note in found.notes), found.notes
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("early_stopping: 3", "no early stopping yet"),
+        ("EarlyStopping: {patience: 3}", "no early stopping yet"),
+        ("reduce_lr: true", "no schedule follows a metric yet"),
+        ("ReduceLROnPlateau: {factor: 0.1}", "no schedule follows a metric yet"),
+        ("monitor: val_loss", "no metric decides anything in a run yet"),
+        ("best: true", "cannot save those of the best epoch yet"),
+        ("save_best_only: true", "cannot save those of the best epoch yet"),
+        ("time_split: 0.2", "'shuffle: false' under 'training'"),
+        ("gradient_accumulation_steps: 4", "write 'accumulate: 4'"),
+        ("initial_weights: a.h5", "a run begins with new ones"),
+        ("steps_per_epoch: 100", "an epoch is every example once"),
+        ("validation_split: 0.1", "'validation: 0.2' under 'training'"),
+        ("sample_weight: w", "write 'weights' in the source of the data"),
+        ("learning_rate: 1", "argument of the optimizer"),
+        ("optimizer: {ReduceLROnPlateau: {factor: 0.1}}", "no schedule follows a metric yet"),
+        (
+            "optimizer: {SGD: {learning_rate: {ReduceLROnPlateau: {factor: 0.1}}}}",
+            "no schedule follows a metric yet",
+        ),
+        ("metrics: [EarlyStopping]", "no early stopping yet"),
+    ],
+)
+def test_training(tmp_path: Path, key: str, expected: str):
+    """In 'training' too; a callback is known by its name, also where an object stands."""
+    found = mistake(tmp_path, f"training: {{loss: MeanSquaredError, {key}}}")
+    assert found.suggestion in (None, "validation")
+    assert any(expected in note for note in found.notes), found.notes
+
+
+def test_the_meant_key_is_suggested(tmp_path: Path):
+    """Where the key that a hint names is known, editors can put it in."""
+    found = mistake(tmp_path, "training: {loss: MeanSquaredError, class_weight: {0: 1}}")
+    assert found.suggestion == "class_weights"
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("freeze: true", "trainable: false"),
+        ("epochs: 3", "'epochs' stands under 'training'"),
+        ("class_weight: {0: 1}", "write 'class_weights' under 'training'"),
+    ],
+)
+def test_beside_a_layer(tmp_path: Path, key: str, expected: str):
+    """So do keys beside the layer of a step."""
+    path = write(tmp_path, f"inputs: {{x: [3]}}\nlayers:\n  - {{Dense: 1, {key}}}\n")
+    with pytest.raises(BlueprintError) as caught:
+        archbuilder.load(path)
+    assert expected in caught.value.diagnostics[0].notes[0]
+
+
+def test_parameters(tmp_path: Path):
+    """Settings of the training are not parameters of the network."""
+    path = write(tmp_path, "params: {units: 1}\ninputs: {x: [3]}\nlayers: [Dense: $units]\n")
+    with pytest.raises(BlueprintError) as caught:
+        archbuilder.load(path).graphs(epochs=3)
+    assert caught.value.diagnostics[0].notes == (
+        "its parameters are: units",
+        "'epochs' stands under 'training'",
+    )
+
+
+def test_hints_are_for_keys_that_are_not_known():
+    """A hint for a key of the language would never be seen."""
+    assert set(HINTS).isdisjoint({*FILE_KEYS, *STEP_KEYS, *BLOCK_KEYS, *TRAINING_KEYS})
+
+
+def test_every_key_of_training_has_a_hint_elsewhere():
+    """At the top of a blueprint the section of each key is named."""
+    for key in TRAINING_KEYS - {"inputs", "targets"}:
+        assert "'training'" in (key_hint(key, "a blueprint") or ""), key

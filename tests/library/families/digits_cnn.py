@@ -1,9 +1,0 @@
-"""The network of `make demo`, which is no publication's."""
-
-from __future__ import annotations
-
-from typing import Final
-
-from library.proof import Family
-
-FAMILY: Final = Family(form={}, against="no publication; `make demo` trains it", small={})

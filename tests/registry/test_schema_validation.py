@@ -1,0 +1,89 @@
+"""Verdicts on plain values by JSON Schema, stricter than that, and in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from archbuilder.registry.schema_validation import describe_schema, find_violation
+
+POSITIVE = {"type": "integer", "minimum": 1}
+SIZE = {
+    "anyOf": [POSITIVE, {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": 2}]
+}  # fmt: skip
+PADDING = {"enum": ["valid", "same"]}
+RATE = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "schema"),
+    [
+        (1, POSITIVE), (3, SIZE), ([3, 3], SIZE), ("same", PADDING), (0, RATE), (0.5, RATE),
+        (None, {"type": ["integer", "null"]}), (True, {"type": "boolean"}), (7, {}), ([], {}),
+    ],
+)  # fmt: skip
+def test_values_that_match(value: object, schema: dict[str, object]) -> None:
+    """A filter that refuses everything would pass the other tests."""
+    assert find_violation(value, schema) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "code"),
+    [
+        (True, POSITIVE, "wrong-type"),
+        (1.0, POSITIVE, "wrong-type"),
+        ("1", POSITIVE, "wrong-type"),
+        (0, POSITIVE, "out-of-range"),
+        (False, RATE, "wrong-type"),
+        (float("inf"), {"type": "number"}, "wrong-type"),
+        (float("nan"), {"type": "number"}, "wrong-type"),
+        (1, RATE, "out-of-range"),
+        ([3], SIZE, "out-of-range"),
+        ([3, 0], SIZE, "out-of-range"),
+        ([3, "3"], SIZE, "wrong-type"),
+        ("sane", PADDING, "unknown-value"),
+        (1, PADDING, "wrong-type"),
+        (1.0, {"enum": [1]}, "wrong-type"),
+        (True, {"enum": [1]}, "wrong-type"),
+        (1, {"type": "boolean"}, "wrong-type"),
+        (None, POSITIVE, "wrong-type"),
+    ],
+)
+def test_values_that_do_not(value: object, schema: dict[str, object], code: str) -> None:
+    """A boolean is no number, a whole float no integer, and infinity nothing at all."""
+    mistake = find_violation(value, schema)  # type: ignore[arg-type]
+    assert mistake is not None
+    assert mistake.code == code
+
+
+def test_verdicts_on_equal_values_of_other_types_stay_apart() -> None:
+    """1, 1.0 and True are equal and hash alike."""
+    verdicts = [find_violation(value, POSITIVE) is None for value in (1, 1.0, True, 1)]
+    assert verdicts == [True, False, False, True]
+
+
+def test_a_near_word_is_suggested() -> None:
+    """Of those that may stand there."""
+    mistake = find_violation("sane", PADDING)
+    assert mistake is not None
+    assert mistake.suggestion == "same"
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (POSITIVE, "an integer of at least 1"),
+        (RATE, "a number of at least 0 and less than 1"),
+        (PADDING, "valid or same"),
+        (SIZE, "an integer of at least 1 or a list of 2 values, each an integer of at least 1"),
+        ({"type": ["string", "null"]}, "text or null"),
+        ({"type": "integer", "multipleOf": 8}, "an integer divisible by 8"),
+        (
+            {"type": "integer", "minimum": 8, "multipleOf": 8},
+            "an integer of at least 8 and divisible by 8",
+        ),
+        ({"enum": [1, None]}, "1 or null"),
+    ],
+)
+def test_what_is_asked_for_in_words(schema: dict[str, object], words: str) -> None:
+    """Messages say what may stand there."""
+    assert describe_schema(schema) == words  # type: ignore[arg-type]

@@ -1,0 +1,127 @@
+"""What the folder of a run tells of how it was begun, gone on with, and failed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.objectives import GAN, SUPERVISED
+from trainer.test_execution import LINE, trained, with_key
+
+from archbuilder.cli import main
+
+
+def record(run: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((run / "run.json").read_text())
+    return found
+
+
+def test_a_run_that_goes_on_keeps_its_beginning(tmp_path: Path):
+    """The first command and time stay; later ones are added."""
+    run = trained(tmp_path, SUPERVISED, "run", "--epochs", "1")
+    first = record(run)
+    for epochs in ("2", "3"):
+        assert main(["train", "--resume", str(run), "--epochs", epochs]) == 0
+    last = record(run)
+    assert (last["started"], last["command"]) == (first["started"], first["command"])
+    resumed = last["resumed"]
+    assert isinstance(resumed, list)
+    assert [each["command"][-1] for each in resumed] == ["2", "3"]
+    assert first["resumed"] == []
+
+
+def test_other_data_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """A run goes on with the data that it began with, and is told so every time."""
+    data = tmp_path / "line.csv"
+    whole = "number,target\n" + "".join(f"{number},0.5\n" for number in range(1, 9))
+    data.write_text(whole)
+    run = trained(tmp_path, LINE, "run", "--epochs", "1")
+    go_on = ["train", "--resume", str(run), "--epochs", "2"]
+    for changed in (whole.replace("8,0.5\n", ""), whole.replace("3,0.5", "3,0.6")):
+        data.write_text(changed)
+        for _ in range(2):
+            assert main(go_on) == 1
+            assert "no longer that which the run began with" in capfd.readouterr().err
+    data.write_text(whole)
+    assert main(go_on) == 0
+
+
+def test_a_run_without_checkpoints_says_that_it_begins_anew(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    """It cannot go on from anywhere."""
+    run = trained(tmp_path, SUPERVISED, "run", "--epochs", "1")
+    assert "anew" not in capfd.readouterr().out
+    shutil.rmtree(run / "checkpoints")
+    assert main(["train", "--resume", str(run), "--epochs", "1"]) == 0
+    assert "no checkpoint to go on from: the run begins anew" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_a_run_that_does_not_begin_leaves_nothing(tmp_path: Path, existing: bool):
+    """A wrong path of the data, found when the folder is there already."""
+    path, run = tmp_path / "net.yaml", tmp_path / "runs" / "one"
+    path.write_text(LINE)
+    if existing:
+        run.mkdir(parents=True)
+    assert main(["train", str(path), "--run", str(run)]) in (1, 2)
+    assert not run.exists()
+
+
+def test_a_first_step_that_fails_leaves_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """The network can be built, but Keras does not compute it."""
+    path, run = tmp_path / "net.yaml", tmp_path / "run"
+    path.write_text(SUPERVISED.replace("{L2: 1e-3}", "OrthogonalRegularizer"))
+    assert main(["train", str(path), "--run", str(run)]) in (1, 2)
+    assert "OrthogonalRegularizer" in capfd.readouterr().err
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_a_disk_that_is_full_at_the_start_leaves_nothing(
+    tmp_path: Path,
+    written: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):
+    """Whichever file of the run is the first that there is no room for."""
+    path, run = tmp_path / "net.yaml", tmp_path / "run"
+    path.write_text(SUPERVISED)
+    left = iter(range(written))
+
+    def fsync(_descriptor: int) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert main(["train", str(path), "--run", str(run)]) == 1
+    assert "No space left on device" in capfd.readouterr().err
+    assert not run.exists()
+
+
+def test_the_batch_of_a_bad_step_is_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """It holds the number that was too large, and its target."""
+    lines = "".join(f"{number},0.5\n" for number in (*range(1, 9), "3e30"))
+    (tmp_path / "line.csv").write_text(f"number,target\n{lines}")
+    path, run = tmp_path / "net.yaml", tmp_path / "run"
+    path.write_text(with_key(LINE, "steps_per_execution: 2").replace("SGD: 0.1", "SGD: 1e-3"))
+    assert main(["train", str(path), "--run", str(run)]) == 1
+    assert f"kept as {str(run / 'bad-batch.npz')!r}" in capfd.readouterr().err
+    with np.load(run / "bad-batch.npz") as arrays:
+        assert set(arrays) == {"inputs", "targets"}
+        assert np.float32(3e30) in arrays["inputs"]
+        assert len(arrays["inputs"]) == len(arrays["targets"])
+
+
+def test_batches_of_several_parts_are_kept_by_name(tmp_path: Path):
+    """Those of an adversarial run are `real`, `noise` and `mix`."""
+    path, run = tmp_path / "net.yaml", tmp_path / "run"
+    path.write_text(GAN.replace("1e-3", "1e38").replace("2e-3", "1e38"))
+    assert main(["train", str(path), "--run", str(run)]) == 1
+    with np.load(run / "bad-batch.npz") as arrays:
+        assert set(arrays) == {"real", "noise", "mix"}

@@ -1,0 +1,214 @@
+"""A run that was broken off at any moment goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.objectives import MOCO
+from helpers.subprocesses import Running, finish, start
+from safetensors.numpy import load_file
+from trainer.test_execution import with_key
+
+from archbuilder.cli import main
+
+TEXT = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8]}
+layers:
+  - Flatten
+  - Dense: 24
+  - BatchNormalization
+  - ReLU
+  - Dropout: 0.3
+  - Dense: {units: 10, activation: softmax}
+data: digits
+training:
+  loss: SparseCategoricalCrossentropy
+  optimizer: {Adam: {learning_rate: {CosineDecay: {initial_learning_rate: 0.01, decay_steps: 180}}}}
+  metrics: [SparseCategoricalAccuracy]
+  epochs: 6
+  batch_size: 48
+  seed: 5
+  distribute: none
+  checkpoint_seconds: 0
+"""
+
+
+@pytest.fixture(scope="module")
+def blueprint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with everything that has a state: dropout, batch statistics, a schedule."""
+    path = tmp_path_factory.mktemp("blueprint") / "net.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(blueprint: Path) -> Path:
+    """The folder of a run that nothing has happened to."""
+    folder = blueprint.parent / "uninterrupted"
+    assert finish("train", blueprint, "--run", folder) == 0
+    return folder
+
+
+def assert_same(run: Path, other: Path) -> None:
+    """Both runs have come to the same numbers, bit by bit."""
+    newest = max((run / "checkpoints").iterdir()).name
+    arrays, others = (
+        load_file(folder / "checkpoints" / newest / "variables.safetensors")
+        for folder in (run, other)
+    )
+    assert arrays.keys() == others.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, others[name], err_msg=name)
+    assert rows(run) == rows(other)
+    assert (run / "net.keras").is_file()
+
+
+def rows(run: Path) -> list[dict[str, float]]:
+    """The history of a run without the times."""
+    lines = (run / "history.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
+
+
+def wait_for(path: Path, process: Running) -> None:
+    """Until a path is there; fails if the process ends before."""
+    while not path.exists():
+        assert process.goes_on, process.said
+        time.sleep(0.01)
+
+
+def kept_steps(run: Path, of_epoch: int) -> int:
+    """After how many steps the newest weights were kept."""
+    names = [path.name.split("-") for path in (run / "checkpoints").glob("epoch-*-batch-*[0-9]")]
+    return max((int(epoch) * of_epoch + int(batch) for _, epoch, _, batch in names), default=0)
+
+
+def kill_and_go_on(blueprint: Path, run: Path, *, kills: int, of_epoch: int, last: int) -> None:
+    """Train, and kill it at random steps up to the last, and as often before the next one."""
+
+    def wait_for_step(step: int) -> None:
+        while kept_steps(run, of_epoch) < step:
+            assert process.goes_on, process.said
+            time.sleep(0.001)
+
+    chance = np.random.default_rng(8)
+    begun = time.monotonic()
+    process = start("train", blueprint, "--run", run)
+    wait_for_step(1)
+    preparing = time.monotonic() - begun
+    for step in sorted(chance.integers(1, last, kills // 2)):
+        wait_for_step(step)
+        for seconds in (chance.uniform(0, 0.02), chance.uniform(0, preparing)):
+            # No longer than to the next step: a machine may be faster now than it was at first.
+            until, reached = time.monotonic() + seconds, kept_steps(run, of_epoch)
+            while time.monotonic() < until and kept_steps(run, of_epoch) == reached:
+                time.sleep(0.001)
+            assert process.goes_on, process.said
+            process.kill()
+            process = start("train", "--resume", run)
+    assert process.end() == 0, process.said
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.thorough)])
+def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: Path, kills: int):
+    """Killed many times, in its steps and before the first, a run comes to the same weights."""
+    kill_and_go_on(blueprint, tmp_path / "run", kills=kills, of_epoch=30, last=120)
+    assert_same(tmp_path / "run", uninterrupted)
+
+
+@pytest.mark.thorough
+def test_kill_with_a_queue(tmp_path: Path):
+    """So does one that has a second encoder and a queue."""
+    blueprint, whole, run = (tmp_path / each for each in ("moco.yaml", "whole", "run"))
+    text = with_key(MOCO, "checkpoint_seconds: 0").replace("epochs: 2", "epochs: 8")
+    blueprint.write_text(text)
+    assert finish("train", blueprint, "--run", whole) == 0
+    kill_and_go_on(blueprint, run, kills=20, of_epoch=20, last=80)
+    assert_same(run, whole)
+
+
+def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: Path):
+    """The run ends with the code for 'try again', says so, and goes on to the same weights."""
+    run = tmp_path / "run"
+    process = start("train", blueprint, "--run", run)
+    wait_for(run / "checkpoints" / "epoch-00000-batch-0000001", process)
+    process.terminate()
+    assert process.end() == 75
+    assert json.loads((run / "run.json").read_text())["status"] == "stopped"
+    assert main(["train", "--resume", str(run)]) == 0
+    assert_same(run, uninterrupted)
+
+
+def test_sigterm_at_the_last_step_of_an_epoch(tmp_path: Path):
+    """The epoch is completed, with its validation metrics, before the run stops."""
+    blueprint, run, whole = (tmp_path / name for name in ("net.yaml", "run", "whole"))
+    blueprint.write_text(TEXT.replace("batch_size: 48", "batch_size: 1438"))
+    process = start("train", blueprint, "--run", run, "--epochs", "100000")
+    wait_for(run / "checkpoints", process)
+    process.terminate()
+    assert process.end() == 75
+    epochs = len(rows(run)) + 1
+    assert main(["train", "--resume", str(run), "--epochs", str(epochs)]) == 0
+    assert main(["train", str(blueprint), "--run", str(whole), "--epochs", str(epochs)]) == 0
+    assert_same(run, whole)
+
+
+def test_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
+    """A run that is over goes on for more epochs as if it had been meant to."""
+    run = tmp_path / "run"
+    assert main(["train", str(blueprint), "--run", str(run), "--epochs", "3"]) == 0
+    assert main(["train", "--resume", str(run), "--epochs", "6"]) == 0
+    assert_same(run, uninterrupted)
+
+
+def test_two_runs_in_one_folder(blueprint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """The second one is refused while the first is at work."""
+    run = tmp_path / "run"
+    process = start("train", blueprint, "--run", run, "--epochs", "10000")
+    wait_for(run / "run.json", process)
+    assert main(["train", "--resume", str(run)]) == 2
+    assert "another run is in" in capfd.readouterr().err
+    process.kill()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resume", "nowhere"], "is not the folder of a run"),
+        (["--resume", "RUN", "--seed", "3"], "the seed that it began with"),
+        (["--resume", "RUN", "--data", "digits"], "its data"),
+        (["net.yaml", "--resume", "RUN"], "its blueprint"),
+        ([], "no BLUEPRINT"),
+    ],
+)
+def test_what_a_run_that_goes_on_does_not_take(
+    uninterrupted: Path, arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
+):
+    """Each wrong command line is told what is wrong."""
+    given = [str(uninterrupted) if each == "RUN" else each for each in arguments]
+    assert main(["train", *given]) == 2
+    assert message in capfd.readouterr().err
+
+
+def test_an_edited_blueprint_is_refused(uninterrupted: Path, tmp_path: Path):
+    """A run does not go on with another network than it began with."""
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run)
+    text = (run / "blueprint.yaml").read_text()
+    (run / "blueprint.yaml").write_text(text.replace("units: 24", "units: 25"))
+    assert main(["train", "--resume", str(run)]) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"recipe": 3}', '{"recipe": {"training": {}}}'])
+def test_a_damaged_record_is_told(uninterrupted: Path, tmp_path: Path, text: str):
+    """Whatever stands in the record, the user is told and no traceback is shown."""
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run)
+    (run / "run.json").write_text(text)
+    assert main(["train", "--resume", str(run)]) == 2

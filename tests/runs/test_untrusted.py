@@ -1,0 +1,305 @@
+"""The folder of a run that another person made: no command leaves it, waits, or shows a traceback.
+
+Each test copies the folder of a short run and puts something hostile into it. What lies beside it
+has to stay as it is.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.hostile_files import HOSTILE, Hostile
+from runs.test_checkpoint_manager import seal
+
+from archbuilder.cli import main
+from archbuilder.runs.checkpoint_manager import CheckpointManager
+from archbuilder.runs.run_dir import EpochLogs, RunDir
+
+BLUEPRINT = """
+archbuilder: 1
+name: net
+inputs: {image: [8, 8]}
+layers:
+  - Flatten
+  - Dense: {units: 10, activation: softmax}
+data: digits
+training:
+  loss: SparseCategoricalCrossentropy
+  epochs: 1
+  batch_size: 512
+  distribute: none
+"""
+CONTENT = "secret: [1, 2\n"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of one epoch."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "net.yaml").write_text(BLUEPRINT)
+    assert main(["train", str(folder / "net.yaml"), "--run", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, beside a file and a folder with files that no command may touch."""
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "other").mkdir()
+    for name in ("file", "events.out", "epoch-00001-batch-0000000", "x.part"):
+        (tmp_path / "other" / name).write_text(CONTENT)
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def other(run: Path) -> Path:
+    """The folder beside it."""
+    return run.parent / "other"
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    out, err = capsys.readouterr()
+    assert "mistake in archbuilder" not in out + err
+    assert "secret" not in out + err
+    return out + err
+
+
+def assert_untouched(other: Path) -> None:
+    names = sorted(each.name for each in other.iterdir())
+    assert names == ["epoch-00001-batch-0000000", "events.out", "file", "x.part"]
+    assert all(each.read_text() == CONTENT for each in other.iterdir())
+
+
+def resume(run: Path) -> int:
+    return main(["train", "--resume", str(run), "--epochs", "2"])
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("name", [".lock", "blueprint.yaml", "run.json", "checkpoints"])
+def test_a_run_does_not_go_on(
+    run: Path, other: Path, name: str, hostile: Hostile, capsys: pytest.CaptureFixture[str]
+):
+    """What is read before a run goes on is refused by its name."""
+    path = run / name
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    hostile(path, other)
+    assert resume(run) in (1, 2)
+    assert str(run) in said(capsys)
+    assert_untouched(other)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        (".history.csv.part", ".run.json.part", ".curves.png.part", ".blueprint.yaml.part"),
+        ("history.csv", "history.jsonl", "curves.png", "net.keras"),
+        ("tensorboard",),
+        ("tensorboard/train", "tensorboard/held_out"),
+    ],
+)
+def test_nothing_outside_is_written(
+    run: Path, other: Path, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+):
+    """A run goes on and replaces what stands in its way, or stops at a folder that is a link."""
+    for name in names:
+        path = run / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        path.symlink_to(other if "tensorboard" in name else other / "file")
+    code = resume(run)
+    assert code == (1 if "tensorboard" in names[0] else 0)
+    assert ("links are not followed" in said(capsys)) == bool(code)
+    assert_untouched(other)
+    assert code or not (run / "net.keras").is_symlink()
+
+
+@pytest.mark.parametrize("batch", [3, 10**18])
+def test_a_checkpoint_of_a_batch_that_no_epoch_has(
+    run: Path, batch: int, capsys: pytest.CaptureFixture[str]
+):
+    """Its sums are right, and what it says is not."""
+    (checkpoint,) = (run / "checkpoints").iterdir()
+    progress = json.loads((checkpoint / "progress.json").read_text())
+    (checkpoint / "progress.json").write_text(json.dumps({**progress, "batch": batch}))
+    seal(checkpoint, f"epoch-00001-batch-{batch:07}")
+    assert resume(run) == 1
+    assert "an epoch of this run has 3" in said(capsys)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("evaluate", "net.keras"),
+        ("predict", "net.keras"),
+        ("evaluate", "blueprint.yaml"),
+        ("predict", "run.json"),
+        ("generate", "blueprint.yaml"),
+        ("sample", "run.json"),
+    ],
+)
+def test_what_a_run_is_used_for(
+    run: Path,
+    other: Path,
+    command: str,
+    name: str,
+    hostile: Hostile,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Nothing is read from elsewhere, whatever is in the place of a file."""
+    monkeypatch.chdir(run.parent)
+    (run / name).unlink()
+    hostile(run / name, other)
+    assert main([command, str(run)]) in (1, 2)
+    said(capsys)
+    assert_untouched(other)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ("[]", "it is list, not an object"),
+        ('{"recipe": 3}', "the field 'recipe' is 3, not an object"),
+        ('{"recipe": {"folder": 3}}', "the field 'recipe.folder' is 3, not a text"),
+        ('{"recipe": {"folder": "/", "allow": "/"}}', "the field 'recipe.allow' is '/'"),
+        ('{"recipe": {"folder": "a\\u0000"}}', "the field 'recipe.folder' is"),
+        ('{"recipe": {"folder": "/", "allow": [], "given": 3}}', "the field 'recipe.given'"),
+        ('{"recipe": {}, "legend": {"columns": 3}}', "the field 'legend.columns' is 3"),
+    ],
+)
+def test_a_damaged_record(
+    run: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]
+):
+    """The field is named."""
+    (run / "run.json").write_text(content)
+    assert resume(run) == 2
+    assert message in said(capsys)
+
+
+def test_a_disk_that_takes_no_files(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """It is told before anything else is done."""
+    open_file = os.open
+
+    def read_only(path: str, flags: int, *args: int, **kwargs: int) -> int:
+        if flags & os.O_CREAT and kwargs:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return open_file(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert resume(run) == 1
+    output = said(capsys)
+    assert output == f"error: cannot go on in '{run}': Read-only file system\n"
+
+
+def test_a_full_disk_is_told_once(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """And again when the reason is another one."""
+    record = json.loads((run / "run.json").read_text())
+    record["recipe"]["training"]["checkpoint_seconds"] = 0
+    (run / "run.json").write_text(json.dumps(record))
+    causes = iter([errno.ENOSPC, errno.ENOSPC, errno.EIO, errno.EIO, errno.ENOSPC])
+
+    def fail(*_: object) -> Path:
+        code = next(causes, errno.ENOSPC)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(CheckpointManager, "commit", fail)
+    assert main(["train", "--resume", str(run), "--epochs", "4"]) == 0
+    lines = [line for line in said(capsys).splitlines() if "no checkpoint" in line]
+    assert [line.partition(": ")[2] for line in lines] == [
+        os.strerror(code) for code in (errno.ENOSPC, errno.EIO, errno.ENOSPC)
+    ]
+
+
+@pytest.fixture
+def with_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Path:
+    """A run on data that lies elsewhere, which the command line named relative to its folder."""
+    (tmp_path / "net.yaml").write_text(BLUEPRINT)
+    (tmp_path / "data").mkdir()
+    rng = np.random.default_rng(0)
+    x, y = rng.random((64, 8, 8), np.float32), rng.integers(0, 10, 64)
+    np.savez(tmp_path / "data" / "set.npz", x=x, y=y)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "net.yaml", "--data", "data/set.npz", "--run", "run"]) == 0
+    said(capsys)
+    return tmp_path / "run"
+
+
+def test_an_own_run_goes_on(with_data: Path, monkeypatch: pytest.MonkeyPatch):
+    """Wherever its data lies, and from any folder."""
+    monkeypatch.chdir("/")
+    assert resume(with_data) == 0
+    assert main(["evaluate", str(with_data)]) == 0
+
+
+def test_another_person_does_not_decide_what_is_read(
+    with_data: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The record of a run of theirs names data; it is read if the user allows it."""
+    data = with_data.parent / "data"
+    allowed = ["--allow", str(data)]
+    for command in (["train", "--resume"], ["evaluate"], ["predict"]):
+        (with_data / "run.json").chmod(0o666)
+        assert main([*command, str(with_data)]) == 2
+        assert f"if you trust it, add --allow {data}" in said(capsys)
+        assert main([*command, str(with_data), *allowed]) == 0
+    # What needs none of that data works as it is.
+    assert main(["predict", str(with_data), str(data / "set.npz")]) == 0
+    assert main(["evaluate", str(with_data), "--data", str(data / "set.npz")]) == 0
+
+
+def test_data_in_the_run_and_data_that_ships_are_read(run: Path):
+    """Nothing of the user's is in them."""
+    (run / "run.json").chmod(0o666)
+    assert main(["evaluate", str(run)]) == 0
+
+
+def test_a_folder_that_is_swapped_while_a_run_trains(
+    run: Path, other: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The run ends, and the folder that takes its place stays as it is."""
+    add_history = RunDir.add_history
+
+    def swap(self: RunDir, row: EpochLogs, *, first: bool) -> None:
+        run.rename(run.with_name("moved"))
+        run.symlink_to(other)
+        add_history(self, row, first=first)
+
+    monkeypatch.setattr(RunDir, "add_history", swap)
+    assert resume(run) == 1
+    assert "its folder was replaced by another one" in said(capsys)
+    assert_untouched(other)
+
+
+def test_folders_that_are_swapped_while_a_run_trains(
+    run: Path, other: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Checkpoints are not written where a link leads that was a folder before."""
+    add_history = RunDir.add_history
+
+    def swap(self: RunDir, row: EpochLogs, *, first: bool) -> None:
+        for name in ("checkpoints", "tensorboard"):
+            (run / name).rename(run / f"moved-{name}")
+            (run / name).symlink_to(other)
+        add_history(self, row, first=first)
+
+    monkeypatch.setattr(RunDir, "add_history", swap)
+    assert resume(run) == 0
+    assert "no checkpoint could be written: links are not followed" in said(capsys)
+    assert_untouched(other)

@@ -1,0 +1,77 @@
+"""What a blueprint promises under `expect` is held against what Keras makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers.blueprints import write
+
+import archbuilder
+from archbuilder import BlueprintError
+
+TEXT = """
+params: {units: 3}
+variants: {wide: {units: 5}}
+inputs: {x: [4]}
+layers: [{Dense: $units}, BatchNormalization]
+expect:
+"""
+TWO = """
+inputs: {x: [4]}
+layers:
+  - {Dense: 2, name: a}
+  - {Dense: 3, name: b, from: x}
+outputs: {left: a, right: b}
+expect:
+"""
+
+
+def broken(folder: Path, text: str, **given: object) -> list[str]:
+    """The messages of the promises that are not kept."""
+    blueprint = archbuilder.load(write(folder, text))
+    try:
+        blueprint.analyze(**given)
+    except BlueprintError as error:
+        return [each.message for each in error.diagnostics if each.code == "expectation"]
+    return []
+
+
+def test_kept_promises_say_nothing(tmp_path: Path) -> None:
+    """All four kinds of them."""
+    promise = "  default: {parameters: 27, trainable: 21, multiply_adds: 12, output: [null, 3]}"
+    assert broken(tmp_path, TEXT + promise) == []
+
+
+@pytest.mark.parametrize(
+    ("promise", "message"),
+    [
+        ("parameters: 28", "'default' promises 28 parameters, but has 27"),
+        ("trainable: 27", "'default' promises 27 trainable parameters, but has 21"),
+        ("multiply_adds: 1", "'default' promises 1 multiply-adds, but has"),
+        ("output: [null, 4]", "promised to be [null, 4], but is [null, 3]"),
+        ("output: [3]", "promised to be [3], but is [null, 3]"),
+    ],
+)
+def test_each_broken_promise_is_told(tmp_path: Path, promise: str, message: str) -> None:
+    """With what is promised and what is."""
+    (found,) = broken(tmp_path, f"{TEXT}  default: {{{promise}}}")
+    assert message in found
+
+
+def test_a_promise_holds_for_its_variant(tmp_path: Path) -> None:
+    """Not for others, and not with parameters that a person chose."""
+    text = TEXT + "  wide: {parameters: 1}"
+    assert broken(tmp_path, text) == []
+    assert len(broken(tmp_path, text, variant="wide")) == 1
+    assert broken(tmp_path, text, variant="wide", units=4) == []
+
+
+def test_several_outputs_are_promised_by_name(tmp_path: Path) -> None:
+    """A name that is none is told, and so is a shape without a name."""
+    kept = TWO + "  default: {output: {left: [null, 2], right: [null, 3]}}"
+    assert broken(tmp_path, kept) == []
+    (found,) = broken(tmp_path, TWO + "  default: {output: {left: [null, 2], rihgt: [null, 3]}}")
+    assert "no output 'rihgt'; the outputs are left, right" in found
+    (found,) = broken(tmp_path, TWO + "  default: {output: [null, 2]}")
+    assert "by their names: left, right" in found

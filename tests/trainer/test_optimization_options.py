@@ -1,0 +1,236 @@
+"""Parts of batches, clipped gradients, averaged weights and fewer bits, for every objective."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers.objectives import MOCO, STEPWISE, SUPERVISED, WITHOUT_CHANCE, write_data
+from helpers.subprocesses import in_replicas
+from trainer.test_execution import assert_same, rows, trained, weights, with_key
+
+from archbuilder.cli import main
+from archbuilder.trainer.execution import ExecutionConfig
+from archbuilder.trainer.single_model import SingleNetworkModel
+
+PLAIN = {
+    "supervised": SUPERVISED.replace(
+        "BatchNormalization: {synchronized: true}", "Activation: relu"
+    ),
+    **{name: text for name, text in STEPWISE.items() if name not in ("supervised", "simclr")},
+}
+"""The objectives whose batches can be cut in parts, without statistics of a batch."""
+BATCH = {"supervised": "90", "adversarial": "66", "moco": "70", "causal": "26", "masked": "18"}
+
+
+def settings(objective: str) -> list[str]:
+    given = [part for each in WITHOUT_CHANCE.get(objective, ()) for part in ("--set", each)]
+    return [*given, "--batch-size", BATCH.get(objective, "30"), "--epochs", "1"]
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "supervised",
+        "adversarial",
+        "causal",
+        *(
+            pytest.param(each, marks=pytest.mark.thorough)
+            for each in PLAIN
+            if each not in ("supervised", "adversarial", "causal")
+        ),
+    ],
+)
+def test_parts_of_a_batch(tmp_path: Path, objective: str):
+    """Gone through in three parts, of unequal sizes at times, a batch gives the same weights."""
+    write_data(tmp_path)
+    # Adam makes much of gradients that are nearly zero, which rounding changes.
+    whole = trained(tmp_path, PLAIN[objective], "whole", *settings(objective))
+    text = with_key(PLAIN[objective], "accumulate: 3")
+    parts = trained(tmp_path, text, "parts", *settings(objective))
+    arrays, others = weights(parts), weights(whole)
+    for name, array in others.items():
+        if name.startswith("network") and array.dtype.kind == "f":
+            bound = 1e-4 * max(np.abs(array).max(), 0.1)
+            assert np.abs(arrays[name] - array).max() <= bound, name
+    (row,), (other,) = rows(parts), rows(whole)
+    assert row["loss" if "loss" in row else "generator_loss"] == pytest.approx(
+        other["loss" if "loss" in other else "generator_loss"], rel=1e-3
+    )
+
+
+CLIPS = {"norm": 0.1, "global_norm": 0.1, "value": 0.01}
+
+
+@pytest.fixture(scope="module")
+def clipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs with every kind of clipping, on one device and on two, and one without."""
+    folder = tmp_path_factory.mktemp("clipped")
+    arguments = ("--epochs", "1", "--distribute", "none")
+    trained(folder, SUPERVISED, "free", *arguments)
+    commands = []
+    for kind, bound in CLIPS.items():
+        trained(folder, with_key(SUPERVISED, f"clip: {{{kind}: {bound}}}"), kind, *arguments)
+        run = ["--run", str(folder / f"{kind}-two"), "--epochs", "1", "--distribute", "mirrored"]
+        commands.append(["train", str(folder / f"{kind}.yaml"), *run])
+    in_replicas(2, commands)
+    return folder
+
+
+@pytest.mark.parametrize("kind", CLIPS)
+def test_clipping(clipped: Path, kind: str):
+    """What is clipped is the gradient of the whole batch, whatever number of replicas it has."""
+    one, two, free = (weights(clipped / name) for name in (kind, f"{kind}-two", "free"))
+    for name, array in one.items():
+        if name.startswith("network") and array.dtype.kind == "f":
+            bound = 1e-5 * max(np.abs(array).max(), 0.1)
+            assert np.abs(two[name] - array).max() <= bound, name
+    assert any(np.abs(free[name] - array).max() > 1e-3 for name, array in one.items())
+
+
+def test_clipping_is_that_of_keras():
+    """A step with one example: the weights move by no more than the norm."""
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+    learner = SingleNetworkModel(network, ExecutionConfig(gradient_accumulation_steps=1))
+    loss = keras.losses.MeanSquaredError()
+    learner.compile(keras.optimizers.SGD(1.0, clipnorm=0.5), loss, jit_compile=False)
+    before = network.get_weights()[0]
+    learner.fit(np.full((1, 2), 100.0), np.zeros((1, 1)), verbose=0)
+    assert np.linalg.norm(network.get_weights()[0] - before) == pytest.approx(0.5, rel=1e-5)
+
+
+AVERAGED = with_key(SUPERVISED, "ema: {momentum: 0.9}")
+
+
+@pytest.mark.parametrize(
+    ("objective", "every"), [("supervised", ""), ("adversarial", ", every: 7")]
+)
+def test_averages_go_on(tmp_path: Path, objective: str, every: str):
+    """A run that is taken up again comes to the same weights and averages, bit by bit."""
+    text = with_key(STEPWISE[objective], f"ema: {{momentum: 0.9{every}}}")
+    whole = trained(tmp_path, text, "whole", "--epochs", "2")
+    parts = trained(tmp_path, text, "parts", "--epochs", "1")
+    assert main(["train", "--resume", str(parts), "--epochs", "2"]) == 0
+    assert_same(whole, parts)
+    for path in whole.glob("*.keras"):
+        saved, other = (keras.saving.load_model(each / path.name) for each in (whole, parts))
+        for one, two in zip(saved.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_averages_are_judged_and_saved(tmp_path: Path):
+    """What is held out is judged by what is saved, which is the average and not the weights."""
+    text = AVERAGED.replace("BatchNormalization: {synchronized: true}", "Activation: relu")
+    run = trained(tmp_path, text, "run", "--epochs", "1")
+    saved = keras.saving.load_model(run / "net.keras").get_weights()
+    arrays = weights(run)
+    network = [array for name, array in sorted(arrays.items()) if name.startswith("network")]
+    count = len(saved)
+    assert len(network) == 2 * count
+    for value, average, weight in zip(saved, network[:count], network[count:], strict=True):
+        np.testing.assert_array_equal(value, average)
+        assert np.abs(value - weight).max() > 0
+
+
+def test_the_average_of_keras():
+    """The same as Keras's own optimizers compute."""
+    x, y = np.random.default_rng(0).normal(size=(2, 24, 3)).astype("float32")
+
+    def network() -> keras.Sequential:
+        keras.utils.set_random_seed(0)
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+
+    theirs = network()
+    optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.8)
+    theirs.compile(optimizer, "mse", jit_compile=False)
+    theirs.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    from archbuilder.config.training import EMAConfig
+
+    learner = SingleNetworkModel(network(), ExecutionConfig(ema=EMAConfig(0.8)))
+    learner.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(), jit_compile=False)
+    learner.build_optimizers()
+    learner.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    learner.swap_ema_weights()
+    for own, other in zip(learner.network.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("objective", "precision"),
+    [
+        ("supervised", "mixed_bfloat16"),
+        ("adversarial", "mixed_float16"),
+        ("causal", "mixed_bfloat16"),
+        *(
+            pytest.param(objective, "mixed_bfloat16", marks=pytest.mark.thorough)
+            for objective in STEPWISE
+            if objective not in ("supervised", "causal")
+        ),
+        pytest.param("supervised", "mixed_float16", marks=pytest.mark.thorough),
+    ],
+)
+def test_fewer_bits(
+    tmp_path: Path, objective: str, precision: str, capfd: pytest.CaptureFixture[str]
+):
+    """Every objective learns in them, and a run goes on; nothing is left of the setting."""
+    write_data(tmp_path)
+    text = with_key(STEPWISE[objective], f"precision: {precision}")
+    run = trained(tmp_path, text, "net", "--epochs", "1")
+    assert f"speed: {precision}, " in capfd.readouterr().out
+    assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
+    first, second = rows(run)
+    name = next(name for name in first if "loss" in name and not name.startswith("val_"))
+    assert np.isfinite(first[name])
+    # The negatives of MoCo are numbers without meaning at first.
+    if objective not in ("adversarial", "moco"):
+        assert second[name] < first[name]
+    assert keras.config.dtype_policy().name == "float32"
+    model = keras.saving.load_model(next(run.glob("*.keras")))
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    assert any(layer.dtype_policy.name == precision for layer in model.layers)
+
+
+def test_probabilities_have_all_bits(tmp_path: Path):
+    """The softmax that a network ends in computes in float32."""
+    run = trained(tmp_path, with_key(SUPERVISED, "precision: mixed_bfloat16"), "n", "--epochs", "1")
+    model = keras.saving.load_model(
+        run / "n.keras" if (run / "n.keras").exists() else run / "net.keras"
+    )
+    assert model(tf.zeros((1, 8, 8))).dtype == tf.float32
+    assert model.layers[-1].dtype_policy.name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "optimizer: {SGD: {",
+            "clip: {norm: 1}\n  optimizer: {SGD: {clipnorm: 1, ",
+            "'clip' stands",
+        ),
+        ("optimizer: {SGD: {", "optimizer: {SGD: {use_ema: true, ", "write 'ema' under"),
+        ("training:", "training:\n  accumulate: 64", "cannot be cut in 64 parts"),
+    ],
+)
+def test_what_is_refused(
+    tmp_path: Path, old: str, new: str, message: str, capfd: pytest.CaptureFixture[str]
+):
+    """What is said twice, or at another place, is told."""
+    path = tmp_path / "net.yaml"
+    path.write_text(SUPERVISED.replace(old, new))
+    assert main(["train", str(path), "--run", str(tmp_path / "run")]) == 2
+    assert message in capfd.readouterr().err
+
+
+def test_moco_has_all_keys_of_its_parts(tmp_path: Path):
+    """The queue holds the keys of the whole batch, in its order."""
+    whole = trained(tmp_path, MOCO, "whole", "--epochs", "1")
+    parts = trained(tmp_path, with_key(MOCO, "accumulate: 2"), "parts", "--epochs", "1")
+    queues = [
+        next(each for each in weights(run).values() if each.shape == (256, 8))
+        for run in (whole, parts)
+    ]
+    np.testing.assert_allclose(*queues, atol=1e-4)

@@ -1,0 +1,443 @@
+"""Text into positioned trees: where everything stands, and what a stranger's file may not hold."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostic
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree, to_plain
+from archbuilder.yaml.reader import parse_yaml
+
+CASES = Path(__file__).parents[1] / "cases"
+LIMITS = Limits()
+MEGABYTE = 2**20
+
+
+def read(text: str | bytes) -> Tree:
+    return parse_yaml(text, "net.yaml", LIMITS)
+
+
+def mistakes(text: str | bytes) -> tuple[Diagnostic, ...]:
+    """What is wrong with a text that is refused."""
+    with pytest.raises(BlueprintError) as caught:
+        read(text)
+    return caught.value.diagnostics
+
+
+def places(text: str | bytes) -> list[str]:
+    """The mistakes of a text as 'code line:column'."""
+    return [f"{each.code} {each.span.line}:{each.span.column}" for each in mistakes(text)]
+
+
+def value_of(tree: Tree, *path: str | int) -> Tree:
+    """The tree at the end of a path of keys and places."""
+    for step in path:
+        if isinstance(step, str):
+            assert isinstance(tree, MappingNode)
+            entry = tree.get(step)
+            assert entry is not None
+            tree = entry.value
+        else:
+            assert isinstance(tree, SequenceNode)
+            tree = tree.items[step]
+    return tree
+
+
+def place(tree: Tree) -> tuple[int, int, int, int]:
+    span = tree.span
+    return span.line, span.column, span.end_line, span.end_column
+
+
+# Good files
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: 1\nb: [x, {c: d}]\n", {"a": 1, "b": ["x", {"c": "d"}]}),
+        ("- 1\n- - 2\n  - 3\n", [1, [2, 3]]),
+        ("---\na: 1\n", {"a": 1}),
+        ("a: 1\n...\n", {"a": 1}),
+        ("# a comment\na: 1 # another\n", {"a": 1}),
+        ("\ufeffa: 1", {"a": 1}),
+        ("a: 1\r\nb: 2\r\n", {"a": 1, "b": 2}),
+        ("{a, b: }", {"a": None, "b": None}),
+        ("a: >-\n  one\n  two\nb: |\n  one\n  two\n", {"a": "one two", "b": "one\ntwo\n"}),
+        ("1: a\ntrue: b\n'<<': c", {"1": "a", "true": "b", "<<": "c"}),
+        ('a: "\\u00e9\\n"', {"a": "\u00e9\n"}),
+        ("größe: 層", {"größe": "層"}),
+    ],
+)
+def test_what_files_hold(text: str, value: PlainData) -> None:
+    """Ordinary YAML is read as everybody expects."""
+    assert to_plain(read(text)) == value
+
+
+def test_bytes_are_read_as_text() -> None:
+    """UTF-8, with and without a mark of its byte order."""
+    assert to_plain(read("a: é".encode())) == {"a": "é"}
+    assert to_plain(read("a: é".encode("utf-8-sig"))) == {"a": "é"}
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18), 10**18)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S", "Zs"))),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text("abcdef_", min_size=1), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_json_is_yaml(value: PlainData) -> None:
+    """What `json` writes is read as the same value."""
+    tree = read(json.dumps(value))
+    assert to_plain(tree) == value
+    assert json.dumps(to_plain(tree)) == json.dumps(value), "types are kept too"
+
+
+# Places
+
+PLACED = """\
+a: 1
+'key': "quoted"
+größe: [é, {x: 2}]
+block:
+  - one
+  - k: v
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (("a",), (1, 4, 1, 5)),
+        (("key",), (2, 8, 2, 16)),
+        (("größe",), (3, 8, 3, 19)),
+        (("größe", 0), (3, 9, 3, 10)),
+        (("größe", 1), (3, 12, 3, 18)),
+        (("größe", 1, "x"), (3, 16, 3, 17)),
+        (("block", 0), (5, 5, 5, 8)),
+        (("block", 1, "k"), (6, 8, 6, 9)),
+    ],
+)
+def test_where_values_stand(path: tuple[str | int, ...], expected: tuple[int, ...]) -> None:
+    """Lines and columns count characters from 1, quotes included, and end behind the value."""
+    assert place(value_of(read(PLACED), *path)) == expected
+
+
+def test_where_keys_stand() -> None:
+    """A key has its own place."""
+    tree = read(PLACED)
+    assert isinstance(tree, MappingNode)
+    assert [(each.key, each.key_span.line, each.key_span.column) for each in tree] == [
+        ("a", 1, 1), ("key", 2, 1), ("größe", 3, 1), ("block", 4, 1),
+    ]  # fmt: skip
+
+
+def test_quotes_make_text() -> None:
+    """A number in quotes is text, and the tree tells it from a word."""
+    tree = read("[1, '1', \"1\", word]")
+    assert isinstance(tree, SequenceNode)
+    scalars = [each for each in tree.items if isinstance(each, ScalarNode)]
+    assert [each.value for each in scalars] == [1, "1", "1", "word"]
+    assert [each.quoted for each in scalars] == [False, True, True, False]
+
+
+# Aliases
+
+
+def test_aliases_share() -> None:
+    """An alias is the very tree that its anchor marks, the latest of that name."""
+    tree = read("a: &x [1, 2]\nb: *x\nc: &x 3\nd: *x\n")
+    assert to_plain(tree) == {"a": [1, 2], "b": [1, 2], "c": 3, "d": 3}
+    assert value_of(tree, "a") is value_of(tree, "b")
+
+
+def test_aliases_count_in_full() -> None:
+    """Aliases are bounded by what they stand for, before it is made."""
+    items = ", ".join("x" * 999)
+    text = f"a: &a [{items}]\nb: [{', '.join(['*a'] * 97)}]\n"
+    assert len(to_plain(read(text))["b"]) == 97
+    assert places(text + "c: *a\nd: *a\n") == ["limit 4:4"]
+
+
+def test_aliases_count_in_depth() -> None:
+    """Nesting through aliases is nesting."""
+    nest = "a: &a " + "[" * 40 + "]" * 40 + "\nb: {}[*a]{}\n"
+    assert read(nest.format("[" * 22, "]" * 22)) is not None
+    assert places(nest.format("[" * 23, "]" * 23)) == ["limit 2:28"]
+
+
+# What is refused
+
+BOMB = "a: &a [" + "x, " * 9 + "x]\n"
+for _last, _next in zip("abcdefgh", "bcdefghi", strict=True):
+    BOMB += f"{_next}: &{_next} [{', '.join(['*' + _last] * 10)}]\n"
+MERGE_BOMB = "a: &a {x: 1}\nb: &b {<<: [*a, *a, *a]}\nc: {<<: [*b, *b, *b]}\n"
+
+HOSTILE: dict[str, tuple[str | bytes, str]] = {
+    "100,000 brackets": ("[" * 100_000, "limit 1:65"),
+    "100,000 closed brackets": ("[" * 100_000 + "]" * 100_000, "limit 1:65"),
+    "100,000 braces": ("{a: " * 100_000, "limit 1:257"),
+    "100,000 dashes": ("- " * 100_000, "limit 1:129"),
+    "100,000 question marks": ("? " * 100_000, "yaml-feature 1:3"),
+    "one level too deep": ("a: " + "[" * 64 + "]" * 64, "limit 1:67"),
+    "a million bytes": ("#" * 1_000_001, "limit 1:1"),
+    "a hundred thousand values": ("[" + "x," * 100_000 + "]", "limit 1:200000"),
+    "a long text": ("a: " + "x" * 65_537, "limit 1:4"),
+    "a long text in quotes": ("a: '" + "x" * 65_537 + "'", "limit 1:4"),
+    "a long key": ("x" * 65_537 + "\n", "limit 1:1"),
+    "billion laughs": (BOMB, "limit 5:36"),
+    "merge keys": ("a: &a {x: 1}\nb: {<<: *a}\n", "yaml-feature 2:5"),
+    "merge bomb": (MERGE_BOMB, "yaml-feature 2:8"),
+    "alias within itself": ("a: &a [*a]", "yaml-feature 1:8"),
+    "alias as its own value": ("a: &a {b: *a}", "yaml-feature 1:11"),
+    "alias of nothing": ("a: *b", "yaml-syntax 1:4"),
+    "alias before its anchor": ("a: *b\nb: &b 1", "yaml-syntax 1:4"),
+    "alias as a key": ("a: &a x\n*a : 1", "yaml-feature 2:1"),
+    "anchor of a key": ("&a a: 1", "yaml-feature 1:1"),
+    "list as a key": ("? [a]\n: 1", "yaml-feature 1:3"),
+    "mapping as a key": ("{{a: 1}: 1}", "yaml-feature 1:2"),
+    "python tag": ("a: !!python/object/apply:os.system [ls]", "yaml-feature 1:4"),
+    "integer tag": ("a: !!int x", "yaml-feature 1:4"),
+    "boolean tag": ("a: !!bool maybe", "yaml-feature 1:4"),
+    "binary tag": ("a: !!binary aGk=", "yaml-feature 1:4"),
+    "tag of one's own": ("a: !include /etc/passwd", "yaml-feature 1:4"),
+    "tag of a mapping": ("a: !!map {}", "yaml-feature 1:4"),
+    "tag of no name": ("a: ! x", "yaml-feature 1:4"),
+    "version directive": ("%YAML 1.1\n---\na: 1", "yaml-feature 1:1"),
+    "tag directive": ("%TAG ! tag:x,2000:\n---\na: 1", "yaml-feature 1:1"),
+    "two documents": ("a: 1\n---\nb: 2", "yaml-feature 2:1"),
+    "10,000 documents": ("---\n" * 10_000, "yaml-feature 2:1"),
+    "text behind the end": ("a: 1\n...\nb", "yaml-syntax 3:1"),
+    "UTF-16": ("a: 1".encode("utf-16"), "encoding 1:1"),
+    "Latin-1": ("a: 1\nb: é".encode("latin-1"), "encoding 2:1"),
+    "overlong UTF-8": (b"a: \xc0\x80", "encoding 1:1"),
+    "surrogate in UTF-8": (b"a: \xed\xa0\x80", "encoding 1:1"),
+    "surrogate": ("a: \ud800", "invalid-character 1:4"),
+    "surrogate as an escape": ('a: "\\ud800"', "yaml-syntax 1:7"),
+    "null character": ("a: \0", "invalid-character 1:4"),
+    "null character as an escape": ('a: "\\0"', "invalid-character 1:4"),
+    "escape sequence": ("\na: \x1b[31mred", "invalid-character 2:4"),
+    "escape sequence as an escape": ('a: "\\e[31m"', "invalid-character 1:4"),
+    "text that turns": ("a: \u202egnp", "invalid-character 1:4"),
+    "text that turns as an escape": ('a: "\\u202e"', "invalid-character 1:4"),
+    "text without width": ("a\u200b: 1", "invalid-character 1:2"),
+    "line separator": ("a: \u2028b", "invalid-character 1:4"),
+    "next line": ("a: \x85b", "invalid-character 1:4"),
+    "mark of byte order": ("a: \ufeffb", "invalid-character 1:4"),
+    "5,000 digits": ("a: " + "9" * 5_000, "invalid-number 1:4"),
+    "60,000 hexadecimal digits": ("a: 0x" + "f" * 60_000, "invalid-number 1:4"),
+    "infinity": ("a: .inf", "invalid-number 1:4"),
+    "beyond infinity": ("a: 1e999", "invalid-number 1:4"),
+    "no number": ("a: .nan", "invalid-number 1:4"),
+    "nothing": ("", "wrong-form 1:1"),
+    "a comment": ("# nothing", "wrong-form 1:1"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused(name: str) -> None:
+    """Each for its own reason, at its place, with nothing else reported before it."""
+    text, expected = HOSTILE[name]
+    assert places(text)[0] == expected
+
+
+def test_limits_say_how_to_raise_them() -> None:
+    """The message names the option."""
+    assert mistakes("[" * 65)[0].notes == ("raise it with the limit 'depth'",)
+    assert parse_yaml("[" * 65 + "]" * 65, "net.yaml", Limits().replace(depth=65)) is not None
+
+
+CHILD = """
+import resource, sys, time
+from pathlib import Path
+import archbuilder
+resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
+start = time.process_time()
+try:
+    archbuilder.load(sys.argv[1])
+except archbuilder.BlueprintError as error:
+    print(error.diagnostics[0].code)
+print(time.process_time() - start)
+# What getrusage says holds the peak of the process that started this one, too.
+print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+"""
+WORST = [
+    "100,000 brackets", "100,000 braces", "100,000 dashes", "a hundred thousand values",
+    "billion laughs", "merge bomb", "10,000 documents", "60,000 hexadecimal digits",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("name", WORST)
+def test_hostile_files_cost_little(name: str, tmp_path: Path) -> None:
+    """A process of its own refuses the worst of them within 2 seconds and 300 MB."""
+    text, expected = HOSTILE[name]
+    path = tmp_path / "net.yaml"
+    path.write_text(str(text))
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, check=True
+    )
+    code, seconds, kilobytes = done.stdout.split()
+    assert code == expected.split()[0]
+    assert float(seconds) < 2
+    assert int(kilobytes) * 1024 < 300 * MEGABYTE
+
+
+# Duplicate keys
+
+
+def test_a_key_that_stands_twice() -> None:
+    """Both places are told, and the mistakes behind them are found too."""
+    (first, second) = mistakes("a: 1\nb:\n  c: 1\n  c: 2\na: {d: 3}\n")
+    assert (first.code, first.span.line, first.span.column) == ("duplicate-key", 4, 3)
+    assert first.notes == ("it stands first at net.yaml:3:3",)
+    assert second.message == "the key 'a' stands here twice"
+    assert second.notes == ("it stands first at net.yaml:1:1",)
+
+
+def test_quotes_do_not_make_another_key() -> None:
+    """Keys are texts: `1` and `"1"` are the same."""
+    assert places("1: a\n'1': b") == ["duplicate-key 2:1"]
+
+
+def test_many_mistakes_in_one_go() -> None:
+    """What can be read is read to the end."""
+    text = "a: 010\nb: .inf\nc: !x 1\na: 2\nd: {<<: 1}\n"
+    assert [each.split()[0] for each in places(text)] == [
+        "ambiguous-value", "invalid-number", "yaml-feature", "duplicate-key", "yaml-feature",
+    ]  # fmt: skip
+
+
+# What newcomers get wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "words"),
+    [
+        ("a:\n\tb: 1", "yaml-syntax 2:1", "spaces, not with tabs"),
+        ("a:\n  b: 1\n\tc: 1", "yaml-syntax 3:1", "spaces, not with tabs"),
+        ("a: 'x", "yaml-syntax 1:4", "quote that begins here is not closed"),
+        ('a: 1\nb: "x\n\nc: 2\n', "yaml-syntax 2:4", "quote that begins here is not closed"),
+        ("a: [1, 2", "yaml-syntax 1:4", "bracket that begins here is not closed"),
+        ("a: {b: 1\n\n", "yaml-syntax 1:4", "bracket that begins here is not closed"),
+        ("a: [1, 2\nb: 3\n", "yaml-syntax 2:2", "closing ']' is missing"),
+        ("a: [1}", "yaml-syntax 1:6", "closing ']' is missing"),
+        ("a: ]", "yaml-syntax 1:4", "closing bracket is missing"),
+        ("a: {f: ${x}}", "expression-syntax 1:8", "write $name or $(expression)"),
+        ("a: [${x}]", "expression-syntax 1:5", "write $name or $(expression)"),
+        ("a: {f: $(max(a, b))}", "expression-syntax 1:8", "this expression is cut in two"),
+        ("a: [$(max(a, b))]", "expression-syntax 1:5", "this expression is cut in two"),
+        ("a: {f: $(a[0])}", "expression-syntax 1:8", "this expression is cut in two"),
+        ("a: b: c", "yaml-syntax 1:5", "a ':' too many"),
+        ("a: 1\n b: 2", "yaml-syntax 2:3", "a ':' too many in this line, or a wrong indent"),
+        ("- a\nb: 1", "yaml-syntax 2:1", "a '-' is missing here"),
+        ("a: - b", "yaml-syntax 1:4", "a list begins on a line of its own"),
+        ("a: @x", "yaml-syntax 1:4", "put it in quotes"),
+        ("a: %x", "yaml-syntax 1:4", "put it in quotes"),
+        ("a: *", "yaml-syntax 1:5", "put it in quotes"),
+    ],
+)
+def test_messages_for_newcomers(text: str, expected: str, words: str) -> None:
+    """Slips of people who do not know YAML are told in words that they know."""
+    mistake = mistakes(text)[0]
+    assert places(text)[0] == expected
+    assert words in mistake.message
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (
+            "- Softmax\n  from: a",
+            "a step with keys below it ends in a ':' of its own: '- Softmax:'",
+        ),
+        ("- Softmax  # so\n\n  from: a", "ends in a ':' of its own: '- Softmax:'"),
+        ("- fire {squeeze: 3, expand: 4}", "a ':' stands behind the name: '- fire: {...}'"),
+        ("- a: $(b: c)", "an expression with ': ' in it stands in quotes"),
+    ],
+)
+def test_where_a_colon_is_missing(text: str, note: str) -> None:
+    """The commonest slip in a list of steps is told with what to write."""
+    (mistake, *_) = mistakes(text)
+    assert mistake.code == "yaml-syntax"
+    assert note in " ".join(mistake.notes)
+
+
+def test_where_a_cut_expression_is_mended() -> None:
+    """The label says what to do."""
+    assert mistakes("a: [$(max(1, 2))]")[0].label == "put the whole value in quotes"
+
+
+# Anything at all
+
+YAML_LIKE = st.lists(
+    st.sampled_from(
+        [
+            *"[]{}:,-?&*!|>'\"%@`#=~<.\n\t ", "a", "b", ": ", "- ", "\n  ", "&a ", "*a ", "<<: ",
+            "!!int ", "---\n", "...\n", "%YAML 1.2\n", "$(", ")", "1", "0x", "1e9", "é", "\u202e",
+        ]
+    ),
+    max_size=60,
+).map("".join)  # fmt: skip
+
+
+def check_reading(text: str | bytes) -> None:
+    """Reading gives a tree of good places, or mistakes with a code and a place."""
+    try:
+        tree = read(text)
+    except BlueprintError as error:
+        found = error.diagnostics
+    else:
+        json.dumps(to_plain(tree), allow_nan=False)
+        return
+    assert found
+    assert all(each.code and each.span and each.span.line >= 1 for each in found)
+
+
+@settings(max_examples=2 * settings().max_examples)
+@given(st.text(max_size=300))
+def test_any_text(text: str) -> None:
+    """Whatever somebody types."""
+    check_reading(text)
+
+
+@settings(max_examples=2 * settings().max_examples)
+@given(st.binary(max_size=300))
+def test_any_bytes(content: bytes) -> None:
+    """Whatever somebody downloads."""
+    check_reading(content)
+
+
+@settings(max_examples=10 * settings().max_examples)
+@given(YAML_LIKE)
+@example("a: &a\n  - *a")
+def test_anything_like_yaml(text: str) -> None:
+    """Signs of YAML in any order."""
+    check_reading(text)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(CASES.glob("bad/yaml_*.yaml")), ids=lambda path: str(path.stem)
+)
+def test_every_cut_of_a_broken_file(path: Path) -> None:
+    """A file that somebody is still typing is read or refused at each character."""
+    text = path.read_text()
+    for end in range(0, len(text), 3):
+        check_reading(text[:end])

@@ -1,0 +1,31 @@
+"""The files of the library as text and as plain data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from archbuilder import zoo
+
+
+def document(name: str) -> dict[str, object]:
+    """What a file of the library says, as plain data."""
+    loaded = yaml.safe_load(zoo.path(name).read_text(encoding="utf-8"))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def every_variant() -> list[tuple[str, str]]:
+    """All blueprints of the library with all their variants and the default."""
+    return [
+        (name, variant)
+        for name in zoo.names()
+        for variant in ("default", *document(name).get("variants", {}))
+    ]
+
+
+def lines(name: str) -> list[str]:
+    """The lines of a file of the library."""
+    path: Path = zoo.path(name)
+    return path.read_text(encoding="utf-8").splitlines()

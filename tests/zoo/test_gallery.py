@@ -1,0 +1,72 @@
+"""The gallery says what the library has."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from zoo.files import document, every_variant
+from zoo.reference_specs import FAMILIES
+
+import archbuilder
+from archbuilder import zoo
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    """The script that writes the gallery, as a module."""
+    path = ROOT / "scripts" / "generate_gallery.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_blueprint_is_there() -> None:
+    """With its title and what it is proven against."""
+    told = {entry.name: (entry.title, entry.reference) for entry in zoo.gallery()}
+    assert told == {name: (document(name)["title"], FAMILIES[name].against) for name in zoo.names()}
+
+
+def test_every_variant_is_there() -> None:
+    """Each once, and the default by itself where it is none of them."""
+    for entry in zoo.gallery():
+        variants = list(dict.fromkeys(row.variant for row in entry.rows))
+        named = list(document(entry.name).get("variants", {}))
+        assert variants in (named, ["default", *named])
+        assert len({row.variant for row in entry.rows if row.is_default}) == 1
+
+
+@pytest.mark.parametrize(("name", "variant"), every_variant())
+def test_promises_and_sizes(name: str, variant: str, script: ModuleType) -> None:
+    """Every size promises parameters, multiply-adds and outputs, keeps them, and is shown so.
+
+    'make gallery' writes what is shown.
+    """
+    promised = document(name)["expect"][variant]
+    assert {"parameters", "multiply_adds", "output"} <= set(promised)
+    blueprint = archbuilder.load(zoo.path(name))
+    # Raises where a promise is not kept.
+    analyses = blueprint.analyze(variant=variant)
+    assert promised["parameters"] == sum(each.parameters for each in analyses.values())
+    (entry,) = (each for each in zoo.gallery() if each.name == name)
+    told = [
+        row
+        for row in entry.rows
+        if row.variant == variant or (variant == "default" and row.is_default)
+    ]
+    assert told == [
+        script.row(analysis, row.variant, row.network, row.is_default)
+        for row, analysis in zip(told, analyses.values(), strict=True)
+    ]
+
+
+def test_the_page_is_up_to_date(script: ModuleType) -> None:
+    """'make gallery' was run after the last change of the library."""
+    assert script.PAGE.read_text(encoding="utf-8") == script.page_text()
