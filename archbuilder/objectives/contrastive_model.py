@@ -101,7 +101,7 @@ class SimCLRModel(ContrastiveModel):
         super().__init__(network, optimizer, execution)
         self._temperature = config.temperature
 
-    def compared(
+    def logits_and_labels(
         self, microbatch: Microbatch[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits `(2 * examples, 2 * all examples)`."""
@@ -156,7 +156,7 @@ class MoCoModel(ContrastiveModel):
         )
         self.queue.assign(_l2_normalize(self.queue))
 
-    def compared(
+    def logits_and_labels(
         self, microbatch: Microbatch[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits `(examples, 1 + queue)`."""
@@ -186,7 +186,7 @@ class MoCoModel(ContrastiveModel):
         self.minimize(data, loss_fn, is_counted=is_counted)
         return {**self.epoch_logs(), _KEYS: all_gather(tf.concat(new_keys, axis=0))}
 
-    def settle(self, logs: Logs) -> Logs:
+    def after_step(self, logs: Logs) -> Logs:
         """Let the queue and the encoder of keys follow a step."""
         extended_queue = tf.concat([logs[_KEYS], tf.convert_to_tensor(self.queue)], axis=0)
         self.queue.assign(extended_queue[: self._config.queue])

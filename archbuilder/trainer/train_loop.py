@@ -59,7 +59,7 @@ def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
         RunError: if training fails.
     """
     with context.devices.scope():
-        task.model.make_ready()
+        task.model.build_optimizers()
     checkpoint = _resume(task, context)
     writer = HistoryWriter(context.run_dir, context.config.epochs, context.log, checkpoint.history)
     checkpoint_callback = CheckpointCallback(
@@ -94,8 +94,8 @@ def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
                     ),
                 )
             _fit_segment(task, context.devices, position, end_epoch, steps, callbacks)
-    if task.model.averages:
-        task.model.exchange()
+    if task.model.ema_variables:
+        task.model.swap_ema_weights()
     return tuple(writer.history)
 
 
