@@ -1,6 +1,6 @@
-"""Neural network architectures as files: compiles YAML blueprints into Keras models.
+"""Neural network architectures as files: compile YAML blueprints into Keras models.
 
-Importing this package imports neither Keras nor TensorFlow; compiling does.
+Importing this package imports neither Keras nor TensorFlow; compiling a blueprint does.
 """
 
 from __future__ import annotations
@@ -32,4 +32,6 @@ __all__ = [
     "load_weights",
 ]
 
+# `import archbuilder` has to be enough for `keras.saving.load_model` to find our layers, although
+# Keras may be imported later, or may have been imported already.
 register_classes()

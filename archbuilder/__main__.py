@@ -1,4 +1,4 @@
-"""`python -m archbuilder` is the command `archbuilder`."""
+"""Run the command line as `python -m archbuilder`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of plain text, and numbers as people read them."""
+"""Text tables, and numbers formatted for people."""
 
 from __future__ import annotations
 
@@ -14,40 +14,45 @@ _BINARY_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column of a table; numbers stand to the right."""
+    """A column of a text table; numbers are aligned right."""
 
     title: str
     align_right: bool = False
 
 
 def format_table(columns: Sequence[TableColumn], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table with its head, aligned as a terminal shows them."""
+    """Return the lines of a table with its header, aligned by the columns of a terminal."""
     lines = [tuple(column.title for column in columns), *(tuple(row) for row in rows)]
+    # Not `len` and `str.ljust`: a CJK character takes two columns, a combining mark none.
     widths = [max(display_width(line[index]) for line in lines) for index in range(len(columns))]
-    return [_format_row(columns, widths, cells) for cells in lines]
-
-
-def _format_row(columns: Sequence[TableColumn], widths: Sequence[int], cells: Sequence[str]) -> str:
-    padded = []
-    for column, width, cell in zip(columns, widths, cells, strict=True):
-        padding = " " * (width - display_width(cell))
-        padded.append(padding + cell if column.align_right else cell + padding)
-    return _GAP.join(padded).rstrip()
+    formatted = []
+    for cells in lines:
+        padded = []
+        for column, width, cell in zip(columns, widths, cells, strict=True):
+            padding = " " * (width - display_width(cell))
+            padded.append(padding + cell if column.align_right else cell + padding)
+        formatted.append(_GAP.join(padded).rstrip())
+    return formatted
 
 
 def format_count(number: int) -> str:
-    """A whole number with separators: `1,248,424`."""
+    """Return an integer with thousands separators: `1,248,424`."""
     return f"{number:,}"
 
 
 def plural(number: int, noun: str, plural_noun: str = "") -> str:
-    """A number of things: `1 layer`, `12 layers`; `several` of them where an s is not enough."""
+    """Return a count with its noun: `1 layer`, `12 layers`.
+
+    `plural_noun` is the plural if it is not `noun` with an s.
+    """
     return f"{format_count(number)} {noun if number == 1 else plural_noun or f'{noun}s'}"
 
 
 def format_bytes(number: int) -> str:
-    """A number of bytes: `4.8 MiB`."""
+    """Return a number of bytes in binary units: `4.8 MiB`."""
     value, unit = float(number), 0
+    # 1023.95 is the first value that one decimal would show as 1024.0; it becomes 1.0 of the next
+    # unit instead.
     while value >= 1023.95 and unit < len(_BINARY_UNITS) - 1:
         value /= 1024
         unit += 1

@@ -1,4 +1,4 @@
-"""The bounds that a blueprint from a stranger is read within, every one of them an option."""
+"""Limits on the size of blueprints that may come from a stranger; each is an option."""
 
 from __future__ import annotations
 
@@ -9,42 +9,47 @@ from archbuilder.diagnostics.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a blueprint may take. `Limits().raised(steps=1_000_000)` allows more."""
+    """Limits on a blueprint. `Limits().replace(steps=1_000_000)` returns larger ones."""
 
     file_bytes: int = 1_000_000
     """Bytes of one file."""
+    # Aliases count as what they stand for: a few hundred bytes of nested aliases can otherwise
+    # expand to billions of values ("billion laughs").
     nodes: int = 100_000
     """Values of one file, aliases expanded."""
+    # The stages after the YAML reader recurse over the tree. At 64 levels they stay far below
+    # Python's recursion limit of 1000.
     depth: int = 64
     """Nesting of brackets and indentation in one file."""
     scalar_characters: int = 65_536
-    """Characters of one text."""
+    """Characters of one string."""
+    # 2**63 - 1, the largest int64, has 19 digits.
     digits: int = 19
-    """Digits of one whole number."""
+    """Digits of one integer."""
     files: int = 64
     """Files that one blueprint may import, directly or through others."""
     import_depth: int = 8
-    """Files that may stand between a blueprint and one that it imports."""
+    """Length of a chain of imports: files between a blueprint and one that it imports."""
     block_depth: int = 32
-    """Blocks used within blocks."""
+    """Nesting of blocks used within blocks."""
     steps: int = 100_000
-    """Steps after all blocks, repeats and loops are written out."""
+    """Steps of a network after blocks, repeats and loops are expanded."""
     expression_tokens: int = 200
-    """Names, numbers and signs of one expression."""
+    """Names, numbers and operators of one expression."""
     expression_operations: int = 1_000
-    """Operations that one evaluation of an expression may take."""
+    """Operations of one evaluation of an expression."""
     list_items: int = 10_000
-    """Items of a list, and characters of a text, that an expression makes."""
+    """Items of a list, and characters of a string, that an expression creates."""
     unrolled_steps: int = 256
-    """Steps of a sequence that a recurrent layer with `unroll` writes out."""
+    """Time steps that a recurrent layer with `unroll` may expand."""
     memory_bytes: int = 0
-    """Bytes that weights or one example's activations may take; 0 means what the machine has."""
+    """Bytes of the weights, or of one example's activations; 0 means the machine's memory."""
 
     def replace(self, **values: int) -> Limits:
-        """The same limits with some of them changed.
+        """Return these limits with some of them changed.
 
         Raises:
-            UsageError: for a name that is no limit, or a value below zero.
+            UsageError: if a name is not that of a limit, or a value is negative.
         """
         field_names = [field.name for field in fields(self)]
         for name, value in values.items():
@@ -54,4 +59,5 @@ class Limits:
                 )
             if value < 0:
                 raise UsageError(f"the limit '{name}' cannot be {value}")
+        # `dataclasses.replace`: the body of a method does not see the names of its class.
         return replace(self, **values)

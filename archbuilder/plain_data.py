@@ -1,4 +1,4 @@
-"""The data types of JSON."""
+"""Types of plain data: what JSON can represent."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ ScalarValue: TypeAlias = Union[bool, int, float, str, None]
 
 
 PlainData: TypeAlias = Union[ScalarValue, "list[PlainData]", "dict[str, PlainData]"]
-"""What a tree is once its positions are dropped: the data types of JSON."""
+"""The data of a YAML tree without its locations, restricted to the types of JSON."""

@@ -1,4 +1,4 @@
-"""Finds the blueprints that come with archbuilder."""
+"""The zoo: blueprints that ship with archbuilder, and their sizes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from archbuilder.diagnostics.errors import UsageError, closest_match, quote
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 FOLDERS: Final = (_PACKAGE / "blueprints", _PACKAGE.parent / "blueprints")
-"""Where the library is: in the package once installed, beside it in a checkout."""
+"""Directories that may hold the zoo: within an installed package, next to it in a checkout.
+
+`tool.hatch.build` in `pyproject.toml` moves `blueprints/` into the package when it builds a wheel.
+"""
 _GALLERY: Final = "gallery.json"
 _DEFAULT_VARIANT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class ZooVariant:
-    """A variant of a blueprint, or one network of it: `network` is empty where it has one.
+    """Sizes of a variant of a blueprint, or of one of its networks.
 
-    Multiply-adds and activations are of one example.
+    `network` is empty if the blueprint has a single network. `multiply_adds` and
+    `activation_bytes` are per example.
     """
 
     variant: str
@@ -32,17 +36,17 @@ class ZooVariant:
     activation_bytes: int
 
     def blueprint_argument(self, name: str) -> str:
-        """What commands call it: `resnet:101`, or `lenet5` where it is no variant."""
+        """Return the argument of commands: `resnet:101`, or `lenet5` for the default variant."""
         return name if self.variant == _DEFAULT_VARIANT else f"{name}:{self.variant}"
 
     def to_dict(self) -> dict[str, str | int]:
-        """The row for a JSON file."""
+        """Return the fields for a JSON file."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """A blueprint of the library, and what its outputs were compared with."""
+    """A blueprint of the zoo, with the implementation that its outputs were compared with."""
 
     name: str
     title: str
@@ -51,7 +55,11 @@ class ZooEntry:
 
 
 def gallery() -> tuple[ZooEntry, ...]:
-    """All blueprints with their sizes, which were counted when the gallery was written."""
+    """Return all blueprints with their sizes.
+
+    The sizes come from a file that `scripts/generate_gallery.py` writes, so that listing the zoo
+    neither imports Keras nor builds every model.
+    """
     data = json.loads(gallery_path().read_text(encoding="utf-8"))
     return tuple(
         ZooEntry(
@@ -65,20 +73,20 @@ def gallery() -> tuple[ZooEntry, ...]:
 
 
 def gallery_path() -> Path:
-    """The file with the sizes of the library."""
+    """Return the path of the file with the sizes of the zoo."""
     return _folder() / _GALLERY
 
 
 def names() -> tuple[str, ...]:
-    """The names of all blueprints of the library, in alphabetical order."""
+    """Return the names of all blueprints of the zoo in alphabetical order."""
     return tuple(_files())
 
 
 def path(name: str) -> Path:
-    """The file of a blueprint of the library.
+    """Return the path of a blueprint of the zoo.
 
     Raises:
-        UsageError: when there is none of that name.
+        UsageError: if no blueprint has that name.
     """
     files = _files()
     if name not in files:
@@ -89,7 +97,7 @@ def path(name: str) -> Path:
 
 
 def _files() -> dict[str, Path]:
-    """The files by name: the path below the library's folder without `.yaml`."""
+    """Return the blueprint files by name, which is the path within the zoo without `.yaml`."""
     folder = _folder()
     files = sorted(folder.rglob("*.yaml"))
     return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}

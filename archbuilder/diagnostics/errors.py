@@ -1,18 +1,19 @@
-"""Mistakes as data: where they are, what is wrong, what would be right.
+"""Errors as data: their location, what is wrong, and a likely fix.
 
     Exception
-     ├── ArchbuilderError         what the command line shows without a traceback
-     │    ├── BlueprintError      the user's to mend; carries diagnostics        exit code 2
-     │    ├── UsageError          a wrong call of the command or the API         exit code 2
-     │    ├── RunError            the blueprint is fine, the run was not         exit code 1
-     │    │    └── LocatedError   has a place in the blueprint
-     │    │         ├── StepError a step failed while it computed
-     │    │         └── DataError data is damaged or does not fit
-     │    └── StoppedError        the run was told to stop, and can go on        exit code 75
-     └── InternalError            ours to mend; asks for a report                exit code 1
+     ├── ArchbuilderError           an error of the user; shown without a traceback
+     │    ├── BlueprintError        errors in a blueprint; carries diagnostics      exit code 2
+     │    ├── UsageError            a wrong call of a command or of the API         exit code 2
+     │    ├── RunError              the blueprint is valid, but the run failed      exit code 1
+     │    │    ├── LocatedError     has a location in the blueprint
+     │    │    │    ├── StepError   a step of the network failed while it ran
+     │    │    │    └── DataError   data is damaged or does not fit
+     │    │    └── ClusterError     workers do not connect, or one was lost         exit code 75
+     │    └── RunInterruptedError   the run was stopped and can be resumed          exit code 75
+     └── InternalError              a bug of archbuilder; asks for a report         exit code 1
 
-How diagnostics look on a screen is `archbuilder.diagnostics.render`; what each code means is
-`archbuilder.diagnostics.codes`.
+`archbuilder.diagnostics.render` formats diagnostics, and `archbuilder.diagnostics.codes` explains
+each code.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class ExpansionFrame:
-    """One link of the chain that led to a place, innermost first.
+    """A frame of the chain of blocks and imports that led to a location, innermost first.
 
-    `text` says what this link is ("in block 'fire'"), `span` where it was used or declared.
+    `text` describes the frame ("in block 'fire'"); `span` is where it was used or declared.
     """
 
     text: str
@@ -42,7 +43,7 @@ class ExpansionFrame:
     verb: Literal["used", "declared"] = "used"
 
     def chain(self) -> Iterator[ExpansionFrame]:
-        """This frame and all that it was used from."""
+        """Yield this frame and its parents, innermost first."""
         frame: ExpansionFrame | None = self
         while frame is not None:
             yield frame
@@ -51,11 +52,11 @@ class ExpansionFrame:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake.
+    """An error or a warning.
 
-    `code` is stable and has an entry in `diagnostics.codes`. `label` stands behind the caret
-    ("did you mean 'filters'?"), `notes` are further lines, and `suggestion` is the replacement
-    for the text at `span`, where one is likely.
+    `code` is stable and has an entry in `diagnostics.codes`. `label` is shown after the caret
+    ("did you mean 'filters'?"), `notes` are further lines, and `suggestion` is a likely
+    replacement for the text at `span`.
     """
 
     code: str
@@ -69,22 +70,22 @@ class Diagnostic:
 
     @property
     def location(self) -> tuple[str, int, int]:
-        """File, line and column, for sorting; mistakes without a place come first."""
+        """File, line and column as a sort key; diagnostics without a span sort first."""
         if self.span is None:
             return ("", 0, 0)
         return (self.span.source.name, self.span.line, self.span.column)
 
 
 class ArchbuilderError(Exception):
-    """An error with a message for the user. `exit_code` is what the command returns."""
+    """An error whose message is for the user. `exit_code` is the exit code of the command."""
 
     exit_code = 1
 
 
 class BlueprintError(ArchbuilderError):
-    """One or more mistakes in a blueprint.
+    """One or more errors in a blueprint.
 
-    The message has one line a mistake; `diagnostics.render` shows the source lines too.
+    The message has one line per diagnostic; `diagnostics.render` shows the source lines as well.
     """
 
     exit_code = 2
@@ -95,19 +96,19 @@ class BlueprintError(ArchbuilderError):
 
 
 class UsageError(ArchbuilderError):
-    """A command or a call that cannot be carried out as it was written."""
+    """A command or an API call with invalid arguments."""
 
     exit_code = 2
 
 
 class RunError(ArchbuilderError):
-    """The blueprint is right, but the run failed: a full disk, a missing data file."""
+    """A failure of a run whose blueprint is valid: a full disk, a missing data file."""
 
     exit_code = 1
 
 
 class LocatedError(RunError):
-    """A run that failed; the diagnostic has the place in the blueprint that it goes back to."""
+    """A failure of a run with a diagnostic, whose span is the cause in the blueprint."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         self.diagnostics = (diagnostic,)
@@ -115,38 +116,42 @@ class LocatedError(RunError):
 
 
 class StepError(LocatedError):
-    """A step of a network failed while it computed; its place is that of the step."""
+    """A step of a network failed while it ran; the span is that of the step."""
 
 
 class DataError(LocatedError):
-    """Data is missing, damaged or does not fit; its place is where the data is named."""
+    """Data is missing, damaged or does not fit; the span is where the blueprint names the data."""
 
 
 EXIT_TEMPORARY_FAILURE: Final = 75
-"""EX_TEMPFAIL of sysexits.h: a supervisor may start the command again."""
+"""EX_TEMPFAIL of sysexits.h: a supervisor may start the same command again."""
 
 
 class RunInterruptedError(ArchbuilderError):
-    """A run was told to stop, kept what it had, and can go on."""
+    """A run was stopped by a signal; its state was saved and it can be resumed."""
 
     exit_code = EXIT_TEMPORARY_FAILURE
 
 
 class ClusterError(RunError):
-    """The workers of a run do not come together, or lost one of them; the run can be resumed."""
+    """The workers of a run cannot connect, or one was lost; the run can be resumed."""
 
     exit_code = EXIT_TEMPORARY_FAILURE
 
 
+# Not an ArchbuilderError: commands show those without a traceback, and a bug needs its traceback.
 class InternalError(Exception):
-    """A mistake of archbuilder itself."""
+    """A bug of archbuilder itself."""
 
     def __init__(self, message: str) -> None:
         super().__init__(f"{message}\nThis is a mistake in archbuilder, please report it.")
 
 
 class Diagnostics:
-    """Collects the mistakes of one stage, each only once, so that a user sees all of them."""
+    """The diagnostics of one compiler stage, without duplicates.
+
+    A stage adds every error that it finds before it raises, so that users see all at once.
+    """
 
     def __init__(self, *, maximum: int = 100) -> None:
         self._maximum = maximum
@@ -159,20 +164,21 @@ class Diagnostics:
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """The mistakes that stop the compiler."""
+        """The errors, which stop the compiler after the stage."""
         return tuple(diagnostic for diagnostic in self if diagnostic.severity == "error")
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """The mistakes that do not."""
+        """The warnings, which do not stop the compiler."""
         return tuple(diagnostic for diagnostic in self if diagnostic.severity == "warning")
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keep a mistake, unless the same one was found at the same place before.
+        """Add a diagnostic, unless one with the same code, location and message exists.
 
         Raises:
-            BlueprintError: when there are more mistakes than a person would read.
+            BlueprintError: if the number of errors reaches the maximum.
         """
+        # Without the frame: an error in a block that is used ten times is reported once.
         key = (diagnostic.code, diagnostic.location, diagnostic.message)
         if key in self._diagnostics:
             return
@@ -191,7 +197,7 @@ class Diagnostics:
         suggestion: str | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
-        """Keep an error at `span`, in the blocks that the stage is in (see `inside`)."""
+        """Add an error at `span`, with the frame of the surrounding `within` context."""
         if suggestion is not None and not label:
             label = f"did you mean '{suggestion}'?"
         self.add(
@@ -201,12 +207,12 @@ class Diagnostics:
         )
 
     def warning(self, code: str, message: str, span: Span | None, *, label: str = "") -> None:
-        """Keep a warning at `span`."""
+        """Add a warning at `span`, with the frame of the surrounding `within` context."""
         self.add(Diagnostic(code, message, span, "warning", label, frame=self._frame))
 
     @contextmanager
     def within(self, frame: ExpansionFrame | None) -> Iterator[None]:
-        """Everything found in this context carries `frame` as the chain that led to it."""
+        """Attach `frame` to all diagnostics that are added within this context."""
         outer, self._frame = self._frame, frame
         try:
             yield
@@ -214,7 +220,7 @@ class Diagnostics:
             self._frame = outer
 
     def raise_errors(self) -> None:
-        """Raise what was found, if any of it is an error.
+        """Raise all diagnostics if at least one of them is an error.
 
         Raises:
             BlueprintError: with all errors and warnings so far.
@@ -224,16 +230,19 @@ class Diagnostics:
 
 
 def closest_match(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that a mistyped `word` most likely stands for, if one is near."""
+    """Return the candidate that is most similar to a mistyped `word`, or None."""
     by_normalized: dict[str, str] = {}
     for candidate in candidates:
-        # Keras has two names for most: 'MeanSquaredError' and 'mean_squared_error'.
+        # Keras has two names for most objects, 'MeanSquaredError' and 'mean_squared_error'. The
+        # suggestion is the one in the spelling that the user chose.
         key = candidate.lower().replace("_", "")
         if key not in by_normalized or ("_" in word) == ("_" in candidate):
             by_normalized[key] = candidate
+    # difflib takes quadratic time, and the word may be a string of 65,536 characters.
     normalized = word[:100].lower().replace("_", "")
     for key, candidate in by_normalized.items():
-        # Swapped letters are the commonest slip, and difflib ranks 'for' above 'from' for 'form'.
+        # Transposed letters are the most common typo, and difflib ranks 'for' above 'from' for
+        # 'form'.
         if sorted(key) == sorted(normalized):
             return candidate
     matches = difflib.get_close_matches(normalized, by_normalized, n=1, cutoff=0.6)
@@ -241,13 +250,13 @@ def closest_match(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def quote(value: object, max_length: int = 60) -> str:
-    """`value` as a short piece of printable text, safe in a terminal and in a log."""
+    """Return the repr of `value`, escaped for terminals and logs, and truncated."""
     text = escaped_repr(value)
     return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
 def quote_list(names: Iterable[object], limit: int = 10) -> str:
-    """Return the first names, and how many more there are: `'a', 'b' and 29,998 more`."""
+    """Return the first names and the number of the others: `'a', 'b' and 29,998 more`."""
     items = list(names)
     text = ", ".join(map(quote, items[:limit])) or "none"
     return text if len(items) <= limit else f"{text} and {len(items) - limit:,} more"

@@ -1,8 +1,8 @@
-"""Makes text that others wrote safe to show: one function for each place that text can go to.
+"""Escape untrusted text for output, with one function per destination.
 
-A blueprint may come from a stranger, and so may every name, file name and value in it. What is
-shown of it must not move the cursor, change colours, begin a line, or talk to a build server.
-Letters of all languages are shown as they are.
+A blueprint may come from a stranger, and so may every name, file name and value in it. Output
+that quotes it must not move the cursor, change colors, begin a new line, or send commands to a
+CI server. Letters of all languages are shown unchanged.
 """
 
 from __future__ import annotations
@@ -12,30 +12,35 @@ import unicodedata
 from typing import Final
 
 _ESCAPED_CATEGORIES: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-"""Unicode categories that a terminal obeys or hides instead of showing."""
+"""Unicode categories that a terminal interprets or hides instead of showing."""
 _INVISIBLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Letters and marks without a shape: joiners, fillers, variation selectors, the empty braille cell.
+"""Invisible letters and marks: joiners, fillers, variation selectors, the blank braille pattern.
 
-Unicode calls all but the last `Default_Ignorable_Code_Point`, which Python's tables do not have.
+All but the last are `Default_Ignorable_Code_Point`s of Unicode, a property that `unicodedata`
+lacks.
 """
+# Not Mc: spacing marks have a column of their own.
 _MARK_CATEGORIES: Final = ("Mn", "Me")
 _BASE_CATEGORIES: Final = "LMNS"
-"""First letters of the categories that a mark can stand on: a quote before it is not its own."""
+"""First letters of the categories that can carry a combining mark.
+
+Punctuation cannot: a mark after an opening quote would otherwise be drawn onto the quote.
+"""
 _MAX_MARKS: Final = 4
-"""Marks on one letter; no language writes more, and a pile of them covers the lines around it."""
+"""Combining marks on one letter. No language needs more, and a stack of them covers other lines."""
 _JAMO: Final = ("\u1160", "\u11ff")
-"""Vowels and final consonants of decomposed Korean: drawn into the syllable before them."""
+"""Vowels and final consonants of decomposed Korean, which join the syllable before them."""
 
 
 def escape_terminal(text: str) -> str:
-    r"""`text` on one line, with everything that is not seen written as `\x1b` or `\u202e`.
+    r"""Return `text` on one line, with invisible characters escaped as `\x1b` or `\u202e`.
 
-    Blanks of every kind become spaces, and a tab becomes four of them. A combining mark stays on
-    the letter that it belongs to; marks without a letter, and the fifth on one, are written as
-    numbers too.
+    All kinds of blanks become spaces, and a tab becomes four. Combining marks are kept; those
+    without a base letter, and those after the fourth on one letter, are escaped.
     """
+    # The common case: for printable ASCII, the loop below changes nothing.
     if text.isascii() and text.isprintable():
         return text
     pieces = []
@@ -54,7 +59,8 @@ def escape_terminal(text: str) -> str:
 
 
 def escaped_repr(value: object) -> str:
-    """Python's notation of `value`, safe for a terminal: text in quotes, its letters readable."""
+    """Return `repr(value)`, escaped for a terminal."""
+    # `repr` alone is not enough: it keeps combining marks and invisible letters.
     return escape_terminal(repr(value))
 
 
@@ -72,22 +78,25 @@ def _unicode_escape(character: str) -> str:
 
 
 def display_width(text: str) -> int:
-    """How many columns of a terminal `for_terminal(text)` takes."""
-    return sum(_character_width(character) for character in escape_terminal(text))
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.category(character) in _MARK_CATEGORIES or _JAMO[0] <= character <= _JAMO[1]:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+    """Return the number of terminal columns of `escape_terminal(text)`."""
+    width = 0
+    for character in escape_terminal(text):
+        # Unicode gives these jamo the width class N, as if each took a column of its own.
+        if unicodedata.category(character) in _MARK_CATEGORIES or _JAMO[0] <= character <= _JAMO[1]:
+            continue
+        # "A" (ambiguous) counts as 1: only terminals with a CJK locale draw those characters wide.
+        width += 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+    return width
 
 
 def escape_github_message(text: str) -> str:
-    """`text` as the message of a GitHub workflow command; its line breaks stay line breaks."""
+    """Return `text` as the message of a GitHub workflow command, with its line breaks."""
+    # GitHub's runner decodes %25, %0D and %0A in messages, and %3A and %2C in properties as well
+    # (`escapeData` and `escapeProperty` of actions/toolkit). A carriage return is escaped already.
     lines = (escape_terminal(line) for line in text.split("\n"))
     return "%0A".join(line.replace("%", "%25") for line in lines)
 
 
 def escape_github_property(text: str) -> str:
-    """`text` as the value of a property (`file=...`) of a GitHub workflow command."""
+    """Return `text` as the value of a property (`file=...`) of a GitHub workflow command."""
     return escape_github_message(text).replace(":", "%3A").replace(",", "%2C")

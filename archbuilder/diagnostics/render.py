@@ -1,6 +1,7 @@
-"""Shows mistakes: as text for people, as JSON for editors, as annotations for GitHub.
+"""Render diagnostics as text for people, JSON for editors, or annotations for GitHub.
 
-What others wrote passes `diagnostics.escape` on its way out; colours are added behind that.
+Untrusted text passes through `diagnostics.escape`; colors are added after that, or the escape
+sequences of the colors would be escaped as well.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ OutputFormat: TypeAlias = Literal["text", "json", "github"]
 OUTPUT_FORMATS: Final[tuple[OutputFormat, ...]] = ("text", "json", "github")
 
 MAX_FRAMES: Final = 8
-"""Links of the chain of blocks that are shown; a longer chain loses its middle."""
+"""Frames that are shown of a chain of blocks; a longer chain loses its middle."""
 
+# Parameters of the ANSI sequence SGR: bold red, bold yellow, cyan.
 _SEVERITY_COLORS: Final[dict[Severity, str]] = {"error": "1;31", "warning": "1;33"}
 _GUTTER_COLOR: Final = "36"
 
@@ -33,14 +35,14 @@ _Paint: TypeAlias = Callable[[str, str], str]
 def render(
     diagnostics: Iterable[Diagnostic], output_format: OutputFormat = "text", *, color: bool = False
 ) -> str:
-    """All `diagnostics` in the order given, without a line break at the end.
+    """Render `diagnostics` in their order, without a trailing line break.
 
-    `text` is for people: the source line with a caret, and a summary at the end; nothing at all
-    where there are no diagnostics. `json` is a list of objects with the keys `code`, `severity`,
-    `message`, `file`, `line`, `column`, `end_line`, `end_column` (null without a place; columns
+    `text` is for people: each source line with a caret, and a summary at the end. It is empty if
+    there are no diagnostics. `json` is a list of objects with the keys `code`, `severity`,
+    `message`, `file`, `line`, `column`, `end_line`, `end_column` (null without a span; columns
     count from 1, the end is exclusive), `label`, `suggestion` (null without one), `notes`, and
     `frames`, each with `text`, `file`, `line` and `column`, innermost first. `github` is one
-    workflow command a line.
+    workflow command per line.
     """
     all_diagnostics = tuple(diagnostics)
     if output_format == "json":
@@ -55,7 +57,7 @@ def render(
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
-    """How many there are: `2 errors, 1 warning`."""
+    """Return the number of diagnostics by severity: `2 errors, 1 warning`."""
     counts = []
     for severity in ("error", "warning"):
         count = sum(diagnostic.severity == severity for diagnostic in diagnostics)
@@ -68,6 +70,7 @@ def _to_text(diagnostic: Diagnostic, paint: _Paint) -> str:
     color = _SEVERITY_COLORS[diagnostic.severity]
     head = paint(f"{diagnostic.severity}[{escape_terminal(diagnostic.code)}]", color)
     lines = [f"{head}: {escape_terminal(diagnostic.message)}"]
+    # Notes line up with the source line, whose number may have several digits.
     margin = 1
     if diagnostic.span is not None:
         snippet = make_snippet(diagnostic.span)
@@ -144,7 +147,8 @@ def _to_github_annotation(diagnostic: Diagnostic) -> str:
     properties.append(f"title={escape_github_property(diagnostic.code)}")
     lines = [diagnostic.message, diagnostic.label, *diagnostic.notes]
     lines += _frame_notes(diagnostic.frame)
-    # A line break inside one of them is foreign and does not break the line.
+    # Escaped one by one before they are joined: only the line breaks added here remain, not those
+    # within a message, which may quote untrusted text.
     message = "\n".join(escape_terminal(line) for line in lines if line)
     return f"::{diagnostic.severity} {','.join(properties)}::{escape_github_message(message)}"
 

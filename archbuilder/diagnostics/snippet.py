@@ -1,4 +1,4 @@
-"""Cuts the line out of a source that a mistake is in, and finds where the caret stands below it."""
+"""The source line of a diagnostic, clipped to the width of a terminal, with its caret."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from archbuilder.diagnostics.escape import display_width, escape_terminal
 from archbuilder.diagnostics.span import Span
 
 MAX_WIDTH: Final = 100
-"""Columns of a terminal that a source line may take."""
+"""Terminal columns of a source line."""
+# A third before the caret, two thirds after it: the rest of a value says more than its beginning.
 _CONTEXT_WIDTH: Final = MAX_WIDTH // 3
 _ELLIPSIS: Final = "..."
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A source line ready for a terminal; `indent` and `caret` count columns of the terminal."""
+    """An escaped source line; `indent` and `caret_width` count terminal columns."""
 
     line_number: str
     text: str
@@ -25,13 +26,17 @@ class Snippet:
 
 
 def make_snippet(span: Span) -> Snippet | None:
-    """The first line of `span`; None where the source has no such line."""
+    """Return the first line of `span`, or None if the source does not have that line.
+
+    The text of a source is empty if the file could not be read or decoded.
+    """
     lines = span.source.lines
     if not 1 <= span.line <= len(lines) or not span.source.text:
         return None
     line = lines[span.line - 1]
     start = min(span.column - 1, len(line))
     end = span.end_column - 1 if span.end_line == span.line else len(line.rstrip())
+    # A caret at least, also for an empty span, but not beyond the end of the line.
     end = min(max(end, start + 1), len(line))
     first, last = _clip(line, start)
     head = _ELLIPSIS if first > 0 else ""
@@ -45,7 +50,8 @@ def make_snippet(span: Span) -> Snippet | None:
 
 
 def _clip(line: str, start: int) -> tuple[int, int]:
-    """The part of a line that is shown: all of it, or what surrounds `start` within the width."""
+    """Return the range of a line to show: all of it, or the surroundings of `start` that fit."""
+    # `len` first: a line can be a megabyte long, and `display_width` looks at every character.
     if len(line) <= MAX_WIDTH and display_width(line) <= MAX_WIDTH:
         return 0, len(line)
     first, remaining = start, _CONTEXT_WIDTH
@@ -55,9 +61,12 @@ def _clip(line: str, start: int) -> tuple[int, int]:
     last, remaining = start, MAX_WIDTH - leading_width - 2 * len(_ELLIPSIS)
     while last < len(line) and (remaining := remaining - _width(line[last])) >= 0:
         last += 1
+    # The character at the caret is shown even if it does not fit: a tab is four columns wide, an
+    # escaped character up to ten.
     return first, max(last, min(start + 1, len(line)))
 
 
 def _width(character: str) -> int:
-    # Combining characters take no column, and a stranger can write a megabyte of them.
+    # At least 1: combining marks take no column, so that the loops of `_clip` would pass over a
+    # megabyte of them without using up the width.
     return max(display_width(character), 1)

@@ -8,20 +8,22 @@ from functools import cached_property
 
 @dataclass(frozen=True, eq=False)
 class SourceText:
-    """A text that was read, under the name that messages show for it."""
+    """The text of a file, with the name that messages show for it."""
 
     name: str
     text: str = field(repr=False)
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
-        """The lines of the text, split where YAML splits them."""
+        """The lines of the text, split as YAML 1.2 splits them."""
+        # `str.splitlines` also splits at form feeds and U+2028, and its line numbers would then
+        # differ from those of the YAML parser.
         return tuple(self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A range of characters in a source: lines and columns count from 1, the end is exclusive."""
+    """A range of characters in a source. Lines and columns count from 1; the end is exclusive."""
 
     source: SourceText
     line: int
@@ -33,10 +35,10 @@ class Span:
         return f"{self.source.name}:{self.line}:{self.column}"
 
     def subspan(self, start: int, length: int) -> Span:
-        """The `length` characters that begin `start` characters behind the start of this span.
+        """Return the span of `length` characters from offset `start` within this span.
 
-        Falls back to the whole span where it covers several lines, because folding may have moved
-        the characters.
+        Returns the whole span if it covers several lines, because YAML folds lines, and offsets
+        in the value then differ from those in the source.
         """
         if self.line != self.end_line:
             return self
