@@ -1,7 +1,8 @@
-"""What one file can say, as frozen dataclasses.
+"""The syntax tree of one file, as frozen dataclasses.
 
-A file is a block with metadata around it; `language.parser` makes these out of a tree. Values
-may still hold `$` (see `archbuilder.language.deferred_values`), and names are not resolved yet.
+A file is a block with metadata; `archbuilder.language.parser` builds this tree from YAML nodes.
+Values may still contain `$` expressions (see `archbuilder.language.deferred_values`), and names
+are not resolved yet.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from archbuilder.yaml.nodes import Tree
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A declared parameter. `schema` is a JSON Schema of its values, empty for any value."""
+    """A declared parameter. `schema` is the JSON Schema of its values; empty accepts any value."""
 
     name: str
     schema: Mapping[str, PlainData]
@@ -27,30 +28,32 @@ class Param:
 
     @property
     def required(self) -> bool:
-        """Whether the caller must give it."""
+        """Whether the caller must pass a value."""
         return self.default is None
 
 
+# Compared by identity: two calls with equal fields are still two calls, and comparing or hashing
+# by value would walk their whole argument trees.
 @dataclass(frozen=True, slots=True, eq=False)
 class StepCall:
-    """A layer, a block, an import or a function of `keras.ops` with its arguments."""
+    """A call of a layer, a block, an import or a function of `keras.ops`, with its arguments."""
 
     callee: str
     arguments: DeferredValue | None
     span: Span
-    """Where the name of the target stands."""
+    """Location of the callee's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedCall:
-    """`use: name`, an earlier step again with the same weights."""
+    """`use: name`: another call of an earlier step, with the same weights."""
 
     name: DeferredValue
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One list of steps that run beside others."""
+    """One list of steps of `branches`; `name` is None where the branches are a list."""
 
     name: str | None
     steps: tuple[Step, ...]
@@ -59,7 +62,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Branches:
-    """Steps side by side from one input, joined by `merge` where it is given."""
+    """Parallel lists of steps that read the same input, joined by `merge` unless it is None."""
 
     branches: tuple[Branch, ...]
     merge: StepCall | None
@@ -67,14 +70,17 @@ class Branches:
 
 @dataclass(frozen=True, slots=True)
 class Sequential:
-    """Steps one behind the other (`layers:` within a step)."""
+    """A chain of steps (`layers:` within a step)."""
 
     steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorNode:
-    """A step that could not be decoded; the mistake is reported already."""
+    """A placeholder for a step that could not be decoded and whose error is already reported.
+
+    It keeps the list of steps complete, so that later stages check the steps around it.
+    """
 
 
 Body: TypeAlias = Union[StepCall, SharedCall, Branches, Sequential, ErrorNode]
@@ -82,7 +88,7 @@ Body: TypeAlias = Union[StepCall, SharedCall, Branches, Sequential, ErrorNode]
 
 @dataclass(frozen=True, slots=True)
 class InputRefs:
-    """`from`: the inputs of a step in order, or by name. Each is a name or a list of names."""
+    """`from`: the inputs of a step, positional or by name. Each is a name or a list of names."""
 
     inputs: tuple[DeferredValue, ...]
     keywords: tuple[tuple[str, DeferredValue], ...]
@@ -91,7 +97,7 @@ class InputRefs:
 
 @dataclass(frozen=True, slots=True)
 class ForLoop:
-    """`for`: variables with their lists, which run side by side."""
+    """`for`: loop variables with their lists, which are iterated in parallel, as by `zip`."""
 
     variables: tuple[tuple[str, DeferredValue], ...]
     span: Span
@@ -99,7 +105,11 @@ class ForLoop:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An entry of `layers`: what it does, and what stands beside it."""
+    """An entry of `layers`: a body and its modifiers.
+
+    The modifiers are `name`, `from` (`input_refs`), `repeat`, `for` (`loop`), `when`
+    (`condition`) and `call` (constants of the layer's call); each is None where it is left out.
+    """
 
     body: Body
     span: Span
@@ -113,9 +123,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class InputDeclaration:
-    """An input. A block's has a name alone, a network's a shape and perhaps a dtype.
+    """An input of a block or a network.
 
-    A network's may have a `condition` too, without which it is not there.
+    The input of a block has only a name. That of a network has a shape, and optionally a dtype
+    and a `condition` (`when`): the input exists only if the condition is true.
     """
 
     name: str
@@ -127,17 +138,19 @@ class InputDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class OutputDeclaration:
-    """An output and the step that it is."""
+    """The name of an output and a reference to the step that computes it."""
 
     name: str
     ref: DeferredValue
 
 
+# Compared by identity: the expander looks for a block among the active ones at every call, which
+# by value would compare all of its steps.
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """A reusable piece: parameters, inputs, steps and outputs.
+    """A reusable part of a network: parameters, inputs, steps and outputs.
 
-    `outputs` is None where the last step is the output.
+    `outputs` is None if the last step is the output.
     """
 
     name: str
@@ -150,18 +163,18 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Another file under a name, with the parameters that it is given."""
+    """Another file under a name, with values for its parameters."""
 
     name: str
     file: str
     params: tuple[tuple[str, DeferredValue, Span], ...]
     span: Span
-    """Where the path stands."""
+    """Location of the path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A named set of parameters."""
+    """A named set of parameter values."""
 
     name: str
     values: tuple[tuple[str, Tree, Span], ...]
@@ -170,10 +183,11 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a file promises of one of its variants; None where it promises nothing.
+    """The expected properties of one variant (`expect`); those left out are None.
 
+    `parameters` and `trainable` count weights, and `multiply_adds` counts those of one example.
     `output` is the shape of the output with its batch axis, or a mapping from output names to
-    shapes.
+    such shapes.
     """
 
     variant: str
@@ -182,7 +196,7 @@ class Expectation:
     multiply_adds: int | None
     output: Tree | None
     spans: Mapping[str, Span]
-    """Where each promise stands."""
+    """Location of each expected value, by its key."""
     span: Span
 
 
@@ -190,8 +204,8 @@ class Expectation:
 class Document:
     """One blueprint file.
 
-    `networks` holds the network of the file, under the file's name, or the several that stand
-    under `networks:`; it is empty for a file of blocks.
+    `networks` holds the network of the file under the file's name, or the networks listed under
+    `networks:`. It is empty for a file that has only blocks.
     """
 
     name: str
@@ -203,11 +217,12 @@ class Document:
     blocks: Mapping[str, Block]
     networks: Mapping[str, Block]
     is_single_network: bool
-    """Whether there is just the one network that the file itself is."""
+    """Whether the file itself is the network: it has no key `networks`."""
     variants: Mapping[str, Variant]
     expectations: Mapping[str, Expectation]
     data: DeferredValue | None
     training: DeferredValue | None
     span: Span
     invalid_names: frozenset[str] = field(default=frozenset())
-    """Blocks and imports that could not be decoded, so that using one is no new mistake."""
+    """Names of blocks, networks and imports that could not be decoded; a call of one is not
+    reported as a second error."""

@@ -1,4 +1,4 @@
-"""Values of a blueprint that may hold `$`: decoded once, evaluated for every use."""
+"""Values that may contain `$` expressions: parsed once, evaluated for every use."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from archbuilder.yaml.nodes import (
 )
 
 Variables = Mapping[str, PlainData]
-"""The parameters and loop variables that an expression sees."""
+"""Parameters and loop variables that are visible to an expression, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeferredValue:
-    """A tree as it was written, with the formula of every text in it that has one.
+    """A YAML tree with the parsed template of each text in it that contains `$`.
 
-    A formula that did not parse is reported when the value is decoded and makes it `broken`.
+    `templates` is keyed by the span of the text. An expression with a syntax error is reported
+    when the value is decoded, and makes the value `invalid`.
     """
 
     tree: Tree
@@ -38,29 +39,31 @@ class DeferredValue:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is the same for all parameters."""
+        """Whether the value does not depend on any parameter."""
         return not self.templates and not self.invalid
 
     @property
     def span(self) -> Span:
-        """Where it stands."""
+        """Location of the value."""
         return self.tree.span
 
     def names(self) -> Iterator[tuple[str, Span]]:
-        """Every parameter that it reads, with the text that reads it."""
+        """Yield every variable that the value reads, with the location of the reference."""
         for template in self.templates.values():
             for name, start, length in template.references:
                 yield name, template.subspan(start, length)
 
 
+# Most values have no expressions; they share one empty mapping.
 _NO_TEMPLATES: Final[Mapping[Span, Template]] = {}
 
 
 def decode_value(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DeferredValue:
-    """The value of a tree; reports formulas that are no expressions."""
+    """Parse the expressions of a tree into a `DeferredValue`; report those with syntax errors."""
     templates: dict[Span, Template] = {}
     invalid = False
     for scalar in _scalars_with_expressions(tree):
+        # A YAML alias repeats the nodes of its anchor, with the same spans.
         if scalar.span in templates:
             continue
         template = expressions.parse(scalar, limits, diagnostics)
@@ -73,14 +76,15 @@ def decode_value(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Deferr
 
 @dataclass(frozen=True, slots=True)
 class ValueEvaluator:
-    """Evaluates values within limits, and keeps what goes wrong."""
+    """Evaluates values within limits, and collects the errors."""
 
     limits: Limits
     diagnostics: Diagnostics
 
     def evaluate(self, value: DeferredValue, variables: Variables) -> Tree | None:
-        """The tree of a value with every formula replaced by its result; None after a mistake."""
+        """Return the tree of a value with the results of its expressions; None after an error."""
         if value.invalid:
+            # The syntax error was reported when the value was decoded.
             return None
         if not value.templates:
             return value.tree
@@ -88,10 +92,10 @@ class ValueEvaluator:
 
 
 class _ValueEvaluation:
-    """The evaluation of one value, whose formulas may bring so many items together.
+    """One evaluation of one value, with a limit on the list items of all its expressions.
 
-    A list may hold another parameter many times, which may hold another: without a sum over all
-    of them, a page of text becomes more than a memory holds.
+    The evaluator of expressions bounds each list alone. A value may repeat a parameter whose list
+    repeats another one, and so on; without a total, a page of text could fill the memory.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class _ValueEvaluation:
         if isinstance(tree, ScalarNode):
             return self._evaluate_scalar(tree)
         if isinstance(tree, SequenceNode):
+            # Evaluate the remaining items after an error as well, to report all errors at once.
             results = [self.evaluate(item) for item in tree.items]
             items = tuple(item for item in results if item is not None)
             return SequenceNode(items, tree.span) if len(items) == len(results) else None
@@ -127,6 +132,7 @@ class _ValueEvaluation:
             return None
         if isinstance(result, list):
             if self._remaining_items < 0:
+                # An earlier list of this value exceeded the limit and was reported.
                 return None
             self._remaining_items -= count_items(result, self._remaining_items)
             if self._remaining_items < 0:
@@ -137,13 +143,15 @@ class _ValueEvaluation:
                     notes=("raise it with the limit 'list_items'",),
                 )
                 return None
+        # The result is not scanned for `$` again: a parameter may hold any text.
         return from_plain(result, scalar.span)
 
 
 def count_items(values: list[PlainData], limit: int) -> int:
-    """How many values a list has, with those of the lists in it; any number above `most` if more.
+    """Count the items of a list and of all lists in it; return any larger number above `limit`.
 
-    Lists may share items, so that there may be far more of them than the memory holds.
+    The count stops at `limit` because nested lists may be shared: a small object can stand for
+    more items than could be visited.
     """
     stack, count = [values], 0
     while stack and count <= limit:

@@ -1,6 +1,6 @@
-"""Names that people know from other tools, with what archbuilder has in their place.
+"""Hints for names that users know from other tools (Keras callbacks, PyTorch Lightning, ...).
 
-A hint states what exists. Where archbuilder lacks the feature, it says so.
+A hint names the equivalent in archbuilder. Where archbuilder lacks the feature, it says so.
 """
 
 from __future__ import annotations
@@ -209,6 +209,8 @@ HINTS: Final[Mapping[str, str]] = {
     "workers": _READERS,
 }
 
+# Written out, because the config package, which defines these keys, imports this module. A test
+# compares both lists.
 _TRAINING_NAMES: Final = (
     "loss", "loss_weights", "optimizer", "metrics", "epochs", "batch_size", "validation", "seed",
     "distribute", "augment", "shuffle", "class_weights", "checkpoint_seconds", "xla", "precision",
@@ -227,26 +229,32 @@ _FILE_NAMES: Final = (
 
 
 def key_hint(key: str, where: str) -> str | None:
-    """Return what stands in the place of a key that `where`, as messages call it, does not have."""
+    """Return a hint for an unknown key, or None.
+
+    `where` is the mapping that lacks the key, in the words of the message ("'training'", "the
+    source 'csv'"). A valid key in the wrong section gets a hint that names the right one.
+    """
     normalized = _normalize(key)
     name = _NORMALIZED_TRAINING_KEYS.get(normalized)
     if name is not None and not where.startswith("'training'"):
+        # `data` has a 'validation' of its own, so the hint shows both.
         return _SPLIT if name == "validation" else f"'{name}' stands under 'training'"
     name = _NORMALIZED_FILE_KEYS.get(normalized)
     if name is not None:
         return f"'{name}' stands at the top of a blueprint"
     if normalized == "weights" and where.startswith("the source"):
+        # In a data source, these are sample weights; the table of hints has those of a model.
         return _SAMPLE_WEIGHTS
     return object_hint(key)
 
 
 def object_hint(name: str) -> str | None:
-    """Return what there is in the place of an object that another tool has, such as a callback."""
+    """Return a hint for an object of another tool, such as a callback, or None."""
     return _NORMALIZED_HINTS.get(_normalize(name))
 
 
 def _normalize(name: str) -> str:
-    """Fold the ways to write a name: `EarlyStopping`, `early_stopping`, `early-stopping`."""
+    """Return one form of `EarlyStopping`, `early_stopping` and `early-stopping`."""
     return name.lower().replace("-", "").replace("_", "")
 
 

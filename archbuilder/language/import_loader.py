@@ -1,4 +1,4 @@
-"""File -> Program: reads a blueprint and, through its imports, every file that it needs."""
+"""Loader of programs: reads a blueprint and, recursively, the files that it imports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.files import blueprint_files
 from archbuilder.files.sandbox import SandboxPath
-from archbuilder.language.ast import Document, Import
+from archbuilder.language.ast import Import
 from archbuilder.language.modules import Program
 from archbuilder.language.parser import decode_document
 from archbuilder.limits import Limits
@@ -22,28 +22,32 @@ def load_program(
     *,
     allow: Sequence[Path] = (),
 ) -> Program | None:
-    """The program of a file; None where the file itself is no blueprint at all.
+    """Load a blueprint and its imports; return None if the file itself cannot be decoded.
 
-    A path is the user's own word, and may be a link; a place below a folder may not.
+    A `Path` comes from the user and may be a symbolic link; a `SandboxPath` may not be one.
+    Imports that cannot be read are reported and left out. An imported file must be below the
+    folder of the file that imports it, or below one of the folders in `allow`.
 
-    Imports that cannot be read are reported and left out. Imported files lie below the folder of
-    the file that imports them, or below one of the folders in `allow`.
+    Raises:
+        BlueprintError: if `file` itself cannot be read.
     """
     return _ProgramLoader(limits, diagnostics, allow).load(file)
 
 
 class _ProgramLoader:
-    """Reads each file once, however often it is imported."""
+    """Loads programs, each file once, no matter how often it is imported."""
 
     def __init__(self, limits: Limits, diagnostics: Diagnostics, allow: Sequence[Path]) -> None:
         self._limits = limits
         self._diagnostics = diagnostics
         self._allow = allow
+        # Finished files by path; None for a file with errors, so that they are reported once.
         self._programs: dict[Path, Program | None] = {}
+        # Files whose imports are being loaded, the outermost first.
         self._import_stack: list[Path] = []
 
     def load(self, file: Path | SandboxPath) -> Program | None:
-        """The program of the file that the user named, or that lies in a folder of theirs."""
+        """Load the file that the user named, and its imports."""
         if isinstance(file, SandboxPath):
             return self._load_program(
                 file, str(file.path), blueprint_files.read_sandboxed_file(file, self._limits)
@@ -52,8 +56,17 @@ class _ProgramLoader:
         return self._load_program(SandboxPath.from_path(file.resolve()), str(file), content)
 
     def _load_program(self, file: SandboxPath, name: str, content: bytes) -> Program | None:
+        """Decode `content` and load its imports; `name` is the path that messages show."""
         path = file.path
-        document = self._decode(name, content)
+        try:
+            tree = reader.parse_yaml(content, name, self._limits)
+        except BlueprintError as error:
+            # Collect instead of raising: other imports are loaded and checked as well.
+            for diagnostic in error.diagnostics:
+                self._diagnostics.add(diagnostic)
+            document = None
+        else:
+            document = decode_document(tree, self._limits, self._diagnostics)
         if document is None:
             self._programs[path] = None
             return None
@@ -67,19 +80,10 @@ class _ProgramLoader:
         self._programs[path] = Program(document, imports)
         return self._programs[path]
 
-    def _decode(self, name: str, content: bytes) -> Document | None:
-        try:
-            tree = reader.parse_yaml(content, name, self._limits)
-        except BlueprintError as error:
-            for diagnostic in error.diagnostics:
-                self._diagnostics.add(diagnostic)
-            return None
-        return decode_document(tree, self._limits, self._diagnostics)
-
     def _load_import(
         self, imported: Import, folder: SandboxPath, display_folder: Path
     ) -> Program | None:
-        """The program of an imported file; None after reporting why there is none."""
+        """Load an imported file; report an error and return None if that is not possible."""
         try:
             file, content = blueprint_files.read_within(
                 folder, imported.file, imported.span, self._limits, allow=self._allow
@@ -89,8 +93,14 @@ class _ProgramLoader:
                 self._diagnostics.add(diagnostic)
             return None
         path = file.path
+        # Before the cache: a file of the stack has no entry there yet, and would be loaded again.
         if path in self._import_stack:
-            self._report_cycle(path, imported)
+            cycle = [*self._import_stack[self._import_stack.index(path) :], path]
+            self._diagnostics.error(
+                "import-cycle",
+                f"these files import each other: {' -> '.join(each.name for each in cycle)}",
+                imported.span,
+            )
             return None
         if path in self._programs:
             return self._programs[path]
@@ -98,16 +108,10 @@ class _ProgramLoader:
             return None
         return self._load_program(file, str(display_folder / imported.file), content)
 
-    def _report_cycle(self, path: Path, imported: Import) -> None:
-        cycle = [
-            each.name for each in [*self._import_stack[self._import_stack.index(path) :], path]
-        ]
-        self._diagnostics.error(
-            "import-cycle", f"these files import each other: {' -> '.join(cycle)}", imported.span
-        )
-
     def _check_import_limits(self, imported: Import) -> bool:
+        """Check the limits `files` and `import_depth` before one more file is loaded."""
         limits = self._limits
+        # Files enter `_programs` when they are finished, so no file is counted twice.
         if len(self._programs) + len(self._import_stack) >= limits.files:
             message, name = f"a blueprint imports {limits.files} files at most", "files"
         elif len(self._import_stack) > limits.import_depth:

@@ -1,7 +1,10 @@
-"""Catalogue and language -> JSON Schema (draft 7), for editors with a YAML language server.
+"""JSON Schema (draft 7) of blueprint files, for editors with a YAML language server.
 
-The schema completes, documents and marks what can be told without resolving names: keys, layers,
-arguments, their types and choices. The compiler itself does not use it.
+The schema is generated from the registry. It covers what can be checked without resolving names:
+keys, layers, arguments, their types and choices. The compiler itself does not use it.
+
+Draft 7 ignores keywords beside `$ref`, so only `description`, which constrains nothing, stands
+there.
 """
 
 from __future__ import annotations
@@ -24,11 +27,13 @@ _STEPS: Final[Schema] = {"$ref": "#/definitions/steps"}
 _PARAMS: Final[Schema] = {"$ref": "#/definitions/params"}
 _NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
 _BLOCK_NAME: Final = "^[a-z_][a-z0-9_]*$"
+# The schema cannot know the blocks of a file, so any name in lower case may be one. Without the
+# lookahead, an unknown function such as 'ops.fft9' would pass as block 'fft9' of an import 'ops'.
 _BLOCK_USE: Final = r"^(?!ops\.)[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$"
 
 
 def schema_text(registry: Registry) -> str:
-    """The schema as a file, one definition a line, so that a change to a layer is one line."""
+    """Serialize the schema with one definition per line, to keep the diffs of the file readable."""
     schema = blueprint_schema(registry)
     definitions = ",\n".join(
         f"  {json.dumps(name)}: {json.dumps(value)}"
@@ -40,7 +45,8 @@ def schema_text(registry: Registry) -> str:
 
 
 def blueprint_schema(registry: Registry) -> Schema:
-    """The JSON Schema of a blueprint file, with every layer, argument and default."""
+    """Return the JSON Schema of a blueprint file, with every layer, argument and default."""
+    calls = {**registry.layers, **_operations(registry)}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "archbuilder blueprint",
@@ -51,7 +57,10 @@ def blueprint_schema(registry: Registry) -> Schema:
         "additionalProperties": False,
         "definitions": {
             "formula": {"type": "string", "pattern": r"\$"},
-            "params": _params(),
+            "params": _with_description(
+                "Parameters and their defaults.",
+                _mapping_schema({"$ref": "#/definitions/param"}),
+            ),
             "param": _param(),
             "block": _block(),
             "network": _network(),
@@ -60,7 +69,7 @@ def blueprint_schema(registry: Registry) -> Schema:
             "step": _step(registry),
             "merge": _merge(registry),
             **_object_definitions(registry),
-            **_call_definitions(registry),
+            **{name: _arguments(signature) for name, signature in calls.items()},
         },
     }
 
@@ -74,12 +83,13 @@ def _any_of(*schemas: Schema) -> Schema:
 
 
 def _mapping_schema(values: Schema, pattern: str = _NAME) -> Schema:
-    """A mapping from names to values."""
+    """Return the schema of a mapping from names that match `pattern` to `values`."""
     return {"type": "object", "patternProperties": {pattern: values}, "additionalProperties": False}
 
 
 def _file_properties() -> Schema:
     network = cast(Schema, _network()["properties"])
+    # Not `_mapping_schema`: variants may have names such as '50' or '1.1'.
     variants = {"type": "object", "additionalProperties": _any_of({"type": "object"}, _NULL)}
     return {
         "archbuilder": _with_description("The version of the language.", {"const": 1}),
@@ -140,12 +150,6 @@ def _expectation() -> Schema:
     }
 
 
-def _params() -> Schema:
-    return _with_description(
-        "Parameters and their defaults.", _mapping_schema({"$ref": "#/definitions/param"})
-    )
-
-
 def _param() -> Schema:
     names = {"enum": list(TYPE_NAMES)}
     number, count = {"type": "number"}, {"type": "integer", "minimum": 0}
@@ -166,18 +170,13 @@ def _param() -> Schema:
         },
         "additionalProperties": False,
     }
+    # A bare default cannot be a mapping, because a mapping is a declaration.
     bare = {"type": ["null", "boolean", "number", "string", "array"]}
     return _any_of(bare, declaration)
 
 
-def _outputs() -> Schema:
-    names = {"type": "array", "items": _TEXT, "minItems": 1}
-    return _with_description(
-        "The steps that are outputs.", _any_of(_TEXT, names, _mapping_schema(_TEXT))
-    )
-
-
 def _block() -> Schema:
+    names = {"type": "array", "items": _TEXT, "minItems": 1}
     return {
         "type": "object",
         "required": ["layers"],
@@ -189,7 +188,9 @@ def _block() -> Schema:
                 {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1},
             ),
             "layers": _with_description("The steps, one behind the other.", _STEPS),
-            "outputs": _outputs(),
+            "outputs": _with_description(
+                "The steps that are outputs.", _any_of(_TEXT, names, _mapping_schema(_TEXT))
+            ),
         },
         "additionalProperties": False,
     }
@@ -220,7 +221,9 @@ def _input(registry: Registry) -> Schema:
 
 
 def _step(registry: Registry) -> Schema:
-    """A step: a bare name, or a mapping of one layer or block and what stands beside it."""
+    """Return the schema of a step: a bare name, or a mapping with one call and its modifiers."""
+    # That a step has only one layer is left to the compiler: a `oneOf` with a branch for each layer
+    # would report an error for every branch.
     calls = {
         name: {"$ref": f"#/definitions/{name}"}
         for name in (*registry.layers, *_operations(registry))
@@ -232,6 +235,7 @@ def _step(registry: Registry) -> Schema:
         "additionalProperties": False,
         "minProperties": 1,
     }
+    # Without its arguments, a step can name only layers that require none.
     signatures = (*registry.layers.items(), *_operations(registry).items())
     complete = [name for name, signature in signatures if not _required(signature)]
     bare = _any_of({"enum": complete}, {"type": "string", "pattern": _BLOCK_USE})
@@ -277,6 +281,8 @@ def _modifiers() -> Schema:
 def _merge(registry: Registry) -> Schema:
     names = [name for name, layer in registry.layers.items() if layer.accepts_list]
     properties = {name: {"$ref": f"#/definitions/{name}"} for name in names}
+    # Any layer or block may join branches. Layers that take a list of inputs are named for
+    # completion; the pattern accepts the others.
     mapping = {
         "type": "object",
         "properties": properties,
@@ -290,9 +296,10 @@ def _merge(registry: Registry) -> Schema:
 
 
 def _object_definitions(registry: Registry) -> Schema:
-    """A definition for each kind of nested object."""
+    """Return a definition for each kind of nested object."""
     definitions: Schema = {}
     for kind in get_args(ObjectKind):
+        # An activation is only a name, defined after the loop: it takes no arguments.
         if kind == "activation":
             continue
         names = list(dict.fromkeys(registry.names(kind)))
@@ -317,19 +324,13 @@ def _definition_name(kind: ObjectKind) -> str:
     return f"a_{kind.replace(' ', '_')}"
 
 
-def _call_definitions(registry: Registry) -> Schema:
-    """A definition for the arguments of each layer and each function of keras.ops."""
-    signatures = {**registry.layers, **_operations(registry)}
-    return {name: _arguments(signature) for name, signature in signatures.items()}
-
-
 def _operations(registry: Registry) -> dict[str, Signature]:
-    """The functions of keras.ops under the names that steps have for them."""
+    """Return the functions of keras.ops by their names in steps, such as `ops.transpose`."""
     return {signature.name: signature for signature in registry.operations.values()}
 
 
 def _arguments(signature: Signature) -> Schema:
-    """What may stand behind the name of a layer: arguments by name, or the first one alone."""
+    """Return the schema of a call's arguments: a mapping, the first argument alone, or nothing."""
     specs = list(signature.arguments.values())
     required = _required(signature)
     mapping: Schema = {
@@ -340,14 +341,20 @@ def _arguments(signature: Signature) -> Schema:
     if required:
         mapping["required"] = required
     choices: list[Schema] = [mapping]
-    # A number alone, as in 'ops.power: 2', could stand for either input.
+    # A bare number, as in 'ops.power: 2', would be ambiguous: it could stand for either input.
     is_input = (
         bool(specs)
         and signature.origin == "keras.ops"
         and specs[0].name in signature.tensor_arguments
     )
+    # The bare value is possible only if no other argument is required.
     if specs and not is_input and required in ([], [specs[0].name]):
-        choices.append(_shorthand(specs[0]))
+        first = specs[0].type
+        if first.object is not None:
+            # Without mappings: `{LSTM: 64}` here would be an argument by name, not an object.
+            choices.append(_any_of(_TEXT, {"type": "number"}, {"type": "array"}))
+        else:
+            choices.append(_any_of(_allow_expressions(first.schema or {}), _EXPRESSION))
     if not required:
         choices.append(_NULL)
     return _with_description(signature.summary, _any_of(*choices))
@@ -355,13 +362,6 @@ def _arguments(signature: Signature) -> Schema:
 
 def _required(signature: Signature) -> list[str]:
     return [spec.name for spec in signature.arguments.values() if spec.required]
-
-
-def _shorthand(spec: ArgumentSpec) -> Schema:
-    """The first argument without its name, which cannot be a mapping."""
-    if spec.type.object is not None:
-        return _any_of(_TEXT, {"type": "number"}, {"type": "array"})
-    return _any_of(_allow_expressions(spec.type.schema or {}), _EXPRESSION)
 
 
 def _argument(spec: ArgumentSpec) -> Schema:
@@ -385,7 +385,8 @@ def _choices(spec: ArgumentSpec) -> Iterable[Schema]:
 
 
 def _allow_expressions(schema: Mapping[str, Any]) -> Schema:
-    """A schema whose lists may hold formulas as well."""
+    """Return a schema that also accepts an expression in place of each list item."""
+    # The schemas of the registry are shared by all callers, and must not be changed.
     result = dict(schema)
     if "items" in result:
         result["items"] = _any_of(_allow_expressions(result["items"]), _EXPRESSION)

@@ -1,4 +1,4 @@
-"""A blueprint with everything that it imports, and what a name in one of its steps stands for."""
+"""Programs (a blueprint and its imports), and the resolution of names in their steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPERATION_PREFIX: Final = "ops."
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """A document and the programs of its imports, by the names that it gives them.
+    """A document and the programs that it imports, by alias.
 
     An import that could not be read is missing from `imports`.
     """
@@ -26,7 +26,8 @@ class Program:
     imports: Mapping[str, Program]
 
     def iter_programs(self) -> Iterator[Program]:
-        """This program and all that it imports, each once."""
+        """Yield this program and all that it imports, directly or indirectly, each once."""
+        # Two aliases of one file share one `Program`, see `import_loader`.
         seen: set[int] = set()
         stack = [self]
         while stack:
@@ -39,16 +40,16 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class LayerCallee:
-    """A layer of Keras or of ours, or a function of `keras.ops`."""
+    """A layer of Keras or of `archbuilder.keras_ext`, or a function of `keras.ops`."""
 
     signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
 class BlockCallee:
-    """A block or a network, in the file that it is written in.
+    """A block or a network, with the program of the file that defines it.
 
-    `imported` is the import that it comes through, None for the file's own.
+    `imported` is the import through which it was found, or None for a block of the same file.
     """
 
     program: Program
@@ -57,13 +58,13 @@ class BlockCallee:
 
     @property
     def is_file_network(self) -> bool:
-        """Whether it is the network that a file is, rather than a block in it."""
+        """Whether the callee is the network of a whole file rather than a block within it."""
         document = self.program.document
         return document.is_single_network and self.block is document.networks.get(document.name)
 
     @property
     def params(self) -> Mapping[str, Param]:
-        """What a caller may give: a whole file takes the file's parameters."""
+        """Parameters that a caller may pass; those of the file if the callee is its network."""
         return self.program.document.params if self.is_file_network else self.block.params
 
 
@@ -71,12 +72,17 @@ Callee: TypeAlias = Union[LayerCallee, BlockCallee]
 
 
 def resolve_callee(program: Program, name: str) -> Callee | None:
-    """What `name` stands for in a step of this file, if anything."""
+    """Return what `name` refers to in a step of this file, or None.
+
+    A name is that of a layer or function, of a block or network of the file, of an import
+    (`resnet`), or of a block within an import (`resnet.bottleneck`).
+    """
     if is_keras_name(name):
         signature = registry.load().signature(name)
         return None if signature is None else LayerCallee(signature)
     document = program.document
     block = document.blocks.get(name)
+    # The single network of a file is the file itself and cannot be used within it.
     if block is None and not document.is_single_network:
         block = document.networks.get(name)
     if block is not None:
@@ -89,6 +95,7 @@ def resolve_callee(program: Program, name: str) -> Callee | None:
 
 
 def _find_imported_block(program: Program, inner: str, imported: Import) -> BlockCallee | None:
+    """Return the block `inner` of an imported program, or its network if `inner` is empty."""
     document = program.document
     if inner:
         block = document.blocks.get(inner)
@@ -100,12 +107,18 @@ def _find_imported_block(program: Program, inner: str, imported: Import) -> Bloc
 
 
 def is_keras_name(name: str) -> bool:
-    """Whether a name is written as those of Keras are: CamelCase, or `ops.` in front."""
+    """Return whether a name is spelled like those of Keras: CamelCase, or with the prefix `ops.`.
+
+    Names of blocks are in lower case and without dots, so the two never clash.
+    """
     return name[:1].isupper() or name.startswith(OPERATION_PREFIX)
 
 
 def has_reported_error(program: Program, name: str) -> bool:
-    """Whether the target of `name` has a mistake of its own, reported elsewhere."""
+    """Return whether the callee `name` is missing because of an error reported elsewhere.
+
+    This is so if the block or the import could not be decoded or read.
+    """
     document = program.document
     alias = name.partition(".")[0]
     if alias in document.invalid_names:
@@ -117,7 +130,7 @@ def has_reported_error(program: Program, name: str) -> bool:
 
 
 def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnostics) -> None:
-    """Report a call whose target is nothing, with what was probably meant."""
+    """Report a call of an unknown name, with the closest match."""
     name = call.callee
     op_registry = registry.load()
     if name in op_registry.unsupported:
@@ -148,6 +161,7 @@ def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnos
 
 
 def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnostics) -> None:
+    """Report a call of an unknown import, or of an unknown block."""
     name = call.callee
     alias = name.partition(".")[0]
     if alias != name and alias not in program.document.imports:
@@ -161,9 +175,13 @@ def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnos
         )
         return
     blocks = block_names(program)
-    suggestion = closest_match(name, blocks) or closest_match(name, registry.load().layers)
-    if suggestion is None:
-        suggestion = closest_match(name, STEP_KEYS)
+    # In this order: a block, then a layer in the wrong case ('dense'), then a mistyped modifier:
+    # the parser takes every key that is not one of a step for a call.
+    suggestion = (
+        closest_match(name, blocks)
+        or closest_match(name, registry.load().layers)
+        or closest_match(name, STEP_KEYS)
+    )
     notes: tuple[str, ...] = ()
     if "$" in name:
         notes = ("the name of a layer is always written out; choose between steps with 'when'",)
@@ -179,7 +197,10 @@ def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnos
 
 
 def describe_block(program: Program, name: str) -> str | None:
-    """Say what a block, network or import of this file is, and where: `a block (net.yaml:4:3)`."""
+    """Describe a block, network or import by kind and location, as in `a block (net.yaml:4:3)`.
+
+    Return None if `name` is none of these.
+    """
     callee = None if is_keras_name(name) else resolve_callee(program, name)
     if not isinstance(callee, BlockCallee):
         return None
@@ -192,7 +213,7 @@ def describe_block(program: Program, name: str) -> str | None:
 
 
 def block_names(program: Program) -> list[str]:
-    """Everything in lower case that a step of this file may name."""
+    """Return the names of all blocks, networks and imports that a step of this file may use."""
     document = program.document
     names = list(document.blocks)
     if not document.is_single_network:

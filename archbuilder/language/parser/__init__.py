@@ -1,6 +1,8 @@
-"""Tree -> Document: decides whether a file has the form of a blueprint and what it says.
+"""The parser: turns the YAML tree of a file into a `Document` and checks its structure.
 
-Names are not resolved here; `archbuilder.compiler.semantic_check` does that.
+Names are not resolved here; `archbuilder.compiler.semantic_check` does that. The structure is
+checked by hand rather than with a JSON Schema: instead of the one error and its location, a schema
+of the whole file would report every branch of every alternative.
 """
 
 from __future__ import annotations

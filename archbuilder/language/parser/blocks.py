@@ -1,4 +1,4 @@
-"""Decodes blocks: parameters, inputs, steps and outputs, of a named block or of a whole file."""
+"""Parser of blocks and networks: parameters, inputs, steps and outputs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DEFAULT_INPUT: Final = "input"
 
 
 def decode_blocks(reader: FieldReader, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
-    """The blocks by name, and the names of those that could not be decoded."""
+    """Return the blocks by name, and the names of those that could not be decoded."""
     return _decode_block_mapping(reader, tree, "blocks", is_network=False)
 
 
 def decode_networks(reader: FieldReader, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
-    """The networks by name, and the names of those that could not be decoded."""
+    """Return the networks by name, and the names of those that could not be decoded."""
     return _decode_block_mapping(reader, tree, "networks", is_network=True)
 
 
@@ -36,6 +36,7 @@ def _decode_block_mapping(
         reader.expect_mapping(tree, f"'{key}'", expected=f"a mapping from names to {key}") or ()
     ):
         is_valid_name = reader.check_name(entry.key, entry.key_span, f"a {noun}", lower=True)
+        # In a step, such a name would be read as the key, and the block could not be used.
         if is_valid_name and entry.key in STEP_KEYS:
             reader.diagnostics.error(
                 "invalid-name",
@@ -58,9 +59,14 @@ def _decode_block_mapping(
 def decode_block(
     reader: FieldReader, name: str, body: MappingNode, span: Span, *, is_network: bool
 ) -> Block:
-    """The block that `body` describes; keys that are no block's are left to the caller.
+    """Decode the block described by `body`; unknown keys are reported by the caller.
 
-    `network` tells that it is a whole network, whose inputs have shapes.
+    Args:
+        reader: Reports errors.
+        name: The name of the block.
+        body: The mapping with `layers`, `inputs`, `outputs` and `params`.
+        span: The location for errors about the block as a whole.
+        is_network: Whether the inputs are declared with shapes.
     """
     layers = body.get("layers")
     if layers is None:
@@ -94,6 +100,7 @@ def _decode_inputs(
                 span,
                 notes=("write, for example: inputs: {image: [224, 224, 3]}",),
             )
+        # Also after the error: the steps of the block are then still checked.
         return (InputDeclaration(DEFAULT_INPUT, None, None, span),)
     tree = entry.value
     if is_network:
@@ -113,6 +120,7 @@ def _decode_inputs(
 
 def _decode_block_inputs(reader: FieldReader, tree: Tree) -> tuple[InputDeclaration, ...]:
     if isinstance(tree, MappingNode):
+        # Shapes belong to networks. The names are kept, so that references to them resolve.
         reader.report_unexpected(
             tree,
             "'inputs' of a block",
@@ -172,6 +180,7 @@ def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDec
             reader.diagnostics.error(
                 "duplicate-name", f"the output {quoted(text)} stands here twice", item.span
             )
+        # The output 'encoder.skip' of a step becomes the output 'skip' of the block.
         targets[text] = OutputDeclaration(text.rpartition(".")[2], reader.decode_value(item))
     if not targets and not (isinstance(tree, ScalarNode)):
         reader.report_unexpected(

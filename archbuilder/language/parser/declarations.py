@@ -1,4 +1,4 @@
-"""Decodes what a file declares beside its steps: params, imports, variants and expectations."""
+"""Parser of the declarations of a file: params, imports, variants and expectations."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ _EXPECTATION_KEYS: Final = ("parameters", "trainable", "multiply_adds", "output"
 _KEYWORDS: Final = "true false null True False None and or not if else in"
 _FUNCTIONS: Final = "min max abs round floor ceil len sum range int float str divisible"
 RESERVED_NAMES: Final = frozenset(f"{_KEYWORDS} {_FUNCTIONS} variant".split())
-"""Words that mean something in expressions or to the compiler, and therefore name no parameter."""
+"""Names that cannot be parameters: the keywords and functions of expressions, and `variant`, which
+is a keyword argument of the API beside the parameters."""
 
 
 def decode_params(reader: FieldReader, tree: Tree) -> dict[str, Param]:
-    """The declared parameters by name."""
+    """Decode the declared parameters, by name."""
     mapping = reader.expect_mapping(tree, "'params'", expected="a mapping from names to defaults")
     params: dict[str, Param] = {}
     for entry in mapping or ():
@@ -64,13 +65,14 @@ def _decode_param(reader: FieldReader, entry: MappingEntry) -> Param:
     if isinstance(tree, MappingNode):
         return _decode_declaration(reader, entry, tree)
     if isinstance(tree, ScalarNode) and tree.value is None:
+        # `filters:` without a value declares a required parameter, not the default null.
         return Param(entry.key, {}, None, entry.key_span)
     value = reader.decode_value(tree)
     return Param(entry.key, _infer_type(value), value, entry.key_span)
 
 
 def _infer_type(value: DeferredValue) -> dict[str, PlainData]:
-    """The type that a bare default stands for: `classes: 1000` is an integer."""
+    """Return the schema implied by a bare default: `classes: 1000` is an integer."""
     if not value.is_constant:
         return {}
     if isinstance(value.tree, SequenceNode):
@@ -98,10 +100,11 @@ def _decode_declaration(reader: FieldReader, entry: MappingEntry, tree: MappingN
 
 
 def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
-    """Whether a keyword of a parameter's type has the value that JSON Schema asks for."""
+    """Check that a JSON Schema keyword of a parameter has a valid value; report it if not."""
     if entry.key == "items":
         return _check_items(reader, entry)
     value = to_plain(entry.value)
+    # A boolean is an `int` in Python, hence `type(...)`, and the check for True in 'multipleOf'.
     if entry.key == "type":
         names = value if isinstance(value, list) else [value]
         valid, expected = (
@@ -128,6 +131,7 @@ def _check_items(reader: FieldReader, entry: MappingEntry) -> bool:
     )
     if mapping is None:
         return False
+    # A list: `all` of a generator would stop at the first invalid keyword and not report the rest.
     valid = [
         _check_keyword(reader, each)
         for each in reader.known_entries(mapping, SCHEMA_KEYS, "'items'")
@@ -136,7 +140,7 @@ def _check_items(reader: FieldReader, entry: MappingEntry) -> bool:
 
 
 def decode_imports(reader: FieldReader, tree: Tree) -> dict[str, Import]:
-    """The imported files by the name they get."""
+    """Decode the imports, by alias; those with an error are left out."""
     mapping = reader.expect_mapping(tree, "'imports'", expected="a mapping from names to files")
     imports: dict[str, Import] = {}
     for entry in mapping or ():
@@ -173,7 +177,7 @@ def _decode_import(reader: FieldReader, entry: MappingEntry) -> Import | None:
 
 
 def decode_variants(reader: FieldReader, tree: Tree) -> dict[str, Variant]:
-    """The named sets of parameters."""
+    """Decode the variants, by name."""
     mapping = reader.expect_mapping(
         tree, "'variants'", expected="a mapping from names to parameters"
     )
@@ -181,6 +185,7 @@ def decode_variants(reader: FieldReader, tree: Tree) -> dict[str, Variant]:
     for entry in mapping or ():
         if not _check_variant_name(reader, entry):
             continue
+        # A variant without values is valid: it gives the defaults a second name.
         empty = isinstance(entry.value, ScalarNode) and entry.value.value is None
         values: MappingNode | None = None
         if not empty:
@@ -191,7 +196,10 @@ def decode_variants(reader: FieldReader, tree: Tree) -> dict[str, Variant]:
 
 
 def _check_variant_name(reader: FieldReader, entry: MappingEntry) -> bool:
-    """Variants may be called '50' or '1.1' as well: people know the networks by such names."""
+    """Check the name of a variant; report an invalid one.
+
+    Names such as '50' or '1.1' are allowed, because networks are known by them (ResNet-50).
+    """
     word = entry.key.replace(".", "").replace("-", "")
     if entry.key == "default":
         reader.diagnostics.error(
@@ -206,7 +214,7 @@ def _check_variant_name(reader: FieldReader, entry: MappingEntry) -> bool:
 
 
 def decode_expectations(reader: FieldReader, tree: Tree) -> dict[str, Expectation]:
-    """What the file promises, by variant."""
+    """Decode `expect`: the expected properties of each variant, by its name."""
     mapping = reader.expect_mapping(
         tree, "'expect'", expected="a mapping from variants to what they promise"
     )
@@ -244,8 +252,10 @@ def _decode_expectation(
 
 
 def _check_output_shapes(reader: FieldReader, tree: Tree) -> bool:
+    """Check that `output` is a shape or a mapping of shapes; report the first invalid one."""
     shapes = [entry.value for entry in tree] if isinstance(tree, MappingNode) else [tree]
     for shape in shapes:
+        # The empty text stands for what is not a list, and fails the check of the sizes below.
         sizes = (
             [to_plain(item) for item in shape.items] if isinstance(shape, SequenceNode) else [""]
         )

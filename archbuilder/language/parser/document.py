@@ -1,4 +1,4 @@
-"""Decodes a whole file: the block that it is, and the metadata around it."""
+"""Parser of a whole file: metadata, blocks and networks."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _STEM: Final = re.compile(r"([^/\\]*?)(\.ya?ml)?$")
 
 
 def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Document | None:
-    """The document of a tree, or None where it is nothing like one.
+    """Decode the tree of a file; return None if the tree is not even a mapping.
 
-    What is wrong is added to `diagnostics`; the document then lacks the wrong parts, so that the
-    later stages can report what else is wrong.
+    Errors are added to `diagnostics`. The document then lacks the invalid parts, so that the
+    later stages can check the rest.
     """
     reader = FieldReader(limits, diagnostics)
     file = reader.expect_mapping(
@@ -82,6 +82,7 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
         data=reader.decode_value(entries["data"].value) if "data" in entries else None,
         training=reader.decode_value(entries["training"].value) if "training" in entries else None,
         span=tree.span,
+        # A call of a name with an error must not be reported as unknown.
         invalid_names=invalid_blocks
         | invalid_networks
         | (frozenset(_entry_keys(entries.get("imports"))) - frozenset(imports)),
@@ -89,7 +90,7 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
 
 
 def check_version(reader: FieldReader, version: Tree) -> None:
-    """Report a version of the language, as a file gives it, that is not the one that we read."""
+    """Report a version of the language other than `LANGUAGE_VERSION`."""
     if not isinstance(version, ScalarNode) or type(version.value) is not int:
         reader.report_unexpected(
             version, "'archbuilder'", f"the version of the language, {LANGUAGE_VERSION}"
@@ -121,6 +122,8 @@ def _decode_name(reader: FieldReader, file: MappingNode, entry: MappingEntry | N
         if text is not None and reader.check_name(text, entry.value.span, "a blueprint"):
             return text
         return "blueprint"
+    # Without a name, the network is called after its file. The name becomes one of Keras, hence no
+    # other characters, and no digit in front.
     stem_match = _STEM.search(file.span.source.name)
     word = re.sub(r"[^A-Za-z0-9_]+", "_", stem_match.group(1) if stem_match else "").strip("_")[
         :MAX_NAME_LENGTH
@@ -142,6 +145,8 @@ def _decode_networks(
         return decode_networks(reader, entries["networks"].value)
     if not body and "blocks" in entries:
         return {}, frozenset()
+    # The network is the whole file. Errors about it point to its name or to the first character:
+    # an excerpt of the whole file would not show anything.
     span = entries["name"].value.span if "name" in entries else file.span
     first_line = Span(span.source, span.line, span.column, span.line, span.column + 1)
     block = decode_block(
@@ -155,7 +160,7 @@ def _decode_networks(
 
 
 def _check_unique_names(reader: FieldReader, entries: dict[str, MappingEntry]) -> None:
-    """Blocks, imports and networks are used by name alike, so a name means one of them."""
+    """Check that imports, blocks and networks do not share a name, since steps use all three."""
     seen: dict[str, str] = {}
     for key, what in (("imports", "an import"), ("blocks", "a block"), ("networks", "a network")):
         entry = entries.get(key)

@@ -1,4 +1,4 @@
-"""What every part of the decoder needs: is this a mapping, are its keys known, is this a name."""
+"""Checks that all parts of the parser share: mappings, lists, texts, keys and names."""
 
 from __future__ import annotations
 
@@ -29,13 +29,17 @@ _LOWER_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class FieldReader:
-    """Reads the form of a tree and reports what does not have it."""
+    """Checks the structure of trees and reports errors.
+
+    Messages name what is checked by `what`, as in "the block 'fire'". The config package uses the
+    reader for the sections `data` and `training`.
+    """
 
     limits: Limits
     diagnostics: Diagnostics
 
     def report_unexpected(self, tree: Tree, what: str, expected: str, *, note: str = "") -> None:
-        """Report that `what` is not the `expected`."""
+        """Report that `what` should be `expected`, and what it is instead."""
         self.diagnostics.error(
             "wrong-form",
             f"{what} is {expected}, not {describe_value(tree)}",
@@ -46,7 +50,7 @@ class FieldReader:
     def expect_mapping(
         self, tree: Tree, what: str, *, expected: str = "a mapping"
     ) -> MappingNode | None:
-        """The tree if it is a mapping; otherwise reports it."""
+        """Return the tree if it is a mapping; otherwise report it and return None."""
         if isinstance(tree, MappingNode):
             return tree
         self.report_unexpected(tree, what, expected)
@@ -55,14 +59,14 @@ class FieldReader:
     def expect_sequence(
         self, tree: Tree, what: str, *, expected: str = "a list"
     ) -> SequenceNode | None:
-        """The tree if it is a list; otherwise reports it."""
+        """Return the tree if it is a list; otherwise report it and return None."""
         if isinstance(tree, SequenceNode):
             return tree
         self.report_unexpected(tree, what, expected)
         return None
 
     def expect_text(self, tree: Tree, what: str) -> str | None:
-        """The text of a tree; otherwise reports it."""
+        """Return the text of a tree; report it and return None if it is not a text."""
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             return tree.value
         self.report_unexpected(tree, what, "a text")
@@ -71,7 +75,10 @@ class FieldReader:
     def known_entries(
         self, mapping: MappingNode, keys: Collection[str], what: str
     ) -> Iterator[MappingEntry]:
-        """The entries of a mapping whose keys are known; reports the others."""
+        """Yield the entries of a mapping whose keys are in `keys`; report the others.
+
+        Unknown keys are reported during the iteration: a caller that stops early misses some.
+        """
         for entry in mapping:
             if entry.key in keys:
                 yield entry
@@ -79,9 +86,11 @@ class FieldReader:
                 self.report_unknown_key(entry, keys, what)
 
     def report_unknown_key(self, entry: MappingEntry, keys: Collection[str], what: str) -> None:
-        """Report a key that does not belong there."""
+        """Report an unknown key, with a hint or the closest match."""
         foreign_hint = key_hint(entry.key, what)
         suggestion = closest_match(entry.key, keys)
+        # A name of another tool may be close to an unrelated key. The hint knows better, so the
+        # match is kept only if the hint mentions it.
         if foreign_hint and not re.search(rf"\b{suggestion}\b", foreign_hint):
             suggestion = None
         notes = () if suggestion else (f"the keys are: {', '.join(keys)}",)
@@ -96,7 +105,7 @@ class FieldReader:
         )
 
     def check_name(self, text: str, span: Span, what: str, *, lower: bool = False) -> bool:
-        """Whether a text can be a name; otherwise reports it."""
+        """Check that a text can be a name, in lower case if `lower`; report it if not."""
         pattern = _LOWER_NAME if lower else _NAME
         if len(text) <= MAX_NAME_LENGTH and pattern.fullmatch(text):
             return True
@@ -112,17 +121,17 @@ class FieldReader:
         return False
 
     def decode_value(self, tree: Tree) -> DeferredValue:
-        """The value of a tree, which may hold formulas."""
+        """Decode a value that may contain expressions."""
         return decode_value(tree, self.limits, self.diagnostics)
 
 
 def quoted(text: str) -> str:
-    """A text from a file in quotes, safe to print."""
+    """Return a text from a file in quotes, escaped and shortened for a message."""
     return quote(text)
 
 
 def describe_value(tree: Tree) -> str:
-    """A value as a message names it: 'text 'abc'', 'a list', 'nothing'."""
+    """Describe a value for a message: `text 'abc'`, `a list`, `nothing`."""
     if isinstance(tree, ScalarNode) and tree.value is not None:
         value = str(tree.value).lower() if isinstance(tree.value, bool) else quote(tree.value)
         return f"{describe_type(tree)} {value}"
@@ -130,8 +139,13 @@ def describe_value(tree: Tree) -> str:
 
 
 def is_step_name(text: str) -> bool:
-    """Whether a text can name a step: names with dots between them, as `expand` writes them."""
+    """Return whether a text can name a step: names or numbers, separated by dots.
+
+    The command `expand` writes the paths of nodes as names of steps, so that reading its output
+    gives the same names.
+    """
     components = text.split(".")
+    # A path has a component for each block around the step, hence more characters than a name.
     return len(text) <= 16 * MAX_NAME_LENGTH and all(
         len(component) <= MAX_NAME_LENGTH
         and (_NAME.fullmatch(component) or is_ascii_digits(component))

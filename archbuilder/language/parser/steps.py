@@ -1,4 +1,4 @@
-"""Decodes `layers`: every step with its body and what stands beside it."""
+"""Parser of `layers`: the steps, each with its body and its modifiers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STEP_KEYS: Final = (*STEP_BODIES, "merge", *STEP_MODIFIERS)
 
 
 def decode_steps(reader: FieldReader, tree: Tree, what: str = "layers") -> tuple[Step, ...]:
-    """The steps of a list; what is no step is reported and becomes a broken one."""
+    """Decode a list of steps; one that is not valid is reported and becomes an `ErrorNode`."""
     sequence = reader.expect_sequence(
         tree, f"'{what}'", expected="a list of steps, each begun with '-'"
     )
@@ -62,7 +62,7 @@ def _decode_step(reader: FieldReader, tree: Tree) -> Step:
 def _step_span(
     tree: MappingNode, modifiers: dict[str, MappingEntry], calls: list[MappingEntry]
 ) -> Span:
-    """Where messages about a step point: at what it does, not at what stands beside it."""
+    """Return the location for messages about a step: its body rather than its modifiers."""
     bodies = calls or [modifiers[key] for key in STEP_BODIES if key in modifiers]
     return bodies[0].key_span if bodies else tree.span
 
@@ -98,12 +98,7 @@ def _decode_body(
             tree.span,
         )
         return ErrorNode()
-    return _decode_compound(reader, bodies[0], modifiers)
-
-
-def _decode_compound(
-    reader: FieldReader, entry: MappingEntry, modifiers: dict[str, MappingEntry]
-) -> Body:
+    entry = bodies[0]
     if entry.key == "layers":
         return Sequential(decode_steps(reader, entry.value))
     if entry.key == "branches":
@@ -116,7 +111,11 @@ def _decode_compound(
 def _report_multiple_layers(
     reader: FieldReader, bodies: list[MappingEntry], calls: list[MappingEntry]
 ) -> Body:
-    """Report a step with two layers in it; most often a modifier is mistyped."""
+    """Report a step with two bodies, and return the one that was most likely meant.
+
+    Most often, a modifier is mistyped (`nmae: x`) and read as a block. So a key that looks like a
+    layer is taken for the body, and the others are reported.
+    """
     layers = [entry for entry in bodies if entry.key[:1].isupper() or entry.key in STEP_BODIES]
     first = layers[0] if layers else bodies[0]
     for entry in bodies:
@@ -132,6 +131,7 @@ def _report_multiple_layers(
             suggestion=suggestion,
             notes=() if suggestion else (foreign_hint or "begin another step with '-'",),
         )
+    # Its arguments may have errors of their own, which the later stages report.
     if first in calls:
         return _decode_call(reader, first.key, first.value, first.key_span)
     return ErrorNode()
@@ -143,7 +143,7 @@ def _decode_call(reader: FieldReader, callee: str, tree: Tree, span: Span) -> St
 
 
 def decode_merge(reader: FieldReader, tree: Tree) -> StepCall | None:
-    """The merging layer: a name, or a name with arguments."""
+    """Decode the merging layer: a name, or a mapping of one name to its arguments."""
     if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
         return StepCall(tree.value, None, tree.span)
     if isinstance(tree, MappingNode) and len(tree.entries) == 1:
@@ -199,7 +199,7 @@ def _decode_input_refs(reader: FieldReader, entry: MappingEntry | None) -> Input
 
 
 def _decode_input_ref(reader: FieldReader, tree: Tree) -> DeferredValue | None:
-    """One source: the name of a step, or a list of names for an input that takes a list."""
+    """Decode one input: the name of a step, or a list of names for an input that takes a list."""
     items = tree.items if isinstance(tree, SequenceNode) else (tree,)
     for item in items:
         if not isinstance(item, ScalarNode) or not isinstance(item.value, str):
@@ -222,6 +222,7 @@ def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | N
     for variable in mapping:
         reader.check_name(variable.key, variable.key_span, "a variable")
         value = reader.decode_value(variable.value)
+        # What an expression evaluates to is checked by the expansion.
         if not isinstance(variable.value, SequenceNode) and value.is_constant:
             reader.diagnostics.error(
                 "wrong-form",
@@ -229,6 +230,7 @@ def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | N
                 f" {describe_value(variable.value)}",
                 variable.value.span,
             )
+            # The expansion would report the same error once more.
             value = replace(value, invalid=True)
         variables.append((variable.key, value))
     return ForLoop(tuple(variables), entry.key_span) if variables else None
