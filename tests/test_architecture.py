@@ -89,7 +89,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder.diagnostics": """
         escape span
         errors snippet
-        codes render
+        explanations render
     """,
     "archbuilder.distribution": """
         cluster_spec collectives slices

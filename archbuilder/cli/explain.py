@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
-
 import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.diagnostics.codes import EXPLANATIONS, Explanation, explain
-from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.diagnostics.explanations import Explanation, explained_codes, load_explanation
 
 
 @click.command(
@@ -24,35 +20,34 @@ from archbuilder.diagnostics.escape import escape_terminal
 @click.argument("code", required=False)
 @click.pass_obj
 def explain_command(console: Console, *, code: str | None) -> None:
-    """Tell what the code of a mistake means.
+    """Explain the code of an error or a warning.
 
-    With it come an example and its remedy. The code is what stands in brackets:
-    error[unknown-argument]. Without one, all are listed.
+    The code is the word in brackets, as in error[unknown-argument]. The
+    explanation has a blueprint that fails and a fixed one. Without CODE, all
+    codes are listed.
     """
     if code is None:
-        width = max(map(len, EXPLANATIONS))
-        for explanation in EXPLANATIONS.values():
-            console.print(f"{explanation.code:{width}}  {explanation.title}")
+        codes = explained_codes()
+        width = max(map(len, codes))
+        for each in codes:
+            console.print(f"{each:{width}}  {load_explanation(each).title}")
         return
-    # People copy the whole of 'error[unknown-argument]'.
+    # People copy the whole of 'error[unknown-argument]:'.
     word = code.removesuffix(":").removesuffix("]").rpartition("[")[2]
-    console.print("\n".join(_lines(explain(word))))
+    console.print(_format(load_explanation(word)))
 
 
-def _lines(explanation: Explanation) -> Iterator[str]:
-    yield f"{explanation.severity}[{explanation.code}]: {explanation.title}"
-    yield ""
-    yield explanation.text
-    if explanation.wrong:
-        yield "\nWrong:\n"
-        yield _example(explanation.wrong)
-        yield "\nRight:\n"
-        yield _example(explanation.right)
-    for name, text in explanation.imported_files:
-        yield f"\nwith {name}:\n"
-        yield _example(text)
-
-
-def _example(text: str) -> str:
-    lines = (escape_terminal(line) for line in text.rstrip("\n").split("\n"))
-    return textwrap.indent("\n".join(lines), "    ")
+def _format(explanation: Explanation) -> str:
+    """Format the Markdown of an explanation for a terminal: plain headings, indented examples."""
+    lines = [f"{explanation.severity}[{explanation.code}]: {explanation.title}", ""]
+    in_example = False
+    for line in explanation.body.splitlines():
+        if line.startswith("```"):
+            in_example = not in_example
+        elif in_example:
+            lines.append(f"    {line}".rstrip())
+        elif line.startswith("## "):
+            lines.append(f"{line.removeprefix('## ')}:")
+        else:
+            lines.append(line)
+    return "\n".join(lines)

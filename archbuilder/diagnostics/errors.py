@@ -12,8 +12,8 @@
      │    └── RunInterruptedError   the run was stopped and can be resumed          exit code 75
      └── InternalError              a bug of archbuilder; asks for a report         exit code 1
 
-`archbuilder.diagnostics.render` formats diagnostics, and `archbuilder.diagnostics.codes` explains
-each code.
+`archbuilder.diagnostics.render` formats diagnostics, and `archbuilder.diagnostics.explanations`
+explains each code.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ExpansionFrame:
 class Diagnostic:
     """An error or a warning.
 
-    `code` is stable and has an entry in `diagnostics.codes`. `label` is shown after the caret
+    `code` is stable and has a document in `diagnostics/codes`. `label` is shown after the caret
     ("did you mean 'filters'?"), `notes` are further lines, and `suggestion` is a likely
     replacement for the text at `span`.
     """

@@ -6,20 +6,31 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from archbuilder.diagnostics.codes import EXPLANATIONS
+from archbuilder.diagnostics.explanations import explained_codes, load_explanation
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 
-@pytest.mark.parametrize("code", EXPLANATIONS)
+@pytest.mark.parametrize("code", explained_codes())
 def test_every_code(run: Run, code: str) -> None:
-    """The title, the text, and both examples, with nothing invisible in them."""
+    """The title, the text and the examples are shown, without markup and invisible characters."""
+    explanation = load_explanation(code)
     result = run("explain", code)
     assert result.code == 0
-    assert f"[{code}]: {EXPLANATIONS[code].title}\n" in result.out
-    assert EXPLANATIONS[code].text in result.out
+    assert result.out.startswith(f"{explanation.severity}[{code}]: {explanation.title}\n\n")
+    shown = [line.strip() for line in result.out.splitlines()]
+    assert [line for line in map(_content, explanation.body.splitlines()) if line] == [
+        line for line in shown[2:] if line
+    ]
     assert result.out.replace("\n", "").isprintable()
+
+
+def _content(line: str) -> str:
+    """Return what a terminal shows of a line of Markdown."""
+    if line.startswith("## "):
+        return f"{line.removeprefix('## ')}:"
+    return "" if line.startswith("```") else line.strip()
 
 
 def test_the_code_as_it_stands_in_a_message(run: Run) -> None:
@@ -31,7 +42,7 @@ def test_the_code_as_it_stands_in_a_message(run: Run) -> None:
 def test_without_a_code_all_are_listed(run: Run) -> None:
     """One line each."""
     lines = run("explain").out.splitlines()
-    assert [line.split()[0] for line in lines] == list(EXPLANATIONS)
+    assert [line.split()[0] for line in lines] == explained_codes()
 
 
 def test_an_unknown_code(run: Run) -> None:

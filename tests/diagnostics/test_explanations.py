@@ -1,0 +1,161 @@
+"""Every code is explained, and every explanation is true."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import archbuilder
+from archbuilder import BlueprintError, Diagnostic, UsageError
+from archbuilder.diagnostics.explanations import Explanation, explained_codes, load_explanation
+
+PACKAGE = Path(archbuilder.__file__).parent
+NEED_KERAS = {
+    "shape-mismatch",
+    "empty-shape",
+    "keras-refused",
+    "wrong-axis",
+    "too-large",
+    "expectation",
+}
+WITHOUT_EXAMPLE = {"augmentation-mismatch", "needs-newer-keras", "step-failed", "unusable-data"}
+"""Codes that depend on data or on the installed Keras, not on the text of a blueprint alone."""
+EXPLANATIONS = {code: load_explanation(code) for code in explained_codes()}
+WITH_EXAMPLE = [code for code in EXPLANATIONS if code not in WITHOUT_EXAMPLE]
+FAILS = {"error": "Fails", "warning": "Warns"}
+FENCE = re.compile(r"^```yaml(?: encoding=([a-z0-9-]+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def headings(explanation: Explanation) -> list[str]:
+    return re.findall(r"^## (.+)$", explanation.body, re.MULTILINE)
+
+
+def example(explanation: Explanation, heading: str) -> bytes:
+    """Return the one example in a section of a document, in the encoding that it names."""
+    (section,) = (
+        text
+        for text in re.split(r"^## ", explanation.body, flags=re.MULTILINE)[1:]
+        if text.startswith(f"{heading}\n")
+    )
+    ((encoding, text),) = FENCE.findall(section)
+    return text.encode(encoding or "utf-8")
+
+
+def diagnose(folder: Path, explanation: Explanation, heading: str) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of an example, with the files that it imports next to it."""
+    path = folder / "blueprint.yaml"
+    path.write_bytes(example(explanation, heading))
+    for name in headings(explanation):
+        if name.endswith(".yaml"):
+            (folder / name).write_bytes(example(explanation, name))
+    try:
+        blueprint = archbuilder.load(path)
+        warnings = blueprint.validate()
+        blueprint.graphs()
+        if explanation.code in NEED_KERAS:
+            for variant in ("default", *blueprint.variants):
+                for draft in blueprint.build_symbolic(variant=variant).values():
+                    draft.check(blueprint.limits)
+    except BlueprintError as error:
+        return error.diagnostics
+    return warnings
+
+
+@pytest.mark.parametrize("code", WITH_EXAMPLE)
+def test_the_failing_example_has_exactly_its_code(code: str, tmp_path: Path) -> None:
+    """It has the severity that the explanation says, and no other code."""
+    explanation = EXPLANATIONS[code]
+    diagnostics = diagnose(tmp_path, explanation, FAILS[explanation.severity])
+    assert {each.code for each in diagnostics} == {code}
+    assert {each.severity for each in diagnostics} == {explanation.severity}
+
+
+@pytest.mark.parametrize("code", WITH_EXAMPLE)
+def test_the_fixed_example_has_no_diagnostic(code: str, tmp_path: Path) -> None:
+    """It compiles without an error or a warning."""
+    assert diagnose(tmp_path, EXPLANATIONS[code], "Fixed") == ()
+
+
+def sources() -> Iterator[ast.Module]:
+    """Yield the modules of the package."""
+    for path in PACKAGE.rglob("*.py"):
+        yield ast.parse(path.read_text(encoding="utf-8"))
+
+
+def texts(node: ast.AST) -> Iterator[str]:
+    """Regular expressions of the texts in a tree; what an f-string fills in can be any word."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield re.escape(each.value)
+        elif isinstance(each, ast.JoinedStr):
+            yield "".join(
+                re.escape(str(part.value)) if isinstance(part, ast.Constant) else "[a-z]+"
+                for part in each.values
+            )
+
+
+def reported() -> Iterator[str]:
+    """What is given as a code to `.error`, `.warning` and `Diagnostic`."""
+    for tree in sources():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = ast.unparse(node.func).rpartition(".")[2]
+            if name in ("error", "warning", "Diagnostic"):
+                code = node.args[0]
+                if isinstance(code, ast.Constant | ast.JoinedStr):
+                    yield next(texts(code))
+
+
+def test_every_code_that_is_reported_is_explained() -> None:
+    """Nobody sees a code of which 'archbuilder explain' knows nothing."""
+    unknown = [
+        each for each in reported() if not any(re.fullmatch(each, code) for code in EXPLANATIONS)
+    ]
+    assert unknown == []
+
+
+def test_every_code_that_is_explained_is_reported() -> None:
+    """No explanation outlives its code."""
+    known = {text for tree in sources() for text in texts(tree)}
+    unused = [code for code in EXPLANATIONS if not any(re.fullmatch(each, code) for each in known)]
+    assert unused == []
+
+
+@pytest.mark.parametrize("code", EXPLANATIONS)
+def test_explanations_have_one_structure(code: str) -> None:
+    """There is prose, a way to fix the error and, except for a few codes, a pair of examples."""
+    explanation = EXPLANATIONS[code]
+    sections = ["How to fix"]
+    if code not in WITHOUT_EXAMPLE:
+        sections += [FAILS[explanation.severity], "Fixed"]
+        assert example(explanation, FAILS[explanation.severity]) != example(explanation, "Fixed")
+    found = headings(explanation)
+    assert found[: len(sections)] == sections
+    assert all(re.fullmatch(r"[a-z]+\.yaml", name) for name in found[len(sections) :])
+    assert len(FENCE.findall(explanation.body)) == len(found) - 1
+
+
+@pytest.mark.parametrize("code", EXPLANATIONS)
+def test_explanations_fit_a_screen(code: str) -> None:
+    """The prose is short, and so are its lines and the title."""
+    explanation = EXPLANATIONS[code]
+    prose = explanation.body.partition("\n## Fails")[0].partition("\n## Warns")[0]
+    assert len(explanation.title) <= 60
+    assert len(prose.splitlines()) <= 24
+    assert all(len(line) <= 88 for line in prose.splitlines())
+    assert not prose.startswith("#")
+
+
+def test_an_unknown_code_gets_a_suggestion() -> None:
+    """A mistyped code is an error of the user, and no text reaches the file system."""
+    with pytest.raises(UsageError, match="did you mean 'unknown-layer'"):
+        load_explanation("unknown-layr")
+    with pytest.raises(UsageError, match=r"no code 'zzz'$"):
+        load_explanation("zzz")
+    with pytest.raises(UsageError, match="no code"):
+        load_explanation("../codes/unknown-layer")
