@@ -1,4 +1,4 @@
-"""The cluster that a process is part of, as its environment tells of it."""
+"""The cluster that a process belongs to, read from `TF_CONFIG` or from Slurm's variables."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import Final
 from archbuilder.diagnostics.errors import RunError, quote
 
 TF_CONFIG_VAR: Final = "TF_CONFIG"
-"""TensorFlow's own variable for it: `{"cluster": {"worker": [...]}, "task": {...}}`."""
+"""TensorFlow's variable for a cluster: `{"cluster": {"worker": [...]}, "task": {...}}`."""
 PORT: Final = 29_400
-"""The port of a worker that has a network address of its own, as a pod of Kubernetes has."""
+"""The port of a worker with its own network address, such as a Kubernetes pod."""
+# Above the ports of common services, and below 32768, where Linux's default ephemeral range
+# (net.ipv4.ip_local_port_range) begins: the kernel may give those to any outgoing connection.
 _SLURM_PORTS: Final = range(10_240, 32_768)
-"""Ports of Slurm's tasks: above those of services, below those that Linux gives to clients."""
+# Ports per job step: nodes with up to 8 tasks, one per GPU, do not overlap with the next job.
 _PORTS_PER_STEP: Final = 8
+# A prime that separates the steps of one job, which share a job id. A stride of 1 would give step 1
+# of a job the ports of step 0 of the job submitted after it.
 _STEP_STRIDE: Final = 509
-"""Keeps the steps of one job apart from each other and from the jobs submitted after it."""
 _ADDRESS: Final = re.compile(r".+:(\d{1,5})", re.ASCII)
 _NODES: Final = re.compile(r"([^,\[]+)(?:\[([^\]]+)\])?(?:,|$)")
 _PORT_RANGE: Final = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
@@ -27,17 +30,18 @@ _TASKS: Final = re.compile(r"(\d+)(?:\(x(\d+)\))?$", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Addresses of workers, of which the first is the chief, and the number of this one."""
+    """The addresses of all workers, chief first, and the index of this worker."""
 
     workers: tuple[str, ...]
     index: int
     origin: str
+    """Where the addresses come from, for messages: `TF_CONFIG` or `Slurm`."""
     job: str = ""
-    """The job of the scheduler; empty where the environment names none."""
+    """The scheduler's job; empty if the environment does not name one."""
 
     @property
     def size(self) -> int:
-        """The number of workers."""
+        """Number of workers."""
         return len(self.workers)
 
     @property
@@ -47,13 +51,17 @@ class Cluster:
 
 
 def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
-    """The cluster of an environment; None where there is none, or one of a single worker.
+    """Return the cluster that the environment describes; None for fewer than two workers.
 
     Raises:
-        RunError: if what the environment says of it makes no sense.
+        RunError: if the description is invalid.
     """
+    # TF_CONFIG comes first, since it is the more specific one: `--workers` sets it for processes
+    # that it starts inside a Slurm step.
     if TF_CONFIG_VAR in environment:
         cluster = _from_tf_config(environment[TF_CONFIG_VAR])
+    # The step's variables, not the job's: in a batch script outside `srun`, SLURM_NTASKS counts
+    # tasks that do not run this command.
     elif environment.get("SLURM_STEP_NUM_TASKS", "1") != "1":
         cluster = _from_slurm(environment)
     else:
@@ -62,12 +70,13 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
 
 
 def tf_config_json(workers: tuple[str, ...], index: int) -> str:
-    """What `CONFIG` has to be for a worker."""
+    """Return the value of `TF_CONFIG` for a worker."""
     task = {"type": "worker", "index": index}
     return json.dumps({"cluster": {"worker": list(workers)}, "task": task})
 
 
 def _from_tf_config(text: str) -> Cluster:
+    """Parse `TF_CONFIG`. A chief, where the cluster names one, becomes worker 0."""
     try:
         fields = json.loads(text)
         cluster_spec, task = fields["cluster"], fields["task"]
@@ -83,6 +92,7 @@ def _from_tf_config(text: str) -> Cluster:
             f"the variable {TF_CONFIG_VAR} is {quote(text, 200)}; it should be like"
             f" {tf_config_json(('one:12345', 'two:12345'), 0)}"
         )
+    # Without this check, the second of them would only report that its port is in use.
     if len(set(workers)) < len(workers):
         raise RunError(
             f"the variable {TF_CONFIG_VAR} has two workers at one address: {quote(text, 200)}"
@@ -96,6 +106,10 @@ def _is_address(worker: object) -> bool:
 
 
 def _from_slurm(environment: Mapping[str, str]) -> Cluster:
+    """Read the cluster of a Slurm job step.
+
+    Tasks are taken to be numbered node by node, which is Slurm's block distribution.
+    """
     try:
         nodes = _parse_node_list(environment["SLURM_STEP_NODELIST"])
         tasks = _parse_tasks_per_node(environment["SLURM_STEP_TASKS_PER_NODE"])
@@ -124,8 +138,10 @@ def _slurm_step(environment: Mapping[str, str]) -> tuple[int, int]:
 def _slurm_ports(environment: Mapping[str, str], count: int) -> list[int]:
     """Return the ports of a node's tasks: those that Slurm reserved, or some of the step's own.
 
-    Jobs that share nodes must not share ports. Slurm reserves ports only where `MpiParams=ports=`
-    is configured; otherwise they follow from the ids of the job and the step.
+    Jobs that share nodes must not share ports: a gRPC client takes whatever listens at an address,
+    so that a worker would join the other job. Slurm reserves ports only where `MpiParams=ports=`
+    is configured; otherwise they follow from the ids of the job and the step. Every task computes
+    the same ports, so that no rendezvous is needed.
     """
     reserved = environment.get("SLURM_STEP_RESV_PORTS", "")
     ports = [
@@ -141,7 +157,7 @@ def _slurm_ports(environment: Mapping[str, str], count: int) -> list[int]:
 
 
 def _parse_node_list(text: str) -> list[str]:
-    """`a[01-03,7],b` as a01, a02, a03, a7, b."""
+    """Expand a node list: `a[01-03,7],b` is a01, a02, a03, a7, b."""
     nodes = []
     for name, ranges in _NODES.findall(text):
         if not ranges:
@@ -149,12 +165,13 @@ def _parse_node_list(text: str) -> list[str]:
         for item in filter(None, ranges.split(",")):
             first, _, last = item.partition("-")
             numbers = range(int(first), int(last or first) + 1)
+            # Names keep their leading zeros: [01-10] is 01 to 10.
             nodes += [f"{name}{number:0{len(first)}}" for number in numbers]
     return nodes
 
 
 def _parse_tasks_per_node(text: str) -> list[int]:
-    """`2(x3),1` as 2, 2, 2, 1."""
+    """Expand task counts: `2(x3),1` is 2, 2, 2, 1."""
     task_counts: list[int] = []
     for item in text.split(","):
         match = _TASKS.match(item)

@@ -1,8 +1,9 @@
-"""The workers of a run: processes, mostly on machines of their own, that take every step together.
+"""Collective operations (all-reduce, broadcast, all-gather, barrier) between the workers of a run.
 
-One of them is the chief, who alone writes. What only one worker knows, such as the time, a signal
-or what is on its disk, all of them have to act on at the same step: a worker that waits for the
-others waits for ever.
+Workers are processes, usually on different machines, that take every step together. Only the chief,
+worker 0, writes files. If one worker acts alone on the time, a signal or its disk, the others wait
+in their next collective operation forever. Such facts are therefore exchanged here first, so that
+all workers act on them at the same step.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from archbuilder.diagnostics.errors import ClusterError
 
 _Numbers = TypeVar("_Numbers", bound=NDArray[np.generic])
 _SHUTDOWN_DELAY: Final = 0.5
-"""Seconds that a worker is there when all have come to the end."""
+"""Seconds that a worker stays alive after the last barrier."""
 _CHUNK_SIZE: Final = 2**22
-"""The numbers that are told at a time."""
+"""Numbers per all-reduce of a broadcast: 16 MiB of int32."""
 _LOST_TASK: Final = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)", re.ASCII)
-"""A worker in TensorFlow's message."""
+"""A worker's name in an error of TensorFlow."""
+# TensorFlow raises one or another, depending on which operation notices the loss first.
 _WORKER_LOST_ERRORS: Final = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -38,7 +40,7 @@ _WORKER_LOST_ERRORS: Final = (
 
 @dataclass(frozen=True, eq=False)
 class WorkerGroup:
-    """The workers of a run, with the number of this one."""
+    """The workers of a run, and the index of this worker."""
 
     strategy: tf.distribute.Strategy
     count: int = 1
@@ -50,29 +52,30 @@ class WorkerGroup:
         return self.index == 0
 
     def any_and_chief(self, *, any_flag: bool, chief_flag: bool) -> tuple[bool, bool]:
-        """Whether any worker says so, and whether the chief does."""
+        """Return whether `any_flag` is set on any worker, and `chief_flag` on the chief."""
         if self.count == 1:
             return any_flag, chief_flag
+        # One all-reduce for both flags: this runs after every step of the training.
         flags = np.array([any_flag, chief_flag and self.is_chief], np.int32)
         any_set, chief_set = self.all_reduce_sum(flags)
         return bool(any_set), bool(chief_set)
 
     def shutdown_barrier(self) -> None:
-        """Wait for the others at the end of everything.
-
-        The last that a worker has sent is still on its way when it believes to be done, and would
-        be lost with its process.
-        """
+        """Wait for the other workers before the process exits."""
         if self.count > 1:
             self.any_and_chief(any_flag=False, chief_flag=False)
+            # The barrier returns as soon as this worker has its result. Its last message to the
+            # others may still be in flight, and is lost if the process exits now.
             time.sleep(_SHUTDOWN_DELAY)
 
     def broadcast(self, content: bytes) -> bytes:
-        """What the chief tells; what the others give does not count."""
+        """Return the chief's `content` on every worker; that of the others is ignored."""
         if self.count == 1:
             return content
         payload = content if self.is_chief else b""
         (size,) = self.all_reduce_sum(np.array([len(payload)], np.int64))
+        # Collective operations do not take int8 or uint8, so that four bytes travel as one int32.
+        # The other workers contribute zeros, so that the sum is the chief's content.
         words = np.zeros(-(-int(size) // 4), np.int32)
         if self.is_chief:
             words[:] = np.frombuffer(payload + bytes(-len(payload) % 4), np.int32)
@@ -86,6 +89,8 @@ class WorkerGroup:
         """Return what every worker contributes, in the order of the workers."""
         if self.count == 1:
             return (content,)
+        # Each worker fills its own row and zeros elsewhere, so that the sum holds all rows. A byte
+        # takes a whole int32, which does not matter for the short contents here.
         sizes = np.zeros(self.count, np.int32)
         sizes[self.index] = len(content)
         sizes = self.all_reduce_sum(sizes)
@@ -98,17 +103,17 @@ class WorkerGroup:
 
     @contextmanager
     def worker_failure_scope(self) -> Iterator[None]:
-        """Where workers wait for each other: one that has gone ends the run of the others.
+        """Translate TensorFlow's errors about a lost worker, raised in this context.
 
         Raises:
-            ClusterError: if there is one.
+            ClusterError: if another worker has ended or cannot be reached.
         """
         try:
             yield
         except _WORKER_LOST_ERRORS as error:
             if self.count == 1:
                 raise
-            # TensorFlow may name the worker that noticed it, too: this one.
+            # TensorFlow's message may also name the worker that noticed the loss: this one.
             lost_task = [
                 int(each) for each in _LOST_TASK.findall(str(error)) if int(each) != self.index
             ]
@@ -119,13 +124,14 @@ class WorkerGroup:
             ) from error
 
     def all_reduce_sum(self, values: _Numbers) -> _Numbers:
-        """The sum of what all workers give, of the same shape and type."""
+        """Return the sum of the workers' `values`, which have one shape and dtype."""
         if self.count == 1:
             return values
         reduced = self._all_reduce(tf.constant(values))
         result: _Numbers = reduced.numpy()
         return result
 
+    # Cached, so that it is traced once for each signature and not at every call.
     @cached_property
     def _all_reduce(self) -> tf.types.experimental.GenericFunction:
         strategy = self.strategy
@@ -143,6 +149,7 @@ class WorkerGroup:
                 0
             ]
 
+        # The sizes of contents vary. Without reduce_retracing, each new shape is traced again.
         return tf.function(reduce_everywhere, reduce_retracing=True)
 
 

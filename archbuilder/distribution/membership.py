@@ -1,4 +1,4 @@
-"""Checks that the workers of a cluster take part in the same run."""
+"""Check that the workers of a cluster take part in the same run."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.version import __version__
 
 _MACHINE_KEYS: Final = ("folder", "allow", "given")
-"""Keys of a recipe that may differ between machines: where each of them has the data."""
+"""Keys of a recorded recipe that may differ between machines: the location of the data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What all workers of a run have in common."""
+    """Properties of a run that must be equal on all workers."""
 
     run: str
-    """The directory of the run; empty where the chief is to choose a new one."""
+    """The directory of the run; empty if the chief chooses a new one."""
     files: str
     """A digest of the blueprint and of the `data` and `training` sections."""
     versions: str = (
@@ -51,10 +51,11 @@ def make_membership(
 
 
 def check_members(workers: WorkerGroup, cluster: Cluster, membership: Membership) -> None:
-    """Compare the membership of all workers, each of which must call this first.
+    """Compare the membership of all workers.
 
-    TensorFlow connects to whatever listens at an address. Where two jobs share machines, that can
-    be a worker of the other job.
+    Every worker must call this before any other collective operation. TensorFlow connects to
+    whatever listens at an address. If two jobs share machines, that can be a worker of the other
+    job.
 
     Raises:
         ClusterError: if a worker belongs to another run.
@@ -64,7 +65,8 @@ def check_members(workers: WorkerGroup, cluster: Cluster, membership: Membership
     contents = workers.all_gather(json.dumps(local_fields).encode())
     error = _find_difference(local_fields, contents, cluster)
     if error is not None:
-        # All of them see a difference. None may end while another still waits for its answer.
+        # Every worker of the run finds a difference. None may exit while another one still waits
+        # for its answer, or that one would report a lost worker and not the cause.
         workers.shutdown_barrier()
         raise error
 
@@ -74,9 +76,10 @@ def _find_difference(
 ) -> RunError | None:
     """Return an error that names the first worker that differs from this one."""
     for index, content in enumerate(contents):
-        # A stranger may run another version of this code, so its fields are not trusted.
+        # A worker of another run may have another version of this code: do not trust its fields.
         remote_fields = _decode(content)
         name = f"worker {index + 1} of {cluster.size} ({cluster.workers[index]})"
+        # The order goes from cause to consequence: a worker of another run also has other files.
         if (remote_fields.get("job"), remote_fields.get("run")) != (
             local_fields["job"],
             local_fields["run"],
@@ -98,18 +101,19 @@ def _find_difference(
     return None
 
 
-@cache  # TensorFlow's own server listens there from now on, until the process ends.
+@cache  # Once per process: from then on, TensorFlow's own server occupies the port.
 def check_port(cluster: Cluster) -> None:
-    """Check that this worker can listen at its address, before TensorFlow tries to.
+    """Check that this worker can listen on its port, before TensorFlow tries to.
 
-    TensorFlow reports only that it could not start a server.
+    TensorFlow's own error says only that it could not start a server.
 
     Raises:
         ClusterError: if another process listens there, or the port is not allowed.
     """
     host, _, port = cluster.address.rpartition(":")
     with socket.socket() as server:
-        # gRPC sets it too. Without it, connections of a run that has just ended would count.
+        # gRPC sets it too. Without it, connections in TIME_WAIT from a run that has just ended make
+        # bind() fail with EADDRINUSE.
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             server.bind(("", int(port)))

@@ -1,7 +1,7 @@
-"""Cuts a batch into slices: one for each replica, and one for each pass of gradient accumulation.
+"""Slices of a batch: one for each replica, and one for each pass of gradient accumulation.
 
-A batch with fewer examples than slices cannot be cut. All slices are then the whole batch, since
-layers fail on empty batches, and only the first of them counts.
+A batch with fewer examples than slices cannot be cut, since layers fail on empty batches. All
+slices are then the whole batch, and only the first of them counts.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ Tensors = TypeVar("Tensors", tf.Tensor, list[tf.Tensor])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Microbatch(Generic[Batch]):
-    """Some examples of a batch."""
+    """A slice of a batch, with its share of the global batch."""
 
     examples: Batch
     share: tf.Tensor
-    """Its fraction of the examples of the global batch. The shares of all slices sum to 1."""
+    """Scalar: the fraction of the global batch in this slice. The shares of all slices sum to 1."""
     is_counted: tf.Tensor | None = None
-    """Whether it counts; None where every slice does."""
+    """Boolean scalar: whether the slice counts; None if every slice does."""
 
     @property
     def weight(self) -> tf.Tensor:
-        """Return 1 for a slice that counts, and 0 for one that does not."""
+        """Scalar: 1 for a slice that counts, and 0 for one that does not."""
         return tf.constant(1.0) if self.is_counted is None else tf.cast(self.is_counted, tf.float32)
 
 
 def slice_bounds(
     count: tf.Tensor, index: int | tf.Tensor, num_slices: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Return where a slice begins and ends among `count` examples, and whether it counts."""
+    """Return the bounds of slice `index` among `count` examples, and whether it counts."""
+    # Multiply first: sizes then differ by one at most, and the slices cover all examples.
     begin, end = count * index // num_slices, count * (index + 1) // num_slices
     is_uncut = count < num_slices
     begin, end = tf.where(is_uncut, tf.zeros_like(begin), begin), tf.where(is_uncut, count, end)
@@ -54,12 +55,16 @@ def slice_batch(batch: Batch, begin: tf.Tensor, end: tf.Tensor) -> Batch:
 
 def map_tensors(function: Callable[[tf.Tensor], tf.Tensor], batch: Batch) -> Batch:
     """Apply a function to every tensor of a batch; sample weights may be None."""
+    # tf.nest treats None as a leaf, and would call the function with it.
     result: Batch = tf.nest.map_structure(lambda x: None if x is None else function(x), batch)
     return result
 
 
 def all_gather(examples: tf.Tensor, is_counted: tf.Tensor | None = None) -> tf.Tensor:
-    """Gather the examples of all replicas whose slice counts, in the order of the batch."""
+    """Gather the examples of all replicas whose slice counts, in the order of the batch.
+
+    Call it in a replica context. The first axis is that of the global batch.
+    """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return examples
@@ -67,12 +72,14 @@ def all_gather(examples: tf.Tensor, is_counted: tf.Tensor | None = None) -> tf.T
     gathered = context.all_gather(tf.identity(examples), axis=0)
     if is_counted is None:
         return gathered
+    # A replica whose slice does not count has a copy of the whole batch: drop it. The mask is int32
+    # because collective operations do not take booleans.
     local_mask = tf.cast(tf.fill(tf.shape(examples)[:1], is_counted), tf.int32)
     return tf.boolean_mask(gathered, context.all_gather(local_mask, axis=0) > 0)
 
 
 def all_reduce_sum(values: Tensors) -> Tensors:
-    """Sum a tensor, or each tensor of a list, over all replicas."""
+    """Sum a tensor, or each tensor of a list, over all replicas; call it in a replica context."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return values

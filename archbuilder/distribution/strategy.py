@@ -1,13 +1,13 @@
-"""Chooses on which devices of which machines a network is trained, and shares batches among them.
+"""`tf.distribute` strategies: the devices of a run, and the slices of a batch that they receive.
 
-Sizes of batches are those of all devices together, and what a batch has in it follows from the seed
-alone: a network comes to the same weights on any number of devices.
+A batch size is that of all devices together, and the content of a batch follows from the seed and
+the step alone. Training therefore results in the same weights on any number of devices.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +32,7 @@ INFINITE_CARDINALITY: Final = tf.data.experimental.INFINITE_CARDINALITY
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceSetup:
-    """Where training happens: `strategy` is None on a single device."""
+    """The devices of a run: `strategy` is None on a single device."""
 
     strategy: tf.distribute.Strategy | None
     description: str
@@ -40,22 +40,25 @@ class DeviceSetup:
 
     @property
     def replicas(self) -> int:
-        """How many devices share a batch."""
+        """Number of devices that share a batch."""
         return 1 if self.strategy is None else int(self.strategy.num_replicas_in_sync)
 
     def scope(self) -> AbstractContextManager[object]:
-        """Models that are built in this context have their weights on the devices."""
+        """Return a context that places the weights of models built in it on the devices."""
         scope: AbstractContextManager[object] = (
             nullcontext() if self.strategy is None else self.strategy.scope()
         )
         return scope
 
     def distribute_dataset(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """Batches for Keras, each shared by the replicas as evenly as it goes, in its order.
+        """Split each global batch over the replicas, as evenly as possible and in order.
 
-        Beside its part of a batch, each replica is told whether that counts: where a batch has
-        fewer examples than there are replicas, all of them get the whole of it, and it counts for
-        the first alone. Who takes batches has to know how many there are, and not ask for more.
+        An element is a replica's slice and a boolean: whether the slice counts. A batch with fewer
+        examples than replicas goes to all of them as a whole, and counts on the first one only.
+        The result claims to be infinite, so that the caller must count the batches itself.
+
+        `tf.distribute`'s own sharding would give workers files or every n-th element. The content
+        of a batch would then depend on the number of workers.
         """
         if self.strategy is None:
             return batches
@@ -63,6 +66,8 @@ class DeviceSetup:
 
         def make_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
             local_replicas = replicas // context.num_input_pipelines
+            # TensorFlow has one input pipeline per worker. Each of them reads the whole batch, and
+            # yields one element per local replica: `flat_map` numbers them as the replicas are.
             first_replica = context.input_pipeline_id * local_replicas
 
             def replica_slices(*batch: object) -> tf.data.Dataset:
@@ -73,7 +78,8 @@ class DeviceSetup:
                 )
 
             dataset = batches.flat_map(replica_slices).prefetch(tf.data.AUTOTUNE)
-            # Workers would else ask each other at every step whether they have come to the end.
+            # For a dataset that may end, TensorFlow's iterator all-reduces at every step whether a
+            # worker still has data (`_enable_get_next_as_optional` in input_lib.py).
             return dataset.apply(tf.data.experimental.assert_cardinality(INFINITE_CARDINALITY))
 
         return strategy.distribute_datasets_from_function(make_dataset)
@@ -92,19 +98,21 @@ def setup_devices(
     *,
     membership: Membership | None = None,
 ) -> DeviceSetup:
-    """The devices for a way of distribution, and a remark that names them and says why.
+    """Create the strategy for `distribution`, with a description of its devices.
 
-    `auto` takes part in the cluster that the environment tells of (TF_CONFIG, or Slurm), and else
-    mirrors the network where there are several GPUs. `mirrored` uses all GPUs of this machine, or,
-    on one without, all the processors that TensorFlow was told of. The workers of a cluster compare
-    their `membership` before anything else.
+    `auto` joins the cluster that the environment describes (TF_CONFIG, or Slurm). Without one it
+    mirrors the model over several GPUs. `mirrored` uses all GPUs of this machine or, without GPUs,
+    all logical CPUs that TensorFlow is configured with. The workers of a cluster compare their
+    `membership` before any other collective operation.
 
     Raises:
-        RunError: if the devices are not there, or a batch has less than one example for each.
-        ClusterError: if the workers do not come together, or one of them belongs to another run.
+        RunError: if the devices do not exist, or a batch has less than one example for each.
+        ClusterError: if the workers cannot connect, or one of them belongs to another run.
     """
     environment = os.environ if environment is None else environment
     cluster = None if distribution in ("none", "mirrored", "tpu") else read_cluster(environment)
+    # Before any call of `list_logical_devices`: it initializes TensorFlow's context, after which
+    # MultiWorkerMirroredStrategy fails ("Collective ops must be configured at program startup").
     if cluster is not None:
         setup = _check_batch_size(_multi_worker_setup(cluster, distribution), batch_size)
         if membership is not None:
@@ -122,7 +130,9 @@ def setup_devices(
     devices = gpus or [device.name for device in tf.config.list_logical_devices("CPU")]
     is_mirrored = distribution == "mirrored" or (distribution == "auto" and len(gpus) > 1)
     if is_mirrored and len(devices) > 1:
-        return _check_batch_size(_mirrored_setup(devices, distribution), batch_size)
+        description = f"mirrored on {len(devices)} {'GPU' if gpus else 'CPU'}s ({distribution})"
+        setup = DeviceSetup(_mirrored_strategy(tuple(devices)), description)
+        return _check_batch_size(setup, batch_size)
     device_name = "the GPU" if gpus else "the CPU"
     if len(gpus) > 1:
         device_name = f"the first of {len(gpus)} GPUs"
@@ -138,21 +148,19 @@ def _check_batch_size(setup: DeviceSetup, batch_size: int) -> DeviceSetup:
     return setup
 
 
-def _mirrored_setup(devices: Sequence[str], distribution: StrategyName) -> DeviceSetup:
-    strategy = _mirrored_strategy(tuple(devices))
-    device_type = "GPU" if "GPU" in devices[0] else "CPU"
-    return DeviceSetup(strategy, f"mirrored on {len(devices)} {device_type}s ({distribution})")
-
-
 @cache
 def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
-    # A second strategy for the same devices would give its messages the numbers of the first.
+    # Cached: every MirroredStrategy numbers its collective operations from the same start
+    # (`group_key_start` in mirrored_strategy.py), so that a second one for the same devices would
+    # reuse the keys of the first.
     return tf.distribute.MirroredStrategy(devices=list(devices))
 
 
 def _multi_worker_setup(cluster: Cluster, distribution: StrategyName) -> DeviceSetup:
     check_keras_version()
     check_port(cluster)
+    # TensorFlow's TFConfigClusterResolver would do for TF_CONFIG, but the addresses may come from
+    # Slurm, and its SlurmClusterResolver starts at port 8888 for every job.
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
         task_type="worker",
@@ -186,14 +194,17 @@ def _tpu_setup() -> DeviceSetup:
 
 
 TESTED_KERAS: Final = ((3, 14), (3, 16))
-"""The first version of Keras with which several workers were tested, and the first without."""
+"""The versions of Keras tested with several workers: from the first to below the second.
+
+`DistributedModel` overrides internals of Keras's trainer, which may change in any minor version.
+"""
 
 
 def check_keras_version() -> None:
-    """Refuse versions of Keras with which several workers were not tested.
+    """Check that the installed Keras was tested with several workers.
 
     Raises:
-        RunError: if the installed one is such.
+        RunError: if it was not.
     """
     installed_version = tuple(int(component) for component in keras.__version__.split(".")[:2])
     lower, upper = TESTED_KERAS

@@ -1,1 +1,1 @@
-"""Starts a command as several workers: on this machine, by Slurm, or by Kubernetes."""
+"""Launchers of several workers: on this machine, by Slurm, or by Kubernetes."""

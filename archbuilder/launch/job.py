@@ -1,4 +1,4 @@
-"""What a job of several machines is made of: the command, the machines, and names for them."""
+"""Jobs on one or more machines: the command, the resources, and checks of names and times."""
 
 from __future__ import annotations
 
@@ -10,37 +10,42 @@ from typing import Final
 
 from archbuilder.diagnostics.errors import UsageError, quote
 
+# A DNS label has 63 characters. 52 leave room for the rest of the name of a Kubernetes pod,
+# NAME-INDEX-RANDOM: an index of four digits and five random characters.
 _LABEL: Final = re.compile(r"[a-z]([a-z0-9-]{0,50}[a-z0-9])?\Z")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:/@-]*\Z")
+# \Z and not $, which also matches before a final newline, here and in the other patterns.
 _MEMORY: Final = re.compile(r"[1-9][0-9]*[MGT]\Z")
 _TIME: Final = re.compile(r"(?:(\d{1,4})-)?(\d{1,7}(?::\d{1,7}){0,2})\Z", re.ASCII)
 _UNITS: Final = ("days", "hours", "minutes", "seconds")
 _UNIT_SECONDS: Final = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 _MAX_AMOUNTS: Final = {"hours": 23, "minutes": 59, "seconds": 59}
-"""How many of a unit there can be after a larger unit."""
+"""The largest amount of a unit that follows a larger unit."""
 _RESERVED_OPTIONS: Final = ("--workers", "--distribute", "--resume")
 _AUTO_RESUME: Final = "--go-on"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training on `nodes` machines; None where the cluster is to decide."""
+    """A training run on `nodes` machines. The cluster decides about resources that are None."""
 
     name: str
     command: tuple[str, ...]
-    """The words behind `archbuilder`."""
+    """The arguments of `archbuilder`."""
     nodes: int
     gpus: int = 0
-    """Of each machine, as are `cpus` and `memory`."""
+    """Per machine, as are `cpus` and `memory`."""
     cpus: int | None = None
     memory: str | None = None
+    """A number with the unit M, G or T, which stand for MiB, GiB and TiB."""
     time: str | None = None
+    """The time limit in one of Slurm's formats; see `parse_slurm_time`."""
 
     def __post_init__(self) -> None:
-        """Refuse what could mean something else in a job file.
+        """Check the values that a job file contains verbatim.
 
         Raises:
-            UsageError: if a value is not of the form that it should have.
+            UsageError: if one of them has an invalid format.
         """
         check_dns_label(self.name, "--name")
         if self.memory is not None and not _MEMORY.match(self.memory):
@@ -49,15 +54,16 @@ class Job:
             parse_slurm_time(self.time)
 
     def command_line(self) -> str:
-        """The command as a line of a shell."""
+        """Return the command as a shell command line, quoted where necessary."""
         return shlex.join(["archbuilder", *self.command])
 
 
 def resumable_command(arguments: Sequence[str], nodes: int) -> tuple[str, ...]:
-    """The command of every machine, which can be started again: it goes on with its run.
+    """Return the command for every machine, which resumes its run whenever it is started again.
 
     Raises:
-        UsageError: if it is no training, has no folder for its run, or says itself where it runs.
+        UsageError: if the arguments are not those of `train`, name no run directory, or contain an
+            option that the job decides.
     """
     if not arguments or arguments[0] != "train":
         raise UsageError(
@@ -74,16 +80,18 @@ def resumable_command(arguments: Sequence[str], nodes: int) -> tuple[str, ...]:
             " the run in it"
         )
     command = [*arguments]
+    # Schedulers restart a job with the same command, the first time as well as after a failure.
     if _AUTO_RESUME not in keys:
         command.append(_AUTO_RESUME)
+    # Not `auto`, which would silently train alone on each machine if it did not find the cluster.
     return (*command, "--distribute", "multi_worker") if nodes > 1 else tuple(command)
 
 
 def check_dns_label(text: str, option: str) -> str:
-    """A name that DNS takes with the number of a machine behind it.
+    """Return `text` if it is a DNS label with room for the number of a pod after it.
 
     Raises:
-        UsageError: if it is none.
+        UsageError: if it is not; the message names `option`.
     """
     if not _LABEL.match(text):
         raise UsageError(
@@ -94,10 +102,10 @@ def check_dns_label(text: str, option: str) -> str:
 
 
 def check_word(text: str, option: str) -> str:
-    """A name without spaces or signs that mean something to a shell.
+    """Return `text` if it is a name without spaces and characters that are special in a shell.
 
     Raises:
-        UsageError: if it is none.
+        UsageError: if it is not; the message names `option`.
     """
     if not _WORD.match(text):
         raise UsageError(f"{option} is {quote(text)}, which is no name")
@@ -107,12 +115,11 @@ def check_word(text: str, option: str) -> str:
 def parse_slurm_time(text: str) -> int:
     """Return the seconds of a time in one of Slurm's formats.
 
-    They are `minutes`, `minutes:seconds`, `hours:minutes:seconds`, `days-hours`,
+    The formats are `minutes`, `minutes:seconds`, `hours:minutes:seconds`, `days-hours`,
     `days-hours:minutes` and `days-hours:minutes:seconds`.
 
     Raises:
-        UsageError: if it has another format, a number is out of its range, or the time is zero,
-            which Slurm takes for no limit.
+        UsageError: if it has another format, a number is out of its range, or the time is zero.
     """
     match = _TIME.match(text)
     if match is None:
@@ -132,13 +139,14 @@ def parse_slurm_time(text: str) -> int:
                 f"--time has {amounts[unit]} {unit} in {quote(text)}; after {units[0]} they are 0"
                 f" to {_MAX_AMOUNTS[unit]}. The same time is {_format_slurm_time(total)}"
             )
+    # Slurm takes 0 for no limit.
     if not total:
         raise UsageError(f"--time is longer than {quote(text)}; leave it out for no limit")
     return total
 
 
 def _format_slurm_time(total: int) -> str:
-    """Write seconds in the longest of Slurm's formats."""
+    """Format seconds as `days-hours:minutes:seconds`."""
     minutes, second = divmod(total, 60)
     hours, minute = divmod(minutes, 60)
     day, hour = divmod(hours, 24)

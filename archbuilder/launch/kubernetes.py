@@ -1,4 +1,4 @@
-"""Manifests of Kubernetes: a job with a pod for every machine, and names by which they find it."""
+"""Kubernetes manifests: an indexed job with a pod per worker, and a service that names the pods."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from archbuilder.launch.job import Job, check_dns_label, check_word, parse_slurm
 from archbuilder.plain_data import PlainData
 
 _INDEX_VARIABLE: Final = "JOB_COMPLETION_INDEX"
-"""What Kubernetes tells a pod of an indexed job."""
+"""The environment variable with the index of a pod in an indexed job."""
 _BACKOFF_LIMIT_PER_POD: Final = 10
-"""How often a pod is started again before the job has failed."""
+"""Restarts per pod before the job fails."""
 _GRACE_PERIOD_SECONDS: Final = 120
-"""Seconds that a pod has to keep its run when it is told to stop."""
+"""Seconds between SIGTERM and SIGKILL, for a checkpoint; Kubernetes's default is 30."""
 
 
 def kubernetes_manifest(job: Job, image: str, claim: str, mount: str = "/work") -> str:
-    """A headless service and an indexed job.
+    """Return a headless service and an indexed job, as YAML.
 
-    The pods have the names `NAME-0`, `NAME-1` and so on, also when they are started again, and the
-    volume of the claim at `mount`, which is where the command is started.
+    The pods have the host names `NAME-0`, `NAME-1` and so on, also after a restart. The volume of
+    the claim is mounted at `mount`, which is the working directory of the command.
 
     Raises:
-        UsageError: if a name is none.
+        UsageError: if `image` or `claim` is not a valid name.
     """
     service: PlainData = {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": job.name},
         "spec": {
+            # Headless: each pod has a DNS name of its own, and no load balancer comes between.
             "clusterIP": "None",
+            # Workers look each other up while they start, before any of them is ready.
             "publishNotReadyAddresses": True,
             "selector": {"job-name": job.name},
             "ports": [{"name": "training", "port": PORT}],
@@ -43,9 +45,11 @@ def kubernetes_manifest(job: Job, image: str, claim: str, mount: str = "/work") 
         "completions": job.nodes,
         "parallelism": job.nodes,
         "completionMode": "Indexed",
+        # Kubernetes counts the restarts of all pods together.
         "backoffLimit": _BACKOFF_LIMIT_PER_POD * job.nodes,
         "template": {
             "spec": {
+                # The name of the service, which makes NAME-0.NAME the address of a pod.
                 "subdomain": job.name,
                 "restartPolicy": "OnFailure",
                 "terminationGracePeriodSeconds": _GRACE_PERIOD_SECONDS,
@@ -67,16 +71,19 @@ def kubernetes_manifest(job: Job, image: str, claim: str, mount: str = "/work") 
         "metadata": {"name": job.name},
         "spec": spec,
     }
+    # A large width keeps the command on one line: PyYAML folds long strings at 80 columns.
     return yaml.safe_dump_all([service, job_resource], sort_keys=False, width=1_000)
 
 
 def _container(job: Job, image: str, mount: str) -> PlainData:
+    # Requests default to the limits, so that the scheduler reserves the resources as well.
     limits: dict[str, PlainData] = {}
     if job.gpus:
         limits["nvidia.com/gpu"] = job.gpus
     if job.cpus:
         limits["cpu"] = str(job.cpus)
     if job.memory:
+        # "16G" of `--memory` means GiB, as in Slurm. Kubernetes writes that "16Gi"; its G is 10**9.
         limits["memory"] = f"{job.memory}i"
     return {
         "name": "worker",
@@ -90,11 +97,15 @@ def _container(job: Job, image: str, mount: str) -> PlainData:
 
 
 def _script(job: Job) -> str:
-    """Tells the pod which worker it is, and becomes the command, which then hears signals."""
+    """Return a shell script that exports `TF_CONFIG` and runs the command.
+
+    The command replaces the shell (`exec`), so that it receives Kubernetes's SIGTERM itself.
+    """
     if job.nodes == 1:
         return f"exec {job.command_line()}"
     workers = [f"{job.name}-{number}.{job.name}:{PORT}" for number in range(job.nodes)]
-    # Names and numbers alone, which mean nothing to a shell within single quotes.
+    # The index is known only inside the pod, so that the shell has to expand it: everything around
+    # it is single-quoted, and holds only checked names, numbers and JSON punctuation.
     prefix, suffix = json.dumps(
         {"cluster": {"worker": workers}, "task": {"type": "worker", "index": _INDEX_VARIABLE}}
     ).split(f'"{_INDEX_VARIABLE}"')

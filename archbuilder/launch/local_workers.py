@@ -1,4 +1,4 @@
-"""Starts a command as several processes of this machine, which together are a cluster."""
+"""Run a command as several worker processes on this machine, which form a cluster."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from archbuilder.diagnostics.errors import RunError
 from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, tf_config_json
 
 _SHUTDOWN_TIMEOUT: Final = 30.0
-"""Seconds that the other workers have to end by themselves when one has failed."""
+"""Seconds that the other workers have to exit when one has failed."""
 _INTERRUPT_TIMEOUT: Final = 3.0
-"""Seconds that the chief has for its last words after Ctrl-C."""
+"""Seconds that the chief has to print its message after Ctrl-C."""
 _POLL_INTERVAL: Final = 0.1
+# From <sys/prctl.h>; Python has no binding of prctl(2).
 _PR_SET_PDEATHSIG: Final = 1
 _ERROR_PREFIX: Final = re.compile(r"error(?:\[[a-z-]+\])?: ")
 _OPTION: Final = "--workers"
@@ -32,18 +33,21 @@ _OPTION: Final = "--workers"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Worker:
+    """A worker process."""
+
     process: subprocess.Popen[bytes]
     stderr: IO[bytes] | None
-    """What it says on its error output; None for the chief, who says it to the user."""
+    """A file with its error output; None for the chief, which writes to the terminal."""
 
 
 def run_workers(count: int, arguments: Sequence[str]) -> int:
-    """Run `archbuilder` with these arguments as so many workers, and give its exit code.
+    """Run `archbuilder` with these arguments as `count` workers, and return the exit code.
 
-    The first of them speaks to the user. Where one fails, the others are ended.
+    Only the chief, the first of them, writes to the terminal. If a worker fails, the others are
+    shut down.
 
     Raises:
-        RunError: if a worker but the first failed, with what it said.
+        RunError: if a worker other than the chief failed, with its error message.
     """
     with ExitStack() as stack:
         addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(count))
@@ -63,7 +67,7 @@ def run_workers(count: int, arguments: Sequence[str]) -> int:
 
 
 def strip_workers_option(arguments: Sequence[str]) -> list[str]:
-    """A command line without `--workers N`."""
+    """Return a command line without `--workers N` and `--workers=N`."""
     remaining: list[str] = []
     skip = False
     for argument in arguments:
@@ -75,8 +79,10 @@ def strip_workers_option(arguments: Sequence[str]) -> list[str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on now."""
+    """Return `count` different ports of this machine on which no process listens at the moment."""
     with ExitStack() as stack:
+        # All sockets stay open until the last has its port, so that no port comes twice. Another
+        # process may still take one before the worker binds it; `check_port` then reports that.
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for sock in sockets:
             sock.bind(("127.0.0.1", 0))
@@ -86,6 +92,7 @@ def free_ports(count: int) -> list[int]:
 def _spawn(
     stack: ExitStack, arguments: Sequence[str], addresses: tuple[str, ...], index: int
 ) -> _Worker:
+    # Files and not pipes: nobody reads while the workers run, and a full pipe would block them.
     stderr = None if index == 0 else tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
     if stderr is not None:
         stack.callback(stderr.close)
@@ -97,20 +104,24 @@ def _spawn(
         stderr=stderr,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
     )
+    # An ExitStack runs its callbacks in reverse order: kill first, then reap the process.
     stack.callback(process.wait)
     stack.callback(process.kill)
     return _Worker(process, stderr)
 
 
 def _die_with_parent() -> None:
-    """Have Linux tell this process to stop when the one is killed that started it."""
+    """Ask Linux to send SIGTERM to this process when its parent dies.
+
+    SIGKILL gives the parent no chance to stop its workers, which would train on unattended.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
 def _forward_sigterm(workers: Sequence[_Worker]) -> Iterator[None]:
-    """Hand the wish to stop on to the workers, which stop together."""
+    """Forward SIGTERM to all workers, which then agree on the step at which they stop."""
 
     def forward(number: int, _frame: FrameType | None) -> None:
         for worker in workers:
@@ -125,22 +136,25 @@ def _forward_sigterm(workers: Sequence[_Worker]) -> Iterator[None]:
 
 @contextmanager
 def _wait_for_chief_on_interrupt(chief: _Worker) -> Iterator[None]:
-    """Let the chief say how the run can go on: a terminal sends Ctrl-C to all processes."""
+    """On Ctrl-C, wait until the chief has printed how to resume the run."""
     try:
         yield
     except KeyboardInterrupt:
+        # A terminal sends SIGINT to the whole process group: the chief has received it as well.
         with suppress(subprocess.TimeoutExpired):
             chief.process.wait(_INTERRUPT_TIMEOUT)
         raise
 
 
 def _first_failed(workers: Sequence[_Worker]) -> int | None:
-    """The number of the worker that failed first; None where all came to their end."""
+    """Wait for the workers; return the index of the one that failed first, or None if none did."""
     while True:
         codes = [worker.process.poll() for worker in workers]
         failed = [index for index, code in enumerate(codes) if code]
         if failed:
-            # One that a signal ended did not fail because of the others.
+            # Several may have exited since the last poll. A worker that lost another one exits with
+            # an error code; one that a signal killed (a negative code) did not fail because of the
+            # others, and is the cause.
             return min(failed, key=lambda index: (codes[index] or 0) > 0)
         if all(code == 0 for code in codes):
             return None
@@ -148,6 +162,7 @@ def _first_failed(workers: Sequence[_Worker]) -> int | None:
 
 
 def _shut_down(workers: Sequence[_Worker]) -> None:
+    """Give the other workers time to notice the loss and exit, then kill them."""
     deadline = time.monotonic() + _SHUTDOWN_TIMEOUT
     while any(worker.process.poll() is None for worker in workers) and time.monotonic() < deadline:
         time.sleep(_POLL_INTERVAL)
@@ -157,10 +172,15 @@ def _shut_down(workers: Sequence[_Worker]) -> None:
 
 
 def _failure_exit_code(workers: Sequence[_Worker], failed_index: int, hint: str) -> int:
-    """The exit code of a run of which a worker failed, where the user knows why already."""
+    """Return the exit code of a failed run if the chief has already printed the reason.
+
+    Raises:
+        RunError: if it has not, with the error message of the worker that failed.
+    """
     codes = [worker.process.returncode for worker in workers]
     if failed_index == 0 and codes[0] > 0:
         return codes[0]
+    # All workers found the same error, such as a missing file. The chief has printed it.
     if codes[failed_index] == codes[0] > 0 and all(code == codes[0] for code in codes):
         return codes[0]
     how = (
@@ -177,9 +197,11 @@ def _failure_exit_code(workers: Sequence[_Worker], failed_index: int, hint: str)
 
 
 def _error_message(worker: _Worker) -> str:
+    """Return the first error that a worker printed, without the prefix `error[CODE]: `."""
     if worker.stderr is None:
         return ""
     worker.stderr.seek(0)
+    # TensorFlow logs to the same stream: only lines with our prefix are errors of ours.
     lines = worker.stderr.read().decode("utf-8", "replace").splitlines()
     return next(
         (_ERROR_PREFIX.sub("", line, count=1) for line in lines if _ERROR_PREFIX.match(line)), ""

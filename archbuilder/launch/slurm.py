@@ -1,4 +1,4 @@
-"""Job files of Slurm: `sbatch` takes them, and `srun` in them starts a task on every machine."""
+"""Slurm job files for `sbatch`; `srun` starts one task on every node."""
 
 from __future__ import annotations
 
@@ -6,38 +6,44 @@ from archbuilder.diagnostics.errors import EXIT_TEMPORARY_FAILURE
 from archbuilder.launch.job import Job, check_word
 
 _MAX_REQUEUES = 20
-"""How often a job starts again by itself, at most."""
+"""Times that a job requeues itself at most."""
 _WAIT = 60
-"""Seconds that the other workers have to end by themselves when one has ended."""
+"""Seconds that the other tasks have to exit after the first one has."""
 _SIGNAL_LEAD_SECONDS = 120
-"""Seconds before the time is over at which tasks are told to stop, and keep what they have."""
+"""Seconds before the time limit at which tasks receive SIGTERM, to save a checkpoint."""
 
 
 def slurm_script(job: Job, partition: str | None = None) -> str:
-    """The text of a job file.
+    """Return the text of a job file.
 
-    The job requeues itself when its time is over, when it is preempted, and when a worker is lost;
-    the run then continues from its newest checkpoint.
+    The job requeues itself at its time limit, when it is preempted, and when a worker is lost. The
+    run then resumes from its newest checkpoint.
 
     Raises:
-        UsageError: if the partition has no name.
+        UsageError: if the partition is not a valid name.
     """
     directives = {
         "job-name": job.name,
         "nodes": job.nodes,
+        # One worker uses all GPUs of its node.
         "ntasks-per-node": 1,
         "gpus-per-node": job.gpus or None,
         "cpus-per-task": job.cpus,
         "mem": job.memory,
         "time": job.time,
         "partition": None if partition is None else check_word(partition, "--partition"),
+        # Without the prefix `B:`, the signal goes to the tasks and not to this script, which has to
+        # survive to requeue the job.
         "signal": f"TERM@{_SIGNAL_LEAD_SECONDS}",
+        # A requeued job writes to the same file, which Slurm truncates by default.
         "open-mode": "append",
     }
     head = [f"#SBATCH --{key}={value}" for key, value in directives.items() if value is not None]
     lines = [
         "#!/bin/bash",
         *head,
+        # This option permits requeueing. By itself, Slurm requeues only after a node failure or
+        # preemption, not at the time limit: for that the script calls `scontrol requeue`.
         "#SBATCH --requeue",
         "",
         "set -euo pipefail",
