@@ -26,11 +26,11 @@ from archbuilder.objectives import OBJECTIVES
 from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.manifest import RunManifest, RunProvenance
 from archbuilder.runs.run_dir import EpochLogs, RunDir, translate_write_errors
-from archbuilder.trainer.callbacks.history import LogFn, format_metrics
 from archbuilder.trainer.callbacks.progress_bar import ProgressFn
 from archbuilder.trainer.callbacks.tensorboard import plot_history
 from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.execution import choose_execution
+from archbuilder.trainer.log_format import LogFn, format_metrics
 from archbuilder.trainer.step_errors import translate_tf_errors
 
 

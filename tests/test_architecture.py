@@ -131,14 +131,17 @@ ORDER: Mapping[str, str] = {
         checkpoint_manager manifest
     """,
     "archbuilder.trainer": """
-        callbacks execution loss_reduction metrics step_errors
+        log_format
+        callbacks execution gradient_accumulation loss_reduction metrics nan_guard step_errors
+        step_function
         distributed_model optimizer
         context single_model
         datasets train_loop
     """,
     "archbuilder.trainer.callbacks": """
-        history nan_batch_dump progress_bar sample_images
-        checkpoint tensorboard
+        callback_list history nan_batch_dump progress_bar sample_images steps_per_execution
+        swap_ema_weights tensorboard terminate_on_nan
+        checkpoint
     """,
     "archbuilder.weights": """
         dtypes entries hdf5_heaps

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from archbuilder.config.training import MoCoConfig, SimCLRConfig
 from archbuilder.distribution.slices import Microbatch, all_gather
-from archbuilder.trainer.distributed_model import DistributedModel, Logs
+from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
+from archbuilder.trainer.step_function import Logs
 
 Views: TypeAlias = dict[str, tf.Tensor]
 """Two views of the same images, `first` and `second`."""

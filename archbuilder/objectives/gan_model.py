@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from archbuilder.config.training import AdversarialConfig
 from archbuilder.distribution.slices import Microbatch
-from archbuilder.trainer.distributed_model import DistributedModel, Logs
+from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
+from archbuilder.trainer.step_function import Logs
 
 _DiscriminatorBatch: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 """Real examples, noise, and how much of a mixture of them is real."""

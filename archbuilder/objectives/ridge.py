@@ -26,9 +26,9 @@ from archbuilder.data.pipeline import FittedDataset, eval_dataset
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.keras_backend import build
 from archbuilder.runs.run_dir import EpochLogs
-from archbuilder.trainer.callbacks.history import VAL_PREFIX, format_metrics
 from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.datasets import TargetSpec, log_dataset, make_datasets, single_network
+from archbuilder.trainer.log_format import VAL_PREFIX, format_metrics
 from archbuilder.trainer.metrics import build_metrics
 from archbuilder.yaml.nodes import Tree
 

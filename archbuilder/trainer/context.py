@@ -24,9 +24,9 @@ from archbuilder.limits import Limits
 from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.runs.state_dict import Arrays
-from archbuilder.trainer.callbacks.history import LogFn
 from archbuilder.trainer.callbacks.progress_bar import ProgressFn
 from archbuilder.trainer.execution import ExecutionConfig
+from archbuilder.trainer.log_format import LogFn
 from archbuilder.trainer.optimizer import make_optimizer
 from archbuilder.yaml.nodes import Tree
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.distribution.slices import Microbatch, all_reduce_sum, count_examples
-from archbuilder.trainer.distributed_model import DistributedModel, Logs
+from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.loss_reduction import (
     LossMeans,
@@ -18,6 +18,7 @@ from archbuilder.trainer.loss_reduction import (
     ignore_in_metrics,
     reduce_loss,
 )
+from archbuilder.trainer.step_function import Logs
 
 Losses: TypeAlias = keras.losses.Loss | Mapping[str, keras.losses.Loss]
 """The loss of a single output, or those of several by name."""

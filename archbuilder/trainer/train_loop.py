@@ -18,20 +18,18 @@ from archbuilder.formatting import plural
 from archbuilder.runs.checkpoint_manager import Checkpoint
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.runs.state_dict import load_state_dict
+from archbuilder.trainer.callbacks.callback_list import TensorLogsCallbackList
 from archbuilder.trainer.callbacks.checkpoint import CheckpointCallback
-from archbuilder.trainer.callbacks.history import (
-    VAL_PREFIX,
-    HistoryWriter,
-    LimitStepsPerExecution,
-    SwapEMAWeights,
-    TensorLogsCallbackList,
-    TerminateOnNaN,
-)
+from archbuilder.trainer.callbacks.history import HistoryWriter
 from archbuilder.trainer.callbacks.nan_batch_dump import NAN_BATCH_FILE, dump_nan_batch
 from archbuilder.trainer.callbacks.progress_bar import ProgressBar
+from archbuilder.trainer.callbacks.steps_per_execution import LimitStepsPerExecution
+from archbuilder.trainer.callbacks.swap_ema_weights import SwapEMAWeights
 from archbuilder.trainer.callbacks.tensorboard import TensorBoardWriter
+from archbuilder.trainer.callbacks.terminate_on_nan import TerminateOnNaN
 from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
 from archbuilder.trainer.distributed_model import DistributedModel
+from archbuilder.trainer.log_format import VAL_PREFIX
 from archbuilder.trainer.step_errors import not_finite_error
 
 

@@ -16,7 +16,9 @@ from archbuilder.diagnostics.errors import RunError, RunInterruptedError
 from archbuilder.files.sandbox import os_error_reason
 from archbuilder.runs.checkpoint_manager import Checkpoint, CheckpointManager
 from archbuilder.runs.state_dict import Arrays, NotFiniteError, load_metric_state, state_dict
-from archbuilder.trainer.callbacks.history import HistoryWriter, LogFn, TerminateOnNaN
+from archbuilder.trainer.callbacks.history import HistoryWriter
+from archbuilder.trainer.callbacks.terminate_on_nan import TerminateOnNaN
+from archbuilder.trainer.log_format import LogFn
 
 _MAX_TIME_FRACTION: Final = 0.02
 """Of the time of a run, at most this much goes into checkpoints."""

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.runs.run_dir import EpochLogs, RunDir, translate_write_errors
-from archbuilder.trainer.callbacks.history import VAL_PREFIX
+from archbuilder.trainer.log_format import VAL_PREFIX
 
 TENSORBOARD_DIR: Final = "tensorboard"
 CURVES_FILE: Final = "curves.png"

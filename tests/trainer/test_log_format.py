@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from archbuilder.trainer.callbacks.history import format_metrics
+from archbuilder.trainer.log_format import format_metrics
 
 
 def test_numbers_keep_their_names():

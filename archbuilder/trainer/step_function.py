@@ -1,0 +1,64 @@
+"""The function that Keras's `fit` and `evaluate` call for the steps of one execution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, TypeVar
+
+import keras
+import tensorflow as tf
+
+Logs: TypeAlias = dict[str, tf.Tensor]
+"""What a step returns: losses and metrics of the epoch so far, by name."""
+_Value = TypeVar("_Value")
+
+
+def make_step_function(
+    step: Callable[[Any, tf.Tensor | None], Logs],
+    finish_step: Callable[[Logs], Logs],
+    model: keras.Model,
+) -> Callable[[object], Logs]:
+    """Return a function that takes `model.execution_steps` steps, one batch of an iterator each.
+
+    Args:
+        step: Runs on every replica, with its part of the batch and whether that part counts.
+        finish_step: Runs outside of the replicas after each step, with the logs of the first one.
+        model: A compiled model, whose strategy, XLA and `steps_per_execution` are used.
+    """
+    strategy = model.distribute_strategy
+    if model.jit_compile:
+        step = tf.function(step, jit_compile=True, reduce_retracing=True)
+
+    def run_step(batches: Iterator[Any]) -> Logs:
+        batch = next(batches)
+        # `DeviceSetup.distribute_dataset` gives each replica its part of a batch, and whether the
+        # part counts.
+        arguments = (batch, None) if strategy.num_replicas_in_sync == 1 else batch
+        # Logs of a step are those of the first replica. `fit` reads the metrics of an epoch
+        # from the variables of the metrics, which add up all replicas.
+        return finish_step(first_replica_value(strategy, strategy.run(step, args=arguments)))
+
+    traced_run_step: Callable[[object], Logs] = tf.function(run_step, reduce_retracing=True)
+    if model.steps_per_execution == 1:
+        return traced_run_step
+    # A nested tf.function is traced once for both calls below. On several replicas, the collective
+    # operations of one call would be mistaken for those of the other, so each call is traced.
+    call_step = traced_run_step if strategy.num_replicas_in_sync == 1 else run_step
+
+    def run_steps(batches: Iterator[object], count: tf.Tensor) -> Logs:
+        # The logs have no value before the first step, so the last step is outside of the loop.
+        for _ in tf.range(count - 1):
+            call_step(batches)
+        return call_step(batches)
+
+    traced_run_steps = tf.function(run_steps, reduce_retracing=True)
+    # A Python number would trace the function again for each number of steps.
+    return lambda batches: traced_run_steps(batches, tf.constant(model.execution_steps))
+
+
+def first_replica_value(strategy: tf.distribute.Strategy, value: _Value) -> _Value:
+    """Return what the first replica of this process has of a value, or of each value in it."""
+    local_value: _Value = keras.tree.map_structure(
+        lambda x: strategy.experimental_local_results(x)[0], value
+    )
+    return local_value
