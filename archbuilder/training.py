@@ -1,4 +1,4 @@
-"""The whole of a run: read the examples, choose the devices, train, save, and keep a record."""
+"""Run a training: load the data, set up the devices, train, save the models, record the run."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from archbuilder.trainer.step_errors import translate_tf_errors
 
 
 def broadcast_run_dir(open_run_dir: Callable[[], RunDir], workers: WorkerGroup) -> RunDir:
-    """The folder of a run, which the chief of its workers chooses for all.
+    """Open the run directory on the chief, and return it on every worker.
 
     Raises:
-        UsageError: if the chief cannot have the folder that the user wants.
-        RunError: if it cannot be made.
+        UsageError: if the directory cannot be used for a run.
+        RunError: if it cannot be created.
     """
     with workers.worker_failure_scope():
         if workers.is_chief:
@@ -51,9 +51,9 @@ def broadcast_run_dir(open_run_dir: Callable[[], RunDir], workers: WorkerGroup) 
 
 @contextmanager
 def _wait_for_chief_on_stop(workers: WorkerGroup) -> Iterator[None]:
-    """Keep every worker until the chief has written the last file of a run that was told to stop.
+    """Make every worker wait, when a run is interrupted, until the chief has written all files.
 
-    A scheduler may end the remaining tasks as soon as the first of them has ended.
+    A scheduler may kill the remaining tasks as soon as the first one exits.
 
     Raises:
         ClusterError: if a worker is lost.
@@ -68,17 +68,17 @@ def _wait_for_chief_on_stop(workers: WorkerGroup) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunResult:
-    """What came of a run."""
+    """The models, files and metrics of a finished run."""
 
     run_dir: Path
     models: Mapping[str, keras.Model]
     """The trained networks by name."""
     files: Mapping[str, Path]
-    """Where they were saved."""
+    """Path of the file of each network."""
     history: tuple[EpochLogs, ...]
-    """The numbers of every epoch."""
+    """Logs of every epoch."""
     val_metrics: EpochLogs
-    """The numbers of the held-out examples after the last epoch; empty where none were."""
+    """Validation metrics after the last epoch; empty without a validation set."""
 
 
 def train(  # noqa: PLR0913 - all but the first four have defaults
@@ -93,25 +93,35 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     devices: DeviceSetup | None = None,
     progress: ProgressFn | None = None,
 ) -> RunResult:
-    """Train the networks of a blueprint, and save them in the folder of the run.
+    """Train the networks of a blueprint, and save them in a run directory.
 
-    `report` is given each line that the user should see while it goes on, and `show` those that
-    the next one takes the place of. The seed decides the first weights, the order of the examples
-    and which of them are held out. In the folder of a run that was broken off, training goes on
-    from its newest checkpoint, and on a CPU comes to the same weights as if nothing had happened.
+    The seed determines the initial weights, the order of the examples and the validation split. In
+    the directory of an interrupted run, training resumes from the newest checkpoint. On a CPU, the
+    weights are then the same as without the interruption.
+
+    Args:
+        graphs: The networks by name.
+        data: The `data` section of the recipe.
+        training: The `training` section of the recipe.
+        run_dir: A new run directory, or that of an interrupted run.
+        provenance: The blueprint and command line to record.
+        limits: Limits on the size of the networks.
+        log: Shows a line to the user.
+        devices: The devices to train on; by default those that `training.distribute` selects.
+        progress: Shows the progress bar; None for no bar.
 
     Raises:
-        BlueprintError: if a network does not fit the machine, or names a file that it may not.
-        UsageError: if the objective cannot train these networks, or another run has the folder.
+        BlueprintError: if a network does not fit the machine, or the data names a forbidden file.
+        UsageError: if the objective cannot train these networks, or another run uses the directory.
         RunError: if the data is missing, damaged or does not fit, or the training fails.
-        StoppedError: if the process was told to stop (SIGTERM); the run can go on.
+        RunInterruptedError: if the process received SIGTERM; the run can be resumed.
     """
     provenance = provenance or RunProvenance()
     devices = devices or setup_devices(training.distribute, training.batch_size)
     with _wait_for_chief_on_stop(devices.workers), run_dir.lock(), run_dir.delete_unless_started():
         log(f"devices: {devices.description}")
         if provenance.blueprint:
-            # Before the record, which says that there is a run to go on with.
+            # Before run.json, whose presence means that the run can be resumed.
             run_dir.write_text(BLUEPRINT_FILE, provenance.blueprint)
         manifest = RunManifest(run_dir, data, training, provenance, devices.description)
         with manifest.track_status():
@@ -141,7 +151,10 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             plot_history(run_dir, result.history)
             devices.workers.shutdown_barrier()
         manifest.finish(result.val_metrics)
-    _log_result(result, files, log)
+    if result.val_metrics:
+        log(f"held out: {format_metrics(result.val_metrics)}")
+    for path in files.values():
+        log(f"saved: {path}")
     return RunResult(run_dir.path, task.models, files, result.history, result.val_metrics)
 
 
@@ -152,12 +165,18 @@ def _load_datasets(
     workers: WorkerGroup,
     preprocessing: FittedPreprocessing | None,
 ) -> tuple[Dataset, Dataset | None]:
-    """The examples to train on and to validate with; the chief reads first, and keeps tokens."""
+    """Load the training and validation data, first on the chief.
+
+    The chief trains the tokenizer and writes the tokens to the run directory. Workers that share
+    its disk then read them.
+    """
     token_dir = run_dir.root.joinpath("text")
+    # These two calls are one collective operation: it ends for the other workers when the chief
+    # has loaded the data.
     if not workers.is_chief:
         workers.any_and_chief(any_flag=False, chief_flag=False)
     cache_dir = token_dir if workers.is_chief or token_dir.is_dir() else None
-    # A machine that does not share the disk of the chief has no such folder.
+    # A machine that does not share the disk of the chief has no run directory.
     spill_dir = run_dir.path if run_dir.path.is_dir() else None
     data_files = DataFileOpener(data.folder or Path(), provenance.allow, cache_dir, spill_dir)
     examples = load_source(data.train, data_files, preprocessing)
@@ -171,15 +190,16 @@ def _load_datasets(
     return examples, validation
 
 
-def _run_objective(session: TrainingContext) -> tuple[TrainableTask, TrainingResult]:
-    """Prepare and train the networks of a session, from the seed of its recipe."""
-    objective = session.config.objective
+def _run_objective(context: TrainingContext) -> tuple[TrainableTask, TrainingResult]:
+    """Build and train the networks of a run, from the seed of its recipe."""
+    objective = context.config.objective
+    # Ridge regression is solved in closed form, without steps.
     if not isinstance(objective, RidgeConfig):
-        session.log(f"speed: {session.execution.description}")
-    keras.utils.set_random_seed(session.config.seed)
-    with translate_tf_errors("the training", session.graphs.values()):
-        prepared = OBJECTIVES[type(objective)](session)
-        return prepared, prepared.train()
+        context.log(f"speed: {context.execution.description}")
+    keras.utils.set_random_seed(context.config.seed)
+    with translate_tf_errors("the training", context.graphs.values()):
+        task = OBJECTIVES[type(objective)](context)
+        return task, task.train()
 
 
 def _save_models(models: Mapping[str, keras.Model], run_dir: RunDir) -> dict[str, Path]:
@@ -188,10 +208,3 @@ def _save_models(models: Mapping[str, keras.Model], run_dir: RunDir) -> dict[str
         with translate_write_errors(model_file), model_file.atomic_write() as file:
             write_model(models[name], file)
     return {name: each.path for name, each in files.items()}
-
-
-def _log_result(result: TrainingResult, files: Mapping[str, Path], log: LogFn) -> None:
-    if result.val_metrics:
-        log(f"held out: {format_metrics(result.val_metrics)}")
-    for path in files.values():
-        log(f"saved: {path}")

@@ -1,12 +1,16 @@
-"""Trains networks: examples -> batches -> Keras's `fit` -> the folder of a run.
+"""Train networks with Keras's `fit`, from any position of a run, on any number of replicas.
 
-sources/            files -> `Examples`; text/ has what is of text
-tables.py           `Examples` fitted to a network -> `Table`, and what is held out
-batches.py          `Table` -> batches in the order of order.py
-augmented_batches.py  images changed by augmenting.py, and targets that follow them
-distribution.py     which devices, and their shares of a batch; peers.py what workers tell,
-                    and membership.py that all of them belong to one run
-objectives/         a `Session` -> learner and batches -> `Prepared`, one file an objective
-learner.py, fit.py  Keras's `fit`, from any position of a run, on any number of replicas
-keeping.py          when checkpoints.py keeps the arrays of state.py in the folder of run.py
+context.py             `TrainingContext`, which an objective turns into a `TrainableTask`
+datasets.py            training and validation set, fitted to a network
+train_loop.py          calls of `fit`, from the beginning or from a checkpoint
+distributed_model.py   the model whose gradients are those of the global batch
+single_model.py        the same for one network and the losses of its outputs
+loss_reduction.py      losses as sums and counts over the global batch
+gradient_accumulation.py, step_function.py, nan_guard.py
+                       parts of a training step
+execution.py           XLA, precision and steps per execution
+optimizer.py, metrics.py
+                       Keras objects from a recipe
+step_errors.py         errors of Keras and TensorFlow, located in the blueprint
+callbacks/             Keras callbacks, one file each
 """

@@ -1,4 +1,4 @@
-"""What an objective is given, and what it makes of it."""
+"""Everything that an objective receives, and the task that it returns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ _Objective = TypeVar("_Objective")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingContext:
-    """A run that is about to begin. `validation` is None where a share of the examples is used."""
+    """A run before training.
+
+    `validation` is None where the validation set is split off from `examples`.
+    """
 
     graphs: Mapping[str, Graph]
     examples: Dataset
@@ -48,36 +51,38 @@ class TrainingContext:
     checkpoints: CheckpointManager
     log: LogFn
     progress: ProgressFn | None = None
-    """Takes how far the run is, where a terminal shows it."""
+    """Shows the progress bar; None outside of a terminal."""
     eval_dataset: Dataset | None = None
-    """Examples that a trained network is judged by, in place of those that were held out."""
+    """Data set to evaluate a trained network on, in place of its validation set."""
 
     def build(self, graph: Graph) -> keras.Model:
-        """The network of a graph, which computes in the precision of the run.
+        """Build the network of a graph, with the dtype policy of the run.
 
         Raises:
-            BlueprintError: if it does not fit the machine.
+            BlueprintError: if the network does not fit the machine.
         """
         with dtype_policy_scope(self.execution.dtype_policy):
             model = build(graph, self.limits)
+        # Losses and metrics are computed in float32. So are the indices of embeddings: bfloat16 has
+        # no integer between 256 and 258.
         cast_outputs_to_float32(graph, model)
         cast_indices_to_float32(graph, model, lookup_nodes(graph))
         return model
 
     def make_optimizer(self, tree: Tree) -> keras.optimizers.Optimizer:
-        """The optimizer that a recipe names, with what the run adds to it.
+        """Return the optimizer of a recipe, with the clipping and the loss scale of the run.
 
         Raises:
             BlueprintError: if Keras refuses it.
-            UsageError: if it is to do itself what the run does.
+            UsageError: if it has an option that the run implements itself.
         """
         return make_optimizer(tree, self.execution)
 
     def objective_config(self, config_type: type[_Objective]) -> _Objective:
-        """The objective of the recipe, which is of this kind.
+        """Return the objective of the recipe, as a config of this type.
 
         Raises:
-            InternalError: if it is another one.
+            InternalError: if the objective is of another type.
         """
         if not isinstance(self.config.objective, config_type):
             raise InternalError(f"the objective is no {config_type.__name__}")
@@ -86,7 +91,7 @@ class TrainingContext:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingResult:
-    """The numbers of every epoch, and those of the held-out examples."""
+    """The logs of every epoch, and the final validation metrics."""
 
     history: tuple[EpochLogs, ...]
     val_metrics: EpochLogs
@@ -94,15 +99,15 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainableTask:
-    """Networks by name with what they are trained and judged by; so far they have first weights."""
+    """Networks by name, with initial weights, and the functions that train and evaluate them."""
 
     models: Mapping[str, keras.Model]
     train: Callable[[], TrainingResult]
-    """Trains them, and judges them in the end."""
+    """Trains the networks, and evaluates them at the end."""
     evaluate: Callable[[], EpochLogs]
-    """The numbers of the held-out examples by the weights of now; none where none are held out."""
+    """Returns the validation metrics for the current weights; empty without a validation set."""
     restore: Callable[[Arrays], None] | None = None
-    """Gives back what their own weights do not tell, where there is something, of a checkpoint."""
+    """Loads from a checkpoint what evaluation needs besides the weights; None if nothing."""
 
 
 ObjectiveFactory: TypeAlias = Callable[[TrainingContext], TrainableTask]

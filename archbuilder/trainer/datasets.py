@@ -1,4 +1,4 @@
-"""Makes what a network is trained on, and what is held out, of the examples of a session."""
+"""Training and validation sets, fitted to the inputs and outputs of a network."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from archbuilder.yaml.nodes import Tree
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainValSplit:
-    """What is trained on and what is held out, and what was done to make them fit."""
+    """Training and validation set, with notes on how they were fitted to the network."""
 
     train: FittedDataset
     validation: FittedDataset | None
     notes: tuple[str, ...]
     split_note: str = ""
-    """How the validation set was split off, in words; empty if it is a data set of its own."""
+    """How the validation set was split off, in words; empty if it has its own source."""
 
 
 def log_dataset(context: TrainingContext, datasets: TrainValSplit) -> None:
-    """Report what was done to the examples, and how many of them there are."""
+    """Log the notes, and the number of examples."""
     log_notes(context, datasets)
     num_validation = 0 if datasets.validation is None else len(datasets.validation.rows)
     if context.eval_dataset is not None:
@@ -56,9 +56,9 @@ def log_dataset(context: TrainingContext, datasets: TrainValSplit) -> None:
 
 
 def log_notes(context: TrainingContext, datasets: TrainValSplit) -> None:
-    """Report what was done to the examples.
+    """Log the notes on how the examples were fitted to the network.
 
-    Where a trained network is judged by other examples, that is what was done to those.
+    When another data set is evaluated, log its notes in place of those of the training data.
     """
     notes = datasets.notes
     if context.eval_dataset is not None:
@@ -70,20 +70,20 @@ def log_notes(context: TrainingContext, datasets: TrainValSplit) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """Which outputs are compared with something, by which losses, and what else goes where."""
+    """Losses, metrics and weights by output, and the wiring of inputs and targets."""
 
     outputs: Collection[str] = ()
     losses: Mapping[str, Tree] = field(default_factory=dict)
     metrics: Mapping[str, Sequence[Tree]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """Inputs that are given the target of an output."""
+    """Inputs that receive the target of an output."""
     targets: Mapping[str, str] = field(default_factory=dict)
-    """Outputs that are compared with an input."""
+    """Outputs whose target is an input."""
     class_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def from_objective(cls, objective: SupervisedConfig) -> TargetSpec:
-        """What a supervised objective wants."""
+        """Return the targets of a supervised objective."""
         return cls(
             {*objective.loss, *objective.metrics},
             objective.loss,
@@ -95,7 +95,7 @@ class TargetSpec:
 
 
 def single_network(context: TrainingContext, objective: str) -> tuple[str, Graph]:
-    """The one network of a session with its name.
+    """Return the name and graph of the only network of a run.
 
     Raises:
         UsageError: if the blueprint has several.
@@ -115,7 +115,7 @@ def make_datasets(
     model: keras.Model,
     target_spec: TargetSpec | None = None,
 ) -> TrainValSplit:
-    """The tables for a network, with those targets that are wanted.
+    """Return the training and validation set for a network, with the targets of a spec.
 
     Raises:
         RunError: if the examples do not fit the network.
@@ -129,16 +129,20 @@ def train_val_split(
     context: TrainingContext,
     make_dataset: Callable[[Dataset], tuple[FittedDataset, tuple[str, ...]]],
 ) -> TrainValSplit:
-    """The tables of the examples to train on, and of those that are held out.
+    """Return the training and validation set.
 
-    A share of the examples is held out as `splits_off_last` says.
+    Without a validation source, a fraction of the examples is split off: the last ones where
+    `uses_tail_split` says so, else random ones.
     """
     with locate_data_errors(context.examples.span):
         dataset, notes = make_dataset(context.examples)
     if context.validation is not None:
         with locate_data_errors(context.validation.span):
             validation, _ = make_dataset(context.validation)
+        # As in Keras, class weights do not apply to validation: its loss stays comparable when they
+        # change.
         return TrainValSplit(dataset, validation.without_class_weights(), notes)
+    # A single example cannot be split.
     if context.config.validation == 0 or len(dataset.rows) == 1:
         return TrainValSplit(dataset, None, notes)
     last = uses_tail_split(context.examples, context.config)
@@ -158,6 +162,8 @@ def _make_dataset(
     model: keras.Model,
     target_spec: TargetSpec,
 ) -> tuple[FittedDataset, tuple[str, ...]]:
+    # An input that receives a target, and an output whose target is an input, have no column of
+    # their own.
     names = tuple(each.name for each in graph.inputs if each.name not in target_spec.inputs)
     used = {*target_spec.outputs, *target_spec.inputs.values()} - set(target_spec.targets)
     selected = examples.select_for(names, tuple(name for name, _ in graph.outputs if name in used))
@@ -181,7 +187,7 @@ def _make_dataset(
         )
         for name, each in target_spec.targets.items()
     }
-    # Keras wants a target for every output, even for one that has no loss.
+    # Keras needs a target for every output, even for one that has no loss.
     unused = Target(ArrayColumn(np.zeros(examples.count, np.float32)), np.dtype(np.float32))
     all_targets = {name: input_targets.get(name, targets.get(name, unused)) for name in shapes}
     notes = [*selected.notes]
@@ -201,12 +207,13 @@ def _make_dataset(
 
 
 def _adapt_target(
-    examples: Dataset, column: Column, output: str, shape: Shape, wanted: TargetSpec
+    examples: Dataset, column: Column, output: str, shape: Shape, target_spec: TargetSpec
 ) -> Target:
-    loss, metrics = wanted.losses.get(output), wanted.metrics.get(output, ())
+    loss, metrics = target_spec.losses.get(output), target_spec.metrics.get(output, ())
     try:
         return adapt_target(column, output, shape, loss, metrics)
     except RunError as error:
+        # A class number for an image or a sequence of outputs: say where such targets come from.
         if column.shape or len(shape) < 2 or not examples.target_description:
             raise
         raise RunError(
@@ -222,7 +229,7 @@ def _combine_weights(
     target_spec: TargetSpec,
     shapes: Mapping[str, Shape],
 ) -> dict[str, CombinedWeights]:
-    """What examples count in the losses of outputs, by class and as the data says.
+    """Return the factors of each output's loss: class weights, times sample weights in the data.
 
     Raises:
         RunError: if there are weights of an output that has no loss, or that do not fit it.

@@ -1,4 +1,4 @@
-"""How steps are carried out: what a recipe leaves to the device is chosen here, and told."""
+"""Choose XLA, precision and steps per execution for the devices of a run."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from archbuilder.diagnostics.errors import BlueprintError, UsageError
 from archbuilder.keras_backend import analyze
 
 _MAX_EXECUTION_SECONDS: Final = 0.1
-"""How long the steps of one execution may take together: that long a run does not hear a signal."""
+"""Longest time of one execution: the run cannot react to a signal meanwhile."""
 _MAX_STEPS_PER_EXECUTION: Final = 32
 _MACS_PER_SECOND: Final = {"CPU": 2e10, "GPU": 1e13}
-"""Roughly, the multiply-adds of a second."""
+"""Rough number of multiply-adds per second."""
 _STEP_OVERHEAD: Final = {"CPU": 1e-4, "GPU": 1e-3}
-"""Roughly, the seconds of a step that computes nothing."""
+"""Rough number of seconds of a step that computes nothing."""
 _BF16_CAPABILITY: Final = (8, 0)
-"""The compute capability of the first GPUs that have bfloat16."""
+"""Compute capability of the first GPUs with bfloat16 (Ampere)."""
 _FWD_BWD_FACTOR: Final = 3
-"""A step computes about as much as so many predictions."""
+"""Cost of a training step in forward passes: the backward pass takes about two."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionConfig:
-    """How steps are carried out, and a remark that tells it."""
+    """How steps are executed, with a description for the log."""
 
     jit_compile: bool = False
     """Whether a step is compiled by XLA."""
     steps_per_execution: int = 1
-    """The steps of one execution."""
+    """Number of steps of one call of the train function."""
     dtype_policy: str = "float32"
-    """What layers compute in, by Keras's name for it."""
+    """Keras's name of the dtype policy."""
     gradient_accumulation_steps: int = 1
-    """The parts of a batch."""
+    """Number of microbatches of a batch."""
     clip: GradientClipping | None = None
     ema: EMAConfig | None = None
     description: str = ""
 
 
 DEFAULT_EXECUTION: Final = ExecutionConfig()
-"""Step by step, as it is on every device."""
+"""One step at a time, in float32 without XLA: works on every device."""
 
 
 def choose_execution(
     config: TrainingConfig, replicas: int, graphs: Iterable[Graph]
 ) -> ExecutionConfig:
-    """How the steps of a training are carried out on its devices.
+    """Return how the steps of a run are executed on its devices.
 
-    XLA halves the speed of small networks on a processor, and wins on a GPU. Where steps are
-    short, taking several at once saves the time between them.
+    `auto` compiles with XLA on a single GPU only: on a CPU it halves the speed of small networks.
+    Short steps are grouped into executions, which saves the time between them.
 
     Raises:
-        UsageError: if XLA is asked for where there is none, or a batch has too few examples for its
-            parts.
+        UsageError: if XLA is requested on several devices, or a batch has fewer examples than
+            microbatches.
     """
     device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     is_single_device = replicas == 1
@@ -94,7 +94,7 @@ def choose_execution(
 
 
 def _auto_dtype_policy() -> str:
-    """Half the bits where all GPUs compute in bfloat16 faster, which those from Ampere on do."""
+    """Return `mixed_bfloat16` if all GPUs support bfloat16, else `float32`."""
     gpus = tf.config.list_physical_devices("GPU")
     supports_bf16 = [
         tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
@@ -107,13 +107,15 @@ def _auto_dtype_policy() -> str:
 def _auto_steps_per_execution(
     config: TrainingConfig, graphs: Iterable[Graph], device: str, replicas: int
 ) -> int:
+    # Zero asks for a checkpoint after every step.
     if not config.checkpoint_seconds:
         return 1
     try:
         analyses = [analyze(graph) for graph in graphs]
     except BlueprintError:
-        # Whoever builds the network tells what is wrong with it, and may know it better.
+        # Ignored: building the network reports the error, with a better message.
         return 1
+    # With an input of unknown size, the number of multiply-adds is unknown.
     if not all(each.is_static for each in analyses):
         return 1
     macs = sum(each.multiply_adds for each in analyses) * config.batch_size * _FWD_BWD_FACTOR

@@ -1,10 +1,10 @@
-"""Reduces losses to a mean over what counts in the global batch, however the batch is cut.
+"""Reduce losses to a mean over the global batch, however the batch is split.
 
 Keras reduces each slice of a batch on its own: it divides a sum by a count, and both are those of
 the slice. With a mask (`Masking`, `mask_zero`, `ignore_class`) the count is that of the unmasked
 positions, which differs from slice to slice, so a mean of such means is not the mean of the batch
 (Keras 3.15, `losses/loss.py`: `reduce_weighted_values`). Here sum and count stay apart until both
-are those of the global batch. In one piece, a batch gives the number that Keras gives.
+are those of the global batch. For a batch that is not split, the result is that of Keras.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class LossTerm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SumAndCount:
-    """A loss as a sum and what it is divided by. Both add up over slices: the mean does not."""
+    """A loss as a sum and its divisor. Both add up over slices, unlike the mean."""
 
     sum: tf.Tensor
     count: tf.Tensor
@@ -48,14 +48,15 @@ def reduce_loss(
     weights: tf.Tensor | None,
     microbatch: Microbatch[Any],
 ) -> SumAndCount:
-    """Return the total of a loss over a slice of a batch.
+    """Return the sum and count of a loss over a slice of a batch.
 
     As in Keras, a sum of weighted losses is divided by the number of unmasked positions, not by
     the sum of the weights, unless the reduction is `mean_with_sample_weight`. `sum` is divided by
     nothing, and by the number of batches where a mean over several batches is reported.
 
-    `weights` has one number an example or one a position: its axes are the first of the loss. It
-    has one for each value of the output where the loss is a mean over those, as a binary one is.
+    `weights` has one value per example or per position: its axes are the first ones of the loss.
+    For a loss that is a mean over the values of the output, such as a binary crossentropy, it may
+    have one for each of these values.
     """
     replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     if replicas > 1 and needs_whole_batch(loss):
@@ -64,7 +65,7 @@ def reduce_loss(
             for each in (y_true, y_pred, weights)
         )
         total = _sum_and_count(loss, y_true, y_pred, weights, tf.ones([]))
-        # Every replica has the loss of the whole batch, and adds an equal part of it.
+        # Every replica has the loss of the global batch, and contributes an equal part of it.
         return SumAndCount(total.sum / replicas, total.count / replicas)
     total = _sum_and_count(loss, y_true, y_pred, weights, microbatch.share)
     weight = tf.cast(microbatch.weight, total.sum.dtype)
@@ -72,10 +73,10 @@ def reduce_loss(
 
 
 def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Tensor) -> None:
-    """Mask what a loss ignores (`ignore_class`) for the metrics of the same output.
+    """Mask the positions that a loss ignores (`ignore_class`) for the metrics of its output.
 
     Keras 3.15 has no such option for accuracies, and counts ignored positions as wrong. Metrics
-    that have the option do not use the mask: `build_metrics` sets their option.
+    that have the option do not use the mask: `build_metrics` sets the option for them.
     """
     ignore_class = getattr(loss, "ignore_class", None)
     if ignore_class is None:
@@ -86,11 +87,12 @@ def ignore_in_metrics(loss: keras.losses.Loss, y_true: tf.Tensor, y_pred: tf.Ten
 
 
 def needs_whole_batch(loss: keras.losses.Loss) -> bool:
-    """Return whether a loss is not a mean over examples: it cannot be computed slice by slice."""
+    """Return whether a loss is not a mean over examples, so that slices do not add up to it."""
     if isinstance(loss, keras.losses.Circle):
         return True
     if not isinstance(loss, keras.losses.Dice | keras.losses.Tversky):
         return False
+    # These are ratios of sums over `axis`. Without `axis`, the sums run over the examples too.
     axes = loss.axis if isinstance(loss.axis, list | tuple) else [loss.axis]
     return None in axes or 0 in axes
 
@@ -107,9 +109,11 @@ def _sum_and_count(
     if weights is not None and weights.shape.rank == y_pred.shape.rank:
         # A weight for each value of the output: losses take the mean over their last axis.
         y_true, y_pred = y_true[..., tf.newaxis], y_pred[..., tf.newaxis]
+    # `call`, not `__call__`: it returns the losses before Keras reduces them.
     values = loss.call(*(keras.ops.convert_to_tensor(y, loss.dtype) for y in (y_true, y_pred)))
     masks = [each for each in (mask, _get_keras_mask(values)) if each is not None]
     values = tf.cast(values, loss.dtype)
+    # A loss of the whole batch (`needs_whole_batch`): a scalar.
     if values.shape.rank == 0:
         values = tf.fill(batch_shape, values)
     counts = tf.ones_like(values)
@@ -131,10 +135,10 @@ def _get_keras_mask(tensor: tf.Tensor) -> tf.Tensor | None:
 
 
 def _broadcast_to_losses(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Bring a factor to the shape of the losses that it multiplies.
+    """Broadcast a mask or weights to the shape of the losses, from the first axis on.
 
-    Keras 3.15 broadcasts from the last axis, where a weight for each example would be taken for
-    one for each step.
+    Keras 3.15 broadcasts from the last axis, so one weight per example would be taken for one per
+    step.
     """
     factor = tf.cast(factor, values.dtype)
     rank = values.shape.rank
@@ -156,7 +160,7 @@ class LossMeans(keras.metrics.Metric):
     """
 
     def __init__(self, terms: Sequence[LossTerm]) -> None:
-        # Counts of positions exceed what float32 can add to.
+        # Counts of positions exceed 2**24, from where on float32 cannot add 1.
         super().__init__(name="loss", dtype="float64")
         self._terms = tuple(terms)
         shape = (len(self._terms) + 1,)
@@ -166,7 +170,10 @@ class LossMeans(keras.metrics.Metric):
     def update_state(
         self, totals: Sequence[SumAndCount], extra_loss: tf.Tensor, num_examples: tf.Tensor
     ) -> None:
-        """Add a slice: its totals, and its mean of regularizers and `add_loss` over `examples`."""
+        """Add a slice of a batch.
+
+        `extra_loss` is what regularizers and `add_loss` add to the loss: a mean over the examples.
+        """
         num_examples = tf.cast(num_examples, tf.float64)
         weighted_extra = tf.cast(extra_loss, tf.float64) * num_examples
         sums = [tf.cast(each.sum, tf.float64) for each in totals]

@@ -1,4 +1,4 @@
-"""Optimizers as a recipe names them, with the clipping and the loss scale of the run."""
+"""The optimizer of a recipe, with the clipping and the loss scale of the run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.yaml.nodes import Tree
 
 _RUN_LEVEL_OPTIONS: Final = {"use_ema": "ema", "gradient_accumulation_steps": "accumulate"}
-"""What a run does itself, on any number of replicas, by the name that Keras has for it."""
+"""Options of Keras that a run implements itself, on any number of replicas: key in `training`."""
 _CLIP_ARGUMENTS: Final = ("clipnorm", "global_clipnorm", "clipvalue")
 
 
 def make_optimizer(tree: Tree, execution: ExecutionConfig) -> keras.optimizers.Optimizer:
-    """The optimizer of a run.
+    """Return the optimizer of a run.
 
     Raises:
-        BlueprintError: if Keras refuses it.
-        UsageError: if it is to do itself what the run does.
+        BlueprintError: if Keras rejects it.
+        UsageError: if it has an option that the run implements itself.
     """
     optimizer = build_object("optimizer", tree)
     if not isinstance(optimizer, keras.optimizers.Optimizer):
@@ -39,6 +39,7 @@ def make_optimizer(tree: Tree, execution: ExecutionConfig) -> keras.optimizers.O
                     f"'clip' stands under 'training', and {quote(name)} in the optimizer"
                 )
             setattr(optimizer, name, limit)
+    # Gradients below 6e-8 underflow in float16. bfloat16 has the range of float32.
     if execution.dtype_policy == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer

@@ -1,4 +1,4 @@
-"""Trains one network by the losses of its outputs."""
+"""Keras model that trains one network by the losses of its outputs."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ from archbuilder.trainer.loss_reduction import (
 from archbuilder.trainer.step_function import Logs
 
 Losses: TypeAlias = keras.losses.Loss | Mapping[str, keras.losses.Loss]
-"""The loss of a single output, or those of several by name."""
+"""The loss of a single output, or the losses of several by name."""
 _XYSampleWeight: TypeAlias = tuple[Any, Any, Any]
-"""Inputs, targets and their weights, each a tensor or tensors by name; weights may be None."""
+"""Inputs, targets and sample weights: tensors, or dictionaries of them. Weights may be None."""
 
 
 class SingleNetworkModel(DistributedModel):
-    """Trains one network as Keras does; what is saved of it has nothing of ours in it."""
+    """Trains one network as Keras does.
+
+    The network is an attribute, so that it can be saved without any class of archbuilder.
+    """
 
     def __init__(
         self, network: keras.Model, execution: ExecutionConfig = DEFAULT_EXECUTION
     ) -> None:
         super().__init__(execution)
         self.network = network
+        # The network has its variables, so Keras need not build this model from a batch.
         self.built = True
 
     def compile(
@@ -43,7 +47,14 @@ class SingleNetworkModel(DistributedModel):
         loss_weights: Mapping[str, float] | float = 1.0,
         **arguments: Any,
     ) -> None:
-        """Take the losses, and everything else as Keras does."""
+        """Compile the model; all other arguments are those of Keras.
+
+        Args:
+            optimizer: The optimizer of all trainable variables.
+            loss: A loss for the output, or losses by output.
+            loss_weights: A weight for the loss, or weights by output, which are 1 by default.
+            **arguments: Arguments of `keras.Model.compile`.
+        """
         weights = loss_weights if isinstance(loss_weights, Mapping) else {}
         if isinstance(loss, Mapping):
             self._terms = tuple(
@@ -52,18 +63,21 @@ class SingleNetworkModel(DistributedModel):
         else:
             self._terms = (LossTerm(None, loss, cast(float, loss_weights)),)
         super().compile(optimizer=optimizer, **arguments)
-        # Takes the place of Keras's mean of the losses of batches.
+        # Replaces Keras's tracker, which averages the losses of batches as if all batches counted
+        # the same number of positions.
         self._loss_tracker = LossMeans(self._terms)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The losses and the metrics of an epoch."""
-        # Keras finds the losses twice: as its own, and as an attribute that is a metric.
+        """Trackers of the losses, and metrics."""
+        # Keras 3.15 lists the loss tracker twice: as its own, and as an attribute that is a metric.
         return list(dict.fromkeys(super().metrics))
 
     def train_step(self, data: object, is_counted: tf.Tensor | None = None) -> Logs:
-        """Take a step of Keras, with our gradients and reduction of losses."""
+        """Take a training step on the loss of the global batch."""
         batch = keras.utils.unpack_x_y_sample_weight(data)
+        # Microbatches are divided by the counts of the global batch, which have to be known before
+        # the first of them. Without accumulation, the only microbatch gives the counts itself.
         global_counts = (
             None
             if self.execution.gradient_accumulation_steps == 1
@@ -85,7 +99,7 @@ class SingleNetworkModel(DistributedModel):
         return self.epoch_logs()
 
     def test_step(self, data: object, is_counted: tf.Tensor | None = None) -> Logs:
-        """Count the losses and metrics of a batch, without training."""
+        """Update the losses and metrics with a batch, without training."""
         batch = keras.utils.unpack_x_y_sample_weight(data)
         self._compute_totals(self.replica_batch(batch, is_counted), training=False)
         return self.epoch_logs()
@@ -93,14 +107,16 @@ class SingleNetworkModel(DistributedModel):
     def _compute_totals(
         self, microbatch: Microbatch[_XYSampleWeight], *, training: bool
     ) -> tuple[list[SumAndCount], tf.Tensor]:
-        """Return the totals of a slice, and what regularizers and `add_loss` add to its loss.
+        """Return the reduced losses of a slice, and what regularizers and `add_loss` add to them.
 
-        Both are counted for the epoch, and so are the metrics.
+        Updates the losses and metrics of the epoch.
         """
         x, y, weights = microbatch.examples
         outputs = self(x, training=training)
         totals = self._reduce_losses(microbatch, outputs)
         dtype = keras.config.floatx()
+        # Keras's `compute_loss` divides these by the number of replicas. `loss_fn` multiplies them
+        # by the share of the slice instead.
         added_losses = [tf.cast(tf.reduce_sum(each), dtype) for each in self.losses]
         extra_loss = tf.add_n([tf.zeros([], dtype), *added_losses])
         num_examples = tf.cast(count_examples(x), tf.float32) * microbatch.weight
@@ -126,18 +142,19 @@ class SingleNetworkModel(DistributedModel):
         ]
 
     def _global_counts(self, batch: _XYSampleWeight, is_counted: tf.Tensor | None) -> tf.Tensor:
-        """Return what the losses of the global batch are divided by, before its slices are seen.
+        """Return the divisors of the losses of the global batch, before it is split.
 
-        Masks follow from inputs and targets alone, so TensorFlow prunes everything else that the
-        network would compute here. Nothing is assigned within a stateless scope.
+        The counts depend on masks, which follow from inputs and targets alone: TensorFlow prunes
+        the rest of the forward pass.
         """
         microbatch = self.replica_batch(batch, is_counted)
+        # Within the scope, layers such as BatchNormalization do not change their variables.
         with keras.StatelessScope():
             totals = self._reduce_losses(microbatch, self(batch[0], training=False))
         return all_reduce_sum(_stack_counts(totals))
 
     def call(self, inputs: object, training: bool | None = None) -> object:  # noqa: FBT001
-        """What the network makes of its inputs."""
+        """Call the network."""
         return self.network(inputs, training=training)
 
 

@@ -1,4 +1,4 @@
-"""Errors of Keras and TensorFlow while a network computes, as errors of the step that failed."""
+"""Translate errors of Keras and TensorFlow into errors of the step of the blueprint that failed."""
 
 from __future__ import annotations
 
@@ -27,28 +27,32 @@ _NON_FINITE_HINTS: Final = (
 _TF_NODE_NAME: Final = re.compile(r"\{\{node ([^}]+)\}\}|Detected at node (\S+) ")
 _TRACEBACK_FILE: Final = re.compile(r'File "([^"]+)"')
 _KERAS_FOLDERS: Final = {"/keras/src/metrics/": "a metric", "/keras/src/losses/": "a loss"}
-"""What is not a step. Metrics call the functions of losses, so that they come first."""
+"""Folders of code that no step runs. Metrics come first: they call the functions of losses."""
 _NAME_COUNTER: Final = re.compile(r"_\d+$")
 _SUB_OPERATION_SUFFIX: Final = re.compile(r"\.\d+$")
-"""What `name_operations` puts behind the name of a function that is made of several operations."""
+"""Suffix that `op_names.py` adds to each operation of a function with several."""
 _LIBRARIES: Final = ("keras.", "tensorflow.", "numpy.")
 
 
 @contextmanager
 def translate_tf_errors(activity: str, graphs: Iterable[Graph]) -> Iterator[None]:
-    """Translate what Keras and TensorFlow raise in this block; `what` they were doing.
+    """Translate exceptions of Keras and TensorFlow in this block into one-line errors.
+
+    `activity` says in the message what failed, such as "the training".
 
     Raises:
         StepError: if the error comes from a step of one of the graphs.
         RunError: if it comes from elsewhere in Keras or TensorFlow.
     """
     was_filtering = keras.config.is_traceback_filtering_enabled()
-    # Filtering (Keras 3.15) drops the frames of `Layer.__call__`, in which a regularizer fails.
+    # The filter of Keras 3.15 drops the frames of `Layer.__call__`, in which a regularizer fails.
+    # `_called_layer_names` needs them.
     keras.config.disable_traceback_filtering()
     try:
         yield
     except KERAS_ERRORS as error:
         node = failed_node(error, graphs)
+        # A bug of archbuilder keeps its traceback.
         if node is None and not _is_from_library(error):
             raise
         raise _make_error(activity, node, error) from error
@@ -58,13 +62,17 @@ def translate_tf_errors(activity: str, graphs: Iterable[Graph]) -> Iterator[None
 
 
 def failed_node(error: BaseException, graphs: Iterable[Graph]) -> Node | None:
-    """Return the node whose layer or function raised an error, if there is one."""
+    """Return the node whose layer or function raised an error, or None.
+
+    While a step is traced, the traceback has the layer. While it runs, only the message of
+    TensorFlow names the operation.
+    """
     nodes_by_graph = {graph.name: {node.name: node for node in graph.nodes} for graph in graphs}
     for names in (_called_layer_names(error), *_name_scopes(str(error))):
         for name in reversed(names):
             owners = [graph for graph, nodes in nodes_by_graph.items() if name in nodes]
             if owners:
-                # Two networks may have steps of one name.
+                # Two networks may have steps of the same name.
                 owner = next((each for each in owners if each in names), owners[0])
                 return nodes_by_graph[owner][name]
     return None
@@ -77,17 +85,21 @@ def not_finite_error(
     name: str,
     position: TrainingPosition,
 ) -> RunError:
-    """Return the error for a variable of a learner that is NaN or infinite at a position.
+    """Return the error for a variable of a model that is NaN or infinite.
 
-    `name` is the name of its array in a checkpoint, `steps` the number of steps of an epoch.
+    Args:
+        model: The model that is trained.
+        graphs: The graphs of its networks.
+        steps_per_epoch: Number of steps of an epoch.
+        name: Name of the array of the variable in a checkpoint.
+        position: Position of the run.
     """
     scopes = find_variable(model, name).path.split("/")
     nodes = {node.name: node for graph in graphs for node in graph.nodes}
     node = next((nodes[scope] for scope in scopes if scope in nodes), None)
-    when = (
-        f"after step {position.epoch * steps_per_epoch + position.batch} (epoch"
-        f" {_epoch_number(position)})"
-    )
+    # At the start of an epoch, the last step belongs to the epoch before; epochs count from 1.
+    epoch_number = position.epoch + 1 if position.batch else position.epoch
+    when = f"after step {position.epoch * steps_per_epoch + position.batch} (epoch {epoch_number})"
     if node is None:
         return RunError(
             f"{quote('/'.join(scopes))} of the optimizer has numbers that are not finite {when};"
@@ -100,11 +112,6 @@ def not_finite_error(
         node,
         _NON_FINITE_HINTS,
     )
-
-
-def _epoch_number(position: TrainingPosition) -> int:
-    """Return the number of the epoch, from 1, that the last step before a position belongs to."""
-    return position.epoch + 1 if position.batch else position.epoch
 
 
 def _make_error(activity: str, node: Node | None, error: Exception) -> RunError:
@@ -124,7 +131,7 @@ def _make_error(activity: str, node: Node | None, error: Exception) -> RunError:
 
 
 def _step_error(message: str, node: Node, notes: Sequence[str]) -> StepError:
-    """Return the error of a step, at its place in the blueprint."""
+    """Return the error of a step, with its location in the blueprint."""
     return StepError(
         Diagnostic(STEP_FAILED, message, node.span, notes=tuple(notes), frame=node.frame)
     )
@@ -137,6 +144,8 @@ def _in_loss_or_metric(error: BaseException) -> str:
     metrics = [each for each in frame_selves if isinstance(each, keras.metrics.Metric)]
     if metrics:
         return f" in the metric '{metrics[-1].name}'"
+    # Losses are mostly functions, without a `self`. An error of TensorFlow has the files in its
+    # message only.
     files = [frame.f_code.co_filename for frame in frames] + _TRACEBACK_FILE.findall(str(error))
     for folder, component in _KERAS_FOLDERS.items():
         if any(folder in file for file in files):
@@ -155,10 +164,10 @@ def _called_layer_names(error: BaseException) -> list[str]:
 
 
 def _name_scopes(message: str) -> Iterator[list[str]]:
-    """Yield the scopes of each operation that TensorFlow names: `net_1/conv2d0_1/Conv2D`.
+    """Yield the scopes of each operation that TensorFlow names, such as `net_1/conv2d0_1/Conv2D`.
 
-    Keras (3.15) opens the scope of a layer a second time when it is called, so that TensorFlow
-    puts a counter behind its name.
+    Each scope comes with and without its counter. TensorFlow adds one to a name that it has seen,
+    and Keras 3.15 opens the scope of a layer a second time when it is called.
     """
     for match in _TF_NODE_NAME.finditer(message):
         scopes = (match[1] or match[2]).split("/")
@@ -166,6 +175,7 @@ def _name_scopes(message: str) -> Iterator[list[str]]:
 
 
 def _is_from_library(error: BaseException) -> bool:
+    """Return whether Keras, TensorFlow or numpy raised an error, rather than archbuilder."""
     frames = [frame for frame, _ in traceback.walk_tb(innermost(error).__traceback__)]
     module = str(frames[-1].f_globals.get("__name__", "")) if frames else ""
     return isinstance(error, tf.errors.OpError) or module.startswith(_LIBRARIES)

@@ -1,4 +1,4 @@
-"""Trains a model with Keras's `fit`, from the beginning or from where a run was stopped."""
+"""Train a model with Keras's `fit`, from the beginning or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -35,25 +35,21 @@ from archbuilder.trainer.step_errors import not_finite_error
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitTask:
-    """A compiled model, and what it is fed with.
-
-    `batches` gives those from a position to the end of the run, in an order that follows from the
-    seed alone.
-    """
+    """A compiled model and its data."""
 
     model: DistributedModel
     batches: Callable[[TrainingPosition], tf.data.Dataset]
+    """Returns the batches from a position to the end of the run; the seed decides their order."""
     steps_per_epoch: int
-    """The batches of an epoch."""
     validation: tf.data.Dataset | None = None
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
 def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
-    """Train the model of a task, and give the numbers of every epoch.
+    """Train the model of a task, and return the logs of every epoch.
 
     Raises:
-        StoppedError: if the run was told to stop; its checkpoint is kept.
+        RunInterruptedError: if the process received SIGTERM; a checkpoint was saved.
         RunError: if training fails.
     """
     with context.devices.scope():
@@ -76,7 +72,9 @@ def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
                 position, task.steps_per_epoch, partial(_dump_batch, task, context)
             )
             checkpoint_callback.start_segment(position, checkpoint, terminate_on_nan)
-            # The writer comes before what can end the run at a step: it notes that there was one.
+            # The order matters. The writer creates the history files, by which a run directory is
+            # kept, so it comes before callbacks that may end the run at a step. The checkpoint
+            # callback is last: it saves the history, and the loss was checked.
             callbacks = [
                 writer,
                 terminate_on_nan,
@@ -105,9 +103,9 @@ def make_trainable_task(
     after_fit: Callable[[], None] = lambda: None,
     extra_metrics: Callable[[], EpochLogs] = dict,
 ) -> TrainableTask:
-    """Networks that a task trains and judges.
+    """Return the functions that train and evaluate the networks of a task.
 
-    `behind` is called when they are trained; `more` gives numbers that the task has not.
+    `after_fit` is called after training. `extra_metrics` returns metrics that the model lacks.
     """
 
     def train() -> TrainingResult:
@@ -122,10 +120,10 @@ def make_trainable_task(
 
 
 def evaluate(task: FitTask, devices: DeviceSetup) -> EpochLogs:
-    """The numbers of the held-out examples by the weights of now; none where none are held out.
+    """Return the validation metrics for the current weights; empty without a validation set.
 
     Raises:
-        RunError: if an example cannot be read, or the network cannot take it.
+        RunError: if an example cannot be read, or does not fit the network.
     """
     if task.validation is None:
         return {}
@@ -138,11 +136,12 @@ def evaluate(task: FitTask, devices: DeviceSetup) -> EpochLogs:
             verbose=0,
             return_dict=True,
         )
+    # Sorted as in the history, so that both show metrics in the same order.
     return {name: float(value) for name, value in sorted(logs.items())}
 
 
 def final_val_metrics(history: tuple[EpochLogs, ...]) -> EpochLogs:
-    """The numbers of the held-out examples after the last epoch, under their plain names."""
+    """Return the validation metrics of the last epoch, without the prefix in their names."""
     last_epoch: Mapping[str, float] = history[-1] if history else {}
     return {
         key.removeprefix(VAL_PREFIX): value
@@ -153,7 +152,11 @@ def final_val_metrics(history: tuple[EpochLogs, ...]) -> EpochLogs:
 
 @translate_read_errors()
 def _resume(task: FitTask, context: TrainingContext) -> Checkpoint:
-    """Bring a model to where the run was stopped; a new run begins at the beginning."""
+    """Restore the newest checkpoint, and return it; without one, return an empty checkpoint.
+
+    Raises:
+        RunError: if the checkpoint does not fit the model or the data.
+    """
     checkpoint = context.checkpoints.latest(context.log)
     if checkpoint is None:
         if not context.run_dir.is_new:
@@ -166,7 +169,8 @@ def _resume(task: FitTask, context: TrainingContext) -> Checkpoint:
             f" {task.steps_per_epoch:,}: it is damaged, or of other data"
         )
     if position.batch:
-        # Keras makes the variables of metrics when it sees the first batch.
+        # Keras creates the variables of metrics with the first batch. They have to exist before
+        # `CheckpointCallback` restores them.
         first_batch = context.devices.distribute_dataset(task.batches(position))
         model.evaluate(first_batch, steps=1, verbose=0)
     with context.devices.scope():
@@ -183,7 +187,7 @@ def _resume(task: FitTask, context: TrainingContext) -> Checkpoint:
 
 
 def _dump_batch(task: FitTask, context: TrainingContext, position: TrainingPosition) -> str:
-    """Keep the batch behind a position in the run's folder; tells it."""
+    """Save the batch after a position in the run directory, and return a note with its path."""
     for batch in task.batches(position).take(1):
         dump_nan_batch(context.run_dir, batch)
     path = quote(str(context.run_dir.path / NAN_BATCH_FILE), 200)
@@ -193,9 +197,10 @@ def _dump_batch(task: FitTask, context: TrainingContext, position: TrainingPosit
 def _fit_segments(
     start: TrainingPosition, steps_per_epoch: int, epochs: int
 ) -> list[tuple[TrainingPosition, int, int]]:
-    """Where each call of `fit` begins, the epoch that it ends with, and its steps an epoch.
+    """Return the start, the end epoch and the steps per epoch of each call of `fit`.
 
-    `fit` knows whole epochs only: the rest of one that was broken off is a call of its own.
+    `fit` trains whole epochs only, so the rest of an interrupted epoch is a call of its own, with
+    fewer steps.
     """
     segments = []
     if start.batch:
@@ -216,7 +221,7 @@ def _fit_segment(
 ) -> None:
     validation, validation_steps = None, None
     if task.validation is not None:
-        # Keras goes on where it stopped, and takes as many steps each time.
+        # Keras continues the same iterator at every validation, and does not restart it.
         validation = devices.distribute_dataset(task.validation.repeat())
         validation_steps = int(task.validation.cardinality())
     callback_list = TensorLogsCallbackList(
@@ -236,6 +241,6 @@ def _fit_segment(
             validation_data=validation,
             validation_steps=validation_steps,
             callbacks=callback_list,
-            shuffle=False,  # the batches come in our own order
+            shuffle=False,  # the order of the batches follows from the seed and the position
             verbose=0,
         )

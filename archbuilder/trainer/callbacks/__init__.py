@@ -1,1 +1,1 @@
-"""Keras callbacks of a run, one file each."""
+"""Keras callbacks, one file each."""

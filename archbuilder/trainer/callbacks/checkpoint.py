@@ -1,4 +1,4 @@
-"""Keeps a run: commits checkpoints while Keras's `fit` goes on, and stops it when it is told to."""
+"""Callback that saves checkpoints on a timer, and stops the run on SIGTERM."""
 
 from __future__ import annotations
 
@@ -21,14 +21,20 @@ from archbuilder.trainer.callbacks.terminate_on_nan import TerminateOnNaN
 from archbuilder.trainer.log_format import LogFn
 
 _MAX_TIME_FRACTION: Final = 0.02
-"""Of the time of a run, at most this much goes into checkpoints."""
+"""Largest fraction of the time of a run that is spent on writing checkpoints."""
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Commits a checkpoint when one is due, at the end, and before a stop.
+    """Saves a checkpoint when one is due, at the end of training, and before a stop.
 
-    One is due `seconds` after the last, or later where writing takes long. Zero means after every
-    step. `explain` makes the error for a variable, by the name of its array, that is not finite.
+    Args:
+        checkpoints: Writes and finds the checkpoints of the run.
+        writer: Has the history that a checkpoint contains.
+        log: Shows a line to the user.
+        seconds: Time between two checkpoints, which grows where writing takes long. Zero saves
+            after every execution.
+        make_error: Returns the error for a variable that is not finite, from the name of its array
+            and the position of the run.
     """
 
     def __init__(
@@ -54,16 +60,17 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._position = TrainingPosition()
         self._stop_requested = False
         self._write_error = ""
-        """Why the last checkpoint could not be written; empty where it was."""
+        """Reason why the last checkpoint could not be written; empty if it was."""
 
     @contextmanager
     def handle_sigterm(self) -> Iterator[None]:
-        """Take the first SIGTERM as the wish to stop after the step; a second one ends at once."""
+        """Stop after the current execution on SIGTERM; a second one ends the process at once."""
         old_handler = signal.getsignal(signal.SIGTERM)
         try:
             signal.signal(signal.SIGTERM, self._on_signal)
         except ValueError:
-            # Only the main thread hears signals: elsewhere they are its business.
+            # `signal.signal` works in the main thread only. In another thread, signals are left to
+            # the program that calls archbuilder.
             yield
             return
         try:
@@ -74,14 +81,18 @@ class CheckpointCallback(keras.callbacks.Callback):
     def start_segment(
         self, position: TrainingPosition, checkpoint: Checkpoint, terminate_on_nan: TerminateOnNaN
     ) -> None:
-        """A call of `fit` begins here; in the middle of an epoch, metrics go on as they were."""
+        """Prepare for a call of `fit` that starts at `position`.
+
+        In the middle of an epoch, the metrics continue with the values of the checkpoint.
+        """
         self._first_position = position
         self._terminate_on_nan = terminate_on_nan
         self._position = position
         self._metric_arrays = checkpoint.arrays if position.batch else {}
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
-        """Give the metrics what they had counted, which `fit` has just reset."""
+        """Restore the metrics in the first epoch after a resume."""
+        # Not before: `fit` resets all metrics right before it calls this method.
         if self._metric_arrays:
             load_metric_state(self.model, self._metric_arrays)
             self._metric_arrays = {}
@@ -94,35 +105,43 @@ class CheckpointCallback(keras.callbacks.Callback):
         batch: int,
         _logs: object = None,
     ) -> None:
-        """Commit where it is time to, and stop where the run was told to.
+        """Save a checkpoint if one is due, and stop if a signal arrived.
 
         Raises:
-            StoppedError: if it was.
+            RunInterruptedError: if a signal arrived at any worker.
         """
         epoch = self._position.epoch
         skipped_batches = self._first_position.batch if epoch == self._first_position.epoch else 0
         steps = int(self.params["steps"])
-        # Keras takes all executions of an epoch to be as long.
+        # Keras computes `batch` as if all executions had the same number of steps, but the last
+        # one of an epoch may be shorter.
         self._position = TrainingPosition(epoch, skipped_batches + min(batch + 1, steps))
-        # The last step of an epoch belongs to its end, with the validation metrics and the history:
-        # a checkpoint between the two could not be resumed by `fit`, which takes at least one step.
+        # After the last step of an epoch, `on_epoch_end` saves. A checkpoint at this point would
+        # have no step left in its epoch, and `fit` could not resume it to run the validation.
         if batch + 1 < steps:
             self._maybe_save()
 
     def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
-        """The same behind an epoch."""
+        """Save a checkpoint if one is due, and stop if a signal arrived.
+
+        Raises:
+            RunInterruptedError: if a signal arrived at any worker.
+        """
         self._position = TrainingPosition(epoch + 1)
         self._maybe_save()
 
     def on_train_end(self, _logs: Mapping[str, float] | None = None) -> None:
-        """Commit the end."""
+        """Save the last checkpoint."""
         self._save()
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        # Nothing is saved here: the signal may arrive in the middle of a step.
         self._stop_requested = True
         signal.signal(signum, signal.SIG_DFL)
 
     def _maybe_save(self) -> None:
+        # All workers have to save and stop at the same step, but their clocks differ and the signal
+        # may reach only one of them. The clock of the chief decides, and a signal at any worker.
         due = time.monotonic() - self._last_save_time >= self._interval
         stop, due = self._workers.any_and_chief(any_flag=self._stop_requested, chief_flag=due)
         if stop or due:
@@ -135,6 +154,7 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def _save(self) -> None:
         start_time = time.monotonic()
+        # NaN losses are otherwise looked at only now and then, and would get into a checkpoint.
         if self._terminate_on_nan is not None:
             self._terminate_on_nan.check()
         history = tuple(self._writer.history)
@@ -144,7 +164,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         except NotFiniteError as error:
             raise self._make_error(error.name, self._position) from error
         except OSError as error:
-            # The older checkpoints are as they were; the run is worth more than the newest.
+            # A full disk must not end the run: the older checkpoints are still there, and the next
+            # attempt may succeed. The user is told once, and again when it does.
             write_error = os_error_reason(error)
         if write_error not in ("", self._write_error):
             self._log(f"no checkpoint could be written: {write_error}")

@@ -1,4 +1,4 @@
-"""Keeps the batch at which a loss became no number, for a person to look at."""
+"""Save the batch at which the loss became NaN or infinite, for inspection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _ARRAY_NAMES: Final = ("inputs", "targets", "weights")
 
 
 def dump_nan_batch(run_dir: RunDir, batch: object) -> None:
-    """Write a batch as arrays by name: `inputs`, `targets`, or `inputs/NAME` where it has several.
+    """Write a batch to `bad-batch.npz`.
+
+    The arrays are `inputs`, `targets` and `weights`, or `inputs/NAME` where there are several.
 
     Raises:
         RunError: if it cannot be written.

@@ -1,4 +1,4 @@
-"""How far a run is, and when it will be over, for a terminal."""
+"""Callback that shows a progress bar with the remaining time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import keras
 from archbuilder.data.position import TrainingPosition
 
 ProgressFn = Callable[[str], None]
-"""Takes a line that the next one takes the place of; an empty one goes away."""
+"""Shows a line in place of the last one; an empty line clears it."""
 _UPDATE_SECONDS: Final = 0.2
 _BAR_WIDTH: Final = 24
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Shows a bar, a few times a second."""
+    """Shows a bar that is updated a few times a second."""
 
     def __init__(
         self, progress: ProgressFn, position: TrainingPosition, steps_per_epoch: int, epochs: int
@@ -32,18 +32,18 @@ class ProgressBar(keras.callbacks.Callback):
         self._last_update = 0.0
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
-        """Note the epoch."""
+        """Start an epoch; batches were skipped only in the first one."""
         if epoch != self._epoch:
             self._epoch, self._skipped_batches = epoch, 0
 
     def on_train_batch_end(self, batch: int, _logs: object = None) -> None:
-        """Show how far it is, if it is time to."""
+        """Update the bar if the last update is long enough ago."""
         now = time.monotonic()
         steps_done = self._epoch * self._steps_per_epoch + min(
             self._skipped_batches + batch + 1, self._steps_per_epoch
         )
         if self._start is None:
-            # The first execution is that in which everything is compiled.
+            # The first execution includes tracing and compilation: the estimate leaves it out.
             self._start = now, steps_done
         elif now - self._last_update >= _UPDATE_SECONDS:
             self._last_update = now
@@ -63,12 +63,12 @@ class ProgressBar(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, _epoch: int, _logs: Mapping[str, float] | None = None) -> None:
-        """Make room for the numbers of the epoch."""
+        """Clear the bar, for the log line of the epoch."""
         self._progress("")
 
 
 def format_bar(epoch: int, epochs: int, fraction: float, seconds_left: float) -> str:
-    """A line such as `epoch 3/12  [#######                 ]  28%  0:42 left`."""
+    """Format a line such as `epoch 3/12  [#######                 ]  28%  0:42 left`."""
     num_filled = int(fraction * _BAR_WIDTH)
     minutes, seconds = divmod(round(seconds_left), 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,4 +1,4 @@
-"""Pictures of what a generator makes, one after every epoch."""
+"""Callback that saves an image of generated samples after every epoch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from archbuilder.runs.run_dir import RunDir
 
 SAMPLES_DIR: Final = "samples"
 SAMPLE_STEP: Final = 2**31 - 1
-"""A step that no run reaches: the noise of the samples is like that of no batch."""
+"""A step that no run reaches, so the noise of the samples is not that of any batch."""
 
 
 class SampleImages(keras.callbacks.Callback):
-    """Draws what a generator makes of the same noise: `samples/epoch-0001.png`, and so on."""
+    """Saves samples of a generator, always of the same noise, as `samples/epoch-0001.png` etc."""
 
     def __init__(self, run_dir: RunDir, generator: keras.Model, noise: tf.Tensor) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class SampleImages(keras.callbacks.Callback):
         self._noise = noise
 
     def on_epoch_end(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
-        """Draw the samples of an epoch, if they are pictures."""
+        """Save the samples of an epoch, if they are images."""
         samples = np.asarray(self._generator(self._noise, training=False), np.float32)
         images = to_uint8_images(samples)
         if images is not None:
@@ -39,9 +39,10 @@ class SampleImages(keras.callbacks.Callback):
 def sample_noise(
     distribution: Noise, shape: tuple[object, ...], seed: int, step: object
 ) -> tf.Tensor:
-    """Numbers with a mean of zero and a variance of one, which follow from seed and step alone."""
+    """Return noise with mean 0 and variance 1, a function of the seed and the step only."""
     key = [seed, step]
     if distribution == "normal":
         return tf.random.stateless_normal(shape, seed=key)
+    # The variance of a uniform distribution over [-a, a] is a**2 / 3.
     bound = 3**0.5
     return tf.random.stateless_uniform(shape, seed=key, minval=-bound, maxval=bound)

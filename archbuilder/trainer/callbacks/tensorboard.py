@@ -1,4 +1,4 @@
-"""The numbers of the epochs for the eye: logs for TensorBoard, and a picture at the end."""
+"""Callback that writes TensorBoard logs, and a plot of the metrics at the end of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archbuilder.trainer.log_format import VAL_PREFIX
 TENSORBOARD_DIR: Final = "tensorboard"
 CURVES_FILE: Final = "curves.png"
 _SPLITS: Final = {"": "train", VAL_PREFIX: "held_out"}
-# `tf.summary.scalar` does the same, but wants TensorBoard itself to be installed.
+# `tf.summary.scalar` does the same, but needs TensorBoard, which is not a dependency.
 _SCALAR_METADATA: Final = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
     data_class=1,
@@ -27,7 +27,7 @@ _Value: Final = tf.compat.v1.Summary.Value
 _Event: Final = tf.compat.v1.Event
 _NON_METRIC_KEYS: Final = ("epoch", "seconds")
 _WIDTH: Final = 5.0
-"""The inches of a picture of one number, with its margins."""
+"""Width of the plot of one metric in inches, including margins."""
 _HEIGHT: Final = 4.0
 _LEFT: Final = 0.75
 _RIGHT: Final = 0.15
@@ -36,9 +36,10 @@ _TOP: Final = 0.35
 
 
 class TensorBoardWriter(keras.callbacks.Callback):
-    """Writes the numbers of every epoch where TensorBoard finds them.
+    """Writes the metrics of every epoch as TensorBoard event files.
 
-    What a run logged that goes on is written anew: it may have logged epochs behind its checkpoint.
+    A resumed run rewrites the files from `history`: the old ones may contain epochs after the
+    checkpoint.
     """
 
     def __init__(self, run_dir: RunDir, history: Sequence[EpochLogs]) -> None:
@@ -52,11 +53,11 @@ class TensorBoardWriter(keras.callbacks.Callback):
             self._write(int(epoch_logs["epoch"]), epoch_logs)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Write the numbers of an epoch."""
+        """Write the metrics of an epoch."""
         self._write(epoch + 1, logs or {})
 
     def close(self) -> None:
-        """Bring everything to the disk."""
+        """Flush and close the event files."""
         for writer in self._writers.values():
             writer.close()
 
@@ -77,9 +78,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
 
 
 def _create_event_file(folder: SandboxPath) -> tf.io.TFRecordWriter:
-    """A log of no events yet, in place of those in a folder.
-
-    TensorFlow's own writer takes the path of the folder, which may lead elsewhere by then.
+    """Create an empty event file in a directory, and remove the event files in it.
 
     Raises:
         RunError: if it cannot be written.
@@ -92,20 +91,23 @@ def _create_event_file(folder: SandboxPath) -> tf.io.TFRecordWriter:
             if name.startswith("events."):
                 folder.joinpath(name).remove()
         with event_file.create() as file:
+            # TensorFlow's writers open a path themselves and follow links, which another person may
+            # have put there. The path of a descriptor leads to the file that was just created.
             writer = tf.io.TFRecordWriter(f"/dev/fd/{file.fileno()}")
+    # As in files of TensorFlow's own writer, the first event names the version of the format.
     writer.write(_Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
     return writer
 
 
 def plot_history(run_dir: RunDir, history: Sequence[EpochLogs]) -> None:
-    """Draw the numbers of all epochs, one picture beside the other, as `curves.png`.
+    """Plot the metrics of all epochs, side by side, and save the plot as `curves.png`.
 
     Raises:
         RunError: if it cannot be written.
     """
     if not run_dir.is_writer or not history:
         return
-    # Takes a second to import, and nothing else needs it.
+    # The import takes a second, and nothing else needs matplotlib.
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     names = list(
@@ -114,7 +116,7 @@ def plot_history(run_dir: RunDir, history: Sequence[EpochLogs]) -> None:
     width, height = _WIDTH * max(len(names), 1), _HEIGHT
     figure = Figure(figsize=(width, height))
     all_axes = figure.subplots(1, len(names), squeeze=False)[0]
-    # To have the layout found takes longer than everything else.
+    # Margins by hand: `tight_layout` takes longer than everything else here.
     figure.subplots_adjust(
         left=_LEFT / width,
         right=1 - _RIGHT / width,
@@ -138,7 +140,7 @@ def plot_history(run_dir: RunDir, history: Sequence[EpochLogs]) -> None:
 
 
 def _metrics_of_split(metrics: EpochLogs, prefix: str) -> dict[str, float]:
-    """The numbers of what is trained on or held out, under their plain names."""
+    """Return the training or validation metrics, without the prefix in their names."""
     return {
         name.removeprefix(prefix): value
         for name, value in metrics.items()
