@@ -1,6 +1,6 @@
-"""What to train on and how: the `data:` and `training:` of a blueprint, as frozen dataclasses.
+"""The `data` and `training` sections of a blueprint (its recipe) as frozen dataclasses.
 
-Needs no Keras, so that `archbuilder validate` sees mistakes in a recipe too.
+Nothing here imports Keras, so that `archbuilder validate` checks recipes without loading it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Reads `data:`: the examples and where they come from.
+"""Parser of the `data` section: the sources of examples.
 
-A source is written as a layer is: a bare name (`digits`), a name with one value (`npz: data.npz`),
-or a name with arguments (`npz: {file: data.npz, inputs: images}`).
+A source has the syntax of a layer: a name (`digits`), a name with one value (`npz: data.npz`), or
+a name with arguments (`npz: {file: data.npz, inputs: images}`).
 """
 
 from __future__ import annotations
@@ -41,15 +41,21 @@ from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree, to_plain
 
 _SPLITS: Final = ("train", "validation")
-_MAX_SHOWN: Final = 3
+_MAX_EXAMPLE_KEYS: Final = 3
 _T = TypeVar("_T")
 
 
 def parse_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataConfig | None:
-    """The data of a recipe; None after mistakes, which are reported."""
+    """Parse and check the `data` section; report errors and return None if there are any.
+
+    The section is one source, or the sources `train` and `validation`.
+    """
     parser = _SourceParser(FieldReader(limits, diagnostics))
     folder = Path(tree.span.source.name).parent
-    if not (isinstance(tree, MappingNode) and _has_splits(tree)):
+    keys = {entry.key for entry in tree} if isinstance(tree, MappingNode) else set()
+    # `{npz: a.npz, validation: 0.2}` is a source with a misplaced key, not a mapping of splits.
+    has_splits = "train" in keys or ("validation" in keys and keys.isdisjoint(_SOURCES))
+    if not isinstance(tree, MappingNode) or not has_splits:
         train = parser.source(tree)
         return DataConfig(train, folder=folder) if train else None
     sources = {
@@ -59,25 +65,24 @@ def parse_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataConf
     if "train" not in sources:
         diagnostics.error("missing-key", "'data' has a 'validation' but no 'train'", tree.span)
     train = sources.get("train")
+    # Fewer sources than entries: known_entries has reported and dropped an unknown key.
     if train is None or len(sources) < len(tree.entries) or None in sources.values():
         return None
     return DataConfig(train, sources.get("validation"), folder)
 
 
-def _has_splits(tree: MappingNode) -> bool:
-    """Whether data has sets by name: `{npz: a.npz, validation: 0.2}` is a source, and a mistake."""
-    keys = {entry.key for entry in tree}
-    return "train" in keys or ("validation" in keys and keys.isdisjoint(_SOURCES))
-
-
 @dataclass(frozen=True, slots=True)
 class _SourceParser:
-    """Reads sources. What is wrong is reported, and what is returned then does not matter."""
+    """Parser of sources and their arguments.
+
+    Errors are reported to `fields.diagnostics`; the methods that parse arguments then return a
+    value that is not used.
+    """
 
     fields: FieldReader
 
     def source(self, tree: Tree) -> DataSource | None:
-        """A source; None after mistakes."""
+        """Parse a source; report errors and return None if there are any."""
         name, span, value = self._name_and_arguments(tree)
         if name is None:
             return None
@@ -97,6 +102,7 @@ class _SourceParser:
         arguments = {
             key: syntax.keys[key](self, each, f"'{key}'") for key, each in argument_trees.items()
         }
+        # With an error, arguments may be missing or None, and make() would fail.
         return (
             syntax.make(arguments)
             if self.fields.diagnostics.error_count == initial_error_count
@@ -104,7 +110,7 @@ class _SourceParser:
         )
 
     def _name_and_arguments(self, tree: Tree) -> tuple[str | None, Span, Tree | None]:
-        """The name of a source, its place, and its arguments."""
+        """Return the name of a source, the span of the name, and the tree of its arguments."""
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             return tree.value, tree.span, None
         if isinstance(tree, MappingNode) and len(tree.entries) == 1:
@@ -117,7 +123,10 @@ class _SourceParser:
         return None, tree.span, None
 
     def _report_misplaced_arguments(self, tree: Tree) -> bool:
-        """Whether keys stand beside a source, as in `{npz: a.npz, weights: w}`; reports them."""
+        """Report arguments beside the source's name, as in `{npz: a.npz, weights: w}`.
+
+        Return whether the tree has this form.
+        """
         if not isinstance(tree, MappingNode):
             return False
         names = [entry.key for entry in tree if entry.key in _SOURCES]
@@ -131,7 +140,7 @@ class _SourceParser:
                 self.fields.report_unknown_key(entry, keys, f"the source '{name}'")
         if arguments:
             argument_names = quote_list(entry.key for entry in arguments)
-            example = "".join(f", {entry.key}: ..." for entry in arguments[:_MAX_SHOWN])
+            example = "".join(f", {entry.key}: ..." for entry in arguments[:_MAX_EXAMPLE_KEYS])
             verb = "belongs" if len(arguments) == 1 else "belong"
             self.fields.diagnostics.error(
                 "wrong-form",
@@ -144,14 +153,16 @@ class _SourceParser:
     def _arguments(
         self, name: str, span: Span, value: Tree | None, syntax: _SourceSyntax
     ) -> dict[str, Tree]:
-        """The arguments of a source by name, as they are written."""
+        """Return the trees of a source's arguments by name; report missing and unknown ones."""
         arguments: dict[str, Tree] = {}
         if isinstance(value, MappingNode):
             entries: list[MappingEntry] = [
                 *self.fields.known_entries(value, syntax.keys, f"the source '{name}'")
             ]
             arguments = {entry.key: entry.value for entry in entries}
+        # `digits:` has a null value and means the same as `digits`.
         elif value is not None and to_plain(value) is not None:
+            # A value that is not a mapping is the first argument, as in `npz: data.npz`.
             if syntax.num_required:
                 arguments = {next(iter(syntax.keys)): value}
             else:
@@ -166,23 +177,23 @@ class _SourceParser:
         return arguments
 
     def text(self, tree: Tree, what: str) -> str:
-        """A text."""
+        """Parse a string."""
         return self.fields.expect_text(tree, what) or ""
 
     def file(self, tree: Tree, what: str) -> DataPath:
-        """A file, or a pattern that stands for several."""
+        """Parse the path of a file, or a glob pattern."""
         return DataPath(self.text(tree, what), tree.span)
 
     def value_or_mapping(
         self, tree: Tree, what: str, parse: Callable[[Tree, str], _T]
     ) -> _T | Mapping[str, _T]:
-        """One value, or several by the names of inputs or outputs."""
+        """Parse one value, or a mapping of values by input or output."""
         if not isinstance(tree, MappingNode):
             return parse(tree, what)
         return {entry.key: parse(entry.value, f"{what} of '{entry.key}'") for entry in tree}
 
     def value(self, tree: Tree, what: str, schema: dict[str, PlainData]) -> PlainData:
-        """The plain value of a tree that matches a schema."""
+        """Return the plain value of a tree that matches a JSON schema; None if it does not."""
         return to_plain(tree) if check_value(tree, schema, what, self.fields.diagnostics) else None
 
 
@@ -192,14 +203,15 @@ _FieldParser: TypeAlias = Callable[[_SourceParser, Tree, str], object]
 def _schema_value(**schema: PlainData) -> _FieldParser:
     def parse(parser: _SourceParser, tree: Tree, what: str) -> object:
         value = parser.value(tree, what, schema)
+        # The sources are frozen dataclasses, whose fields are immutable.
         return tuple(value) if isinstance(value, list) else value
 
     return parse
 
 
 def _or_by_name(parse: _FieldParser) -> _FieldParser:
-    return lambda decoder, tree, what: decoder.value_or_mapping(
-        tree, what, lambda item, item_what: parse(decoder, item, item_what)
+    return lambda parser, tree, what: parser.value_or_mapping(
+        tree, what, lambda item, item_what: parse(parser, item, item_what)
     )
 
 
@@ -219,11 +231,13 @@ def _parse_tfds_name(parser: _SourceParser, tree: Tree, what: str) -> DataPath:
 
 @dataclass(frozen=True, slots=True)
 class _SourceSyntax:
-    """How a source is written: its keys, of which the first are `required`."""
+    """Syntax of a source."""
 
     make: Callable[[dict[str, object]], DataSource]
     keys: Mapping[str, _FieldParser]
+    """Parsers by argument. The order matters: required arguments come first."""
     num_required: int = 1
+    """Number of required arguments."""
 
 
 def _source_syntax(
@@ -233,7 +247,7 @@ def _source_syntax(
     num_required: int = 1,
     skippable: bool = False,
 ) -> _SourceSyntax:
-    """A source whose arguments are written as they are."""
+    """Return the syntax of a source whose arguments are the fields of its class."""
     all_keys = {**keys, **(_ON_ERROR if skippable else {}), "cache": _schema_value(type="boolean")}
     return _SourceSyntax(lambda arguments: source_class(**arguments), all_keys, num_required)
 
@@ -241,7 +255,7 @@ def _source_syntax(
 def _text_source_syntax(
     source_class: Callable[..., DataSource], keys: Mapping[str, _FieldParser]
 ) -> _SourceSyntax:
-    """The same, with how text becomes tokens beside the file."""
+    """Return the syntax of a text source, which has the arguments of its tokenizer too."""
     syntax = _source_syntax(
         source_class, {"file": _SourceParser.file, **_TOKENIZER_KEYS, **keys}, skippable=True
     )
@@ -265,6 +279,7 @@ _ON_ERROR: Final = {"on_error": _schema_value(enum=["stop", "skip"])}
 _SIZES: Final[dict[str, PlainData]] = {"type": "integer", "minimum": 1, "maximum": 16_384}
 _IMAGE_KEYS: Final[Mapping[str, _FieldParser]] = {
     "size": _schema_value(type="array", items=_SIZES, minItems=2, maxItems=2),
+    # Not 2 or 4: transparency is composited over white when an image is decoded.
     "channels": _schema_value(enum=[1, 3]),
     "bits": _schema_value(enum=[8, 16]),
     "scale": _parse_scale,
@@ -294,6 +309,7 @@ _TABLE: Final[Mapping[str, _FieldParser]] = {
 _LENGTH: Final = _schema_value(type="integer", minimum=1, maximum=1_000_000)
 _TOKENIZER_KEYS: Final[Mapping[str, _FieldParser]] = {
     "tokens": _schema_value(enum=["characters", "words", "bpe", "wordpiece"]),
+    # The five special tokens, and at least one token of text.
     "vocabulary": _schema_value(type="integer", minimum=6, maximum=1_000_000),
     "lowercase": _schema_value(type="boolean"),
 }

@@ -1,4 +1,4 @@
-"""Data that a person names on the command line: a file, a folder, or a set that ships with us."""
+"""Parser of the `--data` argument: a file, a directory, or the name of a data set."""
 
 from __future__ import annotations
 
@@ -47,22 +47,32 @@ _IDX_NAMES: Final = (
 
 
 def is_path_argument(text: str) -> bool:
-    """Whether `--data` names a file or a folder, and not a data set."""
+    """Return whether a `--data` argument is a path rather than the name of a data set."""
     return text != _DIGITS and not text.startswith(_TFDS_PREFIX)
 
 
 def data_from_argument(text: str, template: DataConfig | None = None) -> DataConfig:
-    """The data that `--data` names, read as a recipe says it of files `like` these.
+    """Return the data that a `--data` argument names.
 
-    `digits`, `tfds:NAME`, a `.npz` file with the arrays `x` and `y`, a `.csv` or `.parquet` file
-    whose last column is the target, a `.jsonl` or `.tfrecord` file with `x` and `y`, a `.txt` file
-    of text whose characters are tokens, a `.tsv` file of pairs of texts, a pattern that stands for
-    several of them, a folder with the four files of MNIST, or one with images (in a folder for each
-    class, and perhaps all of these in folders `train` and `validation`). Where a recipe has a
-    source of the same kind, what it says beside the file holds here too.
+    The argument is one of:
+
+    - `digits`, or `tfds:NAME`;
+    - a `.npz` file with the arrays `x` and `y`;
+    - a `.csv` or `.parquet` file whose last column is the target;
+    - a `.jsonl` or `.tfrecord` file with the fields `x` and `y`;
+    - a `.txt` file, with characters as tokens, or a `.tsv` file of text pairs;
+    - a glob pattern of such files;
+    - a directory with the files of MNIST;
+    - a directory of images, optionally with a subdirectory per class, and optionally split into
+      `train` and `validation`.
+
+    Args:
+        text: the argument.
+        template: the data of the recipe. A source of the same type passes its options on, such as
+            its columns; only the files are replaced.
 
     Raises:
-        UsageError: if it is none of these.
+        UsageError: if the argument is none of these.
     """
     if text == _DIGITS:
         return DataConfig(Digits(), cli_argument=text)
@@ -72,7 +82,7 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     source_class = _SOURCES_BY_SUFFIX.get(path.suffix)
     source = source_class(DataPath(text)) if source_class else None
     if isinstance(source, Jsonl) and template is not None and isinstance(template.train, Text):
-        # A language model reads a field of text.
+        # The recipe trains on text, so the file has a field of text, not of numbers.
         source = Text(source.file, TokenizerConfig())
     if source is not None:
         data = DataConfig(source)
@@ -88,11 +98,12 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     validation = data.validation
     if validation is not None and template is not None:
         validation = _inherit_options(validation, template.validation or template.train)
+    # The argument is recorded in the run, which may be resumed from another working directory.
     return DataConfig(train, validation, cli_argument=str(path.absolute()))
 
 
 def _tfds_source(text: str, template: DataConfig | None) -> Tfds:
-    """A data set of `tensorflow-datasets`: the split of a recipe, where it says one."""
+    """Return a data set of `tensorflow-datasets`, with the options of the template."""
     name = text.removeprefix(_TFDS_PREFIX)
     if not re.fullmatch(TFDS_NAME, name):
         raise UsageError(f"{quote(name)} is no name of a data set, as in tfds:mnist")
@@ -102,19 +113,21 @@ def _tfds_source(text: str, template: DataConfig | None) -> Tfds:
 
 
 def _inherit_options(source: DataSource, template: DataSource) -> DataSource:
-    """A source with its own files, and all else of another one of its kind."""
+    """Return the template with the files of `source`, if both are of the same type."""
     if type(source) is not type(template):
         return source
     values = {each.name: getattr(source, each.name) for each in dataclasses.fields(source)}
     paths = {name: each for name, each in values.items() if isinstance(each, DataPath)}
+    # Any: mypy does not relate the keywords of replace() to a union of dataclasses.
     result: DataSource = dataclasses.replace(cast(Any, template), **paths)
     return result
 
 
 def _from_directory(folder: Path) -> DataConfig:
-    """The files of MNIST, or images."""
+    """Return the files of MNIST in a directory, or its images."""
     if any(_find_file(folder, name) for name in _IDX_NAMES[0]):
         return _from_idx_directory(folder)
+    # Neither MNIST nor images: _from_idx_directory raises the error that names both.
     if not any(each.is_dir() or each.suffix.lower() in IMAGE_SUFFIXES for each in folder.iterdir()):
         return _from_idx_directory(folder)
     directories = [folder / name for name in ("train", "validation")]

@@ -1,4 +1,8 @@
-"""What the columns, classes and images mean that a network was trained on."""
+"""Schema of a training set: columns, class names, image format and scale.
+
+A run stores it in `run.json`, so that `evaluate` and `predict` prepare their examples in the same
+way without reading the training data.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +14,35 @@ from typing import Final
 from archbuilder.files.json import JsonError, JsonObject
 from archbuilder.plain_data import PlainData
 
+# `image_decoding.py` refuses more than 2**26 pixels, and an image has at most three channels. A
+# record of a run may come from another person: without a bound it could claim any size.
 _MAX_VALUES: Final = 2**28
-"""Of an image: more than any that was decoded for training."""
+"""Largest number of values (height times width times channels) of one image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """The names of the columns of a table that was trained on, by what they were for."""
+    """Column names of a training table, by role."""
 
     inputs: tuple[str, ...]
-    """Those that became one input side by side; none where the recipe names inputs itself."""
+    """Columns that were concatenated into the one input; empty if the recipe maps inputs itself."""
     targets: Mapping[str, str]
     weights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """The size and depth of decoded images."""
+    """Size and depth of decoded images."""
 
     height: int
     width: int
     channels: int
     bits: int = 8
-    """Of a channel: 8 (0 to 255) or 16 (0 to 65535)."""
+    """Bits per channel: 8 (values 0 to 255) or 16 (values 0 to 65535)."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """The shape of an example."""
+        """Shape of one example: height, width, channels."""
         return self.height, self.width, self.channels
 
     def __str__(self) -> str:
@@ -46,34 +52,42 @@ class ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How the numbers of an input were scaled."""
+    """Divisor of the integer values of an input."""
 
     divisor: float
     max_value: int = 255
-    """The largest number that it makes sense for."""
+    """Largest value before the division: 255, 65535 (images of 16 bits) or 1 (masks, one-hot)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetSchema:
-    """What is known of examples when they are gone."""
+    """Preprocessing of a training set, which outlives its examples."""
 
     column_names: ColumnNames | None = None
-    """The columns that they were in a table, where those have names."""
+    """Column names of the table; None if the source is not a table with a header."""
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By target, the names of classes in the order of their numbers."""
+    """Class names by target; the position of a name is the class index."""
     images: Mapping[str, ImageSpec] = field(default_factory=dict)
-    """By input, the form that images were brought to when they were decoded."""
+    """Size and depth by input, to which images are converted when they are decoded."""
     scales: Mapping[str, Scale] = field(default_factory=dict)
-    """By input, what images and other bytes were divided by."""
+    """Scales by input, of images and other bytes."""
 
     def scale_for(self, name: str) -> Scale | None:
-        """Return the scale of an input; a single one needs no name."""
+        """Return the scale of an input, or None if it has none.
+
+        The only scale of a schema applies to any name: the input that recorded it may be called
+        otherwise than the array or column that is read now.
+        """
         only = next(iter(self.scales.values())) if len(self.scales) == 1 else None
         return self.scales.get(name, only)
 
 
 def schema_to_dict(schema: DatasetSchema) -> PlainData:
-    """A legend as plain data: what `decode_legend` takes."""
+    """Convert a schema into plain data, which `schema_from_dict` reads.
+
+    An image specification is the list `[height, width, channels, bits]`, a scale the list
+    `[divisor, max_value]`.
+    """
     column_names = schema.column_names
     columns: PlainData = None
     if column_names is not None:
@@ -94,10 +108,10 @@ def schema_to_dict(schema: DatasetSchema) -> PlainData:
 
 
 def schema_from_dict(value: PlainData) -> DatasetSchema:
-    """A legend from plain data; an empty one from None.
+    """Read a schema from plain data; None gives an empty schema.
 
     Raises:
-        JsonError: if the data is not that of a legend.
+        JsonError: if a field is missing, or has a wrong type or value.
     """
     if value is None:
         return DatasetSchema()
@@ -113,7 +127,7 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
         )
     classes = fields.object("classes")
     class_names = {target: classes.texts(target) for target in classes.values}
-    # Runs of earlier versions have neither of these.
+    # Both are optional: records that were written without them stay readable.
     images = _optional(fields, "images")
     scales = _optional(fields, "scales")
     return DatasetSchema(
@@ -129,6 +143,7 @@ def _optional(fields: JsonObject, name: str) -> JsonObject:
 
 
 def _parse_image_spec(images: JsonObject, name: str) -> ImageSpec:
+    # type() and not isinstance(): True and False are instances of int.
     values = [each for each in images.items(name) if type(each) is int and each > 0]
     is_valid = len(images.items(name)) == len(values) == 4 and values[3] in (8, 16)
     if not is_valid or math.prod(values[:3]) > _MAX_VALUES:
@@ -137,6 +152,7 @@ def _parse_image_spec(images: JsonObject, name: str) -> ImageSpec:
 
 
 def _parse_scale(scales: JsonObject, name: str) -> Scale:
+    # The bounds refuse NaN too, which Python's JSON parser accepts.
     match scales.items(name):
         case (int() | float() as divisor, int() as largest) if 0 < divisor < math.inf:
             return Scale(divisor, largest)

@@ -1,4 +1,4 @@
-"""A hash of everything that must not change between a checkpoint and its resume."""
+"""Fingerprint of everything that must not change between a checkpoint and its resume."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Final, cast
 
 from archbuilder.plain_data import PlainData
 
+# These decide how long, on which devices and how fast a run computes, not what a step computes: a
+# run may be resumed with other values.
 _RESUMABLE_KEYS: Final = (
     "epochs",
     "distribute",
@@ -18,12 +20,18 @@ _RESUMABLE_KEYS: Final = (
 
 
 def run_fingerprint(blueprint: str, recipe: PlainData) -> str:
-    """A text that is another one where a checkpoint cannot be gone on from.
+    """Return the SHA-256 digest of a blueprint and a recipe, without the keys that may change.
 
-    A run may go on for more epochs, on other devices, and be kept more or less often.
+    A run can be resumed from a checkpoint only if both have the same fingerprint. More epochs,
+    other devices and another checkpoint interval leave it unchanged.
+
+    Args:
+        blueprint: the text of the expanded blueprint.
+        recipe: the result of `recipe_to_dict`.
     """
     fields = cast(dict[str, PlainData], recipe)
     training = cast(dict[str, PlainData], fields["training"])
     fixed = {key: value for key, value in training.items() if key not in _RESUMABLE_KEYS}
+    # sort_keys: two recipes that differ in the order of their keys are the same recipe.
     text = json.dumps([blueprint, {**fields, "training": fixed}], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

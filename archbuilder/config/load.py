@@ -1,4 +1,4 @@
-"""The recipe of a blueprint: its `data` and `training`, evaluated, checked and decoded."""
+"""Loading of recipes: the `data` and `training` sections of a blueprint or of a recipe file."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def read_recipe(
     params: Mapping[str, PlainData] | None = None,
     limits: Limits | None = None,
 ) -> Recipe:
-    """What a blueprint says of its data and training; nothing where it says nothing.
+    """Load the recipe of a blueprint; a section that the blueprint lacks is None.
 
     Raises:
-        BlueprintError: with every mistake in them, or in the blueprint.
+        BlueprintError: with all errors in the two sections, or in the blueprint.
     """
     values = params or {}
     graphs = blueprint.graphs(variant=variant, **values)
@@ -45,17 +45,17 @@ def read_recipe(
 def parse_recipe(
     data: Tree | None, training: Tree | None, graphs: Mapping[str, Graph], limits: Limits
 ) -> Recipe:
-    """The recipe of two sections for networks.
+    """Parse the two sections of a recipe for the given networks.
 
     Raises:
-        BlueprintError: with every mistake in them.
+        BlueprintError: with all errors in both sections.
     """
     diagnostics = Diagnostics()
     inputs = [each.name for graph in graphs.values() for each in graph.inputs]
     outputs = [name for graph in graphs.values() for name, _ in graph.outputs]
     data_config = parse_data(data, limits, diagnostics) if data else None
     training_config = None
-    # What else is written of outputs could not be right for several networks.
+    # With the wrong number of networks, errors about outputs would only be consequences.
     if training and _check_networks(training, graphs, diagnostics):
         training_config = parse_training(training, inputs, outputs, limits, diagnostics)
     diagnostics.raise_errors()
@@ -63,12 +63,13 @@ def parse_recipe(
 
 
 def _check_networks(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagnostics) -> bool:
-    """Return whether the objective in `training` trains these networks; report it if not."""
+    """Return whether the objective in `training` can train these networks; report it if not."""
     entry = tree.get("objective") if isinstance(tree, MappingNode) else None
     node = tree if entry is None else entry.value
     objective = next(iter(OBJECTIVE_SYNTAX)) if entry is None else to_plain(node)
     name = next(iter(objective), None) if isinstance(objective, dict) else objective
     syntax = OBJECTIVE_SYNTAX.get(name) if isinstance(name, str) else None
+    # parse_training reports an unknown objective.
     if syntax is None:
         return True
     if syntax.networks:
@@ -97,14 +98,14 @@ _KEYS: Final = ("archbuilder", "data", "training")
 
 
 _BLUEPRINT_SECTIONS: Final = ("inputs", "layers", "networks", "blocks")
-"""Sections that a blueprint has and a recipe has not."""
+"""Sections by which a blueprint is recognized that was passed as a recipe."""
 
 
 def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) -> Recipe:
-    """What a file with `data`, `training` or both says for networks.
+    """Load a recipe file, which has `data`, `training` or both.
 
     Raises:
-        BlueprintError: with every mistake in it.
+        BlueprintError: with all errors in the file.
     """
     diagnostics = Diagnostics()
     reader = FieldReader(limits, diagnostics)
@@ -119,6 +120,7 @@ def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) ->
             mapping.span,
             notes=("move these sections to a file of their own",),
         )
+        # Stop here: below, each key of the blueprint would be another error.
         diagnostics.raise_errors()
     sections = {
         entry.key: entry.value for entry in reader.known_entries(mapping, _KEYS, "a recipe")

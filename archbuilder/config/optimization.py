@@ -1,4 +1,4 @@
-"""Reads what `training` says of the numbers of a step: clipped gradients, averaged weights."""
+"""Parsers of the `clip` and `ema` keys of `training`: gradient clipping and weight averaging."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _CLIP: Final[dict[str, dict[str, PlainData]]] = {
     "value": _LIMIT,
 }
 _AVERAGE: Final[dict[str, dict[str, PlainData]]] = {
+    # With a momentum of 1 the average would stay at the weights that it started from.
     "momentum": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     "every": {"type": "integer", "minimum": 1, "maximum": 1_000_000_000},
 }
 
 
 def parse_clip(reader: ObjectiveReader, tree: Tree | None) -> GradientClipping | None:
-    """How gradients are clipped: one of the three ways."""
+    """Parse `clip`, which names exactly one of three methods; None if the key is absent."""
     if tree is None:
         return None
     mapping = reader.fields.expect_mapping(
@@ -41,7 +42,7 @@ def parse_clip(reader: ObjectiveReader, tree: Tree | None) -> GradientClipping |
 
 
 def parse_ema(reader: ObjectiveReader, tree: Tree | None) -> EMAConfig | None:
-    """How weights are averaged over the steps."""
+    """Parse `ema`; None if the key is absent."""
     if tree is None:
         return None
     mapping = reader.fields.expect_mapping(

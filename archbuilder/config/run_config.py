@@ -1,4 +1,8 @@
-"""A recipe as plain data, for the record of a run, and back."""
+"""Conversion of a recipe to and from `run.json`, the record of a run.
+
+A run directory may have been written by another person, who must not choose which files of the
+user are read. See `docs/safety.md`.
+"""
 
 from __future__ import annotations
 
@@ -29,36 +33,37 @@ from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, from_plain, to_plain
 
 RUN_JSON: Final = "run.json"
-"""The file of a run that has it."""
+"""Name of the record in a run directory."""
 BLUEPRINT_FILE: Final = "blueprint.yaml"
-"""The file of a run that has the blueprint with everything resolved."""
+"""Name of the expanded blueprint in a run directory."""
 
 _JsonDict: TypeAlias = dict[str, PlainData]
 
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """What a run was begun with."""
+    """Data and training configuration of a run."""
 
     data: DataConfig
     training: TrainingConfig
     allow: tuple[Path, ...]
-    """Folders that its data files may lie in, beside their own."""
+    """Directories besides the blueprint's own that data files may be read from."""
     schema: DatasetSchema = field(default_factory=DatasetSchema)
-    """What the columns and classes mean that it was trained on."""
+    """Schema of the training set."""
     digest: str | None = None
-    """What tells whether its data is still the same."""
+    """Digest of the training set; None if the run has not recorded it."""
     forbidden: tuple[Path, ...] = ()
-    """Where its data lies by the word of another person, and the user does not allow it."""
+    """Data paths from a record that the user does not own, outside the allowed directories."""
 
     def check_data(self) -> None:
-        """Check that the data may be read. Other uses of a run do not need it.
+        """Check that the data may be read. Commands that do not read it need not call this.
 
         Raises:
-            UsageError: if another person chose where it lies.
+            UsageError: if another user chose the location of the data.
         """
         if self.forbidden:
             path = self.forbidden[0]
+            # --allow takes existing directories only, so the message names the closest one.
             folder = next(each for each in (path, *path.absolute().parents) if each.is_dir())
             raise UsageError(
                 f"the record of the run says that its data is {quote(str(path), 200)}, and another"
@@ -68,7 +73,8 @@ class RunConfig:
 
 
 def recipe_to_dict(data: DataConfig, training: TrainingConfig, allow: Sequence[Path]) -> _JsonDict:
-    """A recipe as plain data: what `decode_record` takes."""
+    """Convert a recipe into plain data, which `load_run_config` reads."""
+    # Paths are absolute: a run may be resumed from another working directory.
     return {
         **({} if data.cli_argument is None else {"given": data.cli_argument}),
         "data": {
@@ -85,14 +91,20 @@ def recipe_to_dict(data: DataConfig, training: TrainingConfig, allow: Sequence[P
 def load_run_config(
     run_dir: Path, graphs: Mapping[str, Graph], limits: Limits, *, allow: Sequence[Path] = ()
 ) -> RunConfig:
-    """The recipe in the folder of a run, for its networks.
+    """Load the recipe of a run from its record.
 
-    The record says where data lies. Where another user may have written it, `Recorded.forbidden`
-    has what of that is neither in the folder of the run nor in one that the user allows.
+    The record says where the data is. If another user may have written the record, the data paths
+    outside the run directory and outside `allow` are returned in `RunConfig.forbidden`.
+
+    Args:
+        run_dir: the directory of the run.
+        graphs: the networks of the run by name, against which the recipe is checked.
+        limits: bounds on what is read.
+        allow: directories that the user allows on the command line.
 
     Raises:
-        UsageError: if there is no record of a run, or it is damaged.
-        BlueprintError: with the mistakes in it.
+        UsageError: if there is no record, or it is damaged.
+        BlueprintError: with all errors in the recipe.
     """
     run_json = SandboxPath(run_dir).joinpath(RUN_JSON)
     name = quote(str(run_json.path), 200)
@@ -110,11 +122,13 @@ def load_run_config(
         ) from None
     except JsonError as error:
         raise UsageError(f"{name} is not the record of a run: {error}") from None
-    # Nobody wrote the record: a mistake in it has its path, and no line to show.
+    # A program wrote the record, so errors in it have a path but no source line to show.
     span = Span(SourceText(str(run_json.path), ""), 1, 1, 1, 2)
+    # from_plain(None) is a null node, which would be reported as a source of the wrong type.
     data_tree = from_plain(recipe.get("data"), span) if "data" in recipe.values else None
     parsed_recipe = parse_recipe(data_tree, from_plain({**training.values}, span), graphs, limits)
-    # Files are looked for where they were, not beside the record.
+    # parse_recipe resolves paths against the directory of the parsed file, here the run directory.
+    # The recorded paths are relative to the directory of the blueprint.
     data = (
         None
         if parsed_recipe.data is None
@@ -128,7 +142,7 @@ def load_run_config(
             _data_paths(data, data_argument, (folder, *recorded_allow)), run_dir, allow
         )
     )
-    # Data sets lie in a folder of the user's, which another person's word does not open.
+    # 'tfds:NAME' reads the user's own data directory: a record of another user may not do that.
     if data_argument is not None and (
         owned_by_user or (is_path_argument(data_argument) and not forbidden)
     ):
@@ -141,7 +155,7 @@ def load_run_config(
 
 
 def load_dataset_schema(run_dir: Path) -> DatasetSchema:
-    """Return what the columns and classes of a run mean; an empty legend if there is no record.
+    """Load the schema of the training set of a run; empty if there is no record.
 
     Raises:
         UsageError: if the record is damaged.
@@ -157,8 +171,13 @@ def load_dataset_schema(run_dir: Path) -> DatasetSchema:
 
 
 def _is_owned_by_user(run_dir: SandboxPath) -> bool:
-    """Whether nobody but the user, and root, can have written the record of a run."""
+    """Return whether the record of a run belongs to the user or root, and is not world-writable.
+
+    As with git's `safe.directory`, ownership decides whether a file is trusted.
+    """
+    # Whoever owns the directory can replace the file in it, so both are checked.
     for status in (run_dir.joinpath(RUN_JSON).status(), run_dir.root.stat()):
+        # Root (0) can write every file anyway.
         if status is None or status.st_uid not in (os.geteuid(), 0):
             return False
         if status.st_mode & stat.S_IWOTH:
@@ -169,7 +188,7 @@ def _is_owned_by_user(run_dir: SandboxPath) -> bool:
 def _data_paths(
     data: DataConfig | None, data_argument: str | None, folders: Sequence[Path]
 ) -> Sequence[Path]:
-    """The folders and files that the data may be read from."""
+    """Return the directories and files that the data may be read from."""
     if data_argument is not None and is_path_argument(data_argument):
         return (Path(data_argument),)
     sources = () if data is None else (data.train, data.validation)
@@ -177,7 +196,7 @@ def _data_paths(
 
 
 def _has_data_path(value: object) -> bool:
-    """Whether a source, or a part of it, names a file."""
+    """Return whether a source, or a field of it, names a file."""
     if isinstance(value, DataPath):
         return True
     if isinstance(value, Mapping):
@@ -188,7 +207,8 @@ def _has_data_path(value: object) -> bool:
 
 
 def _paths_outside(paths: Sequence[Path], run_dir: Path, allow: Sequence[Path]) -> tuple[Path, ...]:
-    """Those that lie neither in the folder of the run nor in one that the user allows."""
+    """Return the paths that are neither in the run directory nor in an allowed directory."""
+    # resolve() follows links: one in the run directory may lead anywhere.
     folders = [folder.resolve() for folder in (run_dir, *allow)]
     return tuple(
         path for path in paths if not any(path.resolve().is_relative_to(each) for each in folders)
@@ -201,6 +221,7 @@ def _training_to_dict(spec: TrainingConfig) -> _JsonDict:
         for name, candidate in OBJECTIVE_SYNTAX.items()
         if candidate.config_class is type(spec.objective)
     )
+    # The objective decides which of the fields are keys of 'training' and which are its options.
     common = {
         key: each
         for key, each in _fields_to_dict(spec).items()
@@ -214,19 +235,22 @@ def _training_to_dict(spec: TrainingConfig) -> _JsonDict:
 
 def _source_to_dict(source: DataSource) -> PlainData:
     fields = _fields_to_dict(source)
+    # The DataPath of Tfds is the name of a data set.
     if not isinstance(source, Tfds):
-        # What a person names is looked for from where the run began, wherever it goes on.
+        # A path without a span comes from the command line and is relative to the working
+        # directory, which may be another one when the run is resumed.
         for name in fields:
             value = getattr(source, name)
             if isinstance(value, DataPath) and value.span is None:
                 fields[name] = str(Path(value.path).absolute())
-    # How text becomes tokens is written beside the file.
+    # The syntax of text sources has the tokenizer's keys beside 'file', not in a mapping.
     fields |= cast(_JsonDict, fields.pop("tokenising", {}))
     return {type(source).__name__.lower(): fields or None}
 
 
 def _fields_to_dict(value: object) -> _JsonDict:
-    """The fields of a dataclass that are not None."""
+    """Convert a dataclass into a dictionary without the fields that are None."""
+    # The cast stands for any dataclass: `typing` has no name for that.
     dataclass_fields = dataclasses.fields(cast(DataConfig, value))
     plain_fields = {
         each.name: _value_to_plain(getattr(value, each.name)) for each in dataclass_fields
@@ -235,7 +259,7 @@ def _fields_to_dict(value: object) -> _JsonDict:
 
 
 def _value_to_plain(value: object) -> PlainData:
-    """Part of a recipe as plain data; places in files are left out."""
+    """Convert a value of a recipe into plain data, without its spans."""
     if isinstance(value, Mapping):
         return {key: _value_to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple):

@@ -1,4 +1,7 @@
-"""The types of data in a recipe: where examples come from."""
+"""Types of the `data` section: one dataclass per data source.
+
+The names of the fields are the argument names of a source in a recipe.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from archbuilder.diagnostics.span import Span
 
 @dataclass(frozen=True, slots=True)
 class DataPath:
-    """A file of examples. Without a `span` the person at the command line named it.
+    """Path of a data file or directory, or a glob pattern.
 
-    A file that a blueprint names stays in the blueprint's folder; a person may name any.
+    A path with a `span` comes from a blueprint, and must be in the blueprint's directory or an
+    allowed one. A path without a span comes from the command line, and may be anywhere.
     """
 
     path: str
@@ -22,45 +26,45 @@ class DataPath:
 
 
 ArrayNames: TypeAlias = str | Mapping[str, str]
-"""The array for the one input (or output) of a network, or arrays by the names of the inputs."""
+"""The array name for a single input (or output), or array names by input (or output)."""
 
 
 TargetColumns: TypeAlias = str | int | Mapping[str, str | int]
-"""The column of a table for the one output of a network, or columns by the names of the outputs."""
+"""The column of a single output, or columns by output; an integer is an index from 0."""
 
 
 DataPaths: TypeAlias = DataPath | Mapping[str, DataPath]
-"""The file for the one input (or output) of a network, or files by the names of the inputs."""
+"""The file for a single input (or output), or files by input (or output)."""
 
 
 OnError: TypeAlias = Literal["stop", "skip"]
 InputColumns: TypeAlias = str | tuple[str, ...]
-"""A column of a table, or several that are one input side by side."""
+"""A column of a table, or several that are concatenated into one input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseSource:
-    """What every source of examples has."""
+    """Base of all sources."""
 
     cache: bool | None = None
-    """Whether all examples are held in memory; where nothing is said, they are if they are few."""
+    """Whether to load all examples into memory; None loads small data only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippableSource(BaseSource):
-    """A source whose wrong lines, records or pictures may be left out."""
+    """A source that can skip invalid lines, records or images."""
 
     on_error: OnError = "stop"
 
 
 @dataclass(frozen=True, slots=True)
 class Digits(BaseSource):
-    """The 1,797 handwritten digits of 8 by 8 pixels that ship with archbuilder."""
+    """1,797 handwritten digits of 8 by 8 pixels, which ship with archbuilder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Npz(BaseSource):
-    """Arrays of a numpy archive. Inputs of whole numbers are divided by `scale`, if it is given."""
+    """Arrays of a numpy archive. Integer inputs are divided by `scale`, if it is set."""
 
     file: DataPath
     inputs: ArrayNames = "x"
@@ -71,9 +75,9 @@ class Npz(BaseSource):
 
 @dataclass(frozen=True, slots=True)
 class Npy(BaseSource):
-    """Arrays in files of their own (`.npy`), which are never in memory as a whole.
+    """Arrays in `.npy` files, which are read on demand.
 
-    Inputs of whole numbers are divided by `scale`, if it is given.
+    Integer inputs are divided by `scale`, if it is set.
     """
 
     inputs: DataPaths
@@ -84,7 +88,7 @@ class Npy(BaseSource):
 
 @dataclass(frozen=True, slots=True)
 class Idx(BaseSource):
-    """Images and labels in the IDX format, as MNIST has it; the files may be compressed (.gz)."""
+    """Images and labels in the IDX format of MNIST, optionally compressed (.gz)."""
 
     images: DataPath
     labels: DataPath
@@ -94,14 +98,15 @@ class Idx(BaseSource):
 IMAGE_SUFFIXES: Final = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"),
 )
-"""How the names of pictures end, in small or capital letters."""
+"""Suffixes of image files, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Images(SkippableSource):
-    """Pictures of a folder: one folder for every class in it, or no classes.
+    """Images of a directory: one subdirectory per class, or images without labels.
 
-    They get the `size` (height, width), `channels` and `bits` of the first, if none are given.
+    Images are converted to this `size` (height, width), `channels` and `bits` per channel. If one
+    is not set, it is that of the first image.
     """
 
     folder: DataPath
@@ -113,10 +118,11 @@ class Images(SkippableSource):
 
 @dataclass(frozen=True, slots=True)
 class Csv(SkippableSource):
-    """A table whose columns are numbers, but for the target, which may be words.
+    """A CSV table of numbers; a target may also be text.
 
-    Columns have names in the first line, or are counted from 0 where there is no `header`. Without
-    a `target` it is the last column, and without `inputs` all that have no other part are one.
+    Column names are in the first line, or columns are numbered from 0 if there is no `header`. The
+    default `target` is the last column. By default the columns that are neither a target nor a
+    weight form one input.
     """
 
     file: DataPath
@@ -128,9 +134,9 @@ class Csv(SkippableSource):
 
 @dataclass(frozen=True, slots=True)
 class Parquet(SkippableSource):
-    """A table in the format of Apache Parquet: as `Csv`, where columns may hold lists too.
+    """A table in the Apache Parquet format: as `Csv`, but columns may also hold lists.
 
-    Inputs are divided by `scale`, if it is given.
+    Inputs are divided by `scale`, if it is set.
     """
 
     file: DataPath
@@ -144,9 +150,9 @@ class Parquet(SkippableSource):
 class Tfrecord(SkippableSource):
     """Records of `tf.train.Example` in TFRecord files, compressed or not.
 
-    Lists of numbers get the `shape` that is given for their input. Bytes are encoded images, which
-    get a `size` (height, width), `channels` and `bits` as in `Images`, or else numbers from 0 to
-    255.
+    Lists of numbers are reshaped to the `shape` of their input. Bytes are encoded images, which
+    are converted to a `size` (height, width), `channels` and `bits` as in `Images`; other bytes
+    are integers from 0 to 255.
     """
 
     file: DataPath
@@ -161,17 +167,18 @@ class Tfrecord(SkippableSource):
 
 
 TFDS_NAME: Final = r"[a-z][a-z0-9_]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?(:[0-9.]+)?"
-"""A name of `tensorflow-datasets`: a data set, one of its configurations, a version."""
+"""Pattern of a `tensorflow-datasets` name: a data set, an optional config, an optional version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tfds(SkippableSource):
-    """A data set that `tensorflow-datasets` has prepared on this machine, by its name.
+    """A data set that `tensorflow-datasets` has prepared on this machine.
 
-    It lies where a blueprint may not read unless a person allows it. Without `inputs` and `targets`
-    they are what the data set says itself.
+    The default `inputs` and `targets` are the supervised keys of the data set.
     """
 
+    # A DataPath although it is a name: the data is outside the blueprint's directory, so a
+    # blueprint needs the user's permission for it just as for a file.
     name: DataPath
     split: str = "train"
     inputs: ArrayNames | None = None
@@ -184,9 +191,9 @@ class Tfds(SkippableSource):
 
 @dataclass(frozen=True, slots=True)
 class Jsonl(SkippableSource):
-    """JSON lines with numbers: fields are what arrays are in an archive.
+    """JSON lines of numbers; a field corresponds to an array of `Npz`.
 
-    Inputs are divided by `scale`, if it is given. A target may be a word.
+    Inputs are divided by `scale`, if it is set. A target may also be text.
     """
 
     file: DataPath
@@ -201,18 +208,19 @@ TokenizerType: TypeAlias = Literal["characters", "words", "bpe", "wordpiece"]
 
 @dataclass(frozen=True, slots=True)
 class TokenizerConfig:
-    """How text becomes tokens. The vocabulary is learned, and has at most that many of them."""
+    """Configuration of a tokenizer, whose vocabulary is learned from the training text."""
 
     tokens: TokenizerType = "characters"
     vocabulary: int = 30_000
+    """Largest size of the vocabulary."""
     lowercase: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Text(SkippableSource):
-    """Plain text, or a `field` of JSON lines: an example is a piece of `length` tokens.
+    """Plain text, or a `field` of JSON lines; an example is a sequence of `length` tokens.
 
-    Where nothing else is said, its targets are the tokens that follow each.
+    By default the target of each token is the one that follows it.
     """
 
     file: DataPath
@@ -223,7 +231,7 @@ class Text(SkippableSource):
 
 @dataclass(frozen=True, slots=True)
 class Pairs(SkippableSource):
-    """Two texts a line with a tab between, of at most `length` tokens each."""
+    """Pairs of texts, one per line and separated by a tab, of at most `length` tokens each."""
 
     file: DataPath
     tokenising: TokenizerConfig
@@ -237,13 +245,12 @@ DataSource: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Examples to train on. Without `validation`, a share of them is held out (see `training`).
-
-    Files that a blueprint names lie in the `folder` of the blueprint. `given` is what the person at
-    the command line named.
-    """
+    """Sources of the training set and the validation set."""
 
     train: DataSource
     validation: DataSource | None = None
+    """Without it, a fraction of the training examples (`TrainingConfig.validation`) is held out."""
     folder: Path | None = None
+    """The directory of the blueprint, to which its data paths are relative."""
     cli_argument: str | None = None
+    """The value of `--data`; None if the data comes from a recipe."""

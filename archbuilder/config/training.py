@@ -1,4 +1,8 @@
-"""The types of training in a recipe: the objectives, and how a network comes to them."""
+"""Types of the `training` section: the objectives and the settings of the training loop.
+
+Fields of type `Tree` name objects of Keras (optimizers, losses, metrics, layers). The parser has
+checked them against the registry; they become Keras objects when training starts.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,18 @@ from archbuilder.yaml.nodes import Tree
 
 StrategyName: TypeAlias = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
 Auto: TypeAlias = Literal["auto"]
-"""What the device decides."""
+"""A setting that is chosen for the device."""
 
 
 Metrics: TypeAlias = Mapping[str, tuple[Tree, ...]]
-"""Metrics by output; the objects are trees that were checked against the catalogue."""
+"""Metrics by output."""
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisedConfig:
-    """Every output that has a loss is compared with its target.
+    """Supervised learning: each output with a loss is compared with its target.
 
-    Losses, their weights and metrics stand under the name of their output. The objects are trees
-    that were checked against the catalogue.
+    Losses, loss weights and metrics are mappings by output.
     """
 
     loss: Mapping[str, Tree]
@@ -31,19 +34,19 @@ class SupervisedConfig:
     loss_weights: Mapping[str, float]
     metrics: Metrics
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """Inputs that are given the target of an output."""
+    """Inputs that are fed with the target of an output: input name to output name."""
     targets: Mapping[str, str] = field(default_factory=dict)
-    """Outputs that are compared with an input."""
+    """Outputs whose target is an input, as in an autoencoder: output name to input name."""
     class_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By output, what a class counts, by its number or name; 1 for those that are left out."""
+    """Class weights by output, then by class index or name; 1 for classes that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class RidgeConfig:
-    """The weights of the last layer alone, as those of the least squared error.
+    """Ridge regression of the last layer in closed form; all other weights stay as initialized.
 
-    `penalty` times the sum of their squares is added to the error, without the bias. `washout`
-    steps at the beginning of each sequence do not count.
+    The error is the squared error plus `penalty` times the sum of squared weights, without the
+    bias. The first `washout` steps of each sequence are ignored.
     """
 
     metrics: Metrics
@@ -57,36 +60,42 @@ Noise: TypeAlias = Literal["normal", "uniform"]
 
 @dataclass(frozen=True, slots=True)
 class AdversarialConfig:
-    """A `generator` learns to make what a `discriminator` takes for an example of the data.
+    """Generative adversarial networks: a `generator` against a `discriminator`.
 
-    The optimizers stand under the names of the networks, as trees that were checked against the
-    catalogue. The discriminator takes `discriminator_steps` for each of the generator's. A
-    `gradient_penalty` is of the Wasserstein loss alone. The `noise` that a sample is made of has a
-    variance of one.
+    Sources: Goodfellow et al. 2014, arXiv:1406.2661 (non-saturating); Mao et al. 2016,
+    arXiv:1611.04076 (least squares); Gulrajani et al. 2017, arXiv:1704.00028 (Wasserstein with a
+    gradient penalty).
     """
 
     optimizer: Mapping[str, Tree]
+    """Optimizers by network."""
     loss: AdversarialLoss = "non_saturating"
     discriminator_steps: int = 1
+    """Steps of the discriminator per step of the generator."""
     gradient_penalty: float = 10.0
+    """Weight of the gradient penalty; used with the Wasserstein loss only."""
     noise: Noise = "normal"
+    """Distribution of the generator's input, with mean 0 and variance 1."""
     samples: int = 64
-    """The samples of a picture that is drawn after every epoch."""
+    """Number of samples in the image that is drawn after each epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class CausalLMConfig:
-    """Every token is told from those in front of it."""
+    """Causal language modeling: predict each token from the preceding ones."""
 
     optimizer: Tree
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedLMConfig:
-    """Tokens that were hidden are told from those around them, as in BERT.
+    """Masked language modeling as in BERT: predict hidden tokens from those around them.
 
-    Of the `masked` share, four fifths are hidden, a tenth become other tokens, and a tenth stay. A
-    network with an output `next_sentence` also tells whether two pieces follow each other.
+    Of the `masked` fraction of tokens, 80% become `[MASK]`, 10% become random tokens, and 10% stay
+    unchanged. A network with an output `next_sentence` also predicts whether the second of two
+    segments follows the first.
+
+    Source: Devlin et al. 2018, arXiv:1810.04805, section 3.1.
     """
 
     optimizer: Tree
@@ -95,7 +104,10 @@ class MaskedLMConfig:
 
 @dataclass(frozen=True, slots=True)
 class SequenceToSequenceConfig:
-    """Every token of a text is told from those in front of it and a whole other text."""
+    """Sequence-to-sequence learning: predict each target token from the source text and its prefix.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762.
+    """
 
     optimizer: Tree
     label_smoothing: float = 0.0
@@ -103,9 +115,12 @@ class SequenceToSequenceConfig:
 
 @dataclass(frozen=True, slots=True)
 class SimCLRConfig:
-    """Two views of an image are told from the views of all others in the batch.
+    """SimCLR: contrast two views of an image against all other images in the batch.
 
-    A network with two outputs gives features and, from them, what is compared; one output is both.
+    The first output of the network are its features, the second their projection, on which the
+    loss is computed. A network with one output uses it as both.
+
+    Source: Chen et al. 2020, arXiv:2002.05709.
     """
 
     optimizer: Tree
@@ -114,10 +129,12 @@ class SimCLRConfig:
 
 @dataclass(frozen=True, slots=True)
 class MoCoConfig:
-    """A view of an image is told from a `queue` of views of images before.
+    """MoCo: contrast two views of an image against a `queue` of encoded views of earlier images.
 
-    Those are encoded by a network whose weights follow with a `momentum`. Of the outputs see
-    `SimCLR`.
+    The key encoder is an exponential moving average of the network, with this `momentum`. The
+    outputs of the network are those of `SimCLRConfig`.
+
+    Source: He et al. 2019, arXiv:1911.05722.
     """
 
     optimizer: Tree
@@ -138,10 +155,10 @@ Precision: TypeAlias = Literal["auto", "float32", "mixed_bfloat16", "mixed_float
 
 @dataclass(frozen=True, slots=True)
 class GradientClipping:
-    """Gradients are made smaller where they are larger than this, in one of three ways.
+    """Gradient clipping; exactly one field is set.
 
-    By the `norm` of each weight's gradient, by the `global_norm` of all gradients together, or
-    number by number to a `value`.
+    `norm` bounds the norm of each variable's gradient, `global_norm` the norm of all gradients
+    together, and `value` each element.
     """
 
     norm: float | None = None
@@ -151,9 +168,10 @@ class GradientClipping:
 
 @dataclass(frozen=True, slots=True)
 class EMAConfig:
-    """Weights are averaged over the steps, each step counting `momentum` times the one behind it.
+    """Exponential moving average of the weights: `average = momentum average + (1 - momentum) w`.
 
-    The average takes the place of the weights at the end, and `every` so many steps.
+    The average replaces the weights at the end of training, and also every `every` steps if that
+    is set.
     """
 
     momentum: float = 0.999
@@ -162,37 +180,37 @@ class EMAConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """How a network is trained."""
+    """Settings of a training run."""
 
     objective: ObjectiveConfig
     epochs: int = 10
     batch_size: int = 32
-    """Examples of one step, on all devices together."""
+    """Global batch size: examples per step on all devices together."""
     validation: float = 0.2
-    """The share of the examples that is held out where the data has no validation set."""
+    """Fraction of the examples in the validation set, if the data has no validation set."""
     seed: int = 0
     distribute: StrategyName = "auto"
     augment: tuple[Tree, ...] = ()
-    """Layers that change the images that are trained on by chance, one behind the other."""
+    """Random layers that are applied in order to training images."""
     checkpoint_seconds: float = 30
-    """How often the run is kept; 0 after every step."""
+    """Seconds between checkpoints; 0 saves one after every step."""
     xla: bool | Auto = "auto"
-    """Whether steps are compiled by XLA."""
+    """Whether XLA compiles the train step."""
     steps_per_execution: int | Auto = "auto"
-    """The steps that are taken between two looks at the run."""
+    """Steps per call of the train function. Callbacks run between calls."""
     precision: Precision = "auto"
-    """What layers compute in; weights are float32."""
+    """Dtype policy of the layers; variables are float32 with each of them."""
     shuffle: bool = True
-    """Whether every epoch has an order of its own, or that of the data."""
+    """Whether each epoch has its own random order; otherwise that of the data."""
     accumulate: int = 1
-    """The parts of a batch that are gone through one behind the other."""
+    """Number of parts of a batch whose gradients are accumulated before one optimizer step."""
     clip: GradientClipping | None = None
     ema: EMAConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to train on and how; None where the blueprint does not say."""
+    """The `data` and `training` sections; None if a section is absent."""
 
     data: DataConfig | None = None
     training: TrainingConfig | None = None

@@ -1,7 +1,7 @@
-"""Reads `training:`: the objective with what belongs to it, and the numbers around it.
+"""Parser of the `training` section: the objective, its options, and the training settings.
 
-Objects are written as layers are, and checked against the catalogue. Where a network has several
-outputs, losses and metrics stand under the names of the outputs.
+Keras objects have the syntax of layers and are checked against the registry. For a network with
+several outputs, losses and metrics are mappings by output.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _SCALAR_SCHEMAS: Final[dict[str, dict[str, PlainData]]] = {
     "epochs": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "batch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "validation": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    # keras.utils.set_random_seed passes it to numpy.random.seed, which takes 32 bits.
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
     "distribute": {"enum": ["auto", "none", "mirrored", "multi_worker", "tpu"]},
     "checkpoint_seconds": {"type": "number", "minimum": 0, "maximum": 86_400},
@@ -61,7 +62,7 @@ _AUGMENTATION_LAYERS: Final = (
     *("RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation"),
     *("RandomZoom", "Solarization"),
 )
-"""Keras's layers that change images and leave their labels as they are."""
+"""Layers of Keras that transform images at random and leave their labels unchanged."""
 _MIXES_LABELS: Final = (
     "it mixes the images of a batch, whose labels would have to be mixed with them; leave it out"
 )
@@ -74,14 +75,15 @@ _UNSUPPORTED_LAYERS: Final = {
     "MixUp": _MIXES_LABELS,
     "AutoContrast": _IS_DETERMINISTIC,
     "Equalization": _IS_DETERMINISTIC,
-    # Keras 3.15.1 draws them with Python's `random` while TensorFlow traces the layer.
+    # Keras 3.15.1 chooses its operations with Python's `random` while TensorFlow traces the layer
+    # (aug_mix.py, `py_random.choice`), so the compiled graph always applies the same ones.
     "AugMix": "it draws its operations once for a whole run, and others when the run is resumed;"
     " RandAugment draws them anew for every batch",
 }
-"""Layers that one would expect among them, and why they are not."""
+"""Augmentation layers of Keras that are not supported, with the reason."""
 _AUGMENT_EXAMPLE: Final = "as in 'augment: [{RandomFlip: horizontal}, {RandomRotation: 0.1}]'"
 COMMON_KEYS: Final = ("objective", *(key for key in _SCALAR_SCHEMAS if key not in GRADIENT_KEYS))
-"""What stands in `training` with every objective."""
+"""Keys of `training` that all objectives share."""
 
 
 def parse_training(
@@ -91,18 +93,27 @@ def parse_training(
     limits: Limits,
     diagnostics: Diagnostics,
 ) -> TrainingConfig | None:
-    """The training of a recipe for a network with these ends; None after mistakes."""
+    """Parse and check the `training` section; report errors and return None if there are any.
+
+    Args:
+        tree: the section, with expressions evaluated.
+        inputs: the input names of the network.
+        outputs: the output names of the network.
+        limits: bounds on what is read.
+        diagnostics: receives the errors.
+    """
     initial_error_count = diagnostics.error_count
     reader = FieldReader(limits, diagnostics)
     mapping = reader.expect_mapping(tree, "'training'")
     if mapping is None:
         return None
-    spec = _parse_training(ObjectiveReader(reader, tuple(inputs), tuple(outputs)), mapping)
-    return spec if diagnostics.error_count == initial_error_count else None
+    config = _parse_training(ObjectiveReader(reader, tuple(inputs), tuple(outputs)), mapping)
+    return config if diagnostics.error_count == initial_error_count else None
 
 
 def _parse_training(reader: ObjectiveReader, mapping: MappingNode) -> TrainingConfig:
-    """What the entries say; where they are wrong, it is reported and left out."""
+    """Parse the entries of `training`; report errors, after which the result is not usable."""
+    # The objective comes first, since it decides which other keys are known.
     objective_entry = next((entry for entry in mapping if entry.key == "objective"), None)
     name, options = _parse_objective(reader.fields, objective_entry)
     keys = (*COMMON_KEYS, *OBJECTIVE_SYNTAX[name].keys)
@@ -139,7 +150,7 @@ def _parse_training(reader: ObjectiveReader, mapping: MappingNode) -> TrainingCo
 
 
 def _parse_augment(reader: ObjectiveReader, tree: Tree | None) -> tuple[Tree, ...]:
-    """The layers of `augment`, each of them one that Keras has for it."""
+    """Parse `augment`, a list of augmentation layers."""
     if tree is None:
         return ()
     if not isinstance(tree, SequenceNode):
@@ -167,6 +178,8 @@ def _check_augmentation_layer(diagnostics: Diagnostics, item: Tree) -> None:
             notes=(f"the layers for it are: {', '.join(_AUGMENTATION_LAYERS)}",),
         )
         return
+    # Data sources always give channels last: with channels_first the layer would take the height of
+    # an image for its channels.
     arguments = item.entries[0].value if isinstance(item, MappingNode) else None
     data_format = arguments.get("data_format") if isinstance(arguments, MappingNode) else None
     if data_format is not None and to_plain(data_format.value) == "channels_first":
@@ -181,7 +194,10 @@ def _check_augmentation_layer(diagnostics: Diagnostics, item: Tree) -> None:
 def _parse_objective(
     reader: FieldReader, entry: MappingEntry | None
 ) -> tuple[str, MappingNode | None]:
-    """The name of the objective, and what is written behind it."""
+    """Parse `objective`: return the name of the objective, and its options if there are any.
+
+    Both `objective: simclr` and `objective: {simclr: {temperature: 0.1}}` are valid.
+    """
     default = next(iter(OBJECTIVE_SYNTAX))
     if entry is None:
         return default, None
@@ -193,11 +209,13 @@ def _parse_objective(
     elif isinstance(value, ScalarNode):
         name, name_node = value.value if isinstance(value.value, str) else "", value
     else:
+        # A null is not in the enum either, so that check_value below reports it.
         name, name_node = "", ScalarNode(None, value.span)
     if not check_value(
         name_node, {"enum": list(OBJECTIVE_SYNTAX)}, "'objective'", reader.diagnostics
     ):
         return default, None
+    # `{simclr: }` has a null value and means the same as `simclr`.
     if options is None or (isinstance(options, ScalarNode) and options.value is None):
         return name, None
     return name, reader.expect_mapping(options, f"'{name}'", expected="a mapping of options")

@@ -1,4 +1,4 @@
-"""How objectives are written in `training`: one file each, and a table of them."""
+"""Syntax of the objectives in `training`, and a table of them by name."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ OBJECTIVE_SYNTAX: Final[Mapping[str, ObjectiveSyntax]] = {
     "masked_lm": MASKED_LM,
     "sequence_to_sequence": SEQUENCE_TO_SEQUENCE,
 }
-"""By name; the first is that of a recipe which names none."""
+"""Objectives by name. The first is the default."""

@@ -1,4 +1,4 @@
-"""`objective: adversarial`: a generator against a discriminator, each with its optimizer."""
+"""Parser of `objective: adversarial`: a generator against a discriminator."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ _OPTIONS: Final[dict[str, dict[str, PlainData]]] = {
     "samples": {"type": "integer", "minimum": 1, "maximum": 1024},
 }
 GAN_NETWORKS: Final = ("generator", "discriminator")
-"""The networks of a blueprint that it trains."""
+"""Names of the networks that the blueprint must have."""
 
 
 def _parse(reader: ObjectiveReader, section: TrainingSection) -> AdversarialConfig:
     options = reader.options("adversarial", _OPTIONS, section.options)
-    optimizers = _parse_optimizers(reader, section)
+    optimizer = section.optimizer()
+    optimizers: dict[str, Tree] = dict.fromkeys(GAN_NETWORKS, optimizer)
+    if isinstance(optimizer, MappingNode) and any(optimizer.get(each) for each in GAN_NETWORKS):
+        entries = reader.fields.known_entries(optimizer, GAN_NETWORKS, "'optimizer'")
+        # A network that the mapping does not name gets the default optimizer, not the other's.
+        optimizers = dict.fromkeys(GAN_NETWORKS, ScalarNode(DEFAULT_OPTIMIZER, section.span))
+        optimizers |= {entry.key: entry.value for entry in entries}
+    for tree in optimizers.values():
+        reader.keras_object("optimizer", tree)
     defaults = AdversarialConfig(optimizers)
     return AdversarialConfig(
         optimizers,
@@ -37,18 +45,6 @@ def _parse(reader: ObjectiveReader, section: TrainingSection) -> AdversarialConf
         noise=cast(Noise, options.get("noise", defaults.noise)),
         samples=cast(int, options.get("samples", defaults.samples)),
     )
-
-
-def _parse_optimizers(reader: ObjectiveReader, section: TrainingSection) -> dict[str, Tree]:
-    optimizer = section.optimizer()
-    optimizers: dict[str, Tree] = dict.fromkeys(GAN_NETWORKS, optimizer)
-    if isinstance(optimizer, MappingNode) and any(optimizer.get(each) for each in GAN_NETWORKS):
-        entries = reader.fields.known_entries(optimizer, GAN_NETWORKS, "'optimizer'")
-        optimizers = dict.fromkeys(GAN_NETWORKS, ScalarNode(DEFAULT_OPTIMIZER, section.span))
-        optimizers |= {entry.key: entry.value for entry in entries}
-    for tree in optimizers.values():
-        reader.keras_object("optimizer", tree)
-    return optimizers
 
 
 ADVERSARIAL: Final = ObjectiveSyntax(

@@ -1,4 +1,4 @@
-"""`objective: simclr` and `moco`: features from pairs of views of an image."""
+"""Parsers of `objective: simclr` and `moco`: contrastive learning of image features."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def _check_has_augment(reader: ObjectiveReader, section: TrainingSection, name: 
         )
 
 
-# All images of a batch are compared with each other, which the parts of one cannot be.
+# SimCLR contrasts each image with all others of the batch, so a batch cannot be processed in parts.
+# MoCo contrasts with its queue instead.
 SIMCLR: Final = ObjectiveSyntax(
     SimCLRConfig, tuple(key for key in _KEYS if key != "accumulate"), _parse_simclr
 )

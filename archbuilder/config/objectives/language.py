@@ -1,4 +1,4 @@
-"""`objective: causal_lm`, `masked_lm` and `sequence_to_sequence`: models of language."""
+"""Parsers of `objective: causal_lm`, `masked_lm` and `sequence_to_sequence`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the readers of objectives have in common: objects, options, and values by output."""
+"""Common parts of the objective parsers: Keras objects, options, and values by output."""
 
 from __future__ import annotations
 
@@ -30,47 +30,57 @@ _CATEGORICAL_METRICS: Final = (
     "CategoricalCrossentropy",
     "TopKCategoricalAccuracy",
 )
-"""Metrics of one value a class; with `Sparse` before the name, of classes by number."""
+"""Metrics of one-hot targets. With the prefix `Sparse` they take class indices."""
 _IOU_METRICS: Final = ("MeanIoU", "IoU")
-"""Metrics that compare two class numbers unless an argument says otherwise."""
+"""Metrics that compare class indices unless `sparse_y_true` or `sparse_y_pred` is false."""
 _CATEGORICAL_PREFIX: Final = "Categorical"
 _IGNORE_CLASS: Final = "ignore_class"
 _VALIDATION: Final = "val_"
-"""How Keras begins the names of numbers of the validation set."""
+"""Prefix that Keras gives to the names of validation metrics."""
 _INTEGER_LABEL_METRICS: Final = (*_IOU_METRICS, "Mean", "Sum")
-"""Others that can take classes by number."""
+"""Metrics without the prefix `Sparse` that also take class indices."""
+# Unlike the class `Accuracy`, which compares values for equality. Keras (compile_utils.py) picks
+# the class from the shapes and dtypes of targets and outputs.
 _ACCURACY_ALIAS: Final = "accuracy"
-"""For this word Keras takes the accuracy that suits the loss."""
+"""Name for which Keras picks binary, categorical or sparse categorical accuracy."""
+# In Keras 3.15 `average` is None by default (f_score_metrics.py).
 _METRICS_WITH_AVERAGE: Final = ("F1Score", "FBetaScore")
-"""Metrics that are one number only with an `average`."""
+"""Metrics that return a vector of one value per class unless `average` is set."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSection:
-    """What is written of an objective: `training` by key, and the `options` behind its name."""
+    """The `training` section as an objective parser receives it."""
 
     span: Span
-    """Where `training` stands."""
+    """Span of the section."""
     trees: dict[str, Tree]
+    """Values by key."""
     options: MappingNode | None
+    """Options under the objective's name; None if there are none."""
 
     def optimizer(self) -> Tree:
-        """The optimizer, or the default one."""
+        """Return the optimizer, or the default one."""
         return self.trees.get("optimizer", ScalarNode(DEFAULT_OPTIMIZER, self.span))
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveReader:
-    """Reads parts of an objective for a network with these ends, and reports mistakes."""
+    """Parser of the parts of an objective; errors go to `fields.diagnostics`.
+
+    A method returns a value also after an error, so that one run reports all errors.
+    """
 
     fields: FieldReader
     inputs: tuple[str, ...]
+    """Input names of the network."""
     outputs: tuple[str, ...]
+    """Output names of the network."""
 
     def options(
         self, name: str, schemas: dict[str, dict[str, PlainData]], options: MappingNode | None
     ) -> dict[str, PlainData]:
-        """What is written behind the name of an objective."""
+        """Parse the options of `name` against one JSON schema per option."""
         entries = (
             ()
             if options is None
@@ -79,22 +89,27 @@ class ObjectiveReader:
         return {entry.key: self.value(schemas, entry.key, entry.value) for entry in entries}
 
     def value(self, schemas: dict[str, dict[str, PlainData]], key: str, tree: Tree) -> PlainData:
-        """The value of a key, checked."""
+        """Check the value of a key against its schema, and return it as plain data."""
         check_value(tree, schemas[key], f"'{key}'", self.fields.diagnostics)
         return to_plain(tree)
 
     def optimizer(self, section: TrainingSection) -> Tree:
-        """The optimizer."""
+        """Check and return the optimizer."""
         optimizer = section.optimizer()
         self.keras_object("optimizer", optimizer)
         return optimizer
 
     def losses(self, tree: Tree | None) -> dict[str, Tree]:
-        """The losses by output."""
+        """Parse `loss`; return the losses by output."""
         if tree is None:
             return {}
         if isinstance(tree, MappingNode) and not tree.entries:
-            self._report_no_output("loss", tree.span)
+            self.fields.diagnostics.error(
+                "missing-argument",
+                "'loss' names no output",
+                tree.span,
+                notes=(f"the network's outputs are: {', '.join(self.outputs)}",),
+            )
             return {}
         losses = self._values_by_output("loss", "loss", tree)
         for loss in losses.values():
@@ -102,7 +117,7 @@ class ObjectiveReader:
         return losses
 
     def metrics(self, tree: Tree | None) -> dict[str, tuple[Tree, ...]]:
-        """The metrics by output."""
+        """Parse `metrics`; return the metrics by output."""
         if tree is None:
             return {}
         metrics: dict[str, tuple[Tree, ...]] = {}
@@ -115,9 +130,10 @@ class ObjectiveReader:
         return metrics
 
     def _check_scalar_metric(self, metric: Tree) -> None:
-        """Report a metric that is a number for each class."""
+        """Report a metric that returns one value per class instead of a scalar."""
         name = keras_class_name("metric", metric)
         options = _object_arguments(metric)
+        # A bare value is the first argument, which is `average`: {F1Score: macro}.
         average = options.get("average") if isinstance(options, dict) else options
         if name in _METRICS_WITH_AVERAGE and average is None:
             self.fields.diagnostics.error(
@@ -130,7 +146,11 @@ class ObjectiveReader:
     def check_metrics_match_loss(
         self, losses: dict[str, Tree], metrics: dict[str, tuple[Tree, ...]]
     ) -> None:
-        """Report metrics that take targets in another form than the loss of their output."""
+        """Report metrics whose targets have another format than those of the output's loss.
+
+        The two formats are class indices and one value per class (one-hot). Keras does not check
+        this: `CategoricalAccuracy`, for example, would take the argmax of class indices.
+        """
         for output in losses.keys() & metrics.keys():
             loss = keras_class_name("loss", losses[output])
             for metric in metrics[output]:
@@ -151,10 +171,11 @@ class ObjectiveReader:
                     )
 
     def _check_sparse_metric(self, loss: str, metric: str, span: Span) -> None:
-        """Report a metric that cannot be beside a loss of classes by number."""
+        """Report a metric that does not take the class indices of a sparse loss."""
         if metric.startswith(_SPARSE_PREFIX) or metric in _INTEGER_LABEL_METRICS:
             return
         suggestion = f"{_SPARSE_PREFIX}{metric}" if metric in _CATEGORICAL_METRICS else None
+        # `Accuracy` would compare an index with each probability, and nearly always be 0.
         if metric == "Accuracy":
             suggestion = "SparseCategoricalAccuracy"
         self.fields.diagnostics.error(
@@ -168,14 +189,17 @@ class ObjectiveReader:
         )
 
     def _check_iou_arguments(self, loss: str, name: str, metric: Tree) -> None:
-        """Report a metric that takes one value a class for class numbers, or the reverse."""
+        """Report an IoU metric whose arguments do not match the formats of targets and outputs."""
         if name not in _IOU_METRICS or not loss.removeprefix(_SPARSE_PREFIX).startswith(
             _CATEGORICAL_PREFIX
         ):
             return
+        # The output is one value per class with both losses. Keras would otherwise cast these
+        # probabilities to class indices.
         required = {"sparse_y_true": loss.startswith(_SPARSE_PREFIX), "sparse_y_pred": False}
         options = _object_arguments(metric)
         arguments = options if isinstance(options, dict) else {}
+        # Both arguments are True by default (Keras 3.15, iou_metrics.py).
         mismatched = {
             key: each for key, each in required.items() if arguments.get(key, True) != each
         }
@@ -191,7 +215,7 @@ class ObjectiveReader:
             )
 
     def _check_ignore_class(self, loss: Tree, name: str, metric: Tree) -> None:
-        """Report a metric that ignores another class than the loss of its output."""
+        """Report a metric whose `ignore_class` differs from that of the output's loss."""
         metric_arguments, loss_arguments = _object_arguments(metric), _object_arguments(loss)
         ignored_class = (
             loss_arguments.get(_IGNORE_CLASS) if isinstance(loss_arguments, dict) else None
@@ -199,6 +223,7 @@ class ObjectiveReader:
         if (
             ignored_class is None
             or not isinstance(metric_arguments, dict)
+            # Without the argument the metric gets that of the loss when training starts.
             or metric_arguments.get(_IGNORE_CLASS, ignored_class) == ignored_class
         ):
             return
@@ -212,7 +237,7 @@ class ObjectiveReader:
         )
 
     def loss_weights(self, tree: Tree | None) -> dict[str, float]:
-        """The weights of losses by output."""
+        """Parse `loss_weights`; return the weights by output."""
         if tree is None:
             return {}
         mapping = self.fields.expect_mapping(
@@ -221,13 +246,17 @@ class ObjectiveReader:
         weights: dict[str, float] = {}
         for entry in mapping or ():
             what = f"the weight of '{entry.key}'"
+            # Both checks always run, so that an entry with two errors reports both.
             is_known = self._check_output_name(entry)
             if check_value(entry.value, _WEIGHT, what, self.fields.diagnostics) and is_known:
                 weights[entry.key] = float(cast(float, to_plain(entry.value)))
         return weights
 
     def class_weights(self, tree: Tree | None) -> dict[str, dict[str, float]]:
-        """The weights of classes by output."""
+        """Parse `class_weights`; return the weights by output and class.
+
+        A mapping of numbers is for the only output, a mapping of mappings is by output.
+        """
         if tree is None:
             return {}
         mapping = self.fields.expect_mapping(
@@ -255,11 +284,11 @@ class ObjectiveReader:
         return weights
 
     def inputs_from_targets(self, tree: Tree | None) -> dict[str, str]:
-        """The outputs whose targets are given to inputs, by the names of these."""
+        """Parse `inputs`: a mapping of inputs to the outputs whose targets they receive."""
         return self._parse_io_map("inputs", tree, ("input", self.inputs), ("output", self.outputs))
 
     def targets_from_inputs(self, tree: Tree | None) -> dict[str, str]:
-        """The inputs that outputs are compared with, by the names of these."""
+        """Parse `targets`: a mapping of outputs to the inputs that are their targets."""
         return self._parse_io_map("targets", tree, ("output", self.outputs), ("input", self.inputs))
 
     def _parse_io_map(
@@ -286,25 +315,29 @@ class ObjectiveReader:
         return io_map
 
     def keras_object(self, kind: ObjectKind, tree: Tree) -> None:
-        """Check what names an object of Keras, such as an optimizer."""
+        """Check the class name and the arguments of a Keras object, such as an optimizer."""
         check_object(kind, tree, self.fields.diagnostics, allow_expressions=False)
 
     def _values_by_output(self, key: str, kind: ObjectKind, tree: Tree) -> dict[str, Tree]:
-        """The values of a key by output; one that names no output belongs to the only one."""
+        """Return the values of a key by output.
+
+        A value that does not name outputs is for the only output of the network.
+        """
         if isinstance(tree, MappingNode) and _is_by_output(tree, kind, self.outputs):
-            known = [entry for entry in tree if self._check_output_name(entry)]
-            for entry in known:
-                self._check_prefix(entry)
-            return {entry.key: entry.value for entry in known}
+            entries = [entry for entry in tree if self._check_output_name(entry)]
+            for entry in entries:
+                self._check_validation_prefix(entry)
+            return {entry.key: entry.value for entry in entries}
         if len(self.outputs) > 1:
             self._report_missing_output_name(key, tree.span)
         return dict.fromkeys(self.outputs[:1], tree)
 
-    def _check_prefix(self, entry: MappingEntry) -> None:
-        """Report an output whose losses and metrics have the names of other numbers.
+    def _check_validation_prefix(self, entry: MappingEntry) -> None:
+        """Report an output whose metrics would have the names of validation metrics.
 
-        With several outputs they are called `OUTPUT_loss`, and those of the validation set
-        `val_OUTPUT_loss`: Keras 3.15 takes the loss of an output `val` for that of validation.
+        With several outputs Keras names losses `OUTPUT_loss`, and those of the validation set
+        `val_OUTPUT_loss`. The training loss of an output `val` would be `val_loss`, which is also
+        the name of the total validation loss.
         """
         if len(self.outputs) > 1 and f"{entry.key}_".startswith(_VALIDATION):
             self.fields.diagnostics.error(
@@ -324,19 +357,11 @@ class ObjectiveReader:
             notes=(f"as in '{key}: {{{example}}}'; one that is left out is not counted",),
         )
 
-    def _report_no_output(self, key: str, span: Span) -> None:
-        self.fields.diagnostics.error(
-            "missing-argument",
-            f"'{key}' names no output",
-            span,
-            notes=(f"the network's outputs are: {', '.join(self.outputs)}",),
-        )
-
     def _check_output_name(self, entry: MappingEntry) -> bool:
         return self._check_name(("output", self.outputs), entry.key, entry.key_span)
 
     def _check_name(self, group: tuple[str, tuple[str, ...]], name: str, span: Span) -> bool:
-        """Whether the network has an input or an output of that name."""
+        """Return whether the network has an input or output of that name; report it if not."""
         kind, names = group
         if name in names:
             return True
@@ -352,22 +377,26 @@ class ObjectiveReader:
 
 
 def keras_class_name(kind: ObjectKind, tree: Tree | None) -> str:
-    """The class that a tree names, which may also go by a short name; empty where it is none."""
+    """Return the class that a tree names, by its class name or an alias such as `mse`.
+
+    Return an empty string if it does not name a class of this kind.
+    """
     config = None if tree is None else to_plain(tree)
     name = next(iter(config), "") if isinstance(config, dict) else config
     return (registry.load().canonical_name(kind, name) or "") if isinstance(name, str) else ""
 
 
 def _object_arguments(tree: Tree) -> PlainData:
-    """Return what is written behind the name of an object, None if nothing is."""
+    """Return the arguments of a Keras object as plain data; None if it has none."""
     config = to_plain(tree)
     return next(iter(config.values()), None) if isinstance(config, dict) else None
 
 
 def _is_by_output(mapping: MappingNode, kind: ObjectKind, outputs: Collection[str]) -> bool:
-    """Whether the keys of a mapping are outputs rather than the one name of an object.
+    """Return whether the keys of a mapping are outputs rather than the name of an object.
 
-    Keras's classes begin with a capital; so may an output, but then it is a known one.
+    `{Huber: {delta: 2}}` and `{logits: Huber}` have the same form. Classes of Keras begin with a
+    capital letter; an output may too, but it is then one of `outputs`.
     """
     if any(entry.key in outputs for entry in mapping) or len(mapping.entries) != 1:
         return True

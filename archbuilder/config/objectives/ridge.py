@@ -1,4 +1,4 @@
-"""`objective: ridge`: the last layer in closed form."""
+"""Parser of `objective: ridge`: the last layer in closed form."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _SQUARED_ERROR: Final = "MeanSquaredError"
 def _parse(reader: ObjectiveReader, section: TrainingSection) -> RidgeConfig:
     options = reader.options("ridge", _OPTIONS, section.options)
     metrics = reader.metrics(section.trees.get("metrics"))
+    # Ridge has no 'loss' key, but it minimizes the squared error: metrics of class indices do not
+    # fit.
     squared_error = ScalarNode(_SQUARED_ERROR, section.span)
     reader.check_metrics_match_loss(dict.fromkeys(reader.outputs, squared_error), metrics)
     defaults = RidgeConfig(metrics)

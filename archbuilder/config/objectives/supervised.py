@@ -1,4 +1,4 @@
-"""`objective: supervised`: losses, their weights and metrics by output."""
+"""Parser of `objective: supervised`: losses, loss weights and metrics by output."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from archbuilder.config.training import SupervisedConfig
 
 
 def _parse(reader: ObjectiveReader, section: TrainingSection) -> SupervisedConfig:
+    # Without schemas every option is reported: the settings of this objective are keys of
+    # 'training'.
     reader.options("supervised", {}, section.options)
     trees = section.trees
     if "loss" not in trees:

@@ -1,4 +1,4 @@
-"""How an objective is written in `training`."""
+"""Syntax of an objective in `training`: its keys, its parser and its networks."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ GRADIENT_KEYS: Final = (
     *("epochs", "checkpoint_seconds", "xla", "steps_per_execution", "precision", "accumulate"),
     *("clip", "ema"),
 )
-"""What an objective that is trained step by step has."""
+"""Keys of `training` for objectives that train by gradient descent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveSyntax:
-    """What stands in `training` with an objective, and what reads it.
+    """Syntax of one objective.
 
-    The fields of an objective that are no `keys` of `training` stand behind its name, as options.
+    Fields of `config_class` that are in `keys` are keys of `training`. The others are options of
+    the objective, as in `objective: {ridge: {penalty: 0.1}}`.
     """
 
     config_class: type[ObjectiveConfig]
     keys: tuple[str, ...]
-    """What stands in `training` beside what stands there with all objectives."""
+    """Keys of `training` besides those that all objectives share."""
     parse: Callable[[ObjectiveReader, TrainingSection], ObjectiveConfig]
     networks: tuple[str, ...] = ()
-    """The names of the networks that it trains; empty where it trains one, whatever its name."""
+    """Names of the networks that it trains; empty if it trains one network of any name."""
