@@ -1,4 +1,8 @@
-"""The command `archbuilder`: one file for each of its commands."""
+"""The command line `archbuilder`, with one module per command.
+
+A module imports Keras and TensorFlow inside its command only, after `import_tensorflow`: their
+import takes seconds, and most commands answer without them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command itself: its subcommands, and the one place where errors become output."""
+"""Entry point of the command line: dispatch to commands, error output and exit codes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from archbuilder.diagnostics.errors import (
 from archbuilder.version import __version__
 
 EXIT_INTERRUPTED: Final = 130
-"""What shells give for a command that Ctrl-C ended."""
+"""Exit code after Ctrl-C: 128 plus the number of SIGINT, as shells report it."""
 EXIT_BROKEN_PIPE: Final = 141
-"""What shells give for a command whose reader went away."""
+"""Exit code when the reader of the output is gone: 128 plus the number of SIGPIPE."""
 DEBUG_VARIABLE: Final = "ARCHBUILDER_DEBUG"
 
 COMMANDS: Final = (
@@ -49,11 +49,11 @@ COMMANDS: Final = (
     "explain",
     "schema",
 )
-"""The commands in the order in which a person meets them, each the name of its module."""
+"""Names of the commands and their modules, in the order of the help."""
 
 
 class _Application(click.Group):
-    """A group that imports a command when it is asked for, so that all of them start fast."""
+    """A group that imports a command's module only when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -70,6 +70,7 @@ class _Application(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        # click's own message does not suggest a similar command.
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             near = closest_match(name, COMMANDS)
             hint = f"; did you mean '{near}'?" if near else ""
@@ -95,45 +96,58 @@ def application(console: Console, debug: bool) -> None:  # noqa: FBT001 - click 
 
 
 def run_command() -> NoReturn:
-    """Run the command of this process, and end the process."""
+    """Run the command line of this process and exit."""
     sys.exit(main(exit_process=end_process))
 
 
 def main(
     arguments: Sequence[str] | None = None, *, exit_process: Callable[[int], object] | None = None
 ) -> int:
-    """Run the command and give its exit code: 0 fine, 1 the run failed, 2 the input is wrong.
+    """Run a command and return its exit code.
 
-    A run that was told to stop, and can go on, gives 75. `leave` ends the process at once, with an
-    exit code, where training was broken off. TensorFlow 2.21 destroys the datasets together with
-    the traceback: it waits up to two minutes for threads that wait for other workers, and forever
-    for threads that wait for Python's lock.
+    The code is 0 for success, 1 for a failed run, 2 for invalid input, and 75 for a run that was
+    stopped and can be resumed.
+
+    Args:
+        arguments: the command line without the program's name; that of the process if None.
+        exit_process: ends the process with an exit code. It is called instead of returning when
+            Ctrl-C, a stop request or the loss of a worker has interrupted training.
     """
     configure_streams()
     console = Console(tuple(sys.argv[1:] if arguments is None else arguments))
     try:
+        # Without the standalone mode click neither prints errors nor exits: it raises them, and
+        # returns the value of the command, or the code of Context.exit().
         result = application.main(
             args=list(console.arguments),
             prog_name="archbuilder",
             obj=console,
             standalone_mode=False,
         )
+    # LocatedError is an ArchbuilderError too: the order of these two clauses matters.
     except (BlueprintError, LocatedError) as error:
         console.report_diagnostics(error.diagnostics)
         return error.exit_code
     except ArchbuilderError as error:
         console.print_error(str(error))
+        # Returning would destroy TensorFlow's datasets together with the traceback. TensorFlow 2.21
+        # then waits up to two minutes for threads that wait for other workers, and forever for
+        # threads that wait for the GIL.
         if exit_process is not None and isinstance(error, ClusterError | RunInterruptedError):
             exit_process(error.exit_code)
         return error.exit_code
     except click.ClickException as error:
         return _show_usage(console, error)
+    # click turns a KeyboardInterrupt into Abort, unless a second one interrupts it.
     except (click.Abort, KeyboardInterrupt):
         if exit_process is not None:
             exit_process(EXIT_INTERRUPTED)
         return EXIT_INTERRUPTED
     except OutputClosedError:
-        _discard_stdout()
+        # Python flushes sys.stdout on exit, which would fail again and print a traceback. See "Note
+        # on SIGPIPE" in the documentation of Python's `signal` module.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
         return _show_internal_error(console, error)
@@ -141,6 +155,7 @@ def main(
 
 
 def _show_usage(console: Console, error: click.ClickException) -> int:
+    # Its message is the whole help: `archbuilder` without arguments.
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         console.print_stderr(error.format_message())
         return error.exit_code
@@ -152,37 +167,30 @@ def _show_usage(console: Console, error: click.ClickException) -> int:
 
 
 def _show_internal_error(console: Console, error: Exception) -> int:
+    """Print what a bug report needs: the type of the error, our last frames, and the versions."""
     if console.debug:
         traceback.print_exception(error)
+    package = Path(__file__).resolve().parent.parent
+    locations = []
+    for frame in traceback.extract_tb(error.__traceback__):
+        # relative_to raises ValueError for frames of other packages.
+        with contextlib.suppress(ValueError):
+            file = Path(frame.filename).resolve().relative_to(package)
+            locations.append(f"{file.as_posix()}:{frame.lineno}")
+    where = " < ".join(reversed(locations[-3:])) or "a library"
+    versions = f"archbuilder {__version__}, Python {platform.python_version()}"
     console.print_error(
-        f"this is a mistake in archbuilder, please report it: {_bug_report_info(error)}"
+        "this is a mistake in archbuilder, please report it:"
+        f" {type(error).__name__} in {where} ({versions})"
     )
     if not console.debug:
         console.print_stderr("'archbuilder --debug ...' shows where it happened.")
     return ArchbuilderError.exit_code
 
 
-def _bug_report_info(error: Exception) -> str:
-    """What a report needs most: the version, the kind of error, and the last lines of ours."""
-    package = Path(__file__).resolve().parent.parent
-    locations = []
-    for frame in traceback.extract_tb(error.__traceback__):
-        with contextlib.suppress(ValueError):
-            file = Path(frame.filename).resolve().relative_to(package)
-            locations.append(f"{file.as_posix()}:{frame.lineno}")
-    where = " < ".join(reversed(locations[-3:])) or "a library"
-    versions = f"archbuilder {__version__}, Python {platform.python_version()}"
-    return f"{type(error).__name__} in {where} ({versions})"
-
-
 def end_process(code: int) -> NoReturn:
-    """End the process at once, without what libraries do at its end."""
+    """End the process at once, without exit handlers and destructors."""
+    # os._exit does not flush Python's buffers.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _discard_stdout() -> None:
-    """Let the interpreter flush into nothing when it ends, instead of complaining."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""A command whose help ends with examples."""
+"""Base class of the commands: a click command whose help ends with examples."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 
 class Command(click.Command):
-    """A command of `archbuilder`. `examples` are whole command lines."""
+    """A click command with `examples`, which are complete command lines."""
 
     def __init__(self, *args: object, examples: tuple[str, ...] = (), **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own, handed on
@@ -17,4 +17,5 @@ class Command(click.Command):
         super().format_epilog(ctx, formatter)
         with formatter.section("Examples"):
             for example in self.examples:
+                # Not write_text, which wraps lines: an example is copied as one line.
                 formatter.write(f"{'':{formatter.current_indent}}{example}\n")

@@ -1,4 +1,4 @@
-"""What several commands take: a blueprint, its parameters, limits, and how mistakes are shown."""
+"""Options of several commands: a blueprint, its parameters, limits, and the format of errors."""
 
 from __future__ import annotations
 
@@ -27,30 +27,34 @@ _Function = Callable[..., _Result]
 
 @dataclass(frozen=True, slots=True)
 class BlueprintRequest:
-    """What the command line asks of a blueprint: a variant and parameters, within limits."""
+    """Options that select and bound a blueprint."""
 
     variant: str | None
+    """The value of --variant; None if not given."""
     params: Mapping[str, PlainData]
+    """Parameters by name, from --set."""
     limits: Limits
     allow: tuple[Path, ...]
+    """Directories besides the blueprint's own that it may read from."""
 
     def load(self, blueprint: str | Path | SandboxPath) -> Blueprint:
-        """Read a blueprint, from its path or by its name in the library.
+        """Load a blueprint from a path, or by its name in the zoo.
 
-        One at a place lies in a folder that another person may have made.
+        A `SandboxPath` is a file in a directory that another person may have written, and is
+        opened without following links.
 
         Raises:
-            BlueprintError: with the mistakes in it.
+            BlueprintError: with all errors in the blueprint.
         """
         if isinstance(blueprint, SandboxPath):
             return load_sandboxed_file(blueprint, limits=self.limits, allow=self.allow)
         return archbuilder.load(blueprint, limits=self.limits, allow=self.allow)
 
     def select_variant(self, blueprint: Blueprint) -> str:
-        """The variant that is wanted of a loaded blueprint, `default` for none.
+        """Return the variant of --variant, or the one after the colon; `default` if neither.
 
         Raises:
-            UsageError: when --variant is another one than that behind the colon.
+            UsageError: if both are given and differ.
         """
         variant_suffix = blueprint.variant
         if self.variant is None:
@@ -64,24 +68,30 @@ class BlueprintRequest:
 
 
 def check_not_overwriting_source(blueprint: Blueprint, output: Path) -> None:
-    """Keep an output from taking the place of a file that it was made from.
+    """Check that an output file is not the blueprint or one of its imports.
 
     Raises:
-        UsageError: when it would.
+        UsageError: if it is.
     """
+    # samefile and not a comparison of paths: the output may be a hard link, or be spelled
+    # differently.
     if output.exists() and any(output.samefile(each) for each in blueprint.files):
         raise UsageError(f"{quote(str(output))} is the blueprint itself; give another name")
 
 
 def blueprint_argument_and_options(function: _Function[_Result]) -> _Function[_Result]:
-    """Give a command one blueprint, and all of `takes_choice`."""
+    """Decorate a command with the argument BLUEPRINT and the options of `blueprint_options`."""
     argument = click.argument("blueprint")
     return argument(blueprint_options(function))
 
 
 def blueprint_options(function: _Function[_Result]) -> _Function[_Result]:
-    """Give a command `request`: --set, --variant, --limit and --allow; and --errors."""
+    """Decorate a command with --set, --variant, --limit, --allow and --errors.
 
+    The command receives the first four as one argument `request`, a `BlueprintRequest`.
+    """
+
+    # wraps also copies `__click_params__`, in which click keeps the options declared so far.
     @functools.wraps(function)
     def command(
         *args: object,
@@ -98,13 +108,14 @@ def blueprint_options(function: _Function[_Result]) -> _Function[_Result]:
         return function(*args, request=request, **kwargs)
 
     decorated = error_format_option(command)
+    # Decorators apply from the inside out; reversed, the help has the order of _OPTIONS.
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return decorated
 
 
 def error_format_option(function: _Function[_Result]) -> _Function[_Result]:
-    """Give a command --errors, which sets how the console shows mistakes."""
+    """Decorate a command with --errors, which sets the console's error format."""
     return click.option(
         "--errors",
         type=click.Choice(OUTPUT_FORMATS),
@@ -115,7 +126,7 @@ def error_format_option(function: _Function[_Result]) -> _Function[_Result]:
 
 
 def set_error_format(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
-    """Tell the console how mistakes are shown, as soon as the option is read."""
+    """Set the console's error format: the callback of an option that commands do not receive."""
     if value is not None:
         context.ensure_object(Console).error_format = cast(OutputFormat, value)
     return value

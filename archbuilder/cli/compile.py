@@ -1,4 +1,4 @@
-"""`archbuilder compile`."""
+"""The command `archbuilder compile`."""
 
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ def compile_command(
     single = networks == (loaded.name,)
     weight_files = weights_request.files_by_network(networks)
     output_paths = {}
+    # Check the output before TensorFlow is imported, which takes seconds.
     if output is not None or not dry_run:
         output = output or _default_output(loaded, variant, form, single=single)
         check_not_overwriting_source(loaded, output)
@@ -106,12 +107,13 @@ def compile_command(
         models = {name: draft.model for name, draft in drafts.items()}
         report_weight_match(console, models, weight_files, weights_request)
     else:
+        # All networks must fit in memory before weights are allocated for the first.
         for draft in drafts.values():
             draft.check(loaded.limits)
         models = {name: draft.initialize() for name, draft in drafts.items()}
         apply_weights(console, models, weight_files, weights_request)
     if weight_files:
-        # Weights that do not fit are an error, which a long report would hide.
+        # Printed last: if the weights do not fit, the error is not preceded by a long report.
         console.print(report)
     if dry_run:
         console.print("nothing is written: --dry-run")
@@ -122,7 +124,7 @@ def compile_command(
 def _default_output(
     blueprint: Blueprint, variant: str | None, model_format: ModelFormat | None, *, single: bool
 ) -> Path:
-    """Where a model goes without -o: a file, or a folder, of the blueprint's name."""
+    """Return the output without -o: a file, or a directory, with the blueprint's name."""
     variant_name = variant or blueprint.variant
     name = blueprint.name if variant_name == DEFAULT_VARIANT else f"{blueprint.name}-{variant_name}"
     return Path(f"{name}.{model_format or 'keras'}" if single else name)
@@ -131,10 +133,25 @@ def _default_output(
 def _output_paths(
     networks: tuple[str, ...], output: Path, model_format: ModelFormat | None, *, single: bool
 ) -> dict[str, Path]:
-    """The file of each network, all of them found writable."""
+    """Return the output file of each network, after checking that it can be written.
+
+    Raises:
+        UsageError: if the output has the wrong suffix, or is not a directory although there are
+            several networks.
+    """
     if single:
         check_writable(output)
-        _check_suffix(output, model_format)
+        suffix = output.suffix.removeprefix(".")
+        if model_format is None and suffix not in MODEL_FORMATS:
+            raise UsageError(
+                f"{quote(output.name)} ends neither in .keras, for a model, nor in .json, for its "
+                "architecture alone"
+            )
+        # Keras recognizes a model file by the suffix .keras. An architecture may have any other.
+        if model_format is not None and (model_format == "keras") != (suffix == "keras"):
+            raise UsageError(
+                f"--format {model_format} does not fit the ending of {quote(output.name)}"
+            )
         return {networks[0]: output}
     if not output.is_dir() and (output.exists() or output.suffix):
         raise UsageError(
@@ -142,21 +159,10 @@ def _output_paths(
             f"output is a folder, as in -o models/, not {quote(str(output))}"
         )
     paths = {name: output / f"{name}.{model_format or 'keras'}" for name in networks}
+    # A directory that does not exist yet is made when the models are written.
     for path in paths.values() if output.is_dir() else [output]:
         check_writable(path)
     return paths
-
-
-def _check_suffix(output: Path, model_format: ModelFormat | None) -> None:
-    """Keras goes by the ending .keras; an architecture may stand in any other file."""
-    suffix = output.suffix.removeprefix(".")
-    if model_format is None and suffix not in MODEL_FORMATS:
-        raise UsageError(
-            f"{quote(output.name)} ends neither in .keras, for a model, nor in .json, for its "
-            "architecture alone"
-        )
-    if model_format is not None and (model_format == "keras") != (suffix == "keras"):
-        raise UsageError(f"--format {model_format} does not fit the ending of {quote(output.name)}")
 
 
 def _write(

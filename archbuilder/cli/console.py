@@ -1,4 +1,4 @@
-"""Where a command writes: results to the standard output, everything else to the error output."""
+"""Output of commands: results to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -17,63 +17,68 @@ from archbuilder.diagnostics.render import OutputFormat, render
 
 @dataclass(slots=True)
 class Console:
-    """How a command speaks. `errors` is the form that mistakes are shown in."""
+    """Output streams and output settings of one command."""
 
     arguments: tuple[str, ...] = ()
-    """The command line, for records of what was done."""
+    """The command line, which a run records."""
     error_format: OutputFormat = "text"
     debug: bool = False
+    """Whether a traceback is shown for internal errors."""
     has_status_line: bool = False
-    """Whether a line stands on the terminal that the next one takes the place of."""
+    """Whether the terminal shows a status line, which the next output replaces."""
 
     def print(self, text: str) -> None:
-        """Write a result. Text from elsewhere in it is escaped already."""
+        """Write a result to standard output. The caller escapes text of other origin."""
         self.show_status("")
         _write(text)
 
     def print_stderr(self, text: str) -> None:
-        """Tell something beside the result; it may quote what others wrote."""
+        """Write a message to standard error, with terminal control characters escaped."""
         self.show_status("")
+        # escape_terminal puts its text on one line, so that each line is escaped alone.
         _write("\n".join(escape_terminal(line) for line in text.split("\n")), err=True)
 
     @property
     def is_plain(self) -> bool:
-        """Whether what is told stays, as in a file: there is no terminal to take it back."""
+        """Whether standard error is not a terminal on which a line can be overwritten."""
         return not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
 
     def show_status(self, text: str) -> None:
-        """Show a line on the terminal that the next one takes the place of; nothing if empty."""
+        """Show a line on the terminal that the next output replaces; an empty text removes it."""
         if self.is_plain or not (text or self.has_status_line):
             return
+        # Carriage return, then the ANSI sequence that erases to the end of the line.
         _write(f"\r\x1b[K{text}", err=True, newline=False)
         self.has_status_line = bool(text)
 
     def print_error(self, message: str) -> None:
-        """Tell why the command did not do what it was asked to."""
+        """Write an error message to standard error."""
         self.print_stderr(f"error: {message}")
 
     def report_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Show mistakes on the error output."""
-        text = render(diagnostics, self.error_format, color=_supports_color())
+        """Render diagnostics to standard error."""
+        # An empty NO_COLOR counts as unset: https://no-color.org
+        color = not self.is_plain and not os.environ.get("NO_COLOR")
+        text = render(diagnostics, self.error_format, color=color)
         if text:
             _write(text, err=True)
 
     def print_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Show mistakes as the result of the command, where a program asked for them."""
+        """Render diagnostics to standard output, for commands whose result they are."""
         text = render(diagnostics, self.error_format)
         if text:
             _write(text)
 
 
 class OutputClosedError(Exception):
-    """Nobody reads the output any more, as in `archbuilder explain | head -1`."""
+    """The reader of the output has closed it, as in `archbuilder explain | head -1`."""
 
 
 def _write(text: str, *, err: bool = False, newline: bool = True) -> None:
     try:
         click.echo(text, err=err, nl=newline)
     except BrokenPipeError:
-        # As it is, click would end the process itself.
+        # click handles EPIPE itself and calls sys.exit(1), also outside its standalone mode.
         raise OutputClosedError from None
     except OSError as error:
         where = "error output" if err else "standard output"
@@ -81,14 +86,10 @@ def _write(text: str, *, err: bool = False, newline: bool = True) -> None:
 
 
 def configure_streams() -> None:
-    """Let a terminal that lacks a character show its number instead of ending the command."""
+    """Make the output streams escape characters that their encoding lacks.
+
+    By default standard output raises UnicodeEncodeError for them.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _supports_color() -> bool:
-    # An empty NO_COLOR counts as unset: https://no-color.org
-    return (
-        sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    )

@@ -1,4 +1,4 @@
-"""Options of commands that run on several devices: which, and how many examples at a time."""
+"""Options of commands that run on several devices, and the start of local workers."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ _MULTI_WORKER: Final = "multi_worker"
 
 
 def device_options(function: _Function) -> _Function:
-    """Give a command --batch-size, --distribute and --workers."""
+    """Decorate a command with --batch-size, --distribute and --workers."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
 def spawn_workers(console: Console, workers: int | None, distribute: str | None) -> int | None:
-    """The exit code of the command as so many processes; None where this process is to do it.
+    """Run the command in `workers` processes on this machine, and return the exit code.
+
+    Return None if this process is to run the command itself.
 
     Raises:
-        UsageError: if the devices that take part are to be others.
+        UsageError: if `distribute` names a strategy without a cluster.
         RunError: if one of the processes failed.
     """
+    # With TF_CONFIG this process is a worker of a cluster already.
     if workers is None or workers == 1 or TF_CONFIG_VAR in os.environ:
         return None
     if distribute not in (None, "auto", _MULTI_WORKER):
@@ -39,7 +42,8 @@ def spawn_workers(console: Console, workers: int | None, distribute: str | None)
             f"--workers {workers} makes a cluster, and --distribute {distribute} uses none; leave"
             " one of them out"
         )
-    # A run may go on elsewhere: it is not to ask for a cluster from now on.
+    # 'auto' finds the cluster in the environment. 'multi_worker' would be recorded in the run,
+    # which could then be resumed on a cluster only.
     command = [*strip_workers_option(console.arguments), "--distribute", "auto"]
     return run_workers(workers, command)
 

@@ -1,4 +1,4 @@
-"""`archbuilder evaluate`."""
+"""The command `archbuilder evaluate`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def evaluate_command(  # noqa: PLR0913 - an option each
     config = model_target.run.config
     eval_data = None if data is None else data_from_argument(data, config.data)
     import_tensorflow()
-    # Networks are behind the wall: they import TensorFlow.
+    # These import TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
     from archbuilder.distribution.strategy import setup_devices  # noqa: PLC0415
     from archbuilder.inference.evaluate import TrainedRun, evaluate  # noqa: PLC0415
@@ -99,11 +99,12 @@ def evaluate_command(  # noqa: PLR0913 - an option each
             request.limits,
             devices,
             lambda line: console.print_stderr(line) if is_chief else None,
+            # Of a directory with both, as MNIST, evaluate on the test set.
             data_source=None if eval_data is None else eval_data.validation or eval_data.train,
             batch_size=batch_size,
         )
     if is_chief and as_json:
-        # JSON has no word for NaN.
+        # JSON has neither NaN nor infinity; json.dumps would write them as invalid JSON.
         json_metrics = {
             key: value if math.isfinite(value) else None for key, value in metrics.items()
         }

@@ -1,4 +1,4 @@
-"""`archbuilder expand`."""
+"""The command `archbuilder expand`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`archbuilder explain`."""
+"""The command `archbuilder explain`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def explain_command(console: Console, *, code: str | None) -> None:
         for each in codes:
             console.print(f"{each:{width}}  {load_explanation(each).title}")
         return
-    # People copy the whole of 'error[unknown-argument]:'.
+    # Accept a code as messages show it: 'error[unknown-argument]:'.
     word = code.removesuffix(":").removesuffix("]").rpartition("[")[2]
     console.print(_format(load_explanation(word)))
 

@@ -1,4 +1,4 @@
-"""`archbuilder generate`."""
+"""The command `archbuilder generate`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOKEN_COUNT: Final = StrictIntRange(min=1, max=1_000_000)
 
 
 class _Options(TypedDict):
-    """How text is made, None where the command line is silent."""
+    """Options of text generation; None if not given."""
 
     tokens: int
     temperature: float | None
@@ -78,7 +78,7 @@ def generate_command(
     ):
         beams = beams or _DEFAULT_BEAMS
     import_tensorflow()
-    # Networks are behind the wall: they import TensorFlow.
+    # These import TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.inference.generate import GenerationConfig, generate  # noqa: PLC0415
     from archbuilder.inference.samplers import SamplingConfig  # noqa: PLC0415
 

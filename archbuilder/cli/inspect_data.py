@@ -1,4 +1,4 @@
-"""`archbuilder inspect-data`."""
+"""The command `archbuilder inspect-data`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def inspect_data_command(
     full_recipe = load_recipe(loaded, graphs, request, recipe)
     data_config = select_data(full_recipe, data)
     import_tensorflow()
-    # What reads data is behind the wall: it imports TensorFlow.
+    # This imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.data.inspect import encode_png, inspect_data  # noqa: PLC0415
 
     report = inspect_data(graphs, data_config, full_recipe.training, request.allow)
@@ -85,17 +85,20 @@ def inspect_data_command(
 
 
 def _lines(report: DataReport) -> list[str]:
-    """What a person reads."""
+    """Format a report as text for a terminal."""
+    num_train = plural(report.num_train, "example")
+    # Statistics of large data come from a sample of it.
+    sample = "" if report.looked_at == report.num_train else f"{format_count(report.looked_at)} of "
     titles = [TableColumn(title) for title in ("", "SHAPE", "TYPE")]
     titles += [
         TableColumn(title, align_right=True) for title in ("LEAST", "MOST", "MEAN", "DEVIATION")
     ]
     lines = [
         f"data        {report.origin}",
-        f"to train on {plural(report.num_train, 'example')}",
+        f"to train on {num_train}",
         f"held out    {plural(report.num_validation, 'example')}{report.split_note}",
         "",
-        f"{_part(report)}:",
+        f"{sample}the {num_train} to train on:",
         *format_table(titles, [_row(each) for each in (*report.inputs, *report.targets)]),
     ]
     for target in report.targets:
@@ -108,16 +111,8 @@ def _lines(report: DataReport) -> list[str]:
     return [escape_terminal(line) for block in lines for line in block.split("\n")]
 
 
-def _part(found: DataReport) -> str:
-    """Say which examples the numbers in the table are of."""
-    of = plural(found.num_train, "example")
-    if found.looked_at == found.num_train:
-        return f"the {of} to train on"
-    return f"{format_count(found.looked_at)} of the {of} to train on"
-
-
 def _class_lines(target: ColumnStats) -> list[str]:
-    """How many examples each class has, in both parts of the data."""
+    """Format the number of examples per class in the training set and the validation set."""
     counts = target.train_classes, target.held_out_classes
     titles = [TableColumn(plural(len(counts[0]), "class", "classes") + f" of {target.name}")]
     titles += [TableColumn(title, align_right=True) for title in ("TO TRAIN ON", "HELD OUT")]

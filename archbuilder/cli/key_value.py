@@ -1,4 +1,4 @@
-"""Reads `--set name=value` and `--limit name=value`."""
+"""Parsers of `--set NAME=VALUE` and `--limit NAME=VALUE`."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from archbuilder.yaml.reader import parse_yaml
 from archbuilder.yaml.scalars import is_ascii_digits
 
 _RESERVED_NAMES: Final = ("self", "variant")
-"""Names that mean something else where parameters are given by name."""
+"""Names that cannot be parameters: methods of `Blueprint` take parameters as keywords."""
 
 
 def parse_assignments(settings: Iterable[str], limits: Limits) -> dict[str, PlainData]:
-    """The parameters of `--set`; a value is read as it would be in a blueprint.
+    """Parse the values of `--set` into parameters; each value is parsed as YAML.
 
     Raises:
-        UsageError: for a setting that is none.
-        BlueprintError: for a value that is no YAML.
+        UsageError: if a setting is not NAME=VALUE, or names a parameter twice.
+        BlueprintError: if a value is not valid YAML.
     """
     values: dict[str, PlainData] = {}
     for name, text in _split_assignments(settings, "--set"):
         if name in _RESERVED_NAMES:
             raise UsageError(f"--set cannot give {quote(name)}; a variant is chosen with --variant")
-        # Nothing behind the '=' is what nothing behind a ':' is in YAML.
+        # `--set x=` is null, as `x:` is in YAML.
         values[name] = to_plain(parse_yaml(text or "null", f"--set {name}", limits))
     return values
 
 
 def parse_limits(settings: Iterable[str]) -> Limits:
-    """The limits with those of `--limit` changed.
+    """Return the default limits with the changes of `--limit`.
 
     Raises:
-        UsageError: for a setting that is none, or that names no limit.
+        UsageError: if a setting is not NAME=VALUE, or does not name a limit.
     """
     values: dict[str, int] = {}
     for name, text in _split_assignments(settings, "--limit"):
+        # 19 digits hold any 64-bit integer. int() itself also takes '1_0' and other scripts.
         if not is_ascii_digits(text) or len(text) > 19:
             raise UsageError(f"--limit {name} takes a whole number, not {quote(text)}")
         values[name] = int(text)

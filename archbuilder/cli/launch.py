@@ -1,4 +1,4 @@
-"""`archbuilder launch`."""
+"""The command `archbuilder launch`."""
 
 from __future__ import annotations
 
@@ -102,14 +102,15 @@ def launch_command(  # noqa: PLR0913 - an option each
 
 
 def _check_options(command: tuple[str, ...]) -> None:
-    """Check the options of the command of the machines before a job waits to run it.
+    """Check the options of the training command, so that a wrong one does not fail in the queue.
 
     Raises:
-        click.UsageError: if 'train' has no such option, or an option has a wrong value.
+        click.UsageError: if 'train' has no such option, or an option has an invalid value.
     """
     try:
+        # make_context parses the options without running the command.
         train_command.make_context("archbuilder train", list(command[1:]))
     except click.BadParameter as error:
-        # Folders are those of the machines.
+        # The directories of --allow exist on the machines of the job, perhaps not on this one.
         if not isinstance(error.param, click.Option) or error.param.name != "allow":
             raise

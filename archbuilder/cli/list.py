@@ -1,4 +1,4 @@
-"""`archbuilder list`."""
+"""The command `archbuilder list`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def list_command(console: Console, *, format: Literal["text", "json"]) -> None: 
 
 
 def _rows(entry: ZooEntry) -> Iterator[tuple[str, ...]]:
-    """The sizes of a blueprint; what is said of all of them stands in the first line."""
+    """Yield one table row per size of a blueprint; only the first has its title and reference."""
     title, reference = (
         escape_terminal(entry.title),
         escape_terminal(entry.reference.replace("`", "")),

@@ -1,4 +1,4 @@
-"""`archbuilder new`."""
+"""The command `archbuilder new`."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ training:                       # losses, metrics and optimizers of Keras
 def new_command(console: Console, *, file: Path, origin: str | None, force: bool) -> None:
     """Write a blueprint to begin with."""
     files = {file: TEMPLATE} if origin is None else _zoo_files(origin, file)
+    # Check all files before the first is written.
     for path, text in files.items():
         check_writable(path)
         if not force and _would_overwrite(path, text, named_by_user=path == file):
@@ -90,23 +91,25 @@ def new_command(console: Console, *, file: Path, origin: str | None, force: bool
 
 
 def _would_overwrite(path: Path, text: str, *, named_by_user: bool) -> bool:
-    """Whether something is in the place of a file: anything for one that is named.
+    """Return whether writing a file would lose another one.
 
-    Another one may be there with the same text.
+    An import beside the named file may exist already, from an earlier `new`: it does no harm if
+    it has the same text.
     """
     target = SandboxPath.from_path(path)
     if target.status() is None:
         return False
     try:
         return named_by_user or target.read(len(text.encode())) != text.encode()
+    # It cannot be read, or is longer than the text: then it differs.
     except OSError:
         return True
 
 
 def _zoo_files(origin: str, file: Path) -> dict[Path, str]:
-    """The texts of a blueprint and of what it imports, which goes beside it.
+    """Return the texts of a zoo blueprint and its imports by their destinations.
 
-    A variant behind a colon is in the file as well as the others.
+    A variant after a colon is dropped: the file has all variants.
     """
     source = zoo.path(origin.partition(":")[0])
     destinations = {

@@ -1,4 +1,7 @@
-"""Number options, stricter than click's: Python takes `1_0`, `nan` and digits of all scripts."""
+"""Number types of options that are stricter than click's.
+
+click uses `int` and `float`, which accept `1_0`, `nan`, and digits of all scripts.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +18,24 @@ _DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9
 
 
 class StrictIntRange(click.IntRange):
-    """A whole number within bounds, in digits from 0 to 9."""
+    """An integer within bounds, in ASCII digits."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, or fail with the reason."""
+        """Convert the value of an option, or fail with a message."""
+        # A default is an int already.
         if isinstance(value, str) and not _INTEGER.fullmatch(value.strip()):
             self.fail(f"{quote(value)} is not a whole number.", param, ctx)
         return int(super().convert(value, param, ctx))
 
 
 class StrictFloatRange(click.FloatRange):
-    """A finite number within bounds, in digits from 0 to 9."""
+    """A finite number within bounds, in ASCII digits."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the number, or fail with the reason."""
-        # NaN is within every range: it is neither below the minimum nor above the maximum.
+        """Convert the value of an option, or fail with a message."""
+        # click lets NaN pass every range: it is neither below the minimum nor above the maximum.
         if isinstance(value, str) and not (
             _DECIMAL.fullmatch(value.strip()) and math.isfinite(float(value))
         ):

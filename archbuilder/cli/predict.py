@@ -1,4 +1,4 @@
-"""`archbuilder predict`."""
+"""The command `archbuilder predict`."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def predict_command(  # noqa: PLR0913 - an option each
     model_target = load_target(target, request, blueprint, recipe)
     config = model_target.run.config
     import_tensorflow()
-    # Networks are behind the wall: they import TensorFlow.
+    # These import TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
     from archbuilder.distribution.strategy import setup_devices  # noqa: PLC0415
     from archbuilder.inference.evaluate import TrainedRun  # noqa: PLC0415
@@ -138,6 +138,8 @@ def predict_command(  # noqa: PLR0913 - an option each
 
 def _write(console: Console, lines: Iterable[str], output: Path | None, *, is_chief: bool) -> None:
     if not is_chief:
+        # The lines are computed while they are read, by all workers together: the chief would wait
+        # for a worker that does not read them.
         for _ in lines:
             pass
     elif output is None:

@@ -1,4 +1,4 @@
-"""The recipe that a command line asks for: of the blueprint, of a file, and of its own options."""
+"""Recipe of a command line, from the blueprint, `--recipe` and `--data`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archbuilder.diagnostics.errors import UsageError
 def load_recipe(
     blueprint: Blueprint, graphs: Mapping[str, Graph], request: BlueprintRequest, path: Path | None
 ) -> Recipe:
-    """The recipe of a blueprint, with that of a file before it."""
+    """Load the recipe of a blueprint; sections of a recipe file replace those of the blueprint."""
     blueprint_recipe = read_recipe(
         blueprint,
         variant=request.select_variant(blueprint),
@@ -32,7 +32,7 @@ def load_recipe(
 
 
 def select_data(recipe: Recipe, data_argument: str | None) -> DataConfig:
-    """The data of a recipe, or that of the command line.
+    """Return the data of `--data`, or else that of the recipe.
 
     Raises:
         UsageError: if there is neither.
@@ -48,10 +48,10 @@ def select_data(recipe: Recipe, data_argument: str | None) -> DataConfig:
 
 
 def require_training(recipe: Recipe) -> TrainingConfig:
-    """The training of a recipe.
+    """Return the training configuration of a recipe.
 
     Raises:
-        UsageError: if it has none.
+        UsageError: if the recipe has none.
     """
     if recipe.training is None:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What commands read of a run, or of a model, before they import TensorFlow."""
+"""Loading of a run, or of the run of a model file, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from archbuilder.files.blueprint_files import read_sandboxed_file
 from archbuilder.files.sandbox import SandboxPath
 
 MODEL_SUFFIX: Final = ".keras"
-"""How the files of models end."""
+"""Suffix of model files."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunInputs:
-    """What a run was begun with."""
+    """The networks and the configuration of a run."""
 
     name: str
     graphs: Mapping[str, Graph]
     config: RunConfig
     blueprint_text: str
-    """The blueprint with everything resolved."""
+    """The expanded blueprint; empty if the networks are not those of a run."""
     blueprint_file: Path | None = None
-    """The blueprint as a person wrote it."""
+    """The blueprint that the user wrote; None for a run that exists already."""
 
 
 def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
-    """The blueprint and the recipe of a run.
+    """Load the blueprint and the recipe of a run.
 
     Raises:
-        UsageError: if it is not the folder of a run.
-        BlueprintError: with the mistakes in what it was begun with.
+        UsageError: if the directory is not that of a run.
+        BlueprintError: with all errors in the recorded blueprint or recipe.
     """
     blueprint_path = SandboxPath(run_dir).joinpath(BLUEPRINT_FILE)
     if not (run_dir / BLUEPRINT_FILE).exists():
@@ -65,22 +65,23 @@ class ModelTarget:
 
     run: RunInputs
     run_dir: Path | None
-    """The folder of their run; None where there is none."""
+    """The run directory; None for a model file with --blueprint."""
     weight_files: Mapping[str, Path] = field(default_factory=dict)
-    """The files of their weights, where they are not those of the run."""
+    """Weight files by network, in place of those of the run."""
 
 
 def load_target(
     path: Path, request: BlueprintRequest, blueprint: str | None, recipe: Path | None
 ) -> ModelTarget:
-    """The networks of a run, or of a `.keras` file.
+    """Load the target of `evaluate` or `predict`: a run directory or a `.keras` file.
 
-    A file tells weights alone. What the network computes says the blueprint, which is that of the
-    run whose folder the file lies in, if none is given.
+    Only weights are read from a `.keras` file: opening it as Keras does would build layers that a
+    stranger may have chosen. The network comes from `blueprint`, or else from the run in whose
+    directory the file is.
 
     Raises:
         UsageError: if there is no such run or file, or no blueprint or recipe for it.
-        BlueprintError: with the mistakes in the blueprint or the recipe.
+        BlueprintError: with all errors in the blueprint or the recipe.
     """
     is_model = path.suffix == MODEL_SUFFIX
     if is_model and not path.is_file():
@@ -124,6 +125,7 @@ def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> R
             data=file_recipe.data or config.data,
             training=file_recipe.training or config.training,
             allow=(*config.allow, *request.allow),
+            # Both belong to the recorded data. The user chose the data of the file.
             digest=config.digest if file_recipe.data is None else None,
             forbidden=config.forbidden if file_recipe.data is None else (),
         ),
@@ -131,7 +133,7 @@ def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> R
 
 
 def _network_name(path: Path, run: RunInputs) -> str:
-    """The network whose weights a file has."""
+    """Return the network that a weight file belongs to: by its name if there are several."""
     if len(run.graphs) > 1 and path.stem not in run.graphs:
         raise UsageError(
             f"the blueprint has the networks {', '.join(run.graphs)}, and {quote(path.name)} has"

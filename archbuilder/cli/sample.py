@@ -1,4 +1,4 @@
-"""`archbuilder sample`."""
+"""The command `archbuilder sample`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def sample_command(console: Console, /, *, run: Path, count: int, seed: int, out
     limits = Limits()
     run_inputs = load_run_inputs(run, BlueprintRequest(None, {}, limits, ()))
     import_tensorflow()
-    # Networks are behind the wall: they import TensorFlow.
+    # This imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.inference.sample import sample, samples_to_npz, samples_to_png  # noqa: PLC0415
 
     samples = sample(run, run_inputs.graphs, run_inputs.config, limits, count, seed)

@@ -1,4 +1,4 @@
-"""`archbuilder schema`."""
+"""The command `archbuilder schema`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`archbuilder show`."""
+"""The command `archbuilder show`."""
 
 from __future__ import annotations
 

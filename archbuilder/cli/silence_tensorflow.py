@@ -1,4 +1,4 @@
-"""Imports TensorFlow without letting it talk to the user."""
+"""Import of TensorFlow without its log messages."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from archbuilder.diagnostics.errors import RunError
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without its remarks on processors, oneDNN and missing GPU libraries.
+    """Import TensorFlow without its log messages on CPU features, oneDNN and GPU libraries.
 
-    What the user has set in the environment is left alone.
+    Environment variables that the user has set are not changed.
 
     Raises:
-        RunError: when TensorFlow cannot be imported.
+        RunError: if TensorFlow cannot be imported.
     """
+    # 3 hides INFO, WARNING and ERROR messages of the C++ log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Without GRPC_VERBOSITY: gRPC would apply it to all of TensorFlow's log (tested with
-    # TensorFlow 2.21), and show errors that the level above hides.
+    # GRPC_VERBOSITY is not set: in TensorFlow 2.21 gRPC applies it to all of TensorFlow's log, and
+    # errors appear that the level above hides.
+    #
+    # Keras reads KERAS_BACKEND when it is first imported.
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|google|h5py)")
     with _suppress_stderr():
@@ -34,10 +37,11 @@ def import_tensorflow() -> None:
 
 @contextmanager
 def _suppress_stderr() -> Iterator[None]:
-    """Drop what anything writes to the error output, from C++ too.
+    """Discard standard error, including what C++ code writes.
 
-    TensorFlow obeys TF_CPP_MIN_LOG_LEVEL only from some point of its import on.
+    TensorFlow ignores TF_CPP_MIN_LOG_LEVEL during the first part of its import.
     """
+    # The file descriptor is replaced, not sys.stderr: C++ writes to descriptor 2 directly.
     sys.stderr.flush()
     saved_stderr = os.dup(2)
     devnull = os.open(os.devnull, os.O_WRONLY)

@@ -1,7 +1,6 @@
-"""What an analysis says: for people as a table, for programs as data.
+"""Output of a network analysis, as a table or as plain data.
 
-A person wrote steps and blocks, so that a use of a block can be one row, with the sums of what is
-in it.
+In a table, a use of a block can be one row, with the sums over its layers.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from archbuilder.compiler.ir import Graph, Shape
-from archbuilder.diagnostics.errors import ExpansionFrame
 from archbuilder.formatting import TableColumn, format_bytes, format_count, format_table, plural
 from archbuilder.plain_data import PlainData
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from archbuilder.keras_backend.analysis import Analysis
 
 SCREEN_ROWS: Final = 40
-"""Rows that blocks are written out to where nobody says how deep."""
+"""Largest number of rows for which blocks are expanded if no depth is given."""
 
 _COLUMNS: Final = (
     TableColumn("STEP"),
@@ -33,11 +31,13 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _SummaryRow:
-    """A layer, or a use of a block; `blocks` are the blocks around it, outermost first."""
+    """A layer, or a use of a block."""
 
     name: str
     operation: str
+    """The layer's class, or the block's name."""
     blocks: tuple[str, ...]
+    """Names of the enclosing blocks, outermost first."""
     shapes: tuple[Shape, ...]
     parameters: int
     multiply_adds: int
@@ -47,10 +47,14 @@ class _SummaryRow:
 def summary_table(
     analysis: Analysis, graph: Graph, *, depth: int | None = None, expand_blocks: bool = False
 ) -> list[str]:
-    """The lines of a table of the steps of a network.
+    """Format the steps of a network as the lines of a table.
 
-    Uses of blocks are one row each, except those within fewer than `depth` others (1: none are
-    written out); without a depth, as many levels are written out as fit a screen.
+    Args:
+        analysis: the analysis of the network.
+        graph: the graph of the network, which has the blocks around each layer.
+        depth: the level at which uses of blocks become one row each; 1 expands no block. If None,
+            the largest level at which the table has at most `SCREEN_ROWS` rows.
+        expand_blocks: whether to expand all blocks, whatever the depth.
     """
     rows = tuple(_rows(analysis, graph))
     visible_rows = (
@@ -64,7 +68,7 @@ def summary_table(
 
 
 def format_totals(analysis: Analysis) -> str:
-    """The sums of a network in a few lines."""
+    """Format the totals of a network in a few lines."""
     trainable = analysis.trainable_parameters
     trainable_note = (
         "" if trainable == analysis.parameters else f" ({format_count(trainable)} trainable)"
@@ -90,7 +94,7 @@ def format_totals(analysis: Analysis) -> str:
 
 
 def to_dict(analysis: Analysis) -> dict[str, PlainData]:
-    """Everything of an analysis as plain data; shapes come without the batch axis."""
+    """Convert an analysis into plain data; shapes have no batch axis."""
     return {
         "name": analysis.name,
         "inputs": {
@@ -121,7 +125,7 @@ def to_dict(analysis: Analysis) -> dict[str, PlainData]:
 
 
 def format_shape(shape: Shape) -> str:
-    """A shape as people write it: `28x28x1`, with `?` for a length left open."""
+    """Format a shape as `28x28x1`, with `?` for an unknown dimension."""
     return "x".join("?" if each is None else str(each) for each in shape) or "one number"
 
 
@@ -131,7 +135,10 @@ def _rows(analysis: Analysis, graph: Graph) -> Iterator[_SummaryRow]:
         yield _SummaryRow(
             name=node.name,
             operation=node.operation if node.weight_owner is None else f"{node.operation} (shared)",
-            blocks=tuple(_block_name(frame) for frame in reversed(frames)),
+            # The expander writes the text of these frames as "in block 'NAME'".
+            blocks=tuple(
+                frame.text.removeprefix("in block ").strip("'") for frame in reversed(frames)
+            ),
             shapes=node_analysis.shapes,
             parameters=node_analysis.parameters,
             multiply_adds=node_analysis.multiply_adds,
@@ -139,12 +146,8 @@ def _rows(analysis: Analysis, graph: Graph) -> Iterator[_SummaryRow]:
         )
 
 
-def _block_name(frame: ExpansionFrame) -> str:
-    return frame.text.removeprefix("in block ").strip("'")
-
-
 def _fit_to_screen(rows: Sequence[_SummaryRow]) -> Sequence[_SummaryRow]:
-    """The rows with blocks written out as deep as a screen allows."""
+    """Collapse rows at the largest depth at which they fit on a screen."""
     collapsed = _collapse(rows, 1)
     for depth in range(2, max((len(row.blocks) for row in rows), default=0) + 2):
         deeper = _collapse(rows, depth)
@@ -155,10 +158,10 @@ def _fit_to_screen(rows: Sequence[_SummaryRow]) -> Sequence[_SummaryRow]:
 
 
 def _collapse(rows: Iterable[_SummaryRow], depth: int) -> Sequence[_SummaryRow]:
-    """The rows with those within `depth` blocks or more as one row for each use of the block."""
+    """Replace the layers of each use of a block at the given depth by one row with their sums."""
     groups: dict[str, list[_SummaryRow]] = {}
     for row in rows:
-        # The path of a layer has one name for each block around it.
+        # The name of a layer is a path with one component per enclosing block.
         is_nested = len(row.blocks) >= depth
         key = ".".join(row.name.split(".")[:depth]) if is_nested else row.name
         groups.setdefault(key, []).append(row)
@@ -173,6 +176,7 @@ def _sum_rows(name: str, rows: Sequence[_SummaryRow], depth: int) -> _SummaryRow
         name=name,
         operation=rows[0].blocks[depth - 1],
         blocks=rows[0].blocks[: depth - 1],
+        # A block usually ends with the layer that gives its output.
         shapes=rows[-1].shapes,
         parameters=sum(row.parameters for row in rows),
         multiply_adds=sum(row.multiply_adds for row in rows),

@@ -1,4 +1,4 @@
-"""`archbuilder train`."""
+"""The command `archbuilder train`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _POSITIVE: Final = StrictIntRange(min=1, max=1_000_000)
 
 
 class _Overrides(TypedDict):
-    """What the command line changes of a recipe, None where it is silent."""
+    """Options that override settings of the recipe; None if not given."""
 
     epochs: int | None
     batch_size: int | None
@@ -127,7 +127,14 @@ def train_command(  # noqa: PLR0913 - an option each
         raise UsageError("--go-on goes with the --run FOLDER that it looks into")
     if go_on and folder is not None and (folder / RUN_JSON).is_file():
         resume = folder
-        run_inputs = _auto_resume_inputs(folder, request, overrides)
+        # A restarted job repeats the whole command. Its settings are in the record of the run, so
+        # those that a resumed run refuses are dropped here.
+        run_inputs = _resume_inputs(
+            folder,
+            BlueprintRequest(None, {}, request.limits, request.allow),
+            {**overrides, "batch_size": None, "seed": None},
+            (),
+        )
     elif resume is not None:
         run_inputs = _resume_inputs(resume, request, overrides, (blueprint, recipe, data, folder))
     elif blueprint is not None:
@@ -145,9 +152,9 @@ def _train(
     folder: Path | None,
     resume: Path | None,
 ) -> None:
-    """Train in the folder that a run goes on in, the one that is named, or the next free one."""
+    """Train in the run directory `resume`, in a new directory `folder`, or in the next free one."""
     import_tensorflow()
-    # Training is behind the wall: it imports TensorFlow.
+    # These import TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
     from archbuilder.distribution.strategy import setup_devices  # noqa: PLC0415
     from archbuilder.runs.manifest import RunProvenance  # noqa: PLC0415
@@ -171,6 +178,8 @@ def _train(
             resume or folder, run_inputs.blueprint_text, run_inputs.config.data, training
         ),
     )
+    # Only the chief opens it: workers that each took the next free directory would take different
+    # ones.
     run_dir = broadcast_run_dir(open_run_dir, devices.workers)
     command_line = ("archbuilder", *console.arguments)
     try:
@@ -225,7 +234,11 @@ def _resume_inputs(
     overrides: _Overrides,
     new_run_options: tuple[str | Path | None, ...],
 ) -> RunInputs:
-    """What a run was begun with, which goes on as it was but for a few things."""
+    """Load a run to resume it; only epochs and devices may be overridden.
+
+    Raises:
+        UsageError: if an option belongs to a new run, or the data may not be read.
+    """
     if any(each is not None for each in new_run_options) or request.params or request.variant:
         raise UsageError("a run that goes on has its blueprint, its data and its folder already")
     if overrides["batch_size"] is not None or overrides["seed"] is not None:
@@ -238,22 +251,13 @@ def _resume_inputs(
     )
 
 
-def _auto_resume_inputs(
-    run_dir: Path, request: BlueprintRequest, overrides: _Overrides
-) -> RunInputs:
-    """What the same command began, which may say it all again."""
-    resume_request = BlueprintRequest(None, {}, request.limits, request.allow)
-    return _resume_inputs(
-        run_dir, resume_request, {**overrides, "batch_size": None, "seed": None}, ()
-    )
-
-
 def _apply_overrides(training: TrainingConfig, overrides: _Overrides) -> TrainingConfig:
     seed = overrides["seed"]
     return dataclasses.replace(
         training,
         epochs=overrides["epochs"] or training.epochs,
         batch_size=overrides["batch_size"] or training.batch_size,
+        # Unlike the others, a seed may be 0.
         seed=training.seed if seed is None else seed,
         distribute=overrides["distribute"] or training.distribute,
     )

@@ -1,4 +1,4 @@
-"""`archbuilder validate`."""
+"""The command `archbuilder validate`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def validate_command(
     diagnostics: dict[object, Diagnostic] = {}
     for name in names:
         for diagnostic in _diagnose(name, request, shapes=shapes):
-            # A file that several import is read for each of them.
+            # A file that several blueprints import is checked for each of them.
             key = (diagnostic.code, diagnostic.location, diagnostic.message)
             diagnostics.setdefault(key, diagnostic)
     _report(console, len(names), tuple(diagnostics.values()), shapes=shapes)
@@ -68,7 +68,7 @@ def validate_command(
 def _files(blueprints: Iterable[str]) -> Iterator[str | SandboxPath]:
     for name in blueprints:
         folder = Path(name)
-        # The path of nothing is the folder that one is in.
+        # Path("") is the working directory.
         if not name or not folder.is_dir():
             yield name
             continue
@@ -79,7 +79,7 @@ def _files(blueprints: Iterable[str]) -> Iterator[str | SandboxPath]:
 
 
 def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
-    """The blueprints in a folder and in those within it. Reading reports those that are links."""
+    """Yield the blueprints below a directory. Links are yielded too; reading reports them."""
     pending = [root]
     while pending:
         folder = pending.pop()
@@ -116,7 +116,8 @@ def _diagnose(
 def _diagnose_recipe_and_shapes(
     blueprint: Blueprint, variant: str, request: BlueprintRequest, *, shapes: bool
 ) -> Sequence[Diagnostic]:
-    """The mistakes in the recipe and in the shapes of a variant that is right otherwise."""
+    """Return the errors in the recipe and the shapes of a variant without other errors."""
+    # Without a recipe, the expansion below would only repeat that of Blueprint.validate.
     if not shapes and not _has_recipe(blueprint, variant, request):
         return ()
     try:
@@ -140,6 +141,7 @@ def _has_recipe(blueprint: Blueprint, variant: str, request: BlueprintRequest) -
         return data is not None or (
             blueprint.evaluate_section("training", variant=variant, **request.params) is not None
         )
+    # An error in a section: read_recipe will raise it, and its caller reports it.
     except BlueprintError:
         return True
 
@@ -156,5 +158,6 @@ def _report(
             verdict = "the blueprint is fine" if count == 1 else f"all {count} blueprints are fine"
             caveat = "" if shapes else " but for shapes and promises, which --shapes checks"
             console.print(verdict + caveat + (f"; {summary(diagnostics)}" if diagnostics else ""))
+    # Not an exception: main() would print the diagnostics a second time.
     if errors:
         click.get_current_context().exit(BlueprintError.exit_code)

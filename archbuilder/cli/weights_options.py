@@ -1,4 +1,4 @@
-"""Reads `--weights [NETWORK=]FILE`, and loads what it names."""
+"""Options `--weights`, `--match` and `--partial`, and the loading of weight files."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class WeightsRequest:
-    """What the command line asks of the weights; `way` None is the one that fits more."""
+    """Options of weight loading."""
 
     files: tuple[str, ...]
+    """Values of --weights: `FILE` or `NETWORK=FILE`."""
     match: MatchMode | None
+    """How weights are paired with variables; None takes the mode that pairs more of them."""
     skip_mismatch: bool
 
     def files_by_network(self, networks: Sequence[str]) -> dict[str, Path]:
-        """The file of each network that has one.
+        """Return the weight file of each network that has one.
 
         Raises:
-            UsageError: when a file is for no network, or a network has two, or there is none.
+            UsageError: if a file does not exist, or does not name one of several networks, or a
+                network has two files.
         """
         files: dict[str, Path] = {}
         for option_value in self.files:
@@ -50,7 +53,10 @@ class WeightsRequest:
 
 
 def weights_options(function: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Give a command `weights_request`: --weights, --match and --partial."""
+    """Decorate a command with --weights, --match and --partial.
+
+    The command receives them as one argument `weights_request`, a `WeightsRequest`.
+    """
 
     @functools.wraps(function)
     def command(
@@ -89,6 +95,7 @@ _OPTIONS = (
 
 def _parse_weights_option(option_value: str, networks: Sequence[str]) -> tuple[str, Path]:
     network, equals, file = option_value.partition("=")
+    # A '=' may also be part of the file's name.
     if equals and network in networks:
         return network, Path(file)
     if len(networks) == 1:
@@ -106,10 +113,10 @@ def apply_weights(
     files: Mapping[str, Path],
     request: WeightsRequest,
 ) -> None:
-    """Load the weights of each network, and say how they fit.
+    """Load the weights of each network, and print how many matched.
 
     Raises:
-        RunError: when they do not.
+        RunError: if the weights do not fit the network.
     """
     _for_each_network(console, "load_weights", models, files, request)
 
@@ -120,10 +127,10 @@ def report_weight_match(
     files: Mapping[str, Path],
     request: WeightsRequest,
 ) -> None:
-    """Say how the weights would fit networks that have no values yet.
+    """Print how many weights would match, without loading them; for models without values.
 
     Raises:
-        RunError: when they would not.
+        RunError: if the weights would not fit the network.
     """
     _for_each_network(console, "compare_weights", models, files, request)
 
