@@ -130,14 +130,14 @@ def test_every_code_that_is_explained_is_reported() -> None:
 def test_explanations_have_one_structure(code: str) -> None:
     """There is prose, a way to fix the error and, except for a few codes, a pair of examples."""
     explanation = EXPLANATIONS[code]
-    sections = ["How to fix"]
+    required = ["How to fix"]
     if code not in WITHOUT_EXAMPLE:
-        sections += [FAILS[explanation.severity], "Fixed"]
+        required += [FAILS[explanation.severity], "Fixed"]
         assert example(explanation, FAILS[explanation.severity]) != example(explanation, "Fixed")
-    found = headings(explanation)
-    assert found[: len(sections)] == sections
-    assert all(re.fullmatch(r"[a-z]+\.yaml", name) for name in found[len(sections) :])
-    assert len(FENCE.findall(explanation.body)) == len(found) - 1
+    sections = headings(explanation)
+    assert sections[: len(required)] == required
+    assert all(re.fullmatch(r"[a-z]+\.yaml", name) for name in sections[len(required) :])
+    assert len(FENCE.findall(explanation.body)) == len(sections) - 1
 
 
 @pytest.mark.parametrize("code", EXPLANATIONS)
