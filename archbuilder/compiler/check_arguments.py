@@ -1,4 +1,4 @@
-"""Checks what a blueprint gives to layers, functions and nested objects against the catalogue."""
+"""Checks of the arguments of layers, functions and nested objects against the registry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from archbuilder.yaml.nodes import (
 )
 
 BlockFinder: TypeAlias = Callable[[str], str | None]
-"""Says what a block is and where, as in `a block (net.yaml:4:3)`; None if no block has the name."""
+"""Describes the block of a name, as in `a block (net.yaml:4:3)`; None if no block has the name."""
 
 SYNONYMS: Final = {
     "activation_fn": "activation",
@@ -51,7 +51,7 @@ SYNONYMS: Final = {
     "vocabulary_size": "input_dim",
     "vocab_size": "input_dim",
 }
-"""What other libraries call an argument."""
+"""Names of arguments in other libraries, with those of Keras."""
 
 _KIND_WITH_ARTICLE: Final[dict[ObjectKind, str]] = {
     "activation": "an activation",
@@ -77,11 +77,15 @@ def check_arguments(
     allow_expressions: bool,
     find_block: BlockFinder = lambda _: None,
 ) -> tuple[Argument, ...]:
-    """The arguments of a layer as they were written, without those that are wrong.
+    """Check the arguments of a layer; return the valid ones.
 
-    `written` is a mapping by name, or one value for the first argument; `span` is where the name of
-    the layer stands. With `formulas`, a text with `$` in it stands for any value. `find_block`
-    explains the name of a block that stands where only a layer can.
+    Args:
+        signature: The arguments that the layer takes.
+        tree: A mapping by name, one value for the first argument, or None.
+        span: The location of the layer's name, for missing arguments.
+        diagnostics: Receives the errors.
+        allow_expressions: Whether to accept a text with `$` as any value.
+        find_block: Describes the block of a name, for errors about a block used as a layer.
     """
     return _ArgumentChecker(diagnostics, allow_expressions, find_block).check_arguments(
         signature, tree, span
@@ -89,7 +93,7 @@ def check_arguments(
 
 
 def _resolve_name(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:
-    """The argument that a name stands for, also where it is mistyped."""
+    """Return the argument that a name most likely means, or None."""
     if name in specs:
         return name
     synonym = SYNONYMS.get(name)
@@ -99,7 +103,7 @@ def _resolve_name(name: str, specs: Mapping[str, ArgumentSpec]) -> str | None:
 def check_call(
     signature: Signature, tree: Tree, diagnostics: Diagnostics, *, allow_expressions: bool
 ) -> tuple[Argument, ...]:
-    """The constants of a layer's call, without those that are wrong."""
+    """Check the constants of a layer's call (`call`); return the valid ones."""
     if not isinstance(tree, MappingNode):
         diagnostics.error(
             "wrong-form",
@@ -109,6 +113,7 @@ def check_call(
         return ()
     arguments = tuple(Argument(entry.key, entry.value, entry.key_span) for entry in tree)
     for argument in arguments:
+        # In Keras, tensors and constants are arguments of one call; here, tensors are in 'from'.
         if argument.name in signature.tensor_arguments:
             diagnostics.error(
                 "unknown-argument",
@@ -128,13 +133,16 @@ def check_object(
     *,
     allow_expressions: bool = False,
 ) -> bool:
-    """Whether a tree is an object of a kind: a name, or `{Name: arguments}`; reports where not."""
+    """Check that a tree is an object of a kind: a name, or `{Name: arguments}`; report it if not.
+
+    With `allow_expressions`, a text with `$` is accepted as any object.
+    """
     return _ArgumentChecker(diagnostics, allow_expressions).check_object(object_kind, tree)
 
 
 @dataclass(frozen=True, slots=True)
 class _ArgumentChecker:
-    """Checks arguments, and the objects nested in them; reports what is wrong."""
+    """Checks arguments and, recursively, the objects nested in them; reports errors."""
 
     diagnostics: Diagnostics
     allow_expressions: bool
@@ -143,10 +151,10 @@ class _ArgumentChecker:
     def check_arguments(
         self, signature: Signature, tree: Tree | None, span: Span
     ) -> tuple[Argument, ...]:
-        """The arguments of a layer or object, without those that are wrong."""
+        """Check the arguments of a layer or object; return the valid ones."""
         arguments = _bind_by_name(signature, tree, self.diagnostics)
         valid = self.filter_valid(signature, arguments, signature.arguments)
-        # A mistyped argument is one mistake, not also a missing one.
+        # A mistyped name is reported as unknown; the argument that it means is not also missing.
         present = {_resolve_name(argument.name, signature.arguments) for argument in arguments}
         _check_missing(signature, present, span, self.diagnostics)
         return valid
@@ -157,7 +165,7 @@ class _ArgumentChecker:
         arguments: Iterable[Argument],
         specs: Mapping[str, ArgumentSpec],
     ) -> tuple[Argument, ...]:
-        """The arguments that are known and have a right value."""
+        """Return the arguments that have a spec and match it; report the others."""
         valid: list[Argument] = []
         for argument in arguments:
             spec = specs.get(argument.name)
@@ -168,7 +176,7 @@ class _ArgumentChecker:
         return tuple(valid)
 
     def check_object(self, object_kind: ObjectKind, tree: Tree) -> bool:
-        """Whether a tree is an object of a kind."""
+        """Check that a tree is an object of a kind; report it if not."""
         if self.allow_expressions and isinstance(tree, ScalarNode) and "$" in str(tree.value):
             return True
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
@@ -202,6 +210,7 @@ class _ArgumentChecker:
             message = f"'{spec.name}' is a list, each item {_KIND_WITH_ARTICLE[object_kind]}"
             self.diagnostics.error("wrong-type", f"{message}, not {_describe(tree)}", tree.span)
             return False
+        # A list: `all` of a generator would stop at the first invalid item and not report the rest.
         valid = [self.check_object(object_kind, each) for each in tree.items]
         return all(valid)
 
@@ -209,6 +218,7 @@ class _ArgumentChecker:
         self, object_kind: ObjectKind, name: str, span: Span, arguments: Tree | None
     ) -> bool:
         op_registry = registry.load()
+        # Keras has aliases for most objects: 'he_normal' is 'HeNormal'.
         canonical = op_registry.canonical_name(object_kind, name)
         if canonical is None:
             block = self.find_block(name) if object_kind in LAYER_KINDS else None
@@ -223,6 +233,7 @@ class _ArgumentChecker:
                 self.diagnostics.error("unknown-argument", message, arguments.span)
                 return False
             return True
+        # A change of the count tells whether the nested arguments are valid, at any depth.
         signature = op_registry.signatures(object_kind)[canonical]
         errors = self.diagnostics.error_count
         self.check_arguments(
@@ -261,6 +272,7 @@ def _report_unknown_object(
         code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-object"
         noun = _KIND_WITH_ARTICLE[object_kind].partition(" ")[2]
         message = f"there is no {noun} {quote(name)}"
+        # A layer of another kind, such as `cell: {LSTM: 64}` in `RNN`.
         if object_kind in LAYER_KINDS and name in op_registry.layers:
             code, message = "wrong-type", f"{name} is no {noun}"
         foreign_hint = object_hint(name)
@@ -272,7 +284,7 @@ def _report_unknown_object(
 def _report_block(
     object_kind: ObjectKind, name: str, block: str, span: Span, diagnostics: Diagnostics
 ) -> None:
-    """Report a block where Keras takes only a layer, as in a wrapper."""
+    """Report a block used where Keras takes only a layer, as in a wrapper."""
     article = _KIND_WITH_ARTICLE[object_kind]
     note = f"write {article} here, such as {_EXAMPLES[object_kind]}"
     if object_kind != "cell":
@@ -283,18 +295,19 @@ def _report_block(
 def check_value(
     tree: Tree, schema: Mapping[str, PlainData], what: str, diagnostics: Diagnostics
 ) -> bool:
-    """Whether a value matches a JSON Schema; reports it as a mistake in `what` where not."""
+    """Check that a value matches a JSON Schema; report an error in `what` if not."""
     violation = find_violation(to_plain(tree), schema)
     if violation is None:
         return True
+    # The usual cause is an expression with '/', which is a float division as in Python.
+    value = tree.value if isinstance(tree, ScalarNode) else None
+    is_integral_float = isinstance(value, float) and value.is_integer()
     diagnostics.error(
         violation.code,
         f"{what} is {violation.expected}, not {_describe(tree)}",
         tree.span,
         suggestion=violation.suggestion,
-        notes=_DIVISION_HINT
-        if _is_integral_float(tree) and "integer" in violation.expected
-        else (),
+        notes=_DIVISION_HINT if is_integral_float and "integer" in violation.expected else (),
     )
     return False
 
@@ -302,14 +315,10 @@ def check_value(
 _DIVISION_HINT: Final = ("'/' makes a fraction, even of 4 / 2; '//' and int(...) make an integer",)
 
 
-def _is_integral_float(tree: Tree) -> bool:
-    value = tree.value if isinstance(tree, ScalarNode) else None
-    return isinstance(value, float) and value.is_integer()
-
-
 def _bind_by_name(
     signature: Signature, tree: Tree | None, diagnostics: Diagnostics
 ) -> tuple[Argument, ...]:
+    """Return the arguments by name; a bare value becomes the first argument."""
     if tree is None:
         return ()
     if isinstance(tree, MappingNode):
@@ -317,7 +326,7 @@ def _bind_by_name(
     first = next(iter(signature.arguments), None)
     if first is None or not _is_layer_specific(signature, first):
         message = f"{signature.name} takes no bare value; write its arguments by name"
-        # Whether 2 in 'ops.power: 2' is the base or the exponent would be a guess.
+        # 'ops.power: 2' is ambiguous: 2 could be the base or the exponent. Show both.
         inputs = [name for name in signature.tensor_arguments if name in signature.arguments]
         notes = tuple(f"for example {signature.name}: {{{name}: 2}}" for name in inputs[::-1])
         diagnostics.error("unknown-argument", message, tree.span, notes=notes)
@@ -326,7 +335,11 @@ def _bind_by_name(
 
 
 def _is_layer_specific(signature: Signature, argument: str) -> bool:
-    """Whether an argument is the layer's own: not one that every layer has, and not an input."""
+    """Return whether an argument is specific to the layer, so that a bare value can stand for it.
+
+    `trainable` and `dtype` are arguments of every layer, and come first where a layer has no
+    others. For a function of `keras.ops`, the tensors are not specific.
+    """
     if signature.origin == "keras.ops":
         return argument not in signature.tensor_arguments
     return argument not in ("trainable", "dtype")
@@ -376,7 +389,11 @@ def _check_missing(
 
 
 def _is_plain_value(spec: ArgumentSpec, tree: Tree) -> bool:
-    """Whether a value is no object: null where that is allowed, a number beside a schedule."""
+    """Return whether a value is to be checked as plain data although the argument takes an object.
+
+    This is null where it is allowed, and a scalar other than a text where the argument takes plain
+    data as well: a learning rate is a number or a schedule.
+    """
     if _is_null(tree):
         return spec.type.is_optional
     if spec.type.schema is None:
@@ -389,15 +406,17 @@ def _is_null(tree: Tree) -> bool:
 
 
 def _has_expression(tree: Tree) -> bool:
-    """Whether a value depends on a formula, so that nothing is known of it yet."""
+    """Return whether a value depends on an expression and cannot be checked yet."""
     if isinstance(tree, ScalarNode):
         return isinstance(tree.value, str) and "$" in tree.value
     if isinstance(tree, SequenceNode):
         return any(_has_expression(item) for item in tree.items)
+    # A mapping is a nested object, whose arguments are checked one by one.
     return False
 
 
 def _describe(tree: Tree) -> str:
+    """Describe a value for a message; unlike `describe_value`, with the items of a list."""
     if isinstance(tree, ScalarNode) and tree.value is not None:
         value = tree.value
         return (

@@ -1,7 +1,7 @@
-"""The expanded graph: what is left of a blueprint when parameters, blocks and loops are gone.
+"""Intermediate representation: the graph of a network, without parameters, blocks and loops.
 
-A graph is flat and in order: a node comes behind everything that it reads. It names layers but
-knows nothing of Keras.
+A graph is a flat list of nodes in topological order. It refers to layers by name and does not
+import Keras.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from archbuilder.diagnostics.span import Span
 from archbuilder.yaml.nodes import Tree
 
 Shape: TypeAlias = tuple[int | None, ...]
-"""Sizes without the batch axis; None is a length left open."""
+"""Sizes without the batch axis; None is an unknown size."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorRef:
-    """The output of a node or a graph input; `output` picks one of several outputs."""
+    """A reference to a graph input or the output of a node; `output` selects one of several."""
 
     node: str
     output: int | None = None
@@ -30,17 +30,17 @@ class TensorRef:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument of a layer with its resolved value: no `$` is left in it."""
+    """An argument of a layer with its value, in which all expressions are evaluated."""
 
     name: str
     value: Tree
     span: Span
-    """Where its name stands, or the value where the name was left out."""
+    """Location of the name, or of the value if the name was left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphInput:
-    """An input of the model: `shape` without the batch axis, `dtype` as Keras calls it."""
+    """An input of the model: `shape` without the batch axis, `dtype` by its Keras name."""
 
     name: str
     shape: Shape
@@ -50,13 +50,18 @@ class GraphInput:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One use of a layer (or of a function of `keras.ops`).
+    """One call of a layer or of a function of `keras.ops`.
 
-    `name` is its path, unique in the graph; `operation` its name in the catalogue (`Conv2D`,
-    `ops.transpose`). `inputs` are given to the call in order, as one list where the catalogue says
-    that the layer takes a list; `keywords` are given by name (a tuple becomes a list, as for the
-    states of an LSTM); `call` are constants of the call. `shares` names the earlier node whose
-    weights this one uses.
+    Attributes:
+        name: The path of the step through the blocks, unique in the graph.
+        operation: The name of the layer or function in the registry (`Conv2D`, `ops.transpose`).
+        arguments: The arguments of the constructor.
+        inputs: The positional inputs, passed as one list if the layer takes a list.
+        keywords: The inputs by name; a tuple is passed as a list, as for the states of an LSTM.
+        call: The constants of the call, such as `use_causal_mask`.
+        weight_owner: The earlier node whose weights this one uses, or None if it has its own.
+        span: The location of the call.
+        frame: The chain of blocks and variants that the call was expanded from.
     """
 
     name: str
@@ -70,7 +75,7 @@ class Node:
     frame: ExpansionFrame | None
 
     def input_refs(self) -> tuple[TensorRef, ...]:
-        """Everything that this node takes as input."""
+        """Return all tensors that this node reads, positional ones first."""
         refs = list(self.inputs)
         for _, value in self.keywords:
             refs.extend(value if isinstance(value, tuple) else (value,))
@@ -79,7 +84,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A network. `outputs` pairs the name of each output with what it is."""
+    """A network. `outputs` pairs the name of each output with its tensor."""
 
     name: str
     inputs: tuple[GraphInput, ...]
@@ -88,10 +93,11 @@ class Graph:
     span: Span
 
     def check(self) -> None:
-        """Hold the graph to what later stages rely on.
+        """Check the invariants that later stages rely on.
 
         Raises:
-            InternalError: where a name stands twice, or something is read before it is made.
+            InternalError: if names are not unique, nodes are not in topological order, or a node
+                shares the weights of a node that is missing or of another operation.
         """
         defined: set[str] = set()
         for graph_input in self.inputs:

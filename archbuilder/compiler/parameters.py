@@ -1,4 +1,4 @@
-"""Gives parameters their values: what the caller gives, then defaults, judged by their types."""
+"""Binding of parameters to values: those of the caller, then defaults, with type checks."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree, 
 
 @dataclass(frozen=True, slots=True)
 class ParameterValue:
-    """A value that a caller gives to a parameter."""
+    """A value that a caller passes for a parameter."""
 
     name: str
     value: Tree
     span: Span
-    """Where its name stands."""
+    """Location of the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterOwner:
-    """Whose parameters they are, for messages: a block has arguments, a file parameters."""
+    """The owner of parameters in messages: a block has "arguments", a file "parameters"."""
 
     text: str
-    """As in "block 'fire'"."""
+    """The owner in words, as in "block 'fire'"."""
     noun: Literal["argument", "parameter"]
 
 
 def bind_by_name(tree: Tree | None, params: Mapping[str, Param]) -> tuple[ParameterValue, ...]:
-    """The arguments of a block as they were written: by name, or one value for the first."""
+    """Return the arguments of a block by name; a bare value becomes the first parameter."""
     if tree is None:
         return ()
     if isinstance(tree, MappingNode):
         return tuple(ParameterValue(entry.key, entry.value, entry.key_span) for entry in tree)
+    # A value for a block without parameters is reported by the semantic check.
     first = next(iter(params), None)
     return () if first is None else (ParameterValue(first, tree, tree.span),)
 
@@ -53,9 +54,9 @@ def check_parameter_values(
     *,
     allow_expressions: bool,
 ) -> dict[str, Tree]:
-    """What is given by name; reports unknown names and wrong types.
+    """Return the valid values by name; report unknown names and wrong types.
 
-    With `formulas`, a text with `$` in it stands for any value.
+    With `allow_expressions`, a text with `$` is accepted as any value.
     """
     values: dict[str, Tree] = {}
     for argument in arguments:
@@ -63,6 +64,8 @@ def check_parameter_values(
         if param is None:
             suggestion = closest_match(argument.name, params)
             param_names = f"its {owner.noun}s are: {', '.join(params) or 'none'}"
+            # Parameters of the network and settings of the training are easily mixed up, as in
+            # '--set epochs=3'; the arguments of a block are not.
             foreign = key_hint(argument.name, owner.text) if owner.noun == "parameter" else None
             diagnostics.error(
                 f"unknown-{owner.noun}",
@@ -83,8 +86,8 @@ def check_required(
     span: Span,
     diagnostics: Diagnostics,
 ) -> bool:
-    """Whether every parameter without a default is given; reports those that are not."""
-    # A mistyped name is one mistake, not also a missing one.
+    """Check that every parameter without a default has a value; report those that do not."""
+    # A mistyped name is reported as unknown; the parameter that it means is not also missing.
     present = {name if name in params else closest_match(name, params) for name in supplied_names}
     missing = [name for name, param in params.items() if param.required and name not in present]
     if missing:
@@ -100,7 +103,7 @@ def check_required(
 def check_type(
     param: Param, tree: Tree, diagnostics: Diagnostics, *, allow_expressions: bool
 ) -> bool:
-    """Whether a value has the type that the parameter declares; otherwise reports it."""
+    """Check that a value matches the schema of its parameter; report it if not."""
     if not param.schema or (allow_expressions and _has_expression(tree)):
         return True
     return check_value(tree, param.schema, f"the parameter '{param.name}'", diagnostics)
@@ -112,9 +115,10 @@ def resolve_parameters(
     outer: Variables,
     evaluator: ValueEvaluator,
 ) -> dict[str, PlainData] | None:
-    """The value of every parameter; None after a mistake in a default, which is reported.
+    """Return the value of every parameter; report an error in a default and return None.
 
-    Defaults may read other parameters, and those of `outer`.
+    A default may read other parameters of the same owner, in any order, and the variables of
+    `outer`.
     """
     resolver = _DefaultResolver(params, explicit, outer, evaluator)
     for name in params:
@@ -124,7 +128,7 @@ def resolve_parameters(
 
 
 class _DefaultResolver:
-    """Evaluates defaults in the order in which they depend on each other."""
+    """Evaluates defaults in the order of their dependencies, by a depth-first search."""
 
     def __init__(
         self,
@@ -142,7 +146,7 @@ class _DefaultResolver:
         self._pending: list[str] = []
 
     def resolve(self, name: str) -> bool:
-        """Whether the parameter has a value now; a mistake on the way is reported."""
+        """Evaluate a parameter and what it depends on; report an error and return False."""
         if name in self.values:
             return True
         default = self._params[name].default
@@ -157,6 +161,7 @@ class _DefaultResolver:
         if not resolved:
             return False
         tree = self._evaluator.evaluate(default, {**self._outer, **self.values})
+        # A constant default is checked with the file; that of an expression has a type only now.
         diagnostics = self._evaluator.diagnostics
         if tree is None or not check_type(
             self._params[name], tree, diagnostics, allow_expressions=False
@@ -166,6 +171,7 @@ class _DefaultResolver:
         return True
 
     def _check_cycle(self, name: str, span: Span) -> bool:
+        """Check that defaults do not depend on themselves, and stay within `block_depth`."""
         diagnostics = self._evaluator.diagnostics
         depth = self._evaluator.limits.block_depth
         if name in self._pending:
@@ -173,6 +179,7 @@ class _DefaultResolver:
             message = f"the default of '{name}' depends on itself: {cycle}"
             diagnostics.error("recursion", message, span)
             return False
+        # `resolve` is recursive; a long chain of defaults would end in a RecursionError.
         if len(self._pending) >= depth:
             diagnostics.error(
                 "limit",

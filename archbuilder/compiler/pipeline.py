@@ -1,6 +1,6 @@
 """The compiler on one page: every stage from text to graph, in order.
 
-Building with Keras comes behind it, in `archbuilder.keras_backend`.
+The next stage, the Keras model, is in `archbuilder.keras_backend`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DEFAULT_VARIANT: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What a blueprint is wanted with: a variant, and parameters that go before the variant's."""
+    """A variant, and parameters that take precedence over those of the variant."""
 
     variant: str = DEFAULT_VARIANT
     params: tuple[ParameterValue, ...] = ()
@@ -49,7 +49,7 @@ class BuildOptions:
 
 @dataclass(frozen=True, slots=True)
 class CheckedProgram:
-    """A program whose names are right, and what is worth a warning in it."""
+    """A program that passed the semantic check, and its warnings."""
 
     program: Program
     warnings: tuple[Diagnostic, ...]
@@ -57,7 +57,7 @@ class CheckedProgram:
 
 @dataclass(frozen=True, slots=True)
 class ExpansionResult:
-    """The graphs of a blueprint by the names of its networks, and what is worth a warning."""
+    """The graphs of a blueprint by the names of its networks, and the warnings."""
 
     graphs: Mapping[str, Graph]
     warnings: tuple[Diagnostic, ...]
@@ -66,11 +66,11 @@ class ExpansionResult:
 def read_program(
     file: Path | SandboxPath, limits: Limits, *, allow: Sequence[Path] = ()
 ) -> CheckedProgram:
-    """Text to program: read, decode and follow the imports, then check all names.
+    """Read a blueprint and its imports, and check all names and constant arguments.
 
     Raises:
-        BlueprintError: with every mistake that can be seen; to that end it also expands the
-            blueprint with its defaults.
+        BlueprintError: with all errors. If there are any, the blueprint is also expanded with its
+            defaults, in order to report the errors of the expansion in the same run.
     """
     diagnostics = Diagnostics()
     program = load_program(file, limits, diagnostics, allow=allow)
@@ -78,35 +78,43 @@ def read_program(
         raise BlueprintError(diagnostics)
     check_program(program, diagnostics)
     if diagnostics.error_count:
+        # For its errors only. The expansion reports most errors of the check again; `Diagnostics`
+        # keeps one of each.
         _expand_variant(program, BuildOptions(), limits, diagnostics, require_all=False)
         raise BlueprintError(diagnostics)
     return CheckedProgram(program, diagnostics.warnings)
 
 
 def expand_program(program: Program, options: BuildOptions, limits: Limits) -> ExpansionResult:
-    """Program to graphs: parameters get their values, blocks and loops are written out.
+    """Expand a program into graphs: bind parameters, inline blocks and unroll loops.
 
     Raises:
-        BlueprintError: with every mistake in the choice or in the expansion.
+        BlueprintError: with all errors in the options and in the expansion.
     """
     diagnostics = Diagnostics()
     graphs = _expand_variant(program, options, limits, diagnostics, require_all=True)
     if not graphs and not diagnostics.error_count:
-        _report_no_network(program.document, diagnostics)
+        diagnostics.error(
+            "missing-key",
+            f"the blueprint '{program.document.name}' has blocks but no network of its own",
+            program.document.span,
+            notes=("import its blocks into another file, or give it 'inputs' and 'layers'",),
+        )
     diagnostics.raise_errors()
     return ExpansionResult(graphs, diagnostics.warnings)
 
 
 def expand_every_variant(program: Program, limits: Limits) -> tuple[Diagnostic, ...]:
-    """Expand a program with its defaults and with every variant; gives the warnings.
+    """Expand a program with its defaults and with every variant; return the warnings.
 
-    A blueprint whose parameters have no defaults is expanded with its variants alone.
+    A blueprint with a parameter without a default is expanded with its variants alone.
 
     Raises:
-        BlueprintError: with every mistake in any of them.
+        BlueprintError: with the errors of all variants.
     """
     diagnostics = Diagnostics()
     for variant in (DEFAULT_VARIANT, *program.document.variants):
+        # A variant has to give what has no default; without one, this is left to the caller.
         require_all = variant != DEFAULT_VARIANT
         _expand_variant(
             program, BuildOptions(variant), limits, diagnostics, require_all=require_all
@@ -118,15 +126,16 @@ def expand_every_variant(program: Program, limits: Limits) -> tuple[Diagnostic, 
 def evaluate_section(
     program: Program, value: DeferredValue, options: BuildOptions, limits: Limits
 ) -> Tree | None:
-    """The tree of `data` or `training` with the parameters of a choice put in.
+    """Evaluate the section `data` or `training` with the parameters of `options`.
 
     Raises:
-        BlueprintError: with every mistake in the choice or in a formula.
+        BlueprintError: with all errors in the options and in the expressions.
     """
     diagnostics = Diagnostics()
     evaluator = ValueEvaluator(limits, diagnostics)
     params = program.document.params
     explicit = _explicit_values(program.document, options, diagnostics)
+    # With a value missing, its default would be used and could lead to misleading errors.
     diagnostics.raise_errors()
     values = resolve_parameters(params, explicit, {}, evaluator)
     tree = None if values is None else evaluator.evaluate(value, values)
@@ -142,7 +151,11 @@ def _expand_variant(
     *,
     require_all: bool,
 ) -> dict[str, Graph]:
-    """Expand with a choice; without `whole`, a missing parameter is no mistake."""
+    """Expand one variant; return no graphs after an error.
+
+    A parameter without a value is an error only with `require_all`; without it, there is simply
+    nothing to expand.
+    """
     document = program.document
     errors = diagnostics.error_count
     explicit = _explicit_values(document, options, diagnostics)
@@ -154,53 +167,38 @@ def _expand_variant(
             owner = ParameterOwner(f"the blueprint '{document.name}'", "parameter")
             check_required(document.params, explicit, owner, document.span, diagnostics)
         return {}
-    frame = _variant_frame(document, options.variant)
+    # Errors within a variant name it as the origin of its values.
+    definition = document.variants.get(options.variant)
+    frame = (
+        None
+        if definition is None
+        else ExpansionFrame(f"in variant '{options.variant}'", definition.span, verb="declared")
+    )
     with diagnostics.within(frame):
         return expand(program, explicit, ValueEvaluator(limits, diagnostics), frame)
-
-
-def _variant_frame(document: Document, variant: str) -> ExpansionFrame | None:
-    """What messages say of the variant that led to a mistake."""
-    definition = document.variants.get(variant)
-    if definition is None:
-        return None
-    return ExpansionFrame(f"in variant '{variant}'", definition.span, verb="declared")
 
 
 def _explicit_values(
     document: Document, options: BuildOptions, diagnostics: Diagnostics
 ) -> dict[str, Tree]:
+    """Return the values of parameters that are not defaults; report an unknown variant."""
     owner = ParameterOwner(f"the blueprint '{document.name}'", "parameter")
     values: list[ParameterValue] = []
     if options.variant != DEFAULT_VARIANT:
         variant = document.variants.get(options.variant)
         if variant is None:
-            _report_unknown_variant(document, options.variant, diagnostics)
+            variants = [DEFAULT_VARIANT, *document.variants]
+            diagnostics.error(
+                "unknown-variant",
+                f"the blueprint '{document.name}' has no variant {quote(options.variant)}",
+                None,
+                suggestion=closest_match(options.variant, variants),
+                notes=(f"its variants are: {', '.join(variants)}",),
+            )
             return {}
         values = [ParameterValue(name, tree, span) for name, tree, span in variant.values]
-    # What is given goes before what the variant says, which goes before the defaults.
+    # The last value of a name counts, so these take precedence over the variant.
     values += options.params
     return check_parameter_values(
         document.params, values, owner, diagnostics, allow_expressions=False
-    )
-
-
-def _report_unknown_variant(document: Document, variant: str, diagnostics: Diagnostics) -> None:
-    variants = [DEFAULT_VARIANT, *document.variants]
-    suggestion = closest_match(variant, variants)
-    diagnostics.error(
-        "unknown-variant",
-        f"the blueprint '{document.name}' has no variant {quote(variant)}",
-        None,
-        suggestion=suggestion,
-        notes=(f"its variants are: {', '.join(variants)}",),
-    )
-
-
-def _report_no_network(document: Document, diagnostics: Diagnostics) -> None:
-    diagnostics.error(
-        "missing-key",
-        f"the blueprint '{document.name}' has blocks but no network of its own",
-        document.span,
-        notes=("import its blocks into another file, or give it 'inputs' and 'layers'",),
     )

@@ -1,13 +1,11 @@
-"""Checks a program before anything is expanded: every name and every constant argument.
+"""Semantic checks of a program before its expansion: all names and all constant arguments.
 
-Blocks that nothing uses are checked as well, and whatever depends on parameters is left to the
-expansion.
+Unused blocks are checked as well. Whatever depends on parameters is left to the expansion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Mapping as MappingType
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
@@ -49,25 +47,28 @@ from archbuilder.yaml.nodes import MappingNode, SequenceNode, Tree
 
 
 def check_program(program: Program, diagnostics: Diagnostics) -> None:
-    """Add every mistake in the files of a program that can be seen without expanding them."""
+    """Report all errors and warnings in the files of a program that need no expansion."""
     for unit in program.iter_programs():
         _ProgramChecker(unit, diagnostics).check()
 
 
 _FILE_NETWORK: Final = ""
-"""The network that a file is, among the callers: a block of the file may have the file's name."""
+"""The key of the file's network in the call graph. Not its name, which a block may have too."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """A place within a block: the names that it sees, and those that the block has read so far."""
+    """The names visible at one point of a block.
+
+    `names_read` collects the names that the block reads; it is shared by all scopes of the block.
+    """
 
     block: str
     visible: AbstractSet[str]
     names_read: set[str]
 
     def with_names(self, names: AbstractSet[str]) -> _Scope:
-        """The same place with further names, those of a loop."""
+        """Return this scope with further visible names, such as the variables of a loop."""
         return replace(self, visible=self.visible | names)
 
 
@@ -97,11 +98,12 @@ class _ProgramChecker:
         self._check_variants()
         self._check_expectations()
         self._check_recursion()
+        # After an error, names may seem unused because their use could not be decoded.
         if not self._diagnostics.error_count:
-            # What a mistake hides is not unused.
             self._warn_unused()
 
     def _check_file(self) -> None:
+        """Check what reads the parameters of the file outside of its blocks."""
         document = self._document
         scope = _Scope("", frozenset(document.params), self._file_params_used)
         self._check_defaults(document.params, scope)
@@ -123,12 +125,13 @@ class _ProgramChecker:
         self._check_steps(block.steps, scope)
         for output in block.outputs or ():
             self._check_names(output.ref, scope)
+        # A parameter of the block hides that of the file.
         self._file_params_used |= scope.names_read - param_names
         for param in block.params.values():
             if param.name not in scope.names_read:
                 self._unused_params.append((param, f" of {what}" if what else ""))
 
-    def _check_defaults(self, params: MappingType[str, Param], scope: _Scope) -> None:
+    def _check_defaults(self, params: Mapping[str, Param], scope: _Scope) -> None:
         for param in params.values():
             self._check_names(param.default, scope)
             if param.default is not None and param.default.is_constant:
@@ -151,7 +154,7 @@ class _ProgramChecker:
                     self._check_call(body.merge, step.call, scope)
 
     def _check_modifiers(self, step: Step, outer: _Scope) -> _Scope:
-        """Check what stands beside a step; gives the place that the step itself is in."""
+        """Check the modifiers of a step; return the scope of its body."""
         scope = outer
         if step.loop is not None:
             for _, value in step.loop.variables:
@@ -160,6 +163,7 @@ class _ProgramChecker:
             scope = scope.with_names(
                 {name for name, _ in step.loop.variables} | {ITERATION_VARIABLE}
             )
+        # `for` is the outer loop of a step with both, so `repeat` sees its variables.
         if step.repeat is not None:
             self._check_names(step.repeat, scope)
             scope = scope.with_names({ITERATION_VARIABLE})
@@ -173,6 +177,7 @@ class _ProgramChecker:
         return scope
 
     def _check_loop_lengths(self, loop: ForLoop) -> None:
+        """Check that literal lists have equal lengths; those of expressions are not known yet."""
         lengths = {
             name: len(value.tree.items)
             for name, value in loop.variables
@@ -188,6 +193,7 @@ class _ProgramChecker:
 
     def _check_call(self, call: StepCall, constants: DeferredValue | None, scope: _Scope) -> None:
         self._check_names(call.arguments, scope)
+        # `resnet.bottleneck` uses the import `resnet`.
         self._used_names.add(call.callee.partition(".")[0])
         callee = resolve_callee(self._program, call.callee)
         if callee is None:
@@ -196,6 +202,7 @@ class _ProgramChecker:
         elif isinstance(callee, LayerCallee):
             self._check_layer(callee, call, constants)
         else:
+            # A block of another file cannot call back: files do not import each other.
             if callee.imported is None:
                 self._call_graph[scope.block].setdefault(call.callee, call.span)
             self._check_block_arguments(callee, call)
@@ -219,6 +226,7 @@ class _ProgramChecker:
         tree = None if call.arguments is None else call.arguments.tree
         owner = ParameterOwner(f"block '{call.callee}'", "argument")
         if tree is not None and not callee.params:
+            # `- block: {}` is a call without arguments.
             if not _is_empty(tree):
                 self._diagnostics.error(
                     "unknown-argument",
@@ -231,6 +239,7 @@ class _ProgramChecker:
             callee.params, arguments, owner, self._diagnostics, allow_expressions=True
         )
         names = [each.name for each in arguments]
+        # The import may already pass some of the parameters of an imported network.
         if callee.is_file_network and callee.imported is not None:
             names += [name for name, _, _ in callee.imported.params]
         check_required(callee.params, names, owner, call.span, self._diagnostics)
@@ -239,13 +248,19 @@ class _ProgramChecker:
         for name, span in value.names() if value is not None else ():
             scope.names_read.add(name)
             if name not in scope.visible:
+                visible_names = ", ".join(sorted(scope.visible))
                 suggestion = closest_match(name, scope.visible)
+                note = (
+                    f"the parameters are: {visible_names}"
+                    if scope.visible
+                    else "no parameters are declared"
+                )
                 self._diagnostics.error(
                     "unknown-parameter",
                     f"there is no parameter {quote(name)} here",
                     span,
                     suggestion=suggestion,
-                    notes=() if suggestion else _visible_note(scope.visible),
+                    notes=() if suggestion else (note,),
                 )
 
     def _check_imports(self) -> None:
@@ -264,6 +279,8 @@ class _ProgramChecker:
 
     def _check_variants(self) -> None:
         params = self._document.params
+        # Values of variants are plain: `$` in them is text. Whether a variant gives all required
+        # parameters is checked when it is expanded.
         for variant in self._document.variants.values():
             arguments = [ParameterValue(name, tree, span) for name, tree, span in variant.values]
             owner = ParameterOwner("the blueprint", "parameter")
@@ -284,12 +301,17 @@ class _ProgramChecker:
                 )
 
     def _check_recursion(self) -> None:
-        """Report blocks that use themselves, each circle once, with the way around it."""
+        """Report blocks that call themselves, directly or through others, each cycle once."""
         visited: set[str] = set()
         for start in self._call_graph:
             self._find_cycle(start, visited)
 
     def _find_cycle(self, block: str, visited: set[str]) -> None:
+        """Search the call graph depth-first from a block; report each back edge as a cycle.
+
+        `visited` collects the blocks whose callees are all searched.
+        """
+        # With an explicit stack, because a file may have more blocks than Python allows frames.
         stack: list[tuple[str, Iterator[str]]] = [(block, iter(self._call_graph.get(block, {})))]
         path = [block]
         while stack:
@@ -311,6 +333,7 @@ class _ProgramChecker:
                 path.append(callee)
 
     def _warn_unused(self) -> None:
+        """Warn about parameters, imports and blocks that nothing uses."""
         document = self._document
         for param in document.params.values():
             if param.name not in self._file_params_used:
@@ -326,8 +349,10 @@ class _ProgramChecker:
                 self._diagnostics.warning(
                     "unused-import", f"the import '{name}' is not used", imported.span
                 )
+        # The blocks of a file without a network are there for other files to import.
         if not document.networks:
             return
+        # Reachable from a network, rather than called at all: unused blocks may call each other.
         reachable = {_FILE_NETWORK} if document.is_single_network else set(document.networks)
         stack = list(reachable)
         while stack:
@@ -343,13 +368,7 @@ class _ProgramChecker:
 
 
 def _is_empty(tree: Tree) -> bool:
-    """Whether arguments are none at all: `- block: {}` or `- block: []`."""
+    """Return whether the arguments are `{}` or `[]`."""
     if isinstance(tree, SequenceNode):
         return not tree.items
     return isinstance(tree, MappingNode) and not tree.entries
-
-
-def _visible_note(visible: AbstractSet[str]) -> tuple[str, ...]:
-    if not visible:
-        return ("no parameters are declared",)
-    return (f"the parameters are: {', '.join(sorted(visible))}",)

@@ -1,6 +1,6 @@
-"""Graph -> blueprint text: what is left when everything is resolved, as a blueprint again.
+"""Unparser: writes graphs as the text of a blueprint without parameters, blocks and loops.
 
-Reading the text gives the same graph: the same names, arguments and wiring.
+Reading the text gives the same graph: the same names, arguments and edges.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from archbuilder.plain_data import PlainData, ScalarValue
 from archbuilder.yaml.nodes import to_plain
 
 _UNQUOTED_TEXT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*", re.ASCII)
+# Beyond the keywords of YAML 1.2, those of 1.1, so that other readers of the text agree.
 _YAML_KEYWORDS: Final = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
 
 
 def unparse(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
-    """The text of a blueprint that has no parameters, blocks or loops left.
+    """Return graphs as the text of a blueprint.
 
-    `graphs` are one network under the blueprint's name, or several, which then stand under
-    `networks`.
+    A single graph with the blueprint's name becomes the network of the file; otherwise all graphs
+    are written under `networks`.
     """
     lines = ["archbuilder: 1", f"name: {name}"]
     if title:
+        # A title has no expressions, so its `$` are not doubled as those of arguments are.
         lines.append(f"title: {json.dumps(title, ensure_ascii=False)}")
     if list(graphs) == [name]:
         lines += _network_lines(graphs[name])
@@ -42,14 +44,14 @@ def _network_lines(graph: Graph) -> Iterator[str]:
     for graph_input in graph.inputs:
         yield f"  {graph_input.name}: {_unparse_input(graph_input)}"
     yield "layers:"
-    operations = {node.name: node for node in graph.nodes}
     for node in graph.nodes:
         yield f"  - {_unparse_body(node)}"
         yield f"    name: {node.name}"
         yield f"    from: {_unparse_input_refs(node)}"
         if node.call:
             yield f"    call: {_unparse_arguments(node.call)}"
-    if not operations:
+    if not graph.nodes:
+        # An output may be an input. Without the empty list, 'layers' would be null.
         yield "  []"
     yield "outputs:"
     for name, ref in graph.outputs:
@@ -76,18 +78,20 @@ def _unparse_arguments(arguments: tuple[Argument, ...]) -> str:
 
 
 def _unparse_input_refs(node: Node) -> str:
+    # The inputs of a step are all positional or all by name, see `expand.inputs`.
     if not node.keywords:
         refs: list[PlainData] = [str(ref) for ref in node.inputs]
         return to_flow_yaml(refs if len(refs) > 1 else refs[0])
-    return to_flow_yaml({name: _ref_names(value) for name, value in node.keywords})
-
-
-def _ref_names(value: TensorRef | tuple[TensorRef, ...]) -> PlainData:
-    return str(value) if isinstance(value, TensorRef) else [str(ref) for ref in value]
+    return to_flow_yaml(
+        {
+            name: str(value) if isinstance(value, TensorRef) else [str(ref) for ref in value]
+            for name, value in node.keywords
+        }
+    )
 
 
 def to_flow_yaml(value: PlainData) -> str:
-    """A value on one line of YAML."""
+    """Return a value as one line of YAML, in flow style."""
     if isinstance(value, dict):
         return (
             "{"
@@ -105,5 +109,6 @@ def _scalar_to_yaml(value: ScalarValue) -> str:
     if isinstance(value, str):
         if _UNQUOTED_TEXT.fullmatch(value) and value.lower() not in _YAML_KEYWORDS:
             return value
+        # A JSON string is a double-quoted scalar of YAML. `$$` is a literal `$` in a blueprint.
         return json.dumps(value.replace("$", "$$"), ensure_ascii=False)
     return json.dumps(value)

@@ -1,4 +1,4 @@
-"""Program -> Graph: gives parameters their values, inlines blocks and unrolls loops."""
+"""The expansion of programs into graphs: binds parameters, inlines blocks and unrolls loops."""
 
 from __future__ import annotations
 

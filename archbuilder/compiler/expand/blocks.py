@@ -1,4 +1,4 @@
-"""Going into a block and out of it: its variables, its inputs and its outputs."""
+"""The interface of a block that is inlined: its parameters, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,18 @@ def bind_block_parameters(
     variables: Variables,
     evaluator: ValueEvaluator,
 ) -> tuple[FileScope, Variables] | None:
-    """The file of a block and what the block sees; None after a mistake, which is reported.
+    """Bind the parameters of a block; report an error and return None.
 
-    `caller` is the file of the call, `variables` what the call sees.
+    Args:
+        callee: The block.
+        call: The call with its arguments.
+        caller: The file of the call.
+        variables: The variables that are visible to the arguments of the call.
+        evaluator: Evaluates arguments and defaults.
+
+    Returns:
+        The file that defines the block, with the values of its parameters, and the variables that
+        are visible within the block.
     """
     errors = evaluator.diagnostics.error_count
     argument_tree: Tree | None = None
@@ -45,6 +54,8 @@ def bind_block_parameters(
     )
     imported = _imported_values(callee, caller, evaluator)
     if callee.is_file_network:
+        # The parameters of a file network are those of its file: the import passes some, and the
+        # call takes precedence.
         bound_values = {**imported, **bound_values}
     if evaluator.diagnostics.error_count > errors:
         return None
@@ -68,7 +79,7 @@ def _imported_values(
     caller: FileScope,
     evaluator: ValueEvaluator,
 ) -> dict[str, Tree]:
-    """What the import that a block comes through gives to its file."""
+    """Return the parameters that the import of a block passes to its file."""
     if callee.imported is None:
         return {}
     parameter_values = []
@@ -89,6 +100,7 @@ def _file_scope(
     bound_values: dict[str, Tree],
     evaluator: ValueEvaluator,
 ) -> FileScope | None:
+    """Bind the parameters of an imported file; report an error and return None."""
     params = callee.program.document.params
     owner = ParameterOwner(f"the file '{imported.file}'", "parameter")
     if not check_required(params, bound_values, owner, imported.span, evaluator.diagnostics):
@@ -100,8 +112,12 @@ def _file_scope(
 def active_inputs(
     block: Block, scope: Scope, variables: Variables, evaluator: ValueEvaluator
 ) -> tuple[InputDeclaration, ...]:
-    """The inputs that their `when` keeps; none after a mistake, which is reported."""
+    """Return the inputs whose `when` is true; report an error and return none.
+
+    The other inputs are marked as skipped in `scope`, for the messages about references to them.
+    """
     conditions = [evaluate_when(each, variables, evaluator) for each in block.inputs]
+    # None stands for an error, and must not count as false.
     if None in conditions:
         return ()
     if not any(conditions):
@@ -124,9 +140,10 @@ def bind_block_inputs(
     variables: Variables,
     evaluator: ValueEvaluator,
 ) -> TensorRefs:
-    """Bind the inputs of a block in its scope, and give what its first step starts from.
+    """Bind the inputs of a block in its scope, and return the input of its first step.
 
-    Inputs that do not fit are reported and become broken flows.
+    If the inputs of the call do not match those of the block, this is reported, and all inputs
+    become `ERROR_REFS`.
     """
     diagnostics = evaluator.diagnostics
     inputs = active_inputs(callee.block, inner, variables, evaluator)
@@ -134,6 +151,7 @@ def bind_block_inputs(
         return ERROR_REFS
     declared = [each.name for each in inputs]
     bindings: dict[str, TensorRefs] = {}
+    # How many tensors there would be is not known after an error, so none counts as missing.
     if call_site.inputs.positional.has_error:
         bindings = dict.fromkeys(declared, ERROR_REFS)
     for name, tensors in call_site.inputs.keywords:
@@ -147,6 +165,7 @@ def bind_block_inputs(
             suggestion=closest_match(name, declared),
             notes=(f"its inputs are: {', '.join(declared)}",),
         )
+    # Not strict: other numbers of inputs are reported below.
     bindings.update(
         zip(
             declared, (TensorRefs((ref,)) for ref in call_site.inputs.positional.refs), strict=False
@@ -176,9 +195,9 @@ def resolve_block_outputs(
     variables: Variables,
     evaluator: ValueEvaluator,
 ) -> TensorRefs:
-    """What a block gives: its `outputs`, or else what its last step gives.
+    """Return the outputs of a block: those declared, or else the output of its last step.
 
-    An output whose step was left out by its `when` is left out as well.
+    If there are several outputs, one whose step was skipped by its `when` is left out.
     """
     if block.outputs is None:
         return last_outputs
@@ -189,10 +208,12 @@ def resolve_block_outputs(
         name = tree.value if isinstance(tree, ScalarNode) else None
         if not isinstance(name, str):
             return ERROR_REFS
+        # The only output cannot be left out; `resolve` reports it with the location of the step.
         if scope.is_skipped(name) and len(block.outputs) > 1:
             continue
         names.append(output.name)
         tensors = scope.resolve(name, last_outputs, output.ref.span, evaluator.diagnostics)
+        # None marks an error: the other outputs are still checked.
         if tensors.has_error:
             refs.append(None)
         elif len(tensors.refs) == 1 or len(block.outputs) == 1:
@@ -208,4 +229,5 @@ def resolve_block_outputs(
     valid_refs = tuple(ref for ref in refs if ref is not None)
     if len(valid_refs) < len(refs) or not refs:
         return ERROR_REFS
+    # A single output may be a step with several tensors, to which its name does not apply.
     return TensorRefs(valid_refs, tuple(names) if len(names) == len(valid_refs) else ())

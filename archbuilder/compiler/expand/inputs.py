@@ -1,4 +1,4 @@
-"""What a step is used on: the step before it, or what its `from` names."""
+"""The inputs of a step: the output of the step before it, or the tensors named by `from`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def resolve_inputs(
     *,
     is_later_iteration: bool,
 ) -> CallInputs:
-    """The inputs of one round of a step.
+    """Resolve the inputs of one iteration of a step.
 
-    In the `later` rounds of a loop, the round before takes the place of the first source: rounds
-    stand one behind the other, and the other sources stay.
+    Iterations are chained: in all but the first, the output of the previous iteration replaces
+    the first input of `from`. The other inputs stay the same.
     """
     sources = step.input_refs
     if sources is None:
@@ -52,10 +52,10 @@ def resolve_inputs(
 
 
 def concat_refs(tensors: list[TensorRefs]) -> TensorRefs:
-    """Several flows as one of several tensors."""
-    if any(flow.has_error for flow in tensors):
+    """Concatenate references to tensors; the names of outputs are dropped."""
+    if any(each.has_error for each in tensors):
         return ERROR_REFS
-    return TensorRefs(tuple(ref for flow in tensors for ref in flow.refs))
+    return TensorRefs(tuple(ref for each in tensors for ref in each.refs))
 
 
 def _resolve_source(
@@ -65,6 +65,7 @@ def _resolve_source(
     variables: Variables,
     evaluator: ValueEvaluator,
 ) -> TensorRefs:
+    """Resolve one input of `from`: the name of a step, or a list of names."""
     tree = evaluator.evaluate(source, variables)
     if tree is None:
         return ERROR_REFS
@@ -88,11 +89,12 @@ def check_inputs(
     call_site: CallSite,
     diagnostics: Diagnostics,
 ) -> bool:
-    """Whether a layer takes as many inputs as it is given, by these names; reports where not.
+    """Check the number and the names of the inputs of a layer; report it if they do not match.
 
-    Among the `arguments` may be numbers that stand for an input, as in `ops.subtract: {x1: 1}`;
-    None stands for arguments with a mistake.
+    `arguments` may contain numbers in place of inputs, as in `ops.subtract: {x1: 1}`. It is None
+    after an error in the arguments.
     """
+    # Without the arguments it is unknown which inputs they replace.
     if arguments is None and any(
         name in signature.arguments for name in signature.tensor_arguments
     ):
@@ -106,6 +108,7 @@ def check_inputs(
     required = [
         name for name in signature.tensor_arguments[: signature.min_inputs] if name in tensors
     ]
+    # How many tensors a list needs is checked by `keras_backend.node_checks`.
     missing = (
         []
         if signature.accepts_list
@@ -121,13 +124,14 @@ def check_inputs(
 
 
 def _max_inputs(signature: Signature, tensors: tuple[str, ...]) -> int:
-    """How many inputs it may have; one layer without a named input still takes one."""
+    """Return the maximum number of inputs: one if the registry has no names for the inputs."""
     return len(tensors) if signature.tensor_arguments else 1
 
 
 def _check_keyword_inputs(
     signature: Signature, tensors: tuple[str, ...], call_site: CallSite, diagnostics: Diagnostics
 ) -> bool:
+    """Check that inputs by name exist and are not also given as a number; report the others."""
     is_valid = True
     for name, _ in call_site.inputs.keywords:
         if name not in tensors:

@@ -1,4 +1,4 @@
-"""How often a step runs: `for`, `repeat` and `when`."""
+"""Evaluation of `for`, `repeat` and `when`: the iterations of a step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import ScalarNode, SequenceNode, to_plain
 
 ITERATION_VARIABLE: Final = "i"
-"""The variable that counts the rounds of `repeat` and `for` from 0."""
+"""The variable that counts the iterations of `repeat` and `for` from 0."""
 
 
 def iterations(
@@ -20,9 +20,9 @@ def iterations(
     variables: Variables,
     evaluator: ValueEvaluator,
 ) -> list[Variables] | None:
-    """The variables of every round of a step; None after a mistake, which is reported.
+    """Return the variables of each iteration of a step; report an error and return None.
 
-    Where a step has both, each round of `for` is repeated.
+    If a step has both, `for` is the outer loop and `repeat` the inner one.
     """
     outer_iterations: list[Variables] | None = [variables]
     if step.loop is not None:
@@ -37,6 +37,8 @@ def iterations(
         all_iterations += [
             {**iteration_variables, ITERATION_VARIABLE: index} for index in range(count)
         ]
+        # The caller reports the limit. Without the break, a `for` of 10,000 items, each repeated
+        # 100,000 times, would fill the memory first.
         if len(all_iterations) > evaluator.limits.steps:
             break
     return all_iterations
@@ -47,7 +49,7 @@ def evaluate_when(
     variables: Variables,
     evaluator: ValueEvaluator,
 ) -> bool | None:
-    """Whether `when` keeps a step or an input; None after a mistake, which is reported."""
+    """Return whether `when` keeps a step or an input; report an error and return None."""
     if item.condition is None:
         return True
     tree = evaluator.evaluate(item.condition, variables)
@@ -66,10 +68,16 @@ def _repeat_count(
     variables: Variables,
     evaluator: ValueEvaluator,
 ) -> int | None:
+    """Evaluate `repeat`; report a value that is not a count and return None.
+
+    Raises:
+        BlueprintError: if the count alone is above the limit of steps.
+    """
     tree = evaluator.evaluate(value, variables)
     if tree is None:
         return None
     count = tree.value if isinstance(tree, ScalarNode) else None
+    # Not `isinstance`: true is an `int` in Python.
     if type(count) is not int:
         evaluator.diagnostics.error(
             "wrong-type", f"'repeat' is an integer, not {describe_value(tree)}", tree.span
@@ -78,6 +86,7 @@ def _repeat_count(
     if count < 0:
         evaluator.diagnostics.error("out-of-range", f"'repeat' cannot be {count}", tree.span)
         return None
+    # Checked before a list of that length is built.
     if count > evaluator.limits.steps:
         evaluator.diagnostics.error(
             "limit",
@@ -95,6 +104,7 @@ def _loop_iterations(
     variables: Variables,
     evaluator: ValueEvaluator,
 ) -> list[Variables] | None:
+    """Return the variables of each iteration of a `for`; report an error and return None."""
     lists: dict[str, list[PlainData]] = {}
     for name, value in loop.variables:
         tree = evaluator.evaluate(value, variables)
@@ -108,6 +118,7 @@ def _loop_iterations(
             )
             return None
         lists[name] = [to_plain(item) for item in tree.items]
+    # The semantic check has compared literal lists; this is for those of expressions.
     lengths = {name: len(values) for name, values in lists.items()}
     if len(set(lengths.values())) > 1:
         lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())

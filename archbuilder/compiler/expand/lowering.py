@@ -1,4 +1,4 @@
-"""Expands the steps of a block, and of the blocks that they use, into the nodes of a graph."""
+"""Lowering of steps to the nodes of a graph, including the steps of the blocks that they call."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ from archbuilder.yaml.nodes import MappingNode, ScalarNode
 
 
 class Expander:
-    """Collects the nodes of one network.
+    """Expands the steps of one network and collects its nodes.
 
-    A step with a mistake is reported and gives a broken flow, on which nothing is built, so that
-    one run finds all mistakes.
+    A step with an error is reported and its output becomes `ERROR_REFS`. Steps that read it emit
+    no nodes and report no follow-up errors, so that one run finds all independent errors.
     """
 
     def __init__(self, evaluator: ValueEvaluator) -> None:
@@ -55,12 +55,14 @@ class Expander:
         self._diagnostics = evaluator.diagnostics
         self._step_count = 0
         self._active: list[Block] = []
+        # By the id of the call, which stays unique because the document keeps its calls alive.
+        # Arguments without expressions are the same in all iterations, and are checked once.
         self._constant_arguments: dict[int, tuple[Argument, ...]] = {}
 
     def expand_steps(
         self, steps: tuple[Step, ...], scope: Scope, tensors: TensorRefs, variables: Variables
     ) -> TensorRefs:
-        """The flow behind a list of steps that begin on `flow`."""
+        """Expand a chain of steps that starts from `tensors`; return the output of the last one."""
         for step in steps:
             tensors = self._expand_step(step, scope, tensors, variables)
         return tensors
@@ -72,8 +74,10 @@ class Expander:
             return self._expand_iteration(step, scope, tensors, variables, is_later_iteration=False)
         all_iterations = iterations(step, variables, self._evaluator)
         if all_iterations is None:
+            # Later steps may refer to it, and must not report its name as unknown.
             register_name(step, scope, ERROR_REFS, variables, self._evaluator)
             return ERROR_REFS
+        # `check_step_count` counts a step with an error as one, so the limit is checked here too.
         if self._step_count + len(all_iterations) > self._evaluator.limits.steps:
             report_too_many_steps(self._evaluator, step.span)
         for index, iteration_variables in enumerate(all_iterations):
@@ -126,7 +130,9 @@ class Expander:
         elif isinstance(body, Sequential):
             outputs = self.expand_steps(body.steps, scope, inputs.positional, variables)
         elif body.merge is not None:
-            return self._expand_merge(step, body, body.merge, scope, inputs.positional, variables)
+            branch_outputs = self._expand_branches(body, scope, inputs.positional, variables)
+            merge_inputs = CallInputs(branch_outputs, ())
+            return self._expand_call(step, body.merge, scope, merge_inputs, variables)
         else:
             outputs = self._expand_branches(body, scope, inputs.positional, variables)
         if step.call is not None:
@@ -143,20 +149,9 @@ class Expander:
         if any(each.has_error for each in branch_outputs):
             return ERROR_REFS
         refs = tuple(ref for each in branch_outputs for ref in each.refs)
+        # If a branch has several outputs, the names of branches do not match the tensors.
         names = tuple(branch.name for branch in body.branches if branch.name is not None)
         return TensorRefs(refs, names if len(names) == len(refs) else ())
-
-    def _expand_merge(
-        self,
-        step: Step,
-        body: Branches,
-        merge: StepCall,
-        scope: Scope,
-        tensors: TensorRefs,
-        variables: Variables,
-    ) -> TensorRefs:
-        merge_inputs = CallInputs(self._expand_branches(body, scope, tensors, variables), ())
-        return self._expand_call(step, merge, scope, merge_inputs, variables)
 
     def _expand_call(
         self, step: Step, call: StepCall, scope: Scope, inputs: CallInputs, variables: Variables
@@ -182,6 +177,7 @@ class Expander:
             symbol = self._expand_layer(callee.signature, call, scope, call_site)
         else:
             symbol = self._expand_block_call(callee, call, scope, call_site)
+            # A block that is called only once can be referred to without a name.
             if step.name is None:
                 scope.unnamed_blocks.setdefault(call.callee, []).append(symbol.outputs)
         if step.name is not None:
@@ -197,6 +193,7 @@ class Expander:
         outputs = ERROR_REFS
         symbol = scope.symbols.get(name) if isinstance(name, str) else None
         if symbol is None:
+            # After an error in the expression, `tree` is None and the error reported.
             if tree is not None:
                 suggestion = closest_match(str(name), scope.symbols)
                 self._diagnostics.error(
@@ -228,12 +225,18 @@ class Expander:
             signature, call, scope.file.program, call_site.variables
         )
         frame = scope.frame
-        owner = (
-            call_site.path
-            if call_site.weight_owner is None
-            else self._weight_owner(call_site.weight_owner)
-        )
+        owner = call_site.path
+        if call_site.weight_owner is not None:
+            # In a block that is used again, the node of the first use may itself share weights. The
+            # owner is the node that has them, so that chains of owners have length one.
+            first_use = self.nodes.get(call_site.weight_owner)
+            owner = (
+                call_site.weight_owner
+                if first_use is None or first_use.weight_owner is None
+                else first_use.weight_owner
+            )
 
+        # `use` calls the layer with the arguments of its first call, not those at the place of use.
         def reinstantiate(reuse_site: CallSite) -> TensorRefs:
             return self._emit_node(
                 signature, arguments, replace(reuse_site, weight_owner=owner), frame
@@ -246,11 +249,6 @@ class Expander:
             self._emit_node(signature, arguments, first_site, frame), call_site.span, reinstantiate
         )
 
-    def _weight_owner(self, name: str) -> str:
-        """The node whose weights the node `name` has."""
-        node = self.nodes.get(name)
-        return name if node is None or node.weight_owner is None else node.weight_owner
-
     def _emit_node(
         self,
         signature: Signature,
@@ -258,13 +256,15 @@ class Expander:
         call_site: CallSite,
         frame: ExpansionFrame | None,
     ) -> TensorRefs:
+        """Add a node to the graph and return its output; return `ERROR_REFS` after an error."""
         errors = self._diagnostics.error_count
         constants = self._evaluate_call_constants(signature, call_site)
         has_valid_inputs = check_inputs(signature, arguments, call_site, self._diagnostics)
         if arguments is None or call_site.inputs.has_error or not has_valid_inputs:
             return ERROR_REFS
         if call_site.path in self.nodes:
-            # A name with dots, as 'expand' writes them, may be that of a step in a block.
+            # A name with dots, as the command `expand` writes it, may equal the path of a step in
+            # a block: 'encoder.conv'. Names without dots are unique, see `step_names`.
             self._diagnostics.error(
                 "duplicate-name",
                 f"another step before this one is called '{call_site.path}', at"
@@ -289,6 +289,7 @@ class Expander:
     def _evaluate_arguments(
         self, signature: Signature, call: StepCall, program: Program, variables: Variables
     ) -> tuple[Argument, ...] | None:
+        """Evaluate and check the arguments of a layer; return None after an error."""
         cached_arguments = self._constant_arguments.get(id(call))
         if cached_arguments is not None:
             return cached_arguments
@@ -306,6 +307,8 @@ class Expander:
             allow_expressions=False,
             find_block=partial(describe_block, program),
         )
+        # The count alone does not tell: `Diagnostics` counts equal errors once, and the semantic
+        # check may have reported the bare value already. Without it, inputs would seem missing.
         is_shorthand = argument_tree is not None and not isinstance(argument_tree, MappingNode)
         if self._diagnostics.error_count > errors or (is_shorthand and not arguments):
             return None
@@ -329,11 +332,13 @@ class Expander:
         binding = bind_block_parameters(
             callee, call, scope.file, call_site.variables, self._evaluator
         )
+        # The semantic check reports recursion, but the expansion also runs after its errors.
         if binding is None or callee.block in self._active:
             return Symbol(ERROR_REFS, call_site.span)
         file, variables = binding
 
         def reinstantiate(reuse_site: CallSite) -> TensorRefs:
+            # Within a block that itself shares weights, they are those of the first use of it.
             weight_owner = (
                 reuse_site.weight_owner if reuse_site.weight_owner is not None else call_site.path
             )
@@ -353,6 +358,7 @@ class Expander:
         outer: Scope,
         call_site: CallSite,
     ) -> TensorRefs:
+        """Inline a block at a call site; return its outputs."""
         block = callee.block
         inner = Scope(
             file=file,

@@ -1,4 +1,4 @@
-"""Expands whole networks: their inputs with shapes, their steps, and what is left of them."""
+"""Expansion of whole networks: inputs with shapes, steps, and removal of dead nodes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, to_plain
 
 DEFAULT_DTYPE: Final = "float32"
 DEFAULT_OUTPUT: Final = "output"
-"""The name of the one output of a network that does not name its outputs."""
+"""The name of the only output of a network that declares no `outputs`."""
 
 
 def expand(
@@ -33,11 +33,18 @@ def expand(
     evaluator: ValueEvaluator,
     frame: ExpansionFrame | None = None,
 ) -> dict[str, Graph]:
-    """The graph of every network of a program, by name.
+    """Expand all networks of a program into graphs, by name.
 
-    `given` are the values of the file's parameters, judged already; defaults fill the rest.
-    `frame` is what led here, the variant.
-    Mistakes are added to `diagnostics`; a network with mistakes is left out.
+    Errors are added to the diagnostics of `evaluator`; a network with errors is left out.
+
+    Args:
+        program: The program.
+        params: The values of the file's parameters, already checked; defaults fill the rest.
+        evaluator: Evaluates the expressions.
+        frame: The variant, as the origin of errors.
+
+    Raises:
+        BlueprintError: if the networks have more steps than the limits allow, or too many errors.
     """
     document = program.document
     values = resolve_parameters(document.params, params, {}, evaluator)
@@ -46,6 +53,7 @@ def expand(
     file = FileScope(program, values)
     graphs: dict[str, Graph] = {}
     for name, block in document.networks.items():
+        # The parameters of a single network are those of its file.
         variables: Variables = values
         if not document.is_single_network:
             network_values = resolve_parameters(block.params, {}, values, evaluator)
@@ -65,16 +73,19 @@ def _expand_network(
     evaluator: ValueEvaluator,
     frame: ExpansionFrame | None,
 ) -> Graph | None:
+    """Expand one network; return None after an error."""
     errors = evaluator.diagnostics.error_count
     scope = Scope(file=file, path="", weight_owner_prefix=None, frame=frame, depth=0)
     declared_inputs = active_inputs(block, scope, variables, evaluator)
     if not declared_inputs:
         return None
     inputs = [_expand_input(each, variables, evaluator) for each in declared_inputs]
+    # Also the inputs with errors: steps can be expanded without their shapes.
     for block_input in declared_inputs:
         scope.symbols[block_input.name] = Symbol(
             TensorRefs((TensorRef(block_input.name),)), block_input.span
         )
+    # Before anything is built: a few lines can stand for billions of steps.
     check_step_count(block, file, variables, evaluator)
     expander = Expander(evaluator)
     first_input = TensorRefs((TensorRef(declared_inputs[0].name),))
@@ -111,6 +122,8 @@ def _expand_input(
     variables: Variables,
     evaluator: ValueEvaluator,
 ) -> GraphInput | None:
+    """Evaluate the shape and dtype of an input; return None after an error."""
+    # A missing shape is an error of the parser.
     if declared.shape is None:
         return None
     tree = evaluator.evaluate(declared.shape, variables)
@@ -173,19 +186,22 @@ def _validate_dtype(tree: Tree, name: str, diagnostics: Diagnostics) -> str | No
 
 
 def _eliminate_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:
-    """The graph without the nodes that no output depends on.
+    """Return the graph without the nodes that no output depends on, and warn about them.
 
-    The last of those gets a warning, which counts the steps that lead to it and nowhere else.
+    Each chain of dead nodes gets one warning, at its last node.
     """
     used = {ref.node for _, ref in graph.outputs}
     live_nodes: list[Node] = []
     dead_nodes: list[Node] = []
+    # In reverse topological order, all readers of a node come before it, so one pass is enough.
     for node in reversed(graph.nodes):
         if node.name in used:
             live_nodes.append(node)
             used.update(ref.node for ref in node.input_refs())
         else:
+            # Its inputs are not marked: they are used only if a live node reads them too.
             dead_nodes.append(node)
+    # Back in the order of the file.
     for last, preceding_count in reversed(_dead_ends(dead_nodes)):
         steps = (
             f", and the {preceding_count} before it"
@@ -211,9 +227,10 @@ def _eliminate_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:
 
 
 def _dead_ends(dead_nodes: Sequence[Node]) -> list[tuple[Node, int]]:
-    """The nodes that no node reads, of some in reverse order, each with how many lead to it.
+    """Return the dead nodes that no other node reads, each with the number of its predecessors.
 
-    A node that leads to several ends counts for the last one.
+    `dead_nodes` are in reverse topological order. A node that leads to several ends counts for the
+    last of them.
     """
     ends: dict[str, Node] = {}
     counts: Counter[str] = Counter()
@@ -230,7 +247,10 @@ def _dead_ends(dead_nodes: Sequence[Node]) -> list[tuple[Node, int]]:
 
 
 def _reassign_weight_owners(nodes: list[Node]) -> tuple[Node, ...]:
-    """The nodes with the first use of shared weights as their owner, should it have changed."""
+    """Return the nodes with the first remaining use of shared weights as their owner.
+
+    The original owner may be a dead node that was removed.
+    """
     owners: dict[str, str] = {}
     result = []
     for node in nodes:

@@ -1,4 +1,4 @@
-"""What is visible within a block while it is expanded: variables, and the steps so far by name."""
+"""Scopes of blocks during the expansion: variables, and the preceding steps by name."""
 
 from __future__ import annotations
 
@@ -30,10 +30,15 @@ class FileScope:
 
 @dataclass(frozen=True, slots=True)
 class CallSite:
-    """One use of a layer or a block: under which name, on which inputs, at which place.
+    """One call of a layer or a block.
 
-    `call` are constants of the call, `shares` is the name of the earlier use whose weights this
-    one takes.
+    Attributes:
+        path: The path of the call through the blocks, which becomes the name of the node.
+        inputs: The tensors that it is called on.
+        call_constants: The constants of the call (`call`).
+        variables: The variables that are visible to the call.
+        span: The location of the call.
+        weight_owner: The path of the earlier call whose weights this one uses, if any.
     """
 
     path: str
@@ -45,12 +50,12 @@ class CallSite:
 
 
 Reinstantiate: TypeAlias = Callable[[CallSite], TensorRefs]
-"""Expands a step another time, with the weights that it had the first time."""
+"""Expands a step at another call site, with the weights of the first one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A step that has a name: its output, and how to use it again (layers and blocks only)."""
+    """A named step: its outputs, and for a layer or a block a function to call it again."""
 
     outputs: TensorRefs
     span: Span
@@ -59,10 +64,20 @@ class Symbol:
 
 @dataclass(slots=True)
 class Scope:
-    """The inside of one use of a block. Loops and branches share the scope that they stand in.
+    """The scope within one call of a block. Loops and branches do not have scopes of their own.
 
-    `path` is the name of the use, with a dot behind it, `shares` that of the use whose weights
-    this one takes.
+    Attributes:
+        file: The file of the block.
+        path: The prefix of the paths of the steps: the path of the call and a dot, or empty.
+        weight_owner_prefix: The prefix of the call whose weights this one uses, if any.
+        frame: The chain of calls that led here.
+        depth: The number of enclosing blocks.
+        symbols: The preceding steps with names.
+        unnamed_blocks: The outputs of the calls without names, by the name of the block.
+        skipped: The locations of steps and inputs that their `when` left out, by name.
+        name_counters: The next number for generated names, by prefix.
+        generated_names: All generated names.
+        has_invalid_name: Whether the name of a step is unknown because of an error in it.
     """
 
     file: FileScope
@@ -76,37 +91,47 @@ class Scope:
     name_counters: Counter[str] = field(default_factory=Counter)
     generated_names: set[str] = field(default_factory=set)
     has_invalid_name: bool = False
-    """Whether a step has a name that is not known because of a mistake in it."""
 
     def generate_name(self, callee_name: str) -> str:
-        """A name for a step without one: `conv2d_0`, `bottleneck0`, `bottleneck1`."""
+        """Return a new name for a step without one: `conv2d0`, `bottleneck0`, `bottleneck1`."""
+        # The callee may be an empty text, whose error is reported elsewhere.
         base = snake_case(callee_name) or "step"
         while True:
             number = self.name_counters[base]
             self.name_counters[base] += 1
+            # Without the underscore, number 0 of block 'stage2' would be number 20 of 'stage'.
             name = f"{base}{'_' if base[-1].isdecimal() else ''}{number}"
             if name not in self.symbols:
                 self.generated_names.add(name)
                 return name
 
     def weight_owner(self, name: str) -> str | None:
-        """Return the node whose weights a step of this name takes; None for its own."""
+        """Return the node whose weights a step of this name uses; None if it has its own."""
         return None if self.weight_owner_prefix is None else self.weight_owner_prefix + name
 
     def is_taken(self, name: str) -> bool:
-        """Whether a step of this scope has the name already."""
+        """Return whether a step of this scope already has the name."""
         return name in self.symbols or name in self.generated_names
 
     def is_skipped(self, name: str) -> bool:
-        """Whether the step of this name was left out by its `when`."""
+        """Return whether the only steps of this name were left out by their `when`."""
+        # Alternatives may share a name: `when: $pool` and `when: $(not pool)`.
         return name in self.skipped and name not in self.symbols
 
     def resolve(
         self, name: str, previous: TensorRefs, span: Span, diagnostics: Diagnostics
     ) -> TensorRefs:
-        """The flow that a reference stands for; a broken one after reporting a mistake."""
+        """Resolve a reference to a step or one of its outputs; report an unknown one.
+
+        Args:
+            name: `encoder`, `encoder.skip` (an output by name) or `lstm.1` (by number).
+            previous: The output of the preceding step, for `previous` and `previous.0`.
+            span: The location of the reference.
+            diagnostics: Receives the error.
+        """
         if name == PREVIOUS:
             return previous
+        # The whole name first: names of steps may have dots, as the command `expand` writes them.
         tensors = self._find_step(name)
         if tensors is not None:
             return tensors
@@ -124,12 +149,14 @@ class Scope:
         return output_tensors
 
     def _find_step(self, name: str) -> TensorRefs | None:
+        """Return the outputs of the step with a name, or of the only unnamed call of a block."""
         if name in self.symbols:
             return self.symbols[name].outputs
         candidates = self.unnamed_blocks.get(name, ())
         return candidates[0] if len(candidates) == 1 else None
 
     def _report_unknown(self, name: str, span: Span, diagnostics: Diagnostics) -> None:
+        # The step with the invalid name may be the one that is meant.
         if self.has_invalid_name:
             return
         base = name.partition(".")[0]
@@ -143,6 +170,7 @@ class Scope:
             notes = ("this step has no name of its own; give it one with 'name'",)
         else:
             suggestion = closest_match(name, [*self.symbols, PREVIOUS])
+            # The nearest steps are the likeliest, and a deep network has hundreds of names.
             recent_names = ", ".join([*list(self.symbols)[-8:], PREVIOUS])
             notes = () if suggestion else (f"the steps before it with a name are: {recent_names}",)
         diagnostics.error(
@@ -174,6 +202,6 @@ class Scope:
 
 @cache
 def snake_case(callee_name: str) -> str:
-    """The name of a layer or block as Keras writes it in names: `MaxPooling2D`, `max_pooling2d`."""
+    """Convert the name of a layer or block as Keras does: `MaxPooling2D` to `max_pooling2d`."""
     word = callee_name.removeprefix("ops.").replace(".", "_")
     return _LOWER_UPPER.sub(r"\1_\2", _WORD_START.sub(r"\1_\2", word)).lower()

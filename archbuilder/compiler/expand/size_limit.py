@@ -1,7 +1,8 @@
-"""Counts the steps of a blueprint before any of them is expanded.
+"""Limit on the number of steps, checked before any of them is expanded.
 
-A few lines can stand for billions of steps. How many a step stands for depends only on the
-variables that it reads, so each is counted once for the same values, and the rest is arithmetic.
+A few lines can stand for billions of steps: blocks in blocks, each repeated a hundred times. How
+many steps one expands to depends only on the variables that it reads. So each step is counted once
+for equal values, and the rest is arithmetic.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ _UNLIMITED: Final = 10**9
 def check_step_count(
     block: Block, file: FileScope, variables: Variables, evaluator: ValueEvaluator
 ) -> None:
-    """Hold a network to the number of steps that it may expand to.
+    """Check that a network expands to no more steps than the limits allow.
 
     Raises:
-        BlueprintError: when there are more.
+        BlueprintError: if there are more.
     """
-    # What is wrong otherwise is reported when the steps are expanded.
+    # Other errors are reported by the expansion itself. Collecting them must not raise, as it does
+    # at 100 errors by default: that would look like the limit.
     silent_evaluator = ValueEvaluator(evaluator.limits, Diagnostics(maximum=_UNLIMITED))
     try:
         _StepCounter(silent_evaluator).count_block(block, file, variables)
@@ -40,7 +42,7 @@ def check_step_count(
 
 
 def report_too_many_steps(evaluator: ValueEvaluator, span: Span) -> None:
-    """Report that there are too many steps.
+    """Report that there are too many steps, and stop.
 
     Raises:
         BlueprintError: always.
@@ -55,7 +57,7 @@ def report_too_many_steps(evaluator: ValueEvaluator, span: Span) -> None:
 
 
 class _StepCounter:
-    """Counts with memory of what was counted before."""
+    """Counts steps, with a cache by step and by the values of the variables that it reads."""
 
     def __init__(self, evaluator: ValueEvaluator) -> None:
         self._evaluator = evaluator
@@ -65,7 +67,8 @@ class _StepCounter:
         self._counts_by_name: dict[str, int] = {}
 
     def count_block(self, block: Block, file: FileScope, variables: Variables) -> int:
-        """How many steps a block expands to; one that uses itself is a mistake of its own."""
+        """Count the steps that a block expands to."""
+        # Recursion is reported by the semantic check, and the depth by the expansion.
         if block in self._active or len(self._active) > self._evaluator.limits.block_depth:
             return 1
         self._active.append(block)
@@ -82,7 +85,9 @@ class _StepCounter:
         return total
 
     def _count_step(self, step: Step, file: FileScope, variables: Variables) -> int:
+        """Count the steps that a step expands to, itself included, from the cache if possible."""
         names = self._variables_of_step(step)
+        # `repr`, because values may be lists, and because True, 1 and 1.0 are equal as keys.
         values = tuple(repr(variables.get(name)) for name in sorted(names))
         key = (id(step), id(file.program), values)
         if key not in self._counts:
@@ -91,10 +96,11 @@ class _StepCounter:
 
     def _count_iterations(self, step: Step, file: FileScope, variables: Variables) -> int:
         all_iterations = iterations(step, variables, self._evaluator)
+        # No iterations, or an error that the expansion reports.
         if not all_iterations:
             return 1
         if step.loop is None and ITERATION_VARIABLE not in self._variables_of_iteration(step):
-            # Every round is like the first.
+            # The iterations of a `repeat` that does not read `$i` are all alike.
             return len(all_iterations) * self._count_iteration(step, file, all_iterations[0])
         total = 0
         for iteration_variables in all_iterations:
@@ -104,6 +110,7 @@ class _StepCounter:
         return total
 
     def _count_iteration(self, step: Step, file: FileScope, variables: Variables) -> int:
+        # A skipped step counts as one, as it does in the expansion.
         if not evaluate_when(step, variables, self._evaluator):
             return 1
         body = step.body
@@ -140,7 +147,8 @@ class _StepCounter:
         return count
 
     def _variables_of_step(self, step: Step) -> frozenset[str]:
-        """The variables that decide what a step expands to, those of its loop among them."""
+        """Return the variables that determine the expansion of a step, including its loop."""
+        # By id, as in `Expander`: the document keeps its steps alive.
         if id(step) not in self._step_variables:
             loop_values = [
                 step.repeat,
@@ -152,7 +160,7 @@ class _StepCounter:
         return self._step_variables[id(step)]
 
     def _variables_of_iteration(self, step: Step) -> frozenset[str]:
-        """The variables that decide what one round of a step expands to."""
+        """Return the variables that determine the expansion of one iteration of a step."""
         body = step.body
         names = _variable_names([step.condition, step.name])
         if isinstance(body, StepCall):

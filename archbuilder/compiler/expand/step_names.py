@@ -1,4 +1,4 @@
-"""The names of steps within the block in which they stand."""
+"""Names of steps within the scope of their block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archbuilder.yaml.nodes import ScalarNode
 def local_name(
     step: Step, scope: Scope, callee_name: str, variables: Variables, evaluator: ValueEvaluator
 ) -> str:
-    """Return the name of a step within its scope, a generated one where it has none."""
+    """Return the name of a step within its scope, or a generated one if it has none."""
     name = _declared_name(step, scope, variables, evaluator)
     return scope.generate_name(callee_name) if name is None else name
 
@@ -24,22 +24,23 @@ def local_name(
 def register_name(
     step: Step, scope: Scope, outputs: TensorRefs, variables: Variables, evaluator: ValueEvaluator
 ) -> None:
-    """Make the name of a step that is no layer or block visible to the steps behind it."""
+    """Add the name of a step that cannot be called again, such as `branches`, to its scope."""
     name = _declared_name(step, scope, variables, evaluator)
     if name is not None:
         scope.symbols[name] = Symbol(outputs, step.span)
 
 
 def mark_skipped(step: Step, scope: Scope, variables: Variables, evaluator: ValueEvaluator) -> None:
-    """Remember a step as left out by its `when`, and with it the steps within it.
+    """Record that a step and the steps within it were left out by its `when`.
 
-    Of those within it, names that are formulas are not known: their loops do not run.
+    The messages about references to them explain this.
     """
     if step.name is not None:
         tree = evaluator.evaluate(step.name, variables)
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             scope.skipped[tree.value] = step.span
     for inner in _steps_in_same_scope(step.body):
+        # A name with an expression may read the variables of a loop, which have no values here.
         has_constant_name = inner.name is None or inner.name.is_constant
         mark_skipped(
             inner if has_constant_name else replace(inner, name=None), scope, variables, evaluator
@@ -49,7 +50,7 @@ def mark_skipped(step: Step, scope: Scope, variables: Variables, evaluator: Valu
 def _declared_name(
     step: Step, scope: Scope, variables: Variables, evaluator: ValueEvaluator
 ) -> str | None:
-    """Return the name that a step gives itself; None without one, or after reporting a mistake."""
+    """Return the declared name of a step; None if it has none, or after an error."""
     if step.name is None:
         return None
     name = _evaluate_name(step.name, scope, variables, evaluator)
@@ -61,6 +62,7 @@ def _declared_name(
 def _evaluate_name(
     value: DeferredValue, scope: Scope, variables: Variables, evaluator: ValueEvaluator
 ) -> str | None:
+    """Evaluate a name and check that it is valid and not taken; report it if not."""
     tree = evaluator.evaluate(value, variables)
     if tree is None:
         return None
@@ -97,7 +99,7 @@ def _evaluate_name(
 
 
 def _steps_in_same_scope(body: Body) -> tuple[Step, ...]:
-    """Return the steps that share the scope of a step in which they stand."""
+    """Return the steps within a body that belong to the scope of the step around them."""
     if isinstance(body, Sequential):
         return body.steps
     if isinstance(body, Branches):

@@ -1,4 +1,4 @@
-"""What flows from step to step while a block is expanded."""
+"""References to the tensors that steps pass on during the expansion."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from archbuilder.yaml.scalars import is_ascii_digits
 
 @dataclass(frozen=True, slots=True)
 class TensorRefs:
-    """What comes out of a step: one tensor, or several, which may have names.
+    """The outputs of a step: one tensor, or several, optionally with names.
 
-    A broken flow stands for the output of a step with a mistake; whatever reads it is broken too,
-    and is no mistake of its own.
+    With `has_error`, they stand for the outputs of a step with an error. Steps that read them have
+    an error too, which is not reported again.
     """
 
     refs: tuple[TensorRef, ...]
@@ -22,14 +22,17 @@ class TensorRefs:
     has_error: bool = False
 
     def output(self, name: str) -> TensorRefs | None:
-        """One of several outputs, by its name or its number."""
+        """Return one of several outputs, by name or number, or None if there is no such output."""
         if name in self.names:
             return TensorRefs((self.refs[self.names.index(name)],))
+        # `int` raises ValueError for more than 4,300 digits.
         if not is_ascii_digits(name) or len(name) > 4:
             return None
         index = int(name)
         if len(self.refs) > 1:
             return TensorRefs((self.refs[index],)) if index < len(self.refs) else None
+        # How many outputs a layer has, such as an LSTM with `return_state`, only Keras knows:
+        # `keras_backend.functional` checks the number.
         ref = self.refs[0]
         return TensorRefs((TensorRef(ref.node, index),)) if ref.output is None else None
 
@@ -39,18 +42,18 @@ ERROR_REFS: Final = TensorRefs((), has_error=True)
 
 @dataclass(frozen=True, slots=True)
 class CallInputs:
-    """What a step is used on: tensors in order, and tensors by name."""
+    """The inputs of a step: positional tensors, and tensors by name."""
 
     positional: TensorRefs
     keywords: tuple[tuple[str, TensorRefs], ...]
 
     @property
     def has_error(self) -> bool:
-        """Whether any of it has a mistake."""
+        """Whether any of the inputs has an error."""
         return self.positional.has_error or any(tensors.has_error for _, tensors in self.keywords)
 
     def keyword_refs(self) -> tuple[tuple[str, TensorRef | tuple[TensorRef, ...]], ...]:
-        """The tensors by name as a graph has them: one, or a tuple of several."""
+        """Return the inputs by name as a `Node` holds them: one tensor, or a tuple of several."""
         return tuple(
             (name, tensors.refs[0] if len(tensors.refs) == 1 else tensors.refs)
             for name, tensors in self.keywords
