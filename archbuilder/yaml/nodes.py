@@ -1,7 +1,7 @@
-"""The positioned tree: plain YAML data in which every value knows where it stands.
+"""Nodes of a YAML tree: plain data in which every value has a `Span`.
 
-A tree is immutable. `archbuilder.yaml.reader` makes trees out of text; everything behind it reads
-them and never changes them.
+Trees are immutable. `archbuilder.yaml.reader` builds them from text, and later stages only read
+them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from archbuilder.plain_data import PlainData, ScalarValue
 
 @dataclass(frozen=True, slots=True)
 class ScalarNode:
-    """A single value. `quoted` tells `"1"` (a string) from `1`."""
+    """A scalar. `quoted` distinguishes the string `"1"` from the integer `1`."""
 
     value: ScalarValue
     span: Span
@@ -33,7 +33,7 @@ class SequenceNode:
 
 @dataclass(frozen=True, slots=True)
 class MappingEntry:
-    """One key of a mapping with its value."""
+    """A key of a mapping with its value."""
 
     key: str
     value: Tree
@@ -42,7 +42,7 @@ class MappingEntry:
 
 @dataclass(frozen=True, slots=True)
 class MappingNode:
-    """A YAML mapping whose keys are strings, in the order of the file."""
+    """A YAML mapping with unique string keys, in the order of the file."""
 
     entries: tuple[MappingEntry, ...]
     span: Span
@@ -51,7 +51,7 @@ class MappingNode:
         return iter(self.entries)
 
     def get(self, key: str) -> MappingEntry | None:
-        """The entry of `key`, or None."""
+        """Return the entry with this key, or None."""
         for entry in self.entries:
             if entry.key == key:
                 return entry
@@ -62,7 +62,7 @@ Tree: TypeAlias = Union[ScalarNode, SequenceNode, MappingNode]
 
 
 def to_plain(tree: Tree) -> PlainData:
-    """The data of a tree without its positions."""
+    """Return the data of a tree without its locations."""
     if isinstance(tree, ScalarNode):
         return tree.value
     if isinstance(tree, SequenceNode):
@@ -71,7 +71,11 @@ def to_plain(tree: Tree) -> PlainData:
 
 
 def from_plain(value: PlainData, span: Span) -> Tree:
-    """A tree of `value`, every part of which stands at `span`."""
+    """Return a tree of `value` in which every node has the same `span`.
+
+    It is for values that are not written in a file, such as the results of expressions. Errors in
+    them point to `span`.
+    """
     if isinstance(value, list | tuple):
         return SequenceNode(tuple(from_plain(item, span) for item in value), span)
     if isinstance(value, dict):
@@ -81,7 +85,7 @@ def from_plain(value: PlainData, span: Span) -> Tree:
 
 
 def describe_type(tree: Tree) -> str:
-    """What a user calls this value: 'a mapping', 'a list', 'text', 'an integer'."""
+    """Return the type of a value for messages: 'a mapping', 'a list', 'text', 'an integer'."""
     if isinstance(tree, MappingNode):
         return "a mapping"
     if isinstance(tree, SequenceNode):
@@ -90,6 +94,7 @@ def describe_type(tree: Tree) -> str:
 
 
 def type_name(value: ScalarValue) -> str:
-    """What a user calls a value of this type."""
+    """Return the type of a scalar for messages: 'text', 'an integer', 'nothing' for null."""
+    # Looked up by the exact type: `isinstance(True, int)` holds.
     names = {bool: "a boolean", int: "an integer", float: "a number", str: "text"}
     return "nothing" if value is None else names[type(value)]

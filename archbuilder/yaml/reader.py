@@ -1,7 +1,7 @@
-"""Text -> Tree: YAML 1.2 with positions, within limits; the only importer of `yaml`.
+"""Parse text into a `Tree`: YAML 1.2 with locations, within limits.
 
-Trees are made from PyYAML's events, so that its constructors, tags and merge keys never run, and
-limits hold before anything large is made.
+Trees are built from PyYAML's events. Its constructors, tags and merge keys therefore never run, and
+limits are checked before anything large is allocated.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from archbuilder.yaml import scalars
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
 _NESTING_PROBLEM: Final = "exceeded maximum nesting depth"
-"""What libyaml says of it from PyYAML 6.0.4 on."""
+"""libyaml's error for more than 1000 nested collections; first in the wheels of PyYAML 6.0.4."""
 
-# libyaml's parser is about ten times as fast, and does not recurse.
+# libyaml parses 10 to 20 times as fast as the parser in Python. A PyYAML that was built from source
+# may lack it.
 _YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _parse_events(text: str) -> Iterator[yaml.Event]:
+    # As `yaml.parse` does it, but for the loader that is chosen above.
     loader = _YamlLoader(text)
     try:
         while loader.check_event():
@@ -37,10 +39,10 @@ def _parse_events(text: str) -> Iterator[yaml.Event]:
 
 
 def parse_yaml(text: str | bytes, name: str, limits: Limits) -> Tree:
-    """The tree of a text; `name` is what messages call it.
+    """Parse a YAML text; `name` is its file name in messages.
 
     Raises:
-        BlueprintError: with every mistake up to where the text can no longer be read.
+        BlueprintError: with all errors up to the first that the parser cannot recover from.
     """
     diagnostics = Diagnostics()
     source = _decode_source(text, name, limits, diagnostics)
@@ -62,7 +64,7 @@ def parse_yaml(text: str | bytes, name: str, limits: Limits) -> Tree:
 def _decode_source(
     text: str | bytes, name: str, limits: Limits, diagnostics: Diagnostics
 ) -> SourceText | None:
-    """The source of a text that is small enough, in UTF-8 and printable."""
+    """Check the size, the encoding and the characters of a text; return None after errors."""
     empty = SourceText(name, "")
     file_start = Span(empty, 1, 1, 1, 2)
     if len(text) > limits.file_bytes:
@@ -85,6 +87,7 @@ def _decode_source(
                 Span(empty, line, 1, line, 2),
             )
             return None
+    # A `str` may have a byte order mark as well: it was read from a file as plain "utf-8".
     text = text.removeprefix("\ufeff")
     source = SourceText(name, text)
     for match in scalars.UNPRINTABLE.finditer(text):
@@ -100,7 +103,7 @@ def _decode_source(
 
 @dataclass(slots=True)
 class _OpenNode:
-    """A list or mapping that is being read."""
+    """A list or mapping whose end event has not come yet."""
 
     start: Span
     is_mapping: bool
@@ -110,35 +113,43 @@ class _OpenNode:
     keys: dict[str, Span] = field(default_factory=dict)
     entries: list[MappingEntry] = field(default_factory=list)
     key: ScalarNode | None = None
-    """The key whose value comes next."""
+    """The key of a mapping whose value comes next."""
     skip_next: bool = False
-    """Whether the value that comes next has no valid key."""
+    """Whether the next value is dropped, because its key was rejected."""
     values_before: int = 0
-    """How many values came before it."""
+    """Number of values in the file before this one."""
     depth: int = 1
-    """How deep it is, itself counted and aliases expanded."""
+    """Levels of this collection including itself, aliases expanded."""
+
+    @property
+    def expects_key(self) -> bool:
+        """Whether the next event is a key of a mapping."""
+        return self.is_mapping and self.key is None and not self.skip_next
 
 
 class _TreeBuilder:
-    """Builds a tree from events, without recursion."""
+    """A builder of a tree from events, with a stack of its own instead of recursion."""
 
     def __init__(self, source: SourceText, limits: Limits, diagnostics: Diagnostics) -> None:
         self._source = source
         self._limits = limits
         self._diagnostics = diagnostics
         self._open_nodes: list[_OpenNode] = []
+        # The tree of each anchor with its number of values and its depth, aliases expanded: what an
+        # alias costs is known without a walk over its tree.
         self._anchors: dict[str, tuple[Tree, int, int]] = {}
         self._root: Tree | None = None
         self._document_count = 0
         self._value_count = 0
 
     def build(self) -> Tree | None:
-        """The tree of the whole text, None where there is none."""
+        """Return the tree of the text, or None if it is empty or has a syntax error."""
         try:
             for event in self._events():
                 self._handle_event(event)
         except yaml.MarkedYAMLError as error:
             self._diagnostics.add(scalars.yaml_syntax_error(error, self._source))
+        # ReaderError has no mark. It is for characters that `_decode_source` should have refused.
         except yaml.YAMLError:
             self._diagnostics.error(
                 "yaml-syntax", "this is no YAML", Span(self._source, 1, 1, 1, 2)
@@ -154,8 +165,9 @@ class _TreeBuilder:
         except yaml.MarkedYAMLError as error:
             if error.problem != _NESTING_PROBLEM or error.problem_mark is None:
                 raise
-            # libyaml looks ahead, and refuses brackets in brackets before it tells of the first of
-            # them. What stands in front of that comes to our own limit, at its own place.
+            # The scanner of libyaml runs ahead of its parser and fails at the thousandth bracket
+            # before it has returned an event for the first one. Parsing the text before the error
+            # again yields those events, so that our own limit is reached at its own location.
             with contextlib.suppress(yaml.MarkedYAMLError):
                 yield from islice(
                     _parse_events(text[: error.problem_mark.index]), event_count, None
@@ -177,6 +189,8 @@ class _TreeBuilder:
     def _handle_document(self, event: yaml.DocumentStartEvent) -> None:
         self._document_count += 1
         if self._document_count > 1:
+            # The builder raises, here and below, where the events that follow would only cause
+            # more errors.
             self._reject_feature(
                 "a blueprint is one document; remove what follows the '---'", event
             )
@@ -214,14 +228,13 @@ class _TreeBuilder:
                 "scalar_characters", f"a text has {maximum:,} characters at most", event
             )
         self._count_values(1, event)
+        # `_decode_source` checked the text of the file, where this is still an escape: "\u202e".
         if event.style == '"' and scalars.UNPRINTABLE.search(event.value):
             message = "an escape stands for a character that cannot be seen"
             self._diagnostics.error("invalid-character", message, span)
         outer = self._open_nodes[-1] if self._open_nodes else None
-        is_key = (
-            outer is not None and outer.is_mapping and outer.key is None and not outer.skip_next
-        )
-        if is_key:
+        if outer is not None and outer.expects_key:
+            # Keys are strings even if they look like numbers or booleans.
             self._handle_key(ScalarNode(event.value, span, quoted=bool(event.style)), event)
             return
         if event.style:
@@ -236,6 +249,7 @@ class _TreeBuilder:
     def _handle_key(self, key: ScalarNode, event: yaml.ScalarEvent) -> None:
         outer = self._open_nodes[-1]
         name = str(key.value)
+        # After an error the value of a rejected key is still parsed, for the errors in it.
         if event.anchor is not None:
             self._reject_feature("a key cannot have an anchor", event)
         if name == "<<" and not key.quoted:
@@ -261,7 +275,7 @@ class _TreeBuilder:
         self._check_tag(event)
         self._check_depth(1, event)
         outer = self._open_nodes[-1] if self._open_nodes else None
-        if outer is not None and outer.is_mapping and outer.key is None and not outer.skip_next:
+        if outer is not None and outer.expects_key:
             self._reject_feature("a key is a text, not a list or a mapping", event)
             raise BlueprintError(self._diagnostics)
         is_mapping = isinstance(event, yaml.MappingStartEvent)
@@ -291,6 +305,7 @@ class _TreeBuilder:
 
     def _handle_alias(self, event: yaml.AliasEvent) -> None:
         outer = self._open_nodes[-1] if self._open_nodes else None
+        # YAML allows it, and the tree would contain itself.
         if any(each.anchor == event.anchor for each in self._open_nodes):
             self._reject_feature(
                 f"the alias {quote(event.anchor)} stands within what it stands for", event
@@ -300,9 +315,11 @@ class _TreeBuilder:
             message = f"no anchor {quote(event.anchor)} stands before this alias"
             self._diagnostics.error("yaml-syntax", message, self._span(event))
             raise BlueprintError(self._diagnostics)
-        if outer is not None and outer.is_mapping and outer.key is None and not outer.skip_next:
+        if outer is not None and outer.expects_key:
             self._reject_feature("a key is written out, not an alias", event)
             raise BlueprintError(self._diagnostics)
+        # The tree is shared, not copied, but counts as if it were: later stages visit it once for
+        # every alias.
         tree, size, depth = self._anchors[event.anchor]
         self._check_depth(depth, event)
         self._count_values(size, event)
@@ -324,7 +341,10 @@ class _TreeBuilder:
             )
 
     def _add(self, tree: Tree, size: int, depth: int, anchor: str | None) -> None:
-        """Put a finished tree where it belongs; `size` counts its values, aliases expanded."""
+        """Add a complete tree to the collection around it.
+
+        `size` is its number of values and `depth` its levels, aliases expanded.
+        """
         if anchor is not None:
             self._anchors[anchor] = (tree, size, depth)
         if not self._open_nodes:

@@ -1,4 +1,4 @@
-"""Plain YAML scalars by the core schema of YAML 1.2, and YAML's own errors in plain words."""
+"""Values of plain YAML scalars (core schema of YAML 1.2), and readable YAML syntax errors."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ UNPRINTABLE: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
     "\ud800-\udfff\ufffe\uffff]"
 )
-"""Control characters, and those that hide or turn the text around them."""
+"""Control characters, and those that hide the text around them or change its direction.
 
+Lone surrogates are among them, which a `str` from Python may contain and UTF-8 cannot encode.
+"""
+
+# The resolution table of YAML 1.2.2, section 10.3.2. YAML 1.1 also reads yes, no, on and off as
+# booleans; here they are strings.
 _CONSTANTS: Final[dict[str, bool | None]] = {
     "": None,
     "~": None,
@@ -29,7 +34,10 @@ _CONSTANTS: Final[dict[str, bool | None]] = {
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _OCTAL_OR_HEX: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+# Valid in YAML but not in JSON, and no argument in the registry accepts them.
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+# Values that YAML 1.1 and YAML 1.2 read differently, line by line: 010 (octal 8 or decimal 10) and
+# 1_000; 1:30 (base 60: 90) and 0b11; dates, and '=', which have types of their own in YAML 1.1.
 _AMBIGUOUS: Final = re.compile(
     r"[-+]?0[0-9]+(?:\.[0-9]*)?|[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?"
     r"|[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?|0b[01_]+"
@@ -38,16 +46,20 @@ _AMBIGUOUS: Final = re.compile(
 
 
 def is_ascii_digits(text: str) -> bool:
-    """Whether text consists of the digits from 0 to 9; `str.isdigit` knows those of all scripts."""
+    """Whether text consists of the digits 0 to 9; `str.isdigit` accepts those of all scripts."""
     return text.isascii() and text.isdigit()
 
 
 def resolve_plain_scalar(
     text: str, span: Span, limits: Limits, diagnostics: Diagnostics
 ) -> ScalarValue:
-    """The value of a plain scalar; what readers of YAML disagree about is reported."""
+    """Return the value of a plain scalar; report values that YAML versions read differently.
+
+    After an error, returns a value with which the compiler can look for further errors.
+    """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
+    # All patterns below begin with one of these; most scalars are names and need no pattern.
     if text[0] not in "0123456789+-.=":
         return text
     if _AMBIGUOUS.fullmatch(text):
@@ -65,6 +77,7 @@ def resolve_plain_scalar(
         return None
     if _FLOAT.fullmatch(text):
         number = float(text)
+        # `float` returns infinity for 1e999.
         if math.isfinite(number):
             return number
         diagnostics.error("invalid-number", f"the number {quote(text)} is too large", span)
@@ -73,6 +86,7 @@ def resolve_plain_scalar(
 
 
 def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> int | None:
+    # Checked before `int`, which raises a ValueError for more than 4300 digits.
     if len(text.lstrip("+-")) > limits.digits:
         diagnostics.error(
             "invalid-number", f"a whole number has {limits.digits} digits at most", span
@@ -82,7 +96,7 @@ def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) ->
 
 
 def check_split_expression(text: str, span: Span, diagnostics: Diagnostics) -> None:
-    """Report an expression within `{}` or `[]` that a comma or a colon cut in two."""
+    """Report an expression within `{}` or `[]` that a comma or a bracket cut in two."""
     if "$(" not in text:
         return
     if text.count("(") > text.count(")"):
@@ -95,17 +109,30 @@ def check_split_expression(text: str, span: Span, diagnostics: Diagnostics) -> N
 
 
 def yaml_syntax_error(error: yaml.MarkedYAMLError, source: SourceText) -> Diagnostic:
-    """What is wrong with text that is no YAML, in words for somebody who does not know YAML."""
+    """Return a diagnostic for a syntax error, in words for users who do not know YAML."""
+    problem = error.problem or ""
     mark = error.problem_mark or error.context_mark
-    if "unexpected end of stream" in (error.problem or "") or _is_open_at_end(error, source):
+    # For a quote or a bracket that is not closed, the problem is at the end of the file. The
+    # context is where it was opened.
+    if "unexpected end of stream" in problem or _is_open_at_end(error, source):
         mark = error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
+    # A mark at the end of the stream may be in the line after the last.
     line = min(line, len(source.lines) - 1)
     line_text = source.lines[line]
     span = Span(source, line + 1, column + 1, line + 1, column + 2)
-    code, message, notes = "yaml-syntax", _problem_message(error), _context_note(error, line)
+    code, message = "yaml-syntax", f"no YAML: {problem or 'this is no YAML'}"
+    for fragment, translation in _PROBLEM_MESSAGES:
+        if fragment in problem:
+            message = translation
+            break
     if _is_open_at_end(error, source):
         message = "the bracket that begins here is not closed"
+    notes: tuple[str, ...] = ()
+    if error.context_mark is not None and error.context_mark.line != line:
+        notes = (f"{error.context} that begins in line {error.context_mark.line + 1}",)
+    # Common causes, which explain more than a rule of the grammar: `${name}` as in a shell, tabs,
+    # and a missing colon.
     if "${" in line_text:
         column = line_text.index("${")
         span = Span(source, line + 1, column + 1, line + 1, column + 3)
@@ -113,13 +140,13 @@ def yaml_syntax_error(error: yaml.MarkedYAMLError, source: SourceText) -> Diagno
         notes = ()
     elif "\t" in line_text[: len(line_text) - len(line_text.lstrip())]:
         message, notes = "lines are indented with spaces, not with tabs", ()
-    elif any(each in (error.problem or "") for each in ("mapping values", "'-' indicator")):
+    elif any(each in problem for each in ("mapping values", "'-' indicator")):
         notes = _missing_colon_hint(source, line) or notes
     return Diagnostic(code, message, span, notes=notes)
 
 
 def _missing_colon_hint(source: SourceText, line: int) -> tuple[str, ...]:
-    """What a ':' in a line that cannot have one most likely comes from."""
+    """Return a hint for a ':' in a line that cannot have one, by the lines around it."""
     line_text = source.lines[line]
     above = next((text for text in reversed(source.lines[:line]) if text.strip()), "")
     if match := _BARE_STEP.fullmatch(above):
@@ -134,13 +161,15 @@ _STEP_WITHOUT_COLON: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*\{")
 
 
 def _is_open_at_end(error: yaml.MarkedYAMLError, source: SourceText) -> bool:
-    """Whether the text ends within a bracket."""
+    """Whether the error is that the text ends within a bracket."""
+    # libyaml then complains about a missing comma, with a mark after the last line.
     mark = error.problem_mark
     if mark is None or "did not find expected ','" not in (error.problem or ""):
         return False
     return mark.column == 0 and not "".join(source.lines[mark.line :]).strip()
 
 
+# Fragments of the messages of libyaml; the first that matches counts.
 _PROBLEM_MESSAGES: Final = (
     ("mapping values are not allowed", "there is a ':' too many in this line, or a wrong indent"),
     ("did not find expected ',' or '}'", "a ',' or the closing '}' is missing before this"),
@@ -159,18 +188,3 @@ _PROBLEM_MESSAGES: Final = (
     ("found duplicate anchor", "this anchor stands here twice"),
     ("undefined tag handle", "'!' has a meaning in YAML; put the value in quotes"),
 )
-
-
-def _problem_message(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or "this is no YAML"
-    return next(
-        (message for fragment, message in _PROBLEM_MESSAGES if fragment in problem),
-        f"no YAML: {problem}",
-    )
-
-
-def _context_note(error: yaml.MarkedYAMLError, line: int) -> tuple[str, ...]:
-    mark = error.context_mark
-    if mark is None or mark.line == line:
-        return ()
-    return (f"{error.context} that begins in line {mark.line + 1}",)
