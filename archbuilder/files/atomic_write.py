@@ -1,4 +1,4 @@
-"""Writes the files that the user names: each is either the old one or the whole new one."""
+"""Write files that the user names, atomically: a reader sees the old file or the new one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from archbuilder.files.sandbox import SandboxPath, os_error_reason
 
 _MAX_PATH_CHARACTERS: Final = 300
 _MAX_NAME_BYTES: Final = 255
-"""What the file systems of Linux and macOS take."""
+"""The limit of the file systems of Linux and macOS."""
 
 
 def check_writable(path: Path) -> None:
-    """Find out whether a file can be written, before long work is done for it.
+    """Check that a file can be written, before long work is done for it.
 
     Raises:
-        UsageError: when it is a folder, a link, a device or a pipe, or its folder is missing or
-            takes no files.
+        UsageError: if the path is a directory, a link, a device or a pipe, or if its directory is
+            missing or not writable.
     """
     folder = path.parent
+    # Bytes, not characters: a Chinese character takes three. Checked first, because `Path.is_dir`
+    # raises an OSError for a name that is too long (Python 3.11).
     if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
         raise UsageError(f"{_display_path(path)} is longer than the name of a file can be")
     if path.is_dir():
@@ -43,15 +45,17 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, which takes the place of the one at `path` when the context ends well.
+    """Open a temporary file that replaces the file at `path` if the context ends without an error.
 
-    It is on the disk when the context ends: what stood there before survives a full disk, a kill
-    and a power cut.
+    The new file is on disk when the context ends. Until then the old one survives a full disk, a
+    killed process and a power failure.
 
     Raises:
-        UsageError: when a link stands there: it may lead to a file that nobody means.
-        RunError: when it cannot be written.
+        UsageError: if `path` is a link, which may lead to a file that the user does not know of.
+        RunError: if writing fails.
     """
+    # The rename would replace the link itself. The user is told instead: whoever made the link
+    # expects that the file behind it changes.
     _check_link(path)
     try:
         with SandboxPath.from_path(path).atomic_write() as file:
@@ -63,14 +67,15 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file.
+    """Write a text file in UTF-8.
 
     Raises:
-        UsageError: when the path cannot be a file of yours.
-        RunError: when writing fails.
+        UsageError: if `check_writable` refuses the path.
+        RunError: if writing fails.
     """
     check_writable(path)
     with atomic_write(path) as file:
+        # Encoded here instead of in text mode, which translates line breaks on some systems.
         file.write(text.encode("utf-8"))
 
 
@@ -84,6 +89,8 @@ def _check_link(path: Path) -> None:
 
 
 def _reason(error: OSError, folder: Path | None = None) -> str:
+    # The directory may have been removed since `check_writable`; ENOENT alone would be reported as
+    # a missing file.
     if folder is not None and not folder.is_dir():
         return f"there is no folder {_display_path(folder)}"
     return os_error_reason(error)

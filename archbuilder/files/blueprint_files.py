@@ -1,8 +1,8 @@
-"""Opens the files that a person or a blueprint names, and no others.
+"""Open the files that a user or a blueprint names.
 
-What a person names on the command line may lie anywhere. What a blueprint names lies below a
-folder, and is opened component by component from that folder without following links, so that
-neither `..` nor a link planted between check and use leads out of it.
+A file that the user names on the command line may be anywhere. A file that a blueprint names has to
+be below a directory. It is opened component by component from there without following links, so
+that neither `..` nor a link that appears between the check and the use leads out of the directory.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.files.sandbox import SandboxPath, open_regular_file, os_error_reason, read_at_most
 from archbuilder.limits import Limits
 
+# No backslash or colon, which separate paths and drives on Windows, and no control characters.
 _SAFE_COMPONENT: Final = re.compile(r"[A-Za-z0-9_. -]+", re.ASCII)
 
 
 def read_file(path: Path, limits: Limits) -> bytes:
-    """The content of a file that the user names; a byte more than `limits` allow at most.
+    """Return the content of a file that the user names.
+
+    Reads at most one byte more than `limits.file_bytes`, which tells the caller that the file is
+    too large.
 
     Raises:
-        BlueprintError: when it cannot be read, or is no ordinary file.
+        BlueprintError: if the file cannot be read, or is not a regular file.
     """
     try:
         descriptor = open_regular_file(path)
@@ -34,15 +38,16 @@ def read_file(path: Path, limits: Limits) -> bytes:
             return read_at_most(descriptor, limits.file_bytes + 1)
         finally:
             os.close(descriptor)
+    # ValueError: `os.open` raises it for a null character in the path.
     except (OSError, ValueError) as error:
         raise _unreadable(error, path) from None
 
 
 def read_sandboxed_file(file: SandboxPath, limits: Limits) -> bytes:
-    """The same of a file below a folder that the user names, to which no link may lead.
+    """Return the content of a file below a directory that the user names, as `read_file` does.
 
     Raises:
-        BlueprintError: when it cannot be read, or is no ordinary file.
+        BlueprintError: if the file cannot be read, is not a regular file, or is behind a link.
     """
     try:
         with file.open_descriptor() as descriptor:
@@ -54,13 +59,13 @@ def read_sandboxed_file(file: SandboxPath, limits: Limits) -> bytes:
 def read_within(
     folder: SandboxPath, path_text: str, span: Span, limits: Limits, *, allow: Sequence[Path] = ()
 ) -> tuple[SandboxPath, bytes]:
-    """The place and content of a file that a blueprint names, which lies below `folder`.
+    """Return the path and the content of a file that a blueprint names, below `folder`.
 
-    `span` is where it names the file. A path that leads out of the folder is taken only if it
-    leads into one of the folders in `allow`, which the user chose.
+    `span` is where the blueprint names the file. A path with `..` is valid only if it leads into
+    one of the directories in `allow`, which the user chose.
 
     Raises:
-        BlueprintError: when the path leads elsewhere, or the file cannot be read.
+        BlueprintError: if the path leads elsewhere, or the file cannot be read.
     """
     file = resolve_within(folder, path_text, span, allow=allow)
     try:
@@ -73,35 +78,14 @@ def read_within(
 def resolve_within(
     folder: SandboxPath, path_text: str, span: Span, *, allow: Sequence[Path] = ()
 ) -> SandboxPath:
-    """Where the file lies that a blueprint names; see `read_inside`.
+    """Return the path of a file that a blueprint names; see `read_within`.
 
     Raises:
-        BlueprintError: when the path leads elsewhere.
+        BlueprintError: if the path leads elsewhere.
     """
     diagnostics = Diagnostics()
-    components = _split_path(path_text, span, diagnostics)
-    file = _resolve(folder, components, allow)
-    if file is None:
-        diagnostics.error(
-            "outside-folder",
-            f"{quote(path_text)} leads out of the folder of this file",
-            span,
-            notes=("whoever runs the command can allow a folder with --allow",),
-        )
-        raise BlueprintError(diagnostics)
-    return file
-
-
-def file_error(error: OSError, file: SandboxPath, path_text: str, span: Span) -> BlueprintError:
-    """The mistake that a file cannot be opened which a blueprint names, with a likely other one."""
-    diagnostics = Diagnostics()
-    path = file.path
-    _report(diagnostics, error, path_text, span, _suggest(path.parent, path.name))
-    return BlueprintError(diagnostics)
-
-
-def _split_path(path_text: str, span: Span, diagnostics: Diagnostics) -> list[str]:
-    """The components of a path; raises for what is no relative path of plain names."""
+    # Split by hand: `Path` accepts absolute paths, and backslashes on Windows. A blueprint has to
+    # mean the same file on every system.
     components = [component for component in path_text.split("/") if component not in ("", ".")]
     if (
         path_text.startswith("/")
@@ -115,16 +99,37 @@ def _split_path(path_text: str, span: Span, diagnostics: Diagnostics) -> list[st
             notes=("write a path below the folder of this file, such as data/train.csv",),
         )
         raise BlueprintError(diagnostics)
-    return components
+    file = _resolve(folder, components, allow)
+    if file is None:
+        diagnostics.error(
+            "outside-folder",
+            f"{quote(path_text)} leads out of the folder of this file",
+            span,
+            notes=("whoever runs the command can allow a folder with --allow",),
+        )
+        raise BlueprintError(diagnostics)
+    return file
+
+
+def file_error(error: OSError, file: SandboxPath, path_text: str, span: Span) -> BlueprintError:
+    """Return the error for a file of a blueprint that cannot be opened, with a similar name."""
+    diagnostics = Diagnostics()
+    path = file.path
+    _report(diagnostics, error, path_text, span, _suggest(path.parent, path.name))
+    return BlueprintError(diagnostics)
 
 
 def _resolve(
     folder: SandboxPath, components: list[str], allow: Sequence[Path]
 ) -> SandboxPath | None:
-    """Where a path leads from a folder; None where it may not."""
+    """Return the path from a directory, or None if it leads out of it without permission."""
     if ".." not in components:
         return folder.joinpath(*components)
+    # `normpath` removes `..` from the text alone. `Path.resolve` would follow links below the
+    # directory, which may belong to a stranger.
     target = Path(os.path.normpath(folder.path.resolve().joinpath(*components)))
+    # The file is then opened from the allowed directory, with no link on the way. A path with `..`
+    # that stays below `folder` needs permission as well.
     for allowed in (each.resolve() for each in allow):
         if target.is_relative_to(allowed):
             return SandboxPath(allowed, target.relative_to(allowed).parts)
@@ -132,8 +137,9 @@ def _resolve(
 
 
 def _unreadable(error: OSError | ValueError, path: Path) -> BlueprintError:
-    """The mistake that a file cannot be read which the user names."""
+    """Return the error for a file that the user names and that cannot be read."""
     diagnostics = Diagnostics()
+    # The file has no text to point at: the span carries its name.
     span = Span(SourceText(str(path), ""), 1, 1, 1, 2)
     if isinstance(error, OSError):
         _report(diagnostics, error, str(path), span, _suggest(path.parent, path.name))
@@ -155,7 +161,9 @@ def _report(
 
 
 def _suggest(folder: Path, name: str) -> str | None:
-    """The file that a mistyped name most likely stands for; endings alone are no likeness."""
+    """Return the file in a directory whose stem is most similar to that of a mistyped name."""
+    # Stems, because a common suffix would make all blueprints of a directory similar. At most 1000
+    # names: a directory of a data set may have millions.
     try:
         files = {Path(each).stem: each for each in os.listdir(folder)[:1000]}  # noqa: PTH208
     except OSError:

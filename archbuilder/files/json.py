@@ -1,6 +1,6 @@
-"""Reads the JSON files of a run, which another person may have written.
+"""Read the JSON files of a run, which another person may have written.
 
-What is read is bounded, and every field is checked for its type by whoever takes it.
+Size and nesting are bounded, and the type of a field is checked when it is read.
 """
 
 from __future__ import annotations
@@ -18,47 +18,53 @@ from archbuilder.plain_data import PlainData
 
 _MAX_BYTES: Final = 2**26
 _MAX_DEPTH: Final = 64
+# Python's integers have no bound; numpy and TensorFlow take int64.
 _MAX_INTEGER: Final = 2**63 - 1
+# JSON can escape half of a surrogate pair ("\ud800"), which UTF-8 cannot encode: printing the
+# string or using it as a file name would raise an error.
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class JsonError(ValueError):
-    """What a JSON file says is not what it should say; the message names the field."""
+    """A JSON file is invalid; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonObject:
-    """An object of a JSON file, whose fields are taken by their types.
+    """An object of a JSON file, with a method for each type of a field.
 
     Raises:
-        JsonError: from every method that takes a field, if it is missing or of another type.
+        JsonError: from every method that reads a field, if the field is missing or has another
+            type.
     """
 
     values: Mapping[str, PlainData]
     name: str = ""
-    """Where it stands in the file, as `recipe.training`."""
+    """Path of the object within the file, such as `recipe.training`."""
 
     @classmethod
     def read(cls, file: SandboxPath) -> JsonObject:
-        """The object in a file.
+        """Read the object in a file.
 
         Raises:
-            OSError: if the file cannot be read, or is too large.
-            JsonError: if it has something else.
+            OSError: if the file cannot be read, or is larger than 64 MiB.
+            JsonError: if the file is not JSON, or its value is not an object.
         """
         return cls.parse(file.read(_MAX_BYTES))
 
     @classmethod
     def parse(cls, content: bytes) -> JsonObject:
-        """The object in the content of a file.
+        """Parse the content of a file.
 
         Raises:
-            JsonError: if it has something else.
+            JsonError: if it is not JSON, or its value is not an object.
         """
         try:
             value = json.loads(content)
+        # The scanner of `json` recurses for every level.
         except RecursionError:
             raise JsonError("it is nested too deeply") from None
+        # JSONDecodeError, UnicodeDecodeError, or an integer of more than 4300 digits.
         except ValueError as error:
             raise JsonError(f"it is not JSON: {error}") from None
         _check_nesting(value)
@@ -66,63 +72,65 @@ class JsonObject:
 
     @classmethod
     def from_value(cls, value: PlainData, name: str) -> JsonObject:
-        """A value that has to be an object.
+        """Convert a value with the path `name` in the file.
 
         Raises:
-            JsonError: if it is something else.
+            JsonError: if it is not an object.
         """
         if not isinstance(value, dict):
             raise _type_error(name, value, "an object")
         return cls(value, name)
 
     def get(self, key: str) -> PlainData:
-        """The value of a field, whatever it is; None where it is missing."""
+        """Return the value of a field of any type, or None if it is missing."""
         return self.values.get(key)
 
     def object(self, key: str) -> JsonObject:
-        """A field that is an object."""
+        """Return a field that is an object."""
         return JsonObject.from_value(self.get(key), self._field_path(key))
 
     def text(self, key: str) -> str:
-        """A field that is a text."""
+        """Return a field that is a string."""
         return _to_text(self.get(key), self._field_path(key))
 
     def path(self, key: str) -> Path:
-        """A field that is the path of a file or a directory."""
+        """Return a field that is the path of a file or a directory."""
         return _to_path(self.get(key), self._field_path(key))
 
     def paths(self, key: str) -> tuple[Path, ...]:
-        """A field that is a list of paths."""
+        """Return a field that is a list of paths."""
         return tuple(_to_path(each, self._field_path(key)) for each in self.items(key))
 
     def items(self, key: str) -> tuple[PlainData, ...]:
-        """A field that is a list."""
+        """Return a field that is a list."""
         value = self.get(key)
         if not isinstance(value, list):
             raise _type_error(self._field_path(key), value, "a list")
         return tuple(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A field that is a list of texts."""
+        """Return a field that is a list of strings."""
         return tuple(_to_text(each, self._field_path(key)) for each in self.items(key))
 
     def objects(self, key: str) -> Iterator[JsonObject]:
-        """A field that is a list of objects."""
+        """Yield the items of a field that is a list of objects."""
         for index, item in enumerate(self.items(key)):
             yield JsonObject.from_value(item, f"{self._field_path(key)}[{index}]")
 
     def count(self, key: str) -> int:
-        """A field that is a whole number from 0."""
+        """Return a field that is a non-negative integer."""
         value = self.get(key)
+        # Not `isinstance`, which accepts true as 1.
         if type(value) is not int or not 0 <= value <= _MAX_INTEGER:
             raise _type_error(self._field_path(key), value, "a whole number from 0")
         return value
 
     def numbers(self) -> dict[str, float]:
-        """All fields, which are numbers."""
+        """Return all fields of an object whose fields are numbers."""
         for key, value in self.values.items():
             if type(value) not in (int, float):
                 raise _type_error(self._field_path(key), value, "a number")
+        # The condition is always true here; mypy does not narrow types by `type(value)`.
         return {key: value for key, value in self.values.items() if isinstance(value, int | float)}
 
     def _field_path(self, key: str) -> str:
@@ -137,6 +145,7 @@ def _to_text(value: PlainData, name: str) -> str:
 
 def _to_path(value: PlainData, name: str) -> Path:
     text = _to_text(value, name)
+    # The system calls raise a ValueError for it, where callers expect an OSError.
     if "\0" in text:
         raise _type_error(name, value, "a path")
     return Path(text)
@@ -146,17 +155,18 @@ def _type_error(name: str, value: PlainData, expected: str) -> JsonError:
     where = f"the field {quote(name)}" if name else "it"
     if value is None:
         return JsonError(f"{where} is missing, which is {expected}")
-    # A number or a text says what is wrong; of a list or an object that would be too much.
+    # The message quotes numbers and strings; a list or an object would be too long.
     what = type(value).__name__ if isinstance(value, list | dict) else quote(value)
     return JsonError(f"{where} is {what}, not {expected}")
 
 
 def _check_nesting(value: PlainData) -> None:
-    """Check the nesting and the texts of a value, however deep it is.
+    """Check the nesting, the strings and the integers of a value.
 
     Raises:
-        JsonError: for what is nested too deeply, and for texts that no file can have.
+        JsonError: if it is nested too deeply, has a lone surrogate, or an integer beyond int64.
     """
+    # A stack, because the value may be nested more deeply than Python can recurse.
     stack = [(value, 0)]
     while stack:
         current, depth = stack.pop()

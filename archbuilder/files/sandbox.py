@@ -1,9 +1,9 @@
-"""Files and directories below a directory that another person may have created.
+"""Open files in directories that another person may have created.
 
-A `Place` is opened component by component from its root, without following links, so that no link
-leads out of the root, not even one that is planted between two operations. Nothing but regular
-files is read or written, and opening one never waits: a pipe or a device is an error. A file is
-replaced by renaming a new one, never truncated.
+A `SandboxPath` is opened component by component from its root without following links, so that no
+link leads out of the root, not even one that appears between two operations. Only regular files are
+read or written, and opening one never blocks: a pipe or a device is an error. A file is replaced by
+renaming a new one over it, never truncated.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+# O_NOFOLLOW fails at a link. With O_NONBLOCK, opening a pipe returns instead of waiting for another
+# process to open its other end; `_check_regular` then refuses it. `getattr`, because Windows has
+# none of them.
 _BASE_FLAGS: Final = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 )
@@ -26,7 +29,7 @@ _READ_FLAGS: Final = os.O_RDONLY | _BASE_FLAGS
 _APPEND_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BASE_FLAGS
 _DIRECTORY_FLAGS: Final = _READ_FLAGS | getattr(os, "O_DIRECTORY", 0)
 _HAS_DIR_FD: Final = os.open in os.supports_dir_fd
-"""Whether the system opens names relative to an open directory; Windows does not."""
+"""Whether the system can open names relative to an open directory (not on Windows)."""
 _REASONS: Final = {
     errno.ENOENT: "there is no such file",
     errno.EACCES: "permission denied",
@@ -40,17 +43,21 @@ _REASONS: Final = {
 
 
 def os_error_reason(error: OSError) -> str:
-    """Why a file cannot be opened, in our own words where we have some."""
+    """Return why a file cannot be opened, in our own words for the common errors."""
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)
 
 
 def open_regular_file(path: Path) -> int:
-    """Open a regular file that the user names, who may name a link; give its file descriptor.
+    """Open a regular file that the user names, and return its file descriptor.
+
+    Links are followed: the user may name one.
 
     Raises:
-        OSError: if it cannot be opened, or is no regular file.
+        OSError: if it cannot be opened, or is not a regular file.
         ValueError: if no file can have that path.
     """
+    # The type is checked after opening, on the descriptor: the path may lead to another file by
+    # then.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags)
     try:
@@ -62,7 +69,9 @@ def open_regular_file(path: Path) -> int:
 
 
 def read_at_most(descriptor: int, max_bytes: int) -> bytes:
-    """Read an open file, but no more than `most` bytes of it."""
+    """Read an open file, but at most `max_bytes` of it."""
+    # In a loop: `os.read` may return fewer bytes than asked for. In chunks of 1 MiB: it allocates
+    # what it is asked for, and `max_bytes` may be far larger than the file.
     chunks: list[bytes] = []
     remaining = max_bytes
     while remaining and (chunk := os.read(descriptor, min(remaining, 2**20))):
@@ -73,14 +82,15 @@ def read_at_most(descriptor: int, max_bytes: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SandboxPath:
-    """A file or directory below a directory, to which no link leads.
+    """A path of a file or directory below a root directory, opened without following links.
 
-    The root itself may be a link: a person chose it. With `identity`, its device and inode, it has
-    to stay the directory that it was.
+    The root itself may be a link, because the user chose it. With `identity`, the device and the
+    inode of the root, every operation checks that the root is still the same directory.
 
     Raises:
-        OSError: from every method but `inside` and `beside`, if the operation fails, if there is a
-            link on the way, or if the file is a link, a pipe or a device. `reason` words it.
+        OSError: from every method but `joinpath` and `with_name`, if the operation fails, if a
+            component of the path is a link, or if the file is a link, a pipe or a device.
+            `os_error_reason` words it.
     """
 
     root: Path
@@ -89,35 +99,35 @@ class SandboxPath:
 
     @classmethod
     def pinned(cls, root: Path) -> SandboxPath:
-        """An existing directory, which is not to be replaced by another one from now on."""
+        """Return the path of an existing directory that must not be replaced from now on."""
         status = root.stat()
         return cls(root, (), (status.st_dev, status.st_ino))
 
     @classmethod
     def from_path(cls, path: Path) -> SandboxPath:
-        """A file in a directory that the user names."""
+        """Return the path of a file whose directory is the root."""
         return cls(path.parent, (path.name,))
 
     @property
     def path(self) -> Path:
-        """Its path, for messages."""
+        """The path as a `Path`, for messages: opening it would follow links."""
         return self.root.joinpath(*self.parts)
 
     @property
     def parent(self) -> SandboxPath:
-        """The directory that it lies in."""
+        """The path of the directory that contains it."""
         return SandboxPath(self.root, self.parts[:-1], self.identity)
 
     def joinpath(self, *names: str) -> SandboxPath:
-        """What these names lead to in the directory."""
+        """Return the path of an entry below this directory."""
         return SandboxPath(self.root, (*self.parts, *names), self.identity)
 
     def with_name(self, name: str) -> SandboxPath:
-        """What has this name in the same directory."""
+        """Return the path of another entry of the same directory."""
         return self.parent.joinpath(name)
 
     def status(self) -> os.stat_result | None:
-        """What kind of file it is, which may be a link; None where there is none."""
+        """Return the status of the file, which may be a link, or None if it does not exist."""
         try:
             with self._open_parent() as (folder, name):
                 return os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -136,13 +146,13 @@ class SandboxPath:
 
     @contextmanager
     def open_descriptor(self) -> Iterator[int]:
-        """The file descriptor of the file, which may have no other name."""
+        """Open the file for reading and yield its descriptor; refuse hard links."""
         with self._open(_READ_FLAGS) as descriptor:
             _check_no_hard_links(os.fstat(descriptor))
             yield descriptor
 
     def read(self, max_bytes: int) -> bytes:
-        """The content of the file, which has to have no more than `most` bytes."""
+        """Return the content of the file, which must not be larger than `max_bytes`."""
         with self.open_descriptor() as descriptor:
             content = read_at_most(descriptor, max_bytes + 1)
         if len(content) > max_bytes:
@@ -150,87 +160,103 @@ class SandboxPath:
         return content
 
     def list_names(self) -> list[str]:
-        """The names in the directory, in alphabetical order."""
+        """Return the names in the directory in alphabetical order."""
         with self._open(_DIRECTORY_FLAGS) as descriptor:
             return sorted(os.listdir(descriptor))  # noqa: PTH208 - a path may lead elsewhere by now
 
     @contextmanager
     def create(self) -> Iterator[IO[bytes]]:
-        """A new file to write to, which is on the disk when the context ends."""
+        """Create a file and yield it for writing; it is on disk when the context ends.
+
+        An existing file is an error.
+        """
 
         def opener(_: str, flags: int) -> int:
+            # 0o666 as in `open`, less the umask. With O_EXCL, a file or a link that exists under
+            # this name is an error.
             return os.open(name, flags | os.O_EXCL | _BASE_FLAGS, 0o666, dir_fd=folder)
 
-        # Keras looks for room beside the path that the file says it has.
+        # An opener instead of `os.fdopen`, so that `file.name` is a path: Keras's
+        # `saving_lib.save_model` creates its temporary weights file in `Path(file.name).parent`.
         with self._open_parent() as (folder, name), open(self.path, "wb", opener=opener) as file:
             yield file
+            # Before the file is renamed: otherwise a power failure can leave the new name with an
+            # empty file.
             file.flush()
             os.fsync(file.fileno())
 
     @contextmanager
     def atomic_write(self) -> Iterator[IO[bytes]]:
-        """A file to write to, which takes the place of this one when the context ends well.
+        """Yield a temporary file that replaces this one if the context ends without an error.
 
-        What stood there before survives a full disk, a kill and a power cut. A link that stood
-        there is replaced itself.
+        Until then the old file survives a full disk, a killed process and a power failure. If the
+        path is a link, the link itself is replaced.
         """
+        # In the same directory, because a rename is atomic only within a file system. The name is
+        # random, so that nobody can take it first.
         temporary = self.with_name(f".{secrets.token_hex(8)}{TEMP_SUFFIX}")
         try:
             with temporary.create() as file:
                 yield file
             temporary.rename(self.parts[-1])
         finally:
+            # Does nothing after the rename.
             temporary.remove()
 
     def write(self, content: bytes) -> None:
-        """Replace the file by one with this content."""
+        """Replace the file atomically by one with this content."""
         with self.atomic_write() as file:
             file.write(content)
 
     @contextmanager
     def open_append(self) -> Iterator[IO[bytes]]:
-        """The file, to add to its end; it is created if it is missing."""
+        """Open the file for appending; create it if it does not exist."""
+        # `dup`: `fdopen` closes the descriptor that it gets, and so does `_open`.
         with self._open(_APPEND_FLAGS) as descriptor, os.fdopen(os.dup(descriptor), "ab") as file:
             _check_no_hard_links(os.fstat(descriptor))
             yield file
 
     def make_directory(self, *, exist_ok: bool = False) -> None:
-        """Make a directory; with `exist_ok`, one that is there is fine, and a link is not."""
+        """Create the directory; with `exist_ok` it may exist, but not as a link."""
         try:
             with self._open_parent() as (folder, name):
                 os.mkdir(name, dir_fd=folder)
         except FileExistsError:
             if not exist_ok:
                 raise
+            # Fails unless it is a directory that can be opened without following a link.
             with self._open(_DIRECTORY_FLAGS):
                 pass
 
     def rename(self, name: str) -> None:
-        """Give it another name in its directory, in place of a file of that name, for good."""
+        """Rename it within its directory and replace a file of that name, durably."""
         with self._open_parent() as (folder, old_name):
             os.rename(old_name, name, src_dir_fd=folder, dst_dir_fd=folder)
+            # Without it, a power failure may undo the rename.
             os.fsync(folder)
 
     def remove(self) -> None:
-        """Remove a file, a link, or a directory with all that is in it, if there is one."""
+        """Remove the file, the link, or the directory with its content, if it exists."""
         status = self.status()
         if status is None:
             return
         with self._open_parent() as (folder, name), suppress(FileNotFoundError):
             if stat.S_ISDIR(status.st_mode):
+                # With `dir_fd`, `rmtree` does not follow links, not even one that replaces a
+                # directory meanwhile.
                 shutil.rmtree(name, dir_fd=folder)
             else:
                 os.unlink(name, dir_fd=folder)
 
     def sync(self) -> None:
-        """Bring the names in the directory to the disk."""
+        """Flush the entries of the directory to disk."""
         with self._open(_DIRECTORY_FLAGS) as descriptor:
             os.fsync(descriptor)
 
     def check_writable(self) -> None:
-        """Create and remove a file in the directory.
+        """Check that files can be created in the directory, by creating one.
 
-        Permissions tell nothing of read-only disks, or of root.
+        Permission bits say nothing about read-only file systems, and root ignores them.
         """
         probe = self.joinpath(f".{secrets.token_hex(8)}{TEMP_SUFFIX}")
         with probe.create():
@@ -239,18 +265,18 @@ class SandboxPath:
 
     @contextmanager
     def _open_parent(self) -> Iterator[tuple[int, str]]:
-        """The file descriptor of the directory that has it, and its name there."""
+        """Open the directory that contains it; yield the descriptor and the name within it."""
         with self.parent._open(_DIRECTORY_FLAGS) as folder:  # noqa: SLF001 - of the same class
             yield folder, self.parts[-1]
 
     @contextmanager
     def _open(self, flags: int) -> Iterator[int]:
-        """Its file descriptor, opened with these flags, and with no link on the way."""
+        """Open it with these flags and without following links, and yield the descriptor."""
         descriptor = self._open_root() if _HAS_DIR_FD else self._open_by_path(flags)
         try:
             for number, component in enumerate(self.parts if _HAS_DIR_FD else (), start=1):
-                last = number == len(self.parts)
-                inner = _open_at(component, flags if last else _DIRECTORY_FLAGS, descriptor)
+                is_last = number == len(self.parts)
+                inner = _open_at(component, flags if is_last else _DIRECTORY_FLAGS, descriptor)
                 os.close(descriptor)
                 descriptor = inner
             if not flags & getattr(os, "O_DIRECTORY", 0):
@@ -260,6 +286,7 @@ class SandboxPath:
             os.close(descriptor)
 
     def _open_root(self) -> int:
+        # The only component that may be a link.
         descriptor = os.open(self.root, _DIRECTORY_FLAGS & ~getattr(os, "O_NOFOLLOW", 0))
         status = os.fstat(descriptor)
         if self.identity not in (None, (status.st_dev, status.st_ino)):
@@ -268,20 +295,21 @@ class SandboxPath:
         return descriptor
 
     def _open_by_path(self, flags: int) -> int:  # pragma: no cover - Windows
+        # A link that appears after the check is followed: Windows has no `openat`.
         if self.path.resolve() != self.root.resolve().joinpath(*self.parts):
             raise OSError(errno.ELOOP, "links are not followed")
         return os.open(self.path, flags)
 
 
 TEMP_SUFFIX: Final = ".part"
-"""How the names of files and directories end that are not complete yet."""
+"""The suffix of files and directories that are not complete yet."""
 
 
 def _open_at(name: str, flags: int, folder: int) -> int:
     try:
         return os.open(name, flags, 0o666, dir_fd=folder)
     except NotADirectoryError:
-        # Linux says so of a link to a directory, too.
+        # With O_DIRECTORY and O_NOFOLLOW, Linux reports ENOTDIR for a link to a directory as well.
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISLNK(status.st_mode):
             raise OSError(errno.ELOOP, "links are not followed") from None
@@ -296,5 +324,7 @@ def _check_regular(status: os.stat_result) -> None:
 
 
 def _check_no_hard_links(status: os.stat_result) -> None:
+    # A hard link to a file elsewhere looks like a regular file of this directory. Linux restricts
+    # who may create one by the setting fs.protected_hardlinks alone.
     if status.st_nlink > 1:
         raise OSError(errno.EMLINK, "it has several names")

@@ -1,4 +1,4 @@
-"""Zip archives: `.npz` and `.keras` files."""
+"""Read zip archives, which `.npz` and `.keras` files are, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ZIP_ERRORS: Final[ErrorTypes] = (
     lzma.LZMAError,
     EOFError,
     OSError,
-    RuntimeError,  # encrypted members; as NotImplementedError, unknown methods of compression
+    RuntimeError,  # encrypted members; its subclass NotImplementedError: unknown compression
     ValueError,  # negative offsets, and names that are not UTF-8
     OverflowError,
 )
@@ -26,7 +26,7 @@ ZIP_ERRORS: Final[ErrorTypes] = (
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
-    """An open member; `size` is the number of bytes that the archive announces for it."""
+    """An open member. `size` is the number of bytes that the archive announces for it."""
 
     size: int
     compressed_size: int
@@ -53,13 +53,14 @@ class ZipArchive:
     @classmethod
     @contextmanager
     def open_archive(cls, file: IO[bytes], message: str) -> Iterator[ZipArchive]:
-        """Open an archive; `message` begins every error of it.
+        """Open an archive; `message` is the beginning of all its errors.
 
         Raises:
             RunError: if it is damaged, or not an archive.
         """
         with parser_errors(ZIP_ERRORS, message):
             archive = zipfile.ZipFile(file)
+        # Outside of the guard: errors of the caller's block are not those of the archive.
         with archive:
             yield cls(archive, message)
 
@@ -72,7 +73,7 @@ class ZipArchive:
         """Open a member that is in `names()`.
 
         Raises:
-            RunError: if it is damaged, encrypted, or compressed in an unknown way.
+            RunError: if it is damaged, encrypted, or its compression is not supported.
         """
         info = self._archive.getinfo(name)
         with parser_errors(ZIP_ERRORS, self._message):
