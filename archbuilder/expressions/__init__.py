@@ -1,7 +1,7 @@
-"""`$name` and `$(expression)`: parsed once, evaluated within bounds.
+"""Parse and evaluate `$name` and `$(expression)` within limits.
 
-Knows nothing of layers or YAML. Values are numbers, booleans, texts, null and lists; an expression
-reaches no attribute, no object and no function but a few of its own.
+Values are numbers, booleans, strings, null and lists. An expression cannot reach attributes,
+objects, or functions other than those in `functions.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Evaluates templates: every operation counts, and every value stays within bounds."""
+"""Evaluate templates: the number of operations and the size of every value are limited."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from archbuilder.expressions.functions import (
 )
 from archbuilder.expressions.interpolation import Template
 from archbuilder.expressions.nodes import Expression
+from archbuilder.expressions.parser import MAX_ABS_VALUE
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
 
-MAX_ABS_VALUE: Final = 2**63
-
 
 class EvaluationFailed:
-    """The type of `FAILED`."""
+    """The type of `EVALUATION_FAILED`."""
 
 
+# Not None, which is the value of a template like $(null).
 EVALUATION_FAILED: Final = EvaluationFailed()
-"""What an evaluation gives after a mistake, which it has reported."""
+"""The result of an evaluation that failed and has reported its error."""
 
 
 class _EvaluationError(Exception):
@@ -48,11 +48,13 @@ class _EvaluationError(Exception):
 def evaluate(
     template: Template, variables: Mapping[str, PlainData], limits: Limits, diagnostics: Diagnostics
 ) -> PlainData | EvaluationFailed:
-    """The value of a template; `FAILED` after reporting a mistake.
+    """Return the value of a template, or `EVALUATION_FAILED` after reporting an error.
 
-    A template that is just one expression keeps its type, a longer one gives text.
+    The value of a single expression keeps its type; that of a longer template is a string.
     """
     first_piece = template.pieces[0]
+    # `$name` alone, the most common template: it needs no evaluator, and the value of a parameter
+    # is returned as it is, without the limits on results.
     if (
         template.is_single_expression
         and isinstance(first_piece, nodes.Name)
@@ -75,7 +77,7 @@ def evaluate(
 
 
 class _ExpressionEvaluator:
-    """One evaluation with its count of operations."""
+    """An evaluation of a template, with the number of operations that it has left."""
 
     def __init__(self, variables: Mapping[str, PlainData], limits: Limits) -> None:
         self._variables = variables
@@ -83,10 +85,12 @@ class _ExpressionEvaluator:
         self._remaining_operations = limits.expression_operations
 
     def join_pieces(self, pieces: Iterable[str | Expression]) -> str:
-        """The text that pieces make one behind the other."""
+        """Return the concatenated pieces."""
         text = ""
         for piece in pieces:
             text += self.render_piece(piece)
+            # After every piece, before the string becomes large: each value is within the limit,
+            # but a template may repeat one.
             if not isinstance(piece, str):
                 self._check_bounds(text, piece)
         return text
@@ -113,6 +117,7 @@ class _ExpressionEvaluator:
             raise _EvaluationError(str(mistake), expression) from None
 
     def _check_bounds(self, value: PlainData, node: Expression) -> PlainData:
+        # `type` instead of `isinstance`: booleans are not numbers.
         if type(value) is int and not -MAX_ABS_VALUE < value < MAX_ABS_VALUE:
             raise _EvaluationError("the result is larger than 2**63", node)
         if type(value) is float and not math.isfinite(value):
@@ -149,36 +154,34 @@ class _ExpressionEvaluator:
 
     def binary(self, expression: nodes.BinOp) -> PlainData:
         if expression.operator in ("and", "or"):
+            # The right operand is not evaluated if the left one decides, so that
+            # `n > 0 and 8 / n > 1` does not divide by zero.
             left = _require_bool(self.evaluate(expression.left), expression.operator)
             if left is (expression.operator == "or"):
                 return left
             return _require_bool(self.evaluate(expression.right), expression.operator)
         left_value, right_value = self.evaluate(expression.left), self.evaluate(expression.right)
         if expression.operator == "+":
-            concatenated = self._concatenate(left_value, right_value, expression)
-            if concatenated is not None:
+            if isinstance(left_value, str) and isinstance(right_value, str):
+                return left_value + right_value
+            if isinstance(left_value, list) and isinstance(right_value, list):
+                concatenated = left_value + right_value
+                self._charge(self._count_items(concatenated, expression), expression)
                 return concatenated
         context = f"'{expression.operator}'"
         return _OPERATORS[expression.operator](
             require_number(left_value, context), require_number(right_value, context)
         )
 
-    def _concatenate(self, left: PlainData, right: PlainData, node: Expression) -> PlainData:
-        """Texts and lists one behind the other; None where they are something else."""
-        if isinstance(left, str) and isinstance(right, str):
-            return left + right
-        if isinstance(left, list) and isinstance(right, list):
-            concatenated = left + right
-            self._charge(self._count_items(concatenated, node), node)
-            return concatenated
-        return None
-
     def comparison(self, expression: nodes.Comparison) -> PlainData:
         left = self.evaluate(expression.first)
         for sign, operand in expression.rest:
             right = self.evaluate(operand)
+            # Comparing visits at most the items of the right operand, but those of a list that it
+            # contains twice are visited twice.
             if isinstance(right, list):
                 self._charge(self._count_items(right, expression), expression)
+            # A comparison that fails ends the chain; the operands after it are not evaluated.
             if not _compare(sign, left, right):
                 return False
             left = right
@@ -225,10 +228,12 @@ class _ExpressionEvaluator:
         return function(*arguments)
 
     def _check_range(self, arguments: list[PlainData], node: Expression) -> None:
+        """Check the length of a range before its list is allocated."""
         bounds = [argument for argument in arguments if type(argument) is int]
+        # Invalid arguments: the function itself reports them.
         if len(bounds) < len(arguments) or (len(bounds) == 3 and bounds[2] == 0):
             return
-        # Python cannot take the length of a range beyond its own integers.
+        # Not `len(range(...))`, which raises an OverflowError from 2**63 on.
         start, stop = bounds[:2] if len(bounds) > 1 else (0, bounds[0])
         step = bounds[2] if len(bounds) == 3 else 1
         if (stop - start) // step > self._limits.list_items:
@@ -236,7 +241,9 @@ class _ExpressionEvaluator:
             raise _EvaluationError(f"the result has more than {maximum} items", node, "limit")
 
     def _count_items(self, values: list[PlainData], node: Expression) -> int:
-        """How many values a list has, those of the lists in it as well, which may share items."""
+        """Return the number of values in a list and in the lists within it."""
+        # Level by level, and stopped at the limit: lists can share items, so that every step of a
+        # chain b = [a, a], c = [b, b], ... doubles the number of values.
         count = 0
         level = [values]
         for _ in range(self._limits.depth):
@@ -251,7 +258,7 @@ class _ExpressionEvaluator:
         raise _EvaluationError(f"lists are nested {maximum} deep at most", node, "limit")
 
     def _charge(self, operations: int, node: Expression) -> None:
-        """Count what a list costs: a hundred items as one operation."""
+        """Charge for an operation on a list: one operation per hundred items."""
         self._remaining_operations -= operations // 100
         if self._remaining_operations < 0:
             maximum = self._limits.expression_operations
@@ -273,7 +280,7 @@ def _require_bool(value: PlainData, context: str) -> bool:
 
 
 def _is_equal(left: PlainData, right: PlainData) -> bool:
-    """Equality that tells true from 1."""
+    """Whether two values are equal; unlike in Python, true is not equal to 1."""
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(_is_equal, left, right))
     return isinstance(left, bool) == isinstance(right, bool) and left == right
@@ -286,6 +293,7 @@ def _compare(sign: str, left: PlainData, right: PlainData) -> bool:
         if not isinstance(right, list):
             raise ExpressionValueError(f"'{sign}' looks into lists, not into {describe(right)}")
         return any(_is_equal(left, item) for item in right) == (sign == "in")
+    # Strings are ordered by code points; a string and a number have no order.
     order = _ORDERS[sign]
     if isinstance(left, str) and isinstance(right, str):
         return order(left, right)
@@ -313,14 +321,18 @@ def _modulo(left: float, right: float) -> PlainData:
 def _power(left: float, right: float) -> PlainData:
     if left == 0 and right < 0:
         raise ExpressionValueError("division by zero")
+    # Python would return a complex number.
     if left < 0 and not float(right).is_integer():
         raise ExpressionValueError("a power of a negative number has a whole exponent")
+    # The size is estimated from logarithms before the power is computed: with integers, 9**9**9
+    # alone would take minutes.
     if abs(left) > 1 and right * math.log2(abs(left)) > 1023:
         raise ExpressionValueError("the result is larger than 2**63")
     if isinstance(left, int) and isinstance(right, int) and right * math.log2(abs(left) or 1) > 63:
         raise ExpressionValueError("the result is larger than 2**63")
     try:
         result = left**right
+    # 0.5**-2000: the check above is for bases larger than 1.
     except OverflowError:
         raise ExpressionValueError("the result is no finite number") from None
     return result if isinstance(result, int) else float(result)

@@ -1,4 +1,4 @@
-"""The functions of expressions: a table of pure functions of numbers, texts and lists."""
+"""Functions that expressions can call: pure functions of numbers, strings and lists."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ from archbuilder.plain_data import PlainData
 
 
 class ExpressionValueError(Exception):
-    """A value that an operation does not take, in words for the user."""
+    """An operand or argument of the wrong type or out of range; the message is for the user.
+
+    It has no location. The evaluator adds that of the expression.
+    """
 
 
 def require_number(value: PlainData, context: str) -> int | float:
-    """The value if it is a number; booleans are none.
+    """Return the value if it is a number; booleans are not.
 
     Raises:
-        ValueMistakeError: otherwise.
+        ExpressionValueError: otherwise.
     """
+    # Not `isinstance`: `bool` is a subclass of `int`, and `true + 1` would be 2.
     if type(value) in (int, float):
         return value  # type: ignore[return-value]
     raise ExpressionValueError(f"{context} takes numbers, not {describe(value)}")
 
 
 def require_integer(value: PlainData, context: str) -> int:
-    """The value if it is a whole number.
+    """Return the value if it is an integer; floats such as 2.0 are not.
 
     Raises:
-        ValueMistakeError: otherwise.
+        ExpressionValueError: otherwise.
     """
     if type(value) is int:
         return value
@@ -38,7 +42,8 @@ def require_integer(value: PlainData, context: str) -> int:
 
 
 def describe(value: PlainData) -> str:
-    """A value as messages name it."""
+    """Return a value as messages show it: `true`, `the text 'relu'`, `a list`."""
+    # As YAML spells it, not as Python does.
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -49,10 +54,10 @@ def describe(value: PlainData) -> str:
 
 
 def to_text(value: PlainData) -> str:
-    """A value within a longer text.
+    """Convert a value that is inserted into a string.
 
     Raises:
-        ValueMistakeError: for a list or null.
+        ExpressionValueError: for a list or null.
     """
     if isinstance(value, bool):
         return str(value).lower()
@@ -64,32 +69,27 @@ def to_text(value: PlainData) -> str:
 
 
 def make_divisible(x: PlainData, divisor: PlainData) -> int:
-    """The multiple of `by` nearest to `x`, at least `by` and never below 90% of `x`.
+    """Return the multiple of `divisor` nearest to `x`, at least `divisor` and 90% of `x`.
 
-    So MobileNet rounds the number of channels (Sandler et al. 2018, and the authors' code).
+    MobileNet rounds its numbers of channels in this way (`_make_divisible` in the code of Sandler
+    et al. 2018).
     """
     size, step = require_number(x, "divisible"), require_integer(divisor, "divisible")
     if step <= 0:
         raise ExpressionValueError(f"divisible rounds to multiples of a number above 0, not {step}")
+    # Halves are rounded up; `round` would round them to even.
     multiple = max(step, int(size + step / 2) // step * step)
     return multiple + step if multiple < 0.9 * size else multiple
 
 
 def _require_numbers(arguments: Sequence[PlainData], context: str) -> list[int | float]:
     values = arguments
+    # As in Python: min(a, b) or min(list).
     if len(arguments) == 1 and isinstance(arguments[0], list):
         values = arguments[0]
     if not values:
         raise ExpressionValueError(f"{context} takes at least one number")
     return [require_number(value, context) for value in values]
-
-
-def _min(*arguments: PlainData) -> PlainData:
-    return min(_require_numbers(arguments, "min"))
-
-
-def _max(*arguments: PlainData) -> PlainData:
-    return max(_require_numbers(arguments, "max"))
 
 
 def _sum(values: PlainData) -> PlainData:
@@ -108,6 +108,7 @@ def _round(x: PlainData, digits: PlainData = None) -> PlainData:
     if digits is None:
         return round(require_number(x, "round"))
     ndigits = require_integer(digits, "round")
+    # Integers are rounded as well; Python computes 10**-ndigits for them, of any size.
     if not -15 <= ndigits <= 15:
         raise ExpressionValueError("round takes -15 to 15 digits")
     return round(require_number(x, "round"), ndigits)
@@ -117,9 +118,12 @@ def _range(*arguments: PlainData) -> PlainData:
     bounds = [require_integer(argument, "range") for argument in arguments]
     if len(bounds) == 3 and bounds[2] == 0:
         raise ExpressionValueError("the step of range cannot be 0")
+    # The evaluator has checked the length, before the list is allocated.
     return list(range(*bounds))
 
 
+# `int` and `float` also accept spaces, underscores, digits of all scripts, and names of values that
+# are not finite.
 _INTEGER_TEXT: Final = re.compile("[-+]?[0-9]{1,19}")
 _FLOAT_TEXT: Final = re.compile("[-+.0-9eE]{1,40}")
 
@@ -129,6 +133,7 @@ def _int(value: PlainData) -> PlainData:
         if not _INTEGER_TEXT.fullmatch(value):
             raise ExpressionValueError(f"{describe(value)} is no whole number")
         return int(value)
+    # An explicit conversion, so that booleans are accepted here, unlike in arithmetic.
     return int(value) if isinstance(value, bool) else int(require_number(value, "int"))
 
 
@@ -136,6 +141,7 @@ def _float(value: PlainData) -> PlainData:
     if isinstance(value, str):
         try:
             result = float(value) if _FLOAT_TEXT.fullmatch(value) else math.nan
+        # The pattern is looser than the syntax of numbers: it matches "1.2.3".
         except ValueError:
             result = math.nan
         if not math.isfinite(result):
@@ -145,8 +151,8 @@ def _float(value: PlainData) -> PlainData:
 
 
 FUNCTIONS: Final[dict[str, tuple[Callable[..., PlainData], int, int]]] = {
-    "min": (_min, 1, 64),
-    "max": (_max, 1, 64),
+    "min": (lambda *values: min(_require_numbers(values, "min")), 1, 64),
+    "max": (lambda *values: max(_require_numbers(values, "max")), 1, 64),
     "abs": (lambda x: abs(require_number(x, "abs")), 1, 1),
     "round": (_round, 1, 2),
     "floor": (lambda x: math.floor(require_number(x, "floor")), 1, 1),
@@ -159,4 +165,4 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., PlainData], int, int]]] = {
     "str": (to_text, 1, 1),
     "divisible": (make_divisible, 2, 2),
 }
-"""Each function with the fewest and the most arguments that it takes."""
+"""Each function with its minimum and maximum number of arguments."""

@@ -1,4 +1,4 @@
-"""Text with `$` in it -> template: pieces of text and expressions in turn."""
+"""Parse a string with `$` into a template: a sequence of literal text and expressions."""
 
 from __future__ import annotations
 
@@ -23,38 +23,43 @@ Piece: TypeAlias = str | Expression
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text that has a `$`, parsed. `whole` tells that it is just one name or expression."""
+    """A parsed string with `$` in it.
+
+    `is_single_expression` is true if it is one name or expression without text around it; then the
+    value keeps its type.
+    """
 
     pieces: tuple[Piece, ...]
     is_single_expression: bool
     references: tuple[tuple[str, int, int], ...]
-    """Every name that it reads, with its place and length in the text."""
+    """Every parameter that it reads, with the start and length of the reference in the text."""
     span: Span
     offset: int | None
-    """Where the text begins within the span: behind the quote of a quoted one.
+    """Offset of the text within the span: 1 if the string is quoted, otherwise 0.
 
-    None where escapes or line breaks moved the characters, so that only the whole has a place.
+    None if escapes or line breaks moved the characters, so that only the whole string has a
+    location.
     """
 
     @property
     def names(self) -> frozenset[str]:
-        """Every name that it reads."""
+        """The names of the parameters that it reads."""
         return frozenset(name for name, _, _ in self.references)
 
     def subspan(self, start: int, length: int) -> Span:
-        """The place of a part of the text."""
+        """Return the span of a part of the text, or that of the whole if it is not known."""
         if self.offset is None:
             return self.span
         return self.span.subspan(self.offset + start, length)
 
 
 def has_expression(text: str) -> bool:
-    """Whether there is a `$` in a text at all."""
+    """Whether a string contains a `$`."""
     return "$" in text
 
 
 def parse(scalar: ScalarNode, limits: Limits, diagnostics: Diagnostics) -> Template | None:
-    """The template of a text; None after reporting where it is none."""
+    """Parse a string with `$`; return None after reporting a syntax error."""
     text = str(scalar.value)
     offset = _text_offset(scalar, text)
     try:
@@ -75,10 +80,11 @@ def parse(scalar: ScalarNode, limits: Limits, diagnostics: Diagnostics) -> Templ
 
 
 def _text_offset(scalar: ScalarNode, text: str) -> int | None:
-    """Where the text begins within its span, see `Template.offset`."""
+    """Return the offset of the text within its span; see `Template.offset`."""
     span = scalar.span
     if span.line != span.end_line:
         return None
+    # An escape such as \n or '' is longer in the source than in the value.
     quotes = 1 if scalar.quoted else 0
     source_length = span.end_column - span.column
     return quotes if source_length == len(text) + 2 * quotes else None
@@ -98,28 +104,33 @@ def _split_pieces(text: str, limits: Limits) -> Iterator[Piece]:
             yield literal
             literal = ""
         if next_character == "(":
+            # The expression is found by its brackets before it is parsed: what follows it is text,
+            # and need not be tokens.
             end = _closing_bracket(text, dollar + 1)
             yield parse_expression(text, dollar + 2, end, limits.expression_tokens)
             position = end + 1
             continue
         match = _NAME.match(text, dollar + 1)
         if match is None:
-            raise ExpressionSyntaxError(_hint(next_character), dollar, 1 + len(next_character))
+            message = (
+                "write $name or $(expression), with round brackets or none"
+                if next_character == "{"
+                else "'$' is followed by a name or by '('; write $$ for a dollar sign"
+            )
+            raise ExpressionSyntaxError(message, dollar, 1 + len(next_character))
         yield nodes.Name(match[0], dollar, len(match[0]) + 1)
         position = match.end()
     literal += text[position:]
+    # A template has at least one piece, also for an empty string.
     if literal or not text:
         yield literal
 
 
-def _hint(next_character: str) -> str:
-    if next_character == "{":
-        return "write $name or $(expression), with round brackets or none"
-    return "'$' is followed by a name or by '('; write $$ for a dollar sign"
-
-
 def _closing_bracket(text: str, opening: int) -> int:
-    """The place of the bracket that closes the one at `opening`."""
+    """Return the offset of the bracket that closes the one at `opening`.
+
+    Brackets within strings do not count.
+    """
     depth = 0
     quote = ""
     for position in range(opening, len(text)):
@@ -149,6 +160,7 @@ def _iter_names(expression: Expression) -> Iterator[nodes.Name]:
 
 
 def _children(expression: Expression) -> tuple[Expression, ...]:
+    # Literal and Name have none.
     match expression:
         case nodes.ListExpr(items=items) | nodes.FunctionCall(arguments=items):
             return items

@@ -1,4 +1,4 @@
-"""Text -> tokens of an expression."""
+"""Split the text of an expression into tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archbuilder.diagnostics.errors import quote
 
 
 class ExpressionSyntaxError(Exception):
-    """Text that is no expression: what is wrong, and where in the text."""
+    """A syntax error with its offset in the text and the number of characters it covers."""
 
     def __init__(self, message: str, start: int, length: int = 1, code: str = "") -> None:
         super().__init__(message)
@@ -22,13 +22,16 @@ class ExpressionSyntaxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word of an expression: `kind` is number, text, name, sign or end."""
+    """A token; `kind` is number, text, name, sign or end, and `start` its offset."""
 
     kind: str
     text: str
     start: int
 
 
+# Names and digits are ASCII: Python's own grammar normalizes letters of other scripts, so that two
+# names that look different can be the same. Strings have no escapes, because YAML has its own. Of
+# the signs, those of two characters come first: an alternation takes the first that matches.
 _TOKEN: Final = re.compile(
     r"(?P<space>[ \t\n]+)"
     r"|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
@@ -49,14 +52,16 @@ _HINTS: Final = {
 
 
 def tokenize(text: str, start: int, end: int, maximum: int) -> list[Token]:
-    """The tokens of text[start:end], closed by one of kind 'end'.
+    """Return the tokens of `text[start:end]`, followed by one of kind 'end'.
 
     Raises:
-        SyntaxMistakeError: at a character that begins none, or at more tokens than the maximum.
+        ExpressionSyntaxError: at a character that no token begins with, or if there are more tokens
+            than `maximum`.
     """
     result: list[Token] = []
     position = start
     while position < end:
+        # A range instead of a slice, so that offsets are those in the whole text.
         match = _TOKEN.match(text, position, end)
         if match is None:
             hint = _HINTS.get(text[position], "")

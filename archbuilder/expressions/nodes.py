@@ -1,4 +1,7 @@
-"""The parts of a parsed expression. `start` and `length` are places in the text it stands in."""
+"""Nodes of a parsed expression, as in Python's `ast`.
+
+`start` and `length` are the characters of the text that an error at the node points to.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from archbuilder.plain_data import ScalarValue
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number, a text, true, false or null."""
+    """A number, a string, true, false or null."""
 
     value: ScalarValue
     start: int
@@ -19,7 +22,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A parameter."""
+    """A reference to a parameter."""
 
     name: str
     start: int
@@ -37,7 +40,7 @@ class ListExpr:
 
 @dataclass(frozen=True, slots=True)
 class UnaryOp:
-    """A sign or `not` in front of an expression."""
+    """`-x`, `+x` or `not x`."""
 
     operator: str
     operand: Expression
@@ -47,7 +50,7 @@ class UnaryOp:
 
 @dataclass(frozen=True, slots=True)
 class BinOp:
-    """Two expressions with an operator between them; `start` is the place of the operator."""
+    """A binary operation, including `and` and `or`; `start` is that of the operator."""
 
     operator: str
     left: Expression
@@ -58,7 +61,7 @@ class BinOp:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Expressions with comparisons between them, all of which hold: `0 < a <= b`."""
+    """A chain of comparisons, which is true if each of them is: `0 < a <= b`."""
 
     first: Expression
     rest: tuple[tuple[str, Expression], ...]
@@ -68,7 +71,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class IfExp:
-    """`a if condition else b`."""
+    """The conditional `then if condition else otherwise`."""
 
     condition: Expression
     then: Expression
@@ -79,7 +82,7 @@ class IfExp:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One item of a list."""
+    """An item of a list: `operand[index]`."""
 
     operand: Expression
     index: Expression
@@ -89,7 +92,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class SliceExpr:
-    """Some items of a list, from `first` to before `last`; None is the list's end."""
+    """A slice of a list: `operand[first:last]`, where None is the start or the end of the list."""
 
     operand: Expression
     first: Expression | None
@@ -100,7 +103,7 @@ class SliceExpr:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A function with its arguments."""
+    """A call of a function of `functions.py`."""
 
     function: str
     arguments: tuple[Expression, ...]

@@ -1,4 +1,4 @@
-"""Tokens -> expression, by the precedence that Python has."""
+"""Parse tokens into an expression, with Python's operator precedence."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ from archbuilder.expressions.nodes import (
     UnaryOp,
 )
 
+# A level of brackets takes up to 17 frames of the parser, at least one for each level of
+# precedence; Python's recursion limit is 1000.
 MAX_DEPTH: Final = 32
+# Integers of Python have no bound; those of TensorFlow and numpy are int64.
 MAX_ABS_VALUE: Final = 2**63
+# In the spelling of YAML and in that of Python.
 _CONSTANTS: Final[dict[str, bool | None]] = {
     "true": True,
     "True": True,
@@ -33,21 +37,22 @@ _CONSTANTS: Final[dict[str, bool | None]] = {
     "null": None,
     "None": None,
 }
+# More than the grammar uses: `x for x in y` gets an error at `for`, not one about a parameter.
 _RESERVED_WORDS: Final = frozenset({"and", "or", "not", "in", "if", "else", "is", "lambda", "for"})
 _COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
 
 
 def parse_expression(text: str, start: int, end: int, maximum_tokens: int) -> Expression:
-    """The expression that text[start:end] is.
+    """Parse `text[start:end]`.
 
     Raises:
-        SyntaxMistakeError: where it is none.
+        ExpressionSyntaxError: if it is not an expression.
     """
     return _Parser(tokenize(text, start, end, maximum_tokens)).parse()
 
 
 class _Parser:
-    """Reads tokens from left to right; each method reads one level of precedence."""
+    """A recursive descent parser with one method for each level of precedence."""
 
     def __init__(self, token_list: list[Token]) -> None:
         self._tokens = token_list
@@ -69,7 +74,9 @@ class _Parser:
         return self._tokens[self._position]
 
     def _accept(self, *texts: str) -> Token | None:
+        """Consume the next token if it is one of these signs or keywords."""
         token = self._token
+        # Not a token of kind text: the string 'in' is not the operator.
         if token.kind in ("sign", "name") and token.text in texts:
             self._position += 1
             return token
@@ -86,14 +93,18 @@ class _Parser:
             f"{expectation} {token_text}", token.start, max(len(token.text), 1)
         )
 
-    def _conditional(self) -> Expression:
+    def _enter_level(self, start: int) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             message = f"an expression is nested {MAX_DEPTH} deep at most"
-            raise ExpressionSyntaxError(message, self._token.start, code="limit")
+            raise ExpressionSyntaxError(message, start, code="limit")
+
+    def _conditional(self) -> Expression:
+        self._enter_level(self._token.start)
         then = self._or()
         if_token = self._accept("if")
         if if_token is not None:
+            # As in Python, a conditional in the condition needs brackets, one in `else` does not.
             condition = self._or()
             self._expect("else")
             then = IfExp(condition, then, self._conditional(), if_token.start, 2)
@@ -118,11 +129,7 @@ class _Parser:
         token = self._accept("not")
         if token is None:
             return self._comparison()
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise ExpressionSyntaxError(f"an expression is nested {MAX_DEPTH} deep at"
-                                        " most", token.start,
-                                code="limit")  # fmt: skip
+        self._enter_level(token.start)
         operand = self._not()
         self._depth -= 1
         return UnaryOp("not", operand, token.start, 3)
@@ -130,6 +137,7 @@ class _Parser:
     def _comparison(self) -> Expression:
         first = self._additive()
         rest: list[tuple[str, Expression]] = []
+        # Errors point to the first operator of a chain.
         start = length = 0
         while (operator := self._comparison_operator()) is not None:
             text, token = operator
@@ -142,6 +150,7 @@ class _Parser:
         token = self._accept(*_COMPARISONS)
         if token is not None:
             return token.text, token
+        # `not` alone is a prefix operator; only after an operand, with `in`, it is a comparison.
         lookahead = self._tokens[self._position + 1 : self._position + 2]
         if self._token.text == "not" and lookahead and lookahead[0].text == "in":
             token = self._token
@@ -159,11 +168,7 @@ class _Parser:
         token = self._accept("-", "+")
         if token is None:
             return self._power()
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise ExpressionSyntaxError(f"an expression is nested {MAX_DEPTH} deep at"
-                                        " most", token.start,
-                                code="limit")  # fmt: skip
+        self._enter_level(token.start)
         operand = self._unary()
         self._depth -= 1
         return UnaryOp(token.text, operand, token.start, 1)
@@ -173,11 +178,14 @@ class _Parser:
         token = self._accept("**")
         if token is None:
             return base
+        # `**` binds less tightly than a sign on its right, so that `2**-1` works, but more tightly
+        # than one on its left: `-2**2` is -4. It is right associative.
         return BinOp("**", base, self._unary(), token.start, 2)
 
     def _postfix(self) -> Expression:
         operand = self._atom()
         while (token := self._accept("[")) is not None:
+            # `[` was accepted: `[:last]`, `[first:]`, `[first:last]` or `[index]` follows.
             first = None if self._token.text == ":" else self._conditional()
             if self._accept(":") is not None:
                 last = None if self._token.text == "]" else self._conditional()
@@ -225,6 +233,7 @@ class _Parser:
         while self._accept(closing) is None:
             if items:
                 self._expect(",")
+                # A trailing comma.
                 if self._accept(closing) is not None:
                     break
             items.append(self._conditional())
@@ -233,6 +242,7 @@ class _Parser:
 
 def _parse_number(token: Token) -> int | float:
     if token.text.isdigit():
+        # 2**63 has 19 digits. `int` would raise a ValueError for more than 4300.
         value = int(token.text) if len(token.text) <= 19 else MAX_ABS_VALUE
         if value >= MAX_ABS_VALUE:
             raise ExpressionSyntaxError(
