@@ -1,4 +1,4 @@
-"""Reads the catalogue, each entry when it is first asked for."""
+"""The registry of Keras objects, read from `keras.json`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _Entry = dict[str, Any]
 
 
 class Registry:
-    """The layers, functions and objects of Keras, and what is refused of it."""
+    """The layers, operations and objects of Keras, and those that blueprints may not use.
+
+    `unsupported` and `unsupported_objects` have the reason for each name.
+    """
 
     def __init__(self, data: _Entry) -> None:
         self._data = data
@@ -37,20 +40,24 @@ class Registry:
 
     @cached_property
     def objects(self) -> Mapping[ObjectKind, Mapping[str, Signature]]:
-        """The classes of nested objects by kind: initialisers, losses, optimisers."""
+        """The classes of nested objects by kind: initializers, losses, optimizers."""
         return {
             cast(ObjectKind, kind): _Signatures(entry["classes"], "")
             for kind, entry in self._data["objects"].items()
         }
 
     def signature(self, operation: str) -> Signature | None:
-        """The signature of `Conv2D` or `ops.transpose`, None where there is none."""
+        """Return the signature of a layer (`Conv2D`) or operation (`ops.transpose`), or None."""
         if operation.startswith(OPERATION_PREFIX):
             return self.operations.get(operation.removeprefix(OPERATION_PREFIX))
         return self.layers.get(operation)
 
     def canonical_name(self, kind: ObjectKind, name: str) -> str | None:
-        """The name of the class that Keras also calls `written`: `he_normal`, `HeNormal`."""
+        """Return the class name of an object or an alias, such as `HeNormal` of `he_normal`.
+
+        Returns None if there is no object of this kind with the name.
+        """
+        # The tables of activations and layers contain their aliases as entries.
         if kind == "activation":
             return name if name in self.activations else None
         if kind in LAYER_KINDS:
@@ -62,7 +69,7 @@ class Registry:
         return canonical if isinstance(canonical, str) else None
 
     def names(self, kind: ObjectKind) -> tuple[str, ...]:
-        """Every way to write an object of a kind without arguments."""
+        """Return all names of a kind, including aliases."""
         if kind == "activation":
             return tuple(self.activations)
         if kind in LAYER_KINDS:
@@ -71,22 +78,27 @@ class Registry:
         return (*entry["classes"], *entry["aliases"])
 
     def signatures(self, kind: ObjectKind) -> Mapping[str, Signature]:
-        """What there is of a kind by its name; layers of every kind are among the layers."""
+        """Return the signatures of a kind by class name; for any kind of layer, all layers."""
         return self.layers if kind in LAYER_KINDS else self.objects[kind]
 
     def _layer_names(self, kind: ObjectKind) -> Collection[str]:
+        # Recurrent layers and cells are lists of names: their signatures are among the layers.
         names: Collection[str] = self.layers if kind == "layer" else self._data["kinds"][kind]
         return names
 
 
+# The file has 700 KB. Callers share one instance, which changes nothing but its caches.
 @cache
 def load() -> Registry:
-    """The catalogue that comes with archbuilder."""
+    """Return the registry that ships with archbuilder."""
     return Registry(json.loads(REGISTRY_FILE.read_text(encoding="utf-8")))
 
 
 class _Signatures(Mapping[str, Signature]):
-    """Signatures by name, decoded one by one: a blueprint uses few of them."""
+    """A mapping from names to signatures, each decoded when it is first used.
+
+    A blueprint uses a few of several hundred.
+    """
 
     def __init__(self, entries: dict[str, _Entry], prefix: str) -> None:
         self._entries = entries
@@ -105,10 +117,12 @@ class _Signatures(Mapping[str, Signature]):
         return len(self._entries)
 
     def __contains__(self, name: object) -> bool:
+        # `Mapping.__contains__` calls `__getitem__`, which would decode the signature.
         return name in self._entries
 
 
 def _decode_signature(name: str, entry: _Entry) -> Signature:
+    # Nested objects have no tensors and no call, and only operations can be variadic.
     return Signature(
         name=name,
         summary=entry["summary"],

@@ -1,4 +1,4 @@
-"""Judges plain values by JSON Schema, strictly and in words for people."""
+"""Validate plain values by JSON Schema, with strict types and readable messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ Schema = Mapping[str, PlainData]
 
 @dataclass(frozen=True, slots=True)
 class SchemaViolation:
-    """Why a value does not match: a code, what was expected, and perhaps what was meant."""
+    """The reason why a value does not match a schema.
+
+    `code` is that of the diagnostic, `expected` describes the schema, and `suggestion` is a similar
+    value that matches.
+    """
 
     code: str
     expected: str
@@ -29,13 +33,15 @@ class SchemaViolation:
 
 
 def find_violation(value: PlainData, schema: Schema) -> SchemaViolation | None:
-    """What is wrong with a value, None where it matches."""
+    """Return why a value does not match a schema, or None if it matches."""
+    # A deep network has the same values in hundreds of layers. Schemas are mappings and cannot be
+    # hashed, hence the id. The repr tells 1, 1.0 and true apart, which are equal as keys of a dict.
     key = (id(schema), repr(value)) if not isinstance(value, list | dict) else None
     if key is not None and key in _VIOLATION_CACHE:
         return _VIOLATION_CACHE[key][0]
-    violation = _find_violation(value, schema)
+    violation = _find_violation_uncached(value, schema)
     if key is not None and len(_VIOLATION_CACHE) < _MAX_CACHED_VIOLATIONS:
-        # The schema is kept with the verdict, so that its id stays its own.
+        # With the schema, because the id of an object that was freed is used again.
         _VIOLATION_CACHE[key] = (violation, schema)
     return violation
 
@@ -44,6 +50,7 @@ _MAX_CACHED_VIOLATIONS: Final = 100_000
 _VIOLATION_CACHE: Final[dict[tuple[int, str], tuple[SchemaViolation | None, Schema]]] = {}
 _VALIDATOR_CACHE: Final[dict[int, tuple[Draft202012Validator, Schema]]] = {}
 
+# JSON Schema counts 1.0 as an integer, and jsonschema counts infinity and NaN as numbers.
 _STRICT_VALIDATOR: Final = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
@@ -57,22 +64,21 @@ _STRICT_VALIDATOR: Final = extend(  # type: ignore[no-untyped-call]
 )
 
 
-def _find_violation(value: PlainData, schema: Schema) -> SchemaViolation | None:
+def _find_violation_uncached(value: PlainData, schema: Schema) -> SchemaViolation | None:
     cached = _VALIDATOR_CACHE.get(id(schema))
     if cached is None:
-        # An empty registry: a schema never makes the validator fetch another.
+        # With an empty registry, the validator cannot fetch a schema that another refers to.
         cached = (_STRICT_VALIDATOR(dict(schema), registry=Registry()), schema)
         _VALIDATOR_CACHE[id(schema)] = cached
     error = next(cached[0].iter_errors(value), None)
-    if error is None and "enum" in schema and not _same_type(value, schema):
-        return SchemaViolation("wrong-type", describe_schema(schema))
-    return None if error is None else _violation_from_error(value, schema, error)
-
-
-def _same_type(value: PlainData, schema: Schema) -> bool:
-    """Whether an enum has the value with its type: JSON Schema holds 1 and 1.0 to be the same."""
-    choices = cast("list[PlainData]", schema["enum"])
-    return any(type(choice) is type(value) and choice == value for choice in choices)
+    if error is not None:
+        return _violation_from_error(value, schema, error)
+    if "enum" in schema:
+        # The types of an enum have to be equal as well: 1 and 1.0 are the same in JSON Schema.
+        choices = cast("list[PlainData]", schema["enum"])
+        if not any(type(choice) is type(value) and choice == value for choice in choices):
+            return SchemaViolation("wrong-type", describe_schema(schema))
+    return None
 
 
 def _violation_from_error(
@@ -84,8 +90,9 @@ def _violation_from_error(
         code = "unknown-value" if isinstance(value, str) else "wrong-type"
         return SchemaViolation(code, describe_schema(schema), near)
     deepest = error
+    # `context` has the errors of the branches of an `anyOf`. The branch that matched furthest is
+    # the one that the user meant: first by depth, then one in which only the range is wrong.
     while deepest.context:
-        # Of several types, the one that the value comes nearest to tells most.
         deepest = max(
             deepest.context,
             key=lambda candidate: (len(candidate.path), candidate.validator != "type"),
@@ -106,7 +113,7 @@ _TYPE_NAMES: Final = {
 
 
 def describe_schema(schema: Schema) -> str:
-    """What a schema asks for, in words: 'an integer of at least 1, or a list of 2 of them'."""
+    """Describe a schema for a message: 'an integer of at least 1', 'a list of 2 values'."""
     if "enum" in schema:
         choices = cast("list[PlainData]", schema["enum"])
         choice_texts = [json.dumps(each) if not isinstance(each, str) else each for each in choices]
@@ -119,6 +126,7 @@ def describe_schema(schema: Schema) -> str:
         return str(schema["description"])
     if "anyOf" in schema:
         options = cast("list[Schema]", schema["anyOf"])
+        # `dict.fromkeys` removes duplicates and keeps the order.
         return " or ".join(dict.fromkeys(describe_schema(option) for option in options))
     declared_type = schema.get("type", "any value")
     names = cast("list[str]", declared_type if isinstance(declared_type, list) else [declared_type])

@@ -1,4 +1,4 @@
-"""What the catalogue says of one layer, function or object: its arguments and their types."""
+"""Signatures of layers, operations and objects: their arguments and the types of those."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ ObjectKind: TypeAlias = Literal[
     "optimizer",
     "schedule",
 ]
-"""The nested objects of an argument; a cell is the step of a recurrent layer."""
+"""Kinds of objects that an argument may take. A cell computes one time step of an `RNN` layer."""
 
 LAYER_KINDS: Final = ("layer", "recurrent layer", "cell")
-"""The kinds that are layers: any, those that `Bidirectional` turns around, and cells."""
+"""The kinds that are layers: all layers, those that `Bidirectional` can wrap, and cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArgumentType:
-    """The values that an argument takes.
+    """The type of an argument.
 
-    Either plain values that match a JSON Schema, or a nested object of a kind (`many`: a list of
-    them; `nullable`: or nothing).
+    Either plain values that match a JSON Schema, or an object of a kind. With `is_list` the
+    argument takes a list of such objects; with `is_optional` it may be null.
     """
 
     schema: Mapping[str, PlainData] | None = None
@@ -43,9 +43,10 @@ class ArgumentType:
 
 @dataclass(frozen=True, slots=True)
 class ArgumentSpec:
-    """One argument: `default` is what Keras uses where it is left out and not `required`.
+    """An argument of a layer, operation or object.
 
-    `reason` says why a blueprint has to give what Keras can do without.
+    `default` is the default of Keras, if the argument is not `required`. `reason` says why a
+    blueprint has to specify an argument that is optional in Keras.
     """
 
     name: str
@@ -58,15 +59,16 @@ class ArgumentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A layer, a function of `keras.ops`, or a nested object, as a blueprint may write it.
+    """The signature of a layer, a function of `keras.ops`, or a nested object in a blueprint.
 
-    `arguments` stand in the order of the constructor, `call` are the constants of the layer's call
-    (`training`, `use_causal_mask`), and `tensors` the inputs of the call in order, of which the
-    first `needed` have to be given. `takes_list` tells that all inputs are given as one list
-    (merging layers), or with `variadic` one after the other (`ops.einsum`). `refused` are
-    arguments that Keras has and a blueprint may not use, each with the reason. `summary` is one
-    line; `origin` is the module that users import it from ("keras.layers" or
-    "archbuilder.keras_ext.layers"), empty for nested objects of Keras.
+    `arguments` are those of the constructor, in its order. `call_arguments` are the arguments of
+    the layer's `call` that are not tensors (`training`, `use_causal_mask`). `tensor_arguments` are
+    the tensors in the order of the call, of which the first `min_inputs` are required. With
+    `accepts_list`, Keras takes all inputs as one list (merging layers); with `is_variadic`, one
+    after the other (`ops.einsum`). `unsupported` are arguments of Keras that a blueprint may not
+    use, each with the reason. `summary` is one line. `origin` is the module that users import it
+    from ("keras.layers" or "archbuilder.keras_ext.layers"), and is empty for nested objects of
+    Keras.
     """
 
     name: str
@@ -81,5 +83,5 @@ class Signature:
     unsupported: Mapping[str, str]
 
     def open_tensor_arguments(self, constants: Collection[str]) -> tuple[str, ...]:
-        """Return the inputs that no constant stands for: x2 in `ops.subtract: {x1: 1.0}`."""
+        """Return the tensor arguments without a constant: x2 in `ops.subtract: {x1: 1.0}`."""
         return tuple(name for name in self.tensor_arguments if name not in constants)
