@@ -100,6 +100,7 @@ def _files() -> dict[str, Path]:
     """Return the blueprint files by name, which is the path within the zoo without `.yaml`."""
     folder = _folder()
     files = sorted(folder.rglob("*.yaml"))
+    # `as_posix`: a name is the same on every system, also in a subdirectory.
     return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
 
 

@@ -32,9 +32,10 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class ExpansionFrame:
-    """A frame of the chain of blocks and imports that led to a location, innermost first.
+    """A frame of the expansion, as in a stack trace: a call of a block, or the variant.
 
-    `text` describes the frame ("in block 'fire'"); `span` is where it was used or declared.
+    `text` describes the frame ("in block 'fire'"). `span` is where the block was used or the
+    variant was declared. `parent` is the frame around it.
     """
 
     text: str
@@ -184,6 +185,7 @@ class Diagnostics:
             return
         self._diagnostics[key] = diagnostic
         self.error_count += diagnostic.severity == "error"
+        # Nobody reads more of them, and a hostile file can have one error for every value.
         if self.error_count >= self._maximum:
             raise BlueprintError(self)
 

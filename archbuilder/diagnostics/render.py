@@ -51,7 +51,7 @@ def render(
         return "\n".join(_to_github_annotation(diagnostic) for diagnostic in all_diagnostics)
     if not all_diagnostics:
         return ""
-    paint = _colorize if color else _no_color
+    paint: _Paint = _colorize if color else lambda text, _: text
     blocks = [_to_text(diagnostic, paint) for diagnostic in all_diagnostics]
     return "\n\n".join([*blocks, summary(all_diagnostics)])
 
@@ -151,10 +151,6 @@ def _to_github_annotation(diagnostic: Diagnostic) -> str:
     # within a message, which may quote untrusted text.
     message = "\n".join(escape_terminal(line) for line in lines if line)
     return f"::{diagnostic.severity} {','.join(properties)}::{escape_github_message(message)}"
-
-
-def _no_color(text: str, _: str) -> str:
-    return text
 
 
 def _colorize(text: str, color: str) -> str:

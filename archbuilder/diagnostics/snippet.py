@@ -10,7 +10,7 @@ from archbuilder.diagnostics.span import Span
 
 MAX_WIDTH: Final = 100
 """Terminal columns of a source line."""
-# A third before the caret, two thirds after it: the rest of a value says more than its beginning.
+# Of a line that is clipped, a third of the width is before the caret.
 _CONTEXT_WIDTH: Final = MAX_WIDTH // 3
 _ELLIPSIS: Final = "..."
 

@@ -66,12 +66,12 @@ def evaluate(
         if template.is_single_expression and not isinstance(first_piece, str):
             return evaluator.evaluate(first_piece)
         return evaluator.join_pieces(template.pieces)
-    except _EvaluationError as mistake:
+    except _EvaluationError as error:
         diagnostics.error(
-            mistake.code,
-            mistake.message,
-            template.subspan(mistake.node.start, mistake.node.length),
-            suggestion=mistake.suggestion,
+            error.code,
+            error.message,
+            template.subspan(error.node.start, error.node.length),
+            suggestion=error.suggestion,
         )
         return EVALUATION_FAILED
 
@@ -100,8 +100,8 @@ class _ExpressionEvaluator:
             return piece
         try:
             text = to_text(self.evaluate(piece))
-        except ExpressionValueError as mistake:
-            raise _EvaluationError(str(mistake), piece) from None
+        except ExpressionValueError as error:
+            raise _EvaluationError(str(error), piece) from None
         return str(self._check_bounds(text, piece))
 
     def evaluate(self, expression: Expression) -> PlainData:
@@ -113,8 +113,8 @@ class _ExpressionEvaluator:
             )
         try:
             return self._check_bounds(_RULES[type(expression)](self, expression), expression)
-        except ExpressionValueError as mistake:
-            raise _EvaluationError(str(mistake), expression) from None
+        except ExpressionValueError as error:
+            raise _EvaluationError(str(error), expression) from None
 
     def _check_bounds(self, value: PlainData, node: Expression) -> PlainData:
         # `type` instead of `isinstance`: booleans are not numbers.
@@ -169,9 +169,11 @@ class _ExpressionEvaluator:
                 self._charge(self._count_items(concatenated, expression), expression)
                 return concatenated
         context = f"'{expression.operator}'"
-        return _OPERATORS[expression.operator](
-            require_number(left_value, context), require_number(right_value, context)
-        )
+        left_number = require_number(left_value, context)
+        right_number = require_number(right_value, context)
+        if right_number == 0 and expression.operator in ("/", "//", "%"):
+            raise ExpressionValueError("division by zero")
+        return _OPERATORS[expression.operator](left_number, right_number)
 
     def comparison(self, expression: nodes.Comparison) -> PlainData:
         left = self.evaluate(expression.first)
@@ -300,24 +302,6 @@ def _compare(sign: str, left: PlainData, right: PlainData) -> bool:
     return order(require_number(left, f"'{sign}'"), require_number(right, f"'{sign}'"))
 
 
-def _divide(left: float, right: float) -> PlainData:
-    if right == 0:
-        raise ExpressionValueError("division by zero")
-    return left / right
-
-
-def _floor_divide(left: float, right: float) -> PlainData:
-    if right == 0:
-        raise ExpressionValueError("division by zero")
-    return left // right
-
-
-def _modulo(left: float, right: float) -> PlainData:
-    if right == 0:
-        raise ExpressionValueError("division by zero")
-    return left % right
-
-
 def _power(left: float, right: float) -> PlainData:
     if left == 0 and right < 0:
         raise ExpressionValueError("division by zero")
@@ -348,9 +332,9 @@ _OPERATORS: Final[dict[str, Callable[[float, float], PlainData]]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": _divide,
-    "//": _floor_divide,
-    "%": _modulo,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
     "**": _power,
 }
 _RULES: Final[dict[type, Callable[..., PlainData]]] = {

@@ -64,12 +64,12 @@ def parse(scalar: ScalarNode, limits: Limits, diagnostics: Diagnostics) -> Templ
     offset = _text_offset(scalar, text)
     try:
         pieces = tuple(_split_pieces(text, limits))
-    except ExpressionSyntaxError as mistake:
+    except ExpressionSyntaxError as error:
         span = scalar.span
         diagnostics.error(
-            mistake.code,
-            mistake.message,
-            span if offset is None else span.subspan(offset + mistake.start, mistake.length),
+            error.code,
+            error.message,
+            span if offset is None else span.subspan(offset + error.start, error.length),
         )
         return None
     expressions = [piece for piece in pieces if not isinstance(piece, str)]

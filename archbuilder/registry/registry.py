@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, cast
 
 from archbuilder.registry.signatures import (
     LAYER_KINDS,
@@ -143,7 +143,7 @@ def _decode_arguments(entries: dict[str, _Entry]) -> dict[str, ArgumentSpec]:
             name=name,
             type=ArgumentType(
                 schema=entry.get("schema"),
-                object=_object_kind(entry.get("object")),
+                object=entry.get("object"),
                 is_list=entry.get("many", False),
                 is_optional=entry.get("nullable", False),
             ),
@@ -154,7 +154,3 @@ def _decode_arguments(entries: dict[str, _Entry]) -> dict[str, ArgumentSpec]:
         )
         for name, entry in entries.items()
     }
-
-
-def _object_kind(name: str | None) -> ObjectKind | None:
-    return cast(ObjectKind, name) if name in get_args(ObjectKind) else None

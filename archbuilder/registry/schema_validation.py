@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+import referencing
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
-from referencing import Registry
 
 from archbuilder.diagnostics.errors import closest_match
 from archbuilder.plain_data import PlainData
@@ -68,7 +68,7 @@ def _find_violation_uncached(value: PlainData, schema: Schema) -> SchemaViolatio
     cached = _VALIDATOR_CACHE.get(id(schema))
     if cached is None:
         # With an empty registry, the validator cannot fetch a schema that another refers to.
-        cached = (_STRICT_VALIDATOR(dict(schema), registry=Registry()), schema)
+        cached = (_STRICT_VALIDATOR(dict(schema), registry=referencing.Registry()), schema)
         _VALIDATOR_CACHE[id(schema)] = cached
     error = next(cached[0].iter_errors(value), None)
     if error is not None:
