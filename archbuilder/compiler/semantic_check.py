@@ -43,7 +43,7 @@ from archbuilder.language.modules import (
     report_unknown_callee,
     resolve_callee,
 )
-from archbuilder.yaml.nodes import MappingNode, SequenceNode, Tree
+from archbuilder.yaml.nodes import SequenceNode, to_plain
 
 
 def check_program(program: Program, diagnostics: Diagnostics) -> None:
@@ -227,7 +227,7 @@ class _ProgramChecker:
         owner = ParameterOwner(f"block '{call.callee}'", "argument")
         if tree is not None and not callee.params:
             # `- block: {}` is a call without arguments.
-            if not _is_empty(tree):
+            if to_plain(tree) not in ({}, []):
                 self._diagnostics.error(
                     "unknown-argument",
                     f"{owner.text} takes no arguments",
@@ -302,35 +302,29 @@ class _ProgramChecker:
 
     def _check_recursion(self) -> None:
         """Report blocks that call themselves, directly or through others, each cycle once."""
-        visited: set[str] = set()
-        for start in self._call_graph:
-            self._find_cycle(start, visited)
-
-    def _find_cycle(self, block: str, visited: set[str]) -> None:
-        """Search the call graph depth-first from a block; report each back edge as a cycle.
-
-        `visited` collects the blocks whose callees are all searched.
-        """
-        # With an explicit stack, because a file may have more blocks than Python allows frames.
-        stack: list[tuple[str, Iterator[str]]] = [(block, iter(self._call_graph.get(block, {})))]
-        path = [block]
-        while stack:
-            name, callees = stack[-1]
-            callee = next((each for each in callees if each not in visited), None)
-            if callee is None:
-                visited.add(name)
-                stack.pop()
-                path.pop()
-            elif callee in path:
-                cycle = [*path[path.index(callee) :], callee]
-                self._diagnostics.error(
-                    "recursion",
-                    f"block '{callee}' uses itself: {' -> '.join(cycle)}",
-                    self._call_graph[name][callee],
-                )
-            else:
-                stack.append((callee, iter(self._call_graph.get(callee, {}))))
-                path.append(callee)
+        # A depth-first search, in which each back edge is a cycle. With an explicit stack, because
+        # a file may have more blocks than Python allows frames.
+        searched: set[str] = set()
+        for block, block_callees in self._call_graph.items():
+            stack: list[tuple[str, Iterator[str]]] = [(block, iter(block_callees))]
+            path = [block]
+            while stack:
+                name, callees = stack[-1]
+                callee = next((each for each in callees if each not in searched), None)
+                if callee is None:
+                    searched.add(name)
+                    stack.pop()
+                    path.pop()
+                elif callee in path:
+                    cycle = [*path[path.index(callee) :], callee]
+                    self._diagnostics.error(
+                        "recursion",
+                        f"block '{callee}' uses itself: {' -> '.join(cycle)}",
+                        self._call_graph[name][callee],
+                    )
+                else:
+                    stack.append((callee, iter(self._call_graph.get(callee, {}))))
+                    path.append(callee)
 
     def _warn_unused(self) -> None:
         """Warn about parameters, imports and blocks that nothing uses."""
@@ -365,10 +359,3 @@ class _ProgramChecker:
                 self._diagnostics.warning(
                     "unused-block", f"the block '{name}' is not used", block.span
                 )
-
-
-def _is_empty(tree: Tree) -> bool:
-    """Return whether the arguments are `{}` or `[]`."""
-    if isinstance(tree, SequenceNode):
-        return not tree.items
-    return isinstance(tree, MappingNode) and not tree.entries

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from archbuilder.compiler.ir import Argument, Graph, GraphInput, Node, TensorRef
+from archbuilder.compiler.ir import Argument, Graph, Node, TensorRef
 from archbuilder.plain_data import PlainData, ScalarValue
 from archbuilder.yaml.nodes import to_plain
 
@@ -42,7 +42,14 @@ def unparse(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
 def _network_lines(graph: Graph) -> Iterator[str]:
     yield "inputs:"
     for graph_input in graph.inputs:
-        yield f"  {graph_input.name}: {_unparse_input(graph_input)}"
+        sizes: list[PlainData] = list(graph_input.shape)
+        # 'float32' is the default, for which the short form is enough.
+        declaration: PlainData = (
+            sizes
+            if graph_input.dtype == "float32"
+            else {"shape": sizes, "dtype": graph_input.dtype}
+        )
+        yield f"  {graph_input.name}: {to_flow_yaml(declaration)}"
     yield "layers:"
     for node in graph.nodes:
         yield f"  - {_unparse_body(node)}"
@@ -56,13 +63,6 @@ def _network_lines(graph: Graph) -> Iterator[str]:
     yield "outputs:"
     for name, ref in graph.outputs:
         yield f"  {name}: {ref}"
-
-
-def _unparse_input(graph_input: GraphInput) -> str:
-    sizes: list[PlainData] = list(graph_input.shape)
-    if graph_input.dtype == "float32":
-        return to_flow_yaml(sizes)
-    return to_flow_yaml({"shape": sizes, "dtype": graph_input.dtype})
 
 
 def _unparse_body(node: Node) -> str:

@@ -115,6 +115,7 @@ class _ValueEvaluation:
             results = [self.evaluate(item) for item in tree.items]
             items = tuple(item for item in results if item is not None)
             return SequenceNode(items, tree.span) if len(items) == len(results) else None
+        # The keys of a mapping are plain text, in which `$` has no meaning.
         entries = []
         for entry in tree.entries:
             value = self.evaluate(entry.value)

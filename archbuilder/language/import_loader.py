@@ -52,6 +52,7 @@ class _ProgramLoader:
             return self._load_program(
                 file, str(file.path), blueprint_files.read_sandboxed_file(file, self._limits)
             )
+        # The resolved path identifies the file, the one that the user gave is shown in messages.
         content = blueprint_files.read_file(file, self._limits)
         return self._load_program(SandboxPath.from_path(file.resolve()), str(file), content)
 

@@ -10,7 +10,7 @@ there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, cast, get_args
 
 from archbuilder.language.parser.declarations import SCHEMA_KEYS, TYPE_NAMES
@@ -91,6 +91,12 @@ def _file_properties() -> Schema:
     network = cast(Schema, _network()["properties"])
     # Not `_mapping_schema`: variants may have names such as '50' or '1.1'.
     variants = {"type": "object", "additionalProperties": _any_of({"type": "object"}, _NULL)}
+    imported = {
+        "type": "object",
+        "properties": {"file": _TEXT, "params": {"type": "object"}},
+        "required": ["file"],
+        "additionalProperties": False,
+    }
     return {
         "archbuilder": _with_description("The version of the language.", {"const": 1}),
         "name": _with_description("The name of the model.", {"type": "string", "pattern": _NAME}),
@@ -101,7 +107,8 @@ def _file_properties() -> Schema:
             _any_of(_TEXT, {"type": "array", "items": _TEXT}),
         ),
         "imports": _with_description(
-            "Other files, usable as layers.", _mapping_schema(_import(), _BLOCK_NAME)
+            "Other files, usable as layers.",
+            _mapping_schema(_any_of(_TEXT, imported), _BLOCK_NAME),
         ),
         "params": _PARAMS,
         "blocks": _with_description(
@@ -123,13 +130,6 @@ def _file_properties() -> Schema:
         "data": _with_description("What it is trained on.", _ANY),
         "training": _with_description("How it is trained.", _ANY),
     }
-
-
-def _import() -> Schema:
-    keys = {"file": _TEXT, "params": {"type": "object"}}
-    full = {"type": "object", "properties": keys, "required": ["file"],
-            "additionalProperties": False}  # fmt: skip
-    return _any_of(_TEXT, full)
 
 
 def _expectation() -> Schema:
@@ -197,6 +197,7 @@ def _block() -> Schema:
 
 
 def _network() -> Schema:
+    # A block, except that its inputs have shapes and are required.
     block = _block()
     inputs = _mapping_schema({"$ref": "#/definitions/input"})
     block["properties"]["inputs"] = _with_description("The inputs with their shapes.", inputs)
@@ -321,6 +322,7 @@ def _object_definitions(registry: Registry) -> Schema:
 
 
 def _definition_name(kind: ObjectKind) -> str:
+    # The prefix keeps kinds and layers apart: definitions of layers have the names of the layers.
     return f"a_{kind.replace(' ', '_')}"
 
 
@@ -365,23 +367,23 @@ def _required(signature: Signature) -> list[str]:
 
 
 def _argument(spec: ArgumentSpec) -> Schema:
-    choices = list(_choices(spec))
+    """Return the schema of one argument: an object, plain data or both, or an expression."""
+    choices: list[Schema] = []
+    if spec.type.object is not None:
+        # The definition of an object accepts an expression as well.
+        kind: Schema = {"$ref": f"#/definitions/{_definition_name(spec.type.object)}"}
+        choices.append(
+            {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
+        )
+        if spec.type.is_optional:
+            choices.append(_NULL)
+    if spec.type.schema is not None:
+        choices += [_allow_expressions(spec.type.schema), _EXPRESSION]
     schema = choices[0] if len(choices) == 1 else _any_of(*choices)
     entry: Schema = {"description": spec.summary} if spec.summary else {}
     if not spec.required:
         entry["default"] = spec.default
     return {**entry, **schema}
-
-
-def _choices(spec: ArgumentSpec) -> Iterable[Schema]:
-    if spec.type.object is not None:
-        kind: Schema = {"$ref": f"#/definitions/{_definition_name(spec.type.object)}"}
-        yield {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
-        if spec.type.is_optional:
-            yield _NULL
-    if spec.type.schema is not None:
-        yield _allow_expressions(spec.type.schema)
-        yield _EXPRESSION
 
 
 def _allow_expressions(schema: Mapping[str, Any]) -> Schema:

@@ -105,6 +105,7 @@ class Expander:
         if not is_active:
             mark_skipped(step, scope, variables, self._evaluator)
             return previous
+        # Not before `when`: the inputs of a skipped step may be skipped as well.
         inputs = resolve_inputs(
             step, scope, previous, variables, self._evaluator, is_later_iteration=is_later_iteration
         )
@@ -158,6 +159,7 @@ class Expander:
     ) -> TensorRefs:
         program = scope.file.program
         callee = resolve_callee(program, call.callee)
+        # Before the error below, because the numbers of generated names count all steps.
         step_name = local_name(step, scope, call.callee, variables, self._evaluator)
         if callee is None:
             if not has_reported_error(program, call.callee):
@@ -193,7 +195,7 @@ class Expander:
         outputs = ERROR_REFS
         symbol = scope.symbols.get(name) if isinstance(name, str) else None
         if symbol is None:
-            # After an error in the expression, `tree` is None and the error reported.
+            # `tree` is None after an error in the expression, which is already reported.
             if tree is not None:
                 suggestion = closest_match(str(name), scope.symbols)
                 self._diagnostics.error(
@@ -338,7 +340,8 @@ class Expander:
         file, variables = binding
 
         def reinstantiate(reuse_site: CallSite) -> TensorRefs:
-            # Within a block that itself shares weights, they are those of the first use of it.
+            # In a block that is itself used again, the weights are those of the same step in the
+            # first use of that block.
             weight_owner = (
                 reuse_site.weight_owner if reuse_site.weight_owner is not None else call_site.path
             )

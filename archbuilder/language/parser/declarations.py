@@ -56,19 +56,16 @@ def decode_params(reader: FieldReader, tree: Tree) -> dict[str, Param]:
             )
         else:
             reader.check_name(entry.key, entry.key_span, "a parameter")
-        params[entry.key] = _decode_param(reader, entry)
+        # Also with an invalid name, so that references to it are not reported as unknown.
+        if isinstance(entry.value, MappingNode):
+            params[entry.key] = _decode_declaration(reader, entry, entry.value)
+        elif isinstance(entry.value, ScalarNode) and entry.value.value is None:
+            # `filters:` without a value declares a required parameter, not the default null.
+            params[entry.key] = Param(entry.key, {}, None, entry.key_span)
+        else:
+            value = reader.decode_value(entry.value)
+            params[entry.key] = Param(entry.key, _infer_type(value), value, entry.key_span)
     return params
-
-
-def _decode_param(reader: FieldReader, entry: MappingEntry) -> Param:
-    tree = entry.value
-    if isinstance(tree, MappingNode):
-        return _decode_declaration(reader, entry, tree)
-    if isinstance(tree, ScalarNode) and tree.value is None:
-        # `filters:` without a value declares a required parameter, not the default null.
-        return Param(entry.key, {}, None, entry.key_span)
-    value = reader.decode_value(tree)
-    return Param(entry.key, _infer_type(value), value, entry.key_span)
 
 
 def _infer_type(value: DeferredValue) -> dict[str, PlainData]:

@@ -136,6 +136,7 @@ def _decode_networks(
 ) -> tuple[dict[str, Block], frozenset[str]]:
     body = tuple(entries[key] for key in _BODY_KEYS if key in entries)
     if "networks" in entries:
+        # `params` is not among these: with several networks, it has the parameters of the file.
         for entry in body:
             reader.diagnostics.error(
                 "wrong-form",
@@ -143,6 +144,8 @@ def _decode_networks(
                 entry.key_span,
             )
         return decode_networks(reader, entries["networks"].value)
+    # A collection of blocks for other files to import. A file without blocks is taken for a
+    # network, whose missing keys are reported.
     if not body and "blocks" in entries:
         return {}, frozenset()
     # The network is the whole file. Errors about it point to its name or to the first character:

@@ -46,10 +46,12 @@ def _decode_step(reader: FieldReader, tree: Tree) -> Step:
         reader.report_unexpected(tree, "a step", "the name of a layer or a mapping")
         return Step(ErrorNode(), tree.span)
     modifiers = {entry.key: entry for entry in tree if entry.key in STEP_KEYS}
+    bodies = [modifiers[key] for key in STEP_BODIES if key in modifiers]
     calls = [entry for entry in tree if entry.key not in STEP_KEYS]
     return Step(
-        body=_decode_body(reader, tree, modifiers, calls),
-        span=_step_span(tree, modifiers, calls),
+        body=_decode_body(reader, tree, modifiers, bodies, calls),
+        # Messages about a step point to its body rather than to its modifiers.
+        span=(calls or bodies)[0].key_span if calls or bodies else tree.span,
         name=_modifier_value(reader, modifiers, "name"),
         input_refs=_decode_input_refs(reader, modifiers.get("from")),
         repeat=_modifier_value(reader, modifiers, "repeat"),
@@ -57,14 +59,6 @@ def _decode_step(reader: FieldReader, tree: Tree) -> Step:
         condition=_modifier_value(reader, modifiers, "when"),
         call=_modifier_value(reader, modifiers, "call"),
     )
-
-
-def _step_span(
-    tree: MappingNode, modifiers: dict[str, MappingEntry], calls: list[MappingEntry]
-) -> Span:
-    """Return the location for messages about a step: its body rather than its modifiers."""
-    bodies = calls or [modifiers[key] for key in STEP_BODIES if key in modifiers]
-    return bodies[0].key_span if bodies else tree.span
 
 
 def _modifier_value(
@@ -78,9 +72,10 @@ def _decode_body(
     reader: FieldReader,
     tree: MappingNode,
     modifiers: dict[str, MappingEntry],
+    bodies: list[MappingEntry],
     calls: list[MappingEntry],
 ) -> Body:
-    bodies = [modifiers[key] for key in STEP_BODIES if key in modifiers]
+    """Decode the body of a step: a call, or the value of one key of `STEP_BODIES`."""
     if "merge" in modifiers and "branches" not in modifiers:
         reader.diagnostics.error(
             "wrong-form",
@@ -138,6 +133,7 @@ def _report_multiple_layers(
 
 
 def _decode_call(reader: FieldReader, callee: str, tree: Tree, span: Span) -> StepCall:
+    # `- Flatten:` is the same as `- Flatten`.
     empty = isinstance(tree, ScalarNode) and tree.value is None and not tree.quoted
     return StepCall(callee, None if empty else reader.decode_value(tree), span)
 
@@ -173,6 +169,8 @@ def _decode_branches(reader: FieldReader, entry: MappingEntry, merge: MappingEnt
     if not branches:
         reader.report_unexpected(tree, "'branches'", "at least one list of steps")
         return ErrorNode()
+    # Without the merge, the outputs of all branches would go to the next step, which would report
+    # a wrong number of inputs.
     merge_call = None if merge is None else decode_merge(reader, merge.value)
     if merge is not None and merge_call is None:
         return ErrorNode()
