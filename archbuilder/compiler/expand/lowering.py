@@ -159,7 +159,7 @@ class Expander:
     ) -> TensorRefs:
         program = scope.file.program
         callee = resolve_callee(program, call.callee)
-        # Before the error below, because the numbers of generated names count all steps.
+        # Before the error below, because it also reports an invalid or duplicate name.
         step_name = local_name(step, scope, call.callee, variables, self._evaluator)
         if callee is None:
             if not has_reported_error(program, call.callee):
