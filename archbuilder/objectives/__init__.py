@@ -1,4 +1,4 @@
-"""What a network is trained for: one file an objective, and a table of them."""
+"""The objectives of training: one module each, and the function of each that builds its task."""
 
 from __future__ import annotations
 

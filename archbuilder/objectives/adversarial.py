@@ -1,6 +1,6 @@
-"""Adversarial training: a generator against a discriminator.
+"""Objective `adversarial`: a generator against a discriminator.
 
-Source: Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1 and the non-saturating loss of section
+Sources: Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1 and the non-saturating loss of section
 3; Mao et al. 2016, arXiv:1611.04076, equation 9 (least squares); Gulrajani et al. 2017,
 arXiv:1704.00028, algorithm 1 (Wasserstein with a gradient penalty).
 """
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from archbuilder.config.objectives.adversarial import GAN_NETWORKS
 from archbuilder.config.training import AdversarialConfig
-from archbuilder.data.pipeline import FittedDataset, eval_dataset, train_dataset
+from archbuilder.data.pipeline import eval_dataset, train_dataset
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import plural
@@ -27,10 +27,10 @@ from archbuilder.trainer.train_loop import FitTask, make_trainable_task
 
 
 def make_adversarial_task(context: TrainingContext) -> TrainableTask:
-    """The generator and discriminator of a session, ready to be trained and judged.
+    """Build the generator and discriminator, and return the task that trains them.
 
     Raises:
-        UsageError: if the blueprint has other networks, or the loss does not suit them.
+        UsageError: if the blueprint has other networks, or the loss does not fit them.
         BlueprintError: if they do not fit the machine.
         RunError: if the examples do not fit the discriminator.
     """
@@ -44,6 +44,7 @@ def make_adversarial_task(context: TrainingContext) -> TrainableTask:
         generator, discriminator = (context.build(context.graphs[n]) for n in GAN_NETWORKS)
         _check_networks(generator, discriminator)
         ends_in_sigmoid = _has_final_activation(context, "discriminator", discriminator, "sigmoid")
+        # Least squares and Wasserstein losses take unbounded scores, not probabilities.
         if ends_in_sigmoid and config.loss != "non_saturating":
             raise UsageError(
                 f"with the loss '{config.loss}' the discriminator gives a score: leave its sigmoid"
@@ -84,9 +85,11 @@ def _has_final_activation(
 def _make_fit_task(
     context: TrainingContext, training_model: GANModel, config: AdversarialConfig
 ) -> FitTask:
+    # The data has to fit the discriminator: the generator's input is noise.
     name = "discriminator"
     datasets = make_datasets(context, context.graphs[name], training_model.discriminator)
     log_dataset(context, datasets)
+    # Each step of the generator follows several of the discriminator, with a batch for each.
     size = context.config.batch_size * config.discriminator_steps
     steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
     if not steps_per_epoch:
@@ -109,23 +112,15 @@ def _make_fit_task(
         )
         return add_noise(dataset, start.epoch * steps_per_epoch + start.batch)
 
+    # The same noise in every epoch, so that the images of two epochs can be compared.
     noise = sample_noise(
         config.noise, (config.samples, *training_model.noise), context.config.seed, SAMPLE_STEP
     )
+    validation = None
+    if datasets.validation is not None:
+        validation = add_noise(eval_dataset(datasets.validation, batch_size=size), 0)
     writer = SampleImages(context.run_dir, training_model.generator, noise)
-    return FitTask(
-        training_model,
-        batches,
-        steps_per_epoch,
-        _validation_batches(datasets.validation, size, add_noise),
-        (writer,),
-    )
-
-
-def _validation_batches(
-    dataset: FittedDataset | None, size: int, add_noise: partial[tf.data.Dataset]
-) -> tf.data.Dataset | None:
-    return None if dataset is None else add_noise(eval_dataset(dataset, batch_size=size), 0)
+    return FitTask(training_model, batches, steps_per_epoch, validation, (writer,))
 
 
 def _add_noise(
@@ -135,14 +130,19 @@ def _add_noise(
     batches: tf.data.Dataset,
     first_step: int,
 ) -> tf.data.Dataset:
-    """Batches with the noise of their step, which follows from the seed alone."""
+    """Return batches with the noise of their steps, a function of the seed and the step.
+
+    Steps are counted over the whole run: a resumed run draws the same noise.
+    """
     ends_in_tanh = _has_final_activation(context, "generator", training_model.generator, "tanh")
 
     def make_inputs(step: tf.Tensor, batch: tuple[tf.Tensor, object]) -> dict[str, tf.Tensor]:
         real = batch[0]
         count = tf.shape(real)[0]
         seed = context.config.seed
+        # One noise vector for the discriminator's step, and one for the generator's.
         noise = sample_noise(config.noise, (count, 2, *training_model.noise), seed, step)
+        # Another seed: the same one would correlate these numbers with the noise.
         interpolation = tf.random.stateless_uniform([count], seed=[seed + 1, step])
         return {
             "real": real * 2 - 1 if ends_in_tanh else real,
@@ -150,6 +150,7 @@ def _add_noise(
             "mix": interpolation,
         }
 
+    # `deterministic` keeps the order of the batches when they are mapped in parallel.
     enumerated_batches = batches.enumerate(tf.constant(first_step, tf.int64))
     return enumerated_batches.map(
         lambda step, batch: make_inputs(tf.cast(step, tf.int32), batch),

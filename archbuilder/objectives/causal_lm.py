@@ -1,4 +1,4 @@
-"""Causal language models: every token from those in front of it.
+"""Objective `causal_lm`: predict each token from the preceding ones.
 
 Source: Radford et al. 2018, Improving Language Understanding by Generative Pre-Training, section
 3.1.
@@ -27,10 +27,10 @@ _OBJECTIVE = "causal_lm"
 
 
 def make_causal_lm_task(context: TrainingContext) -> TrainableTask:
-    """The network of a session, ready to be trained and judged; its loss is in nats a token.
+    """Build the network, and return the task that trains it. The loss is in nats per token.
 
     Raises:
-        UsageError: if the blueprint has several networks, or the data is no text.
+        UsageError: if the blueprint has several networks, or the data is not text.
         BlueprintError: if the network does not fit the machine.
         RunError: if the text does not fit the network.
     """

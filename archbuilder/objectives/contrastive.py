@@ -1,7 +1,7 @@
-"""SimCLR and MoCo: what an image is, learned from pairs of views of it without labels.
+"""Objectives `simclr` and `moco`: learn features from two views of each image, without labels.
 
-Where the data has labels, a linear probe tells how much of them the features hold: a layer of
-logits that is trained on them alone, beside one on the features of the network as it began.
+Where the data has labels, a linear probe measures how well the features predict them. It is also
+trained on the features of the untrained network, for comparison.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from archbuilder.compiler.ir import Graph, GraphInput
 from archbuilder.config.training import MoCoConfig, SimCLRConfig
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.augmented_batches import check_augmented_shape
-from archbuilder.data.pipeline import FittedDataset, eval_dataset, train_dataset
+from archbuilder.data.pipeline import eval_dataset, train_dataset
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.formatting import plural
@@ -29,14 +29,14 @@ from archbuilder.trainer.datasets import TrainValSplit, log_dataset, make_datase
 from archbuilder.trainer.train_loop import FitTask, make_trainable_task
 
 _FIRST_VALIDATION_STEP = 2**30
-"""The first step of the held-out examples, which no run reaches."""
+"""First step of the validation set: no run reaches it, so its views are not those of training."""
 
 
 def make_simclr_task(context: TrainingContext) -> TrainableTask:
-    """The network of a session, and its encoder without the projection head.
+    """Build the network and its encoder without the projection head; return their task.
 
     Raises:
-        UsageError: if the blueprint has several networks, or one that gives no features.
+        UsageError: if the blueprint has several networks, or one that outputs no features.
         BlueprintError: if the network does not fit the machine.
         RunError: if the images do not fit the network.
     """
@@ -50,11 +50,11 @@ def make_simclr_task(context: TrainingContext) -> TrainableTask:
 
 
 def make_moco_task(context: TrainingContext) -> TrainableTask:
-    """The network of a session, and its encoder without the projection head.
+    """Build the network and its encoder without the projection head; return their task.
 
     Raises:
-        UsageError: if the blueprint has several networks, or one that gives no features, or the
-            queue does not hold a batch.
+        UsageError: if the blueprint has several networks, or one that outputs no features, or the
+            queue is shorter than a batch.
         BlueprintError: if the network does not fit the machine.
         RunError: if the images do not fit the network.
     """
@@ -74,6 +74,8 @@ def make_moco_task(context: TrainingContext) -> TrainableTask:
 
     task, training_model = _make_task(context, "moco", make_model)
 
+    # The validation loss of MoCo depends on the queue and the key network, which are not in the
+    # file of the model.
     def restore(arrays: Arrays) -> None:
         with context.devices.scope():
             training_model.build_optimizers()
@@ -94,7 +96,10 @@ def _make_task(
         training_model = make_model(graph, _projection_model(graph, model))
     datasets = make_datasets(context, graph, model)
     log_dataset(context, datasets)
-    encoder = _encoder_model(graph, model)
+    # The features are the first output. A network with one output has no projection head.
+    encoder = model
+    if isinstance(model.output, dict):
+        encoder = keras.Model(model.inputs[0], model.output[graph.outputs[0][0]])
     probe = LinearProbe.from_context(context, datasets, encoder)
     untrained_metrics = {} if probe is None else probe.accuracy("untrained_probe_accuracy")
 
@@ -121,18 +126,11 @@ def _check_graph(graph: Graph, objective_name: str) -> None:
 
 
 def _projection_model(graph: Graph, model: keras.Model) -> keras.Model:
-    """The network up to what the loss compares: its last output."""
+    """Return the network up to the output that the loss compares, the last one."""
     output = model.output[graph.outputs[-1][0]] if isinstance(model.output, dict) else model.output
     if len(output.shape) != 2:
         raise UsageError(f"what is compared has the shape {list(output.shape[1:])}, and is no list")
     return keras.Model(model.inputs[0], output)
-
-
-def _encoder_model(graph: Graph, model: keras.Model) -> keras.Model:
-    """The network up to its features: its first output."""
-    if not isinstance(model.output, dict):
-        return model
-    return keras.Model(model.inputs[0], model.output[graph.outputs[0][0]])
 
 
 def _make_fit_task(
@@ -141,6 +139,7 @@ def _make_fit_task(
     datasets: TrainValSplit,
     graph_input: GraphInput,
 ) -> FitTask:
+    # The last, incomplete batch is dropped: SimCLR would have fewer negatives in it.
     size, seed = context.config.batch_size, context.config.seed
     steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
     if not steps_per_epoch:
@@ -175,16 +174,11 @@ def _make_fit_task(
         )
         return views(dataset, start.epoch * steps_per_epoch + start.batch)
 
-    validation = _validation_batches(datasets.validation, size)
+    validation = None
+    if datasets.validation is not None:
+        validation = views(
+            eval_dataset(datasets.validation, batch_size=size), _FIRST_VALIDATION_STEP
+        )
     image_spec = eval_dataset(datasets.train, batch_size=size).element_spec[0]
     check_augmented_shape(graph_input.name, augmentation.check(image_spec), graph_input.shape)
-    return FitTask(
-        training_model,
-        batches,
-        steps_per_epoch,
-        None if validation is None else views(validation, _FIRST_VALIDATION_STEP),
-    )
-
-
-def _validation_batches(dataset: FittedDataset | None, size: int) -> tf.data.Dataset | None:
-    return None if dataset is None else eval_dataset(dataset, batch_size=size)
+    return FitTask(training_model, batches, steps_per_epoch, validation)

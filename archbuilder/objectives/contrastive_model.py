@@ -1,4 +1,4 @@
-"""Models that learn to tell the views of one image from those of others."""
+"""Keras models that contrast two views of an image against other images."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.step_function import Logs
 
 Views: TypeAlias = dict[str, tf.Tensor]
-"""Two views of the same images, `first` and `second`."""
+"""Two views of the same images: `first` and `second`."""
 _NEG_INF: Final = -1e9
+"""Added to the logit of a view with itself, whose probability becomes 0."""
 _KEYS: Final = "keys"
 
 
 class ContrastiveModel(DistributedModel):
-    """Gives the mean loss, and how often the other view of an image is the likeliest.
+    """Reports the mean loss, and the top-1 accuracy of retrieving the other view of an image.
 
-    `network` has one input and one output, the numbers that are compared. A batch is `Views`.
+    `network` has one input, and one output of shape `(examples, features)`. A batch is `Views`.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class ContrastiveModel(DistributedModel):
         self._loss_mean = keras.metrics.Mean(name="loss")
         self._accuracy = keras.metrics.Mean(name="accuracy")
         self.optimizers = [(optimizer, network.trainable_variables)]
+        # A step that creates the variables of the optimizer would be traced twice.
         optimizer.build(network.trainable_variables)
         self.built = True
         self.compile(
@@ -47,33 +49,33 @@ class ContrastiveModel(DistributedModel):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The mean loss and accuracy of an epoch."""
+        """Mean loss and accuracy of an epoch."""
         return [self._loss_mean, self._accuracy]
 
     @abstractmethod
     def logits_and_labels(
         self, microbatch: Microbatch[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The logits of each view of this replica, and which of them is that of its partner."""
+        """Return logits of this replica's views, and the index of the positive in each row."""
 
     def train_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:
-        """One step."""
-        self.minimize(data, self._loss_fn, is_counted=is_counted)
+        """Take a training step."""
+
+        def loss_fn(microbatch: Microbatch[Views]) -> tf.Tensor:
+            logits, labels = self.logits_and_labels(microbatch, training=True)
+            return self._microbatch_loss(logits, labels, microbatch.share)
+
+        self.minimize(data, loss_fn, is_counted=is_counted)
         return self.epoch_logs()
 
-    def _loss_fn(self, microbatch: Microbatch[Views]) -> tf.Tensor:
-        return self._microbatch_loss(
-            *self.logits_and_labels(microbatch, training=True), microbatch.share
-        )
-
     def _microbatch_loss(self, logits: tf.Tensor, labels: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-        """What a slice adds to the mean loss, which is counted too."""
+        """Return what a microbatch adds to the loss of the global batch, and update the metrics."""
         losses = _crossentropy(logits, labels)
         self._update_metrics(losses, logits, labels)
         return tf.reduce_mean(losses) * share
 
     def test_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:
-        """The same numbers, without training."""
+        """Update the metrics with a batch, without training."""
         logits, labels = self.logits_and_labels(
             self.replica_batch(data, is_counted), training=False
         )
@@ -87,7 +89,7 @@ class ContrastiveModel(DistributedModel):
 
 
 class SimCLRModel(ContrastiveModel):
-    """Every other view in the batch of all replicas is a negative.
+    """Contrasts each view against all other views in the global batch.
 
     Source: Chen et al. 2020, arXiv:2002.05709, equation 1 and algorithm 1.
     """
@@ -105,7 +107,7 @@ class SimCLRModel(ContrastiveModel):
     def logits_and_labels(
         self, microbatch: Microbatch[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Logits `(2 * examples, 2 * all examples)`."""
+        """Return logits of shape `(2 * examples, 2 * global examples)`, and their labels."""
         views = microbatch.examples
         images = tf.concat([views["first"], views["second"]], axis=0)
         first, second = tf.split(_l2_normalize(self.network(images, training=training)), 2)
@@ -113,6 +115,8 @@ class SimCLRModel(ContrastiveModel):
             all_gather(first, microbatch.is_counted),
             all_gather(second, microbatch.is_counted),
         )
+        # The row of an image among those of all replicas: the label of its other view, and where a
+        # view meets itself.
         labels = _replica_offset(all_first) + tf.range(tf.shape(first)[0])
         self_mask = tf.one_hot(labels, tf.shape(all_first)[0], on_value=_NEG_INF, off_value=0.0)
 
@@ -131,7 +135,7 @@ class SimCLRModel(ContrastiveModel):
 
 
 class MoCoModel(ContrastiveModel):
-    """The negatives are a queue of keys of the batches before, from an encoder that lags behind.
+    """Contrasts queries against a queue of keys of earlier batches, from a momentum encoder.
 
     Source: He et al. 2019, arXiv:1911.05722, section 3 and algorithm 1.
     """
@@ -155,19 +159,20 @@ class MoCoModel(ContrastiveModel):
             trainable=False,
             name="queue",
         )
+        # As in the reference implementation, the queue starts with random unit vectors.
         self.queue.assign(_l2_normalize(self.queue))
 
     def logits_and_labels(
         self, microbatch: Microbatch[Views], *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Logits `(examples, 1 + queue)`."""
+        """Return logits of shape `(examples, 1 + queue)`, and labels of 0."""
         logits, labels, _ = self._logits_labels_and_keys(microbatch.examples, training=training)
         return logits, labels
 
     def _logits_labels_and_keys(
         self, views: Views, *, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The same, and the keys."""
+        """Return logits, labels and the keys of this batch."""
         queries = _l2_normalize(self.network(views["first"], training=training))
         keys = tf.stop_gradient(self._encode_keys(views["second"], training=training))
         positives = tf.reduce_sum(queries * keys, axis=1, keepdims=True)
@@ -176,7 +181,9 @@ class MoCoModel(ContrastiveModel):
         return logits, tf.zeros([tf.shape(queries)[0]], tf.int32), keys
 
     def train_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:
-        """One step; gives its keys beside the numbers."""
+        """Take a training step; its logs contain the new keys for `after_step`."""
+        # Only `after_step` may change the queue: it runs once, outside of the replicas, and every
+        # microbatch of a step is contrasted against the same queue.
         new_keys: list[tf.Tensor] = []
 
         def loss_fn(microbatch: Microbatch[Views]) -> tf.Tensor:
@@ -188,7 +195,7 @@ class MoCoModel(ContrastiveModel):
         return {**self.epoch_logs(), _KEYS: all_gather(tf.concat(new_keys, axis=0))}
 
     def after_step(self, logs: Logs) -> Logs:
-        """Let the queue and the encoder of keys follow a step."""
+        """Add the keys to the queue, and move the key network towards the query network."""
         extended_queue = tf.concat([logs[_KEYS], tf.convert_to_tensor(self.queue)], axis=0)
         self.queue.assign(extended_queue[: self._config.queue])
         momentum = self._config.momentum
@@ -200,10 +207,10 @@ class MoCoModel(ContrastiveModel):
         return {name: each for name, each in logs.items() if name != _KEYS}
 
     def _encode_keys(self, images: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """The keys of this replica's images.
+        """Return the keys of this replica's images.
 
-        Several replicas exchange the images, so that the statistics of a batch normalisation do not
-        tell which key belongs to which query (section 3.3).
+        In training, the replicas shuffle the images among themselves. Otherwise the statistics of a
+        batch normalization would reveal which key belongs to a query (section 3.3, shuffling BN).
         """
         if self.distribute_strategy.num_replicas_in_sync == 1 or not training:
             return _l2_normalize(self.key_network(images, training=training))
@@ -214,6 +221,7 @@ class MoCoModel(ContrastiveModel):
             tf.shape(images)[0],
         )
         step = tf.cast(self.optimizer.iterations, tf.int32)
+        # All replicas need the same permutation, and another one at every step.
         permutation = tf.random.experimental.stateless_shuffle(tf.range(num_images), seed=[0, step])
         shuffled_images = tf.gather(all_images, permutation[offset : offset + count])
         keys = all_gather(_l2_normalize(self.key_network(shuffled_images, training=True)))
@@ -231,7 +239,10 @@ def _l2_normalize(vectors: tf.Tensor) -> tf.Tensor:
 
 
 def _replica_offset(all_rows: tf.Tensor) -> tf.Tensor:
-    """Where the rows of this replica begin among those of all; see `Placement.share`."""
+    """Return the index of this replica's first row among the rows of all replicas.
+
+    It is that of `slice_bounds` in `distribution/slices.py`, which splits a batch.
+    """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return tf.constant(0)

@@ -1,4 +1,4 @@
-"""A generator and a discriminator as one model, whose step Keras's `fit` can take."""
+"""Keras model that trains a generator and a discriminator in one step."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig
 from archbuilder.trainer.step_function import Logs
 
 _DiscriminatorBatch: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
-"""Real examples, noise, and how much of a mixture of them is real."""
+"""Real examples, noise, and the fraction of the real example in an interpolation."""
 
 
 class GANModel(DistributedModel):
-    """Trains both networks; `logits` says that the discriminator gives no probability.
+    """Trains both networks; `logits` says that the discriminator returns no probabilities.
 
     A batch is a dictionary of
 
-    - `real`: `(examples, ...)`, what the discriminator takes;
-    - `noise`: `(examples, 2, ...)`, for the steps of the discriminator, and of the generator;
-    - `mix`: `(examples,)`, between 0 and 1, how much of a mixture is real.
+    - `real`: `(examples, ...)`, inputs of the discriminator;
+    - `noise`: `(examples, 2, ...)`, one for the discriminator's step and one for the generator's;
+    - `mix`: `(examples,)`, from 0 to 1, fraction of the real example in an interpolation.
 
-    Its examples are shared by the steps that the discriminator takes.
+    The steps of the discriminator split the examples of a batch among themselves.
     """
 
     loss_names = ("generator_loss", "discriminator_loss")
@@ -57,6 +57,7 @@ class GANModel(DistributedModel):
             (optimizer, network.trainable_variables)
             for optimizer, network in zip(optimizers, networks, strict=True)
         ]
+        # A step that creates the variables of an optimizer would be traced twice.
         for optimizer, variables in self.optimizers:
             optimizer.build(variables)
         self.built = True
@@ -68,11 +69,11 @@ class GANModel(DistributedModel):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The mean losses of an epoch."""
+        """Mean losses of an epoch."""
         return list(self._loss_metrics.values())
 
     def train_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
-        """Some steps of the discriminator, then one of the generator."""
+        """Take the steps of the discriminator, then one of the generator."""
         steps = self._config.discriminator_steps
         splits = (tf.split(data[name], steps) for name in ("real", "noise", "mix"))
         for real, noise, interpolation in zip(*splits, strict=True):
@@ -81,8 +82,8 @@ class GANModel(DistributedModel):
         return self.epoch_logs()
 
     def test_step(self, data: dict[str, tf.Tensor], is_counted: tf.Tensor | None = None) -> Logs:
-        """Both losses, without training."""
-        del is_counted  # whoever calls it undoes what does not count
+        """Update both losses with a batch, without training."""
+        del is_counted  # `DistributedModel` discards the metrics of a batch that does not count
         noise = data["noise"]
         real = self.discriminator(data["real"], training=False)
         fake = self.discriminator(self.generator(noise[:, 0], training=False), training=False)
@@ -95,6 +96,7 @@ class GANModel(DistributedModel):
     ) -> None:
         def loss_fn(microbatch: Microbatch[_DiscriminatorBatch]) -> tf.Tensor:
             real, noise, interpolation = microbatch.examples
+            # Only the discriminator learns in this step.
             fake = tf.stop_gradient(self.generator(noise, training=True))
             losses = self._discriminator_loss(
                 self.discriminator(real, training=True), self.discriminator(fake, training=True)
@@ -119,18 +121,18 @@ class GANModel(DistributedModel):
         self._loss_metrics[network].update_state(losses)
 
     def _microbatch_loss(self, network: str, losses: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-        """What a slice adds to the mean of the losses of examples, which are counted too."""
+        """Return what a microbatch adds to the loss of the global batch, and update the metric."""
         self._update_loss_metric(network, losses)
         return tf.reduce_mean(losses) * share
 
     def _discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """The discriminator's loss of each example."""
+        """Return the discriminator's loss of each example."""
         if self._config.loss == "wasserstein":
             return _mean_per_example(fake) - _mean_per_example(real)
         return self._score_loss(real, 1) + self._score_loss(fake, 0)
 
     def _generator_loss(self, fake: tf.Tensor) -> tf.Tensor:
-        """The generator's loss of each sample."""
+        """Return the generator's loss of each sample."""
         return (
             -_mean_per_example(fake)
             if self._config.loss == "wasserstein"
@@ -147,12 +149,14 @@ class GANModel(DistributedModel):
     def _gradient_penalty(
         self, real: tf.Tensor, fake: tf.Tensor, interpolation: tf.Tensor
     ) -> tf.Tensor:
+        """Return `(norm of the gradient - 1) ** 2` for each example (arXiv:1704.00028, eq. 3)."""
         real_fraction = tf.reshape(interpolation, [-1] + [1] * (real.shape.rank - 1))
         interpolates = real_fraction * real + (1 - real_fraction) * tf.cast(fake, real.dtype)
         with tf.GradientTape() as tape:
             tape.watch(interpolates)
             scores = self.discriminator(interpolates, training=True)
         gradients = tf.reshape(tape.gradient(scores, interpolates), [tf.shape(real)[0], -1])
+        # The gradient of a square root is infinite at 0.
         return (tf.sqrt(tf.reduce_sum(gradients**2, axis=1) + 1e-12) - 1) ** 2
 
 

@@ -1,4 +1,4 @@
-"""A linear probe: how well a layer of logits tells the classes from the features of a network."""
+"""Linear probe: the accuracy of a linear classifier on the features of a network."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from archbuilder.trainer.datasets import TrainValSplit
 _EPOCHS: Final = 20
 _BATCH_SIZE: Final = 256
 _FEATURE_BATCH_SIZE: Final = 512
-"""The examples whose features are computed at a time."""
+"""Number of examples whose features are computed at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearProbe:
-    """Trained anew on each call, on what the network was trained on; judged on the held out."""
+    """A linear classifier that each call trains anew on the training set, and validates."""
 
     extract_features: Callable[[tf.Tensor], tf.Tensor]
-    """Gives the features of images."""
+    """Returns the features of images."""
     train: FittedDataset
     validation: FittedDataset
     labels: NDArray[np.int64]
@@ -41,7 +41,7 @@ class LinearProbe:
     def from_context(
         cls, context: TrainingContext, datasets: TrainValSplit, features: keras.Model
     ) -> LinearProbe | None:
-        """The probe of a session; None where nothing is held out, or there are no classes."""
+        """Return the probe of a run; None without a validation set or without class labels."""
         if datasets.validation is None:
             return None
         val_examples = context.validation or context.examples
@@ -60,11 +60,13 @@ class LinearProbe:
         )
 
     def accuracy(self, name: str) -> EpochLogs:
-        """The accuracy on what is held out, by this name."""
+        """Train a classifier, and return its validation accuracy under this name."""
         train_features, val_features = (
             self._compute_features(self.train),
             self._compute_features(self.validation),
         )
+        # Features have any scale, and a fixed learning rate needs a known one. 1e-6 is for features
+        # that are constant.
         mean, deviation = train_features.mean(axis=0), train_features.std(axis=0) + 1e-6
         layer = keras.layers.Dense(
             int(self.labels.max()) + 1,
@@ -95,7 +97,7 @@ class LinearProbe:
 
 
 def _labels(examples: Dataset, dataset: FittedDataset) -> NDArray[np.int64] | None:
-    """The classes of a table's examples by number; None where they have none."""
+    """Return the class indices of the examples of a data set; None if it has no class labels."""
     column: Column | None = examples.targets.get(UNNAMED)
     if column is None or column.dtype.kind not in "ui" or column.shape not in ((), (1,)):
         return None

@@ -1,4 +1,4 @@
-"""What the objectives of language have in common."""
+"""Common parts of the objectives for language models."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from archbuilder.trainer.train_loop import FitTask, make_trainable_task
 from archbuilder.yaml.nodes import Tree
 
 Tokens: TypeAlias = dict[str, tf.Tensor]
-"""Tokens by the name of their column."""
+"""Tokens by the name of their column, each `(examples, length)`."""
 ModelInputs: TypeAlias = tuple[Tokens, Tokens, Tokens]
-"""Inputs by name, and targets and their weights by output; no weights where all count the same."""
+"""Inputs by name, targets by output, and sample weights by output, which may be empty."""
 InputFn: TypeAlias = Callable[[tf.Tensor, Tokens], ModelInputs]
-"""What a network is given at a step, of the tokens of that step."""
+"""Returns the inputs, targets and weights of a step from its number and its tokens."""
 
 _FIRST_VALIDATION_STEP = 2**31 - 1
-"""The first step of the held-out examples, which counts down: it is of no run."""
+"""First step of the validation set. Its steps count down, so they are never those of training."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LanguageObjective:
-    """How a network is trained on the tokens of `columns`, as `dress` gives them to it."""
+    """How a network is trained on the tokens that `select_columns` returns."""
 
     select_columns: Callable[[Dataset], Mapping[str, Column]]
     make_inputs: InputFn
@@ -48,10 +48,10 @@ class LanguageObjective:
 
 
 def require_tokenizer(context: TrainingContext, objective_name: str, source: str) -> TextTokenizer:
-    """The vocabulary of the examples, which come from a source `text` or `pairs`.
+    """Return the tokenizer of the examples, which have to come from this source.
 
     Raises:
-        UsageError: if they, or those to validate with, come from another one.
+        UsageError: if the training or validation examples come from another source.
     """
     tokenizer = context.examples.preprocessing.tokenizer
     if tokenizer is None:
@@ -60,7 +60,11 @@ def require_tokenizer(context: TrainingContext, objective_name: str, source: str
             f" {context.examples.source_name}; as in 'data: {{{source}: ...}}'"
         )
     for examples in (context.examples, context.validation):
-        if examples is not None and _text_source(examples) != source:
+        if examples is None:
+            continue
+        # Only the source `text` keeps its tokens as one array, without padding.
+        examples_source = "pairs" if examples.token_array is None else "text"
+        if examples.preprocessing.tokenizer is None or examples_source != source:
             raise UsageError(
                 f"the objective '{objective_name}' needs {source}: 'data: {{{source}: ...}}', and"
                 f" {examples.source_name} is none"
@@ -68,17 +72,11 @@ def require_tokenizer(context: TrainingContext, objective_name: str, source: str
     return tokenizer
 
 
-def _text_source(examples: Dataset) -> str:
-    if examples.preprocessing.tokenizer is None:
-        return ""
-    return "pairs" if examples.token_array is None else "text"
-
-
 def check_inputs(graph: Graph, required: Collection[str], allowed: Collection[str]) -> None:
-    """Hold a network to the inputs that an objective gives.
+    """Check that a network has the inputs that an objective provides.
 
     Raises:
-        UsageError: if it lacks one that is `needed`, or has one that is not `known`.
+        UsageError: if it lacks a required input, or has one that is not allowed.
     """
     names = [each.name for each in graph.inputs]
     missing = [name for name in required if name not in names]
@@ -91,10 +89,10 @@ def check_inputs(graph: Graph, required: Collection[str], allowed: Collection[st
 
 
 def check_outputs(graph: Graph, model: keras.Model, output: str, tokenizer: TextTokenizer) -> None:
-    """Hold an output to one value for each token of the vocabulary at every position.
+    """Check that an output has a value for each token of the vocabulary at every position.
 
     Raises:
-        RunError: if it has less, or other axes.
+        RunError: if its shape is not `(length, vocabulary size or more)`.
     """
     tensor = model.output[output] if isinstance(model.output, dict) else model.output
     shape = tuple(tensor.shape[1:])
@@ -112,8 +110,9 @@ def check_outputs(graph: Graph, model: keras.Model, output: str, tokenizer: Text
 
 
 def crossentropy(graph: Graph, model: keras.Model, output: str) -> keras.losses.Loss:
-    """The loss of an output of classes by number, which may end in a softmax."""
+    """Return the crossentropy of an output of logits, or of probabilities after a softmax."""
     logits = not has_final_activation(graph, model, output, "softmax")
+    # The mean over the positions that count, so that the loss is in nats per token.
     return keras.losses.SparseCategoricalCrossentropy(
         from_logits=logits, reduction="mean_with_sample_weight"
     )
@@ -124,7 +123,7 @@ def make_language_task(
     objective_name: str,
     make_objective: Callable[[Graph, keras.Model], LanguageObjective],
 ) -> TrainableTask:
-    """The network of a session, ready to be trained and judged.
+    """Build the network, and return the task that trains it.
 
     Raises:
         UsageError: if the blueprint has several networks.
@@ -146,8 +145,8 @@ def make_language_task(
 def _make_training_model(
     model: keras.Model, graph: Graph, objective: LanguageObjective, context: TrainingContext
 ) -> SingleNetworkModel:
-    """The network with its inputs and outputs by name."""
-    # Keras lists inputs in the order of their names.
+    """Return the compiled model, with inputs and outputs by name."""
+    # By name, because Keras orders several inputs by their names, not as the blueprint does.
     model_input = model.input
     inputs = model_input if isinstance(model_input, dict) else {graph.inputs[0].name: model_input}
     has_named_outputs = isinstance(model.output, dict)
@@ -171,6 +170,7 @@ def _make_dataset(
 ) -> tuple[FittedDataset, tuple[str, ...]]:
     columns = objective.select_columns(examples)
     count = next(iter(columns.values())).count
+    # Tokens are stored in a smaller dtype where the vocabulary allows it.
     cast_to_int32 = InputAdapter((lambda tokens: tf.cast(tokens, tf.int32),), ())
     inputs = {name: InputPipeline(column, cast_to_int32) for name, column in columns.items()}
     rows = np.arange(count, dtype=np.int64)

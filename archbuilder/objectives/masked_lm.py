@@ -1,4 +1,4 @@
-"""Masked language models, with or without telling whether two pieces of text follow each other.
+"""Objective `masked_lm`: predict masked tokens, with or without next sentence prediction.
 
 Source: Devlin et al. 2018, arXiv:1810.04805, sections 3.1 and A.2.
 """
@@ -32,15 +32,14 @@ _INPUTS = ("tokens", "segments", "mask")
 
 
 def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
-    """The network of a session, ready to be trained and judged.
+    """Build the network, and return the task that trains it.
 
-    Its outputs are `masked_lm` and, if it is to tell which pieces follow each other,
-    `next_sentence`; a single output may have any name. Its inputs are `tokens` and, if it has them,
-    `segments` and `mask`.
+    The outputs of the network are `masked_lm` and, for next sentence prediction, `next_sentence`. A
+    single output may have any name. Its inputs are `tokens`, and optionally `segments` and `mask`.
 
     Raises:
         UsageError: if the blueprint has several networks, or other inputs and outputs, or the data
-            is no text.
+            is not text.
         BlueprintError: if the network does not fit the machine.
         RunError: if the text does not fit the network.
     """
@@ -53,6 +52,7 @@ def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
         check_outputs(graph, model, output, tokenizer)
 
         def make_inputs(step: tf.Tensor, tokens: Tokens) -> ModelInputs:
+            # Independent draws at every step, which a resumed run repeats.
             segment_seed, mask_seed = tf.unstack(tf.random.split([context.config.seed, step], 2))
             text = tokens[UNNAMED]
             segmented_tokens = (
@@ -66,6 +66,7 @@ def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
                 "segments": segmented_tokens.segments,
                 "mask": tf.ones_like(segmented_tokens.tokens),
             }
+            # The loss is the mean over the masked positions of the global batch.
             weights = {output: tf.cast(masked_tokens.predict_mask, tf.float32)}
             targets = {output: segmented_tokens.tokens}
             if has_next_sentence:
@@ -89,7 +90,7 @@ def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
 
 
 def _output_names(graph: Graph) -> tuple[str, bool]:
-    """The output that tells tokens, and whether there is one that tells what follows."""
+    """Return the output that predicts tokens, and whether there is one for the next sentence."""
     names = [name for name, _ in graph.outputs]
     if len(names) == 1:
         return names[0], False
@@ -102,7 +103,7 @@ def _output_names(graph: Graph) -> tuple[str, bool]:
 
 
 def _text_windows(examples: Dataset, num_special_tokens: int) -> Column:
-    """The text in pieces that are as long as the data says once the special tokens are there."""
+    """Return windows of the text that have the configured length with the special tokens added."""
     texts, length = examples.token_array, examples.inputs[UNNAMED].shape[0] - num_special_tokens
     if texts is None or length < 2:
         raise UsageError(

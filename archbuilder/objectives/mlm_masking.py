@@ -1,9 +1,9 @@
-"""What a masked language model is shown: pieces of text with some of their tokens hidden.
+"""Segments and masked tokens for masked language models.
 
-All of it follows from a seed and the number of a step, anew at every step.
+Everything is a function of the seed and the step: tokens are masked anew at every step.
 
-Source: Devlin et al. 2018, arXiv:1810.04805, sections 3.1 and A.1; the length of the pieces is
-fixed and they begin and end anywhere, not at the ends of sentences.
+Source: Devlin et al. 2018, arXiv:1810.04805, sections 3.1 and A.1. Unlike there, segments have a
+fixed length together, and begin and end anywhere in the text, not at the ends of sentences.
 """
 
 from __future__ import annotations
@@ -16,53 +16,56 @@ import tensorflow as tf
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, MASK_ID, SPECIAL_TOKENS
 
 MASK_TOKEN_RATE: Final = 0.8
+"""Fraction of the selected tokens that become the mask token (section 3.1)."""
 RANDOM_TOKEN_RATE: Final = 0.1
+"""Fraction of the selected tokens that become a random token; the rest stay."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentedTokens:
-    """Tokens with those that begin, divide and end them: all `(examples, length)`."""
+    """One or two segments with the special tokens around them; arrays are `(examples, length)`."""
 
     tokens: tf.Tensor
     segments: tf.Tensor
-    """0 in the first piece, 1 in the second."""
+    """0 in the first segment, 1 in the second."""
     next_sentence_label: tf.Tensor
-    """`(examples,)`: 0 where the second piece follows the first, 1 where it is another's."""
+    """`(examples,)`: 0 if the second segment follows the first, 1 if it is of another text."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskedTokens:
-    """Tokens of which some are hidden, and which of them are to be told: `(examples, length)`."""
+    """Tokens with masks, and the positions to predict; arrays are `(examples, length)`."""
 
     tokens: tf.Tensor
     predict_mask: tf.Tensor
-    """1 where a token is to be told, otherwise 0; as many in every example."""
+    """1 where a token has to be predicted, else 0."""
 
 
 def single_segment(text: tf.Tensor) -> SegmentedTokens:
-    """One piece between its begin and its end: two tokens longer than the text."""
+    """Return a text between its special tokens, which make it two tokens longer."""
     edge = tf.ones_like(text[:, :1])
     tokens = tf.concat([edge * BEGIN_ID, text, edge * END_ID], axis=1)
     return SegmentedTokens(tokens, tf.zeros_like(tokens), tf.zeros_like(tokens[:, 0]))
 
 
 def segment_pair(text: tf.Tensor, seed: tf.Tensor) -> SegmentedTokens:
-    """Two pieces, of which the second is in half of the examples that of another one.
+    """Return two segments, of which the second is from another example in half of the examples.
 
-    The text is cut anywhere, at random. Three tokens longer than the text: the begin, and an end
-    behind each piece.
+    The text is cut at a random position. The result is three tokens longer: one at the beginning,
+    and one after each segment.
     """
     num_examples, length = tf.shape(text)[0], text.shape[1]
     cut_seed, swap_seed, shift_seed = tf.unstack(tf.random.split(seed, 3))
     cut = tf.random.stateless_uniform([num_examples, 1], cut_seed, 1, length, tf.int32)
     is_random_next = tf.random.stateless_uniform([num_examples, 1], swap_seed) < 0.5
-    # One example alone has no other that it could be given a piece of.
+    # A batch of one example has no other text to take a segment of.
     is_random_next &= num_examples > 1
+    # Rolling by 1 to n - 1 examples never pairs an example with itself.
     shift = tf.random.stateless_uniform([], shift_seed, 1, tf.maximum(num_examples, 2), tf.int32)
     second = tf.where(is_random_next, tf.roll(text, shift, axis=0), text)
     position = tf.range(length + 3)[tf.newaxis]
     is_second = position > cut + 1
-    # Places of the tokens that begin, divide and end are filled in below.
+    # Clipped at the positions of special tokens, which are filled in below.
     source_position = tf.clip_by_value(position - tf.where(is_second, 2, 1), 0, length - 1)
     tokens = tf.where(
         is_second,
@@ -79,26 +82,30 @@ def segment_pair(text: tf.Tensor, seed: tf.Tensor) -> SegmentedTokens:
 def mask_tokens(
     tokens: tf.Tensor, mask_selection_rate: float, vocabulary_size: int, seed: tf.Tensor
 ) -> MaskedTokens:
-    """Tokens of which a share is chosen: most are hidden, some become others of `size`, some stay.
+    """Select a fraction of the tokens to predict, and mask most of them.
 
-    As many are chosen in every example, and never a special token.
+    The number of selected tokens is the same in every example, except where it has too few tokens
+    that are not special: those are never selected.
     """
     selection_seed, action_seed, token_seed = tf.unstack(tf.random.split(seed, 3))
     length = tokens.shape[1]
     count = max(round(length * mask_selection_rate), 1)
     is_plain_token = tokens >= len(SPECIAL_TOKENS)
+    # The largest of random scores are a random choice of exactly `count` positions, so that shapes
+    # are static.
     random_scores = tf.where(
         is_plain_token, tf.random.stateless_uniform(tf.shape(tokens), selection_seed), -1.0
     )
     _, positions = tf.math.top_k(random_scores, count)
     predict_mask = tf.reduce_sum(tf.one_hot(positions, length, dtype=tf.int32), axis=1)
-    # Where a text has less plain tokens than are to be chosen, none is taken twice.
+    # In a text with fewer than `count` plain tokens, special tokens are among the top ones.
     predict_mask *= tf.cast(is_plain_token, tf.int32)
     action_draw = tf.random.stateless_uniform(tf.shape(tokens), action_seed)
     random_tokens = tf.random.stateless_uniform(
         tf.shape(tokens),
         token_seed,
         len(SPECIAL_TOKENS),
+        # Not empty, even if the vocabulary has special tokens only.
         max(vocabulary_size, len(SPECIAL_TOKENS) + 1),
         tf.int32,
     )

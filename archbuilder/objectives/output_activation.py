@@ -1,4 +1,4 @@
-"""Which activation an output of a network has, for the losses that depend on it."""
+"""Detect the activation of an output, for losses that depend on it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from archbuilder.compiler.ir import Graph
 
 
 def has_final_activation(graph: Graph, model: keras.Model, output: str, activation: str) -> bool:
-    """Whether the last layer in front of an output has this activation, or is it."""
+    """Return whether the last layer before an output has this activation, or is this activation."""
     ref = dict(graph.outputs)[output]
+    # No node where the output is an input of the network.
     node = next((node for node in graph.nodes if node.name == ref.node), None)
     if node is None or node.operation.startswith("ops."):
         return node is not None and node.operation == f"ops.{activation}"

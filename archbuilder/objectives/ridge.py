@@ -1,10 +1,11 @@
-"""Ridge regression: the weights of the last layer in closed form, and nothing else is trained.
+"""Objective `ridge`: compute the weights of the last layer in closed form (ridge regression).
 
-With `X` the inputs of the last layer with a column of ones, `Y` the targets and `R` the identity
-with a zero for the ones, the weights are `inv(X' X + penalty R) X' Y`. Both products are sums over
-examples, so that batches stream by and only they are kept, in double precision.
+With `X` the inputs of the last layer and a column of ones for the bias, `Y` the targets and `R` the
+identity with a zero for the ones, the weights are `inv(X' X + penalty R) X' Y`. Both products are
+sums over examples, so only they are kept in memory, in double precision. Other layers keep their
+initial weights.
 
-Source: Jaeger 2001, "The echo state approach to analysing and training recurrent neural networks",
+Sources: Jaeger 2001, "The echo state approach to analysing and training recurrent neural networks",
 GMD report 148, section 3; Lukosevicius 2012, "A Practical Guide to Applying Echo State Networks",
 equation 9.
 """
@@ -12,7 +13,7 @@ equation 9.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
@@ -30,11 +31,10 @@ from archbuilder.trainer.context import TrainableTask, TrainingContext, Training
 from archbuilder.trainer.datasets import TargetSpec, log_dataset, make_datasets, single_network
 from archbuilder.trainer.log_format import VAL_PREFIX, format_metrics
 from archbuilder.trainer.metrics import build_metrics
-from archbuilder.yaml.nodes import Tree
 
 
 def make_ridge_task(context: TrainingContext) -> TrainableTask:
-    """The network of a session, whose last layer is computed when it is trained.
+    """Build the network, and return the task that computes its last layer.
 
     Raises:
         UsageError: if the blueprint has several networks, or the network does not end in a linear
@@ -44,13 +44,19 @@ def make_ridge_task(context: TrainingContext) -> TrainableTask:
     """
     objective = context.objective_config(RidgeConfig)
     name, graph = single_network(context, "ridge")
+    # In float32, whatever the precision of the run: `context.build` would use its dtype policy.
     model = build(graph, context.limits)
     readout = _readout(model, graph)
     datasets = make_datasets(
         context, graph, model, TargetSpec([output for output, _ in graph.outputs])
     )
     log_dataset(context, datasets)
-    metric_model = _make_metric_model(model, objective.metrics.get(graph.outputs[0][0], ()))
+    # A model of its own is compiled for metrics, so that the saved one has no optimizer.
+    metric_model = keras.Model(model.input, model.output)
+    metric_model.compile(
+        loss="mean_squared_error",
+        metrics=build_metrics(objective.metrics.get(graph.outputs[0][0], ())),
+    )
     size = context.config.batch_size
 
     @translate_read_errors()
@@ -88,10 +94,10 @@ def _fit_readout(
     dataset: FittedDataset,
     objective: RidgeConfig,
 ) -> None:
-    """Give the last layer its weights.
+    """Compute the weights of the last layer.
 
     Raises:
-        RunError: if the examples determine none.
+        RunError: if the examples do not determine them.
     """
     features = keras.Model(model.input, readout.input)
     batches = eval_dataset(dataset, batch_size=context.config.batch_size)
@@ -103,14 +109,18 @@ def _fit_readout(
         features, batches.shard(workers.count, workers.index), objective.washout
     ):
         equations.add(inputs, targets)
+    # Each worker has its share of the batches; the sums make all of them solve the same equations.
     equations.gram, equations.cross_products = (
         workers.all_reduce_sum(equations.gram),
         workers.all_reduce_sum(equations.cross_products),
     )
-    _assign(readout, _solve(equations, objective.penalty))
+    weights = _solve(equations, objective.penalty)
+    num_inputs = readout.kernel.shape[0]
+    readout.set_weights([weights[:num_inputs], *weights[num_inputs:]])
 
 
 def _readout(model: keras.Model, graph: Graph) -> keras.layers.Dense:
+    """Return the last layer of a network, which has to be a linear Dense layer."""
     layer = None
     if len(graph.outputs) == 1:
         layer = model.get_layer(graph.outputs[0][1].node)
@@ -125,9 +135,9 @@ def _readout(model: keras.Model, graph: Graph) -> keras.layers.Dense:
 
 
 class _NormalEquations:
-    """The products of inputs with inputs, and of inputs with targets, over all examples.
+    """Sums over examples of the products of inputs with inputs, and of inputs with targets.
 
-    With a bias, the inputs have a column of ones behind them.
+    With a bias, the inputs get a column of ones as the last one.
     """
 
     def __init__(self, inputs: int, outputs: int, *, use_bias: bool) -> None:
@@ -136,7 +146,7 @@ class _NormalEquations:
         self.cross_products = np.zeros((inputs + use_bias, outputs))
 
     def add(self, inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
-        """Count some more: `(examples, inputs)` and `(examples, outputs)`."""
+        """Add examples: `(examples, inputs)` and `(examples, outputs)`."""
         if self.use_bias:
             inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
         self.gram += inputs.T @ inputs
@@ -146,7 +156,10 @@ class _NormalEquations:
 def _drop_washout(
     features: keras.Model, batches: Iterable[tuple[tf.Tensor, tf.Tensor]], washout: int
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """What the last layer takes, and what it should make of it: rows of numbers."""
+    """Yield inputs and targets of the last layer as rows, without the first `washout` steps.
+
+    In these steps the state of a reservoir still depends on its initial value.
+    """
     for x, y in batches:
         inputs = np.asarray(features(x, training=False), np.float64)
         targets = np.asarray(y, np.float64)
@@ -158,8 +171,9 @@ def _drop_washout(
 
 
 def _solve(equations: _NormalEquations, penalty: float) -> NDArray[np.float64]:
-    """The weights, `(inputs, outputs)`, with the bias as one more row where there is one."""
+    """Return the weights, `(inputs, outputs)`, with the bias as another row if there is one."""
     gram = equations.gram.copy()
+    # The bias is not penalized: it only shifts the targets.
     penalized_rows = np.arange(len(gram) - equations.use_bias)
     gram[penalized_rows, penalized_rows] += penalty
     try:
@@ -169,16 +183,3 @@ def _solve(equations: _NormalEquations, penalty: float) -> NDArray[np.float64]:
     if not np.isfinite(weights).all():
         raise RunError("the weights are no finite numbers; give a larger 'penalty'")
     return np.asarray(weights, np.float64)
-
-
-def _assign(readout: keras.layers.Dense, weights: NDArray[np.float64]) -> None:
-    rows = readout.kernel.shape[0]
-    readout.set_weights([weights[:rows], *weights[rows:]])
-
-
-def _make_metric_model(model: keras.Model, metrics: Sequence[Tree]) -> keras.Model:
-    """What gives the mean squared error and the metrics."""
-    # What is saved has no optimizer, which it never had.
-    metric_model = keras.Model(model.input, model.output)
-    metric_model.compile(loss="mean_squared_error", metrics=build_metrics(metrics))
-    return metric_model

@@ -1,8 +1,8 @@
-"""One sequence from another: every token from the source and the tokens in front of it.
+"""Objective `sequence_to_sequence`: predict each token from the source and the preceding tokens.
 
-The network is given the right tokens in front, whatever it would have said (teacher forcing).
+In training, the preceding tokens are those of the target, not predicted ones (teacher forcing).
 
-Source: Vaswani et al. 2017, arXiv:1706.03762, sections 3.1 and 5; the smoothing of labels is that
+Sources: Vaswani et al. 2017, arXiv:1706.03762, sections 3.1 and 5; the smoothing of labels is that
 of Szegedy et al. 2015, arXiv:1512.00567, section 7.
 """
 
@@ -32,13 +32,13 @@ _INPUTS = (SOURCE, TARGET, "mask")
 
 
 class LabelSmoothedCrossentropy(keras.losses.Loss):
-    """The cross entropy to classes by number, of which a share is spread over all classes.
+    """Crossentropy with integer classes and label smoothing.
 
-    The same as Keras's `CategoricalCrossentropy` with `label_smoothing`, without the memory of one
-    number a class for every target.
+    Equals Keras's `CategoricalCrossentropy` with `label_smoothing`, but needs no one-hot targets,
+    which would take one number per class for every token.
 
     Args:
-        label_smoothing: The share that is spread, from 0 to 1.
+        label_smoothing: Probability that is spread over all classes, from 0 to 1.
         from_logits: Whether predictions are logits rather than probabilities.
     """
 
@@ -48,7 +48,7 @@ class LabelSmoothedCrossentropy(keras.losses.Loss):
         self._from_logits = from_logits
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """The loss of each target: predictions without their last axis."""
+        """Return the loss of each token: `(examples, length)`."""
         y_pred = tf.cast(y_pred, tf.float32)
         if self._from_logits:
             log_probs = tf.nn.log_softmax(y_pred)
@@ -61,13 +61,13 @@ class LabelSmoothedCrossentropy(keras.losses.Loss):
 
 
 def make_sequence_to_sequence_task(context: TrainingContext) -> TrainableTask:
-    """The network of a session, ready to be trained and judged.
+    """Build the network, and return the task that trains it.
 
-    Its inputs are `source`, `target` and, if it has it, `mask`: 1 at the tokens of the source. What
-    it gives at every position of the target is the token that comes next.
+    The inputs of the network are `source`, `target` and optionally `mask`, which is 1 at the tokens
+    of the source. At every position of the target it outputs a prediction of the next token.
 
     Raises:
-        UsageError: if the blueprint has several networks, or other inputs, or the data is no pairs
+        UsageError: if the blueprint has several networks, or other inputs, or the data is not pairs
             of texts.
         BlueprintError: if the network does not fit the machine.
         RunError: if the texts do not fit the network.
@@ -82,11 +82,13 @@ def make_sequence_to_sequence_task(context: TrainingContext) -> TrainableTask:
 
         def make_inputs(_step: object, tokens: Tokens) -> ModelInputs:
             source, target = tokens[SOURCE], tokens[TARGET]
+            # The target shifted by one: its input has no last token, its labels no first one.
             inputs = {
                 SOURCE: source,
                 "mask": tf.cast(source != PAD_ID, tf.int32),
                 TARGET: target[:, :-1],
             }
+            # Padding does not count in the loss.
             weights = tf.cast(target[:, 1:] != PAD_ID, tf.float32)
             return inputs, {output: target[:, 1:]}, {output: weights}
 

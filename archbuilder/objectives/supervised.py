@@ -1,4 +1,4 @@
-"""Supervised training: one network, and a target for each output that has a loss or a metric."""
+"""Objective `supervised`: one network, with a target for each output with a loss or metric."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _AXES_HINT: Final = "'axis: [1, 2, 3]' for images"
 
 
 def make_supervised_task(context: TrainingContext) -> TrainableTask:
-    """The network of a session, ready to be trained and judged.
+    """Build the network, and return the task that trains it.
 
     Raises:
         UsageError: if the blueprint has several networks.
@@ -56,10 +56,10 @@ def make_network_task(
     graph: Graph,
     make_objective: Callable[[keras.Model], SupervisedConfig],
 ) -> TrainableTask:
-    """The network of a session, with an objective that may depend on how the network is built.
+    """Build a network, and return the task that trains it on an objective made from the network.
 
     Raises:
-        UsageError: if a loss needs the whole batch, and gradients are accumulated over parts of it.
+        UsageError: if a loss needs the whole batch, and gradients are accumulated.
         BlueprintError: if the network does not fit the machine.
         RunError: if the examples do not fit the network.
     """
@@ -80,6 +80,7 @@ def make_network_task(
     for warning in _warnings(graph, model, objective):
         context.log(warning)
 
+    # The saved network says how it was compiled, like any model of Keras.
     def compile_model() -> None:
         _compile(model, model, objective, training_model.optimizer, DEFAULT_EXECUTION)
 
@@ -101,7 +102,7 @@ def _check_accumulation(config: SupervisedConfig, execution: ExecutionConfig) ->
 
 
 def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:
-    """What trains, and is most likely a slip: outputs that are no probabilities for their loss."""
+    """Yield warnings about outputs whose activation does not match their loss."""
     for output, tree in config.loss.items():
         loss = keras_class_name("loss", tree)
         if loss == "CTC" and has_final_activation(graph, model, output, "softmax"):
@@ -109,7 +110,7 @@ def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Ite
                 f"the output '{output}' ends in a softmax, and the loss 'CTC' takes logits: leave"
                 " the activation out"
             )
-        # Losses that do not care have no such choice.
+        # Losses without this option, such as MeanSquaredError, take any output.
         if getattr(build_object("loss", tree), "from_logits", True):
             continue
         if has_final_activation(graph, model, output, "linear"):
@@ -145,7 +146,7 @@ def _make_fit_task(
 
     @cache
     def augmented_batches() -> BatchAugmenter:
-        # Evaluation needs none, and has not to wait until the layers are traced.
+        # Created on first use: evaluation needs no augmentation, and tracing its layers takes time.
         return BatchAugmenter.from_config(
             config, objective, graph, datasets.train, unaugmented_batches(TrainingPosition())
         )
@@ -172,13 +173,13 @@ def _compile(
     optimizer: keras.optimizers.Optimizer,
     execution: ExecutionConfig,
 ) -> None:
-    """Compile a model that gives what the network `model` does."""
+    """Compile `training_model`, which has the outputs of `model`."""
     losses = {name: build_object("loss", tree) for name, tree in config.loss.items()}
     metrics = {
         name: build_metrics(trees, ignored_class(config.loss.get(name)))
         for name, trees in config.metrics.items()
     }
-    # Keras asks for a weight for every loss, or for none.
+    # Keras needs a weight for every loss, or for none.
     loss_weights = {name: float(config.loss_weights.get(name, 1)) for name in losses}
     has_named_outputs = isinstance(model.output, dict)
     training_model.compile(
