@@ -1,1 +1,1 @@
-"""What is done with a trained network."""
+"""Evaluate trained networks, predict, generate text and sample images."""

@@ -1,4 +1,4 @@
-"""How well trained networks do on examples that they were not trained on."""
+"""Evaluate trained networks on the validation set of their run, or on another data set."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ from archbuilder.trainer.step_errors import translate_tf_errors
 from archbuilder.weights import restore_weights
 
 _TEXT_SUFFIXES: Final[Mapping[type[DataSource], str]] = {Text: ".txt", Pairs: ".tsv"}
-"""How files of text end, which nothing else stands for."""
+"""Suffix of files of each text source. Other sources cannot replace these."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedRun:
-    """Networks with what they were trained by."""
+    """Trained networks, with the recipe of their run."""
 
     graphs: Mapping[str, Graph]
     config: RunConfig
     blueprint: str
-    """As the folder of the run tells it."""
+    """Text of the blueprint, as recorded by the run."""
     run_dir: Path | None = None
-    """The folder of the run; None where there is none."""
+    """The run directory; None for a model without one."""
     weight_files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
-    """Files of weights by network that are used in place of those of the run."""
+    """Weight files by network, which replace those of the run."""
 
 
 def evaluate(
@@ -66,13 +66,14 @@ def evaluate(
     data_source: DataSource | None = None,
     batch_size: int | None = None,
 ) -> EpochLogs:
-    """The losses and metrics of the recipe, on the examples that training held out or on others.
+    """Return the losses and metrics of the recipe, on the validation set or another data set.
 
-    It is what training does after every epoch, and its numbers are the same ones; language models
-    have their perplexity beside them.
+    They are the same as those that training reports after an epoch. Language models also have a
+    perplexity.
 
     Raises:
-        UsageError: if nothing is held out, the run is not over, or the others are of another kind.
+        UsageError: if there is no validation set, the run is not finished, or the other data set is
+            of another kind.
         RunError: if examples or weights are missing, damaged or do not fit.
         BlueprintError: if a network does not fit the machine, or a data file may not be read.
     """
@@ -95,25 +96,32 @@ def make_eval_context(
     data_source: DataSource | None = None,
     batch_size: int | None = None,
 ) -> TrainingContext:
-    """The session that trained networks, with other examples to judge them by if there are some.
+    """Return the context of a run as in training, to evaluate its networks.
+
+    `data_source` is the data set to evaluate on, in place of the validation set.
 
     Raises:
-        UsageError: if the other examples are of another kind, or own ones may not be read.
+        UsageError: if `data_source` is of another kind, or the data of the run may not be read.
         RunError: if examples are missing or damaged.
         BlueprintError: if a data file may not be read.
     """
     training = trained_run.config.training
     size = batch_size or training.batch_size
+    # The other options only change how the steps of training are executed.
     eval_training = dataclasses.replace(
         training, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
     )
     examples, validation = _load_datasets(trained_run, data_source)
+    # The validation split follows from the seed and the number of examples: with other data, it may
+    # contain examples of the training set.
     recorded_digest = trained_run.config.digest if data_source is None else None
     if recorded_digest is not None and recorded_digest != dataset_digest(examples, validation):
         log(
             "the data is no longer that which the run began with: what is held out now may have"
             " been trained on"
         )
+    config, run_dir = trained_run.config, trained_run.run_dir or Path()
+    recipe = recipe_to_dict(config.data, config.training, config.allow)
     keras.utils.set_random_seed(training.seed)
     return TrainingContext(
         graphs=trained_run.graphs,
@@ -123,8 +131,10 @@ def make_eval_context(
         devices=devices,
         execution=choose_execution(eval_training, devices.replicas, ()),
         limits=limits,
-        run_dir=RunDir(trained_run.run_dir or Path(), is_writer=False),
-        checkpoints=_checkpoints(trained_run, devices),
+        run_dir=RunDir(run_dir, is_writer=False),
+        checkpoints=CheckpointManager(
+            SandboxPath(run_dir), run_fingerprint(trained_run.blueprint, recipe), devices.workers
+        ),
         log=log,
         eval_dataset=validation if data_source is not None else None,
     )
@@ -133,9 +143,10 @@ def make_eval_context(
 def _load_datasets(
     trained_run: TrainedRun, data_source: DataSource | None
 ) -> tuple[Dataset, Dataset | None]:
-    """The examples that were trained on, and those to judge by where they are no part of them.
+    """Load the training data, and the data to evaluate on if it has its own source.
 
-    Where a run knows enough of those that it was trained on, others stand for them.
+    If the run recorded the preprocessing, `data_source` replaces the training data too, which is
+    then not read.
     """
     data = trained_run.config.data
     opener = DataFileOpener(data.folder or Path(), trained_run.config.allow)
@@ -157,7 +168,7 @@ def _load_datasets(
         data.train, run_opener, preprocessing_from_schema(trained_run.config.schema)
     )
     if data_source is not None:
-        # What the run keeps are the tokens of its own texts.
+        # Without `run_opener`: the tokens in the run directory are those of its own texts.
         return examples, load_source(data_source, opener, examples.preprocessing)
     validation = data.validation
     return examples, load_source(
@@ -166,9 +177,9 @@ def _load_datasets(
 
 
 def _stored_preprocessing(trained_run: TrainedRun) -> FittedPreprocessing | None:
-    """What a run knows of the examples that it was trained on; None where it needs them itself."""
+    """Return the preprocessing that a run recorded; None if evaluation needs the training data."""
     config, run_dir = trained_run.config, trained_run.run_dir
-    # A probe learns from them, and adversaries have whole batches of them.
+    # Linear probes train on the data, and GANs are evaluated on batches of training size.
     if run_dir is None or isinstance(
         config.training.objective, SimCLRConfig | MoCoConfig | AdversarialConfig
     ):
@@ -178,7 +189,11 @@ def _stored_preprocessing(trained_run: TrainedRun) -> FittedPreprocessing | None
 
 
 def _check_same_kind(training_source: DataSource, eval_source: DataSource) -> None:
-    """Refuse to judge a network of text by anything else, and any other one by text."""
+    """Check that text is evaluated on the same kind of text, and nothing else is.
+
+    Raises:
+        UsageError: if it is not.
+    """
     kinds = type(training_source), type(eval_source)
     if kinds[0] is kinds[1] or not {*kinds} & {*_TEXT_SUFFIXES}:
         return
@@ -194,20 +209,11 @@ def _check_same_kind(training_source: DataSource, eval_source: DataSource) -> No
     )
 
 
-def _checkpoints(trained_run: TrainedRun, devices: DeviceSetup) -> CheckpointManager:
-    config = trained_run.config
-    recipe = recipe_to_dict(config.data, config.training, config.allow)
-    run_dir = SandboxPath(trained_run.run_dir or Path())
-    return CheckpointManager(
-        run_dir, run_fingerprint(trained_run.blueprint, recipe), devices.workers
-    )
-
-
 def load_trained_weights(trained_run: TrainedRun, model: keras.Model, name: str) -> None:
-    """Give a network the weights that it has learned.
+    """Load the trained weights of a network.
 
     Raises:
-        UsageError: if the run is not over, or there are no weights of it.
+        UsageError: if the run is not finished, or there are no weights of this network.
         RunError: if they are damaged or do not fit.
     """
     if name in trained_run.weight_files:
@@ -219,7 +225,7 @@ def load_trained_weights(trained_run: TrainedRun, model: keras.Model, name: str)
 
 
 def _restore_task(task: TrainableTask, trained_run: TrainedRun, context: TrainingContext) -> None:
-    """Give the networks what they have learned."""
+    """Load the trained weights, and the state of a checkpoint if the objective needs it."""
     if task.restore is not None:
         checkpoint = None
         if trained_run.run_dir is not None and not trained_run.weight_files:
@@ -235,6 +241,10 @@ def _restore_task(task: TrainableTask, trained_run: TrainedRun, context: Trainin
 
 
 def _perplexity(config: RunConfig, metrics: EpochLogs) -> EpochLogs:
+    """Return the perplexity of a language model, the exponential of its loss in nats per token.
+
+    With label smoothing, the loss is not a crossentropy, so there is none.
+    """
     objective = config.training.objective
     is_cross_entropy = isinstance(objective, CausalLMConfig) or (
         isinstance(objective, SequenceToSequenceConfig) and not objective.label_smoothing

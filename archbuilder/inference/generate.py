@@ -1,4 +1,4 @@
-"""Text of a language model: what follows a text, or what a text becomes."""
+"""Generate text with a language model, or translate a text with a sequence model."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.run_config import RunConfig
 from archbuilder.config.sources import Pairs, Text
 from archbuilder.config.training import CausalLMConfig, SequenceToSequenceConfig
-from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, UNK_ID, TextTokenizer
+from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, UNK_ID
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.inference.lm_scoring import causal_log_probs, seq2seq_log_probs
 from archbuilder.inference.load_run import load_run_network, load_run_tokenizer
-from archbuilder.inference.samplers import SamplingConfig, TokenIds, beam_search, sample_tokens
+from archbuilder.inference.samplers import SamplingConfig, beam_search, sample_tokens
 from archbuilder.limits import Limits
 from archbuilder.trainer.step_errors import translate_tf_errors
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationConfig:
-    """How text is made. Without `chance`, it is the best of so many `beams`."""
+    """How text is generated: by sampling, or by beam search if `sampling` is None."""
 
     max_new_tokens: int
-    """The longest text that follows."""
+    """Largest number of generated tokens."""
     sampling: SamplingConfig | None
     num_beams: int = 1
 
@@ -39,10 +39,10 @@ def generate(
     prompt: str,
     generation: GenerationConfig,
 ) -> str:
-    """What follows a prompt by the network of a run or, for sequences, what it becomes.
+    """Return the continuation of a prompt, or the target sequence for it as a source.
 
     Raises:
-        UsageError: if the run trained no such model, or the prompt does not suit it.
+        UsageError: if the run trained no such model, or the prompt does not fit it.
         RunError: if the files of the run are damaged.
         BlueprintError: if the network does not fit the machine.
     """
@@ -56,9 +56,11 @@ def generate(
         raise RunError("the run does not say which text it was trained on")
     network = load_run_network(run_dir, graphs, limits)
     tokenizer = load_run_tokenizer(run_dir)
-    tokens = _encode_prompt(prompt, tokenizer)
+    (tokens,) = tokenizer.encode([prompt])
+    if UNK_ID in tokens:
+        raise UsageError("the text has something in it that the run's vocabulary does not know")
     if isinstance(data, Text):
-        # Where a text begins, another one has ended.
+        # In training, texts are concatenated with END_ID between them: it comes before a new text.
         initial_tokens = np.concatenate([[END_ID], tokens])[np.newaxis]
         log_prob_fn = causal_log_probs(network, tokenizer, data.length)
     else:
@@ -69,6 +71,7 @@ def generate(
             )
         initial_tokens = np.array([[BEGIN_ID]])
         log_prob_fn = seq2seq_log_probs(network, tokenizer, tokens[np.newaxis], data.length)
+        # Targets of the run have at most `length` tokens, and then END_ID.
         generation = GenerationConfig(
             min(generation.max_new_tokens, data.length + 1),
             generation.sampling,
@@ -86,10 +89,3 @@ def generate(
                 log_prob_fn, initial_tokens, generation.max_new_tokens, generation.sampling
             )[0]
         )
-
-
-def _encode_prompt(prompt: str, tokenizer: TextTokenizer) -> TokenIds:
-    (tokens,) = tokenizer.encode([prompt])
-    if UNK_ID in tokens:
-        raise UsageError("the text has something in it that the run's vocabulary does not know")
-    return tokens

@@ -1,4 +1,4 @@
-"""Files of inputs without targets, as a person names them to a trained network."""
+"""Read files and directories of inputs, without targets, to predict on."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ from archbuilder.diagnostics.errors import UsageError, quote
 
 _IMAGE_CHANNELS: Final = (1, 3)
 _MAX_GROUP_SIZE: Final = 1024
-"""The images that are decoded and held in memory at a time."""
+"""Largest number of images that are held in memory at a time."""
 _IMAGE_SOURCES: Final = (Images, Tfrecord, Tfds)
-"""Sources of encoded images, which say what they are brought to."""
+"""Sources of encoded images, whose options say how to decode them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputGroup:
-    """Examples of one shape, with what each of them is called."""
+    """Examples of one shape, with a key for each."""
 
     keys: Sequence[str]
     examples: Dataset
@@ -66,26 +66,26 @@ def read_inputs(
     schema: DatasetSchema,
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[InputGroup]:
-    """The inputs in files and folders, read as a recipe says it of files `like` these.
+    """Yield the inputs in files and directories, with the options of the source `template`.
 
-    Those in tables are the columns that have the names of the heading in the `legend` of the run,
-    and images are decoded to the form in it. `report` is given each change to images, and the
-    files of a folder that are not read.
+    Tables are read by the column names in `schema`, and images are decoded to the size, channels
+    and depth in it. `log` receives changes to images, and files of a directory that are skipped.
 
-    An example is called by its number, from 0, with the name of its file in front where there are
-    several, and an image by its file: its path below the folder that a person names, or its name.
-    Where two would be called the same, whole paths are told. Nothing is left out: what cannot be
-    read is an error, whatever the recipe says of it.
+    The key of an example is its number, from 0, after the name of its file if there are several
+    files. The key of an image is its path below the given directory, or its name; if two keys would
+    be equal, all are full paths. A record that cannot be read is an error, even if the recipe skips
+    such records: a prediction would be missing.
 
     Raises:
-        UsageError: if there is no such file, or it is of another kind.
-        RunError: if it cannot be read, or has numbers that are not finite.
+        UsageError: if a file does not exist, or is of an unknown kind.
+        RunError: if a file cannot be read, or has values that are not finite.
     """
     files = [file for path in paths for file in _expand_path(path, log)]
     num_tables = sum(not file.is_image for file in files)
     has_duplicates = len({file.key for file in files}) < len(files)
     names = {file: str(file.path) if has_duplicates else file.key for file in files}
     choose_decoder = _make_decoder_chooser(template, graph, schema)
+    # Consecutive files of a kind, so that predictions come in the order of the files.
     for are_images, group in groupby(files, lambda file: file.is_image):
         if are_images:
             yield from _group_images(group, choose_decoder, _source_scale(template), names, log)
@@ -98,7 +98,7 @@ def read_inputs(
 
 @dataclass(frozen=True, slots=True)
 class _InputFile:
-    """A file that a person names, or one that names lead to from a folder."""
+    """A given file, or a file below a given directory at the path `parts`."""
 
     source: DataPath
     parts: PathParts = ()
@@ -109,7 +109,7 @@ class _InputFile:
 
     @property
     def key(self) -> str:
-        """Its path below the folder, or its name."""
+        """Path below the directory, or file name."""
         return "/".join(self.parts) or self.path.name
 
     @property
@@ -118,7 +118,7 @@ class _InputFile:
 
 
 def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
-    """A file, or all images below a folder by alphabet."""
+    """Return a file, or all images below a directory in alphabetical order."""
     source = DataPath(str(path))
     if path.is_dir():
         listing = list_all_images(source, DataFileOpener())
@@ -143,10 +143,13 @@ def _load_table(path: Path, template: DataSource, graph: Graph, schema: DatasetS
         quote(str(path), 200),
     )
     scale = template.scale if isinstance(template, Npz | Npy | Idx) else None
+    # None where the input has an axis of unknown size.
     dims = [size for size in graph.inputs[0].shape if size is not None]
     num_values = math.prod(dims) if len(dims) == len(graph.inputs[0].shape) else None
     inference_columns = InferenceColumns(num_values, schema.column_names)
     preprocessing = FittedPreprocessing(schema)
+    # Targets and weights of the recipe need not be in files to predict on, and `on_error: skip`
+    # must not drop an input.
     if path.suffix == ".npz":
         archive = template if isinstance(template, Npz) else Npz(file)
         archive = dataclasses.replace(archive, file=file, targets={}, weights=None)
@@ -181,10 +184,7 @@ def _group_images(
     names: Mapping[_InputFile, str],
     log: Callable[[str], None],
 ) -> Iterator[InputGroup]:
-    """Images in their order, those of one size together where they stand side by side.
-
-    A part is small enough for the memory, however many images there are.
-    """
+    """Yield groups of consecutive images with the same size, small enough for the memory."""
     decoded_images = ((file, *_load_image(file, choose_decoder, log)) for file in files)
     groups = groupby(
         enumerate(decoded_images), lambda numbered: (numbered[0] // _MAX_GROUP_SIZE, numbered[1][1])
@@ -202,7 +202,7 @@ def _group_images(
 def _make_decoder_chooser(
     template: DataSource, graph: Graph, schema: DatasetSchema
 ) -> Callable[[Image.Image], ImageDecoder]:
-    """What a picture is brought to before it is fitted to the network: the same as in training."""
+    """Return a function that chooses how to decode an image: as in training."""
     graph_input = graph.inputs[0]
     channels = (
         graph_input.shape[-1]
@@ -215,7 +215,7 @@ def _make_decoder_chooser(
         return lambda image: ImageDecoder.from_first(
             image, template.size, source_channels, template.bits, image_spec
         )
-    # The numbers of arrays are divided by a scale that is meant for 8 bits.
+    # The scale of arrays is one for 8 bits.
     bits = None if _source_scale(template) is None else 8
     return lambda image: ImageDecoder.from_first(image, None, channels, bits)
 

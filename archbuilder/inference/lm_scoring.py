@@ -1,4 +1,4 @@
-"""What the networks of language models say of the next token."""
+"""Log-probabilities of the next token, from the networks of language models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archbuilder.objectives.output_activation import has_final_activation
 
 
 def causal_log_probs(network: LoadedNetwork, tokenizer: TextTokenizer, length: int) -> LogProbFn:
-    """What comes next in a text, of which the network is shown the last `length` tokens."""
+    """Return a function for the next token of a text, which sees its last `length` tokens."""
     name = network.graph.inputs[0].name
     traced_model = _TracedModel(network, tokenizer)
 
@@ -28,9 +28,10 @@ def causal_log_probs(network: LoadedNetwork, tokenizer: TextTokenizer, length: i
 def seq2seq_log_probs(
     network: LoadedNetwork, tokenizer: TextTokenizer, source: TokenIds, length: int
 ) -> LogProbFn:
-    """What comes next in the targets of sources: `(sources, tokens)`, padded to `length`.
+    """Return a function for the next token of the targets of sources.
 
-    One source may have several targets, the beams.
+    `source` is `(sources, tokens)`, with at most `length` tokens. A single source may have several
+    targets, as in beam search.
     """
     traced_model = _TracedModel(network, tokenizer)
     padded_source = _pad(source, length)
@@ -52,7 +53,7 @@ def seq2seq_log_probs(
 
 
 class _TracedModel:
-    """The network, traced for each number of sequences once: they all have one length."""
+    """A network that is traced once for each number of sequences: all are padded to one length."""
 
     def __init__(self, network: LoadedNetwork, tokenizer: TextTokenizer) -> None:
         graph, model = network.graph, network.model
@@ -64,21 +65,23 @@ class _TracedModel:
         self._call = tf.function(lambda inputs: model(inputs, training=False))
 
     def __call__(self, arrays: dict[str, TokenIds], position: int) -> NDArray[np.float64]:
-        """The logarithms of the probabilities of what follows a place: `(sequences, tokens)`."""
+        """Return the log-probabilities of the token after a position: `(sequences, tokens)`."""
         inputs = {name: tf.constant(arrays[name], dtype) for name, dtype in self._dtypes.items()}
         outputs = self._call(inputs if len(inputs) > 1 else next(iter(inputs.values())))
+        # The network may have more outputs than the vocabulary has tokens.
         log_probs = np.asarray(outputs, np.float64)[:, position, : self._vocab_size]
         if self._returns_logits:
+            # Without its maximum, a row cannot overflow in `exp`.
             log_probs = log_probs - log_probs.max(axis=1, keepdims=True)
             log_probs = log_probs - np.log(np.exp(log_probs).sum(axis=1, keepdims=True))
         else:
             log_probs = np.log(np.maximum(log_probs, np.finfo(np.float32).tiny))
-        # The other special tokens are no text.
+        # END_ID ends a text. The other special tokens must not be generated.
         log_probs[:, [each for each in range(len(SPECIAL_TOKENS)) if each != END_ID]] = -np.inf
         return log_probs
 
 
 def _pad(sequences: TokenIds, length: int) -> TokenIds:
-    # A token sees none behind it, so that it does not matter what stands there.
+    # Padded at the end: causal attention ignores what follows a position, and a source has a mask.
     num_padding = length - sequences.shape[1]
     return np.pad(sequences, ((0, 0), (0, num_padding)), constant_values=PAD_ID)

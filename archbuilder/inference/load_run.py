@@ -1,7 +1,7 @@
-"""Opens what a run trained: its networks with their weights, and its vocabulary.
+"""Load the networks and the tokenizer of a run.
 
-The networks are built from the run's blueprint, and nothing but numbers is read from the files of
-models, which could otherwise have a layer with code in it.
+Networks are built from the blueprint, and only weights are read from the files of models. To load a
+model from such a file would run the code of layers that a stranger may have chosen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from archbuilder.runs.run_dir import RunDir
 from archbuilder.weights import restore_weights
 
 TOKENIZER_DIR = "text"
-"""The folder of a run that has its vocabulary."""
+"""Subdirectory of a run directory with the tokenizer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,11 +37,11 @@ class LoadedNetwork:
 def load_run_network(
     run_dir: Path, graphs: Mapping[str, Graph], limits: Limits, name: str | None = None
 ) -> LoadedNetwork:
-    """A network of a run, which has to have a name where there are several.
+    """Build a network of a run and load its weights; `name` may be None if the run has only one.
 
     Raises:
-        UsageError: if the run has no such network, or did not come to its end.
-        RunError: if the file of its weights is damaged.
+        UsageError: if the run has no such network, or is not finished.
+        RunError: if the weight file is damaged.
         BlueprintError: if the network does not fit the machine.
     """
     if name is None and len(graphs) > 1:
@@ -57,11 +57,11 @@ def load_run_network(
 
 
 def load_run_weights(run_dir: Path, model: keras.Model, name: str) -> None:
-    """Give a network its weights of a run.
+    """Load the weights that a run saved into a network.
 
     Raises:
-        UsageError: if the run did not come to its end.
-        RunError: if the file of its weights is damaged.
+        UsageError: if the run is not finished.
+        RunError: if the weight file is damaged.
     """
     weights_file = RunDir(run_dir).model_file(name)
     if weights_file.status() is None:
@@ -74,10 +74,10 @@ def load_run_weights(run_dir: Path, model: keras.Model, name: str) -> None:
 
 
 def load_run_tokenizer(run_dir: Path) -> TextTokenizer:
-    """The vocabulary of a run.
+    """Load the tokenizer of a run.
 
     Raises:
-        UsageError: if it was not trained on text.
+        UsageError: if the run was not trained on text.
         RunError: if the file is damaged.
     """
     tokenizer_file = SandboxPath(run_dir).joinpath(TOKENIZER_DIR, TOKENIZER_FILE)

@@ -1,4 +1,4 @@
-"""What a trained network says of examples, on any number of devices, in their order."""
+"""Predict with a trained network on any number of devices, in the order of the examples."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ _CATEGORICAL_LOSSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy
 _DEFAULT_BATCH_SIZE = 32
 _TABLE_SUFFIXES = (".csv", ".parquet")
 _NAME_OR_NUMBER: Final = re.compile(r"'[^']*'|\d+")
-"""What differs between messages of one kind: names of files, and numbers."""
+"""Parts that differ between messages of one kind: file names and numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What the network says of one example: an array by output."""
+    """The outputs of a network for one example."""
 
     key: str
     outputs: Mapping[str, Values]
     class_names: Mapping[str, tuple[str, ...]]
-    """By output that is a vector of classes, their names; none where they are numbers alone."""
+    """Class names by output, for outputs with a value per class; empty if the names are unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _InputBatchSource:
-    """Examples as the network takes them."""
+    """Examples with the preprocessing that fits them to a network."""
 
     keys: Sequence[str]
     inputs: Mapping[str, InputPipeline]
@@ -74,13 +74,13 @@ def predict(
     log: Callable[[str], None],
     batch_size: int | None = None,
 ) -> Iterator[Prediction]:
-    """What a network says of the inputs in files or, where there are none, of what is held out.
+    """Yield predictions for files, or for the validation set if none are given.
 
-    Inputs are fitted to the network as in training. Logits become probabilities where the loss of
-    the recipe takes them for logits, and the network does not end in that activation already.
+    Inputs are preprocessed as in training. Logits become probabilities if the loss of the recipe
+    has `from_logits` and the network does not end in that activation.
 
     Raises:
-        UsageError: if the objective trains nothing that predicts, or there is no such file.
+        UsageError: if the objective trains no network that predicts, or a file does not exist.
         RunError: if an input cannot be read or does not fit, or weights are damaged.
         BlueprintError: if the network does not fit the machine.
     """
@@ -140,6 +140,7 @@ def _from_files(
                 for each in graph.inputs
             }
         except RunError as error:
+            # With several files, the message has to say which one does not fit.
             if group.examples.source_name in str(error):
                 raise
             raise RunError(f"{group.examples.source_name}: {error}") from None
@@ -150,7 +151,7 @@ def _from_files(
 
 
 def _log_once_per_kind(log: Callable[[str], None]) -> Callable[[str], None]:
-    """Report the first of the messages that differ in names of files and numbers alone."""
+    """Return a function that logs only the first of messages that differ in names and numbers."""
     kinds: set[str] = set()
 
     def log_once(message: str) -> None:
@@ -165,7 +166,7 @@ def _log_once_per_kind(log: Callable[[str], None]) -> Callable[[str], None]:
 def _warn_about_column_order(
     trained_run: TrainedRun, paths: Sequence[Path], log: Callable[[str], None]
 ) -> None:
-    """Warn where columns are taken in their order, as their names are unknown."""
+    """Warn if columns are matched by order because their names are not recorded."""
     config = trained_run.config
     source = config.data.train
     trained_by_name = (
@@ -186,6 +187,7 @@ def _from_validation_set(
     devices: DeviceSetup,
     log: Callable[[str], None],
 ) -> Iterator[_InputBatchSource]:
+    # The keys of the examples are their rows in the data, as the validation set may be any of them.
     context = make_eval_context(trained_run, limits, devices, log)
     objective = context.config.objective
     target_spec = (
@@ -201,7 +203,7 @@ def _from_validation_set(
 
 
 class _Predictor:
-    """The network on the devices of a placement."""
+    """A network that predicts on the devices of a setup."""
 
     def __init__(
         self,
@@ -243,7 +245,7 @@ class _Predictor:
             self._call_on_replicas = tf.function(call_on_replicas, reduce_retracing=True)
 
     def predict(self, source: _InputBatchSource, batch_size: int) -> Iterator[Mapping[str, Values]]:
-        """What the network says of each example of a part."""
+        """Yield the outputs for each example, in order."""
         rows = tf.data.Dataset.from_tensor_slices(source.rows).batch(batch_size)
         batches = rows.map(
             lambda row_indices: {
@@ -251,6 +253,7 @@ class _Predictor:
             }
         )
         distributed = iter(self._devices.distribute_dataset(batches))
+        # Counted here: distributed batches have no end (see `DeviceSetup.distribute_dataset`).
         for start in range(0, len(source.rows), batch_size):
             count = min(batch_size, len(source.rows) - start)
             with (
@@ -263,11 +266,12 @@ class _Predictor:
                 yield {name: each[number] for name, each in outputs.items()}
 
     def _gather(self, batch: object, count: int) -> dict[str, Values]:
+        """Return the outputs of a batch of `count` examples, from all replicas of all workers."""
         if self._devices.strategy is None:
             return {name: np.asarray(each) for name, each in self._call(batch).items()}
         workers, replicas = self._devices.workers, self._devices.replicas
         local_replicas = replicas // workers.count
-        # See `Placement.share`: too few examples are given to all replicas.
+        # A batch with fewer examples than replicas goes to each of them whole (see `slices.py`).
         is_small = count < replicas
         start = 0 if is_small else count * (workers.index * local_replicas) // replicas
         outputs = {}
@@ -275,6 +279,7 @@ class _Predictor:
             local_rows = (
                 np.asarray(parts[0]) if is_small else np.concatenate([np.asarray(p) for p in parts])
             )
+            # Each worker fills in its rows, so that the sum over the workers has them all.
             all_rows = np.zeros((count, *local_rows.shape[1:]), np.float32)
             if workers.is_chief or not is_small:
                 all_rows[start : start + len(local_rows)] = local_rows
@@ -285,14 +290,14 @@ class _Predictor:
 def _output_activation(loss: Tree | None, has_activation: Callable[[str], bool]) -> _Activation:
     """Return the function that turns an output into probabilities, as its loss does.
 
-    `ends` says whether the network already ends in an activation in front of this output.
+    `has_activation` returns whether the network ends in an activation at this output.
     """
     activation: _Activation = tf.identity
     if loss is None or not getattr(build_object("loss", loss), "from_logits", False):
         return activation
     name = keras_class_name("loss", loss)
-    # With from_logits, Keras 3.15 computes crossentropies from the logits in front of a last
-    # softmax or sigmoid, but BinaryFocalCrossentropy applies a second sigmoid.
+    # With from_logits, Keras 3.15 computes crossentropies from the logits before a final softmax or
+    # sigmoid, but BinaryFocalCrossentropy applies a second sigmoid.
     if name in _CATEGORICAL_LOSSES and not has_activation("softmax"):
         activation = tf.nn.softmax
     elif name.startswith("Binary") and not (
@@ -303,7 +308,7 @@ def _output_activation(loss: Tree | None, has_activation: Callable[[str], bool])
 
 
 def _is_classification(model: keras.Model, output: str, loss: Tree | None) -> bool:
-    """Whether an output is one vector of classes per example, and not one per position."""
+    """Return whether an output has one vector of classes per example, not one per position."""
     if keras_class_name("loss", loss) not in _CATEGORICAL_LOSSES:
         return False
     values = model.output[output] if isinstance(model.output, dict) else model.output

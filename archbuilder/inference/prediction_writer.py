@@ -1,4 +1,4 @@
-"""Predictions as lines of text: a table, or JSON."""
+"""Format predictions as lines of CSV or JSON."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from archbuilder.inference.predict import Prediction, Values
 
 PredictionFormat: TypeAlias = Literal["csv", "jsonl"]
 _RESERVED: Final = ("key", "class", "probability")
-"""Columns beside those of the classes."""
+"""Names of columns that a class must not have."""
 _TOLERANCE: Final = 1e-3
-"""How far the sum of probabilities may be from 1."""
+"""How far a sum of probabilities may be from 1."""
 
 
 def format_predictions(
     predictions: Iterable[Prediction], output_format: PredictionFormat
 ) -> Iterator[str]:
-    """A line for each example; a table begins with one of names.
+    """Yield a line for each example, for CSV after a header.
 
-    Where an output is a vector of classes, the likeliest stands in front, with its probability if
-    the values are probabilities. Several outputs have their names in front of everything.
+    For an output with a value per class, the top class comes first, with its probability if the
+    values are probabilities. With several outputs, the name of the output is part of each column.
     """
     is_first = True
     for prediction in predictions:
@@ -47,10 +47,13 @@ def _csv_row(prediction: Prediction) -> dict[str, float | str]:
         names = prediction.class_names.get(name)
         if names is not None:
             top_class, probability = _top1(values, names)
-            # Every line of a table has the same columns.
+            # Every line of a CSV file needs the same columns.
             cell = "" if probability is None else probability
             row |= {f"{prefix}class": top_class, f"{prefix}probability": cell}
-        columns = _column_names(names or (), values.size)
+        # Class names are the columns, unless the network has more outputs than there are names.
+        columns: Sequence[str] = names or ()
+        if len(columns) != values.size or {*columns} & {*_RESERVED}:
+            columns = [str(index) for index in range(values.size)]
         numbers = map(float, values.reshape(-1))
         row |= {f"{prefix}{column}": each for column, each in zip(columns, numbers, strict=True)}
     return row
@@ -73,7 +76,7 @@ def _json_object(prediction: Prediction) -> dict[str, object]:
 
 
 def _top1(values: Values, names: Sequence[str]) -> tuple[str | int, float | None]:
-    """The class, by its name if it has one, and its probability if the values are probabilities."""
+    """Return the top class, by name if it has one, and its probability if there is one."""
     best = int(np.argmax(values))
     is_distribution = values.min() >= 0 and abs(values.sum(dtype=np.float64) - 1) <= _TOLERANCE
     return names[best] if best < len(names) else best, float(
@@ -81,22 +84,11 @@ def _top1(values: Values, names: Sequence[str]) -> tuple[str | int, float | None
     ) if is_distribution else None
 
 
-def _column_names(names: Sequence[str], count: int) -> Sequence[str]:
-    """The names of the columns of an output: those of the classes, or numbers."""
-    if len(names) == count and not {*names} & {*_RESERVED}:
-        return names
-    return [str(index) for index in range(count)]
-
-
 def _replace_non_finite(values: object) -> object:
     if isinstance(values, list):
         return [_replace_non_finite(each) for each in values]
-    return _finite_or_none(values) if isinstance(values, float) else values
-
-
-def _finite_or_none(value: float) -> float | None:
-    # JSON has no word for NaN.
-    return value if math.isfinite(value) else None
+    # JSON has no NaN or infinity.
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def _csv_line(cells: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Samples of the generator of a run."""
+"""Sample from the generator of a run."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def sample(
     num_samples: int,
     seed: int,
 ) -> NDArray[np.float32]:
-    """What the generator of a run makes of noise: `(count, ...)`.
+    """Return samples of the generator of a run: `(num_samples, ...)`.
 
     Raises:
-        UsageError: if the run trained no generator, or is not over.
+        UsageError: if the run trained no generator, or is not finished.
         RunError: if the files of the run are damaged.
         BlueprintError: if the network does not fit the machine.
     """
@@ -48,6 +48,7 @@ def sample(
         )
     model = load_run_network(run_dir, graphs, limits, "generator").model
     shape = (num_samples, *model.input.shape[1:])
+    # All noise at once, so that the size of the batches does not change the samples.
     noise = sample_noise(objective.noise, shape, seed, SAMPLE_STEP)
     with translate_tf_errors("the sampling", graphs.values()):
         batches = [
@@ -58,10 +59,10 @@ def sample(
 
 
 def samples_to_png(samples: NDArray[np.float32]) -> bytes:
-    """A picture of samples side by side.
+    """Encode a grid of samples as a PNG image.
 
     Raises:
-        UsageError: if they are no images.
+        UsageError: if the samples are not images.
     """
     images = to_uint8_images(samples)
     if images is None:
@@ -74,7 +75,7 @@ def samples_to_png(samples: NDArray[np.float32]) -> bytes:
 
 
 def samples_to_npz(samples: NDArray[np.float32]) -> bytes:
-    """A numpy archive with the array `samples`."""
+    """Encode samples as an .npz archive with the array `samples`."""
     file = io.BytesIO()
     np.savez(file, samples=samples)
     return file.getvalue()

@@ -1,8 +1,4 @@
-"""Makes sequences of what a network says of the next token: by chance, the best one, or a beam.
-
-`Next` gives the logarithms of the probabilities of the next token, `(sequences, tokens)`, for
-sequences of one length, `(sequences, length)`.
-"""
+"""Samplers of token sequences: random sampling, greedy search and beam search."""
 
 from __future__ import annotations
 
@@ -17,27 +13,32 @@ from archbuilder.data.text.tokenizer import END_ID, PAD_ID
 
 TokenIds: TypeAlias = NDArray[np.int64]
 LogProbFn: TypeAlias = Callable[[TokenIds], NDArray[np.float64]]
+"""Returns log-probabilities of the next token, `(sequences, tokens)`, for `(sequences, length)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingConfig:
-    """How a token is drawn. A temperature of 0 takes the most likely one."""
+    """How a token is drawn. A temperature of 0 selects the most likely one."""
 
     temperature: float = 1.0
     top_k: int | None = None
-    """How many of the most likely tokens are drawn from."""
+    """Number of the most likely tokens to draw from; None for all."""
     seed: int = 0
 
 
 def sample_tokens(
     log_prob_fn: LogProbFn, prompts: TokenIds, max_new_tokens: int, sampling: SamplingConfig
 ) -> list[TokenIds]:
-    """What follows each of some sequences: up to so many tokens, or to its end, without it."""
+    """Return the continuation of each prompt: up to `max_new_tokens` tokens, without END_ID.
+
+    All prompts have the same length: `(sequences, length)`.
+    """
     rng = np.random.default_rng(sampling.seed)
     sequences = prompts
     finished = np.zeros(len(prompts), np.bool_)
     for _ in range(max_new_tokens):
         log_probs = log_prob_fn(sequences)
+        # A finished sequence still draws, so that the others do not depend on when it ended.
         next_tokens = np.where(finished, PAD_ID, _sample(log_probs, sampling, rng))
         finished |= next_tokens == END_ID
         sequences = np.concatenate([sequences, next_tokens[:, np.newaxis]], axis=1)
@@ -51,13 +52,14 @@ def _sample(
 ) -> NDArray[np.int64]:
     if sampling.temperature == 0:
         return _argmax(log_probs)
-    # The likeliest is at 0: what stays finite there is what the coldest draw can choose.
+    # The top logit is 0, so a division by a tiny temperature overflows to -inf only for tokens that
+    # are never drawn.
     with np.errstate(over="ignore"):
         logits = (log_probs - log_probs.max(axis=1, keepdims=True)) / sampling.temperature
     if sampling.top_k is not None and sampling.top_k < log_probs.shape[1]:
         threshold = np.partition(logits, -sampling.top_k, axis=1)[:, [-sampling.top_k]]
         logits = np.where(logits < threshold, -np.inf, logits)
-    # Gumbel's trick: the largest of these is drawn with the right probability.
+    # Gumbel-max trick: the argmax is distributed as the softmax of the logits.
     return _argmax(logits + rng.gumbel(size=logits.shape))
 
 
@@ -74,11 +76,10 @@ def beam_search(
     *,
     length_penalty: float = 0.6,
 ) -> TokenIds:
-    """The likeliest of the sequences that the widest `beams` at each length lead to.
+    """Return the best continuation of a prompt, `(1, length)`, without END_ID.
 
-    `begun` is one sequence, `(1, length)`. A sequence of n tokens is judged by its logarithm over
-    ((5 + n) / 6) ** penalty (Wu et al. 2016, arXiv:1609.08144, equation 14; 0.6 as in Vaswani et
-    al. 2017, section 6.1).
+    The score of n tokens is their log-probability over ((5 + n) / 6) ** length_penalty (Wu et al.
+    2016, arXiv:1609.08144, equation 14). 0.6 is the value of Vaswani et al. 2017, section 6.1.
     """
     active, log_probs = prompt, np.zeros(1)
     finished: list[tuple[float, TokenIds]] = []
@@ -86,6 +87,7 @@ def beam_search(
         scale = ((5 + length) / 6) ** length_penalty
         totals = (log_probs[:, np.newaxis] + log_prob_fn(active)).ravel()
         vocab_size = totals.size // len(active)
+        # At most one candidate of each beam ends, so twice as many leave `num_beams` to continue.
         best = np.argsort(-totals, kind="stable")[: 2 * num_beams]
         rows, next_tokens = np.divmod(best, vocab_size)
         extended = np.concatenate([active[rows], next_tokens[:, np.newaxis]], axis=1)
@@ -99,6 +101,8 @@ def beam_search(
         if not len(continuing):
             break
         active, log_probs = extended[continuing], totals[best[continuing]]
+        # Stop when the best active beam is behind. This is a heuristic: the log-probability of a
+        # longer sequence is divided by more, so its score could still overtake.
         if (
             len(finished) >= num_beams
             and max(score for score, _ in finished) >= log_probs[0] / scale
