@@ -1,0 +1,101 @@
+"""Checks the names in the package: each says what a value is, and each class name is used once."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "archbuilder"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+EMPTY_WORDS = frozenset(
+    (
+        *(
+            "found",
+            "given",
+            "made",
+            "told",
+            "said",
+            "each",
+            "kept",
+            "known",
+            "own",
+            "wanted",
+            "like",
+        ),
+        *("place", "whole", "part", "one", "other", "more", "called", "written", "begun"),
+        *("before", "behind"),
+    )
+)
+"""Words that tell the history of a value, or nothing, where its content has a name.
+
+`each` may be the target of a comprehension.
+"""
+
+
+def bindings(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield each name that a module binds, with its line."""
+    comprehended = {
+        id(name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.comprehension)
+        for name in ast.walk(node.target)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.ExceptHandler) and node.name is not None:
+            yield node.name, node.lineno
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr, node.lineno
+        elif (
+            isinstance(node, ast.Name)
+            and isinstance(node.ctx, ast.Store)
+            and not (node.id == "each" and id(node) in comprehended)
+        ):
+            yield node.id, node.lineno
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_names_say_what_a_value_is(path: Path):
+    """No variable, argument, function or class has an empty word for its name."""
+    wrong = [
+        f"{name} in line {line}"
+        for name, line in bindings(ast.parse(path.read_text()))
+        if name.strip("_").lower() in EMPTY_WORDS
+    ]
+    assert not wrong
+
+
+def test_public_classes_have_names_of_their_own():
+    """No two modules have a public class of the same name."""
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path.relative_to(PACKAGE).as_posix())
+    assert not {name: paths for name, paths in places.items() if len(paths) > 1}
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("found = 1", ["found"]),
+        ("def f(given): ...", ["f", "given"]),
+        ("x = [each for each in y]", ["x"]),
+        ("for each in y: ...", ["each"]),
+        ("try: ...\nexcept E as told: ...", ["told"]),
+        ("self.made = 1", ["made"]),
+        ("x = lambda part: part", ["part", "x"]),
+        ("if (whole := f()): ...", ["whole"]),
+    ],
+)
+def test_every_way_to_bind_a_name_counts(code: str, names: list[str]):
+    """Assignments, arguments, loops, attributes and exceptions are bindings."""
+    assert sorted(name for name, _ in bindings(ast.parse(code))) == names
