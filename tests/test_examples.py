@@ -307,10 +307,10 @@ def test_the_blueprints_of_a_page_are_right(
 def test_the_sources_of_data_are_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """The table of them in the page on training."""
+    """The table of them in the page on data."""
     monkeypatch.chdir(tmp_path)
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    rows = SOURCE_ROW.findall(text[text.index("| source |") : text.index("Paths lie in")])
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    rows = SOURCE_ROW.findall(text[text.index("| source |") : text.index("**Paths**")])
     assert len(rows) > 8
     for row in rows:
         base = {"text": "gpt2", "pairs": "transformer"}.get(row.partition(":")[0], "digits_cnn")
