@@ -160,6 +160,7 @@ def _show_usage(console: Console, error: click.ClickException) -> int:
         console.print_stderr(error.format_message())
         return error.exit_code
     console.print_error(error.format_message())
+    # Not every ClickException has a context, and that of a UsageError may be None.
     context = getattr(error, "ctx", None)
     if isinstance(context, click.Context):
         console.print_stderr(f"'{context.command_path} --help' tells how it is used.")

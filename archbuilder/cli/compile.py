@@ -88,6 +88,7 @@ def compile_command(
     variant = request.select_variant(loaded)
     console.report_diagnostics(loaded.validate(variant=variant, **request.params))
     networks = tuple(loaded.graphs(variant=variant, **request.params))
+    # A blueprint without 'networks' has one network, which has the blueprint's name.
     single = networks == (loaded.name,)
     weight_files = weights_request.files_by_network(networks)
     output_paths = {}

@@ -43,7 +43,7 @@ def spawn_workers(console: Console, workers: int | None, distribute: str | None)
             " one of them out"
         )
     # 'auto' finds the cluster in the environment. 'multi_worker' would be recorded in the run,
-    # which could then be resumed on a cluster only.
+    # which could then be resumed on a cluster only. click takes the last value of an option.
     command = [*strip_workers_option(console.arguments), "--distribute", "auto"]
     return run_workers(workers, command)
 

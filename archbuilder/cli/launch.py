@@ -95,6 +95,7 @@ def launch_command(  # noqa: PLR0913 - an option each
     if output is None:
         console.print(text.rstrip("\n"))
         return
+    # Any word of the command may be a file: the blueprint, a recipe, or data.
     if output.exists() and any(Path(word).exists() and output.samefile(word) for word in command):
         raise UsageError(f"{quote(str(output))} is a file of the command; give another name")
     write_text(output, text)

@@ -149,6 +149,7 @@ def _rows(analysis: Analysis, graph: Graph) -> Iterator[_SummaryRow]:
 def _fit_to_screen(rows: Sequence[_SummaryRow]) -> Sequence[_SummaryRow]:
     """Collapse rows at the largest depth at which they fit on a screen."""
     collapsed = _collapse(rows, 1)
+    # One level below the deepest block, nothing is collapsed any more.
     for depth in range(2, max((len(row.blocks) for row in rows), default=0) + 2):
         deeper = _collapse(rows, depth)
         if len(deeper) > SCREEN_ROWS:

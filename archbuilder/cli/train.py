@@ -125,6 +125,7 @@ def train_command(  # noqa: PLR0913 - an option each
         return exit_code
     if go_on and folder is None:
         raise UsageError("--go-on goes with the --run FOLDER that it looks into")
+    # A run writes its record before it trains: without one there is nothing to resume.
     if go_on and folder is not None and (folder / RUN_JSON).is_file():
         resume = folder
         # A restarted job repeats the whole command. Its settings are in the record of the run, so

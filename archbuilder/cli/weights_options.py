@@ -144,6 +144,7 @@ def _for_each_network(
 ) -> None:
     if not files:
         return
+    # Imported here, since archbuilder.weights imports Keras.
     match_weights = getattr(importlib.import_module("archbuilder.weights"), action)
     for network, file in files.items():
         result = match_weights(
