@@ -1,7 +1,7 @@
-"""Holds the package to one way of opening files: `archbuilder.files.sandbox`.
+"""Checks that the package opens files in one module: `archbuilder.files.sandbox`.
 
 Whatever lies in a folder may have been put there by another person. So every call that takes a path
-is either in `places.py` or has a reason here.
+is either in `sandbox.py` or has a reason here.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ ALSO = frozenset(("os.replace", "os.remove", "np.load", "np.save", "np.savez", "
 """Those whose last name alone says too little."""
 
 OURS = "in the package itself, which another person cannot write"
-PLACE = "of a `RunFolder` or a `Place`"
+PLACE = "of a `RunDir` or a `SandboxPath`"
 MEMORY = "of bytes in memory"
 NAMELESS = "a file or folder of a name that nobody knows, in the system's folder or without a name"
-DESCRIPTOR = "the path of a descriptor that a `Place` or an `Opener` has opened"
+DESCRIPTOR = "the path of a descriptor that a `SandboxPath` or an `DataFileOpener` has opened"
 LISTED = "lists names in a folder that the user names; opens none of them"
 NEW = "makes folders where the user says; opens nothing"
 DIGITS = "(resources.files('archbuilder') / 'data' / 'digits.csv.gz')"
@@ -93,8 +93,8 @@ def opens(source: str) -> set[str]:
     return {each for each in called - own if each.rpartition(".")[2] in CALLS or each in ALSO}
 
 
-def test_every_file_is_opened_by_places():
-    """A new call is replaced by one of `Place`, or gets a reason; an old reason goes."""
+def test_every_file_is_opened_by_the_sandbox():
+    """A new call is replaced by one of `SandboxPath`, or gets a reason; an old reason goes."""
     found = {
         (file.relative_to(PACKAGE).as_posix(), call)
         for file in PACKAGE.rglob("*.py")
