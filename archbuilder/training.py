@@ -149,6 +149,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             task, result = _run_objective(context)
             files = _save_models(task.models, run_dir)
             plot_history(run_dir, result.history)
+            # If a worker was lost, the run fails here, and is not recorded as finished.
             devices.workers.shutdown_barrier()
         manifest.finish(result.val_metrics)
     if result.val_metrics:

@@ -82,6 +82,7 @@ def evaluate(
     _restore_task(task, trained_run, context)
     with translate_tf_errors("the evaluation", trained_run.graphs.values()):
         metrics = task.evaluate()
+    # The last message of a worker is lost if its process exits too early.
     devices.workers.shutdown_barrier()
     if not metrics:
         raise UsageError("the recipe holds nothing out: give examples with --data")

@@ -69,6 +69,7 @@ def generate(
                 f"the text has {tokens.size:,} tokens, and those that the run was trained on have"
                 f" at most {data.length:,}"
             )
+        # Targets begin with BEGIN_ID in training, too.
         initial_tokens = np.array([[BEGIN_ID]])
         log_prob_fn = seq2seq_log_probs(network, tokenizer, tokens[np.newaxis], data.length)
         # Targets of the run have at most `length` tokens, and then END_ID.
@@ -79,6 +80,7 @@ def generate(
         )
     with translate_tf_errors("the generation of text", graphs.values()):
         if generation.sampling is None:
+            # Without sampling; one beam is greedy search.
             return tokenizer.decode(
                 beam_search(
                     log_prob_fn, initial_tokens, generation.max_new_tokens, generation.num_beams

@@ -168,6 +168,7 @@ def _load_table(path: Path, template: DataSource, graph: Graph, schema: DatasetS
         lines = template if isinstance(template, Jsonl) else Jsonl(file)
         lines = dataclasses.replace(lines, file=file, targets={}, weights=None, on_error="stop")
         return load_jsonl(lines, opener, store, None)
+    # The files of MNIST have no suffix: train-images-idx3-ubyte.
     if "idx" in path.name:
         return Dataset(
             name, {UNNAMED: load_idx_images(file, scale, opener, store, preprocessing)}, {}
@@ -191,6 +192,7 @@ def _group_images(
     )
     for (_, decoder), group in groups:
         images = [each for _, each in group]
+        # One array per group: that is why a group has one size of images.
         values = ArrayColumn(np.stack([image for *_, image in images]))
         feature = decoder.to_feature(values, scale)
         name = quote(str(images[0][0].path), 200)
@@ -204,6 +206,7 @@ def _make_decoder_chooser(
 ) -> Callable[[Image.Image], ImageDecoder]:
     """Return a function that chooses how to decode an image: as in training."""
     graph_input = graph.inputs[0]
+    # An input without a channel axis takes grayscale images.
     channels = (
         graph_input.shape[-1]
         if len(graph_input.shape) == 3 and graph_input.shape[-1] in _IMAGE_CHANNELS

@@ -42,6 +42,7 @@ def seq2seq_log_probs(
             if len(targets) == len(padded_source)
             else padded_source.repeat(len(targets), axis=0)
         )
+        # A mask that the network does not have is dropped by `_TracedModel`.
         inputs = {
             SOURCE: sources,
             "mask": (sources != PAD_ID).astype(np.int64),
@@ -62,6 +63,7 @@ class _TracedModel:
         self._returns_logits = not has_final_activation(
             graph, model, graph.outputs[0][0], "softmax"
         )
+        # `model(...)` in eager mode is slow, and is called once per generated token.
         self._call = tf.function(lambda inputs: model(inputs, training=False))
 
     def __call__(self, arrays: dict[str, TokenIds], position: int) -> NDArray[np.float64]:

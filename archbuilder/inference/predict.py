@@ -93,6 +93,7 @@ def predict(
     if len(trained_run.graphs) != 1:
         raise UsageError(f"there are several networks: {', '.join(trained_run.graphs)}")
     ((name, graph),) = trained_run.graphs.items()
+    # Variables have to be created within the scope, to be mirrored on all replicas.
     with devices.scope():
         model = build(graph, limits)
     load_trained_weights(trained_run, model, name)
@@ -109,7 +110,9 @@ def predict(
         for output, _ in graph.outputs
     }
     predictor = _Predictor(model, graph, activations, devices)
+    # At least one example for each replica.
     size = batch_size or max(_DEFAULT_BATCH_SIZE, devices.replicas)
+    # Class names of a source with a single target are stored under UNNAMED.
     class_names = trained_run.config.schema.classes
     output_class_names = {
         each: class_names.get(each, class_names.get(UNNAMED, ()))
@@ -311,5 +314,6 @@ def _is_classification(model: keras.Model, output: str, loss: Tree | None) -> bo
     """Return whether an output has one vector of classes per example, not one per position."""
     if keras_class_name("loss", loss) not in _CATEGORICAL_LOSSES:
         return False
+    # With a position axis, the classes are those of each position.
     values = model.output[output] if isinstance(model.output, dict) else model.output
     return len(values.shape) == 2

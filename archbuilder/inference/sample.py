@@ -50,6 +50,7 @@ def sample(
     shape = (num_samples, *model.input.shape[1:])
     # All noise at once, so that the size of the batches does not change the samples.
     noise = sample_noise(objective.noise, shape, seed, SAMPLE_STEP)
+    # In batches, so that activations fit the memory.
     with translate_tf_errors("the sampling", graphs.values()):
         batches = [
             np.asarray(model(noise[begin : begin + _BATCH_SIZE], training=False), np.float32)

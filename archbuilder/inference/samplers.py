@@ -58,6 +58,7 @@ def _sample(
         logits = (log_probs - log_probs.max(axis=1, keepdims=True)) / sampling.temperature
     if sampling.top_k is not None and sampling.top_k < log_probs.shape[1]:
         threshold = np.partition(logits, -sampling.top_k, axis=1)[:, [-sampling.top_k]]
+        # Tokens that tie with the k-th one are kept.
         logits = np.where(logits < threshold, -np.inf, logits)
     # Gumbel-max trick: the argmax is distributed as the softmax of the logits.
     return _argmax(logits + rng.gumbel(size=logits.shape))
@@ -88,6 +89,7 @@ def beam_search(
         totals = (log_probs[:, np.newaxis] + log_prob_fn(active)).ravel()
         vocab_size = totals.size // len(active)
         # At most one candidate of each beam ends, so twice as many leave `num_beams` to continue.
+        # Stable, so that ties are broken in the same way on every CPU.
         best = np.argsort(-totals, kind="stable")[: 2 * num_beams]
         rows, next_tokens = np.divmod(best, vocab_size)
         extended = np.concatenate([active[rows], next_tokens[:, np.newaxis]], axis=1)
@@ -109,6 +111,7 @@ def beam_search(
         ):
             break
     else:
+        # `max_new_tokens` is reached: beams without an end compete as they are.
         finished += [(log / scale, row) for log, row in zip(log_probs, active, strict=True)]
     _, best_sequence = max(finished, key=lambda candidate: candidate[0])
     return _truncate_at_eos(best_sequence[prompt.shape[1] :])

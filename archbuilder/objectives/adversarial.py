@@ -68,6 +68,7 @@ def _check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise UsageError(f"the {name} has to have one input and one output")
     output_shape, input_shape = generator.output.shape, discriminator.input.shape
+    # Batch axes are None in both.
     if tuple(output_shape) != tuple(input_shape):
         raise UsageError(
             f"the generator makes {list(output_shape[1:])}, and the discriminator takes"
@@ -145,6 +146,7 @@ def _add_noise(
         # Another seed: the same one would correlate these numbers with the noise.
         interpolation = tf.random.stateless_uniform([count], seed=[seed + 1, step])
         return {
+            # Images are scaled to 0..1, and a tanh outputs -1..1.
             "real": real * 2 - 1 if ends_in_tanh else real,
             "noise": noise,
             "mix": interpolation,

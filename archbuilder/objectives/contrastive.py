@@ -101,6 +101,7 @@ def _make_task(
     if isinstance(model.output, dict):
         encoder = keras.Model(model.inputs[0], model.output[graph.outputs[0][0]])
     probe = LinearProbe.from_context(context, datasets, encoder)
+    # Now, because the network is still untrained.
     untrained_metrics = {} if probe is None else probe.accuracy("untrained_probe_accuracy")
 
     def probe_metrics() -> EpochLogs:
@@ -179,6 +180,7 @@ def _make_fit_task(
         validation = views(
             eval_dataset(datasets.validation, batch_size=size), _FIRST_VALIDATION_STEP
         )
+    # This traces the layers, so that one that does not fit the images is an error before the run.
     image_spec = eval_dataset(datasets.train, batch_size=size).element_spec[0]
     check_augmented_shape(graph_input.name, augmentation.check(image_spec), graph_input.shape)
     return FitTask(training_model, batches, steps_per_epoch, validation)

@@ -151,6 +151,7 @@ class MoCoModel(ContrastiveModel):
     ) -> None:
         super().__init__(network, optimizer, execution)
         self.key_network = key_network
+        # The momentum encoder starts as a copy of the query network.
         key_network.set_weights(network.get_weights())
         self._config = config
         self.queue = self.add_weight(
@@ -174,10 +175,12 @@ class MoCoModel(ContrastiveModel):
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return logits, labels and the keys of this batch."""
         queries = _l2_normalize(self.network(views["first"], training=training))
+        # The key network learns by momentum only.
         keys = tf.stop_gradient(self._encode_keys(views["second"], training=training))
         positives = tf.reduce_sum(queries * keys, axis=1, keepdims=True)
         negatives = tf.matmul(queries, tf.convert_to_tensor(self.queue), transpose_b=True)
         logits = tf.concat([positives, negatives], axis=1) / self._config.temperature
+        # The positive is the first column of every row.
         return logits, tf.zeros([tf.shape(queries)[0]], tf.int32), keys
 
     def train_step(self, data: Views, is_counted: tf.Tensor | None = None) -> Logs:

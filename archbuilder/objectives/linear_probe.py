@@ -68,6 +68,7 @@ class LinearProbe:
         # Features have any scale, and a fixed learning rate needs a known one. 1e-6 is for features
         # that are constant.
         mean, deviation = train_features.mean(axis=0), train_features.std(axis=0) + 1e-6
+        # A class that only the validation set has cannot be predicted, and counts as wrong.
         layer = keras.layers.Dense(
             int(self.labels.max()) + 1,
             kernel_initializer=keras.initializers.GlorotUniform(seed=self.seed),
@@ -99,6 +100,7 @@ class LinearProbe:
 def _labels(examples: Dataset, dataset: FittedDataset) -> NDArray[np.int64] | None:
     """Return the class indices of the examples of a data set; None if it has no class labels."""
     column: Column | None = examples.targets.get(UNNAMED)
+    # Floats are targets of a regression, and integers with axes are masks or sequences.
     if column is None or column.dtype.kind not in "ui" or column.shape not in ((), (1,)):
         return None
     return np.asarray(column.gather(tf.constant(dataset.rows)), np.int64).reshape(-1)

@@ -149,6 +149,7 @@ def _make_training_model(
     # By name, because Keras orders several inputs by their names, not as the blueprint does.
     model_input = model.input
     inputs = model_input if isinstance(model_input, dict) else {graph.inputs[0].name: model_input}
+    # Losses and targets are dictionaries, even for one output.
     has_named_outputs = isinstance(model.output, dict)
     outputs = model.output if has_named_outputs else {graph.outputs[0][0]: model.output}
     training_model = SingleNetworkModel(keras.Model(inputs, outputs), context.execution)
@@ -217,6 +218,7 @@ def _map_inputs(
 
     def make_inputs(step: tf.Tensor, batch: tuple[Tokens, object]) -> tuple[Tokens, ...]:
         inputs, targets, weights = objective.make_inputs(tf.cast(step, tf.int32), batch[0])
+        # Only the inputs that the network has: `segments` and `mask` are optional.
         x = {name: tf.cast(inputs[name], dtype) for name, dtype in dtypes.items()}
         return (x, targets, weights) if weights else (x, targets)
 

@@ -79,6 +79,7 @@ def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
         losses = {output: crossentropy(graph, model, output)}
         if has_next_sentence:
             losses[_NEXT_SENTENCE] = crossentropy(graph, model, _NEXT_SENTENCE)
+        # Special tokens: one at the beginning, and one after each segment.
         return LanguageObjective(
             lambda examples: {UNNAMED: _text_windows(examples, 3 if has_next_sentence else 2)},
             make_inputs,
@@ -105,6 +106,7 @@ def _output_names(graph: Graph) -> tuple[str, bool]:
 def _text_windows(examples: Dataset, num_special_tokens: int) -> Column:
     """Return windows of the text that have the configured length with the special tokens added."""
     texts, length = examples.token_array, examples.inputs[UNNAMED].shape[0] - num_special_tokens
+    # A pair of segments has at least one token in each.
     if texts is None or length < 2:
         raise UsageError(
             f"the objective '{_OBJECTIVE}' takes pieces of a text of {num_special_tokens + 2}"

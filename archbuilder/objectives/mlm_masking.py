@@ -64,6 +64,7 @@ def segment_pair(text: tf.Tensor, seed: tf.Tensor) -> SegmentedTokens:
     shift = tf.random.stateless_uniform([], shift_seed, 1, tf.maximum(num_examples, 2), tf.int32)
     second = tf.where(is_random_next, tf.roll(text, shift, axis=0), text)
     position = tf.range(length + 3)[tf.newaxis]
+    # Position 0 is BEGIN_ID, and position cut + 1 the END_ID of the first segment.
     is_second = position > cut + 1
     # Clipped at the positions of special tokens, which are filled in below.
     source_position = tf.clip_by_value(position - tf.where(is_second, 2, 1), 0, length - 1)

@@ -105,11 +105,12 @@ def _fit_readout(
     equations = _NormalEquations(
         features.output.shape[-1], readout.units, use_bias=readout.use_bias
     )
+    # Each worker takes every n-th batch.
     for inputs, targets in _drop_washout(
         features, batches.shard(workers.count, workers.index), objective.washout
     ):
         equations.add(inputs, targets)
-    # Each worker has its share of the batches; the sums make all of them solve the same equations.
+    # With the sums over the workers, all of them solve the same equations.
     equations.gram, equations.cross_products = (
         workers.all_reduce_sum(equations.gram),
         workers.all_reduce_sum(equations.cross_products),

@@ -43,6 +43,7 @@ class LabelSmoothedCrossentropy(keras.losses.Loss):
     """
 
     def __init__(self, label_smoothing: float, *, from_logits: bool) -> None:
+        # The mean over tokens that are not padding, whose sample weight is 0.
         super().__init__(name="smoothed_crossentropy", reduction="mean_with_sample_weight")
         self._label_smoothing = label_smoothing
         self._from_logits = from_logits
@@ -53,6 +54,7 @@ class LabelSmoothedCrossentropy(keras.losses.Loss):
         if self._from_logits:
             log_probs = tf.nn.log_softmax(y_pred)
         else:
+            # As Keras does, so that a probability of 0 has a finite loss.
             log_probs = tf.math.log(tf.maximum(y_pred, keras.config.epsilon()))
         label_log_probs = tf.gather(log_probs, tf.cast(y_true, tf.int32), batch_dims=2)
         return -(

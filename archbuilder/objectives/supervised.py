@@ -119,6 +119,7 @@ def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Ite
                 f"the output '{output}' has no activation, and the loss '{loss}' takes"
                 f" probabilities: end in a {activation}, or say 'from_logits: true' of the loss"
             )
+        # A softmax is normalized over its last axis.
         output_tensor = model.output[output] if isinstance(model.output, dict) else model.output
         if output_tensor.shape[-1] == 1 and has_final_activation(graph, model, output, "softmax"):
             yield f"the output '{output}' is a softmax of one value, which is always 1"
@@ -184,6 +185,7 @@ def _compile(
     has_named_outputs = isinstance(model.output, dict)
     training_model.compile(
         optimizer=optimizer,
+        # Without names, the outputs and targets of the network are not dictionaries either.
         loss=losses if has_named_outputs else next(iter(losses.values())),
         loss_weights=loss_weights if has_named_outputs else next(iter(loss_weights.values())),
         metrics=metrics if has_named_outputs else next(iter(metrics.values()), None),
