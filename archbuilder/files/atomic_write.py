@@ -54,8 +54,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         UsageError: if `path` is a link, which may lead to a file that the user does not know of.
         RunError: if writing fails.
     """
-    # The rename would replace the link itself. The user is told instead: whoever made the link
-    # expects that the file behind it changes.
+    # The rename would replace the link itself. Following it could overwrite a file of the user
+    # elsewhere: the link may have come with a stranger's repository.
     _check_link(path)
     try:
         with SandboxPath.from_path(path).atomic_write() as file:

@@ -290,6 +290,7 @@ class SandboxPath:
         descriptor = os.open(self.root, _DIRECTORY_FLAGS & ~getattr(os, "O_NOFOLLOW", 0))
         status = os.fstat(descriptor)
         if self.identity not in (None, (status.st_dev, status.st_ino)):
+            # The `finally` of `_open` begins after this.
             os.close(descriptor)
             raise OSError(errno.ESTALE, "its folder was replaced by another one")
         return descriptor
@@ -324,7 +325,7 @@ def _check_regular(status: os.stat_result) -> None:
 
 
 def _check_no_hard_links(status: os.stat_result) -> None:
-    # A hard link to a file elsewhere looks like a regular file of this directory. Linux restricts
-    # who may create one by the setting fs.protected_hardlinks alone.
+    # A hard link to a file elsewhere looks like a regular file of this directory. Linux prevents
+    # links to files of others only if the setting fs.protected_hardlinks is on.
     if status.st_nlink > 1:
         raise OSError(errno.EMLINK, "it has several names")

@@ -149,7 +149,8 @@ class _TreeBuilder:
                 self._handle_event(event)
         except yaml.MarkedYAMLError as error:
             self._diagnostics.add(scalars.yaml_syntax_error(error, self._source))
-        # ReaderError has no mark. It is for characters that `_decode_source` should have refused.
+        # ReaderError, which has no mark: for characters that `_decode_source` reports before PyYAML
+        # sees them.
         except yaml.YAMLError:
             self._diagnostics.error(
                 "yaml-syntax", "this is no YAML", Span(self._source, 1, 1, 1, 2)
@@ -249,7 +250,7 @@ class _TreeBuilder:
     def _handle_key(self, key: ScalarNode, event: yaml.ScalarEvent) -> None:
         outer = self._open_nodes[-1]
         name = str(key.value)
-        # After an error the value of a rejected key is still parsed, for the errors in it.
+        # The value of a rejected key is parsed as well, for the errors in it, and then dropped.
         if event.anchor is not None:
             self._reject_feature("a key cannot have an anchor", event)
         if name == "<<" and not key.quoted:
@@ -305,7 +306,7 @@ class _TreeBuilder:
 
     def _handle_alias(self, event: yaml.AliasEvent) -> None:
         outer = self._open_nodes[-1] if self._open_nodes else None
-        # YAML allows it, and the tree would contain itself.
+        # Valid in YAML, but the tree would contain itself.
         if any(each.anchor == event.anchor for each in self._open_nodes):
             self._reject_feature(
                 f"the alias {quote(event.anchor)} stands within what it stands for", event
