@@ -61,6 +61,7 @@ class _Application(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
+        # "inspect-data" is the function inspect_data_command of the module inspect_data.
         name = cmd_name.replace("-", "_")
         module = importlib.import_module(f"archbuilder.cli.{name}")
         command = getattr(module, f"{name}_command")

@@ -29,6 +29,7 @@ class Console:
 
     def print(self, text: str) -> None:
         """Write a result to standard output. The caller escapes text of other origin."""
+        # Erase the status line first: both streams may be the same terminal.
         self.show_status("")
         _write(text)
 

@@ -29,8 +29,8 @@ def explain_command(console: Console, *, code: str | None) -> None:
     if code is None:
         codes = explained_codes()
         width = max(map(len, codes))
-        for each in codes:
-            console.print(f"{each:{width}}  {load_explanation(each).title}")
+        for explained in codes:
+            console.print(f"{explained:{width}}  {load_explanation(explained).title}")
         return
     # Accept a code as messages show it: 'error[unknown-argument]:'.
     word = code.removesuffix(":").removesuffix("]").rpartition("[")[2]

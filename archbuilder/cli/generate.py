@@ -82,6 +82,7 @@ def generate_command(
     from archbuilder.inference.generate import GenerationConfig, generate  # noqa: PLC0415
     from archbuilder.inference.samplers import SamplingConfig  # noqa: PLC0415
 
+    # Beam search is deterministic; with one beam it is greedy decoding.
     sampling = None
     if beams is None:
         temperature = 1.0 if options["temperature"] is None else options["temperature"]

@@ -54,6 +54,7 @@ def list_command(console: Console, *, format: Literal["text", "json"]) -> None: 
 
 def _rows(entry: ZooEntry) -> Iterator[tuple[str, ...]]:
     """Yield one table row per size of a blueprint; only the first has its title and reference."""
+    # References are Markdown; the backticks only make sense on the gallery's page.
     title, reference = (
         escape_terminal(entry.title),
         escape_terminal(entry.reference.replace("`", "")),

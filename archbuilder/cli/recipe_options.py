@@ -26,6 +26,7 @@ def load_recipe(
     if path is None:
         return blueprint_recipe
     file_recipe = read_recipe_file(path, graphs, request.limits)
+    # Sections are replaced as a whole: keys of both are not merged.
     return Recipe(
         file_recipe.data or blueprint_recipe.data, file_recipe.training or blueprint_recipe.training
     )

@@ -134,6 +134,7 @@ def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> R
 
 def _network_name(path: Path, run: RunInputs) -> str:
     """Return the network that a weight file belongs to: by its name if there are several."""
+    # `train` saves each of several networks as NETWORK.keras.
     if len(run.graphs) > 1 and path.stem not in run.graphs:
         raise UsageError(
             f"the blueprint has the networks {', '.join(run.graphs)}, and {quote(path.name)} has"

@@ -64,7 +64,18 @@ def summary_table(
         if depth is not None
         else _fit_to_screen(rows)
     )
-    return format_table(_COLUMNS, [_cells(row) for row in visible_rows])
+    cells = [
+        (
+            row.name,
+            row.operation,
+            ", ".join(format_shape(shape) for shape in row.shapes),
+            format_count(row.parameters),
+            format_count(row.multiply_adds),
+            format_bytes(row.activation_bytes),
+        )
+        for row in visible_rows
+    ]
+    return format_table(_COLUMNS, cells)
 
 
 def format_totals(analysis: Analysis) -> str:
@@ -182,15 +193,4 @@ def _sum_rows(name: str, rows: Sequence[_SummaryRow], depth: int) -> _SummaryRow
         parameters=sum(row.parameters for row in rows),
         multiply_adds=sum(row.multiply_adds for row in rows),
         activation_bytes=sum(row.activation_bytes for row in rows),
-    )
-
-
-def _cells(row: _SummaryRow) -> tuple[str, ...]:
-    return (
-        row.name,
-        row.operation,
-        ", ".join(format_shape(shape) for shape in row.shapes),
-        format_count(row.parameters),
-        format_count(row.multiply_adds),
-        format_bytes(row.activation_bytes),
     )

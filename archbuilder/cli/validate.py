@@ -88,6 +88,7 @@ def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
             raise UsageError(f"the folder {name} lies more than {_MAX_DEPTH} folders deep")
         try:
             for file in map(folder.joinpath, folder.list_names()):
+                # is_dir is false for a link, so that a link cannot make an endless tree.
                 if file.is_dir():
                     pending.append(file)
                 elif file.path.suffix in SUFFIXES:
