@@ -41,6 +41,8 @@ ALLOWED = {
     ("keras_backend/machine_memory.py", "path.read_text"): "a file of the kernel",
     ("registry/registry.py", "REGISTRY_FILE.read_text"): OURS,
     ("cli/application.py", "os.open"): "the null device",
+    ("diagnostics/explanations.py", "_DOCUMENTS.iterdir"): OURS,
+    ("diagnostics/explanations.py", "_DOCUMENTS.joinpath(code + _SUFFIX).read_text"): OURS,
     ("cli/compile.py", "path.parent.mkdir"): NEW,
     ("cli/new.py", "each.read_text"): OURS,
     ("cli/silence_tensorflow.py", "os.open"): "the null device",
