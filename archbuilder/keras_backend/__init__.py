@@ -1,4 +1,4 @@
-"""Everything that Keras does for a blueprint: builds its models, analyses and saves them."""
+"""Keras models from graphs: build, analyze and save them."""
 
 from __future__ import annotations
 

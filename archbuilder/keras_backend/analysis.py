@@ -1,7 +1,7 @@
-"""What a model is like before it has weights: shapes, parameters, multiply-adds, memory.
+"""Shapes, parameters, multiply-adds and memory of a model, known before it has weights.
 
-All numbers are of one example; a size that is left open (None) counts as 1, and `exact` tells
-whether there are any.
+Activations and multiply-adds are those of one example. An unknown size (None) counts as 1; then
+`is_static` is False.
 """
 
 from __future__ import annotations
@@ -16,29 +16,39 @@ from archbuilder.keras_backend.flops import num_elements
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """A tensor of the model: its shape without the batch axis and its dtype."""
+    """The shape, without the batch axis, and the dtype of a tensor."""
 
     shape: Shape
     dtype: str
 
     @property
     def bytes(self) -> int:
-        """The memory that it takes for one example."""
+        """Memory for one example."""
         return num_elements(self.shape) * item_bytes(self.dtype)
 
     @property
     def is_static(self) -> bool:
-        """Whether no size is left open."""
+        """Whether all sizes are known."""
         return None not in self.shape
 
 
 @dataclass(frozen=True, slots=True)
 class NodeAnalysis:
-    """One node of the graph.
+    """The analysis of one node of the graph.
 
-    Weights that it shares with an earlier node are counted there. `largest_weight_bytes` is the
-    size of its largest single weight. A node that no output needs is not `used`: the model does
-    not have it, and all its numbers are 0.
+    Weights shared with an earlier node are counted there only. A node that no output depends on is
+    not `used`: it is not part of the model, so its counts are 0.
+
+    Attributes:
+        name: The name of the node.
+        operation: The layer or function that it calls.
+        outputs: Its output tensors.
+        used: Whether an output of the graph depends on it.
+        parameters: Number of parameters.
+        trainable_parameters: Number of parameters that training updates.
+        multiply_adds: Multiply-adds for one example, see `flops`.
+        weight_bytes: Memory of all its weights.
+        largest_weight_bytes: Memory of its largest single weight.
     """
 
     name: str
@@ -53,30 +63,29 @@ class NodeAnalysis:
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        """The shape of each output."""
+        """Shape of each output."""
         return tuple(output.shape for output in self.outputs)
 
     @property
     def activation_bytes(self) -> int:
-        """The memory that its outputs take for one example."""
+        """Memory of the outputs for one example."""
         return sum(output.bytes for output in self.outputs) if self.used else 0
 
     @property
     def init_peak_bytes(self) -> int:
-        """The most memory that making its weights may take.
-
-        Random numbers for the largest of them may stand beside it twice while they are scaled.
-        """
+        """Peak memory while the weights are initialized."""
+        # An initializer draws random numbers and then scales them, which may keep two temporary
+        # tensors as large as the weight beside the weight itself.
         return self.weight_bytes + 2 * self.largest_weight_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A whole model: its nodes in order and their sums.
+    """The analysis of a whole model: its nodes in order, and their totals.
 
-    `activation_bytes` is what all outputs of all nodes take, as training keeps them;
-    `peak_activation_bytes` what there is of them at once in inference, where a tensor goes when
-    nothing reads it any more.
+    `activation_bytes` is the memory of the outputs of all nodes, which training keeps for the
+    backward pass. `peak_activation_bytes` is the peak in inference, where each tensor is freed
+    after its last use. Both are for one example.
     """
 
     name: str
@@ -93,21 +102,23 @@ class Analysis:
 
     @property
     def init_peak_bytes(self) -> int:
-        """The most memory that making the weights may take, one after the other."""
+        """Peak memory while the weights are initialized, one after the other."""
         largest = max((node.largest_weight_bytes for node in self.nodes), default=0)
         return self.weight_bytes + 2 * largest
 
     def training_bytes(self, batch_size: int) -> int:
-        """About what a training step takes: weights, gradients, two moments, and activations."""
+        """Estimate the memory of a training step with an optimizer such as Adam."""
+        # Four times the weights: the weights, their gradients, and two moments.
         return 4 * self.weight_bytes + batch_size * self.activation_bytes
 
 
 def item_bytes(dtype: str) -> int:
-    """The memory of one number of a dtype: 4 for `float32`."""
+    """Return the bytes of one element of a dtype: 4 for `float32`."""
     if dtype == "bool":
         return 1
+    # Parsed from the name, which also covers dtypes that numpy itself lacks, such as bfloat16.
     bits = re.search(r"\d+", dtype)
-    # A string tensor holds references.
+    # "string" has no digits. Its elements are references of unknown size; 8 is a pointer.
     return max(1, int(bits[0]) // 8) if bits else 8
 
 
@@ -117,7 +128,7 @@ def summarize(
     nodes: Sequence[NodeAnalysis],
     outputs: Mapping[str, Shape],
 ) -> Analysis:
-    """The analysis of a graph from those of its nodes."""
+    """Combine the analyses of all nodes of a graph into one."""
     specs = [*inputs.values(), *(output for node in nodes for output in node.outputs)]
     return Analysis(
         name=graph.name,
@@ -137,7 +148,8 @@ def summarize(
 def _peak_activation_bytes(
     graph: Graph, inputs: Mapping[str, TensorSpec], nodes: Iterable[NodeAnalysis]
 ) -> int:
-    """The most that is alive at once when the nodes run in order."""
+    """Return the peak memory of live tensors when the nodes run in order, for one example."""
+    # None stands for outputs of the graph, which are never freed.
     last_use: dict[str, str | None] = {}
     for node in graph.nodes:
         last_use.update((ref.node, node.name) for ref in node.input_refs())
@@ -147,6 +159,7 @@ def _peak_activation_bytes(
     live_bytes = sum(sizes[name] for name in inputs)
     peak = live_bytes
     for node in graph.nodes:
+        # Inputs and outputs of a node are alive together: count the outputs before freeing.
         live_bytes += sizes[node.name]
         peak = max(peak, live_bytes)
         input_nodes = {ref.node for ref in node.input_refs()}

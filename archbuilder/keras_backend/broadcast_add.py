@@ -1,10 +1,11 @@
-"""Works around additions that Keras computes wrong.
+"""Workarounds for sums that `keras.ops.add` broadcasts along a wrong axis.
 
-`keras.ops.add` on TensorFlow takes a second tensor with one axis longer than 1 for a bias, and adds
-it along the last axis or the second one, whichever has that length, wherever the axis stands in the
-second tensor (keras/src/backend/tensorflow/numpy.py, since Keras 3.7, pull request 20386; still so
-in 3.16). So (1, n, 1, 1) and (1, 1, n, 1) give (1, n, 1, 1), and (n, n) and (n, 1) a wrong sum.
-Functions other than `add` have no such case.
+On TensorFlow, `keras.ops.add` takes a second tensor with exactly one axis longer than 1 for a bias.
+It adds the bias along the last axis or along axis 1, whichever has that length, regardless of where
+the axis stands in the second tensor (keras/src/backend/tensorflow/numpy.py, since Keras 3.7, pull
+request 20386; unchanged in 3.16). Shapes (1, n, 1, 1) and (1, 1, n, 1) therefore give
+(1, n, 1, 1), and the sum of (n, n) and (n, 1) is wrong. Other functions, such as `subtract`, are
+not affected.
 """
 
 from __future__ import annotations
@@ -19,25 +20,27 @@ import keras
 from archbuilder.compiler.ir import Shape
 
 ADDING_LAYERS: Final = ("Add", "Average")
-"""Layers that add their tensors, one after the other, with `keras.ops.add`."""
+"""Layers that add their input tensors, one after the other, with `keras.ops.add`."""
 
 _MAX_ORDERS: Final = 120
+"""Orders to try before giving up: all of them for up to 5 tensors (5! = 120)."""
 
 
 @cache
 def may_misbroadcast(first: Shape, second: Shape) -> bool:
-    """Whether `keras.ops.add` gives a wrong sum for some sizes of the axes that are open.
+    """Return whether `keras.ops.add` gives a wrong sum for some sizes of the unknown axes.
 
-    Shapes have their batch axis.
+    Shapes include the batch axis.
     """
     return any(_misbroadcasts(*shapes) for shapes in _concrete_shapes(first, second))
 
 
 def safe_order(shapes: Sequence[Shape]) -> tuple[int, ...] | None:
-    """Return an order in which Keras adds tensors of these shapes right, the given one if possible.
+    """Return an order of the tensors in which Keras adds them correctly, None if there is none.
 
-    Merging layers give all tensors the same number of axes first, with axes behind the batch.
+    The original order is preferred. Shapes include the batch axis.
     """
+    # Merging layers insert axes of size 1 after the batch axis until all ranks are equal.
     rank = max(map(len, shapes))
     padded_shapes = [(*shape[:1], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
     for order in islice(permutations(range(len(padded_shapes))), _MAX_ORDERS):
@@ -45,35 +48,43 @@ def safe_order(shapes: Sequence[Shape]) -> tuple[int, ...] | None:
         for index in order[1:]:
             if may_misbroadcast(total, padded_shapes[index]):
                 break
-            total = tuple(map(_broadcast_size, total, padded_shapes[index]))
+            total = tuple(
+                first if second == 1 else second
+                for first, second in zip(total, padded_shapes[index], strict=True)
+            )
         else:
             return order
     return None
 
 
 def add_as_difference(x1: object, x2: object) -> object:
-    """Add two tensors as `x1 - -x2`, which gives the same numbers and has no case for a bias."""
+    """Add two tensors as `x1 - (-x2)`: the same numbers, without the special case for biases."""
     return keras.ops.subtract(x1, keras.ops.negative(x2))
 
 
 def bias_workaround(
     layer: keras.layers.Layer, inputs: Sequence[Shape], output: Shape
 ) -> str | None:
-    """Return how to avoid a bias along a wrong axis, None where Keras adds it right.
+    """Return a hint if Keras adds a bias of this layer along a wrong axis, None if it does not.
 
-    `inputs` and `output` are shapes with their batch axis.
+    `inputs` and `output` are shapes that include the batch axis.
     """
-    for sublayer in layer._flatten_layers():  # noqa: SLF001 - the only way to those of attention
+    # Attention adds biases in its inner EinsumDense layers. Keras has no public way to list them.
+    for sublayer in layer._flatten_layers():  # noqa: SLF001
         bias = getattr(sublayer, "bias", None)
         if bias is None:
             continue
-        if _has_channels_first(sublayer):
+        # ConvLSTM adds its bias with `+=`, not `keras.ops.add`: TensorFlow broadcasts it correctly.
+        is_convolution = "Conv" in type(sublayer).__name__ and "LSTM" not in type(sublayer).__name__
+        if is_convolution and sublayer.data_format == "channels_first":
+            # Keras reshapes the bias to (1, filters, 1, ...) before it adds it.
             sublayer_output = (None, *output[-1 - sublayer.rank :])
             if may_misbroadcast(sublayer_output, (1, bias.shape[0], *(1,) * sublayer.rank)):
                 return "leave data_format out, or choose another number of filters"
         elif isinstance(sublayer, keras.layers.EinsumDense):
             outputs = [output]
             if sublayer is not layer:
+                # A projection of attention: replaces the last axis with (heads, size per head).
                 outputs = [(*shape[:-1], *bias.shape) for shape in inputs]
             if any(may_misbroadcast(shape, tuple(bias.shape)) for shape in outputs):
                 if sublayer is layer:
@@ -82,12 +93,12 @@ def bias_workaround(
     return None
 
 
-def _has_channels_first(layer: keras.layers.Layer) -> bool:
-    is_convolution = "Conv" in type(layer).__name__ and "LSTM" not in type(layer).__name__
-    return is_convolution and layer.data_format == "channels_first"
-
-
 def _misbroadcasts(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+    """Return whether `keras.ops.add` gives a wrong sum for two fully known shapes.
+
+    Repeats the conditions of Keras's special case, and compares the axis that it chooses with the
+    axis that broadcasting would choose.
+    """
     long_axes = [axis for axis, size in enumerate(second) if size > 1]
     if len(long_axes) != 1 or len(first) < 2:
         return False
@@ -95,16 +106,21 @@ def _misbroadcasts(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
     if size not in (first[1], first[-1]):
         return False
     axis = len(first) - 1 if first[-1] == size else 1
+    # Broadcasting aligns shapes at their last axes, so positions are compared from the end. The
+    # sum of Keras has the rank of `first`: it is wrong too where `second` has more axes.
     return len(second) > len(first) or long_axes[0] - len(second) != axis - len(first)
 
 
 def _concrete_shapes(
     first: Shape, second: Shape
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Both shapes with every choice of sizes for their open axes that tensors can have.
+    """Yield both shapes with every relevant choice of sizes for their unknown axes.
 
-    Axes that stand at the same place and are open in both have the same size.
+    Aligned axes that are unknown in both shapes get the same size. Pairs that do not broadcast are
+    left out.
     """
+    # Keras's special case depends only on which sizes are 1 and which are equal. So it is enough to
+    # try 1, every known size, and one size that differs from all of them.
     known_sizes = {size for size in (*first, *second) if size is not None}
     candidate_sizes = sorted(known_sizes | {1, max(known_sizes, default=1) + 1})
     rank = max(len(first), len(second))
@@ -128,10 +144,5 @@ def _concrete_shapes(
 
 
 def _axis_size(shape: Shape, position: int) -> int | None:
-    """The size of an axis counted from the last one, which is 1."""
+    """Return the size of an axis counted from the end (the last is 1); 1 for missing axes."""
     return shape[-position] if position <= len(shape) else 1
-
-
-def _broadcast_size(first: int | None, second: int | None) -> int | None:
-    """The size of an axis of a sum."""
-    return first if second == 1 else second

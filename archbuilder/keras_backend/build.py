@@ -1,7 +1,7 @@
-"""Graph to Keras model.
+"""Build Keras models from graphs.
 
-First the whole model is made without memory for its weights: Keras itself tells all shapes and
-counts. Only when they are right and fit into memory do the weights get their values.
+The whole model is first built symbolically, without memory for its weights: Keras computes all
+shapes and parameter counts. The weights are initialized once these are valid and fit into memory.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from archbuilder.limits import Limits
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UninitializedModel:
-    """A model whose weights have shapes but no values yet, and what it is like."""
+    """A model whose weights have shapes but no values yet, and its analysis."""
 
     graph: Graph
     analysis: Analysis
     _built_graph: BuiltGraph
 
     def check(self, limits: Limits) -> None:
-        """Hold the model to the memory and the time that making it may take.
+        """Check that initializing the model takes no more memory and time than allowed.
 
         Raises:
-            BlueprintError: with every part that is too large.
+            BlueprintError: with every node that is too large.
         """
         diagnostics = Diagnostics()
         check_budget(self.graph, self.analysis, limits, diagnostics)
@@ -59,14 +59,14 @@ class UninitializedModel:
 
     @property
     def model(self) -> keras.Model:
-        """The model as it is: before `finish`, its weights have shapes and no values."""
+        """The model in its present state: before `initialize`, its weights have no values."""
         return self._built_graph.model
 
     def initialize(self) -> keras.Model:
-        """The model, after its weights got their values. Can be had once.
+        """Initialize the weights and return the model. May be called once.
 
         Raises:
-            BlueprintError: when the model cannot be called.
+            BlueprintError: if a call of the model fails.
         """
         initialize_variables(self._built_graph.model.variables)
         check_forward_pass(self.graph, self.analysis, self._built_graph)
@@ -74,10 +74,10 @@ class UninitializedModel:
 
 
 def build_symbolic(graph: Graph) -> UninitializedModel:
-    """The model of a graph, without values for its weights.
+    """Build the model of a graph without values for its weights.
 
     Raises:
-        BlueprintError: with every mistake in arguments and shapes that Keras finds.
+        BlueprintError: with every error in arguments and shapes that Keras finds.
     """
     graph.check()
     diagnostics = Diagnostics()
@@ -86,15 +86,14 @@ def build_symbolic(graph: Graph) -> UninitializedModel:
 
 
 def analyze(graph: Graph, limits: Limits | None = None) -> Analysis:
-    """What the model of a graph is like. With limits, a model beyond them is a mistake.
-
-    Takes no memory for weights, and leaves Python's random numbers as they were, from which Keras
-    draws its seeds.
+    """Analyze the model of a graph without memory for its weights, and check it against `limits`.
 
     Raises:
-        BlueprintError: with every mistake in arguments and shapes that Keras finds, or with every
-            part that is too large.
+        BlueprintError: with every error in arguments and shapes that Keras finds, or with every
+            node that exceeds the limits.
     """
+    # Keras seeds unseeded layers and initializers with Python's `random`. An analysis must not
+    # change the weights of a model that is built after it.
     state = random.getstate()
     try:
         uninitialized = build_symbolic(graph)
@@ -106,11 +105,11 @@ def analyze(graph: Graph, limits: Limits | None = None) -> Analysis:
 
 
 def build(graph: Graph, limits: Limits | None = None) -> keras.Model:
-    """The Keras model of a graph, with its weights.
+    """Build the Keras model of a graph and initialize its weights.
 
     Raises:
-        BlueprintError: with every mistake in arguments and shapes that Keras finds, or with every
-            part that is too large.
+        BlueprintError: with every error in arguments and shapes that Keras finds, or with every
+            node that is too large.
     """
     uninitialized = build_symbolic(graph)
     uninitialized.check(limits or Limits())
@@ -124,16 +123,22 @@ def _analyze_graph(graph: Graph, built_graph: BuiltGraph) -> Analysis:
         _analyze_node(node, built_graph.nodes[node.name], seen, used=node.name in reachable)
         for node in graph.nodes
     ]
-    outputs = {
-        name: shape_without_batch(_output_tensor(built_graph, ref.node, ref.output))
-        for name, ref in graph.outputs
-    }
+    outputs = {}
+    for name, ref in graph.outputs:
+        built_node = built_graph.nodes.get(ref.node)
+        # An output of the graph may also be one of its inputs, which is not a node.
+        tensor = (
+            built_graph.inputs[ref.node]
+            if built_node is None
+            else built_node.outputs[ref.output or 0]
+        )
+        outputs[name] = shape_without_batch(tensor)
     inputs = {name: _tensor_spec(tensor) for name, tensor in built_graph.inputs.items()}
     return summarize(graph, inputs, nodes, outputs)
 
 
 def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bool) -> NodeAnalysis:
-    """The numbers of a node; a node that no output needs is not in the model and has none."""
+    """Analyze a node. A node that is not used is not part of the model, and counts 0."""
     weights = _unshared_weights(built_node, seen) if used else ()
     sizes = [math.prod(weight.shape) for weight in weights]
     sizes_in_bytes = [
@@ -160,10 +165,12 @@ def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bo
 
 
 def _multiply_adds(built_node: BuiltNode) -> int:
+    """Return the multiply-adds of a node for one example; functions of `keras.ops` count 0."""
     if built_node.layer is None:
         return 0
     input_shapes: dict[str, tuple[int | None, ...]] = {}
     for call_tensor in built_node.inputs:
+        # An argument that takes a list has several tensors; the first one stands for all.
         input_shapes.setdefault(call_tensor.argument, call_tensor.shape)
     return multiply_adds(
         LayerCall(
@@ -176,7 +183,7 @@ def _multiply_adds(built_node: BuiltNode) -> int:
 
 
 def _unshared_weights(built_node: BuiltNode, seen: set[int]) -> tuple[keras.Variable, ...]:
-    """The weights of a layer, none where an earlier node (in `seen`) has the same layer."""
+    """Return the weights of a layer, or none if an earlier node (in `seen`) has the same layer."""
     if built_node.layer is None or id(built_node.layer) in seen:
         return ()
     seen.add(id(built_node.layer))
@@ -184,17 +191,12 @@ def _unshared_weights(built_node: BuiltNode, seen: set[int]) -> tuple[keras.Vari
 
 
 def _reachable_nodes(graph: Graph) -> set[str]:
-    """The nodes that the outputs need."""
+    """Return the names of all nodes and inputs that the outputs depend on."""
     reachable = {ref.node for _, ref in graph.outputs}
     for node in reversed(graph.nodes):
         if node.name in reachable:
             reachable.update(ref.node for ref in node.input_refs())
     return reachable
-
-
-def _output_tensor(built_graph: BuiltGraph, node: str, output: int | None) -> keras.KerasTensor:
-    built_node = built_graph.nodes.get(node)
-    return built_graph.inputs[node] if built_node is None else built_node.outputs[output or 0]
 
 
 def _tensor_spec(tensor: keras.KerasTensor) -> TensorSpec:

@@ -1,4 +1,4 @@
-"""Builds models that compute in fewer bits than their weights have."""
+"""Dtype policies of models that compute in fewer bits than their weights have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archbuilder.compiler.ir import Graph
 
 @contextmanager
 def dtype_policy_scope(policy: str) -> Iterator[None]:
-    """Layers that are made in this context have this policy, where they are given no other."""
+    """Make this the default dtype policy of all layers created in the context."""
     previous_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -22,16 +22,17 @@ def dtype_policy_scope(policy: str) -> Iterator[None]:
 
 
 def cast_outputs_to_float32(graph: Graph, model: keras.Model) -> None:
-    """Have a model compute the activations that it ends in with float32.
+    """Let the output layers of a mixed-precision model compute in float32.
 
-    Eight bits of a probability near one are no basis for its logarithm. Layers that end in no
-    activation, such as logits, stay as they are: losses compute in float32 by themselves.
+    The 8 significant bits of bfloat16 are too few for the logarithm of a probability near 1.
+    Output layers without an activation (logits) keep their policy: losses use float32 anyway.
     """
     for _, ref in graph.outputs:
         node = next((node for node in graph.nodes if node.name == ref.node), None)
         if node is None or node.operation.startswith("ops."):
             continue
         layer = model.get_layer(node.weight_owner or node.name)
+        # Keras replaces `activation: null` with `linear`.
         linear = keras.activations.linear
         has_activation = getattr(layer, "activation", linear) is not linear
         if (has_activation or isinstance(layer, keras.layers.Softmax)) and _is_mixed(layer):
@@ -41,11 +42,12 @@ def cast_outputs_to_float32(graph: Graph, model: keras.Model) -> None:
 def cast_indices_to_float32(
     graph: Graph, model: keras.Model, embedding_nodes: Collection[str]
 ) -> None:
-    """Have a model compute the indices into these nodes with float32.
+    """Let all layers between the inputs of a model and its embeddings compute in float32.
 
-    bfloat16 has the integers up to 256, float16 those up to 2048. Keras (3.15) converts floats to
-    them before every layer, even one that only reshapes. The layers before one with weights stay as
-    they are: it computes features instead of indices.
+    bfloat16 holds integers exactly up to 256, float16 up to 2048. Keras (3.15) casts float inputs
+    to the compute dtype before every layer, even one that only reshapes, so large indices would
+    become those of another row. The search upwards ends at layers with weights: what they compute
+    are features, not indices.
     """
     nodes = {node.name: node for node in graph.nodes}
     pending, seen = [*embedding_nodes], set[str]()
@@ -58,7 +60,8 @@ def cast_indices_to_float32(
             layer = model.get_layer(node.weight_owner or node.name)
             if layer.weights and node.name not in embedding_nodes:
                 continue
-            # An Embedding does not convert its indices, and its vectors may have fewer bits.
+            # Keras sets `autocast = False` on Embedding itself: it does not cast its indices, and
+            # its vectors should stay in half precision.
             if layer.autocast and _is_mixed(layer):
                 layer.dtype_policy = keras.DTypePolicy("float32")
         pending.extend(ref.node for ref in node.inputs)

@@ -1,9 +1,8 @@
-"""How many multiply-adds a layer takes for one example.
+"""Multiply-adds (MACs) of a layer for one example.
 
-Counted are those of convolutions and matrix products with weights, wherever they stand: in
-recurrent layers, the projections of attention, wrappers. Not counted are biases, normalisation,
-activations, pooling, and products of two tensors such as attention scores. A size that is left
-open counts as 1.
+Convolutions and matrix products with weights are counted, also those inside recurrent layers,
+attention projections and wrappers. Biases, normalization, activations, pooling and products of two
+activations, such as attention scores, are not counted. An unknown size counts as 1.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from archbuilder.compiler.ir import Shape
 
 @dataclass(frozen=True, slots=True)
 class LayerCall:
-    """A layer at work: the shapes it takes, by the names of its call, and those it gives.
+    """The call of a layer: its input shapes by argument, output shapes and constant arguments.
 
-    Shapes are without the batch axis. `constants` are the constants of the call.
+    Shapes exclude the batch axis.
     """
 
     layer: keras.layers.Layer
@@ -32,11 +31,11 @@ class LayerCall:
 
     @property
     def input_shape(self) -> Shape:
-        """The shape of the first tensor."""
+        """Shape of the first input tensor."""
         return next(iter(self.tensors.values()))
 
     def with_layer(self, layer: keras.layers.Layer) -> LayerCall:
-        """The same call of a layer inside this one."""
+        """Return the same call for another layer, such as the cell of this one."""
         return replace(self, layer=layer)
 
 
@@ -44,18 +43,18 @@ CostRule: TypeAlias = Callable[[LayerCall], int]
 
 
 def multiply_adds(call: LayerCall) -> int:
-    """The multiply-adds of a call for one example; 0 for layers without products."""
+    """Return the multiply-adds of a call for one example; 0 for layers without a rule."""
     rule = _RULES.get(type(call.layer).__name__)
     return rule(call) if rule is not None else 0
 
 
 def num_elements(shape: Shape) -> int:
-    """How many numbers a shape holds, a size left open counting as 1."""
+    """Return the number of elements of a shape, counting an unknown size as 1."""
     return math.prod(1 if length is None else length for length in shape)
 
 
 def _num_positions(shape: Shape, layer: keras.layers.Layer) -> int:
-    """How many places there are to put a kernel at."""
+    """Return the number of spatial positions at which a kernel is applied."""
     return num_elements(shape[1:] if layer.data_format == "channels_first" else shape[:-1])
 
 
@@ -64,11 +63,13 @@ def _weight_count(variable: keras.Variable) -> int:
 
 
 def _convolution(call: LayerCall) -> int:
-    # A kernel has only the channels of its group, so that groups need no case of their own.
+    # The kernel of a grouped convolution has the input channels of one group only, so its size is
+    # already divided by the number of groups.
     return _num_positions(call.outputs[0], call.layer) * _weight_count(call.layer.kernel)
 
 
 def _transposed_convolution(call: LayerCall) -> int:
+    # A transposed convolution applies its kernel at every position of the input.
     return _num_positions(call.input_shape, call.layer) * _weight_count(call.layer.kernel)
 
 
@@ -83,14 +84,15 @@ def _dense(call: LayerCall) -> int:
 
 
 def _einsum_dense(call: LayerCall) -> int:
-    """The kernel is used once for every index of the input that it does not have itself."""
+    """Count the kernel once for every combination of the input indices that it does not have."""
     operands, _, _ = call.layer.equation.partition("->")
     labels, _, kernel_labels = operands.partition(",")
+    # The equation has a label for the batch axis.
     shape: Shape = (1, *call.input_shape)
     left, ellipsis, right = labels.partition("...")
     if ellipsis:
-        open_axes = len(shape) - len(left) - len(right)
-        labels = left + "." * open_axes + right
+        ellipsis_rank = len(shape) - len(left) - len(right)
+        labels = left + "." * ellipsis_rank + right
     free_axes = (
         length for label, length in zip(labels, shape, strict=False) if label not in kernel_labels
     )
@@ -98,7 +100,7 @@ def _einsum_dense(call: LayerCall) -> int:
 
 
 def _attention(call: LayerCall) -> int:
-    """The four projections; queries may be of another length than keys and values."""
+    """Count the four projections. Queries may have another length than keys and values."""
     query = call.tensors.get("query", call.input_shape)
     value = call.tensors.get("value", query)
     lengths = {
@@ -108,6 +110,7 @@ def _attention(call: LayerCall) -> int:
         "attention_output": num_elements(query[:-1]),
     }
     total = 0
+    # Keras keeps the projections in private attributes, but the paths of their weights name them.
     for weight in call.layer.weights:
         *_, projection, name = weight.path.split("/")
         if name == "kernel":
@@ -116,12 +119,12 @@ def _attention(call: LayerCall) -> int:
 
 
 def _routed_capsules(call: LayerCall) -> int:
-    """The predictions; routing multiplies them with what comes of them."""
+    """Count the predictions. Routing multiplies activations only, which do not count."""
     return _weight_count(call.layer.transformations)
 
 
 def _reversible_embedding(call: LayerCall) -> int:
-    """Looking up takes no products; the way back is a dense layer."""
+    """Count nothing for a lookup, and a dense layer for the reverse projection."""
     if not call.constants.get("reverse"):
         return 0
     return num_elements(call.input_shape) * (call.outputs[0][-1] or 1)
@@ -145,6 +148,7 @@ def _recurrent(call: LayerCall) -> int:
 
 def _recurrent_convolution(call: LayerCall) -> int:
     layer = call.layer
+    # Input and state convolutions of a ConvLSTM both run at every position of the state.
     state = call.outputs[0][1:] if layer.return_sequences else call.outputs[0]
     kernels = _weight_count(layer.cell.kernel) + _weight_count(layer.cell.recurrent_kernel)
     return (call.input_shape[0] or 1) * _num_positions(state, layer.cell) * kernels
@@ -189,5 +193,6 @@ _LAYERS_BY_RULE: Final[Mapping[CostRule, tuple[str, ...]]] = {
     _time_distributed: ("TimeDistributed",),
     _wrapper: ("SpectralNormalization",),
 }  # fmt: skip
+
 
 _RULES: Final = {name: rule for rule, names in _LAYERS_BY_RULE.items() for name in names}

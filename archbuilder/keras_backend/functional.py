@@ -1,4 +1,4 @@
-"""Puts a model together: one loop over the nodes, with no case for any layer."""
+"""Assemble a functional Keras model: call the layer or function of each node in order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Operation: TypeAlias = Callable[..., object]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuiltNode:
-    """What a node became: its layer (None for a function), what it is given and what it gives."""
+    """The Keras side of a node: its layer (None for a function), inputs, constants and outputs."""
 
     layer: keras.layers.Layer | None
     inputs: tuple[CallTensor, ...]
@@ -60,7 +60,7 @@ class BuiltNode:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuiltGraph:
-    """A Keras model, with what each input and each node of the graph became in it."""
+    """A Keras model, with its input tensors and built nodes by their names in the graph."""
 
     model: keras.Model
     inputs: Mapping[str, keras.KerasTensor]
@@ -68,17 +68,19 @@ class BuiltGraph:
 
 
 def build_graph(graph: Graph, diagnostics: Diagnostics) -> BuiltGraph:
-    """The model of a graph; its variables have shapes but no values.
+    """Build the model of a graph. Its variables have shapes but no values.
 
     Raises:
-        BlueprintError: with every mistake in arguments and shapes that Keras finds.
+        BlueprintError: with every error in arguments and shapes that Keras finds.
     """
+    # In a stateless scope Keras defers the values of new variables. `initialize_variables=False`
+    # keeps it from creating all of them when the scope ends.
     with keras.StatelessScope(initialize_variables=False):
         return _GraphBuilder(graph, diagnostics).run()
 
 
 class _GraphBuilder:
-    """The work on one graph. What needs a node that failed is passed over without a word."""
+    """Builder of one graph. Skips nodes whose inputs failed: each error is reported once."""
 
     def __init__(self, graph: Graph, diagnostics: Diagnostics) -> None:
         self._graph = graph
@@ -103,22 +105,26 @@ class _GraphBuilder:
                 if self._is_built(ref):
                     outputs[name] = self._one_output(ref, spans.get(ref.node, self._graph.span))
         self._diagnostics.raise_errors()
-        return BuiltGraph(self._make_model(outputs), self._inputs, self._built_nodes)
-
-    def _make_model(self, outputs: dict[str, keras.KerasTensor]) -> keras.Model:
         inputs = self._inputs
         with recursion_limit(len(self._graph.nodes)):
-            return keras.Model(
+            # A model with a single input or output takes and returns a tensor, not a dictionary.
+            model = keras.Model(
                 next(iter(inputs.values())) if len(inputs) == 1 else inputs,
                 next(iter(outputs.values())) if len(outputs) == 1 else outputs,
                 name=self._graph.name,
             )
+        return BuiltGraph(model, inputs, self._built_nodes)
 
     def _call_node(self, node: Node) -> None:
+        """Create the layer or function of a node, call it, and check the result.
+
+        Raises:
+            BuildError: if Keras rejects the arguments or the call, or a check of ours fails.
+        """
         signature = self._registry.signature(node.operation)
         if signature is None:
             raise InternalError(f"'{node.operation}' is not in the catalogue")
-        # Made even where its inputs are not, so that its own mistakes are found in the same go.
+        # Created even if an input failed, so that errors in its own arguments are reported too.
         operation = self._resolve_operation(node, signature)
         if operation is None or not all(self._is_built(ref) for ref in node.input_refs()):
             return
@@ -142,20 +148,16 @@ class _GraphBuilder:
         outputs = _flatten_outputs(result, node)
         if not isinstance(result, keras.KerasTensor):
             self._multi_output_nodes.add(node.name)
-        for tensor in outputs:
-            if is_empty(shape_without_batch(tensor)):
-                raise _empty_output_error(
-                    node, call_tensors, (f"it makes {format_shape(shape_without_batch(tensor))}",)
-                )
-            if not tensor.shape or tensor.shape[0] is not None:
-                raise _batch_axis_error(node, tensor)
+        _check_output_shapes(node, call_tensors, outputs)
         if layer is None:
+            # Only functions are traced, which takes milliseconds. `check_forward_pass` calls the
+            # layers of small models.
             with translate_keras_errors(lambda error: _shape_error(node, call_tensors, error)):
                 shapes = trace(operation, *positional, **keywords)
             check_traced_shapes(node, outputs, shapes)
             name_operations(outputs, [each.tensor for each in call_tensors], node.name)
         elif any(tensor is each.tensor for tensor in outputs for each in call_tensors):
-            # Keras 3.15.1 finds a cycle in a model with such a layer: Equalization.
+            # Keras 3.15.1 reports a cycle for a model with such a layer, for example Equalization.
             message = f"'{node.name}' ({node.operation}) gives back its own input"
             notes = ("Keras cannot put such a layer into a model; name it under 'augment'",)
             raise BuildError("keras-refused", message, node.span, notes)
@@ -165,7 +167,7 @@ class _GraphBuilder:
         self._built_nodes[node.name] = BuiltNode(layer, tuple(call_tensors), constants, outputs)
 
     def _resolve_operation(self, node: Node, signature: Signature) -> Operation | None:
-        """What the node calls, None where it is the layer of a node that failed."""
+        """Return the layer or function of a node, None if it shares the layer of a failed node."""
         if node.operation.startswith("ops."):
             return _bind_constants(node, signature)
         if node.weight_owner is None:
@@ -180,9 +182,9 @@ class _GraphBuilder:
     def _positional_tensors(
         self, node: Node, signature: Signature
     ) -> tuple[list[CallTensor], list[object], dict[str, object]]:
-        """The inputs that go in order, and how the call takes them: in order, and by name.
+        """Return the inputs of `from`, and the same as positional and as keyword arguments.
 
-        The several outputs of a step go into a list as they are.
+        An argument that takes a list receives all outputs of a node with several outputs.
         """
         if signature.accepts_list:
             argument = signature.tensor_arguments[0]
@@ -199,11 +201,12 @@ class _GraphBuilder:
             for argument, ref in zip(names, node.inputs, strict=False)
         ]
         if signature.origin == "keras.ops":
-            # By name, since a number may stand in front: `ops.subtract: {x1: 1.0}`.
+            # By keyword, because a constant may come first: `ops.subtract: {x1: 1.0}`.
             return call_tensors, [], {each.argument: each.tensor for each in call_tensors}
         return call_tensors, [each.tensor for each in call_tensors], {}
 
     def _keyword_tensors(self, node: Node) -> tuple[list[CallTensor], dict[str, object]]:
+        """Return the inputs that the node names by argument, and the keyword arguments."""
         call_tensors: list[CallTensor] = []
         keywords: dict[str, object] = {}
         for name, value in node.keywords:
@@ -220,13 +223,15 @@ class _GraphBuilder:
         return ref.node in self._built_nodes or ref.node in self._inputs
 
     def _all_outputs(self, ref: TensorRef, span: Span) -> Tensors:
-        """All that a reference stands for: one output of a step, or all of them."""
+        """Return the tensors of a reference: one output of a node, or all of them."""
         built_node = self._built_nodes.get(ref.node)
         outputs = (self._inputs[ref.node],) if built_node is None else built_node.outputs
         if ref.output is None:
             return outputs
         if ref.output >= len(outputs):
-            raise BuildError("unknown-output", _missing_output_message(ref, len(outputs)), span)
+            plural = "one output" if len(outputs) == 1 else f"{len(outputs)} outputs"
+            message = f"there is no '{ref}': '{ref.node}' has {plural}, counted from 0"
+            raise BuildError("unknown-output", message, span)
         return (outputs[ref.output],)
 
     def _one_output(self, ref: TensorRef, span: Span) -> keras.KerasTensor:
@@ -244,8 +249,8 @@ class _GraphBuilder:
     def _collect_errors(self) -> Iterator[None]:
         try:
             yield
-        except BuildError as refusal:
-            refusal.report(self._diagnostics)
+        except BuildError as error:
+            error.report(self._diagnostics)
 
 
 def _make_input(graph_input: GraphInput) -> keras.KerasTensor:
@@ -258,7 +263,7 @@ def _make_input(graph_input: GraphInput) -> keras.KerasTensor:
 
 
 def _flatten_outputs(result: object, node: Node) -> Tensors:
-    """The outputs of a call in order, however Keras packs them."""
+    """Return the output tensors of a call in order; Keras nests them in lists and dictionaries."""
     if isinstance(result, keras.KerasTensor):
         return (result,)
     if isinstance(result, Mapping):
@@ -270,11 +275,12 @@ def _flatten_outputs(result: object, node: Node) -> Tensors:
 
 
 def _bind_constants(node: Node, signature: Signature) -> Operation:
-    """A function of `keras.ops` with its constants."""
+    """Return a function of `keras.ops` with its constant arguments bound."""
     function = lookup(signature, node.span)
     arguments = convert_arguments(node.arguments, signature.arguments, node.name)
     if node.operation == "ops.slice":
-        # Keras 3.15.1 takes None for the shape that it computes, and fails at the call.
+        # Keras 3.15.1 computes a shape for a size of None but fails when it calls `tf.slice`. -1
+        # means "to the end" to both.
         sizes = cast("tuple[int | None, ...]", arguments["shape"])
         arguments["shape"] = tuple(-1 if size is None else size for size in sizes)
     if signature.is_variadic:
@@ -282,7 +288,24 @@ def _bind_constants(node: Node, signature: Signature) -> Operation:
     return partial(function, **arguments)
 
 
+def _check_output_shapes(node: Node, call_tensors: Sequence[CallTensor], outputs: Tensors) -> None:
+    """Check that no output is empty and that the batch axis comes first."""
+    for tensor in outputs:
+        if is_empty(shape_without_batch(tensor)):
+            raise _empty_output_error(
+                node, call_tensors, (f"it makes {format_shape(shape_without_batch(tensor))}",)
+            )
+        # Inputs have an unknown batch size: a known first size means that the axis was lost.
+        if not tensor.shape or tensor.shape[0] is not None:
+            message = (
+                f"'{node.name}' ({node.operation}) loses the batch axis, and makes {tensor.shape}"
+            )
+            notes = ("the first axis is that of the examples, whose number is open",)
+            raise BuildError("shape-mismatch", message, node.span, notes)
+
+
 def _shape_error(node: Node, call_tensors: Sequence[CallTensor], error: Exception) -> BuildError:
+    """Describe an exception of Keras for a call with these tensors."""
     if is_empty_output_error(error):
         return _empty_output_error(node, call_tensors, error_notes(error))
     verb = (
@@ -299,14 +322,3 @@ def _empty_output_error(
 ) -> BuildError:
     message = f"'{node.name}' ({node.operation}) leaves nothing of {format_tensors(call_tensors)}"
     return BuildError("empty-shape", message, node.span, notes)
-
-
-def _batch_axis_error(node: Node, tensor: keras.KerasTensor) -> BuildError:
-    message = f"'{node.name}' ({node.operation}) loses the batch axis, and makes {tensor.shape}"
-    notes = ("the first axis is that of the examples, whose number is open",)
-    return BuildError("shape-mismatch", message, node.span, notes)
-
-
-def _missing_output_message(ref: TensorRef, count: int) -> str:
-    plural = "one output" if count == 1 else f"{count} outputs"
-    return f"there is no '{ref}': '{ref.node}' has {plural}, counted from 0"

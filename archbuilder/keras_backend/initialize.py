@@ -1,4 +1,4 @@
-"""Gives the variables of a model their values, all in one go."""
+"""Initialize the variables of a model that was built without values."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import keras
 import tensorflow as tf
 
 _MIN_GRAPH_INIT_SIZE: Final = 4 * 2**20
-"""Numbers from which on a variable is worth a graph of its own, which costs some 30 ms."""
+"""Smallest number of elements for which a `tf.function` (about 30 ms to trace) pays off."""
 
 
 def initialize_variables(variables: Iterable[keras.Variable]) -> None:
-    """Initialise variables that were made under `keras.StatelessScope`.
+    """Initialize variables that were created under `keras.StatelessScope`.
 
-    It is done in the caller's thread, so that the caller's `tf.device` and `tf.distribute`
-    scopes hold, and gives the very numbers that Keras would.
+    Runs in the caller's thread, so that the caller's `tf.device` and `tf.distribute` scopes apply.
+    The values are the same as those of a model that Keras initializes.
     """
     small = list(variables)
     large = [variable for variable in small if math.prod(variable.shape) >= _MIN_GRAPH_INIT_SIZE]
+    # Not under a strategy: its own variable creator makes one copy of the value per replica.
     if large and not tf.distribute.has_strategy():
         with _no_constant_folding(), tf.variable_creator_scope(_init_in_graph):
             _assign_initial_values(large)
@@ -30,22 +31,22 @@ def initialize_variables(variables: Iterable[keras.Variable]) -> None:
 
 
 def get_initializer(variable: keras.Variable) -> object:
-    """The initializer of a variable that has no value yet."""
+    """Return the initializer of a variable that has no value yet."""
     return variable._initializer  # noqa: SLF001 - Keras has no public name for it
 
 
 def _assign_initial_values(variables: Iterable[keras.Variable]) -> None:
     for variable in variables:
-        # What leaving a StatelessScope does with all variables that the thread has made; those of
-        # a model that was only analysed were made in a thread that is gone.
+        # Keras calls this for all pending variables of a thread when its StatelessScope ends. Only
+        # the variables of this model should get values, and they were created in another thread.
         variable._deferred_initialize()  # noqa: SLF001
 
 
 def _init_in_graph(create: Callable[..., tf.Variable], **arguments: object) -> tf.Variable:
-    """Make a variable whose first value is computed in a graph.
+    """Create a variable whose initial value is computed in a graph.
 
-    A graph scales the random numbers where they are. Eagerly, each step makes a new tensor: three
-    times the memory of the largest weight, half of the time of VGG16.
+    A graph scales the random numbers in place. Eager execution makes a new tensor in each step and
+    so needs three times the memory of the weight. For VGG16, graphs halve both time and memory.
     """
     value = arguments["initial_value"]
     if callable(value):
@@ -55,9 +56,10 @@ def _init_in_graph(create: Callable[..., tf.Variable], **arguments: object) -> t
 
 @contextmanager
 def _no_constant_folding() -> Iterator[None]:
-    """Keeps TensorFlow from computing constants, such as random numbers, before it runs a graph.
+    """Disable constant folding in TensorFlow's graph optimizer (Grappler).
 
-    It would compute them, find them too large to keep, and compute them again.
+    The random numbers of an initializer with a fixed seed look like a constant to it. It would
+    compute them, find the result too large to store in the graph, and compute them again.
     """
     options = tf.config.optimizer
     previous_options = options.get_experimental_options()
@@ -65,6 +67,7 @@ def _no_constant_folding() -> Iterator[None]:
     try:
         yield
     finally:
+        # Options that were never set are missing. Restore them to TensorFlow's defaults.
         options.set_experimental_options(
             {
                 "disable_meta_optimizer": previous_options.get("disable_meta_optimizer", False),

@@ -1,8 +1,8 @@
-"""Makes Keras objects of what a blueprint says: layers, initializers, losses and the rest.
+"""Create Keras objects from their description in a blueprint: layers, initializers, losses, ...
 
-Every class is taken by its name in the catalogue from a public module of Keras and called with
-arguments that the catalogue knows. Nothing of a blueprint reaches Keras's own deserialisation,
-which can be talked into running code.
+Every class is looked up in a public module of Keras under its name in the registry, and called with
+arguments that the registry lists. Nothing from a blueprint reaches Keras's own deserialization,
+which a hostile file can make run code.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MODULE_BY_ORIGIN: Final[Mapping[str, ModuleType]] = {
     "keras.layers": keras.layers,
     "keras.ops": keras.ops,
 }
-"""The modules of layers and functions, and of nested objects of ours, by their `origin`."""
+"""Modules of layers and functions, and of archbuilder's own nested objects, by `origin`."""
 
 _MODULE_BY_KIND: Final[Mapping[ObjectKind, ModuleType]] = {
     "initializer": keras.initializers,
@@ -47,40 +47,41 @@ _MODULE_BY_KIND: Final[Mapping[ObjectKind, ModuleType]] = {
     "optimizer": keras.optimizers,
     "schedule": keras.optimizers.schedules,
 }
-"""Keras's modules of nested objects; layers go by their `origin`, wherever they stand."""
+"""Keras's modules of nested objects. Layers are found by their `origin`, also nested ones."""
 
 _FLOAT_KINDS: Final = ("schedule", "optimizer")
-"""Kinds whose numbers are fractions, also where one is written as a whole number."""
+"""Kinds whose number arguments are converted to float, even if written as integers."""
 _ACCURACY: Final = "accuracy"
-"""A metric by this name alone is for Keras to choose, binary or categorical, by the shapes."""
+"""The metric for which Keras chooses binary, categorical or sparse accuracy by the shapes."""
 _NO_DEFAULTS: Final[Mapping[str, object]] = {}
 
 
 def build_object(
     kind: ObjectKind, tree: Tree, defaults: Mapping[str, object] = _NO_DEFAULTS
 ) -> object:
-    """The Keras object that a tree names: an optimizer, a loss, a metric.
+    """Create the Keras object that a tree describes: an optimizer, a loss, a metric.
 
-    `defaults` are values of arguments that the object takes and the tree does not name.
+    `defaults` has values for arguments that the tree does not set. Those that the object does not
+    accept are ignored.
 
     Raises:
-        BlueprintError: when the installed Keras lacks it, or refuses its arguments.
+        BlueprintError: if the installed Keras lacks the object or rejects its arguments.
     """
     try:
         return _build_from_tree(kind, tree, None, defaults)
-    except BuildError as refusal:
+    except BuildError as error:
         diagnostics = Diagnostics()
-        refusal.report(diagnostics)
-        raise BlueprintError(diagnostics) from refusal.__cause__
+        error.report(diagnostics)
+        raise BlueprintError(diagnostics) from error.__cause__
 
 
 def build_layer(
     signature: Signature, arguments: Iterable[Argument], name: str, span: Span
 ) -> keras.layers.Layer:
-    """A layer of this name; layers inside it get names that begin with its own.
+    """Create a layer named `name`. The names of layers inside it begin with `name`.
 
     Raises:
-        Refusal: when the installed Keras lacks the layer or an argument, or refuses it.
+        BuildError: if the installed Keras lacks the layer or an argument, or rejects a value.
     """
     constructor = lookup(signature, span)
     values = convert_arguments(arguments, signature.arguments, name)
@@ -90,10 +91,10 @@ def build_layer(
 def convert_arguments(
     arguments: Iterable[Argument], specs: Mapping[str, ArgumentSpec], name: str
 ) -> dict[str, object]:
-    """The values of arguments as Keras takes them.
+    """Convert arguments to the values that Keras takes, and create the objects among them.
 
     Raises:
-        Refusal: when the installed Keras lacks an object among them, or refuses it.
+        BuildError: if the installed Keras lacks one of these objects or rejects its arguments.
     """
     return {
         argument.name: _convert_value(
@@ -104,10 +105,10 @@ def convert_arguments(
 
 
 def lookup(signature: Signature, span: Span) -> Callable[..., object]:
-    """The class of a layer, or the function, that the catalogue means.
+    """Return the class of a layer, or the function, that a signature describes.
 
     Raises:
-        Refusal: when the installed Keras lacks it.
+        BuildError: if the installed Keras lacks it.
     """
     return _getattr_path(
         _MODULE_BY_ORIGIN[signature.origin], signature.name.removeprefix("ops."), span
@@ -115,12 +116,14 @@ def lookup(signature: Signature, span: Span) -> Callable[..., object]:
 
 
 def missing_arguments(constructor: Callable[..., object], names: Iterable[str]) -> tuple[str, ...]:
-    """Those of some argument names that the installed Keras does not know."""
+    """Return those of some argument names that the installed Keras does not accept."""
+    # The constructors of Keras pass `**kwargs` on to their base classes, so that the signature of
+    # the class alone lacks `name`, `dtype` and the like.
     classes = constructor.__mro__ if isinstance(constructor, type) else ()
     callables = [vars(each)["__init__"] for each in classes if "__init__" in vars(each)] or [
         constructor
     ]
-    parameter_names = {name for maker in callables for name in inspect.signature(maker).parameters}
+    parameter_names = {name for each in callables for name in inspect.signature(each).parameters}
     return tuple(name for name in names if name not in parameter_names)
 
 
@@ -128,6 +131,7 @@ def _construct(
     constructor: Callable[..., object], values: Mapping[str, object], description: str, span: Span
 ) -> object:
     def explain(error: Exception) -> BuildError:
+        # An older Keras raises for an argument that it lacks, too: say so instead.
         missing = missing_arguments(constructor, values)
         if missing:
             return _keras_too_old(f"{description}: {missing[0]}", span)
@@ -149,8 +153,10 @@ def _argument_type(specs: Mapping[str, ArgumentSpec], name: str) -> ArgumentType
 
 
 def _convert_value(tree: Tree, type_: ArgumentType, name: str) -> object:
-    """A value of an argument; `name` is for a layer in it."""
-    if type_.object is None or _is_plain_scalar(tree):
+    """Convert the value of an argument; `name` is used for a layer in it."""
+    # An argument that takes an object may also be null, or a number such as a learning rate.
+    is_plain_scalar = isinstance(tree, ScalarNode) and not isinstance(tree.value, str)
+    if type_.object is None or is_plain_scalar:
         return _to_plain(tree)
     if type_.is_list and isinstance(tree, SequenceNode):
         return [
@@ -160,13 +166,9 @@ def _convert_value(tree: Tree, type_: ArgumentType, name: str) -> object:
     return _build_from_tree(type_.object, tree, name)
 
 
-def _is_plain_scalar(tree: Tree) -> bool:
-    """Whether a value that may be an object is none: nothing, or a number for a schedule."""
-    return isinstance(tree, ScalarNode) and not isinstance(tree.value, str)
-
-
 def _to_plain(tree: Tree) -> object:
-    """Plain data; a list becomes a tuple, which Keras takes wherever it takes a list."""
+    """Convert a tree to plain data, with tuples in place of lists."""
+    # Keras accepts a tuple wherever it accepts a list.
     if isinstance(tree, ScalarNode):
         return tree.value
     if isinstance(tree, SequenceNode):
@@ -177,7 +179,7 @@ def _to_plain(tree: Tree) -> object:
 def _build_from_tree(
     kind: ObjectKind, tree: Tree, name: str | None, defaults: Mapping[str, object] = _NO_DEFAULTS
 ) -> object:
-    """A nested object, written as its name alone or as `{Name: arguments}`."""
+    """Create a nested object, written as its name alone or as `{Name: arguments}`."""
     if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
         return _build_by_name(kind, tree.value, (), name, tree.span, defaults)
     if isinstance(tree, MappingNode) and len(tree.entries) == 1:
@@ -194,6 +196,7 @@ def _build_by_name(
     span: Span,
     defaults: Mapping[str, object],
 ) -> object:
+    """Create an object by name; `argument_trees` has one tree, or none for a name alone."""
     op_registry = registry.load()
     canonical = op_registry.canonical_name(kind, text)
     if canonical is None:
@@ -221,10 +224,9 @@ def _build_by_name(
 
 
 def _as_float(value: object, signature: Signature, argument: str) -> object:
-    """A value that need not be whole, as such.
-
-    Keras's schedules do not add 0 to 0.5, and its optimizers take no learning rate of 1.
-    """
+    """Convert an integer to float if the argument takes any number."""
+    # Keras's schedules fail to add the integer 0 to 0.5, and its optimizers reject a learning rate
+    # of 1.
     schema = _argument_type(signature.arguments, argument).schema or {}
     return float(value) if type(value) is int and schema.get("type") == "number" else value
 
@@ -232,7 +234,7 @@ def _as_float(value: object, signature: Signature, argument: str) -> object:
 def _nested_arguments(
     signature: Signature, argument_trees: tuple[Tree, ...]
 ) -> tuple[Argument, ...]:
-    """The arguments of a nested object: by name, or one value that is the first of them."""
+    """Return the arguments of a nested object: by name, or one value for its first argument."""
     if not argument_trees or (
         isinstance(argument_trees[0], ScalarNode) and argument_trees[0].value is None
     ):
@@ -244,7 +246,11 @@ def _nested_arguments(
 
 
 def _getattr_path(module: ModuleType, path: str, span: Span) -> Callable[..., object]:
-    """What a module has under a name of the catalogue, or under several with dots between."""
+    """Return the class or function at a dotted path within a module.
+
+    Raises:
+        BuildError: if the installed Keras lacks it.
+    """
     attribute: object = module
     for name in path.split("."):
         attribute = getattr(attribute, name, None)

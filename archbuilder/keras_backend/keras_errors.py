@@ -1,4 +1,4 @@
-"""What Keras refuses, as mistakes of the blueprint."""
+"""Translate exceptions of Keras and TensorFlow into diagnostics of the blueprint."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from archbuilder.diagnostics.span import Span
 KERAS_ERRORS: Final[tuple[type[Exception], ...]] = (
     ValueError,  # most of what Keras checks; numpy's AxisError is one too
     TypeError,  # a value that Keras computes with before it checks it
-    LookupError,  # an axis or a state that is not there
+    LookupError,  # an axis or a state that does not exist
     ArithmeticError,  # a stride or a size of zero; a size beyond 64 bits
-    AttributeError,  # a layer where a cell is wanted
+    AttributeError,  # a layer in place of a recurrent cell
     AssertionError,  # the few checks that are written as asserts
-    NotImplementedError,  # what this layer does not do
+    NotImplementedError,  # a combination of arguments that the layer does not support
     ImportError,  # a layer that needs scipy, which is not a dependency of Keras
     MemoryError,  # a constant that Keras computes while it builds
-    tf.errors.OpError,  # what TensorFlow finds when it traces a call
+    tf.errors.OpError,  # errors that TensorFlow raises when it traces a call
 )
-"""What Keras and TensorFlow raise for arguments and shapes that they do not take.
+"""Exceptions that Keras and TensorFlow raise for invalid arguments and shapes.
 
-Kept to calls of Keras alone: raised by our own code, each of these is our mistake.
+Catch them around calls of Keras only: raised by archbuilder's code, each of them is a bug.
 """
 
 _EMPTY_OUTPUT: Final = re.compile(
     r"zero or negative|would be negative|negative dimension|smaller than the corresponding",
     re.IGNORECASE,
 )
-"""How Keras and TensorFlow say that nothing would be left of an input."""
+"""Messages of Keras and TensorFlow for an output with a size of zero or less."""
 
 _WRAPPED_ERROR: Final = re.compile(r"in user code:|Exception encountered when calling")
 _ANSI_STYLE: Final = re.compile(r"\x1b\[\d*m")
@@ -43,18 +43,18 @@ _TRACEBACK_LINE: Final = re.compile(
     r"|\s*File \"|.*<string>|\s*(?:Original )?[Ss]tack trace|\s*\[\[|\s*Hint:|\d+ root error"
     r"|\d+ successful operations|\d+ derived errors"
 )
-"""How lines of TensorFlow's messages begin that tell where it was, and not what."""
+"""Beginnings of lines in TensorFlow's messages that say where an error was, not what it was."""
 _LOCATION: Final = re.compile(
     r"^\s*\(\d+\) [A-Z_]+:\s*|\{\{function_node [^}]*\}\} ?| ?\[Op:[^\]]*\]( name:.*)?$"
 )
 _NODE_DEFINITION: Final = re.compile(r" for '\{\{node .*?\}\}.*?' with(?= input shapes)", re.DOTALL)
-"""The definition of an operation with all attributes, before the shapes that it was given."""
+"""Definition of an operation with all its attributes, which precedes its input shapes."""
 _MAX_NOTE_LINES: Final = 3
 _MAX_NOTE_CHARACTERS: Final = 300
 
 
 class BuildError(Exception):
-    """A mistake that ends the work on one node, and no more than that."""
+    """An error of the blueprint that stops the build of one node; the other nodes go on."""
 
     def __init__(self, code: str, message: str, span: Span, notes: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -64,16 +64,16 @@ class BuildError(Exception):
         self.notes = notes
 
     def report(self, diagnostics: Diagnostics) -> None:
-        """Keep it among the mistakes of the stage."""
+        """Add the error to the diagnostics."""
         diagnostics.error(self.code, self.message, self.span, notes=self.notes)
 
 
 @contextmanager
 def translate_keras_errors(explain: Callable[[Exception], BuildError]) -> Iterator[None]:
-    """Turns what Keras refuses in this context into what `explain` makes of it.
+    """Replace an exception of Keras raised in this context with the error from `explain`.
 
     Raises:
-        Refusal: for each of `REFUSALS`.
+        BuildError: in place of any of `KERAS_ERRORS`.
     """
     try:
         yield
@@ -82,16 +82,20 @@ def translate_keras_errors(explain: Callable[[Exception], BuildError]) -> Iterat
 
 
 def error_notes(error: Exception) -> tuple[str, ...]:
-    """The first lines of what Keras says, as notes that are safe to show."""
+    """Return the first lines of the message as notes, escaped and truncated."""
     lines = [escape_terminal(line).strip() for line in _message_lines(innermost(error))]
-    notes = [_truncate(line) for line in lines if line][:_MAX_NOTE_LINES]
+    notes = [
+        line if len(line) <= _MAX_NOTE_CHARACTERS else line[: _MAX_NOTE_CHARACTERS - 3] + "..."
+        for line in lines
+        if line
+    ][:_MAX_NOTE_LINES]
     return (f"Keras says: {notes[0]}", *notes[1:]) if notes else ()
 
 
 def innermost(error: BaseException) -> BaseException:
-    """Return the error that Keras and autograph have wrapped into this one; itself if it is none.
+    """Return the original error that Keras or AutoGraph wrapped, or `error` if it is not wrapped.
 
-    Both put the place in front of the message: `Exception encountered when calling Dense.call()`.
+    Both prefix the message with a location: `Exception encountered when calling Dense.call()`.
     """
     while error.__context__ is not None and _WRAPPED_ERROR.match(str(error)):
         error = error.__context__
@@ -99,21 +103,18 @@ def innermost(error: BaseException) -> BaseException:
 
 
 def _message_lines(error: BaseException) -> list[str]:
-    """Return the lines of a message without those that only say where TensorFlow was."""
+    """Return the lines of a message without tracebacks, styles and locations in TensorFlow."""
     text = str(error.message if isinstance(error, tf.errors.OpError) else error)
+    # Keras prints the message in bold and appends the values of all arguments of the call.
     text = _ANSI_STYLE.sub("", text).partition("Arguments received by")[0]
     text = _NODE_DEFINITION.sub(" with", text)
     lines = [
         _LOCATION.sub("", line) for line in text.splitlines() if not _TRACEBACK_LINE.match(line)
     ]
-    # Every replica has an error of its own, mostly the same.
+    # Under a strategy every replica reports the error: `dict.fromkeys` drops duplicate lines.
     return [line for line in dict.fromkeys(lines) if line.strip()] or [type(error).__name__]
 
 
 def is_empty_output_error(error: Exception) -> bool:
-    """Whether Keras refuses because an output would have a size of zero or less."""
+    """Return whether an error says that an output would have a size of zero or less."""
     return _EMPTY_OUTPUT.search(str(error)) is not None
-
-
-def _truncate(line: str) -> str:
-    return line if len(line) <= _MAX_NOTE_CHARACTERS else line[: _MAX_NOTE_CHARACTERS - 3] + "..."

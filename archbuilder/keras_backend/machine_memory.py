@@ -1,4 +1,4 @@
-"""How much memory this machine lets a program take, from what the kernel says."""
+"""Memory that this machine or container allows a process, as the kernel reports it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ _CGROUP_LIMITS: Final = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-"""Where a container finds its own limit, as version 2 and version 1 of cgroups say it."""
+"""Files in which a container finds its own limit, for cgroup versions 2 and 1."""
 
 
 def total_memory() -> int:
-    """The memory of the machine, or of the container where that has less."""
+    """Return the bytes of memory of the machine, or the limit of the container if that is less."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     limits += [limit for path in _CGROUP_LIMITS if (limit := cgroup_limit(path)) is not None]
     return min(limits)
 
 
 def cgroup_limit(path: Path) -> int | None:
-    """The limit that a file of a cgroup tells, None where there is no such file or no limit."""
+    """Return the bytes in a limit file of a cgroup, None without such a file or limit."""
     try:
         text = path.read_text(encoding="ascii").strip()
     except OSError:
         return None
+    # Version 2 has "max" for no limit; version 1 has a number larger than any memory.
     return int(text) if text.isdigit() else None

@@ -1,4 +1,4 @@
-"""Refuses models that would not fit into memory, before any of it is taken."""
+"""Check that a model fits into memory, and can be initialized in time, before it is allocated."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from archbuilder.keras_ext.layers.reservoir import Reservoir
 from archbuilder.limits import Limits
 
 _MAX_ORTHOGONAL_FLOPS: Final = 10**12
-"""Operations that making one matrix orthogonal may take: about a minute."""
+"""Limit for the QR decomposition of one orthogonal initializer: about a minute."""
 _MAX_EIG_FLOPS: Final = 10**11
-"""The cube of the units that a reservoir may have: as many as take about a minute."""
+"""Limit for the eigenvalues of one reservoir, as units cubed: about a minute."""
 
 
 def check_budget(
     graph: Graph, analysis: Analysis, limits: Limits, diagnostics: Diagnostics
 ) -> None:
-    """Report the nodes whose weights or activations go beyond what may be taken."""
+    """Report nodes, or else totals, whose weights or activations exceed the allowed memory.
+
+    The allowed memory is the limit `memory_bytes` or, without one, that of the machine.
+    """
     allowed = limits.memory_bytes or total_memory()
     allowed_text = (
         f"the limit memory_bytes allows {format_bytes(allowed)}"
@@ -46,6 +49,7 @@ def check_budget(
                     f" {allowed_text}",
                     node.span,
                 )
+    # The totals would only repeat what the errors of single nodes say.
     if diagnostics.error_count == errors:
         _check_totals(graph, analysis, allowed, allowed_text, diagnostics)
 
@@ -53,12 +57,13 @@ def check_budget(
 def check_init_cost(
     node: Node, variable: keras.Variable, initializer: object, diagnostics: Diagnostics
 ) -> None:
-    """Report a matrix that is to begin with numbers that take too long to compute.
+    """Report an initial value that takes too long to compute.
 
     The work grows with the cube of the size: a matrix that fits into memory may take hours.
     """
     if len(variable.shape) == 0:
         return
+    # Keras's Orthogonal flattens all axes but the last, and so makes a matrix.
     *rows, columns = variable.shape
     small_dimension, large_dimension = sorted((math.prod(rows), columns))
     if isinstance(initializer, keras.initializers.Orthogonal) and (
@@ -87,7 +92,11 @@ def check_unrolled(
     limits: Limits,
     diagnostics: Diagnostics,
 ) -> None:
-    """Report a recurrent layer that would write out more steps than a compiler takes well."""
+    """Report an unrolled recurrent layer whose sequence is too long or of unknown length.
+
+    Unrolling turns every step into separate operations of the graph.
+    """
+    # Bidirectional and wrappers such as TimeDistributed hold the layer with the argument `unroll`.
     candidates = (layer, getattr(layer, "forward_layer", None), getattr(layer, "layer", None))
     is_unrolled = any(getattr(each, "unroll", False) for each in candidates)
     if is_unrolled and (length is None or length > limits.unrolled_steps):
@@ -103,7 +112,7 @@ def check_unrolled(
 
 
 def _describe_excess(node: NodeAnalysis, allowed: int) -> str:
-    """What a node needs that is more than is allowed, empty where it needs less."""
+    """Return what a node needs beyond the allowed memory, in words; empty if it fits."""
     if node.weight_bytes > allowed:
         return f"has weights of {format_bytes(node.weight_bytes)}"
     if node.init_peak_bytes > allowed:
@@ -117,6 +126,7 @@ def _describe_excess(node: NodeAnalysis, allowed: int) -> str:
 def _check_totals(
     graph: Graph, analysis: Analysis, allowed: int, allowed_text: str, diagnostics: Diagnostics
 ) -> None:
+    """Report totals that exceed the allowed memory, with the three largest nodes as notes."""
     sums: tuple[tuple[int, str, Callable[[NodeAnalysis], int]], ...] = (
         (analysis.init_peak_bytes, "making the weights takes", lambda node: node.weight_bytes),
         (

@@ -1,4 +1,4 @@
-"""Holds the call of a node to rules that Keras does not check."""
+"""Check the call of a node against rules that Keras does not enforce."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ def check_bias(
     call_tensors: Sequence[CallTensor],
     output: keras.KerasTensor,
 ) -> None:
-    """Hold a layer's bias to the axis that it is for."""
+    """Check that Keras adds the biases of a layer along the correct axis.
+
+    Raises:
+        BuildError: if it does not, with a hint how to avoid it.
+    """
     shapes = [tuple(each.tensor.shape) for each in call_tensors]
     hint = bias_workaround(layer, shapes, tuple(output.shape))
     if hint is not None:
@@ -37,7 +41,11 @@ def check_bias(
 
 
 def order_tensors_safely(node: Node, call_tensors: Sequence[CallTensor]) -> list[keras.KerasTensor]:
-    """The tensors of a layer that adds them, in an order in which Keras does so right."""
+    """Return the tensors of an adding layer in an order in which Keras adds them correctly.
+
+    Raises:
+        BuildError: if there is no such order.
+    """
     order = safe_order([tuple(each.tensor.shape) for each in call_tensors])
     if order is None:
         message = (
@@ -51,7 +59,10 @@ def order_tensors_safely(node: Node, call_tensors: Sequence[CallTensor]) -> list
 def safe_add(
     operation: Operation, call_tensors: Sequence[CallTensor]
 ) -> tuple[Operation, dict[str, keras.KerasTensor]]:
-    """Another way to add two tensors where Keras would take one of them for a bias."""
+    """Return a function and arguments that add two tensors correctly.
+
+    Where Keras would take the second tensor for a bias, the tensors are swapped or subtracted.
+    """
     tensors = {each.argument: each.tensor for each in call_tensors}
     first, second = (tuple(tensors[name].shape) for name in ("x1", "x2"))
     if not may_misbroadcast(first, second):
@@ -62,12 +73,17 @@ def safe_add(
 
 
 def check_slice(node: Node, call_tensors: Sequence[CallTensor], function: Operation) -> None:
-    """Hold a slice to its input: neither Keras nor TensorFlow does so before the call."""
+    """Check that a slice lies within its input; Keras and TensorFlow check it at run time only.
+
+    Raises:
+        BuildError: if it ends after the input.
+    """
     constants = cast("partial[object]", function).keywords
     bounds = zip(
         call_tensors[0].tensor.shape, constants["start_indices"], constants["shape"], strict=False
     )
     for axis, (length, start, size) in enumerate(bounds):
+        # A size of -1 stands for everything from `start` on.
         if length is not None and start + max(size, 0) > length:
             message = f"'{node.name}' ({node.operation}) goes beyond the end of {call_tensors[0]}"
             note = (
@@ -79,7 +95,14 @@ def check_slice(node: Node, call_tensors: Sequence[CallTensor], function: Operat
 def check_merge(
     node: Node, signature: Signature, call_tensors: Sequence[CallTensor], *, has_multi_output: bool
 ) -> None:
-    """Hold a merging layer to two tensors, unless a step that may give `several` gave one."""
+    """Check that a merging layer receives at least two tensors.
+
+    One is enough if it comes from a node with `has_multi_output`, whose number of outputs may
+    depend on a parameter.
+
+    Raises:
+        BuildError: if there is only one.
+    """
     is_merge = signature.accepts_list and signature.origin == "keras.layers"
     if is_merge and len(call_tensors) == 1 and not has_multi_output:
         message = (
@@ -91,7 +114,11 @@ def check_merge(
 
 
 def check_input_count(node: Node, signature: Signature, call_tensors: Sequence[CallTensor]) -> None:
-    """Hold a function to the number of tensors that it needs."""
+    """Check that a function that takes a list receives as many tensors as it needs.
+
+    Raises:
+        BuildError: if there are fewer.
+    """
     if signature.accepts_list and len(call_tensors) < signature.min_inputs:
         message = (
             f"'{node.name}' ({node.operation}) needs {signature.min_inputs} inputs,"
@@ -103,16 +130,19 @@ def check_input_count(node: Node, signature: Signature, call_tensors: Sequence[C
 def check_traced_shapes(
     node: Node, outputs: Sequence[keras.KerasTensor], shapes: Sequence[Shape | None]
 ) -> None:
-    """Hold the shapes that Keras computes by rule to those of TensorFlow."""
+    """Check that the shapes computed by Keras's rules agree with those traced by TensorFlow.
+
+    Raises:
+        BuildError: if a rank or a size known to both differs.
+    """
     for tensor, shape in zip(outputs, shapes, strict=False):
-        if shape is None or _shapes_compatible(tensor.shape, shape):
+        if shape is None or (
+            len(tensor.shape) == len(shape)
+            and all(
+                None in pair or pair[0] == pair[1] for pair in zip(tensor.shape, shape, strict=True)
+            )
+        ):
             continue
         message = f"'{node.name}' ({node.operation}) makes {shape}, not {tensor.shape}"
         notes = ("Keras computes another shape than TensorFlow does",)
         raise BuildError("keras-refused", message, node.span, notes)
-
-
-def _shapes_compatible(shape: Shape, traced_shape: Shape) -> bool:
-    return len(shape) == len(traced_shape) and all(
-        None in pair or pair[0] == pair[1] for pair in zip(shape, traced_shape, strict=True)
-    )

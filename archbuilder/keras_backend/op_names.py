@@ -1,7 +1,7 @@
-"""Gives the functions of `keras.ops` in a model the names of their nodes.
+"""Rename the operations of `keras.ops` in a model after their nodes.
 
-Keras names them after their class and a counter, which may be the name that a blueprint gives to
-a layer, and says nothing about where they come from.
+Keras names operations after their class and a counter (`add_1`). Such a name may be the same as the
+name of a layer in the blueprint, and does not show which step of the blueprint it belongs to.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import keras
 def name_operations(
     outputs: Iterable[keras.KerasTensor], inputs: Iterable[keras.KerasTensor], name: str
 ) -> None:
-    """Name all operations between some tensors; the one that was last called gets the plain name.
+    """Rename all operations between the inputs and the outputs of a function.
 
-    Some functions are made of several operations: the others get numbers behind the name, which
-    no step of a blueprint can have.
+    The last operation gets `name`. A function may consist of several operations: the others get
+    `name.1`, `name.2`, ..., which no step of a blueprint can be called.
     """
     input_ids = {id(tensor) for tensor in inputs}
     operations: dict[int, keras.Operation] = {}
@@ -26,7 +26,8 @@ def name_operations(
         tensor = pending.pop()
         if id(tensor) in input_ids:
             continue
-        operation = tensor._keras_history.operation  # noqa: SLF001 - as `keras.Model` finds it
+        # `keras.Model` walks the same private attribute; there is no public one.
+        operation = tensor._keras_history.operation  # noqa: SLF001
         if id(operation) not in operations:
             operations[id(operation)] = operation
             pending.extend(keras.tree.flatten(operation.input))

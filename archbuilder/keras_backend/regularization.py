@@ -1,4 +1,4 @@
-"""Finds regularizers that Keras takes when a layer is made, and that fail when it is trained."""
+"""Check for regularizers that Keras accepts when it builds a layer but that fail in training."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from archbuilder.keras_backend.keras_errors import BuildError
 
 
 def check_regularizers(node: Node, layer: keras.layers.Layer) -> None:
-    """Hold every `OrthogonalRegularizer` of a layer, and of those within it, to a matrix.
+    """Check that each `OrthogonalRegularizer` of a layer and its sublayers applies to a matrix.
 
-    L1 and L2 take values of any shape. Keras (3.15) calls regularizers in training alone.
+    Keras (3.15) calls regularizers only in training, so that an invalid one would fail in the first
+    step. L1 and L2 work for any shape.
 
     Raises:
-        Refusal: if there is one for something else.
+        BuildError: if one applies to an activity, or to a weight that is not a matrix.
     """
-    for sublayer in layer._flatten_layers():  # noqa: SLF001 - Keras has no public way
+    # Keras has no public method that lists nested layers.
+    for sublayer in layer._flatten_layers():  # noqa: SLF001
         if isinstance(sublayer.activity_regularizer, keras.regularizers.OrthogonalRegularizer):
             message = f"'{node.name}' cannot have an OrthogonalRegularizer for its activity"
             notes = (
@@ -37,6 +39,7 @@ def check_regularizers(node: Node, layer: keras.layers.Layer) -> None:
 
 
 def _regularizer_error(node: Node, message: str, notes: tuple[str, ...]) -> BuildError:
+    # With several regularizer arguments it is not known which one failed: point at the node.
     regularizers = (each for each in node.arguments if each.name.endswith("regularizer"))
     spans = [each.value.span for each in regularizers]
     return BuildError("keras-refused", message, spans[0] if len(spans) == 1 else node.span, notes)

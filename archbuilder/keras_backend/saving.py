@@ -1,4 +1,4 @@
-"""Writes models to files."""
+"""Save models as `.keras` files and as JSON."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from archbuilder.files.atomic_write import atomic_write
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Write a model with its weights as a `.keras` file.
 
-    Plain Keras opens the file, except where the model has a layer of ours: then the program that
-    opens it needs `import archbuilder`. When writing fails, or the machine does, what stood there
-    before is still there.
+    Keras alone can load the file, unless the model has layers of archbuilder: a program that loads
+    those needs `import archbuilder`. The file is replaced atomically: if writing fails, an existing
+    file stays as it was.
 
     Raises:
-        RunError: when the file cannot be written.
+        RunError: if the file cannot be written.
     """
     with atomic_write(Path(path)) as file:
         write_model(model, file)
 
 
 def write_model(model: keras.Model, file: IO[bytes]) -> None:
-    """Write the same to an open file. `Model.save` takes paths alone."""
+    """Write a model with its weights to an open file, in the `.keras` format."""
+    # `Model.save` accepts paths only.
     saving_lib.save_model(model, file)
 
 
 def save_architecture(model: keras.Model, path: str | os.PathLike[str]) -> None:
-    """Write a model without its weights, as the JSON that `keras.models.model_from_json` reads.
+    """Write a model without its weights, as JSON for `keras.models.model_from_json`.
 
     Raises:
-        RunError: when the file cannot be written.
+        RunError: if the file cannot be written.
     """
     with atomic_write(Path(path)) as file:
         file.write(f"{model.to_json(indent=2)}\n".encode())

@@ -1,4 +1,4 @@
-"""Shapes as messages show them, without the batch axis."""
+"""Format shapes, without the batch axis, for messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archbuilder.compiler.ir import Shape
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CallTensor:
-    """A tensor that a call takes: for which argument, and which step made it."""
+    """An input tensor of a call, with its argument and the reference (`source`) to its node."""
 
     argument: str
     source: str
@@ -20,7 +20,7 @@ class CallTensor:
 
     @property
     def shape(self) -> Shape:
-        """Its shape without the batch axis."""
+        """Shape without the batch axis."""
         return shape_without_batch(self.tensor)
 
     def __str__(self) -> str:
@@ -28,23 +28,24 @@ class CallTensor:
 
 
 def shape_without_batch(tensor: keras.KerasTensor) -> Shape:
-    """The shape of a tensor without the batch axis."""
+    """Return the shape of a tensor without the batch axis."""
     return tuple(tensor.shape[1:])
 
 
 def format_shape(shape: Shape) -> str:
-    """A shape as messages write it: `(56, 56, 64)`, with `null` for a size left open."""
+    """Format a shape as `(56, 56, 64)`, with `null` for an unknown size as in a blueprint."""
     sizes = ", ".join("null" if size is None else str(size) for size in shape)
     return f"({sizes})"
 
 
 def is_empty(shape: Shape) -> bool:
-    """Whether a size is zero or, as Keras computes some, less."""
+    """Return whether a size is zero or negative."""
+    # Some of Keras's shape rules give negative sizes instead of an error.
     return any(size is not None and size <= 0 for size in shape)
 
 
 def format_tensors(call_tensors: Sequence[CallTensor]) -> str:
-    """The tensors of a call with their shapes and, where they differ, their arguments."""
+    """Format the tensors of a call with their shapes and, if these differ, their arguments."""
     arguments = {each.argument for each in call_tensors}
     if len(arguments) == 1:
         first, *rest = map(str, call_tensors)

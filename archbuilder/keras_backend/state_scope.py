@@ -1,12 +1,11 @@
-"""Runs work with a Keras of its own, so that building leaves no trace in the user's.
+"""Run code with a fresh Keras state, so that a build does not change the state of the caller.
 
-Keras keeps its state in a `threading.local`: the counters behind automatic names, the scopes, and
-the list of variables that wait for their values. A build in the caller's thread would move the
-user's counters on, and variables of a model that was only analysed would wait in the user's list,
-to be allocated by whoever next leaves a `keras.StatelessScope`. `keras.utils.clear_session()`
-empties the list, but throws away the user's counters, settings and kernels too. In a thread of
-its own the work begins with fresh state, which ends with the thread; fresh counters also make the
-automatic names of two builds equal.
+Keras keeps its global state in a `threading.local`: the counters for automatic names, the scopes,
+and the list of variables that wait for initialization. A build in the caller's thread would advance
+the counters. Variables of a model that is only analyzed would stay in the list, to be allocated as
+soon as any `keras.StatelessScope` ends. `keras.utils.clear_session()` empties the list, but also
+resets the caller's counters, settings and compiled functions. A new thread starts with fresh state,
+which is dropped with the thread. It also makes automatic names reproducible between builds.
 """
 
 from __future__ import annotations
@@ -25,24 +24,26 @@ import tensorflow as tf
 Result = TypeVar("Result")
 
 _RECURSION_LIMIT_LOCK: Final = threading.Lock()
-"""Held while the recursion limit, which belongs to the whole process, is raised."""
+"""Lock for changes of the recursion limit, which is a setting of the whole process."""
 
 
 def run_in_fresh_keras_state(work: Callable[[], Result]) -> Result:
-    """What `work` gives, done in a Keras state of its own with the settings of the caller.
+    """Call `work` with a fresh Keras state that has the settings of the caller; return its result.
 
-    Scopes that the caller is in (`keras.name_scope`, `keras.StatelessScope`) are not seen there.
+    Scopes of the caller (`keras.name_scope`, `keras.StatelessScope`) do not apply to it.
     """
     context = contextvars.copy_context()
     policy = keras.config.dtype_policy()
     distribution = keras.distribution.distribution()
-    # A model remembers the strategy of the thread that makes it, and trains under that one.
+    # A Keras model stores the strategy that is active when it is created, and trains under it. The
+    # strategy scope is thread-local as well.
     strategy = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
 
     def run() -> Result:
         keras.config.set_dtype_policy(policy)
         keras.distribution.set_distribution(distribution)
-        # Filtering appends the arguments of the call to what an error says.
+        # With filtering, Keras wraps each message in "Exception encountered when calling ..." and
+        # the values of all arguments.
         keras.config.disable_traceback_filtering()
         with strategy.scope() if strategy else nullcontext():
             return work()
@@ -53,13 +54,14 @@ def run_in_fresh_keras_state(work: Callable[[], Result]) -> Result:
 
 @contextmanager
 def recursion_limit(levels: int) -> Iterator[None]:
-    """Lets Keras walk a chain of so many layers, which it does by recursion.
+    """Raise Python's recursion limit enough for a model with this many layers in a chain.
 
-    `keras.Model(...)` calls itself once a layer, from Python to Python. Since Python 3.11 that
-    takes no room on the stack of the machine, so that a higher limit is all that is needed.
+    `keras.Model(...)` traverses the layers recursively. Since Python 3.11, calls from Python to
+    Python do not use the C stack, so that a higher limit cannot overflow it.
     """
     with _RECURSION_LIMIT_LOCK:
         previous_limit = sys.getrecursionlimit()
+        # Keras recurses once per layer; the factor of 2 is a margin.
         sys.setrecursionlimit(previous_limit + 2 * levels)
         try:
             yield

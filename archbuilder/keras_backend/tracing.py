@@ -1,6 +1,6 @@
-"""Traces functions of `keras.ops` with TensorFlow.
+"""Trace functions of `keras.ops` with TensorFlow to get their real output shapes.
 
-Keras computes the shapes of its functions by rules of its own, beside the code that runs.
+Keras computes output shapes by rules that are separate from the code that runs, and may differ.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from archbuilder.compiler.ir import Shape
 def trace(
     function: Callable[..., object], *arguments: object, **keywords: object
 ) -> list[Shape | None]:
-    """Return the shapes that TensorFlow computes for a call of a function with `KerasTensor`s.
+    """Return the output shapes that TensorFlow computes for a call with `KerasTensor`s.
 
-    Shapes have their batch axis. A shape is None where not even its number of axes is known.
-
-    Raises whatever TensorFlow raises for arguments and shapes that it does not take.
+    Shapes include the batch axis. A shape is None if not even its rank is known. Exceptions of
+    TensorFlow for invalid arguments and shapes are passed on.
     """
     flat: Sequence[object] = keras.tree.flatten((arguments, keywords))
     keras_tensors = [each for each in flat if isinstance(each, keras.KerasTensor)]
@@ -34,6 +33,7 @@ def trace(
         return function(*positional, **by_name)
 
     specs = [tf.TensorSpec(each.shape, each.dtype) for each in keras_tensors]
+    # Keras's own code needs no AutoGraph, which would make the trace slower.
     concrete_function = tf.function(call, autograph=False).get_concrete_function(specs)
     shapes = [each.shape for each in keras.tree.flatten(concrete_function.structured_outputs)]
     return [None if shape.rank is None else tuple(shape) for shape in shapes]

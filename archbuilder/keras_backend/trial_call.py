@@ -1,8 +1,8 @@
-"""Try calls before anything is trained or saved.
+"""Call small models once, before they are trained or saved.
 
-Keras computes many shapes by rules of its own, beside the code that runs. A model may have shapes
-and yet fail at its first call: `keras.ops.slice` with a size of None, and
-`AdaptiveAveragePooling1D` on images (both Keras 3.15.1).
+Keras computes many shapes by rules that are separate from the code that runs. A model may have
+valid shapes and still fail at its first call: `keras.ops.slice` with a size of None, or
+`AdaptiveAveragePooling1D` on images (both in Keras 3.15.1).
 """
 
 from __future__ import annotations
@@ -29,19 +29,24 @@ _BATCH_SIZE: Final = 2
 _MAX_NODES: Final = 100
 _MAX_MULTIPLY_ADDS: Final = 5 * 10**7
 _MAX_ACTIVATION_BYTES: Final = 32 * 2**20
-"""Bounds that keep the call below a second, where importing TensorFlow takes several."""
+"""Bounds that keep the call below one second; importing TensorFlow takes several."""
 
 _VALUE_DEPENDENT_LAYERS: Final = ("StringLookup", "IntegerLookup", "TextVectorization")
-"""Layers that may fail for some inputs and work for others, such as unknown words."""
+"""Layers that fail for some inputs and accept others, such as words of their vocabulary."""
 
 
 def check_forward_pass(graph: Graph, analysis: Analysis, built_graph: BuiltGraph) -> None:
-    """Call a model that has its weights once, where that is cheap and its sizes are known.
+    """Call an initialized model once, if that is cheap and conclusive.
 
     Raises:
-        BlueprintError: when the model cannot be called, with the step and the reason.
+        BlueprintError: if the call fails, with the node and the reason.
     """
-    if _is_cheap(analysis) and _is_conclusive(graph, analysis):
+    is_cheap = (
+        len(analysis.nodes) <= _MAX_NODES
+        and analysis.multiply_adds <= _MAX_MULTIPLY_ADDS
+        and analysis.activation_bytes <= _MAX_ACTIVATION_BYTES
+    )
+    if is_cheap and _is_conclusive(graph, analysis):
         diagnostics = Diagnostics()
         run_in_fresh_keras_state(lambda: _call_with_restored_seeds(graph, built_graph, diagnostics))
         diagnostics.raise_errors()
@@ -49,7 +54,8 @@ def check_forward_pass(graph: Graph, analysis: Analysis, built_graph: BuiltGraph
 
 @contextmanager
 def _restore_random_state(model: keras.Model) -> Iterator[None]:
-    """Restore the states of random layers, some of which draw numbers in inference, too."""
+    """Restore the seed states of random layers, some of which draw numbers in inference too."""
+    # Seeds are in `variables` but not in `weights`.
     weights = {id(each) for each in model.weights}
     states = [each for each in model.variables if id(each) not in weights]
     values = [keras.ops.convert_to_numpy(each.value) for each in states]
@@ -63,11 +69,13 @@ def _restore_random_state(model: keras.Model) -> Iterator[None]:
 def _call_with_restored_seeds(
     graph: Graph, built_graph: BuiltGraph, diagnostics: Diagnostics
 ) -> None:
-    """Call a model and, if that fails, report the first step that cannot be called."""
+    """Call a model and, if that fails, report the first node whose call fails."""
     inputs = {name: _sample_batch(tensor) for name, tensor in built_graph.inputs.items()}
     with _restore_random_state(built_graph.model):
         if _call_error(built_graph.model, inputs) is None:
             return
+        # The exception does not say reliably which layer failed. Models that end in each node in
+        # turn find it.
         for node in graph.nodes:
             outputs = list(built_graph.nodes[node.name].outputs)
             error = _call_error(keras.Model(_pack_inputs(built_graph.inputs), outputs), inputs)
@@ -80,17 +88,10 @@ def _call_with_restored_seeds(
                 return
 
 
-def _is_cheap(analysis: Analysis) -> bool:
-    return (
-        len(analysis.nodes) <= _MAX_NODES
-        and analysis.multiply_adds <= _MAX_MULTIPLY_ADDS
-        and analysis.activation_bytes <= _MAX_ACTIVATION_BYTES
-    )
-
-
 def _is_conclusive(graph: Graph, analysis: Analysis) -> bool:
-    """Whether one call tells about all: nothing hangs on lengths, values or several devices."""
+    """Return whether one call stands for all: independent of input lengths, values and devices."""
     inputs = analysis.inputs.values()
+    # With an unknown length, any length tried here may be one that the network is not made for.
     return (
         all(spec.is_static and spec.dtype != "string" for spec in inputs)
         and not any(node.operation in _VALUE_DEPENDENT_LAYERS for node in graph.nodes)
@@ -99,7 +100,8 @@ def _is_conclusive(graph: Graph, analysis: Analysis) -> bool:
 
 
 def _sample_batch(tensor: keras.KerasTensor) -> tf.Tensor:
-    """A batch for an input: whole numbers are 0, which every table has."""
+    """Return a random batch for an input, or zeros if it is not a float input."""
+    # Integers are mostly indices, and 0 is a valid index into every table.
     shape = (_BATCH_SIZE, *tensor.shape[1:])
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     if not keras.backend.is_float_dtype(dtype):
@@ -108,12 +110,13 @@ def _sample_batch(tensor: keras.KerasTensor) -> tf.Tensor:
 
 
 def _call_error(model: keras.Model, inputs: Mapping[str, tf.Tensor]) -> Exception | None:
+    """Call a model and return the exception, or None if the ranks of all outputs are right."""
     try:
         result = model(_pack_inputs(inputs), training=False)
     except KERAS_ERRORS as error:
         return error
     for symbolic_output, tensor in zip(model.outputs, keras.tree.flatten(result), strict=True):
-        # Sizes may differ: those of attention scores are wrong in Keras 3.15.1.
+        # Compare ranks only: Keras 3.15.1 computes wrong sizes for attention scores.
         if len(symbolic_output.shape) != len(tensor.shape):
             shapes = (
                 f"{format_shape(shape_without_batch(symbolic_output))}, not"
@@ -124,5 +127,5 @@ def _call_error(model: keras.Model, inputs: Mapping[str, tf.Tensor]) -> Exceptio
 
 
 def _pack_inputs(inputs: Mapping[str, Tensor]) -> Tensor | dict[str, Tensor]:
-    """Inputs as a model takes them: one alone, or several by name."""
+    """Return the inputs as a model takes them: a single tensor, or several by name."""
     return next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)
