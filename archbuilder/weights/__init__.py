@@ -1,4 +1,4 @@
-"""Weights from files into models: what a file holds, what fits, and what does not."""
+"""Weight files of several formats: read them, match them with a model, and load them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which types of numbers in a file become which in a model, and the conversion itself.
+"""Conversion of weights from the dtype of a file to that of a model.
 
-Floats become floats, rounded to the type that the model declares, as Keras does. Integers become
-integers, exactly. Nothing else is converted: integers, booleans and complex numbers in the place of
-floats belong to another variable.
+Floats are rounded to the dtype of the variable, as Keras does. Integers are converted to integers,
+exactly. There are no other conversions: integers, booleans or complex numbers in place of floats
+are a sign that the weights belong to another variable.
 """
 
 from __future__ import annotations
@@ -17,28 +17,30 @@ _INTEGERS: Final = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits i
 
 
 def is_convertible(source_dtype: str, target_dtype: str) -> bool:
-    """Tell whether numbers of the type `stored` in a file can become those of a variable."""
+    """Return whether values of `source_dtype` in a file fit a variable of `target_dtype`."""
     if keras.backend.is_float_dtype(target_dtype):
         return source_dtype in _FLOATS
     return source_dtype == target_dtype or (source_dtype in _INTEGERS and target_dtype in _INTEGERS)
 
 
 def is_rounded(source_dtype: str, target_dtype: str) -> bool:
-    """Tell whether the conversion of floats loses digits."""
+    """Return whether the conversion rounds floats."""
     return source_dtype in _FLOATS and not np.can_cast(
         np.dtype(source_dtype), np.dtype(target_dtype)
     )
 
 
 def convert(values: np.ndarray, target_dtype: str) -> tuple[np.ndarray, int]:
-    """Return values in the type of a variable, and how many of them it cannot hold.
+    """Convert values to the dtype of a variable, and count those that are invalid.
 
-    Those are NaN and infinity, floats that become infinite, and integers that are out of range.
+    Invalid are NaN and infinity, floats that overflow, and integers that are out of range.
     """
     dtype = np.dtype(target_dtype)
+    # Overflow is counted below; numpy would also print a warning.
     with np.errstate(over="ignore", invalid="ignore"):
         result = values.astype(dtype)
         if keras.backend.is_float_dtype(target_dtype):
-            # numpy has no isfinite for some of the types of ml_dtypes.
+            # `np.isfinite` is not defined for some dtypes of ml_dtypes.
             return result, int(np.sum(~np.isfinite(result.astype(np.float64))))
+    # An integer out of range wraps around and so differs from the original.
     return result, int(np.sum(result != values))

@@ -1,15 +1,16 @@
-"""What a file of weights holds, and what a model holds, in the same terms.
+"""Weights of files and of models, described in the same terms so that they can be matched.
 
-Two weights belong together by path (both have the same name) or by order (both stand at the same
-place). What name and place are depends on the kind of file:
+Two weights match by path (same name) or by order (same position). The format of the file determines
+what path and position are:
 
-| kind                      | path                      | place                               |
-|---------------------------|---------------------------|-------------------------------------|
-| `.weights.h5`, `.keras`   | `conv1/vars/0`            | among `conv2d`: layer 3, `vars/0`   |
-| `.h5` of Keras 2          | `conv1/0`                 | how many stand before               |
-| `.safetensors`            | `conv1/kernel`            | none: it is sorted by type and name |
+| format                  | path           | position                                   |
+|-------------------------|----------------|--------------------------------------------|
+| `.weights.h5`, `.keras` | `conv1/vars/0` | within class `conv2d`: layer 3, `vars/0`   |
+| `.h5` of Keras 2        | `conv1/0`      | number of weights before it                |
+| `.safetensors`          | `conv1/kernel` | none: tensors are sorted by dtype and name |
 
-Keras 3 counts the layers of each class, so that a file tells their order only within a class.
+Keras 3 numbers the layers of each class separately. Its files record the order of layers only
+within a class.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Sizes: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class WeightPosition:
-    """Where a weight stands among those of a sequence: `number`, then `inner` within a layer."""
+    """The position of a weight in a sequence: ordered by `number`, then by `inner` in a layer."""
 
     sequence: str
     number: int
@@ -39,7 +40,7 @@ class WeightPosition:
 
 
 class FileFormat(Enum):
-    """How a file lays out its weights."""
+    """The layout of weights in a file."""
 
     KERAS_3 = "Keras 3"
     KERAS_2 = "Keras 2"
@@ -47,20 +48,20 @@ class FileFormat(Enum):
 
     @property
     def has_order(self) -> bool:
-        """Whether the order in a file is that of the network.
-
-        The safetensors library sorts tensors by dtype and name when it writes a file.
-        """
+        """Whether the order of weights in a file is that of the network."""
+        # The safetensors library sorts tensors by dtype and name when it writes a file.
         return self is not FileFormat.SAFETENSORS
 
 
 def unordered_position(path: str) -> WeightPosition:
-    """The place of a weight in a file that records no order: in a sequence of its own."""
+    """Return the position of a weight in a file without an order: a sequence of its own."""
     return WeightPosition(path, 0)
 
 
 def keras3_position(layer: str, inner: str) -> WeightPosition:
-    """The place of what Keras 3 puts under `conv2d_3`: its layers are counted from none on."""
+    """Return the position of a weight that a Keras 3 file has under a layer such as `conv2d_3`."""
+    # Keras names the layers of a class `conv2d`, `conv2d_1`, `conv2d_2`, ...: the first has no
+    # number, which stands for 0.
     name, _, number = layer.rpartition("_")
     if name and is_ascii_digits(number):
         return WeightPosition(name, int(number), inner)
@@ -69,19 +70,19 @@ def keras3_position(layer: str, inner: str) -> WeightPosition:
 
 @dataclass(frozen=True, slots=True)
 class FileWeight:
-    """A weight in a file; `read` brings its values into memory."""
+    """A weight in a file. `read` loads its values into memory."""
 
     path: str
     position: WeightPosition
     shape: Sizes
     dtype: str
-    """The name of a type of numbers (`float32`), or what the file has in place of numbers."""
+    """A dtype (`float32`), or a description of the content if it is not numeric."""
     read: Callable[[], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelWeight:
-    """A weight of a model. `name` is what people know it by (`conv1/kernel`)."""
+    """A weight of a model. `name` identifies it in messages (`conv1/kernel`)."""
 
     path: str
     position: WeightPosition
@@ -90,10 +91,10 @@ class ModelWeight:
 
     @property
     def shape(self) -> Sizes:
-        """Its sizes, all of them known."""
+        """Shape of the variable, with all sizes known."""
         return tuple(self.variable.shape)
 
     @property
     def dtype(self) -> str:
-        """The type of its numbers."""
+        """Name of the variable's dtype."""
         return str(self.variable.dtype)

@@ -1,8 +1,8 @@
-"""HDF5 files, reduced to groups, text attributes and arrays whose values lie in the file itself.
+"""A safe subset of HDF5: groups, text attributes, and arrays stored within the file itself.
 
-HDF5 can do more, and a stranger's file can use it: links and arrays that lead into other files,
-filters that load plugins, groups with several names that make a walk endless, chunks that are
-larger than their array. Keras writes none of these, so that all of them are refused.
+A hostile file may use other features of HDF5: links and arrays that point into other files, filters
+that load plugins, groups with several names that make a traversal endless, or chunks larger than
+their array. Keras writes none of these, so all of them are rejected.
 """
 
 from __future__ import annotations
@@ -31,27 +31,28 @@ _ERRORS: Final[ErrorTypes] = (
     OverflowError,
 )
 _MAX_ATTRIBUTE_BYTES: Final = 2**16
-"""The bytes of an attribute; Keras splits longer lists, as HDF5 has no room for them."""
+"""Limit of HDF5 for attributes stored in object headers. Keras splits longer lists into several."""
 _MAX_DEPTH: Final = 64
 _NUMERIC_KINDS: Final = "biufc"
-"""Booleans, integers, floats and complex numbers, as numpy calls them."""
+"""`np.dtype.kind` of booleans, integers, floats and complex numbers."""
 _UNCHUNKED_LAYOUTS: Final = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _FileState:
-    """What the groups of a file share."""
+    """State shared by the groups and arrays of one open file."""
 
     name: str
     visited: set[int] = field(default_factory=set)
-    """The addresses of the objects that were listed or taken."""
+    """Addresses of the groups whose members were listed, and of the arrays that were returned."""
 
     @property
     def message(self) -> str:
         return f"the weights in {self.name} cannot be read"
 
     def visit(self, member: h5py.HLObject, name: str) -> None:
-        """Refuse an object that was visited under another name: a walk could go on for ever."""
+        """Mark an object as visited; reject it if it was visited already under another name."""
+        # A group that contains itself under another name would make a traversal endless.
         with parser_errors(_ERRORS, self.message):
             address = h5py.h5o.get_info(member.id).addr
         if address in self.visited:
@@ -64,12 +65,13 @@ class _FileState:
 
 @contextmanager
 def open_hdf5(raw: IO[bytes], name: str) -> Iterator[Hdf5Group]:
-    """Open a file, which messages call `name`; gives its root.
+    """Open an HDF5 file, called `name` in messages, and yield its root group.
 
     Raises:
-        RunError: if it is damaged, or not an HDF5 file.
+        RunError: if the file is damaged or not HDF5.
     """
     file = _FileState(name)
+    # Before HDF5 sees the file: some damage makes the library hang, and nothing can interrupt it.
     with parser_errors((OSError,), file.message):
         damage = find_damage(raw.fileno())
     if damage:
@@ -85,7 +87,7 @@ def open_hdf5(raw: IO[bytes], name: str) -> Iterator[Hdf5Group]:
 
 @dataclass(frozen=True, slots=True)
 class Hdf5Array:
-    """An array in a file. `dtype` is None for text, references, records and the like."""
+    """An array in a file. `dtype` is None if it is not numeric: text, references, records, ..."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic] | None
@@ -93,13 +95,14 @@ class Hdf5Array:
     _file: _FileState
 
     def read(self) -> np.ndarray:
-        """Return its values.
+        """Read the values.
 
         Raises:
-            RunError: if they are damaged, or not in the file.
+            RunError: if they are damaged or missing.
         """
         with parser_errors(_ERRORS, self._file.message):
-            # HDF5 takes what was never written for zeros.
+            # HDF5 returns zeros for values that were never written. This also keeps a small file
+            # from claiming an array that fills the memory.
             is_complete = self._dataset.id.get_storage_size() >= self._dataset.nbytes
             if is_complete:
                 return np.array(self._dataset, self.dtype)
@@ -119,21 +122,21 @@ class Hdf5Group:
             return name in self._group
 
     def has_strings(self, attribute: str) -> bool:
-        """Tell whether `texts` would find a list."""
+        """Return whether `read_strings` would find a list, whole or split."""
         with parser_errors(_ERRORS, self._file.message):
             return attribute in self._group.attrs or f"{attribute}0" in self._group.attrs
 
     def names(self) -> list[str]:
-        """List the members, which is possible once.
+        """List the names of the members. May be called once per group of the file.
 
         Raises:
-            RunError: if the group has two names, or a member's is not UTF-8.
+            RunError: if the group was listed under another name, or a name is not UTF-8.
         """
         self._file.visit(self._group, self._group.name or "")
         with parser_errors(_ERRORS, self._file.message):
             names = list(self._group)
         for name in names:
-            # h5py gives the bytes of what it cannot decode.
+            # h5py returns names that it cannot decode as bytes.
             if not isinstance(name, str):
                 raise self._file.damage_error(f"the name {quote(name)} is not UTF-8")
         return names
@@ -142,7 +145,7 @@ class Hdf5Group:
         """Return a member that is a group.
 
         Raises:
-            RunError: if it is something else, such as a link, or lies too deep.
+            RunError: if it is something else, such as a link, or is nested too deeply.
         """
         member = self._own_member(name)
         if not isinstance(member, h5py.Group):
@@ -152,16 +155,17 @@ class Hdf5Group:
         return Hdf5Group(member, self._file, self._depth + 1)
 
     def array(self, name: str) -> Hdf5Array:
-        """Return a member that is an array, which is possible once.
+        """Return a member that is an array. May be called once per array of the file.
 
         Raises:
-            RunError: if it is something else, or its values do not lie in this file in one piece.
+            RunError: if it is something else, or is not stored in this file in one piece.
         """
         member = self._own_member(name)
         if not isinstance(member, h5py.Dataset):
             raise self._file.damage_error(f"{quote(name)} is not an array")
         self._file.visit(member, name)
         with parser_errors(_ERRORS, self._file.message):
+            # From here on messages show the full path.
             name = member.name or name
             shape, is_external = member.shape, member.external is not None or member.is_virtual
             is_contiguous = member.id.get_create_plist().get_layout() in _UNCHUNKED_LAYOUTS
@@ -177,20 +181,21 @@ class Hdf5Group:
         return Hdf5Array(shape, self._dtype(member), member, self._file)
 
     def read_string(self, attribute: str) -> str | None:
-        """Return an attribute that is one text; None where there is none of that name.
+        """Return a text attribute, or None if there is none of that name.
 
         Raises:
-            RunError: if it is something else.
+            RunError: if it is not text.
         """
         values = _read_attribute_strings(self._group, attribute, self._file)
         return None if values is None else "".join(values)
 
     def read_strings(self, attribute: str) -> Iterator[str]:
-        """List an attribute that is a list of texts; a long one is split: `names0`, `names1`.
+        """Yield the texts of a list attribute.
 
         Raises:
-            RunError: if it is something else.
+            RunError: if it is not text.
         """
+        # Keras splits a list that exceeds the size limit of attributes: `names0`, `names1`, ...
         values = _read_attribute_strings(self._group, attribute, self._file)
         if values is not None:
             yield from values
@@ -202,7 +207,7 @@ class Hdf5Group:
             yield from values
 
     def _own_member(self, name: str) -> h5py.HLObject:
-        """A member that lies in the file itself."""
+        """Return a member that is stored in this group of this file, not behind a link."""
         with parser_errors(_ERRORS, self._file.message):
             link = self._group.get(name, getlink=True)
             if isinstance(link, h5py.HardLink):
@@ -212,9 +217,10 @@ class Hdf5Group:
         raise self._file.damage_error(f"{quote(name)} is a link to somewhere else")
 
     def _dtype(self, dataset: h5py.Dataset) -> np.dtype[np.generic] | None:
+        """Return the dtype of a dataset, or None if it is not numeric."""
         with parser_errors(_ERRORS, self._file.message):
             dtype = dataset.dtype
-        # HDF5 has no bfloat16: Keras stores its bytes, and says so beside them.
+        # HDF5 has no bfloat16. Keras stores the raw bytes, and the dtype in an attribute.
         if dtype.str == "|V2" and _read_attribute_strings(dataset, "dtype", self._file) == [
             "bfloat16"
         ]:
@@ -225,17 +231,22 @@ class Hdf5Group:
 def _read_attribute_strings(
     h5_object: h5py.HLObject, name: str, file: _FileState
 ) -> list[str] | None:
-    """The texts of an attribute; None where there is none of that name."""
+    """Return the texts of an attribute, or None if there is none of that name.
+
+    Raises:
+        RunError: if the attribute is not text, or is too large.
+    """
     with parser_errors(_ERRORS, file.message):
         if name not in h5_object.attrs:
             return None
         attribute = h5_object.attrs.get_id(name)
         h5_type, length = attribute.get_type(), math.prod(attribute.shape)
         is_text = isinstance(h5_type, h5py.h5t.TypeStringID)
+        # Checked before h5py reads the attribute: the header of a file may claim any size.
         size = length * h5_type.get_size()
     if size > _MAX_ATTRIBUTE_BYTES:
         raise file.damage_error(f"the attribute {quote(name)} is larger than 64 KiB")
-    # numpy makes numbers of an empty list.
+    # An empty list of texts is stored with a numeric type: numpy makes floats of `[]`.
     if not is_text and length:
         raise file.damage_error(f"the attribute {quote(name)} is not text")
     if not length:

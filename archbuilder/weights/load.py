@@ -1,4 +1,4 @@
-"""Loads a file of weights into a model."""
+"""Load the weights of a file into a model."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def load_weights(
     match: MatchMode | None = None,
     skip_mismatch: bool = False,
 ) -> Match:
-    """Give a model the weights of a file, and tell how they fit.
+    """Load the weights of a file into a model, and return how they match.
 
-    Takes `.weights.h5` and `.keras` files of Keras 3, `.h5` files of Keras 2 (those that
-    `keras.applications` downloads are such files) and `.safetensors`. Nothing but numbers is read
-    from them.
+    Reads `.weights.h5` and `.keras` files of Keras 3, `.h5` files of Keras 2 (such as those that
+    `keras.applications` downloads) and `.safetensors`. Only the values of weights are read, no
+    objects are deserialized.
 
     Args:
         model: A model that is built, such as a compiled blueprint.
         path: The file.
-        match: `"path"` pairs weights of the same name, `"order"` those at the same place; in files
-            of Keras 3 that is the order within each class of layer, and `.safetensors` files have
-            none. Without it, the way that fits more weights.
-        skip_mismatch: Whether to take what fits and leave the other weights as they are.
+        match: `"path"` pairs weights of the same name, `"order"` those at the same position. Files
+            of Keras 3 record the order within each class of layers only, `.safetensors` files
+            record none. By default, whichever pairs more weights.
+        skip_mismatch: Whether to load the weights that match and leave the others unchanged.
 
     Raises:
-        RunError: when a weight does not fit (unless `skip_mismatch`), and nothing was loaded; or
-            when the file is damaged.
-        UsageError: when there is no such file, it is of another kind, or it has no order and
-            `match` is `"order"`.
+        RunError: if a weight does not match and `skip_mismatch` is False, or if the file is
+            damaged. Nothing is loaded then.
+        UsageError: if there is no such file, its format is unknown, or `match` is `"order"` and it
+            records no order.
     """
     file_path = Path(path)
     with open_weights(file_path) as file:
@@ -63,11 +63,11 @@ def load_weights(
 
 
 def restore_weights(model: keras.Model, path: Path | SandboxPath) -> None:
-    """Give a model all weights of a file that was saved of the same network, by their names.
+    """Load all weights of a file that was saved from the same network, matched by path.
 
     Raises:
-        RunError: when a weight does not fit, and nothing was loaded; or when the file is damaged.
-        UsageError: when there is no such file, or it is of another kind.
+        RunError: if a weight does not match or the file is damaged. Nothing is loaded then.
+        UsageError: if there is no such file or its format is unknown.
     """
     file_path = path.path if isinstance(path, SandboxPath) else path
     with open_weights(path) as file:
@@ -84,10 +84,12 @@ def compare_weights(
     match: MatchMode | None = None,
     skip_mismatch: bool = False,
 ) -> Match:
-    """What `load_weights` would do with a model whose weights need no values yet.
+    """Return how the weights of a file match a model, without loading them.
+
+    The weights of the model need not be initialized.
 
     Raises:
-        RunError: as `load_weights` does, with every weight that does not fit.
+        RunError: as `load_weights` does, but with all weights that do not match.
         UsageError: as `load_weights` does.
     """
     file_path = Path(path)
@@ -108,6 +110,7 @@ def _match_or_raise(
     skip_mismatch: bool,
     list_all: bool = False,
 ) -> Match:
+    """Match the weights of a file with a model, and raise if they do not match completely."""
     if mode == "order" and not file.file_format.has_order:
         raise UsageError(
             f"{quote(path.name)} cannot be matched by order: {_NO_ORDER}\n"
@@ -137,7 +140,9 @@ def _mismatch_error(
 
 
 def _assign(result: Match, path: Path) -> None:
-    """Load all pairs, or none: each is read twice, so that one at a time is in memory."""
+    """Assign all pairs to the model, or none if a value is invalid."""
+    # Each weight is read twice, to check it and to assign it, so that only one is in memory at a
+    # time and the model stays unchanged if a later one is invalid.
     _check_values(result, path)
     for model_weight, file_weight in result.pairs:
         values, _ = convert(file_weight.read(), model_weight.dtype)
@@ -145,10 +150,10 @@ def _assign(result: Match, path: Path) -> None:
 
 
 def _check_values(result: Match, path: Path, *, list_all: bool = False) -> None:
-    """Refuse values that a variable cannot hold.
+    """Check that the variables can hold all values of their pairs.
 
     Raises:
-        RunError: with the names of the variables.
+        RunError: with the names of the variables and the number of invalid values.
     """
     lines = []
     for model_weight, file_weight in result.pairs:

@@ -1,4 +1,4 @@
-"""Pairs the weights of a model with those of a file, and says what does not fit."""
+"""Match the weights of a model with those of a file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ LIST_ALL_HINT: Final = "'archbuilder compile BLUEPRINT --weights FILE --dry-run'
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How a model and a file fit.
+    """The result of matching the weights of a model with those of a file.
 
-    `pairs` have equal shapes and types that can be converted, `unfit` have not; `missing` are
-    weights of the model that the file has not, `left` weights of the file that the model has not.
+    Attributes:
+        matched_by: Whether weights were matched by path or by order.
+        pairs: Weights with equal shapes and convertible dtypes.
+        mismatched: Weights whose shapes differ or whose dtypes cannot be converted.
+        missing: Weights of the model that are not in the file.
+        unused: Weights of the file that are not in the model.
     """
 
     matched_by: MatchMode
@@ -34,17 +38,17 @@ class Match:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every weight of the model and of the file has its partner."""
+        """Whether every weight of the model and of the file is in `pairs`."""
         return not (self.mismatched or self.missing or self.unused)
 
     @property
     def size(self) -> int:
-        """How many weights the model has."""
+        """Number of weights of the model."""
         return len(self.pairs) + len(self.mismatched) + len(self.missing)
 
     @property
     def rounding_note(self) -> str:
-        """Which weights lose digits, in a sentence; empty where none does."""
+        """A sentence about weights that are rounded to fewer digits; empty if none are."""
         pairs = [
             (file_weight.dtype, model_weight.dtype)
             for model_weight, file_weight in self.pairs
@@ -56,7 +60,7 @@ class Match:
         return f"{plural(len(pairs), 'weight')} rounded, such as from {file_dtype} to {model_dtype}"
 
     def problems(self, *, list_all: bool = False) -> str:
-        """List what does not fit, weight by weight: the first weights, or `every` one."""
+        """Return one line for each weight without a match: the first lines, or `list_all`."""
         lines = list(self._problem_lines())
         hidden_count = 0 if list_all else len(lines) - _MAX_LINES
         if hidden_count > 0:
@@ -69,6 +73,7 @@ class Match:
                 _format_shape(model_weight.shape),
                 _format_shape(file_weight.shape),
             )
+            # With equal shapes, the dtypes are what does not match.
             if model_weight.shape == file_weight.shape:
                 model_text, file_text = model_weight.dtype, _safe_dtype(file_weight.dtype)
             yield (
@@ -87,12 +92,11 @@ class Match:
 def match_weights(
     model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight], mode: MatchMode | None
 ) -> Match:
-    """Pair weights by path or by order; without a way, by the one that fits more weights.
-
-    Where a file has no order, `place_without_order` lets order pair no more than path does.
-    """
+    """Match weights by path or by order; if `mode` is None, by the one that gives more pairs."""
     if mode is not None:
         return _pair(model_weights, file_weights, mode)
+    # `max` returns the first of equal results, so that ties are matched by path. In a file without
+    # an order, `unordered_position` makes the two modes equal.
     return max(
         (_pair(model_weights, file_weights, each) for each in MATCH_MODES),
         key=lambda candidate: len(candidate.pairs),
@@ -102,6 +106,7 @@ def match_weights(
 def _pair(
     model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight], mode: MatchMode
 ) -> Match:
+    """Match weights whose keys for this mode are equal."""
     key = _KEY_FUNCTIONS[mode]
     unpaired = {key(each): each for each in file_weights}
     misaligned = _misaligned(model_weights, file_weights) if mode == "order" else {}
@@ -128,11 +133,12 @@ def _pair(
 def _misaligned(
     model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight]
 ) -> dict[str, WeightPosition]:
-    """The place in each sequence behind which order means nothing.
+    """Return the position in each sequence after which the order is not meaningful.
 
-    Where two sequences are of one length, a shape that differs is a changed layer, such as another
-    head. Where they are not, something stands in one and not in the other, and behind the first
-    shape that differs any two that are equal are so by chance.
+    If a sequence has the same length in both, a different shape is a changed layer, such as a new
+    classification head. If the lengths differ, a layer is missing on one side: after the first
+    difference in shape, weights at the same position no longer correspond, and those with equal
+    shapes have them by chance.
     """
     lengths = Counter(each.position.sequence for each in model_weights)
     lengths.subtract(Counter(each.position.sequence for each in file_weights))
@@ -160,5 +166,5 @@ def _format_shape(shape: Sizes) -> str:
 
 
 def _safe_dtype(dtype: str) -> str:
-    """A type of a file, which may be one that no library knows."""
+    """Quote a dtype from a file unless it is alphanumeric: the file may contain any text."""
     return dtype if dtype.replace("_", "").replace(" ", "").isalnum() else quote(dtype)

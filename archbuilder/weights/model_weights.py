@@ -1,4 +1,4 @@
-"""Lists what a model holds, in the terms of a kind of file."""
+"""List the weights of a model with the paths and positions that a file format has for them."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ _SEPARATOR: Final = "/"
 
 
 def list_model_weights(model: keras.Model, file_format: FileFormat) -> tuple[ModelWeight, ...]:
-    """The weights of a model, with the paths and places that a file of this kind has for them."""
+    """Return the weights of a model with their paths and positions in a file of this format."""
     if file_format is FileFormat.KERAS_3:
         return tuple(_list_as_keras_saves(model))
     return tuple(_list_by_layer(model, file_format))
 
 
 def _list_by_layer(model: keras.Model, file_format: FileFormat) -> Iterator[ModelWeight]:
+    """Yield the weights layer by layer, for Keras 2 and safetensors."""
     weight_number = 0
     for layer in model.layers:
         for index, variable in enumerate(layer.weights):
             name = _display_name(layer, variable)
+            # Other libraries name tensors with dots (`conv1.weight`); the reader maps these to
+            # slashes as well.
             safetensors_path = name.replace(".", _SEPARATOR)
             path = (
                 f"{layer.name}/{index}" if file_format is FileFormat.KERAS_2 else safetensors_path
@@ -46,8 +49,12 @@ def _list_by_layer(model: keras.Model, file_format: FileFormat) -> Iterator[Mode
 
 
 def _list_as_keras_saves(model: keras.Model) -> Iterator[ModelWeight]:
+    """Yield the weights under the paths at which Keras 3 saves them."""
     recorder = _Recorder()
-    saving_lib._save_state(model, recorder, None, "", set())  # noqa: SLF001 - as it saves itself
+    # Where Keras puts a variable of a nested layer depends on the attributes of that layer, in
+    # rules that are private to Keras: let it save the model into a recorder.
+    saving_lib._save_state(model, recorder, None, "", set())  # noqa: SLF001
+    # Keras also saves seeds and other state that are not weights.
     weights = {id(weight) for weight in model.weights}
     layers = dict(recorder.layers)
     for path, variable in recorder.variables:
@@ -60,30 +67,30 @@ def _list_as_keras_saves(model: keras.Model) -> Iterator[ModelWeight]:
 
 
 def _display_name(layer: keras.layers.Layer, variable: keras.Variable) -> str:
-    """`conv1/kernel`, whatever the variable's path says about the model around the layer."""
+    """Return a name such as `conv1/kernel`."""
+    # The path of a variable may have the names of enclosing scopes in front of that of the layer.
     _, separator, variable_path = f"/{variable.path}".partition(f"/{layer.name}/")
     return f"{layer.name}/{variable_path}" if separator else f"{layer.name}/{variable.name}"
 
 
 class _Recorder(saving_lib.H5IOStore):
-    """Keras saves a model into this, and it keeps the variables with their places.
-
-    Where Keras puts a variable of a nested layer follows from the attributes of the layer, which is
-    not to be written a second time here.
-    """
+    """A weight store that records variables and their paths instead of writing them."""
 
     def __init__(self) -> None:
+        # Keras accepts only instances of its own store classes, which open an HDF5 file.
         super().__init__(io.BytesIO(), mode="w")
         self.variables: list[tuple[str, keras.Variable]] = []
         self.layers: list[tuple[str, str]] = []
         self._entry_path = ""
 
     def __bool__(self) -> bool:
+        # Keras skips a store that is false. The base class asks its HDF5 file, which is not used.
         return True
 
     def make(self, path: str, metadata: dict[str, str] | None = None) -> _Recorder:
-        """The place of what follows."""
+        """Set the path for the variables that are saved next."""
         self._entry_path = path
+        # A path with one slash is that of a layer of the model (`layers/conv2d_3`).
         if metadata and path.count(_SEPARATOR) == 1:
             self.layers.append((path, metadata["name"]))
         return self

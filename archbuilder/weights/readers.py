@@ -1,8 +1,8 @@
-"""Opens files of weights and lists what they hold, without bringing values into memory.
+"""Open weight files and list their weights without loading the values.
 
-A file of weights may come from a stranger as a blueprint may: `hdf5.py` says what is refused.
-Values are read only when their shape is known to fit, so that a file takes no more memory than the
-model has. Nothing is deserialised but numbers: of a `.keras` file, only the weights are opened.
+A weight file may come from an untrusted source, as a blueprint may; `hdf5.py` says what is
+rejected. Values are read only once their shape matches, so that a file takes no more memory than
+the model. No objects are deserialized: of a `.keras` file, only the weights are opened.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ from archbuilder.weights.entries import (
 from archbuilder.weights.hdf5 import Hdf5Array, Hdf5Group, open_hdf5
 
 _WEIGHTS_MEMBER: Final = "model.weights.h5"
-"""Where a `.keras` file has its weights."""
+"""Name of the weights within a `.keras` archive."""
 _COPY_BYTES: Final = 2**24
 _RATIO_CHECK_BYTES: Final = 2**30
+"""Unpacked size up to which the compression ratio does not matter."""
 _MAX_COMPRESSION_RATIO: Final = 100
-"""Keras does not compress, and nothing compresses weights so far; 1,000 is possible for a bomb."""
+"""Keras does not compress, and weights hardly compress; a zip bomb reaches 1,000."""
 _VARIABLES: Final = "vars"
 _SAFETENSORS_ERRORS: Final[ErrorTypes] = (
     SafetensorError,
@@ -60,7 +61,7 @@ _SAFETENSORS_DTYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """An open file of weights."""
+    """An open weight file."""
 
     file_format: FileFormat
     weights: tuple[FileWeight, ...]
@@ -68,26 +69,41 @@ class WeightsFile:
 
 @contextmanager
 def open_weights(file: Path | SandboxPath) -> Iterator[WeightsFile]:
-    """What a `.weights.h5`, `.h5`, `.keras` or `.safetensors` file holds, while it is open.
+    """Open a `.weights.h5`, `.h5`, `.keras` or `.safetensors` file and list its weights.
 
-    A path is the user's own word, and may be a link; a place below a folder may not.
+    Values can be read while the context is open. A `Path` comes from the user and may be a link; a
+    `SandboxPath` may not.
 
     Raises:
-        UsageError: when there is no such file, or it is of another kind.
-        RunError: when it is damaged, or points into other files.
+        UsageError: if there is no such file or its format is unknown.
+        RunError: if it is damaged or refers to other files.
     """
     path = file.path if isinstance(file, SandboxPath) else file
     name = quote(path.name)
     with ExitStack() as stack:
         content = stack.enter_context(_open_content(file, name))
-        yield _read_by_suffix(content, path.suffix, name, stack)
+        if path.suffix == ".safetensors":
+            weights = tuple(_read_safetensors(content, name, stack))
+            yield WeightsFile(FileFormat.SAFETENSORS, weights)
+        elif path.suffix in (".h5", ".hdf5"):
+            yield _read_hdf5(stack.enter_context(open_hdf5(content, name)))
+        elif path.suffix == ".keras":
+            unpacked = stack.enter_context(_unpack_keras_archive(content, name))
+            yield _read_hdf5(stack.enter_context(open_hdf5(unpacked, name)))
+        else:
+            raise UsageError(
+                f"{name} is no file of weights: those end in .weights.h5, .h5, .keras or"
+                " .safetensors"
+            )
 
 
 @contextmanager
 def _open_content(file: Path | SandboxPath, name: str) -> Iterator[IO[bytes]]:
+    """Open a file for reading; only regular files are accepted."""
     with ExitStack() as stack:
         try:
             if isinstance(file, SandboxPath):
+                # The sandbox closes its descriptor, and so does the file object below.
                 descriptor = os.dup(stack.enter_context(file.open_descriptor()))
             else:
                 descriptor = open_regular_file(file)
@@ -100,26 +116,11 @@ def _open_content(file: Path | SandboxPath, name: str) -> Iterator[IO[bytes]]:
         yield stack.enter_context(os.fdopen(descriptor, "rb"))
 
 
-def _read_by_suffix(file: IO[bytes], suffix: str, name: str, stack: ExitStack) -> WeightsFile:
-    if suffix == ".safetensors":
-        return WeightsFile(FileFormat.SAFETENSORS, tuple(_read_safetensors(file, name, stack)))
-    if suffix in (".h5", ".hdf5"):
-        return _read_hdf5(stack.enter_context(open_hdf5(file, name)))
-    if suffix == ".keras":
-        weights_file = stack.enter_context(_unpack_keras_archive(file, name))
-        return _read_hdf5(stack.enter_context(open_hdf5(weights_file, name)))
-    raise UsageError(
-        f"{name} is no file of weights: those end in .weights.h5, .h5, .keras or .safetensors"
-    )
-
-
 @contextmanager
 def _unpack_keras_archive(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
-    """The weights of a `.keras` file, unpacked into a file without a name.
-
-    HDF5 is read in any order, and a member of an archive from its beginning alone. And its checksum
-    is verified before anything of it is looked at.
-    """
+    """Unpack the weights of a `.keras` archive into a temporary file without a name."""
+    # HDF5 needs random access, which a member of an archive does not offer. Unpacking also verifies
+    # the checksum before anything else is read.
     message = f"the weights in {name} cannot be read"
     with ZipArchive.open_archive(file, message) as archive:
         if _WEIGHTS_MEMBER not in archive.names():
@@ -135,6 +136,7 @@ def _unpack_keras_archive(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
 
 
 def _check_unpacked_size(member: ZipMember, message: str) -> None:
+    """Check that a member is not a zip bomb and fits on the disk."""
     is_bomb = member.size > _MAX_COMPRESSION_RATIO * member.compressed_size
     if member.size > _RATIO_CHECK_BYTES and is_bomb:
         raise RunError(
@@ -151,6 +153,8 @@ def _check_unpacked_size(member: ZipMember, message: str) -> None:
 
 
 def _read_hdf5(file: Hdf5Group) -> WeightsFile:
+    """List the weights of an HDF5 file of Keras 2 or 3."""
+    # `model.save` of Keras 2 has its weights in a group, `save_weights` at the root.
     root = file.group("model_weights") if "model_weights" in file else file
     if root.has_strings("layer_names"):
         return WeightsFile(FileFormat.KERAS_2, tuple(_read_keras2(root)))
@@ -158,7 +162,11 @@ def _read_hdf5(file: Hdf5Group) -> WeightsFile:
 
 
 def _read_keras3(root: Hdf5Group) -> Iterator[FileWeight]:
-    """Groups named by class and number, with the layer's own name beside its variables."""
+    """Yield the weights of a Keras 3 file.
+
+    It has a group for each layer, named after its class and a number, with the name of the layer as
+    an attribute of its variables.
+    """
     if "layers" not in root:
         return
     layers = root.group("layers")
@@ -172,6 +180,7 @@ def _read_keras3(root: Hdf5Group) -> Iterator[FileWeight]:
 
 
 def _iter_variables(group: Hdf5Group) -> Iterator[tuple[str, Hdf5Array]]:
+    """Yield the arrays of a layer and of the layers nested in it, with paths within the layer."""
     for name in group.names():
         inner = group.group(name)
         if name == _VARIABLES:
@@ -183,7 +192,7 @@ def _iter_variables(group: Hdf5Group) -> Iterator[tuple[str, Hdf5Array]]:
 
 
 def _read_keras2(root: Hdf5Group) -> Iterator[FileWeight]:
-    """Groups named by layer, in the order that an attribute tells."""
+    """Yield the weights of a Keras 2 file: a group per layer, in the order of an attribute."""
     weight_number = 0
     for layer in root.read_strings("layer_names"):
         group = root.group(layer)
@@ -206,9 +215,11 @@ def _file_weight(path: str, position: WeightPosition, array: Hdf5Array) -> FileW
 
 
 def _read_safetensors(raw: IO[bytes], file_name: str, stack: ExitStack) -> Iterator[FileWeight]:
+    """Yield the weights of a safetensors file, sorted by name."""
     message = f"the weights in {file_name} cannot be read"
     with parser_errors(_SAFETENSORS_ERRORS, message):
-        # The library opens files by their path alone.
+        # The library opens files by path only. The path of the open descriptor makes sure that it
+        # is the file that was checked, even if another one has taken its name.
         path = f"/dev/fd/{raw.fileno()}"
         file = stack.enter_context(safe_open(path, framework="numpy"))
         names = sorted(file.keys())
@@ -217,6 +228,7 @@ def _read_safetensors(raw: IO[bytes], file_name: str, stack: ExitStack) -> Itera
             tensor = file.get_slice(name)
             shape, dtype_code = tuple(tensor.get_shape()), str(tensor.get_dtype())
 
+        # The default argument binds the name of this iteration.
         def read(name: str = name) -> np.ndarray:
             with parser_errors(_SAFETENSORS_ERRORS, message):
                 return np.asarray(file.get_tensor(name))
