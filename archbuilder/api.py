@@ -1,6 +1,6 @@
-"""What Python users call: load a blueprint, validate it, compile it.
+"""The Python API: load a blueprint, validate it, compile it, and load weights.
 
-Whatever needs Keras is imported inside the methods that need it.
+Modules that need Keras are imported inside the functions that need them.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 
 class Blueprint:
-    """A blueprint that was read and whose names are right.
+    """A blueprint that was read, with all names resolved.
 
-    Every method takes the parameters of the blueprint by name, and `variant`, a named set of them;
-    parameters go before the variant, and the variant before defaults.
+    Methods take the parameters of the blueprint as keyword arguments, and `variant`, the name of a
+    set of parameters. Parameters take precedence over the variant, and the variant over defaults.
     """
 
     def __init__(
@@ -60,32 +60,32 @@ class Blueprint:
 
     @property
     def name(self) -> str:
-        """The name of the blueprint."""
+        """Name of the blueprint."""
         return self._program.document.name
 
     @property
     def title(self) -> str:
-        """Its title, empty where it has none."""
+        """Title of the blueprint; empty if it has none."""
         return self._program.document.title
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The papers and tables that it follows."""
+        """Papers and tables that the blueprint follows."""
         return self._program.document.references
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The file that it was read from, and those that it imports."""
+        """The file that it was read from, and the files that it imports."""
         return tuple(Path(each.document.span.source.name) for each in self._program.iter_programs())
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """The named sets of parameters."""
+        """Names of the variants."""
         return tuple(self._program.document.variants)
 
     @property
     def limits(self) -> Limits:
-        """What it may take, as it was loaded with."""
+        """The limits that it was loaded with."""
         return self._limits
 
     @property
@@ -96,12 +96,12 @@ class Blueprint:
     def validate(
         self, /, *, variant: str | None = None, **params: PlainData
     ) -> tuple[Diagnostic, ...]:
-        """Expand the blueprint, and give what is worth a warning. Needs no Keras.
+        """Check the blueprint by expanding it, and return the warnings. Does not need Keras.
 
-        Without a variant and parameters, it is expanded with its defaults and every variant.
+        Without a variant and parameters, it is expanded with its defaults and with every variant.
 
         Raises:
-            BlueprintError: with every mistake.
+            BlueprintError: with all errors.
         """
         if variant is None and not params and self._variant == DEFAULT_VARIANT:
             return self._warnings + expand_every_variant(self._program, self._limits)
@@ -109,33 +109,35 @@ class Blueprint:
         return self._warnings + expand_program(self._program, options, self._limits).warnings
 
     def graphs(self, /, *, variant: str | None = None, **params: PlainData) -> Mapping[str, Graph]:
-        """The expanded graph of each network, by its name.
+        """Return the expanded graph of each network, by the name of the network.
 
         Raises:
-            BlueprintError: with every mistake.
+            BlueprintError: with all errors.
         """
         options = self._build_options(variant, params)
         return expand_program(self._program, options, self._limits).graphs
 
     def expand(self, /, *, variant: str | None = None, **params: PlainData) -> str:
-        """The blueprint with everything resolved, as a blueprint again.
+        """Return the text of an equivalent blueprint without parameters, blocks and loops.
 
         Raises:
-            BlueprintError: with every mistake.
+            BlueprintError: with all errors.
         """
         return unparse(self.graphs(variant=variant, **params), name=self.name, title=self.title)
 
     def build_symbolic(
         self, /, *, variant: str | None = None, **params: PlainData
     ) -> Mapping[str, UninitializedModel]:
-        """The model of each network without values for its weights, by the network's name.
+        """Return the model of each network, by name, without values for its weights.
 
-        A draft tells what the model is like, and becomes the model with `finish()`.
+        An `UninitializedModel` has an `analysis`; its `initialize()` returns the Keras model.
 
         Raises:
-            BlueprintError: with every mistake, those in shapes as well, or if the blueprint is
-                not what it promises under `expect`.
+            BlueprintError: with all errors, including those in shapes, or if the analysis differs
+                from what the blueprint states under `expect`.
         """
+        # Imports Keras, which takes seconds. `importlib`, because the linter allows import
+        # statements at the top of a module only (PLC0415).
         backend = importlib.import_module("archbuilder.keras_backend")
         options = self._build_options(variant, params)
         graphs = expand_program(self._program, options, self._limits).graphs
@@ -149,13 +151,13 @@ class Blueprint:
     def analyze(
         self, /, *, variant: str | None = None, **params: PlainData
     ) -> Mapping[str, Analysis]:
-        """Shapes, parameters, multiply-adds and memory of each network, by its name.
+        """Return shapes, parameters, multiply-adds and memory of each network, by name.
 
-        Takes no memory for weights, so that it tells of models that would not fit as well.
+        Allocates no weights, and so works for models that do not fit into memory.
 
         Raises:
-            BlueprintError: with every mistake, those in shapes as well, or if the blueprint is
-                not what it promises under `expect`.
+            BlueprintError: with all errors, including those in shapes, or if the analysis differs
+                from what the blueprint states under `expect`.
         """
         models = self.build_symbolic(variant=variant, **params)
         return {name: model.analysis for name, model in models.items()}
@@ -163,15 +165,16 @@ class Blueprint:
     def compile(
         self, /, *, variant: str | None = None, **params: PlainData
     ) -> keras.Model | dict[str, keras.Model]:
-        """The Keras model, or several by name where the blueprint has `networks`.
+        """Build the Keras model, or a dictionary of models if the blueprint has `networks`.
 
-        Several outputs of a model are a dictionary by name.
+        A model with several outputs returns them as a dictionary by name.
 
         Raises:
-            BlueprintError: with every mistake, if the model does not fit the machine's memory,
-                or if it is not what the blueprint promises under `expect`.
+            BlueprintError: with all errors, or if a model does not fit into memory or differs from
+                what the blueprint states under `expect`.
         """
         uninitialized = self.build_symbolic(variant=variant, **params)
+        # Check all of them first: no memory is allocated if one is too large.
         for uninitialized_model in uninitialized.values():
             uninitialized_model.check(self._limits)
         models = {name: model.initialize() for name, model in uninitialized.items()}
@@ -185,10 +188,10 @@ class Blueprint:
         variant: str | None = None,
         **params: PlainData,
     ) -> Tree | None:
-        """The `data` or the `training` of the file with its formulas evaluated, if it has any.
+        """Return the `data` or `training` section with its expressions evaluated, or None.
 
         Raises:
-            BlueprintError: with every mistake in the parameters or the formulas.
+            BlueprintError: with all errors in the parameters and expressions.
         """
         document = self._program.document
         value = document.data if name == "data" else document.training
@@ -209,14 +212,18 @@ def load(
     limits: Limits | None = None,
     allow: Sequence[str | PathLike[str]] = (),
 ) -> Blueprint:
-    """The blueprint of a file (`squeezenet.yaml`) or of the library (`squeezenet`).
+    """Load a blueprint from a file (`squeezenet.yaml`) or from the zoo (`squeezenet`).
 
-    A variant may stand behind a colon: `squeezenet.yaml:tiny`, `resnet:50`. Files that the
-    blueprint imports lie in its own folder, or in one of the folders that `allow` names.
+    A variant may follow after a colon: `squeezenet.yaml:tiny`, `resnet:50`.
+
+    Args:
+        blueprint: The path of a file or the name of a blueprint in the zoo.
+        limits: Bounds for the size of the blueprint and its model.
+        allow: Directories from which the blueprint may import files, besides its own.
 
     Raises:
-        BlueprintError: with every mistake of the file and of what it imports.
-        UsageError: when there is no such file or blueprint.
+        BlueprintError: with all errors in the file and the files that it imports.
+        UsageError: if there is no such file or blueprint.
     """
     path, variant = resolve_blueprint(fspath(blueprint))
     limits = limits or Limits()
@@ -225,10 +232,10 @@ def load(
 
 
 def load_sandboxed_file(file: SandboxPath, *, limits: Limits, allow: Sequence[Path]) -> Blueprint:
-    """The blueprint of a file in a folder that another person may have made; see `load`.
+    """Load a blueprint from a directory whose content is not trusted, without following links.
 
     Raises:
-        BlueprintError: with every mistake of the file and of what it imports.
+        BlueprintError: with all errors in the file and the files that it imports.
     """
     return Blueprint(read_program(file, limits, allow=allow), limits)
 
@@ -240,20 +247,25 @@ def load_weights(
     match: MatchMode | None = None,
     skip_mismatch: bool = False,
 ) -> Match:
-    """Give a compiled model the weights of a file, and tell how they fit.
+    """Load the weights of a file into a compiled model, and return how they match.
 
-    Takes `.weights.h5` and `.keras` files of Keras 3, `.h5` files of Keras 2 (those that
-    `keras.applications` downloads are such files) and `.safetensors`. Nothing but numbers is read
-    from them. `match` pairs weights by `"path"`, those of the same name, or by `"order"`, those at
-    the same place (in files of Keras 3: within each class of layer; in `.safetensors` files there
-    is no order); without it, the way that fits more weights is taken. With `skip_mismatch`, weights
-    without a partner stay as they are.
+    Reads `.weights.h5` and `.keras` files of Keras 3, `.h5` files of Keras 2 (such as those that
+    `keras.applications` downloads) and `.safetensors`. Only the values of weights are read, no
+    objects are deserialized.
+
+    Args:
+        model: A model that is built, such as a compiled blueprint.
+        path: The file.
+        match: `"path"` pairs weights of the same name, `"order"` those at the same position. Files
+            of Keras 3 record the order within each class of layers only, `.safetensors` files
+            record none. By default, whichever pairs more weights.
+        skip_mismatch: Whether to load the weights that match and leave the others unchanged.
 
     Raises:
-        RunError: when a weight does not fit, with a list of all that do not; or when the file is
-            damaged.
-        UsageError: when there is no such file, it is of another kind, or it has no order and
-            `match` is `"order"`.
+        RunError: if a weight does not match and `skip_mismatch` is False, or if the file is
+            damaged. Nothing is loaded then.
+        UsageError: if there is no such file, its format is unknown, or `match` is `"order"` and it
+            records no order.
     """
     weights = importlib.import_module("archbuilder.weights")
     result: Match = weights.load_weights(model, path, match=match, skip_mismatch=skip_mismatch)
@@ -261,16 +273,17 @@ def load_weights(
 
 
 def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
-    """The file that a person means by `squeezenet`, `resnet:50` or `nets/my.yaml:tiny`.
+    """Return the path and the variant of `squeezenet`, `resnet:50` or `nets/my.yaml:tiny`.
 
-    Gives the file and the variant, None where no variant is named.
+    The variant is None if none is named.
 
     Raises:
-        UsageError: when it is no file and the library has none of that name.
+        UsageError: if there is neither such a file nor a blueprint of that name in the zoo.
     """
     if not blueprint:
         raise UsageError("a blueprint is a file or a name of the library, not an empty text")
     head, colon, tail = blueprint.rpartition(":")
+    # The name of an existing file may itself contain a colon.
     if _looks_like_path(blueprint) or not colon:
         head, variant = blueprint, None
     else:
@@ -289,12 +302,18 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
 
 
 def _looks_like_path(text: str) -> bool:
-    """Whether a text is meant as a file; one that is missing or unreadable is reported later."""
+    """Return whether a text is the path of a file, rather than a name in the zoo."""
+    # By suffix too: a missing file should be reported as missing, not as an unknown name.
     return text.endswith((".yaml", ".yml")) or Path(text).exists()
 
 
 def _parameter_value(name: str, value: PlainData) -> ParameterValue:
-    """A parameter from Python, with a place that shows its value."""
+    """Convert a keyword argument to the value of a parameter.
+
+    Raises:
+        UsageError: if the value is not plain data.
+    """
+    # Errors need a location: one line of "source" with the value as its text.
     text = quote(value)
     source = SourceText(f"the parameter '{name}'", text)
     span = Span(source, 1, 1, 1, len(text) + 1)
@@ -307,6 +326,8 @@ def _parameter_value(name: str, value: PlainData) -> ParameterValue:
 
 
 def _is_plain(value: object) -> bool:
+    """Return whether a value is a scalar, or a list or tuple of plain values."""
+    # Exact types: a numpy scalar or an enum may be a subclass of float, int or str.
     if isinstance(value, list | tuple):
         return all(_is_plain(item) for item in value)
     return value is None or type(value) in (bool, int, float, str)

@@ -1,4 +1,4 @@
-"""Holds a blueprint to what it promises of itself under `expect`."""
+"""Check a blueprint against the counts and output shapes that it states under `expect`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 def check_expectations(
     program: Program, options: BuildOptions, analyses: Mapping[str, Analysis]
 ) -> None:
-    """Compare the analyses of a blueprint's networks with what the file promises of the variant.
-
-    A blueprint promises nothing of parameters that it did not choose itself.
+    """Compare the analyses of a blueprint's networks with the expectation for the variant.
 
     Raises:
-        BlueprintError: with every promise that is not kept.
+        BlueprintError: with every expectation that does not hold.
     """
     expectation = program.document.expectations.get(options.variant)
+    # Expectations hold for the parameters of the variant, not for those that a user changes.
     if expectation is None or options.params:
         return
     diagnostics = Diagnostics()
@@ -40,17 +39,18 @@ def check_expectations(
 def _check_counts(
     expectation: Expectation, analyses: Mapping[str, Analysis], diagnostics: Diagnostics
 ) -> None:
+    """Compare parameters and multiply-adds, summed over all networks."""
     counts = (
         ("parameters", expectation.parameters, "parameters", "parameters"),
         ("trainable", expectation.trainable, "trainable_parameters", "trainable parameters"),
         ("multiply_adds", expectation.multiply_adds, "multiply_adds", "multiply-adds"),
     )
-    for key, expected, attribute, what in counts:
+    for key, expected, attribute, description in counts:
         actual = sum(getattr(analysis, attribute) for analysis in analyses.values())
         if expected is not None and expected != actual:
             diagnostics.error(
                 "expectation",
-                f"'{expectation.variant}' promises {expected:,} {what}, but has {actual:,}",
+                f"'{expectation.variant}' promises {expected:,} {description}, but has {actual:,}",
                 expectation.spans[key],
                 label=f"{actual - expected:+,}",
             )
@@ -59,11 +59,12 @@ def _check_counts(
 def _check_output(
     expected: Tree, analyses: Mapping[str, Analysis], diagnostics: Diagnostics
 ) -> None:
-    """One shape where there is one output; otherwise shapes by the name of output or network."""
+    """Compare output shapes: one shape, or a mapping by the names of outputs or networks."""
     shapes: dict[str, PlainData] = {}
     for network, analysis in analyses.items():
         for output, shape in analysis.outputs.items():
             name = output if len(analyses) == 1 else network
+            # Blueprints state shapes with the batch axis, as Keras prints them.
             shapes[name] = [None, *shape]
     if not isinstance(expected, MappingNode):
         if len(shapes) == 1:
@@ -82,6 +83,7 @@ def _check_output(
 
 
 def _check_shape(expected: Tree, shape: PlainData, span: Span, diagnostics: Diagnostics) -> None:
+    """Report a shape that differs from the expected one."""
     if to_plain(expected) != shape:
         diagnostics.error(
             "expectation",

@@ -1,11 +1,12 @@
-"""Makes our classes known to Keras whenever both are imported, in whichever order.
+"""Register archbuilder's layers, losses and schedules with Keras once both are imported.
 
-A saved model names a layer of ours as `archbuilder>SinusoidalPositions`, and Keras finds it only
-if the class was registered, which happens when its module is imported. `import archbuilder` must
-not wait seconds for Keras, so that the import of our classes is put off until Keras is imported.
+A saved model refers to a layer of archbuilder as `archbuilder>SinusoidalPositions`. Keras finds the
+class only if it is registered, which happens when its module is imported. These modules import
+Keras, which takes seconds, so that `import archbuilder` must not import them. They are imported as
+soon as the program imports Keras itself.
 
-Python has no hook for that but the finders of modules: ours finds nothing itself. It lets the
-others find Keras, and has our classes imported behind it.
+The only hook that Python offers for this is an import finder in `sys.meta_path`. This finder
+delegates to the others to find Keras, and wraps its loader.
 """
 
 from __future__ import annotations
@@ -26,25 +27,27 @@ _CLASS_MODULES: Final = (
 
 
 def register_classes() -> None:
-    """Import our classes now if Keras is imported already, and otherwise as soon as it is."""
+    """Register the classes now if Keras is imported already, otherwise as soon as it is."""
     if _KERAS in sys.modules:
         _import_classes()
     elif not any(isinstance(finder, _KerasImportHook) for finder in sys.meta_path):
+        # First, so that it is asked before the finder that finds Keras.
         sys.meta_path.insert(0, _KerasImportHook())
 
 
 def _import_classes() -> None:
+    """Import the modules whose decorators register the classes with Keras."""
     for name in _CLASS_MODULES:
         importlib.import_module(name)
 
 
 class _KerasImportHook:
-    """A finder of modules that is asked for every import until Keras has been imported."""
+    """An import finder that stays in `sys.meta_path` until Keras has been imported."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Nothing for other modules; for Keras what the other finders find."""
+        """Return None, except for Keras: the spec that the other finders return, wrapped."""
         if name != _KERAS:
             return None
         other_finders = (finder for finder in sys.meta_path if finder is not self)
@@ -56,7 +59,9 @@ class _KerasImportHook:
         return None
 
     def _wrap_loader(self, spec: ModuleSpec) -> None:
-        """Have our classes imported behind Keras; nothing happens where one only asks for it."""
+        """Make the loader register the classes after it has executed Keras."""
+        # On execution, not in `find_spec`: `importlib.util.find_spec("keras")` only asks for the
+        # module, and must not import anything.
         loader = spec.loader
         if loader is None:
             return
@@ -64,9 +69,12 @@ class _KerasImportHook:
 
         def execute_and_register(module: ModuleType) -> None:
             exec_module(module)
+            # Keras may have been looked up several times before it is executed, and each loader is
+            # wrapped: register only once.
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
                 _import_classes()
 
-        # The loader was made for this import alone; its other methods stay as they are.
+        # The path finder creates a loader per import, so that this affects no other module. Setting
+        # the method on the instance keeps all other methods of the loader.
         loader.exec_module = execute_and_register  # type: ignore[method-assign]
