@@ -1,1 +1,1 @@
-"""The layers, losses and schedules that archbuilder adds to Keras."""
+"""Layers, losses and learning rate schedules that archbuilder adds to Keras."""

@@ -1,4 +1,4 @@
-"""The margin loss of capsule networks: one for each class, present or absent."""
+"""The margin loss of capsule networks."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ __all__ = ["CapsuleMargin"]
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class CapsuleMargin(keras.losses.Loss):
-    """How far the lengths of capsules are from where they should be.
+    """Margin loss of the lengths of capsules, one term per class.
 
     `loss = sum(y * max(0, present - v)**2 + absent_weight * (1 - y) * max(0, v - absent)**2)`
 
-    `y_true` and `y_pred` have the shape `(batch, classes)`: one value a class, and the lengths of
-    the capsules, from 0 to 1. Several classes may be present at once.
+    `y_true` has 1 for each class that is present and 0 for the others; several may be present.
+    `y_pred` has the lengths of the capsules, `v` above, from 0 to 1. Both have the shape
+    `(batch, classes)`.
 
     Source: Sabour, Frosst and Hinton 2017, arXiv:1710.09829, equation 4 and its values.
 
     Args:
-        present: How long the capsule of a class that is present should be at least.
-        absent: How long one of a class that is absent may be.
-        absent_weight: What an absent class counts, beside 1 for one that is present.
-        reduction: How the losses of a batch become one number, as in all losses of Keras.
-        name: The name of the loss.
-        dtype: What it computes in.
+        present: Number, the length from which the capsule of a present class has no loss.
+        absent: Number, the length up to which the capsule of an absent class has no loss.
+        absent_weight: Number, the weight of the loss of an absent class.
+        reduction: Type of reduction over the batch, as in all losses of Keras.
+        name: Name of the loss.
+        dtype: The dtype of the computation.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class CapsuleMargin(keras.losses.Loss):
         self.absent_weight = absent_weight
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """The loss of each example."""
+        """Return the loss of each example, of shape `(batch,)`."""
         present_loss = ops.square(ops.relu(self.present - y_pred))
         absent_loss = ops.square(ops.relu(y_pred - self.absent))
         return ops.sum(
@@ -53,7 +54,7 @@ class CapsuleMargin(keras.losses.Loss):
         )
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         config = {
             "present": self.present,
             "absent": self.absent,

@@ -1,4 +1,4 @@
-"""The learning rate of the first Transformer: up in a line, and down with the root of the steps."""
+"""The learning rate schedule of the original Transformer."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ __all__ = ["Noam"]
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class Noam(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that rises for some steps, and falls with the square root of their number after that.
+    """Learning rate with linear warmup, then decay with the inverse square root of the step.
 
     `rate = scale * model_size ** -0.5 * min(step ** -0.5, step * warmup_steps ** -1.5)`
 
-    Steps count from 1, so that the first one learns. At its highest, at `warmup_steps`, the rate is
-    `scale / sqrt(model_size * warmup_steps)`. Keras has the root of the steps in no schedule.
+    Steps count from 1, so that the rate of the first one is not 0. The rate peaks at step
+    `warmup_steps` with `scale / sqrt(model_size * warmup_steps)`. No schedule of Keras decays with
+    the inverse square root.
 
-    Source: Vaswani et al. 2017, "Attention Is All You Need", section 5.3; the name is that of
-    tensor2tensor, which also has the `scale`.
+    Source: Vaswani et al. 2017, "Attention Is All You Need", section 5.3, equation 3. The name and
+    `scale` come from tensor2tensor.
 
     Args:
-        model_size: The size of the model's vectors, `d_model` in the paper.
-        warmup_steps: The steps for which the rate rises, 1 or more.
-        scale: What everything is multiplied by.
+        model_size: Integer, the size of the model's vectors, `d_model` in the paper.
+        warmup_steps: Integer, the number of steps for which the rate rises, 1 or more.
+        scale: Number, a factor for the whole schedule.
     """
 
     def __init__(self, model_size: int, warmup_steps: int = 4000, scale: float = 1.0) -> None:
@@ -40,14 +41,15 @@ class Noam(keras.optimizers.schedules.LearningRateSchedule):
         self.scale = scale
 
     def __call__(self, step: Tensor) -> Tensor:
-        """The rate of a step, which counts from 0 as Keras's optimizers do."""
+        """Return the learning rate of a step. Steps count from 0, as in Keras's optimizers."""
+        # The formula above divided by its peak: min(r, r ** -0.5) with r = step / warmup_steps.
         step_number = ops.add(ops.cast(step, "float32"), 1.0)
         peak_rate = self.scale * (self.model_size * self.warmup_steps) ** -0.5
         warmup_ratio = ops.divide(step_number, float(self.warmup_steps))
         return ops.multiply(ops.minimum(warmup_ratio, ops.rsqrt(warmup_ratio)), peak_rate)
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {
             "model_size": self.model_size,
             "warmup_steps": self.warmup_steps,

@@ -1,4 +1,4 @@
-"""The layers that Keras lacks, one file each, saved under the package name `archbuilder`."""
+"""Layers that Keras lacks, one per file, registered with Keras under the package `archbuilder`."""
 
 from __future__ import annotations
 

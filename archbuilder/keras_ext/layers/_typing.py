@@ -1,14 +1,14 @@
-"""The types that the layers share. Keras has no annotations of its own."""
+"""Type aliases of the layers. Keras itself has no type annotations."""
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
 Tensor: TypeAlias = Any
-"""A tensor of the backend, or a symbolic one."""
+"""A tensor of the backend, or a `keras.KerasTensor`."""
 
 Shape: TypeAlias = tuple[int | None, ...]
-"""A shape with the batch axis, as Keras hands shapes to layers."""
+"""A shape including the batch axis, as Keras passes it to layers."""
 
 Config: TypeAlias = dict[str, Any]
-"""What `get_config` gives: data that JSON can hold."""
+"""The result of `get_config`: data that can be serialized as JSON."""

@@ -1,4 +1,4 @@
-"""A learned vector that is added, where no product stands before it."""
+"""A bias vector as a layer of its own."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ class Bias(keras.layers.Layer):
 
     `output[..., channel] = input[..., channel] + bias[channel]`
 
-    It is the bias of a dense layer by itself, for products whose weights belong to another layer:
-    BERT's logits of tokens come from the table of its embedding, and have a bias of their own.
-    Masks pass through.
+    This is the bias of a dense layer alone, for products whose kernel belongs to another layer: the
+    token logits of BERT are products with its embedding table, plus a bias. Masks pass through.
 
-    Source: Devlin et al. 2018, "BERT", whose code (`get_masked_lm_output`) has it.
+    Source: Devlin et al. 2018, "BERT", function `get_masked_lm_output` of the authors' code.
 
     Args:
-        bias_initializer: Initializer for the vector.
-        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+        bias_initializer: Initializer for the bias vector.
+        **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
     Input shape:
         Any, with the channels last: `(batch, ..., channels)`.
 
     Output shape:
-        The same.
+        Same as the input shape.
     """
 
     def __init__(self, bias_initializer: object = "zeros", **kwargs: object) -> None:
@@ -37,7 +36,7 @@ class Bias(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        """Make the vector."""
+        """Create the bias vector."""
         if input_shape[-1] is None:
             raise ValueError("the last axis, the channels, must have a known size")
         self.bias = self.add_weight(
@@ -45,15 +44,15 @@ class Bias(keras.layers.Layer):
         )
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The inputs with the vector added."""
+        """Return the inputs plus the bias."""
         return ops.add(inputs, self.bias)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the inputs."""
+        """Return the shape of the inputs."""
         return input_shape
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {
             **super().get_config(),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),

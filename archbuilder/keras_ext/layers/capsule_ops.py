@@ -1,4 +1,4 @@
-"""Lengths of vectors, for the layers of capsules, safe where all of a vector is zero."""
+"""Vector lengths and squashing for capsule layers, with finite gradients at zero."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from archbuilder.keras_ext.layers._typing import Tensor
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
-    """A tensor in no less than float32: squares of float16 overflow from 256 on."""
+    """Cast a tensor to float32, unless it is float64: squares in float16 overflow from 256 on."""
     return ops.cast(tensor, keras.backend.result_type(tensor.dtype, "float32"))
 
 
 def norms(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """The lengths along the last axis, which stays with a size of one, and their squares.
-
-    The slope of a square root is infinite at zero. Here it is zero.
-    """
+    """Return the lengths along the last axis, which is kept with size 1, and their squares."""
+    # The gradient of a square root is infinite at zero, and infinity times zero is NaN. The inner
+    # `where` keeps zeros away from the square root, and the outer one sets the length to zero. The
+    # outer one alone would still multiply an infinite gradient by zero.
     squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     is_nonzero = squares > 0
     roots = ops.sqrt(ops.where(is_nonzero, squares, ops.ones_like(squares)))
@@ -25,6 +25,7 @@ def norms(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def squash(vectors: Tensor) -> Tensor:
-    """The vectors with the length `n ** 2 / (1 + n ** 2)` where it was `n`."""
+    """Scale vectors of length `n` to the length `n ** 2 / (1 + n ** 2)`."""
+    # v / n * n**2 / (1 + n**2), reduced so that nothing is divided by a length of zero.
     vector_norms, squares = norms(vectors)
     return vectors * vector_norms / (1 + squares)

@@ -1,4 +1,4 @@
-"""Positions as vectors that are learned, as BERT, the GPTs and the Vision Transformer have them."""
+"""Learned position embeddings, as in BERT, GPT and the Vision Transformer."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class LearnedPositions(keras.layers.Layer):
-    """Adds to each vector of a sequence the learned vector of its position.
+    """Adds a learned position embedding to each vector of a sequence.
 
     `output[:, position] = input[:, position] + positions[position]`
 
-    Positions count from 0. A sequence may be shorter than `length`, and not longer. Masks pass
+    Positions count from 0. A sequence may be shorter than `length`, but not longer. Masks pass
     through.
 
     Source: Gehring et al. 2017, "Convolutional Sequence to Sequence Learning", section 3.1.
 
     Args:
-        length: Integer, the longest sequence.
-        embeddings_initializer: Initializer for the vectors.
-        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+        length: Integer, the maximum length of a sequence.
+        embeddings_initializer: Initializer for the embeddings.
+        **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
     Input shape:
-        `(batch, length, depth)`; the length may be left open.
+        `(batch, length, depth)`; the length may be unknown.
 
     Output shape:
-        The same.
+        Same as the input shape.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class LearnedPositions(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, input_shape: Shape) -> None:
-        """Make the vectors, one for each position."""
+        """Create the embeddings, of shape `(length, depth)`."""
         _, input_length, depth = input_shape
         if depth is None:
             raise ValueError("the last axis, the vectors, must have a known size")
@@ -56,17 +56,18 @@ class LearnedPositions(keras.layers.Layer):
         )
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The inputs with their positions added."""
+        """Return the inputs plus the embeddings of their positions."""
         _, length, depth = ops.shape(inputs)
-        # A slice beyond the end is a mistake for `ops.slice`, where `[:length]` would be short.
+        # `ops.slice` raises if the sequence is too long. `[:length]` would be clipped instead: a
+        # layer with a single position would then add it to the whole sequence.
         return inputs + ops.slice(ops.convert_to_tensor(self.positions), (0, 0), (length, depth))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the inputs."""
+        """Return the shape of the inputs."""
         return input_shape
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {
             **super().get_config(),
             "length": self.length,

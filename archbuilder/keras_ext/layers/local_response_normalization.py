@@ -1,4 +1,4 @@
-"""Local response normalisation across channels, as AlexNet and GoogLeNet have it."""
+"""Local response normalization across channels, as in AlexNet and GoogLeNet."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class LocalResponseNormalization(keras.layers.Layer):
-    """Divides each value by what its neighbours in the channel axis hold.
+    """Divides each value by a power of the sum of squares of the neighboring channels.
 
     `output = input / (bias + alpha * sum(input[d - r .. d + r] ** 2)) ** beta`
 
-    where `d` is the channel and `r` the `depth_radius`; beyond the first and the last channel
-    nothing is added. `alpha` multiplies the sum, as in the paper and in TensorFlow, and is not
-    divided by the number of channels `n = 2 r + 1`.
+    where `d` is the channel and `r` the `depth_radius`. Channels outside of the input count as
+    zero. `alpha` multiplies the sum, as in the paper and in TensorFlow, and is not divided by the
+    number of channels `n = 2 r + 1`.
 
-    **Trap.** Caffe and PyTorch divide `alpha` by `n`. Their `alpha=1e-4, n=5` is `alpha=2e-5` here;
-    published numbers of AlexNet (`bias=2, alpha=1e-4, beta=0.75`, `n=5`) are those of the paper
-    and go in unchanged. TensorFlow's own defaults (`alpha=1`, `beta=0.5`) are not used: the
-    defaults here are the paper's.
+    **Trap.** Caffe and PyTorch divide `alpha` by `n`. Their `alpha=1e-4, n=5` is `alpha=2e-5` here.
+    The published values of AlexNet (`bias=2, alpha=1e-4, beta=0.75`, `n=5`) are those of the paper
+    and need no conversion. The defaults here are those of the paper, not those of TensorFlow
+    (`alpha=1`, `beta=0.5`).
 
-    Under mixed precision the sum is computed in float32, because squares of float16 overflow.
+    Under mixed precision, the sum is computed in float32, because squares in float16 overflow.
 
     Source: Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep Convolutional
     Neural Networks", section 3.3, whose `k` is `bias` and whose `n / 2` is `depth_radius`.
 
     Args:
-        depth_radius: Integer, how many channels to each side count. Zero is the channel alone.
+        depth_radius: Integer, the number of neighboring channels on each side; 0 for none.
         bias: Number above zero, which keeps the divisor away from zero.
-        alpha: Number, the weight of the sum of squares.
+        alpha: Number, the factor of the sum of squares.
         beta: Number, the exponent.
-        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+        **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
     Input shape:
         Any, with the channels last: `(batch, ..., channels)`.
 
     Output shape:
-        The same.
+        Same as the input shape.
     """
 
     def __init__(
@@ -67,19 +67,18 @@ class LocalResponseNormalization(keras.layers.Layer):
             raise ValueError("the last axis, the channels, must have a known size")
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The normalised inputs."""
-        upcast_inputs = ops.cast(inputs, _accumulation_dtype(inputs.dtype))
+        """Return the normalized inputs."""
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        upcast_inputs = ops.cast(inputs, dtype)
         divisor = ops.power(
             self.bias + self.alpha * self._window_sum(ops.square(upcast_inputs)), self.beta
         )
         return ops.cast(upcast_inputs / divisor, inputs.dtype)
 
     def _window_sum(self, squares: Tensor) -> Tensor:
-        """The sum over the neighbouring channels, by shifted additions.
-
-        An average pooling would do, but only for inputs of certain ranks; a difference of
-        cumulative sums loses the small ones. The window is a handful of channels.
-        """
+        """Return the sum over the window of channels around each channel."""
+        # Adds shifted copies, which are few. Average pooling would work only for inputs of certain
+        # ranks, and a difference of cumulative sums would lose small values to rounding.
         channels = squares.shape[-1]
         radius = min(self.depth_radius, channels - 1)
         margin = [(0, 0)] * (len(squares.shape) - 1)
@@ -91,11 +90,11 @@ class LocalResponseNormalization(keras.layers.Layer):
         return total
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the inputs."""
+        """Return the shape of the inputs."""
         return input_shape
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {
             **super().get_config(),
             "depth_radius": self.depth_radius,
@@ -103,8 +102,3 @@ class LocalResponseNormalization(keras.layers.Layer):
             "alpha": self.alpha,
             "beta": self.beta,
         }
-
-
-def _accumulation_dtype(dtype: str) -> str:
-    """The dtype to add squares in: no less than float32."""
-    return keras.backend.result_type(dtype, "float32")

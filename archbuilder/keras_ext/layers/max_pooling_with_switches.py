@@ -1,4 +1,4 @@
-"""Max pooling that remembers where each maximum stood, as DeconvNet has it."""
+"""Max pooling that also returns the position of each maximum, as in DeconvNet."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from archbuilder.keras_ext.layers.pooling_windows import standardize_pool_size, 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class MaxPoolingWithSwitches2D(keras.layers.Layer):
-    """Gives the largest value of every window, and where in the window it stood.
+    """Returns the maximum of every window, and its position within the window (the switch).
 
     `pooled[y, x] = max(input[p y + i, q x + j])` over all `0 <= i < p` and `0 <= j < q`
-    `switches[y, x] = q i + j` of the first `(i, j)` that has it
+    `switches[y, x] = q i + j` of the first `(i, j)` with that value
 
-    for every channel by itself, where `(p, q)` is the `pool_size`. Windows do not overlap; rows and
-    columns that fill no window are left out. `MaxUnpooling2D` puts values back where the switches
-    say.
+    for each channel separately, where `(p, q)` is the `pool_size`. Windows do not overlap; rows and
+    columns that do not fill a window are dropped. `MaxUnpooling2D` puts values back to the
+    positions of the switches.
 
-    **Trap.** PyTorch, Caffe and TensorFlow count places in the whole map, not in the window. A
-    switch `s` is `(p y + s // q) * width + q x + s % q` for them.
+    **Trap.** PyTorch, Caffe and TensorFlow return positions in the whole map, not in the window: a
+    switch `s` is `(p y + s // q) * width + q x + s % q` there.
 
     Source: Zeiler and Fergus 2013, "Visualizing and Understanding Convolutional Networks",
     section 2.1; Noh, Hong and Han 2015, "Learning Deconvolution Network for Semantic
@@ -29,10 +29,10 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
 
     Args:
         pool_size: Integer or pair of integers, the height and the width of a window.
-        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+        **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
     Input shape:
-        `(batch, height, width, channels)`; height and width may be left open.
+        `(batch, height, width, channels)`; height and width may be unknown.
 
     Output shape:
         Twice `(batch, height // p, width // q, channels)`: the maxima, and the switches as int32.
@@ -42,10 +42,13 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         super().__init__(**kwargs)
         self.pool_size = standardize_pool_size(pool_size)
         self.input_spec = keras.layers.InputSpec(ndim=4)
+        # No weights: Keras marks such a layer as built with this private method.
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The maxima and their places."""
+        """Return the maxima and their switches."""
+        # One comparison per position in the window, each over all windows at once. A strict `>`
+        # keeps the first of several equal values.
         (rows, columns), (_, height, width, _) = self.pool_size, ops.shape(inputs)
         bottom, right = height // rows * rows, width // columns * columns
         largest = inputs[:, :bottom:rows, :right:columns]
@@ -58,7 +61,7 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         return largest, switches
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
-        """The shapes of the maxima and of the switches, which are the same."""
+        """Return the shapes of the maxima and of the switches, which are equal."""
         batch, height, width, channels = input_shape
         rows, columns = self.pool_size
         shape = (
@@ -70,7 +73,8 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         return shape, shape
 
     def compute_output_spec(self, inputs: Tensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """The maxima have the dtype of the layer, the switches are whole numbers."""
+        """Return the symbolic maxima and switches."""
+        # Without this method, Keras would give both outputs the compute dtype of the layer.
         maxima, switches = self.compute_output_shape(inputs.shape)
         return (
             keras.KerasTensor(maxima, dtype=self.compute_dtype),
@@ -78,5 +82,5 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         )
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "pool_size": list(self.pool_size)}

@@ -1,4 +1,4 @@
-"""Unpooling: values go back to where the maxima of a pooling stood, as DeconvNet has it."""
+"""Unpooling: values go back to the positions of the pooled maxima, as in DeconvNet."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from archbuilder.keras_ext.layers.pooling_windows import standardize_pool_size, 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class MaxUnpooling2D(keras.layers.Layer):
-    """Puts each value into a window of zeros, at the place that its switch tells.
+    """Puts each value into a window of zeros, at the position given by its switch.
 
     `output[p y + i, q x + j] = input[y, x]` where `q i + j = switches[y, x]`, and 0 elsewhere,
 
-    for every channel by itself, where `(p, q)` is the `pool_size`. Switches come from
-    `MaxPoolingWithSwitches2D` of the same size. Rows and columns that the pooling left out, as they
-    filled no window, do not come back: the output may be smaller than what was pooled.
+    for each channel separately, where `(p, q)` is the `pool_size`. Switches come from
+    `MaxPoolingWithSwitches2D` with the same `pool_size`. Rows and columns that the pooling dropped
+    are not restored: the output may be smaller than the input of the pooling.
 
     Source: Zeiler and Fergus 2013, "Visualizing and Understanding Convolutional Networks",
     section 2.1; Noh, Hong and Han 2015, "Learning Deconvolution Network for Semantic
@@ -25,14 +25,14 @@ class MaxUnpooling2D(keras.layers.Layer):
 
     Args:
         pool_size: Integer or pair of integers, the height and the width of a window.
-        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+        **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
     Call arguments:
         inputs: The values.
-        switches: Where they go, an integer for each.
+        switches: The position of each value in its window, integers.
 
     Input shape:
-        Twice `(batch, height, width, channels)`; height and width may be left open.
+        Twice `(batch, height, width, channels)`; height and width may be unknown.
 
     Output shape:
         `(batch, height * p, width * q, channels)`.
@@ -41,10 +41,13 @@ class MaxUnpooling2D(keras.layers.Layer):
     def __init__(self, pool_size: int | tuple[int, int] = 2, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.pool_size = standardize_pool_size(pool_size)
+        # No weights: Keras marks such a layer as built with this private method.
         self._build_at_init()
 
     def call(self, inputs: Tensor, switches: Tensor) -> Tensor:
-        """The values at their places."""
+        """Return the values at their positions, with zeros elsewhere."""
+        # One map per position in the window, then interleaved by stacking: a scatter would need the
+        # index of every value.
         rows, columns = self.pool_size
         _, height, width, channels = ops.shape(inputs)
         zeros = ops.zeros_like(inputs)
@@ -55,14 +58,15 @@ class MaxUnpooling2D(keras.layers.Layer):
         output_rows = [
             ops.stack(windows[row * columns : (row + 1) * columns], axis=3) for row in range(rows)
         ]
+        # -1 stands for the batch size. Height and width are tensors if they are unknown.
         shape = (-1, height * rows, width * columns, channels)
         return ops.reshape(ops.stack(output_rows, axis=2), shape)
 
     def compute_output_shape(self, inputs_shape: Shape, switches_shape: Shape) -> Shape:
-        """Larger than the inputs by the size of the windows.
+        """Return the shape of the inputs with height and width multiplied by the pool size.
 
         Raises:
-            ValueError: when the inputs are no maps of channels, or when a value has no switch.
+            ValueError: if the inputs do not have 4 axes, or the switches another shape.
         """
         if len(inputs_shape) != 4:
             raise ValueError(
@@ -83,23 +87,24 @@ class MaxUnpooling2D(keras.layers.Layer):
         )
 
     def compute_output_spec(self, inputs: Tensor, switches: Tensor) -> keras.KerasTensor:
-        """What the call gives.
+        """Return the symbolic output of a call.
 
         Raises:
-            ValueError: when shapes do not fit, or when switches are not whole numbers.
+            ValueError: if the shapes do not match, or the switches are not integers.
         """
+        # `compute_output_shape` receives no dtypes, so that switches are checked here.
         if not keras.backend.is_int_dtype(switches.dtype):
             raise ValueError(f"switches must be whole numbers, not {switches.dtype}")
         shape = self.compute_output_shape(inputs.shape, switches.shape)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "pool_size": list(self.pool_size)}
 
 
 def _shapes_compatible(first: Shape, second: Shape) -> bool:
-    """Whether two shapes are the same, or may be where sizes are open."""
+    """Return whether two shapes are equal, taking an unknown size as equal to any other."""
     return len(first) == len(second) and all(
         first_size == second_size or first_size is None or second_size is None
         for first_size, second_size in zip(first, second, strict=True)

@@ -1,4 +1,4 @@
-"""Maxout: units that are the largest of several linear functions."""
+"""Maxout: units whose output is the maximum of several linear functions."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class Maxout(keras.layers.Layer):
-    """A dense layer whose activation is the largest of the pieces of each unit.
+    """A dense layer whose units return the maximum of several linear functions (pieces).
 
     `output[u] = max(pieces[u, 0], ..., pieces[u, k - 1])`
     `pieces[u, j] = sum(input[i] * kernel[i, u * k + j]) + bias[u * k + j]`
 
-    where `k` is the number of `pieces`: the pieces of a unit stand side by side in the kernel, as
-    in pylearn2, the authors' library. There is no other activation. A maxout unit can be any
-    convex function of its inputs, piece by piece.
+    where `k` is the number of `pieces`: the pieces of a unit are adjacent in the kernel, as in
+    pylearn2, the authors' library. There is no other activation. A maxout unit can approximate any
+    convex function of its inputs.
 
     Source: Goodfellow et al. 2013, "Maxout Networks", section 3.
 
     Args:
         units: Integer, the number of outputs.
-        pieces: Integer, how many linear functions a unit is the largest of.
-        use_bias: Whether the linear functions have biases.
+        pieces: Integer, the number of linear functions per unit.
+        use_bias: Boolean, whether the linear functions have biases.
         kernel_initializer: Initializer for the kernel, whose shape is
             `(features, units * pieces)`.
         bias_initializer: Initializer for the biases.
@@ -32,7 +32,7 @@ class Maxout(keras.layers.Layer):
         bias_regularizer: Regularizer for the biases.
         kernel_constraint: Constraint on the kernel; the authors limit the norm of its columns.
         bias_constraint: Constraint on the biases.
-        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+        **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
     Input shape:
         `(batch, ..., features)`.
@@ -72,7 +72,7 @@ class Maxout(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def build(self, input_shape: Shape) -> None:
-        """Make the kernel and the biases."""
+        """Create the kernel and the biases."""
         if input_shape[-1] is None:
             raise ValueError("the last axis, the features, must have a known size")
         self.kernel = self.add_weight(
@@ -93,7 +93,7 @@ class Maxout(keras.layers.Layer):
             )
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The largest piece of every unit."""
+        """Return the maximum of the pieces of every unit."""
         pieces = ops.matmul(inputs, self.kernel)
         if self.bias is not None:
             pieces = ops.add(pieces, self.bias)
@@ -101,11 +101,11 @@ class Maxout(keras.layers.Layer):
         return ops.max(ops.reshape(pieces, shape), axis=-1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the inputs, with the units in the place of the features."""
+        """Return the shape of the inputs with its last size replaced by the units."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {
             **super().get_config(),
             "units": self.units,

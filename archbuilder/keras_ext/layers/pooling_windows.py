@@ -1,4 +1,4 @@
-"""The windows of pooling and unpooling: how large they are, and the order of places in them."""
+"""The size of pooling windows and the order of positions within them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 
 def standardize_pool_size(pool_size: int | tuple[int, int] | list[int]) -> tuple[int, int]:
-    """The height and the width of a window; both are the same where there is one number.
+    """Return the height and the width of a window, which are equal if one number is given.
 
     Raises:
-        ValueError: when it is neither a number above zero nor two of them.
+        ValueError: if it is neither one nor two integers above zero.
     """
     sizes = (pool_size, pool_size) if isinstance(pool_size, int) else tuple(pool_size)
     if len(sizes) != 2 or min(sizes) < 1:
@@ -18,6 +18,6 @@ def standardize_pool_size(pool_size: int | tuple[int, int] | list[int]) -> tuple
 
 
 def window_offsets(pool_size: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """The rows and columns in a window, row by row."""
+    """Return the row and column of each position in a window, in row-major order."""
     rows, columns = pool_size
     return ((row, column) for row in range(rows) for column in range(columns))

@@ -1,4 +1,4 @@
-"""Random reservoirs: sparse matrices of a given spectral radius, which echo-state networks have."""
+"""Initializer for reservoirs of echo state networks: sparse, with a given spectral radius."""
 
 from __future__ import annotations
 
@@ -12,41 +12,48 @@ from keras import ops
 from archbuilder.keras_ext.layers._typing import Config, Tensor
 
 DRAWS: Final = 1000
-"""How many matrices may be drawn until one has a cycle; `ReservoirCell` sees to it that some do."""
+"""Maximum number of draws until a matrix has a cycle.
+
+`ReservoirCell` rejects densities at which hardly any matrix has one.
+"""
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class Reservoir(keras.initializers.Initializer):
-    """A sparse random matrix, scaled to a spectral radius.
+    """Initializer for a sparse random matrix with a given spectral radius.
 
-    A share of all connections is drawn, each with a weight that is uniform between -1 and 1. The
-    matrix is multiplied by `spectral_radius / max(abs(eigenvalues))`.
+    A fraction `density` of all connections is drawn, with weights uniform between -1 and 1. The
+    matrix is then multiplied by `spectral_radius / max(abs(eigenvalues))`.
 
-    A sparse matrix of few units may have no cycle. Then it is nilpotent: all its eigenvalues are
-    zero, no scale gives it a spectral radius, and it forgets everything within a few steps. Such
-    matrices are drawn again; the seed decides upon all draws.
+    A sparse matrix of few units may have no cycle. It is then nilpotent: all its eigenvalues are
+    zero, no factor gives it a spectral radius, and it forgets its inputs within a few steps. Such
+    matrices are drawn again; the seed determines all draws.
 
     Args:
         spectral_radius: Number above zero, the largest absolute value of an eigenvalue.
-        density: Number, the share of connections that are not zero.
-        seed: Integer, which makes the matrix the same every time.
+        density: Number, the fraction of connections that are not zero.
+        seed: Integer, for a reproducible matrix.
     """
 
     def __init__(self, spectral_radius: float, density: float, seed: int | None = None) -> None:
         self.spectral_radius = spectral_radius
         self.density = density
         self.seed = seed
+        # As Keras's random initializers do: drawn from Python's `random`, so that
+        # `keras.utils.set_random_seed` applies, and kept, so that every call gives the same matrix.
         self._init_seed = random.randint(1, 10**9) if seed is None else seed  # noqa: S311
 
     def __call__(self, shape: tuple[int, int], dtype: str | None = None) -> Tensor:
-        """The matrix.
+        """Return a matrix of shape `(units, units)`.
 
         Raises:
-            ValueError: when no matrix of so few connections has a cycle.
+            ValueError: if none of the drawn matrices has a cycle.
         """
         generator = np.random.default_rng(self._init_seed)
         for _ in range(DRAWS):
             matrix = _sparse_matrix(shape[0], self.density, generator)
+            # Looked up in the graph of connections: rounding gives the eigenvalues of a nilpotent
+            # matrix small nonzero values.
             if has_cycle(matrix != 0):
                 radius = np.abs(np.linalg.eigvals(matrix)).max()
                 return ops.convert_to_tensor(matrix * (self.spectral_radius / radius), dtype)
@@ -56,7 +63,7 @@ class Reservoir(keras.initializers.Initializer):
         )
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {
             "spectral_radius": self.spectral_radius,
             "density": self.density,
@@ -65,9 +72,9 @@ class Reservoir(keras.initializers.Initializer):
 
 
 def has_cycle(adjacency: np.ndarray) -> bool:
-    """Whether a way along connections comes back to where it began.
+    """Return whether a directed graph, given as a boolean adjacency matrix, has a cycle.
 
-    Units that nothing leads to are taken away until all that are left have something before them.
+    Removes units without an incoming connection until none are left, or only units with one.
     """
     remaining = np.arange(len(adjacency))
     while remaining.size:
@@ -79,6 +86,7 @@ def has_cycle(adjacency: np.ndarray) -> bool:
 
 
 def _sparse_matrix(units: int, density: float, generator: np.random.Generator) -> np.ndarray:
+    """Draw a matrix with a fraction `density` of nonzero entries, at least one."""
     matrix = np.zeros(units * units)
     count = max(1, round(density * units * units))
     indices = generator.choice(units * units, size=count, replace=False)

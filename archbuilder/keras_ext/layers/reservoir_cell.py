@@ -1,4 +1,4 @@
-"""A step of an echo-state network: leaky units with random weights that are never trained."""
+"""The cell of an echo state network: leaky units with random, untrained weights."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 from archbuilder.keras_ext.layers.reservoir import Reservoir
 
 MIN_CONNECTIONS_PER_UNIT: Final = 0.1
-"""Of a unit, on average. With fewer, hardly any reservoir has a cycle."""
+"""Minimum for the average per unit. With fewer, hardly any reservoir has a cycle."""
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class ReservoirCell(keras.layers.Layer):
-    """The cell of an echo-state network, for the layer `RNN`.
+    """The cell of an echo state network, for the layer `RNN`.
 
-    `state = (1 - leak_rate) * before + leak_rate * activation(input @ kernel + before @ reservoir
-    + bias)`
+    `state = (1 - leak_rate) * previous + leak_rate * activation(input @ kernel + previous @
+    reservoir + bias)`
 
-    and the output is the state. No weight of it is ever trained. The kernel is uniform between
-    `-input_scaling` and `input_scaling`, the bias between `-bias_scaling` and `bias_scaling`. The
-    reservoir has a share of `density` of all connections, uniform and scaled so that its largest
-    eigenvalue has the absolute value `spectral_radius`; one without a cycle, whose eigenvalues are
-    all zero, is drawn again. What is trained is a dense layer behind it.
+    where `previous` is the previous state; the output is the state. None of the weights are
+    trained. The kernel is uniform between `-input_scaling` and `input_scaling`, the bias between
+    `-bias_scaling` and `bias_scaling`. The reservoir has a fraction `density` of all connections,
+    uniform and scaled so that its largest eigenvalue has the absolute value `spectral_radius`; one
+    without a cycle, whose eigenvalues are all zero, is drawn again. The trained part of the network
+    is a dense layer after the `RNN`.
 
-    **Trap.** A spectral radius below one neither ensures that states forget where they began nor
-    is it needed for that: with leak rates below one, radii above one are often best.
+    **Trap.** A spectral radius below one neither guarantees that the states forget the initial
+    state, nor is it necessary for that: with leak rates below one, radii above one are often best.
 
     The eigenvalues of 1,000 units take about a second, those of 4,000 a minute. The reservoir is
-    kept as a full matrix.
+    stored as a dense matrix.
 
     Source: Jaeger 2001, "The echo state approach to analysing and training recurrent neural
     networks", GMD report 148; Jaeger et al. 2007, "Optimization and applications of echo state
@@ -40,17 +41,17 @@ class ReservoirCell(keras.layers.Layer):
     Args:
         units: Integer, the number of units.
         spectral_radius: Number above zero, the largest absolute value of an eigenvalue.
-        density: Number above zero and up to one, the share of connections that are not zero.
-        leak_rate: Number above zero and up to one, how fast a unit moves. 1 keeps nothing.
-        input_scaling: Number, the largest weight of an input.
-        bias_scaling: Number, the largest bias.
+        density: Number above zero and up to one, the fraction of connections that are not zero.
+        leak_rate: Number above zero and up to one, the weight of the new state; 1 for no leak.
+        input_scaling: Number, the largest absolute value of an input weight.
+        bias_scaling: Number, the largest absolute value of a bias.
         activation: Activation function.
-        seed: Integer, which makes all weights the same every time.
-        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+        seed: Integer, for reproducible weights.
+        **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
     Call arguments:
-        inputs: One step, `(batch, features)`.
-        states: The states before it, `(batch, units)`.
+        inputs: The inputs of one time step, `(batch, features)`.
+        states: The previous state, `(batch, units)`.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class ReservoirCell(keras.layers.Layer):
         self.output_size = units
 
     def build(self, input_shape: Shape) -> None:
-        """Make the weights, none of which is trained."""
+        """Create the weights, all of them non-trainable."""
         self.kernel = self.add_weight(
             shape=(input_shape[-1], self.units),
             initializer=self._uniform(self.input_scaling, 0),
@@ -114,12 +115,15 @@ class ReservoirCell(keras.layers.Layer):
         )
 
     def _uniform(self, scale: float, seed_offset: int) -> keras.initializers.Initializer:
-        """Numbers of either sign, for one of two weights that have different ones."""
+        """Return an initializer that is uniform between `-scale` and `scale`."""
+        # The offset, 0 or 1, gives the two weights different seeds. With the same seed they would
+        # have the same numbers.
         seed = None if self.seed is None else 2 * self.seed + seed_offset
         return keras.initializers.RandomUniform(-scale, scale, seed=seed)
 
     def call(self, inputs: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        """The state after a step, as the output and as the state."""
+        """Return the new state, as the output and as the state."""
+        # `RNN` passes a list of states, other callers may pass the tensor itself.
         previous_state = states[0] if isinstance(states, list | tuple) else states
         pre_activation = (
             ops.matmul(inputs, self.kernel) + ops.matmul(previous_state, self.reservoir) + self.bias
@@ -132,13 +136,13 @@ class ReservoirCell(keras.layers.Layer):
     def compute_output_shape(
         self, inputs_shape: Shape, states_shape: Shape | None = None
     ) -> tuple[Shape, Shape]:
-        """The shape of the state, twice."""
+        """Return the shape of the output and of the state, which are equal."""
         del states_shape
         shape = (inputs_shape[0], self.units)
         return shape, shape
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {
             **super().get_config(),
             "units": self.units,

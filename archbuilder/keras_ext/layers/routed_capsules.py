@@ -1,4 +1,4 @@
-"""Capsules that lower capsules send their predictions to, routed by agreement."""
+"""Capsule layer with dynamic routing by agreement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archbuilder.keras_ext.layers.capsule_ops import at_least_float32, squash
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class RoutedCapsules(keras.layers.Layer):
-    """Makes capsules of lower ones by dynamic routing.
+    """Computes capsules from lower capsules by dynamic routing.
 
     Every lower capsule `i` predicts every capsule `j`, and is coupled to those that agree with it:
 
@@ -20,29 +20,30 @@ class RoutedCapsules(keras.layers.Layer):
     `output[j] = squash(sum_i(coupling[i, j] * prediction[i, j]) + bias[j])`
     `logits[i, j] += prediction[i, j] @ output[j]`
 
-    The last three lines are repeated `iterations` times, from logits of zero; the logits after the
-    last time are of no use and are not computed. The softmax goes over the capsules `j`, so that a
-    lower capsule has one vote to divide. `squash` is that of the layer `Squash`.
+    The last three lines are repeated `iterations` times, starting from logits of zero; the logits
+    of the last iteration are not needed and not computed. The softmax runs over the capsules `j`,
+    so that the couplings of a lower capsule sum to one. `squash` is that of the layer `Squash`.
 
     The gradient flows through all iterations, as in the authors' program. With `stop_gradients` it
-    flows through the last one alone, which takes less memory and is another gradient, by about half
-    of its norm. The paper has no biases; the authors' program has. Under mixed precision the
-    predictions are computed in half precision and routed in float32.
+    flows through the last one only, which takes less memory but gives a different gradient, by
+    about half of its norm. The paper has no biases; the authors' program has them. Under mixed
+    precision, predictions are computed in half precision and routed in float32.
 
     Source: Sabour, Frosst and Hinton 2017, "Dynamic Routing Between Capsules", section 2,
     equations 1 to 3 and procedure 1.
 
     Args:
         capsules: Integer, the number of capsules.
-        dimension: Integer, the length of the vector that a capsule is.
-        iterations: Integer, how often capsules are coupled. 1 is a plain average.
-        use_bias: Whether a vector is added to each capsule before it is squashed.
-        stop_gradients: Whether all iterations but the last are constants for the gradient.
+        dimension: Integer, the number of elements of a capsule's vector.
+        iterations: Integer, the number of routing iterations. 1 is a plain average.
+        use_bias: Boolean, whether a bias is added to each capsule before squashing.
+        stop_gradients: Boolean, whether gradients flow through the last iteration only.
         kernel_initializer: Initializer for the transformations, whose shape is
-            `(lower capsules, lower dimension, capsules, dimension)`. Those that go by the shape,
-            such as `glorot_uniform`, take it for a convolution's and give too small numbers.
+            `(lower capsules, lower dimension, capsules, dimension)`. Those that scale by fan-in or
+            fan-out, such as `glorot_uniform`, take it for the kernel of a convolution and give
+            values that are too small.
         bias_initializer: Initializer for the biases.
-        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+        **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
     Input shape:
         `(batch, lower capsules, lower dimension)`.
@@ -78,7 +79,7 @@ class RoutedCapsules(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, input_shape: Shape) -> None:
-        """Make the transformations, one for each pair of capsules, and the biases."""
+        """Create the transformations, one matrix for each pair of capsules, and the biases."""
         _, lower, dimension = input_shape
         if lower is None or dimension is None:
             raise ValueError("the lower capsules must be of a known number and dimension")
@@ -96,11 +97,13 @@ class RoutedCapsules(keras.layers.Layer):
             )
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The capsules."""
-        # Places of lower capsules next to the vectors: sums over them need no transposition.
+        """Return the capsules, of shape `(batch, capsules, dimension)`."""
+        # With the axis of lower capsules (i) next to the vectors, the sums over it are plain matrix
+        # products, which need no transposition.
         predictions = at_least_float32(ops.einsum("bik,ikjd->bjid", inputs, self.transformations))
         routing_predictions = ops.stop_gradient(predictions) if self.stop_gradients else predictions
         logits = ops.zeros_like(predictions[..., 0])
+        # One iteration fewer than `iterations`: the last one is below, outside of `stop_gradient`.
         for _ in range(self.iterations - 1):
             output = self._route(routing_predictions, logits)
             agreement = ops.matmul(routing_predictions, ops.expand_dims(output, -1))
@@ -110,19 +113,20 @@ class RoutedCapsules(keras.layers.Layer):
         return ops.cast(self._route(predictions, logits), inputs.dtype)
 
     def _route(self, predictions: Tensor, logits: Tensor) -> Tensor:
-        """The capsules for some logits of their couplings."""
+        """Return the capsules for the given coupling logits."""
         couplings = ops.expand_dims(ops.softmax(logits, axis=1), axis=2)
         total = ops.squeeze(ops.matmul(couplings, predictions), axis=2)
         if self.bias is not None:
+            # Keras autocasts the bias to the compute dtype, which may be half precision.
             total = total + at_least_float32(self.bias)
         return squash(total)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The number of capsules and their dimension."""
+        """Return `(batch, capsules, dimension)`."""
         return (input_shape[0], self.capsules, self.dimension)
 
     def get_config(self) -> Config:
-        """The arguments of the constructor."""
+        """Return the arguments of the constructor."""
         return {
             **super().get_config(),
             "capsules": self.capsules,

@@ -1,4 +1,4 @@
-"""Squashing: vectors keep their direction and get a length below one, as capsules have it."""
+"""Squashing, the nonlinearity of capsules: keeps directions and maps lengths below one."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ class Squash(keras.layers.Layer):
 
     `output = n ** 2 / (1 + n ** 2) * input / n`
 
-    where `n` is the length of the vector along the last axis. A vector of zeros stays one, and its
-    slope is zero. Under mixed precision lengths are computed in float32. Masks pass through.
+    where `n` is the length of the vector along the last axis. A vector of zeros stays zero, with a
+    gradient of zero. Under mixed precision, lengths are computed in float32. Masks pass through.
 
     Source: Sabour, Frosst and Hinton 2017, "Dynamic Routing Between Capsules", equation 1.
 
     Args:
-        **kwargs: The arguments of every layer, such as `name` and `dtype`.
+        **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
     Input shape:
         `(batch, ..., dimension)`.
 
     Output shape:
-        The same.
+        Same as the input shape.
     """
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
+        # No weights: Keras marks such a layer as built with this private method.
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The squashed vectors."""
+        """Return the squashed vectors."""
         return ops.cast(squash(at_least_float32(inputs)), inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the inputs."""
+        """Return the shape of the inputs."""
         return input_shape
