@@ -1,4 +1,4 @@
-"""Where examples come from: one file a kind of source, and a table of them."""
+"""Data sources: one module per kind, and the function that loads any of them."""
 
 from __future__ import annotations
 
@@ -65,15 +65,17 @@ _LOADERS: Final[Mapping[type[DataSource], _Loader]] = {
 def load_source(
     source: DataSource, opener: DataFileOpener, fitted: FittedPreprocessing | None = None
 ) -> Dataset:
-    """The examples of a source.
+    """Load the dataset of a source.
 
-    `like` is what is known of those that were trained on, where these are others. What is large
-    is read as it is needed, and never in memory as a whole, unless the source says `cache`.
+    `fitted` is the preprocessing of the training data, if this is other data: its classes, scales
+    and tokenizer apply here too. Large columns are read on demand, and never held in memory as a
+    whole unless the source says `cache: true`.
 
     Raises:
-        BlueprintError: if a blueprint names a file that it may not.
-        RunError: if the data is missing, damaged, or not what the source says.
+        BlueprintError: if a blueprint names a file that it may not read.
+        RunError: if the data is missing, damaged, or not as the source describes it.
     """
+    # `cache: false` keeps no column in memory, `cache: true` every one of them.
     store = ColumnStore(opener.spill_dir, 0 if source.cache is False else MEMORY_LIMIT)
     span = source_span(source)
     with locate_data_errors(span):
@@ -82,7 +84,11 @@ def load_source(
 
 
 def _with_scales(examples: Dataset) -> Dataset:
-    """Return the same examples, whose legend says what their inputs are divided by."""
+    """Return the dataset with the divisors of its inputs in its schema.
+
+    A run records the schema, so that validation and prediction divide by the same numbers. Images
+    of 16 bits are left out: their divisor follows from the recipe and the recorded bit depth.
+    """
     scales = {
         name: Scale(feature.scale, feature.max_value)
         for name, feature in examples.inputs.items()

@@ -1,4 +1,4 @@
-"""Examples that are read some at a time: what a batch of them has, and columns of all batches."""
+"""Batches of raw records, and the columns that are collected from all batches."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from archbuilder.diagnostics.errors import RunError, quote
 
 Strings: TypeAlias = Sequence[str]
 MAX_BATCH_ROWS: Final = 1024
-"""Examples that are read at once, at the most."""
+"""Rows that are read at once at most."""
 MAX_BATCH_BYTES: Final = 2**25
-"""What they may take of the memory, but for one that takes more alone."""
+"""Bytes of a batch, after which it ends. A single row may exceed them."""
 _T = TypeVar("_T")
 
 
 def batched_by_bytes(rows: Iterable[_T], size: Callable[[_T], int]) -> Iterator[list[_T]]:
-    """Some rows at a time, which have a size in bytes."""
+    """Group rows into batches of limited count and size; `size` returns the bytes of a row."""
     batch: list[_T] = []
     num_bytes = 0
     for row in rows:
@@ -43,7 +43,7 @@ def batched_by_bytes(rows: Iterable[_T], size: Callable[[_T], int]) -> Iterator[
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """One example: arrays and words by the names that its file has for them."""
+    """One record: arrays and strings by the names of its fields, and its location for messages."""
 
     location: str
     values: Mapping[str, Array | str]
@@ -51,9 +51,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawBatch:
-    """Some examples: the values of inputs and targets, and what they count, by their names.
+    """The values of inputs, targets and sample weights of some records, by name.
 
-    An input may be several columns that stand side by side.
+    Arrays have the shape `(rows, ...)`. A sequence of arrays is one input with several columns side
+    by side.
     """
 
     inputs: Mapping[str, Array | Sequence[Array]]
@@ -63,18 +64,19 @@ class RawBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CollectedColumns:
-    """The columns of all batches."""
+    """The columns collected from all batches, by the names of inputs and targets."""
 
     inputs: Mapping[str, Feature]
     targets: Mapping[str, Column]
     sample_weights: Mapping[str, Column]
     preprocessing: FittedPreprocessing
-    """What the numbers of those targets mean that were words."""
+    """The class names of targets that were strings."""
     notes: tuple[str, ...]
+    """Messages for the user about label encoding."""
 
     @property
     def count(self) -> int:
-        """The number of examples, if there are inputs."""
+        """Number of examples; 0 without inputs."""
         return next((each.column.count for each in self.inputs.values()), 0)
 
 
@@ -87,13 +89,19 @@ def collect_columns(
     origins: Mapping[str, ColumnOrigin] | None = None,
     text_cells: bool = False,
 ) -> CollectedColumns:
-    """Columns of everything in the batches; targets are `called` so in messages.
+    """Concatenate batches into columns, with the widest dtype of each, and encode string targets.
 
-    `origins` tells where the values of inputs stand. Of `untyped` data nobody knows whether a word
-    is meant as a number, so those that can be are.
+    Args:
+        batches: The batches in order.
+        target_titles: What messages call each target.
+        fitted: Preprocessing of the training data, whose classes string targets must have.
+        store: Where large columns spill.
+        origins: The locations of input values, for messages.
+        text_cells: Whether the format cannot tell numbers from strings, as in CSV. Targets are then
+            numbers if all of their cells are.
 
     Raises:
-        RunError: if examples differ in shape, or words are none of the classes that are known.
+        RunError: if examples differ in shape, or a string is not one of the fitted classes.
     """
     inputs: dict[str, ColumnWriter] = {}
     targets: dict[str, ColumnWriter | LabelEncoder] = {}
@@ -109,6 +117,7 @@ def collect_columns(
         for name, numbers in batch.sample_weights.items():
             weights.setdefault(name, store.create_writer("the weights")).add(numbers)
         for name, values in batch.targets.items():
+            # The first batch decides whether a target is strings or numbers.
             if name not in targets:
                 fitted_classes = fitted.schema.classes.get(name, ()) if fitted else ()
                 targets[name] = (
@@ -141,7 +150,10 @@ def collect_columns(
 
 
 def _target_column(writer: ColumnWriter) -> Column:
-    """Return the column of a target; whole doubles become integers, which may be classes."""
+    """Return the column of a target, as int64 if it is float64 and all values are integers.
+
+    pandas stores integers with a missing value as float64; they may still be class indices.
+    """
     if writer.dtype != np.float64 or not writer.is_integral:
         return writer.to_column()
     int64 = np.dtype(np.int64)
@@ -150,26 +162,28 @@ def _target_column(writer: ColumnWriter) -> Column:
 
 @dataclass(frozen=True, slots=True)
 class FieldRoles:
-    """The fields of rows that are inputs, targets and weights, by the names of those."""
+    """The fields that are inputs, targets and sample weights: from their names to the fields."""
 
     inputs: Mapping[str, str]
     targets: Mapping[str, str]
     sample_weights: Mapping[str, str]
     noun: str
-    """What the format calls a field."""
+    """What the format calls a field, for messages: `field` or `feature`."""
 
     @classmethod
     def from_source(cls, source: Jsonl | Tfrecord, noun: str) -> FieldRoles:
-        """Return the fields that a source names."""
+        """Return the roles that a source assigns to fields."""
         targets, weights = as_mapping(source.targets), as_mapping(source.weights or {})
         return cls(as_mapping(source.inputs), targets, weights, noun)
 
     def title(self, field: str) -> str:
-        """Return what messages call a field."""
+        """Return the name of a field for messages."""
         return f"the {self.noun} {quote(field)}"
 
     def batch(self, rows: Sequence[Row]) -> RawBatch:
-        """Return the values of some rows; inputs that they do not have are left out.
+        """Stack the values of some rows; inputs that rows do not contain are left out.
+
+        Encoded images of TFRecord files are such inputs: they are decoded on demand.
 
         Raises:
             RunError: if no dtype represents all values of a field.
@@ -185,10 +199,12 @@ class FieldRoles:
         )
 
     def _stack(self, rows: Sequence[Row], field: str) -> Array:
-        """Return one array of the values of a field, which are arrays of one shape."""
+        """Stack the values of a field, arrays of one shape, with the widest dtype of them."""
         arrays = [np.asarray(row.values[field]) for row in rows]
         dtype = common_dtype({each.dtype for each in arrays})
         for row, values in zip(rows, arrays, strict=True):
+            # numpy promotes int64 beside float32 to float64, which rounds integers above 2**53:
+            # large ids would become equal.
             if values.dtype != dtype and (inexact := unrepresentable(values, dtype)).any():
                 raise RunError(
                     f"{self.title(field)} of {row.location} has {values[inexact][0]}, where"
@@ -198,7 +214,7 @@ class FieldRoles:
         return np.stack([each.astype(dtype, copy=False) for each in arrays])
 
     def _stack_or_strings(self, rows: Sequence[Row], field: str) -> Array | Strings:
-        """Return the values of a target: words where all of them are, and else an array."""
+        """Return the values of a target: strings if all of them are, else an array."""
         strings = [value for row in rows if isinstance(value := row.values[field], str)]
         return strings if len(strings) == len(rows) else self._stack(rows, field)
 
@@ -210,10 +226,10 @@ def collect_rows(
     fitted: FittedPreprocessing | None,
     store: ColumnStore,
 ) -> CollectedColumns:
-    """Return the columns of all rows; `place` names the place of a row by its number from 0.
+    """Collect the columns of rows; `describe_row` returns the location of a row by its index.
 
     Raises:
-        RunError: as `gather` does, or if no dtype represents all values of a field.
+        RunError: as `collect_columns` does, or if no dtype represents all values of a field.
     """
     return collect_columns(
         map(fields.batch, batched_by_bytes(rows, _row_bytes)),
@@ -228,13 +244,14 @@ def collect_rows(
 
 
 def _row_bytes(row: Row) -> int:
-    """Return the size of a row in memory."""
+    """Return the size of a row in memory, in bytes."""
     return sum(len(each) if isinstance(each, str) else each.nbytes for each in row.values.values())
 
 
 def _add_target_values(
     target: ColumnWriter | LabelEncoder, values: Array | Strings, title: str
 ) -> None:
+    # TFRecord files and JSON lines have no schema: every record decides the type of its fields.
     if isinstance(target, ColumnWriter) != isinstance(values, np.ndarray):
         raise RunError(f"{title} holds words and numbers")
     if isinstance(target, ColumnWriter):

@@ -1,4 +1,4 @@
-"""Cells of text as numbers: integers where all cells of a column are, and else float64."""
+"""Parser of text cells: integers if all cells of a column are integers, else float64."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from archbuilder.diagnostics.errors import RunError
 
 _BOOLEANS: Final = {"true": 1, "false": 0}
 _DATE: Final = re.compile(r"\s*\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\s*\d{1,2}:\d\d(:\d\d)?")
+# Only to add a hint to an error: such a cell is never read as a number.
 _DECIMAL_COMMA: Final = re.compile(r"\s*[+-]?\d+,\d+\s*")
 
 
 def parse_column(cells: Sequence[str]) -> Array:
-    """Return the cells of a column as int64, uint64 or float64, whichever represents all of them.
+    """Parse the cells of a column as the first of int64, uint64 and float64 that represents all.
 
     Raises:
         ValueError: if one of them is not a finite number, or no dtype represents all.
     """
+    # numpy parses strings with int() and float(), and raises ValueError for other text.
     try:
         return np.array(cells, np.int64)
     except OverflowError:
@@ -35,7 +37,7 @@ def parse_column(cells: Sequence[str]) -> Array:
     try:
         values = np.array(cells, np.float64)
     except ValueError:
-        # True and False are rare, so that they are looked for last.
+        # numpy does not parse "true" and "false". They are rare, so that the slow way comes last.
         return parse_column([str(parse_cell(each)) for each in cells])
     if not np.isfinite(values).all() or find_inexact_integer(cells, values) is not None:
         raise ValueError(cells)
@@ -43,8 +45,12 @@ def parse_column(cells: Sequence[str]) -> Array:
 
 
 def find_inexact_integer(cells: Sequence[str], values: NDArray[np.float64]) -> int | None:
-    """Return which cell is an integer that no dtype represents together with the others."""
+    """Return the index of a cell whose integer no dtype represents together with the other cells.
+
+    `values` are the cells as float64. None means that float64 represents all of them.
+    """
     large_indices = np.flatnonzero(abs(values) >= MAX_EXACT_INT).tolist()
+    # Only integers, and yet in neither int64 nor uint64: they are on both sides of the range.
     if large_indices and all(parse_integer(each) is not None for each in cells):
         return large_indices[0]
     numbers = ((each, parse_integer(cells[each])) for each in large_indices)
@@ -52,7 +58,7 @@ def find_inexact_integer(cells: Sequence[str], values: NDArray[np.float64]) -> i
 
 
 def parse_integer(cell: str) -> int | None:
-    """Return the integer that a cell is; None where it is something else."""
+    """Return the integer or boolean in a cell, or None."""
     try:
         return int(cell)
     except ValueError:
@@ -60,7 +66,7 @@ def parse_integer(cell: str) -> int | None:
 
 
 def parse_cell(cell: str) -> int | float:
-    """Return the number that a cell is.
+    """Return the number in a cell.
 
     Raises:
         ValueError: if it is not a finite number, or an integer of more than 64 bits.
@@ -77,7 +83,7 @@ def parse_cell(cell: str) -> int | float:
 
 
 def not_a_number_error(cell: str, prefix: str) -> RunError:
-    """Return the error for a cell that `parse_cell` refuses; `at` is the start of its message."""
+    """Return the error for a cell that `parse_cell` rejects; `prefix` begins its message."""
     if parse_integer(cell) is not None:
         return RunError(f"{prefix}, an integer of more than 64 bits")
     hint = ""

@@ -1,4 +1,4 @@
-"""The images below a folder, the classes that they belong to, and the files that are not read."""
+"""Listing of image folders: the images, their classes, and the files that are not read."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
 
 PathParts: TypeAlias = tuple[str, ...]
-"""The names that lead from the folder to a file."""
+"""The path of a file, relative to the source's folder."""
 
 _SUFFIXES_TEXT: Final = ", ".join(IMAGE_SUFFIXES)
 _MAX_DEPTH: Final = 16
-"""The folders within each other: links can make a circle of them."""
+"""Depth of nested folders. Links in a folder that the user names may form a cycle."""
 _MAX_NAMES: Final = 3
 _SPLIT_NAMES: Final = frozenset(
     {"train", "training", "val", "valid", "validation", "test", "testing"}
@@ -25,22 +25,22 @@ _SPLIT_NAMES: Final = frozenset(
 
 @dataclass(slots=True, eq=False)
 class ImageListing:
-    """What lies below the folders of a source."""
+    """The files below the folders of a source."""
 
     name: str
-    """What messages call them."""
+    """The source, for messages."""
     images: list[tuple[DataPath, PathParts]] = field(default_factory=list)
-    """By alphabet; a folder directly below the source's is a class, with all folders in it."""
+    """Images in alphabetical order. The first part of a path is the class, if there are several."""
     class_counts: dict[str, int] = field(default_factory=dict)
-    """The number of images of each class."""
+    """Number of images by class; 0 for a folder without images."""
     other_files: list[str] = field(default_factory=list)
-    """Files that are not images by their names; hidden ones do not count."""
+    """Files without the suffix of an image; hidden files are not listed."""
     unclassified_images: list[str] = field(default_factory=list)
-    """Images beside the folders of classes, which are not read."""
+    """Images next to class folders. They have no class, and are not read."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said."""
+        """Messages for the user about files that are not read."""
         if not self.unclassified_images:
             return other_files_notes(self.other_files)
         count = plural(len(self.unclassified_images), "image")
@@ -54,7 +54,7 @@ class ImageListing:
         """Check that every class has an image.
 
         Raises:
-            RunError: if one has none.
+            RunError: if a class has none.
         """
         empty = [each for each, count in self.class_counts.items() if not count]
         if empty and len(self.images[0][1]) > 1:
@@ -66,7 +66,7 @@ class ImageListing:
 
 
 def other_files_notes(names: Sequence[str]) -> tuple[str, ...]:
-    """Say that files are not read, if there are some."""
+    """Return a message about files that are not read; none if there are no such files."""
     if not names:
         return ()
     count = plural(len(names), "file")
@@ -79,16 +79,18 @@ def other_files_notes(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def has_image_suffix(name: str) -> bool:
-    """Whether a file is an image by its name."""
+    """Return whether a file name has the suffix of an image."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def list_images(source: DataPath, opener: DataFileOpener) -> ImageListing:
-    """List the images in the folders of classes or, where there are none, in the folder itself.
+    """List the images in class folders or, if these contain none, in the folder itself.
+
+    A class is a folder directly below the source's, with all folders in it.
 
     Raises:
-        BlueprintError: if a blueprint names a folder that it may not.
-        RunError: if there is no image, or the folders of classes are those of a training and a
+        BlueprintError: if a blueprint names a folder that it may not read.
+        RunError: if there are no images, or the class folders are those of a training set and a
             validation set.
     """
     listing = ImageListing(quote(source.path, 200))
@@ -99,6 +101,7 @@ def list_images(source: DataPath, opener: DataFileOpener) -> ImageListing:
             if has_image_suffix(name):
                 root_images.append((folder, (name,)))
                 continue
+            # None means that it is a file.
             names = opener.list_dir(folder, name)
             if names is None:
                 listing.other_files.append(name)
@@ -120,10 +123,10 @@ def list_images(source: DataPath, opener: DataFileOpener) -> ImageListing:
 
 
 def list_all_images(folder: DataPath, opener: DataFileOpener) -> ImageListing:
-    """List the images in a folder and in all folders within it, whatever their classes.
+    """List the images in a folder and in all folders below it, without classes.
 
     Raises:
-        BlueprintError: if a blueprint names a folder that it may not.
+        BlueprintError: if a blueprint names a folder that it may not read.
         RunError: if the folder cannot be read.
     """
     listing = ImageListing(quote(folder.path, 200))
@@ -139,7 +142,7 @@ def _iter_images(
     opener: DataFileOpener,
     listing: ImageListing,
 ) -> Iterator[PathParts]:
-    """The images in a folder and in the folders within it; notes the other files."""
+    """Yield the images in a folder and below it, and add other files to `listing`."""
     if len(parts) > _MAX_DEPTH:
         path = quote("/".join((folder.path, *parts)), 200)
         raise RunError(f"{path} lies more than {_MAX_DEPTH} folders deep: is it a link to itself?")
@@ -163,7 +166,8 @@ def _without_hidden(names: Sequence[str]) -> list[str]:
 
 
 def _check_splits(listing: ImageListing) -> None:
-    """Refuse to take a training set and a validation set for two classes."""
+    """Refuse to read a training set and a validation set as two classes."""
+    # Only if each of them has folders of its own: a class may be called "test".
     nested = all(len(parts) > 2 for _, parts in listing.images)
     if (
         nested

@@ -1,4 +1,4 @@
-"""Tables of numbers as text (`.csv`)."""
+"""CSV tables."""
 
 from __future__ import annotations
 
@@ -35,15 +35,16 @@ from archbuilder.data.text.line_reader import iter_lines
 from archbuilder.diagnostics.errors import InternalError, RunError, quote
 from archbuilder.formatting import plural
 
+# More than the default of `iter_lines`, since tables may have thousands of columns.
 _MAX_LINE_CHARS: Final = 2**26
 _HEADER_HINT: Final = "; write 'header: false', or names in front"
 _SKIP_HINT: Final = "; 'on_error: skip' leaves such lines out"
 _OTHER_DELIMITERS: Final = {";": "a ';'", "\t": "a tab"}
-"""What else than commas stands between the values of some tables."""
+"""Delimiters of other tables, which are reported and not guessed."""
 _STR_OVERHEAD_BYTES: Final = 50
-"""The bytes of a text without its characters."""
+"""Approximate size of an empty `str` in memory."""
 _Line: TypeAlias = tuple[int, list[str]]
-"""The number of a line, and its values."""
+"""The number of a line, and its cells."""
 
 
 def load_csv(
@@ -54,14 +55,14 @@ def load_csv(
     *,
     inference_columns: InferenceColumns | None = None,
 ) -> Dataset:
-    """The columns of tables as inputs, targets and weights.
+    """Load the columns of tables as inputs, targets and sample weights.
 
-    A target of words becomes numbers, the words in alphabetical order, or as they are known
-    (`like`); the columns of inputs are found by the names that they have there, in any order. Of a
-    table that is `asked` for inputs alone the target may be missing.
+    A target of strings becomes class indices: in alphabetical order, or in the order of the classes
+    in `fitted`. With `fitted`, input columns are found by their names, in any order. With
+    `inference_columns`, only inputs are read, and the target columns may be missing.
 
     Raises:
-        RunError: if a line or a value is not as the others are.
+        RunError: if a line or a value is invalid, or differs in shape or type from the others.
     """
     bad_records = BadRecords(source.on_error, "lines")
     files = opener.match_files(source.file)
@@ -100,15 +101,15 @@ def load_csv(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CsvFile:
-    """One file."""
+    """One CSV file."""
 
     file: DataPath
     opener: DataFileOpener
     bad_records: BadRecords
     header_hint: str = _HEADER_HINT
-    """What is to be done where the first line has no names."""
+    """What to do if the first line has no names, as the end of a message."""
     missing_value_hint: str = ""
-    """What can be done about lines that have nothing in a column."""
+    """What to do about empty cells, as the end of a message."""
     header: bool = True
 
     @property
@@ -116,8 +117,9 @@ class _CsvFile:
         return quote(self.file.path, 200)
 
     def column_names(self) -> list[str]:
-        """The names of its columns, or their numbers."""
-        # A header cannot be left out. Other lines are counted when they are read again.
+        """Return the column names or, without a header, their indices as strings."""
+        # A separate object: `batches` reads the same lines again, and would count them twice. A bad
+        # header stops the run, since `on_error: skip` is about examples.
         bad_records = BadRecords(
             "stop" if self.header else self.bad_records.on_error, self.bad_records.noun
         )
@@ -126,7 +128,7 @@ class _CsvFile:
             if not self.header:
                 return [str(number) for number in range(len(cells))]
             if all(is_number(each) for each in cells):
-                # Taken for names, they would be missed among the examples, and nobody would know.
+                # Read as a header, the first example would be lost silently.
                 raise RunError(
                     f"the first line of {self.name} has numbers and no names of"
                     f" columns{self.header_hint}"
@@ -146,7 +148,11 @@ class _CsvFile:
             )
 
     def check_same_columns(self, column_names: Sequence[str], other_name: str) -> None:
-        """Raises RunError if its columns are not those of another table."""
+        """Check that the columns are those of another table.
+
+        Raises:
+            RunError: if they are not.
+        """
         names = self.column_names()
         if self.header and names != [*column_names]:
             raise RunError(f"{self.name} has other columns than {other_name}")
@@ -154,13 +160,13 @@ class _CsvFile:
     def batches(
         self, roles: ColumnRoles, column_names: Sequence[str], locations: RecordLocations
     ) -> Iterator[RawBatch]:
-        """Its examples; lines with a fault are told."""
+        """Yield the examples; invalid lines are added to `bad_records`."""
         parser = _RowParser(roles, column_names, self.name, self.missing_value_hint)
         for lines in batched_by_bytes(self._complete_lines(len(column_names)), _line_bytes):
             yield from parser.batches(lines, self.bad_records, locations)
 
     def _complete_lines(self, num_columns: int) -> Iterator[_Line]:
-        """The lines with as many values as there are columns."""
+        """Yield the lines with the right number of cells; others are added to `bad_records`."""
         records = self._records(self.bad_records)
         if self.header:
             next(records)
@@ -173,7 +179,10 @@ class _CsvFile:
                 self.bad_records.add(RunError(message))
 
     def _records(self, bad_records: BadRecords) -> Iterator[_Line]:
-        """The values of each line, and its number; of several lines that of the first."""
+        """Yield the cells of each record, and the number of its first line.
+
+        A quoted cell may contain line ends, so that a record may span several lines.
+        """
         numbers: list[int] = []
 
         def lines() -> Iterator[str]:
@@ -183,6 +192,7 @@ class _CsvFile:
                 numbers.append(number)
                 yield line
 
+        # Not `reader.line_num`, which does not count the lines that `iter_lines` skipped.
         reader = csv.reader(lines())
         while True:
             numbers.clear()
@@ -194,12 +204,13 @@ class _CsvFile:
                 message = f"line {numbers[0]} of {self.name} is no line of a table: {error}"
                 bad_records.add(RunError(message))
                 continue
+            # A blank line has no cells.
             if cells:
                 yield numbers[0], cells
 
 
 class _RowParser:
-    """Makes numbers of lines."""
+    """Parser of lines into columns of numbers and of target strings."""
 
     def __init__(
         self, roles: ColumnRoles, column_names: Sequence[str], name: str, hint: str
@@ -218,7 +229,7 @@ class _RowParser:
     def batches(
         self, lines: Sequence[_Line], bad_records: BadRecords, locations: RecordLocations
     ) -> Iterator[RawBatch]:
-        """One batch of lines, or none."""
+        """Yield one batch of the valid lines, if there are any."""
         valid_lines, columns = self._parse_lines(lines, bad_records)
         if not valid_lines:
             return
@@ -240,11 +251,13 @@ class _RowParser:
     def _parse_lines(
         self, lines: Sequence[_Line], bad_records: BadRecords
     ) -> tuple[Sequence[_Line], dict[int, Array]]:
-        """The lines without a fault, and their columns of numbers."""
-        if all(self._has_targets(cells) for _, cells in lines):
+        """Return the valid lines, and their columns of numbers by column index."""
+        targets = self._targets.values()
+        if all(cells[column_index].strip() for _, cells in lines for column_index in targets):
             with suppress(ValueError):
                 return lines, self._parse_columns(lines)
-        # Something is wrong with one of them: now each is looked at.
+        # At least one line is invalid. Only now each is checked alone: to parse whole columns with
+        # numpy is much faster than cell by cell.
         valid_lines = [line for line in lines if self._is_valid(line, bad_records)]
         try:
             return valid_lines, self._parse_columns(valid_lines)
@@ -258,6 +271,7 @@ class _RowParser:
         }
 
     def _is_valid(self, line: _Line, bad_records: BadRecords) -> bool:
+        """Return whether all cells of a line are valid; the first error goes to `bad_records`."""
         line_number, cells = line
         try:
             for column_index in (*self._targets.values(), *self._numeric_columns):
@@ -268,9 +282,6 @@ class _RowParser:
             bad_records.add(error)
             return False
         return True
-
-    def _has_targets(self, cells: Sequence[str]) -> bool:
-        return all(cells[column_index].strip() for column_index in self._targets.values())
 
     def _check_filled(self, cells: Sequence[str], column_index: int, line: int) -> None:
         if not cells[column_index].strip():
@@ -289,7 +300,7 @@ class _RowParser:
             ) from None
 
     def _dtype_conflict_error(self, lines: Sequence[_Line]) -> RunError:
-        """The error for a column whose numbers have no dtype in common."""
+        """Return the error for a column whose numbers no dtype represents."""
         for column_index in self._numeric_columns:
             column = [cells[column_index] for _, cells in lines]
             values = np.array([float(parse_cell(each)) for each in column])
@@ -311,5 +322,6 @@ class _RowParser:
 
 
 def _line_bytes(line: _Line) -> int:
+    # For short cells, the overhead of the objects is most of the memory.
     _, cells = line
     return sum(map(len, cells)) + _STR_OVERHEAD_BYTES * len(cells)

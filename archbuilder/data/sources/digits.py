@@ -16,7 +16,7 @@ _MAX_PIXEL: Final = 16
 
 
 def load_digits() -> Dataset:
-    """1,797 images of 8 by 8 pixels from 0 to 16, and which digit each of them is."""
+    """Load 1,797 images of 8 by 8 pixels, with values from 0 to 16, and their digits."""
     compressed = (resources.files("archbuilder") / "data" / "digits.csv.gz").read_bytes()
     lines = gzip.decompress(compressed).decode("ascii").split()
     table = np.array([line.split(",") for line in lines]).astype(np.uint8)

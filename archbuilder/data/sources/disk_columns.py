@@ -1,8 +1,8 @@
-"""Numbers as they are read: in memory as long as they are few, from then on in a file on the disk.
+"""Columns that grow while a file is read, in memory or, when they become large, on the disk.
 
-Text, compressed arrays and records can only be read one behind the other, and examples are wanted
-in any order. So they are read once into columns. What is large goes to a file that has no name: it
-is gone when the process is, however that ends.
+Text, compressed arrays and records can only be read sequentially, but shuffling needs random
+access. They are therefore read once into columns. Large columns spill to an unnamed temporary file,
+which disappears with the process, however that ends.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import format_bytes
 
 MEMORY_LIMIT: Final = 2**26
-"""The bytes of a column that stays in memory, where nothing else is said: 64 MiB."""
+"""Default size up to which a column stays in memory: 64 MiB."""
 _MAX_EXAMPLE_BYTES: Final = 2**28
+"""Size of the largest example: 256 MiB."""
 _CHUNK_BYTES: Final = 2**22
 _DISK_RESERVE: Final = 2**28
-"""The bytes of the disk that are left to others."""
+"""Free space that is left to other programs: 256 MiB."""
 
 
 def check_example_size(num_bytes: int, name: str) -> None:
-    """Refuse an example that a compressed file of some kilobytes can hold, and no memory.
+    """Check the size of an example before it is read: a small compressed file can hold a huge one.
 
     Raises:
-        RunError: if it needs more bytes than an example may have.
+        RunError: if it has more than `_MAX_EXAMPLE_BYTES` bytes.
     """
     if num_bytes > _MAX_EXAMPLE_BYTES:
         raise RunError(
@@ -53,19 +54,19 @@ def check_example_size(num_bytes: int, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ColumnStore:
-    """Where columns are gathered."""
+    """Options for columns that grow while they are read."""
 
     spill_dir: Path | None = None
-    """Where large ones are kept: a run's folder, or where the system keeps what passes."""
+    """Where large columns spill: a run directory, or the system's temporary directory if None."""
     memory_limit: int = MEMORY_LIMIT
-    """The bytes of a column that may stay in memory."""
+    """Size up to which a column stays in memory, in bytes."""
 
     def create_writer(self, name: str, origin: ColumnOrigin | None = None) -> ColumnWriter:
-        """An empty column of what is in `name`."""
+        """Return an empty column; `name` is what messages call it."""
         return ColumnWriter(name, self, origin or ColumnOrigin.for_array(name))
 
     def check_free_space(self, num_bytes: int, name: str) -> None:
-        """Refuse what the disk has no room for.
+        """Check that the disk has room for a column that spills.
 
         Raises:
             RunError: if it needs more bytes than are free.
@@ -82,9 +83,10 @@ class ColumnStore:
 
 @dataclass(slots=True, eq=False)
 class ColumnWriter:
-    """A column that grows by some examples at a time, all of the first one's shape.
+    """A column to which batches of examples of one shape are appended.
 
-    Its dtype grows with them, to one that represents every value.
+    Its dtype widens as needed, so that it represents every value: a column of text may begin with
+    integers and have a fraction in its last line.
     """
 
     name: str
@@ -92,27 +94,27 @@ class ColumnWriter:
     origin: ColumnOrigin
     count: int = 0
     is_integral: bool = True
-    """Whether all doubles so far are whole numbers."""
+    """Whether all float64 values so far are integers below 2**53."""
     num_bytes: int = 0
-    """In bytes."""
+    """Size of the values, in memory or on the disk."""
     shape: tuple[int, ...] = ()
     dtype: DType = field(default_factory=lambda: np.dtype(np.float32))
     integers: Mask = field(default_factory=lambda: np.ones((), bool))
-    """At which positions of an example all values were integers in their files."""
+    """Positions of an example at which all values were integers in their files."""
     _chunks: list[Array] = field(default_factory=list)
     _file: IO[bytes] | None = None
 
     def add(self, values: Array) -> None:
-        """Add examples: `(examples, *shape)`.
+        """Append examples of the shape `(examples, *shape)`.
 
         Raises:
-            RunError: if they have another shape than those before, no dtype represents all values,
+            RunError: if their shape differs from the first one's, no dtype represents all values,
                 or the disk is full.
         """
         self._append([values], values.shape[1:], np.array(is_integer(values.dtype)))
 
     def add_columns(self, columns: Sequence[Array]) -> None:
-        """Add examples whose values stand in several columns, each `(examples,)`.
+        """Append examples whose values are in several columns, each of the shape `(examples,)`.
 
         Raises:
             RunError: as `add` does.
@@ -121,10 +123,10 @@ class ColumnWriter:
         self._append(columns, (len(columns),), integers)
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Check the shape of examples that may be added.
+        """Check the shape of an example before it is read.
 
         Raises:
-            RunError: if those before have another one.
+            RunError: if it differs from the first one's.
         """
         if self.count and shape != self.shape:
             raise RunError(
@@ -152,9 +154,10 @@ class ColumnWriter:
             self._spill()
 
     def _widen_dtype(self, dtype: DType) -> None:
-        """Convert everything so far to a larger dtype."""
+        """Convert all previous values to a wider dtype."""
         if dtype == self.dtype:
             return
+        # The old file is read while the new one is written: both need room for a moment.
         old_dtype, self.dtype = self.dtype, dtype
         chunks, old_file = self._chunks, self._file
         self._chunks, self._file, self.num_bytes = [], None, 0
@@ -167,9 +170,10 @@ class ColumnWriter:
                 self._spill()
 
     def _read_chunks(self, file: IO[bytes] | None, dtype: DType) -> Iterator[Array]:
-        """Yield what is on the disk, some examples at a time."""
+        """Yield the values of a spilled file, some examples at a time."""
         if file is None:
             return
+        # Mapped before it is closed: closing deletes an unnamed file, but not a mapping of it.
         with file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         values = np.frombuffer(mapped, dtype).reshape(-1, *self.shape)
@@ -178,7 +182,13 @@ class ColumnWriter:
             yield values[start : start + chunk_rows]
 
     def _convert(self, values: Array, position: int, row: int | None = None) -> Array:
-        """Convert values to the dtype of all; they begin at a row and position of the column."""
+        """Convert values to the column's dtype.
+
+        `row` and `position` are where they begin in the column, for the message.
+
+        Raises:
+            RunError: if the dtype does not represent one of them.
+        """
         if values.dtype == self.dtype:
             return values
         invalid = unrepresentable(values, self.dtype).reshape(len(values), -1)
@@ -199,13 +209,13 @@ class ColumnWriter:
         transform: Callable[[Array], Array] | None = None,
         dtype: DType | None = None,
     ) -> Column:
-        """All of them, as a `change` makes them that gives numbers of type `dtype`."""
+        """Return the finished column; `transform` is applied on every read and returns `dtype`."""
         dtype = dtype or self.dtype
         if self._file is None:
             empty = np.zeros((0, *self.shape), self.dtype)
             values = np.concatenate(self._chunks) if self._chunks else empty
             return ArrayColumn(transform(values) if transform else values)
-        # The mapping stays when the file is closed.
+        # The mapping outlives the file object, and keeps the unnamed file alive.
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         self._file.close()
         mapped_values = np.frombuffer(mapped, self.dtype).reshape(self.count, *self.shape)
@@ -216,18 +226,20 @@ class ColumnWriter:
         return LazyColumn("", self.count, self.shape, dtype, read, eager_checks=True)
 
     def discard(self) -> None:
-        """Forget them."""
+        """Delete the values."""
         self._chunks.clear()
         if self._file is not None:
             self._file.close()
 
     def _spill(self) -> None:
+        """Append the chunks in memory to the file."""
+        # Asked before every write: other processes fill the same disk.
         self.store.check_free_space(
             sum(each.nbytes for each in self._chunks) + self.store.memory_limit, self.name
         )
         try:
             if self._file is None:
-                # It outlives this method, and is closed when it is mapped.
+                # Not in a `with` block: `to_column` or `discard` closes it.
                 self._file = tempfile.TemporaryFile(dir=self.store.spill_dir)  # noqa: SIM115
             for chunk in self._chunks:
                 self._file.write(np.ascontiguousarray(chunk).data)
@@ -238,10 +250,10 @@ class ColumnWriter:
 
 
 def concat_columns(columns: Sequence[LazyColumn], name: str) -> LazyColumn:
-    """Columns one behind the other.
+    """Concatenate columns without reading them.
 
     Raises:
-        RunError: if their examples differ in shape or type.
+        RunError: if their examples differ in shape or dtype.
     """
     first = columns[0]
     for column in columns:

@@ -1,7 +1,7 @@
-"""Images and labels in the IDX format of MNIST, compressed or not.
+"""Images and labels in the IDX format of MNIST, with or without gzip compression.
 
-A file is two zero bytes, the type of its numbers, how many axes there are, the length of each axis
-as a big-endian 32-bit number, and the numbers.
+A file consists of two zero bytes, a byte for the dtype, a byte for the number of axes, the length
+of each axis as a big-endian 32-bit integer, and the values in C order.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import GZIP_ERRORS, parser_errors
 from archbuilder.formatting import plural
 
+# The codes of the format, https://yann.lecun.com/exdb/mnist. Values are big-endian.
 _DTYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _IMAGE_RANKS: Final = (3, 4)
@@ -39,10 +40,10 @@ def load_idx(
     store: ColumnStore,
     fitted: FittedPreprocessing | None = None,
 ) -> Dataset:
-    """The images and labels of two files, or of as many files of images as of labels.
+    """Load images and their labels. Each path may be a pattern that matches several files.
 
     Raises:
-        RunError: if a file is damaged, or holds something else.
+        RunError: if a file is damaged, or does not contain images or labels.
     """
     feature = load_idx_images(source.images, source.scale, opener, store, fitted)
     labels = _read_column(source.labels, opener, store)
@@ -63,10 +64,10 @@ def load_idx_images(
     store: ColumnStore,
     fitted: FittedPreprocessing | None = None,
 ) -> Feature:
-    """The images of a file, whose brightest value is `scale`; see `array_feature` for bytes.
+    """Load images as an input that is divided by `scale`; see `array_feature` for None.
 
     Raises:
-        RunError: if it is damaged, or holds something else.
+        RunError: if a file is damaged, or does not contain images.
     """
     images = _read_column(file, opener, store)
     if len(images.shape) + 1 not in _IMAGE_RANKS:
@@ -78,18 +79,22 @@ def load_idx_images(
 
 
 def _read_column(file: DataPath, opener: DataFileOpener, store: ColumnStore) -> Column:
+    """Read the files that a path matches into one column, in alphabetical order."""
     writer = store.create_writer(quote(file.path, 200))
     for data_file in opener.match_files(file):
+        # A duplicate, since the file object closes its descriptor and the opener closes its own.
         with opener.open_file(data_file) as descriptor, os.fdopen(os.dup(descriptor), "rb") as raw:
             _read_file(raw, quote(data_file.path, 200), writer, store)
     return writer.to_column()
 
 
 def _read_file(raw: BufferedReader, name: str, writer: ColumnWriter, store: ColumnStore) -> None:
+    # By content and not by name: MNIST is distributed both as `.gz` and unpacked.
     stream = _Stream(GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP_MAGIC else raw, name)
     dtype, shape = _read_header(stream)
     row_bytes = math.prod(shape[1:]) * dtype.itemsize
     total_bytes = shape[0] * row_bytes
+    # The header decides how much is read: check its numbers before any memory is allocated.
     store.check_free_space(total_bytes, name)
     check_example_size(row_bytes, name)
     chunk_bytes = max(_CHUNK_BYTES // row_bytes, 1) * row_bytes
@@ -99,9 +104,10 @@ def _read_file(raw: BufferedReader, name: str, writer: ColumnWriter, store: Colu
         bytes_read += len(data)
         if len(data) % row_bytes or not data:
             break
+        # Native byte order: for numpy, `>f4` and `<f4` are different dtypes.
         values = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
         writer.add(values.astype(dtype.newbyteorder("="), copy=False))
-    # A byte behind its end tells a file that goes on.
+    # One more byte shows whether the file continues. At the end, it also makes gzip verify its CRC.
     trailing = len(stream.read(1))
     if bytes_read != total_bytes or trailing:
         comparison = "more" if trailing else "less"
@@ -112,7 +118,7 @@ def _read_file(raw: BufferedReader, name: str, writer: ColumnWriter, store: Colu
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """The content of a file, unpacked."""
+    """The decompressed content of a file."""
 
     file: BufferedReader | GzipFile
     name: str

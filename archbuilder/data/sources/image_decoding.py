@@ -1,7 +1,7 @@
-"""Encoded pictures -> numbers, all of one size and depth.
+"""Decoder of image files to arrays of one size, number of channels and bit depth.
 
-Of a file nothing is believed before it is counted: one that would become more numbers than
-`_PIXELS` is refused by its head.
+Files are not trusted: an image of more than `_MAX_PIXELS` pixels is refused by its header, before
+its pixels are decoded.
 """
 
 from __future__ import annotations
@@ -25,22 +25,24 @@ from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 
 _FORMATS: Final = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _MAGIC_PREFIXES: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
+# 64 million: larger than photos, and 256 MiB as RGBA. Pillow's own limit only warns at 89 million.
 _MAX_PIXELS: Final = 2**26
 _MAX_FILE_BYTES: Final = 2**28
 _GRAY_MODES: Final = ("1", "L", "LA")
 _COLOR_MODES: Final = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 _MODE_16_BIT_PREFIX: Final = "I;16"
-"""How the names of Pillow's modes with 16 bits begin; the rest is the order of the bytes."""
+"""Prefix of Pillow's modes with 16 bits; the rest is the byte order."""
 _FORMATS_WITH_16_BITS: Final = ("PNG", "PPM")
-"""Formats whose mode `I`, which has 32 bits, holds at most 16: 0 to 65535."""
+"""Formats for which Pillow's 32-bit mode `I` holds 16 bits: 0 to 65535."""
 _WHITE_IS_ZERO: Final = 0
-"""The value of the tag `PhotometricInterpretation` of TIFF for gray that begins with white."""
+"""Value of the TIFF tag `PhotometricInterpretation` for gray images in which 0 is white."""
+# What Pillow raises for damaged files: it documents UnidentifiedImageError, an OSError, alone.
 _ERRORS: Final[ErrorTypes] = (
     OSError,
     ValueError,
     SyntaxError,
     EOFError,
-    TypeError,  # fractions in the place of offsets of TIFF
+    TypeError,  # fractions where TIFF has offsets
     Image.DecompressionBombError,
 )
 _TRANSPOSES: Final = {
@@ -52,20 +54,20 @@ _TRANSPOSES: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns a picture upright, by the value of its EXIF tag `Orientation`."""
+"""The transposition that turns an image upright, by its EXIF tag `Orientation`."""
 
-# Pillow warns of damage that viewers overlook, such as in EXIF data (see `_upright`), and of images
-# that are enormous, which are refused here. Images are decoded in several threads, between which
-# `warnings.catch_warnings` would mix up the filters.
+# Pillow warns about damage that viewers ignore, such as in EXIF data (see `_apply_orientation`),
+# and about enormous images, which are refused here. The filter is global because images are decoded
+# in several threads, and `warnings.catch_warnings` is not thread-safe.
 warnings.filterwarnings("ignore", module="PIL")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImageDecoder(ImageSpec):
-    """What all pictures of a source are brought to."""
+    """Decoder to the size, number of channels and bit depth that all images of a source have."""
 
     drops_bits: bool = False
-    """Whether pictures of 16 bits may lose the lower 8 of them."""
+    """Whether images of 16 bits may lose the lower 8 of them, as `bits: 8` in the recipe asks."""
 
     @classmethod
     def from_first(
@@ -76,7 +78,10 @@ class ImageDecoder(ImageSpec):
         bits: int | None = None,
         fitted: ImageSpec | None = None,
     ) -> ImageDecoder:
-        """Return what the source says or, in this order, what `like` and the first picture have."""
+        """Create a decoder from the options of a source, else from `fitted`, else from `first`.
+
+        Only the first image is opened: reading the headers of a million files takes minutes.
+        """
         first_spec = ImageSpec(
             first.height,
             first.width,
@@ -89,42 +94,45 @@ class ImageDecoder(ImageSpec):
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """The type of the numbers."""
+        """Dtype of decoded images."""
         return np.dtype(np.uint16 if self.bits == 16 else np.uint8)
 
     @property
     def max_value(self) -> int:
-        """The number of white."""
+        """Value of white: 255 or 65535."""
         return int(2**self.bits - 1)
 
     @property
     def spec(self) -> ImageSpec:
-        """The part that the legend of a run keeps."""
+        """The part that the schema of a run records."""
         return ImageSpec(self.height, self.width, self.channels, self.bits)
 
     def to_feature(self, column: Column, scale: float | None) -> Feature:
-        """Return an input of such pictures, which are divided by white where no scale is given."""
+        """Return an input of decoded images, divided by `scale`, or by white if it is None."""
         max_value = self.max_value
         return Feature(column, scale or max_value, image=True, max_value=max_value)
 
     def decode(self, content: bytes, name: str) -> Array:
-        """Decode a picture to `(height, width, channels)`, from 0 to `brightest`.
+        """Decode a file to an array of the shape `(height, width, channels)`, 0 to `max_value`.
 
         Raises:
-            RunError: if it is none, a damaged or an enormous one, or has more bits than the others.
+            RunError: if the content is not an image, is damaged or enormous, or has more bits than
+                this decoder.
         """
         return self.convert(decode_image(content, name), name)
 
     def convert(self, image: Image.Image, name: str) -> Array:
-        """Bring a decoded picture to this size, number of channels and depth.
+        """Convert a decoded image to this size, number of channels and bit depth.
 
-        White stays white: 255 of 8 bits is 65535 of 16 bits.
+        White stays white: 255 of 8 bits becomes 65535 of 16 bits.
 
         Raises:
-            RunError: if it has more bits than the others.
+            RunError: if the image has more bits than this decoder.
         """
         self.check_bit_depth(image, name)
         if _is_16_bit(image):
+            # Through float32, since Pillow's conversion from `I;16` to `L` clips at 255. 257 is
+            # 65535 / 255.
             values = np.asarray(self._resize(image.convert("F")))
             values_16_bit = np.rint(values if self.bits == 16 else values / 257).astype(self.dtype)
             return np.repeat(values_16_bit[..., np.newaxis], self.channels, axis=2)
@@ -133,11 +141,12 @@ class ImageDecoder(ImageSpec):
         return values if self.bits == 8 else values.astype(np.uint16) * np.uint16(257)
 
     def check_bit_depth(self, image: Image.Image, name: str) -> None:
-        """Refuse to drop bits of a picture unless the source says so.
+        """Check that decoding drops no bits of an image unless the source says so.
 
         Raises:
-            RunError: if it has more bits than the others.
+            RunError: if it would.
         """
+        # Cameras store 12 bits in the lower part of 16, of which division by 257 would leave 4.
         if _is_16_bit(image) and self.bits == 8 and not self.drops_bits:
             raise RunError(
                 f"{name} has 16 bits a channel, and the images before it have 8: write 'bits: 16'"
@@ -145,7 +154,7 @@ class ImageDecoder(ImageSpec):
             )
 
     def describe_changes(self, image: Image.Image) -> Iterator[str]:
-        """Say what `fit` changes in a picture, beside the numbers of its pixels."""
+        """Yield descriptions of what `convert` changes in an image: its size and channels."""
         if image.size != (self.width, self.height):
             yield f"resized from {image.height}x{image.width} to {self.height}x{self.width}"
         if image.mode == "RGB" and self.channels == 1:
@@ -159,15 +168,15 @@ class ImageDecoder(ImageSpec):
 
 
 def is_encoded_image(content: bytes) -> bool:
-    """Whether bytes begin as an encoded picture does."""
+    """Return whether bytes begin like an image file."""
     return content.startswith(_MAGIC_PREFIXES) or (content[:4], content[8:12]) == (b"RIFF", b"WEBP")
 
 
 def read_image_file(descriptor: int, name: str) -> bytes:
-    """The content of a file.
+    """Read an open file.
 
     Raises:
-        RunError: if it cannot be read, or is enormous.
+        RunError: if it cannot be read, or is larger than `_MAX_FILE_BYTES`.
     """
     if os.fstat(descriptor).st_size > _MAX_FILE_BYTES:
         raise RunError(f"{name} is larger than {_MAX_FILE_BYTES // 2**20} MiB")
@@ -179,18 +188,19 @@ def read_image_file(descriptor: int, name: str) -> bytes:
 
 
 def decode_image(content: bytes, name: str) -> Image.Image:
-    """Decode a picture as a viewer shows it: upright, with transparent pixels over white.
+    """Decode an image as viewers show it: upright, with transparent pixels over white.
 
-    Its mode is `L`, `RGB` or one of 16 bits. Of several frames or pages it is the first.
+    The mode of the result is `L`, `RGB` or `I;16`. Of several frames or pages, the first is read.
 
     Raises:
-        RunError: if it is none, a damaged or an enormous one, has pixels of an unknown range, or
-            more bits a channel than are read.
+        RunError: if the content is not an image, is damaged or enormous, has pixels of an unknown
+            range, or has colors or transparency with more than 8 bits per channel.
     """
     image = _open_image(content, name)
     if image.width * image.height > _MAX_PIXELS:
         raise RunError(f"{name} has {image.width:,} by {image.height:,} pixels: too many")
     with parser_errors(_ERRORS, f"{name} is damaged"):
+        # Pillow would decode such images to 8 bits without a warning.
         bits = _bits_per_channel(image)
         if bits > 8 and image.mode in (*_GRAY_MODES, *_COLOR_MODES):
             raise RunError(
@@ -204,7 +214,7 @@ def decode_image(content: bytes, name: str) -> Image.Image:
 
 
 def _open_image(content: bytes, name: str) -> Image.Image:
-    """An image of which the head alone is read."""
+    """Open an image. Pillow reads only the header until `load` is called."""
     with parser_errors(_ERRORS, f"{name} is damaged"):
         try:
             return Image.open(io.BytesIO(content), formats=_FORMATS)
@@ -218,11 +228,11 @@ def _is_16_bit(image: Image.Image) -> bool:
 
 
 def _bits_per_channel(image: Image.Image) -> int:
-    """The bits a channel in the file of an image of which the head alone is read."""
+    """Return the bits per channel in the file of an image that is not loaded yet."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return int(max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))))
-    # The mode does not tell: Pillow (up to 13.0) decodes 16 bits a channel to 8 unless all is gray.
-    # Its tiles say what the decoder expects: `RGB;16B` of PNG, `RGB` and the white of PPM.
+    # The mode does not show them: Pillow (up to 13.0) decodes 16 bits per channel to 8, except for
+    # gray. Its tiles have the decoder's arguments: `RGB;16B` for PNG, `RGB` and the white for PPM.
     tiles = [each.args for each in getattr(image, "tile", ())]
     if image.format == "PNG":
         return 16 if any(";16" in str(each) for each in tiles) else 8
@@ -233,10 +243,11 @@ def _bits_per_channel(image: Image.Image) -> int:
 
 
 def _to_standard_mode(image: Image.Image, name: str) -> Image.Image:
-    """Bring an image to the mode `L`, `RGB` or `I;16`, without its transparency."""
+    """Convert an image to the mode `L`, `RGB` or `I;16`, with transparent pixels over white."""
     if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_16_bit(image):
         return _scale_to_16_bits(image)
     if _is_16_bit(image):
+        # A gray value that a PNG declares transparent. Not by way of RGBA, which has 8 bits.
         transparent_value = image.info.get("transparency")
         if transparent_value is None:
             return image
@@ -260,7 +271,7 @@ def _to_standard_mode(image: Image.Image, name: str) -> Image.Image:
 
 
 def _scale_to_16_bits(image: TiffImagePlugin.TiffImageFile) -> Image.Image:
-    """Bring gray from 0 (black) to 65535; Pillow leaves the pixels of TIFF as they are stored."""
+    """Scale gray to 0 (black) to 65535; Pillow leaves the pixels of TIFF as they are stored."""
     max_value = 2 ** _bits_per_channel(image) - 1
     values = np.asarray(image).astype(np.float64)
     if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == _WHITE_IS_ZERO:
@@ -269,10 +280,10 @@ def _scale_to_16_bits(image: TiffImagePlugin.TiffImageFile) -> Image.Image:
 
 
 def _apply_orientation(image: Image.Image, file: Image.Image) -> Image.Image:
-    """Turn an image as the EXIF data of its file says; Pillow itself does so for TIFF alone."""
+    """Turn an image upright by the EXIF data of its file; Pillow does so itself for TIFF only."""
     try:
         transpose = _TRANSPOSES.get(file.getexif().get(ExifTags.Base.Orientation, 1))
     except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
-        # Many photos have damaged EXIF data beside sound pixels; viewers show those as stored.
+        # Many photos have damaged EXIF data and intact pixels. Viewers show those as stored.
         transpose = None
     return image if transpose is None else image.transpose(transpose)

@@ -1,4 +1,4 @@
-"""Pictures in folders, each decoded when it is needed: in a folder for every class, or in none."""
+"""Images in folders, one folder per class or none, decoded on demand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TARGET: Final = "the class of an image"
 
 @dataclass(frozen=True, slots=True)
 class _ImageFile:
-    """A file in a folder."""
+    """An image file below the source's folder."""
 
     folder: DataPath
     parts: PathParts
@@ -36,7 +36,7 @@ class _ImageFile:
         return quote("/".join((self.folder.path.rstrip("/"), *self.parts)), 200)
 
     def read(self, opener: DataFileOpener) -> bytes:
-        """What is in the file.
+        """Return the content of the file.
 
         Raises:
             RunError: if it cannot be read, or is enormous.
@@ -48,21 +48,24 @@ class _ImageFile:
 def load_images(
     source: Images, opener: DataFileOpener, fitted: FittedPreprocessing | None
 ) -> Dataset:
-    """Images of one size, and the numbers of the folders that they lie in, by alphabet.
+    """Load images of one size, and their classes: the indices of their folders by name.
 
-    What is of another size than the first image, or than `size`, is resized; colours become grey
-    where the first image is grey. The classes, and the size of the first, may be known (`like`).
+    Images are resized to `size` or, without it, to the size of the first image. Colors become gray
+    if the first image is gray. With `fitted`, classes, size and channels are those of the training
+    data.
 
     Raises:
-        BlueprintError: if a blueprint names a folder that it may not.
-        RunError: if there is no image, one is damaged, or a class is unknown or has no image.
+        BlueprintError: if a blueprint names a folder that it may not read.
+        RunError: if there are no images, one is damaged, or a class is unknown or has no image.
     """
     listing = list_images(source.folder, opener)
     name = listing.name
+    # Validation data may lack a class.
     if fitted is None:
         listing.check_classes()
     image_files = [_ImageFile(folder, parts) for folder, parts in listing.images]
     bad_records = BadRecords(source.on_error, "images")
+    # To skip damaged images, all have to be decoded once: the number of examples is needed now.
     if source.on_error == "skip":
         image_files = _decodable(image_files, opener, bad_records)
     listing_notes = (*listing.notes, *bad_records.summary(len(image_files), name))
@@ -112,7 +115,7 @@ def load_images(
 def _decodable(
     image_files: Sequence[_ImageFile], opener: DataFileOpener, bad_records: BadRecords
 ) -> list[_ImageFile]:
-    """Those that can be decoded; the others are told."""
+    """Return the images that can be decoded; errors of the others go to `bad_records`."""
 
     def find_error(image_file: _ImageFile) -> RunError | None:
         try:
@@ -121,6 +124,7 @@ def _decodable(
             return error
         return None
 
+    # Threads suffice: Pillow's decoders release the GIL.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         errors = list(pool.map(find_error, image_files))
     for error in filter(None, errors):
@@ -131,6 +135,7 @@ def _decodable(
 def _labels(
     image_files: Sequence[_ImageFile], classes: Sequence[str], name: str, *, all_needed: bool
 ) -> Array:
+    """Return the class index of each image."""
     numbers = {each: number for number, each in enumerate(classes)}
     present = {each.parts[0] for each in image_files}
     unknown = sorted(present - set(numbers))

@@ -1,4 +1,4 @@
-"""Numbers in JSON lines: an object a line, whose fields are numbers or nested lists of them."""
+"""JSON lines: one object per line, whose fields are numbers or nested lists of numbers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from archbuilder.diagnostics.errors import RunError, quote, quote_list
 def load_jsonl(
     source: Jsonl, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
 ) -> Dataset:
-    """The fields that the source names; a target may also be a word, which becomes a number.
+    """Load the fields that the source names. String targets become class indices.
 
     Raises:
-        RunError: if a line is no object, lacks a field, or has another shape than the first.
+        RunError: if a line is not an object, lacks a field, or differs in shape from the first.
     """
     name = quote(source.file.path, 200)
     bad_records = BadRecords(source.on_error, "lines")
@@ -59,16 +59,16 @@ def load_jsonl(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _FieldParser:
-    """Takes the fields of a line that are wanted, if they are as those of the first line were."""
+    """Parser of the fields of a line, which must have the shapes of the first line."""
 
     fields: FieldRoles
     shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
-    """Those of the first line; None for a word."""
+    """Shapes in the first line; None for a string."""
     integers: dict[str, Mask] = field(default_factory=dict)
-    """At which positions all values of a field were integers."""
+    """Positions at which all values of a field were integers."""
 
     def __call__(self, line: Mapping[str, object], location: str) -> Row:
-        """Return the row of a line. A line with a fault changes nothing of what is known."""
+        """Return the row of a line. An invalid line leaves `shapes` and `integers` as they are."""
         values: dict[str, Array | str] = {}
         integers: dict[str, Mask] = {}
         targets = tuple(self.fields.targets.values())
@@ -89,6 +89,13 @@ class _FieldParser:
         return Row(location, values)
 
     def _parse_array(self, key: str, value: object, description: str) -> Array:
+        """Return a field as an array of finite numbers with the shape of the first line.
+
+        Raises:
+            RunError: if it is something else.
+        """
+        # numpy raises ValueError for ragged lists, and makes an object array of integers that do
+        # not fit 64 bits.
         try:
             array = _exact_array(value)
         except ValueError:
@@ -96,6 +103,7 @@ class _FieldParser:
         expected_shape = self.shapes.get(key, array.shape)
         if array.dtype == object and all(isinstance(each, int) for each in _flatten(value)):
             raise RunError(f"{description} has an integer of more than 64 bits")
+        # JSON has strings, null and objects, of which numpy makes arrays as well.
         if array.dtype.kind not in "biuf" or expected_shape is None:
             raise RunError(f"{description} holds something else than numbers, or than those before")
         if array.shape != expected_shape:
@@ -103,13 +111,22 @@ class _FieldParser:
                 f"{description} has the shape {list(array.shape)}, and the first one has"
                 f" {list(expected_shape)}"
             )
+        # Python's json module reads NaN, Infinity and 1e999.
         if not np.isfinite(array).all():
             raise RunError(f"{description} is no finite number")
         return array
 
     def _integer_mask(self, key: str, value: object, array: Array, description: str) -> Mask:
-        """Return at which positions all values up to this one were integers."""
+        """Return the positions at which all values up to this line were integers.
+
+        A list like `[7, 0.5]` becomes float64. An integer in it may be an id, and must not be
+        rounded later: the mask tells the conversion to the network's dtype.
+
+        Raises:
+            RunError: if float64 does not represent an integer of the list.
+        """
         mask = self.integers.get(key, np.ones(array.shape, bool))
+        # Skip the slow loop over Python numbers if it can change nothing.
         if array.dtype.kind != "f" or (not mask.any() and (abs(array) < MAX_EXACT_INT).all()):
             return mask
         numbers = list(_flatten(value))
@@ -125,7 +142,7 @@ class _FieldParser:
 
 
 def _exact_array(value: object) -> Array:
-    """Return an array of numbers; numpy takes float64 for integers on both sides of 2**63."""
+    """Convert to an array; numpy chooses float64 for a list of integers below and above 2**63."""
     array = np.array(value)
     if array.dtype != np.float64:
         return array

@@ -1,4 +1,4 @@
-"""Targets that are words, the names of classes, or numbers: which, is known when all are read."""
+"""Encoder of string targets: class names or, if all of them are numbers, the numbers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from archbuilder.formatting import plural
 
 _MAX_CLASSES_IN_NOTE: Final = 10
 _MAX_CLASSES: Final = 2**20
-"""The different words that may be the names of classes."""
+"""Largest number of classes. More are a sign of a column that does not have classes."""
 
 
 class LabelEncoder:
-    """A column of targets that grows. Words are numbered by the alphabet, or as those `given` are.
+    """A target column of strings that grows while a file is read.
 
-    What was trained on is given; there a word that looks like a number is one of them, and
-    everywhere but in `untyped` data.
+    Strings become class indices: in alphabetical order, or in the order of `classes` if these are
+    known from training. With `text_cells` and without `classes`, a column in which every string is
+    a number becomes numbers. Which of the two it is shows only at the end, so that both columns are
+    kept until then.
     """
 
     def __init__(
@@ -41,18 +43,21 @@ class LabelEncoder:
         self._value_writer = store.create_writer(description)
         self._is_integral = True
         self._text_label: str | None = None
-        """One that is no number."""
+        """The first string that is not a number; None as long as all are numbers."""
 
     def add(self, words: Sequence[str]) -> None:
-        """Some more of them.
+        """Append strings.
 
         Raises:
-            RunError: if a word is none of the classes that are trained on, or there are too many.
+            RunError: if a string is not one of the classes of the training data, or there are too
+                many classes.
         """
         if not self._text_cells:
             self._text_label = self._text_label or next(iter(words), None)
         elif not self._classes:
             self._value_writer.add(self._parse_numbers(words))
+        # A regression target has more different values than there may be classes. Its indices are
+        # not needed: either all are numbers, or the next string is an error.
         if self._classes or self._text_label is not None or len(self._indices) <= _MAX_CLASSES:
             self._index_writer.add(np.array([self._class_index(word) for word in words], np.int32))
         if self._text_label is not None and len(self._indices) > _MAX_CLASSES:
@@ -62,13 +67,14 @@ class LabelEncoder:
             )
 
     def finish(self) -> tuple[Column, tuple[str, ...], tuple[str, ...]]:
-        """All of them as numbers; if they are words, the classes in their order and a remark."""
+        """Return the column, the classes and notes; both are empty for a column of numbers."""
         if not self._classes and self._text_label is None:
             self._index_writer.discard()
             dtype = np.dtype(np.int64 if self._is_integral else np.float32)
             return self._value_writer.to_column(lambda values: values.astype(dtype), dtype), (), ()
         self._value_writer.discard()
         classes = tuple(self._classes or sorted(self._indices))
+        # Indices were assigned in order of appearance; a table translates them on every read.
         rank = {word: number for number, word in enumerate(classes)}
         table = np.array([rank[word] for word in self._indices], np.int64)
         examples = ", ".join(
@@ -84,7 +90,7 @@ class LabelEncoder:
         )
 
     def _class_index(self, word: str) -> int:
-        """Which of the words it is, in the order in which they are met."""
+        """Return the index of a string, in order of appearance unless the classes are known."""
         if self._classes and word not in self._indices:
             raise RunError(
                 f"{self._description} has {quote(word)}, which is no class of what is trained on"
@@ -92,7 +98,8 @@ class LabelEncoder:
         return self._indices.setdefault(word, len(self._indices))
 
     def _parse_numbers(self, words: Sequence[str]) -> Array:
-        """The same as numbers; anything where one of them is none."""
+        """Return the strings as numbers; if one is not a number, zeros, which are not used."""
+        # int first: `1` is a class, `1.0` a quantity.
         for number_type in (int, float):
             try:
                 values = np.array([number_type(word) for word in words], np.float64)
@@ -106,7 +113,7 @@ class LabelEncoder:
 
 
 def is_number(word: str) -> bool:
-    """Whether a word can be read as a number."""
+    """Return whether a string is a number."""
     try:
         float(word)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Arrays in files of their own (`numpy.save`), mapped into memory and read as they are needed."""
+"""Arrays in `.npy` files (`numpy.save`), memory-mapped and read on demand."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from archbuilder.diagnostics.errors import RunError, quote
 def load_npy(
     source: Npy, opener: DataFileOpener, fitted: FittedPreprocessing | None = None
 ) -> Dataset:
-    """The arrays of the files; see `load_npz` for which of them are images.
+    """Load one array per file; see `array_feature` for which of them are images.
 
     Raises:
-        RunError: if a file is damaged, or holds something else than numbers.
+        RunError: if a file is damaged, or does not contain numbers.
     """
     inputs, targets, weights = (
         {name: _read_columns(file, opener) for name, file in as_mapping(files).items()}
@@ -45,12 +45,13 @@ def load_npy(
 
 
 def _read_columns(file: DataPath, opener: DataFileOpener) -> LazyColumn:
-    """The array of a file, or those of several one behind the other."""
+    """Map the array of a file, or the concatenation of the files that a pattern matches."""
     columns = [_map_column(each, opener) for each in opener.match_files(file)]
     return columns[0] if len(columns) == 1 else concat_columns(columns, quote(file.path, 200))
 
 
 def _map_column(file: DataPath, opener: DataFileOpener) -> LazyColumn:
+    """Map the array of a file. Not with `numpy.load`, which wants a path and trusts the header."""
     name = quote(file.path, 200)
     with opener.open_file(file) as descriptor:
         with os.fdopen(os.dup(descriptor), "rb") as stream:
@@ -60,14 +61,14 @@ def _map_column(file: DataPath, opener: DataFileOpener) -> LazyColumn:
         file_size = data_offset + count * header.dtype.itemsize
         if os.fstat(descriptor).st_size != file_size:
             raise RunError(f"{name} is damaged: its size is not the one it announces")
-        # The mapping stays when the file is closed.
+        # The mapping outlives the descriptor.
         mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     flat: Array = np.frombuffer(mapped, header.dtype, count, data_offset)
     values = flat.reshape(header.shape, order="F" if header.fortran_order else "C")
     native = header.dtype.newbyteorder("=")
 
     def read(rows: RowIndices) -> Array:
-        # To read on behind the end of a mapped file would end the process.
+        # A read beyond the end of a mapped file kills the process with SIGBUS.
         if mapped.size() < file_size:
             raise RunError(f"{name} was cut while it was in use")
         return values[rows].astype(native, copy=False)

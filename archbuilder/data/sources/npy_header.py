@@ -1,4 +1,4 @@
-"""What the files of numpy have in common: their head, and which arrays are images."""
+"""Headers of numpy arrays, and the inputs made of them: which arrays are images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ _IMAGE_RANKS: Final = (2, 3)
 _MAX_PIXEL: Final = 255
 _CHUNK_BYTES: Final = 2**24
 _DTYPE_KINDS: Final = "buif"
-"""Truth values, whole numbers and floats: what numpy calls b, u, i and f."""
+"""Kinds of dtypes that are numbers: boolean, unsigned, integer and floating."""
 _MAX_ITEM_BYTES: Final = 8
-"""The bytes of the largest number that TensorFlow knows."""
+"""Size of TensorFlow's largest integer and floating dtypes: numpy's longdouble has no match."""
+# The limit of numpy 1; numpy 2 has 64.
 _MAX_RANK: Final = 32
 _MAX_ENTRIES: Final = 2**59
-"""Numbers of eight bytes that an address can count."""
+"""Largest number of values; more would overflow a 64-bit size in bytes."""
+# `read_array_header` parses the header as a Python literal, hence the errors of Python's tokenizer.
 _ERRORS: Final[ErrorTypes] = (
     OSError,
     EOFError,
@@ -38,6 +40,7 @@ _ERRORS: Final[ErrorTypes] = (
     OverflowError,
     IndexError,
 )
+# Version 3 exists only for names of structured dtypes, which are not numbers.
 _HEADER_READERS: Final[Mapping[tuple[int, int], Callable[..., tuple[Any, ...]]]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -48,7 +51,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class NpyHeader:
-    """What the head of an array announces."""
+    """The header of an array."""
 
     shape: tuple[int, ...]
     fortran_order: bool
@@ -56,17 +59,18 @@ class NpyHeader:
 
 
 class Readable(Protocol):
-    """A file as far as `read_head` uses it."""
+    """A file, as far as `read_npy_header` uses it."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes."""
 
 
 def read_npy_header(file: Readable, description: str) -> NpyHeader:
-    """The head of an array of numbers, with one example or more axes.
+    """Read the header of an array of numbers with at least one axis.
 
     Raises:
-        RunError: if it is damaged, or the array holds something else, such as Python objects.
+        RunError: if the header is damaged, or the array contains something else, such as Python
+            objects, which could run code when they are unpickled.
     """
     with parser_errors(_ERRORS, f"{description} cannot be read"):
         version = np.lib.format.read_magic(file)
@@ -81,7 +85,8 @@ def read_npy_header(file: Readable, description: str) -> NpyHeader:
         raise RunError(f"{description} holds {header.dtype}, not numbers{hint}")
     if not header.shape:
         raise RunError(f"{description} is a single number")
-    # numpy's own check lets negative axes pass, and axes beside one of 0 that no array can have.
+    # numpy accepts negative axes here, and huge ones beside an axis of 0, with which no array can
+    # be created.
     entries = math.prod(max(axis, 1) for axis in header.shape)
     if len(header.shape) > _MAX_RANK or min(header.shape) < 0 or entries > _MAX_ENTRIES:
         raise RunError(f"{description} is damaged: it has the shape {quote(list(header.shape))}")
@@ -94,15 +99,16 @@ def array_feature(
     origin: ColumnOrigin | None = None,
     fitted_scale: Scale | None = None,
 ) -> Feature:
-    """Return an input; bytes with the axes of images are images.
+    """Return an input. Arrays of bytes with the rank of images are images.
 
-    They are divided by `scale`, or as the bytes that were `trained` on. Where neither is known, the
-    brightest value is 255, unless they are 0 and 1 alone: masks and one-hot rows are left as they
-    are.
+    Images are divided by `scale`, or as the training data was. If neither is known, they are
+    divided by 255, unless all values are 0 and 1: masks and one-hot rows stay as they are.
 
     Raises:
-        RunError: if values in memory are larger than those that were trained on can be.
+        RunError: if values in memory are out of the range of the training data.
     """
+    # The divisor is decided once, from the training data, and recorded: one dark image in the data
+    # for prediction would else get another one.
     if column.dtype != np.uint8 or len(column.shape) not in _IMAGE_RANKS:
         return Feature(column, scale, origin=origin)
     if scale is not None:
@@ -120,7 +126,7 @@ def array_feature(
 
 
 def _exceeds_one(column: Column) -> bool:
-    """Return whether a column of bytes has values above 1, which images show at once."""
+    """Return whether a column of bytes has values above 1; for images, the first chunk shows it."""
     chunk_rows = max(_CHUNK_BYTES // max(math.prod(column.shape), 1), 1)
     chunks = (
         np.arange(start, min(start + chunk_rows, column.count))
@@ -130,7 +136,7 @@ def _exceeds_one(column: Column) -> bool:
 
 
 def _make_range_check(fitted_scale: Scale, origin: ColumnOrigin) -> ValueCheck:
-    """Return the rule that bytes are in the range of those that were trained on."""
+    """Return a check that bytes are in the range of the training data."""
 
     def check(values: Array, rows: RowIndices) -> None:
         flat = values.reshape(len(values), -1)
@@ -149,10 +155,10 @@ def _make_range_check(fitted_scale: Scale, origin: ColumnOrigin) -> ValueCheck:
 
 
 def lookup_scale(fitted: FittedPreprocessing | None, name: str) -> Scale | None:
-    """Return how an input was scaled that was trained on; None where that is not known."""
+    """Return the scale of an input in the training data, or None."""
     return fitted.schema.scale_for(name) if fitted else None
 
 
 def as_mapping(value: _T | Mapping[str, _T]) -> Mapping[str, _T]:
-    """What is given for the one input or output, or for several, by name."""
+    """Return a mapping by input or output; a single value belongs to the unnamed one."""
     return value if isinstance(value, Mapping) else {UNNAMED: value}

@@ -1,4 +1,4 @@
-"""Arrays of a numpy archive (`numpy.savez`)."""
+"""Arrays of numpy archives (`numpy.savez`)."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def load_npz(
     store: ColumnStore,
     fitted: FittedPreprocessing | None = None,
 ) -> Dataset:
-    """The arrays that the source names, of several archives one behind the other.
+    """Load the arrays that the source names, concatenated over all archives.
 
-    Arrays of bytes with the axes of images are images: see `array_feature`.
+    Arrays of bytes with the rank of images are images: see `array_feature`.
 
     Raises:
-        RunError: if a file is damaged, lacks an array, or holds something else than numbers.
+        RunError: if a file is damaged, lacks an array, or has an array that is not numbers.
     """
     name = quote(source.file.path, 200)
     inputs, targets = as_mapping(source.inputs), as_mapping(source.targets)
@@ -70,7 +70,10 @@ def load_npz(
 def _read_archive(
     file: DataPath, opener: DataFileOpener, writers: Mapping[str, ColumnWriter], store: ColumnStore
 ) -> list[str]:
-    """Read arrays of an archive, and return the names of all arrays in it."""
+    """Read arrays of an archive, and return the names of all arrays in it.
+
+    Not with `numpy.load`, which reads whole arrays into memory and trusts their headers.
+    """
     name = quote(file.path, 200)
     with (
         opener.open_file(file) as descriptor,
@@ -89,7 +92,7 @@ def _read_archive(
 
 
 def _check_headers(archive: ZipArchive, writers: Mapping[str, ColumnWriter], name: str) -> None:
-    """Check the shapes of arrays before any of them is read."""
+    """Check the shapes of all arrays before any of them is read, which may take minutes."""
     lengths: list[int] = []
     for array, writer in writers.items():
         with archive.member(f"{array}{_SUFFIX}") as member:
@@ -102,21 +105,28 @@ def _check_headers(archive: ZipArchive, writers: Mapping[str, ColumnWriter], nam
 def _read_member(
     member: ZipMember, description: str, writer: ColumnWriter, store: ColumnStore
 ) -> None:
+    """Append the examples of an array to a column, some at a time.
+
+    Raises:
+        RunError: if the array is damaged, or there is no room for it.
+    """
     header = read_npy_header(member, description)
     num_bytes = math.prod(header.shape) * header.dtype.itemsize
+    # Both numbers come from the file, but zipfile never reads more than `size` bytes.
     if num_bytes > member.size:
         raise RunError(f"{description} is damaged: its size is not the one it announces")
     store.check_free_space(num_bytes, description)
     check_example_size(num_bytes // max(header.shape[0], 1), description)
     chunk_rows = max(_CHUNK_BYTES // max(num_bytes // max(header.shape[0], 1), 1), 1)
     if header.fortran_order and len(header.shape) > 1:
-        # Its first axis is the last in the file, so that only the whole can be turned.
+        # The first axis varies fastest, so that an example is spread over the whole file.
         check_fits_in_memory(num_bytes, description)
         chunk_rows = header.shape[0]
     remaining = header.shape[0]
     while remaining:
         writer.add(_read_rows(member, header, min(chunk_rows, remaining), description))
         remaining -= min(chunk_rows, remaining)
+    # One more byte shows whether the array is longer than its header says.
     if member.read(1):
         raise RunError(f"{description} is damaged: its size is not the one it announces")
 

@@ -1,4 +1,4 @@
-"""Pairs of texts, one pair a line with a tab between them: sequences and what becomes of them."""
+"""Pairs of texts, one tab-separated pair per line: source and target sequences."""
 
 from __future__ import annotations
 
@@ -25,25 +25,28 @@ from archbuilder.files.sandbox import SandboxPath
 
 SOURCE: Final = "source"
 TARGET: Final = "target"
-"""The inputs of a network that makes one sequence of another, and the columns of their examples."""
+"""The inputs of a sequence-to-sequence network, and the columns of its examples."""
 _NUM_BOUNDARY_TOKENS: Final = 2
+"""The begin and end tokens of a target."""
 _CHUNK_LINES: Final = 1024
 
 
 def load_pairs(
     source: Pairs, opener: DataFileOpener, fitted: FittedPreprocessing | None
 ) -> Dataset:
-    """Two columns: `source` of `length` tokens and `target` of two more, for its begin and end.
+    """Load two columns of token ids: `source` of `length` tokens, and `target` of two more.
 
-    What is shorter is padded behind its end. Where a run has the tokens already, they are those of
-    the run. The vocabulary may be known (`like`).
+    The two are the begin and end of a target. Shorter texts are padded at the end. A run that has
+    the tokens already reads its own file. With `fitted`, the tokenizer is that of the training
+    data.
 
     Raises:
-        RunError: if a line is no pair, or a text is longer than `length` tokens.
+        RunError: if a line is not a pair, or a text is longer than `length` tokens.
     """
     name = quote(source.file.path, 200)
     bad_records = BadRecords(source.on_error, "lines")
 
+    # The tokenizer reads all lines too. Its own counter keeps bad lines from counting twice.
     def texts() -> Iterator[str]:
         return chain.from_iterable(
             pair for _, pair in _iter_pairs(source, opener, BadRecords(source.on_error, "lines"))
@@ -56,6 +59,7 @@ def load_pairs(
     else:
         with tempfile.TemporaryDirectory() as folder:
             rows = _iter_rows(source, opener, tokenizer, bad_records)
+            # Source and target share one file, and thus one row index.
             width = 2 * source.length + _NUM_BOUNDARY_TOKENS
             tokens = write_tokens(
                 token_path or SandboxPath(Path(folder), ("tokens",)), rows, tokenizer, width
@@ -78,8 +82,9 @@ def _token_column(name: str, tokens: Array) -> LazyColumn:
 def _iter_rows(
     source: Pairs, opener: DataFileOpener, tokenizer: TextTokenizer, bad_records: BadRecords
 ) -> Iterator[NDArray[np.int64]]:
-    """Each pair as `(1, 2 * length + 2)`: the source, and the target with its begin and end."""
+    """Yield each pair as `(1, 2 * length + 2)`: the source, then the target with its boundaries."""
     pairs = _iter_pairs(source, opener, bad_records)
+    # In chunks, since the tokenizer encodes many texts in parallel.
     while chunk := list(islice(pairs, _CHUNK_LINES)):
         tokens = encode_texts(tokenizer, chain.from_iterable(pair for _, pair in chunk))
         for location, _ in chunk:
@@ -92,6 +97,7 @@ def _iter_rows(
 def _make_row(
     source_tokens: NDArray[np.int64], target_tokens: NDArray[np.int64], length: int, location: str
 ) -> NDArray[np.int64]:
+    """Return one row, padded with zeros, which are `PAD_ID`."""
     row = np.zeros((1, 2 * length + _NUM_BOUNDARY_TOKENS), np.int64)
     for start, tokens in ((0, source_tokens), (length + 1, target_tokens)):
         if len(tokens) > length:
@@ -107,7 +113,7 @@ def _make_row(
 def _iter_pairs(
     source: Pairs, opener: DataFileOpener, bad_records: BadRecords
 ) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The pairs with their places."""
+    """Yield the pairs with their locations; other lines that are not empty are bad records."""
     for file in opener.match_files(source.file):
         for number, line in iter_lines(file, opener, bad_records=bad_records):
             parts = line.rstrip("\r\n").split("\t")

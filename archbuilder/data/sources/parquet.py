@@ -1,4 +1,4 @@
-"""Tables in the format of Apache Parquet."""
+"""Apache Parquet tables."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ from archbuilder.data.sources.tabular import (
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 
+# pyarrow documents ArrowException alone; damaged files showed the others.
 _ERRORS: Final[ErrorTypes] = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 _NUMBER_BYTES: Final = 8
 _MAX_ROW_BYTES: Final = 2**28
-"""The bytes of the largest row that is read."""
+"""Size of the largest row that is read."""
 
 
 def load_parquet(
@@ -46,12 +47,13 @@ def load_parquet(
     *,
     inference_columns: InferenceColumns | None = None,
 ) -> Dataset:
-    """The columns of tables as inputs, targets and weights; see `load_csv`.
+    """Load the columns of tables as inputs, targets and sample weights; see `load_csv`.
 
-    A column may hold lists of numbers, all of one length.
+    A column may contain nested lists of numbers, all of one shape.
 
     Raises:
-        RunError: if a file is damaged, or a value is missing or not as the others are.
+        RunError: if a file is damaged, or a value is missing or differs in shape or type from the
+            others.
     """
     bad_records = BadRecords(source.on_error, "rows")
     files = opener.match_files(source.file)
@@ -81,6 +83,12 @@ def load_parquet(
 
 @contextmanager
 def _open_table(descriptor: int, name: str) -> Iterator[pq.ParquetFile]:
+    """Open a file; errors of pyarrow name it.
+
+    Raises:
+        RunError: if it is not a Parquet file.
+    """
+    # A duplicate, since the file object closes its descriptor and the opener closes its own.
     with os.fdopen(os.dup(descriptor), "rb") as raw:
         with _translate_arrow_errors(name):
             table = pq.ParquetFile(raw)
@@ -89,7 +97,7 @@ def _open_table(descriptor: int, name: str) -> Iterator[pq.ParquetFile]:
 
 
 def _translate_arrow_errors(name: str) -> AbstractContextManager[None]:
-    """Guard calls of pyarrow."""
+    """Translate exceptions of pyarrow. It guards single calls, so that our bugs stay visible."""
     return parser_errors(_ERRORS, f"{name} is no Parquet file, or damaged")
 
 
@@ -100,6 +108,12 @@ def _iter_batches(
     bad_records: BadRecords,
     locations: RecordLocations,
 ) -> Iterator[RawBatch]:
+    """Yield the valid rows of a file in batches.
+
+    Raises:
+        RunError: if the file is damaged or lacks a column, or a row is invalid and `bad_records`
+            does not skip rows.
+    """
     name = quote(file.path, 200)
     with opener.open_file(file) as descriptor, _open_table(descriptor, name) as table:
         available = {*_column_names(table, name)}
@@ -117,6 +131,7 @@ def _iter_batches(
 
 def _column_names(table: pq.ParquetFile, name: str) -> list[str]:
     with _translate_arrow_errors(name):
+        # `schema_arrow` has the columns; `schema.names` has the leaves of nested ones.
         names: list[str] = table.schema_arrow.names
         return names
 
@@ -124,7 +139,7 @@ def _column_names(table: pq.ParquetFile, name: str) -> list[str]:
 def _iter_record_batches(
     table: pq.ParquetFile, chunk_rows: int, roles: ColumnRoles, name: str
 ) -> Iterator[pa.RecordBatch]:
-    """So many rows at a time, whose offsets and text can be relied on."""
+    """Yield validated record batches of `chunk_rows` rows at most."""
     with _translate_arrow_errors(name):
         batches = table.iter_batches(chunk_rows, columns=[*roles.columns], use_threads=False)
     while True:
@@ -132,19 +147,25 @@ def _iter_record_batches(
             record_batch = next(batches, None)
             if record_batch is None:
                 return
-            # What pyarrow reads may hold text that is not UTF-8, and lists that end elsewhere.
+            # pyarrow reads invalid UTF-8, and list offsets out of bounds, without an error.
             record_batch.validate(full=True)
         yield record_batch
 
 
 def _rows_per_read(descriptor: int, schema: pq.ParquetSchema, roles: ColumnRoles, name: str) -> int:
-    """How many rows are read at once: less where they hold long lists."""
+    """Return the number of rows to read at once, which is smaller for rows with long lists.
+
+    Raises:
+        RunError: if the file is damaged, or a row is larger than `_MAX_ROW_BYTES`.
+    """
     used = {*roles.columns}
     with _translate_arrow_errors(name):
         columns = [schema.column(index) for index in range(len(schema))]
+        # A leaf with repetition levels is inside a list.
         list_paths = {each.path for each in columns if each.max_repetition_level}
     used_lists = {each for each in list_paths if each.partition(".")[0] in used}
     values_per_row = 0
+    # Only then is the footer parsed: see `parquet_footer` for why not by pyarrow.
     if used_lists:
         with parser_errors(FOOTER_ERRORS, f"{name} is damaged"):
             for group in row_groups(descriptor):
@@ -158,7 +179,7 @@ def _rows_per_read(descriptor: int, schema: pq.ParquetSchema, roles: ColumnRoles
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _RowBatch:
-    """Some rows of a table, of which the first has a number."""
+    """Some rows of a table; `first_row` is the number of the first one, from 1."""
 
     record_batch: pa.RecordBatch
     roles: ColumnRoles
@@ -167,7 +188,7 @@ class _RowBatch:
     locations: RecordLocations
 
     def batches(self, bad_records: BadRecords) -> Iterator[RawBatch]:
-        """One batch of what is right, or none."""
+        """Yield one batch of the valid rows, if any; others are added to `bad_records`."""
         valid = np.ones(self.record_batch.num_rows, bool)
         for column in self.roles.columns:
             complete = _complete_mask(self.record_batch.column(column))
@@ -197,7 +218,12 @@ class _RowBatch:
         )
 
     def _to_array_or_strings(self, column: str, array: pa.Array) -> Array | Strings:
-        """The values of a column in which nothing is missing."""
+        """Return the values of a column without missing values, as strings or as an array.
+
+        Raises:
+            RunError: if they are neither strings nor numbers.
+        """
+        # pandas writes categorical columns as dictionaries.
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
@@ -216,12 +242,18 @@ class _RowBatch:
             elif pa.types.is_decimal(array.type):
                 hint = ": write decimals as float64"
             raise RunError(f"{self._describe_column(column)} holds {array.type}, not numbers{hint}")
+        # pyarrow refuses to copy by default, as booleans (one bit each) need it.
         values: Array = array.to_numpy(zero_copy_only=False).reshape(count, *shape)
         return values
 
     def _input_arrays(
         self, key: str, columns: dict[str, Array | Strings]
     ) -> Array | Sequence[Array]:
+        """Return the array of an input, or the arrays of its columns side by side.
+
+        Raises:
+            RunError: if a column is not numbers, or one of several contains lists.
+        """
         arrays = [self._numeric_array(each, columns) for each in self.roles.inputs[key]]
         if key in self.roles.scalar_inputs or (len(arrays) == 1 and arrays[0].ndim > 1):
             return arrays[0]
@@ -261,15 +293,18 @@ def _is_number(arrow_type: pa.DataType) -> bool:
 
 
 def _complete_mask(array: pa.Array) -> NDArray[np.bool_]:
-    """Of which entries nothing is missing or infinite, and lists are as long as the first one."""
+    """Return which entries are complete: not missing, finite, and lists as long as the first."""
     complete = np.asarray(pc.is_valid(array), bool)
     if pa.types.is_floating(array.type):
         finite = pc.is_finite(pc.fill_null(array, np.nan))
         return complete & np.asarray(finite, bool)
     if _is_list(array.type) and len(array):
+        # A missing list has no length: -1 differs from every other.
         lengths = np.asarray(pc.fill_null(pc.list_value_length(array), -1))
         present = lengths[complete]
         inner_complete = _complete_mask(array.flatten())
+        # A list is incomplete if one of its items is. `flatten` and `list_parent_indices` both omit
+        # the items of missing lists.
         parents = np.asarray(pc.list_parent_indices(array))
         complete &= lengths == (present[0] if len(present) else 0)
         complete[parents[~inner_complete]] = False

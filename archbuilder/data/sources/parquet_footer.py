@@ -1,8 +1,8 @@
-"""Counts the values in the row groups of a Parquet file, from its footer.
+"""Counts of the values in the row groups of a Parquet file, from its footer.
 
-pyarrow gives the same counts as `metadata.row_group(i).column(j).num_values`. But where a file has
-damaged size statistics, that call ends the process: ColumnChunkMetaData throws a C++ exception, and
-pyarrow's Cython declaration (`ColumnChunk` in libparquet.pxd of pyarrow 26) lets none through.
+pyarrow has the same counts as `metadata.row_group(i).column(j).num_values`. But if a file has
+damaged size statistics, that call aborts the process: ColumnChunkMetaData throws a C++ exception,
+which pyarrow's Cython declaration (`ColumnChunk` in libparquet.pxd of pyarrow 26) does not catch.
 
 The footer is the struct FileMetaData of parquet-format's `parquet.thrift`, in Thrift's compact
 protocol.
@@ -25,23 +25,23 @@ FOOTER_ERRORS: Final[ErrorTypes] = (
     UnicodeDecodeError,
     RecursionError,
 )
-"""What `row_groups` raises for a damaged footer: a missing field, or one of another type."""
+"""Exceptions of `row_groups` for a damaged footer: fields are missing or have another type."""
 
 _ThriftStruct: TypeAlias = dict[int, object]
 _TAIL_BYTES: Final = 8
-"""The length of the footer in four bytes, and PAR1."""
+"""The length of the footer as four bytes, and the magic bytes `PAR1`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """The rows of a group, and the values in each of its columns by the column's path."""
+    """Number of rows of a group, and of values by the path of a column."""
 
     rows: int
     values: tuple[tuple[str, int], ...]
 
 
 def row_groups(descriptor: int) -> Iterator[RowGroup]:
-    """List the row groups of a file that pyarrow could open.
+    """Yield the row groups of a file that pyarrow has opened.
 
     Raises:
         FOOTER_ERRORS: if the footer is damaged.
@@ -49,6 +49,8 @@ def row_groups(descriptor: int) -> Iterator[RowGroup]:
     end = os.fstat(descriptor).st_size - _TAIL_BYTES
     length = int.from_bytes(os.pread(descriptor, 4, end), "little")
     footer = _CompactReader(os.pread(descriptor, length, max(end - length, 0))).read_struct()
+    # Field ids of parquet.thrift: FileMetaData has 4 row_groups, RowGroup 1 columns and 3 num_rows,
+    # ColumnChunk 3 meta_data, and ColumnMetaData 3 path_in_schema and 5 num_values.
     for group in cast(list[_ThriftStruct], footer.get(4, [])):
         columns = (cast(_ThriftStruct, column[3]) for column in cast(list[_ThriftStruct], group[1]))
         values = tuple(
@@ -60,19 +62,20 @@ def row_groups(descriptor: int) -> Iterator[RowGroup]:
 
 @dataclass(slots=True)
 class _CompactReader:
-    """Reads values in Thrift's compact protocol, one behind the other."""
+    """Sequential reader of Thrift's compact protocol (thrift-compact-protocol.md of Thrift)."""
 
     content: bytes
     offset: int = 0
 
     def read_struct(self) -> _ThriftStruct:
-        """Fields by their numbers, each with a byte of its number and its type in front."""
+        """Read a struct as a mapping from field ids to values."""
         fields: _ThriftStruct = {}
         field_id = 0
         while header := self._read_byte():
+            # The high four bits are the distance to the previous id; 0 means that the id follows.
             field_id = field_id + (header >> 4) if header >> 4 else self._read_integer()
             type_id = header & 15
-            # A field of a boolean has its value in the place of its type.
+            # A boolean field has its value in its type: 1 is true, 2 is false.
             fields[field_id] = type_id == 1 if type_id in (1, 2) else self._read_value(type_id)
         return fields
 
@@ -88,6 +91,7 @@ class _CompactReader:
                 return self._read_bytes(self._read_varint())
             case 9 | 10:
                 header = self._read_byte()
+                # The high four bits are the length; 15 means that it follows.
                 count = self._read_varint() if header >> 4 == 15 else header >> 4
                 return [self._read_value(header & 15) for _ in range(count)]
             case 12:
@@ -103,7 +107,7 @@ class _CompactReader:
         return self.content[self.offset - length : self.offset]
 
     def _read_varint(self) -> int:
-        """An unsigned integer, seven bits a byte and the lowest first."""
+        """Read an unsigned LEB128 integer: seven bits per byte, lowest first."""
         number = shift = 0
         while (byte := self._read_byte()) > 127:
             number |= (byte & 127) << shift
@@ -111,6 +115,6 @@ class _CompactReader:
         return number | byte << shift
 
     def _read_integer(self) -> int:
-        """A signed integer, whose sign is the lowest bit."""
+        """Read a zigzag integer, whose lowest bit is the sign."""
         number = self._read_varint()
         return number >> 1 ^ -(number & 1)

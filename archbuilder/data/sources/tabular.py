@@ -1,4 +1,4 @@
-"""Tables: which of their columns are inputs, targets and weights."""
+"""Tables: the roles of their columns, and the dataset that is made of them."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from archbuilder.diagnostics.errors import RunError, closest_match, quote
 
 @dataclass(frozen=True, slots=True)
 class InferenceColumns:
-    """What is wanted of a table that is given to a trained network: its inputs alone."""
+    """Options for a table that a trained network predicts from: only its inputs are read."""
 
     width: int | None = None
-    """As many columns are inputs, and none is a target."""
+    """Number of input columns; a table with as many columns has no target."""
     column_names: ColumnNames | None = None
-    """The columns that the network was trained on, as far as that is known."""
+    """Columns of the training data, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnRoles:
-    """The columns of a table by what they are for."""
+    """The columns of a table that are inputs, targets and sample weights."""
 
     inputs: Mapping[str, tuple[str, ...]]
-    """Several of them are one input side by side."""
+    """Columns by input; several columns side by side are one input."""
     targets: Mapping[str, str]
     sample_weights: Mapping[str, str]
     scalar_inputs: frozenset[str] = frozenset()
-    """Inputs that are a column by itself, with no axis for columns."""
+    """Inputs of a single column without an axis for columns: the shape is `(rows,)`."""
     text_cells: bool = False
-    """Whether words and numbers look alike."""
+    """Whether the format does not distinguish strings and numbers, as CSV."""
     column_names: ColumnNames | None = None
-    """What later tables are compared with; None without names."""
+    """Names that later tables must have; None if the table has no header."""
     scale: float | None = None
-    """What inputs are divided by."""
+    """Divisor of the inputs."""
     all_columns: Sequence[str] = ()
     """The names of all columns of the table."""
 
@@ -56,17 +56,19 @@ class ColumnRoles:
         fitted_columns: ColumnNames | None = None,
         inference_columns: InferenceColumns | None = None,
     ) -> ColumnRoles:
-        """What a source says of a table whose columns have these names.
+        """Assign the columns `names` of a table to the roles that a source specifies.
 
-        What it does not say is as in the table that was `trained` on, if that is known.
+        Roles that it does not specify are those of the training data (`fitted_columns`), if known.
+        Otherwise the last column is the target, and the others are one input.
 
         Raises:
-            RunError: if there is no such column.
+            RunError: if a column does not exist.
         """
         header = _Header.from_names(names, table)
         targets: Mapping[str, str] = {}
         weights: Mapping[str, str] = {}
-        # Inputs are told from a target by the names that are known, or else by how many they are.
+        # A table for prediction may or may not have a target. Known names show which columns are
+        # the inputs; without names, the number of columns does.
         inputs_only = inference_columns is not None and (
             fitted_columns is not None or inference_columns.width == len(names)
         )
@@ -93,6 +95,7 @@ class ColumnRoles:
             scalar_inputs = frozenset(
                 key for key, each in columns_by_input.items() if isinstance(each, str)
             )
+        # Recorded before targets are dropped: they are the columns of the table, used or not.
         column_names = (
             ColumnNames(remaining_columns, targets, tuple(weights.values()))
             if has_header(source)
@@ -101,12 +104,13 @@ class ColumnRoles:
         if inference_columns is not None:
             targets, weights = {}, {}
         text_cells = isinstance(source, Csv)
+        # CSV has no option `scale`.
         scale = None if isinstance(source, Csv) else source.scale
         return cls(inputs, targets, weights, scalar_inputs, text_cells, column_names, scale, names)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All that are used."""
+        """All columns that have a role, without duplicates."""
         inputs = (column for each in self.inputs.values() for column in each)
         return tuple(
             dict.fromkeys((*inputs, *self.targets.values(), *self.sample_weights.values()))
@@ -114,7 +118,7 @@ class ColumnRoles:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """The columns of the table that are neither input, target nor weight."""
+        """Columns of the table without a role."""
         used = {*self.columns}
         return tuple(each for each in self.all_columns if each not in used)
 
@@ -129,10 +133,10 @@ def make_tabular_dataset(
     fitted: FittedPreprocessing | None,
     store: ColumnStore,
 ) -> Dataset:
-    """The examples of a table that is read now.
+    """Read a table into a dataset.
 
     Raises:
-        RunError: if it has none, or they differ in shape.
+        RunError: if the table has no examples, or they differ in shape.
     """
     target_titles = {key: f"column {quote(column)}" for key, column in roles.targets.items()}
     origins = {
@@ -160,7 +164,7 @@ def make_tabular_dataset(
 
 
 def has_header(source: Csv | Parquet) -> bool:
-    """Whether the columns of its tables have names."""
+    """Return whether the tables of a source have column names."""
     return not isinstance(source, Csv) or source.header
 
 
@@ -169,7 +173,7 @@ def fitted_column_names(
     fitted: FittedPreprocessing | None,
     inference_columns: InferenceColumns | None,
 ) -> ColumnNames | None:
-    """The columns that were trained on, where those of a source can be compared with them."""
+    """Return the columns of the training data; None if unknown, or if the source has no names."""
     columns = (
         inference_columns.column_names
         if inference_columns
@@ -182,7 +186,7 @@ def fitted_column_names(
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The names of the columns of a table."""
+    """The column names of a table."""
 
     names: Sequence[str]
     table: str
@@ -190,14 +194,22 @@ class _Header:
 
     @classmethod
     def from_names(cls, names: Sequence[str], table: str) -> _Header:
-        """The names, of which no two are the same."""
+        """Create a header.
+
+        Raises:
+            RunError: if two columns have the same name.
+        """
         name, count = Counter(names).most_common(1)[0] if names else ("", 0)
         if count > 1:
             raise RunError(f"{table} has two columns {quote(name)}")
         return cls(names, table, frozenset(names))
 
     def column(self, key: str | int) -> str:
-        """The name of a column by its name or number."""
+        """Return the name of a column, given its name or index.
+
+        Raises:
+            RunError: if there is no such column.
+        """
         if isinstance(key, int) and 0 <= key < len(self.names):
             return self.names[key]
         if isinstance(key, str) and key in self.name_set:
@@ -212,6 +224,7 @@ def _targets(
 ) -> Mapping[str, str]:
     if source.target is None and fitted_columns is not None:
         return {key: header.column(each) for key, each in fitted_columns.targets.items()}
+    # The last column is the target by default, as in most published tables.
     target: TargetColumns = len(header.names) - 1 if source.target is None else source.target
     targets = target if isinstance(target, Mapping) else {UNNAMED: target}
     return {key: header.column(each) for key, each in targets.items()}
@@ -220,7 +233,11 @@ def _targets(
 def _remaining_columns(
     header: _Header, used: Collection[str], fitted_columns: ColumnNames | None, *, inputs_only: bool
 ) -> tuple[str, ...]:
-    """The columns that are one input side by side, in the order that was trained on."""
+    """Return the columns of the one input, in the order of the training data if that is known.
+
+    Raises:
+        RunError: if there are none, or they are not those of the training data.
+    """
     if fitted_columns is None or not fitted_columns.inputs:
         columns = tuple(each for each in header.names if each not in used)
         if not columns:
@@ -235,6 +252,7 @@ def _remaining_columns(
             " or weight"
         )
     fitted_names = {*inputs, *fitted_columns.targets.values(), *fitted_columns.weights, *used}
+    # An unknown column is more likely a mistake than superfluous; for predictions it does no harm.
     unexpected = next((each for each in header.names if each not in fitted_names), None)
     if unexpected is not None and not inputs_only:
         raise RunError(

@@ -1,4 +1,4 @@
-"""Text as pieces of tokens: plain, or a field of JSON lines."""
+"""Text for language models, as windows of tokens: plain text, or a field of JSON lines."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ TOKENIZER_FILE: Final = "tokenizer.json"
 
 
 def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing | None) -> Dataset:
-    """The text in pieces of its `length`, and for each the tokens that follow.
+    """Load a text as windows of `length` tokens, with the next tokens as targets.
 
-    Where a run has the tokens already, they are those of the run. The vocabulary may be
-    known (`like`).
+    A run that has the tokens already reads its own file. With `fitted`, the tokenizer is that of
+    the training data.
 
     Raises:
-        RunError: if the text cannot be read, is shorter than a piece, or has too many different
+        RunError: if the text cannot be read, is shorter than a window, or has too many different
             characters for the vocabulary.
     """
     name = quote(source.file.path, 200)
@@ -41,7 +41,7 @@ def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing 
     bad_records = BadRecords(source.on_error, "lines")
 
     def file_texts() -> Iterator[Iterator[str]]:
-        """The text of each file."""
+        """Yield the blocks or documents of each file."""
         for file in files:
             if source.field is None:
                 yield iter_text_blocks(file, opener, bad_records)
@@ -51,14 +51,14 @@ def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing 
     tokenizer = fit_or_load_tokenizer(
         source.tokenising, lambda: chain.from_iterable(file_texts()), name, opener, fitted
     )
-    # It is read once more.
+    # The text is read a second time: count bad lines from 0. `file_texts` uses this variable.
     bad_records = BadRecords(source.on_error, "lines")
     token_path = opener.cache_path("validation" if fitted else "training")
     if token_path is not None and token_path.status() is not None:
         tokens = read_tokens(token_path)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            # What is mapped stays when the file has gone.
+            # A mapped file can be deleted: its content lives as long as the mapping.
             after_each = source.field is not None
             arrays = chain.from_iterable(
                 _append_eos(encode_texts(tokenizer, blocks), after_each=after_each)
@@ -79,7 +79,7 @@ def fit_or_load_tokenizer(
     opener: DataFileOpener,
     fitted: FittedPreprocessing | None,
 ) -> TextTokenizer:
-    """The vocabulary of the examples to train on: that of the run, or one that is learned now.
+    """Return the tokenizer of the training data: the fitted one, the run's, or a new one.
 
     Raises:
         RunError: if there is no text, or a vocabulary of that size is too small for it.
@@ -90,13 +90,14 @@ def fit_or_load_tokenizer(
     if path is not None and path.status() is not None:
         return TextTokenizer.load(path)
     tokenizer = TextTokenizer.train(config, blocks, name)
+    # The run keeps it, so that a resumed run has the same ids even if the text has changed.
     if path is not None:
         tokenizer.write(path)
     return tokenizer
 
 
 def oov_notes(tokens: NDArray[np.generic]) -> tuple[str, ...]:
-    """What is to be said of tokens that the vocabulary does not have."""
+    """Return a message about unknown tokens; none if there are none."""
     unknown = int(np.count_nonzero(tokens == UNK_ID))
     if not unknown:
         return ()
@@ -109,7 +110,7 @@ def oov_notes(tokens: NDArray[np.generic]) -> tuple[str, ...]:
 
 
 def make_text_dataset(token_array: TokenArray, length: int) -> Dataset:
-    """Pieces of a text, and for each the tokens that follow."""
+    """Return windows of a text, and as targets the same windows moved by one token."""
     size_text = f"{len(token_array.tokens):,} tokens of {token_array.tokenizer.vocab_size:,} kinds"
     notes = (f"{token_array.source_name}: {size_text}, in pieces of {length:,}",)
     return Dataset(
@@ -126,7 +127,8 @@ def make_text_dataset(token_array: TokenArray, length: int) -> Dataset:
 def _append_eos(
     arrays: Iterator[NDArray[np.int64]], *, after_each: bool
 ) -> Iterator[NDArray[np.int64]]:
-    """Tokens with one for the end behind each document, or behind all of them."""
+    """Yield arrays with an end token after each document, or one after all of them."""
+    # The blocks of a plain text are one document.
     end = np.array([END_ID])
     for array in arrays:
         yield array

@@ -1,6 +1,8 @@
-"""Data sets that the library `tensorflow-datasets` has prepared on this machine.
+"""Datasets that the library `tensorflow-datasets` has prepared on this machine.
 
-Nothing is downloaded, and no code of a data set runs: a person prepares it, with `tfds build`.
+Nothing is downloaded: a person prepares a dataset with `tfds build`. The library only lists files,
+features and splits. Records are read as those of the source `tfrecord`, so that shuffling, resuming
+and errors are the same.
 """
 
 from __future__ import annotations
@@ -28,19 +30,19 @@ from archbuilder.diagnostics.errors import (
 )
 
 DATA_DIR_VARIABLE: Final = "TFDS_DATA_DIR"
-"""The variable of the environment that says where the data sets are."""
+"""The environment variable with the directory of datasets."""
 _FILE_FORMAT: Final = "tfrecord"
 
 
 def load_tfds(
     source: Tfds, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
 ) -> Dataset:
-    """The examples of a split, from the files of a data set.
+    """Load a split of a dataset.
 
     Raises:
-        BlueprintError: if a blueprint names it, and no person allows the folder of data sets.
+        BlueprintError: if a blueprint names the dataset, and the user does not allow its directory.
         UsageError: if the library is not installed.
-        RunError: if the data set is not prepared here, or has no such split or feature.
+        RunError: if the dataset is not prepared here, or has no such split or feature.
     """
     name = source.name.path
     folder = Path(os.environ.get(DATA_DIR_VARIABLE) or Path.home() / "tensorflow_datasets")
@@ -64,6 +66,7 @@ def load_tfds(
         DataPath(f"{name}:{source.split}"),
         inputs,
         targets,
+        # A shape with None varies between examples, such as that of encoded images.
         shape={key: shape for key, shape in shapes.items() if None not in shape},
         size=source.size,
         channels=source.channels,
@@ -71,7 +74,9 @@ def load_tfds(
         scale=source.scale,
         on_error=source.on_error,
     )
+    # The check above allowed the whole directory, and the paths are the library's: a plain opener.
     examples = load_records(records, _shards(source, info), DataFileOpener(), store, fitted)
+    # The features ClassLabel have integers in the records, and their names only in the metadata.
     names = {
         key: tuple(info.features[feature].names)
         for key, feature in as_mapping(targets).items()
@@ -83,6 +88,12 @@ def load_tfds(
 
 
 def _info(name: str, folder: Path) -> Any:
+    """Return the `DatasetInfo` of a prepared dataset.
+
+    Raises:
+        UsageError: if the library is not installed.
+        RunError: if the dataset is not prepared here as TFRecord files.
+    """
     try:
         import tensorflow_datasets as tfds  # noqa: PLC0415 - not everyone has it
     except ImportError:
@@ -90,6 +101,7 @@ def _info(name: str, folder: Path) -> Any:
             "the source 'tfds' wants a library more:"
             " python -m pip install 'keras-archbuilder[datasets]'"
         ) from None
+    # try_gcs=False keeps the library from asking a cloud bucket for the dataset.
     try:
         builder = tfds.builder(name, data_dir=folder, try_gcs=False)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
@@ -112,7 +124,11 @@ def _info(name: str, folder: Path) -> Any:
 
 
 def _inputs_and_targets(source: Tfds, info: Any) -> tuple[ArrayNames, ArrayNames]:
-    """The features that are inputs and targets: those of the source, or of the data set itself."""
+    """Return the features that are inputs and targets, as the source or the dataset says.
+
+    Raises:
+        RunError: if neither does.
+    """
     supervised_keys = info.supervised_keys or (None, None)
     inputs, targets = source.inputs or supervised_keys[0], source.targets or supervised_keys[1]
     if isinstance(inputs, str | Mapping) and isinstance(targets, str | Mapping):
@@ -124,6 +140,11 @@ def _inputs_and_targets(source: Tfds, info: Any) -> tuple[ArrayNames, ArrayNames
 
 
 def _shards(source: Tfds, info: Any) -> list[Shard]:
+    """Return the parts of files that belong to a split, such as `train[:10%]`.
+
+    Raises:
+        RunError: if there is no such split.
+    """
     try:
         files = info.splits[source.split].file_instructions
     except (KeyError, ValueError):
@@ -131,6 +152,7 @@ def _shards(source: Tfds, info: Any) -> list[Shard]:
         raise RunError(
             f"{source.name.path} has no split {quote(source.split)}; it has {available}"
         ) from None
+    # The library writes -1 for all records of a file.
     return [
         Shard(DataPath(each.filename), each.skip, None if each.take == -1 else each.take)
         for each in files

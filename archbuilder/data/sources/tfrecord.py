@@ -1,4 +1,4 @@
-"""Records of `tf.train.Example` in TFRecord files."""
+"""TFRecord files of `tf.train.Example` records."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ _EMPTY: Final = np.zeros(0)
 def load_tfrecord(
     source: Tfrecord, opener: DataFileOpener, store: ColumnStore, fitted: FittedPreprocessing | None
 ) -> Dataset:
-    """The features that the source names, of all files that it stands for.
+    """Load the features that a source names, from all files that it matches.
 
-    Numbers are read once, encoded pictures again as they are needed. A target may be a word.
+    Numbers are read once. Encoded images are decoded on demand. String targets become class
+    indices.
 
     Raises:
-        RunError: if a record is damaged, lacks a feature, or has one of another shape.
+        RunError: if a record is damaged, lacks a feature, or differs in shape from the first.
     """
     shards = [Shard(each) for each in opener.match_files(source.file)]
     return load_records(source, shards, opener, store, fitted)
@@ -50,7 +51,7 @@ def load_records(
     store: ColumnStore,
     fitted: FittedPreprocessing | None,
 ) -> Dataset:
-    """The same of the records of some files.
+    """Load the features of the records in `shards`.
 
     Raises:
         RunError: as `load_tfrecord` does.
@@ -63,6 +64,7 @@ def load_records(
     columns = collect_rows(
         reader.rows(shards), fields, lambda row: reader.record_index[row].name, fitted, store
     )
+    # `collect_rows` has consumed the reader: its index and decoders are complete only now.
     count = len(reader.record_index)
     name = quote(source.file.path, 200)
     skipped_notes = reader.bad_records.summary(count, name)
@@ -97,7 +99,7 @@ def load_records(
 
 @dataclass(slots=True, eq=False)
 class _RecordReader:
-    """Reads records one behind the other, and knows which of their inputs are pictures."""
+    """Sequential reader of records. The first record decides which inputs are encoded images."""
 
     source: Tfrecord
     fields: FieldRoles
@@ -105,16 +107,16 @@ class _RecordReader:
     store: ColumnStore
     bad_records: BadRecords
     image_specs: Mapping[str, ImageSpec]
-    """Of the pictures of inputs that were trained on, by name."""
+    """Image specifications of the training data, by input."""
     image_decoders: dict[str, ImageDecoder] = field(default_factory=dict)
-    """What the pictures of an input are brought to, by its name."""
+    """Decoders of the inputs that are encoded images."""
     shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
-    """Of every feature in the first record; None for words."""
+    """Shapes of the features of the first record; None for strings."""
     record_index: list[Record] = field(default_factory=list)
-    """Where the records are, whose content is forgotten."""
+    """Locations of the valid records, without their content."""
 
     def rows(self, shards: Sequence[Shard]) -> Iterator[Row]:
-        """The numbers and words of all records."""
+        """Yield the numbers and strings of all records; invalid ones are added to `bad_records`."""
         for shard in shards:
             for record in iter_records(shard, self.opener, self.store, self.bad_records):
                 try:
@@ -122,11 +124,12 @@ class _RecordReader:
                 except RunError as error:
                     self.bad_records.add(error)
                     continue
+                # Only the location: the index of a large dataset must fit in memory.
                 self.record_index.append(replace(record, content=b""))
                 yield Row(record.name, values)
 
     def image_feature(self, key: str, count: int) -> Feature:
-        """An input of encoded pictures, which are decoded as they are needed."""
+        """Return an input of encoded images, which are read and decoded on demand."""
         decoder, feature = self.image_decoders[key], self.fields.inputs[key]
 
         def decode(record: Record) -> Array:
@@ -142,13 +145,21 @@ class _RecordReader:
         return decoder.to_feature(column, self.source.scale)
 
     def _parse_record(self, record: Record) -> _FieldValues:
+        """Return the numbers and strings of a record, and check its images.
+
+        An invalid record leaves the decoders as they are.
+
+        Raises:
+            RunError: if the record lacks a feature, or one is invalid.
+        """
         example = _parse_example(record.content, record.name)
         values: _FieldValues = {}
         image_decoders: dict[str, ImageDecoder] = {}
         for key, feature in self.fields.inputs.items():
             content = _bytes_value(example, feature)
             if key in self.image_decoders or (not self.record_index and is_encoded_image(content)):
-                # What cannot be decoded is to be known before it is trained on.
+                # Decoded now and again on demand: a damaged image must not stop a training that
+                # has run for hours.
                 description = f"{self.fields.title(feature)} of {record.name}"
                 image = decode_image(content, description)
                 image_decoders[key] = self._make_decoder(key, image)
@@ -187,6 +198,11 @@ class _RecordReader:
         record_name: str,
         shape: tuple[int, ...] | None,
     ) -> Array:
+        """Return a feature as a finite array; a single number without `shape` has no axes.
+
+        Raises:
+            RunError: if the feature is missing, not finite, or does not match `shape`.
+        """
         values = _to_array(example, feature)
         if not len(values):
             available = quote_list(sorted(example.features.feature))
@@ -204,6 +220,11 @@ class _RecordReader:
         return values.reshape(shape)
 
     def _check_shapes(self, values: _FieldValues, record_name: str) -> None:
+        """Check that the values have the shapes of the first record.
+
+        Raises:
+            RunError: if they do not.
+        """
         for feature, value in values.items():
             shape = None if isinstance(value, str) else np.shape(value)
             first = self.shapes.setdefault(feature, shape)
@@ -226,7 +247,7 @@ def _parse_example(content: bytes, record_name: str) -> tf.train.Example:
 
 
 def _bytes_value(example: tf.train.Example, feature: str) -> bytes:
-    """The bytes of a feature; none where it has numbers, or is not there."""
+    """Return the bytes of a feature; empty if it has numbers or several values, or is missing."""
     if feature not in example.features.feature:
         return b""
     values = example.features.feature[feature].bytes_list.value
@@ -234,6 +255,8 @@ def _bytes_value(example: tf.train.Example, feature: str) -> bytes:
 
 
 def _to_array(example: tf.train.Example, feature: str) -> Array:
+    """Return a feature as a flat array, empty if it is missing; bytes become uint8."""
+    # Indexing a protobuf map adds missing keys, so that the key is tested first.
     if feature not in example.features.feature:
         return _EMPTY
     values = example.features.feature[feature]
@@ -245,6 +268,11 @@ def _to_array(example: tf.train.Example, feature: str) -> Array:
 
 
 def _decode_text(content: bytes, description: str) -> str:
+    """Return a string target.
+
+    Raises:
+        RunError: if the content is an encoded image, or not UTF-8.
+    """
     if is_encoded_image(content):
         raise RunError(
             f"{description} is an encoded image, and a target is numbers or a word: store masks"

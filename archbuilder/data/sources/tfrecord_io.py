@@ -1,8 +1,8 @@
-"""The records in TFRecord files, compressed or not.
+"""Records of TFRecord files, with or without gzip compression.
 
-A record is its length (8 bytes), a checksum of that (4), the content, and a checksum of it (4).
-TensorFlow reads and verifies them, and takes the memory that a length announces; so the lengths are
-looked at before.
+A record consists of its length (8 bytes, little-endian), a checksum of the length (4), the content,
+and a checksum of the content (4). TensorFlow reads and verifies records, but allocates as much
+memory as a length announces. The lengths are therefore checked first.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _HEADER_BYTES: Final = 12
 _FOOTER_BYTES: Final = 4
 _CHUNK_BYTES: Final = 2**24
 _MAX_RECORD_BYTES: Final = 2**28
-"""The bytes of the largest record that is read."""
+"""Size of the largest record that is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A file of records, or some of those in it, one behind the other."""
+    """Records of a file: all of them, or `take` of them after the first `skip`."""
 
     file: DataPath
     skip: int = 0
@@ -46,25 +46,26 @@ class Shard:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """A record, and where it is."""
+    """A record and its location."""
 
     name: str
     file: DataPath
     decompressed: mmap.mmap | None
-    """What a compressed file became."""
+    """The decompressed file; None if the file is not compressed."""
     offset: int
-    """Where its content begins."""
+    """Offset of the content in the (decompressed) file, in bytes."""
     length: int
     content: bytes = b""
 
     def reload(self, opener: DataFileOpener) -> bytes:
-        """Its content, from the file.
+        """Read the content again.
 
         Raises:
-            RunError: if it is not there any more.
+            RunError: if the file is shorter now.
         """
         if self.decompressed is not None:
             return self.decompressed[self.offset : self.offset + self.length]
+        # Opened for every read: a dataset may have more files than a process may have descriptors.
         with opener.open_file(self.file) as descriptor:
             content = os.pread(descriptor, self.length, self.offset)
         if len(content) != self.length:
@@ -75,7 +76,7 @@ class Record:
 def iter_records(
     shard: Shard, opener: DataFileOpener, store: ColumnStore, bad_records: BadRecords
 ) -> Iterator[Record]:
-    """The records of a file; behind a damaged one, the others cannot be found.
+    """Yield the records of a file. Those after a damaged one cannot be located, and are not read.
 
     Raises:
         RunError: if the file cannot be read, or is damaged.
@@ -86,8 +87,10 @@ def iter_records(
         _decompressed(file_descriptor, name, store) as descriptor,
     ):
         lengths = _record_lengths(descriptor, name)
+        # TensorFlow takes only paths. This one names the open file, which the opener has checked: a
+        # second look at the original path could find another file.
         contents = tf.data.TFRecordDataset(f"/dev/fd/{descriptor}").as_numpy_iterator()
-        # The mapping stays when the file is closed.
+        # Records keep the mapping of a decompressed file, which outlives its descriptor.
         mapped = (
             None if descriptor == file_descriptor else mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
         )
@@ -108,7 +111,11 @@ def iter_records(
 
 
 def _record_lengths(descriptor: int, name: str) -> Iterator[int]:
-    """The lengths of the records, as far as the file goes."""
+    """Yield the lengths of the records.
+
+    Raises:
+        RunError: if a record is too large or ends after the file, so that its length is damaged.
+    """
     size, offset, number = os.fstat(descriptor).st_size, 0, 1
     while offset < size:
         header = os.pread(descriptor, _HEADER_BYTES, offset)
@@ -128,7 +135,7 @@ def _record_lengths(descriptor: int, name: str) -> Iterator[int]:
 
 @contextmanager
 def _decompressed(descriptor: int, name: str, store: ColumnStore) -> Iterator[int]:
-    """The same file, or one without a name that has what is in it, where it is compressed."""
+    """Open the decompressed content: the file itself, or an unnamed temporary file."""
     if os.pread(descriptor, 2, 0) != _GZIP_MAGIC:
         yield descriptor
         return
@@ -136,6 +143,8 @@ def _decompressed(descriptor: int, name: str, store: ColumnStore) -> Iterator[in
         try:
             with os.fdopen(os.dup(descriptor), "rb") as raw, GzipFile(fileobj=raw) as compressed:
                 while chunk := compressed.read(_CHUNK_BYTES):
+                    # Before every write: gzip announces the decompressed size modulo 2**32, if at
+                    # all. The memory limit is added because smaller sizes are not checked.
                     store.check_free_space(store.memory_limit + _CHUNK_BYTES, name)
                     file.write(chunk)
             file.flush()

@@ -1,1 +1,1 @@
-"""Text as numbers: what a tokeniser knows, and files of tokens."""
+"""Text: reading lines, tokenizers, and files of tokens."""

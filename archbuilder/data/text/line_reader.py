@@ -1,4 +1,4 @@
-"""Reads text of data files piece by piece: plain, or a field of JSON lines."""
+"""Streaming readers of text files: lines, blocks of lines, and objects of JSON lines."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from archbuilder.data.file_access import DataFileOpener
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 
 _BLOCK_CHARS: Final = 16_384
-"""Characters after which a block of plain text ends with its line."""
+"""Minimum size of a block of plain text, in characters."""
 _MAX_LINE_CHARS: Final = 2**20
-"""Characters of the longest line that is read at once."""
+"""Longest line that is read as a whole, in characters: a file without line ends fits in memory."""
 _MAX_JSON_LINE_CHARS: Final = 2**26
+# What `surrogateescape` makes of bytes that are not UTF-8 (U+DC80 to U+DCFF), in the range of all
+# surrogates.
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _T = TypeVar("_T")
 
@@ -26,10 +28,12 @@ _T = TypeVar("_T")
 def iter_text_blocks(
     file: DataPath, opener: DataFileOpener, bad_records: BadRecords
 ) -> Iterator[str]:
-    """A text in blocks of whole lines; only a line of more than a million characters is cut.
+    """Yield a text in blocks of whole lines.
+
+    Only a line of more than `_MAX_LINE_CHARS` characters is split.
 
     Raises:
-        RunError: if it cannot be read, or is no text in UTF-8.
+        RunError: if the file cannot be read, or is not UTF-8 and `bad_records` does not skip lines.
     """
     lines: list[str] = []
     size = 0
@@ -46,22 +50,20 @@ def iter_text_blocks(
 def iter_documents(
     file: DataPath, field: str, opener: DataFileOpener, bad_records: BadRecords
 ) -> Iterator[str]:
-    """The texts in a field of JSON lines.
+    """Yield the texts in a field of JSON lines.
 
     Raises:
-        RunError: if a line is no JSON, or has no such text.
+        RunError: if a line is not a JSON object, or its field is not a text.
     """
-    for _, text in iter_json_objects(
-        file, opener, bad_records, lambda fields, location: _text_field(fields, field, location)
-    ):
+
+    def text_field(fields: Mapping[str, object], location: str) -> str:
+        text = fields.get(field)
+        if not isinstance(text, str):
+            raise RunError(f"{location} has no text {quote(field)}; it has {quote_list(fields)}")
+        return text
+
+    for _, text in iter_json_objects(file, opener, bad_records, text_field):
         yield text
-
-
-def _text_field(fields: Mapping[str, object], field: str, location: str) -> str:
-    text = fields.get(field)
-    if not isinstance(text, str):
-        raise RunError(f"{location} has no text {quote(field)}; it has {quote_list(fields)}")
-    return text
 
 
 def iter_json_objects(
@@ -70,10 +72,14 @@ def iter_json_objects(
     bad_records: BadRecords,
     parse: Callable[[Mapping[str, object], str], _T],
 ) -> Iterator[tuple[int, _T]]:
-    """What `take` makes of the objects of JSON lines, and their numbers; it may raise RunError.
+    """Yield the number of each JSON line, from 1, and the result of `parse` for its object.
+
+    `parse` receives the object and its location for messages, and may raise RunError. Blank lines
+    are skipped.
 
     Raises:
-        RunError: if the file cannot be read, or a line is no such object.
+        RunError: if the file cannot be read, or a line is invalid and `bad_records` does not skip
+            lines.
     """
     for number, line in iter_lines(
         file, opener, limit=_MAX_JSON_LINE_CHARS, bad_records=bad_records
@@ -86,13 +92,14 @@ def iter_json_objects(
         except RunError as error:
             bad_records.add(error)
         else:
+            # Outside of the `try`: an error that the consumer throws in is not this line's.
             yield number, value
 
 
 def _parse_object(line: str, location: str) -> Mapping[str, object]:
     try:
         fields = json.loads(line)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: deeply nested brackets
         raise RunError(f"{location} is no JSON: {error}") from None
     if not isinstance(fields, dict):
         raise RunError(f"{location} is no object with fields")
@@ -106,21 +113,26 @@ def iter_lines(
     limit: int = _MAX_LINE_CHARS,
     bad_records: BadRecords | None = None,
 ) -> Iterator[tuple[int, str]]:
-    """The lines of a file with their ends and numbers, from 1; longer ones are cut.
+    """Yield the lines of a file with their numbers, from 1, and their line ends.
 
-    Lines that are no text in UTF-8 may be left out, if `faults` has it so.
+    A line of more than `limit` characters comes in pieces, which all have its number.
 
     Raises:
-        RunError: if it cannot be read, or is no text in UTF-8.
+        RunError: if the file cannot be read, or a line is not UTF-8 and `bad_records` does not skip
+            lines.
     """
     name = quote(file.path, 200)
     with (
         opener.open_file(file) as descriptor,
+        # A duplicate, since the file object closes its descriptor and the opener closes its own.
         os.fdopen(os.dup(descriptor), "rb") as raw,
-        # What is no UTF-8 becomes surrogates, which UTF-8 itself cannot have.
+        # utf-8-sig drops the byte order mark that Excel and Notepad write. Invalid bytes become
+        # surrogates, which valid UTF-8 cannot contain, so that one bad line does not end the file.
+        # newline="" keeps line ends as they are, which the csv module needs within quoted cells.
         TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream,
     ):
         for number, line in _read_lines(stream, name, limit):
+            # isascii() is a flag of the string, and spares most lines the search.
             if line.isascii() or not _SURROGATE.search(line):
                 yield number, line
             else:
@@ -133,6 +145,7 @@ def _read_lines(stream: IO[str], name: str, limit: int) -> Iterator[tuple[int, s
     try:
         while line := stream.readline(limit):
             yield number, line
+            # A piece of a line that was cut at the limit has no line end.
             number += line.endswith("\n")
     except OSError as error:
         raise RunError(f"cannot read {name}: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""Files of tokens, which are written once and mapped from then on: text may exceed the memory."""
+"""Files of token ids, written once and then memory-mapped: a text may exceed the memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, Final, TypeVar
+from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,28 +22,28 @@ from archbuilder.formatting import plural
 _MAX_UINT16_VOCAB_SIZE: Final = 2**16
 _DTYPES: Final = (np.uint16, np.int32)
 _ENCODE_BATCH_SIZE: Final = 256
-"""How many texts are encoded in parallel."""
-
-_T = TypeVar("_T")
+"""Texts per call of the tokenizer, which encodes them in parallel threads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenArray:
-    """The tokens of a text, one behind the other, and what they mean."""
+    """The tokens of a text in one array, with their tokenizer."""
 
     source_name: str
     tokenizer: TextTokenizer
     tokens: Array
-    """`(tokens,)`, mapped from a file."""
+    """Token ids of the shape `(tokens,)`, mapped from a file."""
 
     def windows(self, length: int, *, shift: int = 0) -> LazyColumn:
-        """The text in pieces of `length` tokens, each from the token `ahead` of its own place on.
+        """Return consecutive windows of `length` tokens, each moved by `shift` tokens.
 
-        Every piece has a token behind it, and what is left at the end belongs to none.
+        With a shift of 1 they are the targets for next-token prediction. An incomplete window at
+        the end is dropped.
 
         Raises:
-            RunError: if the text is shorter than that.
+            RunError: if the text has fewer than `length + 1` tokens.
         """
+        # The last window needs one token after it, for the targets. Both calls give the same count.
         count = (len(self.tokens) - 1) // length
         if count < 1:
             raise RunError(
@@ -59,8 +59,9 @@ class TokenArray:
 
 
 def encode_texts(tokenizer: TextTokenizer, texts: Iterable[str]) -> Iterator[NDArray[np.int64]]:
-    """The tokens of one text after the other."""
-    for batch in _batches(iter(texts)):
+    """Yield the tokens of each text."""
+    iterator = iter(texts)
+    while batch := list(islice(iterator, _ENCODE_BATCH_SIZE)):
         yield from tokenizer.encode(batch)
 
 
@@ -70,11 +71,15 @@ def write_tokens(
     tokenizer: TextTokenizer,
     *row_shape: int,
 ) -> Array:
-    """Write arrays one behind the other, and map the file: `(all of them, *row)`.
+    """Write the concatenation of arrays as a `.npy` file, and map it.
+
+    Returns:
+        The array of the shape `(rows, *row_shape)`, read-only.
 
     Raises:
-        RunError: if it cannot be written.
+        RunError: if the file cannot be written.
     """
+    # Half the size of int32 for most vocabularies; the largest id is vocab_size - 1.
     dtype = np.dtype(np.uint16 if tokenizer.vocab_size <= _MAX_UINT16_VOCAB_SIZE else np.int32)
     count = 0
     try:
@@ -84,7 +89,8 @@ def write_tokens(
                 file.write(array.astype(dtype).tobytes())
                 count += len(array)
             file.seek(0)
-            # numpy leaves room in a head for its first axis to grow.
+            # The number of rows is known only now. numpy pads the header for a first axis of up to
+            # 21 digits (GROWTH_AXIS_MAX_DIGITS), so that both headers have the same length.
             _write_npy_header(file, dtype, (count, *row_shape))
     except OSError as error:
         raise RunError(
@@ -94,10 +100,10 @@ def write_tokens(
 
 
 def read_tokens(path: SandboxPath) -> Array:
-    """Map the file that `write_tokens` wrote.
+    """Map a file that `write_tokens` wrote.
 
     Raises:
-        RunError: if it is damaged.
+        RunError: if the file cannot be read or is damaged.
     """
     name = quote(str(path.path), 200)
     try:
@@ -106,7 +112,8 @@ def read_tokens(path: SandboxPath) -> Array:
                 np.lib.format.read_magic(file)
                 shape, _, dtype = np.lib.format.read_array_header_1_0(file)
                 data_offset = file.tell()
-            # The mapping stays when the file is closed.
+            # Not np.load(mmap_mode=...): it wants a path, and the sandbox gives a descriptor. The
+            # mapping outlives the descriptor.
             mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
         if dtype not in _DTYPES:
             raise RunError(f"{name} is no file of tokens: it has numbers of type {dtype}")
@@ -121,8 +128,3 @@ def read_tokens(path: SandboxPath) -> Array:
 def _write_npy_header(file: IO[bytes], dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-def _batches(texts: Iterator[_T]) -> Iterator[list[_T]]:
-    while batch := list(islice(texts, _ENCODE_BATCH_SIZE)):
-        yield batch

@@ -1,7 +1,7 @@
-"""Makes tokens of text and text of tokens, with a vocabulary that is learned from the data.
+"""Tokenizers that are trained on the data: characters, words, BPE and WordPiece.
 
-The tokens are those of the library `tokenizers`, whose file format (`tokenizer.json`) others read
-as well. Training is repeatable: the same text gives the same numbers.
+They are those of the library `tokenizers`, whose file format (`tokenizer.json`) other programs read
+as well. Training is deterministic: the same text gives the same token ids.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from archbuilder.files.parser_errors import parser_errors
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
 
 PAD_ID, UNK_ID, BEGIN_ID, END_ID, MASK_ID = range(5)
-"""The numbers of the special tokens, with any vocabulary."""
+"""Ids of the special tokens, which are the same in every vocabulary."""
 SPECIAL_TOKENS: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-"""What they are called, in the order of their numbers."""
+"""Names of the special tokens, in the order of their ids. They are those of BERT."""
 _NUM_BYTE_TOKENS: Final = 256
 _MAX_FILE_BYTES: Final = 2**27
-"""The bytes of the largest file of a vocabulary that is read."""
+"""Size of the largest tokenizer file that is read."""
 _CONTINUATION_PREFIX: Final = "##"
-"""What a piece of a word begins with that is not its first."""
+"""Prefix of WordPiece tokens that continue a word."""
 
 TextBlocks = Callable[[], Iterator[str]]
-"""Begins to read a text, block by block."""
+"""Starts reading a text, and returns its blocks. Training may read it twice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextTokenizer:
-    """The tokens of a text and their numbers."""
+    """A tokenizer with special tokens at fixed ids, which text cannot produce."""
 
     backend_tokenizer: Tokenizer
 
     @classmethod
     def train(cls, config: TokenizerConfig, blocks: TextBlocks, source_name: str) -> TextTokenizer:
-        """The vocabulary of a text.
+        """Train a tokenizer on a text.
 
         Raises:
-            RunError: if there is no text, or the vocabulary is too small for it.
+            RunError: if the text is empty, or the vocabulary size is too small for its alphabet.
         """
         tokenizer = _TRAINERS[config.tokens](config, blocks)
         if tokenizer.get_vocab_size() <= len(SPECIAL_TOKENS):
@@ -53,7 +53,7 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, path: SandboxPath) -> TextTokenizer:
-        """The vocabulary that `write` wrote.
+        """Load a tokenizer that `write` wrote.
 
         Raises:
             RunError: if the file cannot be read or is damaged.
@@ -69,12 +69,12 @@ class TextTokenizer:
 
     @classmethod
     def from_json(cls, text: str, name: str) -> TextTokenizer:
-        """The vocabulary that `json` gave.
+        """Create a tokenizer from the text that `to_json` returned.
 
         Raises:
-            RunError: if it is none, or lacks the special tokens.
+            RunError: if the text is invalid, or lacks the special tokens.
         """
-        # The library raises this class itself.
+        # The library's Rust code raises a plain `Exception` for whatever it cannot parse.
         with parser_errors((Exception,), f"{quote(name, 200)} is no vocabulary"):
             tokenizer = Tokenizer.from_str(text)
         if any(tokenizer.token_to_id(token) != id_ for id_, token in enumerate(SPECIAL_TOKENS)):
@@ -85,18 +85,18 @@ class TextTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """How many tokens there are, with the special ones."""
+        """Number of tokens, including the special ones."""
         return self.backend_tokenizer.get_vocab_size()
 
     def to_json(self) -> str:
-        """The vocabulary as text."""
+        """Return the content of `tokenizer.json`."""
         return self.backend_tokenizer.to_str(pretty=True) + "\n"
 
     def write(self, path: SandboxPath) -> None:
-        """Write the vocabulary to a file.
+        """Write `tokenizer.json`.
 
         Raises:
-            RunError: if it cannot be written.
+            RunError: if the file cannot be written.
         """
         try:
             path.write(self.to_json().encode("utf-8"))
@@ -105,28 +105,35 @@ class TextTokenizer:
             raise RunError(f"cannot write {name}: {os_error_reason(error)}") from error
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-        """The tokens of some texts; special tokens are written as any other text is."""
+        """Return the token ids of each text. The names of special tokens are ordinary text."""
+        # encode_batch_fast does not compute the offsets of tokens, which nothing here needs.
         encodings = self.backend_tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, np.int64) for encoding in encodings]
 
     def decode(self, tokens: Sequence[int] | NDArray[np.integer]) -> str:
-        """The text of some tokens, without the special ones."""
+        """Return the text of tokens, without the special ones."""
+        # `skip_special_tokens=True` skips only tokens that a trainer registered as special, and the
+        # tokenizer of characters has no trainer.
         text_tokens = [int(token) for token in tokens if token >= len(SPECIAL_TOKENS)]
         return self.backend_tokenizer.decode(text_tokens, skip_special_tokens=False)
 
 
 def _without_special_token_parsing(tokenizer: Tokenizer) -> Tokenizer:
-    # A text that has "[MASK]" in it must not smuggle in the special token.
+    # A text that contains "[MASK]" must not produce the special token. The flag is not part of
+    # tokenizer.json, so that it has to be set after loading, too.
     tokenizer.encode_special_tokens = True
     return tokenizer
 
 
 def _train_characters(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
+    # Not a trainer: its limit would drop rare characters silently, and each is an error here.
     characters = _alphabet(normalizers.Lowercase() if config.lowercase else None, blocks)
     tokens = (*SPECIAL_TOKENS, *characters)
     _check_vocab_size(config, len(tokens), "characters")
     tokenizer = _word_level_tokenizer({token: id_ for id_, token in enumerate(tokens)}, config)
+    # [\s\S] and not `.`, which does not match a line end.
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    # Without a decoder, the library joins tokens with spaces.
     tokenizer.decoder = decoders.Fuse()
     return tokenizer
 
@@ -151,7 +158,8 @@ def _word_level_tokenizer(tokens: dict[str, int], config: TokenizerConfig) -> To
 
 
 def _train_bpe(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
-    """Sennrich et al. 2016, arXiv:1508.07909, on bytes as in GPT-2."""
+    """Train byte pair encoding (Sennrich et al. 2016, arXiv:1508.07909), on bytes as in GPT-2."""
+    # All 256 bytes are in the alphabet, so that every text has tokens and none is unknown.
     _check_vocab_size(config, len(SPECIAL_TOKENS) + _NUM_BYTE_TOKENS, "bytes")
     tokenizer = Tokenizer(models.BPE())
     if config.lowercase:
@@ -169,12 +177,16 @@ def _train_bpe(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
 
 
 def _train_wordpiece(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
-    """Schuster and Nakajima 2012, as BERT uses it: the longest piece that fits, from the left."""
+    """Train WordPiece (Schuster and Nakajima 2012) as in BERT: longest match first, from the left.
+
+    The vocabulary is that of BPE on letters; the model that applies it is WordPiece.
+    """
     normalizer = normalizers.BertNormalizer(lowercase=config.lowercase)
     characters = [
         character for character in _alphabet(normalizer, blocks) if not character.isspace()
     ]
-    # The library's own trainer numbers the letters in another order each time.
+    # WordPieceTrainer of `tokenizers` numbers the letters in a different order each time. As
+    # special tokens of a BPE trainer they have the order of this list.
     alphabet = [*characters, *(f"{_CONTINUATION_PREFIX}{char}" for char in characters)]
     _check_vocab_size(
         config, len(SPECIAL_TOKENS) + len(alphabet), "letters, at the beginning of words and inside"
@@ -198,6 +210,7 @@ def _train_wordpiece(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
 
 
 def _alphabet(normalizer: normalizers.Normalizer | None, blocks: TextBlocks) -> list[str]:
+    """Return the characters of a text after normalization, sorted for deterministic ids."""
     characters: set[str] = set()
     for block in blocks():
         characters.update(normalizer.normalize_str(block) if normalizer else block)
