@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -67,3 +68,34 @@ def test_the_map_of_the_code_is_right():
         defined = re.compile(rf"^(?:class {name}\b|{name}: TypeAlias)", re.MULTILINE)
         texts = [path.read_text() for path in paths if path.is_file()]
         assert name == "Model" or any(defined.search(each) for each in texts), name
+
+
+def test_automation_uses_targets_of_make():
+    """What pre-commit, the workflows and the guides call exists in the Makefile."""
+    targets = set(re.findall(r"^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    called = {hook["entry"].removeprefix("make ") for hook in hooks}
+    weekly = yaml.safe_load((ROOT / ".github" / "workflows" / "thorough.yml").read_text())
+    called |= set(weekly["jobs"]["thorough"]["strategy"]["matrix"]["target"])
+    for page in [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for targets_text in re.findall(r"`make ([a-z ]+)", page.read_text()):
+            called |= set(targets_text.split())
+    assert called <= targets
+
+
+def test_prose_is_wrapped():
+    """Lines of prose have at most 100 columns; tables, code and links may be longer."""
+    pages = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
+    generated = {"gallery.md", "proofs.md", "results.md"}
+    for page in pages:
+        if page.name in generated:
+            continue
+        text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        long = [
+            line
+            for line in text.splitlines()
+            if len(line) > 100
+            and not line.startswith(("|", "#", "<"))
+            and " " in line[:100].strip()
+        ]
+        assert not long, f"{page.name}: {long[0]}"
