@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from archbuilder.compiler.pipeline import BuildOptions
 from archbuilder.diagnostics.errors import Diagnostics, quote
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Expectation
 from archbuilder.language.modules import Program
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import MappingNode, Tree, to_plain
@@ -30,22 +29,13 @@ def check_expectations(
     if expectation is None or options.params:
         return
     diagnostics = Diagnostics()
-    _check_counts(expectation, analyses, diagnostics)
-    if expectation.output is not None:
-        _check_output(expectation.output, analyses, diagnostics)
-    diagnostics.raise_errors()
-
-
-def _check_counts(
-    expectation: Expectation, analyses: Mapping[str, Analysis], diagnostics: Diagnostics
-) -> None:
-    """Compare parameters and multiply-adds, summed over all networks."""
     counts = (
         ("parameters", expectation.parameters, "parameters", "parameters"),
         ("trainable", expectation.trainable, "trainable_parameters", "trainable parameters"),
         ("multiply_adds", expectation.multiply_adds, "multiply_adds", "multiply-adds"),
     )
     for key, expected, attribute, description in counts:
+        # One number for all networks of the blueprint together.
         actual = sum(getattr(analysis, attribute) for analysis in analyses.values())
         if expected is not None and expected != actual:
             diagnostics.error(
@@ -54,6 +44,9 @@ def _check_counts(
                 expectation.spans[key],
                 label=f"{actual - expected:+,}",
             )
+    if expectation.output is not None:
+        _check_output(expectation.output, analyses, diagnostics)
+    diagnostics.raise_errors()
 
 
 def _check_output(

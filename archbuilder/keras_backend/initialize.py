@@ -58,8 +58,8 @@ def _init_in_graph(create: Callable[..., tf.Variable], **arguments: object) -> t
 def _no_constant_folding() -> Iterator[None]:
     """Disable constant folding in TensorFlow's graph optimizer (Grappler).
 
-    The random numbers of an initializer with a fixed seed look like a constant to it. It would
-    compute them, find the result too large to store in the graph, and compute them again.
+    Keras draws initial values with stateless functions of a fixed seed, which look like constants
+    to it. It would compute them, find them too large to store in the graph, and compute them again.
     """
     options = tf.config.optimizer
     previous_options = options.get_experimental_options()

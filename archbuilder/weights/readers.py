@@ -119,8 +119,8 @@ def _open_content(file: Path | SandboxPath, name: str) -> Iterator[IO[bytes]]:
 @contextmanager
 def _unpack_keras_archive(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
     """Unpack the weights of a `.keras` archive into a temporary file without a name."""
-    # HDF5 needs random access, which a member of an archive does not offer. Unpacking also verifies
-    # the checksum before anything else is read.
+    # HDF5 needs random access, which a compressed member of an archive does not offer. Unpacking
+    # also verifies the checksum before anything else is read.
     message = f"the weights in {name} cannot be read"
     with ZipArchive.open_archive(file, message) as archive:
         if _WEIGHTS_MEMBER not in archive.names():
