@@ -123,6 +123,34 @@ layers:
     }
 
 
+@pytest.mark.parametrize("modifiers", ["repeat: 4", "for: {k: [0, 1, 2, 3]}"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "Concatenate: , from: a",
+        "Concatenate: , from: {inputs: a}",
+        "layers: [Concatenate], from: a",
+        "branches: [[Concatenate]], from: a",
+        "use: join, from: a",
+    ],
+)
+def test_the_first_iteration_that_is_not_skipped_reads_its_source(
+    tmp_path: Path, modifiers: str, step: str
+):
+    """Iterations left out by `when` pass nothing on, neither at the start nor in between."""
+    text = f"""
+inputs: {{x: [4]}}
+layers:
+  - {{Dense: 4, name: a}}
+  - {{Concatenate: , name: join}}
+  - {{Dense: 4, name: b}}
+  - {{{step}, {modifiers}, when: $(i % 2 == 1), name: c$i}}
+  - {{Add: , from: [b, c1, c3]}}
+"""
+    graph = expand(tmp_path, text)
+    assert list(wiring(graph).values())[-3:-1] == [["a"], [graph.nodes[-3].name]]
+
+
 def test_a_block_is_a_scope_with_its_own_names(tmp_path: Path):
     """The same name in two uses of a block is two nodes, by their paths."""
     text = """

@@ -21,19 +21,19 @@ def resolve_inputs(
     variables: Variables,
     evaluator: ValueEvaluator,
     *,
-    is_later_iteration: bool,
+    is_chained: bool,
 ) -> CallInputs:
     """Resolve the inputs of one iteration of a step.
 
-    Iterations are chained: in all but the first, the output of the previous iteration replaces
-    the first input of `from`. The other inputs stay the same.
+    Iterations are chained: in all but the first one that is not skipped, the output of the
+    previous iteration replaces the first input of `from`. The other inputs stay the same.
     """
     sources = step.input_refs
     if sources is None:
         return CallInputs(previous, ())
 
     def resolve(source: DeferredValue, index: int) -> TensorRefs:
-        if is_later_iteration and index == 0:
+        if is_chained and index == 0:
             return previous
         return _resolve_source(source, scope, previous, variables, evaluator)
 

@@ -71,7 +71,7 @@ class Expander:
         self, step: Step, scope: Scope, tensors: TensorRefs, variables: Variables
     ) -> TensorRefs:
         if step.loop is None and step.repeat is None:
-            return self._expand_iteration(step, scope, tensors, variables, is_later_iteration=False)
+            return self._expand_iteration(step, scope, tensors, variables, is_chained=False)[0]
         all_iterations = iterations(step, variables, self._evaluator)
         if all_iterations is None:
             # Later steps may refer to it, and must not report its name as unknown.
@@ -80,10 +80,13 @@ class Expander:
         # `check_step_count` counts a step with an error as one, so the limit is checked here too.
         if self._step_count + len(all_iterations) > self._evaluator.limits.steps:
             report_too_many_steps(self._evaluator, step.span)
-        for index, iteration_variables in enumerate(all_iterations):
-            tensors = self._expand_iteration(
-                step, scope, tensors, iteration_variables, is_later_iteration=index > 0
+        # Not by index: if `when` skips the first iterations, the next one still reads `from`.
+        is_chained = False
+        for iteration_variables in all_iterations:
+            tensors, is_active = self._expand_iteration(
+                step, scope, tensors, iteration_variables, is_chained=is_chained
             )
+            is_chained = is_chained or is_active
         return tensors
 
     def _expand_iteration(
@@ -93,23 +96,24 @@ class Expander:
         previous: TensorRefs,
         variables: Variables,
         *,
-        is_later_iteration: bool,
-    ) -> TensorRefs:
+        is_chained: bool,
+    ) -> tuple[TensorRefs, bool]:
+        """Expand one iteration; return the outputs, and False if its `when` skips it."""
         self._step_count += 1
         if self._step_count > self._evaluator.limits.steps:
             report_too_many_steps(self._evaluator, step.span)
         is_active = evaluate_when(step, variables, self._evaluator)
         if is_active is None:
             register_name(step, scope, ERROR_REFS, variables, self._evaluator)
-            return ERROR_REFS
+            return ERROR_REFS, True
         if not is_active:
             mark_skipped(step, scope, variables, self._evaluator)
-            return previous
+            return previous, False
         # Not before `when`: the inputs of a skipped step may be skipped as well.
         inputs = resolve_inputs(
-            step, scope, previous, variables, self._evaluator, is_later_iteration=is_later_iteration
+            step, scope, previous, variables, self._evaluator, is_chained=is_chained
         )
-        return self._expand_body(step, scope, inputs, variables)
+        return self._expand_body(step, scope, inputs, variables), True
 
     def _expand_body(
         self, step: Step, scope: Scope, inputs: CallInputs, variables: Variables
