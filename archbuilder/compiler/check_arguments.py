@@ -235,11 +235,11 @@ class _ArgumentChecker:
             return True
         # A change of the count tells whether the nested arguments are valid, at any depth.
         signature = op_registry.signatures(object_kind)[canonical]
-        errors = self.diagnostics.error_count
+        reports = self.diagnostics.report_count
         self.check_arguments(
             signature, None if arguments is None or _is_null(arguments) else arguments, span
         )
-        return self.diagnostics.error_count == errors
+        return self.diagnostics.report_count == reports
 
 
 _CELL_LIST_HINT: Final = ("several cells on top of each other: {StackedRNNCells: {cells: [...]}}",)

@@ -157,9 +157,9 @@ def _expand_variant(
     nothing to expand.
     """
     document = program.document
-    errors = diagnostics.error_count
+    reports = diagnostics.report_count
     explicit = _explicit_values(document, options, diagnostics)
-    if diagnostics.error_count > errors:
+    if diagnostics.report_count > reports:
         return {}
     missing = [name for name, param in document.params.items() if param.required]
     if any(name not in explicit for name in missing):

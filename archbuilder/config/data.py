@@ -97,17 +97,13 @@ class _SourceParser:
                 notes=() if suggestion else (f"the sources are: {', '.join(_SOURCES)}",),
             )
             return None
-        initial_error_count = self.fields.diagnostics.error_count
+        reports = self.fields.diagnostics.report_count
         argument_trees = self._arguments(name, span, value, syntax)
         arguments = {
             key: syntax.keys[key](self, each, f"'{key}'") for key, each in argument_trees.items()
         }
         # With an error, arguments may be missing or None, and make() would fail.
-        return (
-            syntax.make(arguments)
-            if self.fields.diagnostics.error_count == initial_error_count
-            else None
-        )
+        return syntax.make(arguments) if self.fields.diagnostics.report_count == reports else None
 
     def _name_and_arguments(self, tree: Tree) -> tuple[str | None, Span, Tree | None]:
         """Return the name of a source, the span of the name, and the tree of its arguments."""

@@ -102,13 +102,13 @@ def parse_training(
         limits: bounds on what is read.
         diagnostics: receives the errors.
     """
-    initial_error_count = diagnostics.error_count
+    reports = diagnostics.report_count
     reader = FieldReader(limits, diagnostics)
     mapping = reader.expect_mapping(tree, "'training'")
     if mapping is None:
         return None
     config = _parse_training(ObjectiveReader(reader, tuple(inputs), tuple(outputs)), mapping)
-    return config if diagnostics.error_count == initial_error_count else None
+    return config if diagnostics.report_count == reports else None
 
 
 def _parse_training(reader: ObjectiveReader, mapping: MappingNode) -> TrainingConfig:

@@ -152,6 +152,12 @@ class Diagnostics:
     """The diagnostics of one compiler stage, without duplicates.
 
     A stage adds every error that it finds before it raises, so that users see all at once.
+
+    Attributes:
+        error_count: The number of errors, without duplicates.
+        report_count: The number of reported errors, with duplicates. A change of it tells whether
+            some code reported an error; `error_count` does not change if the same error has been
+            reported before, such as by the semantic check or in another call of the same block.
     """
 
     def __init__(self, *, maximum: int = 100) -> None:
@@ -159,6 +165,7 @@ class Diagnostics:
         self._diagnostics: dict[object, Diagnostic] = {}
         self._frame: ExpansionFrame | None = None
         self.error_count = 0
+        self.report_count = 0
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self._diagnostics.values())
@@ -179,12 +186,14 @@ class Diagnostics:
         Raises:
             BlueprintError: if the number of errors reaches the maximum.
         """
+        is_error = diagnostic.severity == "error"
+        self.report_count += is_error
         # Without the frame: an error in a block that is used ten times is reported once.
         key = (diagnostic.code, diagnostic.location, diagnostic.message)
         if key in self._diagnostics:
             return
         self._diagnostics[key] = diagnostic
-        self.error_count += diagnostic.severity == "error"
+        self.error_count += is_error
         # Nobody reads more of them, and a hostile file can have one error for every value.
         if self.error_count >= self._maximum:
             raise BlueprintError(self)

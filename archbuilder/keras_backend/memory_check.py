@@ -37,7 +37,7 @@ def check_budget(
         else f"this machine has {format_bytes(allowed)}"
     )
     nodes = {node.name: node for node in graph.nodes}
-    errors = diagnostics.error_count
+    reports = diagnostics.report_count
     for node_analysis in analysis.nodes:
         excess = _describe_excess(node_analysis, allowed)
         if excess:
@@ -50,7 +50,7 @@ def check_budget(
                     node.span,
                 )
     # The totals would only repeat what the errors of single nodes say.
-    if diagnostics.error_count == errors:
+    if diagnostics.report_count == reports:
         _check_totals(graph, analysis, allowed, allowed_text, diagnostics)
 
 

@@ -438,3 +438,18 @@ def test_a_named_loop_has_a_hint(tmp_path: Path):
     assert any("put the loop into the 'layers' of a named step" in line for line in lines)
     named = "inputs: {x: [3]}\nlayers:\n  - {name: stack, layers: [{Dense: 4, repeat: 2}]}\n"
     assert len(expand(tmp_path, f"{named}  - {{Dense: 1, from: stack}}").nodes) == 3
+
+
+def test_errors_have_no_follow_up_errors_in_the_second_use(tmp_path: Path):
+    """What is wrong in an import is reported once, and its parameter is not missing besides."""
+    write(
+        tmp_path,
+        "params: {width: {type: integer}}\nblocks: {piece: {layers: [{Dense: $width}]}}",
+        "lib.yaml",
+    )
+    text = """
+imports: {a: {file: lib.yaml, params: {width: text}}}
+inputs: {x: [4]}
+layers: [a.piece, a.piece]
+"""
+    assert mistakes(tmp_path, text) == ["wrong-type 3:47"]

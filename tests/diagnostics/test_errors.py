@@ -64,6 +64,15 @@ def test_the_same_mistake_is_kept_once() -> None:
     assert diagnostics.error_count == len(diagnostics.errors) == 2
 
 
+def test_repeated_errors_count_as_reports() -> None:
+    """So a change of the count tells that something is wrong, also if it was reported before."""
+    diagnostics = Diagnostics()
+    for count in (1, 2, 3):
+        diagnostics.error("limit", "same", at(1))
+        diagnostics.warning("unused-step", "same", at(1))
+        assert diagnostics.report_count == count
+
+
 def test_a_mistake_carries_the_blocks_around_it() -> None:
     """Those that the stage is in, and afterwards no more."""
     diagnostics = Diagnostics()

@@ -41,7 +41,7 @@ def bind_block_parameters(
         The file that defines the block, with the values of its parameters, and the variables that
         are visible within the block.
     """
-    errors = evaluator.diagnostics.error_count
+    reports = evaluator.diagnostics.report_count
     argument_tree: Tree | None = None
     if call.arguments is not None:
         argument_tree = evaluator.evaluate(call.arguments, variables)
@@ -57,7 +57,7 @@ def bind_block_parameters(
         # The parameters of a file network are those of its file: the import passes some, and the
         # call takes precedence.
         bound_values = {**imported, **bound_values}
-    if evaluator.diagnostics.error_count > errors:
+    if evaluator.diagnostics.report_count > reports:
         return None
     if not check_required(callee.params, bound_values, owner, call.span, evaluator.diagnostics):
         return None

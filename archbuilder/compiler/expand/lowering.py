@@ -39,7 +39,7 @@ from archbuilder.language.modules import (
     resolve_callee,
 )
 from archbuilder.registry.signatures import Signature
-from archbuilder.yaml.nodes import MappingNode, ScalarNode
+from archbuilder.yaml.nodes import ScalarNode
 
 
 class Expander:
@@ -263,7 +263,7 @@ class Expander:
         frame: ExpansionFrame | None,
     ) -> TensorRefs:
         """Add a node to the graph and return its output; return `ERROR_REFS` after an error."""
-        errors = self._diagnostics.error_count
+        reports = self._diagnostics.report_count
         constants = self._evaluate_call_constants(signature, call_site)
         has_valid_inputs = check_inputs(signature, arguments, call_site, self._diagnostics)
         if arguments is None or call_site.inputs.has_error or not has_valid_inputs:
@@ -277,7 +277,7 @@ class Expander:
                 f" {self.nodes[call_site.path].span}",
                 call_site.span,
             )
-        if constants is None or self._diagnostics.error_count > errors:
+        if constants is None or self._diagnostics.report_count > reports:
             return ERROR_REFS
         self.nodes[call_site.path] = Node(
             name=call_site.path,
@@ -299,7 +299,7 @@ class Expander:
         cached_arguments = self._constant_arguments.get(id(call))
         if cached_arguments is not None:
             return cached_arguments
-        errors = self._diagnostics.error_count
+        reports = self._diagnostics.report_count
         argument_tree = None
         if call.arguments is not None:
             argument_tree = self._evaluator.evaluate(call.arguments, variables)
@@ -313,10 +313,7 @@ class Expander:
             allow_expressions=False,
             find_block=partial(describe_block, program),
         )
-        # The count alone does not tell: `Diagnostics` counts equal errors once, and the semantic
-        # check may have reported the bare value already. Without it, inputs would seem missing.
-        is_shorthand = argument_tree is not None and not isinstance(argument_tree, MappingNode)
-        if self._diagnostics.error_count > errors or (is_shorthand and not arguments):
+        if self._diagnostics.report_count > reports:
             return None
         if call.arguments is None or call.arguments.is_constant:
             self._constant_arguments[id(call)] = arguments

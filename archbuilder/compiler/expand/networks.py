@@ -74,7 +74,7 @@ def _expand_network(
     frame: ExpansionFrame | None,
 ) -> Graph | None:
     """Expand one network; return None after an error."""
-    errors = evaluator.diagnostics.error_count
+    reports = evaluator.diagnostics.report_count
     scope = Scope(file=file, path="", weight_owner_prefix=None, frame=frame, depth=0)
     declared_inputs = active_inputs(block, scope, variables, evaluator)
     if not declared_inputs:
@@ -95,7 +95,7 @@ def _expand_network(
     if (
         outputs.has_error
         or len(graph_inputs) < len(inputs)
-        or evaluator.diagnostics.error_count > errors
+        or evaluator.diagnostics.report_count > reports
     ):
         return None
     names = outputs.names or _output_names(outputs)
