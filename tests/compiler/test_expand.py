@@ -11,6 +11,7 @@ from helpers.blueprints import arguments, expand, mistakes, wiring, write
 import archbuilder
 from archbuilder.diagnostics.errors import BlueprintError
 from archbuilder.diagnostics.render import render
+from archbuilder.limits import Limits
 
 
 def test_steps_stand_one_behind_the_other(tmp_path: Path):
@@ -360,6 +361,43 @@ def test_blocks_within_blocks_multiply_and_are_bounded(tmp_path: Path):
     blocks = "\n".join(f"  b{n}: {{layers: [{', '.join([f'b{n + 1}'] * 10)}]}}" for n in range(9))
     text = f"inputs: {{x: [4]}}\nlayers: [b0]\nblocks:\n{blocks}\n  b9: {{layers: [ReLU]}}"
     assert [each.split()[0] for each in mistakes(tmp_path, text)] == ["limit"]
+
+
+def test_the_limit_of_steps_holds_for_each_import_by_itself(tmp_path: Path):
+    """Two imports of one file with other parameters have other numbers of steps."""
+    lib = """
+params: {depth: 1}
+blocks:
+  inner: {layers: [{Dense: 4, repeat: $depth}]}
+  outer: {layers: [inner]}
+"""
+    write(tmp_path, lib, "lib.yaml")
+    text = """
+imports:
+  a: {file: lib.yaml, params: {depth: 60}}
+  b: {file: lib.yaml, params: {depth: 1}}
+inputs: {x: [4]}
+layers: [a.outer, b.outer]
+"""
+    path = write(tmp_path, text)
+    (graph,) = archbuilder.load(path, limits=Limits().replace(steps=65)).graphs().values()
+    assert len(graph.nodes) == 61
+    with pytest.raises(BlueprintError, match="expands to more than 64 steps"):
+        archbuilder.load(path, limits=Limits().replace(steps=64)).graphs()
+
+
+@pytest.mark.parametrize(("repeat", "count"), [(50, 104), (0, 6)])
+def test_steps_of_a_block_that_is_used_again_count(tmp_path: Path, repeat: int, count: int):
+    """Each of them, and one for a step that is repeated no times: it takes time as well."""
+    text = f"""
+blocks: {{small: {{layers: [{{Dense: 4, repeat: {repeat}}}, ReLU]}}}}
+inputs: {{x: [4]}}
+layers: [{{small: , name: a}}, {{use: a}}]
+"""
+    path = write(tmp_path, text)
+    archbuilder.load(path, limits=Limits().replace(steps=count)).graphs()
+    with pytest.raises(BlueprintError, match=f"expands to more than {count - 1} steps"):
+        archbuilder.load(path, limits=Limits().replace(steps=count - 1)).graphs()
 
 
 def notes(folder: Path, text: str, **params: object) -> list[str]:

@@ -73,11 +73,16 @@ class Expander:
         if step.loop is None and step.repeat is None:
             return self._expand_iteration(step, scope, tensors, variables, is_chained=False)[0]
         all_iterations = iterations(step, variables, self._evaluator)
+        if not all_iterations:
+            # Evaluating `repeat` and `for` takes time as well, and may happen in every call of a
+            # block.
+            self._count_step(step)
         if all_iterations is None:
             # Later steps may refer to it, and must not report its name as unknown.
             register_name(step, scope, ERROR_REFS, variables, self._evaluator)
             return ERROR_REFS
-        # `check_step_count` counts a step with an error as one, so the limit is checked here too.
+        # `check_step_count` counts a step with an error or a `use` as one, so the limit is checked
+        # here too.
         if self._step_count + len(all_iterations) > self._evaluator.limits.steps:
             report_too_many_steps(self._evaluator, step.span)
         # Not by index: if `when` skips the first iterations, the next one still reads `from`.
@@ -89,6 +94,11 @@ class Expander:
             is_chained = is_chained or is_active
         return tensors
 
+    def _count_step(self, step: Step) -> None:
+        self._step_count += 1
+        if self._step_count > self._evaluator.limits.steps:
+            report_too_many_steps(self._evaluator, step.span)
+
     def _expand_iteration(
         self,
         step: Step,
@@ -99,9 +109,7 @@ class Expander:
         is_chained: bool,
     ) -> tuple[TensorRefs, bool]:
         """Expand one iteration; return the outputs, and False if its `when` skips it."""
-        self._step_count += 1
-        if self._step_count > self._evaluator.limits.steps:
-            report_too_many_steps(self._evaluator, step.span)
+        self._count_step(step)
         is_active = evaluate_when(step, variables, self._evaluator)
         if is_active is None:
             register_name(step, scope, ERROR_REFS, variables, self._evaluator)

@@ -1,8 +1,11 @@
 """Limit on the number of steps, checked before any of them is expanded.
 
 A few lines can stand for billions of steps: blocks in blocks, each repeated a hundred times. How
-many steps one expands to depends only on the variables that it reads. So each step is counted once
-for equal values, and the rest is arithmetic.
+many steps one expands to depends only on the parameters of its file and on the variables that it
+reads. So each step is counted once for equal values, and the rest is arithmetic.
+
+A block that is called again with `use` counts as one step here, because what the name refers to
+depends on the steps before it. The expansion counts its steps, and has the same limit.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE, evaluate_w
 from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Block, Branches, Sequential, SharedCall, Step, StepCall
+from archbuilder.language.ast import Block, Branches, Sequential, Step, StepCall
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee, resolve_callee
 
@@ -64,7 +67,8 @@ class _StepCounter:
         self._active: list[Block] = []
         self._counts: dict[tuple[object, ...], int] = {}
         self._step_variables: dict[int, frozenset[str]] = {}
-        self._counts_by_name: dict[str, int] = {}
+        # One scope for equal parameters: a new one is bound at every call of an imported block.
+        self._imported_files: dict[tuple[int, str], FileScope] = {}
 
     def count_block(self, block: Block, file: FileScope, variables: Variables) -> int:
         """Count the steps that a block expands to."""
@@ -89,7 +93,7 @@ class _StepCounter:
         names = self._variables_of_step(step)
         # `repr`, because values may be lists, and because True, 1 and 1.0 are equal as keys.
         values = tuple(repr(variables.get(name)) for name in sorted(names))
-        key = (id(step), id(file.program), values)
+        key = (id(step), id(file), values)
         if key not in self._counts:
             self._counts[key] = self._count_iterations(step, file, variables)
         return self._counts[key]
@@ -120,20 +124,11 @@ class _StepCounter:
             return 1 + sum(
                 self._count_steps(branch.steps, file, variables) for branch in body.branches
             )
-        if isinstance(body, SharedCall):
-            name = self._evaluator.evaluate(body.name, variables)
-            return self._counts_by_name.get(repr(name), 1)
         if isinstance(body, StepCall):
-            return self._count_call(step, body, file, variables)
+            return self._count_call(body, file, variables)
         return 1
 
-    def _count_call(
-        self,
-        step: Step,
-        call: StepCall,
-        file: FileScope,
-        variables: Variables,
-    ) -> int:
+    def _count_call(self, call: StepCall, file: FileScope, variables: Variables) -> int:
         callee = resolve_callee(file.program, call.callee)
         if not isinstance(callee, BlockCallee):
             return 1
@@ -141,10 +136,10 @@ class _StepCounter:
         if binding is None:
             return 1
         inner, inner_variables = binding
-        count = 1 + self.count_block(callee.block, inner, inner_variables)
-        if step.name is not None:
-            self._counts_by_name[repr(self._evaluator.evaluate(step.name, variables))] = count
-        return count
+        if inner is not file:
+            key = (id(inner.program), repr(inner.variables))
+            inner = self._imported_files.setdefault(key, inner)
+        return 1 + self.count_block(callee.block, inner, inner_variables)
 
     def _variables_of_step(self, step: Step) -> frozenset[str]:
         """Return the variables that determine the expansion of a step, including its loop."""
@@ -162,11 +157,9 @@ class _StepCounter:
     def _variables_of_iteration(self, step: Step) -> frozenset[str]:
         """Return the variables that determine the expansion of one iteration of a step."""
         body = step.body
-        names = _variable_names([step.condition, step.name])
+        names = _variable_names([step.condition])
         if isinstance(body, StepCall):
             names |= _variable_names([body.arguments])
-        elif isinstance(body, SharedCall):
-            names |= _variable_names([body.name])
         steps: tuple[Step, ...] = ()
         if isinstance(body, Sequential):
             steps = body.steps
