@@ -4,7 +4,8 @@ Keras averages the mean losses of the replicas, which is the mean over the batch
 replicas have the same number of examples. Its `fit` also fails with several workers (Keras issue
 20585): it builds the model from a batch that it reduces over the replicas, and reduces logs that
 are reduced already. The workarounds for both are in this module and in `step_function.py`. They use
-private parts of Keras, so `check_keras_version` refuses versions that they were not tested with.
+private parts of Keras, so several workers are refused with versions of Keras that were not tested
+(`check_keras_version` in `distribution/strategy.py`).
 """
 
 from __future__ import annotations
@@ -233,7 +234,7 @@ class DistributedModel(keras.Model):
 
     def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
         # Keras 3.15 calls this before it trains or tests. On several replicas its own version
-        # reduces the batch over the replicas, which fails with several workers (see above).
+        # reduces the batch over the replicas, which fails with several workers (issue 20585).
         strategy = self.distribute_strategy
         if iterator is not None:
             _, _, batches = next(iter(iterator))  # type: ignore[call-overload]  # Keras's own
