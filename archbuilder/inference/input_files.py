@@ -81,7 +81,6 @@ def read_inputs(
         RunError: if a file cannot be read, or has values that are not finite.
     """
     files = [file for path in paths for file in _expand_path(path, log)]
-    num_tables = sum(not file.is_image for file in files)
     has_duplicates = len({file.key for file in files}) < len(files)
     names = {file: str(file.path) if has_duplicates else file.key for file in files}
     choose_decoder = _make_decoder_chooser(template, graph, schema)
@@ -92,7 +91,7 @@ def read_inputs(
             continue
         for file in group:
             examples = _load_table(file.path, template, graph, schema).validated()
-            prefix = f"{names[file]}:" if len(files) > 1 or num_tables > 1 else ""
+            prefix = f"{names[file]}:" if len(files) > 1 else ""
             yield InputGroup([f"{prefix}{number}" for number in range(examples.count)], examples)
 
 
