@@ -97,11 +97,11 @@ def path(name: str) -> Path:
 
 
 def _files() -> dict[str, Path]:
-    """Return the blueprint files by name, which is the path within the zoo without `.yaml`."""
-    folder = _folder()
-    files = sorted(folder.rglob("*.yaml"))
-    # `as_posix`: a name is the same on every system, also in a subdirectory.
-    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+    """Return the blueprint files by name, which is that of the file without `.yaml`.
+
+    Subdirectories hold other files, such as recipes.
+    """
+    return {file.stem: file for file in sorted(_folder().glob("*.yaml"))}
 
 
 def _folder() -> Path:

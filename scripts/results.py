@@ -192,27 +192,27 @@ def hash_of(word: str) -> str:
 
 TRANSFORMER = (
     "transformer --set vocabulary=16 --set depth=2 --set width=64 --set hidden=256 --set heads=4"
-    " --set dropout=0 --recipe recipes/transformer.yaml --data runs/results/{}.tsv"
+    " --set dropout=0 --recipe blueprints/recipes/transformer.yaml --data runs/results/{}.tsv"
 )
 RESULTS = (
     Result(
         "mlp",
         "Multilayer perceptron on MNIST",
-        f"mlp --recipe recipes/mlp.yaml --data {MNIST}",
+        f"mlp --recipe blueprints/recipes/mlp.yaml --data {MNIST}",
         above("sparse_categorical_accuracy", 0.98),
         "98.0%",
     ),
     Result(
         "lenet5",
         "LeNet-5 on MNIST",
-        f"lenet5 --recipe recipes/lenet5.yaml --data {MNIST}",
+        f"lenet5 --recipe blueprints/recipes/lenet5.yaml --data {MNIST}",
         above("sparse_categorical_accuracy", 0.99),
         "99.0%",
     ),
     Result(
         "capsnet",
         "CapsNet on MNIST, with a quarter of the filters",
-        "capsnet:training --set filters=64 --set types=8 --recipe recipes/capsnet.yaml"
+        "capsnet:training --set filters=64 --set types=8 --recipe blueprints/recipes/capsnet.yaml"
         f" --data {MNIST}",
         above("lengths_categorical_accuracy", 0.992),
         "99.2%",
@@ -222,14 +222,14 @@ RESULTS = (
         "Echo-state network that reads MNIST row by row",
         "esn --set inputs=28 --set length=28 --set outputs=10 --set every_step=false"
         " --set units=2000 --set spectral_radius=1.5 --set leak_rate=0.2 --set input_scaling=0.2"
-        f" --recipe recipes/esn.yaml --data {MNIST}",
+        f" --recipe blueprints/recipes/esn.yaml --data {MNIST}",
         above("categorical_accuracy", 0.96),
         "96%",
     ),
     Result(
         "autoencoder",
         "Deconvolutional autoencoder of MNIST, 32 numbers an image",
-        f"recipes/autoencoder.yaml --data {MNIST}",
+        f"blueprints/recipes/autoencoder.yaml --data {MNIST}",
         again,
         "falls with every epoch",
         keep_images,
@@ -237,7 +237,8 @@ RESULTS = (
     Result(
         "dcgan",
         "DCGAN of MNIST, judged by the LeNet-5 above",
-        "dcgan:torch --set channels=1 --set levels=3 --set filters=32 --recipe recipes/dcgan.yaml"
+        "dcgan:torch --set channels=1 --set levels=3 --set filters=32 --recipe"
+        " blueprints/recipes/dcgan.yaml"
         f" --data {MNIST}",
         told_by_lenet,
         "90%",
@@ -245,21 +246,22 @@ RESULTS = (
     Result(
         "simclr",
         "SimCLR on MNIST",
-        f"recipes/encoder.yaml --recipe recipes/simclr.yaml --data {MNIST}",
+        f"blueprints/recipes/encoder.yaml --recipe blueprints/recipes/simclr.yaml --data {MNIST}",
         probe,
         "10 points above untrained",
     ),
     Result(
         "moco",
         "MoCo on MNIST",
-        f"recipes/encoder.yaml --recipe recipes/moco.yaml --data {MNIST}",
+        f"blueprints/recipes/encoder.yaml --recipe blueprints/recipes/moco.yaml --data {MNIST}",
         probe,
         "10 points above untrained",
     ),
     Result(
         "lstm",
         "LSTM of characters",
-        f"lstm {CHARACTERS} --set every_step=true --set units=256 --recipe recipes/lstm.yaml"
+        f"lstm {CHARACTERS} --set every_step=true --set units=256 --recipe"
+        " blueprints/recipes/lstm.yaml"
         f" --data {TEXT}",
         below_bigrams,
         "80% of the bigram entropy",
@@ -269,7 +271,7 @@ RESULTS = (
         "gpt2",
         "GPT of characters, 4 layers of 128",
         f"gpt2 {CHARACTERS} --set context=128 --set depth=4 --set width=128 --set heads=4"
-        f" --recipe recipes/gpt2.yaml --data {TEXT}",
+        f" --recipe blueprints/recipes/gpt2.yaml --data {TEXT}",
         below_bigrams,
         "80% of the bigram entropy",
         keep_text,
@@ -278,7 +280,7 @@ RESULTS = (
         "bert",
         "BERT of characters, 3 layers of 128",
         f"bert {CHARACTERS} --set context=64 --set depth=3 --set width=128 --set heads=4"
-        f" --recipe recipes/bert.yaml --data {TEXT}",
+        f" --recipe blueprints/recipes/bert.yaml --data {TEXT}",
         masked,
         "twice the unigram baseline",
         keep_text,
