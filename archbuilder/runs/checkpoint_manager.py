@@ -1,13 +1,13 @@
-"""The checkpoints of a run: folders that appear whole, prove themselves, and outlive their errors.
+"""Atomic, checksummed checkpoint directories, with a fallback to the previous one if damaged.
 
-checkpoints/epoch-00002-batch-000120/
+checkpoints/epoch-00002-batch-0000120/
     variables.safetensors      everything that training changes
-    progress.json              how far the run was, and the numbers of the epochs before
-    manifest.json              the SHA-256 of both, written last
+    progress.json              the position of the run, and the metrics of the completed epochs
+    manifest.json              the SHA-256 digests of both, written last
 
-A checkpoint is written beside its place, brought to the disk, and renamed. Older ones stay until
-the new one was read back. Another person may have written one: nothing in it is believed before it
-is checked, and no link is followed.
+A checkpoint is written to a temporary directory, synced to disk and renamed. Older checkpoints are
+deleted only after the new one has been read back. The directory may come from another person, so
+every value is validated and no link is followed.
 """
 
 from __future__ import annotations
@@ -40,56 +40,65 @@ _VARIABLES: Final = "variables.safetensors"
 _PROGRESS: Final = "progress.json"
 _MANIFEST: Final = "manifest.json"
 _DIRECTORY_NAME: Final = re.compile(r"epoch-\d+-batch-\d+")
+# The newest checkpoint, and the one before it in case the newest turns out to be damaged.
 _KEEP_LAST: Final = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """What a run needs to go on as if it had not been stopped."""
+    """Everything that a run needs to resume exactly where it stopped."""
 
     position: TrainingPosition
     history: tuple[EpochLogs, ...]
-    """The numbers of the epochs before."""
+    """The metrics of every completed epoch, in order."""
     arrays: Arrays
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointManager:
-    """The checkpoints in the folder of a run. `fingerprint` tells what is trained, and how."""
+    """Saves and restores the checkpoints in a run directory."""
 
     run_dir: SandboxPath
     fingerprint: str = ""
+    """Identifies the blueprint and the recipe; a checkpoint with another one is refused."""
     workers: WorkerGroup = SINGLE_WORKER
-    """Of several workers the chief alone writes and reads."""
+    """Only the chief accesses the files; it broadcasts a restored checkpoint to the others."""
 
     def commit(self, checkpoint: Checkpoint) -> Path:
-        """Keep a checkpoint; where one of that position is there and whole, it stays.
+        """Write a checkpoint, delete old ones, and return the path of its directory.
+
+        An intact checkpoint of the same position is kept instead.
 
         Raises:
             NotFiniteError: if a weight is NaN or infinite.
             RunError: if what was written does not read back.
             OSError: if the disk is full or fails. The older checkpoints are still there.
         """
+        # Every worker checks: if only the chief raised, the others would wait for it forever.
         non_finite = first_non_finite(checkpoint.arrays)
         if non_finite is not None:
             raise NotFiniteError(non_finite)
         directory = self._directory.joinpath(_name(checkpoint.position))
         if not self.workers.is_chief:
             return directory.path
+        # The end of training commits the position of the last epoch a second time.
         if directory.is_dir() and _find_damage(directory) is None:
             return directory.path
         self._write(directory, checkpoint)
         damage = _find_damage(directory)
         if damage is not None:
             raise RunError(f"the checkpoint {directory.path.name} did not read back: {damage}")
-        self._delete_old()
+        for stale in self._list_complete()[:-_KEEP_LAST]:
+            stale.remove()
         return directory.path
 
     def latest(self, log: Callable[[str], None]) -> Checkpoint | None:
-        """The newest checkpoint that is whole; those that are not are reported and left.
+        """Return the newest intact checkpoint, or None; log and skip damaged ones.
+
+        With several workers this is a collective operation: all of them have to call it.
 
         Raises:
-            RunError: if it is of another blueprint or recipe, or the folder cannot be read.
+            RunError: if it belongs to another blueprint or recipe, or the directory cannot be read.
         """
         checkpoint = self._read_latest(log) if self.workers.is_chief else None
         if self.workers.count == 1:
@@ -121,9 +130,10 @@ class CheckpointManager:
         return self.run_dir.joinpath(CHECKPOINTS_DIR)
 
     def _list_complete(self) -> list[SandboxPath]:
-        """Those that are complete, the newest last."""
+        """Return the directories without the suffix of temporary ones, the newest last."""
         if self._directory.status() is None:
             return []
+        # Epochs and batches are zero-padded in the names, so alphabetical order is by position.
         return [
             self._directory.joinpath(name)
             for name in self._directory.list_names()
@@ -133,6 +143,8 @@ class CheckpointManager:
     def _write(self, directory: SandboxPath, checkpoint: Checkpoint) -> None:
         temp_dir = directory.with_name(directory.path.name + TEMP_SUFFIX)
         directory.parent.make_directory(exist_ok=True)
+        # Left over from a killed process, and a damaged checkpoint of the same position:
+        # a directory can only be renamed over an empty one.
         for stale in (temp_dir, directory):
             stale.remove()
         temp_dir.make_directory()
@@ -144,11 +156,13 @@ class CheckpointManager:
             }
             digests = {name: hashlib.sha256(each).hexdigest() for name, each in contents.items()}
             contents[_MANIFEST] = json.dumps({"sha256": digests}, indent=2).encode("utf-8")
+            # The manifest is written last, so that its presence means that the others are complete.
             for name, content in contents.items():
                 with temp_dir.joinpath(name).create() as file:
                     file.write(content)
             temp_dir.sync()
         except OSError:
+            # On a full disk, the partial files would leave no room for anything else.
             temp_dir.remove()
             raise
         temp_dir.rename(directory.path.name)
@@ -166,10 +180,6 @@ class CheckpointManager:
             raise JsonError(f"{_PROGRESS} tells of another position")
         return checkpoint
 
-    def _delete_old(self) -> None:
-        for directory in self._list_complete()[:-_KEEP_LAST]:
-            directory.remove()
-
 
 def _name(position: TrainingPosition) -> str:
     return f"epoch-{position.epoch:05}-batch-{position.batch:07}"
@@ -177,6 +187,7 @@ def _name(position: TrainingPosition) -> str:
 
 def _serialize(checkpoint: Checkpoint) -> bytes:
     progress = _progress_fields(checkpoint)
+    # json.dumps escapes newlines, so that the first one in the result ends the header.
     return json.dumps(progress).encode() + b"\n" + save(dict(checkpoint.arrays))
 
 
@@ -197,49 +208,47 @@ def _progress_fields(checkpoint: Checkpoint) -> dict[str, PlainData]:
 
 
 def _parse_checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
-    """A checkpoint from its parts.
+    """Build a checkpoint from the fields of `progress.json` and the arrays.
 
     Raises:
-        JsonError: if the progress is none that a run can have.
+        JsonError: if the fields do not describe a valid state of a run.
     """
     position = TrainingPosition(progress.count("epoch"), progress.count("batch"))
-    history = tuple(
-        _parse_epoch_logs(each, number) for number, each in enumerate(progress.objects("rows"), 1)
-    )
+    history: list[EpochLogs] = []
+    for epoch, fields in enumerate(progress.objects("rows"), start=1):
+        logs = fields.numbers()
+        if logs.get("epoch") != epoch:
+            raise JsonError(f"the field '{fields.name}.epoch' is not {epoch}")
+        history.append(logs)
+    # history.csv takes its columns from the first epoch; later ones may have fewer.
     if any(not row.keys() <= history[0].keys() for row in history):
         raise JsonError("its epochs have different numbers")
     if len(history) != position.epoch:
         raise JsonError(
             f"it has the numbers of {len(history)} epochs, and is of epoch {position.epoch}"
         )
-    return Checkpoint(position, history, arrays)
+    return Checkpoint(position, tuple(history), arrays)
 
 
 def _read_arrays(file: SandboxPath) -> Arrays:
-    """The arrays in a file.
+    """Load the arrays of a safetensors file.
 
     Raises:
         OSError: if it cannot be opened.
-        ValueError: if it has something else.
+        ValueError: if it is not a safetensors file with dtypes that numpy has.
     """
     with file.open_descriptor() as descriptor:
         try:
-            # The library opens files by their path alone.
+            # safetensors only opens paths, and following the original one again could lead
+            # through a link: /dev/fd names the file that was checked.
             return load_file(f"/dev/fd/{descriptor}")
-        # It says so of types that numpy does not have (safetensors 0.8).
+        # safetensors 0.8 raises the last two for dtypes that numpy lacks, such as bfloat16.
         except (SafetensorError, AttributeError, TypeError) as error:
             raise ValueError(f"{file.path.name} cannot be read: {error}") from error
 
 
-def _parse_epoch_logs(fields: JsonObject, epoch: int) -> EpochLogs:
-    logs = fields.numbers()
-    if logs.get("epoch") != epoch:
-        raise JsonError(f"the field '{fields.name}.epoch' is not {epoch}")
-    return logs
-
-
 def _find_damage(directory: SandboxPath) -> str | None:
-    """What is wrong with a checkpoint; None where it is as it was written."""
+    """Compare a checkpoint with its digests; return the first difference, or None if intact."""
     file = directory.joinpath(_MANIFEST)
     try:
         digests = JsonObject.read(file).object("sha256")
@@ -257,8 +266,10 @@ def _find_damage(directory: SandboxPath) -> str | None:
 def _sha256(checkpoint_file: SandboxPath) -> str:
     with (
         checkpoint_file.open_descriptor() as descriptor,
+        # A duplicate, since the file object closes its descriptor and so does the context.
         os.fdopen(os.dup(descriptor), "rb") as file,
     ):
+        # A sparse file may claim terabytes that would take hours to hash.
         if os.fstat(descriptor).st_size > total_memory():
             raise OSError(errno.EFBIG, "it is too large")
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,9 +1,10 @@
-"""The state of the git repository that a file lies in, without trusting the repository.
+"""Commit and cleanliness of the git repository around a file, without trusting the repository.
 
-A repository may be a stranger's, and its configuration can name programs that git starts: hooks,
-watchers of files, filters. So git reads none of it. It is given a configuration of its own, with
-the objects and a copy of the index of the repository; the commit is read by ourselves. What is no
-regular file there, as a pipe, is not waited for.
+The configuration of a repository can name programs that git runs: hooks, file system monitors,
+filters. A blueprint may lie in a stranger's repository, so git never reads that configuration: it
+gets a temporary git directory with a configuration of ours, a copy of the index, and the object
+database of the repository. The commit is parsed here. Only regular files are opened, so that a
+named pipe cannot block the process.
 """
 
 from __future__ import annotations
@@ -20,21 +21,23 @@ from archbuilder.files.sandbox import SandboxPath
 from archbuilder.plain_data import PlainData
 
 _TIMEOUT: Final = 20
+"""Seconds that one git command may take."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SHA1_CONFIG: Final = "[core]\nrepositoryFormatVersion = 0\nbare = false\n"
 _SHA256_CONFIG: Final = (
     "[core]\nrepositoryFormatVersion = 1\nbare = false\n[extensions]\nobjectFormat = sha256\n"
 )
+# Limits against files of any size; the largest legitimate ones are packed-refs and the index.
 _MAX_TEXT_BYTES: Final = 2**24
 _MAX_INDEX_BYTES: Final = 2**28
-"""More bytes than a file has that is read here."""
 
 
 def git_state(file: Path) -> dict[str, PlainData] | None:
-    """The commit of the repository that has a file, and whether files differ from it.
+    """Return the commit of the repository that tracks a file, and whether the work tree differs.
 
-    None where there is no repository, or it does not have the file; whether they differ is None
-    where git is not there to tell.
+    Returns:
+        `commit` and `changed`, which is None if git is not installed. None instead of both if the
+        file is not in a repository, not tracked, or the repository cannot be read.
     """
     for folder in file.absolute().parents:
         if (folder / ".git").exists():
@@ -55,22 +58,32 @@ def _read_state(folder: Path, file: Path) -> dict[str, PlainData] | None:
         return {"commit": commit, "changed": None}
     with tempfile.TemporaryDirectory() as scratch:
         temp_dir = Path(scratch)
+        # git recognizes a repository by its HEAD, refs and objects; the latter come from the
+        # environment.
         (temp_dir / "refs").mkdir()
         (temp_dir / "HEAD").write_text(f"{commit}\n")
         (temp_dir / "config").write_text(_SHA256_CONFIG if len(commit) > 40 else _SHA1_CONFIG)
+        # git looks for the index in its git directory. It is read without following links.
         (temp_dir / "index").write_bytes(
             SandboxPath(git_dir).joinpath("index").read(_MAX_INDEX_BYTES)
         )
         tracked_files = _run_git(git, temp_dir, folder, common_dir, "ls-files", "--", str(file))
         if not tracked_files:
             return None
+        # In a submodule, git would start another git that reads the submodule's configuration.
         options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all")
         changed = _run_git(git, temp_dir, folder, common_dir, "status", *options)
     return {"commit": commit, "changed": bool(changed)}
 
 
 def _run_git(git: str, git_dir: Path, folder: Path, common_dir: Path, *arguments: str) -> str:
-    """What git prints that knows of no configuration but our own."""
+    """Return the output of a git command that reads no configuration but ours.
+
+    Raises:
+        OSError: if git cannot be started.
+        subprocess.SubprocessError: if it fails or takes too long.
+    """
+    # A whole environment rather than changes to ours, which may have other GIT_ variables.
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "GIT_DIR": str(git_dir),
@@ -80,6 +93,7 @@ def _run_git(git: str, git_dir: Path, folder: Path, common_dir: Path, *arguments
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
+        # A partial clone would fetch missing objects from the remote.
         "GIT_NO_LAZY_FETCH": "1",
         "LC_ALL": "C",
     }
@@ -96,9 +110,14 @@ def _run_git(git: str, git_dir: Path, folder: Path, common_dir: Path, *arguments
 
 
 def _git_dirs(git: Path) -> tuple[Path, Path]:
-    """The folders of a work tree's own state, and of what all work trees have."""
+    """Return the git directory of a work tree, and the one that it shares with other work trees.
+
+    The layout of gitrepository-layout(5): in a linked work tree, `.git` is a file that names the
+    former, and the file `commondir` in there names the latter.
+    """
     if git.is_dir():
         return git, git
+    # Either path may be absolute: joining it to a directory then gives the path itself.
     relative_path = _read_text(git.parent, ".git").removeprefix("gitdir:").strip()
     git_dir = git.parent / relative_path
     has_common_dir = SandboxPath(git_dir).joinpath("commondir").is_file()
@@ -109,14 +128,17 @@ def _git_dirs(git: Path) -> tuple[Path, Path]:
 
 def _read_commit(git_dir: Path, common_dir: Path) -> str | None:
     head = _read_text(git_dir, "HEAD").strip()
+    # A detached HEAD holds a commit.
     if not head.startswith("ref:"):
         return _valid_commit(head)
     name = head.removeprefix("ref:").strip()
+    # A path that leaves the git directory; git itself forbids '..' in names of refs.
     if ".." in name or not name.startswith("refs/"):
         return None
     for directory in (git_dir, common_dir):
         if SandboxPath(directory).joinpath(*name.split("/")).is_file():
             return _valid_commit(_read_text(directory, name).strip())
+    # A ref without a file of its own is a line "COMMIT NAME" of packed-refs.
     has_packed_refs = SandboxPath(common_dir).joinpath("packed-refs").is_file()
     lines = _read_text(common_dir, "packed-refs").splitlines() if has_packed_refs else []
     return next(

@@ -1,4 +1,4 @@
-"""What `run.json` says of a run: how it was begun, on what, and how it ended."""
+"""The manifest of a run, `run.json`: command, recipe, data, versions, devices and status."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ from archbuilder.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class RunProvenance:
-    """Where the networks of a run come from, for the run's folder to tell."""
+    """Where the networks of a run come from, as recorded in the run directory."""
 
     blueprint: str = ""
-    """The blueprint with everything resolved, as text."""
+    """The text of the blueprint with everything resolved."""
     command: tuple[str, ...] = ()
     """The command line."""
     allow: Sequence[Path] = ()
-    """Folders that its data files may lie in, beside its own."""
+    """Directories that data files may lie in, besides that of the blueprint."""
     file: Path | None = None
-    """The blueprint as a person wrote it."""
+    """The file of the blueprint as the user wrote it."""
 
 
 class RunManifest:
-    """The record of a run that is carried out now.
+    """Writes the manifest of the current run.
 
-    A run that goes on keeps what was recorded of its start.
+    A resumed run keeps what was recorded when it started.
 
     Raises:
-        RunError: from every method, if the record cannot be written.
+        RunError: from every method, if the manifest cannot be written.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class RunManifest:
         self._run_dir = run_dir
         record = run_dir.previous_manifest()
         previous = {} if record is None else record.values
+        # Durations: time.time() jumps when the clock is set.
         self._start_time = time.monotonic()
         start: dict[str, PlainData] = {
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -74,13 +75,15 @@ class RunManifest:
         }
         resumes = previous.get("resumed")
         git = previous.get("git")
+        # A resumed run takes its blueprint from the run directory, not from the repository.
         if not previous and provenance.file is not None:
             git = git_state(provenance.file)
         self.preprocessing = _decode_preprocessing(previous.get("legend"))
-        """What an earlier part of the run knows of its data; None where there is none."""
+        """Label names and scales that the run was started with; None for a new run."""
         self.recipe: PlainData = recipe_to_dict(data, training, provenance.allow)
         """The recipe as plain data."""
         self._fields: dict[str, PlainData] = {
+            # Stays in the file if the process is killed.
             "status": "running",
             **{key: previous.get(key, value) for key, value in start.items()},
             "resumed": [*(resumes if isinstance(resumes, list) else ()), start] if previous else [],
@@ -101,12 +104,12 @@ class RunManifest:
 
     @contextmanager
     def track_status(self) -> Iterator[None]:
-        """Where the run is carried out: what ends it stands in its record."""
+        """Record the status and the reason if this block is interrupted or fails."""
         try:
             yield
         except ArchbuilderError as error:
             status = "stopped" if isinstance(error, RunInterruptedError) else "failed"
-            # On a full disk this fails too, and says less than what stopped the run.
+            # On a full disk this fails too, and its error would hide the one that ended the run.
             with suppress(RunError):
                 self._write(status=status, reason=str(error))
             raise
@@ -115,11 +118,12 @@ class RunManifest:
             raise
 
     def record_data(self, examples: Dataset, validation: Dataset | None) -> None:
-        """Record which data is trained on, and what its columns and classes mean.
+        """Record the digest of the data, and the meaning of its columns and classes.
 
         Raises:
-            RunError: if a run that goes on began with other data.
+            RunError: if a resumed run was started with other data.
         """
+        # The digest reads examples, which is of no use where nothing is written.
         if not self._run_dir.is_writer:
             return
         previous, current = self._fields["data"], dataset_digest(examples, validation)
@@ -132,7 +136,7 @@ class RunManifest:
         self._write()
 
     def finish(self, val_metrics: EpochLogs) -> None:
-        """Record that the run is over, and what came of it."""
+        """Record that the run has finished, its duration and its validation metrics."""
         seconds = round(time.monotonic() - self._start_time, 1)
         self._write(status="finished", seconds=seconds, held_out=dict(val_metrics))
 

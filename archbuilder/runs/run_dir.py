@@ -1,12 +1,12 @@
-"""The folder of a run: what was trained, how, with which versions, and what came of it.
+"""The directory of a run, with everything needed to inspect, resume or repeat it.
 
 blueprint.yaml     the blueprint with everything resolved
 run.json           the command, the recipe, the versions, the seed, the devices, the result
-history.csv        one line an epoch, for spreadsheets
-history.jsonl      the same, for programs
+history.csv        one line per epoch, for spreadsheets
+history.jsonl      the same for programs
 NAME.keras         the trained model, one for each network
 
-A run that goes on may lie in the folder of another person: everything in it is opened as a `Place`.
+A resumed run may lie in the directory of another person: all files are opened as a `SandboxPath`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from archbuilder.files.sandbox import TEMP_SUFFIX, SandboxPath, os_error_reason
 from archbuilder.plain_data import PlainData
 
 EpochLogs = Mapping[str, float]
-"""The numbers of one epoch by name."""
+"""The loss and the metrics of one epoch by name, and its number as `epoch`."""
 
 _LOCK_FILE: Final = ".lock"
 _EXCLUSIVE_LOCK: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
@@ -41,37 +41,42 @@ _UNSAFE_CHARS: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """A folder that belongs to one run alone."""
+    """The directory of a single run."""
 
     path: Path
     is_writer: bool = True
-    """Whether this process writes in it; of several workers the chief alone does."""
+    """Whether this process writes in it: with several workers, only the chief does."""
     is_new: bool = False
-    """Whether this run made it."""
+    """Whether this run created it."""
     pinned_root: SandboxPath | None = None
-    """The folder as it was found; another one does not take its place."""
+    """The directory with its device and inode, so that replacing it is an error.
+
+    None in a worker that does not write, whose machine may not have the directory.
+    """
 
     @property
     def root(self) -> SandboxPath:
-        """The folder, to open what is in it."""
+        """The sandbox to open files of the run in."""
         return self.pinned_root or SandboxPath(self.path)
 
     @classmethod
     def create_numbered(cls, parent: Path, name: str) -> RunDir:
-        """The next free folder `name-1`, `name-2`, ... below `parent`.
+        """Create the next free directory `name-1`, `name-2`, ... below `parent`.
 
         Raises:
-            RunError: if it cannot be made.
+            RunError: if it cannot be created.
         """
+        # The name comes from the blueprint. File systems limit names to 255 bytes.
         stem = _UNSAFE_CHARS.sub("_", name)[:64] or "run"
         for number in count(1):
             path = parent / f"{stem}-{number}"
             try:
                 parent.mkdir(parents=True, exist_ok=True)
-                # Two runs that start at once get two folders: only one of them makes each.
+                # mkdir is atomic: of two runs that start at once, one fails and tries the next.
                 path.mkdir()
                 root = SandboxPath.pinned(path)
             except FileExistsError:
+                # Raised for the parent if that is a file.
                 if parent.is_dir():
                     continue
                 raise RunError(f"{quote(str(parent), 200)} is not a folder") from None
@@ -82,11 +87,11 @@ class RunDir:
 
     @classmethod
     def create(cls, path: Path) -> RunDir:
-        """The folder that the user chose, which has to be new or empty.
+        """Create the directory that the user chose; it may exist if it is empty.
 
         Raises:
-            UsageError: if something is in it.
-            RunError: if it cannot be made.
+            UsageError: if it is a file or not empty.
+            RunError: if it cannot be created.
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -104,11 +109,11 @@ class RunDir:
 
     @classmethod
     def open_existing(cls, path: Path) -> RunDir:
-        """The folder of a run that was begun before.
+        """Open the directory of an earlier run to resume it.
 
         Raises:
-            UsageError: if there is none.
-            RunError: if nothing can be written there.
+            UsageError: if it is not the directory of a run.
+            RunError: if it is not writable.
         """
         if not (path / RUN_JSON).is_file():
             raise UsageError(f"{quote(str(path), 200)} is not the folder of a run")
@@ -121,11 +126,11 @@ class RunDir:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other runs out of the folder, until this one or its process ends.
+        """Keep other runs out of the directory until the block or the process ends.
 
         Raises:
-            UsageError: if another run is in it.
-            RunError: if it cannot be locked.
+            UsageError: if another run has the lock.
+            RunError: if the lock file cannot be opened or locked.
         """
         if not self.is_writer:
             yield
@@ -133,16 +138,18 @@ class RunDir:
         lock_file = self.root.joinpath(_LOCK_FILE)
         with ExitStack() as stack:
             try:
+                # The kernel releases a flock when the process dies, unlike a file that is the lock.
                 fcntl.flock(stack.enter_context(lock_file.open_append()), _EXCLUSIVE_LOCK)
             except BlockingIOError:
                 raise UsageError(f"another run is in {quote(str(self.path), 200)}") from None
             except OSError as error:
                 raise _io_error("lock", lock_file.path, error) from error
+            # Under the lock, where no other run can be writing them.
             self._remove_partial_files()
             yield
 
     def _remove_partial_files(self) -> None:
-        """Remove what a run that was killed has not written to its end."""
+        """Remove the temporary files of a run that was killed while it wrote."""
         try:
             for name in self.root.list_names():
                 if name.startswith(".") and name.endswith(TEMP_SUFFIX):
@@ -152,12 +159,13 @@ class RunDir:
 
     @contextmanager
     def delete_unless_started(self) -> Iterator[None]:
-        """Remove the folder if the run fails before its first step, and the run made the folder."""
+        """Remove a directory that this run created if the block fails before the first step."""
         try:
             yield
         except ArchbuilderError:
-            # What is left of it where this fails does no harm.
+            # A leftover directory does no harm, and its error would hide the one that matters.
             with suppress(OSError):
+                # The history is created after the first step.
                 if (
                     self.is_new
                     and self.is_writer
@@ -167,10 +175,10 @@ class RunDir:
             raise
 
     def previous_manifest(self) -> JsonObject | None:
-        """What was recorded of the run before it goes on; None where it begins.
+        """Return the manifest of the run that is resumed, or None for a new run.
 
         Raises:
-            RunError: if the record is damaged.
+            RunError: if the manifest is damaged or cannot be read.
         """
         manifest_file = self.root.joinpath(RUN_JSON)
         try:
@@ -183,11 +191,11 @@ class RunDir:
             raise RunError(f"{quote(str(manifest_file.path), 200)} is damaged: {error}") from error
 
     def model_file(self, network: str) -> SandboxPath:
-        """Where the model of a network is saved."""
+        """Return the path of the saved model of a network."""
         return self.root.joinpath(f"{_UNSAFE_CHARS.sub('_', network)}.keras")
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a file that appears whole.
+        """Write a text file atomically.
 
         Raises:
             RunError: if it cannot be written.
@@ -195,7 +203,7 @@ class RunDir:
         self.write_bytes(name, text.encode("utf-8"))
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """Write a file that appears whole, and the folder in `name` that it lies in.
+        """Write a file atomically, and create the directory if `name` has one, as in `a/b.txt`.
 
         Raises:
             RunError: if it cannot be written.
@@ -209,7 +217,7 @@ class RunDir:
             target.write(content)
 
     def write_json(self, name: str, value: PlainData) -> None:
-        """Write plain data as JSON.
+        """Write plain data as JSON atomically.
 
         Raises:
             RunError: if it cannot be written.
@@ -217,7 +225,9 @@ class RunDir:
         self.write_text(name, json.dumps(value, indent=2) + "\n")
 
     def write_history(self, history: Sequence[EpochLogs]) -> None:
-        """Begin both histories with these rows, in place of what is in them.
+        """Replace both history files by these rows.
+
+        A resumed run goes back to its checkpoint, and drops the epochs logged after it.
 
         Raises:
             RunError: if they cannot be written.
@@ -226,31 +236,28 @@ class RunDir:
             self.write_text(name, text)
 
     def add_history(self, epoch_logs: EpochLogs, *, first: bool) -> None:
-        """Add the numbers of an epoch to both histories.
+        """Append the metrics of an epoch to both history files.
 
         Raises:
             RunError: if they cannot be written.
         """
-        for name, text in _history_texts([epoch_logs], with_header=first).items():
-            self._append(name, text)
-
-    def _append(self, name: str, text: str) -> None:
         if not self.is_writer:
             return
-        target = self.root.joinpath(name)
-        with translate_write_errors(target), target.open_append() as file:
-            file.write(text.encode("utf-8"))
+        for name, text in _history_texts([epoch_logs], with_header=first).items():
+            target = self.root.joinpath(name)
+            with translate_write_errors(target), target.open_append() as file:
+                file.write(text.encode("utf-8"))
 
 
 def _history_texts(history: Sequence[EpochLogs], *, with_header: bool) -> dict[str, str]:
-    """Rows as the text of each history, by its file; `head` is the line of names."""
+    """Format rows for each history file, by its name; CSV optionally begins with the header."""
     csv_text = io.StringIO()
     if history:
         writer = csv.DictWriter(csv_text, list(history[0]), lineterminator="\n")
         if with_header:
             writer.writeheader()
         writer.writerows(history)
-    # JSON has no word for NaN.
+    # json.dumps would write NaN and Infinity, which are not JSON.
     json_rows = [
         {name: value if math.isfinite(value) else None for name, value in row.items()}
         for row in history
@@ -261,10 +268,10 @@ def _history_texts(history: Sequence[EpochLogs], *, with_header: bool) -> dict[s
 
 @contextmanager
 def translate_write_errors(target: SandboxPath) -> Iterator[None]:
-    """Where a file of a run is written: what the system says against it becomes one sentence.
+    """Translate an OSError raised in this block into a one-line `RunError` that names the file.
 
     Raises:
-        RunError: if it does.
+        RunError: in place of an `OSError`.
     """
     try:
         yield

@@ -1,7 +1,7 @@
-"""Everything that training changes, as arrays by name: what a checkpoint keeps.
+"""Conversion of everything that training changes to named arrays and back, for checkpoints.
 
-Weights, the states of random layers, the variables of the optimizers, and what metrics have counted
-so far. Keras's `save_weights` leaves out the second and the last.
+These are the weights, the states of random layers, the variables of the optimizers, and the counts
+of the metrics. Keras's `save_weights` leaves out the second and the last.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from archbuilder.diagnostics.errors import RunError, quote
 
 Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
-"""Values of variables by name."""
+"""Values of variables by name, as in `network.00000`, `optimizer.00003` or `metrics.00001`."""
 
 _NETWORK: Final = "network"
 _METRICS: Final = "metrics"
@@ -25,7 +25,7 @@ _BFLOAT16: Final = tf.bfloat16.as_numpy_dtype
 
 
 class NotFiniteError(RunError):
-    """A variable that is NaN or infinite; `name` is the name of its array."""
+    """Error for a variable with NaN or infinite values; `name` is the name of its array."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -33,20 +33,29 @@ class NotFiniteError(RunError):
 
 
 def find_variable(model: keras.Model, name: str) -> keras.Variable:
-    """Return the variable whose value `collect` puts under a name."""
+    """Return the variable whose value `state_dict` stores under a name."""
     return dict(_named_variables(model))[name]
 
 
 def state_dict(model: keras.Model) -> dict[str, NDArray[np.generic]]:
-    """The values of all variables of a model that was compiled and built."""
-    return {
-        name: _bitcast_bfloat16(np.asarray(tf.convert_to_tensor(variable.value).numpy()))
-        for name, variable in _named_variables(model)
-    }
+    """Return the values of all variables of a compiled and built model.
+
+    Values of dtype bfloat16 are returned as their bits in uint16.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, variable in _named_variables(model):
+        # Under a strategy, the value is a distributed variable: converting it reads one replica.
+        # For scalars, numpy() returns a number rather than an array.
+        array = np.asarray(tf.convert_to_tensor(variable.value).numpy())
+        # safetensors cannot load bfloat16 into numpy, which has no such dtype of its own.
+        arrays[name] = array.view(np.uint16) if array.dtype == _BFLOAT16 else array
+    return arrays
 
 
 def load_state_dict(model: keras.Model, arrays: Arrays) -> None:
-    """Give the weights, the random layers and the optimizers of a model their values back.
+    """Restore the weights, the random layers and the optimizers of a model.
+
+    Metrics are left alone: `fit` resets them when an epoch begins. See `load_metric_state`.
 
     Raises:
         RunError: if the arrays are those of another model.
@@ -62,7 +71,7 @@ def load_state_dict(model: keras.Model, arrays: Arrays) -> None:
 
 
 def load_network_state(model: keras.Model, arrays: Arrays) -> None:
-    """Give a model everything of a checkpoint but the optimizers and the metrics.
+    """Restore the weights and the random layers of a model, but not optimizers and metrics.
 
     Raises:
         RunError: if the arrays are those of another model.
@@ -74,7 +83,7 @@ def load_network_state(model: keras.Model, arrays: Arrays) -> None:
 
 
 def load_metric_state(model: keras.Model, arrays: Arrays) -> None:
-    """Give the metrics of a model back what they had counted.
+    """Restore the counts of the metrics of a model, in the middle of an epoch.
 
     Raises:
         RunError: if the arrays are those of other metrics.
@@ -86,7 +95,10 @@ def load_metric_state(model: keras.Model, arrays: Arrays) -> None:
 
 
 def first_non_finite(arrays: Arrays) -> str | None:
-    """The name of the first array with a number that is none, if there is one."""
+    """Return the name of the first array with a NaN or infinite value, or None.
+
+    Metrics are skipped: a metric may be NaN while the weights are fine.
+    """
     for name, array in arrays.items():
         if name.startswith(_METRICS) or array.dtype.kind != "f":
             continue
@@ -108,7 +120,8 @@ def _named_variables(model: keras.Model) -> list[tuple[str, keras.Variable]]:
 def optimizer_groups(
     model: keras.Model,
 ) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
-    """The optimizers of a model with what each of them changes; Keras's own have one."""
+    """Return the optimizers of a model, each with the variables that it updates."""
+    # A plain keras.Model has one optimizer; a GAN has one for each of its networks.
     groups = getattr(model, "optimizers", None)
     return [(model.optimizer, model.trainable_variables)] if groups is None else groups
 
@@ -116,7 +129,8 @@ def optimizer_groups(
 def _number_variables(
     prefix: str, variables: Iterable[keras.Variable]
 ) -> list[tuple[str, keras.Variable]]:
-    # Keras's names depend on what else the process has built, and two optimizers share theirs.
+    # By position: Keras numbers its names by what else the process has built, so a resumed run
+    # would have others, and the variables of two optimizers share theirs.
     return [(f"{prefix}.{number:05}", each) for number, each in enumerate(variables)]
 
 
@@ -125,11 +139,7 @@ def _assign(variables: Iterable[tuple[str, keras.Variable]], arrays: Arrays) -> 
         array = arrays[name]
         dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
         value = array.view(_BFLOAT16) if dtype == _BFLOAT16 else array
+        # Variable.assign would convert another dtype without an error.
         if value.shape != tuple(variable.shape) or value.dtype != dtype:
             raise RunError(f"the checkpoint has another shape or dtype for {quote(name)}")
         variable.assign(value)
-
-
-def _bitcast_bfloat16(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    """An array in a dtype that numpy itself has."""
-    return array.view(np.uint16) if array.dtype == _BFLOAT16 else array
