@@ -1,4 +1,4 @@
-"""What a network will be given: the columns of its data, and what is done to make them fit."""
+"""Report about the data of a recipe: statistics, splits, conversions and a preview."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ from archbuilder.data.split import describe_split, uses_tail_split
 from archbuilder.diagnostics.errors import UsageError
 
 _MAX_ROWS: Final = 1000
-"""The examples whose numbers are summed up."""
+"""Number of training examples that the statistics are computed from."""
 _MAX_CLASSES: Final = 1000
+"""Integers beyond this are taken for quantities rather than classes, and are not counted."""
 _PREVIEW_SIZE: Final = 64
 _IMAGE_RANK: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnStats:
-    """One column: the shape of an example, and its numbers in some of those to train on."""
+    """Shape and statistics of a column, from a sample of the training examples."""
 
     name: str
     shape: tuple[int, ...]
@@ -46,35 +47,34 @@ class ColumnStats:
     mean: float
     deviation: float
     train_classes: Mapping[str, int] = field(default_factory=dict)
-    """How many examples to train on each class has, of targets that are classes by number."""
+    """Number of training examples by class, for targets that are class numbers."""
     held_out_classes: Mapping[str, int] = field(default_factory=dict)
-    """The same of the examples that are held out."""
+    """The same for the validation set."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataReport:
-    """What is known of data without training on it."""
+    """The result of inspecting the data of a recipe."""
 
     origin: str
     num_train: int
-    """How many examples there are to train on."""
     num_validation: int
     looked_at: int
-    """How many of the examples to train on the numbers in the summaries are of."""
+    """Number of training examples that the statistics are computed from."""
     split_note: str
-    """How the validation set was split off, in words; empty if it is a data set of its own."""
+    """Description of the split; empty if the validation set is a dataset of its own."""
     inputs: tuple[ColumnStats, ...]
     targets: tuple[ColumnStats, ...]
     notes: tuple[str, ...]
     text: str
-    """The first piece of a text, from its tokens; empty where there is none."""
+    """The first piece of a text, decoded from its tokens; empty for other data."""
     preview: NDArray[np.uint8] | None
-    """Images in a grid, as the network is given them."""
+    """A grid of images as the network sees them; None if no input is an image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """The examples to train on, or those that are held out, by their numbers."""
+class _Subset:
+    """The training or the validation set, as indices into a dataset."""
 
     examples: Dataset
     rows: NDArray[np.int64]
@@ -82,7 +82,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _InputSample:
-    """Some examples of an input, as a network is given them."""
+    """A batch of an input as the network takes it."""
 
     batch: tf.Tensor
     value_range: tuple[float, float] | None
@@ -94,10 +94,10 @@ def inspect_data(
     training: TrainingConfig | None,
     allow: tuple[Path, ...],
 ) -> DataReport:
-    """Read the data of a recipe, and sum up what networks will be given of it.
+    """Read the data of a recipe, and report what the networks will be trained on.
 
     Raises:
-        BlueprintError: if a blueprint names a file that it may not.
+        BlueprintError: if a blueprint names a file outside of the allowed directories.
         RunError: if the data is missing or damaged, or does not fit the network.
     """
     opener = DataFileOpener(data.folder or Path(), allow)
@@ -106,23 +106,23 @@ def inspect_data(
         load_source(data.validation, opener, examples.preprocessing) if data.validation else None
     )
     seed = training.seed if training else 0
-    num_train, num_validation, split_note = _parts(examples, validation, training)
-    order = num_train.rows[epoch_permutation(len(num_train.rows), seed, 0)]
+    train_set, val_set, split_note = _split(examples, validation, training)
+    # The first batches of the run, as it would shuffle them.
+    order = train_set.rows[epoch_permutation(len(train_set.rows), seed, 0)]
+    # Sorted, so that a file is read from front to back.
     rows = np.sort(order[:_MAX_ROWS])
     with locate_data_errors(examples.span), translate_read_errors():
         inputs = tuple(
             _column_stats(name or "inputs", each.column, rows)
             for name, each in examples.inputs.items()
         )
-        targets = tuple(
-            _target_stats(name, num_train, num_validation, rows) for name in examples.targets
-        )
+        targets = tuple(_target_stats(name, train_set, val_set, rows) for name in examples.targets)
         samples, notes = _input_samples(graphs, examples, order)
         preview = _preview(samples, training)
     return DataReport(
         examples.source_name,
-        len(num_train.rows),
-        0 if num_validation is None else len(num_validation.rows),
+        len(train_set.rows),
+        0 if val_set is None else len(val_set.rows),
         len(rows),
         split_note,
         inputs,
@@ -134,24 +134,26 @@ def inspect_data(
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """A grid of pictures as a file."""
+    """Encode an image `(height, width, channels)` as a PNG file."""
+    # TensorFlow has no types: without the annotation, mypy rejects that Any is returned.
     content: bytes = tf.io.encode_png(image).numpy()
     return content
 
 
-def _parts(
+def _split(
     examples: Dataset, validation: Dataset | None, training: TrainingConfig | None
-) -> tuple[_Part, _Part | None, str]:
-    """Return the parts that training would make, and how it splits the data."""
-    whole = _Part(examples, np.arange(examples.count))
+) -> tuple[_Subset, _Subset | None, str]:
+    """Return the training and validation sets as in training, and a description of the split."""
+    all_examples = _Subset(examples, np.arange(examples.count))
     if validation is not None:
-        return whole, _Part(validation, np.arange(validation.count)), ""
+        return all_examples, _Subset(validation, np.arange(validation.count)), ""
     if training is None or training.validation == 0 or examples.count == 1:
-        return whole, None, ""
+        return all_examples, None, ""
     last = uses_tail_split(examples, training)
-    cut = tail_split if last else random_split
-    train, held_out = cut(examples.count, training.seed, training.validation)
-    return _Part(examples, train), _Part(examples, held_out), describe_split(last=last)
+    split = tail_split if last else random_split
+    train_rows, val_rows = split(examples.count, training.seed, training.validation)
+    train_set, val_set = _Subset(examples, train_rows), _Subset(examples, val_rows)
+    return train_set, val_set, describe_split(last=last)
 
 
 def _column_stats(name: str, column: Column, rows: NDArray[np.int64]) -> ColumnStats:
@@ -168,29 +170,30 @@ def _column_stats(name: str, column: Column, rows: NDArray[np.int64]) -> ColumnS
 
 
 def _target_stats(
-    name: str, train: _Part, held_out: _Part | None, rows: NDArray[np.int64]
+    name: str, train_set: _Subset, val_set: _Subset | None, rows: NDArray[np.int64]
 ) -> ColumnStats:
-    column = train.examples.targets[name]
+    column = train_set.examples.targets[name]
     stats = _column_stats(name or "targets", column, rows)
     if column.dtype.kind not in "bui" or column.shape not in ((), (1,)):
         return stats
+    # The sample often shows that these are not classes, without reading the whole column.
     if stats.least < 0 or stats.most >= _MAX_CLASSES:
         return stats
-    labels = [_labels(name, train), _labels(name, held_out)]
-    every = np.concatenate(labels)
-    if every.min() < 0 or every.max() >= _MAX_CLASSES:
+    labels = [_labels(name, train_set), _labels(name, val_set)]
+    all_labels = np.concatenate(labels)
+    if all_labels.min() < 0 or all_labels.max() >= _MAX_CLASSES:
         return stats
-    names = train.examples.preprocessing.schema.classes.get(name, ())
-    trained, held = (_counts(each, int(every.max()) + 1, names) for each in labels)
-    return replace(stats, train_classes=trained, held_out_classes=held)
+    names = train_set.examples.preprocessing.schema.classes.get(name, ())
+    train_counts, val_counts = (_counts(each, int(all_labels.max()) + 1, names) for each in labels)
+    return replace(stats, train_classes=train_counts, held_out_classes=val_counts)
 
 
-def _labels(name: str, part: _Part | None) -> NDArray[np.int64]:
-    """Return the class of every example of a part; none where it has no such target."""
-    if part is None or name not in part.examples.targets:
+def _labels(name: str, subset: _Subset | None) -> NDArray[np.int64]:
+    """Return the label of every example of a subset; empty if it has no such target."""
+    if subset is None or name not in subset.examples.targets:
         return np.zeros(0, np.int64)
-    column = part.examples.targets[name]
-    return np.asarray(column.gather(tf.constant(part.rows)), np.int64).reshape(-1)
+    column = subset.examples.targets[name]
+    return np.asarray(column.gather(tf.constant(subset.rows)), np.int64).reshape(-1)
 
 
 def _counts(labels: NDArray[np.int64], classes: int, names: tuple[str, ...]) -> dict[str, int]:
@@ -203,7 +206,7 @@ def _counts(labels: NDArray[np.int64], classes: int, names: tuple[str, ...]) -> 
 def _input_samples(
     graphs: Mapping[str, Graph], examples: Dataset, order: NDArray[np.int64]
 ) -> tuple[list[_InputSample], tuple[str, ...]]:
-    """Some examples of every input that a network has for the data, and what was done to them."""
+    """Return a batch of every input that the data has a column for, and the adapters' notes."""
     rows = tf.constant(order[:_PREVIEW_SIZE])
     samples: list[_InputSample] = []
     notes: list[str] = []
@@ -219,9 +222,10 @@ def _input_samples(
 def _input_features(
     graphs: Mapping[str, Graph], examples: Dataset
 ) -> list[tuple[Graph, GraphInput, Feature]]:
-    """The inputs of the networks that the data has something for, by name or because it is one.
+    """Return the inputs of the networks with their columns, by name or for the only column.
 
-    Of a generator and a discriminator, the latter is given the data.
+    Raises:
+        UsageError: if the network has no input for the only column.
     """
     if UNNAMED not in examples.inputs:
         return [
@@ -230,6 +234,7 @@ def _input_features(
             for each in graph.inputs
             if each.name in examples.inputs
         ]
+    # The generator of a GAN takes noise; only the discriminator sees the data.
     graph = graphs.get("discriminator", next(iter(graphs.values())))
     candidates = [each for each in graph.inputs if len(each.shape)]
     if not candidates:
@@ -241,19 +246,17 @@ def _preview(
     samples: list[_InputSample], training: TrainingConfig | None
 ) -> NDArray[np.uint8] | None:
     for sample in samples:
+        # Integers are tokens or indices, not pixels.
         if not sample.batch.dtype.is_floating:
             continue
-        images = to_uint8_images(np.asarray(_augment(sample, training), np.float32))
+        batch = sample.batch
+        if training is not None and training.augment and batch.shape.rank == _IMAGE_RANK:
+            augmentation = Augmentation(training.augment, training.seed, sample.value_range)
+            batch = augmentation(batch, tf.constant(0))
+        images = to_uint8_images(np.asarray(batch, np.float32))
         if images is not None:
             return image_grid(images)
     return None
-
-
-def _augment(sample: _InputSample, training: TrainingConfig | None) -> tf.Tensor:
-    if training is None or not training.augment or sample.batch.shape.rank != _IMAGE_RANK:
-        return sample.batch
-    augmentation = Augmentation(training.augment, training.seed, sample.value_range)
-    return augmentation(sample.batch, tf.constant(0))
 
 
 def _first_text(examples: Dataset) -> str:
