@@ -1,7 +1,7 @@
-"""Changes images by chance as they come, with the layers that Keras has for it.
+"""Random augmentation of batches of images with the preprocessing layers of Keras.
 
-What becomes of an image is a function of the seed, the step and its place in the batch: a run that
-goes on sees what it would have seen, and so do several replicas.
+The result is a function of the seed, the step and the position of an image in the batch. A resumed
+run therefore sees the same images as an uninterrupted one, and so do any number of replicas.
 """
 
 from __future__ import annotations
@@ -24,81 +24,90 @@ from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree, from_plain, to_plain
 
 ValueRange: TypeAlias = tuple[float, float]
-"""The least and the greatest value of images."""
+"""The smallest and the largest value of images."""
 
 MISMATCH: Final = "augmentation-mismatch"
-"""The code of an error: a layer does not fit the images or the targets of the data."""
+"""The error code for layers that do not fit the images or the targets of the data."""
 GEOMETRIC_LAYERS: Final = (
     *("RandomCrop", "RandomElasticTransform", "RandomFlip", "RandomPerspective"),
     *("RandomRotation", "RandomShear", "RandomTranslation", "RandomZoom"),
 )
-"""Layers that move the parts of an image, and leave their colors alone."""
+"""Layers that move pixels and do not change their colors."""
 MIXED_LAYERS: Final = ("RandAugment",)
-"""Layers that choose by chance whether they move the parts of an image or change colors."""
-# RandomCrop draws one place for a whole batch. RandomElasticTransform puts the first image in the
-# place of all others where the size of the batch is open, as it is here (Keras 3.14 to 3.15.1).
+"""Layers that pick transformations at random: some move pixels, others change colors."""
+# RandomCrop draws one offset for a whole batch. With a dynamic batch size, as here,
+# RandomElasticTransform replaces all images by the first (Keras 3.14 to 3.15.1).
 _PER_IMAGE_LAYERS: Final = ("RandomCrop", "RandomElasticTransform")
-"""Layers that get the images of a batch one by one."""
+"""Layers that are applied to the images of a batch one by one."""
 _NEAREST_ARGUMENTS: Final[dict[str, PlainData]] = {
     "interpolation": "nearest",
     "fill_value": 0,
+    # RandomElasticTransform clips to the range of colors, which class numbers may exceed.
     "value_range": [-3e38, 3e38],
 }
-"""Arguments with which a geometric layer makes no values that were not there, but for 0."""
+"""Arguments with which a geometric layer only copies values, and fills with 0."""
 
 
 class _StatelessSeeds(keras.random.SeedGenerator):
-    """Seeds that follow from a key alone, and have no state."""
+    """A seed generator without a state: seeds follow from its name, a key and the step."""
 
     def __init__(self, name: str) -> None:
-        # There is no variable to make: TensorFlow's data pipelines would not change one in order.
+        # super().__init__ would create a variable that counts the draws. Parallel calls of
+        # Dataset.map update it in any order, and a resumed run would begin again at 0.
         self._name = name
         self._key: tuple[int, ...] = ()
         self._step: tf.Tensor | int = 0
         self._num_draws = 0
 
     def set_step(self, key: tuple[int, ...], step: tf.Tensor) -> None:
-        """Begin with the draws of a step."""
+        """Restart the sequence of seeds for a step."""
         self._key, self._step, self._num_draws = key, step, 0
 
     def next(self, ordered: bool = True) -> tf.Tensor:  # noqa: ARG002, FBT001, FBT002 - Keras's own
-        """The next seed, `(2,)`."""
+        """Return the next seed of the step, an int32 tensor of shape `(2,)`."""
         self._num_draws += 1
+        # crc32 rather than hash(), which Python salts anew in every process. The mask keeps the
+        # value within int32.
         name_hash = zlib.crc32(repr((self._name, self._key, self._num_draws)).encode()) & 0x7FFFFFFF
         return tf.stack([tf.constant(name_hash, tf.int32), tf.cast(self._step, tf.int32)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SeededLayer:
-    """A layer of Keras with the seeds that it draws from."""
+    """A layer of Keras whose random numbers come from stateless seeds."""
 
     name: str
     span: Span
-    """Where it is written."""
+    """The location of the layer in the recipe."""
     layer: keras.layers.Layer
     seeds: tuple[_StatelessSeeds, ...]
 
     @classmethod
     def from_config(cls, tree: Tree, name: str, index: int) -> _SeededLayer:
-        """Build a layer; those at the same place of a list draw the same numbers.
+        """Build a layer; two layers with the same `index` draw the same numbers.
 
         Raises:
-            BlueprintError: if Keras refuses it.
+            BlueprintError: if Keras rejects its arguments.
         """
         layer: keras.layers.Layer = build_object("layer", tree)
         return cls(name, tree.span, layer, tuple(_replace_seeds(layer, str(index))))
 
     def __call__(self, images: tf.Tensor, key: tuple[int, ...], step: tf.Tensor) -> tf.Tensor:
-        """Change a batch of images.
+        """Augment a batch of images, `(batch, height, width, channels)`.
 
         Raises:
-            Refusal: if Keras does not take such images, or a crop would leave them as they are.
+            BuildError: if Keras does not take such images, or they are not larger than a crop.
         """
+        dtype = images.dtype
 
         def augment(batch: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
             for generator in self.seeds:
                 generator.set_step(key, step)
-            return _cast_back(self.layer(batch, training=True), images.dtype)
+            values = self.layer(batch, training=True)
+            if dtype.is_floating:
+                return tf.cast(values, dtype)
+            # Layers return floats. A plain cast to uint8 truncates, and wraps around beyond 255.
+            return tf.saturate_cast(tf.round(values), dtype)
 
         self._check_crop(images)
         shape = "x".join("?" if size is None else str(size) for size in images.shape[1:])
@@ -108,13 +117,17 @@ class _SeededLayer:
             if self.name not in _PER_IMAGE_LAYERS:
                 return augment(images, step)
             count = tf.shape(images)[0]
+            # Each image gets a step number of its own, and with it its own seeds.
             steps = tf.cast(step, tf.int32) * count + tf.range(count)
             return tf.map_fn(
                 lambda pair: augment(*pair), (images, steps), fn_output_signature=images.dtype
             )
 
     def _check_crop(self, images: tf.Tensor) -> None:
-        """Refuse what Keras takes for a request to stretch the middle of the images."""
+        """Check that images are larger than a crop.
+
+        Otherwise Keras 3.15 resizes the center of the image, the same in every step.
+        """
         if self.name != "RandomCrop":
             return
         size, crop_size = images.shape[1:3], (self.layer.height, self.layer.width)
@@ -137,7 +150,7 @@ class _SeededLayer:
 
 
 class Augmentation:
-    """Layers that change batches of images by chance."""
+    """A sequence of random layers that is applied to batches of images."""
 
     def __init__(
         self, trees: Sequence[Tree], seed: int, value_range: ValueRange | None = None
@@ -145,7 +158,7 @@ class Augmentation:
         """Build the layers that a recipe names, for images with values in a range.
 
         Raises:
-            BlueprintError: if Keras refuses one, or it is meant for another range.
+            BlueprintError: if Keras rejects a layer, or it is configured for another range.
         """
         self._seed = seed
         self._layers: list[_SeededLayer] = []
@@ -156,33 +169,38 @@ class Augmentation:
                 _SeededLayer.from_config(_with_value_range(tree, name, value_range), name, index)
             )
             if name in GEOMETRIC_LAYERS:
+                # The same index gives the copy the same seeds, so that targets move with images.
                 self._nearest_layers[index] = _SeededLayer.from_config(
                     _with_arguments(tree, name, _NEAREST_ARGUMENTS), name, index
                 )
-        # Traced once for both the check before a run and its batches.
+        # Traced once for both the check before a run and its batches. AutoGraph is of no use:
+        # the only Python control flow is over layers, which tracing unrolls.
         self._function = tf.function(self._augment, autograph=False)
 
     def __call__(self, images: tf.Tensor, step: tf.Tensor, view: int = 0) -> tf.Tensor:
-        """Change a batch of images, anew for each step and view.
+        """Augment a batch of images, differently for each step and view.
 
         Raises:
             BlueprintError: if a layer does not take such images.
         """
+        # A Python number would be traced anew for every step.
         return self._function(images, tf.cast(step, tf.int64), view)
 
     def transform_targets(self, values: tf.Tensor, step: tf.Tensor, *, nearest: bool) -> tf.Tensor:
-        """Move the parts of a batch `(examples, height, width, channels)` as those of its images.
+        """Apply the geometric layers to targets `(batch, height, width, channels)` of images.
 
-        `nearest` makes no values between those of neighbors: for the numbers of classes.
+        With the same step, pixels move as those of the images do. `nearest` switches interpolation
+        off, for class numbers.
         """
         for index, layer in enumerate(self._layers):
             if index in self._nearest_layers:
                 transform = self._nearest_layers[index] if nearest else layer
+                # View 0 is the one that __call__ gives to images with targets.
                 values = transform(values, (self._seed, 0), step)
         return values
 
     def check(self, images: tf.TensorSpec) -> tf.TensorSpec:
-        """Return the type and shape of changed images, before there are some.
+        """Return the dtype and the shape of augmented images by tracing, without data.
 
         Raises:
             BlueprintError: if a layer does not take such images.
@@ -201,19 +219,14 @@ class Augmentation:
         return images
 
 
-def _cast_back(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Cast what a layer gives, which is a float, back to the type of its images."""
-    if dtype.is_floating:
-        return tf.cast(values, dtype)
-    return tf.saturate_cast(tf.round(values), dtype)
-
-
 def _replace_seeds(layer: keras.layers.Layer, name: str) -> Iterator[_StatelessSeeds]:
-    """Give a layer, and the layers in it, seeds of their own."""
+    """Replace the seed generators of a layer and of its inner layers; yield the new ones."""
+    # Sorted, so that the seeds do not depend on the order in which Keras sets attributes.
     for key, inner in sorted(vars(layer).items()):
         if isinstance(inner, keras.random.SeedGenerator):
             seeds = _StatelessSeeds(name)
-            # Keras lets nobody set the seeds of a layer that is built, as GaussianNoise is at once.
+            # Layer.__setattr__ rejects new state once a layer is built, and GaussianNoise is built
+            # by its constructor (Keras 3.15).
             vars(layer)[key] = seeds
             yield seeds
         elif isinstance(inner, keras.layers.Layer):
@@ -221,10 +234,13 @@ def _replace_seeds(layer: keras.layers.Layer, name: str) -> Iterator[_StatelessS
 
 
 def _with_value_range(tree: Tree, name: str, value_range: ValueRange | None) -> Tree:
-    """Give a layer the range of its images, where it asks for one.
+    """Set the `value_range` of a layer that has this argument to the range of the images.
+
+    The default of Keras, 0 to 255, would be wrong for images that are divided by 255: brightness
+    would change by up to 255 where white is 1.
 
     Raises:
-        BlueprintError: if it says another one, or neither it nor the data says one.
+        BlueprintError: if the layer is configured for another range, or the range is not known.
     """
     specs = registry.load().signatures("layer")[name].arguments
     if "value_range" not in specs:
@@ -254,7 +270,7 @@ def _with_value_range(tree: Tree, name: str, value_range: ValueRange | None) -> 
 
 
 def _with_arguments(tree: Tree, name: str, values: dict[str, PlainData]) -> Tree:
-    """A layer with other values of those arguments that it has."""
+    """Return the configuration of a layer with some values replaced, if it has such arguments."""
     specs = registry.load().signatures("layer")[name].arguments
     entries = [each for each in _arguments(tree, name) if each.key not in values]
     entries += [
@@ -268,7 +284,7 @@ def _with_arguments(tree: Tree, name: str, values: dict[str, PlainData]) -> Tree
 
 
 def _arguments(tree: Tree, name: str) -> tuple[MappingEntry, ...]:
-    """The arguments of a layer by name; a value alone is the first of them."""
+    """Return the arguments of a layer by name; a bare value is that of its first argument."""
     if not isinstance(tree, MappingNode):
         return ()
     value = tree.entries[0].value

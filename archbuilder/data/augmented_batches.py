@@ -1,8 +1,8 @@
-"""Batches whose images are changed by chance, and whose targets stay true to their images.
+"""Random augmentation of batches that keeps targets consistent with their images.
 
-A target that has a value for every pixel is moved as its image is. Whether numbers are places in an
-image, as those of a box are, nothing tells: layers that move its parts are refused beside numbers
-that are not classes, as their loss and their values tell.
+A target with a value for every pixel is transformed like its image. Other targets cannot be: a list
+of numbers may hold coordinates, such as those of a box, or quantities. Geometric layers are
+therefore rejected unless the loss and the values show that a target holds classes.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from archbuilder.yaml.nodes import Tree
 _TensorDict: TypeAlias = dict[str, tf.Tensor]
 _StaticShape: TypeAlias = tuple[int, ...]
 _IMAGE_BATCH_RANK: Final = 4
-"""The axes of a batch of images."""
+"""Rank of a batch of images: `(batch, height, width, channels)`."""
 _CLASS_LOSS_FRAGMENTS: Final = (
     *("Accuracy", "Crossentropy", "Hinge", "KLDivergence"),
     *("Dice", "Tversky", "CTC", "CapsuleMargin"),
 )
-"""Parts of the names of losses whose targets tell classes, and not quantities."""
+"""Parts of the names of losses whose targets are classes rather than quantities."""
 _SPARSE_LOSS_PREFIXES: Final = ("Sparse", "CTC")
-"""How the names of losses begin whose targets are the numbers of classes."""
+"""Prefixes of the names of losses whose targets are class numbers."""
 _NUM_EXAMINED_EXAMPLES: Final = 256
-"""The number of examples whose values tell whether a target has classes or quantities."""
+"""Number of examples that are examined to decide if a target holds classes or quantities."""
 _PROBABILITY_TOLERANCE: Final = 1e-3
-"""How far the sum of probabilities may be from 1."""
+"""Tolerance for the sum of probabilities, which files often store with few digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +48,18 @@ class _DenseTarget:
     shape: _StaticShape
     """Height, width and channels."""
     nearest: bool
-    """Whether there is nothing between two of its values, as between two classes."""
+    """Whether values must not be interpolated, such as class numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchAugmenter:
-    """Changes the images of batches, and moves maps along."""
+    """Augments the images of batches and, with the same transformation, their dense targets."""
 
     dataset: FittedDataset
     augmentations: Mapping[str, Augmentation]
-    """By the name of the input."""
+    """Augmentations by the name of the input."""
     dense_targets: Mapping[str, _DenseTarget]
-    """By the name of the output."""
+    """Dense targets by the name of the output."""
 
     @classmethod
     def from_config(
@@ -70,16 +70,17 @@ class BatchAugmenter:
         dataset: FittedDataset,
         batches: tf.data.Dataset,
     ) -> BatchAugmenter:
-        """Check that the layers of a recipe fit the batches of a table and the network.
+        """Build the layers of a recipe, and check that they fit the batches and the network.
 
         Raises:
-            UsageError: if no input is an image, or the network does not take what becomes of one.
-            BlueprintError: if a layer does not fit images or targets, or Keras refuses it.
+            UsageError: if no input is an image, or the network does not take augmented images.
+            BlueprintError: if a layer does not fit images or targets, or Keras rejects it.
         """
         inputs = _as_dict(batches.element_spec[0], dataset.inputs)
         augmentations: dict[str, Augmentation] = {}
         for name, tensor_spec in inputs.items():
             value_range = dataset.inputs[name].value_range
+            # Integers of rank 4 without a range are not pixels, but tokens or class numbers.
             if tensor_spec.shape.rank == _IMAGE_BATCH_RANK and (
                 tensor_spec.dtype.is_floating or value_range is not None
             ):
@@ -104,7 +105,8 @@ class BatchAugmenter:
         return cls(dataset, augmentations, dense_targets)
 
     def __call__(self, batches: tf.data.Dataset, first_step: int) -> tf.data.Dataset:
-        """Change batches, the first of which is that of the step `first`."""
+        """Augment batches, the first of which belongs to the step `first_step`."""
+        # All inputs draw the same transformations, so that any of them can transform the targets.
         first_augmentation = next(iter(self.augmentations.values()))
 
         def augment_batch(step: tf.Tensor, batch: tuple[object, ...]) -> tuple[object, ...]:
@@ -120,6 +122,7 @@ class BatchAugmenter:
                 return augmented
             weights = _as_dict(batch[2], self.dataset.targets)
             for name, dense_target in self.dense_targets.items():
+                # Weights of pixels, `(batch, height, width, ...)`, rather than of examples.
                 if weights[name].shape.rank > 2:
                     channels = math.prod(weights[name].shape[3:])
                     pixels = _DenseTarget((*dense_target.shape[:2], channels), nearest=True)
@@ -128,6 +131,7 @@ class BatchAugmenter:
                     )
             return (*augmented, _repack(batch[2], weights))
 
+        # Seeds follow from the step, not from a count of calls: map calls run in parallel.
         numbered = batches.enumerate(tf.constant(first_step, tf.int64))
         augmented = numbered.map(
             augment_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
@@ -150,17 +154,17 @@ def _transform_target(
     transformed = augmentation.transform_targets(images, step, nearest=dense_target.nearest)
     if values.shape.rank == _IMAGE_BATCH_RANK:
         return transformed
-    # Without an axis of channels, or flat.
+    # Targets without a channel axis, or flattened, get their shape back.
     return tf.reshape(
         transformed, (-1, *(transformed.shape[1:3] if values.shape.rank > 2 else values.shape[1:]))
     )
 
 
 def check_augmented_shape(name: str, augmented: tf.TensorSpec, expected: Shape) -> None:
-    """Check that an input of the network takes changed images.
+    """Check that an input of the network takes augmented images.
 
     Raises:
-        UsageError: if their shape is another one.
+        UsageError: if their shape differs from that of the input.
     """
     shape = (*augmented.shape[1:],)
     if len(shape) != len(expected) or any(
@@ -174,20 +178,20 @@ def check_augmented_shape(name: str, augmented: tf.TensorSpec, expected: Shape) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _DenseTargetFinder:
-    """The targets of outputs, beside the images of inputs."""
+    """Finds the targets that geometric layers have to transform like the images."""
 
     objective: SupervisedConfig
     dataset: FittedDataset
     target_shapes: Mapping[str, _StaticShape]
-    """The shapes of targets by the name of the output."""
+    """Shapes of targets by the name of the output."""
     image_shapes: Mapping[str, _StaticShape]
-    """The shapes of images by the name of the input."""
+    """Shapes of images by the name of the input."""
 
     def find(self, layers: Sequence[Tree]) -> dict[str, _DenseTarget]:
-        """Return the targets that are moved along, by the name of their output.
+        """Return the dense targets by the name of their output.
 
         Raises:
-            BlueprintError: if a target may tell places in an image, and cannot be moved.
+            BlueprintError: if a target may hold positions in an image and cannot be transformed.
         """
         geometric_layers = [
             each
@@ -214,6 +218,7 @@ class _DenseTargetFinder:
 
     def _dense_target(self, output: str) -> _DenseTarget | None:
         shape = self.target_shapes[output]
+        # An output that is compared with an input, as in an autoencoder.
         if output in self.objective.targets:
             image = self.image_shapes.get(self.objective.targets[output], ())
             if shape[:2] == image[:2] and len(shape) == len(image):
@@ -228,9 +233,9 @@ class _DenseTargetFinder:
         return _DenseTarget((*shape[:2], math.prod(shape[2:])), nearest)
 
     def _is_position_invariant(self, output: str) -> bool:
-        """Whether a target stays right where parts of an image move: a class, or one quantity.
+        """Return whether a target stays correct when pixels move: a class, or one quantity.
 
-        A metric tells nothing of that: Keras computes an accuracy of any numbers.
+        Metrics are no evidence: Keras computes an accuracy of any numbers.
         """
         if output in self.objective.targets:
             return self.objective.targets[output] not in self.image_shapes
@@ -239,10 +244,12 @@ class _DenseTargetFinder:
             self.target_shapes[output],
             self._loss_name(output),
         )
+        # A coordinate alone is rare; a score, an age or a binary label is common.
         if math.prod(shape) == 1:
             return True
         if not isinstance(target, Target):
             return False
+        # Below, shape becomes that of the labels, without an axis of classes.
         if target.num_classes is not None:
             shape = shape[:-1]
         elif not loss.startswith(_SPARSE_LOSS_PREFIXES):
@@ -252,14 +259,17 @@ class _DenseTargetFinder:
         return len(shape) <= 1 and not self._may_be_flattened_map(shape)
 
     def _may_be_flattened_map(self, shape: _StaticShape) -> bool:
-        """Whether a target may be a map whose height and width were made one axis."""
+        """Return whether a target may be a dense one whose height and width are one axis."""
         return any(
             shape[:1] == (math.prod(image[:2]),) or shape == (math.prod(image),)
             for image in self.image_shapes.values()
         )
 
     def _has_class_values(self, target: Target, loss: str) -> bool:
-        """Whether the last axis is true or false, or a probability, for every class."""
+        """Return whether values look like labels or probabilities of classes on the last axis.
+
+        Labels are 0 and 1, or -1 and 1 as for the hinge losses.
+        """
         rows = self.dataset.rows[:_NUM_EXAMINED_EXAMPLES]
         values = np.asarray(target.column.numpy(rows), np.float64)
         true_or_false = bool(np.isin(values, (-1, 0, 1)).all())
@@ -270,7 +280,7 @@ class _DenseTargetFinder:
         return _is_class_loss(loss) and (true_or_false or probabilities)
 
     def _loss_name(self, output: str) -> str:
-        """The class of the loss of an output; empty for one that has metrics alone."""
+        """Return the class name of the loss of an output; empty if it only has metrics."""
         return keras_class_name("loss", self.objective.loss.get(output))
 
 

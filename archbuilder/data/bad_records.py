@@ -1,4 +1,4 @@
-"""Lines, records and pictures that are wrong: they stop the run, or are left out of it."""
+"""Counting of damaged lines, records and images, which stop the run or are skipped."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from archbuilder.config.sources import OnError
 from archbuilder.diagnostics.errors import RunError
 
 _MAX_MESSAGES: Final = 3
+"""Number of errors that are kept and shown; a large file may have millions."""
 
 
 @dataclass(slots=True, eq=False)
 class BadRecords:
-    """What was wrong in a source of data, as far as it is read."""
+    """The errors in a source of data so far."""
 
     on_error: OnError
     noun: str
-    """What is left out: lines, records, images."""
+    """The plural of what is skipped: lines, records, images."""
     count: int = 0
     messages: list[str] = field(default_factory=list)
 
     def add(self, error: RunError) -> None:
-        """Count what is wrong with one of them.
+        """Count an error and keep its message.
 
         Raises:
-            RunError: the same, where it is to stop the run.
+            RunError: the error itself, if `on_error` is "stop".
         """
         if self.on_error == "stop":
             raise error
@@ -34,10 +35,10 @@ class BadRecords:
             self.messages.append(str(error))
 
     def summary(self, num_valid: int, name: str) -> tuple[str, ...]:
-        """What is to be said of a source of this name, where so many were right.
+        """Return a note about skipped records out of all, once the source `name` is fully read.
 
         Raises:
-            RunError: if none was.
+            RunError: if there are no valid records.
         """
         total = num_valid + self.count
         if self.count and not num_valid:
@@ -49,7 +50,7 @@ class BadRecords:
         return self.notes(f" of {total:,}")
 
     def notes(self, total_text: str = "") -> tuple[str, ...]:
-        """What is to be said, where it is not known how many were right."""
+        """Return a note about skipped records, or nothing; without a total if it is not known."""
         if not self.count:
             return ()
         more_text = (

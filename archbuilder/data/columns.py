@@ -1,4 +1,4 @@
-"""The numbers of an input or a target, in memory or read as they are needed."""
+"""Columns of a dataset, one value per example: in memory, or read on demand."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ Array: TypeAlias = NDArray[np.generic]
 """An array of numbers whose first axis is the examples."""
 
 RowIndices: TypeAlias = NDArray[np.int64]
-"""Which examples: their numbers, from 0."""
+"""Indices of examples, from 0."""
 
 ValueCheck: TypeAlias = Callable[[Array, RowIndices], None]
-"""Raises RunError where the numbers of these examples cannot be right."""
+"""Function that raises `RunError` if values of the examples with these indices are invalid."""
 
 _CHUNK_ROWS: Final = 256
+"""Number of examples, such as image files, that a thread decodes at once."""
 _SCAN_CHUNK_BYTES: Final = 2**24
-"""The bytes that a scan reads at once."""
+"""Number of bytes that a scan of a column reads at once."""
 _RUN_ERROR_PATTERN: Final = re.compile(rf"\b{RunError.__name__}: (.+)")
 
 
@@ -39,34 +40,35 @@ class Column(Protocol):
 
     @property
     def name(self) -> str:
-        """The file that it is read from; empty for what is in memory."""
+        """Name of the file that it is read from; empty for a column in memory."""
 
     @property
     def count(self) -> int:
-        """How many examples there are."""
+        """Number of examples."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
+        """Shape of one example."""
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """The type of its numbers."""
+        """Dtype of the values."""
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """The values of some examples, also within `tf.data`."""
+        """Return the values of some examples as a tensor, also within `tf.data`."""
 
     def numpy(self, rows: RowIndices) -> Array:
-        """The values of some examples, as numpy has them."""
+        """Return the values of some examples as an array."""
 
     def with_check(self, check: ValueCheck) -> Column:
-        """The same column, whose numbers keep a rule: looked at now, or as they are read.
+        """Return this column with a value check: run now if in memory, else on every read.
 
         Raises:
-            RunError: if numbers in memory break it.
+            RunError: if the check runs now and fails.
         """
 
 
+# Without slots, since cached_property stores its value in __dict__.
 @dataclass(frozen=True, eq=False)
 class ArrayColumn:
     """A column in memory."""
@@ -76,38 +78,40 @@ class ArrayColumn:
 
     @property
     def count(self) -> int:
-        """How many examples there are."""
+        """Number of examples."""
         return len(self.values)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
+        """Shape of one example."""
         return self.values.shape[1:]
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """The type of its numbers."""
+        """Dtype of the values."""
         return self.values.dtype
 
     @cached_property
     def _tensor(self) -> tf.Tensor:
-        # A GPU has better use for its memory than all examples, and a graph has no room for them.
+        # init_scope leaves the tf.data function that is being traced: the tensor is captured by
+        # it rather than stored in its graph, which is limited to 2 GB. The device keeps it out of
+        # the memory of a GPU.
         with tf.init_scope(), tf.device("CPU:0"):
             return tf.constant(self.values)
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """The values of some examples, also within `tf.data`."""
+        """Return the values of some examples as a tensor, also within `tf.data`."""
         return tf.gather(self._tensor, rows)
 
     def numpy(self, rows: RowIndices) -> Array:
-        """The values of some examples, as numpy has them."""
+        """Return the values of some examples as an array."""
         return self.values[rows]
 
     def with_check(self, check: ValueCheck) -> ArrayColumn:
-        """Itself.
+        """Check all values now, and return this column.
 
         Raises:
-            RunError: if a number breaks the rule.
+            RunError: if the check fails.
         """
         check(self.values, np.arange(self.count))
         return self
@@ -115,9 +119,9 @@ class ArrayColumn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LazyColumn:
-    """A column that is read example by example, and held to its rules on the way.
+    """A column that is read on demand; its checks run on every read.
 
-    `read` gives the values of the examples with these numbers, and is called by several threads.
+    `read` returns the values of the examples with the given indices. Several threads call it.
     """
 
     name: str
@@ -127,18 +131,20 @@ class LazyColumn:
     read: Callable[[RowIndices], Array]
     checks: tuple[ValueCheck, ...] = ()
     eager_checks: bool = False
-    """Whether reading everything is cheap, so that a rule is checked at once, as in memory."""
+    """Whether reading everything is cheap, so that checks run at once, as for an array."""
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """The values of some examples, also within `tf.data`."""
+        """Return the values of some examples as a tensor, also within `tf.data`."""
+        # Stateless: the values depend on the rows alone. numpy_function loses the static shape,
+        # which Keras needs to build layers.
         values = tf.numpy_function(self.numpy, [rows], tf.as_dtype(self.dtype), stateful=False)
         return tf.ensure_shape(values, [*rows.shape, *self.shape])
 
     def with_check(self, check: ValueCheck) -> LazyColumn:
-        """The same column, which keeps one more rule.
+        """Return this column with one more check, which runs now if reads are cheap.
 
         Raises:
-            RunError: if everything is looked at now, and a number breaks the rule.
+            RunError: if the check runs now and fails.
         """
         if not self.eager_checks:
             return replace(self, checks=(*self.checks, check))
@@ -151,10 +157,10 @@ class LazyColumn:
         return self
 
     def numpy(self, rows: RowIndices) -> Array:
-        """The values of some examples, as numpy has them.
+        """Return the values of some examples as an array.
 
         Raises:
-            RunError: if one cannot be read, or breaks a rule.
+            RunError: if an example cannot be read, or a check fails.
         """
         values = self.read(rows)
         for check in self.checks:
@@ -163,11 +169,12 @@ class LazyColumn:
 
 
 def make_finite_check(description: str, dtype: type[np.floating] | None = None) -> ValueCheck:
-    """The rule that numbers are neither infinite nor none at all, also as another `dtype`."""
+    """Return a check that values are finite, also after a conversion to `dtype`."""
 
     def check(values: Array, rows: RowIndices) -> None:
         if not np.issubdtype(values.dtype, np.floating):
             return
+        # An overflow to infinity is what the check looks for, not worth numpy's warning.
         with np.errstate(over="ignore"):
             converted = values if dtype is None else values.astype(dtype)
         non_finite = ~np.isfinite(converted).reshape(len(values), -1).all(axis=1)
@@ -182,10 +189,10 @@ def make_finite_check(description: str, dtype: type[np.floating] | None = None) 
 
 
 def check_non_negative(values: Array, rows: RowIndices) -> None:
-    """The rule that no example counts less than nothing.
+    """Check that sample weights are not negative.
 
     Raises:
-        RunError: if one does.
+        RunError: if one is.
     """
     negative = np.asarray(values, np.float64).reshape(len(values), -1) < 0
     if negative.any():
@@ -194,10 +201,10 @@ def check_non_negative(values: Array, rows: RowIndices) -> None:
 
 
 def load_into_memory(column: Column) -> ArrayColumn:
-    """A column in memory; what has to be decoded is, by several threads.
+    """Return a column in memory, read and decoded by several threads.
 
     Raises:
-        RunError: if an example cannot be read, or breaks a rule.
+        RunError: if an example cannot be read, or a check fails.
     """
     if isinstance(column, ArrayColumn):
         return column
@@ -208,7 +215,7 @@ def load_into_memory(column: Column) -> ArrayColumn:
         values[rows] = column.numpy(rows)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # Taken one by one, so that what goes wrong is raised.
+        # An exception of a thread is raised only when its result is taken.
         for _ in pool.map(fill, range(0, column.count, _CHUNK_ROWS)):
             pass
     return ArrayColumn(values, column.name)
@@ -216,15 +223,15 @@ def load_into_memory(column: Column) -> ArrayColumn:
 
 @contextmanager
 def translate_read_errors() -> Iterator[None]:
-    """Where batches are read: what is wrong with an example comes out of TensorFlow as it was told.
+    """Re-raise a `RunError` of a column that TensorFlow turned into an error of its own.
 
     Raises:
-        RunError: if an example cannot be read, or breaks a rule.
+        RunError: if an example cannot be read, or a check fails.
     """
     try:
         yield
     except tf.errors.OpError as error:
-        # TensorFlow keeps nothing of an exception but its text.
+        # numpy_function keeps only the text of a Python exception, within a longer message.
         run_error = _RUN_ERROR_PATTERN.search(error.message or "")
         if run_error is None:
             raise

@@ -1,4 +1,4 @@
-"""Examples as a source of data gives them, before a network is known."""
+"""The dataset that a source of data returns, before it is fitted to a network."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.diagnostics.span import Span
 
 UNNAMED: Final = ""
-"""The name of an array that is for the one input, or the one output, of a network."""
+"""Name of an array that belongs to the only input, or the only output, of a network."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """A column of inputs. Its numbers are divided by `scale`; an `image` may be resized."""
+    """A column of inputs. Its values are divided by `scale`; an `image` may be resized."""
 
     column: Column
     scale: float | None = None
     image: bool = False
     max_value: int = 255
-    """The largest number that its scale makes sense for."""
+    """The largest value that the scale is meant for."""
     origin: ColumnOrigin | None = None
-    """Where its values stand; None where they have the numbers of examples alone."""
+    """Locations of the values in their files; None if only the number of an example is known."""
     integers: Mask | None = None
-    """At which positions of an example values are integers, where the column is of floats."""
+    """Positions of an example whose values are integers, if the column has a floating dtype."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
+        """Shape of one example."""
         return self.column.shape
 
     def value_range(self, dtype: str) -> tuple[float, float] | None:
-        """Return the least and the greatest value of an image as an input of a type.
+        """Return the range of pixels as an input of a dtype, or None if it is unknown.
 
-        None where it is unknown: for floats, and for what is not an image.
+        It is unknown for columns of floats, and for columns that are not images.
         """
         if not self.image or self.column.dtype.kind != "u":
             return None
@@ -57,22 +57,21 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class FittedPreprocessing:
-    """What examples that were trained on tell of others: how their words become numbers."""
+    """Preprocessing that was fitted to the training data, to be applied to other examples."""
 
     schema: DatasetSchema = field(default_factory=DatasetSchema)
-    """What columns and classes mean, by the names of targets."""
+    """Columns, class names and scales."""
     tokenizer: TextTokenizer | None = None
-    """What tokens mean."""
 
 
 def preprocessing_from_schema(schema: DatasetSchema) -> FittedPreprocessing | None:
-    """What a legend tells; None where it tells nothing."""
+    """Return the preprocessing that a schema describes, or None if the schema is empty."""
     return None if schema == DatasetSchema() else FittedPreprocessing(schema)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceKeys:
-    """How a recipe names the parts of a file: the keys of its source, and what they leave out."""
+    """The keys under which a recipe names the columns of a source, for error messages."""
 
     inputs: str = "inputs"
     targets: str = "targets"
@@ -80,44 +79,46 @@ class SourceKeys:
     """Columns or arrays of the file that are neither input, target nor weight, if known."""
 
     def key(self, role: str) -> str:
-        """Return the key for every `input` or `output` of a network."""
+        """Return the key of the source for a `role` of "input" or "output"."""
         return self.inputs if role == "input" else self.targets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Inputs and targets by the names of the network's inputs and outputs, or under `ONLY`."""
+    """Inputs and targets by the names of the network's inputs and outputs, or `UNNAMED`."""
 
     source_name: str
-    """What messages call them."""
+    """The name of the source in messages."""
     inputs: Mapping[str, Feature]
     targets: Mapping[str, Column]
     notes: tuple[str, ...] = field(default=())
-    """What was done to them that a user would want to know."""
+    """What was done to the data, for the user."""
     token_array: TokenArray | None = None
-    """The text that they are pieces of."""
+    """The tokenized text that the examples are pieces of."""
     sample_weights: Mapping[str, Column] = field(default_factory=dict)
-    """What an example counts in the loss of an output, or under `ONLY` in all of them."""
+    """Sample weights by the name of the output, or under `UNNAMED` for all outputs."""
     preprocessing: FittedPreprocessing = field(default_factory=FittedPreprocessing)
-    """What their numbers mean."""
+    """The preprocessing that was applied."""
     source_keys: SourceKeys | None = None
-    """None if the source gives one input and one target, which it does not name."""
+    """None if the source has one input and one target without names."""
     target_description: str = ""
-    """What the one target of such a source is, as in `the class of an image`."""
+    """The meaning of the only target of such a source, as in `the class of an image`."""
     span: Span | None = None
-    """Where a blueprint names them, for errors about them."""
+    """Location of the source in the blueprint, for errors about the data."""
 
     @property
     def count(self) -> int:
-        """How many examples there are."""
+        """Number of examples."""
         return next(iter(self.inputs.values())).column.count
 
     def validated(self) -> Dataset:
-        """Themselves, with one entry of every column for every example, and finite numbers alone.
+        """Check that columns have equal lengths and finite values; return them with the checks.
+
+        Values that are not in memory are checked when they are read.
 
         Raises:
-            RunError: if the columns differ in length, there are no examples, or a number in memory
-                is infinite or none at all.
+            RunError: if the columns differ in length, there are no examples, or a value in memory
+                is NaN or infinite, or a sample weight in memory is negative.
         """
         features = (feature.column for feature in self.inputs.values())
         columns = [*features, *self.targets.values(), *self.sample_weights.values()]
@@ -139,10 +140,10 @@ class Dataset:
         return replace(self, inputs=inputs, targets=targets, sample_weights=weights)
 
     def in_memory(self) -> Dataset:
-        """The same with every column in memory.
+        """Return this dataset with every column in memory.
 
         Raises:
-            RunError: if there is no room for them, or an example cannot be read.
+            RunError: if they do not fit in memory, or an example cannot be read.
         """
         columns = [feature.column for feature in self.inputs.values()]
         columns += [*self.targets.values(), *self.sample_weights.values()]
@@ -163,17 +164,18 @@ class Dataset:
 
     def _with_finite_check(self, column: Column, role: str, name: str) -> Column:
         description = f"the {role} {quote(name)}" if name else f"the {role}"
-        # Inputs have a dtype of their own; everything else is computed with as float32.
+        # Inputs are converted to the dtype of the network's input, which is not known yet and has
+        # a check of its own. Targets and weights become float32, where large values overflow.
         dtype = None if role == "input" else np.float32
         return column.with_check(
             make_finite_check(f"{description} of {column.name or self.source_name}", dtype)
         )
 
     def select_for(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Dataset:
-        """The examples under the names of a network, without what it does not use.
+        """Return the columns that a network uses, under the names of its inputs and outputs.
 
         Raises:
-            RunError: if something that it needs is not there.
+            RunError: if an input or an output has no column.
         """
         if outputs and not self.targets and self.source_keys is None:
             raise self._no_targets_error(inputs, outputs)
@@ -186,7 +188,11 @@ class Dataset:
     def _select(
         self, arrays: Mapping[str, _T], names: tuple[str, ...], role: str
     ) -> Mapping[str, _T]:
-        """Return arrays by the names of a network's inputs or outputs."""
+        """Return columns by the names of a network's inputs or outputs.
+
+        Raises:
+            RunError: if one has no column.
+        """
         if len(names) == 1 and UNNAMED in arrays:
             return {names[0]: arrays[UNNAMED]}
         missing = [name for name in names if name not in arrays]
@@ -213,7 +219,7 @@ class Dataset:
         raise RunError(message + self._hint(names, role))
 
     def _hint(self, names: tuple[str, ...], role: str) -> str:
-        """Return how a recipe gives every input or output of a network its array."""
+        """Return the end of a message: how a recipe names the columns of a network."""
         if self.source_keys is None:
             optional_hint = "; an output without loss and metrics needs no target"
             return "; sources such as 'npz' and 'csv' can name several" + (
@@ -226,7 +232,7 @@ class Dataset:
         )
 
     def _no_targets_error(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> RunError:
-        """Describe missing targets, as of a folder of images without folders of classes."""
+        """Return the error for missing targets, such as images without class folders."""
         folder_hint = (
             "put the images of each class into a folder of its own, as in FOLDER/cat/1.png"
         )
@@ -246,7 +252,7 @@ def check_lengths(lengths: Iterable[int], source_name: str) -> None:
     """Check that arrays have the same number of examples.
 
     Raises:
-        RunError: if they have not.
+        RunError: if the lengths differ.
     """
     distinct = sorted({*lengths})
     if len(distinct) > 1:

@@ -1,7 +1,7 @@
 """Conversions between dtypes that change no value without an error.
 
 A column keeps the dtype of its file until the dtype of the network's input is known. Only then is
-it converted, and rounding is normal for fractions alone: an integer may be an id, and rounding
+it converted. Fractions may be rounded, integers may not: an integer may be an id, and rounding
 would make neighboring ids equal.
 """
 
@@ -32,9 +32,9 @@ def is_integer(dtype: DType) -> bool:
 
 
 def common_dtype(dtypes: Iterable[DType]) -> DType:
-    """Return the dtype of an array that holds values of all these dtypes.
+    """Return the dtype of an array for values of all these dtypes.
 
-    It may not represent every one of them: see `unrepresentable`.
+    It may not represent every value exactly: see `unrepresentable`.
     """
     return reduce(_promote, dtypes)
 
@@ -42,17 +42,17 @@ def common_dtype(dtypes: Iterable[DType]) -> DType:
 def _promote(first: DType, second: DType) -> DType:
     common = np.promote_types(first, second)
     if is_integer(first) and is_integer(second) and not is_integer(common):
-        # numpy takes float64 for int64 beside uint64, which rounds both.
+        # np.promote_types(int64, uint64) is float64, which rounds integers from 2**53 on.
         return np.dtype(np.uint64)
     return common
 
 
 def unrepresentable(values: Array, dtype: DType, integers: Mask | None = None) -> Mask:
-    """Return which values a dtype cannot represent.
+    """Return a mask of the values that a dtype cannot represent.
 
-    For integer dtypes these are fractions and what is out of range, for floating ones infinity
-    after rounding, and integers that would be rounded. `integers` says which positions of an
-    example hold integers where the array itself is of floats.
+    For integer dtypes these are fractions and values out of range. For floating dtypes these are
+    values that overflow to infinity, and integers that would be rounded. If the array itself is of
+    floats, `integers` is a mask of the positions of an example that hold integers.
     """
     if dtype.kind == "b":
         return (values != 0) & (values != 1)
@@ -60,46 +60,55 @@ def unrepresentable(values: Array, dtype: DType, integers: Mask | None = None) -
         return _out_of_range(values, np.iinfo(cast("np.dtype[np.integer]", dtype)))
     if is_integer(values.dtype):
         return _would_round(values, dtype)
+    # Overflow is what is looked for, not worth numpy's warning.
     with np.errstate(over="ignore"):
         invalid: Mask = np.isfinite(values) & ~np.isfinite(values.astype(dtype).astype(np.float64))
     if integers is not None and integers.any():
-        # The integers of uint64 are not all in int64, and the sign changes no rounding.
+        # int64 would overflow from 2**63 on. Rounding does not depend on the sign.
         magnitudes = np.abs(np.where(integers, values, 0)).astype(np.uint64)
         invalid |= _would_round(magnitudes, dtype)
     return invalid
 
 
 def _out_of_range(values: Array, info: np.iinfo) -> Mask:
-    """Return which values are fractions or out of the range of an integer dtype."""
+    """Return a mask of the values that are fractions or out of the range of an integer dtype."""
     if values.dtype.kind == "b":
         return np.zeros(values.shape, bool)
     if is_integer(values.dtype):
+        # numpy 2 compares an array with a Python int exactly, even if its dtype lacks that value.
         numbers = cast("NDArray[np.int64]", values)
         return (numbers < info.min) | (numbers > info.max)
     floats = values.astype(np.float64)
-    # The largest int64 is no float64; the number behind it is one.
+    # float64 has no 2**63 - 1: float() rounds it up to 2**63, which is out of range. Hence `<`,
+    # and `+ 1` for the smaller dtypes, whose largest value is exact.
     in_range = (floats >= float(info.min)) & (floats < float(info.max) + 1)
     return ~(in_range & (floats == np.floor(floats)))
 
 
 def _would_round(values: Array, dtype: DType) -> Mask:
-    """Return which integers a floating dtype would round: those with more digits than it has."""
+    """Return a mask of the integers that a floating dtype would round or overflow.
+
+    An integer is exact if its odd part, without trailing zero bits, fits in the significand.
+    """
     limits = ml_dtypes.finfo(dtype)
     max_exact = 2 ** (limits.nmant + 1)
     if values.dtype.kind == "b" or not values.size:
         return np.zeros(values.shape, bool)
+    # The common case, without temporary arrays.
     if -max_exact <= int(values.min()) and int(values.max()) <= min(max_exact, float(limits.max)):
         return np.zeros(values.shape, bool)
+    # np.abs overflows for the smallest int64; the negation in uint64 gives its magnitude.
     bits = values.astype(np.uint64)
     negative = cast("NDArray[np.int64]", values) < 0
     magnitudes = np.where(negative, np.uint64(0) - bits, bits)
+    # The lowest set bit, x & -x; at least 1, since 0 has none to divide by.
     lowest_bits = np.maximum(magnitudes & (np.uint64(0) - magnitudes), np.uint64(1))
     too_large = magnitudes.astype(np.float64) > float(limits.max)
     return cast(Mask, (magnitudes // lowest_bits > max_exact) | too_large)
 
 
 def always_fits(source: DType, dtype: DType) -> bool:
-    """Return whether a dtype has all values of another one, so that no value need be looked at."""
+    """Return whether a dtype represents all values of another one, so that no check is needed."""
     if source == dtype or source.kind == "b":
         return True
     if is_integer(source) and dtype.kind not in _INTEGER_KINDS:
@@ -107,4 +116,5 @@ def always_fits(source: DType, dtype: DType) -> bool:
         max_magnitude = max(-int(limits.min), int(limits.max))
         finfo = ml_dtypes.finfo(dtype)
         return max_magnitude <= min(2 ** (finfo.nmant + 1), float(finfo.max))
+    # np.can_cast calls int64 to float64 safe, which rounds; that is decided above.
     return is_integer(source) == is_integer(dtype) and bool(np.can_cast(source, dtype, "safe"))

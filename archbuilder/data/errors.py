@@ -1,4 +1,4 @@
-"""Errors of data with the place in the blueprint or recipe that names the data."""
+"""Data errors with the location of the data's name in the blueprint or recipe."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ UNUSABLE_DATA: Final = "unusable-data"
 
 
 def source_span(source: DataSource) -> Span | None:
-    """Return where a blueprint or recipe names the first file of a source.
+    """Return the location where a blueprint or recipe names the first file of a source.
 
-    None if a person named the file at the command line, or the recipe is that of a run's record,
+    None if the user named the file on the command line, or if the recipe comes from `run.json`,
     which has no lines to show.
     """
     for field in dataclasses.fields(source):
@@ -30,14 +30,15 @@ def source_span(source: DataSource) -> Span | None:
 
 @contextmanager
 def locate_data_errors(span: Span | None) -> Iterator[None]:
-    """Give what is wrong with data in this block the place that names the data.
+    """Add a location to a `RunError` raised in this block.
 
     Raises:
-        DataError: in place of a `RunError`, if there is such a place.
+        DataError: in place of a `RunError`, if there is a location.
     """
     try:
         yield
     except RunError as error:
+        # Subclasses have a location or a meaning of their own, such as a lost worker.
         if span is None or type(error) is not RunError:
             raise
         raise DataError(Diagnostic(UNUSABLE_DATA, str(error), span)) from error

@@ -1,4 +1,4 @@
-"""Opens data files: those of a blueprint in its own folder alone, those of a person anywhere."""
+"""Access to data files, confined to allowed directories if a blueprint names them."""
 
 from __future__ import annotations
 
@@ -24,24 +24,27 @@ _GLOB_CHARS: Final = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True, slots=True)
 class DataFileOpener:
-    """Reads the data files of a recipe.
+    """Finds and opens the data files of a recipe.
 
-    Those that a blueprint names lie in its `folder`, or in one that the person at the command line
-    allows.
+    A `DataPath` with a span comes from a blueprint, which may be a stranger's: it has to lie in
+    `folder` or in one of `allow`, without links. One without a span comes from the user, and may
+    lie anywhere.
     """
 
     folder: Path = Path()
+    """The directory of the blueprint."""
     allow: Sequence[Path] = ()
+    """More directories that the user allows the blueprint to read from."""
     cache_dir: SandboxPath | None = None
-    """Where a run keeps what is made of its data."""
+    """Directory in which a run keeps preprocessed data, such as tokens."""
     spill_dir: Path | None = None
-    """Where what is read may lie as long as the process lives; the system chooses without it."""
+    """Directory for temporary files of the process; None for that of the system."""
 
     def cache_path(self, name: str) -> SandboxPath | None:
-        """Where the run keeps what has this name; None where no run does.
+        """Return the path of a file in the cache directory, or None if there is no cache.
 
         Raises:
-            RunError: if there can be no such place.
+            RunError: if the directory cannot be created.
         """
         if self.cache_dir is None:
             return None
@@ -53,26 +56,30 @@ class DataFileOpener:
         return self.cache_dir.joinpath(name)
 
     def is_allowed(self, folder: Path) -> bool:
-        """Whether a blueprint may read in a folder."""
+        """Return whether a blueprint may read from a directory."""
         allowed = (each.resolve() for each in (self.folder, *self.allow))
         return any(folder.resolve().is_relative_to(each) for each in allowed)
 
     def match_files(self, file: DataPath) -> tuple[DataPath, ...]:
-        """The files that a pattern with `*`, `?` or `[...]` stands for, by alphabet; or the file.
+        """Return the files that match a pattern with `*`, `?` or `[...]`, in alphabetical order.
 
-        A pattern goes through folders one by one, and finds no hidden names.
+        Hidden files match only a pattern that begins with a dot. A path without such characters is
+        returned as it is.
 
         Raises:
-            BlueprintError: if a blueprint's pattern leads where it may not, or to nothing.
-            RunError: if a person's leads to nothing.
+            BlueprintError: if the pattern of a blueprint leaves the allowed directories, or matches
+                nothing.
+            RunError: if the pattern of a user matches nothing.
         """
         path = Path(file.path)
+        # A user may name a file that has these characters in its name.
         if not _GLOB_CHARS.search(file.path) or (file.span is None and path.exists()):
             return (file,)
         first = next(
             index for index, pattern in enumerate(path.parts) if _GLOB_CHARS.search(pattern)
         )
         base = DataPath(str(Path(*path.parts[:first])), file.span)
+        # Not Path.glob: it follows links, which may lead out of the directory of a blueprint.
         matches: list[tuple[str, ...]] = [()]
         for component in path.parts[first:]:
             matches = [
@@ -83,23 +90,22 @@ class DataFileOpener:
                 and (component.startswith(".") or not name.startswith("."))
             ]
         if not matches:
-            raise self._no_match_error(file)
+            message = f"there is no file {quote(file.path, 200)}"
+            if file.span is None:
+                raise RunError(message)
+            diagnostics = Diagnostics()
+            diagnostics.error("unreadable-file", message, file.span)
+            raise BlueprintError(diagnostics)
         return tuple(DataPath(str(Path(base.path, *parts)), file.span) for parts in matches)
 
-    def _no_match_error(self, file: DataPath) -> Exception:
-        message = f"there is no file {quote(file.path, 200)}"
-        if file.span is None:
-            return RunError(message)
-        diagnostics = Diagnostics()
-        diagnostics.error("unreadable-file", message, file.span)
-        return BlueprintError(diagnostics)
-
     def list_dir(self, folder: DataPath, *inner: str) -> list[str] | None:
-        """The names in a folder, or in one within it, by alphabet; None where it is none.
+        """Return the names in a directory in alphabetical order.
+
+        With `inner`, a path below `folder`, the result is None if that is not a directory.
 
         Raises:
-            BlueprintError: if a blueprint names a folder that it may not, or that is not there.
-            RunError: if it cannot be read.
+            BlueprintError: if a blueprint names a directory that is missing or not allowed.
+            RunError: if the directory cannot be read.
         """
         try:
             if folder.span is None:
@@ -110,7 +116,7 @@ class DataFileOpener:
                 directory = resolve_within(directory, folder.path, folder.span, allow=self.allow)
             return directory.joinpath(*inner).list_names()
         except OSError as error:
-            # A file or a link beside the folders is no folder.
+            # ENOTDIR: a file. ELOOP: a link, which is not followed below a blueprint.
             if inner and error.errno in (errno.ENOTDIR, errno.ELOOP):
                 return None
             if folder.span is not None:
@@ -121,16 +127,19 @@ class DataFileOpener:
 
     @contextmanager
     def open_file(self, file: DataPath, *inner: str) -> Iterator[int]:
-        """The file descriptor of a data file, or of one that names lead to within a folder.
+        """Open a data file, or the file `inner` below a directory; yield its file descriptor.
 
         Raises:
-            BlueprintError: if a blueprint names a file that it may not, or that is not there.
-            RunError: if it cannot be opened.
+            BlueprintError: if a blueprint names a file that is missing or not allowed.
+            RunError: if the file cannot be opened.
         """
         if file.span is None:
-            descriptor = _open_file(
-                Path(file.path, *inner), quote("/".join((file.path, *inner)), 200)
-            )
+            try:
+                # Links are followed: DVC, git-annex and the Hugging Face cache consist of them.
+                descriptor = open_regular_file(Path(file.path, *inner))
+            except OSError as error:
+                name = quote("/".join((file.path, *inner)), 200)
+                raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
             try:
                 yield descriptor
             finally:
@@ -142,6 +151,7 @@ class DataFileOpener:
             try:
                 descriptor = stack.enter_context(file_path.open_descriptor())
             except OSError as error:
+                # The blueprint names the directory; a file in there has no location of its own.
                 if not inner:
                     raise file_error(error, file_path, file.path, file.span) from None
                 name = quote("/".join((file.path, *inner)), 200)
@@ -150,25 +160,15 @@ class DataFileOpener:
 
 
 def check_fits_in_memory(num_bytes: int, name: str) -> None:
-    """Refuse what would fill the machine's memory.
+    """Check that data takes no more than half of the memory of this machine.
 
     Raises:
-        RunError: if it needs more bytes than half of it.
+        RunError: if it takes more.
     """
-    if num_bytes > _memory_limit():
+    # The other half is for the model, its gradients and batches, and temporary copies.
+    if num_bytes > total_memory() // 2:
         raise RunError(
             f"{name} holds {format_bytes(num_bytes)}, which is more than half of this machine's"
             " memory"
             f" ({format_bytes(total_memory())})"
         )
-
-
-def _memory_limit() -> int:
-    return total_memory() // 2
-
-
-def _open_file(path: Path, name: str) -> int:
-    try:
-        return open_regular_file(path)
-    except OSError as error:
-        raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error

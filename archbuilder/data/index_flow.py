@@ -1,4 +1,4 @@
-"""Which values of its inputs a graph passes on unchanged, and to which nodes."""
+"""Data-flow analysis: which nodes of a graph receive unchanged values of its inputs."""
 
 from __future__ import annotations
 
@@ -21,28 +21,31 @@ _REORDERING_OPS: Final = frozenset(
         *("ops.stack", "ops.swapaxes", "ops.tile", "ops.transpose", "ops.vstack"),
     )
 )
-"""Operations that pass on every value of what they take, and change none."""
+"""Operations that output all input values unchanged, in any order."""
 _SLICING_OPS: Final = frozenset(("ops.slice", "ops.split", "ops.take", "ops.unstack"))
-"""Operations that pass on some of the values, and change none."""
+"""Operations that output some of the input values unchanged."""
 
 _Positions: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputValues:
-    """Values of an input."""
+    """Values of an input of the graph in a tensor."""
 
     name: str
     count: int
-    """How many values an example of the input has."""
+    """Number of values in an example of the input."""
     positions: _Positions | None
-    """Where they stand in a flattened example, in the shape that they have now, with a batch axis
-    of 1; in one axis where the shape is not known, and None for all of an input of open length."""
+    """Their positions in a flattened example.
+
+    The array has the shape of the tensor with a batch axis of 1, or one axis if the shape is not
+    known. None stands for all values of an input with an axis of unknown length.
+    """
     truncated: bool = False
     """Whether they were cast to integers."""
 
     def flat(self) -> tuple[int, ...] | None:
-        """Return the positions in ascending order, or None for all."""
+        """Return the positions in ascending order, or None for all of them."""
         if self.positions is None:
             return None
         positions = np.unique(self.positions)
@@ -50,11 +53,11 @@ class InputValues:
 
 
 _NodeOutputs: TypeAlias = list[list[InputValues]]
-"""The values in every output of a node."""
+"""The values in every output of a node; empty if the node computes new values."""
 
 
 def trace_input_values(graph: Graph) -> Iterator[tuple[Node, list[InputValues]]]:
-    """Yield every node with the values of the graph's inputs that it takes."""
+    """Yield every node with the unchanged values of the graph's inputs that it receives."""
     outputs: dict[str, _NodeOutputs] = {each.name: [[_all_values(each)]] for each in graph.inputs}
     for node in graph.nodes:
         values = [value for ref in node.inputs for value in _resolve_ref(outputs, ref)]
@@ -73,6 +76,7 @@ def _all_values(graph_input: GraphInput) -> InputValues:
 def _resolve_ref(outputs: Mapping[str, _NodeOutputs], ref: TensorRef) -> list[InputValues]:
     selected = outputs[ref.node]
     if ref.output is not None:
+        # A slice, since the outputs are an empty list where nothing is passed on.
         selected = selected[ref.output : ref.output + 1]
     return [value for each in selected for value in each]
 
@@ -80,7 +84,15 @@ def _resolve_ref(outputs: Mapping[str, _NodeOutputs], ref: TensorRef) -> list[In
 def _propagate(node: Node, values: list[InputValues]) -> _NodeOutputs:
     arguments = {each.name: to_plain(each.value) for each in node.arguments}
     if node.operation in _REORDERING_OPS:
-        return [[_flatten_positions(value) for value in values]]
+        # Flat from here on: following the order through every operation is not worth it, and
+        # only slicing needs it.
+        return [
+            [
+                each if each.positions is None else replace(each, positions=each.positions.ravel())
+                for each in values
+            ]
+        ]
+    # A cast to bool makes new values: 0 and 1.
     if node.operation == "ops.cast" and arguments.get("dtype") != "bool":
         truncated = "int" in str(arguments.get("dtype"))
         return [[replace(each, truncated=each.truncated or truncated) for each in values]]
@@ -90,20 +102,17 @@ def _propagate(node: Node, values: list[InputValues]) -> _NodeOutputs:
     return []
 
 
-def _flatten_positions(value: InputValues) -> InputValues:
-    positions = value.positions
-    return value if positions is None else replace(value, positions=positions.ravel())
-
-
 def _output_positions(
     operation: str, arguments: Mapping[str, PlainData], positions: _Positions
 ) -> list[_Positions]:
-    """Return the positions in every output, or nothing where they are not known."""
+    """Return the positions in every output of a slicing operation, or nothing if not known."""
+    # One axis: the shape was lost on the way.
     if positions.ndim < 2:
         return []
     if operation == "ops.slice":
         return [positions[_slice_indices(arguments)[: positions.ndim]]]
     axis = arguments.get("axis", 0)
+    # Axis 0, the batch, would pick examples rather than positions.
     if not isinstance(axis, int) or not -positions.ndim < axis < positions.ndim or axis == 0:
         return []
     size = positions.shape[axis]
@@ -120,8 +129,9 @@ def _output_positions(
 
 
 def _slice_indices(arguments: Mapping[str, PlainData]) -> tuple[slice, ...]:
-    """Return what `ops.slice` takes of all axes but that of the batch, of which it takes all."""
+    """Return the slices that `ops.slice` takes of each axis, and all of the batch axis."""
     starts = [each or 0 for each in _int_list(arguments["start_indices"])]
+    # A size of -1 stands for the rest of an axis.
     slices = [
         slice(start, None if size is None or size < 0 else start + size)
         for start, size in zip(starts, _int_list(arguments["shape"]), strict=False)

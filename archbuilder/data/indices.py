@@ -1,7 +1,8 @@
-"""Which inputs of a network are indices into a table, and how large the tables are.
+"""Inputs of a network that are indices into a table, such as an `Embedding`, and its size.
 
-TensorFlow takes a negative index from the end of an `Embedding` (Keras 3.15), cuts the fraction of
-0.7 off, and on a GPU returns zeros for what is beyond the end. So indices are checked as data.
+Indices are checked with the data, since a wrong one is no error on TensorFlow: Keras 3.15 counts
+negative indices from the end of the table and truncates fractions, and on a GPU an index beyond the
+end gives zeros.
 """
 
 from __future__ import annotations
@@ -21,27 +22,27 @@ _SIZE_ARGUMENTS: Final[Mapping[str, str]] = {
     "CategoryEncoding": "num_tokens",
     "ops.one_hot": "num_classes",
 }
-"""Operations that take indices, with the argument that says how many there are."""
+"""Operations that take indices, with the argument for the size of the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookupTable:
-    """A table that an input has the indices of: they are from 0 to `size - 1`."""
+    """A table that values of an input index, from 0 to `size - 1`."""
 
     size: int
     description: str
-    """What messages call it."""
+    """The node and the size, for messages."""
     positions: tuple[int, ...] | None = None
-    """Which values of a flattened example are indices; None for all."""
+    """Positions of the indices in a flattened example; None for all."""
     truncated: bool = False
-    """Whether the network casts them to integers, which may be meant to drop fractions."""
+    """Whether the network casts them to integers, perhaps to drop fractions on purpose."""
 
 
 def lookup_tables_by_input(graph: Graph) -> Mapping[str, tuple[LookupTable, ...]]:
-    """Return the tables that values of an input are indices into, by the input's name.
+    """Return the tables that values of an input index, by the name of the input.
 
-    Values are followed through operations that rearrange, cut or cast them. Of several tables that
-    take the same values, the smallest is returned.
+    Values are followed through operations that reorder, slice or cast them. If several tables take
+    the same values, only the smallest is returned.
     """
     tables_by_input: dict[str, dict[tuple[object, bool], LookupTable]] = {}
     nodes = {node.name: node for node in graph.nodes}
@@ -71,6 +72,7 @@ def lookup_nodes(graph: Graph) -> tuple[str, ...]:
 
 def _lookup_table(node: Node, nodes: Mapping[str, Node]) -> LookupTable | None:
     """Return the table that a node looks indices up in; None if it takes something else."""
+    # A call of a shared layer has no arguments of its own.
     owner = node if node.weight_owner is None else nodes[node.weight_owner]
     operation = owner.operation
     arguments = {each.name: to_plain(each.value) for each in owner.arguments}
@@ -78,7 +80,7 @@ def _lookup_table(node: Node, nodes: Mapping[str, Node]) -> LookupTable | None:
         operation, arguments = _wrapped_layer(arguments.get("layer"))
     argument = _SIZE_ARGUMENTS.get(operation)
     size = arguments.get(argument) if argument is not None else None
-    # A reversed embedding takes vectors.
+    # ReversibleEmbedding with `reverse: true` multiplies vectors by the table.
     is_reversed = any(each.name == "reverse" and to_plain(each.value) for each in node.call)
     if is_reversed or not isinstance(size, int):
         return None
@@ -86,7 +88,7 @@ def _lookup_table(node: Node, nodes: Mapping[str, Node]) -> LookupTable | None:
 
 
 def _wrapped_layer(layer: PlainData) -> tuple[str, dict[str, PlainData]]:
-    """Return the operation and the arguments of a layer that is an argument of another one."""
+    """Return the operation and the arguments of a layer that is an argument of another layer."""
     if not isinstance(layer, dict) or len(layer) != 1:
         return "", {}
     ((operation, arguments),) = layer.items()

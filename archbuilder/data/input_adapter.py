@@ -1,8 +1,8 @@
-"""Fits inputs to a network, in a few ways that are all said aloud.
+"""Adapt inputs to a network; each change is reported to the user.
 
-In this order, and each only where the network asks for it: numbers are divided by their scale,
-images get an axis for channels or lose that of grey, grey becomes three equal colours, images are
-resized, and everything is flattened for a network that takes a flat input.
+In this order, and only as far as the network needs it: values are divided by their scale, a channel
+axis is added to or removed from images, gray is repeated as RGB, images are resized, and everything
+is flattened for a flat input.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _StaticShape: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class InputAdapter:
-    """What is done to each batch of an input; `remarks` say it to the user."""
+    """The transformations of each batch of an input, and notes about them for the user."""
 
     transforms: tuple[_TensorFn, ...]
     notes: tuple[str, ...]
 
     def __call__(self, batch: tf.Tensor) -> tf.Tensor:
-        """The batch as the network takes it."""
+        """Return a batch as the network takes it."""
         for transform in self.transforms:
             batch = transform(batch)
         return batch
@@ -39,18 +39,19 @@ class InputAdapter:
 
 @dataclass(frozen=True, slots=True)
 class _Transform:
-    """One change: the shape that it leads to, and how it is told; empty if it needs no words."""
+    """A transformation of batches, and the shape of an example after it."""
 
     shape: _StaticShape
     apply: _TensorFn
     note: str
+    """A note for the user; empty if the change is trivial."""
 
 
 def make_adapter(feature: Feature, graph_input: GraphInput) -> InputAdapter:
-    """How a feature becomes an input of the network.
+    """Return the adapter that turns a feature into an input of the network.
 
     Raises:
-        RunError: if none of the ways leads there.
+        RunError: if the shapes cannot be reconciled.
     """
     transforms, notes = _cast_and_rescale(feature, graph_input)
     shape = feature.shape
@@ -77,6 +78,7 @@ def _cast_and_rescale(
     feature: Feature, graph_input: GraphInput
 ) -> tuple[list[_TensorFn], list[str]]:
     dtype = tf.as_dtype(graph_input.dtype)
+    # The cast comes first: TensorFlow does not divide integers by floats.
     transforms: list[_TensorFn] = [lambda batch: tf.cast(batch, dtype)]
     if feature.scale is None or not dtype.is_floating:
         return transforms, []
@@ -84,6 +86,7 @@ def _cast_and_rescale(
         is_binary_image = feature.image and feature.max_value == 1
         note = f"{graph_input.name}: bytes of 0 and 1 are left as they are, not divided by 255"
         return transforms, [note] if is_binary_image else []
+    # A local variable, since mypy does not narrow an attribute within a lambda.
     scale = feature.scale
     transforms.append(lambda batch: batch / tf.cast(scale, dtype))
     return transforms, [f"{graph_input.name}: divided by {scale:g}"]
@@ -123,7 +126,7 @@ def _resize(shape: _StaticShape, expected: Shape) -> _Transform | None:
     height, width = (want or have for have, want in zip(shape[:2], expected[:2], strict=True))
 
     def resize(batch: tf.Tensor) -> tf.Tensor:
-        # Resizing always gives float32, whatever the network computes in.
+        # tf.image.resize returns float32 for every dtype.
         return tf.cast(tf.image.resize(batch, (height, width)), batch.dtype)
 
     note = f"resized from {shape[0]}x{shape[1]} to {height}x{width}"
@@ -134,11 +137,13 @@ def _flatten(shape: _StaticShape, expected: Shape) -> _Transform | None:
     size = math.prod(shape)
     if len(expected) != 1 or expected[0] not in (size, None):
         return None
-    # A number is a list of one number to everyone.
+    # Turning a number into a list of one number is not worth a note.
     note = f"flattened to {size}" if shape else ""
     return _Transform((size,), lambda batch: tf.reshape(batch, (-1, size)), note)
 
 
+# The order matters: channels have to agree before images are resized, and flattening is the last
+# resort, after which nothing of the image is left to change.
 _IMAGE_TRANSFORMS: Final = (
     _add_channel_axis,
     _remove_channel_axis,

@@ -1,4 +1,4 @@
-"""Fits columns to the inputs of a network: their values, and then their shape."""
+"""Checks that the values of a column suit an input of a network: its dtype and its tables."""
 
 from __future__ import annotations
 
@@ -25,22 +25,28 @@ from archbuilder.diagnostics.errors import RunError
 def make_input_pipeline(
     feature: Feature, graph_input: GraphInput, lookup_tables: Sequence[LookupTable] = ()
 ) -> InputPipeline:
-    """Return the values of an input of the network, which may have `indices` into tables.
+    """Return the pipeline of an input of the network, whose values may be indices into tables.
 
     Raises:
-        RunError: if the shapes differ, or a value is none that the input's dtype or the table has.
+        RunError: if the shapes cannot be reconciled, or a value in memory is out of the range of
+            the dtype or of a table.
     """
-    dtype = _numpy_dtype(graph_input)
+    tf_dtype = tf.as_dtype(graph_input.dtype)
+    if tf_dtype == tf.string:
+        raise RunError(f"the input '{graph_input.name}' takes text, and data has numbers alone")
+    dtype = np.dtype(tf_dtype.as_numpy_dtype)
+    # Bytes that are indices are not pixels, and must not be divided by 255.
     if lookup_tables:
         feature = replace(feature, scale=None)
     adapter = make_adapter(feature, graph_input)
     column = feature.column
     origin = feature.origin or ColumnOrigin.for_array(column.name or "the data")
-    # What is divided is a quantity, and may be rounded.
+    # Integers that are divided by a scale are quantities, not ids, and may be rounded.
     scaled = feature.scale not in (None, 1) and not is_integer(dtype)
     for table in lookup_tables:
         column = column.with_check(_make_index_check(table, origin, graph_input))
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):
+        # Indices are integers even in a column of floats: rounding one selects another row.
         takes_indices = any(each.positions is None and not each.truncated for each in lookup_tables)
         integers = np.ones((), bool) if takes_indices else feature.integers
         column = column.with_check(
@@ -49,19 +55,13 @@ def make_input_pipeline(
     return InputPipeline(column, adapter, feature.value_range(graph_input.dtype))
 
 
-def _numpy_dtype(graph_input: GraphInput) -> DType:
-    dtype = tf.as_dtype(graph_input.dtype)
-    if dtype == tf.string:
-        raise RunError(f"the input '{graph_input.name}' takes text, and data has numbers alone")
-    return np.dtype(dtype.as_numpy_dtype)
-
-
 def _make_index_check(
     table: LookupTable, origin: ColumnOrigin, graph_input: GraphInput
 ) -> ValueCheck:
-    """Return the rule that values are indices into a table."""
+    """Return a check that values are indices into a table."""
 
     def check(values: Array, rows: RowIndices) -> None:
+        # A cast in the network drops fractions, as in 3.7 for the bucket 3.
         integers = np.trunc(values) if table.truncated else values
         invalid = unrepresentable(integers, np.dtype(np.int64))
         integers = cast("NDArray[np.int64]", integers)
@@ -79,11 +79,12 @@ def _make_index_check(
 
 
 def _select_positions(positions: tuple[int, ...], invalid: Mask, graph_input: GraphInput) -> Mask:
-    """Leave out values that do not come to these positions of a flattened input."""
+    """Restrict a mask to these positions of a flattened input."""
     count = math.prod(invalid.shape[1:])
     flat = invalid.reshape(len(invalid), count)
     selected = np.zeros(count, bool)
-    # Where resizing or other colors change their number, values are no indices.
+    # If the adapter changes the number of values (resizing, gray to RGB), the positions of the
+    # input say nothing about those of the column, and the values are not indices.
     if count == math.prod(size or 1 for size in graph_input.shape):
         selected[list(positions)] = True
     return flat & selected
@@ -92,7 +93,7 @@ def _select_positions(positions: tuple[int, ...], invalid: Mask, graph_input: Gr
 def _make_dtype_check(
     dtype: DType, integers: Mask | None, origin: ColumnOrigin, graph_input: GraphInput
 ) -> ValueCheck:
-    """Return the rule that a dtype has a column's values, but for the rounding of fractions."""
+    """Return a check that a dtype represents the values of a column, except rounded fractions."""
 
     def check(values: Array, rows: RowIndices) -> None:
         invalid = unrepresentable(values, dtype, integers)
@@ -110,17 +111,15 @@ def _make_dtype_check(
 def _describe_first(values: Array, invalid: Mask, rows: RowIndices, origin: ColumnOrigin) -> str:
     example, position = np.argwhere(invalid.reshape(len(values), -1))[0].tolist()
     value = values.reshape(len(values), -1)[example, position]
-    return origin.describe_value(int(rows[example]), position, _format_number(value))
-
-
-def _format_number(value: np.generic) -> str:
-    """Return a number as a file would have it: without a point where it is an integer."""
     number = value.item()
-    return str(int(number)) if number == np.floor(number) and abs(number) < 2**64 else str(value)
+    # As the file has it: integers in a column of floats without the point.
+    is_whole = number == np.floor(number) and abs(number) < 2**64
+    text = str(int(number)) if is_whole else str(value)
+    return origin.describe_value(int(rows[example]), position, text)
 
 
 def _dtype_hint(value: np.generic, dtype: DType) -> str:
-    """Return why a dtype does not have a value, and what can be done."""
+    """Return why a dtype does not represent a value, and what to do about it."""
     number = value.item()
     if dtype.kind == "b":
         return "0 and 1 alone"

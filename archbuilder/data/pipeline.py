@@ -1,6 +1,6 @@
-"""Examples -> `tf.data`: batches in our order, fitted to the network on the way.
+"""The `tf.data` pipeline: batches in a reproducible order, adapted to the network.
 
-Only the batches that are next are read, scaled and resized.
+Examples are read, scaled and resized batch by batch, when they are needed.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ from archbuilder.data.targets import Target
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputPipeline:
-    """The values of an input, and how a batch of them becomes what the network takes."""
+    """The column of an input, and the adapter from its values to what the network takes."""
 
     column: Column
     adapter: InputAdapter
     value_range: tuple[float, float] | None = None
-    """The least and the greatest value that an image can have; None where it is unknown."""
+    """The range of adapted pixels; None if it is unknown."""
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """Some examples as the network takes them."""
+        """Return a batch of examples as the network takes it."""
         return self.adapter(self.column.gather(rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedDataset:
-    """Everything that batches are made of. `rows` are the examples that belong to it.
-
-    A single input or output is given to Keras alone, several are given by name; `named_inputs`
-    and `named_outputs` say which. Where `weights` are, batches have one a target beside them.
-    """
+    """Inputs, targets and weights fitted to a network, and the examples that belong to the set."""
 
     inputs: Mapping[str, InputPipeline]
     targets: Mapping[str, Target | InputPipeline]
     rows: NDArray[np.int64]
+    """Indices of the examples, in the order of the data."""
     named_inputs: bool
+    """Whether Keras gets the inputs as a dict rather than as a single tensor."""
     named_outputs: bool
+    """The same for targets and sample weights."""
     sample_weights: Mapping[str, CombinedWeights] = field(default_factory=dict)
+    """If there are any, batches contain weights for every target."""
 
     def steps_per_epoch(self, batch_size: int, *, drop_remainder: bool = False) -> int:
-        """The batches of one epoch; the last one may be smaller, or left out for `whole` ones."""
+        """Return the number of batches of an epoch, with the smaller last one or without it."""
         return len(self.rows) // batch_size if drop_remainder else -(-len(self.rows) // batch_size)
 
     def without_class_weights(self) -> FittedDataset:
-        """Return the table of a validation set, which class weights do not change, as in Keras."""
+        """Return this dataset for validation, which class weights do not affect, as in Keras."""
         weights = {name: each.without_class_weights() for name, each in self.sample_weights.items()}
         return replace(self, sample_weights={name: each for name, each in weights.items() if each})
 
@@ -69,31 +69,34 @@ def train_dataset(
     shuffle: bool = True,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
-    """The batches from a position to the end, each epoch in an order of its own.
+    """Return the batches from a position of the run to its last epoch.
 
-    Where nothing is shuffled, all are in the order of the data.
-
-    An epoch ends with a smaller batch, or without it where only `whole` ones are wanted.
+    Every epoch has its own order if `shuffle`, otherwise that of the data. It ends with a smaller
+    batch unless `drop_remainder`.
     """
 
+    # Not Dataset.shuffle, whose order depends on its buffer and which cannot start at a position.
     def epoch_rows(epoch: NDArray[np.int64]) -> NDArray[np.int64]:
         if not shuffle:
             return dataset.rows
         return dataset.rows[epoch_permutation(len(dataset.rows), seed, int(epoch))]
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        # numpy_function loses the shape, and from_tensor_slices needs it.
         rows = tf.ensure_shape(
             tf.numpy_function(epoch_rows, [epoch], tf.int64), [len(dataset.rows)]
         )
         examples = tf.data.Dataset.from_tensor_slices(rows)
         return examples.batch(batch_size, drop_remainder=drop_remainder)
 
+    # Batches of row indices: flat_map ends a batch with its epoch, and skip drops those before
+    # the position without reading an example.
     batches = tf.data.Dataset.range(start.epoch, epochs).flat_map(epoch_batches).skip(start.batch)
     return _gather_batches(batches, dataset)
 
 
 def eval_dataset(dataset: FittedDataset, *, batch_size: int) -> tf.data.Dataset:
-    """The batches once, in the order of the data."""
+    """Return the batches of one pass, in the order of the data."""
     return _gather_batches(
         tf.data.Dataset.from_tensor_slices(dataset.rows).batch(batch_size), dataset
     )
@@ -106,6 +109,7 @@ def _gather_batches(batches: tf.data.Dataset, dataset: FittedDataset) -> tf.data
         batch = (_pack(x, named=dataset.named_inputs), _pack(y, named=dataset.named_outputs))
         if not dataset.sample_weights:
             return batch
+        # Keras matches weights with targets by structure: every target needs some.
         ones = tf.ones(tf.shape(rows)[0])
         weights = {
             name: dataset.sample_weights[name].gather(rows)
@@ -115,7 +119,7 @@ def _gather_batches(batches: tf.data.Dataset, dataset: FittedDataset) -> tf.data
         }
         return (*batch, _pack(weights, named=dataset.named_outputs))
 
-    # In a fixed order, so that a run can be repeated.
+    # Deterministic: otherwise parallel calls return batches in the order in which they finish.
     gathered = batches.map(gather_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return gathered.prefetch(tf.data.AUTOTUNE)
 

@@ -1,4 +1,4 @@
-"""The position of a run in its data."""
+"""The position of a training run: its epoch and batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TrainingPosition:
-    """How far a run is: whole epochs, and batches of the next one."""
+    """The progress of a run."""
 
     epoch: int = 0
+    """Number of completed epochs."""
     batch: int = 0
+    """Number of completed batches of the next epoch."""

@@ -1,4 +1,4 @@
-"""Where the values of examples stand in their files, for messages."""
+"""Locations of the values of examples in their files, for error messages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 
 class RecordLocations:
-    """The lines, rows or records that examples were read from.
+    """The lines, rows or records that examples were read from, run-length encoded.
 
-    Consecutive ones take no memory: only where a run of them begins is kept.
+    Consecutive numbers of one file form a run, of which only the start is stored: a file of a
+    million lines takes three integers.
     """
 
     def __init__(self, unit: str) -> None:
@@ -19,31 +20,31 @@ class RecordLocations:
         self._files: list[str] = []
         self._count = 0
         self._first_rows = array("q")
-        """The example that each run begins with."""
+        """The index of the first example of each run."""
         self._first_numbers = array("q")
-        """Its number in its file."""
+        """The number of that example in its file."""
         self._file_indices = array("q")
-        """The index of its file."""
+        """The index of that file."""
 
     def add(self, file: str, numbers: Sequence[int]) -> None:
-        """Add the places of more examples; `numbers` count from 1 and ascend."""
+        """Add the locations of more examples; `numbers` count from 1 and ascend."""
         if not self._files or self._files[-1] != file:
             self._files.append(file)
         file_index = len(self._files) - 1
         for number in numbers:
-            if not self._extends_last_run(file_index, number):
+            extends_run = (
+                bool(self._first_rows)
+                and self._file_indices[-1] == file_index
+                and self._first_numbers[-1] + self._count - self._first_rows[-1] == number
+            )
+            if not extends_run:
                 self._first_rows.append(self._count)
                 self._first_numbers.append(number)
                 self._file_indices.append(file_index)
             self._count += 1
 
-    def _extends_last_run(self, file_index: int, number: int) -> bool:
-        if not self._first_rows or self._file_indices[-1] != file_index:
-            return False
-        return self._first_numbers[-1] + self._count - self._first_rows[-1] == number
-
     def describe_row(self, row: int) -> str:
-        """Return the place of an example: `line 3 of 't.csv'`."""
+        """Return the location of an example, as in `line 3 of 't.csv'`."""
         run = bisect_right(self._first_rows, row) - 1
         number = self._first_numbers[run] + row - self._first_rows[run]
         return f"{self._unit} {number} of {self._files[self._file_indices[run]]}"
@@ -51,20 +52,23 @@ class RecordLocations:
 
 @dataclass(frozen=True, slots=True)
 class ColumnOrigin:
-    """Where the values of a column stand."""
+    """Locations of the values of a column."""
 
     describe_row: Callable[[int], str]
-    """The place of an example, by its number from 0."""
+    """Function that returns the location of an example, by its index from 0."""
     fields: tuple[str, ...] = ()
-    """What the values of an example are called: one name for all, or one for each of them."""
+    """The names of the values of an example: one for all of them, or one for each."""
 
     @classmethod
     def for_array(cls, name: str) -> ColumnOrigin:
-        """Return the origin of an array, whose examples have numbers alone."""
+        """Return the origin of an array, whose examples are only known by their number."""
         return cls(lambda row: f"example {row + 1} of {name}")
 
     def describe_value(self, row: int, position: int, value: object) -> str:
-        """Return a sentence without its end: that an example has a value at a flat position."""
+        """Return the start of a message: which example has a value, and in which field.
+
+        `position` is the index of the value in a flattened example.
+        """
         sentence = f"{self.describe_row(row)} has {value}"
         if not self.fields:
             return sentence

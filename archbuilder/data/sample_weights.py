@@ -1,4 +1,4 @@
-"""Weighs examples, or positions of them, in the loss: by class, and as the data says."""
+"""Weights of examples or positions in the loss: class weights, and sample weights of the data."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ from archbuilder.yaml.scalars import is_ascii_digits
 
 _NUM_BINARY_CLASSES = 2
 _MAX_DIGITS = 9
-"""The digits of the largest number of a class."""
+"""Largest number of digits of a class number; int() raises ValueError beyond 4,300."""
 _PER_EXAMPLE_LOSSES = ("CTC", "Dice", "Tversky")
-"""Losses with one value an example, however many positions it has."""
+"""Losses that reduce all positions of an example to one value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassWeights:
-    """Weigh each label, pixel or step by its class."""
+    """Weights of labels, pixels or time steps by their class."""
 
     target: Target
     per_class: NDArray[np.float32]
-    """For each class in order."""
+    """The weight of each class."""
     is_categorical: bool = False
-    """Whether targets are shares of classes along their last axis, not numbers of classes."""
+    """Whether targets are probabilities on their last axis rather than class numbers."""
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """Return the weights of some examples: `(examples, ...)`, one for each label."""
+        """Return the weights of some examples, `(examples, ...)`, one for each label."""
         if self.is_categorical:
+            # The expected weight, which for one-hot targets is that of the class.
             return tf.tensordot(self.target.gather(rows), self.per_class, 1)
         labels = self.target.labels(rows)
         if labels.dtype.is_floating:
-            # Targets of a binary loss, which may lie between both classes.
+            # Targets of a binary loss are probabilities: interpolate between both classes.
             first, second = self.per_class
             return first + (second - first) * tf.cast(labels, tf.float32)
-        # Labels that the loss ignores are the numbers of no class.
+        # Labels that the loss ignores (`ignore_class`) may be out of range, where tf.gather fails
+        # on a CPU. They get the weight 1.
         is_class = tf.logical_and(labels >= 0, labels < len(self.per_class))
         weights = tf.gather(self.per_class, tf.where(is_class, labels, tf.zeros_like(labels)))
         return tf.where(is_class, weights, tf.ones_like(weights))
@@ -51,53 +53,51 @@ class ClassWeights:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleWeights:
-    """Weigh examples or positions as the data says."""
+    """Weights of examples or positions from a column of the data."""
 
     column: Column
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """Return the weights of some examples: `(examples, ...)`."""
+        """Return the weights of some examples, `(examples, ...)`."""
         return tf.cast(self.column.gather(rows), tf.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CombinedWeights:
-    """Multiply everything that weighs the examples of an output.
-
-    `positions` is the number of axes that the loss of an example has at most.
-    """
+    """The product of the class weights and the sample weights of an output."""
 
     factors: Sequence[ClassWeights | SampleWeights]
     position_axes: int
+    """Largest number of axes that the loss of an example has."""
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """Return the weights of some examples: `(examples, ...)`."""
+        """Return the weights of some examples, `(examples, ...)`."""
         product = tf.ones(tf.shape(rows))
         for factor in (each.gather(rows) for each in self.factors):
             rank = max(product.shape.rank, factor.shape.rank)
             product = append_axes(product, rank) * append_axes(factor, rank)
-        # Weights of examples have an axis of their own for the positions, and no more.
+        # Weights may be stored as `(examples, 1)`, but must not have more axes than the loss.
         while product.shape.rank > self.position_axes + 1 and product.shape[-1] == 1:
             product = tf.squeeze(product, -1)
         return product
 
     def without_class_weights(self) -> CombinedWeights | None:
-        """Return what weighs a validation set, which class weights do not; None for nothing."""
+        """Return the weights for validation, without those of classes; None if none are left."""
         factors = [each for each in self.factors if not isinstance(each, ClassWeights)]
         return replace(self, factors=factors) if factors else None
 
 
 def weight_axes(shape: Shape, loss: Tree | None) -> Shape:
-    """Return the axes of the positions of an output whose losses can have weights."""
+    """Return the axes of an output's positions, or none if the loss reduces them to one value."""
     loss_name = keras_class_name("loss", loss)
     return () if loss_name in _PER_EXAMPLE_LOSSES else shape[:-1]
 
 
 def make_sample_weights(column: Column, output: str, positions: Shape) -> SampleWeights:
-    """Return the sample weights of an output with these axes of positions.
+    """Return the sample weights of an output whose positions have these axes.
 
     Raises:
-        RunError: if there is neither one for each example nor one for each position.
+        RunError: if there is neither a weight for each example nor one for each position.
     """
     weight_shape = column.shape
     while weight_shape and weight_shape[-1] == 1 and len(weight_shape) > len(positions):
@@ -122,13 +122,14 @@ def make_class_weights(
     loss: Tree | None,
     names: Sequence[str] = (),
 ) -> ClassWeights:
-    """Return the class weights of an output of that shape. Classes have numbers, or `names`.
+    """Return the class weights of an output. Keys of `weights` are class numbers or `names`.
 
     Raises:
-        RunError: if the output is not compared with classes, there is no such class, or all of
-            them weigh nothing.
+        RunError: if the output is not compared with classes, there is no such class, or all
+            weights are 0.
     """
     target_classes = _target_classes(target, shape, keras_class_name("loss", loss))
+    # A loss of whole examples has no values for the classes of their positions.
     if weight_axes(shape, loss) != shape[:-1]:
         target_classes = None
     if target is None or target_classes is None:
@@ -137,6 +138,7 @@ def make_class_weights(
             " 'weights' of the data can weigh its examples"
         )
     num_classes, is_categorical = target_classes
+    # As in Keras, classes that are not mentioned have the weight 1.
     per_class = np.ones(num_classes, np.float32)
     for key, weight in weights.items():
         per_class[_class_index(key, output, num_classes, names)] = weight
@@ -146,7 +148,7 @@ def make_class_weights(
 
 
 def _target_classes(target: Target | None, shape: Shape, loss: str) -> tuple[int, bool] | None:
-    """Return the number of classes, and whether targets are their shares; None without classes."""
+    """Return the number of classes, and whether targets are probabilities; None without classes."""
     num_classes = shape[-1] if shape else None
     if target is None or num_classes is None:
         return None
@@ -154,7 +156,7 @@ def _target_classes(target: Target | None, shape: Shape, loss: str) -> tuple[int
         return _NUM_BINARY_CLASSES, False
     if target.dtype.kind == "i":
         return num_classes, False
-    # Targets that came as one value a class.
+    # Targets that the data has as one value per class.
     if loss.startswith("Categorical") and not target.add_axis:
         return num_classes, True
     return None
@@ -181,7 +183,7 @@ def _class_index(key: str, output: str, num_classes: int, names: Sequence[str]) 
 
 
 def append_axes(factor: tf.Tensor, rank: int) -> tf.Tensor:
-    """Return a tensor with axes of length 1 at its end, until it has as many axes as `rank`."""
+    """Append axes of length 1 to a tensor until it has this rank."""
     for _ in range(rank - factor.shape.rank):
         factor = factor[..., tf.newaxis]
     return factor

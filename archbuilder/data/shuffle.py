@@ -1,8 +1,8 @@
 """The order of examples, as a pure function of the seed and the epoch.
 
-TensorFlow repeats one order in every epoch once a seed is set, and loses its place when a run is
-taken up again. The numbers here come from numpy's bit generators, whose streams are promised not to
-change between versions (those of its `permutation` are not).
+With a seed, Keras's `fit(shuffle=True)` repeats one order in every epoch on TensorFlow, and a
+resumed run cannot continue in the middle of it. Random numbers come from numpy's bit generators,
+whose streams stay the same between numpy versions; those of `Generator.permutation` may change.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+# Part of the seed, so that the split and the epochs draw independent numbers.
 _SPLIT_STREAM: Final = 0
 _EPOCH_STREAM: Final = 1
 
 
 def epoch_permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The numbers below `count` in the order of an epoch."""
+    """Return the indices below `count` in the order of an epoch."""
     return _permutation(count, seed, _EPOCH_STREAM, epoch)
 
 
 def random_split(
     count: int, seed: int, fraction: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which examples are trained on, and which are held out: about `share` of them.
+    """Split examples at random into the indices of a training and a validation set.
 
-    Both are in the order of the data. At least one is held out where the share is above zero, and
-    at least one is trained on.
+    Both are in the order of the data. If `fraction` is not 0, each set has at least one example.
     """
     num_validation = _validation_size(count, fraction)
     order = _permutation(count, seed, _SPLIT_STREAM)
@@ -37,7 +37,7 @@ def random_split(
 def tail_split(
     count: int, _seed: int, fraction: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The same, but what is held out is the end of the data."""
+    """Split examples like `random_split`, but take the last ones for validation."""
     num_train = count - _validation_size(count, fraction)
     return np.arange(num_train), np.arange(num_train, count)
 
@@ -47,5 +47,7 @@ def _validation_size(count: int, fraction: float) -> int:
 
 
 def _permutation(count: int, *key: int) -> NDArray[np.int64]:
+    # Sorting random numbers: unlike Generator.permutation, the result is the same in all versions
+    # of numpy. A stable sort also fixes the order of equal numbers.
     stream = np.random.PCG64(np.random.SeedSequence(key))
     return np.argsort(stream.random_raw(count), kind="stable").astype(np.int64)

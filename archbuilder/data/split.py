@@ -1,4 +1,4 @@
-"""How the validation set is split off the training data."""
+"""Choice between a random and a tail split of the validation set."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from archbuilder.data.dataset import Dataset
 
 
 def uses_tail_split(examples: Dataset, config: TrainingConfig) -> bool:
-    """Return whether the validation set is the end of the data rather than a random part of it.
+    """Return whether the validation set is the end of the data rather than a random part.
 
-    It is the end of a text, whose pieces tell much of the pieces beside them, and of all data that
-    is not shuffled, such as a time series.
+    It is for text, whose neighboring pieces resemble each other, and for data that is not shuffled,
+    such as a time series: validating between training examples would overstate the quality.
     """
     return examples.token_array is not None or not config.shuffle
 
 
 def describe_split(*, last: bool) -> str:
-    """Return how a validation set was split off, as it stands behind the number of its examples."""
+    """Return a note about the split, to follow the number of examples in the validation set."""
     return " (the last ones)" if last else " (chosen at random)"

@@ -1,7 +1,7 @@
-"""Fits targets to the outputs of a network and their losses, and finds those that cannot be right.
+"""Adapt targets to the outputs and losses of a network, and check their values.
 
-A wrong label would give a loss of NaN or none at all, so all of them are looked at: before
-training or, where they are not held in memory, as they are read.
+A label out of range would give a loss of NaN, or an error without a location. All labels are
+therefore checked: before training if they are in memory, otherwise when they are read.
 """
 
 from __future__ import annotations
@@ -23,34 +23,36 @@ from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.yaml.nodes import Tree
 
 _SPARSE_PREFIX: Final = "Sparse"
-"""How the names of Keras's losses begin that take a class by its number."""
+"""Prefix of the Keras losses and metrics whose targets are class numbers."""
 _CTC_LOSS: Final = "CTC"
-"""The loss of sequences of labels, which are shorter than the output."""
+"""The loss for sequences of labels that are shorter than the output."""
 _VOID_LABEL: Final = 255
-"""The label of what is not labelled, in many data sets of images."""
+"""The label of unlabeled pixels in many data sets, such as Pascal VOC."""
 _BINARY_PREFIX: Final = "Binary"
-"""How the names of those begin that take probabilities."""
+"""Prefix of the Keras losses whose targets are probabilities."""
 _INT64: Final = np.dtype(np.int64)
 _FLOAT32: Final = np.dtype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """The values that an output is compared with. `classes` asks for one value a class."""
+    """The values that an output is compared with."""
 
     column: Column
     dtype: np.dtype[np.generic]
     num_classes: int | None = None
+    """The depth of the one-hot encoding; None for values that are used as they are."""
     add_axis: bool = False
-    """Whether the value of an example, or of a position, gets an axis of its own."""
+    """Whether an axis of length 1 is appended."""
     note: str = ""
+    """The change to the values, for the user; empty if there is none."""
 
     def labels(self, rows: tf.Tensor) -> tf.Tensor:
-        """The values of some examples as the data has them."""
+        """Return the values of some examples, without one-hot encoding or an added axis."""
         return tf.cast(self.column.gather(rows), tf.as_dtype(self.dtype))
 
     def gather(self, rows: tf.Tensor) -> tf.Tensor:
-        """The targets of some examples."""
+        """Return the targets of some examples in the shape of the output."""
         values = self.labels(rows)
         if self.add_axis:
             values = values[..., tf.newaxis]
@@ -64,11 +66,11 @@ def adapt_target(
     loss: Tree | None,
     metrics: Sequence[Tree] = (),
 ) -> Target:
-    """The targets of an output of that shape.
+    """Return the targets of an output of this shape.
 
-    Classes by number stay numbers for a sparse loss, and become one value a class for the others.
-    Without a loss the metrics decide. Where a network gives one value an example or a position, its
-    axis may be left out.
+    Class numbers stay as they are for a sparse loss, and are one-hot encoded for other losses.
+    Without a loss, the metrics decide. If the last axis of the output has the length 1, targets may
+    lack it.
 
     Raises:
         RunError: if labels in memory are out of range, or the shapes differ.
@@ -110,9 +112,10 @@ def adapt_target(
 
 
 def ignored_class(loss: Tree | None) -> int | None:
-    """Return the class that a loss ignores, which may lie outside of those of the network."""
+    """Return the class number that a loss ignores, or None; it may be out of range."""
     if loss is None:
         return None
+    # Keras knows the default and the position of the argument, the tree does not.
     ignored: int | None = getattr(build_object("loss", loss), "ignore_class", None)
     return ignored
 
@@ -120,10 +123,15 @@ def ignored_class(loss: Tree | None) -> int | None:
 def _make_label_check(
     column: Column, output: str, shape: Shape, ignored: int | None = None
 ) -> ValueCheck:
-    """The rule that labels are the numbers of classes, or that of the class to ignore."""
+    """Return a check that labels are class numbers, or the class that the loss ignores.
+
+    Raises:
+        RunError: if the shapes of labels and output do not match.
+    """
     if not shape or shape[-1] is None:
         raise RunError(f"the output '{output}' has no last axis with one value a class")
     label_shape = column.shape
+    # Sparse losses of Keras drop an axis of length 1 at the end of the labels.
     if label_shape[-1:] == (1,) and len(label_shape) == len(shape):
         label_shape = label_shape[:-1]
     if not _shape_fits(label_shape, shape[:-1]):
@@ -157,7 +165,7 @@ def _make_label_check(
 
 
 def _range_hint(num_classes: int, low: int, high: int, ignored: int | None) -> str:
-    """What may mend labels that are out of range."""
+    """Return a hint for the usual causes of labels out of range, or an empty text."""
     if num_classes == 1 and low >= 0 and high == 1:
         return ": end in 2 units, or in a sigmoid with the loss BinaryCrossentropy"
     if ignored is None and (low == -1 or high == _VOID_LABEL):
@@ -169,7 +177,14 @@ def _range_hint(num_classes: int, low: int, high: int, ignored: int | None) -> s
 
 
 def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
-    """The rule of CTC: labels from 1 with zeros behind them, no more than there are time steps."""
+    """Return a check for the labels of the CTC loss.
+
+    Labels are class numbers from 1 with zeros as padding at the end, and need no more time steps
+    than the output has.
+
+    Raises:
+        RunError: if labels are not `(length,)`, or the output is not `(time, classes)`.
+    """
     if len(shape) != 2 or len(column.shape) != 1:
         raise RunError(
             f"the loss CTC compares labels [length] with an output [time, classes]: the labels of"
@@ -196,6 +211,8 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
                 " network has"
                 f" {num_classes} classes: the blank 0, and labels from 1 to {num_classes - 1}",
             )
+        # Keras (3.15) takes the number of labels that are not 0 for their length, so a 0 in the
+        # middle would cut off the last ones.
         zeros_at_end = (labels[:, :-1] != 0) | (labels[:, 1:] == 0)
         _check_all_valid(
             zeros_at_end,
@@ -203,7 +220,7 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
             f"{description} have a 0 in front of others: 0 fills what is left at the end",
         )
         if steps is not None:
-            # Equal labels in a row have a blank between them.
+            # CTC needs a blank between equal labels. With fewer steps, the loss is infinite.
             repeated = (labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] != 0)
             needed_steps = (labels != 0).sum(axis=1) + repeated.sum(axis=1)
             _check_all_valid(
@@ -213,14 +230,14 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
                 f" gives {steps}",
             )
 
-    # An empty list has no label to learn.
+    # Without values, min() in the check fails, and there is nothing to learn.
     if length == 0:
         raise RunError(f"{description} have no values")
     return check
 
 
 def _make_probability_check(column: Column, output: str) -> ValueCheck:
-    """The rule that targets tell how likely something is."""
+    """Return a check that targets are probabilities, between 0 and 1."""
     description = f"the targets of the output '{output}'" + (
         f" in {column.name}" if column.name else ""
     )
@@ -239,7 +256,7 @@ def _make_probability_check(column: Column, output: str) -> ValueCheck:
 
 
 def _label_shape_error(label_shape: tuple[int, ...], output: str, shape: Shape) -> RunError:
-    """What is wrong with labels that are not one number for every position but the last."""
+    """Return the error for labels whose shape is not that of the output without its last axis."""
     prefix = f"the labels of the output '{output}' have the shape {list(label_shape)} an example"
     if _shape_fits(label_shape, shape):
         return RunError(
