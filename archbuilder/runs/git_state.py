@@ -93,7 +93,7 @@ def _run_git(git: str, git_dir: Path, folder: Path, common_dir: Path, *arguments
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
-        # A partial clone would fetch missing objects from the remote.
+        # No network access: a partial clone would fetch missing objects from its remote.
         "GIT_NO_LAZY_FETCH": "1",
         "LC_ALL": "C",
     }
