@@ -220,7 +220,7 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
             f"{description} have a 0 in front of others: 0 fills what is left at the end",
         )
         if steps is not None:
-            # CTC needs a blank between equal labels. With fewer steps, the loss is infinite.
+            # CTC needs a blank between equal labels. With fewer steps there is no valid alignment.
             repeated = (labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] != 0)
             needed_steps = (labels != 0).sum(axis=1) + repeated.sum(axis=1)
             _check_all_valid(
