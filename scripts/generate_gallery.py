@@ -20,7 +20,7 @@ PAGE: Final = ROOT / "docs" / "gallery.md"
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from library.families import FAMILIES  # noqa: E402 - needs the path
+from zoo.reference_specs import FAMILIES  # noqa: E402 - needs the path
 
 HEAD: Final = """\
 # Gallery

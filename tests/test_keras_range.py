@@ -19,7 +19,7 @@ LOWEST, *BETWEEN = OLDER[1].split() if OLDER else ()
 
 pytestmark = pytest.mark.range
 SUITES = (
-    "tests/layers",
+    "tests/keras_ext",
     "tests/keras_backend/test_build.py",
     "tests/weights",
     "tests/test_training.py",
@@ -34,10 +34,10 @@ version, *suites = sys.argv[1:]
 assert keras.__version__ == version, keras.__version__
 
 import archbuilder
-from archbuilder import library
+from archbuilder import zoo
 
-for name in library.names():
-    for network, analysis in archbuilder.load(name).analyse().items():
+for name in zoo.names():
+    for network, analysis in archbuilder.load(name).analyze().items():
         print(name, network, analysis.parameters)
 archbuilder.load("digits_cnn").compile()
 plugins = ("-p", "no:cacheprovider", "-p", "no:xdist")

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from yaml.test_reader import HOSTILE
+from helpers.hostile_yaml import HOSTILE
 
 ROOT = Path(__file__).parent.parent
 CASES = Path(__file__).parent / "cases"

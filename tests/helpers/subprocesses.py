@@ -27,7 +27,7 @@ HUNG = 3600
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["archbuilder.cli", "archbuilder.trainer", "archbuilder.inference.predict", __name__]
+    ["archbuilder.cli", "archbuilder.training", "archbuilder.inference.predict", __name__]
 )
 """A process of Python has one fork server, and one list of what that imports."""
 

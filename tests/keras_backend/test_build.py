@@ -199,7 +199,7 @@ GRAPH: dict[str, Any] = {"units": 4, "kernel_initializer": "he_normal"}
 def test_two_builds_have_equal_configs():
     """Nothing in a config tells how often something was built before, here or elsewhere."""
     code = (
-        "from graphs import chain\nfrom archbuilder.keras_backend import build\n"
+        "from helpers.graphs import chain\nfrom archbuilder.keras_backend import build\n"
         f"graph = chain((4,), ('Dense', {GRAPH}), ('Dropout', {{'rate': 0.5}}),"
         " ('ops.relu', {}))\n"
     )

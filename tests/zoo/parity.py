@@ -1,8 +1,8 @@
 """What a family of the library is compared with, and how a comparison is made.
 
-A family is a module of `library.families`, which ends in `FAMILY = Family(...)`. Comparisons are of
-three kinds: with a function of numpy (`Equations`), with a model of `keras.applications`
-(`Application`), and with a program of `library.references` (`Reference`), which runs in an
+A family is a module of `zoo.reference_specs`, which ends in `FAMILY = Family(...)`. Comparisons are
+of three kinds: with a function of numpy (`Equations`), with a model of `keras.applications`
+(`Application`), and with a program of `zoo.references` (`Reference`), which runs in an
 environment of its own with PyTorch. What a reference gives for small forms is recorded, so that
 `make test` needs no PyTorch; `make proofs` asks the references themselves.
 """
@@ -155,7 +155,7 @@ class Application(Comparison):
 
 @dataclass(frozen=True)
 class Reference(Comparison):
-    """A comparison with the function `outputs` of a module of `library.references`."""
+    """A comparison with the function `outputs` of a module of `zoo.references`."""
 
     module: str = field(kw_only=True)
     options: Params = field(default_factory=dict)

@@ -10,6 +10,6 @@ from typing import Final
 from zoo.parity import Family
 
 FAMILIES: Final[Mapping[str, Family]] = {
-    module.name: importlib.import_module(f"library.families.{module.name}").FAMILY
+    module.name: importlib.import_module(f"zoo.reference_specs.{module.name}").FAMILY
     for module in pkgutil.iter_modules(__path__)
 }
