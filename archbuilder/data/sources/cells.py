@@ -59,6 +59,7 @@ def find_inexact_integer(cells: Sequence[str], values: NDArray[np.float64]) -> i
 
 def parse_integer(cell: str) -> int | None:
     """Return the integer or boolean in a cell, or None."""
+    # int() also accepts `1_000`, as numpy does for whole columns.
     try:
         return int(cell)
     except ValueError:

@@ -162,6 +162,7 @@ def _first_names(names: Sequence[str]) -> str:
 
 
 def _without_hidden(names: Sequence[str]) -> list[str]:
+    # macOS leaves `.DS_Store`, and on other file systems `._NAME` beside every file.
     return [each for each in names if not each.startswith(".")]
 
 

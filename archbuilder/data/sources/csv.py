@@ -195,6 +195,7 @@ class _CsvFile:
         # Not `reader.line_num`, which does not count the lines that `iter_lines` skipped.
         reader = csv.reader(lines())
         while True:
+            # The reader pulls as many lines as a record spans; their numbers collect here.
             numbers.clear()
             try:
                 cells = next(reader)
@@ -258,7 +259,14 @@ class _RowParser:
                 return lines, self._parse_columns(lines)
         # At least one line is invalid. Only now each is checked alone: to parse whole columns with
         # numpy is much faster than cell by cell.
-        valid_lines = [line for line in lines if self._is_valid(line, bad_records)]
+        valid_lines: list[_Line] = []
+        for line in lines:
+            try:
+                self._check_line(line)
+            except RunError as error:
+                bad_records.add(error)
+            else:
+                valid_lines.append(line)
         try:
             return valid_lines, self._parse_columns(valid_lines)
         except ValueError:
@@ -270,34 +278,27 @@ class _RowParser:
             for number in self._numeric_columns
         }
 
-    def _is_valid(self, line: _Line, bad_records: BadRecords) -> bool:
-        """Return whether all cells of a line are valid; the first error goes to `bad_records`."""
+    def _check_line(self, line: _Line) -> None:
+        """Check the cells of a line.
+
+        Raises:
+            RunError: if one is empty, or not a number where numbers are read.
+        """
         line_number, cells = line
-        try:
-            for column_index in (*self._targets.values(), *self._numeric_columns):
-                self._check_filled(cells, column_index, line_number)
-            for column_index in self._numeric_columns:
-                self._check_number(cells, column_index, line_number)
-        except RunError as error:
-            bad_records.add(error)
-            return False
-        return True
-
-    def _check_filled(self, cells: Sequence[str], column_index: int, line: int) -> None:
-        if not cells[column_index].strip():
-            raise RunError(
-                f"line {line} of {self._name} has nothing in column"
-                f" {quote(self._column_names[column_index])}"
-                f"{self._hint}"
-            )
-
-    def _check_number(self, cells: Sequence[str], column_index: int, line: int) -> None:
-        try:
-            parse_cell(cells[column_index])
-        except ValueError:
-            raise not_a_number_error(
-                cells[column_index], self._describe_cell(cells, column_index, line)
-            ) from None
+        for column_index in (*self._targets.values(), *self._numeric_columns):
+            if not cells[column_index].strip():
+                raise RunError(
+                    f"line {line_number} of {self._name} has nothing in column"
+                    f" {quote(self._column_names[column_index])}"
+                    f"{self._hint}"
+                )
+        for column_index in self._numeric_columns:
+            try:
+                parse_cell(cells[column_index])
+            except ValueError:
+                raise not_a_number_error(
+                    cells[column_index], self._describe_cell(cells, column_index, line_number)
+                ) from None
 
     def _dtype_conflict_error(self, lines: Sequence[_Line]) -> RunError:
         """Return the error for a column whose numbers no dtype represents."""

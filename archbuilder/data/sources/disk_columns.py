@@ -141,8 +141,10 @@ class ColumnWriter:
         self.check_shape(shape)
         self._widen_dtype(common_dtype({self.dtype, *dtypes}))
         converted = [self._convert(column, position) for position, column in enumerate(columns)]
+        # `integers` has an axis of columns only if they stand side by side.
         values = np.stack(converted, axis=1) if integers.shape else converted[0]
         self.integers = self.integers & integers
+        # From 2**53 on, every float64 is an integer, whatever the file says.
         if self.is_integral and values.dtype == np.float64:
             self.is_integral = bool(
                 ((values == np.floor(values)) & (abs(values) < MAX_EXACT_INT)).all()
@@ -267,6 +269,8 @@ def concat_columns(columns: Sequence[LazyColumn], name: str) -> LazyColumn:
 
     def read(rows: RowIndices) -> Array:
         values = np.empty((len(rows), *first.shape), first.dtype)
+        # One read per column instead of one per row. `side="right"`, since the end of a column is
+        # the first row of the next.
         owners = np.searchsorted(ends, rows, side="right")
         for owner in np.unique(owners):
             mask, source = owners == owner, columns[owner]

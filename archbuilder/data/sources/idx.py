@@ -30,6 +30,7 @@ from archbuilder.formatting import plural
 # The codes of the format, https://yann.lecun.com/exdb/mnist. Values are big-endian.
 _DTYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+# With the axis of examples: gray images, and images with channels.
 _IMAGE_RANKS: Final = (3, 4)
 _CHUNK_BYTES: Final = 2**22
 

@@ -23,6 +23,7 @@ from archbuilder.data.dataset import Feature
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 
+# Not all that Pillow has plugins for: EPS runs Ghostscript, for example.
 _FORMATS: Final = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _MAGIC_PREFIXES: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
 # 64 million: larger than photos, and 256 MiB as RGBA. Pillow's own limit only warns at 89 million.
@@ -163,6 +164,8 @@ class ImageDecoder(ImageSpec):
             yield "gray repeated as three colors"
 
     def _resize(self, image: Image.Image) -> Image.Image:
+        # Unlike `tf.image.resize` without `antialias`, Pillow's filter covers all pixels of an
+        # image that shrinks.
         size = (self.width, self.height)
         return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
 

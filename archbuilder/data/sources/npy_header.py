@@ -17,6 +17,7 @@ from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 
+# Without the axis of examples: gray images, and images with channels.
 _IMAGE_RANKS: Final = (2, 3)
 _MAX_PIXEL: Final = 255
 _CHUNK_BYTES: Final = 2**24

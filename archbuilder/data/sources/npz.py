@@ -45,6 +45,7 @@ def load_npz(
     inputs, targets = as_mapping(source.inputs), as_mapping(source.targets)
     weights = as_mapping(source.weights or {})
     array_names = {*inputs.values(), *targets.values(), *weights.values()}
+    # Sorted, since the order of a set of strings differs between processes.
     writers = {
         each: store.create_writer(f"the array {quote(each)} of {name}")
         for each in sorted(array_names)

@@ -174,6 +174,7 @@ def _rows_per_read(descriptor: int, schema: pq.ParquetSchema, roles: ColumnRoles
     row_bytes = (len(roles.columns) + values_per_row) * _NUMBER_BYTES
     if row_bytes > _MAX_ROW_BYTES:
         raise RunError(f"{name} has rows of more than {_MAX_ROW_BYTES // 2**20} MiB")
+    # At least one: a single row may be larger than a batch.
     return max(min(MAX_BATCH_ROWS, MAX_BATCH_BYTES // row_bytes), 1)
 
 
@@ -235,7 +236,12 @@ class _RowBatch:
             inner = array.flatten()
             shape.append(len(inner) // max(len(array), 1))
             array = inner
-        if not _is_number(array.type):
+        is_number = (
+            pa.types.is_integer(array.type)
+            or pa.types.is_floating(array.type)
+            or pa.types.is_boolean(array.type)
+        )
+        if not is_number:
             hint = ""
             if pa.types.is_temporal(array.type):
                 hint = ": write dates and times as numbers, such as the days since the first"
@@ -281,14 +287,6 @@ def _is_list(arrow_type: pa.DataType) -> bool:
         pa.types.is_list(arrow_type)
         or pa.types.is_large_list(arrow_type)
         or pa.types.is_fixed_size_list(arrow_type)
-    )
-
-
-def _is_number(arrow_type: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(arrow_type)
-        or pa.types.is_floating(arrow_type)
-        or pa.types.is_boolean(arrow_type)
     )
 
 

@@ -9,7 +9,6 @@ from typing import Final, TypeAlias
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from PIL import Image
 
 from archbuilder.config.data_schema import ImageSpec
 from archbuilder.config.sources import Tfrecord
@@ -162,7 +161,13 @@ class _RecordReader:
                 # has run for hours.
                 description = f"{self.fields.title(feature)} of {record.name}"
                 image = decode_image(content, description)
-                image_decoders[key] = self._make_decoder(key, image)
+                image_decoders[key] = ImageDecoder.from_first(
+                    image,
+                    self.source.size,
+                    self.source.channels,
+                    self.source.bits,
+                    self.image_specs.get(key),
+                )
                 self.image_decoders.get(key, image_decoders[key]).check_bit_depth(
                     image, description
                 )
@@ -184,12 +189,6 @@ class _RecordReader:
         if not self.record_index:
             self.image_decoders.update(image_decoders)
         return values
-
-    def _make_decoder(self, key: str, first: Image.Image) -> ImageDecoder:
-        source = self.source
-        return ImageDecoder.from_first(
-            first, source.size, source.channels, source.bits, self.image_specs.get(key)
-        )
 
     def _numeric_field(
         self,
@@ -260,6 +259,7 @@ def _to_array(example: tf.train.Example, feature: str) -> Array:
     if feature not in example.features.feature:
         return _EMPTY
     values = example.features.feature[feature]
+    # `tf.train.Example` has three types only: float32, int64 and bytes.
     if values.HasField("float_list"):
         return np.array(values.float_list.value, np.float32)
     if values.HasField("int64_list"):
