@@ -77,6 +77,7 @@ def load_source(
     """
     # `cache: false` keeps no column in memory, `cache: true` every one of them.
     store = ColumnStore(opener.spill_dir, 0 if source.cache is False else MEMORY_LIMIT)
+    # Errors of a source name its line in the blueprint, which the readers do not know.
     span = source_span(source)
     with locate_data_errors(span):
         examples = _with_scales(_LOADERS[type(source)](source, opener, store, fitted).validated())

@@ -32,6 +32,7 @@ def batched_by_bytes(rows: Iterable[_T], size: Callable[[_T], int]) -> Iterator[
     batch: list[_T] = []
     num_bytes = 0
     for row in rows:
+        # Appended before the check, so that a row larger than a batch is a batch of its own.
         batch.append(row)
         num_bytes += size(row)
         if len(batch) == MAX_BATCH_ROWS or num_bytes >= MAX_BATCH_BYTES:
@@ -128,6 +129,7 @@ def collect_columns(
                     )
                 )
             _add_target_values(targets[name], values, target_titles[name])
+    # Only now are the dtypes and classes known, since the last row may change them.
     columns: dict[str, Column] = {}
     classes: dict[str, tuple[str, ...]] = {}
     notes: list[str] = []
@@ -188,6 +190,7 @@ class FieldRoles:
         Raises:
             RunError: if no dtype represents all values of a field.
         """
+        # All rows have the same fields: their readers have compared them with the first record.
         return RawBatch(
             {
                 key: self._stack(rows, field)

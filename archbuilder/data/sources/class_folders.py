@@ -114,6 +114,7 @@ def list_images(source: DataPath, opener: DataFileOpener) -> ImageListing:
             f"{listing.name} has no images ({_SUFFIXES_TEXT}), nor folders that have some"
             + "".join(f"; {each}" for each in listing.notes)
         )
+    # A folder has either classes or plain images; which one is known only after the last name.
     if listing.images:
         listing.unclassified_images += [name for _, (name,) in root_images]
     else:

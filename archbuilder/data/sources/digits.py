@@ -19,6 +19,7 @@ def load_digits() -> Dataset:
     """Load 1,797 images of 8 by 8 pixels, with values from 0 to 16, and their digits."""
     compressed = (resources.files("archbuilder") / "data" / "digits.csv.gz").read_bytes()
     lines = gzip.decompress(compressed).decode("ascii").split()
+    # The last column is the digit, the others are the pixels in row-major order.
     table = np.array([line.split(",") for line in lines]).astype(np.uint8)
     images = table[:, :-1].reshape(-1, _IMAGE_SIZE, _IMAGE_SIZE)
     feature = Feature(ArrayColumn(images), scale=_MAX_PIXEL, image=True, max_value=_MAX_PIXEL)

@@ -104,6 +104,7 @@ def load_images(
         UNNAMED: ArrayColumn(_labels(image_files, classes, name, all_needed=fitted is None))
     }
     notes = (sizes, f"{plural(len(classes), 'class', 'classes')}: {class_text}", *listing_notes)
+    # Recorded, so that other data gets the same class indices even if it lacks a class.
     preprocessing = FittedPreprocessing(
         DatasetSchema(classes={UNNAMED: classes}, images=image_specs)
     )

@@ -81,6 +81,7 @@ def _read_archive(
         os.fdopen(os.dup(descriptor), "rb") as raw,
         ZipArchive.open_archive(raw, f"{name} is no numpy archive, or damaged") as archive,
     ):
+        # `numpy.savez` stores an array `x` as the member `x.npy`.
         members = [each.removesuffix(_SUFFIX) for each in archive.names() if each.endswith(_SUFFIX)]
         missing = next((array for array in writers if array not in members), None)
         if missing is not None:

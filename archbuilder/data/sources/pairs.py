@@ -105,6 +105,8 @@ def _make_row(
                 f"{location} has a text of {len(tokens):,} tokens; 'length' is {length:,}"
             )
         row[0, start : start + len(tokens)] = tokens
+    # A target is [CLS] tokens [SEP] padding: the decoder reads all but the last position, and
+    # predicts all but the first.
     row[0, length] = BEGIN_ID
     row[0, length + 1 + len(target_tokens)] = END_ID
     return row

@@ -178,6 +178,7 @@ class _RecordReader:
         for feature in self.fields.sample_weights.values():
             values[feature] = self._numeric_field(example, feature, record.name, None)
         for feature in self.fields.targets.values():
+            # Without a schema, the type of a target shows only in its records.
             content = _bytes_value(example, feature)
             if content:
                 values[feature] = _decode_text(
@@ -186,6 +187,7 @@ class _RecordReader:
             else:
                 values[feature] = self._numeric_field(example, feature, record.name, None)
         self._check_shapes(values, record.name)
+        # Only a record that is valid in all its features may decide about the others.
         if not self.record_index:
             self.image_decoders.update(image_decoders)
         return values
