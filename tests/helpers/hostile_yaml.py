@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 BOMB = "a: &a [" + "x, " * 9 + "x]\n"
+for _last, _next in zip("abcdefgh", "bcdefghi", strict=True):
+    BOMB += f"{_next}: &{_next} [{', '.join(['*' + _last] * 10)}]\n"
 
 MERGE_BOMB = "a: &a {x: 1}\nb: &b {<<: [*a, *a, *a]}\nc: {<<: [*b, *b, *b]}\n"
 
