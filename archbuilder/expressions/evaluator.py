@@ -105,16 +105,28 @@ class _ExpressionEvaluator:
         return str(self._check_bounds(text, piece))
 
     def evaluate(self, expression: Expression) -> PlainData:
-        self._remaining_operations -= 1
+        # The node of `a + b + c` has that of `a + b` as its first operand, and so on. A loop
+        # follows these: with `--limit expression_tokens`, a chain may be longer than Python's
+        # recursion limit allows.
+        chain = [expression]
+        while (operand := _first_operand(chain[-1])) is not None:
+            chain.append(operand)
+        self._remaining_operations -= len(chain)
         if self._remaining_operations < 0:
             maximum = self._limits.expression_operations
             raise _EvaluationError(
-                f"the expression takes more than {maximum} operations", expression, "limit"
+                f"the expression takes more than {maximum} operations",
+                chain[self._remaining_operations],
+                "limit",
             )
-        try:
-            return self._check_bounds(_RULES[type(expression)](self, expression), expression)
-        except ExpressionValueError as error:
-            raise _EvaluationError(str(error), expression) from None
+        operands: tuple[PlainData, ...] = ()
+        for node in reversed(chain):
+            try:
+                value = _RULES[type(node)](self, node, *operands)
+                operands = (self._check_bounds(value, node),)
+            except ExpressionValueError as error:
+                raise _EvaluationError(str(error), node) from None
+        return operands[0]
 
     def _check_bounds(self, value: PlainData, node: Expression) -> PlainData:
         # `type` instead of `isinstance`: booleans are not numbers.
@@ -152,15 +164,15 @@ class _ExpressionEvaluator:
         operand = require_number(operand, f"'{expression.operator}'")
         return -operand if expression.operator == "-" else operand
 
-    def binary(self, expression: nodes.BinOp) -> PlainData:
+    def binary(self, expression: nodes.BinOp, left_value: PlainData) -> PlainData:
         if expression.operator in ("and", "or"):
             # The right operand is not evaluated if the left one decides, so that
             # `n > 0 and 8 / n > 1` does not divide by zero.
-            left = _require_bool(self.evaluate(expression.left), expression.operator)
+            left = _require_bool(left_value, expression.operator)
             if left is (expression.operator == "or"):
                 return left
             return _require_bool(self.evaluate(expression.right), expression.operator)
-        left_value, right_value = self.evaluate(expression.left), self.evaluate(expression.right)
+        right_value = self.evaluate(expression.right)
         if expression.operator == "+":
             if isinstance(left_value, str) and isinstance(right_value, str):
                 return left_value + right_value
@@ -193,16 +205,16 @@ class _ExpressionEvaluator:
         condition = _require_bool(self.evaluate(expression.condition), "if")
         return self.evaluate(expression.then if condition else expression.otherwise)
 
-    def index(self, expression: nodes.Index) -> PlainData:
-        values = _require_list(self.evaluate(expression.operand))
+    def index(self, expression: nodes.Index, operand: PlainData) -> PlainData:
+        values = _require_list(operand)
         position = require_integer(self.evaluate(expression.index), "an index")
         if not -len(values) <= position < len(values):
             message = f"there is no item {position} in a list of {len(values)}"
             raise _EvaluationError(message, expression.index)
         return values[position]
 
-    def slice(self, expression: nodes.SliceExpr) -> PlainData:
-        values = _require_list(self.evaluate(expression.operand))
+    def slice(self, expression: nodes.SliceExpr, operand: PlainData) -> PlainData:
+        values = _require_list(operand)
         first, last = (
             None if end is None else require_integer(self.evaluate(end), "an index")
             for end in (expression.first, expression.last)
@@ -267,6 +279,15 @@ class _ExpressionEvaluator:
             raise _EvaluationError(
                 f"the expression takes more than {maximum} operations", node, "limit"
             )
+
+
+def _first_operand(expression: Expression) -> Expression | None:
+    """Return the operand that is always evaluated first, if the parser may nest it to any depth."""
+    if isinstance(expression, nodes.BinOp):
+        return expression.left
+    if isinstance(expression, nodes.Index | nodes.SliceExpr):
+        return expression.operand
+    return None
 
 
 def _require_list(value: PlainData) -> list[PlainData]:
@@ -337,6 +358,7 @@ _OPERATORS: Final[dict[str, Callable[[float, float], PlainData]]] = {
     "%": operator.mod,
     "**": _power,
 }
+# The rules of nodes with a `_first_operand` take its value as well.
 _RULES: Final[dict[type, Callable[..., PlainData]]] = {
     nodes.Literal: _ExpressionEvaluator.literal,
     nodes.Name: _ExpressionEvaluator.name,

@@ -153,10 +153,13 @@ def _closing_bracket(text: str, opening: int) -> int:
 
 
 def _iter_names(expression: Expression) -> Iterator[nodes.Name]:
-    if isinstance(expression, nodes.Name):
-        yield expression
-    for child in _children(expression):
-        yield from _iter_names(child)
+    # A stack instead of recursion: `a + b + c + ...` is nested as deep as it is long.
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, nodes.Name):
+            yield node
+        stack.extend(reversed(_children(node)))
 
 
 def _children(expression: Expression) -> tuple[Expression, ...]:

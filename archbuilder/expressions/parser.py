@@ -179,8 +179,11 @@ class _Parser:
         if token is None:
             return base
         # `**` binds less tightly than a sign on its right, so that `2**-1` works, but more tightly
-        # than one on its left: `-2**2` is -4. It is right associative.
-        return BinOp("**", base, self._unary(), token.start, 2)
+        # than one on its left: `-2**2` is -4. It is right associative, so that a chain recurses.
+        self._enter_level(token.start)
+        exponent = self._unary()
+        self._depth -= 1
+        return BinOp("**", base, exponent, token.start, 2)
 
     def _postfix(self) -> Expression:
         operand = self._atom()

@@ -30,16 +30,21 @@ VARIABLES: dict[str, PlainData] = {
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "expressions.md"
 
 
-def run(text: str, *, quoted: bool = False) -> tuple[PlainData | object, list[str]]:
+DEFAULTS = Limits()
+
+
+def run(
+    text: str, *, quoted: bool = False, limits: Limits = DEFAULTS
+) -> tuple[PlainData | object, list[str]]:
     """The value of a text, and the codes of its mistakes with their columns."""
     quotes = 2 if quoted else 0
     source = SourceText("x.yaml", text)
     scalar = ScalarNode(text, Span(source, 1, 1, 1, len(text) + 1 + quotes), quoted=quoted)
     diagnostics = Diagnostics()
-    template = parse(scalar, Limits(), diagnostics)
+    template = parse(scalar, limits, diagnostics)
     value = EVALUATION_FAILED
     if template is not None:
-        value = evaluate(template, VARIABLES, Limits(), diagnostics)
+        value = evaluate(template, VARIABLES, limits, diagnostics)
     found = [f"{each.code} {each.span.column}" for each in diagnostics]
     return value, found
 
@@ -156,11 +161,41 @@ def test_values(text: str, value: PlainData):
         ("$(int('1' + '0'))x$sizes", "expression-error 19"),
         ("$(" + "(" * 40 + "1" + ")" * 40 + ")", "limit 35"),
         ("$(" + "1 + " * 200 + "1)", "limit 403"),
+        ("$(" + "1 ** " * 40 + "1)", "limit 160"),
     ],
 )
 def test_mistakes(text: str, expected: str):
     """Each with its code, at the very character."""
     assert run(text) == (EVALUATION_FAILED, [expected])
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "found"),
+    [
+        ("$(" + "1 + " * 5000 + "a)", 5003, []),
+        ("$(" + "1 + " * 5000 + "b)", EVALUATION_FAILED, ["unknown-parameter 20003"]),
+        ("$(" + "1 * " * 5000 + "a)", 3, []),
+        ("$(" + "yes and " * 5000 + "yes)", True, []),
+        ("$(" + "1 < " * 5000 + "a)", False, []),
+        ("$(len(sizes" + "[:]" * 5000 + "))", 3, []),
+        ("$(sizes[0]" + "[0]" * 5000 + ")", EVALUATION_FAILED, ["expression-error 11"]),
+        ("$(" + "1 ** " * 5000 + "1)", EVALUATION_FAILED, ["limit 160"]),
+        ("$(" + "(" * 5000 + "1" + ")" * 5000 + ")", EVALUATION_FAILED, ["limit 35"]),
+        ("$(" + "-" * 5000 + "1)", EVALUATION_FAILED, ["limit 34"]),
+    ],
+)
+def test_long_chains_with_higher_limits(text: str, value: PlainData, found: list[str]):
+    """A chain of any length is evaluated; nesting has a limit of its own."""
+    limits = Limits(expression_tokens=100_000, expression_operations=100_000)
+    assert run(text, limits=limits) == (value, found)
+
+
+def test_operations_of_a_chain_count_each():
+    """The error is at the first operation beyond the limit, and the rest is not evaluated."""
+    limits = Limits(expression_operations=5)
+    assert run("$(1 + 1 + 1)", limits=limits) == (3, [])
+    assert run("$(1 + 1 + 1 + 1)", limits=limits) == (EVALUATION_FAILED, ["limit 11"])
+    assert run("$(yes or a + b + 1)", limits=limits) == (True, [])
 
 
 def test_places_in_quotes_begin_behind_the_quote():
