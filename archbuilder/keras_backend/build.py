@@ -53,8 +53,8 @@ class UninitializedModel:
             for variable in _unshared_weights(built_node, seen):
                 check_init_cost(node, variable, get_initializer(variable), diagnostics)
             if built_node.layer is not None and built_node.inputs:
-                length = next(iter(shape_without_batch(built_node.inputs[0].tensor)), None)
-                check_unrolled(node, built_node.layer, length, limits, diagnostics)
+                shape = shape_without_batch(built_node.inputs[0].tensor)
+                check_unrolled(node, built_node.layer, shape, limits, diagnostics)
         diagnostics.raise_errors()
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import keras
@@ -88,27 +88,45 @@ def check_init_cost(
 def check_unrolled(
     node: Node,
     layer: keras.layers.Layer,
-    length: int | None,
+    input_shape: Sequence[int | None],
     limits: Limits,
     diagnostics: Diagnostics,
 ) -> None:
     """Report an unrolled recurrent layer whose sequence is too long or of unknown length.
 
-    Unrolling turns every step into separate operations of the graph.
+    Unrolling turns every step into separate operations of the graph. `input_shape` is without the
+    batch axis.
     """
-    # Bidirectional and wrappers such as TimeDistributed hold the layer with the argument `unroll`.
-    candidates = (layer, getattr(layer, "forward_layer", None), getattr(layer, "layer", None))
-    is_unrolled = any(getattr(each, "unroll", False) for each in candidates)
-    if is_unrolled and (length is None or length > limits.unrolled_steps):
-        steps = "an open number of" if length is None else f"{length:,}"
-        with diagnostics.within(node.frame):
-            diagnostics.error(
-                "limit",
-                f"'{node.name}' ({node.operation}) writes out {steps} steps, and"
-                f" {limits.unrolled_steps} are allowed",
-                node.span,
-                notes=("without 'unroll' it loops; or raise it with the limit 'unrolled_steps'",),
-            )
+    for length in _unrolled_lengths(layer, input_shape):
+        if length is None or length > limits.unrolled_steps:
+            steps = "an open number of" if length is None else f"{length:,}"
+            with diagnostics.within(node.frame):
+                diagnostics.error(
+                    "limit",
+                    f"'{node.name}' ({node.operation}) writes out {steps} steps, and"
+                    f" {limits.unrolled_steps} are allowed",
+                    node.span,
+                    notes=(
+                        "without 'unroll' it loops; or raise it with the limit 'unrolled_steps'",
+                    ),
+                )
+            return
+
+
+def _unrolled_lengths(
+    layer: keras.layers.Layer, input_shape: Sequence[int | None]
+) -> Iterator[int | None]:
+    """Yield the length of every sequence that a layer, or one that it wraps, unrolls."""
+    if getattr(layer, "unroll", False):
+        yield next(iter(input_shape), None)
+    # TimeDistributed slices the first axis after that of the batch.
+    is_sliced = isinstance(layer, keras.layers.TimeDistributed)
+    inner_shape = input_shape[1:] if is_sliced else input_shape
+    # `layer` is the attribute of Wrapper; the other two are those of Bidirectional.
+    for attribute in ("layer", "forward_layer", "backward_layer"):
+        inner = getattr(layer, attribute, None)
+        if isinstance(inner, keras.layers.Layer):
+            yield from _unrolled_lengths(inner, inner_shape)
 
 
 def _describe_excess(node: NodeAnalysis, allowed: int) -> str:

@@ -10,7 +10,7 @@ from helpers.graphs import chain, network, step
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic
-from archbuilder.keras_backend import analyze, build
+from archbuilder.keras_backend import analyze, build, build_symbolic
 from archbuilder.keras_backend.machine_memory import cgroup_limit, total_memory
 from archbuilder.limits import Limits
 
@@ -77,6 +77,41 @@ def test_reservoirs():
     (found,) = refused(chain((8, 8), ("RNN", {"cell": cell})), Limits(memory_bytes=2**60))
     assert "a reservoir of 5,000 units" in found.message
     assert analyze(chain((8, 8), ("RNN", {"cell": cell}))).parameters == 5_000 * 5_009
+
+
+LSTM = {"LSTM": {"units": 2, "unroll": True}}
+
+
+@pytest.mark.parametrize(
+    ("shape", "operation", "values", "steps"),
+    [
+        ((300, 3), "LSTM", {"units": 2, "unroll": True}, "300 steps"),
+        ((None, 3), "LSTM", {"units": 2, "unroll": True}, "an open number of steps"),
+        ((300, 3), "Bidirectional", {"layer": LSTM}, "300 steps"),
+        ((2, 300, 3), "TimeDistributed", {"layer": LSTM}, "300 steps"),
+        (
+            (2, 300, 3),
+            "TimeDistributed",
+            {"layer": {"Bidirectional": {"layer": LSTM}}},
+            "300 steps",
+        ),
+        ((300, 2, 3), "TimeDistributed", {"layer": LSTM}, ""),
+        ((300, 3), "LSTM", {"units": 2}, ""),
+    ],
+)
+def test_unrolled_steps_are_those_of_the_recurrent_layer(
+    shape: tuple[int | None, ...], operation: str, values: dict[str, object], steps: str
+):
+    """TimeDistributed takes the first axis of its input away from the layer that it wraps."""
+    symbolic = build_symbolic(chain(shape, (operation, values)))
+    if not steps:
+        symbolic.check(Limits())
+        return
+    with pytest.raises(BlueprintError) as caught:
+        symbolic.check(Limits())
+    (found,) = caught.value.diagnostics
+    assert found.code == "limit"
+    assert f"writes out {steps}, and 256 are allowed" in found.message
 
 
 def test_without_limits_everything_is_analysed():
