@@ -25,7 +25,7 @@ def unparse(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
     A single graph with the blueprint's name becomes the network of the file; otherwise all graphs
     are written under `networks`.
     """
-    lines = ["archbuilder: 1", f"name: {name}"]
+    lines = ["archbuilder: 1", f"name: {_scalar_to_yaml(name)}"]
     if title:
         # A title has no expressions, so its `$` are not doubled as those of arguments are.
         lines.append(f"title: {json.dumps(title, ensure_ascii=False)}")
@@ -34,7 +34,7 @@ def unparse(graphs: Mapping[str, Graph], *, name: str, title: str = "") -> str:
     else:
         lines.append("networks:")
         for network, graph in graphs.items():
-            lines.append(f"  {network}:")
+            lines.append(f"  {_scalar_to_yaml(network)}:")
             lines += [f"    {line}" for line in _network_lines(graph)]
     return "\n".join(lines) + "\n"
 
@@ -49,11 +49,12 @@ def _network_lines(graph: Graph) -> Iterator[str]:
             if graph_input.dtype == "float32"
             else {"shape": sizes, "dtype": graph_input.dtype}
         )
-        yield f"  {graph_input.name}: {to_flow_yaml(declaration)}"
+        yield f"  {_scalar_to_yaml(graph_input.name)}: {to_flow_yaml(declaration)}"
     yield "layers:"
     for node in graph.nodes:
         yield f"  - {_unparse_body(node)}"
-        yield f"    name: {node.name}"
+        # The name of a step may be a number or a keyword: 'true', '12'.
+        yield f"    name: {_scalar_to_yaml(node.name)}"
         yield f"    from: {_unparse_input_refs(node)}"
         if node.call:
             yield f"    call: {_unparse_arguments(node.call)}"
@@ -62,12 +63,12 @@ def _network_lines(graph: Graph) -> Iterator[str]:
         yield "  []"
     yield "outputs:"
     for name, ref in graph.outputs:
-        yield f"  {name}: {ref}"
+        yield f"  {_scalar_to_yaml(name)}: {_scalar_to_yaml(str(ref))}"
 
 
 def _unparse_body(node: Node) -> str:
     if node.weight_owner is not None:
-        return f"use: {node.weight_owner}"
+        return f"use: {_scalar_to_yaml(node.weight_owner)}"
     if not node.arguments:
         return f"{node.operation}:"
     return f"{node.operation}: {_unparse_arguments(node.arguments)}"

@@ -96,6 +96,9 @@ class Scope:
         """Return a new name for a step without one: `conv2d0`, `bottleneck0`, `bottleneck1`."""
         # The callee may be an empty text, whose error is reported elsewhere.
         base = snake_case(callee_name) or "step"
+        # The name of a further use of step '12' has letters, hence no digit in front.
+        if base[0].isdecimal():
+            base = f"step_{base}"
         while True:
             number = self.name_counters[base]
             self.name_counters[base] += 1

@@ -125,10 +125,10 @@ def _decode_name(reader: FieldReader, file: MappingNode, entry: MappingEntry | N
     # Without a name, the network is called after its file. The name becomes one of Keras, hence no
     # other characters, and no digit in front.
     stem_match = _STEM.search(file.span.source.name)
-    word = re.sub(r"[^A-Za-z0-9_]+", "_", stem_match.group(1) if stem_match else "").strip("_")[
-        :MAX_NAME_LENGTH
-    ]
-    return word if word and not word[0].isdigit() else f"blueprint{'_' if word else ''}{word}"
+    word = re.sub(r"[^A-Za-z0-9_]+", "_", stem_match.group(1) if stem_match else "").strip("_")
+    if not word:
+        return "blueprint"
+    return (f"blueprint_{word}" if word[0].isdigit() else word)[:MAX_NAME_LENGTH]
 
 
 def _decode_networks(
