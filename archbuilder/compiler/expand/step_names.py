@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from archbuilder.compiler.expand.scope import PREVIOUS, Scope, Symbol
 from archbuilder.compiler.expand.tensors import TensorRefs
-from archbuilder.diagnostics.errors import quote
+from archbuilder.diagnostics.errors import Diagnostics, quote
 from archbuilder.language.ast import Body, Branches, Sequential, Step
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
 from archbuilder.language.parser.fields import is_step_name
@@ -36,7 +36,9 @@ def mark_skipped(step: Step, scope: Scope, variables: Variables, evaluator: Valu
     The messages about references to them explain this.
     """
     if step.name is not None:
-        tree = evaluator.evaluate(step.name, variables)
+        # Without its errors: what `when` excludes may be just what the name cannot be built from.
+        silent_evaluator = replace(evaluator, diagnostics=Diagnostics())
+        tree = silent_evaluator.evaluate(step.name, variables)
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             scope.skipped[tree.value] = step.span
     for inner in _steps_in_same_scope(step.body):
