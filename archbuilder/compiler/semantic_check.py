@@ -48,8 +48,16 @@ from archbuilder.yaml.nodes import SequenceNode, to_plain
 
 def check_program(program: Program, diagnostics: Diagnostics) -> None:
     """Report all errors and warnings in the files of a program that need no expansion."""
-    for unit in program.iter_programs():
-        _ProgramChecker(unit, diagnostics).check()
+    imported_blocks: set[Block] = set()
+    checkers = [
+        _ProgramChecker(unit, diagnostics, imported_blocks) for unit in program.iter_programs()
+    ]
+    for checker in checkers:
+        checker.check()
+    # After an error, names may seem unused because their use could not be decoded.
+    if not diagnostics.error_count:
+        for checker in checkers:
+            checker.warn_unused()
 
 
 _FILE_NETWORK: Final = ""
@@ -73,18 +81,26 @@ class _Scope:
 
 
 class _ProgramChecker:
-    """Checks one file."""
+    """Checks one file.
 
-    def __init__(self, program: Program, diagnostics: Diagnostics) -> None:
+    `imported_blocks` collects the blocks that files use from other files; the checkers of all files
+    share it.
+    """
+
+    def __init__(
+        self, program: Program, diagnostics: Diagnostics, imported_blocks: set[Block]
+    ) -> None:
         self._program = program
         self._document = program.document
         self._diagnostics = diagnostics
+        self._imported_blocks = imported_blocks
         self._file_params_used: set[str] = set()
         self._used_names: set[str] = set()
         self._unused_params: list[tuple[Param, str]] = []
         self._call_graph: dict[str, dict[str, Span]] = {}
 
     def check(self) -> None:
+        """Report all errors in the file, and collect what it uses."""
         document = self._document
         self._check_file()
         for name, block in document.blocks.items():
@@ -98,9 +114,6 @@ class _ProgramChecker:
         self._check_variants()
         self._check_expectations()
         self._check_recursion()
-        # After an error, names may seem unused because their use could not be decoded.
-        if not self._diagnostics.error_count:
-            self._warn_unused()
 
     def _check_file(self) -> None:
         """Check what reads the parameters of the file outside of its blocks."""
@@ -205,6 +218,8 @@ class _ProgramChecker:
             # A block of another file cannot call back: files do not import each other.
             if callee.imported is None:
                 self._call_graph[scope.block].setdefault(call.callee, call.span)
+            else:
+                self._imported_blocks.add(callee.block)
             self._check_block_arguments(callee, call)
 
     def _check_layer(
@@ -326,8 +341,11 @@ class _ProgramChecker:
                     stack.append((callee, iter(self._call_graph.get(callee, {}))))
                     path.append(callee)
 
-    def _warn_unused(self) -> None:
-        """Warn about parameters, imports and blocks that nothing uses."""
+    def warn_unused(self) -> None:
+        """Warn about parameters, imports and blocks that nothing uses.
+
+        Must run after the checks of all files, since a block may be used by other files alone.
+        """
         document = self._document
         for param in document.params.values():
             if param.name not in self._file_params_used:
@@ -346,8 +364,12 @@ class _ProgramChecker:
         # The blocks of a file without a network are there for other files to import.
         if not document.networks:
             return
-        # Reachable from a network, rather than called at all: unused blocks may call each other.
+        # Reachable from a network or another file, rather than called at all: unused blocks may
+        # call each other.
         reachable = {_FILE_NETWORK} if document.is_single_network else set(document.networks)
+        reachable |= {
+            name for name, block in document.blocks.items() if block in self._imported_blocks
+        }
         stack = list(reachable)
         while stack:
             for callee in self._call_graph.get(stack.pop(), {}):

@@ -491,3 +491,19 @@ inputs: {x: [4]}
 layers: [a.piece, a.piece]
 """
     assert mistakes(tmp_path, text) == ["wrong-type 3:47"]
+
+
+def test_a_block_may_be_used_by_another_file_alone(tmp_path: Path):
+    """Beside a network that does not use it; a block that no file uses has its warning."""
+    lib = """
+blocks:
+  piece: {layers: [inner]}
+  inner: {layers: [{Dense: 4}]}
+  other: {layers: [{Dense: 4}]}
+inputs: {x: [4]}
+layers: [{Dense: 4}]
+"""
+    write(tmp_path, lib, "lib.yaml")
+    text = "imports: {lib: lib.yaml}\ninputs: {x: [4]}\nlayers: [lib.piece]"
+    warnings = archbuilder.load(write(tmp_path, text)).validate()
+    assert [each.message for each in warnings] == ["the block 'other' is not used"]
