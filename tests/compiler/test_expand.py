@@ -507,3 +507,40 @@ layers: [{Dense: 4}]
     text = "imports: {lib: lib.yaml}\ninputs: {x: [4]}\nlayers: [lib.piece]"
     warnings = archbuilder.load(write(tmp_path, text)).validate()
     assert [each.message for each in warnings] == ["the block 'other' is not used"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        # An input that is not valid still counts as one.
+        ("{MultiHeadAttention: {num_heads: 2, key_dim: 2}, from: [x, 3]}", ["wrong-form"]),
+        (
+            "{MultiHeadAttention: {num_heads: 2, key_dim: 2}, from: {query: x, value: 3}}",
+            ["wrong-form"],
+        ),
+        ("{Add: , from: []}", ["wrong-form"]),
+        ("{Dense: 4, from: {}}", ["wrong-form"]),
+        ("{Dense: 4, for: {}}", ["wrong-form"]),
+        # A block that is unknown or could not be read may be referred to.
+        ("broken, {Dense: 4, from: broken}", []),
+        ("nothing, {Dense: 4, from: nothing}", ["unknown-block"]),
+        # The variables of a loop with an error have no values, but they exist.
+        ("{Dense: 4, for: {k: $n}, name: a$k}, {Dense: 4, from: a1}", ["wrong-type"]),
+    ],
+)
+def test_one_error_has_no_follow_up_errors(tmp_path: Path, steps: str, expected: list[str]):
+    """What depends on a step with an error is not reported besides."""
+    text = f"params: {{n: 3}}\nblocks: {{broken: 3}}\ninputs: {{x: [4, 4]}}\nlayers: [{steps}]"
+    codes = [each.split()[0] for each in mistakes(tmp_path, text)]
+    assert codes == ["wrong-form", *expected]
+
+
+@pytest.mark.parametrize("outputs", ["{}", "[]"])
+def test_a_network_has_an_output(tmp_path: Path, outputs: str):
+    """One without outputs is an error, rather than missing from the result."""
+    text = f"""
+networks:
+  one: {{inputs: {{x: [4]}}, layers: [{{Dense: 4}}]}}
+  two: {{inputs: {{x: [4]}}, layers: [{{Dense: 4}}], outputs: {outputs}}}
+"""
+    assert mistakes(tmp_path, text) == ["wrong-form 5:58"]

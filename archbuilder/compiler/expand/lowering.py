@@ -79,7 +79,11 @@ class Expander:
             self._count_step(step)
         if all_iterations is None:
             # Later steps may refer to it, and must not report its name as unknown.
-            register_name(step, scope, ERROR_REFS, variables, self._evaluator)
+            if step.name is None or step.name.is_constant:
+                register_name(step, scope, ERROR_REFS, variables, self._evaluator)
+            else:
+                # The name may read the variables of the loop, which have no values.
+                scope.has_invalid_name = True
             return ERROR_REFS
         # `check_step_count` counts a step with an error or a `use` as one, so the limit is checked
         # here too.
@@ -171,14 +175,8 @@ class Expander:
     ) -> TensorRefs:
         program = scope.file.program
         callee = resolve_callee(program, call.callee)
-        # Before the error below, because it also reports an invalid or duplicate name.
+        # Also for an unknown callee: it reports an invalid or duplicate name.
         step_name = local_name(step, scope, call.callee, variables, self._evaluator)
-        if callee is None:
-            if not has_reported_error(program, call.callee):
-                report_unknown_callee(program, call, self._diagnostics)
-            if step.name is not None:
-                scope.symbols[step_name] = Symbol(ERROR_REFS, call.span)
-            return ERROR_REFS
         call_site = CallSite(
             path=scope.path + step_name,
             inputs=inputs,
@@ -187,15 +185,19 @@ class Expander:
             span=call.span,
             weight_owner=scope.weight_owner(step_name),
         )
-        if isinstance(callee, LayerCallee):
+        if callee is None:
+            if not has_reported_error(program, call.callee):
+                report_unknown_callee(program, call, self._diagnostics)
+            symbol = Symbol(ERROR_REFS, call.span)
+        elif isinstance(callee, LayerCallee):
             symbol = self._expand_layer(callee.signature, call, scope, call_site)
         else:
             symbol = self._expand_block_call(callee, call, scope, call_site)
-            # A block that is called only once can be referred to without a name.
-            if step.name is None:
-                scope.unnamed_blocks.setdefault(call.callee, []).append(symbol.outputs)
         if step.name is not None:
             scope.symbols[step_name] = symbol
+        elif not isinstance(callee, LayerCallee):
+            # A block that is called only once can be referred to without a name.
+            scope.unnamed_blocks.setdefault(call.callee, []).append(symbol.outputs)
         return symbol.outputs
 
     def _expand_shared(

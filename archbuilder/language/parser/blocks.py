@@ -7,9 +7,9 @@ from typing import Final
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Block, InputDeclaration, OutputDeclaration, Step
 from archbuilder.language.parser.declarations import decode_params
-from archbuilder.language.parser.fields import FieldReader, quoted
+from archbuilder.language.parser.fields import FieldReader, is_empty, quoted
 from archbuilder.language.parser.steps import STEP_KEYS, decode_steps
-from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, SequenceNode, Tree
 
 BLOCK_KEYS: Final = ("params", "description", "inputs", "layers", "outputs")
 INPUT_KEYS: Final = ("shape", "dtype", "when")
@@ -112,8 +112,7 @@ def _decode_inputs(
         inputs = tuple(_decode_input(reader, each) for each in mapping or ())
     else:
         inputs = _decode_block_inputs(reader, tree)
-    empty = isinstance(tree, MappingNode) and not tree.entries
-    if empty or (isinstance(tree, SequenceNode) and not tree.items):
+    if is_empty(tree):
         reader.diagnostics.error("wrong-form", "'inputs' names at least one input", tree.span)
     return inputs or (InputDeclaration(DEFAULT_INPUT, None, None, span),)
 
@@ -163,6 +162,8 @@ def _decode_input(reader: FieldReader, entry: MappingEntry) -> InputDeclaration:
 
 def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDeclaration, ...]:
     tree = entry.value
+    if is_empty(tree):
+        reader.diagnostics.error("wrong-form", "'outputs' names at least one output", tree.span)
     if isinstance(tree, MappingNode):
         outputs = []
         for output in tree:
@@ -182,8 +183,4 @@ def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDec
             )
         # The output 'encoder.skip' of a step becomes the output 'skip' of the block.
         targets[text] = OutputDeclaration(text.rpartition(".")[2], reader.decode_value(item))
-    if not targets and not (isinstance(tree, ScalarNode)):
-        reader.report_unexpected(
-            tree, "'outputs'", "the name of a step, a list, or a mapping to names"
-        )
     return tuple(targets.values())

@@ -138,6 +138,13 @@ def describe_value(tree: Tree) -> str:
     return describe_type(tree)
 
 
+def is_empty(tree: Tree) -> bool:
+    """Return whether a tree is a mapping or a list without entries."""
+    if isinstance(tree, ScalarNode):
+        return False
+    return not (tree.entries if isinstance(tree, MappingNode) else tree.items)
+
+
 def is_step_name(text: str) -> bool:
     """Return whether a text can name a step: names or numbers, separated by dots.
 

@@ -21,7 +21,7 @@ from archbuilder.language.ast import (
 )
 from archbuilder.language.deferred_values import DeferredValue
 from archbuilder.language.foreign_keys import key_hint
-from archbuilder.language.parser.fields import FieldReader, describe_value, quoted
+from archbuilder.language.parser.fields import FieldReader, describe_value, is_empty, quoted
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
 STEP_MODIFIERS: Final = ("name", "from", "repeat", "for", "when", "call")
@@ -181,28 +181,26 @@ def _decode_input_refs(reader: FieldReader, entry: MappingEntry | None) -> Input
     if entry is None:
         return None
     tree = entry.value
+    if is_empty(tree):
+        reader.diagnostics.error("wrong-form", "'from' names at least one step", tree.span)
+        return InputRefs((replace(reader.decode_value(tree), invalid=True),), (), tree.span)
     if isinstance(tree, MappingNode):
-        pairs = [(each.key, _decode_input_ref(reader, each.value)) for each in tree]
-        keywords = tuple((name, source) for name, source in pairs if source is not None)
-        return InputRefs((), keywords, tree.span) if keywords else None
+        keywords = tuple((each.key, _decode_input_ref(reader, each.value)) for each in tree)
+        return InputRefs((), keywords, tree.span)
     items = tree.items if isinstance(tree, SequenceNode) else (tree,)
-    inputs = tuple(
-        value for value in (_decode_input_ref(reader, item) for item in items) if value is not None
-    )
-    if not items:
-        reader.report_unexpected(
-            tree, "'from'", "the name of a step, a list of names, or a mapping to names"
-        )
-    return InputRefs(inputs, (), tree.span) if inputs else None
+    return InputRefs(tuple(_decode_input_ref(reader, item) for item in items), (), tree.span)
 
 
-def _decode_input_ref(reader: FieldReader, tree: Tree) -> DeferredValue | None:
-    """Decode one input: the name of a step, or a list of names for an input that takes a list."""
+def _decode_input_ref(reader: FieldReader, tree: Tree) -> DeferredValue:
+    """Decode one input: the name of a step, or a list of names for an input that takes a list.
+
+    One that is not valid is reported and kept, so that the step does not lack an input as well.
+    """
     items = tree.items if isinstance(tree, SequenceNode) else (tree,)
     for item in items:
         if not isinstance(item, ScalarNode) or not isinstance(item.value, str):
             reader.report_unexpected(item, "a source in 'from'", "the name of a step")
-            return None
+            return replace(reader.decode_value(tree), invalid=True)
     return reader.decode_value(tree)
 
 
@@ -215,6 +213,9 @@ def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | N
         expected="a mapping from variables to lists, as in {filters: [64, 128]}",
     )
     if mapping is None:
+        return None
+    if is_empty(mapping):
+        reader.diagnostics.error("wrong-form", "'for' names at least one variable", mapping.span)
         return None
     variables: list[tuple[str, DeferredValue]] = []
     for variable in mapping:
@@ -231,4 +232,4 @@ def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | N
             # The expansion would report the same error once more.
             value = replace(value, invalid=True)
         variables.append((variable.key, value))
-    return ForLoop(tuple(variables), entry.key_span) if variables else None
+    return ForLoop(tuple(variables), entry.key_span)
