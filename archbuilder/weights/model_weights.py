@@ -31,7 +31,14 @@ def _list_by_layer(model: keras.Model, file_format: FileFormat) -> Iterator[Mode
     """Yield the weights layer by layer, for Keras 2 and safetensors."""
     weight_number = 0
     for layer in model.layers:
-        for index, variable in enumerate(layer.weights):
+        # Keras 2 listed the non-trainable weights of a layer last, also those of layers nested in
+        # it; `legacy_h5_format._legacy_weights` of Keras 3 does the same.
+        weights = (
+            layer.trainable_weights + layer.non_trainable_weights
+            if file_format is FileFormat.KERAS_2
+            else layer.weights
+        )
+        for index, variable in enumerate(weights):
             name = _display_name(layer, variable)
             # Other libraries name tensors with dots (`conv1.weight`); the reader maps these to
             # slashes as well.

@@ -93,11 +93,19 @@ def assert_same_weights(model: keras.Model, expected: keras.Model) -> None:
         np.testing.assert_array_equal(np.asarray(mine), np.asarray(wanted), err_msg=mine.path)
 
 
+SPECTRAL = """
+archbuilder: 1
+name: spectral
+inputs: {image: [6, 6, 1]}
+layers:
+  - {SpectralNormalization: {layer: {Conv2D: {filters: 3, kernel_size: 3}}}, name: first}
+  - {SpectralNormalization: {layer: {Conv2D: {filters: 3, kernel_size: 3}}}, name: second}
+"""
 KINDS = ["a.weights.h5", "a.h5", "a.keras", "a.safetensors"]
 
 
 @pytest.mark.parametrize("way", [None, "path"])
-@pytest.mark.parametrize("text", [NET, SEQUENCE], ids=["net", "sequence"])
+@pytest.mark.parametrize("text", [NET, SEQUENCE, SPECTRAL], ids=["net", "sequence", "spectral"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_saved_is_loaded(kind: str, text: str, way: str | None, tmp_path: Path) -> None:
     """Each kind of file gives a model its weights back, nested layers included."""
@@ -107,6 +115,18 @@ def test_what_was_saved_is_loaded(kind: str, text: str, way: str | None, tmp_pat
     found = archbuilder.load_weights(other, file, match=way)
     assert found.is_complete
     assert found.matched_by == "path"
+    assert_same_weights(other, model)
+
+
+@pytest.mark.parametrize("match", ["path", "order"])
+def test_keras_2_files_list_non_trainable_weights_last(match: str, tmp_path: Path) -> None:
+    """SpectralNormalization has a non-trainable vector between the kernel and the bias."""
+    model = compiled(SPECTRAL, tmp_path)
+    kinds = [weight.trainable for weight in model.get_layer("first").weights]
+    assert kinds == [True, False, True]
+    other = changed(compiled(SPECTRAL, tmp_path))
+    file = write(model, tmp_path / "a.h5")
+    assert archbuilder.load_weights(other, file, match=match).is_complete
     assert_same_weights(other, model)
 
 
