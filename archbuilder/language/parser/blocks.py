@@ -164,23 +164,27 @@ def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDec
     tree = entry.value
     if is_empty(tree):
         reader.diagnostics.error("wrong-form", "'outputs' names at least one output", tree.span)
+    outputs: list[OutputDeclaration] = []
     if isinstance(tree, MappingNode):
-        outputs = []
         for output in tree:
             reader.check_name(output.key, output.key_span, "an output")
             if reader.expect_text(output.value, f"the output {quoted(output.key)}") is not None:
                 outputs.append(OutputDeclaration(output.key, reader.decode_value(output.value)))
         return tuple(outputs)
-    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
-    targets: dict[str, OutputDeclaration] = {}
-    for item in items:
+    names: set[str] = set()
+    for item in tree.items if isinstance(tree, SequenceNode) else (tree,):
         text = reader.expect_text(item, "an output")
         if text is None:
             continue
-        if text in targets:
-            reader.diagnostics.error(
-                "duplicate-name", f"the output {quoted(text)} stands here twice", item.span
-            )
         # The output 'encoder.skip' of a step becomes the output 'skip' of the block.
-        targets[text] = OutputDeclaration(text.rpartition(".")[2], reader.decode_value(item))
-    return tuple(targets.values())
+        name = text.rpartition(".")[2]
+        if name in names:
+            reader.diagnostics.error(
+                "duplicate-name",
+                f"the output {quoted(name)} stands here twice",
+                item.span,
+                notes=("give the outputs names, as in {first: a.skip, second: b.skip}",),
+            )
+        names.add(name)
+        outputs.append(OutputDeclaration(name, reader.decode_value(item)))
+    return tuple(outputs)
