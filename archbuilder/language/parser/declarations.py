@@ -104,10 +104,9 @@ def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
     # A boolean is an `int` in Python, hence `type(...)`, and the check for True in 'multipleOf'.
     if entry.key == "type":
         names = value if isinstance(value, list) else [value]
-        valid, expected = (
-            all(name in TYPE_NAMES for name in names),
-            f"one of {', '.join(TYPE_NAMES)}",
-        )
+        # JSON Schema allows no empty list of types: no value would be valid.
+        valid = bool(names) and all(name in TYPE_NAMES for name in names)
+        expected = f"one of {', '.join(TYPE_NAMES)}"
     elif entry.key == "enum":
         valid, expected = isinstance(value, list) and bool(value), "a list of values"
     elif entry.key in _COUNT_KEYWORDS:
