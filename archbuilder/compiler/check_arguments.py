@@ -318,31 +318,19 @@ _DIVISION_HINT: Final = ("'/' makes a fraction, even of 4 / 2; '//' and int(...)
 def _bind_by_name(
     signature: Signature, tree: Tree | None, diagnostics: Diagnostics
 ) -> tuple[Argument, ...]:
-    """Return the arguments by name; a bare value becomes the first argument."""
+    """Return the arguments by name; a bare value becomes the `bare_argument`."""
     if tree is None:
         return ()
     if isinstance(tree, MappingNode):
         return tuple(Argument(entry.key, entry.value, entry.key_span) for entry in tree)
-    first = next(iter(signature.arguments), None)
-    if first is None or not _is_layer_specific(signature, first):
+    if signature.bare_argument is None:
         message = f"{signature.name} takes no bare value; write its arguments by name"
         # 'ops.power: 2' is ambiguous: 2 could be the base or the exponent. Show both.
         inputs = [name for name in signature.tensor_arguments if name in signature.arguments]
         notes = tuple(f"for example {signature.name}: {{{name}: 2}}" for name in inputs[::-1])
         diagnostics.error("unknown-argument", message, tree.span, notes=notes)
         return ()
-    return (Argument(first, tree, tree.span),)
-
-
-def _is_layer_specific(signature: Signature, argument: str) -> bool:
-    """Return whether an argument is specific to the layer, so that a bare value can stand for it.
-
-    `trainable` and `dtype` are arguments of every layer, and come first where a layer has no
-    others. For a function of `keras.ops`, the tensors are not specific.
-    """
-    if signature.origin == "keras.ops":
-        return argument not in signature.tensor_arguments
-    return argument not in ("trainable", "dtype")
+    return (Argument(signature.bare_argument, tree, tree.span),)
 
 
 def _report_unknown_argument(

@@ -332,31 +332,25 @@ def _operations(registry: Registry) -> dict[str, Signature]:
 
 
 def _arguments(signature: Signature) -> Schema:
-    """Return the schema of a call's arguments: a mapping, the first argument alone, or nothing."""
-    specs = list(signature.arguments.values())
+    """Return the schema of a call's arguments: a mapping, one bare value, or nothing."""
     required = _required(signature)
     mapping: Schema = {
         "type": "object",
-        "properties": {spec.name: _argument(spec) for spec in specs},
+        "properties": {spec.name: _argument(spec) for spec in signature.arguments.values()},
         "additionalProperties": False,
     }
     if required:
         mapping["required"] = required
     choices: list[Schema] = [mapping]
-    # A bare number, as in 'ops.power: 2', would be ambiguous: it could stand for either input.
-    is_input = (
-        bool(specs)
-        and signature.origin == "keras.ops"
-        and specs[0].name in signature.tensor_arguments
-    )
+    bare = signature.bare_argument
     # The bare value is possible only if no other argument is required.
-    if specs and not is_input and required in ([], [specs[0].name]):
-        first = specs[0].type
-        if first.object is not None:
+    if bare is not None and required in ([], [bare]):
+        argument_type = signature.arguments[bare].type
+        if argument_type.object is not None:
             # Without mappings: `{LSTM: 64}` here would be an argument by name, not an object.
             choices.append(_any_of(_TEXT, {"type": "number"}, {"type": "array"}))
         else:
-            choices.append(_any_of(_allow_expressions(first.schema or {}), _EXPRESSION))
+            choices.append(_any_of(_allow_expressions(argument_type.schema or {}), _EXPRESSION))
     if not required:
         choices.append(_NULL)
     return _with_description(signature.summary, _any_of(*choices))

@@ -82,6 +82,19 @@ class Signature:
     is_variadic: bool
     unsupported: Mapping[str, str]
 
+    @property
+    def bare_argument(self) -> str | None:
+        """Name of the argument that a bare value stands for, as in `Dense: 64`; None if none.
+
+        It is the first one, if it is specific to the layer: `trainable` and `dtype` are arguments
+        of every layer, and come first where a layer has no others. A bare number for a function of
+        `keras.ops` would be ambiguous: in `ops.power: 2`, it could stand for either input.
+        """
+        first = next(iter(self.arguments), None)
+        is_input = self.origin == "keras.ops" and first in self.tensor_arguments
+        is_common = self.origin != "keras.ops" and first in ("trainable", "dtype")
+        return None if is_input or is_common else first
+
     def open_tensor_arguments(self, constants: Collection[str]) -> tuple[str, ...]:
         """Return the tensor arguments without a constant: x2 in `ops.subtract: {x1: 1.0}`."""
         return tuple(name for name in self.tensor_arguments if name not in constants)
