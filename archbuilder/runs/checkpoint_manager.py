@@ -33,7 +33,7 @@ from archbuilder.files.sandbox import TEMP_SUFFIX, SandboxPath, os_error_reason
 from archbuilder.keras_backend.machine_memory import total_memory
 from archbuilder.plain_data import PlainData
 from archbuilder.runs.run_dir import EpochLogs
-from archbuilder.runs.state_dict import Arrays, NotFiniteError, first_non_finite
+from archbuilder.runs.state_dict import Arrays, NotFiniteError, encode_bfloat16, first_non_finite
 
 CHECKPOINTS_DIR: Final = "checkpoints"
 _VARIABLES: Final = "variables.safetensors"
@@ -151,7 +151,7 @@ class CheckpointManager:
         try:
             progress = {**_progress_fields(checkpoint), "fingerprint": self.fingerprint}
             contents = {
-                _VARIABLES: save(dict(checkpoint.arrays)),
+                _VARIABLES: save(encode_bfloat16(checkpoint.arrays)),
                 _PROGRESS: json.dumps(progress).encode("utf-8"),
             }
             digests = {name: hashlib.sha256(each).hexdigest() for name, each in contents.items()}
@@ -188,7 +188,7 @@ def _name(position: TrainingPosition) -> str:
 def _serialize(checkpoint: Checkpoint) -> bytes:
     progress = _progress_fields(checkpoint)
     # json.dumps escapes newlines, so that the first one in the result ends the header.
-    return json.dumps(progress).encode() + b"\n" + save(dict(checkpoint.arrays))
+    return json.dumps(progress).encode() + b"\n" + save(encode_bfloat16(checkpoint.arrays))
 
 
 def _deserialize(content: bytes) -> Checkpoint | None:

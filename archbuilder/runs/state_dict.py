@@ -38,18 +38,25 @@ def find_variable(model: keras.Model, name: str) -> keras.Variable:
 
 
 def state_dict(model: keras.Model) -> dict[str, NDArray[np.generic]]:
-    """Return the values of all variables of a compiled and built model.
-
-    Values of dtype bfloat16 are returned as their bits in uint16.
-    """
+    """Return the values of all variables of a compiled and built model, in their own dtypes."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, variable in _named_variables(model):
         # Under a strategy, the value is a distributed variable: converting it reads one replica.
         # For scalars, numpy() returns a number rather than an array.
-        array = np.asarray(tf.convert_to_tensor(variable.value).numpy())
-        # safetensors cannot load bfloat16 into numpy, which has no such dtype of its own.
-        arrays[name] = array.view(np.uint16) if array.dtype == _BFLOAT16 else array
+        arrays[name] = np.asarray(tf.convert_to_tensor(variable.value).numpy())
     return arrays
+
+
+def encode_bfloat16(arrays: Arrays) -> dict[str, NDArray[np.generic]]:
+    """Return arrays for a file: values of dtype bfloat16 as their bits in uint16.
+
+    safetensors cannot load bfloat16 into numpy, which has no such dtype of its own. The functions
+    that restore a model accept the bits.
+    """
+    return {
+        name: array.view(np.uint16) if array.dtype == _BFLOAT16 else array
+        for name, array in arrays.items()
+    }
 
 
 def load_state_dict(model: keras.Model, arrays: Arrays) -> None:
@@ -100,7 +107,8 @@ def first_non_finite(arrays: Arrays) -> str | None:
     Metrics are skipped: a metric may be NaN while the weights are fine.
     """
     for name, array in arrays.items():
-        if name.startswith(_METRICS) or array.dtype.kind != "f":
+        # The kind of bfloat16, a dtype of ml_dtypes, is "V" rather than "f".
+        if name.startswith(_METRICS) or (array.dtype.kind != "f" and array.dtype != _BFLOAT16):
             continue
         if not np.isfinite(array).all():
             return name
@@ -138,7 +146,9 @@ def _assign(variables: Iterable[tuple[str, keras.Variable]], arrays: Arrays) -> 
     for name, variable in variables:
         array = arrays[name]
         dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
-        value = array.view(_BFLOAT16) if dtype == _BFLOAT16 else array
+        # Of the same size: `view` raises ValueError for another dtype that does not fit the shape.
+        is_encoded = dtype == _BFLOAT16 and array.dtype == np.uint16
+        value = array.view(_BFLOAT16) if is_encoded else array
         # Variable.assign would convert another dtype without an error.
         if value.shape != tuple(variable.shape) or value.dtype != dtype:
             raise RunError(f"the checkpoint has another shape or dtype for {quote(name)}")

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 from helpers.hostile_files import HOSTILE, Hostile
@@ -21,8 +22,10 @@ from archbuilder.runs.checkpoint_manager import CHECKPOINTS_DIR, Checkpoint, Che
 ROWS = ({"epoch": 1, "loss": 0.5},)
 
 
-def checkpoint(batch: int = 0, *, weight: float = 1.0) -> Checkpoint:
-    arrays = {"network.00000.dense": np.full((3, 2), weight, np.float32)}
+def checkpoint(
+    batch: int = 0, *, weight: float = 1.0, dtype: type[np.generic] = np.float32
+) -> Checkpoint:
+    arrays = {"network.00000.dense": np.full((3, 2), weight, dtype)}
     return Checkpoint(TrainingPosition(1, batch), ROWS, arrays)
 
 
@@ -104,10 +107,12 @@ def test_a_full_disk_costs_no_older_one(
     assert names(tmp_path) == ["epoch-00001-batch-0000001", "epoch-00001-batch-0000002"]
 
 
-def test_weights_that_are_none_are_not_kept(tmp_path: Path):
-    """A network that has diverged never replaces one that has not."""
+@pytest.mark.parametrize("weight", [np.nan, np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
+def test_weights_that_are_none_are_not_kept(tmp_path: Path, weight: float, dtype: type[np.generic]):
+    """A network that has diverged never replaces one that has not, in any floating dtype."""
     with pytest.raises(RunError, match="not finite"):
-        CheckpointManager(SandboxPath(tmp_path)).commit(checkpoint(weight=np.nan))
+        CheckpointManager(SandboxPath(tmp_path)).commit(checkpoint(weight=weight, dtype=dtype))
     assert not (tmp_path / CHECKPOINTS_DIR).exists()
 
 
