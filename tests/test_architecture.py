@@ -70,6 +70,7 @@ ORDER: Mapping[str, str] = {
         run_config
     """,
     "archbuilder.data": """
+        rounding
         augmentation bad_records columns errors file_access image_grid index_flow position
         provenance shuffle
         dtypes indices targets text

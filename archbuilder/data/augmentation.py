@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from archbuilder import registry
 from archbuilder.config.objectives import keras_class_name
+from archbuilder.data.rounding import round_to_dtype
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
 from archbuilder.keras_backend.instantiate import build_object
@@ -98,16 +99,12 @@ class _SeededLayer:
         Raises:
             BuildError: if Keras does not take such images, or they are not larger than a crop.
         """
-        dtype = images.dtype
 
         def augment(batch: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
             for generator in self.seeds:
                 generator.set_step(key, step)
-            values = self.layer(batch, training=True)
-            if dtype.is_floating:
-                return tf.cast(values, dtype)
-            # Layers return floats. A plain cast to uint8 truncates, and wraps around beyond 255.
-            return tf.saturate_cast(tf.round(values), dtype)
+            # Layers return floats for every dtype.
+            return round_to_dtype(self.layer(batch, training=True), images.dtype)
 
         self._check_crop(images)
         shape = "x".join("?" if size is None else str(size) for size in images.shape[1:])

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from archbuilder.compiler.ir import GraphInput, Shape
 from archbuilder.data.dataset import Feature
+from archbuilder.data.rounding import round_to_dtype
 from archbuilder.diagnostics.errors import RunError
 
 _RGB_CHANNELS: Final = 3
@@ -126,8 +127,10 @@ def _resize(shape: _StaticShape, expected: Shape) -> _Transform | None:
     height, width = (want or have for have, want in zip(shape[:2], expected[:2], strict=True))
 
     def resize(batch: tf.Tensor) -> tf.Tensor:
-        # tf.image.resize returns float32 for every dtype.
-        return tf.cast(tf.image.resize(batch, (height, width)), batch.dtype)
+        # tf.image.resize returns float32 for every dtype, and has no kernel for bool, uint32 and
+        # uint64 (TensorFlow 2.21).
+        resized = tf.image.resize(tf.cast(batch, tf.float32), (height, width))
+        return round_to_dtype(resized, batch.dtype)
 
     note = f"resized from {shape[0]}x{shape[1]} to {height}x{width}"
     return _Transform((height, width, shape[-1]), resize, note)

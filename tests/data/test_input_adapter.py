@@ -67,6 +67,30 @@ def test_whole_numbers_are_not_scaled():
 
 
 @pytest.mark.parametrize(
+    ("dtype", "pixels", "mean"),
+    [
+        *((dtype, (16, 15), 16) for dtype in ("uint8", "int32", "uint32", "int64", "uint64")),
+        ("int32", (-3, -4), -4),
+        ("uint8", (255, 254), 254),
+        ("float32", (16, 15), 15.5),
+        ("float16", (16, 15), 15.5),
+        ("bool", (0, 0), False),
+        ("bool", (1, 1), True),
+        ("bool", (1, 0), False),
+    ],
+)
+def test_resized_integers_are_rounded(dtype: str, pixels: tuple[int, int], mean: float):
+    """The mean of neighboring pixels, with halves to the even integer as in numpy."""
+    values = np.array([[pixels] * 2], np.int32)
+    adapter = make_adapter(
+        Feature(ArrayColumn(values), image=True), network_input((1, 1, 1), dtype)
+    )
+    resized = adapter(values)
+    assert resized.dtype == dtype
+    assert resized.numpy().item() == mean
+
+
+@pytest.mark.parametrize(
     ("feature", "wanted"),
     [
         (grey(), (65,)),
