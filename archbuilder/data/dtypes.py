@@ -62,11 +62,12 @@ def unrepresentable(values: Array, dtype: DType, integers: Mask | None = None) -
         return _would_round(values, dtype)
     # Overflow is what is looked for, not worth numpy's warning.
     with np.errstate(over="ignore"):
-        invalid: Mask = np.isfinite(values) & ~np.isfinite(values.astype(dtype).astype(np.float64))
-    if integers is not None and integers.any():
-        # int64 would overflow from 2**63 on. Rounding does not depend on the sign.
-        magnitudes = np.abs(np.where(integers, values, 0)).astype(np.uint64)
-        invalid |= _would_round(magnitudes, dtype)
+        converted = values.astype(dtype).astype(np.float64)
+    is_finite = np.isfinite(values)
+    invalid: Mask = is_finite & ~np.isfinite(converted)
+    if integers is not None:
+        # Compared as floats: an integer of a float column may be too large for int64 and uint64.
+        invalid |= is_finite & integers & (converted != values)
     return invalid
 
 

@@ -126,10 +126,16 @@ def _dtype_hint(value: np.generic, dtype: DType) -> str:
     if is_integer(dtype):
         limits = np.iinfo(cast("np.dtype[np.integer]", dtype))
         return f"integers from {limits.min} to {limits.max}"
-    if number != np.floor(number) or abs(number) >= 2**64:
+    with np.errstate(over="ignore"):
+        rounded = np.array(number).astype(dtype)
+    if not np.isfinite(rounded):
         return "it is larger than all numbers of this type"
-    larger = "int64" if number < 2**63 else "uint64"
+    larger = "float64"
+    if -(2**63) <= number < 2**63:
+        larger = "int64"
+    elif 0 <= number < 2**64:
+        larger = "uint64"
     return (
-        f"it would be rounded to {int(np.array(number).astype(dtype))}; declare the input as"
+        f"it would be rounded to {int(rounded)}; declare the input as"
         f" {larger} if it is an id, or write it as a float ({int(number)}.0) if it is a quantity"
     )

@@ -75,6 +75,17 @@ def test_integers_in_floats(sign: int):
     assert wrong.tolist() == [False, True, True, False]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("target", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_integers_beyond_64_bits_in_floats(sign: int, target: str):
+    """They are exact or not in a narrower dtype as smaller ones are; infinity and NaN pass."""
+    values = sign * np.array([2.0**64, 2.0**64 + 2**12, 2.0**70 + 2**20, 2.0**100, np.inf, np.nan])
+    wrong = unrepresentable(values, numpy_dtype(target), np.ones((), bool))
+    exact = target != "float16"
+    assert wrong.tolist() == [not exact, True, True, not exact, False, False]
+
+
 def test_common_types():
     """Integers stay integers."""
     pairs = [("int64", "uint64"), ("uint8", "int8"), ("int16", "float32"), ("int64", "float32")]

@@ -312,3 +312,24 @@ def test_an_input_of_text():
     """Numbers are no text."""
     with pytest.raises(RunError, match="takes text"):
         make_input_pipeline(Feature(ArrayColumn(np.zeros(2))), network_input("string"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("number", "dtype", "hint"),
+    [
+        (2**64 + 2**12, "float32", "rounded to 18446744073709551616; declare the input as float64"),
+        (-(2**64) - 2**12, "float32", "declare the input as float64"),
+        (2**63 + 2**11, "float32", "declare the input as uint64"),
+        (-(2**24) - 1, "float32", "declare the input as int64"),
+        (70000, "float16", "larger than all numbers of this type"),
+    ],
+)
+def test_integers_beside_fractions_are_not_rounded(number: int, dtype: str, hint: str):
+    """The message names a dtype that represents the integer, which may have more than 64 bits."""
+    column = ArrayColumn(np.array([[number, 0.5]], np.float64))
+    feature = Feature(column, integers=np.array([True, False]))
+    with pytest.raises(RunError, match=re.escape(hint)):
+        make_input_pipeline(feature, network_input(dtype, 2))
+    fitted = make_input_pipeline(feature, network_input("float64", 2))
+    assert fitted.gather(tf.range(1)).numpy().tolist() == [[number, 0.5]]
