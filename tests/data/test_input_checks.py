@@ -294,6 +294,7 @@ class TestFiles:
         ("rows", "message"),
         [
             ([[2**64, 1]], "more than 64 bits"),
+            ([[2**64, 0.5]], "more than 64 bits"),
             ([[2**53 + 1, 0.5]], "has 9007199254740993 beside"),
             ([[0.5, 0.5], [2**53 + 1, 0.5]], "has 9007199254740993 beside"),
             ([[2**53 + 1, 0], [0.5, 0]], "the field 'x' of .* has 9007199254740993, where others"),

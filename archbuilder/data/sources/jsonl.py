@@ -101,7 +101,7 @@ class _FieldParser:
         except ValueError:
             raise RunError(f"{description} is a list of lists of different lengths") from None
         expected_shape = self.shapes.get(key, array.shape)
-        if array.dtype == object and all(isinstance(each, int) for each in _flatten(value)):
+        if array.dtype == object and all(isinstance(each, int | float) for each in _flatten(value)):
             raise RunError(f"{description} has an integer of more than 64 bits")
         # JSON has strings, null and objects, of which numpy makes arrays as well.
         if array.dtype.kind not in "biuf" or expected_shape is None:
