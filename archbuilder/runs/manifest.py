@@ -107,14 +107,11 @@ class RunManifest:
         """Record the status and the reason if this block is interrupted or fails."""
         try:
             yield
-        except ArchbuilderError as error:
-            status = "stopped" if isinstance(error, RunInterruptedError) else "failed"
+        # Not only errors of ours: a run must not stay "running" if TensorFlow raises one.
+        except BaseException as error:
             # On a full disk this fails too, and its error would hide the one that ended the run.
             with suppress(RunError):
-                self._write(status=status, reason=str(error))
-            raise
-        except KeyboardInterrupt:
-            self._write(status="interrupted")
+                self._write(**_end_fields(error))
             raise
 
     def record_data(self, examples: Dataset, validation: Dataset | None) -> None:
@@ -142,6 +139,17 @@ class RunManifest:
 
     def _write(self, **updates: PlainData) -> None:
         self._run_dir.write_json(RUN_JSON, {**self._fields, **updates})
+
+
+def _end_fields(error: BaseException) -> dict[str, PlainData]:
+    """Return the status of a run that this error ended, and the reason unless it was the user."""
+    if isinstance(error, KeyboardInterrupt):
+        return {"status": "interrupted"}
+    if isinstance(error, ArchbuilderError):
+        status = "stopped" if isinstance(error, RunInterruptedError) else "failed"
+        return {"status": status, "reason": str(error)}
+    # The message alone may be empty, or only a key.
+    return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
 
 
 def _decode_preprocessing(schema: PlainData) -> FittedPreprocessing | None:

@@ -14,6 +14,11 @@ from helpers.objectives import GAN, SUPERVISED
 from trainer.test_execution import LINE, trained, with_key
 
 from archbuilder.cli import main
+from archbuilder.config.sources import DataConfig, Digits
+from archbuilder.config.training import RidgeConfig, TrainingConfig
+from archbuilder.diagnostics.errors import RunError, RunInterruptedError
+from archbuilder.runs.manifest import RunManifest, RunProvenance
+from archbuilder.runs.run_dir import RunDir
 
 
 def record(run: Path) -> dict[str, object]:
@@ -125,3 +130,46 @@ def test_batches_of_several_parts_are_kept_by_name(tmp_path: Path):
     assert main(["train", str(path), "--run", str(run)]) == 1
     with np.load(run / "bad-batch.npz") as arrays:
         assert set(arrays) == {"real", "noise", "mix"}
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> RunManifest:
+    """The manifest of a run that has just started."""
+    training = TrainingConfig(RidgeConfig({}))
+    return RunManifest(RunDir(tmp_path), DataConfig(Digits()), training, RunProvenance(), "a CPU")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (RunError("no data"), "failed", "no data"),
+        (RunInterruptedError("SIGTERM"), "stopped", "SIGTERM"),
+        (KeyboardInterrupt(), "interrupted", None),
+        (ZeroDivisionError("division by zero"), "failed", "ZeroDivisionError: division by zero"),
+        (MemoryError(), "failed", "MemoryError: "),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_how_a_run_ended(
+    tmp_path: Path, manifest: RunManifest, error: BaseException, status: str, reason: str | None
+):
+    """Every exception is recorded, also one that archbuilder does not know."""
+    with pytest.raises(type(error)), manifest.track_status():
+        raise error
+    found = record(tmp_path)
+    assert (found["status"], found.get("reason")) == (status, reason)
+
+
+@pytest.mark.parametrize("error", [RunError("no data"), KeyboardInterrupt(), ZeroDivisionError()])
+def test_a_full_disk_does_not_hide_why_a_run_ended(
+    manifest: RunManifest, error: BaseException, monkeypatch: pytest.MonkeyPatch
+):
+    """The exception that ended the run is raised, not the one of the disk."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(type(error)) as raised, manifest.track_status():
+        raise error
+    assert raised.value is error
