@@ -52,11 +52,17 @@ def check_expectations(
 def _check_output(
     expected: Tree, analyses: Mapping[str, Analysis], diagnostics: Diagnostics
 ) -> None:
-    """Compare output shapes: one shape, or a mapping by the names of outputs or networks."""
+    """Compare output shapes: one shape, or a mapping by the names of outputs or networks.
+
+    Among several networks, one with several outputs has them as `network.output`.
+    """
     shapes: dict[str, PlainData] = {}
     for network, analysis in analyses.items():
         for output, shape in analysis.outputs.items():
-            name = output if len(analyses) == 1 else network
+            if len(analyses) == 1:
+                name = output
+            else:
+                name = network if len(analysis.outputs) == 1 else f"{network}.{output}"
             # Blueprints state shapes with the batch axis, as Keras prints them.
             shapes[name] = [None, *shape]
     if not isinstance(expected, MappingNode):

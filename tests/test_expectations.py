@@ -75,3 +75,28 @@ def test_several_outputs_are_promised_by_name(tmp_path: Path) -> None:
     assert "no output 'rihgt'; the outputs are left, right" in found
     (found,) = broken(tmp_path, TWO + "  default: {output: [null, 2]}")
     assert "by their names: left, right" in found
+
+
+def test_every_output_of_several_networks_is_checked(tmp_path: Path) -> None:
+    """A network with one output stands under its name, the outputs of others under theirs."""
+    text = """
+networks:
+  encoder:
+    inputs: {x: [4]}
+    layers:
+      - {Dense: 2, name: mean}
+      - {Dense: 3, name: variance, from: x}
+    outputs: [mean, variance]
+  decoder:
+    inputs: {z: [2]}
+    layers: [Dense: 4]
+expect:
+"""
+    shapes = "encoder.mean: [null, {mean}], encoder.variance: [null, 3], decoder: [null, 4]"
+    kept = f"  default: {{output: {{{shapes.format(mean=2)}}}}}"
+    assert broken(tmp_path, text + kept) == []
+    (found,) = broken(tmp_path, f"{text}  default: {{output: {{{shapes.format(mean=3)}}}}}")
+    assert "promised to be [null, 3], but is [null, 2]" in found
+    (found,) = broken(tmp_path, text + "  default: {output: {encoder: [null, 2]}}")
+    names = "encoder.mean, encoder.variance, decoder"
+    assert f"no output 'encoder'; the outputs are {names}" in found
