@@ -165,16 +165,15 @@ class SandboxPath:
             return sorted(os.listdir(descriptor))  # noqa: PTH208 - a path may lead elsewhere by now
 
     @contextmanager
-    def create(self) -> Iterator[IO[bytes]]:
+    def create(self, mode: int = 0o666) -> Iterator[IO[bytes]]:
         """Create a file and yield it for writing; it is on disk when the context ends.
 
-        An existing file is an error.
+        An existing file is an error. As in `os.open`, the umask reduces the permissions `mode`.
         """
 
         def opener(_: str, flags: int) -> int:
-            # 0o666 as in `open`, less the umask. With O_EXCL, a file or a link that exists under
-            # this name is an error.
-            return os.open(name, flags | os.O_EXCL | _BASE_FLAGS, 0o666, dir_fd=folder)
+            # With O_EXCL, a file or a link that exists under this name is an error.
+            return os.open(name, flags | os.O_EXCL | _BASE_FLAGS, mode, dir_fd=folder)
 
         # An opener instead of `os.fdopen`, so that `file.name` is a path: Keras's
         # `saving_lib.save_model` creates its temporary weights file in `Path(file.name).parent`.
@@ -189,14 +188,20 @@ class SandboxPath:
     def atomic_write(self) -> Iterator[IO[bytes]]:
         """Yield a temporary file that replaces this one if the context ends without an error.
 
-        Until then the old file survives a full disk, a killed process and a power failure. If the
-        path is a link, the link itself is replaced.
+        Until then the old file survives a full disk, a killed process and a power failure. The new
+        file has its permissions. If the path is a link, the link itself is replaced.
         """
+        old = self.status()
+        mode = old.st_mode & 0o777 if old is not None and stat.S_ISREG(old.st_mode) else None
         # In the same directory, because a rename is atomic only within a file system. The name is
         # random, so that nobody can take it first.
         temporary = self.with_name(f".{secrets.token_hex(8)}{TEMP_SUFFIX}")
         try:
-            with temporary.create() as file:
+            # Created with these permissions instead of changed later: others could open a file that
+            # only its owner may read.
+            with temporary.create(0o666 if mode is None else mode) as file:
+                if mode is not None:
+                    _restore_mode(file.fileno(), mode)
                 yield file
             temporary.rename(self.parts[-1])
         finally:
@@ -315,6 +320,14 @@ def _open_at(name: str, flags: int, folder: int) -> int:
         if stat.S_ISLNK(status.st_mode):
             raise OSError(errno.ELOOP, "links are not followed") from None
         raise
+
+
+def _restore_mode(descriptor: int, mode: int) -> None:
+    """Give a new file the permissions that the umask took away."""
+    # Only if they differ: file systems without permissions refuse to change them. Windows has no
+    # `fchmod`.
+    if os.fstat(descriptor).st_mode & 0o777 != mode and hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
 
 
 def _check_regular(status: os.stat_result) -> None:

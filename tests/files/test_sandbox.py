@@ -137,6 +137,32 @@ def test_a_failed_write_leaves_nothing(root: Path):
     assert sorted(each.name for each in root.iterdir()) == ["file", "inner"]
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
+def test_a_replaced_file_keeps_its_permissions(root: Path, mode: int):
+    """Whatever the umask is: a private file stays private, also while it is written."""
+    (root / "file").chmod(mode)
+    umask = os.umask(0o022)
+    try:
+        with SandboxPath(root, ("file",)).atomic_write() as file:
+            assert os.fstat(file.fileno()).st_mode & 0o777 == mode
+        SandboxPath(root, ("new",)).write(b"new")
+    finally:
+        os.umask(umask)
+    assert (root / "file").stat().st_mode & 0o777 == mode
+    assert (root / "new").stat().st_mode & 0o777 == 0o644
+
+
+def test_permissions_of_a_link_are_not_kept(root: Path):
+    """A link allows everything to everyone, and a new file takes its place."""
+    (root / "link").symlink_to("../other/file")
+    umask = os.umask(0o022)
+    try:
+        SandboxPath(root, ("link",)).write(b"new")
+    finally:
+        os.umask(umask)
+    assert (root / "link").lstat().st_mode & 0o777 == 0o644
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_no_file_is_left_open(root: Path):
     """Whether an operation succeeds or fails."""
