@@ -119,11 +119,10 @@ class DataFileOpener:
             # ENOTDIR: a file. ELOOP: a link, which is not followed below a blueprint.
             if inner and error.errno in (errno.ENOTDIR, errno.ELOOP):
                 return None
+            name = "/".join((folder.path, *inner))
             if folder.span is not None:
-                raise file_error(error, directory, folder.path, folder.span) from None
-            raise RunError(
-                f"cannot read {quote(folder.path, 200)}: {error.strerror or error}"
-            ) from error
+                raise file_error(error, directory.joinpath(*inner), name, folder.span) from None
+            raise RunError(f"cannot read {quote(name, 200)}: {error.strerror or error}") from error
 
     @contextmanager
     def open_file(self, file: DataPath, *inner: str) -> Iterator[int]:

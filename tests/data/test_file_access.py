@@ -75,3 +75,11 @@ def test_a_file_whose_name_looks_like_a_pattern(folder: Path):
     path = folder / "a[1].csv"
     path.write_text("x")
     assert DataFileOpener().match_files(DataPath(str(path))) == (DataPath(str(path)),)
+
+
+def test_an_inner_folder_is_named_in_full(folder: Path):
+    """An error of a folder within the one that is named says which it is."""
+    with pytest.raises(RunError, match=r"cannot read '.*/data/one/gone'"):
+        DataFileOpener().list_dir(DataPath(str(folder / "data")), "one", "gone")
+    with pytest.raises(BlueprintError, match=r"'data/one/gone' cannot be read"):
+        DataFileOpener(folder).list_dir(DataPath("data", SPAN), "one", "gone")
