@@ -23,6 +23,7 @@ from archbuilder.plain_data import PlainData
 _TIMEOUT: Final = 20
 """Seconds that one git command may take."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_SHARED_INDEX: Final = re.compile(r"sharedindex\.([0-9a-f]{40}([0-9a-f]{24})?)")
 _SHA1_CONFIG: Final = "[core]\nrepositoryFormatVersion = 0\nbare = false\n"
 _SHA256_CONFIG: Final = (
     "[core]\nrepositoryFormatVersion = 1\nbare = false\n[extensions]\nobjectFormat = sha256\n"
@@ -63,10 +64,7 @@ def _read_state(folder: Path, file: Path) -> dict[str, PlainData] | None:
         (temp_dir / "refs").mkdir()
         (temp_dir / "HEAD").write_text(f"{commit}\n")
         (temp_dir / "config").write_text(_SHA256_CONFIG if len(commit) > 40 else _SHA1_CONFIG)
-        # git looks for the index in its git directory. It is read without following links.
-        (temp_dir / "index").write_bytes(
-            SandboxPath(git_dir).joinpath("index").read(_MAX_INDEX_BYTES)
-        )
+        _copy_index(SandboxPath(git_dir), temp_dir)
         tracked_files = _run_git(git, temp_dir, folder, common_dir, "ls-files", "--", str(file))
         if not tracked_files:
             return None
@@ -74,6 +72,23 @@ def _read_state(folder: Path, file: Path) -> dict[str, PlainData] | None:
         options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all")
         changed = _run_git(git, temp_dir, folder, common_dir, "status", *options)
     return {"commit": commit, "changed": bool(changed)}
+
+
+def _copy_index(git_dir: SandboxPath, temp_dir: Path) -> None:
+    """Copy the index, for which git looks in its git directory, without following links.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    index = git_dir.joinpath("index").read(_MAX_INDEX_BYTES)
+    (temp_dir / "index").write_bytes(index)
+    # With core.splitIndex, most entries are in a file that is named after its hash, and the index
+    # has the hash as bytes. Files of other hashes are left over from earlier states.
+    for name in git_dir.list_names():
+        match = _SHARED_INDEX.fullmatch(name)
+        if match is not None and bytes.fromhex(match[1]) in index:
+            (temp_dir / name).write_bytes(git_dir.joinpath(name).read(_MAX_INDEX_BYTES))
+            break
 
 
 def _run_git(git: str, git_dir: Path, folder: Path, common_dir: Path, *arguments: str) -> str:

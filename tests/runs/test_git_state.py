@@ -44,6 +44,15 @@ def test_commit_and_changes(blueprint: Path):
     assert git_state(blueprint) == {"commit": commit, "changed": True}
 
 
+def test_a_split_index(blueprint: Path):
+    """An index whose entries are in another file, as git writes it in large repositories."""
+    commit = git(blueprint.parent, "rev-parse", "HEAD")
+    git(blueprint.parent, "update-index", "--split-index")
+    assert git_state(blueprint) == {"commit": commit, "changed": False}
+    blueprint.write_text("archbuilder: 1\nname: net\n")
+    assert git_state(blueprint) == {"commit": commit, "changed": True}
+
+
 def test_another_work_tree(blueprint: Path, tmp_path: Path):
     """A work tree beside the first has a commit of its own."""
     git(blueprint.parent, "worktree", "add", "-q", "-b", "other", str(tmp_path / "tree"))
