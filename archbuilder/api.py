@@ -278,7 +278,8 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
     The variant is None if none is named.
 
     Raises:
-        UsageError: if there is neither such a file nor a blueprint of that name in the zoo.
+        UsageError: if there is neither such a file nor a blueprint of that name in the zoo, or if
+            nothing follows after the colon.
     """
     if not blueprint:
         raise UsageError("a blueprint is a file or a name of the library, not an empty text")
@@ -288,6 +289,8 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
         head, variant = blueprint, None
     else:
         variant = tail
+    if variant == "":
+        raise UsageError(f"the name of a variant is missing after the colon of {quote(blueprint)}")
     if _looks_like_path(head):
         return Path(head), variant
     if head in zoo.names():

@@ -10,7 +10,7 @@ import pytest
 from helpers.blueprints import write
 
 import archbuilder
-from archbuilder import BlueprintError, Limits, UsageError
+from archbuilder import BlueprintError, Limits, UsageError, zoo
 
 TEXT = """
 params:
@@ -153,6 +153,19 @@ def test_limits_are_those_that_were_given(tmp_path: Path) -> None:
 def test_the_library_is_known_by_name() -> None:
     """With a variant behind a colon."""
     assert archbuilder.load("vgg:11").variant == "11"
+
+
+@pytest.mark.parametrize("ending", ["", ".yaml"])
+def test_a_colon_without_a_variant(tmp_path: Path, ending: str) -> None:
+    """It does not stand for the default, unless it belongs to the name of a file."""
+    with pytest.raises(UsageError, match="variant is missing after the colon"):
+        archbuilder.load(f"vgg{ending}:")
+    path = tmp_path / "net.yaml"
+    path.write_text(zoo.path("vgg").read_text())
+    with pytest.raises(UsageError, match="variant is missing after the colon"):
+        archbuilder.load(f"{path}:")
+    path.rename(f"{path}:")
+    assert archbuilder.load(f"{path}:").name == "vgg"
     with pytest.raises(UsageError, match="did you mean 'resnet'"):
         archbuilder.load("resnett")
     with pytest.raises(UsageError, match="not an empty text"):
