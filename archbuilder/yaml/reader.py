@@ -7,6 +7,7 @@ limits are checked before anything large is allocated.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,6 +23,9 @@ from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Sequen
 
 _NESTING_PROBLEM: Final = "exceeded maximum nesting depth"
 """libyaml's error for more than 1000 nested collections; first in the wheels of PyYAML 6.0.4."""
+
+_LINE_BREAK: Final = re.compile(rb"\r\n?|\n")
+"""A line break of YAML 1.2, as in `SourceText.lines`."""
 
 # libyaml parses 10 to 20 times as fast as the parser in Python. A PyYAML that was built from source
 # may lack it.
@@ -67,7 +71,10 @@ def _decode_source(
     """Check the size, the encoding and the characters of a text; return None after errors."""
     empty = SourceText(name, "")
     file_start = Span(empty, 1, 1, 1, 2)
-    if len(text) > limits.file_bytes:
+    # A lone surrogate cannot be encoded; it is reported below, with its location.
+    if len(text) > limits.file_bytes or (
+        isinstance(text, str) and len(text.encode("utf-8", "surrogatepass")) > limits.file_bytes
+    ):
         diagnostics.error(
             "limit",
             f"the file has more than {limits.file_bytes:,} bytes",
@@ -80,7 +87,7 @@ def _decode_source(
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
+            line = len(_LINE_BREAK.findall(content[: error.start])) + 1
             diagnostics.error(
                 "encoding",
                 f"the file is not UTF-8: byte {error.start} cannot be read",
@@ -90,14 +97,15 @@ def _decode_source(
     # A `str` may have a byte order mark as well: it was read from a file as plain "utf-8".
     text = text.removeprefix("\ufeff")
     source = SourceText(name, text)
-    for match in scalars.UNPRINTABLE.finditer(text):
-        line = text.count("\n", 0, match.start()) + 1
-        column = match.start() - (text.rfind("\n", 0, match.start()) + 1) + 1
-        diagnostics.error(
-            "invalid-character",
-            f"the character U+{ord(match[0]):04X} cannot be seen and may not stand in a blueprint",
-            Span(source, line, column, line, column + 1),
-        )
+    for line, line_text in enumerate(source.lines, 1):
+        for match in scalars.UNPRINTABLE.finditer(line_text):
+            column = match.start() + 1
+            code_point = f"U+{ord(match[0]):04X}"
+            diagnostics.error(
+                "invalid-character",
+                f"the character {code_point} cannot be seen and may not stand in a blueprint",
+                Span(source, line, column, line, column + 1),
+            )
     return None if diagnostics.error_count else source
 
 

@@ -239,6 +239,25 @@ def test_hostile_files_cost_little(name: str, tmp_path: Path) -> None:
 # Duplicate keys
 
 
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_locations_do_not_depend_on_the_kind_of_line_break(line_break: str) -> None:
+    """Of a character that is not allowed, and of a byte that is not UTF-8."""
+    text = f"a: 1{line_break}b: \u202ex{line_break}"
+    assert places(text) == places(text.encode()) == ["invalid-character 2:4"]
+    content = f"a: 1{line_break}{line_break}b: ".encode() + b"\xff"
+    assert places(content) == ["encoding 3:1"]
+
+
+def test_the_size_of_a_text_is_that_of_its_bytes() -> None:
+    """A Chinese character takes three bytes of UTF-8, whether text or bytes are read."""
+    text = "a: \u4e2d\u6587\n"
+    for content in (text, text.encode()):
+        assert read(content)
+        parse_yaml(content, "x.yaml", Limits(file_bytes=10))
+        with pytest.raises(BlueprintError, match="more than 9 bytes"):
+            parse_yaml(content, "x.yaml", Limits(file_bytes=9))
+
+
 def test_a_key_that_stands_twice() -> None:
     """Both places are told, and the mistakes behind them are found too."""
     (first, second) = mistakes("a: 1\nb:\n  c: 1\n  c: 2\na: {d: 3}\n")
