@@ -52,15 +52,26 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         UsageError: if `path` is a link, which may lead to a file that the user does not know of.
-        RunError: if writing fails.
+        RunError: if writing fails. An OSError about another file, from the body of the `with`
+            statement, is raised as it is.
     """
     # The rename would replace the link itself. Following it could overwrite a file of the user
     # elsewhere: the link may have come with a stranger's repository.
     _check_link(path)
+    error_of_body: OSError | None = None
     try:
         with SandboxPath.from_path(path).atomic_write() as file:
-            yield file
+            try:
+                yield file
+            except OSError as error:
+                # A write to an open file fails without a file name. With one, the body failed to
+                # open another file.
+                if error.filename is not None:
+                    error_of_body = error
+                raise
     except OSError as error:
+        if error is error_of_body:
+            raise
         raise RunError(
             f"cannot write {_display_path(path)}: {_reason(error, path.parent)}"
         ) from error

@@ -34,6 +34,19 @@ def test_the_older_file_stays_when_writing_fails(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["model.keras"]
 
 
+def test_errors_about_other_files_are_not_those_of_the_written_file(tmp_path: Path) -> None:
+    """A file that the body reads may be missing; the message must not name the output."""
+
+    def copy_missing() -> None:
+        with atomic_write(tmp_path / "copy") as file:
+            file.write((tmp_path / "missing").read_bytes())
+
+    with pytest.raises(FileNotFoundError) as caught:
+        copy_missing()
+    assert caught.value.filename == str(tmp_path / "missing")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_cannot_be_a_file_is_told_before(tmp_path: Path) -> None:
     """A folder, a missing folder, a file in place of a folder."""
     with pytest.raises(UsageError, match="is a folder"):
