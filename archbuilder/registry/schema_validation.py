@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import referencing
 from jsonschema import Draft202012Validator
@@ -40,13 +40,16 @@ def find_violation(value: PlainData, schema: Schema) -> SchemaViolation | None:
     if key is not None and key in _VIOLATION_CACHE:
         return _VIOLATION_CACHE[key][0]
     violation = _find_violation_uncached(value, schema)
-    if key is not None and len(_VIOLATION_CACHE) < _MAX_CACHED_VIOLATIONS:
+    if key is not None:
+        _make_room(_VIOLATION_CACHE, _MAX_CACHED_VIOLATIONS)
         # With the schema, because the id of an object that was freed is used again.
         _VIOLATION_CACHE[key] = (violation, schema)
     return violation
 
 
 _MAX_CACHED_VIOLATIONS: Final = 100_000
+_MAX_CACHED_VALIDATORS: Final = 4_000
+"""More than the registry has; the schemas of parameters are new objects in every blueprint."""
 _VIOLATION_CACHE: Final[dict[tuple[int, str], tuple[SchemaViolation | None, Schema]]] = {}
 _VALIDATOR_CACHE: Final[dict[int, tuple[Draft202012Validator, Schema]]] = {}
 
@@ -64,11 +67,18 @@ _STRICT_VALIDATOR: Final = extend(  # type: ignore[no-untyped-call]
 )
 
 
+def _make_room(cache: dict[Any, Any], max_entries: int) -> None:
+    """Empty a full cache: a process that loads many blueprints would keep all their schemas."""
+    if len(cache) >= max_entries:
+        cache.clear()
+
+
 def _find_violation_uncached(value: PlainData, schema: Schema) -> SchemaViolation | None:
     cached = _VALIDATOR_CACHE.get(id(schema))
     if cached is None:
         # With an empty registry, the validator cannot fetch a schema that another refers to.
         cached = (_STRICT_VALIDATOR(dict(schema), registry=referencing.Registry()), schema)
+        _make_room(_VALIDATOR_CACHE, _MAX_CACHED_VALIDATORS)
         _VALIDATOR_CACHE[id(schema)] = cached
     error = next(cached[0].iter_errors(value), None)
     if error is not None:

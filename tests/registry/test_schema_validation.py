@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from archbuilder.registry import schema_validation
 from archbuilder.registry.schema_validation import describe_schema, find_violation
 
 POSITIVE = {"type": "integer", "minimum": 1}
@@ -59,6 +60,18 @@ def test_verdicts_on_equal_values_of_other_types_stay_apart() -> None:
     """1, 1.0 and True are equal and hash alike."""
     verdicts = [find_violation(value, POSITIVE) is None for value in (1, 1.0, True, 1)]
     assert verdicts == [True, False, False, True]
+
+
+def test_schemas_that_are_gone_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each blueprint has its own schemas: caches of a long process stay within bounds."""
+    monkeypatch.setattr(schema_validation, "_MAX_CACHED_VALIDATORS", 10)
+    monkeypatch.setattr(schema_validation, "_MAX_CACHED_VIOLATIONS", 10)
+    for number in range(50):
+        schema = {"type": "integer", "minimum": number}
+        assert find_violation(number, schema) is None  # type: ignore[arg-type]
+        assert find_violation(number - 1, schema) is not None  # type: ignore[arg-type]
+    assert len(schema_validation._VALIDATOR_CACHE) <= 10
+    assert len(schema_validation._VIOLATION_CACHE) <= 10
 
 
 def test_a_near_word_is_suggested() -> None:
