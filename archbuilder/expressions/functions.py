@@ -50,6 +50,8 @@ def describe(value: PlainData) -> str:
         return f"the text {quote(value[:40])}"
     if isinstance(value, list):
         return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
     return "null" if value is None else str(value)
 
 
@@ -57,7 +59,7 @@ def to_text(value: PlainData) -> str:
     """Convert a value that is inserted into a string.
 
     Raises:
-        ExpressionValueError: for a list or null.
+        ExpressionValueError: for a list, a mapping or null.
     """
     if isinstance(value, bool):
         return str(value).lower()

@@ -211,6 +211,19 @@ def test_places_in_quotes_begin_behind_the_quote():
     assert next(iter(diagnostics)).span == Span(source, 1, 1, 1, 10)
 
 
+@pytest.mark.parametrize("text", ["$(m + 1)", "$(m[0])", "x$m", "$(not m)", "$(int(m))"])
+def test_messages_do_not_print_mappings(text: str):
+    """They name the type, as with lists."""
+    span = Span(SourceText("x.yaml", text), 1, 1, 1, len(text) + 1)
+    diagnostics = Diagnostics()
+    template = parse(ScalarNode(text, span), Limits(), diagnostics)
+    assert template is not None
+    evaluate(template, {"m": {"key": "value" * 100}}, Limits(), diagnostics)
+    (found,) = diagnostics
+    assert "a mapping" in found.message
+    assert "key" not in found.message
+
+
 @pytest.mark.parametrize(
     "text",
     [
