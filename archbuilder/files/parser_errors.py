@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tokenize import TokenError
 from typing import Final, TypeAlias
 
 from archbuilder.diagnostics.errors import RunError
@@ -21,6 +22,21 @@ ErrorTypes: TypeAlias = tuple[type[Exception], ...]
 
 GZIP_ERRORS: Final[ErrorTypes] = (OSError, EOFError, zlib.error)
 """The exceptions of `gzip`; BadGzipFile is an OSError."""
+NPY_HEADER_ERRORS: Final[ErrorTypes] = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,  # keys of the header that cannot be sorted or hashed
+    SyntaxError,
+    TokenError,
+    RecursionError,
+    OverflowError,
+    IndexError,
+)
+"""The exceptions of `numpy.lib.format`, which parses the header of an array as a Python literal.
+
+The errors of Python's tokenizer are among them.
+"""
 _MAX_REASON: Final = 200
 
 

@@ -58,7 +58,7 @@ def run_workers(count: int, arguments: Sequence[str]) -> int:
             return 0
         _shut_down(workers)
         hint = ""
-        if "train" in arguments:
+        if next((each for each in arguments if not each.startswith("-")), "") == "train":
             hint = (
                 f"; what was saved is there, and 'train --resume RUN --workers {count}' goes on"
                 " with it"

@@ -166,7 +166,7 @@ def test_several_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.C
 
 def test_many_images(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     """Images are decoded some at a time, and each is told once."""
-    monkeypatch.setattr("archbuilder.inference.input_files._AT_ONCE", 2)
+    monkeypatch.setattr("archbuilder.inference.input_files._MAX_GROUP_SIZE", 2)
     rows = said(capsys, runs / "net", runs / "pngs")
     assert [row["key"] for row in rows] == ["0.png", "1.png", "2.png"]
     np.testing.assert_allclose(values(rows), wanted(runs)[:3], rtol=1e-4, atol=1e-6)

@@ -29,7 +29,7 @@ Array: TypeAlias = np.ndarray
 Params: TypeAlias = Mapping[str, object]
 
 HERE: Final = Path(__file__).parent
-RECORDED: Final = HERE / "recorded"
+RECORDED: Final = HERE / "goldens"
 PYTHON: Final = Path(sys.prefix) / "proofs" / "bin" / "python"
 """The environment with PyTorch, which `make proofs` puts beside ours."""
 

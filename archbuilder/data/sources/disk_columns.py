@@ -145,7 +145,8 @@ class ColumnWriter:
         values = np.stack(converted, axis=1) if integers.shape else converted[0]
         self.integers = self.integers & integers
         # From 2**53 on, every float64 is an integer, whatever the file says.
-        if self.is_integral and values.dtype == np.float64:
+        # Every floating dtype counts: the column may widen from float32 to float64 later.
+        if self.is_integral and values.dtype.kind == "f":
             self.is_integral = bool(
                 ((values == np.floor(values)) & (abs(values) < MAX_EXACT_INT)).all()
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from tokenize import TokenError
 from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
@@ -15,7 +14,7 @@ from archbuilder.data.columns import Array, Column, RowIndices, ValueCheck
 from archbuilder.data.dataset import UNNAMED, Feature, FittedPreprocessing
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.diagnostics.errors import RunError, quote
-from archbuilder.files.parser_errors import ErrorTypes, parser_errors
+from archbuilder.files.parser_errors import NPY_HEADER_ERRORS, parser_errors
 
 # Without the axis of examples: gray images, and images with channels.
 _IMAGE_RANKS: Final = (2, 3)
@@ -29,18 +28,6 @@ _MAX_ITEM_BYTES: Final = 8
 _MAX_RANK: Final = 32
 _MAX_ENTRIES: Final = 2**59
 """Largest number of values; more would overflow a 64-bit size in bytes."""
-# `read_array_header` parses the header as a Python literal, hence the errors of Python's tokenizer.
-_ERRORS: Final[ErrorTypes] = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,  # keys of the header that cannot be sorted or hashed
-    SyntaxError,
-    TokenError,
-    RecursionError,
-    OverflowError,
-    IndexError,
-)
 # Version 3 exists only for names of structured dtypes, which are not numbers.
 _HEADER_READERS: Final[Mapping[tuple[int, int], Callable[..., tuple[Any, ...]]]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -73,13 +60,13 @@ def read_npy_header(file: Readable, description: str) -> NpyHeader:
         RunError: if the header is damaged, or the array contains something else, such as Python
             objects, which could run code when they are unpickled.
     """
-    with parser_errors(_ERRORS, f"{description} cannot be read"):
+    with parser_errors(NPY_HEADER_ERRORS, f"{description} cannot be read"):
         version = np.lib.format.read_magic(file)
     if version not in _HEADER_READERS:
         raise RunError(
             f"{description} has version {version} of numpy's format, which has no numbers"
         )
-    with parser_errors(_ERRORS, f"{description} cannot be read"):
+    with parser_errors(NPY_HEADER_ERRORS, f"{description} cannot be read"):
         header = NpyHeader(*_HEADER_READERS[version](file))
     if header.dtype.kind not in _DTYPE_KINDS or header.dtype.itemsize > _MAX_ITEM_BYTES:
         hint = ": write dates and times as numbers" if header.dtype.kind in "mM" else ""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from archbuilder.data.columns import Array, LazyColumn, RowIndices
 from archbuilder.data.text.tokenizer import TextTokenizer
 from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.files.parser_errors import NPY_HEADER_ERRORS, parser_errors
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
 from archbuilder.formatting import plural
 
@@ -106,8 +107,9 @@ def read_tokens(path: SandboxPath) -> Array:
         RunError: if the file cannot be read or is damaged.
     """
     name = quote(str(path.path), 200)
+    message = f"{name} is no file of tokens"
     try:
-        with path.open_descriptor() as descriptor:
+        with path.open_descriptor() as descriptor, parser_errors(NPY_HEADER_ERRORS, message):
             with os.fdopen(os.dup(descriptor), "rb") as file:
                 np.lib.format.read_magic(file)
                 shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -115,14 +117,13 @@ def read_tokens(path: SandboxPath) -> Array:
             # Not np.load(mmap_mode=...): it wants a path, and the sandbox gives a descriptor. The
             # mapping outlives the descriptor.
             mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-        if dtype not in _DTYPES:
-            raise RunError(f"{name} is no file of tokens: it has numbers of type {dtype}")
-        flat: Array = np.frombuffer(mapped, dtype, math.prod(shape), data_offset)
-        return flat.reshape(shape)
+            # `frombuffer` takes a negative count for all there is, and objects for pointers.
+            if dtype not in _DTYPES or min(shape, default=0) < 0:
+                raise RunError(f"{message}: it has the dtype {dtype} and the shape {list(shape)}")
+            flat: Array = np.frombuffer(mapped, dtype, math.prod(shape), data_offset)
+            return flat.reshape(shape)
     except OSError as error:
         raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
-    except ValueError as error:
-        raise RunError(f"{name} is no file of tokens: {error}") from error
 
 
 def _write_npy_header(file: IO[bytes], dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:

@@ -44,6 +44,14 @@ def test_nothing_is_left_on_the_disk(tmp_path: Path):
     assert np.array_equal(column.gather(np.array([999])), [[2.0] * 10])
 
 
+def test_fractions_count_before_a_column_widens():
+    """Fractions in float32 are not forgotten once integers make the column float64."""
+    writer = ColumnStore().create_writer("the target")
+    writer.add(np.array([0.5, 1.5], np.float32))
+    writer.add(np.array([1, 2], np.int64))
+    assert (writer.dtype, writer.is_integral) == (np.float64, False)
+
+
 def test_shapes_differ():
     """The two shapes are told."""
     gathering = ColumnStore().create_writer("the input")
