@@ -129,6 +129,10 @@ class SandboxPath:
     def status(self) -> os.stat_result | None:
         """Return the status of the file, which may be a link, or None if it does not exist."""
         try:
+            # The root has no name within a directory that could be opened; it may be a link.
+            if not self.parts:
+                with self._open(_DIRECTORY_FLAGS) as descriptor:
+                    return os.fstat(descriptor)
             with self._open_parent() as (folder, name):
                 return os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
@@ -191,6 +195,8 @@ class SandboxPath:
         Until then the old file survives a full disk, a killed process and a power failure. The new
         file has its permissions. If the path is a link, the link itself is replaced.
         """
+        if not self.parts:
+            raise OSError(errno.EISDIR, "it is a folder")
         old = self.status()
         mode = old.st_mode & 0o777 if old is not None and stat.S_ISREG(old.st_mode) else None
         # In the same directory, because a rename is atomic only within a file system. The name is
@@ -271,6 +277,9 @@ class SandboxPath:
     @contextmanager
     def _open_parent(self) -> Iterator[tuple[int, str]]:
         """Open the directory that contains it; yield the descriptor and the name within it."""
+        # The root is chosen by the user, and is neither written nor removed.
+        if not self.parts:
+            raise OSError(errno.EISDIR, "it is a folder")
         with self.parent._open(_DIRECTORY_FLAGS) as folder:  # noqa: SLF001 - of the same class
             yield folder, self.parts[-1]
 

@@ -114,6 +114,25 @@ def test_links_within_what_is_removed_stay_what_they_are(root: Path):
     assert (root.parent / "other" / "file").is_file()
 
 
+def test_the_root_is_a_folder(root: Path):
+    """It has a status like other folders, but is neither written, renamed nor removed."""
+    path = SandboxPath(root)
+    assert path.is_dir()
+    assert not path.is_file()
+    (root.parent / "link").symlink_to("root")
+    assert SandboxPath(root.parent / "link").is_dir()
+    assert not SandboxPath(root.parent / "none").is_dir()
+    operations: list[Operation] = [
+        lambda place: place.write(b"new"),
+        lambda place: place.remove(),
+        lambda place: place.rename("other"),
+        lambda place: place.make_directory(),
+    ]
+    for operation in operations:
+        assert error_of(operation, path) == "it is a folder"
+    assert sorted(each.name for each in root.iterdir()) == ["file", "inner"]
+
+
 def test_a_replaced_root(root: Path):
     """A folder that was pinned is not left for another one of its name."""
     pinned = SandboxPath.pinned(root).joinpath("file")
