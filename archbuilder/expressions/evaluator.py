@@ -330,14 +330,11 @@ def _power(left: float, right: float) -> PlainData:
     if left < 0 and not float(right).is_integer():
         raise ExpressionValueError("a power of a negative number has a whole exponent")
     # The size is estimated from logarithms before the power is computed: with integers, 9**9**9
-    # alone would take minutes.
-    if abs(left) > 1 and right * math.log2(abs(left)) > 1023:
-        raise ExpressionValueError("the result is larger than 2**63")
+    # alone would take minutes. Powers of floats take no longer than others.
     if isinstance(left, int) and isinstance(right, int) and right * math.log2(abs(left) or 1) > 63:
         raise ExpressionValueError("the result is larger than 2**63")
     try:
         result = left**right
-    # 0.5**-2000: the check above is for bases larger than 1.
     except OverflowError:
         raise ExpressionValueError("the result is no finite number") from None
     return result if isinstance(result, int) else float(result)

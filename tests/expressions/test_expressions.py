@@ -211,6 +211,23 @@ def test_places_in_quotes_begin_behind_the_quote():
     assert next(iter(diagnostics)).span == Span(source, 1, 1, 1, 10)
 
 
+def test_powers_of_floats_are_bounded_by_their_type():
+    """Up to the largest float; 2**63 is the bound of integers alone."""
+    assert run("$(2.0 ** 1023.9)") == (2.0**1023.9, [])
+    assert run("$(2 ** 1023.5)") == (2**1023.5, [])
+    for text, words in (
+        ("$(2.0 ** 1024)", "no finite number"),
+        ("$(0.5 ** -2000)", "no finite number"),
+        ("$(2 ** 64)", "larger than 2**63"),
+    ):
+        diagnostics = Diagnostics()
+        span = Span(SourceText("x.yaml", text), 1, 1, 1, len(text) + 1)
+        template = parse(ScalarNode(text, span), Limits(), diagnostics)
+        assert template is not None
+        evaluate(template, {}, Limits(), diagnostics)
+        assert [words in each.message for each in diagnostics] == [True]
+
+
 @pytest.mark.parametrize("text", ["$(m + 1)", "$(m[0])", "x$m", "$(not m)", "$(int(m))"])
 def test_messages_do_not_print_mappings(text: str):
     """They name the type, as with lists."""
