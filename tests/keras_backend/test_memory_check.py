@@ -11,7 +11,7 @@ from helpers.graphs import chain, network, step
 from archbuilder.compiler.ir import Graph
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic
 from archbuilder.keras_backend import analyze, build, build_symbolic
-from archbuilder.keras_backend.machine_memory import cgroup_limit, total_memory
+from archbuilder.keras_backend.machine_memory import cgroup_limit, limit_files, total_memory
 from archbuilder.limits import Limits
 
 HUGE = chain((8,), ("RepeatVector", {"n": 10**9}))
@@ -135,6 +135,21 @@ def test_containers_have_less(tmp_path: Path):
     assert cgroup_limit(tmp_path / "limited") == 2**30
     assert cgroup_limit(tmp_path / "free") is None
     assert cgroup_limit(tmp_path / "nothing") is None
+
+
+def test_limits_of_slices_and_jobs(tmp_path: Path):
+    """Systemd and Slurm limit a cgroup below the root; those above it count too."""
+    cgroups = tmp_path / "self"
+    root = tmp_path / "cgroup"
+    fixed = [root / "memory.max", root / "memory" / "memory.limit_in_bytes"]
+    assert limit_files(cgroups, root) == fixed
+    cgroups.write_text("0::/user.slice/job.scope\n")
+    inner = [root / "user.slice" / "memory.max", root / "user.slice" / "job.scope" / "memory.max"]
+    assert limit_files(cgroups, root) == [*fixed, *inner]
+    cgroups.write_text("10:cpu:/slurm\n9:hugetlb,memory:/slurm/job_7\n")
+    slurm = root / "memory" / "slurm"
+    name = "memory.limit_in_bytes"
+    assert limit_files(cgroups, root) == [*fixed, slurm / name, slurm / "job_7" / name]
 
 
 def test_weights_of_one_number():
