@@ -48,14 +48,18 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
     def call(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the maxima and their switches."""
         # One comparison per position in the window, each over all windows at once. A strict `>`
-        # keeps the first of several equal values.
+        # keeps the first of several equal values. NaN is not `>` anything: it counts as larger than
+        # all numbers, as in `numpy.max`, so that it does not disappear.
         (rows, columns), (_, height, width, _) = self.pool_size, ops.shape(inputs)
         bottom, right = height // rows * rows, width // columns * columns
         largest = inputs[:, :bottom:rows, :right:columns]
         switches = ops.zeros_like(largest, dtype="int32")
         for index, (row, column) in enumerate(window_offsets(self.pool_size)):
             candidate = inputs[:, row:bottom:rows, column:right:columns]
-            is_larger = candidate > largest
+            is_larger = ops.logical_and(
+                ops.logical_or(candidate > largest, ops.isnan(candidate)),
+                ops.logical_not(ops.isnan(largest)),
+            )
             largest = ops.where(is_larger, candidate, largest)
             switches = ops.where(is_larger, index, switches)
         return largest, switches

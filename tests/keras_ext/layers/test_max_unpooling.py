@@ -58,6 +58,27 @@ def test_pooling(size: tuple[int, int]):
     assert np.array_equal(switches, places)
 
 
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_nan_is_the_maximum_of_its_window(place: tuple[int, int]):
+    """Wherever it stands: a NaN that disappears would hide a network that diverged."""
+    values = maps()
+    values[0, place[0], place[1], 0] = np.nan
+    values[1, 2:4, 2:4, 1] = np.nan
+    pooled, switches = MaxPoolingWithSwitches2D(2)(values)
+    expected, places = pool(values, (2, 2))
+    assert np.isnan(pooled).sum() == 2
+    np.testing.assert_array_equal(pooled, expected)
+    np.testing.assert_array_equal(switches, places)
+
+
+def test_pooling_of_integers():
+    """Counts and classes are pooled as well."""
+    values = np.arange(16, dtype="int32").reshape(1, 4, 4, 1)
+    pooled, switches = MaxPoolingWithSwitches2D(2)(values)
+    assert np.array_equal(np.ravel(pooled), [5, 7, 13, 15])
+    assert np.array_equal(np.ravel(switches), [3, 3, 3, 3])
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_unpooling(size: tuple[int, int]):
     """Values other than the maxima go where the switches say."""
