@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers.objectives import GAN, SUPERVISED
 from trainer.test_execution import LINE, trained, with_key
 
@@ -19,6 +20,7 @@ from archbuilder.config.training import RidgeConfig, TrainingConfig
 from archbuilder.diagnostics.errors import RunError, RunInterruptedError
 from archbuilder.runs.manifest import RunManifest, RunProvenance
 from archbuilder.runs.run_dir import RunDir
+from archbuilder.trainer.callbacks.nan_batch_dump import dump_nan_batch
 
 
 def record(run: Path) -> dict[str, object]:
@@ -130,6 +132,14 @@ def test_batches_of_several_parts_are_kept_by_name(tmp_path: Path):
     assert main(["train", str(path), "--run", str(run)]) == 1
     with np.load(run / "bad-batch.npz") as arrays:
         assert set(arrays) == {"real", "noise", "mix"}
+
+
+def test_a_bad_batch_of_bfloat16_can_be_read(tmp_path: Path):
+    """It is written as float32, which numpy has."""
+    dump_nan_batch(RunDir(tmp_path), (tf.constant([0.5, np.inf], tf.bfloat16), tf.constant([1])))
+    with np.load(tmp_path / "bad-batch.npz") as arrays:
+        assert (arrays["inputs"].dtype, arrays["targets"].dtype) == (np.float32, np.int32)
+        assert arrays["inputs"].tolist() == [0.5, np.inf]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.diagnostics.errors import RunError
@@ -38,6 +39,10 @@ def _flatten_batch(batch: object, name: str = "") -> Iterator[tuple[str, NDArray
         for array_name, value in zip(_ARRAY_NAMES, batch, strict=False):
             yield from _flatten_batch(value, array_name)
     elif hasattr(batch, "numpy"):
-        yield name or _ARRAY_NAMES[0], np.asarray(batch.numpy())
+        array = np.asarray(batch.numpy())
+        # numpy would save bfloat16, which is not a dtype of its own, as bytes without a meaning.
+        # float32 represents all of its values.
+        is_bfloat16 = array.dtype == tf.bfloat16.as_numpy_dtype
+        yield name or _ARRAY_NAMES[0], array.astype(np.float32) if is_bfloat16 else array
     elif batch is not None:
         raise RunError(f"a batch has a part of the kind {type(batch).__name__}")
