@@ -179,7 +179,9 @@ def _load_datasets(
     cache_dir = token_dir if workers.is_chief or token_dir.is_dir() else None
     # A machine that does not share the disk of the chief has no run directory.
     spill_dir = run_dir.path if run_dir.path.is_dir() else None
-    data_files = DataFileOpener(data.folder or Path(), provenance.allow, cache_dir, spill_dir)
+    data_files = DataFileOpener(
+        data.folder or Path(), provenance.allow, cache_dir, spill_dir, data.sandbox
+    )
     examples = load_source(data.train, data_files, preprocessing)
     validation = (
         load_source(data.validation, data_files, examples.preprocessing)

@@ -61,7 +61,8 @@ ORDER: Mapping[str, str] = {
         networks
     """,
     "archbuilder.config": """
-        data_schema fingerprint sources
+        data_sandbox data_schema fingerprint
+        sources
         data data_cli training
         objectives
         optimization
@@ -98,7 +99,7 @@ ORDER: Mapping[str, str] = {
         strategy
     """,
     "archbuilder.files": """
-        parser_errors sandbox
+        parser_errors path_status sandbox
         atomic_write blueprint_files json zip_archive
     """,
     "archbuilder.inference": """

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.data_cli import data_from_argument, is_path_argument
+from archbuilder.config.data_cli import is_path_argument
+from archbuilder.config.data_sandbox import DataSandbox, not_allowed_error
 from archbuilder.config.data_schema import DatasetSchema, schema_from_dict
 from archbuilder.config.load import parse_recipe
 from archbuilder.config.objectives import OBJECTIVE_SYNTAX
@@ -24,7 +24,6 @@ from archbuilder.config.sources import DataConfig, DataPath, DataSource, Tfds
 from archbuilder.config.training import TrainingConfig
 from archbuilder.config.training_parser import COMMON_KEYS
 from archbuilder.diagnostics.errors import UsageError, quote
-from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.files.json import JsonError, JsonObject
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
@@ -62,14 +61,7 @@ class RunConfig:
             UsageError: if another user chose the location of the data.
         """
         if self.forbidden:
-            path = self.forbidden[0]
-            # --allow takes existing directories only, so the message names the closest one.
-            folder = next(each for each in (path, *path.absolute().parents) if each.is_dir())
-            raise UsageError(
-                f"the record of the run says that its data is {quote(str(path), 200)}, and another"
-                " user may have written that: if you trust it, add"
-                f" --allow {shlex.quote(escape_terminal(str(folder)))}"
-            )
+            raise not_allowed_error(self.forbidden[0])
 
 
 def recipe_to_dict(data: DataConfig, training: TrainingConfig, allow: Sequence[Path]) -> _JsonDict:
@@ -135,20 +127,21 @@ def load_run_config(
         else dataclasses.replace(parsed_recipe.data, folder=folder)
     )
     owned_by_user = _is_owned_by_user(SandboxPath(run_dir))
-    forbidden = (
-        ()
-        if owned_by_user
-        else _paths_outside(
-            _data_paths(data, data_argument, (folder, *recorded_allow)), run_dir, allow
-        )
-    )
-    # 'tfds:NAME' reads the user's own data directory: a record of another user may not do that.
-    if data_argument is not None and (
-        owned_by_user or (is_path_argument(data_argument) and not forbidden)
-    ):
-        data = dataclasses.replace(data_from_argument(data_argument, data), folder=folder)
     if data is None or parsed_recipe.training is None:
         raise UsageError(f"{name} does not say what the run trains on")
+    # 'tfds:NAME' reads the user's own data directory: a record of another user may not do that.
+    if data_argument is not None and (owned_by_user or is_path_argument(data_argument)):
+        data = _as_cli_data(data, data_argument, with_tfds=owned_by_user)
+    forbidden: tuple[Path, ...] = ()
+    if not owned_by_user:
+        sandbox = DataSandbox.from_folders((run_dir, *allow))
+        data = dataclasses.replace(data, sandbox=sandbox)
+        # A pattern is not expanded here. Its files are checked when they are opened, as all are.
+        forbidden = tuple(
+            path
+            for path in _data_paths(data, (folder, *recorded_allow))
+            if not sandbox.contains(path)
+        )
     digest = fields.get("data")
     data_digest = digest if isinstance(digest, str) else None
     return RunConfig(data, parsed_recipe.training, recorded_allow, schema, data_digest, forbidden)
@@ -185,34 +178,57 @@ def _is_owned_by_user(run_dir: SandboxPath) -> bool:
     return True
 
 
-def _data_paths(
-    data: DataConfig | None, data_argument: str | None, folders: Sequence[Path]
-) -> Sequence[Path]:
-    """Return the directories and files that the data may be read from."""
-    if data_argument is not None and is_path_argument(data_argument):
-        return (Path(data_argument),)
-    sources = () if data is None else (data.train, data.validation)
-    return folders if any(_has_data_path(each) for each in sources) else ()
+def _as_cli_data(data: DataConfig, argument: str, *, with_tfds: bool) -> DataConfig:
+    """Return recorded data with paths as `--data` has them: without spans.
 
-
-def _has_data_path(value: object) -> bool:
-    """Return whether a source, or a field of it, names a file."""
-    if isinstance(value, DataPath):
-        return True
-    if isinstance(value, Mapping):
-        return any(map(_has_data_path, value.values()))
-    if not dataclasses.is_dataclass(value):
-        return False
-    return any(_has_data_path(getattr(value, each.name)) for each in dataclasses.fields(value))
-
-
-def _paths_outside(paths: Sequence[Path], run_dir: Path, allow: Sequence[Path]) -> tuple[Path, ...]:
-    """Return the paths that are neither in the run directory nor in an allowed directory."""
-    # resolve() follows links: one in the run directory may lead anywhere.
-    folders = [folder.resolve() for folder in (run_dir, *allow)]
-    return tuple(
-        path for path in paths if not any(path.resolve().is_relative_to(each) for each in folders)
+    The record has the files that were found then. To look for them again in the directory of
+    `--data` would fail in commands that do not need them, if it has been moved.
+    """
+    train, validation = (
+        source if isinstance(source, Tfds) and not with_tfds else _without_spans(source)
+        for source in (data.train, data.validation)
     )
+    return dataclasses.replace(data, train=train, validation=validation, cli_argument=argument)
+
+
+def _without_spans(value: Any) -> Any:
+    """Return a source, or a field of it, with paths that may be anywhere."""
+    if isinstance(value, DataPath):
+        return DataPath(value.path)
+    if isinstance(value, Mapping):
+        return {key: _without_spans(item) for key, item in value.items()}
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    return dataclasses.replace(value, **{key: _without_spans(each) for key, each in fields.items()})
+
+
+def _data_paths(data: DataConfig, folders: Sequence[Path]) -> Iterator[Path]:
+    """Yield the directories and files that the data may be read from.
+
+    The paths of a blueprint are within `folders`.
+    """
+    argument = data.cli_argument
+    if argument is not None and is_path_argument(argument):
+        yield Path(argument)
+    found = [*_iter_data_paths(data.train), *_iter_data_paths(data.validation)]
+    if any(each.span is not None for each in found):
+        yield from folders
+    for each in found:
+        if each.span is None:
+            yield Path(each.path)
+
+
+def _iter_data_paths(value: object) -> Iterator[DataPath]:
+    """Yield the paths in a source, or in a field of it."""
+    if isinstance(value, DataPath):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _iter_data_paths(item)
+    elif dataclasses.is_dataclass(value):
+        for each in dataclasses.fields(value):
+            yield from _iter_data_paths(getattr(value, each.name))
 
 
 def _training_to_dict(spec: TrainingConfig) -> _JsonDict:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from archbuilder.config.data_sandbox import DataSandbox
 from archbuilder.diagnostics.span import Span
 
 
@@ -18,7 +19,8 @@ class DataPath:
     """Path of a data file or directory, or a glob pattern.
 
     A path with a `span` comes from a blueprint, and must be in the blueprint's directory or an
-    allowed one. A path without a span comes from the command line, and may be anywhere.
+    allowed one. A path without a span comes from the command line, and may be anywhere, unless the
+    data has a `sandbox`.
     """
 
     path: str
@@ -254,3 +256,5 @@ class DataConfig:
     """The directory of the blueprint, to which its data paths are relative."""
     cli_argument: str | None = None
     """The value of `--data`; None if the data comes from a recipe."""
+    sandbox: DataSandbox | None = None
+    """The directories that data is read from if another user may have chosen it; None if not."""

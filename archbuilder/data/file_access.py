@@ -12,8 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
+from archbuilder.config.data_sandbox import DataSandbox
 from archbuilder.config.sources import DataPath
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, RunError, quote
+from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import file_error, resolve_within
 from archbuilder.files.sandbox import SandboxPath, open_regular_file, os_error_reason
 from archbuilder.formatting import format_bytes
@@ -28,7 +30,7 @@ class DataFileOpener:
 
     A `DataPath` with a span comes from a blueprint, which may be a stranger's: it has to lie in
     `folder` or in one of `allow`, without links. One without a span comes from the user, and may
-    lie anywhere.
+    lie anywhere. With a `sandbox`, every path has to lie in that as well, without links.
     """
 
     folder: Path = Path()
@@ -39,6 +41,8 @@ class DataFileOpener:
     """Directory in which a run keeps preprocessed data, such as tokens."""
     spill_dir: Path | None = None
     """Directory for temporary files of the process; None for that of the system."""
+    sandbox: DataSandbox | None = None
+    """The directories that all data has to be in if another user may have chosen it."""
 
     def cache_path(self, name: str) -> SandboxPath | None:
         """Return the path of a file in the cache directory, or None if there is no cache.
@@ -57,6 +61,8 @@ class DataFileOpener:
 
     def is_allowed(self, folder: Path) -> bool:
         """Return whether a blueprint may read from a directory."""
+        if self.sandbox is not None:
+            return self.sandbox.contains(folder)
         allowed = (each.resolve() for each in (self.folder, *self.allow))
         return any(folder.resolve().is_relative_to(each) for each in allowed)
 
@@ -73,7 +79,7 @@ class DataFileOpener:
         """
         path = Path(file.path)
         # A user may name a file that has these characters in its name.
-        if not _GLOB_CHARS.search(file.path) or (file.span is None and path.exists()):
+        if not _GLOB_CHARS.search(file.path) or (file.span is None and path_status.exists(path)):
             return (file,)
         first = next(
             index for index, pattern in enumerate(path.parts) if _GLOB_CHARS.search(pattern)
@@ -107,20 +113,18 @@ class DataFileOpener:
             BlueprintError: if a blueprint names a directory that is missing or not allowed.
             RunError: if the directory cannot be read.
         """
+        directory = self._sandbox_path(folder)
         try:
-            if folder.span is None:
+            if directory is None:
                 path = Path(folder.path, *inner)
                 return sorted(each.name for each in path.iterdir())
-            directory = SandboxPath(self.folder)
-            if folder.path != ".":
-                directory = resolve_within(directory, folder.path, folder.span, allow=self.allow)
             return directory.joinpath(*inner).list_names()
         except OSError as error:
             # ENOTDIR: a file. ELOOP: a link, which is not followed below a blueprint.
             if inner and error.errno in (errno.ENOTDIR, errno.ELOOP):
                 return None
             name = "/".join((folder.path, *inner))
-            if folder.span is not None:
+            if directory is not None and folder.span is not None:
                 raise file_error(error, directory.joinpath(*inner), name, folder.span) from None
             raise RunError(f"cannot read {quote(name, 200)}: {error.strerror or error}") from error
 
@@ -132,7 +136,8 @@ class DataFileOpener:
             BlueprintError: if a blueprint names a file that is missing or not allowed.
             RunError: if the file cannot be opened.
         """
-        if file.span is None:
+        file_path = self._sandbox_path(file)
+        if file_path is None:
             try:
                 # Links are followed: DVC, git-annex and the Hugging Face cache consist of them.
                 descriptor = open_regular_file(Path(file.path, *inner))
@@ -144,18 +149,41 @@ class DataFileOpener:
             finally:
                 os.close(descriptor)
             return
-        file_path = resolve_within(SandboxPath(self.folder), file.path, file.span, allow=self.allow)
         file_path = file_path.joinpath(*inner)
         with ExitStack() as stack:
             try:
                 descriptor = stack.enter_context(file_path.open_descriptor())
             except OSError as error:
                 # The blueprint names the directory; a file in there has no location of its own.
-                if not inner:
+                if not inner and file.span is not None:
                     raise file_error(error, file_path, file.path, file.span) from None
                 name = quote("/".join((file.path, *inner)), 200)
                 raise RunError(f"cannot read {name}: {os_error_reason(error)}") from None
             yield descriptor
+
+    def _sandbox_path(self, file: DataPath) -> SandboxPath | None:
+        """Return the path to open without following links; None for a user's, opened as it is.
+
+        Every data file and directory is opened by way of this: whether it may be read is decided
+        here, after patterns are expanded.
+
+        Raises:
+            BlueprintError: if a blueprint names what it may not.
+            UsageError: if another user chose what lies outside the sandbox.
+            RunError: if no file can have that path.
+        """
+        # In the record of a run, any text may be a path. The system calls raise a ValueError.
+        if "\0" in file.path:
+            raise RunError(f"no file can have the name {quote(file.path, 200)}")
+        if file.span is None:
+            return None if self.sandbox is None else self.sandbox.resolve(Path(file.path))
+        found = SandboxPath(self.folder)
+        if file.path != ".":
+            found = resolve_within(found, file.path, file.span, allow=self.allow)
+        if self.sandbox is None:
+            return found
+        # `folder` and `allow` are from the record of the run as well.
+        return self.sandbox.resolve(found.root).joinpath(*found.parts)
 
 
 def check_fits_in_memory(num_bytes: int, name: str) -> None:

@@ -150,6 +150,7 @@ def _load_datasets(
     then not read.
     """
     data = trained_run.config.data
+    # Without the sandbox of the run: the user chose these data.
     opener = DataFileOpener(data.folder or Path(), trained_run.config.allow)
     if data_source is not None:
         _check_same_kind(data.train, data_source)
@@ -164,7 +165,9 @@ def _load_datasets(
         else SandboxPath(trained_run.run_dir).joinpath(TOKENIZER_DIR)
     )
     cache_dir = tokenizer_dir if tokenizer_dir is not None and tokenizer_dir.is_dir() else None
-    run_opener = DataFileOpener(data.folder or Path(), trained_run.config.allow, cache_dir)
+    run_opener = DataFileOpener(
+        data.folder or Path(), trained_run.config.allow, cache_dir, sandbox=data.sandbox
+    )
     examples = load_source(
         data.train, run_opener, preprocessing_from_schema(trained_run.config.schema)
     )

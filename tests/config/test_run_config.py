@@ -104,3 +104,19 @@ def test_whose_word_a_record_is(
     assert not allowed.forbidden
     inside = load_run_config(path.parent, graphs, Limits(), allow=[path.parent])
     assert inside.forbidden == found.forbidden
+
+
+def test_a_run_does_not_look_for_its_data(tmp_path: Path):
+    """Its record has the files of --data, so that what needs none of them works without them."""
+    folder = tmp_path / "moved"
+    source = Images(DataPath(str(folder / "train")), (3, 4), 1)
+    training = TrainingConfig(
+        SupervisedConfig(
+            {"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {}
+        )
+    )
+    data = DataConfig(source, None, tmp_path, str(folder))
+    recipe = {**recipe_to_dict(data, training, []), "training": {"loss": "MeanSquaredError"}}
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe}))
+    graphs = archbuilder.load("digits_cnn").graphs()
+    assert load_run_config(tmp_path, graphs, Limits()).data == data

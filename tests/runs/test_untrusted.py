@@ -10,6 +10,8 @@ import errno
 import json
 import os
 import shutil
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,8 @@ from helpers.hostile_files import HOSTILE, Hostile
 from runs.test_checkpoint_manager import seal
 
 from archbuilder.cli import main
+from archbuilder.config.run_config import RunConfig
+from archbuilder.plain_data import PlainData
 from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 
@@ -262,6 +266,153 @@ def test_another_person_does_not_decide_what_is_read(
     # What needs none of that data works as it is.
     assert main(["predict", str(with_data), str(data / "set.npz")]) == 0
     assert main(["evaluate", str(with_data), "--data", str(data / "set.npz")]) == 0
+
+
+TRUST = "if you trust it, add --allow {other}"
+NO_LINKS = "links are not followed"
+LINKED_DATA: list[tuple[str, PlainData, str]] = [
+    ("{run}/link.csv", {"train": {"csv": {"file": "{run}/link.csv"}}}, TRUST),
+    ("{run}/hard.csv", {"train": {"csv": {"file": "{run}/hard.csv"}}}, "it has several names"),
+    ("{run}/to/file", {"train": {"csv": {"file": "{run}/to/file"}}}, TRUST),
+    ("{run}/t*/fil?", {"train": {"csv": {"file": "{run}/t*/fil?"}}}, "there is no file"),
+    ("{run}/lin*.csv", {"train": {"csv": {"file": "{run}/lin*.csv"}}}, TRUST),
+    ("{run}/in/*/file", {"train": {"text": {"file": "{run}/in/*/file"}}}, "there is no file"),
+    ("{run}/lin*.csv", {"train": {"pairs": {"file": "{run}/lin*.csv"}}}, TRUST),
+    ("{run}/lin*.csv", {"train": {"jsonl": {"file": "{run}/lin*.csv"}}}, TRUST),
+    ("{run}/lin*.csv", {"train": {"parquet": {"file": "{run}/lin*.csv"}}}, TRUST),
+    ("{run}/lin*.csv", {"train": {"tfrecord": {"file": "{run}/lin*.csv"}}}, TRUST),
+    ("{run}/lin*.csv", {"train": {"npz": {"file": "{run}/lin*.csv"}}}, TRUST),
+    ("{run}", {"train": {"npy": {"inputs": "{run}/lin*.csv", "targets": "{run}/x"}}}, TRUST),
+    ("{run}/in", {"train": {"idx": {"images": "{run}/link.csv", "labels": "{run}"}}}, TRUST),
+    ("{run}/to", {"train": {"images": {"folder": "{run}/to"}}}, TRUST),
+    ("{run}/in", {"train": {"images": {"folder": "{run}/in"}}}, NO_LINKS),
+    ("{run}/in", {"train": {"images": {"folder": "{run}/in*"}}}, NO_LINKS),
+    (
+        "{run}/in",
+        {"train": {"digits": None}, "validation": {"csv": {"file": "{run}/lin*.csv"}}},
+        TRUST,
+    ),
+    # The record names two things.
+    ("{run}/net.csv", {"train": {"csv": {"file": "{other}/file"}}}, TRUST),
+    ("{run}/net.csv", {"train": {"tfds": {"name": "mnist"}}}, "--allow"),
+    ("{run}/loop", {"train": {"csv": {"file": "{run}/loop"}}}, "--allow"),
+    ("{run}/net.csv", {"train": {"csv": {"file": "{run}/\0"}}}, "--allow"),
+]
+
+
+def filled_in(value: PlainData, run: Path, other: Path) -> PlainData:
+    if isinstance(value, dict):
+        return {key: filled_in(each, run, other) for key, each in value.items()}
+    return value.format(run=run, other=other) if isinstance(value, str) else value
+
+
+@pytest.fixture
+def never_opened(other: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """What checks that nothing beside the run was opened, by whatever name."""
+    open_file, list_folder = os.open, os.listdir
+    opened: set[int] = set()
+
+    def record(path: str, *args: int, **kwargs: int) -> int:
+        descriptor = open_file(path, *args, **kwargs)
+        opened.add(os.fstat(descriptor).st_ino)
+        return descriptor
+
+    def record_list(path: str | int = ".") -> list[str]:
+        opened.add(os.fstat(path).st_ino if isinstance(path, int) else Path(path).stat().st_ino)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "open", record)
+    monkeypatch.setattr(os, "listdir", record_list)
+
+    def check() -> None:
+        seen = {*opened}
+        found = [other.stat(), *(each.stat() for each in other.iterdir())]
+        # A file with two names is opened to find that out, and closed before it is read.
+        outside = {each.st_ino for each in found if stat.S_ISDIR(each.st_mode) or each.st_nlink < 2}
+        assert not seen & outside
+
+    return check
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+@pytest.mark.parametrize("case", LINKED_DATA, ids=str)
+def test_links_do_not_lead_out_of_a_run(
+    run: Path,
+    other: Path,
+    never_opened: Callable[[], None],
+    case: tuple[str, PlainData, str],
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Neither by the name of a data file, nor by a pattern, nor from within a folder."""
+    given, data, message = case
+    (run / "in" / "a").mkdir(parents=True)
+    (run / "in" / "to").symlink_to(other)
+    (run / "in" / "a" / "x.png").symlink_to(other / "file")
+    (run / "to").symlink_to(other)
+    (run / "link.csv").symlink_to(other / "file")
+    (run / "loop").symlink_to(run / "loop")
+    if "hard" in given:
+        os.link(other / "file", run / "hard.csv")
+    record = json.loads((run / "run.json").read_text())
+    record["recipe"] |= {"given": given.format(run=run), "data": filled_in(data, run, other)}
+    (run / "run.json").write_text(json.dumps(record))
+    (run / "run.json").chmod(0o666)
+    code = resume(run) if command == "train" else main([command, str(run)])
+    never_opened()
+    assert code in (1, 2)
+    assert message.format(other=other) in said(capsys)
+
+
+@pytest.mark.parametrize("target", ["folder", "allow"])
+def test_links_in_place_of_the_folder_of_a_blueprint(
+    run: Path,
+    other: Path,
+    never_opened: Callable[[], None],
+    target: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """A folder in the run that becomes a link after it was looked at is not followed."""
+    (run / "in").mkdir()
+    record = json.loads((run / "run.json").read_text())
+    path = "file" if target == "folder" else "../in/file"
+    record["recipe"]["data"] = {"train": {"csv": {"file": path}}}
+    record["recipe"] |= {"folder": str(run / "in"), "allow": [str(run / "in")]}
+    (run / "run.json").write_text(json.dumps(record))
+    (run / "run.json").chmod(0o666)
+    check_data = RunConfig.check_data
+
+    def swap(self: RunConfig) -> None:
+        check_data(self)
+        (run / "in").rmdir()
+        (run / "in").symlink_to(other)
+
+    monkeypatch.setattr(RunConfig, "check_data", swap)
+    assert main(["evaluate", str(run)]) == 2
+    never_opened()
+    assert "--allow" in said(capsys)
+
+
+def test_a_name_that_no_file_can_have(run: Path, capsys: pytest.CaptureFixture[str]):
+    """It is an error of the run, also of one's own."""
+    record = json.loads((run / "run.json").read_text())
+    record["recipe"] |= {"given": "/x.csv", "data": {"train": {"csv": {"file": "/\0"}}}}
+    (run / "run.json").write_text(json.dumps(record))
+    assert main(["evaluate", str(run)]) == 1
+    assert "no file can have the name" in said(capsys)
+
+
+def test_data_in_the_run_is_read(with_data: Path):
+    """By its name and by a pattern, without a word of the user."""
+    shutil.copy(with_data.parent / "data" / "set.npz", with_data / "set.npz")
+    record = json.loads((with_data / "run.json").read_text())
+    for name in ("set.npz", "s*.npz"):
+        file = str(with_data / name)
+        record["recipe"] |= {"given": file, "data": {"train": {"npz": {"file": file}}}}
+        (with_data / "run.json").write_text(json.dumps(record))
+        (with_data / "run.json").chmod(0o666)
+        assert main(["evaluate", str(with_data)]) == 0
 
 
 def test_data_in_the_run_and_data_that_ships_are_read(run: Path):
