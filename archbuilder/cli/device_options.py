@@ -12,7 +12,8 @@ from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR
-from archbuilder.launch.local_workers import run_workers, strip_workers_option
+from archbuilder.launch.command_line import add_options, remove_option
+from archbuilder.launch.local_workers import run_workers
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _MULTI_WORKER: Final = "multi_worker"
@@ -44,7 +45,7 @@ def spawn_workers(console: Console, workers: int | None, distribute: str | None)
         )
     # 'auto' finds the cluster in the environment. 'multi_worker' would be recorded in the run,
     # which could then be resumed on a cluster only. click takes the last value of an option.
-    command = [*strip_workers_option(console.arguments), "--distribute", "auto"]
+    command = add_options(remove_option(console.arguments, "--workers"), "--distribute", "auto")
     return run_workers(workers, command)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.launch.command_line import add_options, option_arguments
 
 # A DNS label has 63 characters. 52 leave room for the rest of the name of a Kubernetes pod,
 # NAME-INDEX-RANDOM: an index of four digits and five random characters.
@@ -70,7 +71,7 @@ def resumable_command(arguments: Sequence[str], nodes: int) -> tuple[str, ...]:
             "behind -- stands what every machine does, as in -- train lenet.yaml --run"
             " /shared/runs/lenet"
         )
-    keys = [each.partition("=")[0] for each in arguments]
+    keys = [each.partition("=")[0] for each in option_arguments(arguments)]
     for option in _RESERVED_OPTIONS:
         if option in keys:
             raise UsageError(f"the job decides itself about {option}: leave it out")
@@ -79,12 +80,12 @@ def resumable_command(arguments: Sequence[str], nodes: int) -> tuple[str, ...]:
             "give a --run FOLDER that all machines share: a job that is started again goes on with"
             " the run in it"
         )
-    command = [*arguments]
     # Schedulers restart a job with the same command, the first time as well as after a failure.
-    if _AUTO_RESUME not in keys:
-        command.append(_AUTO_RESUME)
+    added = [] if _AUTO_RESUME in keys else [_AUTO_RESUME]
     # Not `auto`, which would silently train alone on each machine if it did not find the cluster.
-    return (*command, "--distribute", "multi_worker") if nodes > 1 else tuple(command)
+    if nodes > 1:
+        added += ["--distribute", "multi_worker"]
+    return tuple(add_options(arguments, *added))
 
 
 def check_dns_label(text: str, option: str) -> str:

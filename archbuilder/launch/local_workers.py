@@ -28,7 +28,6 @@ _POLL_INTERVAL: Final = 0.1
 # From <sys/prctl.h>; Python has no binding of prctl(2).
 _PR_SET_PDEATHSIG: Final = 1
 _ERROR_PREFIX: Final = re.compile(r"error(?:\[[a-z-]+\])?: ")
-_OPTION: Final = "--workers"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,18 +63,6 @@ def run_workers(count: int, arguments: Sequence[str]) -> int:
                 " with it"
             )
         return _failure_exit_code(workers, failed_index, hint)
-
-
-def strip_workers_option(arguments: Sequence[str]) -> list[str]:
-    """Return a command line without `--workers N` and `--workers=N`."""
-    remaining: list[str] = []
-    skip = False
-    for argument in arguments:
-        if skip or argument == _OPTION:
-            skip = not skip
-        elif not argument.startswith(f"{_OPTION}="):
-            remaining.append(argument)
-    return remaining
 
 
 def free_ports(count: int) -> list[int]:

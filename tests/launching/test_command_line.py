@@ -1,0 +1,48 @@
+"""Options that are added to a command line stay options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from archbuilder.cli import device_options, main
+from archbuilder.diagnostics.errors import UsageError
+from archbuilder.launch.command_line import remove_option
+from archbuilder.launch.job import resumable_command
+
+
+def test_workers_of_a_command_whose_options_end(monkeypatch: pytest.MonkeyPatch):
+    """What stands behind '--' is a file, and stays where it is."""
+    started: list[Sequence[str]] = []
+
+    def run_workers(_count: int, command: Sequence[str]) -> int:
+        started.append(command)
+        return 0
+
+    monkeypatch.setattr(device_options, "run_workers", run_workers)
+    assert main(["train", "--workers", "2", "--epochs", "1", "--", "-net.yaml"]) == 0
+    assert started == [["train", "--epochs", "1", "--distribute", "auto", "--", "-net.yaml"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["a", "--workers", "2", "b"], ["a", "b"]),
+        (["a", "--workers=2"], ["a"]),
+        (["a", "--workers", "2", "--", "--workers", "b"], ["a", "--", "--workers", "b"]),
+    ],
+)
+def test_an_option_is_removed(arguments: list[str], expected: list[str]):
+    """With its value; what stands behind '--' is no option."""
+    assert remove_option(arguments, "--workers") == expected
+
+
+def test_a_job_of_a_command_whose_options_end():
+    """Its options are added before the end, and looked for there."""
+    command = ("train", "--run", "r", "--", "-net.yaml")
+    added = ("--go-on", "--distribute", "multi_worker")
+    assert resumable_command(command, 2) == (*command[:3], *added, *command[3:])
+    assert resumable_command(command, 1) == (*command[:3], "--go-on", *command[3:])
+    with pytest.raises(UsageError, match="--run FOLDER"):
+        resumable_command(("train", "--", "--run"), 2)
