@@ -97,6 +97,9 @@ def compile_command(
         output = output or _default_output(loaded, variant, form, single=single)
         check_not_overwriting_source(loaded, output)
         output_paths = _output_paths(networks, output, form, single=single)
+        # A file of a network in the output directory may be the blueprint as well.
+        for path in output_paths.values():
+            check_not_overwriting_source(loaded, path)
     if weight_files and any(target.suffix == ".json" for target in output_paths.values()):
         raise UsageError("--weights has no meaning for a model's architecture alone")
     import_tensorflow()

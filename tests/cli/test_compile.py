@@ -124,3 +124,24 @@ def test_an_unwritable_folder(run: Run, lenet: Path, tmp_path: Path) -> None:
     result = run("compile", lenet, "-o", folder / "x.keras")
     assert result.code == 2
     assert "Permission denied" in result.err
+
+
+def test_a_network_does_not_replace_its_blueprint(run: Run, tmp_path: Path) -> None:
+    """One of several networks has the name of the file, in the folder where it goes."""
+    blueprint = tmp_path / "generator.json"
+    blueprint.write_text(
+        json.dumps(
+            {
+                "archbuilder": 1,
+                "networks": {
+                    name: {"inputs": {"x": [8]}, "layers": [{"Dense": 16}]}
+                    for name in ("generator", "discriminator")
+                },
+            }
+        )
+    )
+    before = blueprint.read_text()
+    result = run("compile", blueprint, "-o", tmp_path, "--format", "json")
+    assert (result.code, blueprint.read_text()) == (2, before)
+    assert "is the blueprint itself; give another name" in result.err
+    assert not (tmp_path / "discriminator.json").exists()
