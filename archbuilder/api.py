@@ -28,6 +28,7 @@ from archbuilder.compiler.unparse import unparse
 from archbuilder.diagnostics.errors import Diagnostic, UsageError, closest_match, quote
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.expectations import check_expectations
+from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
@@ -307,7 +308,7 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
 def _looks_like_path(text: str) -> bool:
     """Return whether a text is the path of a file, rather than a name in the zoo."""
     # By suffix too: a missing file should be reported as missing, not as an unknown name.
-    return text.endswith((".yaml", ".yml")) or Path(text).exists()
+    return text.endswith((".yaml", ".yml")) or path_status.exists(text)
 
 
 def _parameter_value(name: str, value: PlainData) -> ParameterValue:

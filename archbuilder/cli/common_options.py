@@ -17,6 +17,7 @@ from archbuilder.cli.key_value import parse_assignments, parse_limits
 from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.render import OUTPUT_FORMATS, OutputFormat
+from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
@@ -73,9 +74,8 @@ def check_not_overwriting_source(blueprint: Blueprint, output: Path) -> None:
     Raises:
         UsageError: if it is.
     """
-    # samefile and not a comparison of paths: the output may be a hard link, or be spelled
-    # differently.
-    if output.exists() and any(output.samefile(each) for each in blueprint.files):
+    # Not a comparison of paths: the output may be a hard link, or be spelled differently.
+    if any(path_status.same_file(output, each) for each in blueprint.files):
         raise UsageError(f"{quote(str(output))} is the blueprint itself; give another name")
 
 

@@ -28,6 +28,7 @@ from archbuilder.cli.weights_options import (
 from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files import path_status
 from archbuilder.files.atomic_write import check_writable
 from archbuilder.formatting import format_bytes
 
@@ -157,14 +158,14 @@ def _output_paths(
                 f"--format {model_format} does not fit the ending of {quote(output.name)}"
             )
         return {networks[0]: output}
-    if not output.is_dir() and (output.exists() or output.suffix):
+    if not path_status.is_dir(output) and (path_status.exists(output) or output.suffix):
         raise UsageError(
             f"the blueprint has {len(networks)} networks ({', '.join(networks)}), so that the "
             f"output is a folder, as in -o models/, not {quote(str(output))}"
         )
     paths = {name: output / f"{name}.{model_format or 'keras'}" for name in networks}
     # A directory that does not exist yet is made when the models are written.
-    for path in paths.values() if output.is_dir() else [output]:
+    for path in paths.values() if path_status.is_dir(output) else [output]:
         check_writable(path)
     return paths
 

@@ -12,6 +12,7 @@ from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.train import train_command
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files import path_status
 from archbuilder.files.atomic_write import write_text
 from archbuilder.launch.job import Job, resumable_command
 from archbuilder.launch.kubernetes import kubernetes_manifest
@@ -96,7 +97,7 @@ def launch_command(  # noqa: PLR0913 - an option each
         console.print(text.rstrip("\n"))
         return
     # Any word of the command may be a file: the blueprint, a recipe, or data.
-    if output.exists() and any(Path(word).exists() and output.samefile(word) for word in command):
+    if any(path_status.same_file(output, word) for word in command):
         raise UsageError(f"{quote(str(output))} is a file of the command; give another name")
     write_text(output, text)
     console.print(escape_terminal(f"saved: {output}"))

@@ -17,6 +17,7 @@ from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files import path_status
 from archbuilder.files.atomic_write import atomic_write, check_writable
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def predict_command(  # noqa: PLR0913 - an option each
                 " or --format jsonl"
             )
         check_writable(output)
-        if output.exists() and any(each.exists() and output.samefile(each) for each in inputs):
+        if any(path_status.same_file(output, each) for each in inputs):
             raise UsageError(f"{quote(str(output))} is an input; give another name")
     exit_code = spawn_workers(console, workers, distribute)
     if exit_code is not None:

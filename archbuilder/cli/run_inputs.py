@@ -20,6 +20,7 @@ from archbuilder.config.run_config import (
     load_run_config,
 )
 from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.files import path_status
 from archbuilder.files.blueprint_files import read_sandboxed_file
 from archbuilder.files.sandbox import SandboxPath
 
@@ -48,9 +49,9 @@ def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
         BlueprintError: with all errors in the recorded blueprint or recipe.
     """
     blueprint_path = SandboxPath(run_dir).joinpath(BLUEPRINT_FILE)
-    if not (run_dir / BLUEPRINT_FILE).exists():
-        detail = f": {BLUEPRINT_FILE} is missing" if (run_dir / RUN_JSON).is_file() else ""
-        detail = detail if run_dir.exists() else ": there is no such folder"
+    if not path_status.exists(run_dir / BLUEPRINT_FILE):
+        detail = f": {BLUEPRINT_FILE} is missing" if path_status.is_file(run_dir / RUN_JSON) else ""
+        detail = detail if path_status.exists(run_dir) else ": there is no such folder"
         raise UsageError(f"{quote(str(run_dir), 200)} is not the folder of a run{detail}")
     blueprint = request.load(blueprint_path)
     graphs = blueprint.graphs()
@@ -84,7 +85,7 @@ def load_target(
         BlueprintError: with all errors in the blueprint or the recipe.
     """
     is_model = path.suffix == MODEL_SUFFIX
-    if is_model and not path.is_file():
+    if is_model and not path_status.is_file(path):
         raise UsageError(f"there is no file {quote(str(path), 200)}")
     if is_model and blueprint is not None:
         run = _inputs_from_blueprint(blueprint, request, recipe, load_dataset_schema(path.parent))
@@ -94,7 +95,7 @@ def load_target(
     if request.params or request.variant:
         raise UsageError("a run has its parameters; --set and --variant go with --blueprint")
     run_dir = path.parent if is_model else path
-    if is_model and not (run_dir / RUN_JSON).is_file():
+    if is_model and not path_status.is_file(run_dir / RUN_JSON):
         raise UsageError(
             f"{quote(path.name)} lies in the folder of no run: give its --blueprint, of which the"
             " network is made; only numbers are read from the file"

@@ -21,6 +21,7 @@ from archbuilder.config.run_config import RUN_JSON, RunConfig
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.diagnostics.escape import escape_terminal
+from archbuilder.files import path_status
 
 RUNS: Final = Path("runs")
 _POSITIVE: Final = StrictIntRange(min=1, max=1_000_000)
@@ -126,7 +127,7 @@ def train_command(  # noqa: PLR0913 - an option each
     if go_on and folder is None:
         raise UsageError("--go-on goes with the --run FOLDER that it looks into")
     # A run writes its record before it trains: without one there is nothing to resume.
-    if go_on and folder is not None and (folder / RUN_JSON).is_file():
+    if go_on and folder is not None and path_status.is_file(folder / RUN_JSON):
         resume = folder
         # A restarted job repeats the whole command. Its settings are in the record of the run, so
         # those that a resumed run refuses are dropped here.

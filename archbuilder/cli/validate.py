@@ -17,6 +17,7 @@ from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.config import read_recipe
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic, UsageError, quote
 from archbuilder.diagnostics.render import OUTPUT_FORMATS, summary
+from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
 
 SUFFIXES: Final = (".yaml", ".yml")
@@ -69,7 +70,7 @@ def _files(blueprints: Iterable[str]) -> Iterator[str | SandboxPath]:
     for name in blueprints:
         folder = Path(name)
         # Path("") is the working directory.
-        if not name or not folder.is_dir():
+        if not name or not path_status.is_dir(folder):
             yield name
             continue
         files = list(_walk(SandboxPath(folder)))

@@ -13,6 +13,7 @@ import click
 
 from archbuilder.cli.console import Console
 from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.files import path_status
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +45,7 @@ class WeightsRequest:
             network, file = _parse_weights_option(option_value, networks)
             if network in files:
                 raise UsageError(f"--weights gives the network {quote(network)} two files")
-            if not file.is_file():
+            if not path_status.is_file(file):
                 raise UsageError(f"there is no file {quote(str(file))}")
             files[network] = file
         if not files and (self.match or self.skip_mismatch):

@@ -28,6 +28,8 @@ from archbuilder.config.sources import (
     TokenizerConfig,
 )
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote
+from archbuilder.files import path_status
+from archbuilder.files.sandbox import os_error_reason
 
 _DIGITS: Final = "digits"
 _TFDS_PREFIX: Final = "tfds:"
@@ -86,7 +88,7 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
         source = Text(source.file, TokenizerConfig())
     if source is not None:
         data = DataConfig(source)
-    elif path.is_dir():
+    elif path_status.is_dir(path):
         data = _from_directory(path)
     else:
         hint = "; did you mean 'digits'?" if closest_match(text, ["digits"]) else ""
@@ -128,10 +130,18 @@ def _from_directory(folder: Path) -> DataConfig:
     if any(_find_file(folder, name) for name in _IDX_NAMES[0]):
         return _from_idx_directory(folder)
     # Neither MNIST nor images: _from_idx_directory raises the error that names both.
-    if not any(each.is_dir() or each.suffix.lower() in IMAGE_SUFFIXES for each in folder.iterdir()):
+    try:
+        children = list(folder.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the folder {quote(str(folder), 200)}: {os_error_reason(error)}"
+        ) from error
+    if not any(
+        each.suffix.lower() in IMAGE_SUFFIXES or path_status.is_dir(each) for each in children
+    ):
         return _from_idx_directory(folder)
     directories = [folder / name for name in ("train", "validation")]
-    if all(directory.is_dir() for directory in directories):
+    if all(map(path_status.is_dir, directories)):
         train, validation = (Images(DataPath(str(path))) for path in directories)
         return DataConfig(train, validation)
     return DataConfig(Images(DataPath(str(folder))))
@@ -153,6 +163,6 @@ def _from_idx_directory(folder: Path) -> DataConfig:
 
 def _find_file(folder: Path, name: str) -> Path | None:
     for candidate in (folder / name, folder / f"{name}.gz"):
-        if candidate.is_file():
+        if path_status.is_file(candidate):
             return candidate
     return None

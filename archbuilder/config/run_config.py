@@ -25,6 +25,7 @@ from archbuilder.config.training import TrainingConfig
 from archbuilder.config.training_parser import COMMON_KEYS
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.files import path_status
 from archbuilder.files.json import JsonError, JsonObject
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
 from archbuilder.limits import Limits
@@ -154,7 +155,7 @@ def load_dataset_schema(run_dir: Path) -> DatasetSchema:
         UsageError: if the record is damaged.
     """
     run_json = SandboxPath(run_dir).joinpath(RUN_JSON)
-    if not run_json.path.is_file():
+    if not path_status.is_file(run_json.path):
         return DatasetSchema()
     try:
         return schema_from_dict(JsonObject.read(run_json).get("legend"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from archbuilder.diagnostics.errors import RunError, UsageError, quote
+from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
 
 _MAX_PATH_CHARACTERS: Final = 300
@@ -24,15 +25,14 @@ def check_writable(path: Path) -> None:
             missing or not writable.
     """
     folder = path.parent
-    # Bytes, not characters: a Chinese character takes three. Checked first, because `Path.is_dir`
-    # raises an OSError for a name that is too long (Python 3.11).
+    # Bytes, not characters: a Chinese character takes three.
     if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
         raise UsageError(f"{_display_path(path)} is longer than the name of a file can be")
-    if path.is_dir():
+    if path_status.is_dir(path):
         raise UsageError(f"{_display_path(path)} is a folder; give the name of a file in it")
-    if path.exists() and not path.is_file():
+    if path_status.exists(path) and not path_status.is_file(path):
         raise UsageError(f"{_display_path(path)} is a device or a pipe, and would become a file")
-    if not folder.is_dir():
+    if not path_status.is_dir(folder):
         raise UsageError(f"there is no folder {_display_path(folder)} to write {path.name!a} to")
     _check_link(path)
     try:
@@ -102,7 +102,7 @@ def _check_link(path: Path) -> None:
 def _reason(error: OSError, folder: Path | None = None) -> str:
     # The directory may have been removed since `check_writable`; ENOENT alone would be reported as
     # a missing file.
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not path_status.is_dir(folder):
         return f"there is no folder {_display_path(folder)}"
     return os_error_reason(error)
 

@@ -23,3 +23,12 @@ def is_dir(path: str | Path) -> bool:
 def is_file(path: str | Path) -> bool:
     """Return whether there is a regular file; links are followed."""
     return os.path.isfile(path)  # noqa: PTH113 - see the module
+
+
+def same_file(first: str | Path, second: str | Path) -> bool:
+    """Return whether two paths lead to the same existing file, however they are spelled."""
+    try:
+        return os.path.samefile(first, second)  # noqa: PTH121 - as its neighbors
+    # One of them does not exist, or is not a path that a file can have.
+    except (OSError, ValueError):
+        return False

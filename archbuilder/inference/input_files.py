@@ -43,6 +43,7 @@ from archbuilder.data.sources.npz import load_npz
 from archbuilder.data.sources.parquet import load_parquet
 from archbuilder.data.sources.tabular import InferenceColumns
 from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.files import path_status
 
 _IMAGE_CHANNELS: Final = (1, 3)
 _MAX_GROUP_SIZE: Final = 1024
@@ -119,7 +120,7 @@ class _InputFile:
 def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
     """Return a file, or all images below a directory in alphabetical order."""
     source = DataPath(str(path))
-    if path.is_dir():
+    if path_status.is_dir(path):
         listing = list_all_images(source, DataFileOpener())
         if not listing.images:
             raise UsageError(
@@ -129,7 +130,7 @@ def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
         for note in listing.notes:
             log(f"{listing.name}: {note}")
         return [_InputFile(folder, parts) for folder, parts in listing.images]
-    if not path.is_file():
+    if not path_status.is_file(path):
         raise UsageError(f"there is no file {quote(str(path), 200)}")
     return [_InputFile(source)]
 

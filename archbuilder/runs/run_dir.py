@@ -26,6 +26,7 @@ from typing import Final
 
 from archbuilder.config.run_config import RUN_JSON
 from archbuilder.diagnostics.errors import ArchbuilderError, RunError, UsageError, quote
+from archbuilder.files import path_status
 from archbuilder.files.json import JsonError, JsonObject
 from archbuilder.files.sandbox import TEMP_SUFFIX, SandboxPath, os_error_reason
 from archbuilder.plain_data import PlainData
@@ -115,7 +116,7 @@ class RunDir:
             UsageError: if it is not the directory of a run.
             RunError: if it is not writable.
         """
-        if not (path / RUN_JSON).is_file():
+        if not path_status.is_file(path / RUN_JSON):
             raise UsageError(f"{quote(str(path), 200)} is not the folder of a run")
         try:
             root = SandboxPath.pinned(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -208,3 +209,57 @@ def test_an_interrupt_while_images_are_read(tmp_path: Path) -> None:
 def hear_interrupts() -> None:
     """Undo what shells do to programs in the background, and those to their children."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("validate", LONG),
+        ("validate", f"{LONG}.yaml"),
+        ("show", LONG),
+        ("compile", "lenet5", "-o", f"{LONG}/net.keras"),
+        ("compile", "lenet5", "-o", f"{LONG}.keras"),
+        ("compile", "lenet5", "--weights", f"{LONG}.h5", "--dry-run"),
+        ("train", "digits_cnn", "--data", LONG),
+        ("train", "digits_cnn", "--recipe", LONG),
+        ("train", "digits_cnn", "--run", LONG, "--go-on"),
+        ("train", "--resume", LONG),
+        ("evaluate", LONG),
+        ("evaluate", f"{LONG}.keras"),
+        ("evaluate", f"{LONG}/net.keras"),
+        ("predict", LONG),
+        ("predict", "run", "--output", f"{LONG}/out.csv", LONG),
+        ("generate", LONG),
+        ("sample", LONG, "--output", f"{LONG}/out.png"),
+        ("inspect-data", "digits_cnn", "--data", LONG),
+        ("inspect-data", "digits_cnn", "--allow", LONG),
+        ("launch", "--slurm", "--output", LONG, "--", "train", "net.yaml", "--run", "r"),
+        ("launch", "--slurm", "--output", "o", "--", "train", LONG, "--run", "r"),
+        ("new", f"{LONG}.yaml"),
+    ],
+)
+def test_a_name_longer_than_any_file_can_have(
+    run: Run, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an error of the command line, or no file, and not a mistake in archbuilder."""
+    monkeypatch.chdir(tmp_path)
+    result = run(*command)
+    assert result.code in (0, 1, 2)
+    assert "mistake in archbuilder" not in result.err
+
+
+def test_a_folder_that_may_not_be_read(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names it."""
+
+    def refuse(_: object) -> list[str]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    result = run("train", "digits_cnn", "--data", tmp_path)
+    assert result.code == 2
+    assert f"cannot read the folder '{tmp_path}': permission denied" in result.err
