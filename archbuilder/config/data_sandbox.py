@@ -24,9 +24,9 @@ class DataSandbox:
     roots: tuple[SandboxPath, ...]
 
     @classmethod
-    def from_folders(cls, folders: Iterable[Path]) -> DataSandbox:
-        """Return the sandbox of these directories, which may be links."""
-        return cls(tuple(SandboxPath.pinned(each.resolve()) for each in folders))
+    def from_folders(cls, folders: Iterable[SandboxPath]) -> DataSandbox:
+        """Return the sandbox of these pinned directories, which may be links."""
+        return cls(tuple(SandboxPath(each.root.resolve(), (), each.identity) for each in folders))
 
     def contains(self, path: Path) -> bool:
         """Return whether a path, with its links resolved, is in one of the directories."""

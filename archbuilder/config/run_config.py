@@ -102,7 +102,9 @@ def load_run_config(
     run_json = SandboxPath(run_dir).joinpath(RUN_JSON)
     name = quote(str(run_json.path), 200)
     try:
-        fields = JsonObject.read(run_json)
+        # The record that is read and the one whose owner is checked are in the same directory.
+        pinned_dir = SandboxPath.pinned(run_dir)
+        fields = JsonObject.read(pinned_dir.joinpath(RUN_JSON))
         recipe = fields.object("recipe")
         schema = schema_from_dict(fields.get("legend"))
         folder, recorded_allow = recipe.path("folder"), recipe.paths("allow")
@@ -127,7 +129,7 @@ def load_run_config(
         if parsed_recipe.data is None
         else dataclasses.replace(parsed_recipe.data, folder=folder)
     )
-    owned_by_user = _is_owned_by_user(SandboxPath(run_dir))
+    owned_by_user = _is_owned_by_user(pinned_dir)
     if data is None or parsed_recipe.training is None:
         raise UsageError(f"{name} does not say what the run trains on")
     # 'tfds:NAME' reads the user's own data directory: a record of another user may not do that.
@@ -135,7 +137,7 @@ def load_run_config(
         data = _as_cli_data(data, data_argument, with_tfds=owned_by_user)
     forbidden: tuple[Path, ...] = ()
     if not owned_by_user:
-        sandbox = DataSandbox.from_folders((run_dir, *allow))
+        sandbox = DataSandbox.from_folders((pinned_dir, *map(SandboxPath.pinned, allow)))
         data = dataclasses.replace(data, sandbox=sandbox)
         # A pattern is not expanded here. Its files are checked when they are opened, as all are.
         forbidden = tuple(
@@ -165,12 +167,19 @@ def load_dataset_schema(run_dir: Path) -> DatasetSchema:
 
 
 def _is_owned_by_user(run_dir: SandboxPath) -> bool:
-    """Return whether the record of a run belongs to the user or root, and is not world-writable.
+    """Return whether the record in a pinned directory is the user's or root's, and not for all.
 
     As with git's `safe.directory`, ownership decides whether a file is trusted.
     """
+    try:
+        folder_status, file_status = run_dir.root.stat(), run_dir.joinpath(RUN_JSON).status()
+    except OSError:
+        return False
+    # Another directory is in its place by now.
+    if (folder_status.st_dev, folder_status.st_ino) != run_dir.identity:
+        return False
     # Whoever owns the directory can replace the file in it, so both are checked.
-    for status in (run_dir.joinpath(RUN_JSON).status(), run_dir.root.stat()):
+    for status in (file_status, folder_status):
         # Root (0) can write every file anyway.
         if status is None or status.st_uid not in (os.geteuid(), 0):
             return False

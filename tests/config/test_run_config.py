@@ -30,6 +30,8 @@ from archbuilder.config.sources import (
 )
 from archbuilder.config.training import SupervisedConfig, TrainingConfig
 from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.files.json import JsonObject
+from archbuilder.files.sandbox import SandboxPath
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import from_plain
 
@@ -120,3 +122,29 @@ def test_a_run_does_not_look_for_its_data(tmp_path: Path):
     (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe}))
     graphs = archbuilder.load("digits_cnn").graphs()
     assert load_run_config(tmp_path, graphs, Limits()).data == data
+
+
+def test_a_record_whose_folder_is_swapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The owner of the folder that takes its place has no part in whether it is trusted."""
+    training = TrainingConfig(
+        SupervisedConfig(
+            {"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {}
+        )
+    )
+    recipe = recipe_to_dict(DataConfig(Npz(FILE), None, Path("/etc")), training, [])
+    text = json.dumps({"recipe": {**recipe, "training": {"loss": "MeanSquaredError"}}})
+    for name in ("run", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    (tmp_path / "run" / "run.json").chmod(0o666)
+    read = JsonObject.read
+
+    def swap(file: SandboxPath) -> JsonObject:
+        found = read(file)
+        (tmp_path / "run").rename(tmp_path / "moved")
+        (tmp_path / "run").symlink_to(tmp_path / "mine")
+        return found
+
+    monkeypatch.setattr(JsonObject, "read", swap)
+    graphs = archbuilder.load("digits_cnn").graphs()
+    assert load_run_config(tmp_path / "run", graphs, Limits()).forbidden
