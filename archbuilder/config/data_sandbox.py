@@ -38,10 +38,10 @@ class DataSandbox:
         Raises:
             UsageError: if it leads out of the directories.
         """
-        found = self._locate(path)
-        if found is None:
+        location = self._locate(path)
+        if location is None:
             raise not_allowed_error(path)
-        return found
+        return location
 
     def _locate(self, path: Path) -> SandboxPath | None:
         target = _resolve_links(path)

@@ -221,12 +221,10 @@ def _data_paths(data: DataConfig, folders: Sequence[Path]) -> Iterator[Path]:
     argument = data.cli_argument
     if argument is not None and is_path_argument(argument):
         yield Path(argument)
-    found = [*_iter_data_paths(data.train), *_iter_data_paths(data.validation)]
-    if any(each.span is not None for each in found):
+    paths = [*_iter_data_paths(data.train), *_iter_data_paths(data.validation)]
+    if any(each.span is not None for each in paths):
         yield from folders
-    for each in found:
-        if each.span is None:
-            yield Path(each.path)
+    yield from (Path(each.path) for each in paths if each.span is None)
 
 
 def _iter_data_paths(value: object) -> Iterator[DataPath]:
@@ -237,8 +235,8 @@ def _iter_data_paths(value: object) -> Iterator[DataPath]:
         for item in value.values():
             yield from _iter_data_paths(item)
     elif dataclasses.is_dataclass(value):
-        for each in dataclasses.fields(value):
-            yield from _iter_data_paths(getattr(value, each.name))
+        for field in dataclasses.fields(value):
+            yield from _iter_data_paths(getattr(value, field.name))
 
 
 def _training_to_dict(spec: TrainingConfig) -> _JsonDict:

@@ -177,13 +177,13 @@ class DataFileOpener:
             raise RunError(f"no file can have the name {quote(file.path, 200)}")
         if file.span is None:
             return None if self.sandbox is None else self.sandbox.resolve(Path(file.path))
-        found = SandboxPath(self.folder)
+        path = SandboxPath(self.folder)
         if file.path != ".":
-            found = resolve_within(found, file.path, file.span, allow=self.allow)
+            path = resolve_within(path, file.path, file.span, allow=self.allow)
         if self.sandbox is None:
-            return found
+            return path
         # `folder` and `allow` are from the record of the run as well.
-        return self.sandbox.resolve(found.root).joinpath(*found.parts)
+        return self.sandbox.resolve(path.root).joinpath(*path.parts)
 
 
 def check_fits_in_memory(num_bytes: int, name: str) -> None:

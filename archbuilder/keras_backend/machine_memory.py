@@ -40,9 +40,9 @@ def limit_files(process_cgroups: Path, root: Path) -> list[Path]:
             directory, name = version_1, "memory.limit_in_bytes"
         else:
             continue
-        for part in path.strip("/").split("/"):
+        for segment in path.strip("/").split("/"):
             # Within a container the path may be that on the host, which does not exist here.
-            directory /= part
+            directory /= segment
             files.append(directory / name)
     return files
 
