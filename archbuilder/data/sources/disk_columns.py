@@ -144,12 +144,9 @@ class ColumnWriter:
         # `integers` has an axis of columns only if they stand side by side.
         values = np.stack(converted, axis=1) if integers.shape else converted[0]
         self.integers = self.integers & integers
-        # From 2**53 on, every float64 is an integer, whatever the file says.
         # Every floating dtype counts: the column may widen from float32 to float64 later.
         if self.is_integral and values.dtype.kind == "f":
-            self.is_integral = bool(
-                ((values == np.floor(values)) & (abs(values) < MAX_EXACT_INT)).all()
-            )
+            self.is_integral = _are_exact_integers(values)
         self.count += len(values)
         self.num_bytes += values.nbytes
         self._chunks.append(values)
@@ -250,6 +247,17 @@ class ColumnWriter:
         except OSError as error:
             raise RunError(f"cannot keep what is in {self.name}: {error.strerror}") from error
         self._chunks.clear()
+
+
+def _are_exact_integers(values: Array) -> bool:
+    """Return whether all floats are integers, and small enough to tell from their neighbors.
+
+    From 2**53 on, every float64 is an integer, whatever the file says.
+    """
+    # NaN is not an integer. numpy warns about a signaling NaN, which a damaged file may contain.
+    with np.errstate(invalid="ignore"):
+        wide = values.astype(np.float64)  # float16 cannot hold the bound
+        return bool(((wide == np.floor(wide)) & (abs(wide) < MAX_EXACT_INT)).all())
 
 
 def concat_columns(columns: Sequence[LazyColumn], name: str) -> LazyColumn:
