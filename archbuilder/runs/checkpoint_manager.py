@@ -27,6 +27,7 @@ from safetensors.numpy import load, load_file, save
 
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.distribution.collectives import SINGLE_WORKER, WorkerGroup
 from archbuilder.files.json import JsonError, JsonObject
 from archbuilder.files.sandbox import TEMP_SUFFIX, SandboxPath, os_error_reason
@@ -244,7 +245,9 @@ def _read_arrays(file: SandboxPath) -> Arrays:
             return load_file(f"/dev/fd/{descriptor}")
         # safetensors 0.8 raises the last two for dtypes that numpy lacks, such as bfloat16.
         except (SafetensorError, AttributeError, TypeError) as error:
-            raise ValueError(f"{file.path.name} cannot be read: {error}") from error
+            # The reason quotes the header of the file, which may hold control characters.
+            reason = escape_terminal(str(error))
+            raise ValueError(f"{file.path.name} cannot be read: {reason}") from error
 
 
 def _find_damage(directory: SandboxPath) -> str | None:

@@ -169,6 +169,18 @@ def test_files_that_are_none(tmp_path: Path, file: str, hostile: Hostile):
     assert (tmp_path / "other" / "file").read_text() == "secret"
 
 
+def test_control_characters_in_a_header(tmp_path: Path):
+    """What safetensors quotes of a damaged header is escaped before it reaches a terminal."""
+    kept = CheckpointManager(SandboxPath(tmp_path))
+    kept.commit(checkpoint(1))
+    path = kept.commit(checkpoint(2))
+    file = path / "variables.safetensors"
+    file.write_bytes(file.read_bytes().replace(b'"F32"', b'"F\x7f2"'))
+    seal(path, path.name)
+    assert "\x7f" not in fault(kept)
+    assert "\\x7f" in fault(kept)
+
+
 @pytest.mark.parametrize(
     "name", [CHECKPOINTS_DIR, f"{CHECKPOINTS_DIR}/epoch-00001-batch-0000001.part"]
 )
