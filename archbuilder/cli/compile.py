@@ -19,12 +19,7 @@ from archbuilder.cli.common_options import (
 from archbuilder.cli.console import Console
 from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.cli.summary import format_totals
-from archbuilder.cli.weights_options import (
-    WeightsRequest,
-    apply_weights,
-    report_weight_match,
-    weights_options,
-)
+from archbuilder.cli.weights_options import WeightsRequest, match_weight_files, weights_options
 from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
@@ -110,13 +105,13 @@ def compile_command(
         console.print(report)
     if dry_run:
         models = {name: draft.model for name, draft in drafts.items()}
-        report_weight_match(console, models, weight_files, weights_request)
+        match_weight_files(console, models, weight_files, weights_request, load=False)
     else:
         # All networks must fit in memory before weights are allocated for the first.
         for draft in drafts.values():
             draft.check(loaded.limits)
         models = {name: draft.initialize() for name, draft in drafts.items()}
-        apply_weights(console, models, weight_files, weights_request)
+        match_weight_files(console, models, weight_files, weights_request, load=True)
     if weight_files:
         # Printed last: if the weights do not fit, the error is not preceded by a long report.
         console.print(report)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -108,45 +107,27 @@ def _parse_weights_option(option_value: str, networks: Sequence[str]) -> tuple[s
     )
 
 
-def apply_weights(
+def match_weight_files(
     console: Console,
     models: Mapping[str, keras.Model],
     files: Mapping[str, Path],
     request: WeightsRequest,
+    *,
+    load: bool,
 ) -> None:
-    """Load the weights of each network, and print how many matched.
+    """Print how many weights of each network match, and load them if `load` is set.
+
+    Without `load`, models need no values, and all mismatches are listed.
 
     Raises:
         RunError: if the weights do not fit the network.
     """
-    _for_each_network(console, "load_weights", models, files, request)
-
-
-def report_weight_match(
-    console: Console,
-    models: Mapping[str, keras.Model],
-    files: Mapping[str, Path],
-    request: WeightsRequest,
-) -> None:
-    """Print how many weights would match, without loading them; for models without values.
-
-    Raises:
-        RunError: if the weights would not fit the network.
-    """
-    _for_each_network(console, "compare_weights", models, files, request)
-
-
-def _for_each_network(
-    console: Console,
-    action: Literal["load_weights", "compare_weights"],
-    models: Mapping[str, keras.Model],
-    files: Mapping[str, Path],
-    request: WeightsRequest,
-) -> None:
     if not files:
         return
-    # Imported here, since archbuilder.weights imports Keras.
-    match_weights = getattr(importlib.import_module("archbuilder.weights"), action)
+    # archbuilder.weights imports Keras.
+    from archbuilder.weights import compare_weights, load_weights  # noqa: PLC0415
+
+    match_weights = load_weights if load else compare_weights
     for network, file in files.items():
         result = match_weights(
             models[network], file, match=request.match, skip_mismatch=request.skip_mismatch
@@ -158,4 +139,4 @@ def _for_each_network(
         if result.rounding_note:
             console.print_stderr(result.rounding_note)
         if not result.is_complete:
-            console.print_stderr(result.problems(list_all=action == "compare_weights"))
+            console.print_stderr(result.problems(list_all=not load))

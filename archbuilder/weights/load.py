@@ -37,17 +37,7 @@ def load_weights(
 ) -> Match:
     """Load the weights of a file into a model, and return how they match.
 
-    Reads `.weights.h5` and `.keras` files of Keras 3, `.h5` files of Keras 2 (such as those that
-    `keras.applications` downloads) and `.safetensors`. Only the values of weights are read, no
-    objects are deserialized.
-
-    Args:
-        model: A model that is built, such as a compiled blueprint.
-        path: The file.
-        match: `"path"` pairs weights of the same name, `"order"` those at the same position. Files
-            of Keras 3 record the order within each class of layers only, `.safetensors` files
-            record none. By default, whichever pairs more weights.
-        skip_mismatch: Whether to load the weights that match and leave the others unchanged.
+    `archbuilder.load_weights` is the same without importing Keras; it describes the arguments.
 
     Raises:
         RunError: if a weight does not match and `skip_mismatch` is False, or if the file is
