@@ -39,7 +39,7 @@ def check_expectations(
         actual = sum(getattr(analysis, attribute) for analysis in analyses.values())
         if expected is not None and expected != actual:
             diagnostics.error(
-                "expectation",
+                "expectation-failed",
                 f"'{expectation.variant}' promises {expected:,} {description}, but has {actual:,}",
                 expectation.spans[key],
                 label=f"{actual - expected:+,}",
@@ -71,21 +71,21 @@ def _check_output(
         else:
             names = ", ".join(shapes)
             message = f"a promise of several outputs is a mapping by their names: {names}"
-            diagnostics.error("expectation", message, expected.span)
+            diagnostics.error("expectation-failed", message, expected.span)
         return
     for entry in expected:
         if entry.key in shapes:
             _check_shape(entry.value, shapes[entry.key], entry.value.span, diagnostics)
         else:
             message = f"there is no output {quote(entry.key)}; the outputs are {', '.join(shapes)}"
-            diagnostics.error("expectation", message, entry.key_span)
+            diagnostics.error("expectation-failed", message, entry.key_span)
 
 
 def _check_shape(expected: Tree, shape: PlainData, span: Span, diagnostics: Diagnostics) -> None:
     """Report a shape that differs from the expected one."""
     if to_plain(expected) != shape:
         diagnostics.error(
-            "expectation",
+            "expectation-failed",
             f"the output is promised to be {_format_shape(to_plain(expected))}, but is"
             f" {_format_shape(shape)}",
             span,

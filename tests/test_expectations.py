@@ -33,7 +33,7 @@ def broken(folder: Path, text: str, **given: object) -> list[str]:
     try:
         blueprint.analyze(**given)
     except BlueprintError as error:
-        return [each.message for each in error.diagnostics if each.code == "expectation"]
+        return [each.message for each in error.diagnostics if each.code == "expectation-failed"]
     return []
 
 

@@ -144,7 +144,7 @@ def test_files_outside_are_refused(tmp_path: Path):
     """A blueprint cannot read what lies outside of its folder."""
     with pytest.raises(BlueprintError) as caught:
         run(tmp_path, DENSE + "data: {npz: ../data.npz}\n" + TRAINING)
-    assert [each.code for each in caught.value.diagnostics] == ["outside-folder"]
+    assert [each.code for each in caught.value.diagnostics] == ["path-outside-directory"]
 
 
 def test_several_inputs_and_outputs(tmp_path: Path):

@@ -106,7 +106,7 @@ def check_call(
     """Check the constants of a layer's call (`call`); return the valid ones."""
     if not isinstance(tree, MappingNode):
         diagnostics.error(
-            "wrong-form",
+            "invalid-structure",
             f"'call' is a mapping from names to constants, not {describe_type(tree)}",
             tree.span,
         )
@@ -185,7 +185,7 @@ class _ArgumentChecker:
             entry = tree.entries[0]
             return self._check_named_object(object_kind, entry.key, entry.key_span, entry.value)
         self.diagnostics.error(
-            "wrong-type",
+            "type-mismatch",
             f"{_KIND_WITH_ARTICLE[object_kind]} is a name, or a name with arguments such as"
             f" {_EXAMPLES[object_kind]}, not {_describe(tree)}",
             tree.span,
@@ -208,7 +208,7 @@ class _ArgumentChecker:
             return self.check_object(object_kind, tree)
         if not isinstance(tree, SequenceNode) or not tree.items:
             message = f"'{spec.name}' is a list, each item {_KIND_WITH_ARTICLE[object_kind]}"
-            self.diagnostics.error("wrong-type", f"{message}, not {_describe(tree)}", tree.span)
+            self.diagnostics.error("type-mismatch", f"{message}, not {_describe(tree)}", tree.span)
             return False
         # A list: `all` of a generator would stop at the first invalid item and not report the rest.
         valid = [self.check_object(object_kind, each) for each in tree.items]
@@ -264,17 +264,17 @@ def _report_unknown_object(
     op_registry = registry.load()
     if object_kind in LAYER_KINDS and name in op_registry.unsupported:
         message = f"{name} cannot stand in a blueprint: {op_registry.unsupported[name]}"
-        diagnostics.error("refused-layer", message, span)
+        diagnostics.error("unsupported-layer", message, span)
     elif object_kind not in LAYER_KINDS and name in op_registry.unsupported_objects:
         message = f"{name} cannot stand in a blueprint: {op_registry.unsupported_objects[name]}"
-        diagnostics.error("unknown-object", message, span)
+        diagnostics.error("unknown-keras-object", message, span)
     else:
-        code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-object"
+        code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-keras-object"
         noun = _KIND_WITH_ARTICLE[object_kind].partition(" ")[2]
         message = f"there is no {noun} {quote(name)}"
         # A layer of another kind, such as `cell: {LSTM: 64}` in `RNN`.
         if object_kind in LAYER_KINDS and name in op_registry.layers:
-            code, message = "wrong-type", f"{name} is no {noun}"
+            code, message = "type-mismatch", f"{name} is no {noun}"
         foreign_hint = object_hint(name)
         suggestion = None if foreign_hint else closest_match(name, op_registry.names(object_kind))
         notes = (foreign_hint,) if foreign_hint else ()
@@ -289,7 +289,9 @@ def _report_block(
     note = f"write {article} here, such as {_EXAMPLES[object_kind]}"
     if object_kind != "cell":
         note += "; to wrap a block, wrap each of its layers in a step of its own"
-    diagnostics.error("wrong-type", f"{quote(name)} is {block}, not {article}", span, notes=(note,))
+    diagnostics.error(
+        "type-mismatch", f"{quote(name)} is {block}, not {article}", span, notes=(note,)
+    )
 
 
 def check_value(
@@ -342,7 +344,7 @@ def _report_unknown_argument(
     name = argument.name
     if name in signature.unsupported:
         diagnostics.error(
-            "refused-argument",
+            "unsupported-argument",
             f"'{name}' of {signature.name} cannot stand in a blueprint:"
             f" {signature.unsupported[name]}",
             argument.span,

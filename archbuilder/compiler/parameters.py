@@ -177,12 +177,12 @@ class _DefaultResolver:
         if name in self._pending:
             cycle = " -> ".join([*self._pending, name])
             message = f"the default of '{name}' depends on itself: {cycle}"
-            diagnostics.error("recursion", message, span)
+            diagnostics.error("recursive-definition", message, span)
             return False
         # `resolve` is recursive; a long chain of defaults would end in a RecursionError.
         if len(self._pending) >= depth:
             diagnostics.error(
-                "limit",
+                "limit-exceeded",
                 f"defaults that depend on each other are more than {depth} deep",
                 span,
                 notes=("raise it with the limit 'block_depth'",),

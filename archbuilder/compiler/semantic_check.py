@@ -199,7 +199,7 @@ class _ProgramChecker:
         if len(set(lengths.values())) > 1:
             lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
             self._diagnostics.error(
-                "unequal-lists",
+                "length-mismatch",
                 f"the lists of a 'for' run side by side and are equally long, but {lengths_text}",
                 loop.span,
             )
@@ -333,7 +333,7 @@ class _ProgramChecker:
                 elif callee in path:
                     cycle = [*path[path.index(callee) :], callee]
                     self._diagnostics.error(
-                        "recursion",
+                        "recursive-definition",
                         f"block '{callee}' uses itself: {' -> '.join(cycle)}",
                         self._call_graph[name][callee],
                     )

@@ -90,8 +90,8 @@ class _SourceParser:
         if syntax is None:
             suggestion = closest_match(name, _SOURCES)
             self.fields.diagnostics.error(
-                "unknown-object",
-                f"there is no source of data {quote(name)}",
+                "unknown-source",
+                f"there is no data source {quote(name)}",
                 span,
                 suggestion=suggestion,
                 notes=() if suggestion else (f"the sources are: {', '.join(_SOURCES)}",),
@@ -139,7 +139,7 @@ class _SourceParser:
             example = "".join(f", {entry.key}: ..." for entry in arguments[:_MAX_EXAMPLE_KEYS])
             verb = "belongs" if len(arguments) == 1 else "belong"
             self.fields.diagnostics.error(
-                "wrong-form",
+                "invalid-structure",
                 f"{argument_names} {verb} among the arguments of '{name}'",
                 arguments[0].key_span,
                 notes=(f"as in 'data: {{{name}: {{{next(iter(keys))}: ...{example}}}}}'",),

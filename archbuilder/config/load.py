@@ -85,7 +85,7 @@ def _check_networks(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagno
         )
     if not fits:
         diagnostics.error(
-            "missing-key" if syntax.networks else "unknown-value",
+            "missing-key" if syntax.networks else "invalid-choice",
             f"the objective '{name}' trains {expected}, and this blueprint has"
             f" {plural(len(graphs), 'network')}: {quote_list(graphs)}",
             node.span,
@@ -115,7 +115,7 @@ def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) ->
     )
     if mapping is not None and any(entry.key in _BLUEPRINT_SECTIONS for entry in mapping):
         diagnostics.error(
-            "wrong-form",
+            "invalid-structure",
             "this is a blueprint, and a recipe has 'data' and 'training' alone",
             mapping.span,
             notes=("move these sections to a file of their own",),

@@ -34,7 +34,7 @@ def parse_clip(reader: ObjectiveReader, tree: Tree | None) -> GradientClipping |
     options = reader.options("clip", _CLIP, mapping)
     if len(mapping.entries) != 1:
         reader.fields.diagnostics.error(
-            "wrong-form",
+            "invalid-structure",
             f"'clip' names one of {', '.join(_CLIP)}, and this names {len(mapping.entries)}",
             mapping.span,
         )

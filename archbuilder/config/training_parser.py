@@ -168,7 +168,7 @@ def _check_augmentation_layer(diagnostics: Diagnostics, item: Tree) -> None:
     name = keras_class_name("layer", item)
     if name not in _AUGMENTATION_LAYERS:
         diagnostics.error(
-            "unknown-value",
+            "invalid-choice",
             f"the layer '{name}' cannot stand under 'augment'"
             + (f": {_UNSUPPORTED_LAYERS[name]}" if name in _UNSUPPORTED_LAYERS else ""),
             item.span,
@@ -184,7 +184,7 @@ def _check_augmentation_layer(diagnostics: Diagnostics, item: Tree) -> None:
     data_format = arguments.get("data_format") if isinstance(arguments, MappingNode) else None
     if data_format is not None and to_plain(data_format.value) == "channels_first":
         diagnostics.error(
-            "unknown-value",
+            "invalid-choice",
             f"{name} is given images with channels last, whatever the network computes with",
             data_format.value.span,
             notes=("leave 'data_format' out",),

@@ -11,7 +11,7 @@ from archbuilder.config.sources import DataPath, DataSource
 from archbuilder.diagnostics.errors import DataError, Diagnostic, RunError
 from archbuilder.diagnostics.span import Span
 
-UNUSABLE_DATA: Final = "unusable-data"
+UNUSABLE_DATA: Final = "invalid-data"
 
 
 def source_span(source: DataSource) -> Span | None:

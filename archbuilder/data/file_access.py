@@ -100,7 +100,7 @@ class DataFileOpener:
             if file.span is None:
                 raise RunError(message)
             diagnostics = Diagnostics()
-            diagnostics.error("unreadable-file", message, file.span)
+            diagnostics.error("file-error", message, file.span)
             raise BlueprintError(diagnostics)
         return tuple(DataPath(str(Path(base.path, *parts)), file.span) for parts in matches)
 

@@ -117,7 +117,7 @@ class _ExpressionEvaluator:
             raise _EvaluationError(
                 f"the expression takes more than {maximum} operations",
                 chain[self._remaining_operations],
-                "limit",
+                "limit-exceeded",
             )
         operands: tuple[PlainData, ...] = ()
         for node in reversed(chain):
@@ -136,7 +136,9 @@ class _ExpressionEvaluator:
             raise _EvaluationError("the result is no finite number", node)
         if isinstance(value, str | list) and len(value) > self._limits.list_items:
             maximum = self._limits.list_items
-            raise _EvaluationError(f"the result has more than {maximum} items", node, "limit")
+            raise _EvaluationError(
+                f"the result has more than {maximum} items", node, "limit-exceeded"
+            )
         return value
 
     def literal(self, expression: nodes.Literal) -> PlainData:
@@ -252,7 +254,9 @@ class _ExpressionEvaluator:
         step = bounds[2] if len(bounds) == 3 else 1
         if (stop - start) // step > self._limits.list_items:
             maximum = self._limits.list_items
-            raise _EvaluationError(f"the result has more than {maximum} items", node, "limit")
+            raise _EvaluationError(
+                f"the result has more than {maximum} items", node, "limit-exceeded"
+            )
 
     def _count_items(self, values: list[PlainData], node: Expression) -> int:
         """Return the number of values in a list and in the lists within it."""
@@ -264,12 +268,14 @@ class _ExpressionEvaluator:
             count += sum(map(len, level))
             if count > self._limits.list_items:
                 maximum = self._limits.list_items
-                raise _EvaluationError(f"the list has more than {maximum} items", node, "limit")
+                raise _EvaluationError(
+                    f"the list has more than {maximum} items", node, "limit-exceeded"
+                )
             level = [item for each in level for item in each if isinstance(item, list)]
             if not level:
                 return count
         maximum = self._limits.depth
-        raise _EvaluationError(f"lists are nested {maximum} deep at most", node, "limit")
+        raise _EvaluationError(f"lists are nested {maximum} deep at most", node, "limit-exceeded")
 
     def _charge(self, operations: int, node: Expression) -> None:
         """Charge for an operation on a list: one operation per hundred items."""
@@ -277,7 +283,7 @@ class _ExpressionEvaluator:
         if self._remaining_operations < 0:
             maximum = self._limits.expression_operations
             raise _EvaluationError(
-                f"the expression takes more than {maximum} operations", node, "limit"
+                f"the expression takes more than {maximum} operations", node, "limit-exceeded"
             )
 
 

@@ -70,7 +70,7 @@ def tokenize(text: str, start: int, end: int, maximum: int) -> list[Token]:
         if match.lastgroup != "space":
             if len(result) >= maximum:
                 message = f"an expression has {maximum} names, numbers and signs at most"
-                raise ExpressionSyntaxError(message, position, code="limit")
+                raise ExpressionSyntaxError(message, position, code="limit-exceeded")
             result.append(Token(str(match.lastgroup), match[0], position))
         position = match.end()
     result.append(Token("end", "", end))

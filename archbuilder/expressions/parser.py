@@ -97,7 +97,7 @@ class _Parser:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             message = f"an expression is nested {MAX_DEPTH} deep at most"
-            raise ExpressionSyntaxError(message, start, code="limit")
+            raise ExpressionSyntaxError(message, start, code="limit-exceeded")
 
     def _conditional(self) -> Expression:
         self._enter_level(self._token.start)

@@ -93,7 +93,7 @@ def resolve_within(
         or not all(map(_SAFE_COMPONENT.fullmatch, components))
     ):
         diagnostics.error(
-            "outside-folder",
+            "path-outside-directory",
             f"{quote(path_text)} is no relative path of plain names",
             span,
             notes=("write a path below the folder of this file, such as data/train.csv",),
@@ -102,7 +102,7 @@ def resolve_within(
     file = _resolve(folder, components, allow)
     if file is None:
         diagnostics.error(
-            "outside-folder",
+            "path-outside-directory",
             f"{quote(path_text)} leads out of the folder of this file",
             span,
             notes=("whoever runs the command can allow a folder with --allow",),
@@ -144,7 +144,7 @@ def _unreadable(error: OSError | ValueError, path: Path) -> BlueprintError:
     if isinstance(error, OSError):
         _report(diagnostics, error, str(path), span, _suggest(path.parent, path.name))
     else:
-        diagnostics.error("unreadable-file", f"{quote(str(path))} cannot be read: {error}", span)
+        diagnostics.error("file-error", f"{quote(str(path))} cannot be read: {error}", span)
     return BlueprintError(diagnostics)
 
 
@@ -153,7 +153,7 @@ def _report(
 ) -> None:
     missing = error.errno == errno.ENOENT
     diagnostics.error(
-        "unreadable-file",
+        "file-error",
         f"{quote(path_text)} cannot be read: {os_error_reason(error)}",
         span,
         suggestion=suggestion if missing else None,

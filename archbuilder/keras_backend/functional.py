@@ -160,7 +160,7 @@ class _GraphBuilder:
             # Keras 3.15.1 reports a cycle for a model with such a layer, for example Equalization.
             message = f"'{node.name}' ({node.operation}) gives back its own input"
             notes = ("Keras cannot put such a layer into a model; name it under 'augment'",)
-            raise BuildError("keras-refused", message, node.span, notes)
+            raise BuildError("keras-rejected", message, node.span, notes)
         else:
             check_bias(node, layer, call_tensors, outputs[0])
             check_regularizers(node, layer)
@@ -256,7 +256,7 @@ class _GraphBuilder:
 def _make_input(graph_input: GraphInput) -> keras.KerasTensor:
     def explain(error: Exception) -> BuildError:
         message = f"Keras refuses the input '{graph_input.name}'"
-        return BuildError("keras-refused", message, graph_input.span, error_notes(error))
+        return BuildError("keras-rejected", message, graph_input.span, error_notes(error))
 
     with translate_keras_errors(explain):
         return keras.Input(graph_input.shape, dtype=graph_input.dtype, name=graph_input.name)
@@ -270,7 +270,7 @@ def _flatten_outputs(result: object, node: Node) -> Tensors:
         result = list(result.values())
     if not isinstance(result, Sequence) or not result:
         message = f"'{node.name}' ({node.operation}) gives no tensor with these arguments"
-        raise BuildError("keras-refused", message, node.span)
+        raise BuildError("keras-rejected", message, node.span)
     return tuple(tensor for item in result for tensor in _flatten_outputs(item, node))
 
 
@@ -321,4 +321,4 @@ def _empty_output_error(
     node: Node, call_tensors: Sequence[CallTensor], notes: tuple[str, ...]
 ) -> BuildError:
     message = f"'{node.name}' ({node.operation}) leaves nothing of {format_tensors(call_tensors)}"
-    return BuildError("empty-shape", message, node.span, notes)
+    return BuildError("empty-output", message, node.span, notes)

@@ -136,7 +136,7 @@ def _construct(
         if missing:
             return _keras_too_old(f"{description}: {missing[0]}", span)
         return BuildError(
-            "keras-refused",
+            "keras-rejected",
             f"Keras refuses the arguments of {description}",
             span,
             error_notes(error),
@@ -261,7 +261,7 @@ def _getattr_path(module: ModuleType, path: str, span: Span) -> Callable[..., ob
 
 def _keras_too_old(missing: str, span: Span) -> BuildError:
     return BuildError(
-        "needs-newer-keras",
+        "keras-too-old",
         f"Keras {keras.__version__}, which is installed here, does not have {missing}",
         span,
         ("install a newer Keras, or do without it",),

@@ -44,7 +44,7 @@ def check_budget(
             node = nodes[node_analysis.name]
             with diagnostics.within(node.frame):
                 diagnostics.error(
-                    "too-large",
+                    "memory-limit",
                     f"'{node_analysis.name}' ({node_analysis.operation}) {excess}, but"
                     f" {allowed_text}",
                     node.span,
@@ -78,8 +78,8 @@ def check_init_cost(
         return
     with diagnostics.within(node.frame):
         diagnostics.error(
-            "too-large",
-            f"'{node.name}' ({node.operation}) begins with {description} too long to compute",
+            "limit-exceeded",
+            f"'{node.name}' ({node.operation}) starts with {description} too long to compute",
             node.span,
             notes=(note,),
         )
@@ -102,7 +102,7 @@ def check_unrolled(
             steps = "an open number of" if length is None else f"{length:,}"
             with diagnostics.within(node.frame):
                 diagnostics.error(
-                    "limit",
+                    "limit-exceeded",
                     f"'{node.name}' ({node.operation}) writes out {steps} steps, and"
                     f" {limits.unrolled_steps} are allowed",
                     node.span,
@@ -160,7 +160,7 @@ def _check_totals(
                 f"'{node.name}' takes {format_bytes(node_bytes(node))}" for node in largest
             )
             diagnostics.error(
-                "too-large",
+                "memory-limit",
                 f"{description} {format_bytes(needed)}, but {allowed_text}",
                 graph.span,
                 notes=notes,

@@ -37,7 +37,7 @@ def check_bias(
     hint = bias_workaround(layer, shapes, tuple(output.shape))
     if hint is not None:
         message = f"Keras would add the bias of '{node.name}' ({node.operation}) along a wrong axis"
-        raise BuildError("wrong-axis", message, node.span, (hint,))
+        raise BuildError("invalid-axis", message, node.span, (hint,))
 
 
 def order_tensors_safely(node: Node, call_tensors: Sequence[CallTensor]) -> list[keras.KerasTensor]:
@@ -52,7 +52,7 @@ def order_tensors_safely(node: Node, call_tensors: Sequence[CallTensor]) -> list
             f"Keras would add {format_tensors(call_tensors)} along a wrong axis for some batches"
         )
         notes = ("write ops.add, two of them at a time, which is computed another way",)
-        raise BuildError("wrong-axis", message, node.span, notes)
+        raise BuildError("invalid-axis", message, node.span, notes)
     return [call_tensors[index].tensor for index in order]
 
 
@@ -110,7 +110,7 @@ def check_merge(
             f" {call_tensors[0]} alone"
         )
         notes = ("name all of them: from: [a, b]; or leave this step out",)
-        raise BuildError("wrong-inputs", message, node.span, notes)
+        raise BuildError("invalid-inputs", message, node.span, notes)
 
 
 def check_input_count(node: Node, signature: Signature, call_tensors: Sequence[CallTensor]) -> None:
@@ -124,7 +124,7 @@ def check_input_count(node: Node, signature: Signature, call_tensors: Sequence[C
             f"'{node.name}' ({node.operation}) needs {signature.min_inputs} inputs,"
             f" not {len(call_tensors)}"
         )
-        raise BuildError("wrong-inputs", message, node.span, ("name them: from: [a, b]",))
+        raise BuildError("invalid-inputs", message, node.span, ("name them: from: [a, b]",))
 
 
 def check_traced_shapes(
@@ -145,4 +145,4 @@ def check_traced_shapes(
             continue
         message = f"'{node.name}' ({node.operation}) makes {shape}, not {tensor.shape}"
         notes = ("Keras computes another shape than TensorFlow does",)
-        raise BuildError("keras-refused", message, node.span, notes)
+        raise BuildError("keras-rejected", message, node.span, notes)

@@ -42,4 +42,4 @@ def _regularizer_error(node: Node, message: str, notes: tuple[str, ...]) -> Buil
     # With several regularizer arguments it is not known which one failed: point at the node.
     regularizers = (each for each in node.arguments if each.name.endswith("regularizer"))
     spans = [each.value.span for each in regularizers]
-    return BuildError("keras-refused", message, spans[0] if len(spans) == 1 else node.span, notes)
+    return BuildError("keras-rejected", message, spans[0] if len(spans) == 1 else node.span, notes)

@@ -82,7 +82,7 @@ def _call_with_restored_seeds(
             if error is not None:
                 message = f"'{node.name}' ({node.operation}) has a shape, but cannot be called"
                 with diagnostics.within(node.frame):
-                    BuildError("keras-refused", message, node.span, error_notes(error)).report(
+                    BuildError("keras-rejected", message, node.span, error_notes(error)).report(
                         diagnostics
                     )
                 return

@@ -138,7 +138,7 @@ class _ValueEvaluation:
             self._remaining_items -= count_items(result, self._remaining_items)
             if self._remaining_items < 0:
                 self._diagnostics.error(
-                    "limit",
+                    "limit-exceeded",
                     f"the value has more than {self._limits.list_items} items",
                     scalar.span,
                     notes=("raise it with the limit 'list_items'",),

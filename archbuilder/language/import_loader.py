@@ -121,5 +121,5 @@ class _ProgramLoader:
         else:
             return True
         note = f"raise it with the limit '{name}'"
-        self._diagnostics.error("limit", message, imported.span, notes=(note,))
+        self._diagnostics.error("limit-exceeded", message, imported.span, notes=(note,))
         return False

@@ -135,7 +135,7 @@ def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnos
     op_registry = registry.load()
     if name in op_registry.unsupported:
         diagnostics.error(
-            "refused-layer",
+            "unsupported-layer",
             f"{name} cannot stand in a blueprint: {op_registry.unsupported[name]}",
             call.span,
         )

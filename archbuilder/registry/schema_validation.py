@@ -87,7 +87,7 @@ def _find_violation_uncached(value: PlainData, schema: Schema) -> SchemaViolatio
         # The types of an enum have to be equal as well: 1 and 1.0 are the same in JSON Schema.
         choices = cast("list[PlainData]", schema["enum"])
         if not any(type(choice) is type(value) and choice == value for choice in choices):
-            return SchemaViolation("wrong-type", describe_schema(schema))
+            return SchemaViolation("type-mismatch", describe_schema(schema))
     return None
 
 
@@ -97,7 +97,7 @@ def _violation_from_error(
     if "enum" in schema:
         choices = [str(choice) for choice in cast("list[PlainData]", schema["enum"])]
         near = closest_match(value, choices) if isinstance(value, str) else None
-        code = "unknown-value" if isinstance(value, str) else "wrong-type"
+        code = "invalid-choice" if isinstance(value, str) else "type-mismatch"
         return SchemaViolation(code, describe_schema(schema), near)
     deepest = error
     # `context` has the errors of the branches of an `anyOf`. The branch that matched furthest is
@@ -107,7 +107,7 @@ def _violation_from_error(
             deepest.context,
             key=lambda candidate: (len(candidate.path), candidate.validator != "type"),
         )
-    code = "wrong-type" if deepest.validator in ("type", "enum") else "out-of-range"
+    code = "type-mismatch" if deepest.validator in ("type", "enum") else "out-of-range"
     return SchemaViolation(code, describe_schema(schema))
 
 

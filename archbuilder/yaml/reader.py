@@ -56,7 +56,7 @@ def parse_yaml(text: str | bytes, name: str, limits: Limits) -> Tree:
     diagnostics.raise_errors()
     if tree is None:
         diagnostics.error(
-            "wrong-form",
+            "invalid-structure",
             "the file is empty",
             Span(source, 1, 1, 1, 2),
             notes=("'archbuilder new' writes a blueprint to begin with",),
@@ -76,7 +76,7 @@ def _decode_source(
         isinstance(text, str) and len(text.encode("utf-8", "surrogatepass")) > limits.file_bytes
     ):
         diagnostics.error(
-            "limit",
+            "limit-exceeded",
             f"the file has more than {limits.file_bytes:,} bytes",
             file_start,
             notes=("raise it with the limit 'file_bytes'",),
@@ -89,7 +89,7 @@ def _decode_source(
         except UnicodeDecodeError as error:
             line = len(_LINE_BREAK.findall(content[: error.start])) + 1
             diagnostics.error(
-                "encoding",
+                "invalid-encoding",
                 f"the file is not UTF-8: byte {error.start} cannot be read",
                 Span(empty, line, 1, line, 2),
             )
@@ -208,7 +208,7 @@ class _TreeBuilder:
             self._reject_feature("directives ('%') have no place in a blueprint", event)
 
     def _reject_feature(self, message: str, event: yaml.Event) -> None:
-        self._diagnostics.error("yaml-feature", message, self._span(event))
+        self._diagnostics.error("unsupported-yaml", message, self._span(event))
 
     def _span(self, event: yaml.Event) -> Span:
         start, end = event.start_mark, event.end_mark
@@ -218,7 +218,10 @@ class _TreeBuilder:
 
     def _raise_limit(self, limit: str, message: str, event: yaml.Event) -> None:
         self._diagnostics.error(
-            "limit", message, self._span(event), notes=(f"raise it with the limit '{limit}'",)
+            "limit-exceeded",
+            message,
+            self._span(event),
+            notes=(f"raise it with the limit '{limit}'",),
         )
         raise BlueprintError(self._diagnostics)
 

@@ -79,7 +79,7 @@ def test_a_promise_that_is_not_kept(run: Run, lenet: Path, tmp_path: Path) -> No
     lenet.write_text(lenet.read_text().replace("2346", "2345"))
     result = run("compile", lenet, "-o", tmp_path / "x.keras")
     assert result.code == 2
-    assert "error[expectation]" in result.err
+    assert "error[expectation-failed]" in result.err
     assert not (tmp_path / "x.keras").exists()
 
 

@@ -47,4 +47,4 @@ def test_a_shape_that_does_not_fit_is_a_mistake(run: Run, tmp_path: Path) -> Non
     path.write_text("archbuilder: 1\ninputs: {x: [4, 4, 1]}\nlayers: [MaxPooling2D: 8]\n")
     result = run("show", path)
     assert (result.code, result.out) == (2, "")
-    assert "error[empty-shape]" in result.err
+    assert "error[empty-output]" in result.err

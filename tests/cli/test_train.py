@@ -70,7 +70,7 @@ def test_runs_are_numbered(
         (RECIPE, ("--data", "nowhere"), "'nowhere'"),
         (RECIPE, ("--epochs", "0"), "--epochs"),
         (RECIPE, ("--distribute", "everywhere"), "'mirrored'"),
-        (RECIPE, ("--recipe", "missing.yaml"), "error[unreadable-file]"),
+        (RECIPE, ("--recipe", "missing.yaml"), "error[file-error]"),
         (RECIPE.replace("loss", "los"), (), "did you mean 'loss'?"),
         (RECIPE, ("--set", "clases=3"), "did you mean 'classes'?"),
     ],
@@ -90,9 +90,9 @@ def test_what_cannot_be_trained_is_told(
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("- data", "wrong-form"),
+        ("- data", "invalid-structure"),
         ("dta: digits", "unknown-key"),
-        ("data: dgits", "unknown-object"),
+        ("data: dgits", "unknown-source"),
         ("training: {}", "missing-key"),
         ("data: [", "yaml-syntax"),
         ("archbuilder: 2", "unsupported-version"),

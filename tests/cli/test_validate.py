@@ -119,12 +119,12 @@ def test_all_variants_are_checked_unless_one_is_chosen(run: Run, tmp_path: Path)
         (("LENET", "--set", "variant=large"), "--variant"),
         (("LENET", "--set", "self=large"), "self"),
         (("LENET", "--set", "classes=[1"), "yaml-syntax"),
-        (("LENET", "--limit", "steps=2"), "error[limit]"),
+        (("LENET", "--limit", "steps=2"), "error[limit-exceeded]"),
         (("LENET", "--limit", "stps=2"), "stps"),
         (("LENET", "--allow", "nowhere"), "nowhere"),
         (("LENET", "--errors", "xml"), "'text', 'json', 'github'"),
         (("EMPTY",), "no .yaml file"),
-        (("BINARY",), "error[encoding]"),
+        (("BINARY",), "error[invalid-encoding]"),
         (("",), "error"),
         ((), "BLUEPRINT"),
     ],
@@ -153,7 +153,7 @@ def test_a_recipe_is_checked_without_keras(run: Run, lenet: Path) -> None:
     lenet.write_text(lenet.read_text() + "data: dgits\ntraining: {epochs: 3}\n")
     result = run("validate", lenet)
     assert result.code == 2
-    assert "error[unknown-object]" in result.err
+    assert "error[unknown-source]" in result.err
     assert "error[missing-key]: 'training' does not say which 'loss'" in result.err
 
 
@@ -167,7 +167,7 @@ def test_shapes_are_checked_on_demand(run: Run, tmp_path: Path) -> None:
     assert run("validate", path).code == 0
     result = run("validate", path, "--shapes")
     assert result.code == 2
-    assert "error[empty-shape]" in result.err
+    assert "error[empty-output]" in result.err
     assert run("validate", path, "--shapes", "--variant", "default").code == 0
 
 
@@ -220,7 +220,7 @@ def test_a_folder_of_another_person(run: Run, tmp_path: Path, lenet: Path) -> No
     for name in ("link.yaml", "zero.yml", "hard.yaml", "pipe.yaml"):
         assert f"{folder / name}:1:1" in result.err
     assert "'out/own.yaml' cannot be read: links are not followed" in result.err
-    assert result.err.count("unreadable-file") == 5
+    assert result.err.count("file-error") == 5
 
 
 def test_folders_without_end(run: Run, tmp_path: Path) -> None:

@@ -68,50 +68,50 @@ def test_good_arguments(step: str, arguments: dict[str, object] | None):
 @pytest.mark.parametrize(
     ("step", "code", "message"),
     [
-        ("Dense: true", "wrong-type", "an integer of at least 1, not a boolean true"),
-        ("Dense: 3.0", "wrong-type", "an integer of at least 1, not a number 3.0"),
-        ("Dense: ten", "wrong-type", "not text 'ten'"),
+        ("Dense: true", "type-mismatch", "an integer of at least 1, not a boolean true"),
+        ("Dense: 3.0", "type-mismatch", "an integer of at least 1, not a number 3.0"),
+        ("Dense: ten", "type-mismatch", "not text 'ten'"),
         ("Dense: 0", "out-of-range", "not an integer 0"),
-        ("Dense: null", "wrong-type", ""),
+        ("Dense: null", "type-mismatch", ""),
         ("Dropout: 1.5", "out-of-range", "at least 0 and less than 1"),
-        ("Dense: {units: 3, use_bias: 1}", "wrong-type", "true or false"),
+        ("Dense: {units: 3, use_bias: 1}", "type-mismatch", "true or false"),
         (
             "Conv2D: {filters: 3, kernel_size: [3, 3, 3]}",
             "out-of-range",
             "2 values, each an integer",
         ),
-        ("Conv2D: {filters: 3, kernel_size: {a: 1}}", "wrong-type", "not a mapping"),
-        ("Conv2D: {filters: 3, kernel_size: 3, padding: smae}", "unknown-value", "valid or same"),
+        ("Conv2D: {filters: 3, kernel_size: {a: 1}}", "type-mismatch", "not a mapping"),
+        ("Conv2D: {filters: 3, kernel_size: 3, padding: smae}", "invalid-choice", "valid or same"),
         ("Dense: {unit: 3}", "unknown-argument", "Dense has no argument 'unit'"),
         ("Dense", "missing-argument", "Dense needs 'units'"),
         ("Normalization", "missing-argument", "Normalization needs 'mean', 'variance'"),
         ("Normalization: {mean: 1}", "missing-argument", "Normalization needs 'variance'"),
         ("Discretization: {num_bins: 4}", "missing-argument", "needs 'bin_boundaries'"),
         ("IntegerLookup", "missing-argument", "IntegerLookup needs 'vocabulary'"),
-        ("StringLookup: {vocabulary: null}", "wrong-type", "a list"),
+        ("StringLookup: {vocabulary: null}", "type-mismatch", "a list"),
         ("TextVectorization", "missing-argument", "TextVectorization needs 'vocabulary'"),
         ("Conv2D: {filters: 3}", "missing-argument", "'kernel_size'"),
-        ("Dense: {units: 3, activation: rleu}", "unknown-object", "no activation 'rleu'"),
-        ("Dense: {units: 3, activation: os.system}", "unknown-object", ""),
+        ("Dense: {units: 3, activation: rleu}", "unknown-keras-object", "no activation 'rleu'"),
+        ("Dense: {units: 3, activation: os.system}", "unknown-keras-object", ""),
         ("Dense: {units: 3, activation: {relu: {}}}", "unknown-argument", "no arguments"),
-        ("Dense: {units: 3, kernel_initializer: {HeNorml: {}}}", "unknown-object", ""),
+        ("Dense: {units: 3, kernel_initializer: {HeNorml: {}}}", "unknown-keras-object", ""),
         ("Dense: {units: 3, kernel_initializer: {HeNormal: {sed: 1}}}", "unknown-argument", ""),
-        ("Dense: {units: 3, kernel_initializer: 5}", "wrong-type", "an initializer is a name"),
-        ("Dense: {units: 3, dtype: {module: os}}", "wrong-type", "not a mapping"),
-        ("Dense: {units: 3, dtype: float33}", "unknown-value", ""),
-        ("Dense: {units: 3, name: x}", "refused-argument", "beside the layer"),
-        ("Flatten: {name: x}", "refused-argument", "beside the layer"),
-        ("Dense: {units: 3, lora_rank: 4}", "refused-argument", "LoRA"),
-        ("Embedding: {input_dim: 3, output_dim: 3, weights: []}", "refused-argument", ""),
-        ("StringLookup: {vocabulary: /etc/passwd}", "wrong-type", "a list"),
-        ("TextVectorization: {standardize: os.system, vocabulary: [a]}", "unknown-value", ""),
+        ("Dense: {units: 3, kernel_initializer: 5}", "type-mismatch", "an initializer is a name"),
+        ("Dense: {units: 3, dtype: {module: os}}", "type-mismatch", "not a mapping"),
+        ("Dense: {units: 3, dtype: float33}", "invalid-choice", ""),
+        ("Dense: {units: 3, name: x}", "unsupported-argument", "beside the layer"),
+        ("Flatten: {name: x}", "unsupported-argument", "beside the layer"),
+        ("Dense: {units: 3, lora_rank: 4}", "unsupported-argument", "LoRA"),
+        ("Embedding: {input_dim: 3, output_dim: 3, weights: []}", "unsupported-argument", ""),
+        ("StringLookup: {vocabulary: /etc/passwd}", "type-mismatch", "a list"),
+        ("TextVectorization: {standardize: os.system, vocabulary: [a]}", "invalid-choice", ""),
         ("EinsumDense: {equation: '__import__', output_shape: 3}", "out-of-range", ""),
         ("STFTSpectrogram: {frame_length: 100000}", "out-of-range", "at most 8192"),
         ("Bidirectional: {layer: {LSTN: 3}}", "unknown-layer", "no recurrent layer 'LSTN'"),
-        ("Bidirectional: {layer: {Lambda: x}}", "refused-layer", "Python function"),
-        ("RNN: {cell: [1]}", "wrong-type", "a recurrent cell is a name"),
-        ("StackedRNNCells: {cells: {LSTMCell: 3}}", "wrong-type", "each item a recurrent cell"),
-        ("Flatten: 3", "wrong-type", "'data_format' of Flatten"),
+        ("Bidirectional: {layer: {Lambda: x}}", "unsupported-layer", "Python function"),
+        ("RNN: {cell: [1]}", "type-mismatch", "a recurrent cell is a name"),
+        ("StackedRNNCells: {cells: {LSTMCell: 3}}", "type-mismatch", "each item a recurrent cell"),
+        ("Flatten: 3", "type-mismatch", "'data_format' of Flatten"),
         ("ReLU: {max_value: -1}", "out-of-range", "or null"),
     ],
 )
@@ -160,10 +160,10 @@ def test_constants_of_the_call():
     signature = registry.load().layers["MultiHeadAttention"]
     for text, code in (
         ("use_causal_mask: true", None),
-        ("use_causal_mask: 1", "wrong-type"),
+        ("use_causal_mask: 1", "type-mismatch"),
         ("query: x", "unknown-argument"),
         ("use_causal_msk: true", "unknown-argument"),
-        ("[1]", "wrong-form"),
+        ("[1]", "invalid-structure"),
     ):
         diagnostics = Diagnostics()
         check_call(signature, tree(text), diagnostics, allow_expressions=False)
@@ -217,7 +217,7 @@ def test_objects_that_are_left_out_have_a_reason(kind: ObjectKind, name: str, re
     diagnostics = Diagnostics()
     assert not check_object(kind, tree(name), diagnostics)
     (found,) = diagnostics
-    assert found.code == "unknown-object"
+    assert found.code == "unknown-keras-object"
     assert found.message.startswith(f"{name} cannot stand in a blueprint: ")
     assert reason in found.message
 

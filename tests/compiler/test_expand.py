@@ -360,7 +360,7 @@ def test_blocks_within_blocks_multiply_and_are_bounded(tmp_path: Path):
     """Ten uses in each of nine blocks would be a billion steps: refused, and at once."""
     blocks = "\n".join(f"  b{n}: {{layers: [{', '.join([f'b{n + 1}'] * 10)}]}}" for n in range(9))
     text = f"inputs: {{x: [4]}}\nlayers: [b0]\nblocks:\n{blocks}\n  b9: {{layers: [ReLU]}}"
-    assert [each.split()[0] for each in mistakes(tmp_path, text)] == ["limit"]
+    assert [each.split()[0] for each in mistakes(tmp_path, text)] == ["limit-exceeded"]
 
 
 def test_the_limit_of_steps_holds_for_each_import_by_itself(tmp_path: Path):
@@ -490,7 +490,7 @@ imports: {a: {file: lib.yaml, params: {width: text}}}
 inputs: {x: [4]}
 layers: [a.piece, a.piece]
 """
-    assert mistakes(tmp_path, text) == ["wrong-type 3:47"]
+    assert mistakes(tmp_path, text) == ["type-mismatch 3:47"]
 
 
 def test_a_block_may_be_used_by_another_file_alone(tmp_path: Path):
@@ -513,26 +513,26 @@ layers: [{Dense: 4}]
     ("steps", "expected"),
     [
         # An input that is not valid still counts as one.
-        ("{MultiHeadAttention: {num_heads: 2, key_dim: 2}, from: [x, 3]}", ["wrong-form"]),
+        ("{MultiHeadAttention: {num_heads: 2, key_dim: 2}, from: [x, 3]}", ["invalid-structure"]),
         (
             "{MultiHeadAttention: {num_heads: 2, key_dim: 2}, from: {query: x, value: 3}}",
-            ["wrong-form"],
+            ["invalid-structure"],
         ),
-        ("{Add: , from: []}", ["wrong-form"]),
-        ("{Dense: 4, from: {}}", ["wrong-form"]),
-        ("{Dense: 4, for: {}}", ["wrong-form"]),
+        ("{Add: , from: []}", ["invalid-structure"]),
+        ("{Dense: 4, from: {}}", ["invalid-structure"]),
+        ("{Dense: 4, for: {}}", ["invalid-structure"]),
         # A block that is unknown or could not be read may be referred to.
         ("broken, {Dense: 4, from: broken}", []),
         ("nothing, {Dense: 4, from: nothing}", ["unknown-block"]),
         # The variables of a loop with an error have no values, but they exist.
-        ("{Dense: 4, for: {k: $n}, name: a$k}, {Dense: 4, from: a1}", ["wrong-type"]),
+        ("{Dense: 4, for: {k: $n}, name: a$k}, {Dense: 4, from: a1}", ["type-mismatch"]),
     ],
 )
 def test_one_error_has_no_follow_up_errors(tmp_path: Path, steps: str, expected: list[str]):
     """What depends on a step with an error is not reported besides."""
     text = f"params: {{n: 3}}\nblocks: {{broken: 3}}\ninputs: {{x: [4, 4]}}\nlayers: [{steps}]"
     codes = [each.split()[0] for each in mistakes(tmp_path, text)]
-    assert codes == ["wrong-form", *expected]
+    assert codes == ["invalid-structure", *expected]
 
 
 @pytest.mark.parametrize("outputs", ["{}", "[]"])
@@ -543,4 +543,4 @@ networks:
   one: {{inputs: {{x: [4]}}, layers: [{{Dense: 4}}]}}
   two: {{inputs: {{x: [4]}}, layers: [{{Dense: 4}}], outputs: {outputs}}}
 """
-    assert mistakes(tmp_path, text) == ["wrong-form 5:58"]
+    assert mistakes(tmp_path, text) == ["invalid-structure 5:58"]

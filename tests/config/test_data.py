@@ -92,29 +92,33 @@ def test_sources_are_written_as_layers_are(value: PlainData, expected: DataConfi
 @pytest.mark.parametrize(
     ("value", "code", "message"),
     [
-        ("digit", "unknown-object", "no source of data 'digit'"),
-        ([], "wrong-form", "a source of data is a name"),
-        ({"npz": "a", "csv": "b"}, "wrong-form", "a source of data is a name"),
+        ("digit", "unknown-source", "no data source 'digit'"),
+        ([], "invalid-structure", "a source of data is a name"),
+        ({"npz": "a", "csv": "b"}, "invalid-structure", "a source of data is a name"),
         ({"digits": {"fold": 1}}, "unknown-key", "no key 'fold'"),
-        ({"digits": 3}, "wrong-form", "without a value"),
+        ({"digits": 3}, "invalid-structure", "without a value"),
         ({"npy": {"inputs": "x.npy"}}, "missing-argument", "needs 'targets'"),
-        ({"npy": {"inputs": {"a": 3}, "targets": "y"}}, "wrong-form", "'inputs' of 'a' is a text"),
+        (
+            {"npy": {"inputs": {"a": 3}, "targets": "y"}},
+            "invalid-structure",
+            "'inputs' of 'a' is a text",
+        ),
         ({"text": {"length": 3}}, "missing-argument", "needs 'file'"),
-        ({"text": {"file": "a", "tokens": "letters"}}, "unknown-value", "'tokens'"),
+        ({"text": {"file": "a", "tokens": "letters"}}, "invalid-choice", "'tokens'"),
         ({"text": {"file": "a", "length": 0}}, "out-of-range", "'length'"),
-        ({"text": {"file": "a", "vocabulary": "many"}}, "wrong-type", "'vocabulary'"),
+        ({"text": {"file": "a", "vocabulary": "many"}}, "type-mismatch", "'vocabulary'"),
         ({"pairs": {"file": "a", "field": "body"}}, "unknown-key", "no key 'field'"),
         ({"npz": {}}, "missing-argument", "needs 'file'"),
         ({"idx": {}}, "missing-argument", "needs 'images' and 'labels'"),
         ({"npz": {"file": "a", "input": "x"}}, "unknown-key", "no key 'input'"),
         ({"npz": {"file": "a", "scale": 0}}, "out-of-range", "'scale'"),
-        ({"npz": {"file": 3}}, "wrong-form", "'file' is a text"),
-        ({"csv": {"file": "a", "header": 1}}, "wrong-type", "'header'"),
-        ({"csv": {"file": "a", "target": [1]}}, "wrong-type", "'target'"),
-        ({"tfds": "../x"}, "wrong-form", "'name' is the name of a data set"),
+        ({"npz": {"file": 3}}, "invalid-structure", "'file' is a text"),
+        ({"csv": {"file": "a", "header": 1}}, "type-mismatch", "'header'"),
+        ({"csv": {"file": "a", "target": [1]}}, "type-mismatch", "'target'"),
+        ({"tfds": "../x"}, "invalid-structure", "'name' is the name of a data set"),
         ({"csv": {"file": "a", "inputs": []}}, "out-of-range", "'inputs'"),
         ({"npz": {"file": "a", "on_error": "skip"}}, "unknown-key", "no key 'on_error'"),
-        ({"npz": {"file": "a", "cache": 1}}, "wrong-type", "'cache'"),
+        ({"npz": {"file": "a", "cache": 1}}, "type-mismatch", "'cache'"),
         ({"tfrecord": {"file": "a", "shape": [0]}}, "out-of-range", "'shape'"),
         ({"validation": "digits"}, "missing-key", "no 'train'"),
         ({"train": "digits", "test": "digits"}, "unknown-key", "no key 'test'"),
@@ -159,7 +163,7 @@ class TestCommandLine:
 def test_arguments_beside_a_source_are_sent_to_it():
     """Other formats write them there."""
     _, (error,) = decode({"npz": {"file": "a"}, "weights": "w"})
-    assert error.code == "wrong-form"
+    assert error.code == "invalid-structure"
     assert error.message == "'weights' belongs among the arguments of 'npz'"
     assert error.notes == ("as in 'data: {npz: {file: ..., weights: ...}}'",)
 

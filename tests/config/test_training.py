@@ -114,17 +114,17 @@ def test_ridge_with_everything():
 @pytest.mark.parametrize(
     ("value", "code", "message"),
     [
-        ({"objective": "rigde"}, "unknown-value", "'objective'"),
-        ({"objective": 3}, "wrong-type", "'objective'"),
-        ({"objective": []}, "wrong-type", "'objective'"),
-        ({"objective": {"ridge": {}, "supervised": {}}}, "wrong-type", "'objective'"),
-        ({"objective": {"ridge": 3}}, "wrong-form", "'ridge'"),
+        ({"objective": "rigde"}, "invalid-choice", "'objective'"),
+        ({"objective": 3}, "type-mismatch", "'objective'"),
+        ({"objective": []}, "type-mismatch", "'objective'"),
+        ({"objective": {"ridge": {}, "supervised": {}}}, "type-mismatch", "'objective'"),
+        ({"objective": {"ridge": 3}}, "invalid-structure", "'ridge'"),
         ({"objective": {"ridge": {"penalty": -1}}}, "out-of-range", "'penalty'"),
         ({"objective": {"ridge": {"penality": 1}}}, "unknown-key", "'penality'"),
         ({"objective": {"causal_lm": {"masked": 1}}}, "unknown-key", "no key 'masked'"),
         ({"objective": {"masked_lm": {"masked": 0}}}, "out-of-range", "'masked'"),
         ({"objective": "masked_lm", "loss": LOSS}, "unknown-key", "'masked_lm' has no key 'loss'"),
-        ({"objective": "causal_lm", "optimizer": "Adamm"}, "unknown-object", ""),
+        ({"objective": "causal_lm", "optimizer": "Adamm"}, "unknown-keras-object", ""),
         (
             {"objective": {"sequence_to_sequence": {"label_smoothing": 1}}},
             "out-of-range",
@@ -139,7 +139,7 @@ def test_ridge_with_everything():
         ({"objective": "ridge", "epochs": 3}, "unknown-key", "'ridge' has no key 'epochs'"),
         (
             {"objective": "ridge", "metrics": "SparseCategoricalAccuracy"},
-            "unknown-value",
+            "invalid-choice",
             "one value a class",
         ),
     ],
@@ -153,31 +153,31 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
 @pytest.mark.parametrize(
     ("value", "code", "message"),
     [
-        ([], "wrong-form", "'training' is a mapping"),
+        ([], "invalid-structure", "'training' is a mapping"),
         ({}, "missing-key", "which 'loss' to minimise"),
         ({"loss": LOSS, "epoch": 3}, "unknown-key", "no key 'epoch'"),
-        ({"loss": "SparseCategoricalCrossEntropy"}, "unknown-object", ""),
+        ({"loss": "SparseCategoricalCrossEntropy"}, "unknown-keras-object", ""),
         ({"loss": {"digits": LOSS}}, "unknown-output", "no output 'digits'"),
         ({"loss": {}}, "missing-argument", "'loss' names no output"),
         ({"loss": LOSS, "loss_weights": {"x": 1}}, "unknown-output", "no output 'x'"),
         ({"loss": LOSS, "loss_weights": {"digit": -1}}, "out-of-range", "weight of 'digit'"),
-        ({"loss": LOSS, "metrics": ["Acuracy"]}, "unknown-object", ""),
+        ({"loss": LOSS, "metrics": ["Acuracy"]}, "unknown-keras-object", ""),
         (
             {"loss": LOSS, "metrics": ["CategoricalAccuracy"]},
-            "unknown-value",
+            "invalid-choice",
             "takes classes by number",
         ),
         (
             {"loss": LOSS, "metrics": ["SparseCategoricalAccuracy", "AUC"]},
-            "unknown-value",
+            "invalid-choice",
             "takes classes by number, and the metric 'AUC' does not",
         ),
         (
             {"loss": LOSS, "metrics": ["Accuracy"]},
-            "unknown-value",
+            "invalid-choice",
             "the metric 'Accuracy' does not",
         ),
-        ({"loss": LOSS, "metrics": ["MeanSquaredError"]}, "unknown-value", "does not"),
+        ({"loss": LOSS, "metrics": ["MeanSquaredError"]}, "invalid-choice", "does not"),
         (
             {"loss": LOSS, "metrics": [{"MeanIoU": {"num_classes": 3}}]},
             "missing-argument",
@@ -193,7 +193,7 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
         ),
         (
             {"loss": {LOSS: {"ignore_class": 9}}, "metrics": [{LOSS: {"ignore_class": 0}}]},
-            "unknown-value",
+            "invalid-choice",
             f"the metric '{LOSS}' ignores class 0, and the loss of its output ignores class 9",
         ),
         (
@@ -203,31 +203,31 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
         ),
         (
             {"loss": "Huber", "metrics": ["SparseCategoricalAccuracy"]},
-            "unknown-value",
+            "invalid-choice",
             "one value a class",
         ),
         ({"loss": LOSS, "optimizer": {"Adam": {"lr": 1}}}, "unknown-argument", ""),
         ({"loss": LOSS, "epochs": 0}, "out-of-range", "'epochs'"),
-        ({"loss": LOSS, "epochs": True}, "wrong-type", "'epochs'"),
+        ({"loss": LOSS, "epochs": True}, "type-mismatch", "'epochs'"),
         ({"loss": LOSS, "validation": 1}, "out-of-range", "'validation'"),
-        ({"loss": LOSS, "distribute": "auot"}, "unknown-value", "'distribute'"),
-        ({"loss": LOSS, "xla": "maybe"}, "unknown-value", "'xla' is auto, true or false"),
-        ({"loss": LOSS, "xla": 1}, "wrong-type", "'xla' is auto, true or false"),
+        ({"loss": LOSS, "distribute": "auot"}, "invalid-choice", "'distribute'"),
+        ({"loss": LOSS, "xla": "maybe"}, "invalid-choice", "'xla' is auto, true or false"),
+        ({"loss": LOSS, "xla": 1}, "type-mismatch", "'xla' is auto, true or false"),
         ({"loss": LOSS, "steps_per_execution": 0}, "out-of-range", "'steps_per_execution'"),
-        ({"loss": LOSS, "steps_per_execution": "many"}, "wrong-type", "'steps_per_execution'"),
-        ({"loss": LOSS, "precision": "bfloat16"}, "unknown-value", "'precision'"),
+        ({"loss": LOSS, "steps_per_execution": "many"}, "type-mismatch", "'steps_per_execution'"),
+        ({"loss": LOSS, "precision": "bfloat16"}, "invalid-choice", "'precision'"),
         ({"loss": LOSS, "accumulate": 0}, "out-of-range", "'accumulate'"),
-        ({"loss": LOSS, "clip": 1}, "wrong-form", "{global_norm: 1}"),
-        ({"loss": LOSS, "clip": {}}, "wrong-form", "'clip' names one of"),
-        ({"loss": LOSS, "clip": {"norm": 1, "value": 1}}, "wrong-form", "this names 2"),
+        ({"loss": LOSS, "clip": 1}, "invalid-structure", "{global_norm: 1}"),
+        ({"loss": LOSS, "clip": {}}, "invalid-structure", "'clip' names one of"),
+        ({"loss": LOSS, "clip": {"norm": 1, "value": 1}}, "invalid-structure", "this names 2"),
         ({"loss": LOSS, "clip": {"norm": 0}}, "out-of-range", "'norm'"),
         ({"loss": LOSS, "clip": {"nrom": 1}}, "unknown-key", "'nrom'"),
-        ({"loss": LOSS, "ema": 0.9}, "wrong-form", "{momentum: 0.999}"),
+        ({"loss": LOSS, "ema": 0.9}, "invalid-structure", "{momentum: 0.999}"),
         ({"loss": LOSS, "ema": {"momentum": 1}}, "out-of-range", "'momentum'"),
         ({"loss": LOSS, "ema": {"every": 0}}, "out-of-range", "'every'"),
         ({"objective": "ridge", "clip": {"norm": 1}}, "unknown-key", "'ridge' has no key 'clip'"),
         ({"objective": "ridge", "precision": "float32"}, "unknown-key", "'precision'"),
-        ({"loss": LOSS, "objective": "gan"}, "unknown-value", "'objective'"),
+        ({"loss": LOSS, "objective": "gan"}, "invalid-choice", "'objective'"),
     ],
 )
 def test_mistakes_have_a_code(value: PlainData, code: str, message: str):
@@ -248,7 +248,11 @@ def test_one_loss_for_several_outputs_is_a_mistake():
 def test_all_mistakes_are_reported_at_once():
     """A user mends a recipe in one go."""
     _, errors = decode({"loss": "Nothing", "epochs": -1, "sead": 3})
-    assert {error.code for error in errors} == {"unknown-object", "out-of-range", "unknown-key"}
+    assert {error.code for error in errors} == {
+        "unknown-keras-object",
+        "out-of-range",
+        "unknown-key",
+    }
 
 
 @pytest.mark.parametrize("key", ["loss", "metrics"])

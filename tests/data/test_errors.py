@@ -50,7 +50,7 @@ def test_errors_of_data_have_a_place(
     Path(file).write_text(text)
     assert main(["train", "net.yaml"]) == 1
     message, arrow, *_ = capsys.readouterr().err.splitlines()
-    assert message.startswith("error[unusable-data]: ")
+    assert message.startswith("error[invalid-data]: ")
     assert f"'{file}'" in message
     assert arrow.split() == ["-->", place]
 

@@ -56,7 +56,7 @@ def test_patterns_of_a_blueprint_stay_in_its_folder(folder: Path, pattern: str):
     """They lead nowhere else, unless a person allows it."""
     inner = folder / "inner"
     inner.mkdir()
-    with pytest.raises(BlueprintError, match="outside-folder"):
+    with pytest.raises(BlueprintError, match="path-outside-directory"):
         DataFileOpener(inner).match_files(DataPath(pattern, SPAN))
     if pattern == "../data/*.csv":
         found = DataFileOpener(inner, [folder / "data"]).match_files(DataPath(pattern, SPAN))

@@ -135,7 +135,7 @@ def test_every_command_tells_the_line(tmp_path: Path, capsys: pytest.CaptureFixt
         assert main(command) == 1, command
         assert "bad.csv' has 10 in column 'item'" in (told := capsys.readouterr().err), command
         named = "--data" in command or command[0] == "predict"
-        assert f"{'error' if named else 'error[unusable-data]'}: line 3 of" in told
+        assert f"{'error' if named else 'error[invalid-data]'}: line 3 of" in told
     assert not (tmp_path / "none").exists()
 
 

@@ -42,16 +42,16 @@ def test_mistakes_are_sorted_by_place() -> None:
     """Those without a place come first, and the message has a line for each."""
     error = BlueprintError(
         [
-            Diagnostic("limit", "third", at(2)),
-            Diagnostic("limit", "second", at(1, 5)),
-            Diagnostic("limit", "first", None),
+            Diagnostic("limit-exceeded", "third", at(2)),
+            Diagnostic("limit-exceeded", "second", at(1, 5)),
+            Diagnostic("limit-exceeded", "first", None),
         ]
     )
     assert [each.message for each in error.diagnostics] == ["first", "second", "third"]
     assert str(error).splitlines() == [
-        "error[limit]: first",
-        "error[limit]: second at net.yaml:1:5",
-        "error[limit]: third at net.yaml:2:1",
+        "error[limit-exceeded]: first",
+        "error[limit-exceeded]: second at net.yaml:1:5",
+        "error[limit-exceeded]: third at net.yaml:2:1",
     ]
 
 
@@ -59,8 +59,8 @@ def test_the_same_mistake_is_kept_once() -> None:
     """A block that is used ten times has its mistake once."""
     diagnostics = Diagnostics()
     for _ in range(10):
-        diagnostics.error("limit", "same", at(1))
-    diagnostics.error("limit", "same", at(2))
+        diagnostics.error("limit-exceeded", "same", at(1))
+    diagnostics.error("limit-exceeded", "same", at(2))
     assert diagnostics.error_count == len(diagnostics.errors) == 2
 
 
@@ -68,7 +68,7 @@ def test_repeated_errors_count_as_reports() -> None:
     """So a change of the count tells that something is wrong, also if it was reported before."""
     diagnostics = Diagnostics()
     for count in (1, 2, 3):
-        diagnostics.error("limit", "same", at(1))
+        diagnostics.error("limit-exceeded", "same", at(1))
         diagnostics.warning("unused-step", "same", at(1))
         assert diagnostics.report_count == count
 
@@ -80,9 +80,9 @@ def test_a_mistake_carries_the_blocks_around_it() -> None:
     inner = ExpansionFrame("in block 'b'", at(2), outer)
     with diagnostics.within(outer):
         with diagnostics.within(inner):
-            diagnostics.error("limit", "deep", at(1))
+            diagnostics.error("limit-exceeded", "deep", at(1))
         diagnostics.warning("unused-step", "shallow", at(1))
-    diagnostics.error("limit", "outside", at(1))
+    diagnostics.error("limit-exceeded", "outside", at(1))
     frames = {each.message: each.frame for each in diagnostics}
     assert frames == {"deep": inner, "shallow": outer, "outside": None}
     assert list(inner.chain()) == [inner, outer]
@@ -91,8 +91,8 @@ def test_a_mistake_carries_the_blocks_around_it() -> None:
 def test_a_suggestion_becomes_the_label() -> None:
     """Unless there is a better one."""
     diagnostics = Diagnostics()
-    diagnostics.error("limit", "a", at(1), suggestion="b")
-    diagnostics.error("limit", "c", at(1), suggestion="d", label="or d")
+    diagnostics.error("limit-exceeded", "a", at(1), suggestion="b")
+    diagnostics.error("limit-exceeded", "c", at(1), suggestion="d", label="or d")
     assert [each.label for each in diagnostics] == ["did you mean 'b'?", "or d"]
 
 
@@ -102,7 +102,7 @@ def test_there_is_an_end_to_mistakes() -> None:
 
     def find_many() -> None:
         for number in range(1000):
-            diagnostics.error("limit", f"number {number}", at(1))
+            diagnostics.error("limit-exceeded", f"number {number}", at(1))
 
     with pytest.raises(BlueprintError) as caught:
         find_many()
@@ -114,7 +114,7 @@ def test_warnings_alone_do_not_stop() -> None:
     diagnostics = Diagnostics()
     diagnostics.warning("unused-step", "a", at(1))
     diagnostics.raise_errors()
-    diagnostics.error("limit", "b", at(1))
+    diagnostics.error("limit-exceeded", "b", at(1))
     with pytest.raises(BlueprintError) as caught:
         diagnostics.raise_errors()
     assert len(caught.value.diagnostics) == 2

@@ -11,18 +11,19 @@ import pytest
 
 import archbuilder
 from archbuilder import BlueprintError, Diagnostic, UsageError
+from archbuilder.config import read_recipe
 from archbuilder.diagnostics.explanations import Explanation, explained_codes, load_explanation
 
 PACKAGE = Path(archbuilder.__file__).parent
 NEED_KERAS = {
     "shape-mismatch",
-    "empty-shape",
-    "keras-refused",
-    "wrong-axis",
-    "too-large",
-    "expectation",
+    "empty-output",
+    "keras-rejected",
+    "invalid-axis",
+    "memory-limit",
+    "expectation-failed",
 }
-WITHOUT_EXAMPLE = {"augmentation-mismatch", "needs-newer-keras", "step-failed", "unusable-data"}
+WITHOUT_EXAMPLE = {"augmentation-mismatch", "keras-too-old", "step-failed", "invalid-data"}
 """Codes that depend on data or on the installed Keras, not on the text of a blueprint alone."""
 EXPLANATIONS = {code: load_explanation(code) for code in explained_codes()}
 WITH_EXAMPLE = [code for code in EXPLANATIONS if code not in WITHOUT_EXAMPLE]
@@ -55,7 +56,7 @@ def diagnose(folder: Path, explanation: Explanation, heading: str) -> tuple[Diag
     try:
         blueprint = archbuilder.load(path)
         warnings = blueprint.validate()
-        blueprint.graphs()
+        read_recipe(blueprint)
         if explanation.code in NEED_KERAS:
             for variant in ("default", *blueprint.variants):
                 for draft in blueprint.build_symbolic(variant=variant).values():

@@ -47,27 +47,30 @@ def test_looks_as_the_language_says() -> None:
 
 def test_a_mistake_without_a_place_has_no_arrow() -> None:
     """Only the message, the label and the notes are left."""
-    mistake = Diagnostic("limit", "too many files", None, label="64", notes=("raise 'files'",))
+    mistake = Diagnostic(
+        "limit-exceeded", "too many files", None, label="64", notes=("raise 'files'",)
+    )
     assert render([mistake]) == (
-        "error[limit]: too many files\n  = 64\n  = raise 'files'\n\n1 error"
+        "error[limit-exceeded]: too many files\n  = 64\n  = raise 'files'\n\n1 error"
     )
 
 
 def test_a_place_beyond_the_text_shows_only_the_arrow() -> None:
     """A file that could not be read has no lines to show."""
-    mistake = Diagnostic("unreadable-file", "there is no such file", at("", 1, 1), label="here")
+    mistake = Diagnostic("file-error", "there is no such file", at("", 1, 1), label="here")
     assert render([mistake]) == (
-        "error[unreadable-file]: there is no such file\n --> net.yaml:1:1\n  = here\n\n1 error"
+        "error[file-error]: there is no such file\n --> net.yaml:1:1\n  = here\n\n1 error"
     )
 
 
 def test_several_are_separated_and_counted() -> None:
     """A blank line stands between two, and a summary at the end."""
-    first = Diagnostic("limit", "one", None)
-    second = Diagnostic("limit", "two", None)
+    first = Diagnostic("limit-exceeded", "one", None)
+    second = Diagnostic("limit-exceeded", "two", None)
     third = Diagnostic("unused-step", "three", None, severity="warning")
     assert render([first, second, third]) == (
-        "error[limit]: one\n\nerror[limit]: two\n\nwarning[unused-step]: three\n\n"
+        "error[limit-exceeded]: one\n\nerror[limit-exceeded]: two\n\n"
+        "warning[unused-step]: three\n\n"
         "2 errors, 1 warning"
     )
 
@@ -89,14 +92,14 @@ def test_nothing_is_shown_for_no_mistakes() -> None:
 )
 def test_the_caret_stands_below_its_character(line: str, column: int, indent: int) -> None:
     """Tabs, wide and combining characters, and those shown as numbers, are counted as shown."""
-    shown = render([Diagnostic("limit", "here", at(line, 1, column))]).split("\n")
+    shown = render([Diagnostic("limit-exceeded", "here", at(line, 1, column))]).split("\n")
     assert shown[4] == "  | " + " " * indent + "^"
 
 
 def test_a_long_line_is_cut_around_the_caret() -> None:
     """What is shown fits a terminal and the caret still points at its place."""
     line = "x" * 500 + "HERE" + "y" * 500
-    shown = render([Diagnostic("limit", "long", at(line, 1, 501, 4))]).split("\n")
+    shown = render([Diagnostic("limit-exceeded", "long", at(line, 1, 501, 4))]).split("\n")
     assert len(shown[3]) <= 110
     start = shown[4].index("^")
     assert shown[3][start : start + 4] == "HERE"
@@ -108,14 +111,14 @@ def test_a_long_line_is_cut_around_the_caret() -> None:
 def test_a_line_of_combining_characters_is_cut_too() -> None:
     """They take no column, and still are not shown without end."""
     line = "a" + "\u0301" * 10_000
-    shown = render([Diagnostic("limit", "long", at(line, 1, 1))]).split("\n")
+    shown = render([Diagnostic("limit-exceeded", "long", at(line, 1, 1))]).split("\n")
     assert len(shown[3]) < 120
 
 
 def test_a_range_over_several_lines_is_marked_to_the_end_of_the_first() -> None:
     """The caret line marks the rest of the line that the range begins on."""
     source = SourceText("net.yaml", "a: [1,\n 2]\n")
-    shown = render([Diagnostic("limit", "list", Span(source, 1, 4, 2, 4))]).split("\n")
+    shown = render([Diagnostic("limit-exceeded", "list", Span(source, 1, 4, 2, 4))]).split("\n")
     assert shown[4] == "  |    ^^^"
 
 
@@ -124,7 +127,7 @@ def test_a_long_chain_loses_its_middle() -> None:
     frame: ExpansionFrame | None = None
     for number in range(20):
         frame = ExpansionFrame(f"in block 'b{number}'", at("x", 1, 1), frame)
-    shown = render([Diagnostic("limit", "deep", None, frame=frame)])
+    shown = render([Diagnostic("limit-exceeded", "deep", None, frame=frame)])
     assert "in block 'b19'" in shown
     assert "in block 'b0'" in shown
     assert "... 12 more ..." in shown
@@ -135,7 +138,7 @@ def test_json_has_every_key() -> None:
     """The object that editors rely on."""
     frame = ExpansionFrame("in block 'fire'", at("x\nyy", 2, 1))
     mistake = Diagnostic(
-        "wrong-type",
+        "type-mismatch",
         "no",
         at("x\nyy", 2, 1, 2),
         label="label",
@@ -145,7 +148,7 @@ def test_json_has_every_key() -> None:
     )
     assert json.loads(render([mistake], "json")) == [
         {
-            "code": "wrong-type",
+            "code": "type-mismatch",
             "severity": "error",
             "message": "no",
             "file": "net.yaml",
@@ -163,25 +166,26 @@ def test_json_has_every_key() -> None:
 
 def test_json_has_nulls_for_a_mistake_without_a_place() -> None:
     """The keys are always there."""
-    (mistake,) = json.loads(render([Diagnostic("limit", "no", None)], "json"))
+    (mistake,) = json.loads(render([Diagnostic("limit-exceeded", "no", None)], "json"))
     assert mistake["file"] is mistake["line"] is mistake["column"] is mistake["suggestion"] is None
 
 
 def test_github_gets_an_annotation() -> None:
     """One workflow command, with everything that GitHub reads escaped."""
     span = at("x", 3, 5, name="a,b:c%.yaml")
-    mistake = Diagnostic("wrong-type", "100% no", span, label="or: yes", notes=("a", "b"))
+    mistake = Diagnostic("type-mismatch", "100% no", span, label="or: yes", notes=("a", "b"))
     assert render([mistake], "github") == (
-        "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,title=wrong-type::100%25 no%0Aor: yes%0Aa%0Ab"
+        "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,title=type-mismatch"
+        "::100%25 no%0Aor: yes%0Aa%0Ab"
     )
 
 
 def test_colours_are_ours_alone() -> None:
     """Colour stands around escaped text, and without it there is no escape at all."""
-    mistake = Diagnostic("limit", "\x1b[2J", at("\x1b[2J", 1, 1))
+    mistake = Diagnostic("limit-exceeded", "\x1b[2J", at("\x1b[2J", 1, 1))
     assert "\x1b" not in render([mistake])
     coloured = render([mistake], color=True)
-    assert coloured.startswith("\x1b[1;31merror[limit]\x1b[0m: \\x1b[2J")
+    assert coloured.startswith("\x1b[1;31merror[limit-exceeded]\x1b[0m: \\x1b[2J")
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == render([mistake])
 
 
@@ -201,7 +205,9 @@ def test_foreign_text_breaks_out_of_no_format(
     """Whatever a blueprint holds, lines are ours, nothing is invisible, and JSON is JSON."""
     span = at(text, 1, column, length, name=name)
     frame = ExpansionFrame(label, span)
-    mistake = Diagnostic("limit", message, span, label=label, notes=(message,), frame=frame)
+    mistake = Diagnostic(
+        "limit-exceeded", message, span, label=label, notes=(message,), frame=frame
+    )
     shown: dict[OutputFormat, str] = {form: render([mistake], form) for form in OUTPUT_FORMATS}
     assert all(character.isprintable() for character in shown["text"].replace("\n", ""))
     assert len(shown["text"].split("\n")) <= 10

@@ -157,11 +157,11 @@ def test_values(text: str, value: PlainData):
         ("$(9000000000000000000 * 9)", "expression-error 23"),
         ("$(99999999999999999999)", "expression-syntax 3"),
         ("$(1e308 * 10)", "expression-error 9"),
-        ("$(range(10 ** 9))", "limit 3"),
+        ("$(range(10 ** 9))", "limit-exceeded 3"),
         ("$(int('1' + '0'))x$sizes", "expression-error 19"),
-        ("$(" + "(" * 40 + "1" + ")" * 40 + ")", "limit 35"),
-        ("$(" + "1 + " * 200 + "1)", "limit 403"),
-        ("$(" + "1 ** " * 40 + "1)", "limit 160"),
+        ("$(" + "(" * 40 + "1" + ")" * 40 + ")", "limit-exceeded 35"),
+        ("$(" + "1 + " * 200 + "1)", "limit-exceeded 403"),
+        ("$(" + "1 ** " * 40 + "1)", "limit-exceeded 160"),
     ],
 )
 def test_mistakes(text: str, expected: str):
@@ -179,9 +179,9 @@ def test_mistakes(text: str, expected: str):
         ("$(" + "1 < " * 5000 + "a)", False, []),
         ("$(len(sizes" + "[:]" * 5000 + "))", 3, []),
         ("$(sizes[0]" + "[0]" * 5000 + ")", EVALUATION_FAILED, ["expression-error 11"]),
-        ("$(" + "1 ** " * 5000 + "1)", EVALUATION_FAILED, ["limit 160"]),
-        ("$(" + "(" * 5000 + "1" + ")" * 5000 + ")", EVALUATION_FAILED, ["limit 35"]),
-        ("$(" + "-" * 5000 + "1)", EVALUATION_FAILED, ["limit 34"]),
+        ("$(" + "1 ** " * 5000 + "1)", EVALUATION_FAILED, ["limit-exceeded 160"]),
+        ("$(" + "(" * 5000 + "1" + ")" * 5000 + ")", EVALUATION_FAILED, ["limit-exceeded 35"]),
+        ("$(" + "-" * 5000 + "1)", EVALUATION_FAILED, ["limit-exceeded 34"]),
     ],
 )
 def test_long_chains_with_higher_limits(text: str, value: PlainData, found: list[str]):
@@ -194,7 +194,7 @@ def test_operations_of_a_chain_count_each():
     """The error is at the first operation beyond the limit, and the rest is not evaluated."""
     limits = Limits(expression_operations=5)
     assert run("$(1 + 1 + 1)", limits=limits) == (3, [])
-    assert run("$(1 + 1 + 1 + 1)", limits=limits) == (EVALUATION_FAILED, ["limit 11"])
+    assert run("$(1 + 1 + 1 + 1)", limits=limits) == (EVALUATION_FAILED, ["limit-exceeded 11"])
     assert run("$(yes or a + b + 1)", limits=limits) == (True, [])
 
 

@@ -52,12 +52,12 @@ def test_constants_on_either_side(tmp_path: Path, operation: str):
 @pytest.mark.parametrize(
     ("step", "code"),
     [
-        ("- ops.subtract", "wrong-inputs 5:5"),
+        ("- ops.subtract", "invalid-inputs 5:5"),
         ("- ops.subtract: 1", "unknown-argument 5:19"),
-        ("- ops.subtract: {x1: 1, x2: 2}", "wrong-inputs 5:5"),
-        ("- {ops.subtract: {x1: 1}, from: {x1: x}}", "wrong-inputs 5:6"),
-        ("- ops.where: {x1: 1}", "wrong-inputs 5:5"),
-        ("- {ops.fft2: , from: {x: x}}", "wrong-inputs 5:6"),
+        ("- ops.subtract: {x1: 1, x2: 2}", "invalid-inputs 5:5"),
+        ("- {ops.subtract: {x1: 1}, from: {x1: x}}", "invalid-inputs 5:6"),
+        ("- ops.where: {x1: 1}", "invalid-inputs 5:5"),
+        ("- {ops.fft2: , from: {x: x}}", "invalid-inputs 5:6"),
         ("- ops.einsum: 'bi,bj'", "out-of-range 5:17"),
     ],
 )

@@ -98,7 +98,7 @@ def test_layers_of_ours_nest():
 
 def test_a_refusal_is_a_mistake():
     """What Keras refuses outside a network is a mistake as well."""
-    with pytest.raises(BlueprintError, match="keras-refused"):
+    with pytest.raises(BlueprintError, match="keras-rejected"):
         made("optimizer", {"SGD": {"momentum": 7.0}})
 
 
@@ -113,7 +113,7 @@ def test_an_older_keras(name: str, argument: str, missing: str):
     signature = Signature(name, "", "keras.layers", specs, {}, ("inputs",), 1, False, False, {})
     with pytest.raises(BuildError) as caught:
         build_layer(signature, arguments({"units": 3, argument: 4}), "own", SPAN)
-    assert caught.value.code == "needs-newer-keras"
+    assert caught.value.code == "keras-too-old"
     assert f"Keras {keras.__version__}" in caught.value.message
     assert caught.value.message.endswith(f"does not have {missing}")
 

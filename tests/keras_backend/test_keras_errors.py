@@ -37,7 +37,7 @@ def test_joined_shapes_are_all_named():
 def test_a_merge_of_one_tensor():
     """It would change nothing; all outputs of one step are several, be they one this time."""
     (found,) = mistakes(network({"x": (4,)}, step("join", "Add", ["x"], line=3)))
-    assert (found.code, found.location[1]) == ("wrong-inputs", 3)
+    assert (found.code, found.location[1]) == ("invalid-inputs", 3)
     assert found.message == "'join' (Add) merges several tensors, and takes 'x' (4) alone"
     split = step("parts", "ops.split", "x", indices_or_sections=1, axis=-1)
     assert analyze(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).is_static
@@ -72,7 +72,7 @@ SMALL: list[tuple[str, dict[str, Any]]] = [
 def test_nothing_is_left(layer: str, values: dict[str, Any]):
     """A size of zero or less is a mistake, whether Keras refuses it or computes it."""
     (found,) = mistakes(chain((8, 8, 3), (layer, values)))
-    assert found.code == "empty-shape"
+    assert found.code == "empty-output"
     assert found.message == f"'step0' ({layer}) leaves nothing of 'input' (8, 8, 3)"
 
 
@@ -88,7 +88,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 def test_refused_arguments(layer: str, values: dict[str, Any]):
     """Arguments that Keras does not take together are its refusal, at the step."""
     (found,) = mistakes(chain((8, 8, 3), (layer, values)))
-    assert found.code == "keras-refused"
+    assert found.code == "keras-rejected"
     assert found.message == f"Keras refuses the arguments of {layer}"
 
 
@@ -112,7 +112,7 @@ MISFITS: list[tuple[str, dict[str, Any]]] = [
 def test_misfits(layer: str, values: dict[str, Any]):
     """Whatever Keras and TensorFlow raise for a shape is a mistake and no traceback."""
     (found,) = mistakes(chain((8, 8, 3), (layer, values)))
-    assert found.code in ("shape-mismatch", "keras-refused")
+    assert found.code in ("shape-mismatch", "keras-rejected")
     assert found.notes
 
 
@@ -130,7 +130,7 @@ def test_all_mistakes_come_in_one_go():
     )
     assert [(found.location[1], found.code) for found in mistakes(graph)] == [
         (1, "shape-mismatch"),
-        (3, "keras-refused"),
+        (3, "keras-rejected"),
         (6, "shape-mismatch"),
     ]
 
@@ -173,7 +173,7 @@ def test_unknown_outputs_of_the_network():
 def test_inputs_that_keras_refuses():
     """A dtype that Keras does not know is told at the input."""
     graph = network({"x": ((8,), "float33")}, step("d", "Dense", "x", units=2))
-    assert [found.code for found in mistakes(graph)] == ["keras-refused"]
+    assert [found.code for found in mistakes(graph)] == ["keras-rejected"]
 
 
 def test_what_keras_says_cannot_move_the_cursor():

@@ -41,7 +41,7 @@ def test_what_is_not_a_matrix(layer: str, options: dict, message: str):
     with pytest.raises(BlueprintError) as caught:
         analyze(chain((5, 6), (layer, options)))
     (found,) = caught.value.diagnostics
-    assert found.code == "keras-refused"
+    assert found.code == "keras-rejected"
     assert message in found.message
     assert found.span is not None
     assert "L1 or L2" in found.notes[-1]

@@ -61,7 +61,7 @@ def test_a_layer_that_fails_at_the_call(layer: str, values: dict[str, Any]):
         step("last", "ReLU", "wrong", line=3),
     )
     diagnostic = refused(graph)
-    assert diagnostic.code == "keras-refused"
+    assert diagnostic.code == "keras-rejected"
     assert diagnostic.message == f"'wrong' ({layer}) has a shape, but cannot be called"
     assert diagnostic.location[1] == 2
     assert diagnostic.notes[0].startswith("Keras says: ")
@@ -75,7 +75,7 @@ def test_a_layer_that_gives_another_number_of_axes():
 
 def test_layers_that_give_back_their_input():
     """Keras finds a cycle in a model with such a layer."""
-    assert refused(chain((8, 8, 3), ("Equalization", {}))).code == "keras-refused"
+    assert refused(chain((8, 8, 3), ("Equalization", {}))).code == "keras-rejected"
 
 
 def test_open_sizes_are_not_tried():

@@ -66,12 +66,12 @@ def test_files_and_their_depth_are_bounded(tmp_path: Path) -> None:
     for number in range(10):
         write(tmp_path, importing(f"n{number + 1}.yaml"), f"n{number}.yaml")
     first = tmp_path / "n0.yaml"
-    assert "limit" in codes(first)
+    assert "limit-exceeded" in codes(first)
     assert codes(first, Limits(import_depth=10)) == []
     for number in range(5):
         write(tmp_path, LEAF, f"leaf{number}.yaml")
     wide = write(tmp_path, importing(*(f"leaf{number}.yaml" for number in range(5))))
-    assert "limit" in codes(wide, Limits(files=5))
+    assert "limit-exceeded" in codes(wide, Limits(files=5))
     assert codes(wide, Limits(files=6)) == []
 
 
@@ -80,6 +80,6 @@ def test_only_the_user_allows_another_folder(tmp_path: Path) -> None:
     write(tmp_path, LEAF, "shared/leaf.yaml")
     write(tmp_path, LEAF, "other/leaf.yaml")
     path = write(tmp_path, importing("../shared/leaf.yaml"), "mine/net.yaml")
-    assert codes(path) == ["outside-folder"]
+    assert codes(path) == ["path-outside-directory"]
     assert codes(path, allow=(tmp_path / "shared",)) == []
-    assert codes(path, allow=(tmp_path / "other",)) == ["outside-folder"]
+    assert codes(path, allow=(tmp_path / "other",)) == ["path-outside-directory"]

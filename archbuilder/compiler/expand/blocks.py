@@ -122,7 +122,7 @@ def active_inputs(
         return ()
     if not any(conditions):
         message = f"'{block.name}' has no input: each is left out by its 'when'"
-        evaluator.diagnostics.error("wrong-inputs", message, block.inputs[0].span)
+        evaluator.diagnostics.error("invalid-inputs", message, block.inputs[0].span)
     inputs = []
     for block_input, is_active in zip(block.inputs, conditions, strict=True):
         if is_active:
@@ -176,7 +176,7 @@ def bind_block_inputs(
     if input_count > len(declared) or missing:
         count_text = f"{input_count or len(call_site.inputs.keywords)} given"
         diagnostics.error(
-            "wrong-inputs",
+            "invalid-inputs",
             f"block '{call.callee}' takes {len(declared)} input(s), {', '.join(declared)};"
             f" {count_text}",
             call_site.span,

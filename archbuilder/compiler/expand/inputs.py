@@ -77,7 +77,7 @@ def _resolve_source(
             source_tensors.append(scope.resolve(name, previous, item.span, evaluator.diagnostics))
         else:
             evaluator.diagnostics.error(
-                "wrong-type", f"'from' takes the name of a step, not {quote(name)}", item.span
+                "type-mismatch", f"'from' takes the name of a step, not {quote(name)}", item.span
             )
             source_tensors.append(ERROR_REFS)
     return source_tensors[0] if len(source_tensors) == 1 else concat_refs(source_tensors)
@@ -143,7 +143,7 @@ def _check_keyword_inputs(
                 else f"{signature.name} has no input {quote(name)}"
             )
             diagnostics.error(
-                "wrong-inputs" if is_duplicate else "unknown-argument",
+                "invalid-inputs" if is_duplicate else "unknown-argument",
                 message,
                 call_site.span,
                 suggestion=None if is_duplicate else closest_match(name, tensors),
@@ -163,7 +163,7 @@ def _report_missing(
     if missing in signature.arguments:
         notes.append(f"or give a number for one: {signature.name}: {{{missing}: 2}}")
     diagnostics.error(
-        "wrong-inputs",
+        "invalid-inputs",
         f"{signature.name} needs the inputs {', '.join(required)}; nothing is given for {missing}",
         call_site.span,
         notes=tuple(notes),
@@ -183,7 +183,7 @@ def _report_too_many(
     constant_names = [name for name in signature.tensor_arguments if name in constants]
     suffix = f" beside {' and '.join(constant_names)}" if constant_names else ""
     diagnostics.error(
-        "wrong-inputs",
+        "invalid-inputs",
         f"{signature.name} takes {maximum} input{'s' if maximum != 1 else ''}{suffix}, not"
         f" {len(refs)}: {names}",
         call_site.span,

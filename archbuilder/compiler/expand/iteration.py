@@ -58,7 +58,7 @@ def evaluate_when(
     if isinstance(tree, ScalarNode) and isinstance(tree.value, bool):
         return tree.value
     evaluator.diagnostics.error(
-        "wrong-type", f"'when' is true or false, not {describe_value(tree)}", tree.span
+        "type-mismatch", f"'when' is true or false, not {describe_value(tree)}", tree.span
     )
     return None
 
@@ -80,7 +80,7 @@ def _repeat_count(
     # Not `isinstance`: true is an `int` in Python.
     if type(count) is not int:
         evaluator.diagnostics.error(
-            "wrong-type", f"'repeat' is an integer, not {describe_value(tree)}", tree.span
+            "type-mismatch", f"'repeat' is an integer, not {describe_value(tree)}", tree.span
         )
         return None
     if count < 0:
@@ -89,7 +89,7 @@ def _repeat_count(
     # Checked before a list of that length is built.
     if count > evaluator.limits.steps:
         evaluator.diagnostics.error(
-            "limit",
+            "limit-exceeded",
             f"'repeat' makes {count:,} steps of one, and a blueprint has"
             f" {evaluator.limits.steps:,} at most",
             tree.span,
@@ -112,7 +112,7 @@ def _loop_iterations(
             return None
         if not isinstance(tree, SequenceNode):
             evaluator.diagnostics.error(
-                "wrong-type",
+                "type-mismatch",
                 f"'for' takes a list for '{name}', not {describe_value(tree)}",
                 tree.span,
             )
@@ -123,7 +123,7 @@ def _loop_iterations(
     if len(set(lengths.values())) > 1:
         lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
         evaluator.diagnostics.error(
-            "unequal-lists",
+            "length-mismatch",
             f"the lists of a 'for' run side by side and are equally long, but {lengths_text}",
             loop.span,
         )

@@ -139,7 +139,7 @@ class Expander:
             outputs = ERROR_REFS
         elif inputs.keywords:
             self._diagnostics.error(
-                "wrong-form",
+                "invalid-structure",
                 "'from' with names of inputs goes with a layer or a block",
                 step.span,
             )
@@ -153,7 +153,7 @@ class Expander:
         else:
             outputs = self._expand_branches(body, scope, inputs.positional, variables)
         if step.call is not None:
-            self._diagnostics.error("wrong-form", "'call' goes with a layer", step.call.span)
+            self._diagnostics.error("invalid-structure", "'call' goes with a layer", step.call.span)
         register_name(step, scope, outputs, variables, self._evaluator)
         return outputs
 
@@ -385,11 +385,11 @@ class Expander:
         )
         if call_site.call_constants is not None:
             self._diagnostics.error(
-                "wrong-form", "'call' goes with a layer", call_site.call_constants.span
+                "invalid-structure", "'call' goes with a layer", call_site.call_constants.span
             )
         if inner.depth > self._evaluator.limits.block_depth:
             self._diagnostics.error(
-                "limit",
+                "limit-exceeded",
                 f"blocks stand in blocks more than {self._evaluator.limits.block_depth} deep",
                 call_site.span,
                 notes=("raise it with the limit 'block_depth'",),

@@ -147,7 +147,7 @@ def _expand_input(
 def _validate_shape(tree: Tree, name: str, diagnostics: Diagnostics) -> Shape | None:
     if not isinstance(tree, SequenceNode):
         diagnostics.error(
-            "wrong-type",
+            "type-mismatch",
             f"the shape of '{name}' is a list of sizes such as [224, 224, 3], not"
             f" {describe_value(tree)}",
             tree.span,
@@ -158,7 +158,7 @@ def _validate_shape(tree: Tree, name: str, diagnostics: Diagnostics) -> Shape | 
         size = to_plain(item)
         if size is not None and type(size) is not int:
             diagnostics.error(
-                "wrong-type",
+                "type-mismatch",
                 f"a size of '{name}' is an integer, or null where it is open, not"
                 f" {describe_value(item)}",
                 item.span,
@@ -176,7 +176,7 @@ def _validate_dtype(tree: Tree, name: str, diagnostics: Diagnostics) -> str | No
     if isinstance(dtype, str) and dtype in dtypes:
         return dtype
     diagnostics.error(
-        "unknown-value",
+        "invalid-choice",
         f"the dtype of '{name}' cannot be {describe_value(tree)}",
         tree.span,
         suggestion=closest_match(dtype, dtypes) if isinstance(dtype, str) else None,

@@ -39,7 +39,7 @@ def check_step_count(
         _StepCounter(silent_evaluator).count_block(block, file, variables)
     except BlueprintError as error:
         for diagnostic in error.diagnostics:
-            if diagnostic.code == "limit":
+            if diagnostic.code == "limit-exceeded":
                 evaluator.diagnostics.add(diagnostic)
         raise BlueprintError(evaluator.diagnostics) from None
 
@@ -51,7 +51,7 @@ def report_too_many_steps(evaluator: ValueEvaluator, span: Span) -> None:
         BlueprintError: always.
     """
     evaluator.diagnostics.error(
-        "limit",
+        "limit-exceeded",
         f"the blueprint expands to more than {evaluator.limits.steps:,} steps",
         span,
         notes=("raise it with the limit 'steps'",),

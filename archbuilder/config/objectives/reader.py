@@ -163,7 +163,7 @@ class ObjectiveReader:
                     self._check_sparse_metric(loss, name, metric.span)
                 elif loss and name.startswith(_SPARSE_PREFIX):
                     self.fields.diagnostics.error(
-                        "unknown-value",
+                        "invalid-choice",
                         f"the loss '{loss}' takes one value a class, and the metric '{name}'"
                         " does not",
                         metric.span,
@@ -179,7 +179,7 @@ class ObjectiveReader:
         if metric == "Accuracy":
             suggestion = "SparseCategoricalAccuracy"
         self.fields.diagnostics.error(
-            "unknown-value",
+            "invalid-choice",
             f"the loss '{loss}' takes classes by number, and the metric '{metric}' does not",
             span,
             label=""
@@ -228,7 +228,7 @@ class ObjectiveReader:
         ):
             return
         self.fields.diagnostics.error(
-            "unknown-value",
+            "invalid-choice",
             f"the metric '{name}' ignores class {metric_arguments[_IGNORE_CLASS]}, and the loss"
             " of its output"
             f" ignores class {ignored_class}",
@@ -341,7 +341,7 @@ class ObjectiveReader:
         """
         if len(self.outputs) > 1 and f"{entry.key}_".startswith(_VALIDATION):
             self.fields.diagnostics.error(
-                "unknown-value",
+                "invalid-choice",
                 f"the numbers of the output '{entry.key}' would have names of the validation set,"
                 f" which begin with '{_VALIDATION}'",
                 entry.key_span,

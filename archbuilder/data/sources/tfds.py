@@ -49,7 +49,7 @@ def load_tfds(
     if source.name.span is not None and not opener.is_allowed(folder):
         diagnostics = Diagnostics()
         diagnostics.error(
-            "outside-folder",
+            "path-outside-directory",
             f"the data sets in {quote(str(folder), 200)} lie outside of the folder of this file",
             source.name.span,
             notes=(f"allow them with --allow {folder}, or name the set with --data tfds:{name}",),

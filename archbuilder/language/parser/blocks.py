@@ -113,7 +113,9 @@ def _decode_inputs(
     else:
         inputs = _decode_block_inputs(reader, tree)
     if is_empty(tree):
-        reader.diagnostics.error("wrong-form", "'inputs' names at least one input", tree.span)
+        reader.diagnostics.error(
+            "invalid-structure", "'inputs' names at least one input", tree.span
+        )
     return inputs or (InputDeclaration(DEFAULT_INPUT, None, None, span),)
 
 
@@ -163,7 +165,9 @@ def _decode_input(reader: FieldReader, entry: MappingEntry) -> InputDeclaration:
 def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDeclaration, ...]:
     tree = entry.value
     if is_empty(tree):
-        reader.diagnostics.error("wrong-form", "'outputs' names at least one output", tree.span)
+        reader.diagnostics.error(
+            "invalid-structure", "'outputs' names at least one output", tree.span
+        )
     outputs: list[OutputDeclaration] = []
     if isinstance(tree, MappingNode):
         for output in tree:

@@ -257,7 +257,7 @@ def _check_output_shapes(reader: FieldReader, tree: Tree) -> bool:
         )
         if not all(size is None or type(size) is int for size in sizes):
             reader.diagnostics.error(
-                "wrong-form",
+                "invalid-structure",
                 f"an output shape is a list such as [null, 1000], not {describe_value(shape)}",
                 shape.span,
             )

@@ -139,7 +139,7 @@ def _decode_networks(
         # `params` is not among these: with several networks, it has the parameters of the file.
         for entry in body:
             reader.diagnostics.error(
-                "wrong-form",
+                "invalid-structure",
                 f"{quoted(entry.key)} stands beside 'networks'; it belongs into one of them",
                 entry.key_span,
             )

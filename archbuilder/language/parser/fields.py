@@ -41,7 +41,7 @@ class FieldReader:
     def report_unexpected(self, tree: Tree, what: str, expected: str, *, note: str = "") -> None:
         """Report that `what` should be `expected`, and what it is instead."""
         self.diagnostics.error(
-            "wrong-form",
+            "invalid-structure",
             f"{what} is {expected}, not {describe_value(tree)}",
             tree.span,
             notes=(note,) if note else (),

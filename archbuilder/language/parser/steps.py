@@ -78,7 +78,7 @@ def _decode_body(
     """Decode the body of a step: a call, or the value of one key of `STEP_BODIES`."""
     if "merge" in modifiers and "branches" not in modifiers:
         reader.diagnostics.error(
-            "wrong-form",
+            "invalid-structure",
             "'merge' joins 'branches', and this step has none",
             modifiers["merge"].key_span,
         )
@@ -182,7 +182,7 @@ def _decode_input_refs(reader: FieldReader, entry: MappingEntry | None) -> Input
         return None
     tree = entry.value
     if is_empty(tree):
-        reader.diagnostics.error("wrong-form", "'from' names at least one step", tree.span)
+        reader.diagnostics.error("invalid-structure", "'from' names at least one step", tree.span)
         return InputRefs((replace(reader.decode_value(tree), invalid=True),), (), tree.span)
     if isinstance(tree, MappingNode):
         keywords = tuple((each.key, _decode_input_ref(reader, each.value)) for each in tree)
@@ -215,7 +215,9 @@ def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | N
     if mapping is None:
         return None
     if is_empty(mapping):
-        reader.diagnostics.error("wrong-form", "'for' names at least one variable", mapping.span)
+        reader.diagnostics.error(
+            "invalid-structure", "'for' names at least one variable", mapping.span
+        )
         return None
     variables: list[tuple[str, DeferredValue]] = []
     for variable in mapping:
@@ -224,7 +226,7 @@ def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | N
         # What an expression evaluates to is checked by the expansion.
         if not isinstance(variable.value, SequenceNode) and value.is_constant:
             reader.diagnostics.error(
-                "wrong-form",
+                "invalid-structure",
                 f"'for' takes a list for {quoted(variable.key)}, not"
                 f" {describe_value(variable.value)}",
                 variable.value.span,

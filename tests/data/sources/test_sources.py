@@ -418,7 +418,7 @@ def test_files_of_a_blueprint_stay_in_its_folder(tmp_path: Path):
     elsewhere = Npz(DataPath("../out/data.npz", span))
     assert load_source(beside, DataFileOpener(inside)).count == 2
     assert load_source(elsewhere, DataFileOpener(inside, [outside])).count == 2
-    with pytest.raises(BlueprintError, match="outside-folder"):
+    with pytest.raises(BlueprintError, match="path-outside-directory"):
         load_source(elsewhere, DataFileOpener(inside))
 
 

@@ -249,7 +249,7 @@ class TestPrepared:
         """A stranger's file reads them where a person allows it."""
         span = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
         source = Tfds(DataPath("birds", span), inputs="image", targets="kind")
-        with pytest.raises(BlueprintError, match="outside-folder"):
+        with pytest.raises(BlueprintError, match="path-outside-directory"):
             load_source(source, DataFileOpener(tmp_path))
         assert load_source(source, DataFileOpener(tmp_path, [folder])).count == 20
 
