@@ -85,8 +85,8 @@ def _write(job: Job, folder: Path) -> None:
         (folder / "data.txt").write_bytes(letters.tobytes())
     (folder / "recipe.yaml").write_text(
         f"archbuilder: 1\ndata: {job.data}\ntraining:\n  {job.training}\n"
-        f"  precision: mixed_bfloat16\n  batch_size: {job.batch_size}\n  epochs: {EPOCHS}\n"
-        "  validation: 0\n"
+        f"  dtype_policy: mixed_bfloat16\n  batch_size: {job.batch_size}\n  epochs: {EPOCHS}\n"
+        "  validation_split: 0\n"
     )
 
 

@@ -58,7 +58,7 @@ def checkpoints(rounds: int) -> None:
         for number in range(rounds):
             recipe.write_text(kept)
             often = _whole(path, f"often-{number}")
-            recipe.write_text(f"{kept}  checkpoint_seconds: 86400\n")
+            recipe.write_text(f"{kept}  checkpoint_every_seconds: 86400\n")
             turns.append((often, _whole(path, f"end-{number}")))
     often, end = (statistics.median(side) for side in zip(*turns, strict=True))
     print("| model | every 30 s, s | at the end, s | overhead |")

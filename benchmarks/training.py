@@ -31,7 +31,7 @@ training:
   optimizer: {{Adam: 1e-3}}
   epochs: {epochs}
   batch_size: {batch_size}
-  validation: 0
+  validation_split: 0
 """
 
 

@@ -561,7 +561,7 @@ REFUSED_OBJECTS = {
     "Optimizer": _BASE,
     "MultiOptimizer": "one optimizer trains all weights; name it, such as Adam",
     "OptimizerMap": "one optimizer trains all weights; name it, such as Adam",
-    "LossScaleOptimizer": "write precision: mixed_float16 under 'training', which scales the loss",
+    "LossScaleOptimizer": "write 'dtype_policy: mixed_float16' under 'training'",
     "LearningRateSchedule": _BASE,
     "binary_focal_crossentropy": "Keras has it as a loss only, BinaryFocalCrossentropy",
     "categorical_focal_crossentropy": "Keras has it as a loss only, CategoricalFocalCrossentropy",

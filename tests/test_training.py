@@ -220,7 +220,7 @@ def test_logits_are_no_slip(tmp_path: Path):
 
 def test_nothing_held_out(tmp_path: Path):
     """A share of zero trains on everything, and has nothing to tell at the end."""
-    result = run(tmp_path, DIGITS.replace("epochs: 2", "epochs: 1, validation: 0"))
+    result = run(tmp_path, DIGITS.replace("epochs: 2", "epochs: 1, validation_split: 0"))
     assert result.val_metrics == {}
 
 

@@ -13,8 +13,8 @@ from archbuilder.plain_data import PlainData
 _RESUMABLE_KEYS: Final = (
     "epochs",
     "distribute",
-    "checkpoint_seconds",
-    "xla",
+    "checkpoint_every_seconds",
+    "jit_compile",
     "steps_per_execution",
 )
 

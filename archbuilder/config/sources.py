@@ -251,7 +251,7 @@ class DataConfig:
 
     train: DataSource
     validation: DataSource | None = None
-    """Without it, a fraction of the training examples (`TrainingConfig.validation`) is held out."""
+    """If None, `TrainingConfig.validation_split` splits it off from the training examples."""
     folder: Path | None = None
     """The directory of the blueprint, to which its data paths are relative."""
     cli_argument: str | None = None

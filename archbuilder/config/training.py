@@ -33,11 +33,11 @@ class SupervisedConfig:
     optimizer: Tree
     loss_weights: Mapping[str, float]
     metrics: Metrics
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    feed_targets_to_inputs: Mapping[str, str] = field(default_factory=dict)
     """Inputs that are fed with the target of an output: input name to output name."""
-    targets: Mapping[str, str] = field(default_factory=dict)
+    target_from_input: Mapping[str, str] = field(default_factory=dict)
     """Outputs whose target is an input, as in an autoencoder: output name to input name."""
-    class_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    class_weight: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Class weights by output, then by class index or name; 1 for classes that are left out."""
 
 
@@ -45,12 +45,12 @@ class SupervisedConfig:
 class RidgeConfig:
     """Ridge regression of the last layer in closed form; all other weights stay as initialized.
 
-    The error is the squared error plus `penalty` times the sum of squared weights, without the
+    The error is the squared error plus `alpha` times the sum of squared weights, without the
     bias. The first `washout` steps of each sequence are ignored.
     """
 
     metrics: Metrics
-    penalty: float = 1e-6
+    alpha: float = 1e-6
     washout: int = 0
 
 
@@ -76,7 +76,7 @@ class AdversarialConfig:
     """Weight of the gradient penalty; used with the Wasserstein loss only."""
     noise: Noise = "normal"
     """Distribution of the generator's input, with mean 0 and variance 1."""
-    samples: int = 64
+    num_samples: int = 64
     """Number of samples in the image that is drawn after each epoch."""
 
 
@@ -91,15 +91,15 @@ class CausalLMConfig:
 class MaskedLMConfig:
     """Masked language modeling as in BERT: predict hidden tokens from those around them.
 
-    Of the `masked` fraction of tokens, 80% become `[MASK]`, 10% become random tokens, and 10% stay
-    unchanged. A network with an output `next_sentence` also predicts whether the second of two
-    segments follows the first.
+    A fraction `mask_rate` of the tokens is selected: 80% of them become `[MASK]`, 10% become random
+    tokens, and 10% stay unchanged. A network with an output `next_sentence` also predicts whether
+    the second of two segments follows the first.
 
     Source: Devlin et al. 2018, arXiv:1810.04805, section 3.1.
     """
 
     optimizer: Tree
-    masked: float = 0.15
+    mask_rate: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class SimCLRConfig:
 
 @dataclass(frozen=True, slots=True)
 class MoCoConfig:
-    """MoCo: contrast two views of an image against a `queue` of encoded views of earlier images.
+    """MoCo: contrast two views of an image against a queue of encoded views of earlier images.
 
     The key encoder is an exponential moving average of the network, with this `momentum`. The
     outputs of the network are those of `SimCLRConfig`.
@@ -140,7 +140,8 @@ class MoCoConfig:
     optimizer: Tree
     temperature: float = 0.07
     momentum: float = 0.999
-    queue: int = 65_536
+    queue_size: int = 65_536
+    """Number of views in the queue."""
 
 
 ContrastiveConfig: TypeAlias = SimCLRConfig | MoCoConfig
@@ -150,7 +151,7 @@ ObjectiveConfig: TypeAlias = (
 )
 
 
-Precision: TypeAlias = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+DtypePolicy: TypeAlias = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,23 +187,23 @@ class TrainingConfig:
     epochs: int = 10
     batch_size: int = 32
     """Global batch size: examples per step on all devices together."""
-    validation: float = 0.2
+    validation_split: float = 0.2
     """Fraction of the examples in the validation set, if the data has no validation set."""
     seed: int = 0
     distribute: StrategyName = "auto"
     augment: tuple[Tree, ...] = ()
     """Random layers that are applied in order to training images."""
-    checkpoint_seconds: float = 30
+    checkpoint_every_seconds: float = 30
     """Seconds between checkpoints; 0 saves one after every step."""
-    xla: bool | Auto = "auto"
+    jit_compile: bool | Auto = "auto"
     """Whether XLA compiles the train step."""
     steps_per_execution: int | Auto = "auto"
     """Steps per call of the train function. Callbacks run between calls."""
-    precision: Precision = "auto"
+    dtype_policy: DtypePolicy = "auto"
     """Dtype policy of the layers; variables are float32 with each of them."""
     shuffle: bool = True
     """Whether each epoch has its own random order; otherwise that of the data."""
-    accumulate: int = 1
+    gradient_accumulation_steps: int = 1
     """Number of parts of a batch whose gradients are accumulated before one optimizer step."""
     clip: GradientClipping | None = None
     ema: EMAConfig | None = None

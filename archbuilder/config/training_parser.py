@@ -18,7 +18,7 @@ from archbuilder.config.objectives import (
     keras_class_name,
 )
 from archbuilder.config.optimization import parse_clip, parse_ema
-from archbuilder.config.training import Auto, Precision, StrategyName, TrainingConfig
+from archbuilder.config.training import Auto, DtypePolicy, StrategyName, TrainingConfig
 from archbuilder.diagnostics.errors import Diagnostics, closest_match
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.limits import Limits
@@ -35,18 +35,18 @@ from archbuilder.yaml.nodes import (
 _SCALAR_SCHEMAS: Final[dict[str, dict[str, PlainData]]] = {
     "epochs": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "batch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
-    "validation": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    "validation_split": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     # keras.utils.set_random_seed passes it to numpy.random.seed, which takes 32 bits.
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
     "distribute": {"enum": ["auto", "none", "mirrored", "multi_worker", "tpu"]},
-    "checkpoint_seconds": {"type": "number", "minimum": 0, "maximum": 86_400},
-    "xla": {"enum": ["auto", True, False]},
+    "checkpoint_every_seconds": {"type": "number", "minimum": 0, "maximum": 86_400},
+    "jit_compile": {"enum": ["auto", True, False]},
     "steps_per_execution": {
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": 10_000}, {"enum": ["auto"]}]
     },
-    "precision": {"enum": ["auto", "float32", "mixed_bfloat16", "mixed_float16"]},
+    "dtype_policy": {"enum": ["auto", "float32", "mixed_bfloat16", "mixed_float16"]},
     "shuffle": {"type": "boolean"},
-    "accumulate": {"type": "integer", "minimum": 1, "maximum": 1024},
+    "gradient_accumulation_steps": {"type": "integer", "minimum": 1, "maximum": 1024},
 }
 _AUGMENTATION_LAYERS: Final = (
     *(
@@ -130,20 +130,22 @@ def _parse_training(reader: ObjectiveReader, mapping: MappingNode) -> TrainingCo
         objective=objective,
         epochs=cast(int, scalars.get("epochs", defaults.epochs)),
         batch_size=cast(int, scalars.get("batch_size", defaults.batch_size)),
-        validation=cast(float, scalars.get("validation", defaults.validation)),
+        validation_split=cast(float, scalars.get("validation_split", defaults.validation_split)),
         seed=cast(int, scalars.get("seed", defaults.seed)),
         augment=_parse_augment(reader, trees.get("augment")),
         distribute=cast(StrategyName, scalars.get("distribute", defaults.distribute)),
-        checkpoint_seconds=cast(
-            float, scalars.get("checkpoint_seconds", defaults.checkpoint_seconds)
+        checkpoint_every_seconds=cast(
+            float, scalars.get("checkpoint_every_seconds", defaults.checkpoint_every_seconds)
         ),
-        xla=cast(bool | Auto, scalars.get("xla", defaults.xla)),
+        jit_compile=cast(bool | Auto, scalars.get("jit_compile", defaults.jit_compile)),
         steps_per_execution=cast(
             int | Auto, scalars.get("steps_per_execution", defaults.steps_per_execution)
         ),
-        precision=cast(Precision, scalars.get("precision", defaults.precision)),
+        dtype_policy=cast(DtypePolicy, scalars.get("dtype_policy", defaults.dtype_policy)),
         shuffle=cast(bool, scalars.get("shuffle", defaults.shuffle)),
-        accumulate=cast(int, scalars.get("accumulate", defaults.accumulate)),
+        gradient_accumulation_steps=cast(
+            int, scalars.get("gradient_accumulation_steps", defaults.gradient_accumulation_steps)
+        ),
         clip=parse_clip(reader, trees.get("clip")),
         ema=parse_ema(reader, trees.get("ema")),
     )

@@ -219,8 +219,8 @@ class _DenseTargetFinder:
     def _dense_target(self, output: str) -> _DenseTarget | None:
         shape = self.target_shapes[output]
         # An output that is compared with an input, as in an autoencoder.
-        if output in self.objective.targets:
-            image = self.image_shapes.get(self.objective.targets[output], ())
+        if output in self.objective.target_from_input:
+            image = self.image_shapes.get(self.objective.target_from_input[output], ())
             if shape[:2] == image[:2] and len(shape) == len(image):
                 return _DenseTarget(shape, nearest=False)
             return _DenseTarget(image, nearest=False) if shape == (math.prod(image),) else None
@@ -237,8 +237,8 @@ class _DenseTargetFinder:
 
         Metrics are no evidence: Keras computes an accuracy of any numbers.
         """
-        if output in self.objective.targets:
-            return self.objective.targets[output] not in self.image_shapes
+        if output in self.objective.target_from_input:
+            return self.objective.target_from_input[output] not in self.image_shapes
         target, shape, loss = (
             self.dataset.targets[output],
             self.target_shapes[output],

@@ -239,8 +239,8 @@ class Dataset:
         hints = [folder_hint] if self.target_description else []
         if inputs:
             hints.append(
-                f"'targets: {{{outputs[0]}: {inputs[0]}}}' under 'training' compares the output"
-                " with its input"
+                f"'target_from_input: {{{outputs[0]}: {inputs[0]}}}' under 'training' compares the"
+                " output with its input"
             )
         return RunError(
             f"{self.source_name} has no targets, but the output '{outputs[0]}' has a loss or"

@@ -147,11 +147,11 @@ def _split(
     all_examples = _Subset(examples, np.arange(examples.count))
     if validation is not None:
         return all_examples, _Subset(validation, np.arange(validation.count)), ""
-    if training is None or training.validation == 0 or examples.count == 1:
+    if training is None or training.validation_split == 0 or examples.count == 1:
         return all_examples, None, ""
     last = uses_tail_split(examples, training)
     split = tail_split if last else random_split
-    train_rows, val_rows = split(examples.count, training.seed, training.validation)
+    train_rows, val_rows = split(examples.count, training.seed, training.validation_split)
     train_set, val_set = _Subset(examples, train_rows), _Subset(examples, val_rows)
     return train_set, val_set, describe_split(last=last)
 

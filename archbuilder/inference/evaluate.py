@@ -110,7 +110,11 @@ def make_eval_context(
     size = batch_size or training.batch_size
     # The other options only change how the steps of training are executed.
     eval_training = dataclasses.replace(
-        training, batch_size=size, steps_per_execution=1, xla=False, accumulate=1
+        training,
+        batch_size=size,
+        steps_per_execution=1,
+        jit_compile=False,
+        gradient_accumulation_steps=1,
     )
     examples, validation = _load_datasets(trained_run, data_source)
     # The validation split follows from the seed and the number of examples: with other data, it may

@@ -38,11 +38,11 @@ _NO_WINDOWS: Final = (
     " for the source 'npz'"
 )
 _SPLIT: Final = (
-    "write 'data: {train: SOURCE, validation: SOURCE}', or 'validation: 0.2' under 'training'"
+    "write 'data: {train: SOURCE, validation: SOURCE}', or 'validation_split: 0.2' under 'training'"
 )
 _TIME_SPLIT: Final = (
-    "write 'shuffle: false' under 'training': the examples keep their order, and 'validation' holds"
-    " out the last ones"
+    "write 'shuffle: false' under 'training': the data keeps its order, and 'validation_split'"
+    " takes the last examples"
 )
 _SCHEDULE: Final = (
     "a schedule stands in the optimizer: optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
@@ -55,13 +55,16 @@ _STEPS: Final = (
     " number of steps"
 )
 _ACCUMULATE: Final = (
-    "write 'accumulate: 4' under 'training': each batch of 'batch_size' is computed in 4 parts"
+    "write 'gradient_accumulation_steps: 4' under 'training': it splits each batch into 4"
+    " microbatches"
 )
 _CLIP: Final = "write 'clip' under 'training', as in 'clip: {norm: 1}'"
 _EMA: Final = "write 'ema' under 'training', as in 'ema: {momentum: 0.999}'"
-_CLASS_WEIGHTS: Final = (
-    "write 'class_weights' under 'training', as in 'class_weights: {0: 1, 1: 5}'"
-)
+_CLASS_WEIGHT: Final = "write 'class_weight' under 'training', as in 'class_weight: {0: 1, 1: 5}'"
+_DTYPE_POLICY: Final = "write 'dtype_policy' under 'training', as in 'dtype_policy: mixed_bfloat16'"
+_JIT_COMPILE: Final = "write 'jit_compile' under 'training'"
+_CHECKPOINTS: Final = "write 'checkpoint_every_seconds' under 'training'"
+_MASK_RATE: Final = "write 'mask_rate', an option of the objective: {masked_lm: {mask_rate: 0.15}}"
 _SAMPLE_WEIGHTS: Final = (
     "write 'weights' in the source of the data, which is npz, npy, csv, parquet, jsonl or tfrecord"
 )
@@ -71,6 +74,7 @@ _FLAT: Final = "a step names the layer itself: - Dense: {units: 10}"
 
 HINTS: Final[Mapping[str, str]] = {
     "accelerator": "write 'distribute' under 'training'",
+    "accumulate": _ACCUMULATE,
     "accumulate_grad_batches": _ACCUMULATE,
     "accumulation_steps": _ACCUMULATE,
     "activation": "an activation is an argument of a layer, or a step: - Activation: relu",
@@ -84,12 +88,13 @@ HINTS: Final[Mapping[str, str]] = {
     "best_weights": _NO_BEST,
     "buffer_size": _READERS,
     "callbacks": _NO_CALLBACKS,
-    "checkpoint": "write 'checkpoint_seconds' under 'training'",
+    "checkpoint": _CHECKPOINTS,
     "checkpoint_best": _NO_BEST,
-    "checkpoints": "write 'checkpoint_seconds' under 'training'",
+    "checkpoint_seconds": _CHECKPOINTS,
+    "checkpoints": _CHECKPOINTS,
     "chronological_split": _TIME_SPLIT,
     "class_name": _FLAT,
-    "class_weight": _CLASS_WEIGHTS,
+    "class_weights": _CLASS_WEIGHT,
     "clipnorm": _CLIP,
     "clipvalue": _CLIP,
     "config": _FLAT,
@@ -102,7 +107,6 @@ HINTS: Final[Mapping[str, str]] = {
     "depends_on": "write 'from: NAME' beside the layer",
     "devices": "write 'distribute' under 'training'",
     "directory": "write 'folder' in the source 'images', as in 'data: {images: {folder: pets}}'",
-    "dtype_policy": "write 'precision' under 'training'",
     "early_stop": _NO_STOPPING,
     "early_stopping": _NO_STOPPING,
     "ema_momentum": _EMA,
@@ -111,7 +115,6 @@ HINTS: Final[Mapping[str, str]] = {
     "frozen": _NO_FREEZING,
     "global_clipnorm": _CLIP,
     "gradient_accumulation": _ACCUMULATE,
-    "gradient_accumulation_steps": _ACCUMULATE,
     "gradient_clip": _CLIP,
     "gradient_clip_val": _CLIP,
     "gradient_clipping": _CLIP,
@@ -123,7 +126,6 @@ HINTS: Final[Mapping[str, str]] = {
     "initial_epoch": _RESUME,
     "initial_weights": _NO_WEIGHTS,
     "input_shape": "write 'inputs', as in 'inputs: {image: [28, 28, 1]}'",
-    "jit_compile": "write 'xla' under 'training'",
     "keep_best": _NO_BEST,
     "label_smoothing": "it is an argument of a loss: {BinaryCrossentropy: {label_smoothing: 0.1}}",
     "learning_rate": _LEARNING_RATE,
@@ -141,7 +143,8 @@ HINTS: Final[Mapping[str, str]] = {
     "max_steps": _STEPS,
     "metric_for_best_model": _NO_MONITOR,
     "min_delta": _NO_STOPPING,
-    "mixed_precision": "write 'precision' under 'training'",
+    "mixed_precision": _DTYPE_POLICY,
+    "mlm_probability": _MASK_RATE,
     "model": _MODEL,
     "model_checkpoint": _NO_BEST,
     "modules": _MODEL,
@@ -154,7 +157,7 @@ HINTS: Final[Mapping[str, str]] = {
     "patience": _NO_STOPPING,
     "per_device_batch_size": "write 'batch_size' under 'training': it is that of all devices",
     "plateau": _NO_PLATEAU,
-    "precision_policy": "write 'precision' under 'training'",
+    "precision_policy": _DTYPE_POLICY,
     "prefetch": _READERS,
     "preprocessing": "write such layers among the steps, or 'augment' under 'training'",
     "pretrained": _NO_WEIGHTS,
@@ -172,7 +175,7 @@ HINTS: Final[Mapping[str, str]] = {
     "sample_weights": _SAMPLE_WEIGHTS,
     "save_best": _NO_BEST,
     "save_best_only": _NO_BEST,
-    "save_freq": "write 'checkpoint_seconds' under 'training'",
+    "save_freq": _CHECKPOINTS,
     "schedule": _SCHEDULE,
     "scheduler": _SCHEDULE,
     "shuffle_buffer": _READERS,
@@ -195,9 +198,9 @@ HINTS: Final[Mapping[str, str]] = {
     "use_ema": _EMA,
     "val_data": _SPLIT,
     "val_split": _SPLIT,
+    "validation": _SPLIT,
     "validation_data": _SPLIT,
     "validation_size": _SPLIT,
-    "validation_split": _SPLIT,
     "validation_steps": _STEPS,
     "version": "write 'archbuilder: 1'",
     "warmup": _SCHEDULE,
@@ -207,14 +210,29 @@ HINTS: Final[Mapping[str, str]] = {
     "window": _NO_WINDOWS,
     "window_size": _NO_WINDOWS,
     "workers": _READERS,
+    "xla": _JIT_COMPILE,
 }
+
+_CONTEXT_HINTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "'adversarial'": {"samples": "write 'num_samples'"},
+    "'masked_lm'": {"masked": "write 'mask_rate'"},
+    "'moco'": {"queue": "write 'queue_size'"},
+    "'ridge'": {"penalty": "write 'alpha'"},
+    "'training'": {
+        "inputs": "write 'feed_targets_to_inputs', a mapping of inputs to outputs",
+        "precision": _DTYPE_POLICY,
+        "targets": "write 'target_from_input', a mapping of outputs to inputs",
+    },
+}
+"""Hints by the start of `where`, for keys that have another meaning elsewhere."""
 
 # Written out, because the config package, which defines these keys, imports this module. A test
 # compares both lists.
 _TRAINING_NAMES: Final = (
-    "loss", "loss_weights", "optimizer", "metrics", "epochs", "batch_size", "validation", "seed",
-    "distribute", "augment", "shuffle", "class_weights", "checkpoint_seconds", "xla", "precision",
-    "steps_per_execution", "accumulate", "clip", "ema", "objective",
+    "loss", "loss_weights", "optimizer", "metrics", "epochs", "batch_size", "validation_split",
+    "seed", "distribute", "augment", "shuffle", "class_weight", "checkpoint_every_seconds",
+    "jit_compile", "dtype_policy", "steps_per_execution", "gradient_accumulation_steps", "clip",
+    "ema", "objective", "feed_targets_to_inputs", "target_from_input",
 )  # fmt: skip
 _FILE_NAMES: Final = (
     "data",
@@ -235,10 +253,13 @@ def key_hint(key: str, where: str) -> str | None:
     source 'csv'"). A valid key in the wrong section gets a hint that names the right one.
     """
     normalized = _normalize(key)
+    for context, hints in _CONTEXT_HINTS.items():
+        if where.startswith(context) and normalized in hints:
+            return hints[normalized]
     name = _NORMALIZED_TRAINING_KEYS.get(normalized)
     if name is not None and not where.startswith("'training'"):
-        # `data` has a 'validation' of its own, so the hint shows both.
-        return _SPLIT if name == "validation" else f"'{name}' stands under 'training'"
+        # `data` can have a source 'validation', so the hint shows both.
+        return _SPLIT if name == "validation_split" else f"'{name}' stands under 'training'"
     name = _NORMALIZED_FILE_KEYS.get(normalized)
     if name is not None:
         return f"'{name}' stands at the top of a blueprint"

@@ -115,7 +115,7 @@ def _make_fit_task(
 
     # The same noise in every epoch, so that the images of two epochs can be compared.
     noise = sample_noise(
-        config.noise, (config.samples, *training_model.noise), context.config.seed, SAMPLE_STEP
+        config.noise, (config.num_samples, *training_model.noise), context.config.seed, SAMPLE_STEP
     )
     validation = None
     if datasets.validation is not None:

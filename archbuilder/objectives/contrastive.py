@@ -59,9 +59,9 @@ def make_moco_task(context: TrainingContext) -> TrainableTask:
         RunError: if the images do not fit the network.
     """
     config = context.objective_config(MoCoConfig)
-    if config.queue < context.config.batch_size:
+    if config.queue_size < context.config.batch_size:
         raise UsageError(
-            f"the queue of {config.queue:,} keys is shorter than a batch of"
+            f"the queue of {config.queue_size:,} keys is shorter than a batch of"
             f" {context.config.batch_size:,}"
         )
 

@@ -155,7 +155,7 @@ class MoCoModel(ContrastiveModel):
         key_network.set_weights(network.get_weights())
         self._config = config
         self.queue = self.add_weight(
-            shape=(config.queue, network.output.shape[-1]),
+            shape=(config.queue_size, network.output.shape[-1]),
             initializer=keras.initializers.RandomNormal(seed=seed),
             trainable=False,
             name="queue",
@@ -200,7 +200,7 @@ class MoCoModel(ContrastiveModel):
     def after_step(self, logs: Logs) -> Logs:
         """Add the keys to the queue, and move the key network towards the query network."""
         extended_queue = tf.concat([logs[_KEYS], tf.convert_to_tensor(self.queue)], axis=0)
-        self.queue.assign(extended_queue[: self._config.queue])
+        self.queue.assign(extended_queue[: self._config.queue_size])
         momentum = self._config.momentum
         pairs = zip(
             self.key_network.trainable_variables, self.network.trainable_variables, strict=True

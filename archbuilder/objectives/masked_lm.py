@@ -59,7 +59,7 @@ def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
                 segment_pair(text, segment_seed) if has_next_sentence else single_segment(text)
             )
             masked_tokens = mask_tokens(
-                segmented_tokens.tokens, config.masked, tokenizer.vocab_size, mask_seed
+                segmented_tokens.tokens, config.mask_rate, tokenizer.vocab_size, mask_seed
             )
             inputs = {
                 "tokens": masked_tokens.tokens,

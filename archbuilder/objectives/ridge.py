@@ -1,7 +1,7 @@
 """Objective `ridge`: compute the weights of the last layer in closed form (ridge regression).
 
 With `X` the inputs of the last layer and a column of ones for the bias, `Y` the targets and `R` the
-identity with a zero for the ones, the weights are `inv(X' X + penalty R) X' Y`. Both products are
+identity with a zero for the ones, the weights are `inv(X' X + alpha R) X' Y`. Both products are
 sums over examples, so only they are kept in memory, in double precision. Other layers keep their
 initial weights.
 
@@ -115,7 +115,7 @@ def _fit_readout(
         workers.all_reduce_sum(equations.gram),
         workers.all_reduce_sum(equations.cross_products),
     )
-    weights = _solve(equations, objective.penalty)
+    weights = _solve(equations, objective.alpha)
     num_inputs = readout.kernel.shape[0]
     readout.set_weights([weights[:num_inputs], *weights[num_inputs:]])
 
@@ -171,16 +171,16 @@ def _drop_washout(
         yield inputs.reshape(-1, inputs.shape[-1]), targets.reshape(-1, targets.shape[-1])
 
 
-def _solve(equations: _NormalEquations, penalty: float) -> NDArray[np.float64]:
+def _solve(equations: _NormalEquations, alpha: float) -> NDArray[np.float64]:
     """Return the weights, `(inputs, outputs)`, with the bias as another row if there is one."""
     gram = equations.gram.copy()
     # The bias is not penalized: it only shifts the targets.
     penalized_rows = np.arange(len(gram) - equations.use_bias)
-    gram[penalized_rows, penalized_rows] += penalty
+    gram[penalized_rows, penalized_rows] += alpha
     try:
         weights = np.linalg.solve(gram, equations.cross_products)
     except np.linalg.LinAlgError:
-        raise RunError("the examples determine no weights; give a larger 'penalty'") from None
+        raise RunError("the examples determine no weights; give a larger 'alpha'") from None
     if not np.isfinite(weights).all():
-        raise RunError("the weights are no finite numbers; give a larger 'penalty'")
+        raise RunError("the weights are no finite numbers; give a larger 'alpha'")
     return np.asarray(weights, np.float64)

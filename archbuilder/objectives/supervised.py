@@ -94,10 +94,10 @@ def _check_accumulation(config: SupervisedConfig, execution: ExecutionConfig) ->
     for output, tree in config.loss.items():
         if needs_whole_batch(build_object("loss", tree)):
             name = keras_class_name("loss", tree)
-            hint = "" if name == "Circle" else f", or give the axes of an example: {_AXES_HINT}"
+            hint = "" if name == "Circle" else f", or set the axes of an example: {_AXES_HINT}"
             raise UsageError(
-                f"the loss '{name}' of the output '{output}' needs the whole batch, which"
-                f" 'accumulate' cuts: leave it out{hint}"
+                f"the loss '{name}' of the output '{output}' needs the whole batch: remove"
+                f" 'gradient_accumulation_steps'{hint}"
             )
 
 

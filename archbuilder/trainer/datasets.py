@@ -75,11 +75,11 @@ class TargetSpec:
     outputs: Collection[str] = ()
     losses: Mapping[str, Tree] = field(default_factory=dict)
     metrics: Mapping[str, Sequence[Tree]] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    feed_targets_to_inputs: Mapping[str, str] = field(default_factory=dict)
     """Inputs that receive the target of an output."""
-    targets: Mapping[str, str] = field(default_factory=dict)
+    target_from_input: Mapping[str, str] = field(default_factory=dict)
     """Outputs whose target is an input."""
-    class_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    class_weight: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def from_objective(cls, objective: SupervisedConfig) -> TargetSpec:
@@ -88,9 +88,9 @@ class TargetSpec:
             {*objective.loss, *objective.metrics},
             objective.loss,
             objective.metrics,
-            objective.inputs,
-            objective.targets,
-            objective.class_weights,
+            objective.feed_targets_to_inputs,
+            objective.target_from_input,
+            objective.class_weight,
         )
 
 
@@ -143,12 +143,12 @@ def train_val_split(
         # change.
         return TrainValSplit(dataset, validation.without_class_weights(), notes)
     # A single example cannot be split.
-    if context.config.validation == 0 or len(dataset.rows) == 1:
+    if context.config.validation_split == 0 or len(dataset.rows) == 1:
         return TrainValSplit(dataset, None, notes)
     last = uses_tail_split(context.examples, context.config)
     split_rows = tail_split if last else random_split
     train_rows, validation_rows = split_rows(
-        len(dataset.rows), context.config.seed, context.config.validation
+        len(dataset.rows), context.config.seed, context.config.validation_split
     )
     validation = replace(dataset, rows=validation_rows).without_class_weights()
     return TrainValSplit(
@@ -164,12 +164,19 @@ def _make_dataset(
 ) -> tuple[FittedDataset, tuple[str, ...]]:
     # An input that receives a target, and an output whose target is an input, have no column of
     # their own.
-    names = tuple(each.name for each in graph.inputs if each.name not in target_spec.inputs)
-    used = {*target_spec.outputs, *target_spec.inputs.values()} - set(target_spec.targets)
+    names = tuple(
+        each.name for each in graph.inputs if each.name not in target_spec.feed_targets_to_inputs
+    )
+    used = {*target_spec.outputs, *target_spec.feed_targets_to_inputs.values()} - set(
+        target_spec.target_from_input
+    )
     selected = examples.select_for(names, tuple(name for name, _ in graph.outputs if name in used))
     features = {
         **selected.inputs,
-        **{name: Feature(selected.targets[output]) for name, output in target_spec.inputs.items()},
+        **{
+            name: Feature(selected.targets[output])
+            for name, output in target_spec.feed_targets_to_inputs.items()
+        },
     }
     lookup_tables = lookup_tables_by_input(graph)
     inputs = {
@@ -185,7 +192,7 @@ def _make_dataset(
         name: make_input_pipeline(
             features[each], GraphInput(name, shapes[name], "float32", graph.span)
         )
-        for name, each in target_spec.targets.items()
+        for name, each in target_spec.target_from_input.items()
     }
     # Keras needs a target for every output, even for one that has no loss.
     unused = Target(ArrayColumn(np.zeros(examples.count, np.float32)), np.dtype(np.float32))
@@ -239,7 +246,7 @@ def _combine_weights(
     axes = {
         name: weight_axes(shape, target_spec.losses.get(name)) for name, shape in shapes.items()
     }
-    for name, weights in target_spec.class_weights.items():
+    for name, weights in target_spec.class_weight.items():
         loss, names = target_spec.losses.get(name), classes.get(name, classes.get(UNNAMED, ()))
         factors.setdefault(name, []).append(
             make_class_weights(targets.get(name), name, weights, shapes[name], loss, names)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.training import EMAConfig, GradientClipping, TrainingConfig
 from archbuilder.diagnostics.errors import BlueprintError, UsageError
+from archbuilder.formatting import plural
 from archbuilder.keras_backend import analyze
 
 _MAX_EXECUTION_SECONDS: Final = 0.1
@@ -61,32 +62,37 @@ def choose_execution(
     """
     device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     is_single_device = replicas == 1
-    if config.xla is True and not is_single_device:
+    if config.jit_compile is True and not is_single_device:
         raise UsageError(
-            f"'xla: true' compiles the steps of one device, and {replicas} take part:"
-            " TensorFlow cannot compile what they tell each other on every kind of device"
+            f"'jit_compile: true' is not supported on several devices, and this run has {replicas}:"
+            " XLA does not compile the all-reduce on every kind of device; leave it out, or train"
+            " on one device with 'distribute: none'"
         )
-    if config.batch_size < config.accumulate * replicas:
+    num_microbatches = config.gradient_accumulation_steps * replicas
+    if config.batch_size < num_microbatches:
         raise UsageError(
-            f"a batch of {config.batch_size} cannot be cut in {config.accumulate} parts on each of"
-            f" {replicas} devices; raise 'batch_size', or lower 'accumulate'"
+            f"cannot split a batch of {plural(config.batch_size, 'example')} into"
+            f" {num_microbatches:,} microbatches on {plural(replicas, 'device')}; increase"
+            " 'batch_size' or decrease 'gradient_accumulation_steps'"
         )
-    jit_compile = is_single_device and device == "GPU" if config.xla == "auto" else config.xla
+    jit_compile = (
+        is_single_device and device == "GPU" if config.jit_compile == "auto" else config.jit_compile
+    )
     steps_per_execution = config.steps_per_execution
     if steps_per_execution == "auto":
         steps_per_execution = _auto_steps_per_execution(config, graphs, device, replicas)
-    dtype_policy = _auto_dtype_policy() if config.precision == "auto" else config.precision
+    dtype_policy = _auto_dtype_policy() if config.dtype_policy == "auto" else config.dtype_policy
     steps_text = (
         f"{steps_per_execution} steps at a time" if steps_per_execution > 1 else "step by step"
     )
-    if config.accumulate > 1:
-        steps_text = f"{steps_text} in {config.accumulate} parts"
+    if config.gradient_accumulation_steps > 1:
+        steps_text = f"{steps_text} in {config.gradient_accumulation_steps} parts"
     description = f"{dtype_policy}, {steps_text}, {'with' if jit_compile else 'without'} XLA"
     return ExecutionConfig(
         jit_compile,
         steps_per_execution,
         dtype_policy,
-        config.accumulate,
+        config.gradient_accumulation_steps,
         config.clip,
         config.ema,
         description,
@@ -108,7 +114,7 @@ def _auto_steps_per_execution(
     config: TrainingConfig, graphs: Iterable[Graph], device: str, replicas: int
 ) -> int:
     # Zero asks for a checkpoint after every step.
-    if not config.checkpoint_seconds:
+    if not config.checkpoint_every_seconds:
         return 1
     try:
         analyses = [analyze(graph) for graph in graphs]

@@ -11,7 +11,10 @@ from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.yaml.nodes import Tree
 
-_RUN_LEVEL_OPTIONS: Final = {"use_ema": "ema", "gradient_accumulation_steps": "accumulate"}
+_RUN_LEVEL_OPTIONS: Final = {
+    "use_ema": "ema",
+    "gradient_accumulation_steps": "gradient_accumulation_steps",
+}
 """Options of Keras that a run implements itself, on any number of replicas: key in `training`."""
 _CLIP_ARGUMENTS: Final = ("clipnorm", "global_clipnorm", "clipvalue")
 

@@ -19,7 +19,7 @@ from archbuilder.runs.state_dict import find_variable
 
 STEP_FAILED: Final = "step-failed"
 _OUT_OF_MEMORY: Final = (tf.errors.ResourceExhaustedError, MemoryError)
-_MEMORY_HINT: Final = "lower 'batch_size', or go through a batch in parts with 'accumulate'"
+_MEMORY_HINT: Final = "decrease 'batch_size', or use 'gradient_accumulation_steps'"
 _NON_FINITE_HINTS: Final = (
     "lower the learning rate, limit gradients with 'clip', or look for extreme values in the data",
     "the checkpoints from before are kept",

@@ -60,7 +60,7 @@ def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
         context.checkpoints,
         writer,
         context.log,
-        context.config.checkpoint_seconds,
+        context.config.checkpoint_every_seconds,
         partial(not_finite_error, task.model, tuple(context.graphs.values()), task.steps_per_epoch),
     )
     tensorboard = TensorBoardWriter(context.run_dir, checkpoint.history)

@@ -72,7 +72,7 @@ def test_numbers_are_of_the_examples_to_train_on(run: Run, tmp_path: Path):
     split = "{train: {npz: train.npz}, validation: {npz: held.npz}}"
     for name, data, options in (
         ("sets", split, ""),
-        ("share", "{npz: both.npz}", ", validation: 0.3333, shuffle: false"),
+        ("share", "{npz: both.npz}", ", validation_split: 0.3333, shuffle: false"),
     ):
         both = [np.load(tmp_path / f"{each}.npz") for each in ("train", "held")]
         arrays = {key: np.concatenate([each[key] for each in both]) for key in "xy"}

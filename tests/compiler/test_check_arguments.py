@@ -208,7 +208,7 @@ def test_what_keras_would_learn_has_a_reason():
     [
         ("loss", "Loss", "base class"),
         ("metric", "Mean", "MeanSquaredError"),
-        ("optimizer", "LossScaleOptimizer", "precision: mixed_float16"),
+        ("optimizer", "LossScaleOptimizer", "dtype_policy: mixed_float16"),
         ("initializer", "STFT", "STFTSpectrogram"),
     ],
 )

@@ -172,7 +172,7 @@ def test_arguments_beside_a_source_are_sent_to_it():
     ("value", "note"),
     [
         ({"npz": "a.npz", "batch_size": 32}, "'batch_size' stands under 'training'"),
-        ({"npz": "a.npz", "validation": 0.2}, "'validation: 0.2' under 'training'"),
+        ({"npz": "a.npz", "validation": 0.2}, "'validation_split: 0.2' under 'training'"),
         ({"npz": "a.npz", "time_split": 0.2}, "'shuffle: false' under 'training'"),
     ],
 )

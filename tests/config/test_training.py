@@ -41,7 +41,7 @@ def test_a_loss_is_enough():
     spec = right({"loss": LOSS})
     assert to_plain(supervised(spec).loss["digit"]) == LOSS
     assert to_plain(supervised(spec).optimizer) == "Adam"
-    assert (spec.epochs, spec.batch_size, spec.validation, spec.seed) == (10, 32, 0.2, 0)
+    assert (spec.epochs, spec.batch_size, spec.validation_split, spec.seed) == (10, 32, 0.2, 0)
 
 
 def test_everything_is_read():
@@ -55,7 +55,7 @@ def test_everything_is_read():
             "metrics": ["SparseCategoricalAccuracy", {"SparseTopKCategoricalAccuracy": 3}],
             "epochs": 3,
             "batch_size": 8,
-            "validation": 0,
+            "validation_split": 0,
             "seed": 7,
             "distribute": "mirrored",
         }
@@ -66,7 +66,7 @@ def test_everything_is_read():
         "SparseCategoricalAccuracy",
         {"SparseTopKCategoricalAccuracy": 3},
     ]
-    assert (spec.epochs, spec.batch_size, spec.validation) == (3, 8, 0)
+    assert (spec.epochs, spec.batch_size, spec.validation_split) == (3, 8, 0)
     assert (spec.seed, spec.distribute) == (7, "mirrored")
 
 
@@ -88,7 +88,7 @@ def test_several_outputs_are_named():
 
 
 def test_ridge_needs_nothing_more():
-    """Its penalty and washout have defaults."""
+    """`alpha` and washout have defaults."""
     spec = right({"objective": "ridge"})
     assert spec.objective == RidgeConfig({})
     assert right({"objective": {"ridge": None}}) == spec
@@ -98,17 +98,17 @@ def test_ridge_with_everything():
     """Its own options stand behind its name, all others beside it."""
     spec = right(
         {
-            "objective": {"ridge": {"penalty": 2, "washout": 10}},
+            "objective": {"ridge": {"alpha": 2, "washout": 10}},
             "metrics": "CategoricalAccuracy",
-            "validation": 0.5,
+            "validation_split": 0.5,
             "batch_size": 8,
             "seed": 3,
         }
     )
     assert isinstance(spec.objective, RidgeConfig)
-    assert (spec.objective.penalty, spec.objective.washout) == (2.0, 10)
+    assert (spec.objective.alpha, spec.objective.washout) == (2.0, 10)
     assert list(spec.objective.metrics) == ["digit"]
-    assert (spec.validation, spec.batch_size, spec.seed) == (0.5, 8, 3)
+    assert (spec.validation_split, spec.batch_size, spec.seed) == (0.5, 8, 3)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_ridge_with_everything():
         ({"objective": []}, "type-mismatch", "'objective'"),
         ({"objective": {"ridge": {}, "supervised": {}}}, "type-mismatch", "'objective'"),
         ({"objective": {"ridge": 3}}, "invalid-structure", "'ridge'"),
-        ({"objective": {"ridge": {"penalty": -1}}}, "out-of-range", "'penalty'"),
+        ({"objective": {"ridge": {"alpha": -1}}}, "out-of-range", "'alpha'"),
         ({"objective": {"ridge": {"penality": 1}}}, "unknown-key", "'penality'"),
-        ({"objective": {"causal_lm": {"masked": 1}}}, "unknown-key", "no key 'masked'"),
-        ({"objective": {"masked_lm": {"masked": 0}}}, "out-of-range", "'masked'"),
+        ({"objective": {"causal_lm": {"mask_rate": 1}}}, "unknown-key", "no key 'mask_rate'"),
+        ({"objective": {"masked_lm": {"mask_rate": 0}}}, "out-of-range", "'mask_rate'"),
         ({"objective": "masked_lm", "loss": LOSS}, "unknown-key", "'masked_lm' has no key 'loss'"),
         ({"objective": "causal_lm", "optimizer": "Adamm"}, "unknown-keras-object", ""),
         (
@@ -209,14 +209,22 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
         ({"loss": LOSS, "optimizer": {"Adam": {"lr": 1}}}, "unknown-argument", ""),
         ({"loss": LOSS, "epochs": 0}, "out-of-range", "'epochs'"),
         ({"loss": LOSS, "epochs": True}, "type-mismatch", "'epochs'"),
-        ({"loss": LOSS, "validation": 1}, "out-of-range", "'validation'"),
+        ({"loss": LOSS, "validation_split": 1}, "out-of-range", "'validation_split'"),
         ({"loss": LOSS, "distribute": "auot"}, "invalid-choice", "'distribute'"),
-        ({"loss": LOSS, "xla": "maybe"}, "invalid-choice", "'xla' is auto, true or false"),
-        ({"loss": LOSS, "xla": 1}, "type-mismatch", "'xla' is auto, true or false"),
+        (
+            {"loss": LOSS, "jit_compile": "maybe"},
+            "invalid-choice",
+            "'jit_compile' is auto, true or false",
+        ),
+        ({"loss": LOSS, "jit_compile": 1}, "type-mismatch", "'jit_compile' is auto, true or false"),
         ({"loss": LOSS, "steps_per_execution": 0}, "out-of-range", "'steps_per_execution'"),
         ({"loss": LOSS, "steps_per_execution": "many"}, "type-mismatch", "'steps_per_execution'"),
-        ({"loss": LOSS, "precision": "bfloat16"}, "invalid-choice", "'precision'"),
-        ({"loss": LOSS, "accumulate": 0}, "out-of-range", "'accumulate'"),
+        ({"loss": LOSS, "dtype_policy": "bfloat16"}, "invalid-choice", "'dtype_policy'"),
+        (
+            {"loss": LOSS, "gradient_accumulation_steps": 0},
+            "out-of-range",
+            "'gradient_accumulation_steps'",
+        ),
         ({"loss": LOSS, "clip": 1}, "invalid-structure", "{global_norm: 1}"),
         ({"loss": LOSS, "clip": {}}, "invalid-structure", "'clip' names one of"),
         ({"loss": LOSS, "clip": {"norm": 1, "value": 1}}, "invalid-structure", "this names 2"),
@@ -226,7 +234,7 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
         ({"loss": LOSS, "ema": {"momentum": 1}}, "out-of-range", "'momentum'"),
         ({"loss": LOSS, "ema": {"every": 0}}, "out-of-range", "'every'"),
         ({"objective": "ridge", "clip": {"norm": 1}}, "unknown-key", "'ridge' has no key 'clip'"),
-        ({"objective": "ridge", "precision": "float32"}, "unknown-key", "'precision'"),
+        ({"objective": "ridge", "dtype_policy": "float32"}, "unknown-key", "'dtype_policy'"),
         ({"loss": LOSS, "objective": "gan"}, "invalid-choice", "'objective'"),
     ],
 )

@@ -22,7 +22,7 @@ layers:
   - Dense: {units: 2, activation: softmax}
 data: {SOURCE}
 training:
-  {loss: SparseCategoricalCrossentropy, epochs: EPOCHS, batch_size: 4, checkpoint_seconds: 0}
+  {loss: SparseCategoricalCrossentropy, epochs: EPOCHS, batch_size: 4, checkpoint_every_seconds: 0}
 """
 SOURCES = {
     "images": "images: pets",

@@ -149,8 +149,8 @@ training:
   loss: MeanSquaredError
   optimizer: {SGD: 0.1}
   epochs: 1
-  validation: 0
-  precision: mixed_bfloat16
+  validation_split: 0
+  dtype_policy: mixed_bfloat16
 """
 ONES = "{input_dim: 1024, output_dim: 2, embeddings_initializer: ones}"
 

@@ -18,7 +18,7 @@ layers:
   - Dense: {units: 2, activation: softmax}
 data: {npz: {file: data.npz, WEIGHTS}}
 training: {loss: SparseCategoricalCrossentropy, optimizer: {SGD: 0.5}, epochs: 3, batch_size: 4,
-  validation: 0CLASSES}
+  validation_split: 0CLASSES}
 """
 
 
@@ -61,11 +61,11 @@ def test_what_counts_nothing_is_not_learned_from(tmp_path: Path, data):
 def test_weights_of_examples_and_of_classes_multiply(tmp_path: Path, data):
     """Either of them alone says the same as both."""
     of_class = {**data, "w": np.where(data["y"] == 1, 3, 1).astype(np.float32)}
-    classes = "class_weights: {1: 3}"
+    classes = "class_weight: {1: 3}"
     once = trained(tmp_path, of_class, "weights: w")
     assert trained(tmp_path, data, classes=classes) == pytest.approx(once)
     root = {**data, "w": np.where(data["y"] == 1, 1.5, 1).astype(np.float32)}
-    halves = trained(tmp_path, root, "weights: w", "class_weights: {1: 2}")
+    halves = trained(tmp_path, root, "weights: w", "class_weight: {1: 2}")
     assert halves == pytest.approx(once)
 
 
@@ -75,7 +75,7 @@ name: net
 inputs: {x: [4, 2]}
 layers: [{Dense: OUTPUT}]
 data: {npz: {file: data.npz, weights: w}}
-training: {loss: LOSS, epochs: 1, batch_size: 8, validation: 0CLASSES}
+training: {loss: LOSS, epochs: 1, batch_size: 8, validation_split: 0CLASSES}
 """
 SOFTMAX = "{units: 2, activation: softmax}"
 
@@ -118,9 +118,9 @@ def test_classes_of_positions(tmp_path: Path, output: str, loss: str, targets: s
         "several": np.random.default_rng(3).integers(0, 2, (8, 4, 3)),
     }[targets]
     plain = step_loss(tmp_path, output, loss, values)
-    first = step_loss(tmp_path, output, loss, values, classes=", class_weights: {1: 0}")
-    second = step_loss(tmp_path, output, loss, values, classes=", class_weights: {0: 0}")
-    both = step_loss(tmp_path, output, loss, values, classes=", class_weights: {0: 2, 1: 5}")
+    first = step_loss(tmp_path, output, loss, values, classes=", class_weight: {1: 0}")
+    second = step_loss(tmp_path, output, loss, values, classes=", class_weight: {0: 0}")
+    both = step_loss(tmp_path, output, loss, values, classes=", class_weight: {0: 2, 1: 5}")
     assert min(first, second) > 0
     assert first + second == pytest.approx(plain, rel=1e-5)
     assert both == pytest.approx(2 * first + 5 * second, rel=1e-5)
@@ -142,9 +142,9 @@ def test_weights_of_positions(tmp_path: Path):
 def test_validation_has_no_class_weights(tmp_path: Path, data):
     """Class weights change what is trained, and not what is measured; as in Keras."""
     np.savez(tmp_path / "data.npz", **data)
-    text = NET.replace(", WEIGHTS", "").replace("validation: 0", "validation: 0.5")
+    text = NET.replace(", WEIGHTS", "").replace("validation_split: 0", "validation_split: 0.5")
     losses = []
-    for name, classes in {"plain": "", "weighted": ", class_weights: {0: 9, 1: 9}"}.items():
+    for name, classes in {"plain": "", "weighted": ", class_weight: {0: 9, 1: 9}"}.items():
         text_of = text.replace("CLASSES", classes).replace("{SGD: 0.5}", "{SGD: 0.0}")
         (tmp_path / "net.yaml").write_text(text_of)
         run = tmp_path / name
@@ -165,7 +165,7 @@ name: net
 inputs: {x: [1]}
 layers: [{Dense: {units: 2, activation: softmax}}]
 data: {csv: {file: data.csv, target: kind}}
-training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation: 0, class_weights: KEYS}
+training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, class_weight: KEYS}
 """
     losses = []
     for number, keys in enumerate(("{cat: 2, dog: 7}", "{0: 2, 1: 7}", "{cta: 2}")):

@@ -37,7 +37,7 @@ training:
   epochs: 3
   batch_size: 47
   seed: 5
-  checkpoint_seconds: 0
+  checkpoint_every_seconds: 0
 """
 
 

@@ -40,7 +40,7 @@ layers:
   - RNN: {cell: {ReservoirCell: {units: 30, seed: 1}}}
   - Dense: 10
 data: digits
-training: {objective: {ridge: {penalty: 0.1}}, metrics: [CategoricalAccuracy]}
+training: {objective: {ridge: {alpha: 0.1}}, metrics: [CategoricalAccuracy]}
 """
 GAN = """
 archbuilder: 1
@@ -61,7 +61,7 @@ networks:
       - Dense: {units: 1, activation: $last}
 data: digits
 training:
-  objective: {adversarial: {loss: $loss, discriminator_steps: $steps, samples: 7}}
+  objective: {adversarial: {loss: $loss, discriminator_steps: $steps, num_samples: 7}}
   optimizer:
     generator: {Adam: {learning_rate: 1e-3, beta_1: 0.5}}
     discriminator: {Adam: {learning_rate: 2e-3, beta_1: 0.5}}
@@ -160,7 +160,7 @@ training:
   steps_per_execution: 1
 """
 SIMCLR = CONTRAST.replace("OBJECTIVE", "simclr")
-MOCO = CONTRAST.replace("OBJECTIVE", "{moco: {momentum: 0.9, queue: 256}}").replace(
+MOCO = CONTRAST.replace("OBJECTIVE", "{moco: {momentum: 0.9, queue_size: 256}}").replace(
     "0.1,", "0.02,", 1
 )
 LANGUAGE = {"causal": CAUSAL, "masked": MASKED, "sequences": SEQUENCES}

@@ -29,7 +29,10 @@ layers:
   - Flatten
   - {Dense: 10, name: digit}
 data: DATA
-training: {loss: {SparseCategoricalCrossentropy: {from_logits: true}}, epochs: 1, validation: 0.5}
+training:
+  loss: {SparseCategoricalCrossentropy: {from_logits: true}}
+  epochs: 1
+  validation_split: 0.5
 """
 
 

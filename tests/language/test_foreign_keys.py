@@ -34,16 +34,19 @@ def mistake(folder: Path, text: str) -> Diagnostic:
     [
         ("optimizer: Adam", "'optimizer' stands under 'training'"),
         ("callbacks: [EarlyStopping]", "there are no callbacks"),
-        ("class_weight: {0: 1}", "write 'class_weights' under 'training'"),
+        ("class_weights: {0: 1}", "write 'class_weight' under 'training'"),
+        ("class_weight: {0: 1}", "'class_weight' stands under 'training'"),
         ("dataset: mnist", "write 'data'"),
         ("pretrained: resnet.h5", "--weights FILE"),
         ("data: {csv: {file: a.csv, window: 24}}", "windows of a series"),
         ("data: {csv: {file: a.csv, time_split: 0.2}}", "'shuffle: false' under 'training'"),
         ("data: {csv: {file: a.csv, batch_size: 8}}", "'batch_size' stands under 'training'"),
         ("data: {csv: {file: a.csv, epochs: 8}}", "'epochs' stands under 'training'"),
-        ("data: {csv: {file: a.csv, class_weight: {0: 1}}}", "write 'class_weights' under"),
+        ("data: {csv: {file: a.csv, class_weights: {0: 1}}}", "write 'class_weight' under"),
         ("data: {images: {folder: pets, weights: w}}", "npz, npy, csv, parquet, jsonl or tfrecord"),
-        ("data: {train: digits, validation_split: 0.1}", "'validation: 0.2' under 'training'"),
+        ("data: {train: digits, val_split: 0.1}", "'validation_split: 0.2' under 'training'"),
+        ("data: {train: digits, validation_split: 0.1}", "'validation_split: 0.2' under"),
+        ("data: {npz: {file: a.npz, validation: 0.1}}", "'validation_split: 0.2' under 'training'"),
     ],
 )
 def test_sections(tmp_path: Path, text: str, expected: str):
@@ -64,10 +67,10 @@ def test_sections(tmp_path: Path, text: str, expected: str):
         ("best: true", "cannot save those of the best epoch yet"),
         ("save_best_only: true", "cannot save those of the best epoch yet"),
         ("time_split: 0.2", "'shuffle: false' under 'training'"),
-        ("gradient_accumulation_steps: 4", "write 'accumulate: 4'"),
+        ("accumulation_steps: 4", "write 'gradient_accumulation_steps: 4'"),
         ("initial_weights: a.h5", "a run begins with new ones"),
         ("steps_per_epoch: 100", "an epoch is every example once"),
-        ("validation_split: 0.1", "'validation: 0.2' under 'training'"),
+        ("val_split: 0.1", "'validation_split: 0.2' under 'training'"),
         ("sample_weight: w", "write 'weights' in the source of the data"),
         ("learning_rate: 1", "argument of the optimizer"),
         ("optimizer: {ReduceLROnPlateau: {factor: 0.1}}", "no schedule follows a metric yet"),
@@ -81,14 +84,38 @@ def test_sections(tmp_path: Path, text: str, expected: str):
 def test_training(tmp_path: Path, key: str, expected: str):
     """In 'training' too; a callback is known by its name, also where an object stands."""
     found = mistake(tmp_path, f"training: {{loss: MeanSquaredError, {key}}}")
-    assert found.suggestion in (None, "validation")
+    assert found.suggestion in (None, "validation_split", "gradient_accumulation_steps")
     assert any(expected in note for note in found.notes), found.notes
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("accumulate: 4", "gradient_accumulation_steps"),
+        ("checkpoint_seconds: 4", "checkpoint_every_seconds"),
+        ("class_weights: {0: 1}", "class_weight"),
+        ("inputs: {a: b}", "feed_targets_to_inputs"),
+        ("precision: float32", "dtype_policy"),
+        ("targets: {a: b}", "target_from_input"),
+        ("validation: 0.1", "validation_split"),
+        ("xla: true", "jit_compile"),
+        ("objective: {masked_lm: {masked: 0.1}}", "mask_rate"),
+        ("objective: {moco: {queue: 64}}, augment: [{RandomZoom: 0.2}]", "queue_size"),
+        ("objective: {ridge: {penalty: 1}}", "alpha"),
+    ],
+)
+def test_other_names_of_settings(tmp_path: Path, settings: str, expected: str):
+    """A setting under a similar or more general name gets the key as a note."""
+    loss = "" if "objective" in settings else "loss: MeanSquaredError, "
+    found = mistake(tmp_path, f"training: {{{loss}{settings}}}")
+    assert found.code == "unknown-key"
+    assert any(f"'{expected}" in note for note in found.notes), found.notes
 
 
 def test_the_meant_key_is_suggested(tmp_path: Path):
     """Where the key that a hint names is known, editors can put it in."""
-    found = mistake(tmp_path, "training: {loss: MeanSquaredError, class_weight: {0: 1}}")
-    assert found.suggestion == "class_weights"
+    found = mistake(tmp_path, "training: {loss: MeanSquaredError, class_weights: {0: 1}}")
+    assert found.suggestion == "class_weight"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +123,7 @@ def test_the_meant_key_is_suggested(tmp_path: Path):
     [
         ("freeze: true", "trainable: false"),
         ("epochs: 3", "'epochs' stands under 'training'"),
-        ("class_weight: {0: 1}", "write 'class_weights' under 'training'"),
+        ("class_weights: {0: 1}", "write 'class_weight' under 'training'"),
     ],
 )
 def test_beside_a_layer(tmp_path: Path, key: str, expected: str):
@@ -125,5 +152,5 @@ def test_hints_are_for_keys_that_are_not_known():
 
 def test_every_key_of_training_has_a_hint_elsewhere():
     """At the top of a blueprint the section of each key is named."""
-    for key in TRAINING_KEYS - {"inputs", "targets"}:
+    for key in TRAINING_KEYS:
         assert "'training'" in (key_hint(key, "a blueprint") or ""), key

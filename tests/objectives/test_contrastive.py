@@ -68,7 +68,7 @@ def test_the_loss_of_simclr():
 def test_the_queue_and_the_keys_of_moco():
     """The newest keys stand first in the queue, and the encoder of keys follows."""
     model, keys = network(), network()
-    spec = MoCoConfig(TREE, temperature=0.2, momentum=0.9, queue=8)
+    spec = MoCoConfig(TREE, temperature=0.2, momentum=0.9, queue_size=8)
     learner = MoCoModel(model, keys, keras.optimizers.SGD(0.1), spec, seed=1)
     begun, queue, batch = keys.get_weights(), learner.queue.numpy(), views(6)
     newest = unit(np.asarray(keys(batch["second"])))
@@ -117,8 +117,8 @@ def test_the_probe_and_what_is_saved(first_epoch: Path):
     [
         ("- RandomRotation: 0.05", "- Dense: 3", "the layer 'Dense' cannot stand under 'augment'"),
         ("  augment:\n", "  augmentt:\n", "no 'augment' to make them"),
-        ("queue: 256", "queue: 16", "shorter than a batch"),
-        ("momentum: 0.9, queue", "momentum: 1, queue", "momentum"),
+        ("queue_size: 256", "queue_size: 16", "shorter than a batch"),
+        ("momentum: 0.9, queue_size", "momentum: 1, queue_size", "momentum"),
         ("image: [8, 8, 1]", "image: [64]", "of images"),
         ("{features: features,", "{features: features, more: features,", "in this order"),
     ],

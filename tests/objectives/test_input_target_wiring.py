@@ -28,10 +28,10 @@ data: digits
 training:
   loss: {again: MeanSquaredError, digit: {SparseCategoricalCrossentropy: {from_logits: true}}}
   loss_weights: {digit: 0.01}
-  targets: {again: image}
+  target_from_input: {again: image}
   metrics: {digit: SparseCategoricalAccuracy}
   epochs: 15
-  validation: 0.1
+  validation_split: 0.1
 """
 LABELLED = """
 archbuilder: 1
@@ -44,7 +44,7 @@ outputs: {digit: digit}
 data: digits
 training:
   loss: CategoricalCrossentropy
-  inputs: {label: digit}
+  feed_targets_to_inputs: {label: digit}
   metrics: CategoricalAccuracy
   optimizer: {Adam: 0.1}
   epochs: 3
@@ -59,7 +59,7 @@ layers:
 data: digits
 training:
   loss: LOSS
-  class_weights: {0: 0, 1: 0, 2: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0.0}
+  class_weight: {0: 0, 1: 0, 2: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0.0}
   optimizer: {Adam: 0.05}
   epochs: 10
 """
@@ -105,20 +105,48 @@ def test_a_class_that_alone_counts(tmp_path: Path, loss: str):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("targets: {again: image}", "targets: {agian: image}", "no output 'agian'"),
-        ("targets: {again: image}", "targets: {again: imagge}", "no input 'imagge'"),
-        ("targets: {again: image}", "targets: [again]", "a mapping of outputs to inputs"),
-        ("targets: {again: image}", "targets: {digit: image}", "takes"),
-        ("targets:", "class_weights: {digit: {10: 2}}\n  targets:", "there is a weight for class"),
-        ("targets:", "class_weights: {again: {1: 2}}\n  targets:", "not compared with classes"),
-        ("targets:", "class_weights: {1: 2}\n  targets:", "has to name them"),
         (
-            "targets:",
-            f"class_weights: {{digit: {dict.fromkeys(range(10), 0)}}}\n  targets:",
+            "target_from_input: {again: image}",
+            "target_from_input: {agian: image}",
+            "no output 'agian'",
+        ),
+        (
+            "target_from_input: {again: image}",
+            "target_from_input: {again: imagge}",
+            "no input 'imagge'",
+        ),
+        (
+            "target_from_input: {again: image}",
+            "target_from_input: [again]",
+            "a mapping of outputs to inputs",
+        ),
+        ("target_from_input: {again: image}", "target_from_input: {digit: image}", "takes"),
+        (
+            "target_from_input:",
+            "class_weight: {digit: {10: 2}}\n  target_from_input:",
+            "there is a weight for class",
+        ),
+        (
+            "target_from_input:",
+            "class_weight: {again: {1: 2}}\n  target_from_input:",
+            "not compared with classes",
+        ),
+        ("target_from_input:", "class_weight: {1: 2}\n  target_from_input:", "has to name them"),
+        (
+            "target_from_input:",
+            f"class_weight: {{digit: {dict.fromkeys(range(10), 0)}}}\n  target_from_input:",
             "all classes of the output 'digit' weigh nothing",
         ),
-        ("targets:", "class_weights: {digit: {one: 2}}\n  targets:", "a weight for class 'one'"),
-        ("targets:", "class_weights: {digit: {1: -2}}\n  targets:", "the weight of class '1'"),
+        (
+            "target_from_input:",
+            "class_weight: {digit: {one: 2}}\n  target_from_input:",
+            "a weight for class 'one'",
+        ),
+        (
+            "target_from_input:",
+            "class_weight: {digit: {1: -2}}\n  target_from_input:",
+            "the weight of class '1'",
+        ),
     ],
 )
 def test_mistakes(

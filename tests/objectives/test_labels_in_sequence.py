@@ -23,7 +23,7 @@ training:
   optimizer: {Adam: 0.05}
   epochs: 25
   batch_size: 10
-  validation: 0.2
+  validation_split: 0.2
 """
 
 

@@ -22,12 +22,12 @@ inputs: {x: [3]}
 layers:
   - Dense: {units: 8, activation: tanh}
   - {Dense: {units: 2, use_bias: $bias}, name: readout}
-params: {penalty: 0.5, batch: 7, bias: true}
+params: {alpha: 0.5, batch: 7, bias: true}
 data: {npz: {file: data.npz}}
 training:
-  objective: {ridge: {penalty: $penalty}}
+  objective: {ridge: {alpha: $alpha}}
   batch_size: $batch
-  validation: 0
+  validation_split: 0
 """
 SEQUENCES = """
 archbuilder: 1
@@ -38,8 +38,8 @@ layers:
   - {Dense: 1, name: readout}
 data: {npz: {file: data.npz}}
 training:
-  objective: {ridge: {penalty: 1e-3, washout: 2}}
-  validation: 0
+  objective: {ridge: {alpha: 1e-3, washout: 2}}
+  validation_split: 0
 """
 DIGITS = """
 archbuilder: 1
@@ -50,7 +50,7 @@ layers:
   - Dense: 10
 data: digits
 training:
-  objective: {ridge: {penalty: 1e-2}}
+  objective: {ridge: {alpha: 1e-2}}
   metrics: [CategoricalAccuracy]
 """
 
@@ -76,28 +76,28 @@ def arrays(folder: Path, *shape: int, outputs: int) -> tuple[np.ndarray, np.ndar
     return x, y
 
 
-def expected(features: np.ndarray, y: np.ndarray, penalty: float, *, bias: bool) -> np.ndarray:
+def expected(features: np.ndarray, y: np.ndarray, alpha: float, *, bias: bool) -> np.ndarray:
     """The least squares with the penalty as rows of their own, by another algorithm."""
     size = features.shape[1]
     x = np.hstack([features, np.ones((len(features), 1))]) if bias else features
-    rows = np.sqrt(penalty) * np.eye(size, x.shape[1])
+    rows = np.sqrt(alpha) * np.eye(size, x.shape[1])
     stacked = np.vstack([x, rows]).astype("float64")
     wanted = np.vstack([y, np.zeros((size, y.shape[1]))])
     return np.linalg.lstsq(stacked, wanted, rcond=None)[0]
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("penalty", [0.0, 0.5, 100.0])
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 100.0])
 @pytest.mark.parametrize("batch", [1, 7, 50])
 def test_weights_are_those_of_least_squares(
-    penalty: float, batch: int, bias: bool, tmp_path: Path
+    alpha: float, batch: int, bias: bool, tmp_path: Path
 ) -> None:
     """Whatever the batches, with and without a bias, which is not penalised."""
     x, y = arrays(tmp_path, 50, 3, outputs=2)
-    model = run(tmp_path, NET, penalty=penalty, batch=batch, bias=bias).models["net"]
+    model = run(tmp_path, NET, alpha=alpha, batch=batch, bias=bias).models["net"]
     readout = model.get_layer("readout")
     features = np.asarray(keras.Model(model.input, readout.input)(x))
-    weights = expected(features, y, penalty, bias=bias)
+    weights = expected(features, y, alpha, bias=bias)
     np.testing.assert_allclose(np.asarray(readout.kernel), weights[:8], rtol=2e-4, atol=2e-5)
     if bias:
         np.testing.assert_allclose(np.asarray(readout.bias), weights[8], rtol=2e-4, atol=2e-5)
@@ -128,8 +128,8 @@ def test_nothing_else_changes(tmp_path: Path) -> None:
     """The layers before the last keep their random weights, which the seed decides."""
     arrays(tmp_path, 50, 3, outputs=2)
     kernels = [
-        run(tmp_path, NET, penalty=penalty).models["net"].layers[1].get_weights()[0]
-        for penalty in (0.5, 3.0)
+        run(tmp_path, NET, alpha=alpha).models["net"].layers[1].get_weights()[0]
+        for alpha in (0.5, 3.0)
     ]
     np.testing.assert_array_equal(*kernels)
 
@@ -144,7 +144,7 @@ def test_nothing_else_changes(tmp_path: Path) -> None:
             UsageError,
             "one output, a Dense layer",
         ),
-        ("penalty: $penalty", "penalty: 0, washout: 3", RunError, "no 3 steps to wash out"),
+        ("alpha: $alpha", "alpha: 0, washout: 3", RunError, "no 3 steps to wash out"),
     ],
 )
 def test_what_cannot_be_solved(
@@ -153,7 +153,7 @@ def test_what_cannot_be_solved(
     """Networks without a linear readout, and data without steps."""
     arrays(tmp_path, 50, 3, outputs=2)
     text = NET.replace(f"- {old}", f"- layers: {new}") if new.startswith("[") else NET
-    text = text.replace(old, new).replace("penalty: 0.5", "penalty: 0.5")
+    text = text.replace(old, new).replace("alpha: 0.5", "alpha: 0.5")
     with pytest.raises(error, match=message):
         run(tmp_path, text)
 
@@ -162,8 +162,8 @@ def test_too_few_examples(tmp_path: Path) -> None:
     """Without a penalty they determine no weights."""
     arrays(tmp_path, 4, 3, outputs=2)
     text = NET.replace("units: 8, activation: tanh", "units: 8, kernel_initializer: zeros")
-    with pytest.raises(RunError, match="larger 'penalty'"):
-        run(tmp_path, text, penalty=0.0)
+    with pytest.raises(RunError, match="larger 'alpha'"):
+        run(tmp_path, text, alpha=0.0)
 
 
 def test_a_file_of_data_is_needed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from trainer.test_execution import assert_same, trained, with_key
 
 from archbuilder.cli import main
 
-TEXT = with_key(SUPERVISED, "checkpoint_seconds: 0")
+TEXT = with_key(SUPERVISED, "checkpoint_every_seconds: 0")
 
 
 def _small_files() -> None:

@@ -36,7 +36,7 @@ training:
   batch_size: 48
   seed: 5
   distribute: none
-  checkpoint_seconds: 0
+  checkpoint_every_seconds: 0
 """
 
 
@@ -126,7 +126,7 @@ def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: 
 def test_kill_with_a_queue(tmp_path: Path):
     """So does one that has a second encoder and a queue."""
     blueprint, whole, run = (tmp_path / each for each in ("moco.yaml", "whole", "run"))
-    text = with_key(MOCO, "checkpoint_seconds: 0").replace("epochs: 2", "epochs: 8")
+    text = with_key(MOCO, "checkpoint_every_seconds: 0").replace("epochs: 2", "epochs: 8")
     blueprint.write_text(text)
     assert finish("train", blueprint, "--run", whole) == 0
     kill_and_go_on(blueprint, run, kills=20, of_epoch=20, last=80)

@@ -213,7 +213,7 @@ def test_a_full_disk_is_told_once(
 ):
     """And again when the reason is another one."""
     record = json.loads((run / "run.json").read_text())
-    record["recipe"]["training"]["checkpoint_seconds"] = 0
+    record["recipe"]["training"]["checkpoint_every_seconds"] = 0
     (run / "run.json").write_text(json.dumps(record))
     causes = iter([errno.ENOSPC, errno.ENOSPC, errno.EIO, errno.EIO, errno.ENOSPC])
 

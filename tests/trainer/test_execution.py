@@ -25,8 +25,8 @@ training:
   optimizer: {SGD: 0.1}
   epochs: 2
   batch_size: 2
-  validation: 0
-  checkpoint_seconds: 1000
+  validation_split: 0
+  checkpoint_every_seconds: 1000
 """
 
 
@@ -78,7 +78,9 @@ def test_several_steps_at_a_time(tmp_path: Path, objective: str, capfd: pytest.C
 def test_xla(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """A compiled step comes to nearly the same weights."""
     plain = trained(tmp_path, SUPERVISED, "plain", "--epochs", "1")
-    text = SUPERVISED.replace("steps_per_execution: 1", "steps_per_execution: 3\n  xla: true")
+    text = SUPERVISED.replace(
+        "steps_per_execution: 1", "steps_per_execution: 3\n  jit_compile: true"
+    )
     compiled = trained(tmp_path, text, "compiled", "--epochs", "1")
     assert "3 steps at a time, with XLA" in capfd.readouterr().out
     arrays, others = weights(plain), weights(compiled)

@@ -262,14 +262,14 @@ def test_metrics_ignore_what_the_loss_ignores():
 def test_losses_of_the_whole_batch_are_not_cut(
     tmp_path: Path, loss: str, refused: bool, capsys: pytest.CaptureFixture[str]
 ):
-    """A loss that is no mean over examples is refused with `accumulate`, and told how to be one."""
+    """Gradient accumulation rejects a loss that is not a mean over examples, with a hint."""
     (tmp_path / "net.yaml").write_text(f"""
 archbuilder: 1
 name: net
 inputs: {{image: [8, 8]}}
 layers: [Flatten, {{Dense: {{units: 10, activation: softmax}}}}]
 data: digits
-training: {{loss: {loss}, accumulate: 2, epochs: 1, batch_size: 512}}
+training: {{loss: {loss}, gradient_accumulation_steps: 2, epochs: 1, batch_size: 512}}
 """)
     code = main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")])
     assert (code == 0) != refused

@@ -49,7 +49,7 @@ def test_parts_of_a_batch(tmp_path: Path, objective: str):
     write_data(tmp_path)
     # Adam makes much of gradients that are nearly zero, which rounding changes.
     whole = trained(tmp_path, PLAIN[objective], "whole", *settings(objective))
-    text = with_key(PLAIN[objective], "accumulate: 3")
+    text = with_key(PLAIN[objective], "gradient_accumulation_steps: 3")
     parts = trained(tmp_path, text, "parts", *settings(objective))
     arrays, others = weights(parts), weights(whole)
     for name, array in others.items():
@@ -177,7 +177,7 @@ def test_fewer_bits(
 ):
     """Every objective learns in them, and a run goes on; nothing is left of the setting."""
     write_data(tmp_path)
-    text = with_key(STEPWISE[objective], f"precision: {precision}")
+    text = with_key(STEPWISE[objective], f"dtype_policy: {precision}")
     run = trained(tmp_path, text, "net", "--epochs", "1")
     assert f"speed: {precision}, " in capfd.readouterr().out
     assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
@@ -195,7 +195,9 @@ def test_fewer_bits(
 
 def test_probabilities_have_all_bits(tmp_path: Path):
     """The softmax that a network ends in computes in float32."""
-    run = trained(tmp_path, with_key(SUPERVISED, "precision: mixed_bfloat16"), "n", "--epochs", "1")
+    run = trained(
+        tmp_path, with_key(SUPERVISED, "dtype_policy: mixed_bfloat16"), "n", "--epochs", "1"
+    )
     model = keras.saving.load_model(
         run / "n.keras" if (run / "n.keras").exists() else run / "net.keras"
     )
@@ -212,7 +214,11 @@ def test_probabilities_have_all_bits(tmp_path: Path):
             "'clip' stands",
         ),
         ("optimizer: {SGD: {", "optimizer: {SGD: {use_ema: true, ", "write 'ema' under"),
-        ("training:", "training:\n  accumulate: 64", "cannot be cut in 64 parts"),
+        (
+            "training:",
+            "training:\n  gradient_accumulation_steps: 64",
+            "into 64 microbatches on 1 device",
+        ),
     ],
 )
 def test_what_is_refused(
@@ -228,7 +234,9 @@ def test_what_is_refused(
 def test_moco_has_all_keys_of_its_parts(tmp_path: Path):
     """The queue holds the keys of the whole batch, in its order."""
     whole = trained(tmp_path, MOCO, "whole", "--epochs", "1")
-    parts = trained(tmp_path, with_key(MOCO, "accumulate: 2"), "parts", "--epochs", "1")
+    parts = trained(
+        tmp_path, with_key(MOCO, "gradient_accumulation_steps: 2"), "parts", "--epochs", "1"
+    )
     queues = [
         next(each for each in weights(run).values() if each.shape == (256, 8))
         for run in (whole, parts)

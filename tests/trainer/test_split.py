@@ -17,9 +17,9 @@ name: net
 inputs: {x: [2]}
 layers: [{Dense: 1}]
 data: {npz: d.npz}
-training: {TRAINING, validation: 0.25, shuffle: false}
+training: {TRAINING, validation_split: 0.25, shuffle: false}
 """
-STEPS = "loss: MeanSquaredError, epochs: 2, batch_size: 4, checkpoint_seconds: 0"
+STEPS = "loss: MeanSquaredError, epochs: 2, batch_size: 4, checkpoint_every_seconds: 0"
 HELD = 5
 
 

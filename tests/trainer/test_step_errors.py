@@ -88,7 +88,7 @@ def test_a_size_that_is_known_with_the_data(folder: Path, capsys: pytest.Capture
 
 def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.CaptureFixture[str]):
     """The variable, the step with its place, when, and what to do."""
-    settings = "optimizer: {SGD: {learning_rate: 1e38}}, validation: 0, batch_size: 24"
+    settings = "optimizer: {SGD: {learning_rate: 1e38}}, validation_split: 0, batch_size: 24"
     text = NET.replace("STEP", "").replace("batch_size: 8", settings)
     np.savez("d.npz", x=np.full((24, 6), 100, np.float32), y=np.arange(24) % 2)
     (folder / "net.yaml").write_text(text)

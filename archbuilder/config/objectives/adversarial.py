@@ -15,7 +15,7 @@ _OPTIONS: Final[dict[str, dict[str, PlainData]]] = {
     "discriminator_steps": {"type": "integer", "minimum": 1, "maximum": 100},
     "gradient_penalty": {"type": "number", "minimum": 0},
     "noise": {"enum": ["normal", "uniform"]},
-    "samples": {"type": "integer", "minimum": 1, "maximum": 1024},
+    "num_samples": {"type": "integer", "minimum": 1, "maximum": 1024},
 }
 GAN_NETWORKS: Final = ("generator", "discriminator")
 """Names of the networks that the blueprint must have."""
@@ -43,7 +43,7 @@ def _parse(reader: ObjectiveReader, section: TrainingSection) -> AdversarialConf
             cast(float, options.get("gradient_penalty", defaults.gradient_penalty))
         ),
         noise=cast(Noise, options.get("noise", defaults.noise)),
-        samples=cast(int, options.get("samples", defaults.samples)),
+        num_samples=cast(int, options.get("num_samples", defaults.num_samples)),
     )
 
 

@@ -16,7 +16,7 @@ _SIMCLR_OPTIONS: Final[dict[str, dict[str, PlainData]]] = {
 _MOCO_OPTIONS: Final[dict[str, dict[str, PlainData]]] = {
     **_SIMCLR_OPTIONS,
     "momentum": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-    "queue": {"type": "integer", "minimum": 1, "maximum": 10_000_000},
+    "queue_size": {"type": "integer", "minimum": 1, "maximum": 10_000_000},
 }
 
 
@@ -36,7 +36,7 @@ def _parse_moco(reader: ObjectiveReader, section: TrainingSection) -> MoCoConfig
         defaults.optimizer,
         temperature=float(cast(float, options.get("temperature", defaults.temperature))),
         momentum=float(cast(float, options.get("momentum", defaults.momentum))),
-        queue=cast(int, options.get("queue", defaults.queue)),
+        queue_size=cast(int, options.get("queue_size", defaults.queue_size)),
     )
 
 
@@ -54,6 +54,6 @@ def _check_has_augment(reader: ObjectiveReader, section: TrainingSection, name: 
 # SimCLR contrasts each image with all others of the batch, so a batch cannot be processed in parts.
 # MoCo contrasts with its queue instead.
 SIMCLR: Final = ObjectiveSyntax(
-    SimCLRConfig, tuple(key for key in _KEYS if key != "accumulate"), _parse_simclr
+    SimCLRConfig, tuple(key for key in _KEYS if key != "gradient_accumulation_steps"), _parse_simclr
 )
 MOCO: Final = ObjectiveSyntax(MoCoConfig, _KEYS, _parse_moco)

@@ -10,10 +10,10 @@ from archbuilder.config.training import CausalLMConfig, MaskedLMConfig, Sequence
 from archbuilder.plain_data import PlainData
 
 _KEYS: Final = ("optimizer", *GRADIENT_KEYS)
-_MASKED: Final[dict[str, dict[str, PlainData]]] = {
-    "masked": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+_MASKED_LM_OPTIONS: Final[dict[str, dict[str, PlainData]]] = {
+    "mask_rate": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
 }
-_SEQUENCES: Final[dict[str, dict[str, PlainData]]] = {
+_SEQUENCE_TO_SEQUENCE_OPTIONS: Final[dict[str, dict[str, PlainData]]] = {
     "label_smoothing": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
 }
 
@@ -24,16 +24,16 @@ def _parse_causal_lm(reader: ObjectiveReader, section: TrainingSection) -> Causa
 
 
 def _parse_masked_lm(reader: ObjectiveReader, section: TrainingSection) -> MaskedLMConfig:
-    options = reader.options("masked_lm", _MASKED, section.options)
+    options = reader.options("masked_lm", _MASKED_LM_OPTIONS, section.options)
     defaults = MaskedLMConfig(reader.optimizer(section))
-    masked = float(cast(float, options.get("masked", defaults.masked)))
-    return MaskedLMConfig(defaults.optimizer, masked)
+    mask_rate = float(cast(float, options.get("mask_rate", defaults.mask_rate)))
+    return MaskedLMConfig(defaults.optimizer, mask_rate)
 
 
 def _parse_sequence_to_sequence(
     reader: ObjectiveReader, section: TrainingSection
 ) -> SequenceToSequenceConfig:
-    options = reader.options("sequence_to_sequence", _SEQUENCES, section.options)
+    options = reader.options("sequence_to_sequence", _SEQUENCE_TO_SEQUENCE_OPTIONS, section.options)
     defaults = SequenceToSequenceConfig(reader.optimizer(section))
     smoothing = float(cast(float, options.get("label_smoothing", defaults.label_smoothing)))
     return SequenceToSequenceConfig(defaults.optimizer, smoothing)

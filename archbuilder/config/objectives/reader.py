@@ -252,15 +252,15 @@ class ObjectiveReader:
                 weights[entry.key] = float(cast(float, to_plain(entry.value)))
         return weights
 
-    def class_weights(self, tree: Tree | None) -> dict[str, dict[str, float]]:
-        """Parse `class_weights`; return the weights by output and class.
+    def class_weight(self, tree: Tree | None) -> dict[str, dict[str, float]]:
+        """Parse `class_weight`; return the weights by output and class.
 
         A mapping of numbers is for the only output, a mapping of mappings is by output.
         """
         if tree is None:
             return {}
         mapping = self.fields.expect_mapping(
-            tree, "'class_weights'", expected="a mapping of classes to weights"
+            tree, "'class_weight'", expected="a mapping of classes to weights"
         )
         if mapping is None or not mapping.entries:
             return {}
@@ -269,12 +269,12 @@ class ObjectiveReader:
         else:
             by_output = dict.fromkeys(self.outputs[:1], mapping)
             if len(self.outputs) > 1:
-                self._report_missing_output_name("class_weights", tree.span)
+                self._report_missing_output_name("class_weight", tree.span)
         return {output: self._parse_class_weights(each) for output, each in by_output.items()}
 
     def _parse_class_weights(self, tree: Tree) -> dict[str, float]:
         mapping = self.fields.expect_mapping(
-            tree, "'class_weights'", expected="a mapping of classes to weights"
+            tree, "'class_weight'", expected="a mapping of classes to weights"
         )
         weights: dict[str, float] = {}
         for entry in mapping or ():
@@ -283,13 +283,17 @@ class ObjectiveReader:
                 weights[entry.key] = float(cast(float, to_plain(entry.value)))
         return weights
 
-    def inputs_from_targets(self, tree: Tree | None) -> dict[str, str]:
-        """Parse `inputs`: a mapping of inputs to the outputs whose targets they receive."""
-        return self._parse_io_map("inputs", tree, ("input", self.inputs), ("output", self.outputs))
+    def feed_targets_to_inputs(self, tree: Tree | None) -> dict[str, str]:
+        """Parse `feed_targets_to_inputs`: outputs whose targets are fed to inputs, by input."""
+        return self._parse_io_map(
+            "feed_targets_to_inputs", tree, ("input", self.inputs), ("output", self.outputs)
+        )
 
-    def targets_from_inputs(self, tree: Tree | None) -> dict[str, str]:
-        """Parse `targets`: a mapping of outputs to the inputs that are their targets."""
-        return self._parse_io_map("targets", tree, ("output", self.outputs), ("input", self.inputs))
+    def target_from_input(self, tree: Tree | None) -> dict[str, str]:
+        """Parse `target_from_input`: inputs that are the targets of outputs, by output."""
+        return self._parse_io_map(
+            "target_from_input", tree, ("output", self.outputs), ("input", self.inputs)
+        )
 
     def _parse_io_map(
         self,

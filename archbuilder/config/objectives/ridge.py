@@ -11,7 +11,7 @@ from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import ScalarNode
 
 _OPTIONS: Final[dict[str, dict[str, PlainData]]] = {
-    "penalty": {"type": "number", "minimum": 0},
+    "alpha": {"type": "number", "minimum": 0},
     "washout": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
 }
 _SQUARED_ERROR: Final = "MeanSquaredError"
@@ -27,7 +27,7 @@ def _parse(reader: ObjectiveReader, section: TrainingSection) -> RidgeConfig:
     defaults = RidgeConfig(metrics)
     return RidgeConfig(
         metrics,
-        penalty=float(cast(float, options.get("penalty", defaults.penalty))),
+        alpha=float(cast(float, options.get("alpha", defaults.alpha))),
         washout=cast(int, options.get("washout", defaults.washout)),
     )
 

@@ -30,14 +30,14 @@ def _parse(reader: ObjectiveReader, section: TrainingSection) -> SupervisedConfi
         optimizer,
         reader.loss_weights(trees.get("loss_weights")),
         metrics,
-        reader.inputs_from_targets(trees.get("inputs")),
-        reader.targets_from_inputs(trees.get("targets")),
-        reader.class_weights(trees.get("class_weights")),
+        reader.feed_targets_to_inputs(trees.get("feed_targets_to_inputs")),
+        reader.target_from_input(trees.get("target_from_input")),
+        reader.class_weight(trees.get("class_weight")),
     )
 
 
 _KEYS: Final = (
-    *("loss", "loss_weights", "class_weights", "optimizer", "metrics"),
-    *("inputs", "targets", "augment"),
+    *("loss", "loss_weights", "class_weight", "optimizer", "metrics"),
+    *("feed_targets_to_inputs", "target_from_input", "augment"),
 )
 SUPERVISED: Final = ObjectiveSyntax(SupervisedConfig, (*_KEYS, *GRADIENT_KEYS), _parse)

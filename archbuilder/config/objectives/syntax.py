@@ -10,7 +10,14 @@ from archbuilder.config.objectives.reader import ObjectiveReader, TrainingSectio
 from archbuilder.config.training import ObjectiveConfig
 
 GRADIENT_KEYS: Final = (
-    *("epochs", "checkpoint_seconds", "xla", "steps_per_execution", "precision", "accumulate"),
+    *(
+        "epochs",
+        "checkpoint_every_seconds",
+        "jit_compile",
+        "steps_per_execution",
+        "dtype_policy",
+        "gradient_accumulation_steps",
+    ),
     *("clip", "ema"),
 )
 """Keys of `training` for objectives that train by gradient descent."""
@@ -21,7 +28,7 @@ class ObjectiveSyntax:
     """Syntax of one objective.
 
     Fields of `config_class` that are in `keys` are keys of `training`. The others are options of
-    the objective, as in `objective: {ridge: {penalty: 0.1}}`.
+    the objective, as in `objective: {ridge: {alpha: 0.1}}`.
     """
 
     config_class: type[ObjectiveConfig]

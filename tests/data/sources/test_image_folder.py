@@ -29,7 +29,7 @@ training:
   loss: SparseCategoricalCrossentropy
   optimizer: {Adam: 0.01}
   epochs: 20
-  validation: 0.25
+  validation_split: 0.25
   batch_size: 8
 """
 
@@ -227,7 +227,7 @@ LOSS = "SparseCategoricalCrossentropy"
             LOSS,
             ("'pets/cat' has no targets", "as in FOLDER/cat/1.png"),
         ),
-        ("pets/cat", ONE, LOSS, ("'targets: {output: image}' under 'training'",)),
+        ("pets/cat", ONE, LOSS, ("'target_from_input: {output: image}' under 'training'",)),
         (
             "pets",
             TWO,
