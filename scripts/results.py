@@ -73,7 +73,7 @@ class Result:
 
 def held_out(run: Path) -> Mapping[str, float]:
     """The numbers of the held-out examples."""
-    found: Mapping[str, float] = json.loads((run / "run.json").read_text())["held_out"]
+    found: Mapping[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
     return found
 
 

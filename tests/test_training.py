@@ -108,10 +108,10 @@ def test_the_folder_tells_everything(tmp_path: Path):
     assert record["status"] == "finished"
     assert record["command"] == ["archbuilder", "train"]
     assert record["versions"]["keras"] == keras.__version__
-    assert record["held_out"] == result.val_metrics
+    assert record["validation_metrics"] == result.val_metrics
     assert len(result.history) == len((result.run_dir / "history.jsonl").read_text().splitlines())
     assert "1,438 examples to train on, 359 held out (chosen at random)" in lines
-    assert "image: divided by 16" in lines
+    assert "Input 'image': rescaled by 1/16" in lines
 
 
 def test_the_saved_model_is_the_trained_one(tmp_path: Path):
@@ -191,7 +191,7 @@ def test_a_validation_set_of_its_own(tmp_path: Path):
     [
         ("", "", ""),
         (", activation: softmax", "", "the output 'output' has no activation, and the loss 'Spa"),
-        ("units: 10", "units: 1", "a softmax of one value, which is always 1"),
+        ("units: 10", "units: 1", "a softmax over one value, which is always 1"),
     ],
 )
 def test_slips_are_told(tmp_path: Path, old: str, new: str, doubt: str):
@@ -281,7 +281,7 @@ def test_mirrored_training(tmp_path: Path):
     path.write_text(text.replace("distribute: none", "distribute: mirrored"))
     told = in_replicas(2, [["train", path, "--run", two]])
     assert "devices: mirrored on 2 CPUs (mirrored)" in told.splitlines()
-    found = json.loads((two / "run.json").read_text())["held_out"]["loss"]
+    found = json.loads((two / "run.json").read_text())["validation_metrics"]["loss"]
     assert found == pytest.approx(alone.val_metrics["loss"], rel=1e-4)
 
 

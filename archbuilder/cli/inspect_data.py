@@ -86,36 +86,35 @@ def inspect_data_command(
 
 def _lines(report: DataReport) -> list[str]:
     """Format a report as text for a terminal."""
-    num_train = plural(report.num_train, "example")
+    num_training = format_count(report.training_examples)
     # Statistics of large data come from a sample of it.
-    sample = "" if report.looked_at == report.num_train else f"{format_count(report.looked_at)} of "
-    titles = [TableColumn(title) for title in ("", "SHAPE", "TYPE")]
-    titles += [
-        TableColumn(title, align_right=True) for title in ("LEAST", "MOST", "MEAN", "DEVIATION")
-    ]
+    is_sample = report.sampled_examples != report.training_examples
+    sample_text = f"a sample of {format_count(report.sampled_examples)} of " if is_sample else ""
+    titles = [TableColumn(title) for title in ("", "SHAPE", "DTYPE")]
+    titles += [TableColumn(title, align_right=True) for title in ("MIN", "MAX", "MEAN", "STD")]
     lines = [
-        f"data        {report.origin}",
-        f"to train on {num_train}",
-        f"held out    {plural(report.num_validation, 'example')}{report.split_note}",
+        f"source               {report.source_name}",
+        f"training examples    {num_training}",
+        f"validation examples  {format_count(report.validation_examples)}{report.split_note}",
         "",
-        f"{sample}the {num_train} to train on:",
+        f"Statistics of {sample_text}{plural(report.training_examples, 'training example')}:",
         *format_table(titles, [_row(each) for each in (*report.inputs, *report.targets)]),
     ]
     for target in report.targets:
-        if target.train_classes:
+        if target.training_class_counts:
             lines += ["", *_class_lines(target)]
     if report.notes:
         lines += ["", *report.notes]
-    if report.text:
-        lines += ["", "the first piece:", report.text]
+    if report.sample_text:
+        lines += ["", "First sequence:", report.sample_text]
     return [escape_terminal(line) for block in lines for line in block.split("\n")]
 
 
 def _class_lines(target: ColumnStats) -> list[str]:
     """Format the number of examples per class in the training set and the validation set."""
-    counts = target.train_classes, target.held_out_classes
-    titles = [TableColumn(plural(len(counts[0]), "class", "classes") + f" of {target.name}")]
-    titles += [TableColumn(title, align_right=True) for title in ("TO TRAIN ON", "HELD OUT")]
+    counts = target.training_class_counts, target.validation_class_counts
+    titles = [TableColumn(f"CLASS ({target.name})")]
+    titles += [TableColumn(title, align_right=True) for title in ("TRAINING", "VALIDATION")]
     return format_table(
         titles,
         [
@@ -126,20 +125,20 @@ def _class_lines(target: ColumnStats) -> list[str]:
 
 
 def _row(stats: ColumnStats) -> tuple[str, ...]:
-    shape = "x".join(map(str, stats.shape)) or "one"
-    numbers = (stats.least, stats.most, stats.mean, stats.deviation)
+    shape = "x".join(map(str, stats.shape)) or "scalar"
+    numbers = (stats.min, stats.max, stats.mean, stats.std)
     return (stats.name, shape, stats.dtype, *(f"{number:.4g}" for number in numbers))
 
 
 def _json(report: DataReport) -> str:
     fields = {
-        "data": report.origin,
-        "train": report.num_train,
-        "held_out": report.num_validation,
-        "summarized": report.looked_at,
+        "source": report.source_name,
+        "training_examples": report.training_examples,
+        "validation_examples": report.validation_examples,
+        "sampled_examples": report.sampled_examples,
         "inputs": [dataclasses.asdict(each) for each in report.inputs],
         "targets": [dataclasses.asdict(each) for each in report.targets],
-        "remarks": report.notes,
-        "text": report.text,
+        "notes": report.notes,
+        "sample_text": report.sample_text,
     }
     return json.dumps(fields, indent=2)

@@ -115,7 +115,7 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
     """
     if value is None:
         return DatasetSchema()
-    fields = JsonObject.from_value(value, "legend")
+    fields = JsonObject.from_value(value, "schema")
     column_names = None
     if fields.get("columns") is not None:
         columns = fields.object("columns")

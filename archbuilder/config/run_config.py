@@ -69,7 +69,7 @@ def recipe_to_dict(data: DataConfig, training: TrainingConfig, allow: Sequence[P
     """Convert a recipe into plain data, which `load_run_config` reads."""
     # Paths are absolute: a run may be resumed from another working directory.
     return {
-        **({} if data.cli_argument is None else {"given": data.cli_argument}),
+        **({} if data.cli_argument is None else {"cli_argument": data.cli_argument}),
         "data": {
             name: _source_to_dict(source)
             for name, source in (("train", data.train), ("validation", data.validation))
@@ -106,9 +106,9 @@ def load_run_config(
         pinned_dir = SandboxPath.pinned(run_dir)
         fields = JsonObject.read(pinned_dir.joinpath(RUN_JSON))
         recipe = fields.object("recipe")
-        schema = schema_from_dict(fields.get("legend"))
+        schema = schema_from_dict(fields.get("schema"))
         folder, recorded_allow = recipe.path("folder"), recipe.paths("allow")
-        data_argument = recipe.text("given") if "given" in recipe.values else None
+        data_argument = recipe.text("cli_argument") if "cli_argument" in recipe.values else None
         training = recipe.object("training")
     except OSError as error:
         raise UsageError(
@@ -145,7 +145,7 @@ def load_run_config(
             for path in _data_paths(data, (folder, *recorded_allow))
             if not sandbox.contains(path)
         )
-    digest = fields.get("data")
+    digest = fields.get("data_digest")
     data_digest = digest if isinstance(digest, str) else None
     return RunConfig(data, parsed_recipe.training, recorded_allow, schema, data_digest, forbidden)
 
@@ -160,7 +160,7 @@ def load_dataset_schema(run_dir: Path) -> DatasetSchema:
     if not path_status.is_file(run_json.path):
         return DatasetSchema()
     try:
-        return schema_from_dict(JsonObject.read(run_json).get("legend"))
+        return schema_from_dict(JsonObject.read(run_json).get("schema"))
     except (OSError, JsonError) as error:
         name = quote(str(run_json.path), 200)
         raise UsageError(f"{name} is not the record of a run: {error}") from None

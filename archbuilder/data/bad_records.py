@@ -58,7 +58,7 @@ class BadRecords:
         )
         return (
             (
-                f"left out {self.count:,}{total_text} {self.noun}:"
+                f"skipped {self.count:,}{total_text} {self.noun}:"
                 f" {'; '.join(self.messages)}{more_text}"
             ),
         )

@@ -65,7 +65,7 @@ def make_adapter(feature: Feature, graph_input: GraphInput) -> InputAdapter:
         if transform is not None:
             shape = transform.shape
             transforms.append(transform.apply)
-            notes += [f"{graph_input.name}: {transform.note}"] if transform.note else []
+            notes += [f"Input '{graph_input.name}': {transform.note}"] if transform.note else []
     if not _shape_fits(shape, graph_input.shape):
         raise RunError(
             f"an example of the input '{graph_input.name}' has the shape"
@@ -85,12 +85,12 @@ def _cast_and_rescale(
         return transforms, []
     if feature.scale == 1:
         is_binary_image = feature.image and feature.max_value == 1
-        note = f"{graph_input.name}: bytes of 0 and 1 are left as they are, not divided by 255"
+        note = f"Input '{graph_input.name}': binary (values 0 and 1), not rescaled by 1/255"
         return transforms, [note] if is_binary_image else []
     # A local variable, since mypy does not narrow an attribute within a lambda.
     scale = feature.scale
     transforms.append(lambda batch: batch / tf.cast(scale, dtype))
-    return transforms, [f"{graph_input.name}: divided by {scale:g}"]
+    return transforms, [f"Input '{graph_input.name}': rescaled by 1/{scale:g}"]
 
 
 def _shape_fits(shape: _StaticShape, expected: Shape) -> bool:
@@ -102,13 +102,13 @@ def _shape_fits(shape: _StaticShape, expected: Shape) -> bool:
 def _add_channel_axis(shape: _StaticShape, expected: Shape) -> _Transform | None:
     if len(shape) != 2 or len(expected) != 3:
         return None
-    return _Transform((*shape, 1), lambda batch: batch[..., tf.newaxis], "one channel added")
+    return _Transform((*shape, 1), lambda batch: batch[..., tf.newaxis], "added a channel axis")
 
 
 def _remove_channel_axis(shape: _StaticShape, expected: Shape) -> _Transform | None:
     if len(shape) != 3 or len(expected) != 2 or shape[-1] != 1:
         return None
-    return _Transform(shape[:-1], lambda batch: batch[..., 0], "the one channel removed")
+    return _Transform(shape[:-1], lambda batch: batch[..., 0], "removed the channel axis")
 
 
 def _gray_to_rgb(shape: _StaticShape, expected: Shape) -> _Transform | None:
@@ -117,7 +117,7 @@ def _gray_to_rgb(shape: _StaticShape, expected: Shape) -> _Transform | None:
     return _Transform(
         (*shape[:-1], _RGB_CHANNELS),
         lambda batch: tf.repeat(batch, _RGB_CHANNELS, axis=-1),
-        "grey repeated as three colours",
+        "repeated grayscale as RGB",
     )
 
 
@@ -141,7 +141,7 @@ def _flatten(shape: _StaticShape, expected: Shape) -> _Transform | None:
     if len(expected) != 1 or expected[0] not in (size, None):
         return None
     # Turning a number into a list of one number is not worth a note.
-    note = f"flattened to {size}" if shape else ""
+    note = f"flattened to {size} values" if shape else ""
     return _Transform((size,), lambda batch: tf.reshape(batch, (-1, size)), note)
 
 

@@ -42,13 +42,13 @@ class ColumnStats:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    least: float
-    most: float
+    min: float
+    max: float
     mean: float
-    deviation: float
-    train_classes: Mapping[str, int] = field(default_factory=dict)
+    std: float
+    training_class_counts: Mapping[str, int] = field(default_factory=dict)
     """Number of training examples by class, for targets that are class numbers."""
-    held_out_classes: Mapping[str, int] = field(default_factory=dict)
+    validation_class_counts: Mapping[str, int] = field(default_factory=dict)
     """The same for the validation set."""
 
 
@@ -56,18 +56,18 @@ class ColumnStats:
 class DataReport:
     """The result of inspecting the data of a recipe."""
 
-    origin: str
-    num_train: int
-    num_validation: int
-    looked_at: int
+    source_name: str
+    training_examples: int
+    validation_examples: int
+    sampled_examples: int
     """Number of training examples that the statistics are computed from."""
     split_note: str
     """Description of the split; empty if the validation set is a dataset of its own."""
     inputs: tuple[ColumnStats, ...]
     targets: tuple[ColumnStats, ...]
     notes: tuple[str, ...]
-    text: str
-    """The first piece of a text, decoded from its tokens; empty for other data."""
+    sample_text: str
+    """The first sequence of a text, decoded from its tokens; empty for other data."""
     preview: NDArray[np.uint8] | None
     """A grid of images as the network sees them; None if no input is an image."""
 
@@ -162,10 +162,10 @@ def _column_stats(name: str, column: Column, rows: NDArray[np.int64]) -> ColumnS
         name,
         column.shape,
         str(column.dtype),
-        least=float(values.min()),
-        most=float(values.max()),
+        min=float(values.min()),
+        max=float(values.max()),
         mean=float(values.mean()),
-        deviation=float(values.std()),
+        std=float(values.std()),
     )
 
 
@@ -177,7 +177,7 @@ def _target_stats(
     if column.dtype.kind not in "bui" or column.shape not in ((), (1,)):
         return stats
     # The sample often shows that these are not classes, without reading the whole column.
-    if stats.least < 0 or stats.most >= _MAX_CLASSES:
+    if stats.min < 0 or stats.max >= _MAX_CLASSES:
         return stats
     labels = [_labels(name, train_set), _labels(name, val_set)]
     all_labels = np.concatenate(labels)
@@ -185,7 +185,7 @@ def _target_stats(
         return stats
     names = train_set.examples.preprocessing.schema.classes.get(name, ())
     train_counts, val_counts = (_counts(each, int(all_labels.max()) + 1, names) for each in labels)
-    return replace(stats, train_classes=train_counts, held_out_classes=val_counts)
+    return replace(stats, training_class_counts=train_counts, validation_class_counts=val_counts)
 
 
 def _labels(name: str, subset: _Subset | None) -> NDArray[np.int64]:

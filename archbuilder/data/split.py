@@ -17,4 +17,4 @@ def uses_tail_split(examples: Dataset, config: TrainingConfig) -> bool:
 
 def describe_split(*, last: bool) -> str:
     """Return a note about the split, to follow the number of examples in the validation set."""
-    return " (the last ones)" if last else " (chosen at random)"
+    return " (last examples)" if last else " (random split)"

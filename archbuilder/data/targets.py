@@ -92,7 +92,7 @@ def adapt_target(
         )
         axis_added = add_axis and target_shape
         note = (
-            f"{output}: the shape {list(target_shape)} becomes {[*target_shape, 1]}"
+            f"Output '{output}': target reshaped from {list(target_shape)} to {[*target_shape, 1]}"
             if axis_added
             else ""
         )
@@ -103,7 +103,7 @@ def adapt_target(
         and shape[-1] is not None
     ):
         labels = column.with_check(_make_label_check(column, output, shape))
-        note = f"{output}: {shape[-1]} classes, one value each"
+        note = f"Output '{output}': integer labels of {shape[-1]} classes"
         return Target(labels, _INT64, shape[-1], note=note)
     raise RunError(
         f"a target of the output '{output}' has the shape {list(target_shape)},"

@@ -43,7 +43,8 @@ _Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 _CATEGORICAL_LOSSES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 _DEFAULT_BATCH_SIZE = 32
 _TABLE_SUFFIXES = (".csv", ".parquet")
-_NAME_OR_NUMBER: Final = re.compile(r"'[^']*'|\d+")
+# Not the name of an input: what is done to each of them is logged.
+_NAME_OR_NUMBER: Final = re.compile(r"(?<!Input )'[^']*'|\d+")
 """Parts that differ between messages of one kind: file names and numbers."""
 
 

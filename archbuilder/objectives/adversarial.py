@@ -98,7 +98,7 @@ def _make_fit_task(
             f"{plural(len(datasets.train.rows), 'example')} for a step of {size:,}: too few"
         )
     if _has_final_activation(context, "generator", training_model.generator, "tanh"):
-        context.log("images are stretched from 0..1 to -1..1, which a tanh gives")
+        context.log("Images: rescaled from [0, 1] to [-1, 1], the range of the generator's tanh")
     add_noise = partial(_add_noise, context, training_model, config)
 
     def batches(start: TrainingPosition) -> tf.data.Dataset:

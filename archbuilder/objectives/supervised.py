@@ -78,7 +78,7 @@ def make_network_task(
     datasets = make_datasets(context, graph, model, TargetSpec.from_objective(objective))
     log_dataset(context, datasets)
     for warning in _warnings(graph, model, objective):
-        context.log(warning)
+        context.log(f"warning: {warning}")
 
     # The saved network says how it was compiled, like any model of Keras.
     def compile_model() -> None:
@@ -107,8 +107,8 @@ def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Ite
         loss = keras_class_name("loss", tree)
         if loss == "CTC" and has_final_activation(graph, model, output, "softmax"):
             yield (
-                f"the output '{output}' ends in a softmax, and the loss 'CTC' takes logits: leave"
-                " the activation out"
+                f"the output '{output}' has a softmax activation, but the loss 'CTC' expects"
+                " logits; remove the activation"
             )
         # Losses without this option, such as MeanSquaredError, take any output.
         if getattr(build_object("loss", tree), "from_logits", True):
@@ -116,13 +116,14 @@ def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Ite
         if has_final_activation(graph, model, output, "linear"):
             activation = "sigmoid" if loss.startswith("Binary") else "softmax"
             yield (
-                f"the output '{output}' has no activation, and the loss '{loss}' takes"
-                f" probabilities: end in a {activation}, or say 'from_logits: true' of the loss"
+                f"the output '{output}' has no activation, but the loss '{loss}' expects"
+                f" probabilities; add 'activation: {activation}' to its layer, or"
+                " 'from_logits: true' to the loss"
             )
         # A softmax is normalized over its last axis.
         output_tensor = model.output[output] if isinstance(model.output, dict) else model.output
         if output_tensor.shape[-1] == 1 and has_final_activation(graph, model, output, "softmax"):
-            yield f"the output '{output}' is a softmax of one value, which is always 1"
+            yield f"the output '{output}' is a softmax over one value, which is always 1"
 
 
 def _make_fit_task(

@@ -204,7 +204,7 @@ def _progress_fields(checkpoint: Checkpoint) -> dict[str, PlainData]:
     return {
         "epoch": position.epoch,
         "batch": position.batch,
-        "rows": [dict(row) for row in checkpoint.history],
+        "history": [dict(row) for row in checkpoint.history],
     }
 
 
@@ -216,7 +216,7 @@ def _parse_checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
     """
     position = TrainingPosition(progress.count("epoch"), progress.count("batch"))
     history: list[EpochLogs] = []
-    for epoch, fields in enumerate(progress.objects("rows"), start=1):
+    for epoch, fields in enumerate(progress.objects("history"), start=1):
         logs = fields.numbers()
         if logs.get("epoch") != epoch:
             raise JsonError(f"the field '{fields.name}.epoch' is not {epoch}")

@@ -37,7 +37,7 @@ def git_state(file: Path) -> dict[str, PlainData] | None:
     """Return the commit of the repository that tracks a file, and whether the work tree differs.
 
     Returns:
-        `commit` and `changed`, which is None if git is not installed. None instead of both if the
+        `commit` and `dirty`, which is None if git is not installed. None instead of both if the
         file is not in a repository, not tracked, or the repository cannot be read.
     """
     for folder in file.absolute().parents:
@@ -56,7 +56,7 @@ def _read_state(folder: Path, file: Path) -> dict[str, PlainData] | None:
         return None
     git = shutil.which("git")
     if git is None:
-        return {"commit": commit, "changed": None}
+        return {"commit": commit, "dirty": None}
     with tempfile.TemporaryDirectory() as scratch:
         temp_dir = Path(scratch)
         # git recognizes a repository by its HEAD, refs and objects; the latter come from the
@@ -70,8 +70,8 @@ def _read_state(folder: Path, file: Path) -> dict[str, PlainData] | None:
             return None
         # In a submodule, git would start another git that reads the submodule's configuration.
         options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all")
-        changed = _run_git(git, temp_dir, folder, common_dir, "status", *options)
-    return {"commit": commit, "changed": bool(changed)}
+        changes = _run_git(git, temp_dir, folder, common_dir, "status", *options)
+    return {"commit": commit, "dirty": bool(changes)}
 
 
 def _copy_index(git_dir: SandboxPath, temp_dir: Path) -> None:

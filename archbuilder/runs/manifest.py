@@ -73,12 +73,12 @@ class RunManifest:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": list(provenance.command),
         }
-        resumes = previous.get("resumed")
+        resumes = previous.get("resumes")
         git = previous.get("git")
         # A resumed run takes its blueprint from the run directory, not from the repository.
         if not previous and provenance.file is not None:
             git = git_state(provenance.file)
-        self.preprocessing = _decode_preprocessing(previous.get("legend"))
+        self.preprocessing = _decode_preprocessing(previous.get("schema"))
         """Label names and scales that the run was started with; None for a new run."""
         self.recipe: PlainData = recipe_to_dict(data, training, provenance.allow)
         """The recipe as plain data."""
@@ -86,9 +86,9 @@ class RunManifest:
             # Stays in the file if the process is killed.
             "status": "running",
             **{key: previous.get(key, value) for key, value in start.items()},
-            "resumed": [*(resumes if isinstance(resumes, list) else ()), start] if previous else [],
+            "resumes": [*(resumes if isinstance(resumes, list) else ()), start] if previous else [],
             "git": git,
-            "data": previous.get("data"),
+            "data_digest": previous.get("data_digest"),
             "seed": training.seed,
             "recipe": self.recipe,
             "versions": {
@@ -123,19 +123,22 @@ class RunManifest:
         # The digest reads examples, which is of no use where nothing is written.
         if not self._run_dir.is_writer:
             return
-        previous, current = self._fields["data"], dataset_digest(examples, validation)
+        previous, current = self._fields["data_digest"], dataset_digest(examples, validation)
         if previous not in (None, current):
             raise RunError(
                 "the data is no longer that which the run began with: other examples would be held"
                 " out now; bring it back, or begin a new run"
             )
-        self._fields |= {"data": current, "legend": schema_to_dict(examples.preprocessing.schema)}
+        self._fields |= {
+            "data_digest": current,
+            "schema": schema_to_dict(examples.preprocessing.schema),
+        }
         self._write()
 
     def finish(self, val_metrics: EpochLogs) -> None:
         """Record that the run has finished, its duration and its validation metrics."""
         seconds = round(time.monotonic() - self._start_time, 1)
-        self._write(status="finished", seconds=seconds, held_out=dict(val_metrics))
+        self._write(status="finished", seconds=seconds, validation_metrics=dict(val_metrics))
 
     def _write(self, **updates: PlainData) -> None:
         self._run_dir.write_json(RUN_JSON, {**self._fields, **updates})

@@ -21,13 +21,13 @@ def test_the_digits(run: Run, tmp_path: Path):
     result = run("inspect-data", "digits_cnn", "--picture", picture, "--json")
     assert result.code == 0
     found = json.loads(result.out)
-    assert (found["train"], found["held_out"]) == (1438, 359)
-    assert (found["inputs"][0]["shape"], found["inputs"][0]["most"]) == ([8, 8], 16)
+    assert (found["training_examples"], found["validation_examples"]) == (1438, 359)
+    assert (found["inputs"][0]["shape"], found["inputs"][0]["max"]) == ([8, 8], 16)
     target = found["targets"][0]
-    train, held_out = target["train_classes"], target["held_out_classes"]
-    assert (sum(train.values()), sum(held_out.values())) == (1438, 359)
-    assert (len(train), train["0"] + held_out["0"]) == (10, 178)
-    assert "image: divided by 16" in found["remarks"]
+    training, validation = target["training_class_counts"], target["validation_class_counts"]
+    assert (sum(training.values()), sum(validation.values())) == (1438, 359)
+    assert (len(training), training["0"] + validation["0"]) == (10, 178)
+    assert "Input 'image': rescaled by 1/16" in found["notes"]
     image = np.asarray(Image.open(picture))
     assert image.shape == (64, 64)
     assert (image.min(), image.max()) == (0, 255)
@@ -40,7 +40,7 @@ def test_every_objective(run: Run, tmp_path: Path, objective: str):
     (tmp_path / "net.yaml").write_text(BLUEPRINTS[objective])
     result = run("inspect-data", tmp_path / "net.yaml")
     assert result.code == 0, result.err
-    assert "to train on" in result.out
+    assert "training examples" in result.out
 
 
 def test_a_text(run: Run, tmp_path: Path):
@@ -58,15 +58,15 @@ def test_names_of_classes(run: Run, tmp_path: Path):
         for number in range(5):
             Image.new("L", (8, 8), 9).save(tmp_path / "pets" / name / f"{number}.png")
     out = run("inspect-data", "digits_cnn", "--data", tmp_path / "pets").out
-    assert "2 classes of targets  TO TRAIN ON  HELD OUT\n" in out
+    assert "CLASS (targets)  TRAINING  VALIDATION\n" in out
     rows = [line.split() for line in out.splitlines() if line.startswith(("cat", "dog"))]
     assert [row[0] for row in rows] == ["cat", "dog"]
     assert [sum(map(int, row[1:])) for row in rows] == [5, 5]
     assert [sum(int(row[part]) for row in rows) for part in (1, 2)] == [8, 2]
 
 
-def test_numbers_are_of_the_examples_to_train_on(run: Run, tmp_path: Path):
-    """Held-out examples do not count in them, and classes are counted in both parts."""
+def test_statistics_are_of_the_training_set(run: Run, tmp_path: Path):
+    """They leave out the validation set; classes are counted in both sets."""
     np.savez(tmp_path / "train.npz", x=np.ones((6, 2), np.float32), y=[0, 0, 0, 1, 1, 1])
     np.savez(tmp_path / "held.npz", x=np.full((3, 2), 9, np.float32), y=[2, 2, 0])
     split = "{train: {npz: train.npz}, validation: {npz: held.npz}}"
@@ -82,13 +82,17 @@ def test_numbers_are_of_the_examples_to_train_on(run: Run, tmp_path: Path):
             f"data: {data}\ntraining: {{loss: SparseCategoricalCrossentropy{options}}}\n"
         )
         result = run("inspect-data", tmp_path / f"{name}.yaml")
-        assert "the 6 examples to train on:" in result.out, result.err
+        assert "Statistics of 6 training examples:" in result.out, result.err
         found = json.loads(run("inspect-data", tmp_path / f"{name}.yaml", "--json").out)
-        assert (found["train"], found["held_out"], found["summarized"]) == (6, 3, 6)
-        assert (found["inputs"][0]["least"], found["inputs"][0]["most"]) == (1, 1)
+        assert (
+            found["training_examples"],
+            found["validation_examples"],
+            found["sampled_examples"],
+        ) == (6, 3, 6)
+        assert (found["inputs"][0]["min"], found["inputs"][0]["max"]) == (1, 1)
         (target,) = found["targets"]
-        assert target["train_classes"] == {"0": 3, "1": 3, "2": 0}
-        assert target["held_out_classes"] == {"0": 1, "1": 0, "2": 2}
+        assert target["training_class_counts"] == {"0": 3, "1": 3, "2": 0}
+        assert target["validation_class_counts"] == {"0": 1, "1": 0, "2": 2}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from archbuilder.files.json import JsonError
 TEXTS = st.lists(st.text(), max_size=4).map(tuple)
 HEADINGS = st.builds(ColumnNames, TEXTS, st.dictionaries(st.text(), st.text(), max_size=3), TEXTS)
 NAMES = st.lists(st.text(), min_size=1, max_size=4).map(tuple)
-LEGENDS = st.builds(
+SCHEMAS = st.builds(
     DatasetSchema, st.none() | HEADINGS, st.dictionaries(st.text(), NAMES, max_size=3)
 )
 PLAIN = st.recursive(
@@ -33,28 +33,28 @@ PLAIN = st.recursive(
 )
 
 
-@given(LEGENDS)
-def test_there_and_back(legend: DatasetSchema):
+@given(SCHEMAS)
+def test_there_and_back(schema: DatasetSchema):
     """Through the text of a record it stays the same."""
-    assert schema_from_dict(json.loads(json.dumps(schema_to_dict(legend)))) == legend
+    assert schema_from_dict(json.loads(json.dumps(schema_to_dict(schema)))) == schema
 
 
 @given(PLAIN)
 def test_anything(value):
-    """What is no legend is refused, and what is one is read."""
+    """An invalid schema is an error, and a valid one is read."""
     try:
-        legend = schema_from_dict(value)
+        schema = schema_from_dict(value)
     except JsonError:
         return
-    assert schema_from_dict(schema_to_dict(legend)) == DatasetSchema(
-        legend.column_names, {target: names for target, names in legend.classes.items() if names}
+    assert schema_from_dict(schema_to_dict(schema)) == DatasetSchema(
+        schema.column_names, {target: names for target, names in schema.classes.items() if names}
     )
 
 
 def test_nothing():
-    """Records without a legend have an empty one."""
+    """Records without a schema have an empty one."""
     assert schema_from_dict(None) == DatasetSchema()
-    with pytest.raises(JsonError, match="the field 'legend' is 3, not an object"):
+    with pytest.raises(JsonError, match="the field 'schema' is 3, not an object"):
         schema_from_dict(3)
-    with pytest.raises(JsonError, match=r"the field 'legend.classes.y' is 3, not a list"):
+    with pytest.raises(JsonError, match=r"the field 'schema.classes.y' is 3, not a list"):
         schema_from_dict({"classes": {"y": 3}})

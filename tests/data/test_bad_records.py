@@ -63,12 +63,12 @@ def text(folder: Path, **options) -> Text:
 SOURCES = {
     csv: (
         3,
-        "left out 4 of 7 lines: line 3 of .* has 2 values, not 3; line [48] of .*; and 1 more",
+        "skipped 4 of 7 lines: line 3 of .* has 2 values, not 3; line [48] of .*; and 1 more",
     ),
-    jsonl: (2, r"left out 4 of 6 lines: .*d\.jsonl':2 is no object"),
-    parquet: (2, "left out 2 of 4 rows: row 2 of .* in column 'a'.*; row 3 of .* in column 'b'"),
-    pairs: (2, r"left out 2 of 4 lines: .*:2 is no pair .*; .*:3 has a text of 4 tokens"),
-    text: (3, r"left out 1 lines: .*:2 has no text 't'"),
+    jsonl: (2, r"skipped 4 of 6 lines: .*d\.jsonl':2 is no object"),
+    parquet: (2, "skipped 2 of 4 rows: row 2 of .* in column 'a'.*; row 3 of .* in column 'b'"),
+    pairs: (2, r"skipped 2 of 4 lines: .*:2 is no pair .*; .*:3 has a text of 4 tokens"),
+    text: (3, r"skipped 1 lines: .*:2 has no text 't'"),
 }
 
 
@@ -140,4 +140,4 @@ def test_a_first_line_without_names_is_counted_once(tmp_path: Path):
     source = Csv(DataPath(str(file)), header=False, on_error="skip")
     examples = load_source(source, DataFileOpener())
     assert examples.count == 2
-    assert any(each.startswith("left out 1 of 3 lines: ") for each in examples.notes)
+    assert any(each.startswith("skipped 1 of 3 lines: ") for each in examples.notes)

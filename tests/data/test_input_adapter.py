@@ -22,38 +22,42 @@ def grey(side: int = 8) -> Feature:
 
 
 @pytest.mark.parametrize(
-    ("feature", "wanted", "remarks"),
+    ("feature", "wanted", "notes"),
     [
-        (grey(), (8, 8), ["divided by 16"]),
-        (grey(), (8, 8, 1), ["divided by 16", "one channel added"]),
-        (grey(), (None, None, 1), ["divided by 16", "one channel added"]),
+        (grey(), (8, 8), ["rescaled by 1/16"]),
+        (grey(), (8, 8, 1), ["rescaled by 1/16", "added a channel axis"]),
+        (grey(), (None, None, 1), ["rescaled by 1/16", "added a channel axis"]),
         (
             grey(),
             (8, 8, 3),
-            ["divided by 16", "one channel added", "grey repeated as three colours"],
+            ["rescaled by 1/16", "added a channel axis", "repeated grayscale as RGB"],
         ),
-        (grey(), (28, 28, 1), ["divided by 16", "one channel added", "resized from 8x8 to 28x28"]),
-        (grey(), (64,), ["divided by 16", "flattened to 64"]),
+        (
+            grey(),
+            (28, 28, 1),
+            ["rescaled by 1/16", "added a channel axis", "resized from 8x8 to 28x28"],
+        ),
+        (grey(), (64,), ["rescaled by 1/16", "flattened to 64 values"]),
         (
             Feature(ArrayColumn(np.full((2, 8, 8, 1), 16, np.uint8)), scale=16, image=True),
             (8, 8),
-            ["divided by 16", "the one channel removed"],
+            ["rescaled by 1/16", "removed the channel axis"],
         ),
         (
             Feature(ArrayColumn(np.ones((2, 3, 4), np.uint8)), 1, image=True, max_value=1),
             (3, 4),
-            ["bytes of 0 and 1 are left as they are, not divided by 255"],
+            ["binary (values 0 and 1), not rescaled by 1/255"],
         ),
-        (Feature(ArrayColumn(np.ones((2, 3, 4)))), (12,), ["flattened to 12"]),
+        (Feature(ArrayColumn(np.ones((2, 3, 4)))), (12,), ["flattened to 12 values"]),
         (Feature(ArrayColumn(np.ones((2, 5), np.int32))), (None,), []),
         (Feature(ArrayColumn(np.ones(2))), (1,), []),
     ],
 )
-def test_ways_to_fit(feature: Feature, wanted: Shape, remarks: list[str]):
+def test_ways_to_fit(feature: Feature, wanted: Shape, notes: list[str]):
     """Every change is one that the network asks for, and is said."""
     adaptation = make_adapter(feature, network_input(wanted))
     batch = adaptation(feature.column.values)
-    assert list(adaptation.notes) == [f"image: {remark}" for remark in remarks]
+    assert list(adaptation.notes) == [f"Input 'image': {note}" for note in notes]
     assert all(size in (None, have) for have, size in zip(batch.shape[1:], wanted, strict=True))
     assert batch.dtype == "float32"
     assert np.allclose(batch, 1 if feature.scale else feature.column.values.reshape(batch.shape))

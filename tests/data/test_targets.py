@@ -39,7 +39,7 @@ def test_metrics_decide_where_there_is_no_loss():
 def test_other_losses_take_one_value_a_class():
     """A class by its number becomes one value a class where the loss wants it, and that is said."""
     target = fit(LABELS, (3,), {"CategoricalCrossentropy": {"label_smoothing": 0.1}})
-    assert (target.num_classes, target.note) == (3, "digit: 3 classes, one value each")
+    assert (target.num_classes, target.note) == (3, "Output 'digit': integer labels of 3 classes")
 
 
 def test_a_number_for_an_output_of_one_value():
@@ -57,7 +57,7 @@ def test_the_axis_of_one_value_is_added():
     masks = np.arange(8).reshape(2, 2, 2).astype(np.uint8) % 3 == 1
     target = fit(masks.astype(np.uint8), (2, 2, 1), "BinaryCrossentropy")
     assert taken(target) == masks[..., np.newaxis].astype(float).tolist()
-    assert target.note == "digit: the shape [2, 2] becomes [2, 2, 1]"
+    assert target.note == "Output 'digit': target reshaped from [2, 2] to [2, 2, 1]"
     depth = np.linspace(0, 9, 6).reshape(2, 3)
     assert taken(fit(depth, (None, 1), "MeanSquaredError")) == pytest.approx(depth[..., np.newaxis])
 

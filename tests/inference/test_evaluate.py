@@ -28,7 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def held_out(run: Path) -> dict[str, float]:
-    found: dict[str, float] = json.loads((run / "run.json").read_text())["held_out"]
+    found: dict[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
     return found
 
 
@@ -105,7 +105,7 @@ def test_text_of_another_file(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert main(["evaluate", str(run), "--data", str(tmp_path / "other.txt")]) == 0
     assert found["loss"] == pytest.approx(held_out(run)["loss"], rel=0.2)
     assert "3 of 1," in (said := "".join(capsys.readouterr()))
-    assert "tokens are none that the vocabulary has" in said
+    assert "tokens are not in the vocabulary" in said
     assert sorted(each.name for each in (run / "text").iterdir()) == before
 
 

@@ -78,8 +78,8 @@ def test_bytes_of_0_and_1_are_left_as_they_are(tmp_path: Path, capsys: pytest.Ca
         folder.mkdir()
         np.savez(folder / "train.npz", x=ONES.astype(dtype), y=np.arange(20) % 10)
         run = train(folder)
-        held_out.append(json.loads((run / "run.json").read_text())["held_out"])
-        told = "image: bytes of 0 and 1 are left as they are, not divided by 255"
+        held_out.append(json.loads((run / "run.json").read_text())["validation_metrics"])
+        told = "Input 'image': binary (values 0 and 1), not rescaled by 1/255"
         assert (told in capsys.readouterr().out) == (dtype == np.uint8)
     assert held_out[0] == held_out[1]
 
@@ -157,8 +157,8 @@ def test_files_that_are_mapped(tmp_path: Path):
 
 def test_a_record_of_scales():
     """It comes back as it was, and what is none is refused."""
-    legend = DatasetSchema(scales={"image": Scale(16, 16), "": Scale(0.5)})
-    assert schema_from_dict(json.loads(json.dumps(schema_to_dict(legend)))) == legend
+    schema = DatasetSchema(scales={"image": Scale(16, 16), "": Scale(0.5)})
+    assert schema_from_dict(json.loads(json.dumps(schema_to_dict(schema)))) == schema
     for wrong in ([1], [0, 1], ["1", 1], [1, 1.5], 1):
-        with pytest.raises(JsonError, match=r"legend\.scales\.image"):
-            schema_from_dict({**schema_to_dict(legend), "scales": {"image": wrong}})
+        with pytest.raises(JsonError, match=r"schema\.scales\.image"):
+            schema_from_dict({**schema_to_dict(schema), "scales": {"image": wrong}})

@@ -148,7 +148,7 @@ def test_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFi
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["key"] for row in rows] == ["a/1.png", "a/in/2.PNG", "b/1.png", "loose.png"]
     np.testing.assert_allclose(values(rows), wanted(runs)[[1, 2, 0, 0]], rtol=1e-4, atol=1e-6)
-    assert "not read: 1 file without the ending of an image" in err
+    assert "skipped 1 file without an image suffix" in err
     assert "'a/notes.txt'" in err
 
 
@@ -345,7 +345,7 @@ class TestColumns:
             run = folder / f"run-{name}"
             assert main(["train", str(blueprint), "--run", str(run)]) == code
             if code == 0:
-                held_out.append(json.loads((run / "run.json").read_text())["held_out"])
+                held_out.append(json.loads((run / "run.json").read_text())["validation_metrics"])
         assert held_out[0] == held_out[1]
         assert "wrong.csv' has no column 'a'" in capsys.readouterr().err
 
@@ -415,21 +415,21 @@ class TestColumns:
     ):
         """Then the columns of classes have numbers."""
         record = json.loads((folder / "run" / "run.json").read_text())
-        record["legend"]["classes"] = {"": ["key", "v", "w"]}
+        record["schema"]["classes"] = {"": ["key", "v", "w"]}
         shutil.copytree(folder / "run", tmp_path / "run")
         (tmp_path / "run" / "run.json").write_text(json.dumps(record))
         rows = said(capsys, tmp_path / "run", folder / "t.csv")
         assert [*rows[0]] == ["key", "class", "probability", "0", "1", "2"]
         assert {row["class"] for row in rows} <= {"key", "v", "w"}
 
-    @pytest.mark.parametrize("legend", [3, [], {"columns": 3}, {"classes": {"": "u"}}])
+    @pytest.mark.parametrize("schema", [3, [], {"columns": 3}, {"classes": {"": "u"}}])
     def test_a_damaged_record(
-        self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], legend: object
+        self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], schema: object
     ):
         """It is told to be none."""
         record = json.loads((folder / "run" / "run.json").read_text())
         shutil.copytree(folder / "run", tmp_path / "run")
-        (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "legend": legend}))
+        (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "schema": schema}))
         assert main(["predict", str(tmp_path / "run"), str(folder / "t.csv")]) == 2
         assert "is not the record of a run" in capsys.readouterr().err
 
@@ -560,9 +560,9 @@ def test_images_are_decoded_as_in_training(tmp_path: Path, capsys: pytest.Captur
         assert {**row, "key": ""} == {**expected, "key": ""}
     for change in (
         "0.png': resized from 5x12 to 6x7",
-        "0.png': colors converted to gray",
-        "image: divided by 1000",
-        "not read: 1 file without the ending of an image",
+        "0.png': converted RGB to grayscale",
+        "Input 'image': rescaled by 1/1000",
+        "skipped 1 file without an image suffix",
     ):
         assert err.count(change) == 1
     assert err.count("resized from") == 2  # of a file, and of the whole for the network

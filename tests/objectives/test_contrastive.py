@@ -105,7 +105,7 @@ def test_a_run_in_two_parts(first_epoch: Path, tmp_path: Path):
 
 def test_the_probe_and_what_is_saved(first_epoch: Path):
     """The encoder without its projection head, and how well a probe on it does."""
-    held_out = json.loads((first_epoch / "run.json").read_text())["held_out"]
+    held_out = json.loads((first_epoch / "run.json").read_text())["validation_metrics"]
     assert {"loss", "accuracy", "probe_accuracy", "untrained_probe_accuracy"} <= set(held_out)
     assert 0.5 < held_out["probe_accuracy"] <= 1
     encoder = keras.saving.load_model(first_epoch / "net_encoder.keras")

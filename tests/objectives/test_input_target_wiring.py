@@ -72,7 +72,7 @@ def train(folder: Path, text: str) -> Path:
 
 
 def held_out(run: Path) -> dict[str, float]:
-    found: dict[str, float] = json.loads((run / "run.json").read_text())["held_out"]
+    found: dict[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
     return found
 
 

@@ -34,23 +34,23 @@ def blueprint(tmp_path: Path) -> Path:
 def test_commit_and_changes(blueprint: Path):
     """The commit is that of HEAD, packed or not; a file that differs from it is told."""
     commit = git(blueprint.parent, "rev-parse", "HEAD")
-    assert git_state(blueprint) == {"commit": commit, "changed": False}
+    assert git_state(blueprint) == {"commit": commit, "dirty": False}
     git(blueprint.parent, "pack-refs", "--all")
     git(blueprint.parent, "gc", "-q")
-    assert git_state(blueprint) == {"commit": commit, "changed": False}
+    assert git_state(blueprint) == {"commit": commit, "dirty": False}
     blueprint.write_text("archbuilder: 1\nname: net\n")
-    assert git_state(blueprint) == {"commit": commit, "changed": True}
+    assert git_state(blueprint) == {"commit": commit, "dirty": True}
     git(blueprint.parent, "add", ".")
-    assert git_state(blueprint) == {"commit": commit, "changed": True}
+    assert git_state(blueprint) == {"commit": commit, "dirty": True}
 
 
 def test_a_split_index(blueprint: Path):
     """An index whose entries are in another file, as git writes it in large repositories."""
     commit = git(blueprint.parent, "rev-parse", "HEAD")
     git(blueprint.parent, "update-index", "--split-index")
-    assert git_state(blueprint) == {"commit": commit, "changed": False}
+    assert git_state(blueprint) == {"commit": commit, "dirty": False}
     blueprint.write_text("archbuilder: 1\nname: net\n")
-    assert git_state(blueprint) == {"commit": commit, "changed": True}
+    assert git_state(blueprint) == {"commit": commit, "dirty": True}
 
 
 def test_another_work_tree(blueprint: Path, tmp_path: Path):
@@ -58,7 +58,7 @@ def test_another_work_tree(blueprint: Path, tmp_path: Path):
     git(blueprint.parent, "worktree", "add", "-q", "-b", "other", str(tmp_path / "tree"))
     commit = git(tmp_path / "tree", "rev-parse", "HEAD")
     other = tmp_path / "tree" / "nets" / "net.yaml"
-    assert git_state(other) == {"commit": commit, "changed": False}
+    assert git_state(other) == {"commit": commit, "dirty": False}
 
 
 def test_no_repository(tmp_path: Path, blueprint: Path):
@@ -95,7 +95,7 @@ def test_without_git(blueprint: Path, monkeypatch: pytest.MonkeyPatch):
     """The commit is read without it."""
     commit = git(blueprint.parent, "rev-parse", "HEAD")
     monkeypatch.setenv("PATH", "")
-    assert git_state(blueprint) == {"commit": commit, "changed": None}
+    assert git_state(blueprint) == {"commit": commit, "dirty": None}
 
 
 def test_a_stranger_runs_nothing(blueprint: Path, tmp_path: Path):
@@ -112,5 +112,5 @@ def test_a_stranger_runs_nothing(blueprint: Path, tmp_path: Path):
     blueprint.write_text("archbuilder: 1\nname: other\n")
     state = git_state(blueprint)
     assert state is not None
-    assert state["changed"] is True
+    assert state["dirty"] is True
     assert not (tmp_path / "sprung").exists()

@@ -36,10 +36,10 @@ def test_a_run_that_goes_on_keeps_its_beginning(tmp_path: Path):
         assert main(["train", "--resume", str(run), "--epochs", epochs]) == 0
     last = record(run)
     assert (last["started"], last["command"]) == (first["started"], first["command"])
-    resumed = last["resumed"]
+    resumed = last["resumes"]
     assert isinstance(resumed, list)
     assert [each["command"][-1] for each in resumed] == ["2", "3"]
-    assert first["resumed"] == []
+    assert first["resumes"] == []
 
 
 def test_other_data_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
@@ -118,8 +118,8 @@ def test_the_batch_of_a_bad_step_is_kept(tmp_path: Path, capfd: pytest.CaptureFi
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(with_key(LINE, "steps_per_execution: 2").replace("SGD: 0.1", "SGD: 1e-3"))
     assert main(["train", str(path), "--run", str(run)]) == 1
-    assert f"kept as {str(run / 'bad-batch.npz')!r}" in capfd.readouterr().err
-    with np.load(run / "bad-batch.npz") as arrays:
+    assert f"kept as {str(run / 'nan_batch.npz')!r}" in capfd.readouterr().err
+    with np.load(run / "nan_batch.npz") as arrays:
         assert set(arrays) == {"inputs", "targets"}
         assert np.float32(3e30) in arrays["inputs"]
         assert len(arrays["inputs"]) == len(arrays["targets"])
@@ -130,14 +130,14 @@ def test_batches_of_several_parts_are_kept_by_name(tmp_path: Path):
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(GAN.replace("1e-3", "1e38").replace("2e-3", "1e38"))
     assert main(["train", str(path), "--run", str(run)]) == 1
-    with np.load(run / "bad-batch.npz") as arrays:
+    with np.load(run / "nan_batch.npz") as arrays:
         assert set(arrays) == {"real", "noise", "mix"}
 
 
-def test_a_bad_batch_of_bfloat16_can_be_read(tmp_path: Path):
+def test_a_nan_batch_of_bfloat16_can_be_read(tmp_path: Path):
     """It is written as float32, which numpy has."""
     dump_nan_batch(RunDir(tmp_path), (tf.constant([0.5, np.inf], tf.bfloat16), tf.constant([1])))
-    with np.load(tmp_path / "bad-batch.npz") as arrays:
+    with np.load(tmp_path / "nan_batch.npz") as arrays:
         assert (arrays["inputs"].dtype, arrays["targets"].dtype) == (np.float32, np.int32)
         assert arrays["inputs"].tolist() == [0.5, np.inf]
 

@@ -106,7 +106,7 @@ def test_a_run_does_not_go_on(
         (".history.csv.part", ".run.json.part", ".curves.png.part", ".blueprint.yaml.part"),
         ("history.csv", "history.jsonl", "curves.png", "net.keras"),
         ("tensorboard",),
-        ("tensorboard/train", "tensorboard/held_out"),
+        ("tensorboard/train", "tensorboard/validation"),
     ],
 )
 def test_nothing_outside_is_written(
@@ -178,8 +178,11 @@ def test_what_a_run_is_used_for(
         ('{"recipe": {"folder": 3}}', "the field 'recipe.folder' is 3, not a text"),
         ('{"recipe": {"folder": "/", "allow": "/"}}', "the field 'recipe.allow' is '/'"),
         ('{"recipe": {"folder": "a\\u0000"}}', "the field 'recipe.folder' is"),
-        ('{"recipe": {"folder": "/", "allow": [], "given": 3}}', "the field 'recipe.given'"),
-        ('{"recipe": {}, "legend": {"columns": 3}}', "the field 'legend.columns' is 3"),
+        (
+            '{"recipe": {"folder": "/", "allow": [], "cli_argument": 3}}',
+            "the field 'recipe.cli_argument'",
+        ),
+        ('{"recipe": {}, "schema": {"columns": 3}}', "the field 'schema.columns' is 3"),
     ],
 )
 def test_a_damaged_record(
@@ -355,7 +358,7 @@ def test_links_do_not_lead_out_of_a_run(
     if "hard" in given:
         os.link(other / "file", run / "hard.csv")
     record = json.loads((run / "run.json").read_text())
-    record["recipe"] |= {"given": given.format(run=run), "data": filled_in(data, run, other)}
+    record["recipe"] |= {"cli_argument": given.format(run=run), "data": filled_in(data, run, other)}
     (run / "run.json").write_text(json.dumps(record))
     (run / "run.json").chmod(0o666)
     code = resume(run) if command == "train" else main([command, str(run)])
@@ -397,7 +400,7 @@ def test_links_in_place_of_the_folder_of_a_blueprint(
 def test_a_name_that_no_file_can_have(run: Path, capsys: pytest.CaptureFixture[str]):
     """It is an error of the run, also of one's own."""
     record = json.loads((run / "run.json").read_text())
-    record["recipe"] |= {"given": "/x.csv", "data": {"train": {"csv": {"file": "/\0"}}}}
+    record["recipe"] |= {"cli_argument": "/x.csv", "data": {"train": {"csv": {"file": "/\0"}}}}
     (run / "run.json").write_text(json.dumps(record))
     assert main(["evaluate", str(run)]) == 1
     assert "no file can have the name" in said(capsys)
@@ -409,7 +412,7 @@ def test_data_in_the_run_is_read(with_data: Path):
     record = json.loads((with_data / "run.json").read_text())
     for name in ("set.npz", "s*.npz"):
         file = str(with_data / name)
-        record["recipe"] |= {"given": file, "data": {"train": {"npz": {"file": file}}}}
+        record["recipe"] |= {"cli_argument": file, "data": {"train": {"npz": {"file": file}}}}
         (with_data / "run.json").write_text(json.dumps(record))
         (with_data / "run.json").chmod(0o666)
         assert main(["evaluate", str(with_data)]) == 0

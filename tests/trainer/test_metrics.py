@@ -70,7 +70,7 @@ def test_names_are_the_same_everywhere(
     columns = {"epoch", "seconds", *NAMES, *(f"val_{name}" for name in NAMES)}
     assert [set(row) for row in rows] == [columns, columns]
     assert all(value for row in rows for value in row.values())
-    assert json.loads(Path("run/run.json").read_text())["held_out"].keys() == NAMES
+    assert json.loads(Path("run/run.json").read_text())["validation_metrics"].keys() == NAMES
     assert main(["evaluate", "run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out).keys() == NAMES
 

@@ -45,7 +45,7 @@ class ImageListing:
             return other_files_notes(self.other_files)
         count = plural(len(self.unclassified_images), "image")
         note = (
-            f"not read: {count} beside the folders of classes:"
+            f"skipped {count} outside the class directories:"
             f" {_first_names(self.unclassified_images)}"
         )
         return (note, *other_files_notes(self.other_files))
@@ -70,12 +70,7 @@ def other_files_notes(names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
     count = plural(len(names), "file")
-    return (
-        (
-            f"not read: {count} without the ending of an image ({_SUFFIXES_TEXT}):"
-            f" {_first_names(names)}"
-        ),
-    )
+    return ((f"skipped {count} without an image suffix ({_SUFFIXES_TEXT}): {_first_names(names)}"),)
 
 
 def has_image_suffix(name: str) -> bool:

@@ -159,9 +159,9 @@ class ImageDecoder(ImageSpec):
         if image.size != (self.width, self.height):
             yield f"resized from {image.height}x{image.width} to {self.height}x{self.width}"
         if image.mode == "RGB" and self.channels == 1:
-            yield "colors converted to gray"
+            yield "converted RGB to grayscale"
         if image.mode != "RGB" and self.channels == 3:
-            yield "gray repeated as three colors"
+            yield "repeated grayscale as RGB"
 
     def _resize(self, image: Image.Image) -> Image.Image:
         # Unlike `tf.image.resize` without `antialias`, Pillow's filter covers all pixels of an

@@ -99,7 +99,7 @@ def load_images(
         )
     fitted_classes = fitted.schema.classes.get(UNNAMED) if fitted else None
     classes = fitted_classes or tuple(sorted(listing.class_counts))
-    class_text = ", ".join(f"{quote(each)} is {number}" for number, each in enumerate(classes[:10]))
+    class_text = ", ".join(f"{quote(each)} = {number}" for number, each in enumerate(classes[:10]))
     targets: dict[str, Column] = {
         UNNAMED: ArrayColumn(_labels(image_files, classes, name, all_needed=fitted is None))
     }

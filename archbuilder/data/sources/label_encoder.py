@@ -78,11 +78,9 @@ class LabelEncoder:
         rank = {word: number for number, word in enumerate(classes)}
         table = np.array([rank[word] for word in self._indices], np.int64)
         examples = ", ".join(
-            f"{quote(word)} is {rank[word]}" for word in classes[:_MAX_CLASSES_IN_NOTE]
+            f"{quote(word)} = {rank[word]}" for word in classes[:_MAX_CLASSES_IN_NOTE]
         )
-        note = (
-            f"the {plural(len(classes), 'word')} of {self._description} became numbers: {examples}"
-        )
+        note = f"{self._description}: {plural(len(classes), 'class', 'classes')}: {examples}"
         return (
             self._index_writer.to_column(lambda codes: table[codes], table.dtype),
             classes,

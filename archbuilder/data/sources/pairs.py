@@ -64,7 +64,7 @@ def load_pairs(
             tokens = write_tokens(
                 token_path or SandboxPath(Path(folder), ("tokens",)), rows, tokenizer, width
             )
-    note = f"{name}: {len(tokens):,} pairs of {tokenizer.vocab_size:,} kinds of tokens"
+    note = f"{name}: {len(tokens):,} pairs, vocabulary of {tokenizer.vocab_size:,}"
     notes = (note, *bad_records.summary(len(tokens), name))
     features = {
         SOURCE: Feature(_token_column(name, tokens[:, : source.length])),

@@ -103,21 +103,23 @@ def oov_notes(tokens: NDArray[np.generic]) -> tuple[str, ...]:
         return ()
     return (
         (
-            f"{format_count(unknown)} of {format_count(tokens.size)} tokens are none that the"
-            " vocabulary has"
+            f"{format_count(unknown)} of {format_count(tokens.size)} tokens are not in the"
+            " vocabulary"
         ),
     )
 
 
 def make_text_dataset(token_array: TokenArray, length: int) -> Dataset:
     """Return windows of a text, and as targets the same windows moved by one token."""
-    size_text = f"{len(token_array.tokens):,} tokens of {token_array.tokenizer.vocab_size:,} kinds"
-    notes = (f"{token_array.source_name}: {size_text}, in pieces of {length:,}",)
+    note = (
+        f"{token_array.source_name}: {len(token_array.tokens):,} tokens, vocabulary of"
+        f" {token_array.tokenizer.vocab_size:,}, sequences of {length:,}"
+    )
     return Dataset(
         token_array.source_name,
         {UNNAMED: Feature(token_array.windows(length))},
         {UNNAMED: token_array.windows(length, shift=1)},
-        notes,
+        (note,),
         token_array=token_array,
         preprocessing=FittedPreprocessing(tokenizer=token_array.tokenizer),
         target_description="the next tokens",

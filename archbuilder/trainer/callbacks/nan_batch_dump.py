@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.runs.run_dir import RunDir
 
-NAN_BATCH_FILE: Final = "bad-batch.npz"
+NAN_BATCH_FILE: Final = "nan_batch.npz"
 _ARRAY_NAMES: Final = ("inputs", "targets", "weights")
 
 
 def dump_nan_batch(run_dir: RunDir, batch: object) -> None:
-    """Write a batch to `bad-batch.npz`.
+    """Write a batch to `nan_batch.npz`.
 
     The arrays are `inputs`, `targets` and `weights`, or `inputs/NAME` where there are several.
 

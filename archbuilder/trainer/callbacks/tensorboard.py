@@ -17,7 +17,7 @@ from archbuilder.trainer.log_format import VAL_PREFIX
 
 TENSORBOARD_DIR: Final = "tensorboard"
 CURVES_FILE: Final = "curves.png"
-_SPLITS: Final = {"": "train", VAL_PREFIX: "held_out"}
+_SPLITS: Final = {"": "train", VAL_PREFIX: "validation"}
 # `tf.summary.scalar` does the same, but needs TensorBoard, which is not a dependency.
 _SCALAR_METADATA: Final = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),

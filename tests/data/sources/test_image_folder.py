@@ -116,7 +116,7 @@ def test_what_is_no_image(pets: Path, name: str):
         taken(pets, [5])
     examples = load(pets, on_error="skip")
     assert examples.count == 39
-    assert any("left out 1 of 40 images" in remark for remark in examples.notes)
+    assert any("skipped 1 of 40 images" in remark for remark in examples.notes)
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])
@@ -154,8 +154,8 @@ def test_training_on_pictures(pets: Path, error: str, capsys: pytest.CaptureFixt
     assert code == (1 if error == "stop" else 0)
     assert "dog/07.bmp" in (err if error == "stop" else out)
     if error == "skip":
-        assert "cat is 0, dog is 1" in out.replace("'", "")
-        assert json.loads((run / "run.json").read_text())["held_out"]["loss"] < 0.5
+        assert "cat = 0, dog = 1" in out.replace("'", "")
+        assert json.loads((run / "run.json").read_text())["validation_metrics"]["loss"] < 0.5
 
 
 def test_every_common_format_and_folders_in_folders(tmp_path: Path):
@@ -179,9 +179,9 @@ def test_files_that_are_not_read_are_counted(pets: Path):
     examples = load(pets)
     assert examples.count == 40
     said = "\n".join(examples.notes).replace("'", "")
-    assert "not read: 4 files without the ending of an image (.png, " in said
+    assert "skipped 4 files without an image suffix (.png, " in said
     assert "cat/more/0.heic, cat/more/1.heic, cat/more/2.heic, ..." in said
-    assert "not read: 1 image beside the folders of classes: cover.png" in said
+    assert "skipped 1 image outside the class directories: cover.png" in said
 
 
 @pytest.mark.parametrize("wrong", ["none", "other", "damaged"])

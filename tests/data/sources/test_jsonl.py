@@ -60,7 +60,7 @@ def test_several_fields_train_a_network(tmp_path: Path):
     (tmp_path / "net.yaml").write_text(NET)
     run = tmp_path / "run"
     assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
-    assert json.loads((run / "run.json").read_text())["held_out"]["loss"] < 0.4
+    assert json.loads((run / "run.json").read_text())["validation_metrics"]["loss"] < 0.4
 
 
 def test_from_the_command_line(tmp_path: Path):

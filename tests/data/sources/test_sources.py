@@ -349,7 +349,7 @@ class TestCsv:
         """A target of words is numbered in alphabetical order, and that is said."""
         examples = load(self.source(tmp_path, "kind,a\ncat,1\nant,2\ncat,3\n", target="kind"))
         assert examples.targets[UNNAMED].values.tolist() == [1, 0, 1]
-        assert "'ant' is 0, 'cat' is 1" in examples.notes[0]
+        assert "'ant' = 0, 'cat' = 1" in examples.notes[0]
 
     def test_columns_by_number(self, tmp_path: Path):
         """Without a line of names, columns are counted from 0."""

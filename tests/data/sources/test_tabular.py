@@ -341,7 +341,7 @@ def test_digits_in_parquet_train_a_network(tmp_path: Path):
     run = tmp_path / "run"
     assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
     record = json.loads((run / "run.json").read_text())
-    assert record["held_out"]["sparse_categorical_accuracy"] > 0.8
+    assert record["validation_metrics"]["sparse_categorical_accuracy"] > 0.8
     made = tmp_path / "made.jsonl"
     data = [str(tmp_path / "part-0.parquet"), "--output", str(made)]
     assert main(["predict", str(run), *data]) == 0

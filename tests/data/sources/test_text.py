@@ -43,7 +43,7 @@ class TestText:
         following = examples.targets[UNNAMED].gather(tf.constant([0, 1], tf.int64)).numpy()
         assert [decode(row) for row in following] == ["bcd", "efg"]
         assert examples.count == 2
-        assert "9 tokens of 13 kinds, in pieces of 3" in examples.notes[0]
+        assert "9 tokens, vocabulary of 13, sequences of 3" in examples.notes[0]
 
     def test_documents_have_ends(self, tmp_path: Path):
         """Each JSON line is a document, and ends with a token of its own."""

@@ -107,7 +107,7 @@ class TestRecords:
             load(Tfrecord(DataPath(str(path))))
         found = load(Tfrecord(DataPath(str(path)), on_error="skip"))
         assert found.count == 1
-        assert "left out 1 of 2 records: record 2 of" in found.notes[-1]
+        assert "skipped 1 of 2 records: record 2 of" in found.notes[-1]
 
     def test_an_announced_length_is_not_believed(self, tmp_path: Path, packed: bool):
         """It takes no memory, even where its checksum is right."""

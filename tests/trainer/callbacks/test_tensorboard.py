@@ -36,7 +36,7 @@ def test_logs_and_picture(tmp_path: Path):
     """Every epoch is logged once, also where the run goes on, and drawn at the end."""
     run = trained(tmp_path, SUPERVISED, "run", "--epochs", "1")
     assert main(["train", "--resume", str(run), "--epochs", "3"]) == 0
-    for split, prefix in (("train", ""), ("held_out", "val_")):
+    for split, prefix in (("train", ""), ("validation", "val_")):
         found = logged(run, split)
         assert [step for step, name, _ in found if name == "loss"] == [1, 2, 3]
         for step, name, value in found:
