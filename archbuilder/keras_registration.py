@@ -1,6 +1,6 @@
 """Register archbuilder's layers, losses and schedules with Keras once both are imported.
 
-A saved model refers to a layer of archbuilder as `archbuilder>SinusoidalPositions`. Keras finds the
+A saved model refers to a layer of archbuilder as `archbuilder>PositionEmbedding`. Keras finds the
 class only if it is registered, which happens when its module is imported. These modules import
 Keras, which takes seconds, so that `import archbuilder` must not import them. They are imported as
 soon as the program imports Keras itself.

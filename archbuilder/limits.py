@@ -9,13 +9,13 @@ from archbuilder.diagnostics.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits on a blueprint. `Limits().replace(steps=1_000_000)` returns larger ones."""
+    """Limits on a blueprint. `Limits().replace(expanded_steps=1_000_000)` returns larger ones."""
 
     file_bytes: int = 1_000_000
     """Bytes of one file."""
     # Aliases count as what they stand for: a few hundred bytes of nested aliases can otherwise
     # expand to billions of values ("billion laughs").
-    nodes: int = 100_000
+    yaml_nodes: int = 100_000
     """Values of one file, aliases expanded."""
     # The stages after the YAML reader recurse over the tree. At 64 levels they stay far below
     # Python's recursion limit of 1000.
@@ -24,7 +24,7 @@ class Limits:
     scalar_characters: int = 65_536
     """Characters of one string."""
     # 2**63 - 1, the largest int64, has 19 digits.
-    digits: int = 19
+    integer_digits: int = 19
     """Digits of one integer."""
     files: int = 64
     """Files that one blueprint may import, directly or through others."""
@@ -32,7 +32,7 @@ class Limits:
     """Length of a chain of imports: files between a blueprint and one that it imports."""
     block_depth: int = 32
     """Nesting of blocks used within blocks."""
-    steps: int = 100_000
+    expanded_steps: int = 100_000
     """Steps of a network after blocks, repeats and loops are expanded."""
     expression_tokens: int = 200
     """Names, numbers and operators of one expression."""

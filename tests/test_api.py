@@ -141,7 +141,7 @@ def test_the_expanded_blueprint_is_the_same_model(tmp_path: Path) -> None:
 def test_limits_are_those_that_were_given(tmp_path: Path) -> None:
     """Also for what is done later."""
     path = write(tmp_path, TEXT)
-    blueprint = archbuilder.load(path, limits=Limits(steps=4))
+    blueprint = archbuilder.load(path, limits=Limits(expanded_steps=4))
     with pytest.raises(BlueprintError, match="steps"):
         blueprint.validate()
     blueprint = archbuilder.load(path, limits=Limits(memory_bytes=100))

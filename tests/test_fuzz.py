@@ -26,7 +26,7 @@ GOOD = sorted((ROOT / "tests" / "cases" / "good").glob("*.yaml"))
 LIBRARY = sorted((ROOT / "blueprints").glob("*.yaml"))
 TEXTS = [path.read_text(encoding="utf-8") for path in (*GOOD, *LIBRARY)]
 TREES = [yaml.safe_load(text) for text in TEXTS]
-BOUNDS = Limits(steps=2_000)
+BOUNDS = Limits(expanded_steps=2_000)
 
 Place = tuple[Any, Any]
 

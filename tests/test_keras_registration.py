@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 KNOWN = (
     "all(keras.saving.get_registered_object(f'archbuilder>{each}') is not None"
-    " for each in ('SinusoidalPositions', 'Noam'))"
+    " for each in ('SinePositionEncoding', 'Noam'))"
 )
 
 

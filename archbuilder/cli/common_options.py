@@ -146,7 +146,8 @@ _OPTIONS = (
         "limits",
         metavar="NAME=VALUE",
         multiple=True,
-        help="Raise a bound that a message names, as in --limit steps=1000000. May be repeated.",
+        help="Raise a limit that a message names, as in --limit expanded_steps=1000000. May be"
+        " repeated.",
     ),
     click.option(
         "--allow",

@@ -88,7 +88,7 @@ def bias_workaround(
                 outputs = [(*shape[:-1], *bias.shape) for shape in inputs]
             if any(may_misbroadcast(shape, tuple(bias.shape)) for shape in outputs):
                 if sublayer is layer:
-                    return "leave bias_axes out, and add the bias with the layer Bias"
+                    return "leave bias_axes out, and add the bias with the layer AddBias"
                 return f"{type(layer).__name__} needs a key_dim above 1, or use_bias: false"
     return None
 

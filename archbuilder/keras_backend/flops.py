@@ -118,7 +118,7 @@ def _attention(call: LayerCall) -> int:
     return total
 
 
-def _routed_capsules(call: LayerCall) -> int:
+def _capsule_routing(call: LayerCall) -> int:
     """Count the predictions. Routing multiplies activations only, which do not count."""
     return _weight_count(call.layer.transformations)
 
@@ -182,7 +182,7 @@ _LAYERS_BY_RULE: Final[Mapping[CostRule, tuple[str, ...]]] = {
     _dense: ("Dense", "Maxout"),
     _einsum_dense: ("EinsumDense",),
     _attention: ("MultiHeadAttention", "GroupedQueryAttention"),
-    _routed_capsules: ("RoutedCapsules",),
+    _capsule_routing: ("CapsuleRouting",),
     _reversible_embedding: ("ReversibleEmbedding",),
     _cell: ("SimpleRNNCell", "LSTMCell", "GRUCell"),
     _reservoir_cell: ("ReservoirCell",),

@@ -346,10 +346,10 @@ class _TreeBuilder:
 
     def _count_values(self, values: int, event: yaml.Event) -> None:
         self._value_count += values
-        if self._value_count > self._limits.nodes:
-            maximum = self._limits.nodes
+        if self._value_count > self._limits.yaml_nodes:
+            maximum = self._limits.yaml_nodes
             self._raise_limit(
-                "nodes", f"a file has {maximum:,} values at most, aliases expanded", event
+                "yaml_nodes", f"a file has {maximum:,} values at most, aliases expanded", event
             )
 
     def _add(self, tree: Tree, size: int, depth: int, anchor: str | None) -> None:

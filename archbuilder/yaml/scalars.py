@@ -87,9 +87,12 @@ def resolve_plain_scalar(
 
 def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> int | None:
     # Checked before `int`, which raises a ValueError for more than 4300 digits.
-    if len(text.lstrip("+-")) > limits.digits:
+    if len(text.lstrip("+-")) > limits.integer_digits:
         diagnostics.error(
-            "invalid-number", f"a whole number has {limits.digits} digits at most", span
+            "invalid-number",
+            f"an integer has {limits.integer_digits} digits at most",
+            span,
+            notes=("raise it with the limit 'integer_digits'",),
         )
         return None
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)

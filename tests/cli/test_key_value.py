@@ -55,15 +55,15 @@ def test_a_value_that_is_no_yaml_is_a_mistake_at_its_place(text: str) -> None:
 
 def test_limits_are_raised() -> None:
     """Those that are not named stay."""
-    assert parse_limits(["steps=5", "depth=9"]) == Limits(steps=5, depth=9)
+    assert parse_limits(["expanded_steps=5", "depth=9"]) == Limits(expanded_steps=5, depth=9)
 
 
 @pytest.mark.parametrize(
-    "text", ["steps=many", "steps=-1", "steps=", "steps=1.5", "steps=" + "9" * 30]
+    "text", ["depth=many", "depth=-1", "depth=", "depth=1.5", "depth=" + "9" * 30]
 )
 def test_a_limit_is_a_whole_number(text: str) -> None:
     """Everything else is told with the name of the limit."""
-    with pytest.raises(UsageError, match="--limit steps takes a whole number"):
+    with pytest.raises(UsageError, match="--limit depth takes a whole number"):
         parse_limits([text])
 
 

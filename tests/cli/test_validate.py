@@ -119,7 +119,7 @@ def test_all_variants_are_checked_unless_one_is_chosen(run: Run, tmp_path: Path)
         (("LENET", "--set", "variant=large"), "--variant"),
         (("LENET", "--set", "self=large"), "self"),
         (("LENET", "--set", "classes=[1"), "yaml-syntax"),
-        (("LENET", "--limit", "steps=2"), "error[limit-exceeded]"),
+        (("LENET", "--limit", "expanded_steps=2"), "error[limit-exceeded]"),
         (("LENET", "--limit", "stps=2"), "stps"),
         (("LENET", "--allow", "nowhere"), "nowhere"),
         (("LENET", "--errors", "xml"), "'text', 'json', 'github'"),

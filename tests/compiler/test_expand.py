@@ -380,10 +380,10 @@ inputs: {x: [4]}
 layers: [a.outer, b.outer]
 """
     path = write(tmp_path, text)
-    (graph,) = archbuilder.load(path, limits=Limits().replace(steps=65)).graphs().values()
+    (graph,) = archbuilder.load(path, limits=Limits().replace(expanded_steps=65)).graphs().values()
     assert len(graph.nodes) == 61
     with pytest.raises(BlueprintError, match="expands to more than 64 steps"):
-        archbuilder.load(path, limits=Limits().replace(steps=64)).graphs()
+        archbuilder.load(path, limits=Limits().replace(expanded_steps=64)).graphs()
 
 
 @pytest.mark.parametrize(("repeat", "count"), [(50, 104), (0, 6)])
@@ -395,9 +395,9 @@ inputs: {{x: [4]}}
 layers: [{{small: , name: a}}, {{use: a}}]
 """
     path = write(tmp_path, text)
-    archbuilder.load(path, limits=Limits().replace(steps=count)).graphs()
+    archbuilder.load(path, limits=Limits().replace(expanded_steps=count)).graphs()
     with pytest.raises(BlueprintError, match=f"expands to more than {count - 1} steps"):
-        archbuilder.load(path, limits=Limits().replace(steps=count - 1)).graphs()
+        archbuilder.load(path, limits=Limits().replace(expanded_steps=count - 1)).graphs()
 
 
 def notes(folder: Path, text: str, **params: object) -> list[str]:

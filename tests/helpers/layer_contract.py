@@ -38,13 +38,13 @@ class Row:
 
 
 ROWS = (
-    Row(layers.Bias, {"bias_initializer": keras.initializers.Constant(0.5)}),
-    Row(layers.CapsuleLength, masks=False),
+    Row(layers.AddBias, {"bias_initializer": keras.initializers.Constant(0.5)}),
+    Row(layers.CapsuleNorm, masks=False),
     Row(layers.CapsuleMask, masks=False),
     Row(layers.ClassToken, {"embeddings_initializer": keras.initializers.Constant(0.5)}, longer=1),
     Row(
-        layers.LearnedPositions,
-        {"length": 7, "embeddings_initializer": keras.initializers.Constant(0.5)},
+        layers.PositionEmbedding,
+        {"sequence_length": 7, "embeddings_initializer": keras.initializers.Constant(0.5)},
     ),
     Row(
         layers.LocalResponseNormalization,
@@ -53,7 +53,7 @@ ROWS = (
         open_shape=(None, None, None, 6),
     ),
     Row(
-        layers.MaxPoolingWithSwitches2D,
+        layers.MaxPoolingWithArgmax2D,
         {"pool_size": [2, 3]},
         shape=(2, 5, 6, 2),
         open_shape=(None, None, None, 2),
@@ -85,7 +85,7 @@ ROWS = (
         masks=False,
     ),
     Row(
-        layers.RoutedCapsules,
+        layers.CapsuleRouting,
         {
             "capsules": 3,
             "dimension": 4,
@@ -97,6 +97,6 @@ ROWS = (
         open_shape=(None, 6, 8),
         masks=False,
     ),
-    Row(layers.SinusoidalPositions, {"base": 100.0}),
+    Row(layers.SinePositionEncoding, {"max_wavelength": 100.0}),
     Row(layers.Squash),
 )

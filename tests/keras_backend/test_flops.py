@@ -22,7 +22,7 @@ LAYERS: list[tuple[str, tuple[int | None, ...], str, dict[str, Any], int]] = [
     ("dense", (5,), "Dense", {"units": 3}, 15),
     ("dense at every place", (7, 5), "Dense", {"units": 3}, 7 * 15),
     ("maxout", (7, 5), "Maxout", {"units": 3, "pieces": 2}, 7 * 5 * 6),
-    ("capsules", (6, 8), "RoutedCapsules", {"capsules": 3, "dimension": 4}, 6 * 8 * 3 * 4),
+    ("capsules", (6, 8), "CapsuleRouting", {"capsules": 3, "dimension": 4}, 6 * 8 * 3 * 4),
     ("convolution", (10, 10, 3), "Conv2D", {"filters": 4, "kernel_size": 3}, 8 * 8 * 4 * 27),
     (
         "strided",

@@ -100,7 +100,7 @@ MISFITS: list[tuple[str, dict[str, Any]]] = [
     ("LocalResponseNormalization", {"depth_radius": -1}),
     ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}),
     ("Reshape", {"target_shape": [7]}),
-    ("SinusoidalPositions", {}),
+    ("SinePositionEncoding", {}),
     ("TimeDistributed", {"layer": {"Conv2D": {"filters": 2, "kernel_size": 3}}}),
     ("ops.expand_dims", {"axis": 9}),
     ("ops.squeeze", {"axis": 1}),

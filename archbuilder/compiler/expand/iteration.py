@@ -39,7 +39,7 @@ def iterations(
         ]
         # The caller reports the limit. Without the break, a `for` of 10,000 items, each repeated
         # 100,000 times, would fill the memory first.
-        if len(all_iterations) > evaluator.limits.steps:
+        if len(all_iterations) > evaluator.limits.expanded_steps:
             break
     return all_iterations
 
@@ -87,13 +87,13 @@ def _repeat_count(
         evaluator.diagnostics.error("out-of-range", f"'repeat' cannot be {count}", tree.span)
         return None
     # Checked before a list of that length is built.
-    if count > evaluator.limits.steps:
+    if count > evaluator.limits.expanded_steps:
         evaluator.diagnostics.error(
             "limit-exceeded",
             f"'repeat' makes {count:,} steps of one, and a blueprint has"
-            f" {evaluator.limits.steps:,} at most",
+            f" {evaluator.limits.expanded_steps:,} at most",
             tree.span,
-            notes=("raise it with the limit 'steps'",),
+            notes=("raise it with the limit 'expanded_steps'",),
         )
         raise BlueprintError(evaluator.diagnostics)
     return count

@@ -87,7 +87,7 @@ class Expander:
             return ERROR_REFS
         # `check_step_count` counts a step with an error or a `use` as one, so the limit is checked
         # here too.
-        if self._step_count + len(all_iterations) > self._evaluator.limits.steps:
+        if self._step_count + len(all_iterations) > self._evaluator.limits.expanded_steps:
             report_too_many_steps(self._evaluator, step.span)
         # Not by index: if `when` skips the first iterations, the next one still reads `from`.
         is_chained = False
@@ -100,7 +100,7 @@ class Expander:
 
     def _count_step(self, step: Step) -> None:
         self._step_count += 1
-        if self._step_count > self._evaluator.limits.steps:
+        if self._step_count > self._evaluator.limits.expanded_steps:
             report_too_many_steps(self._evaluator, step.span)
 
     def _expand_iteration(

@@ -52,9 +52,9 @@ def report_too_many_steps(evaluator: ValueEvaluator, span: Span) -> None:
     """
     evaluator.diagnostics.error(
         "limit-exceeded",
-        f"the blueprint expands to more than {evaluator.limits.steps:,} steps",
+        f"the blueprint expands to more than {evaluator.limits.expanded_steps:,} steps",
         span,
-        notes=("raise it with the limit 'steps'",),
+        notes=("raise it with the limit 'expanded_steps'",),
     )
     raise BlueprintError(evaluator.diagnostics)
 
@@ -84,7 +84,7 @@ class _StepCounter:
         total = 0
         for step in steps:
             total += self._count_step(step, file, variables)
-            if total > self._evaluator.limits.steps:
+            if total > self._evaluator.limits.expanded_steps:
                 report_too_many_steps(self._evaluator, step.span)
         return total
 
@@ -109,7 +109,7 @@ class _StepCounter:
         total = 0
         for iteration_variables in all_iterations:
             total += self._count_iteration(step, file, iteration_variables)
-            if total > self._evaluator.limits.steps:
+            if total > self._evaluator.limits.expanded_steps:
                 break
         return total
 

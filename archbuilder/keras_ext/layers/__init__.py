@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from archbuilder.keras_ext.layers.bias import Bias
-from archbuilder.keras_ext.layers.capsule_length import CapsuleLength
+from archbuilder.keras_ext.layers.add_bias import AddBias
 from archbuilder.keras_ext.layers.capsule_mask import CapsuleMask
+from archbuilder.keras_ext.layers.capsule_norm import CapsuleNorm
+from archbuilder.keras_ext.layers.capsule_routing import CapsuleRouting
 from archbuilder.keras_ext.layers.class_token import ClassToken
-from archbuilder.keras_ext.layers.learned_positions import LearnedPositions
 from archbuilder.keras_ext.layers.local_response_normalization import LocalResponseNormalization
-from archbuilder.keras_ext.layers.max_pooling_with_switches import MaxPoolingWithSwitches2D
+from archbuilder.keras_ext.layers.max_pooling_with_argmax import MaxPoolingWithArgmax2D
 from archbuilder.keras_ext.layers.max_unpooling import MaxUnpooling2D
 from archbuilder.keras_ext.layers.maxout import Maxout
+from archbuilder.keras_ext.layers.position_embedding import PositionEmbedding
 from archbuilder.keras_ext.layers.reservoir_cell import ReservoirCell
-from archbuilder.keras_ext.layers.routed_capsules import RoutedCapsules
-from archbuilder.keras_ext.layers.sinusoidal_positions import SinusoidalPositions
+from archbuilder.keras_ext.layers.sine_position_encoding import SinePositionEncoding
 from archbuilder.keras_ext.layers.squash import Squash
 
 __all__ = [
-    "Bias",
-    "CapsuleLength",
+    "AddBias",
     "CapsuleMask",
+    "CapsuleNorm",
+    "CapsuleRouting",
     "ClassToken",
-    "LearnedPositions",
     "LocalResponseNormalization",
-    "MaxPoolingWithSwitches2D",
+    "MaxPoolingWithArgmax2D",
     "MaxUnpooling2D",
     "Maxout",
+    "PositionEmbedding",
     "ReservoirCell",
-    "RoutedCapsules",
-    "SinusoidalPositions",
+    "SinePositionEncoding",
     "Squash",
 ]

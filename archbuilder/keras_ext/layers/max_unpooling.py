@@ -11,13 +11,14 @@ from archbuilder.keras_ext.layers.pooling_windows import standardize_pool_size, 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
 class MaxUnpooling2D(keras.layers.Layer):
-    """Puts each value into a window of zeros, at the position given by its switch.
+    """Puts each value into a window of zeros, at the index given by its argmax.
 
-    `output[p y + i, q x + j] = input[y, x]` where `q i + j = switches[y, x]`, and 0 elsewhere,
+    `output[p y + i, q x + j] = input[y, x]` where `q i + j = argmax[y, x]`, and 0 elsewhere,
 
-    for each channel separately, where `(p, q)` is the `pool_size`. Switches come from
-    `MaxPoolingWithSwitches2D` with the same `pool_size`. Rows and columns that the pooling dropped
-    are not restored: the output may be smaller than the input of the pooling.
+    for each channel separately, where `(p, q)` is the `pool_size`. The argmax comes from
+    `MaxPoolingWithArgmax2D` with the same `pool_size`: an index within the window, not one in the
+    whole map. Rows and columns that the pooling dropped are not restored: the output may be smaller
+    than the input of the pooling.
 
     Source: Zeiler and Fergus 2013, "Visualizing and Understanding Convolutional Networks",
     section 2.1; Noh, Hong and Han 2015, "Learning Deconvolution Network for Semantic
@@ -29,7 +30,7 @@ class MaxUnpooling2D(keras.layers.Layer):
 
     Call arguments:
         inputs: The values.
-        switches: The position of each value in its window, integers.
+        argmax: The index of each value within its window, integers.
 
     Input shape:
         Twice `(batch, height, width, channels)`; height and width may be unknown.
@@ -44,7 +45,7 @@ class MaxUnpooling2D(keras.layers.Layer):
         # No weights: Keras marks such a layer as built with this private method.
         self._build_at_init()
 
-    def call(self, inputs: Tensor, switches: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, argmax: Tensor) -> Tensor:
         """Return the values at their positions, with zeros elsewhere."""
         # One map per position in the window, then interleaved by stacking: a scatter would need the
         # index of every value.
@@ -52,7 +53,7 @@ class MaxUnpooling2D(keras.layers.Layer):
         _, height, width, channels = ops.shape(inputs)
         zeros = ops.zeros_like(inputs)
         windows = [
-            ops.where(switches == index, inputs, zeros)
+            ops.where(argmax == index, inputs, zeros)
             for index, _ in enumerate(window_offsets(self.pool_size))
         ]
         output_rows = [
@@ -62,20 +63,20 @@ class MaxUnpooling2D(keras.layers.Layer):
         shape = (-1, height * rows, width * columns, channels)
         return ops.reshape(ops.stack(output_rows, axis=2), shape)
 
-    def compute_output_shape(self, inputs_shape: Shape, switches_shape: Shape) -> Shape:
+    def compute_output_shape(self, inputs_shape: Shape, argmax_shape: Shape) -> Shape:
         """Return the shape of the inputs with height and width multiplied by the pool size.
 
         Raises:
-            ValueError: if the inputs do not have 4 axes, or the switches another shape.
+            ValueError: if the inputs do not have 4 axes, or the argmax another shape.
         """
         if len(inputs_shape) != 4:
             raise ValueError(
                 f"inputs must be maps (batch, height, width, channels): {inputs_shape}"
             )
-        if not _shapes_compatible(inputs_shape, switches_shape):
+        if not _shapes_compatible(inputs_shape, argmax_shape):
             raise ValueError(
-                f"every value needs a switch, but inputs are {inputs_shape[1:]}"
-                f" and switches are {switches_shape[1:]}"
+                f"inputs and argmax must have the same shape, but inputs are {inputs_shape[1:]}"
+                f" and argmax is {argmax_shape[1:]}"
             )
         batch, height, width, channels = inputs_shape
         rows, columns = self.pool_size
@@ -86,16 +87,16 @@ class MaxUnpooling2D(keras.layers.Layer):
             channels,
         )
 
-    def compute_output_spec(self, inputs: Tensor, switches: Tensor) -> keras.KerasTensor:
+    def compute_output_spec(self, inputs: Tensor, argmax: Tensor) -> keras.KerasTensor:
         """Return the symbolic output of a call.
 
         Raises:
-            ValueError: if the shapes do not match, or the switches are not integers.
+            ValueError: if the shapes do not match, or the argmax is not of integers.
         """
-        # `compute_output_shape` receives no dtypes, so that switches are checked here.
-        if not keras.backend.is_int_dtype(switches.dtype):
-            raise ValueError(f"switches must be whole numbers, not {switches.dtype}")
-        shape = self.compute_output_shape(inputs.shape, switches.shape)
+        # `compute_output_shape` receives no dtypes, so the argmax is checked here.
+        if not keras.backend.is_int_dtype(argmax.dtype):
+            raise ValueError(f"argmax must have an integer dtype, not {argmax.dtype}")
+        shape = self.compute_output_shape(inputs.shape, argmax.shape)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self) -> Config:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from archbuilder.keras_ext.layers import CapsuleLength, CapsuleMask, RoutedCapsules, Squash
+from archbuilder.keras_ext.layers import CapsuleMask, CapsuleNorm, CapsuleRouting, Squash
 
 
 def vectors(shape: tuple[int, ...] = (2, 6, 8)) -> np.ndarray:
@@ -44,10 +44,10 @@ def route(
     return output
 
 
-def routed(**arguments: object) -> RoutedCapsules:
+def routed(**arguments: object) -> CapsuleRouting:
     """A layer with weights of about one, so that routing matters."""
     initializer = keras.initializers.RandomNormal(stddev=1.0, seed=1)
-    return RoutedCapsules(
+    return CapsuleRouting(
         3, 4, kernel_initializer=initializer, bias_initializer=initializer, **arguments
     )
 
@@ -95,14 +95,14 @@ def test_squash_and_length(shape: tuple[int, ...]):
     given = vectors(shape)
     expected = np.apply_along_axis(squash, -1, given)
     assert np.allclose(Squash()(given), expected, atol=1e-6)
-    assert np.allclose(CapsuleLength()(given), np.linalg.norm(given, axis=-1), atol=1e-6)
+    assert np.allclose(CapsuleNorm()(given), np.linalg.norm(given, axis=-1), atol=1e-6)
     assert np.linalg.norm(Squash()(given * 100), axis=-1).max() < 1
 
 
 @pytest.mark.parametrize(
     "make",
-    [Squash, CapsuleLength, lambda **arguments: routed(iterations=3, **arguments)],
-    ids=["Squash", "CapsuleLength", "RoutedCapsules"],
+    [Squash, CapsuleNorm, lambda **arguments: routed(iterations=3, **arguments)],
+    ids=["Squash", "CapsuleNorm", "CapsuleRouting"],
 )
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_zeros_are_safe(make: Callable[..., keras.layers.Layer], policy: str):
@@ -123,7 +123,7 @@ def test_zeros_are_safe(make: Callable[..., keras.layers.Layer], policy: str):
 def test_large_vectors_in_half_precision():
     """Squares of float16 overflow from 256 on; lengths are computed in float32."""
     given = np.full((1, 2, 8), 1000, "float16")
-    assert np.allclose(CapsuleLength(dtype="float16")(given), 1000 * 8**0.5, rtol=1e-2)
+    assert np.allclose(CapsuleNorm(dtype="float16")(given), 1000 * 8**0.5, rtol=1e-2)
     squashed = Squash(dtype="float16")(given)
     assert np.allclose(squashed, 8**-0.5, rtol=1e-2)
 
@@ -170,10 +170,10 @@ def test_refused_arguments(name: str):
     """Sizes of zero are refused with the name and the value."""
     sizes = {"capsules": 2, "dimension": 2, "iterations": 2, name: 0}
     with pytest.raises(ValueError, match=f"{name} must be above zero, not 0"):
-        RoutedCapsules(**sizes)
+        CapsuleRouting(**sizes)
 
 
 def test_unknown_lower_capsules_are_refused():
     """Each pair of capsules has weights, so that their number must be known."""
     with pytest.raises(ValueError, match="known number"):
-        RoutedCapsules(3, 4).build((None, None, 8))
+        CapsuleRouting(3, 4).build((None, None, 8))

@@ -1,4 +1,4 @@
-"""Pooling with switches and unpooling against their definition, and against TensorFlow's pooling.
+"""Pooling with argmax and unpooling against their definition, and against TensorFlow's pooling.
 
 PyTorch's `max_pool2d` and `max_unpool2d` are asked where DeconvNet is compared.
 """
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from archbuilder.keras_ext.layers import MaxPoolingWithSwitches2D, MaxUnpooling2D
+from archbuilder.keras_ext.layers import MaxPoolingWithArgmax2D, MaxUnpooling2D
 
 SIZES = [(1, 1), (2, 2), (2, 3), (3, 1)]
 
@@ -24,7 +24,7 @@ def pool(values: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndar
     """The definition, one window after the other."""
     batch, height, width, channels = values.shape
     shape = (batch, height // size[0], width // size[1], channels)
-    pooled, switches = np.empty(shape), np.empty(shape, int)
+    pooled, argmax = np.empty(shape), np.empty(shape, int)
     for index in np.ndindex(shape):
         example, row, column, channel = index
         window = values[
@@ -33,18 +33,18 @@ def pool(values: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndar
             column * size[1] : (column + 1) * size[1],
             channel,
         ]
-        switches[index] = window.argmax()
+        argmax[index] = window.argmax()
         pooled[index] = window.max()
-    return pooled, switches
+    return pooled, argmax
 
 
-def unpool(values: np.ndarray, switches: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def unpool(values: np.ndarray, argmax: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The definition, one value after the other."""
     batch, height, width, channels = values.shape
     result = np.zeros((batch, height * size[0], width * size[1], channels))
     for index in np.ndindex(values.shape):
         example, row, column, channel = index
-        down, right = divmod(int(switches[index]), size[1])
+        down, right = divmod(int(argmax[index]), size[1])
         result[example, row * size[0] + down, column * size[1] + right, channel] = values[index]
     return result
 
@@ -52,10 +52,10 @@ def unpool(values: np.ndarray, switches: np.ndarray, size: tuple[int, int]) -> n
 @pytest.mark.parametrize("size", SIZES)
 def test_pooling(size: tuple[int, int]):
     """Windows of every form give their largest value and its place; a rest is left out."""
-    pooled, switches = MaxPoolingWithSwitches2D(size)(maps())
+    pooled, argmax = MaxPoolingWithArgmax2D(size)(maps())
     expected, places = pool(maps(), size)
     assert np.array_equal(pooled, expected)
-    assert np.array_equal(switches, places)
+    assert np.array_equal(argmax, places)
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
@@ -64,37 +64,37 @@ def test_nan_is_the_maximum_of_its_window(place: tuple[int, int]):
     values = maps()
     values[0, place[0], place[1], 0] = np.nan
     values[1, 2:4, 2:4, 1] = np.nan
-    pooled, switches = MaxPoolingWithSwitches2D(2)(values)
+    pooled, argmax = MaxPoolingWithArgmax2D(2)(values)
     expected, places = pool(values, (2, 2))
     assert np.isnan(pooled).sum() == 2
     np.testing.assert_array_equal(pooled, expected)
-    np.testing.assert_array_equal(switches, places)
+    np.testing.assert_array_equal(argmax, places)
 
 
 def test_pooling_of_integers():
     """Counts and classes are pooled as well."""
     values = np.arange(16, dtype="int32").reshape(1, 4, 4, 1)
-    pooled, switches = MaxPoolingWithSwitches2D(2)(values)
+    pooled, argmax = MaxPoolingWithArgmax2D(2)(values)
     assert np.array_equal(np.ravel(pooled), [5, 7, 13, 15])
-    assert np.array_equal(np.ravel(switches), [3, 3, 3, 3])
+    assert np.array_equal(np.ravel(argmax), [3, 3, 3, 3])
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_unpooling(size: tuple[int, int]):
-    """Values other than the maxima go where the switches say."""
-    _, switches = pool(maps(), size)
-    values = np.random.default_rng(1).normal(size=switches.shape).astype("float32")
-    output = MaxUnpooling2D(size)(values, switches.astype("int32"))
-    assert np.array_equal(output, unpool(values, switches, size))
+    """Values other than the maxima go where the argmax says."""
+    _, argmax = pool(maps(), size)
+    values = np.random.default_rng(1).normal(size=argmax.shape).astype("float32")
+    output = MaxUnpooling2D(size)(values, argmax.astype("int32"))
+    assert np.array_equal(output, unpool(values, argmax, size))
 
 
-def test_switches_are_those_of_tensorflow():
-    """Counted in the whole map, as TensorFlow, PyTorch and Caffe count, they are the same."""
+def test_argmax_is_that_of_tensorflow():
+    """Counted in the whole map, as TensorFlow, PyTorch and Caffe count, it is the same."""
     values = maps((2, 6, 8, 3))
-    pooled, switches = MaxPoolingWithSwitches2D(2)(values)
+    pooled, argmax = MaxPoolingWithArgmax2D(2)(values)
     rows, columns = np.arange(3)[:, None, None], np.arange(4)[:, None]
-    switches = np.asarray(switches)
-    flat = (2 * rows + switches // 2) * 8 + 2 * columns + switches % 2
+    argmax = np.asarray(argmax)
+    flat = (2 * rows + argmax // 2) * 8 + 2 * columns + argmax % 2
     expected, places = tf.nn.max_pool_with_argmax(values, 2, 2, "VALID")
     assert np.array_equal(pooled, expected)
     assert np.array_equal(flat, np.asarray(places) // 3)
@@ -105,15 +105,15 @@ def test_the_first_of_equal_numbers_wins():
     values = tf.zeros((1, 2, 2, 1))
     with tf.GradientTape() as tape:
         tape.watch(values)
-        pooled, switches = MaxPoolingWithSwitches2D(2)(values)
-    assert int(switches[0, 0, 0, 0]) == 0
+        pooled, argmax = MaxPoolingWithArgmax2D(2)(values)
+    assert int(argmax[0, 0, 0, 0]) == 0
     assert np.array_equal(np.ravel(tape.gradient(pooled, values)), [1, 0, 0, 0])
 
 
 def test_a_way_and_back():
     """Unpooling keeps the maxima at their places and has zeros elsewhere, in a model too."""
     inputs = keras.Input((None, None, 3))
-    output = MaxUnpooling2D(2)(*MaxPoolingWithSwitches2D(2)(inputs))
+    output = MaxUnpooling2D(2)(*MaxPoolingWithArgmax2D(2)(inputs))
     model = keras.Model(inputs, output)
     values = maps((2, 6, 8, 3))
     made = model.predict(values, verbose=0)
@@ -122,18 +122,18 @@ def test_a_way_and_back():
     assert np.count_nonzero(made) == values.size // 4
 
 
-def test_switches_are_exact_in_half_precision():
-    """They are whole numbers, which a policy leaves alone."""
-    layer = MaxPoolingWithSwitches2D(30, dtype="mixed_bfloat16")
+def test_argmax_is_exact_in_half_precision():
+    """The indices are integers, which a dtype policy leaves alone."""
+    layer = MaxPoolingWithArgmax2D(30, dtype="mixed_bfloat16")
     values = np.zeros((1, 30, 30, 1), "float32")
     values[0, 29, 28, 0] = 1
-    pooled, switches = layer(values)
+    pooled, argmax = layer(values)
     assert pooled.dtype == "bfloat16"
-    assert int(switches[0, 0, 0, 0]) == 29 * 30 + 28
+    assert int(argmax[0, 0, 0, 0]) == 29 * 30 + 28
 
 
 @pytest.mark.parametrize("size", [0, (2, 0), (2, 2, 2), (2,)])
-@pytest.mark.parametrize("layer", [MaxPoolingWithSwitches2D, MaxUnpooling2D])
+@pytest.mark.parametrize("layer", [MaxPoolingWithArgmax2D, MaxUnpooling2D])
 def test_refused_sizes(layer: type[keras.layers.Layer], size: int | tuple[int, ...]):
     """A window has a height and a width."""
     with pytest.raises(ValueError, match="pool_size must be one or two numbers"):
@@ -143,13 +143,13 @@ def test_refused_sizes(layer: type[keras.layers.Layer], size: int | tuple[int, .
 @pytest.mark.parametrize(
     ("shape", "dtype", "message"),
     [
-        ((4, 4, 3), "float32", "must be whole numbers"),
-        ((4, 5, 3), "int32", "every value needs a switch"),
-        ((4, 4), "int32", "every value needs a switch"),
+        ((4, 4, 3), "float32", "must have an integer dtype"),
+        ((4, 5, 3), "int32", "inputs and argmax must have the same shape"),
+        ((4, 4), "int32", "inputs and argmax must have the same shape"),
     ],
 )
-def test_refused_switches(shape: tuple[int, ...], dtype: str, message: str):
-    """A map in the place of switches, and switches of another pooling, are refused."""
+def test_invalid_argmax(shape: tuple[int, ...], dtype: str, message: str):
+    """A map in the place of argmax, and the argmax of another pooling, are errors."""
     with pytest.raises(ValueError, match=message):
         MaxUnpooling2D(2)(keras.Input((4, 4, 3)), keras.Input(shape, dtype=dtype))
 

@@ -1,4 +1,4 @@
-"""Max pooling that also returns the position of each maximum, as in DeconvNet."""
+"""Max pooling that also returns the index of each maximum, as in DeconvNet."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from archbuilder.keras_ext.layers.pooling_windows import standardize_pool_size, 
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class MaxPoolingWithSwitches2D(keras.layers.Layer):
-    """Returns the maximum of every window, and its position within the window (the switch).
+class MaxPoolingWithArgmax2D(keras.layers.Layer):
+    """Returns the maximum of every window, and its index within the window (the argmax).
 
     `pooled[y, x] = max(input[p y + i, q x + j])` over all `0 <= i < p` and `0 <= j < q`
-    `switches[y, x] = q i + j` of the first `(i, j)` with that value
+    `argmax[y, x] = q i + j` of the first `(i, j)` with that value
 
     for each channel separately, where `(p, q)` is the `pool_size`. Windows do not overlap; rows and
-    columns that do not fill a window are dropped. `MaxUnpooling2D` puts values back to the
-    positions of the switches.
+    columns that do not fill a window are dropped. `MaxUnpooling2D` puts values back at the
+    positions of the argmax, which the DeconvNet paper calls switches.
 
-    **Trap.** PyTorch, Caffe and TensorFlow return positions in the whole map, not in the window: a
-    switch `s` is `(p y + s // q) * width + q x + s % q` there.
+    **Trap.** `argmax` is an index within the window, from 0 to `p q - 1`. PyTorch and Caffe return
+    an index in the whole map, where an argmax `a` is `(p y + a // q) * width + q x + a % q`.
+    `tf.nn.max_pool_with_argmax` counts the channels as well: there it is that index times
+    `channels`, plus the channel.
 
     Source: Zeiler and Fergus 2013, "Visualizing and Understanding Convolutional Networks",
     section 2.1; Noh, Hong and Han 2015, "Learning Deconvolution Network for Semantic
@@ -35,7 +37,7 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         `(batch, height, width, channels)`; height and width may be unknown.
 
     Output shape:
-        Twice `(batch, height // p, width // q, channels)`: the maxima, and the switches as int32.
+        Twice `(batch, height // p, width // q, channels)`: the maxima, and the argmax as int32.
     """
 
     def __init__(self, pool_size: int | tuple[int, int] = 2, **kwargs: object) -> None:
@@ -46,14 +48,14 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the maxima and their switches."""
+        """Return the maxima and the argmax of each window."""
         # One comparison per position in the window, each over all windows at once. A strict `>`
         # keeps the first of several equal values. NaN is not `>` anything: it counts as larger than
         # all numbers, as in `numpy.max`, so that it does not disappear.
         (rows, columns), (_, height, width, _) = self.pool_size, ops.shape(inputs)
         bottom, right = height // rows * rows, width // columns * columns
         largest = inputs[:, :bottom:rows, :right:columns]
-        switches = ops.zeros_like(largest, dtype="int32")
+        argmax = ops.zeros_like(largest, dtype="int32")
         for index, (row, column) in enumerate(window_offsets(self.pool_size)):
             candidate = inputs[:, row:bottom:rows, column:right:columns]
             is_larger = ops.logical_and(
@@ -61,11 +63,11 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
                 ops.logical_not(ops.isnan(largest)),
             )
             largest = ops.where(is_larger, candidate, largest)
-            switches = ops.where(is_larger, index, switches)
-        return largest, switches
+            argmax = ops.where(is_larger, index, argmax)
+        return largest, argmax
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
-        """Return the shapes of the maxima and of the switches, which are equal."""
+        """Return the shapes of the maxima and of the argmax, which are equal."""
         batch, height, width, channels = input_shape
         rows, columns = self.pool_size
         shape = (
@@ -77,12 +79,12 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         return shape, shape
 
     def compute_output_spec(self, inputs: Tensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """Return the symbolic maxima and switches."""
+        """Return the symbolic maxima and argmax."""
         # Without this method, Keras would give both outputs the compute dtype of the layer.
-        maxima, switches = self.compute_output_shape(inputs.shape)
+        maxima_shape, argmax_shape = self.compute_output_shape(inputs.shape)
         return (
-            keras.KerasTensor(maxima, dtype=self.compute_dtype),
-            keras.KerasTensor(switches, dtype="int32"),
+            keras.KerasTensor(maxima_shape, dtype=self.compute_dtype),
+            keras.KerasTensor(argmax_shape, dtype="int32"),
         )
 
     def get_config(self) -> Config:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from archbuilder.keras_ext.layers import SinusoidalPositions
+from archbuilder.keras_ext.layers import SinePositionEncoding
 
 
 def reference(length: int, depth: int, base: float = 10000.0) -> np.ndarray:
@@ -23,7 +23,7 @@ def reference(length: int, depth: int, base: float = 10000.0) -> np.ndarray:
 @pytest.mark.parametrize("depth", [1, 2, 7, 64])
 def test_formula(length: int, depth: int):
     """Lengths and depths, even and odd, follow the formula."""
-    code = SinusoidalPositions()(np.zeros((2, length, depth), "float32"))
+    code = SinePositionEncoding()(np.zeros((2, length, depth), "float32"))
     assert np.allclose(code[1], reference(length, depth), atol=1e-4)
 
 
@@ -31,7 +31,7 @@ def test_formula(length: int, depth: int):
 def test_formula_of_tensor2tensor(depth: int):
     """All sines, all cosines, and zeros where the depth is odd; wavelengths up to the base's."""
     half = depth // 2
-    code = SinusoidalPositions(interleaved=False)(np.zeros((1, 50, depth), "float32"))[0]
+    code = SinePositionEncoding(interleaved=False)(np.zeros((1, 50, depth), "float32"))[0]
     wanted = np.zeros((50, depth))
     for position in range(50):
         for index in range(half):
@@ -44,14 +44,14 @@ def test_formula_of_tensor2tensor(depth: int):
 def test_positions_are_added():
     """The vectors stay, with their positions on top."""
     values = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
-    output = SinusoidalPositions(base=50.0)(values)
+    output = SinePositionEncoding(max_wavelength=50.0)(values)
     assert np.allclose(output, values + reference(5, 8, 50.0), atol=1e-5)
 
 
 def test_any_length():
     """A model with an open length takes sequences of all lengths."""
     inputs = keras.Input((None, 6))
-    model = keras.Model(inputs, SinusoidalPositions()(inputs))
+    model = keras.Model(inputs, SinePositionEncoding()(inputs))
     for length in (3, 11):
         output = model.predict(np.zeros((1, length, 6), "float32"), verbose=0)
         assert np.allclose(output[0], reference(length, 6), atol=1e-5)
@@ -59,7 +59,7 @@ def test_any_length():
 
 def test_far_positions_in_half_precision():
     """Positions beyond what half precision can count are told apart all the same."""
-    output = SinusoidalPositions(dtype="mixed_bfloat16")(np.zeros((1, 5000, 4), "float32"))
+    output = SinePositionEncoding(dtype="mixed_bfloat16")(np.zeros((1, 5000, 4), "float32"))
     exact = reference(5000, 4)
     coarse = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))[0]
     assert np.abs(coarse - exact).max() < 0.01
@@ -69,7 +69,7 @@ def test_masks_of_an_embedding_pass():
     """What stands behind the positions sees the mask of the tokens: padding does not count."""
     tokens = keras.Input((4,), dtype="int32")
     embedded = keras.layers.Embedding(9, 8, mask_zero=True)(tokens)
-    average = keras.layers.GlobalAveragePooling1D()(SinusoidalPositions()(embedded))
+    average = keras.layers.GlobalAveragePooling1D()(SinePositionEncoding()(embedded))
     model = keras.Model(tokens, average)
     vectors = model.layers[1].embeddings.numpy()[[3, 4]] + reference(2, 8)
     assert np.allclose(model(np.array([[3, 4, 0, 0]])), vectors.mean(axis=0), atol=1e-5)
@@ -77,11 +77,11 @@ def test_masks_of_an_embedding_pass():
 
 def test_refused_arguments():
     """A base that makes no wavelengths is refused."""
-    with pytest.raises(ValueError, match="base must be above one"):
-        SinusoidalPositions(base=1.0)
+    with pytest.raises(ValueError, match="max_wavelength must be above 1"):
+        SinePositionEncoding(max_wavelength=1.0)
 
 
 def test_other_ranks_are_refused():
     """Only sequences of vectors have positions."""
     with pytest.raises(ValueError, match="expected ndim=3"):
-        SinusoidalPositions()(np.zeros((2, 3), "float32"))
+        SinePositionEncoding()(np.zeros((2, 3), "float32"))

@@ -9,7 +9,7 @@ from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class Bias(keras.layers.Layer):
+class AddBias(keras.layers.Layer):
     """Adds a learned vector to the last axis.
 
     `output[..., channel] = input[..., channel] + bias[channel]`

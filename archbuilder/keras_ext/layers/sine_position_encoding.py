@@ -11,29 +11,32 @@ from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class SinusoidalPositions(keras.layers.Layer):
-    """Adds a sinusoidal position encoding (code) to each vector of a sequence.
+class SinePositionEncoding(keras.layers.Layer):
+    """Adds a sinusoidal position encoding to each vector of a sequence.
 
-    `code[position, 2 i] = sin(position / base ** (2 i / depth))`
-    `code[position, 2 i + 1] = cos(position / base ** (2 i / depth))`
+    `encoding[position, 2 i] = sin(position / max_wavelength ** (2 i / depth))`
+    `encoding[position, 2 i + 1] = cos(position / max_wavelength ** (2 i / depth))`
 
     Sines and cosines alternate, as in the paper. With `interleaved=False`, all sines come before
-    all cosines, and the last wavelength is exactly `base * 2 pi`, as in tensor2tensor:
+    all cosines, and the last wavelength is exactly `max_wavelength * 2 pi`, as in tensor2tensor:
 
-    `code[position, i] = sin(position / base ** (i / (depth // 2 - 1)))`
-    `code[position, depth // 2 + i] = cos(position / base ** (i / (depth // 2 - 1)))`
+    `encoding[position, i] = sin(position / max_wavelength ** (i / (depth // 2 - 1)))`
+    `encoding[position, depth // 2 + i] = cos(position / max_wavelength ** (i / (depth // 2 - 1)))`
 
     An odd depth ends with a sine or, as in tensor2tensor, with a zero.
 
-    The layer has no weights, and no maximum length. Positions count from 0. The code is computed in
-    float32 whatever the dtype of the layer, because float16 cannot represent all positions above
-    2,048. Masks pass through.
+    The layer has no weights, and no maximum length. Positions count from 0. The encoding is
+    computed in float32 whatever the dtype of the layer, because float16 cannot represent all
+    positions above 2,048. Masks pass through.
+
+    **Trap.** The layer of the same name in KerasHub returns the encoding alone; this one adds it to
+    its input.
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.5;
     `get_timing_signal_1d` of tensor2tensor's common_attention.py.
 
     Args:
-        base: Number above one; wavelengths go from `2 pi` to `base * 2 pi`.
+        max_wavelength: Number above one; wavelengths go from `2 pi` to `max_wavelength * 2 pi`.
         interleaved: Boolean, whether sines and cosines alternate, as in the paper.
         **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
@@ -45,12 +48,12 @@ class SinusoidalPositions(keras.layers.Layer):
     """
 
     def __init__(
-        self, base: float = 10000.0, *, interleaved: bool = True, **kwargs: object
+        self, max_wavelength: float = 10000.0, *, interleaved: bool = True, **kwargs: object
     ) -> None:
         super().__init__(**kwargs)
-        if base <= 1:
-            raise ValueError(f"base must be above one, not {base}")
-        self.base = base
+        if max_wavelength <= 1:
+            raise ValueError(f"max_wavelength must be above 1, not {max_wavelength}")
+        self.max_wavelength = max_wavelength
         self.interleaved = interleaved
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(ndim=3)
@@ -58,11 +61,11 @@ class SinusoidalPositions(keras.layers.Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """Return the inputs plus the codes of their positions."""
+        """Return the inputs plus the encodings of their positions."""
         return inputs + ops.cast(self._encoding(*ops.shape(inputs)[1:]), inputs.dtype)
 
     def _encoding(self, length: Tensor, depth: int) -> Tensor:
-        """Return the codes of all positions, of shape `(length, depth)`."""
+        """Return the encodings of all positions, of shape `(length, depth)`."""
         positions = ops.cast(ops.arange(length), "float32")
         if self.interleaved:
             wavelength_steps, count = depth / 2, (depth + 1) // 2
@@ -70,7 +73,7 @@ class SinusoidalPositions(keras.layers.Layer):
             # `max` keeps a depth of 2 or 3, with a single frequency, from dividing by zero.
             wavelength_steps, count = max(depth // 2 - 1, 1), depth // 2
         index = ops.arange(count, dtype="float32")
-        frequencies = ops.exp(index * (-math.log(self.base) / wavelength_steps))
+        frequencies = ops.exp(index * (-math.log(self.max_wavelength) / wavelength_steps))
         angles = positions[:, None] * frequencies[None, :]
         sines, cosines = ops.sin(angles), ops.cos(angles)
         if self.interleaved:
@@ -86,4 +89,8 @@ class SinusoidalPositions(keras.layers.Layer):
 
     def get_config(self) -> Config:
         """Return the arguments of the constructor."""
-        return {**super().get_config(), "base": self.base, "interleaved": self.interleaved}
+        return {
+            **super().get_config(),
+            "max_wavelength": self.max_wavelength,
+            "interleaved": self.interleaved,
+        }

@@ -10,7 +10,7 @@ from archbuilder.keras_ext.layers.capsule_ops import at_least_float32, squash
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class RoutedCapsules(keras.layers.Layer):
+class CapsuleRouting(keras.layers.Layer):
     """Computes capsules from lower capsules by dynamic routing.
 
     Every lower capsule `i` predicts every capsule `j`, and is coupled to those that agree with it:

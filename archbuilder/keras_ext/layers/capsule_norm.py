@@ -10,7 +10,7 @@ from archbuilder.keras_ext.layers.capsule_ops import at_least_float32, norms
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class CapsuleLength(keras.layers.Layer):
+class CapsuleNorm(keras.layers.Layer):
     """Computes the Euclidean length of every capsule.
 
     `output[i] = sqrt(sum(input[i, d] ** 2))`

@@ -9,18 +9,21 @@ from archbuilder.keras_ext.layers._typing import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="archbuilder")
-class LearnedPositions(keras.layers.Layer):
+class PositionEmbedding(keras.layers.Layer):
     """Adds a learned position embedding to each vector of a sequence.
 
     `output[:, position] = input[:, position] + positions[position]`
 
-    Positions count from 0. A sequence may be shorter than `length`, but not longer. Masks pass
-    through.
+    Positions count from 0. A sequence may be shorter than `sequence_length`, but not longer. Masks
+    pass through.
+
+    **Trap.** The layer of the same name in KerasHub returns the embeddings alone; this one adds
+    them to its input.
 
     Source: Gehring et al. 2017, "Convolutional Sequence to Sequence Learning", section 3.1.
 
     Args:
-        length: Integer, the maximum length of a sequence.
+        sequence_length: Integer, the maximum length of a sequence.
         embeddings_initializer: Initializer for the embeddings.
         **kwargs: Keyword arguments of every layer, such as `name` and `dtype`.
 
@@ -32,27 +35,30 @@ class LearnedPositions(keras.layers.Layer):
     """
 
     def __init__(
-        self, length: int, embeddings_initializer: object = "uniform", **kwargs: object
+        self, sequence_length: int, embeddings_initializer: object = "uniform", **kwargs: object
     ) -> None:
         super().__init__(**kwargs)
-        if length < 1:
-            raise ValueError(f"length must be above zero, not {length}")
-        self.length = length
+        if sequence_length < 1:
+            raise ValueError(f"sequence_length must be at least 1, not {sequence_length}")
+        self.sequence_length = sequence_length
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, input_shape: Shape) -> None:
-        """Create the embeddings, of shape `(length, depth)`."""
+        """Create the embeddings, of shape `(sequence_length, depth)`."""
         _, input_length, depth = input_shape
         if depth is None:
-            raise ValueError("the last axis, the vectors, must have a known size")
-        if input_length is not None and input_length > self.length:
+            raise ValueError("the last axis must have a known size")
+        if input_length is not None and input_length > self.sequence_length:
             raise ValueError(
-                f"a sequence of {input_length} is longer than the {self.length} positions"
+                f"the sequence has {input_length} positions, but sequence_length is"
+                f" {self.sequence_length}"
             )
         self.positions = self.add_weight(
-            shape=(self.length, depth), initializer=self.embeddings_initializer, name="positions"
+            shape=(self.sequence_length, depth),
+            initializer=self.embeddings_initializer,
+            name="positions",
         )
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -70,6 +76,6 @@ class LearnedPositions(keras.layers.Layer):
         """Return the arguments of the constructor."""
         return {
             **super().get_config(),
-            "length": self.length,
+            "sequence_length": self.sequence_length,
             "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
         }
