@@ -1,12 +1,13 @@
-# `make help` lists the targets. All of them make what they need in .venv by themselves; when it is
-# there, they start at once and work without a network.
+# `make help` lists the targets. Each creates what it needs in .venv. Once that is there, targets
+# start at once and need no network.
 
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-# Every Keras that pyproject.toml allows, but for the newest, which is installed; the lowest is first.
-# tests/test_keras_range.py tries them.
+# Every version of Keras that pyproject.toml allows except the newest, which is installed. The
+# lowest comes first.
+# tests/test_keras_versions.py runs with each of them.
 OLDER_KERAS := 3.14.0 3.14.1 3.15.0
 LOWEST_KERAS := $(firstword $(OLDER_KERAS))
 
@@ -18,82 +19,82 @@ PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 .PHONY: demo
 demo: $(VENV)/.run ## compile a blueprint, train it, and load the result in plain Keras
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
 .PHONY: test
-test: lint types check ## everything that must hold before a change is merged
+test: lint types check ## all checks that a change must pass
 
 .PHONY: lint
-lint: $(VENV)/.test ## ruff
+lint: $(VENV)/.test ## run ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 .PHONY: types
-types: $(VENV)/.test ## mypy
+types: $(VENV)/.test ## run mypy
 	$(BIN)/mypy
 
 .PHONY: check
-check: $(VENV)/.test $(VENV)/keras-$(LOWEST_KERAS)/.done $(VENV)/editor/.done ## the tests alone
+check: $(VENV)/.test $(VENV)/keras-$(LOWEST_KERAS)/.done $(VENV)/editor/.done ## run the tests
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: format
-format: $(VENV)/.test ## rewrite the code as ruff wants it
+format: $(VENV)/.test ## format the code with ruff
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-.PHONY: catalogue
-catalogue: $(VENV)/.run ## what the installed Keras has, into archbuilder/registry
-	$(BIN)/python scripts/generate_catalogue.py
+.PHONY: registry
+registry: $(VENV)/.run ## write archbuilder/registry from the installed Keras
+	$(BIN)/python scripts/generate_registry.py
 
 .PHONY: schema
-schema: $(VENV)/.run ## the JSON Schema for editors, into schemas
+schema: $(VENV)/.run ## write the JSON Schema for editors to schemas
 	$(BIN)/python scripts/generate_schema.py
 
 .PHONY: thorough
-thorough: $(VENV)/.test ## tests that repeat others with more of it, such as four replicas
-	$(BIN)/pytest -n $(WORKERS) -m "thorough and not range"
+thorough: $(VENV)/.test ## slow tests that repeat others at a larger scale, such as with four replicas
+	$(BIN)/pytest -n $(WORKERS) -m "thorough and not keras_versions"
 
-.PHONY: versions
-versions: $(VENV)/.test $(OLDER_KERAS:%=$(VENV)/keras-%/.done) ## the tests that hang on Keras, with every version of it
-	$(BIN)/pytest -n $(WORKERS) -m range
+.PHONY: keras-versions
+keras-versions: $(VENV)/.test $(OLDER_KERAS:%=$(VENV)/keras-%/.done) ## the tests that depend on Keras, with every supported version
+	$(BIN)/pytest -n $(WORKERS) -m keras_versions
 
 .PHONY: fuzz
-fuzz: $(VENV)/.test ## the property tests with many more examples
+fuzz: $(VENV)/.test ## run the property tests with more examples
 	$(BIN)/pytest -n $(WORKERS) -m hypothesis --hypothesis-profile=long
 
 .PHONY: gallery
-gallery: $(VENV)/.test ## what the library has, into blueprints and docs
+gallery: $(VENV)/.test ## write the list of the library's blueprints to blueprints and docs
 	$(BIN)/python scripts/generate_gallery.py
 
-.PHONY: proofs
-proofs: $(VENV)/.test $(VENV)/proofs/.done ## every blueprint of the library against an independent source
-	$(BIN)/pytest -n $(WORKERS) -m proof -v --junitxml=$(VENV)/proofs/report.xml
-	$(BIN)/python scripts/generate_proofs_page.py $(VENV)/proofs/report.xml
+.PHONY: parity
+parity: $(VENV)/.test $(VENV)/parity/.done ## compare every blueprint of the library with an independent implementation
+	$(BIN)/pytest -n $(WORKERS) -m parity -v --junitxml=$(VENV)/parity/report.xml
+	$(BIN)/python scripts/generate_parity_page.py $(VENV)/parity/report.xml
 
 .PHONY: bench
-bench: $(VENV)/.run ## how long things take
+bench: $(VENV)/.run ## run the benchmarks
 	$(BIN)/python -m benchmarks
 
 .PHONY: results
-results: $(VENV)/.run ## train what docs/results.md tells of, on DATA=FOLDER with mnist/ and text/
-	@test -d "$(DATA)" || { echo "say where the data is: make results DATA=FOLDER"; exit 1; }
+results: $(VENV)/.run ## reproduce docs/results.md with DATA=FOLDER, which has mnist/ and text/
+	@test -d "$(DATA)" || { echo "name the folder with the data: make results DATA=FOLDER"; exit 1; }
 	$(BIN)/python scripts/results.py $(DATA)
 
 .PHONY: clean
-clean: ## remove what the other targets made
+clean: ## remove all generated files
 	rm -rf $(VENV) build dist runs .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A half-made environment has no working pip and is made anew.
+# An incomplete environment has no working pip and is created again.
 $(VENV)/.run: pyproject.toml
 	@test -n "$(PYTHON)" || { \
-		echo "archbuilder needs Python 3.11, 3.12 or 3.13 with its venv module, and found none."; \
-		echo "Install one (on Debian and Ubuntu also the package python3-venv), or say where it is:"; \
+		echo "archbuilder needs Python 3.11, 3.12 or 3.13 with its venv module; none was found."; \
+		echo "Install one (on Debian and Ubuntu also the package python3-venv), or name it:"; \
 		echo "    make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; \
 		exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
@@ -109,16 +110,16 @@ $(VENV)/keras-%/.done: | $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --no-deps --target $(@D) keras==$*
 	@touch $@
 
-# PyTorch, in an environment of its own. The wheels of torchvision and what builds on it ask for other
-# builds of torch than this one, and their models work without what is compiled in them.
-$(VENV)/proofs/.done: tests/zoo/requirements-parity.txt | $(VENV)/.test
-	$(BIN)/python -m venv --clear $(VENV)/proofs
-	$(VENV)/proofs/bin/python -m pip install --quiet --requirement $<
-	$(VENV)/proofs/bin/python -m pip install --quiet --no-deps \
+# PyTorch, in a separate environment. The wheels of torchvision and its dependents require other
+# builds of torch than this one; their models need none of the compiled extensions.
+$(VENV)/parity/.done: tests/zoo/requirements-parity.txt | $(VENV)/.test
+	$(BIN)/python -m venv --clear $(VENV)/parity
+	$(VENV)/parity/bin/python -m pip install --quiet --requirement $<
+	$(VENV)/parity/bin/python -m pip install --quiet --no-deps \
 		torchvision==0.28.0 timm==1.0.31 pytorchcv==0.0.74 reservoirpy==0.4.2
 	@touch $@
 
-# The language server that editors have. Its tests are skipped where there is no npm.
+# The language server that editors use. Its tests are skipped if npm is not installed.
 $(VENV)/editor/.done: tests/editor/package.json | $(VENV)/.test
 	@mkdir -p $(VENV)/editor && cp $< $(VENV)/editor/
 	@if command -v npm >/dev/null; then \

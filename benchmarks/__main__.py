@@ -7,30 +7,36 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks import accelerated, compiling, memory, running, scaling, training, validating
+import benchmarks.compile
+import benchmarks.gpu
+import benchmarks.memory
+import benchmarks.scaling
+import benchmarks.train
+import benchmarks.validate
+from benchmarks import overhead
 
 BENCHMARKS = {
-    "compile": compiling.report,
-    "memory": memory.report,
-    "validate": validating.report,
-    "scaling": scaling.report,
-    "training": training.report,
-    "workers": running.workers,
-    "checkpoints": running.checkpoints,
-    "feeding": running.feeding,
-    "gpu": accelerated.report,
+    "compile": benchmarks.compile.main,
+    "memory": benchmarks.memory.main,
+    "validate": benchmarks.validate.main,
+    "scaling": benchmarks.scaling.main,
+    "train": benchmarks.train.main,
+    "workers": overhead.workers,
+    "checkpoints": overhead.checkpoints,
+    "input-pipeline": overhead.input_pipeline,
+    "gpu": benchmarks.gpu.main,
 }
 
 
 def main() -> None:
-    """Print the tables that were asked for."""
+    """Print the tables of the selected benchmarks."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
-    parser.add_argument("--rounds", type=int, default=7, help="turns that each side takes")
+    parser.add_argument("--rounds", type=int, default=7, help="measurements of each side")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+        parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
     for name in arguments.names or BENCHMARKS:
         print(f"\n## {name}\n")
         BENCHMARKS[name](arguments.rounds)

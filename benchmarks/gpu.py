@@ -1,7 +1,7 @@
-"""ResNet-50 and GPT-2 124M in mixed bfloat16 on a GPU, with the share of its peak that is reached.
+"""ResNet-50 and GPT-2 124M in mixed bfloat16 on a GPU, with the utilization of its peak.
 
-Six operations are counted for each multiply-add of a forward pass: two for it, and twice as many
-for the gradients. Attention's products with the length of the text are not counted.
+Each multiply-add of a forward pass counts as six operations: two for the forward pass and four for
+the gradients. Attention's products along the sequence are not counted.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import numpy as np
 import tensorflow as tf
 
 import archbuilder
-from benchmarks.measuring import seconds
-from benchmarks.peaks import peak_of
+from benchmarks.gpu_peaks import peak_of
+from benchmarks.timing import medians, seconds
 
 EPOCHS = 4
 
 
 @dataclass(frozen=True)
 class Job:
-    """A blueprint with its data. Multiply-adds are counted for one of an example's `units`."""
+    """A blueprint with its data. Multiply-adds are counted for one of the `units` of an example."""
 
     blueprint: str
     examples: int
@@ -55,11 +55,11 @@ GPT2 = Job(
 )
 
 
-def report(rounds: int) -> None:
-    """A row for each model, or a line where there is no GPU."""
+def main(rounds: int) -> None:
+    """Print a row for each model, or a line if there is no GPU."""
     devices = tf.config.list_physical_devices("GPU")
     if not devices:
-        print("There is no GPU here: nothing was measured.")
+        print("No GPU was found: nothing was measured.")
         return
     name = tf.config.experimental.get_device_details(devices[0]).get("device_name", "a GPU")
     peak = peak_of(name)
@@ -67,21 +67,25 @@ def report(rounds: int) -> None:
     print("| model | archbuilder, examples/s | plain Keras, examples/s | ratio | of the peak |")
     print("|---|---:|---:|---:|---:|")
     for job in (RESNET, GPT2):
-        turns = [(_ours(job), _theirs(job)) for _ in range(rounds)]
-        ours, theirs = (job.examples / statistics.median(side) for side in zip(*turns, strict=True))
+        result = medians([(_archbuilder_seconds(job), _keras_seconds(job)) for _ in range(rounds)])
+        archbuilder_rate = job.examples / result.archbuilder
+        keras_rate = job.examples / result.baseline
         (analysis,) = archbuilder.load(job.blueprint).analyze().values()
-        rate = 6 * analysis.multiply_adds * job.units * ours
-        share = "unknown" if peak is None else f"{rate / peak:.1%}"
-        print(f"| {job.blueprint} | {ours:,.1f} | {theirs:,.1f} | {ours / theirs:.2f} | {share} |")
+        operations = 6 * analysis.multiply_adds * job.units * archbuilder_rate
+        utilization = "unknown" if peak is None else f"{operations / peak:.1%}"
+        print(
+            f"| {job.blueprint} | {archbuilder_rate:,.1f} | {keras_rate:,.1f} |"
+            f" {archbuilder_rate / keras_rate:.2f} | {utilization} |"
+        )
 
 
 def _write(job: Job, folder: Path) -> None:
-    numbers = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     if job is RESNET:
-        images = numbers.integers(0, 256, (job.examples, 224, 224, 3), np.uint8)
-        np.savez(folder / "data.npz", x=images, y=numbers.integers(0, 1000, job.examples))
+        images = rng.integers(0, 256, (job.examples, 224, 224, 3), np.uint8)
+        np.savez(folder / "data.npz", x=images, y=rng.integers(0, 1000, job.examples))
     else:
-        letters = numbers.integers(97, 123, job.examples * 1024 + 1, np.uint8)
+        letters = rng.integers(97, 123, job.examples * 1024 + 1, np.uint8)
         (folder / "data.txt").write_bytes(letters.tobytes())
     (folder / "recipe.yaml").write_text(
         f"archbuilder: 1\ndata: {job.data}\ntraining:\n  {job.training}\n"
@@ -90,8 +94,8 @@ def _write(job: Job, folder: Path) -> None:
     )
 
 
-def _ours(job: Job) -> float:
-    """The median seconds of the epochs of a run but the first, in a process of its own."""
+def _archbuilder_seconds(job: Job) -> float:
+    """Return the median seconds of an epoch of a run without the first, in a separate process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write(job, folder)
@@ -105,19 +109,19 @@ def _ours(job: Job) -> float:
     return statistics.median(json.loads(line)["seconds"] for line in lines[1:])
 
 
-def _theirs(job: Job) -> float:
-    """The same of plain Keras with its own choices."""
+def _keras_seconds(job: Job) -> float:
+    """Return the same for plain Keras with its defaults."""
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = archbuilder.load(job.blueprint).compile()
     keras.mixed_precision.set_global_policy("float32")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=job is GPT2)
-    numbers = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     if job is RESNET:
-        images = numbers.integers(0, 256, (job.examples, 224, 224, 3), np.uint8)
-        arrays = (images, numbers.integers(0, 1000, job.examples))
+        images = rng.integers(0, 256, (job.examples, 224, 224, 3), np.uint8)
+        arrays = (images, rng.integers(0, 1000, job.examples))
         model.compile(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), loss=loss)
     else:
-        tokens = numbers.integers(5, 31, (job.examples, 1025), np.int32)
+        tokens = rng.integers(5, 31, (job.examples, 1025), np.int32)
         arrays = (tokens[:, :-1], tokens[:, 1:])
         model.compile(optimizer=keras.optimizers.AdamW(3e-4), loss=loss)
     with tf.device("CPU:0"):

@@ -1,4 +1,4 @@
-"""How many operations a second GPUs can do at the most."""
+"""Peak arithmetic throughput of GPUs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _BFLOAT16 = {
     "L4": 121e12,
     "RTX 4090": 165e12,
 }
-"""Dense bfloat16 operations a second, from the makers' data sheets (H100 and H200: SXM)."""
+"""Dense bfloat16 operations per second, from the vendors' data sheets (H100 and H200: SXM)."""
 
 
 def peak_of(device: str) -> float | None:
-    """The peak of a GPU by what it calls itself; None of those that are not in the table."""
-    return next((rate for part, rate in _BFLOAT16.items() if part in device), None)
+    """Return the peak of a GPU by its device name, or None if it is not in the table."""
+    return next((peak for model, peak in _BFLOAT16.items() if model in device), None)

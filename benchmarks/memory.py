@@ -1,27 +1,25 @@
-"""The most memory that compiling takes, in processes of their own."""
+"""Peak memory of compiling, in separate processes."""
 
 from __future__ import annotations
 
-import statistics
-
-from benchmarks.measuring import Comparison, peak_bytes
 from benchmarks.plain_models import MODELS
+from benchmarks.timing import medians, peak_bytes
 
-OURS = "import archbuilder; model = archbuilder.load({name!r}).compile()"
-THEIRS = "from benchmarks.plain_models import MODELS; model = MODELS[{name!r}]()"
+COMPILE_BLUEPRINT = "import archbuilder; model = archbuilder.load({name!r}).compile()"
+BUILD_PLAIN_MODEL = "from benchmarks.plain_models import MODELS; model = MODELS[{name!r}]()"
 
 
-def report(rounds: int) -> None:
-    """A row for each model; memory is measured fewer times, as it varies less."""
+def main(rounds: int) -> None:
+    """Print a row for each model; memory varies little, so that three rounds are enough."""
     print("| model | archbuilder, MB | plain Keras, MB | ratio |")
     print("|---|---:|---:|---:|")
     for name in MODELS:
-        peaks = [
-            (peak_bytes(OURS.format(name=name)), peak_bytes(THEIRS.format(name=name)))
+        pairs = [
+            (
+                peak_bytes(COMPILE_BLUEPRINT.format(name=name)) / 1e6,
+                peak_bytes(BUILD_PLAIN_MODEL.format(name=name)) / 1e6,
+            )
             for _ in range(min(rounds, 3))
         ]
-        result = Comparison(
-            statistics.median(ours for ours, _ in peaks) / 1e6,
-            statistics.median(theirs for _, theirs in peaks) / 1e6,
-        )
-        print(f"| {name} | {result.ours:.0f} | {result.theirs:.0f} | {result.ratio:.2f} |")
+        result = medians(pairs)
+        print(f"| {name} | {result.archbuilder:.0f} | {result.baseline:.0f} | {result.ratio:.2f} |")

@@ -1,4 +1,4 @@
-"""The models of the benchmarks as a person writes them in Keras."""
+"""The models of the benchmarks, written by hand in Keras."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def googlenet() -> keras.Model:
         if widths is None:
             x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
             continue
-        one, reduce3, three, reduce5, five, pool = widths
+        width1, reduce3, width3, reduce5, width5, pool = widths
         x = layers.Concatenate()(
             [
-                _relu(x, one, 1),
-                _relu(_relu(x, reduce3, 1), three, 3),
-                _relu(_relu(x, reduce5, 1), five, 5),
+                _relu(x, width1, 1),
+                _relu(_relu(x, reduce3, 1), width3, 3),
+                _relu(_relu(x, reduce5, 1), width5, 5),
                 _relu(layers.MaxPooling2D(3, strides=1, padding="same")(x), pool, 1),
             ]
         )
@@ -94,8 +94,8 @@ def googlenet() -> keras.Model:
     return keras.Model(inputs, layers.Dense(1000, activation="softmax")(x))
 
 
-class _Positions(layers.Layer):
-    """Adds a vector for each position, which is learned."""
+class _PositionEmbedding(layers.Layer):
+    """Adds a learned vector to each position."""
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         self.table = self.add_weight(shape=shape[1:], initializer="normal")
@@ -108,7 +108,7 @@ def gpt2(*, depth: int = 12, width: int = 768, heads: int = 12) -> keras.Model:
     """GPT-2 for texts of its full length, with logits in float32."""
     inputs = keras.Input((1024,), dtype="int32")
     tokens = layers.ReversibleEmbedding(50257, width, dtype="float32")
-    x = layers.Dropout(0.1)(_Positions()(tokens(inputs)))
+    x = layers.Dropout(0.1)(_PositionEmbedding()(tokens(inputs)))
     for _ in range(depth):
         y = layers.LayerNormalization(epsilon=1e-5)(x)
         y = layers.MultiHeadAttention(heads, width // heads, dropout=0.1)(

@@ -1,4 +1,4 @@
-"""Takes times side by side, so that what else the machine does falls on both."""
+"""Measure two sides in turns, so that the load of the machine affects both alike."""
 
 from __future__ import annotations
 
@@ -13,44 +13,49 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Comparison:
-    """Medians of ours and theirs, in the unit that was measured."""
+    """Medians of archbuilder and of a baseline, in the same unit."""
 
-    ours: float
-    theirs: float
+    archbuilder: float
+    baseline: float
 
     @property
     def ratio(self) -> float:
-        """Below 1 where ours takes less."""
-        return self.ours / self.theirs
+        """Below 1 if archbuilder takes less."""
+        return self.archbuilder / self.baseline
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """How long one call takes, its garbage collected before the clock starts."""
+    """Return the duration of one call; collect garbage before the clock starts."""
     gc.collect()
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
 
 
-def compare(ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int) -> Comparison:
-    """Median times of two calls that take turns; the first turn of each warms up."""
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds + 1)][1:]
-    return Comparison(
-        statistics.median(ours for ours, _ in pairs),
-        statistics.median(theirs for _, theirs in pairs),
-    )
+def compare(
+    archbuilder: Callable[[], object], baseline: Callable[[], object], *, rounds: int
+) -> Comparison:
+    """Return median times of two calls that take turns; the first turn of each warms up."""
+    pairs = [(seconds(archbuilder), seconds(baseline)) for _ in range(rounds + 1)][1:]
+    return medians(pairs)
+
+
+def medians(pairs: list[tuple[float, float]]) -> Comparison:
+    """Return the medians of measured pairs of archbuilder and the baseline."""
+    archbuilder, baseline = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return Comparison(archbuilder, baseline)
 
 
 def process_seconds(*arguments: str) -> float:
-    """How long a process of this Python takes."""
+    """Return the duration of a process of this Python."""
     return seconds(lambda: subprocess.run([sys.executable, *arguments], check=True,
                                           capture_output=True))  # fmt: skip
 
 
 def peak_bytes(code: str) -> int:
-    """The most memory that a Python process takes for `code`.
+    """Return the peak memory of a Python process that runs `code`.
 
-    Read from /proc, because what `getrusage` tells begins with the size of the parent process.
+    It is read from /proc: the value of `getrusage` starts at the size of the parent process.
     """
     report = "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     output = subprocess.check_output(

@@ -1,4 +1,4 @@
-"""Training by a recipe against a plain, well-written Keras `fit` of the same model and data."""
+"""The command `archbuilder train`, compared with a well-written Keras `fit` of the same model."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 import archbuilder
 from archbuilder.plain_data import PlainData
-from benchmarks.measuring import seconds
+from benchmarks.timing import medians, seconds
 
 Arrays = tuple[NDArray[np.generic], NDArray[np.int64]]
 EPOCHS = 4
-"""The epochs of each turn, of which the first one warms up."""
+"""Epochs of each measurement; the first one warms up."""
 RECIPE = """
 archbuilder: 1
 training:
@@ -37,7 +37,7 @@ training:
 
 @dataclass(frozen=True)
 class Workload:
-    """A blueprint of the library, and how many examples of which shape it is trained on."""
+    """A blueprint of the library, with the shape and number of the examples to train on."""
 
     blueprint: str
     shape: tuple[int, ...]
@@ -47,10 +47,10 @@ class Workload:
     params: dict[str, PlainData] = field(default_factory=dict)
 
     def arrays(self) -> Arrays:
-        """Images of chance."""
-        numbers = np.random.default_rng(0)
-        images = numbers.random((self.examples, *self.shape), np.float32)
-        return images, numbers.integers(0, self.classes, self.examples)
+        """Return random images and labels."""
+        rng = np.random.default_rng(0)
+        images = rng.random((self.examples, *self.shape), np.float32)
+        return images, rng.integers(0, self.classes, self.examples)
 
     def prepare(self, folder: Path, *, epochs: int = EPOCHS) -> None:
         """Write the data and the recipe."""
@@ -70,33 +70,33 @@ LARGE = (
 )
 
 
-def report(rounds: int) -> None:
-    """A row for each workload: medians of the examples of a second."""
+def main(rounds: int) -> None:
+    """Print a row for each workload: median examples per second."""
     print("| model | batch | archbuilder, examples/s | plain Keras, examples/s | ratio |")
     print("|---|---:|---:|---:|---:|")
     for workload in (*SMALL, *LARGE):
-        ours, theirs = _rates(workload, rounds)
-        size = workload.batch_size
+        archbuilder_rate, keras_rate = _rates(workload, rounds)
         print(
-            f"| {workload.blueprint} | {size} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f} |"
+            f"| {workload.blueprint} | {workload.batch_size} | {archbuilder_rate:,.0f} |"
+            f" {keras_rate:,.0f} | {archbuilder_rate / keras_rate:.2f} |"
         )
 
 
 def _rates(workload: Workload, rounds: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         workload.prepare(Path(folder))
-        turns = [
-            (epoch_seconds(workload, Path(folder), f"run-{number}"), _theirs(workload))
+        pairs = [
+            (epoch_seconds(workload, Path(folder), f"run-{number}"), _keras_seconds(workload))
             for number in range(rounds)
         ]
-    ours, theirs = (statistics.median(side) for side in zip(*turns, strict=True))
-    return workload.examples / ours, workload.examples / theirs
+    result = medians(pairs)
+    return workload.examples / result.archbuilder, workload.examples / result.baseline
 
 
 def epoch_seconds(
     workload: Workload, folder: Path, name: str, *options: str, distribute: str = "none"
 ) -> float:
-    """The median seconds of the epochs of a command but the first."""
+    """Return the median seconds of an epoch of a command without the first."""
     values = [f"--set={key}={value}" for key, value in workload.params.items()]
     command = [
         *("train", workload.blueprint, *values, "--recipe", str(folder / "recipe.yaml")),
@@ -109,8 +109,11 @@ def epoch_seconds(
     return statistics.median(json.loads(line)["seconds"] for line in lines[1:])
 
 
-def _theirs(workload: Workload) -> float:
-    """The same of plain Keras; XLA, which Keras would choose, is slower for these on a CPU."""
+def _keras_seconds(workload: Workload) -> float:
+    """Return the same for plain Keras.
+
+    XLA, which Keras uses by default, is slower for these models on a CPU.
+    """
     model = archbuilder.load(workload.blueprint).compile(**workload.params)
     model.compile(
         optimizer=keras.optimizers.Adam(1e-3),
@@ -121,8 +124,8 @@ def _theirs(workload: Workload) -> float:
     examples = tf.data.Dataset.from_tensor_slices(workload.arrays())
     batches = examples.shuffle(workload.examples, seed=0).batch(workload.batch_size)
     batches = batches.prefetch(tf.data.AUTOTUNE)
-    return statistics.median(_epochs(lambda: model.fit(batches, verbose=0)))
+    return statistics.median(_epoch_times(lambda: model.fit(batches, verbose=0)))
 
 
-def _epochs(epoch: Callable[[], object]) -> list[float]:
+def _epoch_times(epoch: Callable[[], object]) -> list[float]:
     return [seconds(epoch) for _ in range(EPOCHS)][1:]

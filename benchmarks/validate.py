@@ -1,14 +1,12 @@
-"""`archbuilder validate` as a process against importing Keras alone."""
+"""The command `archbuilder validate`, compared with importing Keras, in separate processes."""
 
 from __future__ import annotations
 
-import statistics
-
-from benchmarks.measuring import Comparison, process_seconds
+from benchmarks.timing import medians, process_seconds
 
 
-def report(rounds: int) -> None:
-    """A row for each of a few blueprints."""
+def main(rounds: int) -> None:
+    """Print a row for each of several blueprints."""
     print("| blueprint | archbuilder validate, s | import keras, s | ratio |")
     print("|---|---:|---:|---:|")
     for name in ("vgg", "resnet", "googlenet"):
@@ -19,8 +17,5 @@ def report(rounds: int) -> None:
             )
             for _ in range(rounds)
         ]
-        result = Comparison(
-            statistics.median(ours for ours, _ in pairs),
-            statistics.median(theirs for _, theirs in pairs),
-        )
-        print(f"| {name} | {result.ours:.2f} | {result.theirs:.2f} | {result.ratio:.2f} |")
+        result = medians(pairs)
+        print(f"| {name} | {result.archbuilder:.2f} | {result.baseline:.2f} | {result.ratio:.2f} |")

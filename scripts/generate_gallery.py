@@ -1,4 +1,7 @@
-"""Writes blueprints/gallery.json and docs/gallery.md, what the library has: `make gallery`."""
+"""Write the list of the library's blueprints: `make gallery`.
+
+It goes to blueprints/gallery.json and docs/gallery.md.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +28,20 @@ from zoo.reference_specs import FAMILIES  # noqa: E402 - needs the path
 HEAD: Final = """\
 # Gallery
 
-The blueprints that come with archbuilder. `archbuilder compile resnet:50` makes one of them,
-`archbuilder show resnet:50` shows it, and `archbuilder new mine.yaml --from resnet` copies it to
-start from. Their promises (`expect`) are published numbers or arithmetic from the paper's table,
-never what archbuilder counted itself.
+The blueprints that come with archbuilder. `archbuilder compile resnet:50` compiles one of them,
+`archbuilder show resnet:50` shows it, and `archbuilder new mine.yaml --from resnet` copies it as a
+starting point. Their expectations (`expect`) are published numbers or computed from the paper's
+table, never counted by archbuilder itself.
 
-"Proven against" names the independent implementation that gives the same outputs with the same
-weights, to a part in 100,000 of the largest: `make test` compares small forms with it, `make
-proofs` published sizes, and [proofs.md](proofs.md) has the differences.
+"Reference" is the independent implementation that a blueprint is compared with. With the same
+weights, the outputs differ by at most 0.00001 of the largest. `make test` compares small networks,
+`make parity` the published sizes; [parity.md](parity.md) lists the differences.
 
-Parameters include the statistics of batch normalisation. Multiply-adds are those of convolutions
-and dense layers for one example, or for one token where a length is open. Memory is that of the
-weights in float32, and of all activations of one example, as training keeps them.
+Parameters include the statistics of batch normalization. Multiply-adds count convolutions and dense
+layers, for one example, or for one token if the sequence length is open. Memory is that of the
+weights in float32 and of all activations that training stores for one example.
 
-| blueprint | parameters | multiply-adds | weights | activations | proven against |
+| blueprint | parameters | multiply-adds | weights | activations | reference |
 |---|---:|---:|---:|---:|---|
 """
 
@@ -52,7 +55,7 @@ This page is written by `make gallery`.
 
 
 def rows(name: str) -> Iterator[ZooVariant]:
-    """The variants of a blueprint, each of its networks by itself."""
+    """Yield a row for each variant of a blueprint, or for each network of a variant."""
     blueprint = archbuilder.load(zoo.path(name))
     for variant, is_default in _variants(blueprint):
         for network, analysis in blueprint.analyze(variant=variant).items():
@@ -60,7 +63,7 @@ def rows(name: str) -> Iterator[ZooVariant]:
 
 
 def row(analysis: Analysis, variant: str, network: str, is_default: bool) -> ZooVariant:  # noqa: FBT001
-    """What the gallery tells of a network."""
+    """Return the row of a network."""
     return ZooVariant(
         variant=variant,
         network=network,
@@ -73,7 +76,7 @@ def row(analysis: Analysis, variant: str, network: str, is_default: bool) -> Zoo
 
 
 def _variants(blueprint: archbuilder.Blueprint) -> Iterator[tuple[str, bool]]:
-    """The variants, and whether each is the default, which stands alone if it is none of them."""
+    """Yield each variant, and whether it is the default, with 'default' first if no variant is."""
     default = blueprint.expand()
     same = [name for name in blueprint.variants if blueprint.expand(variant=name) == default]
     if not same:
@@ -83,7 +86,7 @@ def _variants(blueprint: archbuilder.Blueprint) -> Iterator[tuple[str, bool]]:
 
 
 def gallery_text() -> str:
-    """The data of the gallery."""
+    """Return the data of the gallery."""
     data = {
         name: {
             "title": archbuilder.load(zoo.path(name)).title,
@@ -96,7 +99,7 @@ def gallery_text() -> str:
 
 
 def page_text() -> str:
-    """The page, from the data."""
+    """Return the page, from the data."""
     lines = [line for entry in zoo.gallery() for line in _lines(entry)]
     return HEAD + "\n".join(lines) + "\n" + TAIL.format(notes="\n".join(_notes()))
 

@@ -1,6 +1,6 @@
-"""Writes docs/proofs.md from what `make proofs` measured: its report in JUnit's XML.
+"""Write docs/parity.md from the JUnit XML report of `make parity`.
 
-python scripts/generate_proofs_page.py REPORT.xml
+python scripts/generate_parity_page.py REPORT.xml
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-OUTPUT: Final = Path(__file__).parent.parent / "docs" / "proofs.md"
+OUTPUT: Final = Path(__file__).parent.parent / "docs" / "parity.md"
 
 HEAD: Final = """\
-# Proofs
+# Parity
 
-Networks of the library at published sizes, with the same random weights as an independent
-implementation: those that were compared when this page was last written. The difference is the
-largest between any two outputs, as a part of the largest output, in float32; `make proofs` fails
-above 0.00001. Seconds are those of one processor core or two, and are here to say what to expect.
+Networks of the library at published sizes, compared with an independent implementation that has the
+same random weights. The difference is the largest absolute difference between two outputs, relative
+to the largest output, in float32; `make parity` fails above 0.00001. Seconds were measured on one
+or two processor cores and give an idea of the duration.
 
 | blueprint | compared with | difference | seconds |
 |---|---|---:|---:|
@@ -27,19 +27,22 @@ above 0.00001. Seconds are those of one processor core or two, and are here to s
 
 
 def page_text(report: Path) -> str:
-    """The page for a report."""
-    # The report is our own, just written by pytest.
+    """Return the text of the page for a report."""
+    # pytest has just written this report, so its XML is trusted.
     cases = ET.parse(report).getroot().iter("testcase")  # noqa: S314
-    return HEAD + "".join(sorted(_lines(cases))) + "\nThis page is written by `make proofs`.\n"
+    return HEAD + "".join(sorted(_lines(cases))) + "\nThis page is written by `make parity`.\n"
 
 
 def _lines(cases: Iterator[ET.Element]) -> Iterator[str]:
     for case in cases:
-        told = {each.get("name"): each.get("value") for each in case.iter("property")}
-        if "difference" in told:
+        properties = {each.get("name"): each.get("value") for each in case.iter("property")}
+        if "difference" in properties:
             seconds = round(float(case.get("time", "0")))
-            difference = float(told["difference"] or "nan")
-            yield f"| {told['blueprint']} | {told['against']} | {difference:.1e} | {seconds} |\n"
+            difference = float(properties["difference"] or "nan")
+            yield (
+                f"| {properties['blueprint']} | {properties['against']} | {difference:.1e} |"
+                f" {seconds} |\n"
+            )
 
 
 if __name__ == "__main__":

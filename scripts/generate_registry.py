@@ -1,7 +1,7 @@
-"""Writes archbuilder/registry/keras.json from the installed Keras: `make catalogue`.
+"""Write archbuilder/registry/keras.json from the installed Keras: `make registry`.
 
-Names, order, defaults and documentation come from Keras, types and refusals from
-`catalogue_rules.py`.
+Names, order, defaults and documentation come from Keras; types, and what is unsupported, from
+`registry_rules.py`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import archbuilder.keras_ext.losses
 import archbuilder.keras_ext.schedules
 
 sys.path.insert(0, str(Path(__file__).parent))
-import catalogue_rules as rules
+import registry_rules as rules
 
 OUTPUT = Path(__file__).parent.parent / "archbuilder" / "registry" / "keras.json"
 BASE_ARGUMENTS = ("trainable", "dtype")
-"""What every layer takes behind **kwargs."""
+"""Arguments that every layer takes through **kwargs."""
 MODULES = {
     "initializer": keras.initializers,
     "regularizer": keras.regularizers,
@@ -41,64 +41,64 @@ Entry = dict[str, Any]
 
 
 def main() -> None:
-    """Write the file, or stop with every argument that nobody has decided about."""
+    """Write the file, or stop with every argument that has not been reviewed."""
     OUTPUT.write_text(generate(), encoding="utf-8")
 
 
 def generate() -> str:
-    """The text of the catalogue for the installed Keras."""
-    undecided: list[str] = []
-    catalogue = {
+    """Return the text of the registry for the installed Keras."""
+    unreviewed: list[str] = []
+    registry = {
         "keras": keras.__version__,
         "dtypes": list(rules.DTYPES),
-        "layers": layers(undecided),
+        "layers": layers(unreviewed),
         "kinds": kinds(),
-        "operations": operations(undecided),
-        "objects": {kind: objects(kind, undecided) for kind in MODULES},
+        "operations": operations(unreviewed),
+        "objects": {kind: objects(kind, unreviewed) for kind in MODULES},
         "activations": activations(),
-        "refused_objects": dict(rules.REFUSED_OBJECTS),
-        "refused": refused(undecided),
+        "refused_objects": dict(rules.UNSUPPORTED_OBJECTS),
+        "refused": unsupported(unreviewed),
     }
-    if undecided:
-        told = "\n  ".join(undecided)
-        raise SystemExit(f"catalogue_rules.py says nothing about:\n  {told}")
-    return json.dumps(catalogue, indent=1, sort_keys=False, ensure_ascii=True) + "\n"
+    if unreviewed:
+        names = "\n  ".join(unreviewed)
+        raise SystemExit(f"registry_rules.py has no rule for:\n  {names}")
+    return json.dumps(registry, indent=1, sort_keys=False, ensure_ascii=True) + "\n"
 
 
-def layers(undecided: list[str]) -> dict[str, Entry]:
-    """Every layer that is not refused, under all its public names."""
-    found: dict[str, Entry] = {}
+def layers(unreviewed: list[str]) -> dict[str, Entry]:
+    """Return every supported layer, under all its public names."""
+    entries: dict[str, Entry] = {}
     for module, origin in (
         (keras.layers, "keras.layers"),
         (archbuilder.keras_ext.layers, "archbuilder.keras_ext.layers"),
     ):
         for name in sorted(getattr(module, "__all__", None) or dir(module)):
             layer = getattr(module, name)
-            if inspect.isclass(layer) and name not in rules.REFUSED_LAYERS:
-                found[name] = layer_entry(name, layer, origin, undecided)
-    return dict(sorted(found.items()))
+            if inspect.isclass(layer) and name not in rules.UNSUPPORTED_LAYERS:
+                entries[name] = layer_entry(name, layer, origin, unreviewed)
+    return dict(sorted(entries.items()))
 
 
 def kinds() -> Entry:
-    """The layers that are more than layers: those that run over time, and the steps of those."""
-    found: dict[str, list[str]] = {"recurrent layer": [], "cell": []}
+    """Return the names of the recurrent layers and of the recurrent cells."""
+    names: dict[str, list[str]] = {"recurrent layer": [], "cell": []}
     for module in (keras.layers, archbuilder.keras_ext.layers):
         for name in sorted(getattr(module, "__all__", None) or dir(module)):
             layer = getattr(module, name)
-            if not inspect.isclass(layer) or name in rules.REFUSED_LAYERS:
+            if not inspect.isclass(layer) or name in rules.UNSUPPORTED_LAYERS:
                 continue
             if issubclass(layer, keras.layers.RNN):
-                found["recurrent layer"].append(name)
+                names["recurrent layer"].append(name)
             elif "states" in inspect.signature(layer.call).parameters:
-                found["cell"].append(name)
-    return found
+                names["cell"].append(name)
+    return names
 
 
-def layer_entry(name: str, layer: type, origin: str, undecided: list[str]) -> Entry:
-    """One layer: its constructor and its call."""
+def layer_entry(name: str, layer: type, origin: str, unreviewed: list[str]) -> Entry:
+    """Describe a layer: its constructor and its call."""
     documentation = argument_documentation(layer)
     arguments: dict[str, Entry] = {}
-    refusals = {name: rules.REFUSED_ARGUMENTS[name] for name in rules.REFUSED_EVERYWHERE}
+    unsupported = {name: rules.UNSUPPORTED_ARGUMENTS[name] for name in rules.UNSUPPORTED_EVERYWHERE}
     constructor = inspect.signature(layer.__init__).parameters
     for argument, parameter in constructor.items():
         if argument == "self" or parameter.kind in (
@@ -106,12 +106,12 @@ def layer_entry(name: str, layer: type, origin: str, undecided: list[str]) -> En
             parameter.VAR_POSITIONAL,
         ):
             continue
-        if argument in rules.REFUSED_ARGUMENTS or argument.startswith("_"):
-            refusals[argument] = rules.REFUSED_ARGUMENTS.get(argument, "it is Keras's own")
+        if argument in rules.UNSUPPORTED_ARGUMENTS or argument.startswith("_"):
+            unsupported[argument] = rules.UNSUPPORTED_ARGUMENTS.get(argument, "it is Keras's own")
             continue
         schema = layer_schema(name, layer, argument)
         if schema is None:
-            undecided.append(f"{name}.{argument} = {parameter.default}")
+            unreviewed.append(f"{name}.{argument} = {parameter.default}")
             continue
         arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
         if (name, argument) in rules.REQUIRED_TOO:
@@ -138,17 +138,17 @@ def layer_entry(name: str, layer: type, origin: str, undecided: list[str]) -> En
         "tensors": tensors,
         "needed": needed,
         "takes_list": takes_list,
-        "refused": refusals,
+        "refused": unsupported,
     }
 
 
 def layer_schema(name: str, layer: type, argument: str) -> rules.Schema | None:
-    """The type of an argument: of this layer, of its rank, or of any layer."""
+    """Return the type of an argument: of this layer, of its rank, or of any layer."""
     for each in (name, *(base.__name__ for base in layer.__mro__)):
         if (each, argument) in rules.FOR_LAYER:
             return rules.FOR_LAYER[each, argument]
     rank = re.search(r"([123])D", name)
-    ranked = rules.by_rank(int(rank[1])) if rank else {}
+    ranked = rules.per_spatial_rank(int(rank[1])) if rank else {}
     if argument in ranked:
         return ranked[argument]
     for ending, kind in (
@@ -162,9 +162,9 @@ def layer_schema(name: str, layer: type, argument: str) -> rules.Schema | None:
 
 
 def call_of(name: str, layer: type) -> tuple[list[str], int, dict[str, Entry], bool]:
-    """What the call of a layer takes: tensors, the number of those it needs, and constants.
+    """Return the tensors that a layer's call takes, how many are required, and its constants.
 
-    Last, whether it takes the tensors as one list.
+    The last value tells whether the tensors are passed as one list.
     """
     tensors: list[str] = []
     needed = 0
@@ -182,13 +182,13 @@ def call_of(name: str, layer: type) -> tuple[list[str], int, dict[str, Entry], b
     return tensors or ["inputs"], max(needed, 1), constants, merging or name in rules.TAKES_LIST
 
 
-def operations(undecided: list[str]) -> dict[str, Entry]:
-    """The functions of keras.ops that blueprints use."""
-    found: dict[str, Entry] = {}
+def operations(unreviewed: list[str]) -> dict[str, Entry]:
+    """Describe the functions of keras.ops that blueprints may call."""
+    entries: dict[str, Entry] = {}
     for name in sorted(rules.OPERATIONS):
         function = operation_named(name)
         if function is None:
-            undecided.append(f"ops.{name} is not in this Keras")
+            unreviewed.append(f"ops.{name} is not in this Keras")
             continue
         documentation = argument_documentation(function)
         arguments: dict[str, Entry] = {}
@@ -217,10 +217,10 @@ def operations(undecided: list[str]) -> dict[str, Entry]:
             schema = rules.OPERATION_TYPES.get((name, argument))
             schema = schema or rules.OPERATION_ARGUMENTS.get(argument)
             if schema is None:
-                undecided.append(f"ops.{name}({argument}={parameter.default})")
+                unreviewed.append(f"ops.{name}({argument}={parameter.default})")
                 continue
             arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
-        found[name] = {
+        entries[name] = {
             "summary": summary_of(function),
             "origin": "keras.ops",
             "arguments": arguments,
@@ -231,38 +231,38 @@ def operations(undecided: list[str]) -> dict[str, Entry]:
             "variadic": variadic,
             "refused": {},
         }
-    return found
+    return entries
 
 
 def operation_named(name: str) -> Any:
-    """A function of keras.ops, None where this Keras lacks it."""
+    """Return a function of keras.ops, or None if this version of Keras lacks it."""
     module = keras.ops
-    *parts, last = name.split(".")
-    for part in parts:
-        module = getattr(module, part)
+    *modules, last = name.split(".")
+    for module_name in modules:
+        module = getattr(module, module_name)
     return getattr(module, last, None)
 
 
-def objects(kind: str, undecided: list[str]) -> Entry:
-    """The classes of a kind with their arguments, and the other names that Keras has for them."""
+def objects(kind: str, unreviewed: list[str]) -> Entry:
+    """Describe the classes of a kind: their arguments, and the aliases that Keras has for them."""
     module = MODULES[kind]
     classes: dict[str, Entry] = {}
     names: dict[type, str] = {}
     aliases: dict[str, str] = {}
     for name in sorted(dir(module)):
         value = getattr(module, name)
-        if not inspect.isclass(value) or name in rules.REFUSED_OBJECTS:
+        if not inspect.isclass(value) or name in rules.UNSUPPORTED_OBJECTS:
             continue
         if value in names:
             aliases[name] = names[value]
             continue
-        if value.__name__ in rules.REFUSED_OBJECTS:
+        if value.__name__ in rules.UNSUPPORTED_OBJECTS:
             continue
         names[value] = name
-        classes[name] = object_entry(kind, name, value, undecided)
+        classes[name] = object_entry(kind, name, value, unreviewed)
     if kind in OURS:
         for name in OURS[kind].__all__:
-            entry = object_entry(kind, name, getattr(OURS[kind], name), undecided)
+            entry = object_entry(kind, name, getattr(OURS[kind], name), unreviewed)
             classes[name] = {**entry, "origin": OURS[kind].__name__}
         classes = dict(sorted(classes.items()))
     for name in classes:
@@ -270,8 +270,8 @@ def objects(kind: str, undecided: list[str]) -> Entry:
     return {"classes": classes, "aliases": dict(sorted(aliases.items()))}
 
 
-def object_entry(kind: str, name: str, value: type, undecided: list[str]) -> Entry:
-    """One class of a kind."""
+def object_entry(kind: str, name: str, value: type, unreviewed: list[str]) -> Entry:
+    """Describe one class of a kind."""
     documentation = argument_documentation(value)
     arguments: dict[str, Entry] = {}
     for argument, parameter in inspect.signature(value.__init__).parameters.items():
@@ -281,14 +281,14 @@ def object_entry(kind: str, name: str, value: type, undecided: list[str]) -> Ent
             continue
         schema = rules.OBJECTS[kind].get(argument)
         if schema is None:
-            undecided.append(f"{kind} {name}.{argument} = {parameter.default}")
+            unreviewed.append(f"{kind} {name}.{argument} = {parameter.default}")
             continue
         arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
     return {"summary": summary_of(value), "arguments": arguments}
 
 
 def activations() -> dict[str, str]:
-    """The names of the activation functions with a line about each."""
+    """Return the names of the activation functions with a line about each."""
     names = [name for name in dir(keras.activations) if not name.startswith("_")]
     return {
         name: summary_of(getattr(keras.activations, name))
@@ -297,24 +297,24 @@ def activations() -> dict[str, str]:
     }
 
 
-def refused(undecided: list[str]) -> dict[str, str]:
-    """Layers and functions that Keras has and blueprints have not, with the reason."""
-    found = dict(rules.REFUSED_LAYERS)
+def unsupported(unreviewed: list[str]) -> dict[str, str]:
+    """Return layers and functions of Keras that blueprints cannot use, with the reason."""
+    reasons = dict(rules.UNSUPPORTED_LAYERS)
     for name in (*dir(keras.ops), *(f"image.{each}" for each in dir(keras.ops.image))):
         if not inspect.isfunction(operation_named(name)) or name in rules.OPERATIONS:
             continue
         if name.startswith("image.") and hasattr(keras.ops, name.removeprefix("image.")):
             continue
-        reason = rules.REFUSED_OPERATIONS.get(name)
+        reason = rules.UNSUPPORTED_OPERATIONS.get(name)
         if reason is None:
-            undecided.append(f"ops.{name}")
+            unreviewed.append(f"ops.{name}")
         else:
-            found[f"ops.{name}"] = reason
-    return dict(sorted(found.items()))
+            reasons[f"ops.{name}"] = reason
+    return dict(sorted(reasons.items()))
 
 
 def argument_entry(schema: rules.Schema, parameter: inspect.Parameter, summary: str) -> Entry:
-    """An argument as the catalogue has it; one without a default is required."""
+    """Describe an argument; one without a default is required."""
     entry = typed(schema)
     if parameter.default is inspect.Parameter.empty:
         entry["required"] = True
@@ -325,7 +325,7 @@ def argument_entry(schema: rules.Schema, parameter: inspect.Parameter, summary: 
 
 
 def typed(schema: rules.Schema) -> Entry:
-    """A type as the catalogue writes it: a schema, or a kind of object, or both."""
+    """Describe a type: a schema, or a kind of object, or both."""
     if "object" not in schema:
         return {"schema": schema}
     kind = {key: value for key, value in schema.items() if key in ("object", "many", "nullable")}
@@ -337,21 +337,21 @@ def typed(schema: rules.Schema) -> Entry:
 
 
 def plain(value: Any) -> Any:
-    """A default as JSON has it."""
+    """Return a default as plain JSON data."""
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise SystemExit(f"the default {value!r} is no plain value")
+    raise SystemExit(f"the default {value!r} is not plain data")
 
 
 def summary_of(value: Any) -> str:
-    """The first sentence of a docstring on one line, without markup."""
+    """Return the first sentence of a docstring on one line, without markup."""
     return sentence(inspect.getdoc(value) or "")
 
 
 def sentence(text: str) -> str:
-    """The first sentence of a text on one line, 200 characters at most."""
+    """Return the first sentence of a text on one line, at most 200 characters."""
     paragraph = re.split(r"\n\s*\n", text.strip(), maxsplit=1)[0]
     words = " ".join(paragraph.split()).replace("`", "")
     words = re.sub(r"[^\x20-\x7e]", "", words)
@@ -360,23 +360,23 @@ def sentence(text: str) -> str:
 
 
 def argument_documentation(value: Any) -> dict[str, str]:
-    """The first sentence that the docstring of a class or function has on each argument."""
+    """Return the first sentence about each argument in the docstring of a class or function."""
     documentation = inspect.getdoc(value) or ""
     section = re.search(r"^(?:Args|Arguments):\n((?:[ \t]+.*\n?|\n)*)", documentation, re.MULTILINE)
     if section is None:
         return {}
     body = inspect.cleandoc("\n" + section[1])
-    found = {}
+    sentences = {}
     for match in re.finditer(
         r"^([a-z_A-Z0-9, ]+):((?:.*)(?:\n(?:[ \t]+.*|\s*$))*)", body, re.MULTILINE
     ):
         for name in match[1].split(","):
-            found[name.strip()] = sentence(match[2])
-    return found
+            sentences[name.strip()] = sentence(match[2])
+    return sentences
 
 
 def snake_case(name: str) -> str:
-    """A class name as Keras abbreviates it."""
+    """Return a class name in snake case, as Keras writes its aliases."""
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 

@@ -1,4 +1,4 @@
-"""Writes schemas/blueprint-v1.schema.json from the catalogue: `make schema`."""
+"""Writes schemas/blueprint-v1.schema.json from the registry: `make schema`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a person decided about Keras's arguments: their types and ranges, and what is refused.
+"""Reviewed types and ranges of Keras's arguments, and what blueprints do not support.
 
-The generator takes names and defaults from Keras and types from here. An argument without a rule
-stops it, so that nothing new in Keras is accepted before somebody has looked at it.
+The generator takes names and defaults from Keras and types from here. It stops at an argument
+without a rule, so that nothing new in Keras is accepted without a review.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ SEED: Schema = {"type": ["integer", "null"], "minimum": 0, "maximum": 2**31 - 1}
 AXIS: Schema = {"type": "integer", "minimum": -16, "maximum": 15}
 
 
-def one_of(*values: str | bool | None) -> Schema:
-    """A choice among words."""
+def enum(*values: str | bool | None) -> Schema:
+    """Return the schema of a choice among values."""
     return {"enum": list(values)}
 
 
-def items(schema: Schema, fewest: int = 0, most: int = 64) -> Schema:
-    """A list."""
-    return {"type": "array", "items": schema, "minItems": fewest, "maxItems": most}
+def array(schema: Schema, min_items: int = 0, max_items: int = 64) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": schema, "minItems": min_items, "maxItems": max_items}
 
 
-def either(*schemas: Schema) -> Schema:
-    """One of several types."""
+def any_of(*schemas: Schema) -> Schema:
+    """Return the schema of any of several types."""
     return {"anyOf": list(schemas)}
 
 
 def optional(schema: Schema) -> Schema:
-    """A type, or null."""
+    """Return a schema that also accepts null."""
     if "type" in schema and isinstance(schema["type"], str):
         return {**schema, "type": [schema["type"], "null"]}
     if "enum" in schema:
@@ -49,16 +49,16 @@ def optional(schema: Schema) -> Schema:
 
 
 def sizes(schema: Schema, rank: int) -> Schema:
-    """One size for all dimensions, or one for each."""
-    return either(schema, items(schema, rank, rank))
+    """Return the schema of one size for all dimensions, or one for each."""
+    return any_of(schema, array(schema, rank, rank))
 
 
 def object_of(kind: str, *, many: bool = False, nullable: bool = False) -> Schema:
-    """A nested object of a kind."""
+    """Return the type of a nested object."""
     return {"object": kind, "many": many, "nullable": nullable}
 
 
-RANGE = either(NUMBER, items(NUMBER, 2, 2))
+RANGE = any_of(NUMBER, array(NUMBER, 2, 2))
 """An upper factor, or a lower and an upper one."""
 
 DTYPES = [
@@ -79,14 +79,14 @@ DTYPES = [
 ]
 POLICIES = [*DTYPES[:4], "mixed_bfloat16", "mixed_float16"]
 
-FILL_MODES = one_of("constant", "nearest", "wrap", "mirror", "reflect")
-INTERPOLATIONS = one_of("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
-VOCABULARY = optional(items(either(TEXT, INTEGER), 0, 100_000))
+FILL_MODES = enum("constant", "nearest", "wrap", "mirror", "reflect")
+INTERPOLATIONS = enum("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
+VOCABULARY = optional(array(any_of(TEXT, INTEGER), 0, 100_000))
 
 
-def by_rank(rank: int) -> dict[str, Schema]:
+def per_spatial_rank(rank: int) -> dict[str, Schema]:
     """Arguments that are one size or one for each dimension of a layer of this rank."""
-    pair = either(NATURAL, items(NATURAL, 2, 2))
+    pair = any_of(NATURAL, array(NATURAL, 2, 2))
     return {
         "kernel_size": sizes(POSITIVE, rank),
         "strides": optional(sizes(POSITIVE, rank)),
@@ -95,21 +95,21 @@ def by_rank(rank: int) -> dict[str, Schema]:
         "output_padding": optional(sizes(NATURAL, rank)),
         "size": sizes(POSITIVE, rank),
         "output_size": sizes(optional(POSITIVE), rank),
-        "cropping": either(NATURAL, items(pair, rank, rank)) if rank > 1 else pair,
+        "cropping": any_of(NATURAL, array(pair, rank, rank)) if rank > 1 else pair,
     }
 
 
 ARGUMENTS: dict[str, Schema] = {
     "activation": object_of("activation", nullable=True),
-    "addition_factor": either(SHARE, items(SHARE, 2, 2)),
+    "addition_factor": any_of(SHARE, array(SHARE, 2, 2)),
     "activity_regularizer": object_of("regularizer", nullable=True),
     "all_ops": BOOLEAN,
     "alpha": ABOVE_ZERO,
     "antialias": BOOLEAN,
-    "attention_axes": optional(either(AXIS, items(AXIS, 1, 8))),
+    "attention_axes": optional(any_of(AXIS, array(AXIS, 1, 8))),
     "autocast": BOOLEAN,
-    "axes": either(AXIS, items(AXIS, 2, 2)),
-    "axis": either(AXIS, items(AXIS, 1, 8)),
+    "axes": any_of(AXIS, array(AXIS, 2, 2)),
+    "axis": any_of(AXIS, array(AXIS, 1, 8)),
     "backward_layer": object_of("recurrent layer", nullable=True),
     "beta": NUMBER,
     "bias": NUMBER,
@@ -121,7 +121,7 @@ ARGUMENTS: dict[str, Schema] = {
             "description": "letters of the equation, such as 'bc'",
         }
     ),
-    "bin_boundaries": optional(items(NUMBER, 1, 10_000)),
+    "bin_boundaries": optional(array(NUMBER, 1, 10_000)),
     "bins": {"type": "integer", "minimum": 1, "maximum": 65_536},
     "brightness_factor": optional(RANGE),
     "capsules": POSITIVE,
@@ -132,15 +132,15 @@ ARGUMENTS: dict[str, Schema] = {
     "clip_limit": ABOVE_ZERO,
     "contrast_factor": optional(RANGE),
     "crop_to_aspect_ratio": BOOLEAN,
-    "data_format": one_of("channels_last", "channels_first", None),
+    "data_format": enum("channels_last", "channels_first", None),
     "density": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     "depth_multiplier": POSITIVE,
     "depth_radius": POSITIVE,
     "dimension": POSITIVE,
-    "dims": items(POSITIVE, 1, 15),
+    "dims": array(POSITIVE, 1, 15),
     "dropout": RATE,
-    "dtype": one_of(*POLICIES, "int32", "int64", "uint8", None),
-    "encoding": one_of("utf-8"),
+    "dtype": enum(*POLICIES, "int32", "int64", "uint8", None),
+    "encoding": enum("utf-8"),
     "epsilon": NOT_NEGATIVE,
     "equation": {
         "type": "string",
@@ -177,23 +177,23 @@ ARGUMENTS: dict[str, Schema] = {
     "leak_rate": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     "logit_soft_cap": optional(ABOVE_ZERO),
     "mag_exp": ABOVE_ZERO,
-    "mask_token": optional(either(TEXT, INTEGER)),
-    "mask_value": optional(either(NUMBER, TEXT)),
+    "mask_token": optional(any_of(TEXT, INTEGER)),
+    "mask_value": optional(any_of(NUMBER, TEXT)),
     "mask_zero": BOOLEAN,
     "max_freq": optional(ABOVE_ZERO),
     "max_number": POSITIVE,
     "max_tokens": optional(POSITIVE),
     "max_value": optional(NOT_NEGATIVE),
     "max_wavelength": ABOVE_ZERO,
-    "mean": optional(either(NUMBER, items(NUMBER, 1, 10_000))),
-    "merge_mode": one_of("sum", "mul", "concat", "ave", None),
+    "mean": optional(any_of(NUMBER, array(NUMBER, 1, 10_000))),
+    "merge_mode": enum("sum", "mul", "concat", "ave", None),
     "min_freq": NOT_NEGATIVE,
     "min_power": ABOVE_ZERO,
     "momentum": SHARE,
     "n": POSITIVE,
     "negative_slope": NOT_NEGATIVE,
-    "ngrams": optional(either(POSITIVE, items(POSITIVE, 1, 16))),
-    "noise_shape": optional(items(optional(POSITIVE), 1, 16)),
+    "ngrams": optional(any_of(POSITIVE, array(POSITIVE, 1, 16))),
+    "noise_shape": optional(array(optional(POSITIVE), 1, 16)),
     "normalize": BOOLEAN,
     "num_bins": optional(POSITIVE),
     "num_chains": {"type": "integer", "minimum": 1, "maximum": 64},
@@ -204,16 +204,16 @@ ARGUMENTS: dict[str, Schema] = {
     "num_ops": {"type": "integer", "minimum": 1, "maximum": 64},
     "num_query_heads": POSITIVE,
     "num_tokens": optional(POSITIVE),
-    "offset": either(NUMBER, items(NUMBER, 1, 64)),
-    "oov_method": one_of("floormod", "farmhash", None),
-    "oov_token": either(TEXT, INTEGER),
+    "offset": any_of(NUMBER, array(NUMBER, 1, 64)),
+    "oov_method": enum("floormod", "farmhash", None),
+    "oov_token": any_of(TEXT, INTEGER),
     "output_dim": POSITIVE,
-    "output_mode": one_of("int", "one_hot", "multi_hot", "count", "tf_idf"),
+    "output_mode": enum("int", "one_hot", "multi_hot", "count", "tf_idf"),
     "output_sequence_length": optional(POSITIVE),
-    "output_shape": optional(either(POSITIVE, items(optional(POSITIVE), 1, 16))),
+    "output_shape": optional(any_of(POSITIVE, array(optional(POSITIVE), 1, 16))),
     "pad_to_aspect_ratio": BOOLEAN,
     "pad_to_max_tokens": BOOLEAN,
-    "padding": one_of("valid", "same"),
+    "padding": enum("valid", "same"),
     "periodic": BOOLEAN,
     "pieces": POSITIVE,
     "power_iterations": {"type": "integer", "minimum": 1, "maximum": 1000},
@@ -227,33 +227,33 @@ ARGUMENTS: dict[str, Schema] = {
     "reset_after": BOOLEAN,
     "return_sequences": BOOLEAN,
     "return_state": BOOLEAN,
-    "reverse_dtype": one_of(*POLICIES, None),
-    "salt": optional(either(NATURAL, items(NATURAL, 2, 2))),
+    "reverse_dtype": enum(*POLICIES, None),
+    "salt": optional(any_of(NATURAL, array(NATURAL, 2, 2))),
     "sampling_rate": POSITIVE,
     "saturation_factor": optional(RANGE),
     "scale": BOOLEAN,
-    "scaling": one_of("density", "spectrum", None),
-    "score_mode": one_of("dot", "concat"),
+    "scaling": enum("density", "spectrum", None),
+    "score_mode": enum("dot", "concat"),
     "seed": SEED,
     "sequence_length": optional({"type": "integer", "minimum": 1, "maximum": 8192}),
     "sequence_stride": {"type": "integer", "minimum": 1, "maximum": 8192},
-    "shared_axes": optional(items(POSITIVE, 1, 15)),
-    "sigma": either(ABOVE_ZERO, items(ABOVE_ZERO, 2, 2)),
+    "shared_axes": optional(array(POSITIVE, 1, 15)),
+    "sigma": any_of(ABOVE_ZERO, array(ABOVE_ZERO, 2, 2)),
     "sliding_window": optional(POSITIVE),
     "sparse": {"enum": [False]},
     "spectral_radius": ABOVE_ZERO,
-    "split": one_of("whitespace", "character", None),
-    "standardize": one_of("lower_and_strip_punctuation", "lower", "strip_punctuation", None),
+    "split": enum("whitespace", "character", None),
+    "standardize": enum("lower_and_strip_punctuation", "lower", "strip_punctuation", None),
     "stateful": BOOLEAN,
     "stddev": NOT_NEGATIVE,
     "stop_gradients": BOOLEAN,
     "supports_masking": BOOLEAN,
     "synchronized": BOOLEAN,
-    "target_shape": items({"type": "integer", "minimum": -1}, 0, 15),
+    "target_shape": array({"type": "integer", "minimum": -1}, 0, 15),
     "threshold": NOT_NEGATIVE,
-    "threshold_factor": either(SHARE, items(SHARE, 2, 2)),
+    "threshold_factor": any_of(SHARE, array(SHARE, 2, 2)),
     "tie_weights": BOOLEAN,
-    "tile_grid_size": items(POSITIVE, 2, 2),
+    "tile_grid_size": array(POSITIVE, 2, 2),
     "top_db": ABOVE_ZERO,
     "trainable": BOOLEAN,
     "unit_forget_bias": BOOLEAN,
@@ -264,14 +264,14 @@ ARGUMENTS: dict[str, Schema] = {
     "use_gate": BOOLEAN,
     "use_scale": BOOLEAN,
     "value_dim": optional(POSITIVE),
-    "value_range": items(NUMBER, 2, 2),
-    "variance": optional(either(NUMBER, items(NUMBER, 1, 10_000))),
+    "value_range": array(NUMBER, 2, 2),
+    "variance": optional(any_of(NUMBER, array(NUMBER, 1, 10_000))),
     "vocabulary": VOCABULARY,
-    "idf_weights": optional(items(NUMBER, 0, 100_000)),
-    "vocabulary_dtype": one_of("int32", "int64"),
+    "idf_weights": optional(array(NUMBER, 0, 100_000)),
+    "vocabulary_dtype": enum("int32", "int64"),
     "width": POSITIVE,
     "width_factor": optional(RANGE),
-    "window": one_of("hann", "hamming", None),
+    "window": enum("hann", "hamming", None),
     "x_factor": RANGE,
     "y_factor": RANGE,
     "zero_output_for_mask": BOOLEAN,
@@ -280,40 +280,40 @@ ARGUMENTS: dict[str, Schema] = {
 
 FOR_LAYER: dict[tuple[str, str], Schema] = {
     ("Activation", "activation"): object_of("activation"),
-    ("CategoryEncoding", "output_mode"): one_of("multi_hot", "one_hot", "count"),
-    ("Conv1D", "padding"): one_of("valid", "same", "causal"),
-    ("SeparableConv1D", "padding"): one_of("valid", "same", "causal"),
-    ("EinsumDense", "output_shape"): either(optional(POSITIVE), items(optional(POSITIVE), 1, 16)),
+    ("CategoryEncoding", "output_mode"): enum("multi_hot", "one_hot", "count"),
+    ("Conv1D", "padding"): enum("valid", "same", "causal"),
+    ("SeparableConv1D", "padding"): enum("valid", "same", "causal"),
+    ("EinsumDense", "output_shape"): any_of(optional(POSITIVE), array(optional(POSITIVE), 1, 16)),
     ("GroupNormalization", "groups"): {"type": "integer", "minimum": -1},
     ("HashedCrossing", "num_bins"): POSITIVE,
     ("Hashing", "num_bins"): POSITIVE,
-    ("HashedCrossing", "output_mode"): one_of("int", "one_hot"),
+    ("HashedCrossing", "output_mode"): enum("int", "one_hot"),
     ("Masking", "mask_value"): NUMBER,
     ("PositionEmbedding", "sequence_length"): POSITIVE,
-    ("Discretization", "bin_boundaries"): items(NUMBER, 1, 10_000),
-    ("Normalization", "mean"): either(NUMBER, items(NUMBER, 1, 10_000)),
-    ("Normalization", "variance"): either(NOT_NEGATIVE, items(NOT_NEGATIVE, 1, 10_000)),
+    ("Discretization", "bin_boundaries"): array(NUMBER, 1, 10_000),
+    ("Normalization", "mean"): any_of(NUMBER, array(NUMBER, 1, 10_000)),
+    ("Normalization", "variance"): any_of(NOT_NEGATIVE, array(NOT_NEGATIVE, 1, 10_000)),
     **{
-        (layer, "vocabulary"): items(either(TEXT, INTEGER), 1, 100_000)
+        (layer, "vocabulary"): array(any_of(TEXT, INTEGER), 1, 100_000)
         for layer in ("IntegerLookup", "StringLookup", "TextVectorization")
     },
-    ("Normalization", "axis"): optional(either(AXIS, items(AXIS, 0, 8))),
-    ("RandomErasing", "scale"): items(SHARE, 2, 2),
-    ("RandomElasticTransform", "scale"): either(NOT_NEGATIVE, items(NOT_NEGATIVE, 2, 2)),
-    ("RandomPerspective", "scale"): either(NOT_NEGATIVE, items(NOT_NEGATIVE, 2, 2)),
-    ("RandomFlip", "mode"): one_of("horizontal", "vertical", "horizontal_and_vertical"),
+    ("Normalization", "axis"): optional(any_of(AXIS, array(AXIS, 0, 8))),
+    ("RandomErasing", "scale"): array(SHARE, 2, 2),
+    ("RandomElasticTransform", "scale"): any_of(NOT_NEGATIVE, array(NOT_NEGATIVE, 2, 2)),
+    ("RandomPerspective", "scale"): any_of(NOT_NEGATIVE, array(NOT_NEGATIVE, 2, 2)),
+    ("RandomFlip", "mode"): enum("horizontal", "vertical", "horizontal_and_vertical"),
     ("RandomGaussianBlur", "kernel_size"): sizes(POSITIVE, 2),
-    ("Rescaling", "scale"): either(NUMBER, items(NUMBER, 1, 64)),
-    ("STFTSpectrogram", "mode"): one_of("log", "magnitude", "psd", "real", "imag", "angle", "stft"),
-    ("UpSampling2D", "interpolation"): one_of(
+    ("Rescaling", "scale"): any_of(NUMBER, array(NUMBER, 1, 64)),
+    ("STFTSpectrogram", "mode"): enum("log", "magnitude", "psd", "real", "imag", "angle", "stft"),
+    ("UpSampling2D", "interpolation"): enum(
         "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"
     ),
-    ("ZeroPadding1D", "padding"): either(NATURAL, items(NATURAL, 2, 2)),
-    ("ZeroPadding2D", "padding"): either(
-        NATURAL, items(either(NATURAL, items(NATURAL, 2, 2)), 2, 2)
+    ("ZeroPadding1D", "padding"): any_of(NATURAL, array(NATURAL, 2, 2)),
+    ("ZeroPadding2D", "padding"): any_of(
+        NATURAL, array(any_of(NATURAL, array(NATURAL, 2, 2)), 2, 2)
     ),
-    ("ZeroPadding3D", "padding"): either(
-        NATURAL, items(either(NATURAL, items(NATURAL, 2, 2)), 3, 3)
+    ("ZeroPadding3D", "padding"): any_of(
+        NATURAL, array(any_of(NATURAL, array(NATURAL, 2, 2)), 3, 3)
     ),
     ("LocalResponseNormalization", "alpha"): NUMBER,
     ("Bidirectional", "layer"): object_of("recurrent layer"),
@@ -331,7 +331,7 @@ REQUIRED_TOO: dict[tuple[str, str], str] = {
 }
 """Arguments that Keras can do without and a blueprint cannot, each with the reason."""
 
-REFUSED_LAYERS = {
+UNSUPPORTED_LAYERS = {
     "Lambda": "it runs a Python function; use a layer or a function of keras.ops",
     "TFSMLayer": "it loads a SavedModel, which can run code, from a path",
     "TorchModuleWrapper": "it holds a pickled PyTorch module, which can run code",
@@ -345,7 +345,7 @@ REFUSED_LAYERS = {
     "InputSpec": "it is no layer; inputs are declared under 'inputs'",
 }
 
-REFUSED_ARGUMENTS = {
+UNSUPPORTED_ARGUMENTS = {
     "weights": "weights come from training or from a weight file",
     "input_tensor": "inputs come from other steps",
     "quantization_config": "a model is quantised after it is trained",
@@ -360,8 +360,8 @@ REFUSED_ARGUMENTS = {
 }
 """Arguments of any layer that a blueprint cannot give."""
 
-REFUSED_EVERYWHERE = ("name", "input_shape", "batch_input_shape", "weights")
-"""Those that people know from Keras, and that are refused whether or not a layer lists them."""
+UNSUPPORTED_EVERYWHERE = ("name", "input_shape", "batch_input_shape", "weights")
+"""Arguments known from Keras that are unsupported whether or not a layer lists them."""
 
 CALL_CONSTANTS: dict[str, Schema] = {
     "training": optional(BOOLEAN),
@@ -402,19 +402,19 @@ CALL_TENSORS = frozenset(
 TAKES_LIST = frozenset({"Attention", "AdditiveAttention", "HashedCrossing"})
 """Layers beside the merging ones whose call takes one list of tensors."""
 
-_THRESHOLDS = optional(either(SHARE, items(SHARE, 1, 10_000)))
+_THRESHOLDS = optional(any_of(SHARE, array(SHARE, 1, 10_000)))
 _CLASSES = optional(NATURAL)
 
 OBJECTS: dict[str, dict[str, Schema]] = {
     "initializer": {
-        "distribution": one_of("truncated_normal", "untruncated_normal", "uniform"),
+        "distribution": enum("truncated_normal", "untruncated_normal", "uniform"),
         "gain": NUMBER,
-        "input_axes": optional(either(AXIS, items(AXIS, 1, 8))),
+        "input_axes": optional(any_of(AXIS, array(AXIS, 1, 8))),
         "maxval": NUMBER,
         "mean": NUMBER,
         "minval": NUMBER,
-        "mode": one_of("fan_in", "fan_out", "fan_avg"),
-        "output_axes": optional(either(AXIS, items(AXIS, 1, 8))),
+        "mode": enum("fan_in", "fan_out", "fan_avg"),
+        "output_axes": optional(any_of(AXIS, array(AXIS, 1, 8))),
         "scale": ABOVE_ZERO,
         "seed": SEED,
         "stddev": NOT_NEGATIVE,
@@ -424,10 +424,10 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "factor": NOT_NEGATIVE,
         "l1": NOT_NEGATIVE,
         "l2": NOT_NEGATIVE,
-        "mode": one_of("rows", "columns"),
+        "mode": enum("rows", "columns"),
     },
     "constraint": {
-        "axis": either(AXIS, items(AXIS, 1, 8)),
+        "axis": any_of(AXIS, array(AXIS, 1, 8)),
         "max_value": NOT_NEGATIVE,
         "min_value": NOT_NEGATIVE,
         "rate": SHARE,
@@ -435,9 +435,9 @@ OBJECTS: dict[str, dict[str, Schema]] = {
     "loss": {
         "absent": SHARE,
         "absent_weight": NOT_NEGATIVE,
-        "alpha": either(NUMBER, items(NUMBER, 1, 10_000)),
+        "alpha": any_of(NUMBER, array(NUMBER, 1, 10_000)),
         "apply_class_balancing": BOOLEAN,
-        "axis": optional(either(AXIS, items(AXIS, 1, 8))),
+        "axis": optional(any_of(AXIS, array(AXIS, 1, 8))),
         "beta": NUMBER,
         "delta": ABOVE_ZERO,
         "from_logits": BOOLEAN,
@@ -447,24 +447,24 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "margin": NUMBER,
         "present": SHARE,
         "q": SHARE,
-        "reduction": one_of(
+        "reduction": enum(
             "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None
         ),
         "remove_diagonal": BOOLEAN,
     },
     "metric": {
-        "average": one_of("micro", "macro", "weighted", None),
+        "average": enum("micro", "macro", "weighted", None),
         "axis": AXIS,
         "beta": ABOVE_ZERO,
-        "class_aggregation": one_of("uniform_average", "variance_weighted_average", None),
+        "class_aggregation": enum("uniform_average", "variance_weighted_average", None),
         "class_id": _CLASSES,
-        "curve": one_of("ROC", "PR"),
+        "curve": enum("ROC", "PR"),
         "from_logits": BOOLEAN,
         "from_sorted_ids": BOOLEAN,
         "ignore_class": optional(INTEGER),
         "k": POSITIVE,
         "label_smoothing": SHARE,
-        "label_weights": optional(items(NUMBER, 1, 10_000)),
+        "label_weights": optional(array(NUMBER, 1, 10_000)),
         "multi_label": BOOLEAN,
         "num_classes": POSITIVE,
         "num_labels": optional(POSITIVE),
@@ -476,8 +476,8 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "sparse_y_pred": BOOLEAN,
         "sparse_y_true": BOOLEAN,
         "specificity": SHARE,
-        "summation_method": one_of("interpolation", "minoring", "majoring"),
-        "target_class_ids": items(NATURAL, 1, 10_000),
+        "summation_method": enum("interpolation", "minoring", "majoring"),
+        "target_class_ids": array(NATURAL, 1, 10_000),
         "threshold": optional(SHARE),
         "thresholds": _THRESHOLDS,
         "top_k": optional(POSITIVE),
@@ -526,7 +526,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
     },
     "schedule": {
         "alpha": NOT_NEGATIVE,
-        "boundaries": items(NATURAL, 1, 10_000),
+        "boundaries": array(NATURAL, 1, 10_000),
         "cycle": BOOLEAN,
         "decay_rate": NUMBER,
         "decay_steps": POSITIVE,
@@ -539,7 +539,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "scale": ABOVE_ZERO,
         "staircase": BOOLEAN,
         "t_mul": NUMBER,
-        "values": items(NOT_NEGATIVE, 2, 10_001),
+        "values": array(NOT_NEGATIVE, 2, 10_001),
         "warmup_steps": NATURAL,
         "warmup_target": optional(NOT_NEGATIVE),
     },
@@ -547,7 +547,7 @@ OBJECTS: dict[str, dict[str, Schema]] = {
 """Types of the arguments of nested objects, by kind."""
 
 _BASE = "it is a base class and does nothing by itself"
-REFUSED_OBJECTS = {
+UNSUPPORTED_OBJECTS = {
     "Initializer": _BASE,
     "STFT": "it fills the kernel that STFTSpectrogram makes for itself",
     "Regularizer": _BASE,
@@ -573,8 +573,8 @@ IGNORED_OBJECT_ARGUMENTS = {"name", "dtype", "exclude_layers"}
 
 NOT_ACTIVATIONS = {"deserialize", "get", "serialize"}
 
-SIZES = either(POSITIVE, items(POSITIVE, 1, 3))
-_AXES = optional(either(AXIS, items(AXIS, 0, 15)))
+SIZES = any_of(POSITIVE, array(POSITIVE, 1, 3))
+_AXES = optional(any_of(AXIS, array(AXIS, 0, 15)))
 _SCALAR = NUMBER
 
 OPERATION_ARGUMENTS: dict[str, Schema] = {
@@ -597,13 +597,13 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "center": BOOLEAN,
     "constant_values": optional(NUMBER),
     "crop_to_aspect_ratio": BOOLEAN,
-    "data_format": one_of("channels_last", "channels_first", None),
+    "data_format": enum("channels_last", "channels_first", None),
     "decimals": {"type": "integer", "minimum": -15, "maximum": 15},
     "default_value": NUMBER,
-    "destination": either(AXIS, items(AXIS, 1, 15)),
+    "destination": any_of(AXIS, array(AXIS, 1, 15)),
     "dilation_rate": SIZES,
     "dilation": SIZES,
-    "dtype": one_of(*DTYPES, None),
+    "dtype": enum(*DTYPES, None),
     "dx": NUMBER,
     "epsilon": optional(NOT_NEGATIVE),
     "equal_nan": BOOLEAN,
@@ -613,7 +613,7 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "filter_sigma": ABOVE_ZERO,
     "filter_size": POSITIVE,
     "flash_attention": optional(BOOLEAN),
-    "indices_or_sections": either(POSITIVE, items(NATURAL, 1, 64)),
+    "indices_or_sections": any_of(POSITIVE, array(NATURAL, 1, 64)),
     "initial": optional(NUMBER),
     "interpolation": INTERPOLATIONS,
     "is_causal": BOOLEAN,
@@ -624,39 +624,39 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "left_padding": optional(NATURAL),
     "length": optional(POSITIVE),
     "max_val": ABOVE_ZERO,
-    "method": one_of("linear", "lower", "higher", "midpoint", "nearest"),
-    "mode": one_of("constant", "reflect", "symmetric"),
+    "method": enum("linear", "lower", "higher", "midpoint", "nearest"),
+    "mode": enum("constant", "reflect", "symmetric"),
     "n": POSITIVE,
     "nan": NUMBER,
     "neginf": optional(NUMBER),
     "negative_slope": NUMBER,
-    "newshape": items({"type": "integer", "minimum": -1}, 0, 15),
+    "newshape": array({"type": "integer", "minimum": -1}, 0, 15),
     "num": optional(POSITIVE),
     "num_classes": POSITIVE,
     "offset": INTEGER,
     "order": POSITIVE,
     "output_size": SIZES,
     "pad_to_aspect_ratio": BOOLEAN,
-    "pad_width": either(NATURAL, items(either(NATURAL, items(NATURAL, 2, 2)), 1, 15)),
-    "padding": one_of("valid", "same"),
+    "pad_width": any_of(NATURAL, array(any_of(NATURAL, array(NATURAL, 2, 2)), 1, 15)),
+    "padding": enum("valid", "same"),
     "pool_size": SIZES,
     "posinf": optional(NUMBER),
     "q": SHARE,
     "rcond": optional(NOT_NEGATIVE),
-    "repeats": either(POSITIVE, items(POSITIVE, 1, 15)),
+    "repeats": any_of(POSITIVE, array(POSITIVE, 1, 15)),
     "right_cropping": optional(NATURAL),
     "right_padding": optional(NATURAL),
     "rtol": NOT_NEGATIVE,
     "sequence_length": POSITIVE,
     "sequence_stride": POSITIVE,
-    "shape": items(optional(POSITIVE), 0, 15),
-    "shift": either(INTEGER, items(INTEGER, 1, 15)),
-    "sigma": either(ABOVE_ZERO, items(ABOVE_ZERO, 2, 2)),
+    "shape": array(optional(POSITIVE), 0, 15),
+    "shift": any_of(INTEGER, array(INTEGER, 1, 15)),
+    "sigma": any_of(ABOVE_ZERO, array(ABOVE_ZERO, 2, 2)),
     "size": SIZES,
     "sorted": BOOLEAN,
-    "source": either(AXIS, items(AXIS, 1, 15)),
+    "source": any_of(AXIS, array(AXIS, 1, 15)),
     "sparse": {"enum": [False]},
-    "start_indices": items(NATURAL, 1, 15),
+    "start_indices": array(NATURAL, 1, 15),
     "stride": SIZES,
     "strides": optional(SIZES),
     "subscripts": {
@@ -670,25 +670,25 @@ OPERATION_ARGUMENTS: dict[str, Schema] = {
     "threshold": NUMBER,
     "top_cropping": optional(NATURAL),
     "top_padding": optional(NATURAL),
-    "window": one_of("hann", "hamming", None),
+    "window": enum("hann", "hamming", None),
     "x_max": NUMBER,
     "x_min": NUMBER,
 }
 """Types of the constants of functions of keras.ops."""
 
 OPERATION_TYPES: dict[tuple[str, str], Schema] = {
-    ("conv", "padding"): one_of("valid", "same", "causal"),
-    ("pad", "mode"): one_of("constant", "reflect", "symmetric"),
-    ("image.resize", "size"): items(POSITIVE, 2, 2),
-    ("norm", "ord"): optional(either(NUMBER, one_of("fro", "nuc"))),
-    ("norm", "axis"): optional(either(AXIS, items(AXIS, 1, 2))),
+    ("conv", "padding"): enum("valid", "same", "causal"),
+    ("pad", "mode"): enum("constant", "reflect", "symmetric"),
+    ("image.resize", "size"): array(POSITIVE, 2, 2),
+    ("norm", "ord"): optional(any_of(NUMBER, enum("fro", "nuc"))),
+    ("norm", "axis"): optional(any_of(AXIS, array(AXIS, 1, 2))),
     ("percentile", "q"): {"type": "number", "minimum": 0, "maximum": 100},
-    ("slice", "shape"): items({"type": ["integer", "null"], "minimum": -1}, 1, 15),
+    ("slice", "shape"): array({"type": ["integer", "null"], "minimum": -1}, 1, 15),
     ("image.ssim", "k1"): ABOVE_ZERO,
     ("image.ssim", "k2"): ABOVE_ZERO,
-    ("fold", "padding"): either(NATURAL, items(NATURAL, 2, 2)),
+    ("fold", "padding"): any_of(NATURAL, array(NATURAL, 2, 2)),
     ("top_k", "k"): POSITIVE,
-    ("tensordot", "axes"): either(NATURAL, items(items(AXIS, 1, 8), 2, 2)),
+    ("tensordot", "axes"): any_of(NATURAL, array(array(AXIS, 1, 8), 2, 2)),
     ("dot_product_attention", "scale"): optional(NUMBER),
 }
 """Types that hold for one function alone."""
@@ -995,7 +995,7 @@ OPERATIONS = frozenset(
 
 _TAKES_FUNCTIONS = "it takes a Python function"
 _FROM_NOTHING = "it makes a tensor out of nothing, not out of what other steps give"
-REFUSED_OPERATIONS = {
+UNSUPPORTED_OPERATIONS = {
     **dict.fromkeys(
         [
             "associative_scan",

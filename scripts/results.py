@@ -1,7 +1,7 @@
-"""Trains what docs/results.md tells of, checks the figures, and writes the page.
+"""Train the models of docs/results.md, check their metrics, and write the page.
 
-`make results DATA=FOLDER` runs it; the folder has `mnist/` with the four files of MNIST, and
-`text/tinyshakespeare.txt`. Names behind it pick some of the results; the others stay as they are.
+`make results DATA=FOLDER` runs this script; the folder has `mnist/` with the four files of MNIST,
+and `text/tinyshakespeare.txt`. Names after it select results; the others stay as they are.
 """
 
 from __future__ import annotations
@@ -30,79 +30,80 @@ from archbuilder.data.image_grid import image_grid, to_uint8_images
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "results"
-FIGURES = ROOT / "docs" / "results.json"
+METRICS = ROOT / "docs" / "results.json"
 PAGE = ROOT / "docs" / "results.md"
-PICTURES = ROOT / "docs" / "pictures"
+IMAGES = ROOT / "docs" / "images"
 MNIST = "$DATA/mnist"
 TEXT = "$DATA/text/tinyshakespeare.txt"
 CHARACTERS = "--set vocabulary=70"
 """The 65 characters of the text and the special tokens."""
-HEAD = """\
+HEADER = """\
 # Results
 
-What the library comes to on real data, each with one command. `make results DATA=FOLDER` trains all
-of them and writes this page; the folder has `mnist/` with the four files of MNIST, and
-`text/tinyshakespeare.txt`. Figures are those of the held-out examples: MNIST's own 10,000 test
-images, and of the text its last tenth. Minutes are those of the whole command on two cores without
-a GPU, which did other work too.
+Results of the library on real data, each from one command. `make results DATA=FOLDER` trains all of
+them and writes this page; the folder has `mnist/` with the four files of MNIST, and
+`text/tinyshakespeare.txt`. Metrics are those of the validation set: the 10,000 test images of
+MNIST, and the last tenth of the text. Minutes are the duration of the command on two cores without
+a GPU, under other load.
 
-| result | figure | to beat | minutes |
+| result | metric | required | minutes |
 |---|---|---|---:|
 """
 
 
 @dataclass(frozen=True)
-class Figure:
-    """What came of a run, and whether it is good enough."""
+class Metric:
+    """The metric of a run, and whether it meets its requirement."""
 
     text: str
-    good: bool
+    passed: bool
 
 
 @dataclass(frozen=True)
 class Result:
-    """A training, with what is to be beaten."""
+    """A training command, with the metric that it must reach."""
 
     name: str
     title: str
     command: str
-    figure: Callable[[Path], Figure]
+    metric: Callable[[Path], Metric]
     bound: str
     prepare: Callable[[Path], None] = lambda _data: None
 
 
-def held_out(run: Path) -> Mapping[str, float]:
-    """The numbers of the held-out examples."""
-    found: Mapping[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
-    return found
+def validation_metrics(run: Path) -> Mapping[str, float]:
+    """Return the metrics of the validation set."""
+    metrics: Mapping[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
+    return metrics
 
 
-def above(key: str, least: float) -> Callable[[Path], Figure]:
-    """An accuracy that has to be above a bound."""
+def accuracy_above(key: str, bound: float) -> Callable[[Path], Metric]:
+    """Return a metric that requires an accuracy above a bound."""
 
-    def figure(run: Path) -> Figure:
-        value = held_out(run)[key]
-        return Figure(f"accuracy {value:.2%}", value > least)
+    def metric(run: Path) -> Metric:
+        value = validation_metrics(run)[key]
+        return Metric(f"accuracy {value:.2%}", value > bound)
 
-    return figure
+    return metric
 
 
-def probe(run: Path) -> Figure:
-    """A linear probe on the features, beside one on those of the untrained network."""
-    numbers = held_out(run)
-    trained, untrained = numbers["probe_accuracy"], numbers["untrained_probe_accuracy"]
+def linear_probe(run: Path) -> Metric:
+    """Compare a linear probe with one on the features of the untrained network."""
+    metrics = validation_metrics(run)
+    trained, untrained = metrics["probe_accuracy"], metrics["untrained_probe_accuracy"]
     text = f"probe {trained:.2%}, untrained {untrained:.2%}"
-    return Figure(text, trained - untrained >= 0.10)
+    return Metric(text, trained - untrained >= 0.10)
 
 
-def below_bigrams(run: Path) -> Figure:
-    """The loss of a language model in nats a character, beside the entropy of pairs."""
-    loss, entropy = held_out(run)["loss"], bigram_entropy((run.parent / "text.txt").read_text())
-    return Figure(f"loss {loss:.3f} nats, bigrams {entropy:.3f}", loss < 0.8 * entropy)
+def lm_vs_bigram(run: Path) -> Metric:
+    """Compare the loss of a language model with the bigram entropy, in nats per character."""
+    loss = validation_metrics(run)["loss"]
+    entropy = bigram_entropy((run.parent / "text.txt").read_text())
+    return Metric(f"loss {loss:.3f} nats, bigrams {entropy:.3f}", loss < 0.8 * entropy)
 
 
 def bigram_entropy(text: str) -> float:
-    """The nats of a character, given the one in front of it."""
+    """Return the entropy of a character given the previous one, in nats."""
     pairs, firsts = Counter(itertools.pairwise(text)), Counter(text[:-1])
     total = len(text) - 1
     return -sum(
@@ -110,83 +111,82 @@ def bigram_entropy(text: str) -> float:
     )
 
 
-def masked(run: Path) -> Figure:
-    """How often a hidden character is told, beside the share of the most frequent one."""
+def mlm_accuracy(run: Path) -> Metric:
+    """Compare the accuracy on masked characters with the frequency of the most common one."""
     text = (run.parent / "text.txt").read_text()
     unigram = Counter(text).most_common(1)[0][1] / len(text)
-    value = held_out(run)["masked_lm_accuracy"]
-    return Figure(f"masked accuracy {value:.2%}, unigrams {unigram:.2%}", value > 2 * unigram)
+    value = validation_metrics(run)["masked_lm_accuracy"]
+    return Metric(f"masked accuracy {value:.2%}, unigrams {unigram:.2%}", value > 2 * unigram)
 
 
-def falling(run: Path) -> Figure:
-    """The error of every epoch is below that of the one before."""
+def loss_decreasing(run: Path) -> Metric:
+    """Require that the validation loss decreases with every epoch."""
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     losses = [row["val_loss"] for row in rows]
-    return Figure(
+    return Metric(
         f"squared error {losses[0]:.4f} to {losses[-1]:.4f}",
-        all(after < before for before, after in itertools.pairwise(losses)),
+        all(later < earlier for earlier, later in itertools.pairwise(losses)),
     )
 
 
-def again(run: Path) -> Figure:
-    """The same, and a picture of digits above what the autoencoder makes of them."""
+def autoencoder_reconstruction(run: Path) -> Metric:
+    """Require the same, and save an image of digits above their reconstructions."""
     with gzip.open(run.parent / "mnist" / "t10k-images-idx3-ubyte.gz") as file:
         images = np.frombuffer(file.read(16 + 28 * 28 * 32)[16:], np.uint8).reshape(-1, 28, 28, 1)
     model = keras.saving.load_model(run / "autoencoder.keras")  # noqa: TID251
-    made = np.asarray(model(images.astype(np.float32) / 255) * 255).round().astype(np.uint8)
-    rows = [part for at in range(0, 32, 8) for part in (images[at : at + 8], made[at : at + 8])]
-    save_picture("autoencoder", image_grid(np.concatenate(rows)))
-    return falling(run)
+    outputs = np.asarray(model(images.astype(np.float32) / 255) * 255).round().astype(np.uint8)
+    starts = range(0, 32, 8)
+    rows = [pixels[start : start + 8] for start in starts for pixels in (images, outputs)]
+    save_image("autoencoder", image_grid(np.concatenate(rows)))
+    return loss_decreasing(run)
 
 
-def told_by_lenet(run: Path) -> Figure:
-    """How sure LeNet-5 is of 1,000 samples, on average, and a picture of the first 64."""
+def gan_confidence_by_lenet(run: Path) -> Metric:
+    """Return the mean confidence of LeNet-5 on 1,000 samples, and save an image of 64 of them."""
     samples = run / "samples.npz"
     command = ["sample", str(run), "--count", "1000", "--output", str(samples)]
     subprocess.run([sys.executable, "-m", "archbuilder", *command], cwd=ROOT, check=True)
-    (made,) = np.load(samples).values()
-    save_picture("dcgan", image_grid(to_uint8_images(made[:64])))
+    (images,) = np.load(samples).values()
+    save_image("dcgan", image_grid(to_uint8_images(images[:64])))
     lenet = keras.saving.load_model(run.parent / "lenet5" / "lenet5.keras")  # noqa: TID251
-    sure = float(lenet.predict((made + 1) / 2, verbose=0).max(axis=1).mean())
-    return Figure(f"mean confidence {sure:.2%}", sure > 0.90)
+    confidence = float(lenet.predict((images + 1) / 2, verbose=0).max(axis=1).mean())
+    return Metric(f"mean confidence {confidence:.2%}", confidence > 0.90)
 
 
-def save_picture(name: str, image: object) -> None:
-    """Keep a picture for the page."""
-    PICTURES.mkdir(exist_ok=True)
-    (PICTURES / f"{name}.png").write_bytes(tf.io.encode_png(image).numpy())
+def save_image(name: str, image: object) -> None:
+    """Save an image for the page."""
+    IMAGES.mkdir(exist_ok=True)
+    (IMAGES / f"{name}.png").write_bytes(tf.io.encode_png(image).numpy())
 
 
-def keep_images(data: Path) -> None:
-    """Put MNIST where the figures find it."""
+def link_mnist(data: Path) -> None:
+    """Link MNIST into the directory of the runs, where the metrics read it."""
     RUNS.mkdir(parents=True, exist_ok=True)
     if not (RUNS / "mnist").exists():
         (RUNS / "mnist").symlink_to(data / "mnist")
 
 
-def keep_text(data: Path) -> None:
-    """Put the text where the figures find it."""
+def copy_text(data: Path) -> None:
+    """Copy the text into the directory of the runs, where the metrics read it."""
     RUNS.mkdir(parents=True, exist_ok=True)
     (RUNS / "text.txt").write_text((data / "text" / "tinyshakespeare.txt").read_text())
 
 
 def write_pairs(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
-    """Words of 1 to 12 letters with what becomes of them."""
+    """Return a function that writes pairs of words of 1 to 12 letters and their targets."""
 
     def prepare(_data: Path) -> None:
         RUNS.mkdir(parents=True, exist_ok=True)
-        chosen = random.Random(0)
-        words = {
-            "".join(chosen.choices("abcdefghij", k=chosen.randint(1, 12))) for _ in range(20_000)
-        }
-        lines = (f"{word}\t{change(word)}\n" for word in sorted(words, key=hash_of))
+        rng = random.Random(0)
+        words = {"".join(rng.choices("abcdefghij", k=rng.randint(1, 12))) for _ in range(20_000)}
+        lines = (f"{word}\t{change(word)}\n" for word in sorted(words, key=random_key))
         (RUNS / f"{name}.tsv").write_text("".join(lines))
 
     return prepare
 
 
-def hash_of(word: str) -> str:
-    """An order that has nothing to do with the letters."""
+def random_key(word: str) -> str:
+    """Return a sort key that does not depend on the order of the letters."""
     return str(random.Random(word).random())
 
 
@@ -199,14 +199,14 @@ RESULTS = (
         "mlp",
         "Multilayer perceptron on MNIST",
         f"mlp --recipe blueprints/recipes/mlp.yaml --data {MNIST}",
-        above("sparse_categorical_accuracy", 0.98),
+        accuracy_above("sparse_categorical_accuracy", 0.98),
         "98.0%",
     ),
     Result(
         "lenet5",
         "LeNet-5 on MNIST",
         f"lenet5 --recipe blueprints/recipes/lenet5.yaml --data {MNIST}",
-        above("sparse_categorical_accuracy", 0.99),
+        accuracy_above("sparse_categorical_accuracy", 0.99),
         "99.0%",
     ),
     Result(
@@ -214,7 +214,7 @@ RESULTS = (
         "CapsNet on MNIST, with a quarter of the filters",
         "capsnet:training --set filters=64 --set types=8 --recipe blueprints/recipes/capsnet.yaml"
         f" --data {MNIST}",
-        above("lengths_categorical_accuracy", 0.992),
+        accuracy_above("lengths_categorical_accuracy", 0.992),
         "99.2%",
     ),
     Result(
@@ -223,16 +223,16 @@ RESULTS = (
         "esn --set inputs=28 --set length=28 --set outputs=10 --set every_step=false"
         " --set units=2000 --set spectral_radius=1.5 --set leak_rate=0.2 --set input_scaling=0.2"
         f" --recipe blueprints/recipes/esn.yaml --data {MNIST}",
-        above("categorical_accuracy", 0.96),
+        accuracy_above("categorical_accuracy", 0.96),
         "96%",
     ),
     Result(
         "autoencoder",
         "Deconvolutional autoencoder of MNIST, 32 numbers an image",
         f"blueprints/recipes/autoencoder.yaml --data {MNIST}",
-        again,
+        autoencoder_reconstruction,
         "falls with every epoch",
-        keep_images,
+        link_mnist,
     ),
     Result(
         "dcgan",
@@ -240,21 +240,21 @@ RESULTS = (
         "dcgan:torch --set channels=1 --set levels=3 --set filters=32 --recipe"
         " blueprints/recipes/dcgan.yaml"
         f" --data {MNIST}",
-        told_by_lenet,
+        gan_confidence_by_lenet,
         "90%",
     ),
     Result(
         "simclr",
         "SimCLR on MNIST",
         f"blueprints/recipes/encoder.yaml --recipe blueprints/recipes/simclr.yaml --data {MNIST}",
-        probe,
+        linear_probe,
         "10 points above untrained",
     ),
     Result(
         "moco",
         "MoCo on MNIST",
         f"blueprints/recipes/encoder.yaml --recipe blueprints/recipes/moco.yaml --data {MNIST}",
-        probe,
+        linear_probe,
         "10 points above untrained",
     ),
     Result(
@@ -263,33 +263,33 @@ RESULTS = (
         f"lstm {CHARACTERS} --set every_step=true --set units=256 --recipe"
         " blueprints/recipes/lstm.yaml"
         f" --data {TEXT}",
-        below_bigrams,
+        lm_vs_bigram,
         "80% of the bigram entropy",
-        keep_text,
+        copy_text,
     ),
     Result(
         "gpt2",
         "GPT of characters, 4 layers of 128",
         f"gpt2 {CHARACTERS} --set context=128 --set depth=4 --set width=128 --set heads=4"
         f" --recipe blueprints/recipes/gpt2.yaml --data {TEXT}",
-        below_bigrams,
+        lm_vs_bigram,
         "80% of the bigram entropy",
-        keep_text,
+        copy_text,
     ),
     Result(
         "bert",
         "BERT of characters, 3 layers of 128",
         f"bert {CHARACTERS} --set context=64 --set depth=3 --set width=128 --set heads=4"
         f" --recipe blueprints/recipes/bert.yaml --data {TEXT}",
-        masked,
+        mlm_accuracy,
         "twice the unigram baseline",
-        keep_text,
+        copy_text,
     ),
     Result(
         "reverse",
         "Transformer that reverses words",
         TRANSFORMER.format("reverse"),
-        above("accuracy", 0.99),
+        accuracy_above("accuracy", 0.99),
         "99%",
         write_pairs("reverse", lambda word: word[::-1]),
     ),
@@ -297,7 +297,7 @@ RESULTS = (
         "sort",
         "Transformer that sorts the letters of words",
         TRANSFORMER.format("sort"),
-        above("accuracy", 0.99),
+        accuracy_above("accuracy", 0.99),
         "99%",
         write_pairs("sort", lambda word: "".join(sorted(word))),
     ),
@@ -305,44 +305,44 @@ RESULTS = (
 
 
 def run(result: Result, data: Path) -> dict[str, Any]:
-    """Train, and give the row of a result."""
+    """Train a model, and return the row of its result."""
     result.prepare(data)
     folder = RUNS / result.name
     if folder.exists():
-        raise SystemExit(f"{folder} is there already; remove it to train anew")
-    command = [part.replace("$DATA", str(data)) for part in shlex.split(result.command)]
-    begun = time.monotonic()
+        raise SystemExit(f"{folder} already exists; remove it to train again")
+    command = [argument.replace("$DATA", str(data)) for argument in shlex.split(result.command)]
+    start = time.monotonic()
     arguments = ["train", *command, "--run", str(folder)]
     subprocess.run([sys.executable, "-m", "archbuilder", *arguments], cwd=ROOT, check=True)
-    minutes = (time.monotonic() - begun) / 60
-    figure = result.figure(folder)
-    return {"figure": figure.text, "good": figure.good, "minutes": round(minutes, 1)}
+    minutes = (time.monotonic() - start) / 60
+    metric = result.metric(folder)
+    return {"metric": metric.text, "passed": metric.passed, "minutes": round(minutes, 1)}
 
 
 def page(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """The page of all results that are known."""
-    known = [result for result in RESULTS if result.name in rows]
+    """Return the page of all results in the file of metrics."""
+    results = [result for result in RESULTS if result.name in rows]
     table = [
-        f"| [{result.title}](#{result.name}) | {rows[result.name]['figure']} | {result.bound} |"
+        f"| [{result.title}](#{result.name}) | {rows[result.name]['metric']} | {result.bound} |"
         f" {rows[result.name]['minutes']:.1f} |\n"
-        for result in known
+        for result in results
     ]
-    return HEAD + "".join(table) + "".join(section(result) for result in known)
+    return HEADER + "".join(table) + "".join(section(result) for result in results)
 
 
 def section(result: Result) -> str:
-    """The command of a result, and its picture if it has one."""
+    """Return the command of a result, with its image if there is one."""
     text = f"\n## {result.name}\n\n{result.title}:\n\n```sh\n{wrapped(result.command)}\n```\n"
-    if (PICTURES / f"{result.name}.png").exists():
-        text += f"\n![{result.title}](pictures/{result.name}.png)\n"
+    if (IMAGES / f"{result.name}.png").exists():
+        text += f"\n![{result.title}](images/{result.name}.png)\n"
     return text
 
 
 def wrapped(command: str) -> str:
-    """A command in lines that a page has room for."""
+    """Return a command, wrapped to the width of the page."""
     lines = [["archbuilder", "train"]]
-    for part in command.split(" --"):
-        words = part.split() if lines == [["archbuilder", "train"]] else [f"--{part}"]
+    for option in command.split(" --"):
+        words = option.split() if lines == [["archbuilder", "train"]] else [f"--{option}"]
         if len(" ".join([*lines[-1], *words])) > 100:
             lines.append([])
         lines[-1] += words
@@ -350,26 +350,26 @@ def wrapped(command: str) -> str:
 
 
 def main() -> None:
-    """Train what is asked for, and write the page."""
+    """Train the selected models, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
-    rows = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    known = {result.name: result for result in RESULTS}
-    unknown = set(arguments.names) - set(known)
+    rows = json.loads(METRICS.read_text()) if METRICS.exists() else {}
+    results = {result.name: result for result in RESULTS}
+    unknown = set(arguments.names) - set(results)
     if unknown:
-        parser.error(f"there is no result {', '.join(sorted(unknown))}")
-    bad = []
-    for name in arguments.names or known:
-        rows[name] = run(known[name], arguments.data.absolute())
-        FIGURES.write_text(json.dumps(rows, indent=2) + "\n")
+        parser.error(f"unknown result: {', '.join(sorted(unknown))}")
+    failed = []
+    for name in arguments.names or results:
+        rows[name] = run(results[name], arguments.data.absolute())
+        METRICS.write_text(json.dumps(rows, indent=2) + "\n")
         PAGE.write_text(page(rows))
-        print(f"{name}: {rows[name]['figure']}", flush=True)
-        if not rows[name]["good"]:
-            bad.append(name)
-    if bad:
-        sys.exit(f"not good enough: {', '.join(bad)}")
+        print(f"{name}: {rows[name]['metric']}", flush=True)
+        if not rows[name]["passed"]:
+            failed.append(name)
+    if failed:
+        sys.exit(f"requirement not met: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

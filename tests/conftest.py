@@ -21,7 +21,7 @@ settings.load_profile("default")
 
 LONG = (
     "test_strategy.py",
-    "test_keras_range.py",
+    "test_keras_versions.py",
     "test_small_forms.py",
     "test_optimization_options.py",
     "test_workers.py",

@@ -1,6 +1,6 @@
 """Tries older versions of Keras that pyproject.toml allows; other tests run with the newest.
 
-`make check` puts the lowest of them beside the environment, and `make versions` all.
+`make check` puts the lowest of them beside the environment, and `make keras-versions` all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 OLDER = re.search(r"^OLDER_KERAS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
 LOWEST, *BETWEEN = OLDER[1].split() if OLDER else ()
 
-pytestmark = pytest.mark.range
+pytestmark = pytest.mark.keras_versions
 SUITES = (
     "tests/keras_ext",
     "tests/keras_backend/test_build.py",
@@ -56,7 +56,7 @@ def test_what_keras_does_for_us(version: str):
     """
     folder = ROOT / ".venv" / f"keras-{version}"
     if not folder.is_dir():
-        pytest.skip(f"Keras {version} is missing; 'make versions' gets it")
+        pytest.skip(f"Keras {version} is missing; 'make keras-versions' gets it")
     # One process for everything: it takes seconds to import TensorFlow.
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM, version, *SUITES],

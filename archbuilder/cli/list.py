@@ -22,7 +22,7 @@ COLUMNS: Final = (
     TableColumn("MULTIPLY-ADDS", align_right=True),
     TableColumn("WEIGHTS", align_right=True),
     TableColumn("TITLE"),
-    TableColumn("PROVEN AGAINST"),
+    TableColumn("REFERENCE"),
 )
 
 
@@ -79,6 +79,6 @@ def _to_dict(entry: ZooEntry) -> dict[str, object]:
         "variants": list(blueprint.variants),
         "references": list(blueprint.references),
         "path": str(zoo.path(entry.name)),
-        "proven_against": entry.reference,
+        "reference": entry.reference,
         "sizes": [row.to_dict() for row in entry.rows],
     }

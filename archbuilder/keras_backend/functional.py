@@ -123,7 +123,7 @@ class _GraphBuilder:
         """
         signature = self._registry.signature(node.operation)
         if signature is None:
-            raise InternalError(f"'{node.operation}' is not in the catalogue")
+            raise InternalError(f"'{node.operation}' is not in the registry")
         # Created even if an input failed, so that errors in its own arguments are reported too.
         operation = self._resolve_operation(node, signature)
         if operation is None or not all(self._is_built(ref) for ref in node.input_refs()):

@@ -148,7 +148,7 @@ def _construct(
 
 def _argument_type(specs: Mapping[str, ArgumentSpec], name: str) -> ArgumentType:
     if name not in specs:
-        raise InternalError(f"the argument '{name}' is not in the catalogue")
+        raise InternalError(f"the argument '{name}' is not in the registry")
     return specs[name].type
 
 

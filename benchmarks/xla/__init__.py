@@ -1,1 +1,1 @@
-"""Steps of training as XLA programs, for machines that have a GPU and JAX, but no TensorFlow."""
+"""Training steps as XLA programs, for machines that have a GPU and JAX, but not TensorFlow."""

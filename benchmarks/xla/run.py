@@ -1,7 +1,7 @@
-"""Runs the XLA programs that `writing` wrote: `python -m benchmarks.programs.running FOLDER`.
+"""Run the XLA programs that `export` wrote: `python -m benchmarks.xla.run FOLDER`.
 
-It needs JAX, which has the same compiler for GPUs as TensorFlow. What has values beside it is
-compared with the losses that TensorFlow had; the others are timed.
+This needs JAX, which has the same compiler for GPUs as TensorFlow. Programs with an .npz file of
+values are compared with the losses of TensorFlow; the others are timed.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ import numpy as np
 from jax._src.lib import xla_client
 from numpy.typing import NDArray
 
-from benchmarks.peaks import peak_of
+from benchmarks.gpu_peaks import peak_of
 
-jax.config.update("jax_enable_x64", val=True)  # TensorFlow counts in int64
+jax.config.update("jax_enable_x64", val=True)  # TensorFlow counts steps in int64
 
 STEPS = 20
 ROUNDS = 5
 _BOUND = 1e-3
-"""Relative: a GPU adds up in another order."""
+"""Relative; a GPU adds in another order than a CPU."""
 
 
 class Program:
-    """A step, compiled for the first device."""
+    """A training step, compiled for the first device."""
 
     def __init__(self, path: Path) -> None:
-        self.about = json.loads(path.read_text())
+        self.metadata = json.loads(path.read_text())
         compressed = path.with_suffix(".hlo.gz").read_bytes()
-        stable = xla_client._xla.mlir.hlo_to_stablehlo(  # noqa: SLF001 - JAX has no public way
+        stable = xla_client._xla.mlir.hlo_to_stablehlo(  # noqa: SLF001 - JAX has no public function
             gzip.decompress(compressed)
         )
         device = jax.devices()[0]
@@ -45,64 +45,67 @@ class Program:
             stable, xla_client.DeviceList((device,)), xla_client.CompileOptions()
         )
         self._becomes = {
-            place: each["becomes"]
-            for place, each in enumerate(self.about["parameters"])
+            index: each["becomes"]
+            for index, each in enumerate(self.metadata["parameters"])
             if each["becomes"] is not None
         }
 
-    def begin(self, values: Mapping[str, NDArray[np.generic]] | None = None) -> list[jax.Array]:
-        """The parameters of the first step, on the device."""
-        numbers = np.random.default_rng(0)
+    def initial_parameters(
+        self, values: Mapping[str, NDArray[np.generic]] | None = None
+    ) -> list[jax.Array]:
+        """Return the parameters of the first step, on the device."""
+        rng = np.random.default_rng(0)
         return [
-            jax.device_put(_drawn(numbers, each) if values is None else values[str(place)])
-            for place, each in enumerate(self.about["parameters"])
+            jax.device_put(_draw(rng, each) if values is None else values[str(index)])
+            for index, each in enumerate(self.metadata["parameters"])
         ]
 
-    def step(self, given: list[jax.Array]) -> list[jax.Array]:
-        """What the step gives; `given` becomes what the next one is given."""
-        found = self._step.execute_sharded(given).disassemble_into_single_device_arrays()
-        for place, result in self._becomes.items():
-            given[place] = found[result][0]
-        return [each[0] for each in found]
+    def step(self, parameters: list[jax.Array]) -> list[jax.Array]:
+        """Return the results of a step; `parameters` become those of the next one."""
+        results = self._step.execute_sharded(parameters).disassemble_into_single_device_arrays()
+        for index, result in self._becomes.items():
+            parameters[index] = results[result][0]
+        return [each[0] for each in results]
 
 
-def _drawn(numbers: np.random.Generator, about: Mapping[str, Any]) -> NDArray[np.generic]:
-    shape, dtype = about["shape"], np.dtype(getattr(ml_dtypes, about["dtype"], about["dtype"]))
-    mean, deviation = about["mean"], about["deviation"]
+def _draw(rng: np.random.Generator, parameter: Mapping[str, Any]) -> NDArray[np.generic]:
+    shape, dtype_name = parameter["shape"], parameter["dtype"]
+    dtype = np.dtype(getattr(ml_dtypes, dtype_name, dtype_name))
+    mean, deviation = parameter["mean"], parameter["deviation"]
     if dtype.kind in "iu":
         spread = deviation * 12**0.5 / 2
-        drawn = numbers.uniform(mean - spread, mean + spread, shape)
+        drawn = rng.uniform(mean - spread, mean + spread, shape)
         return np.asarray(np.round(drawn).clip(0)).astype(dtype)
-    drawn = numbers.standard_normal(shape, np.float32) * deviation + mean
+    drawn = rng.standard_normal(shape, np.float32) * deviation + mean
     return np.asarray(drawn).astype(dtype)
 
 
 def check(path: Path) -> str:
-    """Whether the losses are those of TensorFlow."""
+    """Compare the losses with those of TensorFlow."""
     program = Program(path)
     with np.load(path.with_suffix(".npz")) as values:
-        wanted = values["losses"]
-        given = program.begin(values)
-    losses = np.array([float(program.step(given)[0]) for _ in wanted])
-    away = np.abs(losses / wanted - 1).max()
-    verdict = "as with TensorFlow" if away < _BOUND else "NOT as with TensorFlow"
-    return f"{path.stem}: losses of {len(wanted)} steps {verdict}, at most {away:.1e} away"
+        expected = values["losses"]
+        parameters = program.initial_parameters(values)
+    losses = np.array([float(program.step(parameters)[0]) for _ in expected])
+    error = np.abs(losses / expected - 1).max()
+    verdict = "agree with TensorFlow" if error < _BOUND else "DO NOT agree with TensorFlow"
+    return f"{path.stem}: {len(expected)} losses {verdict}, largest relative error {error:.1e}"
 
 
 def seconds(program: Program) -> float:
-    """The median time of a step."""
-    given = program.begin()
-    taken = []
+    """Return the median time of a step."""
+    parameters = program.initial_parameters()
+    durations = []
     for number in range(ROUNDS + 1):
         start = time.perf_counter()
         for _ in range(STEPS):
-            found = program.step(given)
-        found[0].block_until_ready()
+            results = program.step(parameters)
+        results[0].block_until_ready()
         if number:
-            taken.append((time.perf_counter() - start) / STEPS)
-    if not np.isfinite(float(found[0])):
-        print("the loss is no number")
-    return statistics.median(taken)
+            durations.append((time.perf_counter() - start) / STEPS)
+    if not np.isfinite(float(results[0])):
+        print("the loss is not finite")
+    return statistics.median(durations)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -115,11 +118,12 @@ def main(arguments: Sequence[str]) -> None:
             print(check(path), flush=True)
             continue
         program = Program(path)
-        taken = seconds(program)
-        told = f"{taken * 1e3:.1f} ms a step, {program.about['examples'] / taken:,.1f} examples/s"
+        duration = seconds(program)
+        rate = program.metadata["examples"] / duration
+        line = f"{path.stem}: {duration * 1e3:.1f} ms per step, {rate:,.1f} examples/s"
         if peak is not None:
-            told += f", {program.about['operations'] / taken / peak:.1%} of the peak"
-        print(f"{path.stem}: {told}", flush=True)
+            line += f", {program.metadata['operations'] / duration / peak:.1%} of the peak"
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

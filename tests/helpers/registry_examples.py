@@ -1,4 +1,4 @@
-"""An example of every layer and every function of the catalogue, for tests that build and call.
+"""An example of every layer and every function of the registry, for tests that build and call.
 
 Required arguments get values by their names, and inputs the first shapes that Keras accepts.
 """

@@ -183,7 +183,7 @@ def test_open_lengths_count_as_one():
     assert not analysis.is_static
 
 
-@pytest.mark.proof
+@pytest.mark.parity
 @pytest.mark.parametrize(
     ("name", "expected"), [("VGG16", 15_470_264_320), ("ResNet50", 3_857_973_248)]
 )

@@ -1,4 +1,4 @@
-"""Every layer and every function of the catalogue can be built, called, saved and opened."""
+"""Every layer and every function of the registry can be built, called, saved and opened."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def mistakes(text: str) -> list[str]:
 
 
 def test_the_file_is_up_to_date():
-    """`make schema` was run after the catalogue or the language changed."""
+    """`make schema` was run after the registry or the language changed."""
     assert SCHEMA.read_text(encoding="utf-8") == schema_text(registry.load())
 
 

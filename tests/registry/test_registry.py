@@ -1,4 +1,4 @@
-"""The catalogue is what the installed Keras has, and nothing that can run code or read files."""
+"""The registry is what the installed Keras has, and nothing that can run code or read files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ DANGEROUS = ("Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    """The script that writes the catalogue."""
-    spec = importlib.util.spec_from_file_location("generate", SCRIPTS / "generate_catalogue.py")
+    """The script that writes the registry."""
+    spec = importlib.util.spec_from_file_location("generate", SCRIPTS / "generate_registry.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -34,13 +34,13 @@ def generator() -> ModuleType:
 
 newest = pytest.mark.skipif(
     keras.__version__ != KNOWN.keras_version,
-    reason=f"the catalogue is of Keras {KNOWN.keras_version}",
+    reason=f"the registry is of Keras {KNOWN.keras_version}",
 )
 
 
 @newest
 def test_it_is_up_to_date(generator: ModuleType):
-    """`make catalogue` was run since Keras, our layers or the rules changed."""
+    """`make registry` was run since Keras, our layers or the rules changed."""
     assert REGISTRY_FILE.read_text(encoding="utf-8") == generator.generate()
 
 
@@ -79,7 +79,7 @@ def test_every_function_and_object_is_known_or_refused():
 
 @pytest.mark.parametrize("name", DANGEROUS)
 def test_what_can_run_code_is_refused_with_a_reason(name: str):
-    """Such layers are no part of the catalogue."""
+    """Such layers are no part of the registry."""
     assert name not in KNOWN.layers
     assert len(KNOWN.unsupported[name]) > 10
 
@@ -93,7 +93,7 @@ def test_functions_that_take_functions_are_refused():
 
 @pytest.mark.parametrize("name", sorted(KNOWN.layers))
 def test_arguments_are_those_of_the_constructor(name: str):
-    """Every argument exists, in order, with the default that the catalogue tells."""
+    """Every argument exists, in order, with the default that the registry tells."""
     signature = KNOWN.layers[name]
     module = keras.layers if signature.origin == "keras.layers" else archbuilder.keras_ext.layers
     layer = getattr(module, name, None)

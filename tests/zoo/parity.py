@@ -4,7 +4,7 @@ A family is a module of `zoo.reference_specs`, which ends in `FAMILY = Family(..
 of three kinds: with a function of numpy (`Equations`), with a model of `keras.applications`
 (`Application`), and with a program of `zoo.references` (`Reference`), which runs in an
 environment of its own with PyTorch. What a reference gives for small forms is recorded, so that
-`make test` needs no PyTorch; `make proofs` asks the references themselves.
+`make test` needs no PyTorch; `make parity` asks the references themselves.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Params: TypeAlias = Mapping[str, object]
 
 HERE: Final = Path(__file__).parent
 RECORDED: Final = HERE / "goldens"
-PYTHON: Final = Path(sys.prefix) / "proofs" / "bin" / "python"
-"""The environment with PyTorch, which `make proofs` puts beside ours."""
+PYTHON: Final = Path(sys.prefix) / "parity" / "bin" / "python"
+"""The environment with PyTorch, which `make parity` puts beside ours."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Reference(Comparison):
 
     def expected(self, ours: Ours) -> Sequence[Array]:
         """What the reference gives, asked in its environment."""
-        assert PYTHON.exists(), "'make proofs' makes the environment with PyTorch"
+        assert PYTHON.exists(), "'make parity' makes the environment with PyTorch"
         arrays = {
             **{f"weight:{index}": weight for index, weight in enumerate(ours.weights)},
             **{f"input:{name}": self._as_weights(value) for name, value in ours.inputs.items()},
@@ -208,7 +208,7 @@ class Family:
 
     `form` are parameters with which every part of the network is there, with few channels or
     pixels, so that a test can run it in a moment. `against` says what it is compared with.
-    `small` comparisons belong to `make test`, `full` ones (all published sizes) to `make proofs`.
+    `small` comparisons belong to `make test`, `full` ones (all published sizes) to `make parity`.
     """
 
     form: Params

@@ -2,7 +2,7 @@
 
     python tests/zoo/record_goldens.py [FAMILY ...]
 
-It needs the environment that `make proofs` makes.
+It needs the environment that `make parity` makes.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def script() -> ModuleType:
 
 
 def test_every_blueprint_is_there() -> None:
-    """With its title and what it is proven against."""
+    """With its title and its reference."""
     told = {entry.name: (entry.title, entry.reference) for entry in zoo.gallery()}
     assert told == {name: (document(name)["title"], FAMILIES[name].against) for name in zoo.names()}
 

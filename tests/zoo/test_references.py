@@ -48,7 +48,7 @@ def test_small_forms(family: str, name: str, comparison: Comparison) -> None:
     assert max(errors) < LARGEST_ERROR
 
 
-@pytest.mark.proof
+@pytest.mark.parity
 @pytest.mark.parametrize(
     ("family", "name", "comparison"),
     named((*row[:2], row[2]) for row in small() if isinstance(row[2], Reference)),
@@ -58,7 +58,7 @@ def test_recordings(family: str, name: str, comparison: Comparison) -> None:
     assert max(comparison.errors()) < LARGEST_ERROR
 
 
-@pytest.mark.proof
+@pytest.mark.parity
 @pytest.mark.parametrize(("family", "name", "comparison"), named(full()))
 def test_published_sizes(
     family: str,

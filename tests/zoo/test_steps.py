@@ -53,7 +53,7 @@ def random_targets(output: tf.Tensor, loss: str) -> np.ndarray:
     return numbers == numbers.max(-1, keepdims=True) if loss == CROSS_ENTROPY else numbers
 
 
-@pytest.mark.proof
+@pytest.mark.parity
 @pytest.mark.parametrize(("name", "variant"), every_variant())
 def test_published_sizes_train(name: str, variant: str) -> None:
     """Every variant that fits takes them at its published size.

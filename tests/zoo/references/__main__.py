@@ -2,7 +2,7 @@
 
     python references MODULE OPTIONS ASKED.npz ANSWERED.npz
 
-It runs in an environment of its own, which `make proofs` makes, without TensorFlow and archbuilder.
+It runs in an environment of its own, which `make parity` makes, without TensorFlow and archbuilder.
 `MODULE` is a file of this folder with a function `outputs(weights, inputs, **options)`: the weights
 in the order in which the blueprint reads, and its input, or several by name. Images have their
 channels last in the files, as Keras has them, and first inside, as PyTorch has them.
