@@ -43,7 +43,7 @@ RESNET = Job(
     256,
     1,
     "loss: SparseCategoricalCrossentropy\n  optimizer: {SGD: {learning_rate: 0.1, momentum: 0.9}}",
-    "{npz: {file: data.npz, scale: 255}}",
+    "{npz: {file: data.npz, divide_by: 255}}",
 )
 GPT2 = Job(
     "gpt2:124M",
@@ -51,7 +51,7 @@ GPT2 = Job(
     16,
     1024,
     "objective: causal_lm\n  optimizer: {AdamW: 3e-4}",
-    "{text: {file: data.txt, tokens: characters, length: 1024}}",
+    "{text: {file: data.txt, tokenizer: characters, sequence_length: 1024}}",
 )
 
 

@@ -187,7 +187,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "blueprints").mkdir()
     shutil.copy(folder / "lenet.yaml", folder / "blueprints")
     shutil.copy(ROOT / "blueprints" / "resnet.yaml", folder)
-    plays = "{text: {file: plays.txt, tokens: characters, length: 16}}"
+    plays = "{text: {file: plays.txt, tokenizer: characters, sequence_length: 16}}"
     (folder / "plays.yaml").write_text(f"data: {plays}\ntraining: {{objective: causal_lm}}\n")
     (folder / "plays.txt").write_text("To be, or not to be, that is the question.\n" * 40)
     (folder / "pairs.tsv").write_text(f"a house\tein haus\n{sequences()}")
@@ -211,7 +211,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = {
         "lenet-1": (folder / "lenet.yaml").read_text(),
         "gpt2-1": CAUSAL.replace("text.txt", "plays.txt"),
-        "transformer-1": SEQUENCES.replace("length: 6", "length: 8"),
+        "transformer-1": SEQUENCES.replace("sequence_length: 6", "sequence_length: 8"),
         "dcgan-1": GAN,
     }
     for name, text in runs.items():

@@ -119,7 +119,7 @@ class _SourceParser:
         return None, tree.span, None
 
     def _report_misplaced_arguments(self, tree: Tree) -> bool:
-        """Report arguments beside the source's name, as in `{npz: a.npz, weights: w}`.
+        """Report arguments beside the source's name, as in `{npz: a.npz, sample_weight: w}`.
 
         Return whether the tree has this form.
         """
@@ -211,7 +211,7 @@ def _or_by_name(parse: _FieldParser) -> _FieldParser:
     )
 
 
-def _parse_scale(parser: _SourceParser, tree: Tree, what: str) -> float | None:
+def _parse_divisor(parser: _SourceParser, tree: Tree, what: str) -> float | None:
     value = parser.value(tree, what, {"type": "number", "exclusiveMinimum": 0})
     return float(value) if isinstance(value, int | float) else None
 
@@ -262,11 +262,11 @@ def _text_source_syntax(
         }
         defaults = TokenizerConfig()
         tokenizer = TokenizerConfig(
-            cast(TokenizerType, arguments.get("tokens", defaults.tokens)),
-            cast(int, arguments.get("vocabulary", defaults.vocabulary)),
+            cast(TokenizerType, arguments.get("tokenizer", defaults.tokenizer)),
+            cast(int, arguments.get("vocabulary_size", defaults.vocabulary_size)),
             bool(arguments.get("lowercase", defaults.lowercase)),
         )
-        return source_class(**source_arguments, tokenising=tokenizer)
+        return source_class(**source_arguments, tokenizer=tokenizer)
 
     return _SourceSyntax(make, syntax.keys)
 
@@ -278,15 +278,15 @@ _IMAGE_KEYS: Final[Mapping[str, _FieldParser]] = {
     # Not 2 or 4: transparency is composited over white when an image is decoded.
     "channels": _schema_value(enum=[1, 3]),
     "bits": _schema_value(enum=[8, 16]),
-    "scale": _parse_scale,
+    "divide_by": _parse_divisor,
 }
 _NAMES: Final = _or_by_name(_SourceParser.text)
 _ARRAYS: Final[Mapping[str, _FieldParser]] = {
     "file": _SourceParser.file,
     "inputs": _NAMES,
     "targets": _NAMES,
-    "scale": _parse_scale,
-    "weights": _NAMES,
+    "divide_by": _parse_divisor,
+    "sample_weight": _NAMES,
 }
 _FILES: Final = _or_by_name(_SourceParser.file)
 _TABLE: Final[Mapping[str, _FieldParser]] = {
@@ -300,13 +300,13 @@ _TABLE: Final[Mapping[str, _FieldParser]] = {
             ]
         )
     ),
-    "weights": _NAMES,
+    "sample_weight": _NAMES,
 }
-_LENGTH: Final = _schema_value(type="integer", minimum=1, maximum=1_000_000)
+_SEQUENCE_LENGTH: Final = _schema_value(type="integer", minimum=1, maximum=1_000_000)
 _TOKENIZER_KEYS: Final[Mapping[str, _FieldParser]] = {
-    "tokens": _schema_value(enum=["characters", "words", "bpe", "wordpiece"]),
+    "tokenizer": _schema_value(enum=["characters", "words", "bpe", "wordpiece"]),
     # The five special tokens, and at least one token of text.
-    "vocabulary": _schema_value(type="integer", minimum=6, maximum=1_000_000),
+    "vocabulary_size": _schema_value(type="integer", minimum=6, maximum=1_000_000),
     "lowercase": _schema_value(type="boolean"),
 }
 _SHAPE: Final = _schema_value(type="array", items=_SIZES, minItems=0, maxItems=8)
@@ -315,17 +315,17 @@ _SOURCES: Final[Mapping[str, _SourceSyntax]] = {
     "npz": _source_syntax(Npz, _ARRAYS),
     "npy": _source_syntax(
         Npy,
-        {"inputs": _FILES, "targets": _FILES, "scale": _parse_scale, "weights": _FILES},
+        {"inputs": _FILES, "targets": _FILES, "divide_by": _parse_divisor, "sample_weight": _FILES},
         num_required=2,
     ),
     "idx": _source_syntax(
         Idx,
-        {"images": _SourceParser.file, "labels": _SourceParser.file, "scale": _parse_scale},
+        {"images": _SourceParser.file, "labels": _SourceParser.file, "divide_by": _parse_divisor},
         num_required=2,
     ),
     "images": _source_syntax(Images, {"folder": _SourceParser.file, **_IMAGE_KEYS}, skippable=True),
     "csv": _source_syntax(Csv, {**_TABLE, "header": _schema_value(type="boolean")}, skippable=True),
-    "parquet": _source_syntax(Parquet, {**_TABLE, "scale": _parse_scale}, skippable=True),
+    "parquet": _source_syntax(Parquet, {**_TABLE, "divide_by": _parse_divisor}, skippable=True),
     "jsonl": _source_syntax(Jsonl, _ARRAYS, skippable=True),
     "tfrecord": _source_syntax(
         Tfrecord, {**_ARRAYS, **_IMAGE_KEYS, "shape": _or_by_name(_SHAPE)}, skippable=True
@@ -341,7 +341,9 @@ _SOURCES: Final[Mapping[str, _SourceSyntax]] = {
         },
         skippable=True,
     ),
-    "text": _text_source_syntax(Text, {"length": _LENGTH, "field": _schema_value(type="string")}),
-    "pairs": _text_source_syntax(Pairs, {"length": _LENGTH}),
+    "text": _text_source_syntax(
+        Text, {"sequence_length": _SEQUENCE_LENGTH, "field": _schema_value(type="string")}
+    ),
+    "pairs": _text_source_syntax(Pairs, {"sequence_length": _SEQUENCE_LENGTH}),
 }
 _EXAMPLE: Final = "as in 'data: digits' or 'data: {npz: {file: data.npz, inputs: x, targets: y}}'"

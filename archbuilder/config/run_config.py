@@ -268,7 +268,7 @@ def _source_to_dict(source: DataSource) -> PlainData:
             if isinstance(value, DataPath) and value.span is None:
                 fields[name] = str(Path(value.path).absolute())
     # The syntax of text sources has the tokenizer's keys beside 'file', not in a mapping.
-    fields |= cast(_JsonDict, fields.pop("tokenising", {}))
+    fields |= cast(_JsonDict, fields.pop("tokenizer", {}))
     return {type(source).__name__.lower(): fields or None}
 
 

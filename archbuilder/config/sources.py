@@ -66,26 +66,26 @@ class Digits(BaseSource):
 
 @dataclass(frozen=True, slots=True)
 class Npz(BaseSource):
-    """Arrays of a numpy archive. Integer inputs are divided by `scale`, if it is set."""
+    """Arrays of a NumPy archive. Inputs are divided by `divide_by`, if it is set."""
 
     file: DataPath
     inputs: ArrayNames = "x"
     targets: ArrayNames = "y"
-    scale: float | None = None
-    weights: ArrayNames | None = None
+    divide_by: float | None = None
+    sample_weight: ArrayNames | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Npy(BaseSource):
     """Arrays in `.npy` files, which are read on demand.
 
-    Integer inputs are divided by `scale`, if it is set.
+    Inputs are divided by `divide_by`, if it is set.
     """
 
     inputs: DataPaths
     targets: DataPaths
-    scale: float | None = None
-    weights: DataPaths | None = None
+    divide_by: float | None = None
+    sample_weight: DataPaths | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Idx(BaseSource):
 
     images: DataPath
     labels: DataPath
-    scale: float | None = None
+    divide_by: float | None = None
 
 
 IMAGE_SUFFIXES: Final = (
@@ -115,7 +115,7 @@ class Images(SkippableSource):
     size: tuple[int, int] | None = None
     channels: int | None = None
     bits: int | None = None
-    scale: float | None = None
+    divide_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +131,21 @@ class Csv(SkippableSource):
     target: TargetColumns | None = None
     header: bool = True
     inputs: InputColumns | Mapping[str, InputColumns] | None = None
-    weights: ArrayNames | None = None
+    sample_weight: ArrayNames | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parquet(SkippableSource):
     """A table in the Apache Parquet format: as `Csv`, but columns may also hold lists.
 
-    Inputs are divided by `scale`, if it is set.
+    Inputs are divided by `divide_by`, if it is set.
     """
 
     file: DataPath
     target: TargetColumns | None = None
     inputs: InputColumns | Mapping[str, InputColumns] | None = None
-    weights: ArrayNames | None = None
-    scale: float | None = None
+    sample_weight: ArrayNames | None = None
+    divide_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +164,8 @@ class Tfrecord(SkippableSource):
     size: tuple[int, int] | None = None
     channels: int | None = None
     bits: int | None = None
-    scale: float | None = None
-    weights: ArrayNames | None = None
+    divide_by: float | None = None
+    sample_weight: ArrayNames | None = None
 
 
 TFDS_NAME: Final = r"[a-z][a-z0-9_]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?(:[0-9.]+)?"
@@ -188,21 +188,21 @@ class Tfds(SkippableSource):
     size: tuple[int, int] | None = None
     channels: int | None = None
     bits: int | None = None
-    scale: float | None = None
+    divide_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Jsonl(SkippableSource):
     """JSON lines of numbers; a field corresponds to an array of `Npz`.
 
-    Inputs are divided by `scale`, if it is set. A target may also be text.
+    Inputs are divided by `divide_by`, if it is set. A target may also be text.
     """
 
     file: DataPath
     inputs: ArrayNames = "x"
     targets: ArrayNames = "y"
-    scale: float | None = None
-    weights: ArrayNames | None = None
+    divide_by: float | None = None
+    sample_weight: ArrayNames | None = None
 
 
 TokenizerType: TypeAlias = Literal["characters", "words", "bpe", "wordpiece"]
@@ -212,32 +212,32 @@ TokenizerType: TypeAlias = Literal["characters", "words", "bpe", "wordpiece"]
 class TokenizerConfig:
     """Configuration of a tokenizer, whose vocabulary is learned from the training text."""
 
-    tokens: TokenizerType = "characters"
-    vocabulary: int = 30_000
+    tokenizer: TokenizerType = "characters"
+    vocabulary_size: int = 30_000
     """Largest size of the vocabulary."""
     lowercase: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Text(SkippableSource):
-    """Plain text, or a `field` of JSON lines; an example is a sequence of `length` tokens.
+    """Plain text, or a `field` of JSON lines; an example is a sequence of `sequence_length` tokens.
 
     By default the target of each token is the one that follows it.
     """
 
     file: DataPath
-    tokenising: TokenizerConfig
-    length: int = 128
+    tokenizer: TokenizerConfig
+    sequence_length: int = 128
     field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs(SkippableSource):
-    """Pairs of texts, one per line and separated by a tab, of at most `length` tokens each."""
+    """Tab-separated pairs of texts, one per line, of at most `sequence_length` tokens each."""
 
     file: DataPath
-    tokenising: TokenizerConfig
-    length: int = 128
+    tokenizer: TokenizerConfig
+    sequence_length: int = 128
 
 
 DataSource: TypeAlias = (

@@ -27,10 +27,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """A column of inputs. Its values are divided by `scale`; an `image` may be resized."""
+    """A column of inputs. Its values are divided by `divide_by`; an `image` may be resized."""
 
     column: Column
-    scale: float | None = None
+    divide_by: float | None = None
     image: bool = False
     max_value: int = 255
     """The largest value that the scale is meant for."""
@@ -52,7 +52,7 @@ class Feature:
         if not self.image or self.column.dtype.kind != "u":
             return None
         max_value = float(self.max_value)
-        return 0.0, max_value / (self.scale or 1) if "float" in dtype else max_value
+        return 0.0, max_value / (self.divide_by or 1) if "float" in dtype else max_value
 
 
 @dataclass(frozen=True, slots=True)

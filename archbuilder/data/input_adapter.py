@@ -81,16 +81,16 @@ def _cast_and_rescale(
     dtype = tf.as_dtype(graph_input.dtype)
     # The cast comes first: TensorFlow does not divide integers by floats.
     transforms: list[_TensorFn] = [lambda batch: tf.cast(batch, dtype)]
-    if feature.scale is None or not dtype.is_floating:
+    if feature.divide_by is None or not dtype.is_floating:
         return transforms, []
-    if feature.scale == 1:
+    if feature.divide_by == 1:
         is_binary_image = feature.image and feature.max_value == 1
         note = f"Input '{graph_input.name}': binary (values 0 and 1), not rescaled by 1/255"
         return transforms, [note] if is_binary_image else []
     # A local variable, since mypy does not narrow an attribute within a lambda.
-    scale = feature.scale
-    transforms.append(lambda batch: batch / tf.cast(scale, dtype))
-    return transforms, [f"Input '{graph_input.name}': rescaled by 1/{scale:g}"]
+    divisor = feature.divide_by
+    transforms.append(lambda batch: batch / tf.cast(divisor, dtype))
+    return transforms, [f"Input '{graph_input.name}': rescaled by 1/{divisor:g}"]
 
 
 def _shape_fits(shape: _StaticShape, expected: Shape) -> bool:

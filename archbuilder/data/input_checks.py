@@ -37,12 +37,12 @@ def make_input_pipeline(
     dtype = np.dtype(tf_dtype.as_numpy_dtype)
     # Bytes that are indices are not pixels, and must not be divided by 255.
     if lookup_tables:
-        feature = replace(feature, scale=None)
+        feature = replace(feature, divide_by=None)
     adapter = make_adapter(feature, graph_input)
     column = feature.column
     origin = feature.origin or ColumnOrigin.for_array(column.name or "the data")
     # Integers that are divided by a scale are quantities, not ids, and may be rounded.
-    scaled = feature.scale not in (None, 1) and not is_integer(dtype)
+    scaled = feature.divide_by not in (None, 1) and not is_integer(dtype)
     for table in lookup_tables:
         column = column.with_check(_make_index_check(table, origin, graph_input))
     if not always_fits(column.dtype, dtype) and not (scaled and is_integer(column.dtype)):

@@ -135,7 +135,7 @@ def make_class_weights(
     if target is None or target_classes is None:
         raise RunError(
             f"the output '{output}' is not compared with classes, and cannot have class weights:"
-            " 'weights' of the data can weigh its examples"
+            " 'sample_weight' of the data can weigh its examples"
         )
     num_classes, is_categorical = target_classes
     # As in Keras, classes that are not mentioned have the weight 1.

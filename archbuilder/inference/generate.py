@@ -62,19 +62,21 @@ def generate(
     if isinstance(data, Text):
         # In training, texts are concatenated with END_ID between them: it comes before a new text.
         initial_tokens = np.concatenate([[END_ID], tokens])[np.newaxis]
-        log_prob_fn = causal_log_probs(network, tokenizer, data.length)
+        log_prob_fn = causal_log_probs(network, tokenizer, data.sequence_length)
     else:
-        if tokens.size > data.length:
+        if tokens.size > data.sequence_length:
             raise UsageError(
                 f"the text has {tokens.size:,} tokens, and those that the run was trained on have"
-                f" at most {data.length:,}"
+                f" at most {data.sequence_length:,}"
             )
         # Targets begin with BEGIN_ID in training, too.
         initial_tokens = np.array([[BEGIN_ID]])
-        log_prob_fn = seq2seq_log_probs(network, tokenizer, tokens[np.newaxis], data.length)
+        log_prob_fn = seq2seq_log_probs(
+            network, tokenizer, tokens[np.newaxis], data.sequence_length
+        )
         # Targets of the run have at most `length` tokens, and then END_ID.
         generation = GenerationConfig(
-            min(generation.max_new_tokens, data.length + 1),
+            min(generation.max_new_tokens, data.sequence_length + 1),
             generation.sampling,
             generation.num_beams,
         )

@@ -88,7 +88,7 @@ def read_inputs(
     # Consecutive files of a kind, so that predictions come in the order of the files.
     for are_images, group in groupby(files, lambda file: file.is_image):
         if are_images:
-            yield from _group_images(group, choose_decoder, _source_scale(template), names, log)
+            yield from _group_images(group, choose_decoder, _source_divisor(template), names, log)
             continue
         for file in group:
             examples = _load_table(file.path, template, graph, schema).validated()
@@ -142,7 +142,7 @@ def _load_table(path: Path, template: DataSource, graph: Graph, schema: DatasetS
         ColumnStore(),
         quote(str(path), 200),
     )
-    scale = template.scale if isinstance(template, Npz | Npy | Idx) else None
+    divide_by = template.divide_by if isinstance(template, Npz | Npy | Idx) else None
     # None where the input has an axis of unknown size.
     dims = [size for size in graph.inputs[0].shape if size is not None]
     num_values = math.prod(dims) if len(dims) == len(graph.inputs[0].shape) else None
@@ -152,10 +152,10 @@ def _load_table(path: Path, template: DataSource, graph: Graph, schema: DatasetS
     # must not drop an input.
     if path.suffix == ".npz":
         archive = template if isinstance(template, Npz) else Npz(file)
-        archive = dataclasses.replace(archive, file=file, targets={}, weights=None)
+        archive = dataclasses.replace(archive, file=file, targets={}, sample_weight=None)
         return load_npz(archive, opener, store, preprocessing)
     if path.suffix == ".npy":
-        return load_npy(Npy(file, {}, scale), opener, preprocessing)
+        return load_npy(Npy(file, {}, divide_by), opener, preprocessing)
     if path.suffix == ".csv":
         table = template if isinstance(template, Csv) else Csv(file)
         table = dataclasses.replace(table, file=file, on_error="stop")
@@ -166,12 +166,14 @@ def _load_table(path: Path, template: DataSource, graph: Graph, schema: DatasetS
         return load_parquet(rows, opener, store, inference_columns=inference_columns)
     if path.suffix == ".jsonl":
         lines = template if isinstance(template, Jsonl) else Jsonl(file)
-        lines = dataclasses.replace(lines, file=file, targets={}, weights=None, on_error="stop")
+        lines = dataclasses.replace(
+            lines, file=file, targets={}, sample_weight=None, on_error="stop"
+        )
         return load_jsonl(lines, opener, store, None)
     # The files of MNIST have no suffix: train-images-idx3-ubyte.
     if "idx" in path.name:
         return Dataset(
-            name, {UNNAMED: load_idx_images(file, scale, opener, store, preprocessing)}, {}
+            name, {UNNAMED: load_idx_images(file, divide_by, opener, store, preprocessing)}, {}
         )
     raise UsageError(
         f"{name} is no .npz, .npy, .csv, .parquet or .jsonl file, no IDX file, and no image"
@@ -181,7 +183,7 @@ def _load_table(path: Path, template: DataSource, graph: Graph, schema: DatasetS
 def _group_images(
     files: Iterable[_InputFile],
     choose_decoder: Callable[[Image.Image], ImageDecoder],
-    scale: float | None,
+    divide_by: float | None,
     names: Mapping[_InputFile, str],
     log: Callable[[str], None],
 ) -> Iterator[InputGroup]:
@@ -194,7 +196,7 @@ def _group_images(
         images = [each for _, each in group]
         # One array per group: that is why a group has one size of images.
         values = ArrayColumn(np.stack([image for *_, image in images]))
-        feature = decoder.to_feature(values, scale)
+        feature = decoder.to_feature(values, divide_by)
         name = quote(str(images[0][0].path), 200)
         yield InputGroup(
             [names[file] for file, *_ in images], Dataset(name, {UNNAMED: feature}, {})
@@ -218,13 +220,13 @@ def _make_decoder_chooser(
         return lambda image: ImageDecoder.from_first(
             image, template.size, source_channels, template.bits, image_spec
         )
-    # The scale of arrays is one for 8 bits.
-    bits = None if _source_scale(template) is None else 8
+    # The divisor of arrays is meant for 8 bits.
+    bits = None if _source_divisor(template) is None else 8
     return lambda image: ImageDecoder.from_first(image, None, channels, bits)
 
 
-def _source_scale(template: DataSource) -> float | None:
-    return template.scale if isinstance(template, (Npz, Npy, Idx, *_IMAGE_SOURCES)) else None
+def _source_divisor(template: DataSource) -> float | None:
+    return template.divide_by if isinstance(template, (Npz, Npy, Idx, *_IMAGE_SOURCES)) else None
 
 
 def _load_image(

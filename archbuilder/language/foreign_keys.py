@@ -66,8 +66,12 @@ _JIT_COMPILE: Final = "write 'jit_compile' under 'training'"
 _CHECKPOINTS: Final = "write 'checkpoint_every_seconds' under 'training'"
 _MASK_RATE: Final = "write 'mask_rate', an option of the objective: {masked_lm: {mask_rate: 0.15}}"
 _SAMPLE_WEIGHTS: Final = (
-    "write 'weights' in the source of the data, which is npz, npy, csv, parquet, jsonl or tfrecord"
+    "write 'sample_weight' in the data source: npz, npy, csv, parquet, jsonl or tfrecord"
 )
+_DIVIDE_BY: Final = "write 'divide_by: 255' in the data source: inputs are divided by it"
+_SEQUENCE_LENGTH: Final = "write 'sequence_length' in the source 'text' or 'pairs'"
+_TOKENIZER: Final = "write 'tokenizer' in the source 'text' or 'pairs', as in 'tokenizer: bpe'"
+_VOCABULARY_SIZE: Final = "write 'vocabulary_size' in the source 'text' or 'pairs'"
 _READERS: Final = "batches are read by several threads ahead of the training; leave it out"
 _MODEL: Final = "write the steps under 'layers', one behind the other"
 _FLAT: Final = "a step names the layer itself: - Dense: {units: 10}"
@@ -107,6 +111,7 @@ HINTS: Final[Mapping[str, str]] = {
     "depends_on": "write 'from: NAME' beside the layer",
     "devices": "write 'distribute' under 'training'",
     "directory": "write 'folder' in the source 'images', as in 'data: {images: {folder: pets}}'",
+    "divisor": _DIVIDE_BY,
     "early_stop": _NO_STOPPING,
     "early_stopping": _NO_STOPPING,
     "ema_momentum": _EMA,
@@ -130,6 +135,7 @@ HINTS: Final[Mapping[str, str]] = {
     "label_smoothing": "it is an argument of a loss: {BinaryCrossentropy: {label_smoothing: 0.1}}",
     "learning_rate": _LEARNING_RATE,
     "learning_rate_scheduler": _SCHEDULE,
+    "length": _SEQUENCE_LENGTH,
     "limit_train_batches": _STEPS,
     "load_best_model_at_end": _NO_BEST,
     "load_weights": _NO_WEIGHTS,
@@ -140,6 +146,7 @@ HINTS: Final[Mapping[str, str]] = {
     "lr_scheduler": _SCHEDULE,
     "max_epochs": "write 'epochs' under 'training'",
     "max_grad_norm": _CLIP,
+    "max_length": _SEQUENCE_LENGTH,
     "max_steps": _STEPS,
     "metric_for_best_model": _NO_MONITOR,
     "min_delta": _NO_STOPPING,
@@ -167,6 +174,7 @@ HINTS: Final[Mapping[str, str]] = {
     "reduce_lr": _NO_PLATEAU,
     "reduce_lr_on_plateau": _NO_PLATEAU,
     "regularization": "it is an argument of a layer: kernel_regularizer: {L2: 1e-4}",
+    "rescale": _DIVIDE_BY,
     "restore_best_weights": _NO_BEST,
     "resume": _RESUME,
     "resume_from": _RESUME,
@@ -176,8 +184,10 @@ HINTS: Final[Mapping[str, str]] = {
     "save_best": _NO_BEST,
     "save_best_only": _NO_BEST,
     "save_freq": _CHECKPOINTS,
+    "scale": _DIVIDE_BY,
     "schedule": _SCHEDULE,
     "scheduler": _SCHEDULE,
+    "seq_len": _SEQUENCE_LENGTH,
     "shuffle_buffer": _READERS,
     "sliding_window": _NO_WINDOWS,
     "split": _SPLIT,
@@ -192,6 +202,7 @@ HINTS: Final[Mapping[str, str]] = {
     "test_split": _SPLIT,
     "time_series_split": _TIME_SPLIT,
     "time_split": _TIME_SPLIT,
+    "tokens": _TOKENIZER,
     "train_test_split": _SPLIT,
     "trainable": _NO_FREEZING,
     "transforms": "write 'augment' under 'training'",
@@ -203,6 +214,8 @@ HINTS: Final[Mapping[str, str]] = {
     "validation_size": _SPLIT,
     "validation_steps": _STEPS,
     "version": "write 'archbuilder: 1'",
+    "vocab_size": _VOCABULARY_SIZE,
+    "vocabulary": _VOCABULARY_SIZE,
     "warmup": _SCHEDULE,
     "warmup_steps": _SCHEDULE,
     "weight_decay": "it is an argument of the optimizer: optimizer: {AdamW: {weight_decay: 1e-4}}",

@@ -18,7 +18,7 @@ layers:
   - Embedding: {input_dim: 40, output_dim: 16}
   - GRU: {units: 32, return_sequences: true}
   - Dense: {units: 40, activation: softmax}
-data: {text: {file: text.txt, tokens: characters, length: 24}}
+data: {text: {file: text.txt, tokenizer: characters, sequence_length: 24}}
 training: {objective: causal_lm, optimizer: {Adam: 0.01}, epochs: 12, batch_size: 8}
 """
 SEQUENCES = """
@@ -35,7 +35,7 @@ layers:
   - {Attention: , from: [write, read]}
   - {Concatenate: , from: [previous, write]}
   - Dense: 10
-data: {pairs: {file: pairs.tsv, tokens: characters, length: 4}}
+data: {pairs: {file: pairs.tsv, tokenizer: characters, sequence_length: 4}}
 training: {objective: sequence_to_sequence, optimizer: {Adam: 0.01}, epochs: 25, batch_size: 32}
 """
 

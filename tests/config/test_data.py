@@ -50,15 +50,22 @@ def file(path: str) -> DataPath:
         ),
         ({"text": "a.txt"}, DataConfig(Text(file("a.txt"), TokenizerConfig()))),
         (
-            {"text": {"file": "a", "field": "body", "tokens": "bpe", "vocabulary": 900}},
+            {"text": {"file": "a", "field": "body", "tokenizer": "bpe", "vocabulary_size": 900}},
             DataConfig(Text(file("a"), TokenizerConfig("bpe", 900), 128, "body")),
         ),
         (
-            {"pairs": {"file": "a.tsv", "tokens": "words", "lowercase": True, "length": 9}},
+            {
+                "pairs": {
+                    "file": "a.tsv",
+                    "tokenizer": "words",
+                    "lowercase": True,
+                    "sequence_length": 9,
+                }
+            },
             DataConfig(Pairs(file("a.tsv"), TokenizerConfig("words", lowercase=True), 9)),
         ),
         (
-            {"npz": {"file": "a.npz", "inputs": {"image": "i"}, "targets": "t", "scale": 16}},
+            {"npz": {"file": "a.npz", "inputs": {"image": "i"}, "targets": "t", "divide_by": 16}},
             DataConfig(Npz(file("a.npz"), {"image": "i"}, "t", 16.0)),
         ),
         (
@@ -103,15 +110,15 @@ def test_sources_are_written_as_layers_are(value: PlainData, expected: DataConfi
             "invalid-structure",
             "'inputs' of 'a' is a text",
         ),
-        ({"text": {"length": 3}}, "missing-argument", "needs 'file'"),
-        ({"text": {"file": "a", "tokens": "letters"}}, "invalid-choice", "'tokens'"),
-        ({"text": {"file": "a", "length": 0}}, "out-of-range", "'length'"),
-        ({"text": {"file": "a", "vocabulary": "many"}}, "type-mismatch", "'vocabulary'"),
+        ({"text": {"sequence_length": 3}}, "missing-argument", "needs 'file'"),
+        ({"text": {"file": "a", "tokenizer": "letters"}}, "invalid-choice", "'tokenizer'"),
+        ({"text": {"file": "a", "sequence_length": 0}}, "out-of-range", "'sequence_length'"),
+        ({"text": {"file": "a", "vocabulary_size": "many"}}, "type-mismatch", "'vocabulary_size'"),
         ({"pairs": {"file": "a", "field": "body"}}, "unknown-key", "no key 'field'"),
         ({"npz": {}}, "missing-argument", "needs 'file'"),
         ({"idx": {}}, "missing-argument", "needs 'images' and 'labels'"),
         ({"npz": {"file": "a", "input": "x"}}, "unknown-key", "no key 'input'"),
-        ({"npz": {"file": "a", "scale": 0}}, "out-of-range", "'scale'"),
+        ({"npz": {"file": "a", "divide_by": 0}}, "out-of-range", "'divide_by'"),
         ({"npz": {"file": 3}}, "invalid-structure", "'file' is a text"),
         ({"csv": {"file": "a", "header": 1}}, "type-mismatch", "'header'"),
         ({"csv": {"file": "a", "target": [1]}}, "type-mismatch", "'target'"),
@@ -162,10 +169,10 @@ class TestCommandLine:
 
 def test_arguments_beside_a_source_are_sent_to_it():
     """Other formats write them there."""
-    _, (error,) = decode({"npz": {"file": "a"}, "weights": "w"})
+    _, (error,) = decode({"npz": {"file": "a"}, "sample_weight": "w"})
     assert error.code == "invalid-structure"
-    assert error.message == "'weights' belongs among the arguments of 'npz'"
-    assert error.notes == ("as in 'data: {npz: {file: ..., weights: ...}}'",)
+    assert error.message == "'sample_weight' belongs among the arguments of 'npz'"
+    assert error.notes == ("as in 'data: {npz: {file: ..., sample_weight: ...}}'",)
 
 
 @pytest.mark.parametrize(

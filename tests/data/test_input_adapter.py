@@ -18,7 +18,7 @@ def network_input(shape: Shape, dtype: str = "float32") -> GraphInput:
 
 
 def grey(side: int = 8) -> Feature:
-    return Feature(ArrayColumn(np.full((2, side, side), 16, np.uint8)), scale=16, image=True)
+    return Feature(ArrayColumn(np.full((2, side, side), 16, np.uint8)), divide_by=16, image=True)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def grey(side: int = 8) -> Feature:
         ),
         (grey(), (64,), ["rescaled by 1/16", "flattened to 64 values"]),
         (
-            Feature(ArrayColumn(np.full((2, 8, 8, 1), 16, np.uint8)), scale=16, image=True),
+            Feature(ArrayColumn(np.full((2, 8, 8, 1), 16, np.uint8)), divide_by=16, image=True),
             (8, 8),
             ["rescaled by 1/16", "removed the channel axis"],
         ),
@@ -60,7 +60,9 @@ def test_ways_to_fit(feature: Feature, wanted: Shape, notes: list[str]):
     assert list(adaptation.notes) == [f"Input 'image': {note}" for note in notes]
     assert all(size in (None, have) for have, size in zip(batch.shape[1:], wanted, strict=True))
     assert batch.dtype == "float32"
-    assert np.allclose(batch, 1 if feature.scale else feature.column.values.reshape(batch.shape))
+    assert np.allclose(
+        batch, 1 if feature.divide_by else feature.column.values.reshape(batch.shape)
+    )
 
 
 def test_whole_numbers_are_not_scaled():

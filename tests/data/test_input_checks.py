@@ -184,7 +184,7 @@ class TestIntegers:
         """Numbers with a point are rounded as floats are, and so is what is divided."""
         source = self.table(tmp_path, *(f"{each}.0,0.5,0" for each in self.IDS))
         assert reach(source, "float32").tolist() == [2**24, 2**24]
-        feature = Feature(ArrayColumn(np.array(self.IDS)), scale=2.0**24)
+        feature = Feature(ArrayColumn(np.array(self.IDS)), divide_by=2.0**24)
         fitted = make_input_pipeline(feature, network_input("float32"))
         assert fitted.gather(tf.range(2)).numpy().tolist() == [1, 1]
 

@@ -42,7 +42,7 @@ def data() -> dict[str, np.ndarray]:
 
 def test_ones_change_nothing(tmp_path: Path, data):
     """An example counts one where nothing is said."""
-    assert trained(tmp_path, data, "weights: w") == pytest.approx(trained(tmp_path, data))
+    assert trained(tmp_path, data, "sample_weight: w") == pytest.approx(trained(tmp_path, data))
 
 
 def test_what_counts_nothing_is_not_learned_from(tmp_path: Path, data):
@@ -53,8 +53,8 @@ def test_what_counts_nothing_is_not_learned_from(tmp_path: Path, data):
     twice = {key: np.concatenate([each, each]) for key, each in data.items()}
     twice["w"][:16], twice["w"][16:] = 2, 0
     spoiled = {**twice, "y": np.concatenate([data["y"], 1 - data["y"]])}
-    right = trained(tmp_path, twice, "weights: w")
-    assert trained(tmp_path, spoiled, "weights: w") == pytest.approx(right)
+    right = trained(tmp_path, twice, "sample_weight: w")
+    assert trained(tmp_path, spoiled, "sample_weight: w") == pytest.approx(right)
     assert trained(tmp_path, spoiled) != pytest.approx(right)
 
 
@@ -62,10 +62,10 @@ def test_weights_of_examples_and_of_classes_multiply(tmp_path: Path, data):
     """Either of them alone says the same as both."""
     of_class = {**data, "w": np.where(data["y"] == 1, 3, 1).astype(np.float32)}
     classes = "class_weight: {1: 3}"
-    once = trained(tmp_path, of_class, "weights: w")
+    once = trained(tmp_path, of_class, "sample_weight: w")
     assert trained(tmp_path, data, classes=classes) == pytest.approx(once)
     root = {**data, "w": np.where(data["y"] == 1, 1.5, 1).astype(np.float32)}
-    halves = trained(tmp_path, root, "weights: w", "class_weight: {1: 2}")
+    halves = trained(tmp_path, root, "sample_weight: w", "class_weight: {1: 2}")
     assert halves == pytest.approx(once)
 
 
@@ -74,7 +74,7 @@ archbuilder: 1
 name: net
 inputs: {x: [4, 2]}
 layers: [{Dense: OUTPUT}]
-data: {npz: {file: data.npz, weights: w}}
+data: {npz: {file: data.npz, sample_weight: w}}
 training: {loss: LOSS, epochs: 1, batch_size: 8, validation_split: 0CLASSES}
 """
 SOFTMAX = "{units: 2, activation: softmax}"
@@ -190,7 +190,9 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, 
 def test_wrong_weights(tmp_path: Path, data, weights: np.ndarray, message: str, capsys):
     """They are told before the training begins."""
     np.savez(tmp_path / "data.npz", **{**data, "w": weights})
-    (tmp_path / "net.yaml").write_text(NET.replace("WEIGHTS", "weights: w").replace("CLASSES", ""))
+    (tmp_path / "net.yaml").write_text(
+        NET.replace("WEIGHTS", "sample_weight: w").replace("CLASSES", "")
+    )
     assert main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")]) == 1
     assert message in capsys.readouterr().err
 
@@ -198,9 +200,9 @@ def test_wrong_weights(tmp_path: Path, data, weights: np.ndarray, message: str, 
 @pytest.mark.parametrize(
     ("weights", "code", "message"),
     [
-        ("weights: {outptu: w}", 1, "weights of examples for 'outptu'"),
-        ("weights: v", 1, "no array 'v'; it has 'x', 'y', 'w'"),
-        ("weights: [w]", 2, "'weights' is a text"),
+        ("sample_weight: {outptu: w}", 1, "weights of examples for 'outptu'"),
+        ("sample_weight: v", 1, "no array 'v'; it has 'x', 'y', 'w'"),
+        ("sample_weight: [w]", 2, "'sample_weight' is a text"),
     ],
 )
 def test_wrong_names(tmp_path: Path, data, weights: str, code: int, message: str, capsys):

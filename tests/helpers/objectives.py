@@ -79,7 +79,7 @@ layers:
   - GRU: {units: 24, return_sequences: true}
   - Dropout: $drop
   - Dense: {units: $size, activation: softmax}
-data: {text: {file: text.txt, tokens: characters, length: 16}}
+data: {text: {file: text.txt, tokenizer: characters, sequence_length: 16}}
 training:
   objective: causal_lm
   optimizer: {Adam: {learning_rate: 0.01, epsilon: $epsilon}}
@@ -105,7 +105,7 @@ layers:
   - {Dense: 2, name: next_sentence}
   - {Dense: $size, name: masked_lm, from: encoded}
 outputs: {masked_lm: masked_lm, next_sentence: next_sentence}
-data: {text: {file: text.txt, tokens: words, length: 12}}
+data: {text: {file: text.txt, tokenizer: words, sequence_length: 12}}
 training:
   objective: masked_lm
   optimizer: {Adam: {learning_rate: 0.01, epsilon: $epsilon}}
@@ -126,7 +126,7 @@ layers:
   - {GRU: {units: 24, return_sequences: true}, from: {sequences: previous, initial_state: memory}}
   - Dropout: $drop
   - Dense: $size
-data: {pairs: {file: pairs.tsv, tokens: characters, length: 6}}
+data: {pairs: {file: pairs.tsv, tokenizer: characters, sequence_length: 6}}
 training:
   objective: {sequence_to_sequence: {label_smoothing: 0.1}}
   optimizer: {Adam: {learning_rate: 0.01, epsilon: $epsilon}}

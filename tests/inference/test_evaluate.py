@@ -149,7 +149,7 @@ def test_examples_of_another_kind(
 
 def test_text_to_validate_with_is_no_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """A recipe whose parts are of two kinds is refused before training."""
-    whole = "{pairs: {file: pairs.tsv, tokens: characters, length: 6}}"
+    whole = "{pairs: {file: pairs.tsv, tokenizer: characters, sequence_length: 6}}"
     text = BLUEPRINTS["sequences"]
     assert whole in text
     write_data(tmp_path)

@@ -123,7 +123,7 @@ def test_larger_numbers_than_those_of_training(tmp_path: Path, capsys: pytest.Ca
 def test_a_scale_of_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """It counts for files of another kind too."""
     save(tmp_path / "train.npz", ONES)
-    run = train(tmp_path, "{npz: {file: train.npz, scale: 100}}")
+    run = train(tmp_path, "{npz: {file: train.npz, divide_by: 100}}")
     found = predicted(run, idx(tmp_path / "bright-idx3", ONES * 200), capsys)
     np.testing.assert_allclose(found, wanted(run, ONES * 2.0), rtol=1e-4, atol=1e-6)
 
@@ -148,11 +148,11 @@ def test_files_that_are_mapped(tmp_path: Path):
         examples = load_source(Npy(file, file), DataFileOpener())
         largest = {1: 1, 2: 255}[value]
         assert examples.preprocessing.schema.scales == {UNNAMED: Scale(largest, largest)}
-        scales.append(examples.inputs[UNNAMED].scale)
+        scales.append(examples.inputs[UNNAMED].divide_by)
     assert scales == [1, 255]
     file = DataPath(str(tmp_path / "1.npy"))
     known = FittedPreprocessing(DatasetSchema(scales={"image": Scale(255)}))
-    assert load_source(Npy(file, file), DataFileOpener(), known).inputs[UNNAMED].scale == 255
+    assert load_source(Npy(file, file), DataFileOpener(), known).inputs[UNNAMED].divide_by == 255
 
 
 def test_a_record_of_scales():

@@ -103,12 +103,17 @@ def test_smoothed_crossentropy_is_that_of_keras(share: float, *, logits: bool):
         ("causal", "return_sequences: true", "return_sequences: false", "for every position"),
         (
             "causal",
-            "{text: {file: text.txt, tokens: characters, length: 16}}",
+            "{text: {file: text.txt, tokenizer: characters, sequence_length: 16}}",
             "digits",
             "the objective 'causal_lm' trains on text, and the data is the data set digits",
         ),
         ("masked", "segments", "parts", "the objective gives tokens, segments, mask"),
-        ("masked", "length: 12", "length: 4", "pieces of a text of 5 tokens or more"),
+        (
+            "masked",
+            "sequence_length: 12",
+            "sequence_length: 4",
+            "pieces of a text of 5 tokens or more",
+        ),
         (
             "masked",
             "outputs: {masked_lm: masked_lm,",
@@ -117,7 +122,7 @@ def test_smoothed_crossentropy_is_that_of_keras(share: float, *, logits: bool):
         ),
         (
             "sequences",
-            "{pairs: {file: pairs.tsv, tokens: characters, length: 6}}",
+            "{pairs: {file: pairs.tsv, tokenizer: characters, sequence_length: 6}}",
             "{text: {file: text.txt}}",
             "needs pairs",
         ),
@@ -164,7 +169,7 @@ layers:
   - {Embedding: {input_dim: 9, output_dim: 1}, from: target, name: heard}
   - {Concatenate: , from: [moved, present, heard]}
   - Dense: 9
-data: {pairs: {file: same.tsv, tokens: characters, length: 6}}
+data: {pairs: {file: same.tsv, tokenizer: characters, sequence_length: 6}}
 training:
   objective: sequence_to_sequence
   optimizer: {Adam: 0.05}

@@ -91,9 +91,9 @@ def _with_scales(examples: Dataset) -> Dataset:
     of 16 bits are left out: their divisor follows from the recipe and the recorded bit depth.
     """
     scales = {
-        name: Scale(feature.scale, feature.max_value)
+        name: Scale(feature.divide_by, feature.max_value)
         for name, feature in examples.inputs.items()
-        if feature.scale is not None and (feature.column.dtype == np.uint8 or not feature.image)
+        if feature.divide_by is not None and (feature.column.dtype == np.uint8 or not feature.image)
     }
     schema = replace(examples.preprocessing.schema, scales=scales)
     return replace(examples, preprocessing=replace(examples.preprocessing, schema=schema))

@@ -175,7 +175,7 @@ class FieldRoles:
     @classmethod
     def from_source(cls, source: Jsonl | Tfrecord, noun: str) -> FieldRoles:
         """Return the roles that a source assigns to fields."""
-        targets, weights = as_mapping(source.targets), as_mapping(source.weights or {})
+        targets, weights = as_mapping(source.targets), as_mapping(source.sample_weight or {})
         return cls(as_mapping(source.inputs), targets, weights, noun)
 
     def title(self, field: str) -> str:

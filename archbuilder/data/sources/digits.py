@@ -22,7 +22,7 @@ def load_digits() -> Dataset:
     # The last column is the digit, the others are the pixels in row-major order.
     table = np.array([line.split(",") for line in lines]).astype(np.uint8)
     images = table[:, :-1].reshape(-1, _IMAGE_SIZE, _IMAGE_SIZE)
-    feature = Feature(ArrayColumn(images), scale=_MAX_PIXEL, image=True, max_value=_MAX_PIXEL)
+    feature = Feature(ArrayColumn(images), divide_by=_MAX_PIXEL, image=True, max_value=_MAX_PIXEL)
     targets: dict[str, Column] = {UNNAMED: ArrayColumn(table[:, -1])}
     return Dataset(
         "the data set digits", {UNNAMED: feature}, targets, target_description="the digit"

@@ -46,7 +46,7 @@ def load_idx(
     Raises:
         RunError: if a file is damaged, or does not contain images or labels.
     """
-    feature = load_idx_images(source.images, source.scale, opener, store, fitted)
+    feature = load_idx_images(source.images, source.divide_by, opener, store, fitted)
     labels = _read_column(source.labels, opener, store)
     name = quote(source.images.path, 200)
     if labels.shape:
@@ -60,12 +60,12 @@ def load_idx(
 
 def load_idx_images(
     file: DataPath,
-    scale: float | None,
+    divide_by: float | None,
     opener: DataFileOpener,
     store: ColumnStore,
     fitted: FittedPreprocessing | None = None,
 ) -> Feature:
-    """Load images as an input that is divided by `scale`; see `array_feature` for None.
+    """Load images as an input that is divided by `divide_by`; see `array_feature` for None.
 
     Raises:
         RunError: if a file is damaged, or does not contain images.
@@ -76,7 +76,9 @@ def load_idx_images(
         axes = plural(len(images.shape) + 1, "axis", "axes")
         raise RunError(f"{name} has {axes}, which is not a list of images")
     origin = ColumnOrigin.for_array(quote(file.path, 200))
-    return replace(array_feature(images, scale, origin, lookup_scale(fitted, UNNAMED)), image=True)
+    return replace(
+        array_feature(images, divide_by, origin, lookup_scale(fitted, UNNAMED)), image=True
+    )
 
 
 def _read_column(file: DataPath, opener: DataFileOpener, store: ColumnStore) -> Column:

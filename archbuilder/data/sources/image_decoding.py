@@ -108,10 +108,10 @@ class ImageDecoder(ImageSpec):
         """The part that the schema of a run records."""
         return ImageSpec(self.height, self.width, self.channels, self.bits)
 
-    def to_feature(self, column: Column, scale: float | None) -> Feature:
-        """Return an input of decoded images, divided by `scale`, or by white if it is None."""
+    def to_feature(self, column: Column, divide_by: float | None) -> Feature:
+        """Return an input of decoded images, divided by `divide_by`, or by white if it is None."""
         max_value = self.max_value
-        return Feature(column, scale or max_value, image=True, max_value=max_value)
+        return Feature(column, divide_by or max_value, image=True, max_value=max_value)
 
     def decode(self, content: bytes, name: str) -> Array:
         """Decode a file to an array of the shape `(height, width, channels)`, 0 to `max_value`.

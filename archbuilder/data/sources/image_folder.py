@@ -84,7 +84,7 @@ def load_images(
         )
 
     images = LazyColumn(name, len(image_files), decoder.shape, decoder.dtype, read)
-    inputs = {UNNAMED: decoder.to_feature(images, source.scale)}
+    inputs = {UNNAMED: decoder.to_feature(images, source.divide_by)}
     sizes = f"{name}: {plural(len(image_files), 'image')} of {decoder}"
     image_specs = {UNNAMED: decoder.spec}
     if len(first.parts) == 1:

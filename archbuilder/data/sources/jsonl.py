@@ -43,7 +43,9 @@ def load_jsonl(
     columns = collect_rows(rows(), fields, locations.describe_row, fitted, store)
     notes = (*columns.notes, *bad_records.summary(columns.count, name))
     features = {
-        key: replace(feature, scale=source.scale, integers=parser.integers[fields.inputs[key]])
+        key: replace(
+            feature, divide_by=source.divide_by, integers=parser.integers[fields.inputs[key]]
+        )
         for key, feature in columns.inputs.items()
     }
     return Dataset(

@@ -32,10 +32,10 @@ def load_npy(
     """
     inputs, targets, weights = (
         {name: _read_columns(file, opener) for name, file in as_mapping(files).items()}
-        for files in (source.inputs, source.targets, source.weights or {})
+        for files in (source.inputs, source.targets, source.sample_weight or {})
     )
     features = {
-        name: array_feature(column, source.scale, fitted_scale=lookup_scale(fitted, name))
+        name: array_feature(column, source.divide_by, fitted_scale=lookup_scale(fitted, name))
         for name, column in inputs.items()
     }
     source_name = ", ".join(

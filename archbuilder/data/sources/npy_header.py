@@ -83,13 +83,13 @@ def read_npy_header(file: Readable, description: str) -> NpyHeader:
 
 def array_feature(
     column: Column,
-    scale: float | None,
+    divide_by: float | None,
     origin: ColumnOrigin | None = None,
     fitted_scale: Scale | None = None,
 ) -> Feature:
     """Return an input. Arrays of bytes with the rank of images are images.
 
-    Images are divided by `scale`, or as the training data was. If neither is known, they are
+    Images are divided by `divide_by`, or as the training data was. If neither is known, they are
     divided by 255, unless all values are 0 and 1: masks and one-hot rows stay as they are.
 
     Raises:
@@ -98,9 +98,9 @@ def array_feature(
     # The divisor is decided once, from the training data, and recorded: one dark image in the data
     # for prediction would else get another one.
     if column.dtype != np.uint8 or len(column.shape) not in _IMAGE_RANKS:
-        return Feature(column, scale, origin=origin)
-    if scale is not None:
-        return Feature(column, scale, image=True, origin=origin)
+        return Feature(column, divide_by, origin=origin)
+    if divide_by is not None:
+        return Feature(column, divide_by, image=True, origin=origin)
     if fitted_scale is None:
         max_value = _MAX_PIXEL if _exceeds_one(column) else 1
         return Feature(column, max_value, image=True, max_value=max_value, origin=origin)
@@ -135,7 +135,7 @@ def _make_range_check(fitted_scale: Scale, origin: ColumnOrigin) -> ValueCheck:
             text = origin.describe_value(int(rows[example]), position, flat[example, position])
             raise RunError(
                 f"{text}, and the network was trained on 0 to {fitted_scale.max_value}, divided by"
-                f" {fitted_scale.divisor:g}: bring it to that range, or train with 'scale' in"
+                f" {fitted_scale.divisor:g}: bring it to that range, or train with 'divide_by' in"
                 " the recipe"
             )
 

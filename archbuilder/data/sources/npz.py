@@ -43,7 +43,7 @@ def load_npz(
     """
     name = quote(source.file.path, 200)
     inputs, targets = as_mapping(source.inputs), as_mapping(source.targets)
-    weights = as_mapping(source.weights or {})
+    weights = as_mapping(source.sample_weight or {})
     array_names = {*inputs.values(), *targets.values(), *weights.values()}
     # Sorted, since the order of a set of strings differs between processes.
     writers = {
@@ -58,7 +58,7 @@ def load_npz(
         name,
         {
             key: array_feature(
-                columns[array], source.scale, writers[array].origin, lookup_scale(fitted, key)
+                columns[array], source.divide_by, writers[array].origin, lookup_scale(fitted, key)
             )
             for key, array in inputs.items()
         },

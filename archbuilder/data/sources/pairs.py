@@ -34,14 +34,14 @@ _CHUNK_LINES: Final = 1024
 def load_pairs(
     source: Pairs, opener: DataFileOpener, fitted: FittedPreprocessing | None
 ) -> Dataset:
-    """Load two columns of token ids: `source` of `length` tokens, and `target` of two more.
+    """Load two columns of token ids: `source` and `target`.
 
-    The two are the begin and end of a target. Shorter texts are padded at the end. A run that has
-    the tokens already reads its own file. With `fitted`, the tokenizer is that of the training
-    data.
+    A source has `sequence_length` tokens. A target has two more: its begin and its end. Shorter
+    texts are padded at the end. A run that has the tokens already reads its own file. With
+    `fitted`, the tokenizer is that of the training data.
 
     Raises:
-        RunError: if a line is not a pair, or a text is longer than `length` tokens.
+        RunError: if a line is not a pair, or a text is longer than `sequence_length` tokens.
     """
     name = quote(source.file.path, 200)
     bad_records = BadRecords(source.on_error, "lines")
@@ -52,7 +52,7 @@ def load_pairs(
             pair for _, pair in _iter_pairs(source, opener, BadRecords(source.on_error, "lines"))
         )
 
-    tokenizer = fit_or_load_tokenizer(source.tokenising, texts, name, opener, fitted)
+    tokenizer = fit_or_load_tokenizer(source.tokenizer, texts, name, opener, fitted)
     token_path = opener.cache_path("validation" if fitted else "training")
     if token_path is not None and token_path.status() is not None:
         tokens = read_tokens(token_path)
@@ -60,15 +60,15 @@ def load_pairs(
         with tempfile.TemporaryDirectory() as folder:
             rows = _iter_rows(source, opener, tokenizer, bad_records)
             # Source and target share one file, and thus one row index.
-            width = 2 * source.length + _NUM_BOUNDARY_TOKENS
+            width = 2 * source.sequence_length + _NUM_BOUNDARY_TOKENS
             tokens = write_tokens(
                 token_path or SandboxPath(Path(folder), ("tokens",)), rows, tokenizer, width
             )
     note = f"{name}: {len(tokens):,} pairs, vocabulary of {tokenizer.vocab_size:,}"
     notes = (note, *bad_records.summary(len(tokens), name))
     features = {
-        SOURCE: Feature(_token_column(name, tokens[:, : source.length])),
-        TARGET: Feature(_token_column(name, tokens[:, source.length :])),
+        SOURCE: Feature(_token_column(name, tokens[:, : source.sequence_length])),
+        TARGET: Feature(_token_column(name, tokens[:, source.sequence_length :])),
     }
     return Dataset(
         name, features, {}, notes, preprocessing=FittedPreprocessing(tokenizer=tokenizer)
@@ -89,7 +89,7 @@ def _iter_rows(
         tokens = encode_texts(tokenizer, chain.from_iterable(pair for _, pair in chunk))
         for location, _ in chunk:
             try:
-                yield _make_row(next(tokens), next(tokens), source.length, location)
+                yield _make_row(next(tokens), next(tokens), source.sequence_length, location)
             except RunError as error:
                 bad_records.add(error)
 
@@ -102,7 +102,7 @@ def _make_row(
     for start, tokens in ((0, source_tokens), (length + 1, target_tokens)):
         if len(tokens) > length:
             raise RunError(
-                f"{location} has a text of {len(tokens):,} tokens; 'length' is {length:,}"
+                f"{location} has a text of {len(tokens):,} tokens; 'sequence_length' is {length:,}"
             )
         row[0, start : start + len(tokens)] = tokens
     # A target is [CLS] tokens [SEP] padding: the decoder reads all but the last position, and

@@ -41,7 +41,7 @@ class ColumnRoles:
     """Whether the format does not distinguish strings and numbers, as CSV."""
     column_names: ColumnNames | None = None
     """Names that later tables must have; None if the table has no header."""
-    scale: float | None = None
+    divide_by: float | None = None
     """Divisor of the inputs."""
     all_columns: Sequence[str] = ()
     """The names of all columns of the table."""
@@ -75,7 +75,8 @@ class ColumnRoles:
         if not inputs_only:
             targets = _targets(source, header, fitted_columns)
             weights = {
-                key: header.column(each) for key, each in as_mapping(source.weights or {}).items()
+                key: header.column(each)
+                for key, each in as_mapping(source.sample_weight or {}).items()
             }
         inputs: Mapping[str, tuple[str, ...]]
         scalar_inputs: frozenset[str] = frozenset()
@@ -104,9 +105,11 @@ class ColumnRoles:
         if inference_columns is not None:
             targets, weights = {}, {}
         text_cells = isinstance(source, Csv)
-        # CSV has no option `scale`.
-        scale = None if isinstance(source, Csv) else source.scale
-        return cls(inputs, targets, weights, scalar_inputs, text_cells, column_names, scale, names)
+        # CSV has no option `divide_by`.
+        divide_by = None if isinstance(source, Csv) else source.divide_by
+        return cls(
+            inputs, targets, weights, scalar_inputs, text_cells, column_names, divide_by, names
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -149,7 +152,9 @@ def make_tabular_dataset(
         batches, target_titles, fitted, store, origins=origins, text_cells=roles.text_cells
     )
     notes = (*columns.notes, *bad_records.summary(columns.count, name))
-    inputs = {key: replace(feature, scale=roles.scale) for key, feature in columns.inputs.items()}
+    inputs = {
+        key: replace(feature, divide_by=roles.divide_by) for key, feature in columns.inputs.items()
+    }
     return Dataset(
         name,
         inputs,

@@ -49,7 +49,7 @@ def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing 
                 yield iter_documents(file, source.field, opener, bad_records)
 
     tokenizer = fit_or_load_tokenizer(
-        source.tokenising, lambda: chain.from_iterable(file_texts()), name, opener, fitted
+        source.tokenizer, lambda: chain.from_iterable(file_texts()), name, opener, fitted
     )
     # The text is read a second time: count bad lines from 0. `file_texts` uses this variable.
     bad_records = BadRecords(source.on_error, "lines")
@@ -67,7 +67,7 @@ def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing 
             tokens = write_tokens(
                 token_path or SandboxPath(Path(folder), ("tokens",)), arrays, tokenizer
             )
-    examples = make_text_dataset(TokenArray(name, tokenizer, tokens), source.length)
+    examples = make_text_dataset(TokenArray(name, tokenizer, tokens), source.sequence_length)
     notes = (*examples.notes, *oov_notes(tokens), *bad_records.notes())
     return replace(examples, notes=notes)
 

@@ -71,7 +71,7 @@ def load_tfds(
         size=source.size,
         channels=source.channels,
         bits=source.bits,
-        scale=source.scale,
+        divide_by=source.divide_by,
         on_error=source.on_error,
     )
     # The check above allowed the whole directory, and the paths are the library's: a plain opener.

@@ -72,7 +72,7 @@ def load_records(
         if key in reader.image_decoders
         else array_feature(
             columns.inputs[key].column,
-            source.scale,
+            source.divide_by,
             columns.inputs[key].origin,
             lookup_scale(fitted, key),
         )
@@ -141,7 +141,7 @@ class _RecordReader:
             return np.stack([decode(self.record_index[row]) for row in rows])
 
         column: Column = LazyColumn("", count, decoder.shape, decoder.dtype, read)
-        return decoder.to_feature(column, self.source.scale)
+        return decoder.to_feature(column, self.source.divide_by)
 
     def _parse_record(self, record: Record) -> _FieldValues:
         """Return the numbers and strings of a record, and check its images.

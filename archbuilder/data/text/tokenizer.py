@@ -46,7 +46,7 @@ class TextTokenizer:
         Raises:
             RunError: if the text is empty, or the vocabulary size is too small for its alphabet.
         """
-        tokenizer = _TRAINERS[config.tokens](config, blocks)
+        tokenizer = _TRAINERS[config.tokenizer](config, blocks)
         if tokenizer.get_vocab_size() <= len(SPECIAL_TOKENS):
             raise RunError(f"{source_name} has no text")
         return cls(_without_special_token_parsing(tokenizer))
@@ -144,7 +144,9 @@ def _train_word_level(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
     tokenizer.train_from_iterator(
         blocks(),
         trainers.WordLevelTrainer(
-            vocab_size=config.vocabulary, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+            vocab_size=config.vocabulary_size,
+            special_tokens=list(SPECIAL_TOKENS),
+            show_progress=False,
         ),
     )
     return tokenizer
@@ -167,7 +169,7 @@ def _train_bpe(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=config.vocabulary,
+        vocab_size=config.vocabulary_size,
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
@@ -195,7 +197,7 @@ def _train_wordpiece(config: TokenizerConfig, blocks: TextBlocks) -> Tokenizer:
     bpe_tokenizer.normalizer = normalizer
     bpe_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.BpeTrainer(
-        vocab_size=config.vocabulary,
+        vocab_size=config.vocabulary_size,
         special_tokens=[*SPECIAL_TOKENS, *alphabet],
         continuing_subword_prefix=_CONTINUATION_PREFIX,
         show_progress=False,
@@ -218,10 +220,10 @@ def _alphabet(normalizer: normalizers.Normalizer | None, blocks: TextBlocks) -> 
 
 
 def _check_vocab_size(config: TokenizerConfig, needed: int, unit: str) -> None:
-    if config.vocabulary < needed:
+    if config.vocabulary_size < needed:
         raise RunError(
-            f"a vocabulary of {config.vocabulary:,} is too small: the text has {needed:,} different"
-            f" {unit} with the {len(SPECIAL_TOKENS)} special tokens"
+            f"a vocabulary of {config.vocabulary_size:,} is too small: the text has {needed:,}"
+            f" different {unit} with the {len(SPECIAL_TOKENS)} special tokens"
         )
 
 

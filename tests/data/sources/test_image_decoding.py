@@ -256,7 +256,7 @@ class TestSources:
         examples = load_source(
             make(tmp_path / "x", encoded(Image.fromarray(DEEP))), DataFileOpener()
         )
-        assert examples.inputs[UNNAMED].scale == 65535
+        assert examples.inputs[UNNAMED].divide_by == 65535
         assert examples.preprocessing.schema.images == {UNNAMED: ImageSpec(3, 4, 1, 16)}
         assert any("3x4x1 with 16 bits a channel" in each for each in examples.notes)
         np.testing.assert_array_equal(values(examples)[0, ..., 0], DEEP)

@@ -61,7 +61,7 @@ class TestDigits:
         digits = load(Digits())
         feature, labels = digits.inputs[UNNAMED], digits.targets[UNNAMED].values
         assert feature.column.values.shape == (1797, 8, 8)
-        assert (feature.column.values.min(), feature.column.values.max(), feature.scale) == (
+        assert (feature.column.values.min(), feature.column.values.max(), feature.divide_by) == (
             0,
             16,
             16,
@@ -83,7 +83,7 @@ class TestIdx:
         labels = np.array([1, 0], np.uint8)
         examples = load(self.write(tmp_path, pack(idx(images)), pack(idx(labels))))
         assert np.array_equal(examples.inputs[UNNAMED].column.values, images)
-        assert examples.inputs[UNNAMED].scale == 255
+        assert examples.inputs[UNNAMED].divide_by == 255
         assert np.array_equal(examples.targets[UNNAMED].values, labels)
 
     @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ class TestNpz:
     def test_bytes_with_the_axes_of_images_are_images(self, tmp_path: Path):
         """Arrays of bytes with height and width are scaled, floats are not."""
         x = np.full((2, 4, 4), 2, np.uint8)
-        assert load(self.source(tmp_path, x=x, y=x)).inputs[UNNAMED].scale == 255
-        assert load(self.source(tmp_path, x=x.astype(float), y=x)).inputs[UNNAMED].scale is None
+        assert load(self.source(tmp_path, x=x, y=x)).inputs[UNNAMED].divide_by == 255
+        assert load(self.source(tmp_path, x=x.astype(float), y=x)).inputs[UNNAMED].divide_by is None
 
     def test_missing_array(self, tmp_path: Path):
         """A name that is not there is answered with those that are."""

@@ -28,7 +28,8 @@ inputs: {image: [8, 8, 1]}
 layers:
   - Flatten
   - Dense: {units: 10, activation: softmax}
-data: {parquet: {file: "part-*.parquet", inputs: pixels, target: digit, weights: count, scale: 16}}
+data: {parquet: {file: "part-*.parquet", inputs: pixels, target: digit, sample_weight: count,
+  divide_by: 16}}
 training: {loss: SparseCategoricalCrossentropy, metrics: [SparseCategoricalAccuracy],
   optimizer: {Adam: 0.01}, epochs: 8}
 """
@@ -66,7 +67,7 @@ class TestColumns:
     def test_columns_by_name(self, tmp_path: Path, kind: str):
         """A column alone has no axis, several stand side by side."""
         options = {"inputs": {"one": "a", "two": ("b", "a")}, "target": {"k": "kind", "n": "b"}}
-        examples = load(table(tmp_path, kind, COLUMNS, weights="w", **options))
+        examples = load(table(tmp_path, kind, COLUMNS, sample_weight="w", **options))
         assert values(examples.inputs["one"].column) == [1, 2, 3]
         assert values(examples.inputs["two"].column) == [[4, 1], [5, 2], [6, 3]]
         assert values(examples.targets["k"]) == [0, 1, 0]
@@ -129,9 +130,9 @@ class TestColumns:
             ({"target": "knid"}, "no column 'knid'; did you mean 'kind'"),
             ({"inputs": "c"}, "no column 'c'"),
             ({"inputs": {"x": ("a", "c")}}, "no column 'c'"),
-            ({"weights": "v"}, "no column 'v'"),
+            ({"sample_weight": "v"}, "no column 'v'"),
             ({"inputs": "kind", "target": "a"}, "not a number|words, not numbers"),
-            ({"weights": "a", "target": 99}, "no column 99"),
+            ({"sample_weight": "a", "target": 99}, "no column 99"),
         ],
     )
     def test_mistakes(self, tmp_path: Path, kind: str, options: dict, message: str):
@@ -160,7 +161,7 @@ class TestColumns:
 
     def test_weights_below_zero(self, tmp_path: Path, kind: str):
         """The example is named."""
-        source = table(tmp_path, kind, {"a": [1, 2], "w": [1, -1], "y": [0, 1]}, weights="w")
+        source = table(tmp_path, kind, {"a": [1, 2], "w": [1, -1], "y": [0, 1]}, sample_weight="w")
         with pytest.raises(RunError, match="the weight of example 2 is below 0"):
             load(source)
 
@@ -202,7 +203,7 @@ class TestColumnsOfTraining:
 
     def test_weights_that_are_not_wanted(self, tmp_path: Path, kind: str):
         """They were no input in training, and are none here."""
-        trained = self.trained(tmp_path, kind, weights="w")
+        trained = self.trained(tmp_path, kind, sample_weight="w")
         examples = load(table(tmp_path, kind, COLUMNS, "other"), trained)
         assert examples.inputs[UNNAMED].shape == (2,)
         assert not examples.sample_weights

@@ -36,7 +36,9 @@ def rows(examples: Dataset, name: str, *numbers: int) -> list[list[int]]:
 class TestText:
     def test_pieces_and_what_follows(self, tmp_path: Path):
         """Pieces lie behind each other, and targets are one token ahead."""
-        examples = load(Text(written(tmp_path / "a.txt", "abcdefgh"), CHARACTERS, length=3))
+        examples = load(
+            Text(written(tmp_path / "a.txt", "abcdefgh"), CHARACTERS, sequence_length=3)
+        )
         assert examples.preprocessing.tokenizer is not None
         decode = examples.preprocessing.tokenizer.decode
         assert [decode(row) for row in rows(examples, UNNAMED, 0, 1)] == ["abc", "def"]
@@ -49,7 +51,7 @@ class TestText:
         """Each JSON line is a document, and ends with a token of its own."""
         lines = "".join(json.dumps({"body": text}) + "\n" for text in ("ab", "c\n"))
         file = written(tmp_path / "a.jsonl", lines + "\n")
-        texts = load(Text(file, CHARACTERS, length=2, field="body")).token_array
+        texts = load(Text(file, CHARACTERS, sequence_length=2, field="body")).token_array
         assert texts is not None
         assert np.flatnonzero(texts.tokens == END_ID).tolist() == [2, 5]
         assert texts.tokenizer.decode(texts.tokens) == "abc\n"
@@ -57,15 +59,17 @@ class TestText:
     def test_blocks_lose_nothing(self, tmp_path: Path):
         """A text of many blocks, with other line ends and a line too long for one, comes whole."""
         text = "a line of text\r\n" * 5_000 + "x" * 1_200_000 + "\nend"
-        texts = load(Text(written(tmp_path / "a.txt", text), CHARACTERS, length=4)).token_array
+        texts = load(
+            Text(written(tmp_path / "a.txt", text), CHARACTERS, sequence_length=4)
+        ).token_array
         assert texts is not None
         assert len(texts.tokens) == len(text) + 1
         assert texts.tokenizer.decode(texts.tokens[:100_000]) == text[:100_000]
 
     def test_a_run_keeps_its_tokens(self, tmp_path: Path):
         """A run that goes on needs the text no more, and validates with the same vocabulary."""
-        source = Text(written(tmp_path / "a.txt", "abcabcabc"), CHARACTERS, length=2)
-        other = Text(written(tmp_path / "b.txt", "cabx"), CHARACTERS, length=2)
+        source = Text(written(tmp_path / "a.txt", "abcabcabc"), CHARACTERS, sequence_length=2)
+        other = Text(written(tmp_path / "b.txt", "cabx"), CHARACTERS, sequence_length=2)
         opener = DataFileOpener(cache_dir=SandboxPath(tmp_path, ("text",)))
         first = load(source, opener)
         held = load_source(other, opener, first.preprocessing)
@@ -92,7 +96,7 @@ class TestText:
     )
     def test_wrong_files(self, tmp_path: Path, content: str | bytes, field: str, message: str):
         """They are told with their line."""
-        source = Text(written(tmp_path / "a", content), CHARACTERS, length=4, field=field)
+        source = Text(written(tmp_path / "a", content), CHARACTERS, sequence_length=4, field=field)
         with pytest.raises(RunError, match=message):
             load(source)
 
@@ -101,7 +105,7 @@ class TestPairs:
     def test_padded(self, tmp_path: Path):
         """Sources and targets of one length, with the begin and the end of the target."""
         file = written(tmp_path / "a.tsv", "ab\tba\r\n\nc\t\n")
-        examples = load(Pairs(file, CHARACTERS, length=3))
+        examples = load(Pairs(file, CHARACTERS, sequence_length=3))
         a, b, c = 5, 6, 7
         assert rows(examples, "source", 0, 1) == [[a, b, PAD_ID], [c, PAD_ID, PAD_ID]]
         assert rows(examples, "target", 0, 1) == [
@@ -114,11 +118,11 @@ class TestPairs:
         [
             ("a\tb\na b\n", r"a':2 is no pair of texts"),
             ("a\tb\tc\n", r"a':1 is no pair of texts"),
-            ("a\tb\nabcd\tb\n", r"a':2 has a text of 4 tokens; 'length' is 3"),
+            ("a\tb\nabcd\tb\n", r"a':2 has a text of 4 tokens; 'sequence_length' is 3"),
             ("", "has no text"),
         ],
     )
     def test_wrong_files(self, tmp_path: Path, content: str, message: str):
         """They are told with their line."""
         with pytest.raises(RunError, match=message):
-            load(Pairs(written(tmp_path / "a", content), CHARACTERS, length=3))
+            load(Pairs(written(tmp_path / "a", content), CHARACTERS, sequence_length=3))

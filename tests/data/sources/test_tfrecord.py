@@ -72,10 +72,10 @@ class TestRecords:
         ]
         file = write(tmp_path / "d.tfrecord", *rows, packed=packed)
         inputs, shape = {"x": "x", "b": "b"}, {"b": (2, 2)}
-        found = load(Tfrecord(file, inputs, shape=shape, weights="w"))
+        found = load(Tfrecord(file, inputs, shape=shape, sample_weight="w"))
         assert values(found.inputs["x"].column) == [[0.5, 1.5, 2.5, 3.5], [4, 3, 2, 1]]
         assert values(found.inputs["b"].column)[0] == [[1, 2], [255, 4]]
-        assert found.inputs["b"].scale == 255
+        assert found.inputs["b"].divide_by == 255
         assert (values(found.targets[UNNAMED]), found.preprocessing.schema.classes) == (
             [1, 0],
             {UNNAMED: ("cat", "dog")},
@@ -91,7 +91,7 @@ class TestRecords:
         found = load(Tfrecord(DataPath(str(tmp_path / "d-*.tfrecord")), cache=cache))
         column = found.inputs[UNNAMED].column
         assert isinstance(column, ArrayColumn) is (cache is True)
-        assert (column.shape, found.inputs[UNNAMED].scale) == ((6, 6, 1), 255)
+        assert (column.shape, found.inputs[UNNAMED].divide_by) == ((6, 6, 1), 255)
         images = np.asarray(column.gather(np.array([4, 0, 3])))
         assert images[:, 0, 0, 0].tolist() == [4, 0, 3]
         assert values(found.targets[UNNAMED]) == [0, 1, 2, 3, 4]

@@ -25,7 +25,7 @@ KINDS = ["characters", "words", "bpe", "wordpiece"]
 
 def learned(tokens: str, *, text: list[str] | None = None, **options) -> TextTokenizer:
     blocks = TEXT if text is None else text
-    spec = TokenizerConfig(tokens, **{"vocabulary": 400, **options})
+    spec = TokenizerConfig(tokens, **{"vocabulary_size": 400, **options})
     return TextTokenizer.train(spec, lambda: iter(blocks), "the text")
 
 
@@ -95,7 +95,7 @@ def test_lower_case():
 def test_vocabularies_that_are_too_small(tokens: str, size: int, message: str):
     """The error says how many there would have to be."""
     with pytest.raises(RunError, match=message):
-        learned(tokens, vocabulary=size)
+        learned(tokens, vocabulary_size=size)
 
 
 def test_no_text():
