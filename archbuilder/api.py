@@ -211,7 +211,7 @@ def load(
     blueprint: str | PathLike[str],
     *,
     limits: Limits | None = None,
-    allow: Sequence[str | PathLike[str]] = (),
+    allow_dirs: Sequence[str | PathLike[str]] = (),
 ) -> Blueprint:
     """Load a blueprint from a file (`squeezenet.yaml`) or from the zoo (`squeezenet`).
 
@@ -220,7 +220,7 @@ def load(
     Args:
         blueprint: The path of a file or the name of a blueprint in the zoo.
         limits: Bounds for the size of the blueprint and its model.
-        allow: Directories from which the blueprint may import files, besides its own.
+        allow_dirs: Directories from which the blueprint may import files, besides its own.
 
     Raises:
         BlueprintError: with all errors in the file and the files that it imports.
@@ -228,17 +228,19 @@ def load(
     """
     path, variant = resolve_blueprint(fspath(blueprint))
     limits = limits or Limits()
-    checked = read_program(path, limits, allow=[Path(folder) for folder in allow])
+    checked = read_program(path, limits, allow_dirs=[Path(folder) for folder in allow_dirs])
     return Blueprint(checked, limits, variant or DEFAULT_VARIANT)
 
 
-def load_sandboxed_file(file: SandboxPath, *, limits: Limits, allow: Sequence[Path]) -> Blueprint:
+def load_sandboxed_file(
+    file: SandboxPath, *, limits: Limits, allow_dirs: Sequence[Path]
+) -> Blueprint:
     """Load a blueprint from a directory whose content is not trusted, without following links.
 
     Raises:
         BlueprintError: with all errors in the file and the files that it imports.
     """
-    return Blueprint(read_program(file, limits, allow=allow), limits)
+    return Blueprint(read_program(file, limits, allow_dirs=allow_dirs), limits)
 
 
 def load_weights(
@@ -257,7 +259,7 @@ def load_weights(
     Args:
         model: A model that is built, such as a compiled blueprint.
         path: The file.
-        match: `"path"` pairs weights of the same name, `"order"` those at the same position. Files
+        match: `"name"` pairs weights of the same name, `"order"` those at the same position. Files
             of Keras 3 record the order within each class of layers only, `.safetensors` files
             record none. By default, whichever pairs more weights.
         skip_mismatch: Whether to load the weights that match and leave the others unchanged.

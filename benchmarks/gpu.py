@@ -101,7 +101,7 @@ def _archbuilder_seconds(job: Job) -> float:
         _write(job, folder)
         command = [
             *("train", job.blueprint, "--recipe", str(folder / "recipe.yaml")),
-            *("--run", str(folder / "run")),
+            *("--run-dir", str(folder / "run")),
         ]
         arguments = [sys.executable, "-m", "archbuilder", *command]
         subprocess.run(arguments, check=True, capture_output=True)

@@ -100,7 +100,7 @@ def epoch_seconds(
     values = [f"--set={key}={value}" for key, value in workload.params.items()]
     command = [
         *("train", workload.blueprint, *values, "--recipe", str(folder / "recipe.yaml")),
-        *("--data", str(folder / "data.npz"), "--run", str(folder / name)),
+        *("--data", str(folder / "data.npz"), "--run-dir", str(folder / name)),
         *("--distribute", distribute, *options),
     ]
     arguments = [sys.executable, "-m", "archbuilder", *command]

@@ -14,7 +14,7 @@ rm -rf runs/demo
 run cat blueprints/digits_cnn.yaml
 run archbuilder validate digits_cnn
 run archbuilder show digits_cnn
-run archbuilder train digits_cnn --run runs/demo
+run archbuilder train digits_cnn --run-dir runs/demo
 
 printf '\nThe saved model is plain Keras; archbuilder is not needed to load it.\n'
 code='import keras

@@ -144,7 +144,7 @@ def autoencoder_reconstruction(run: Path) -> Metric:
 def gan_confidence_by_lenet(run: Path) -> Metric:
     """Return the mean confidence of LeNet-5 on 1,000 samples, and save an image of 64 of them."""
     samples = run / "samples.npz"
-    command = ["sample", str(run), "--count", "1000", "--output", str(samples)]
+    command = ["sample", str(run), "--num-samples", "1000", "--output", str(samples)]
     subprocess.run([sys.executable, "-m", "archbuilder", *command], cwd=ROOT, check=True)
     (images,) = np.load(samples).values()
     save_image("dcgan", image_grid(to_uint8_images(images[:64])))
@@ -312,7 +312,7 @@ def run(result: Result, data: Path) -> dict[str, Any]:
         raise SystemExit(f"{folder} already exists; remove it to train again")
     command = [argument.replace("$DATA", str(data)) for argument in shlex.split(result.command)]
     start = time.monotonic()
-    arguments = ["train", *command, "--run", str(folder)]
+    arguments = ["train", *command, "--run-dir", str(folder)]
     subprocess.run([sys.executable, "-m", "archbuilder", *arguments], cwd=ROOT, check=True)
     minutes = (time.monotonic() - start) / 60
     metric = result.metric(folder)

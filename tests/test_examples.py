@@ -218,7 +218,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         blueprint = folder / "run.yaml"
         blueprint.write_text(text)
         run = folder / "runs" / name
-        assert main(["train", str(blueprint), "--epochs", "1", "--run", str(run)]) == 0
+        assert main(["train", str(blueprint), "--epochs", "1", "--run-dir", str(run)]) == 0
     shutil.copy(folder / "runs" / "lenet-1" / "lenet.keras", folder)
     return folder
 

@@ -279,7 +279,7 @@ def test_mirrored_training(tmp_path: Path):
     alone = run(tmp_path, text, name="alone")
     path, two = tmp_path / "two.yaml", tmp_path / "two"
     path.write_text(text.replace("distribute: none", "distribute: mirrored"))
-    told = in_replicas(2, [["train", path, "--run", two]])
+    told = in_replicas(2, [["train", path, "--run-dir", two]])
     assert "devices: mirrored on 2 CPUs (mirrored)" in told.splitlines()
     found = json.loads((two / "run.json").read_text())["validation_metrics"]["loss"]
     assert found == pytest.approx(alone.val_metrics["loss"], rel=1e-4)

@@ -35,7 +35,7 @@ class BlueprintRequest:
     params: Mapping[str, PlainData]
     """Parameters by name, from --set."""
     limits: Limits
-    allow: tuple[Path, ...]
+    allow_dirs: tuple[Path, ...]
     """Directories besides the blueprint's own that it may read from."""
 
     def load(self, blueprint: str | Path | SandboxPath) -> Blueprint:
@@ -48,8 +48,8 @@ class BlueprintRequest:
             BlueprintError: with all errors in the blueprint.
         """
         if isinstance(blueprint, SandboxPath):
-            return load_sandboxed_file(blueprint, limits=self.limits, allow=self.allow)
-        return archbuilder.load(blueprint, limits=self.limits, allow=self.allow)
+            return load_sandboxed_file(blueprint, limits=self.limits, allow_dirs=self.allow_dirs)
+        return archbuilder.load(blueprint, limits=self.limits, allow_dirs=self.allow_dirs)
 
     def select_variant(self, blueprint: Blueprint) -> str:
         """Return the variant of --variant, or the one after the colon; `default` if neither.
@@ -86,7 +86,7 @@ def blueprint_argument_and_options(function: _Function[_Result]) -> _Function[_R
 
 
 def blueprint_options(function: _Function[_Result]) -> _Function[_Result]:
-    """Decorate a command with --set, --variant, --limit, --allow and --errors.
+    """Decorate a command with --set, --variant, --limit, --allow-dir and --error-format.
 
     The command receives the first four as one argument `request`, a `BlueprintRequest`.
     """
@@ -98,12 +98,12 @@ def blueprint_options(function: _Function[_Result]) -> _Function[_Result]:
         variant: str | None,
         settings: tuple[str, ...],
         limits: tuple[str, ...],
-        allow: tuple[Path, ...],
+        allow_dirs: tuple[Path, ...],
         **kwargs: object,
     ) -> _Result:
         parsed_limits = parse_limits(limits)
         request = BlueprintRequest(
-            variant, parse_assignments(settings, parsed_limits), parsed_limits, allow
+            variant, parse_assignments(settings, parsed_limits), parsed_limits, allow_dirs
         )
         return function(*args, request=request, **kwargs)
 
@@ -115,9 +115,9 @@ def blueprint_options(function: _Function[_Result]) -> _Function[_Result]:
 
 
 def error_format_option(function: _Function[_Result]) -> _Function[_Result]:
-    """Decorate a command with --errors, which sets the console's error format."""
+    """Decorate a command with --error-format, which sets the console's error format."""
     return click.option(
-        "--errors",
+        "--error-format",
         type=click.Choice(OUTPUT_FORMATS),
         expose_value=False,
         callback=set_error_format,
@@ -150,7 +150,8 @@ _OPTIONS = (
         " repeated.",
     ),
     click.option(
-        "--allow",
+        "--allow-dir",
+        "allow_dirs",
         metavar="FOLDER",
         multiple=True,
         type=click.Path(path_type=Path, exists=True, file_okay=False),

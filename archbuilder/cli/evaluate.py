@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -23,7 +24,7 @@ from archbuilder.config.training import StrategyName
     cls=Command,
     examples=(
         "archbuilder evaluate runs/lenet-1",
-        "archbuilder evaluate runs/lenet-1 --data other.npz --json",
+        "archbuilder evaluate runs/lenet-1 --data other.npz --format json",
         "archbuilder evaluate lenet.keras --blueprint lenet.yaml --recipe mnist.yaml",
     ),
 )
@@ -44,7 +45,14 @@ from archbuilder.config.training import StrategyName
     type=click.Path(path_type=Path),
     help="A file with 'data' and 'training', which go before those of the run or blueprint.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Give the numbers as JSON.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Output format",
+)
 @device_options
 @click.argument("target", metavar="RUN|MODEL.keras", type=click.Path(path_type=Path))
 @blueprint_options
@@ -58,7 +66,7 @@ def evaluate_command(  # noqa: PLR0913 - an option each
     data: str | None,
     blueprint: str | None,
     recipe: Path | None,
-    as_json: bool,
+    output_format: Literal["text", "json"],
     batch_size: int | None,
     distribute: StrategyName,
     workers: int | None,
@@ -103,7 +111,7 @@ def evaluate_command(  # noqa: PLR0913 - an option each
             data_source=None if eval_data is None else eval_data.validation or eval_data.train,
             batch_size=batch_size,
         )
-    if is_chief and as_json:
+    if is_chief and output_format == "json":
         # JSON has neither NaN nor infinity; json.dumps would write them as invalid JSON.
         json_metrics = {
             key: value if math.isfinite(value) else None for key, value in metrics.items()

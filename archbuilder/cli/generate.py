@@ -25,10 +25,10 @@ _TOKEN_COUNT: Final = StrictIntRange(min=1, max=1_000_000)
 class _Options(TypedDict):
     """Options of text generation; None if not given."""
 
-    tokens: int
+    max_new_tokens: int
     temperature: float | None
-    top: int | None
-    beams: int | None
+    top_k: int | None
+    num_beams: int | None
     seed: int
 
 
@@ -36,21 +36,21 @@ class _Options(TypedDict):
     "generate",
     cls=Command,
     examples=(
-        "archbuilder generate runs/gpt2-1 'To be' --tokens 300 --temperature 0.8",
-        "archbuilder generate runs/transformer-1 'a house' --beams 4",
+        "archbuilder generate runs/gpt2-1 'To be' --max-new-tokens 300 --temperature 0.8",
+        "archbuilder generate runs/transformer-1 'a house' --num-beams 4",
     ),
 )
 @click.option(
-    "--tokens", type=_TOKEN_COUNT, default=200, show_default=True, help="The longest text."
+    "--max-new-tokens", type=_TOKEN_COUNT, default=200, show_default=True, help="The longest text."
 )
 @click.option(
     "--temperature",
     type=StrictFloatRange(min=0, max=100),
     help="Draw by chance; below 1 likely tokens are likelier still, and 0 takes the likeliest.",
 )
-@click.option("--top", type=_TOKEN_COUNT, help="Draw from so many of the likeliest tokens.")
+@click.option("--top-k", type=_TOKEN_COUNT, help="Draw from so many of the likeliest tokens.")
 @click.option(
-    "--beams",
+    "--num-beams",
     type=StrictIntRange(min=1, max=1_000),
     help="Take the likeliest of so many texts; 1 is the likeliest token each time.",
 )
@@ -66,12 +66,12 @@ def generate_command(
     What follows TEXT is printed, or what it becomes where the run trained on pairs of texts. If
     nothing is said, the former is drawn by chance, and the latter is the best of 4 beams.
     """
-    is_sampling = options["temperature"] is not None or options["top"] is not None
-    if options["beams"] is not None and is_sampling:
-        raise UsageError("--beams takes the likeliest text; --temperature and --top draw by chance")
+    is_sampling = options["temperature"] is not None or options["top_k"] is not None
+    if options["num_beams"] is not None and is_sampling:
+        raise UsageError("--num-beams cannot be used with --temperature or --top-k")
     limits = Limits()
     run_inputs = load_run_inputs(run, BlueprintRequest(None, {}, limits, ()))
-    beams = options["beams"]
+    beams = options["num_beams"]
     if (
         isinstance(run_inputs.config.training.objective, SequenceToSequenceConfig)
         and not is_sampling
@@ -86,7 +86,7 @@ def generate_command(
     sampling = None
     if beams is None:
         temperature = 1.0 if options["temperature"] is None else options["temperature"]
-        sampling = SamplingConfig(temperature, options["top"], options["seed"])
-    generation = GenerationConfig(options["tokens"], sampling, beams or 1)
+        sampling = SamplingConfig(temperature, options["top_k"], options["seed"])
+    generation = GenerationConfig(options["max_new_tokens"], sampling, beams or 1)
     output = generate(run, run_inputs.graphs, run_inputs.config, limits, text, generation)
     console.print("\n".join(escape_terminal(line) for line in output.split("\n")))

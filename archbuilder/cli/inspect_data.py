@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     "inspect-data",
     cls=Command,
     examples=(
-        "archbuilder inspect-data digits_cnn --picture digits.png",
+        "archbuilder inspect-data digits_cnn --preview digits.png",
         "archbuilder inspect-data lenet5 --data mnist/",
-        "archbuilder inspect-data gpt2 --recipe plays.yaml --json",
+        "archbuilder inspect-data gpt2 --recipe plays.yaml --format json",
     ),
 )
 @click.option(
@@ -40,12 +40,19 @@ if TYPE_CHECKING:
 )
 @click.option("--data", metavar="DATA", help="Other data, as for 'archbuilder train'.")
 @click.option(
-    "--picture",
+    "--preview",
     metavar="FILE.png",
     type=click.Path(path_type=Path),
     help="Draw 64 images as the network is given them.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Give it as JSON.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Output format",
+)
 @click.argument("blueprint")
 @blueprint_options
 @click.pass_obj
@@ -57,14 +64,14 @@ def inspect_data_command(
     blueprint: str,
     recipe: Path | None,
     data: str | None,
-    picture: Path | None,
-    as_json: bool,
+    preview: Path | None,
+    output_format: Literal["text", "json"],
 ) -> None:
     """Show what a network will be given, without training it."""
-    if picture is not None:
-        if picture.suffix.lower() != ".png":
-            raise UsageError(f"a picture is a .png file, and {quote(picture.name)} is none")
-        check_writable(picture)
+    if preview is not None:
+        if preview.suffix.lower() != ".png":
+            raise UsageError(f"a picture is a .png file, and {quote(preview.name)} is none")
+        check_writable(preview)
     loaded = request.load(blueprint)
     graphs = loaded.graphs(variant=request.select_variant(loaded), **request.params)
     full_recipe = load_recipe(loaded, graphs, request, recipe)
@@ -73,15 +80,15 @@ def inspect_data_command(
     # This imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.data.inspect import encode_png, inspect_data  # noqa: PLC0415
 
-    report = inspect_data(graphs, data_config, full_recipe.training, request.allow)
-    console.print(_json(report) if as_json else "\n".join(_lines(report)))
-    if picture is None:
+    report = inspect_data(graphs, data_config, full_recipe.training, request.allow_dirs)
+    console.print(_json(report) if output_format == "json" else "\n".join(_lines(report)))
+    if preview is None:
         return
     if report.preview is None:
         raise UsageError("the network is given no images that could be drawn")
-    with atomic_write(picture) as file:
+    with atomic_write(preview) as file:
         file.write(encode_png(report.preview))
-    console.print_stderr(escape_terminal(f"saved: {picture}"))
+    console.print_stderr(escape_terminal(f"saved: {preview}"))
 
 
 def _lines(report: DataReport) -> list[str]:

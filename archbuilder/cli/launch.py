@@ -25,8 +25,8 @@ _COUNT = StrictIntRange(min=1, max=10_000)
     "launch",
     cls=Command,
     examples=(
-        "archbuilder launch --slurm --nodes 4 --gpus 8 -- train resnet --run /shared/resnet",
-        "archbuilder launch --kubernetes --image IMAGE --claim work -- train net.yaml --run net",
+        "archbuilder launch --slurm --nodes 4 --gpus 8 -- train resnet --run-dir /shared/resnet",
+        "archbuilder launch --kubernetes --image IMAGE --pvc work -- train net.yaml --run-dir net",
     ),
 )
 @click.option("--slurm", is_flag=True, help="Write a job file for sbatch.")
@@ -44,7 +44,7 @@ _COUNT = StrictIntRange(min=1, max=10_000)
 @click.option("--partition", help="Of Slurm: where the job waits.")
 @click.option("--image", help="Of Kubernetes: the container image that has archbuilder.")
 @click.option(
-    "--claim", help="Of Kubernetes: the claim of a volume that all pods share, with the files."
+    "--pvc", help="Of Kubernetes: the claim of a volume that all pods share, with the files."
 )
 @click.option(
     "--output",
@@ -68,7 +68,7 @@ def launch_command(  # noqa: PLR0913 - an option each
     name: str,
     partition: str | None,
     image: str | None,
-    claim: str | None,
+    pvc: str | None,
     output: Path | None,
     command: tuple[str, ...],
 ) -> None:
@@ -82,17 +82,17 @@ def launch_command(  # noqa: PLR0913 - an option each
     if slurm == kubernetes:
         raise UsageError("say where the machines are: either --slurm or --kubernetes")
     if slurm:
-        if image is not None or claim is not None:
-            raise UsageError("--image and --claim are of Kubernetes")
+        if image is not None or pvc is not None:
+            raise UsageError("--image and --pvc are of Kubernetes")
         text = slurm_script(job, partition)
     else:
         if partition is not None:
             raise UsageError("--partition is of Slurm")
-        if image is None or claim is None:
+        if image is None or pvc is None:
             raise UsageError(
-                "Kubernetes needs an --image, and the --claim of a volume that all pods share"
+                "Kubernetes needs an --image, and the --pvc of a volume that all pods share"
             )
-        text = kubernetes_manifest(job, image, claim)
+        text = kubernetes_manifest(job, image, pvc)
     if output is None:
         console.print(text.rstrip("\n"))
         return
@@ -113,6 +113,6 @@ def _check_options(command: tuple[str, ...]) -> None:
         # make_context parses the options without running the command.
         train_command.make_context("archbuilder train", list(command[1:]))
     except click.BadParameter as error:
-        # The directories of --allow exist on the machines of the job, perhaps not on this one.
-        if not isinstance(error.param, click.Option) or error.param.name != "allow":
+        # The directories of --allow-dir exist on the machines of the job, perhaps not on this one.
+        if not isinstance(error.param, click.Option) or error.param.name != "allow_dirs":
             raise

@@ -55,7 +55,7 @@ def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
         raise UsageError(f"{quote(str(run_dir), 200)} is not the folder of a run{detail}")
     blueprint = request.load(blueprint_path)
     graphs = blueprint.graphs()
-    config = load_run_config(run_dir, graphs, request.limits, allow=request.allow)
+    config = load_run_config(run_dir, graphs, request.limits, allow_dirs=request.allow_dirs)
     text = read_sandboxed_file(blueprint_path, request.limits).decode("utf-8", "replace")
     return RunInputs(blueprint.name, graphs, config, text)
 
@@ -112,7 +112,8 @@ def _inputs_from_blueprint(
     loaded = request.load(blueprint)
     graphs = loaded.graphs(variant=request.select_variant(loaded), **request.params)
     recipe = load_recipe(loaded, graphs, request, recipe_path)
-    config = RunConfig(select_data(recipe, None), require_training(recipe), request.allow, schema)
+    data, training = select_data(recipe, None), require_training(recipe)
+    config = RunConfig(data, training, request.allow_dirs, schema)
     return RunInputs(loaded.name, graphs, config, "")
 
 
@@ -125,7 +126,7 @@ def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> R
             config,
             data=file_recipe.data or config.data,
             training=file_recipe.training or config.training,
-            allow=(*config.allow, *request.allow),
+            allow_dirs=(*config.allow_dirs, *request.allow_dirs),
             # Both belong to the recorded data. The user chose the data of the file.
             digest=config.digest if file_recipe.data is None else None,
             forbidden=config.forbidden if file_recipe.data is None else (),

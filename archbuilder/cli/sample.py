@@ -26,11 +26,11 @@ _SUFFIXES: Final = (".png", ".npz")
     cls=Command,
     examples=(
         "archbuilder sample runs/dcgan-1",
-        "archbuilder sample runs/dcgan-1 --count 1000 --output samples.npz",
+        "archbuilder sample runs/dcgan-1 --num-samples 1000 --output samples.npz",
     ),
 )
 @click.option(
-    "--count",
+    "--num-samples",
     type=StrictIntRange(min=1, max=100_000),
     default=64,
     show_default=True,
@@ -53,7 +53,9 @@ _SUFFIXES: Final = (".png", ".npz")
 )
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.pass_obj
-def sample_command(console: Console, /, *, run: Path, count: int, seed: int, output: Path) -> None:
+def sample_command(
+    console: Console, /, *, run: Path, num_samples: int, seed: int, output: Path
+) -> None:
     """Draw samples of the generator of a run."""
     if output.suffix not in _SUFFIXES:
         raise UsageError(f"{quote(output.name)} is none of {' and '.join(_SUFFIXES)}")
@@ -64,7 +66,7 @@ def sample_command(console: Console, /, *, run: Path, count: int, seed: int, out
     # This imports TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.inference.sample import sample, samples_to_npz, samples_to_png  # noqa: PLC0415
 
-    samples = sample(run, run_inputs.graphs, run_inputs.config, limits, count, seed)
+    samples = sample(run, run_inputs.graphs, run_inputs.config, limits, num_samples, seed)
     content = samples_to_png(samples) if output.suffix == ".png" else samples_to_npz(samples)
     with atomic_write(output) as file:
         file.write(content)

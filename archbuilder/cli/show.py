@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -15,23 +15,33 @@ from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.cli.summary import format_totals, summary_table, to_dict
 
 
+class _Depth(StrictIntRange):
+    """A number of levels, or `all`."""
+
+    def convert(  # type: ignore[override]  # a text besides the numbers
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | Literal["all"]:
+        """Convert the value of an option, or fail with a message."""
+        return "all" if value == "all" else super().convert(value, param, ctx)
+
+
 @click.command(
     "show",
     cls=Command,
     examples=(
         "archbuilder show lenet.yaml",
-        "archbuilder show resnet:50 --unfold",
+        "archbuilder show resnet:50 --depth all",
         "archbuilder show resnet --depth 2 --set classes=10",
         "archbuilder show lenet.yaml --format json",
     ),
 )
 @click.option(
     "--depth",
-    type=StrictIntRange(min=0),
+    metavar="N|all",
+    type=_Depth(min=0),
     help="How deep blocks within blocks are written out: with 1, every block is one row; with 0,"
     " only the sums are shown.",
 )
-@click.option("--unfold", is_flag=True, help="Write all blocks out: one row for each layer.")
 @click.option(
     "--format",
     "form",
@@ -47,8 +57,7 @@ def show_command(
     *,
     request: BlueprintRequest,
     blueprint: str,
-    depth: int | None,
-    unfold: bool,
+    depth: int | Literal["all"] | None,
     form: Literal["text", "json"],
 ) -> None:
     """Show the steps, shapes, parameters and cost.
@@ -68,5 +77,5 @@ def show_command(
     for index, (name, analysis) in enumerate(analyses.items()):
         lines = [""] if index else []
         if depth != 0:
-            lines += [*summary_table(analysis, graphs[name], depth=depth, expand_blocks=unfold), ""]
+            lines += [*summary_table(analysis, graphs[name], depth), ""]
         console.print("\n".join([*lines, format_totals(analysis)]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from archbuilder.compiler.ir import Graph, Shape
 from archbuilder.formatting import TableColumn, format_bytes, format_count, format_table, plural
@@ -45,24 +45,24 @@ class _SummaryRow:
 
 
 def summary_table(
-    analysis: Analysis, graph: Graph, *, depth: int | None = None, expand_blocks: bool = False
+    analysis: Analysis, graph: Graph, depth: int | Literal["all"] | None = None
 ) -> list[str]:
     """Format the steps of a network as the lines of a table.
 
     Args:
         analysis: the analysis of the network.
         graph: the graph of the network, which has the blocks around each layer.
-        depth: the level at which uses of blocks become one row each; 1 expands no block. If None,
-            the largest level at which the table has at most `SCREEN_ROWS` rows.
-        expand_blocks: whether to expand all blocks, whatever the depth.
+        depth: the level at which uses of blocks become one row each; 1 expands no block. If
+            `"all"`, every layer has a row. If None, the largest level at which the table has at
+            most `SCREEN_ROWS` rows.
     """
     rows = tuple(_rows(analysis, graph))
     visible_rows = (
         rows
-        if expand_blocks
-        else _collapse(rows, depth)
-        if depth is not None
+        if depth == "all"
         else _fit_to_screen(rows)
+        if depth is None
+        else _collapse(rows, depth)
     )
     cells = [
         (

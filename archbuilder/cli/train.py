@@ -41,7 +41,7 @@ class _Overrides(TypedDict):
     cls=Command,
     examples=(
         "archbuilder train digits_cnn",
-        "archbuilder train digits_cnn --epochs 3 --run runs/short",
+        "archbuilder train digits_cnn --epochs 3 --run-dir runs/short",
         "archbuilder train lenet.yaml --recipe mnist.yaml",
         "archbuilder train lenet.yaml --data mnist/ --seed 7",
         "archbuilder train --resume runs/lenet-1",
@@ -80,8 +80,7 @@ class _Overrides(TypedDict):
     help="Train with so many processes of this machine, to try a cluster out.",
 )
 @click.option(
-    "--run",
-    "folder",
+    "--run-dir",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
     help="A new folder for the trained model and the record; runs/NAME-1 and so on if not given.",
@@ -93,9 +92,9 @@ class _Overrides(TypedDict):
     help="Go on with the run in this folder, in place of a blueprint.",
 )
 @click.option(
-    "--go-on",
+    "--auto-resume",
     is_flag=True,
-    help="Where the folder of --run has a run already, go on with it: for jobs that are started"
+    help="Where the folder of --run-dir has a run already, go on with it: for jobs that are started"
     " again.",
 )
 @click.argument("blueprint", required=False)
@@ -109,10 +108,10 @@ def train_command(  # noqa: PLR0913 - an option each
     blueprint: str | None,
     recipe: Path | None,
     data: str | None,
-    folder: Path | None,
+    run_dir: Path | None,
     resume: Path | None,
     workers: int | None,
-    go_on: bool,
+    auto_resume: bool,
     **overrides: Unpack[_Overrides],
 ) -> int:
     """Train what a blueprint describes.
@@ -124,26 +123,26 @@ def train_command(  # noqa: PLR0913 - an option each
     exit_code = spawn_workers(console, workers, overrides["distribute"])
     if exit_code is not None:
         return exit_code
-    if go_on and folder is None:
-        raise UsageError("--go-on goes with the --run FOLDER that it looks into")
+    if auto_resume and run_dir is None:
+        raise UsageError("--auto-resume goes with the --run-dir FOLDER that it looks into")
     # A run writes its record before it trains: without one there is nothing to resume.
-    if go_on and folder is not None and path_status.is_file(folder / RUN_JSON):
-        resume = folder
+    if auto_resume and run_dir is not None and path_status.is_file(run_dir / RUN_JSON):
+        resume = run_dir
         # A restarted job repeats the whole command. Its settings are in the record of the run, so
         # those that a resumed run refuses are dropped here.
         run_inputs = _resume_inputs(
-            folder,
-            BlueprintRequest(None, {}, request.limits, request.allow),
+            run_dir,
+            BlueprintRequest(None, {}, request.limits, request.allow_dirs),
             {**overrides, "batch_size": None, "seed": None},
             (),
         )
     elif resume is not None:
-        run_inputs = _resume_inputs(resume, request, overrides, (blueprint, recipe, data, folder))
+        run_inputs = _resume_inputs(resume, request, overrides, (blueprint, recipe, data, run_dir))
     elif blueprint is not None:
         run_inputs = _new_inputs(blueprint, request, overrides, recipe, data)
     else:
         raise UsageError("there is no BLUEPRINT to train, and no run to --resume")
-    _train(console, request, run_inputs, folder, resume)
+    _train(console, request, run_inputs, run_dir, resume)
     return 0
 
 
@@ -151,10 +150,10 @@ def _train(
     console: Console,
     request: BlueprintRequest,
     run_inputs: RunInputs,
-    folder: Path | None,
+    new_dir: Path | None,
     resume: Path | None,
 ) -> None:
-    """Train in the run directory `resume`, in a new directory `folder`, or in the next free one."""
+    """Resume the run in `resume`, or train in `new_dir`, or else in the next free directory."""
     import_tensorflow()
     # These import TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
@@ -168,8 +167,8 @@ def _train(
             return RunDir.open_existing(resume)
         return (
             RunDir.create_numbered(RUNS, run_inputs.name)
-            if folder is None
-            else RunDir.create(folder)
+            if new_dir is None
+            else RunDir.create(new_dir)
         )
 
     training = run_inputs.config.training
@@ -177,7 +176,7 @@ def _train(
         training.distribute,
         training.batch_size,
         membership=make_membership(
-            resume or folder, run_inputs.blueprint_text, run_inputs.config.data, training
+            resume or new_dir, run_inputs.blueprint_text, run_inputs.config.data, training
         ),
     )
     # Only the chief opens it: workers that each took the next free directory would take different
@@ -193,7 +192,7 @@ def _train(
             provenance=RunProvenance(
                 run_inputs.blueprint_text,
                 command_line,
-                run_inputs.config.allow,
+                run_inputs.config.allow_dirs,
                 run_inputs.blueprint_file,
             ),
             limits=request.limits,
@@ -226,7 +225,7 @@ def _new_inputs(
         _apply_overrides(require_training(recipe), overrides),
     )
     return RunInputs(
-        loaded.name, graphs, RunConfig(data, training, request.allow), text, loaded.files[0]
+        loaded.name, graphs, RunConfig(data, training, request.allow_dirs), text, loaded.files[0]
     )
 
 

@@ -10,13 +10,13 @@ import click
 
 from archbuilder.api import Blueprint
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest, blueprint_options, set_error_format
+from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.config import read_recipe
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic, UsageError, quote
-from archbuilder.diagnostics.render import OUTPUT_FORMATS, summary
+from archbuilder.diagnostics.render import summary
 from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
 
@@ -31,18 +31,11 @@ _MAX_DEPTH: Final = 64
         "archbuilder validate lenet.yaml",
         "archbuilder validate blueprints/ --shapes",
         "archbuilder validate resnet:50 --set classes=10",
-        "archbuilder validate blueprints/ --format github",
+        "archbuilder validate blueprints/ --error-format github",
     ),
 )
 @click.argument("blueprints", nargs=-1, required=True, metavar="BLUEPRINT...")
 @click.option("--shapes", is_flag=True, help="Let Keras check all shapes too; takes seconds.")
-@click.option(
-    "--format",
-    type=click.Choice(OUTPUT_FORMATS),
-    expose_value=False,
-    callback=set_error_format,
-    help="The same as --errors.",
-)
 @blueprint_options
 @click.pass_obj
 def validate_command(

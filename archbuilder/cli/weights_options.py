@@ -1,4 +1,4 @@
-"""Options `--weights`, `--match` and `--partial`, and the loading of weight files."""
+"""Options `--weights`, `--match` and `--skip-mismatch`, and the loading of weight files."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class WeightsRequest:
                 raise UsageError(f"there is no file {quote(str(file))}")
             files[network] = file
         if not files and (self.match or self.skip_mismatch):
-            raise UsageError("--match and --partial say how the file of --weights is taken")
+            raise UsageError("--match and --skip-mismatch say how the file of --weights is taken")
         return files
 
 
 def weights_options(function: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Decorate a command with --weights, --match and --partial.
+    """Decorate a command with --weights, --match and --skip-mismatch.
 
     The command receives them as one argument `weights_request`, a `WeightsRequest`.
     """
@@ -63,10 +63,11 @@ def weights_options(function: Callable[..., _Result]) -> Callable[..., _Result]:
         *args: object,
         weights: tuple[str, ...],
         match: MatchMode | None,
-        partial: bool,
+        skip_mismatch: bool,
         **kwargs: object,
     ) -> _Result:
-        return function(*args, weights_request=WeightsRequest(weights, match, partial), **kwargs)
+        weights_request = WeightsRequest(weights, match, skip_mismatch)
+        return function(*args, weights_request=weights_request, **kwargs)
 
     decorated = command
     for option in reversed(_OPTIONS):
@@ -83,12 +84,12 @@ _OPTIONS = (
     ),
     click.option(
         "--match",
-        type=click.Choice(("path", "order")),
+        type=click.Choice(("name", "order")),
         help="Pair weights that have the same name, or that stand at the same place. "
         "Without it, the way that fits more of them. A .safetensors file has no order.",
     ),
     click.option(
-        "--partial", is_flag=True, help="Take the weights that fit, and tell which do not."
+        "--skip-mismatch", is_flag=True, help="Take the weights that fit, and tell which do not."
     ),
 )
 

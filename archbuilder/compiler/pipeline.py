@@ -64,7 +64,7 @@ class ExpansionResult:
 
 
 def read_program(
-    file: Path | SandboxPath, limits: Limits, *, allow: Sequence[Path] = ()
+    file: Path | SandboxPath, limits: Limits, *, allow_dirs: Sequence[Path] = ()
 ) -> CheckedProgram:
     """Read a blueprint and its imports, and check all names and constant arguments.
 
@@ -73,7 +73,7 @@ def read_program(
             defaults, in order to report the errors of the expansion in the same run.
     """
     diagnostics = Diagnostics()
-    program = load_program(file, limits, diagnostics, allow=allow)
+    program = load_program(file, limits, diagnostics, allow_dirs=allow_dirs)
     if program is None:
         raise BlueprintError(diagnostics)
     check_program(program, diagnostics)

@@ -57,12 +57,12 @@ def not_allowed_error(path: Path) -> UsageError:
     """Return the error for a path outside the sandbox, which names the directory to allow."""
     # Where the path leads, and not the path: a link in the run directory tells the user nothing.
     target = _resolve_links(path) or path.absolute()
-    # --allow takes existing directories only, so the message names the closest one.
+    # --allow-dir takes existing directories only, so the message names the closest one.
     folder = next(each for each in (target, *target.parents) if path_status.is_dir(each))
     return UsageError(
         f"the record of the run says that its data is {quote(str(path), 200)}, and another"
         " user may have written that: if you trust it, add"
-        f" --allow {shlex.quote(escape_terminal(str(folder)))}"
+        f" --allow-dir {shlex.quote(escape_terminal(str(folder)))}"
     )
 
 

@@ -46,7 +46,7 @@ class RunConfig:
 
     data: DataConfig
     training: TrainingConfig
-    allow: tuple[Path, ...]
+    allow_dirs: tuple[Path, ...]
     """Directories besides the blueprint's own that data files may be read from."""
     schema: DatasetSchema = field(default_factory=DatasetSchema)
     """Schema of the training set."""
@@ -65,7 +65,9 @@ class RunConfig:
             raise not_allowed_error(self.forbidden[0])
 
 
-def recipe_to_dict(data: DataConfig, training: TrainingConfig, allow: Sequence[Path]) -> _JsonDict:
+def recipe_to_dict(
+    data: DataConfig, training: TrainingConfig, allow_dirs: Sequence[Path]
+) -> _JsonDict:
     """Convert a recipe into plain data, which `load_run_config` reads."""
     # Paths are absolute: a run may be resumed from another working directory.
     return {
@@ -76,24 +78,24 @@ def recipe_to_dict(data: DataConfig, training: TrainingConfig, allow: Sequence[P
             if source is not None
         },
         "folder": str((data.folder or Path()).absolute()),
-        "allow": [str(folder.absolute()) for folder in allow],
+        "allow_dirs": [str(folder.absolute()) for folder in allow_dirs],
         "training": _training_to_dict(training),
     }
 
 
 def load_run_config(
-    run_dir: Path, graphs: Mapping[str, Graph], limits: Limits, *, allow: Sequence[Path] = ()
+    run_dir: Path, graphs: Mapping[str, Graph], limits: Limits, *, allow_dirs: Sequence[Path] = ()
 ) -> RunConfig:
     """Load the recipe of a run from its record.
 
     The record says where the data is. If another user may have written the record, the data paths
-    outside the run directory and outside `allow` are returned in `RunConfig.forbidden`.
+    outside the run directory and outside `allow_dirs` are returned in `RunConfig.forbidden`.
 
     Args:
         run_dir: the directory of the run.
         graphs: the networks of the run by name, against which the recipe is checked.
         limits: bounds on what is read.
-        allow: directories that the user allows on the command line.
+        allow_dirs: directories that the user allows on the command line.
 
     Raises:
         UsageError: if there is no record, or it is damaged.
@@ -107,7 +109,7 @@ def load_run_config(
         fields = JsonObject.read(pinned_dir.joinpath(RUN_JSON))
         recipe = fields.object("recipe")
         schema = schema_from_dict(fields.get("schema"))
-        folder, recorded_allow = recipe.path("folder"), recipe.paths("allow")
+        folder, recorded_allow_dirs = recipe.path("folder"), recipe.paths("allow_dirs")
         data_argument = recipe.text("cli_argument") if "cli_argument" in recipe.values else None
         training = recipe.object("training")
     except OSError as error:
@@ -137,17 +139,19 @@ def load_run_config(
         data = _as_cli_data(data, data_argument, with_tfds=owned_by_user)
     forbidden: tuple[Path, ...] = ()
     if not owned_by_user:
-        sandbox = DataSandbox.from_folders((pinned_dir, *map(SandboxPath.pinned, allow)))
+        sandbox = DataSandbox.from_folders((pinned_dir, *map(SandboxPath.pinned, allow_dirs)))
         data = dataclasses.replace(data, sandbox=sandbox)
         # A pattern is not expanded here. Its files are checked when they are opened, as all are.
         forbidden = tuple(
             path
-            for path in _data_paths(data, (folder, *recorded_allow))
+            for path in _data_paths(data, (folder, *recorded_allow_dirs))
             if not sandbox.contains(path)
         )
     digest = fields.get("data_digest")
     data_digest = digest if isinstance(digest, str) else None
-    return RunConfig(data, parsed_recipe.training, recorded_allow, schema, data_digest, forbidden)
+    return RunConfig(
+        data, parsed_recipe.training, recorded_allow_dirs, schema, data_digest, forbidden
+    )
 
 
 def load_dataset_schema(run_dir: Path) -> DatasetSchema:

@@ -29,13 +29,13 @@ class DataFileOpener:
     """Finds and opens the data files of a recipe.
 
     A `DataPath` with a span comes from a blueprint, which may be a stranger's: it has to lie in
-    `folder` or in one of `allow`, without links. One without a span comes from the user, and may
-    lie anywhere. With a `sandbox`, every path has to lie in that as well, without links.
+    `folder` or in one of `allow_dirs`, without links. One without a span comes from the user, and
+    may lie anywhere. With a `sandbox`, every path has to lie in that as well, without links.
     """
 
     folder: Path = Path()
     """The directory of the blueprint."""
-    allow: Sequence[Path] = ()
+    allow_dirs: Sequence[Path] = ()
     """More directories that the user allows the blueprint to read from."""
     cache_dir: SandboxPath | None = None
     """Directory in which a run keeps preprocessed data, such as tokens."""
@@ -63,7 +63,7 @@ class DataFileOpener:
         """Return whether a blueprint may read from a directory."""
         if self.sandbox is not None:
             return self.sandbox.contains(folder)
-        allowed = (each.resolve() for each in (self.folder, *self.allow))
+        allowed = (each.resolve() for each in (self.folder, *self.allow_dirs))
         return any(folder.resolve().is_relative_to(each) for each in allowed)
 
     def match_files(self, file: DataPath) -> tuple[DataPath, ...]:
@@ -179,10 +179,10 @@ class DataFileOpener:
             return None if self.sandbox is None else self.sandbox.resolve(Path(file.path))
         path = SandboxPath(self.folder)
         if file.path != ".":
-            path = resolve_within(path, file.path, file.span, allow=self.allow)
+            path = resolve_within(path, file.path, file.span, allow_dirs=self.allow_dirs)
         if self.sandbox is None:
             return path
-        # `folder` and `allow` are from the record of the run as well.
+        # `folder` and `allow_dirs` are from the record of the run as well.
         return self.sandbox.resolve(path.root).joinpath(*path.parts)
 
 

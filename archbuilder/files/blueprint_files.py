@@ -57,17 +57,22 @@ def read_sandboxed_file(file: SandboxPath, limits: Limits) -> bytes:
 
 
 def read_within(
-    folder: SandboxPath, path_text: str, span: Span, limits: Limits, *, allow: Sequence[Path] = ()
+    folder: SandboxPath,
+    path_text: str,
+    span: Span,
+    limits: Limits,
+    *,
+    allow_dirs: Sequence[Path] = (),
 ) -> tuple[SandboxPath, bytes]:
     """Return the path and the content of a file that a blueprint names, below `folder`.
 
     `span` is where the blueprint names the file. A path with `..` is valid only if it leads into
-    one of the directories in `allow`, which the user chose.
+    one of the directories in `allow_dirs`, which the user chose.
 
     Raises:
         BlueprintError: if the path leads elsewhere, or the file cannot be read.
     """
-    file = resolve_within(folder, path_text, span, allow=allow)
+    file = resolve_within(folder, path_text, span, allow_dirs=allow_dirs)
     try:
         with file.open_descriptor() as descriptor:
             return file, read_at_most(descriptor, limits.file_bytes + 1)
@@ -76,7 +81,7 @@ def read_within(
 
 
 def resolve_within(
-    folder: SandboxPath, path_text: str, span: Span, *, allow: Sequence[Path] = ()
+    folder: SandboxPath, path_text: str, span: Span, *, allow_dirs: Sequence[Path] = ()
 ) -> SandboxPath:
     """Return the path of a file that a blueprint names; see `read_within`.
 
@@ -99,13 +104,13 @@ def resolve_within(
             notes=("write a path below the folder of this file, such as data/train.csv",),
         )
         raise BlueprintError(diagnostics)
-    file = _resolve(folder, components, allow)
+    file = _resolve(folder, components, allow_dirs)
     if file is None:
         diagnostics.error(
             "path-outside-directory",
             f"{quote(path_text)} leads out of the folder of this file",
             span,
-            notes=("whoever runs the command can allow a folder with --allow",),
+            notes=("whoever runs the command can allow a folder with --allow-dir",),
         )
         raise BlueprintError(diagnostics)
     return file
@@ -120,7 +125,7 @@ def file_error(error: OSError, file: SandboxPath, path_text: str, span: Span) ->
 
 
 def _resolve(
-    folder: SandboxPath, components: list[str], allow: Sequence[Path]
+    folder: SandboxPath, components: list[str], allow_dirs: Sequence[Path]
 ) -> SandboxPath | None:
     """Return the path from a directory, or None if it leads out of it without permission."""
     if ".." not in components:
@@ -130,7 +135,7 @@ def _resolve(
     target = Path(os.path.normpath(folder.path.resolve().joinpath(*components)))
     # The file is then opened from the allowed directory, with no link on the way. A path with `..`
     # that stays below `folder` needs permission as well.
-    for allowed in (each.resolve() for each in allow):
+    for allowed in (each.resolve() for each in allow_dirs):
         if target.is_relative_to(allowed):
             return SandboxPath(allowed, target.relative_to(allowed).parts)
     return None

@@ -126,7 +126,7 @@ def make_eval_context(
             " been trained on"
         )
     config, run_dir = trained_run.config, trained_run.run_dir or Path()
-    recipe = recipe_to_dict(config.data, config.training, config.allow)
+    recipe = recipe_to_dict(config.data, config.training, config.allow_dirs)
     keras.utils.set_random_seed(training.seed)
     return TrainingContext(
         graphs=trained_run.graphs,
@@ -155,7 +155,7 @@ def _load_datasets(
     """
     data = trained_run.config.data
     # Without the sandbox of the run: the user chose these data.
-    opener = DataFileOpener(data.folder or Path(), trained_run.config.allow)
+    opener = DataFileOpener(data.folder or Path(), trained_run.config.allow_dirs)
     if data_source is not None:
         _check_same_kind(data.train, data_source)
         preprocessing = _stored_preprocessing(trained_run)
@@ -170,7 +170,7 @@ def _load_datasets(
     )
     cache_dir = tokenizer_dir if tokenizer_dir is not None and tokenizer_dir.is_dir() else None
     run_opener = DataFileOpener(
-        data.folder or Path(), trained_run.config.allow, cache_dir, sandbox=data.sandbox
+        data.folder or Path(), trained_run.config.allow_dirs, cache_dir, sandbox=data.sandbox
     )
     examples = load_source(
         data.train, run_opener, preprocessing_from_schema(trained_run.config.schema)

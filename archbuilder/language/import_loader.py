@@ -20,27 +20,29 @@ def load_program(
     limits: Limits,
     diagnostics: Diagnostics,
     *,
-    allow: Sequence[Path] = (),
+    allow_dirs: Sequence[Path] = (),
 ) -> Program | None:
     """Load a blueprint and its imports; return None if the file itself cannot be decoded.
 
     A `Path` comes from the user and may be a symbolic link; a `SandboxPath` may not be one.
     Imports that cannot be read are reported and left out. An imported file must be below the
-    folder of the file that imports it, or below one of the folders in `allow`.
+    folder of the file that imports it, or below one of the folders in `allow_dirs`.
 
     Raises:
         BlueprintError: if `file` itself cannot be read.
     """
-    return _ProgramLoader(limits, diagnostics, allow).load(file)
+    return _ProgramLoader(limits, diagnostics, allow_dirs).load(file)
 
 
 class _ProgramLoader:
     """Loads programs, each file once, no matter how often it is imported."""
 
-    def __init__(self, limits: Limits, diagnostics: Diagnostics, allow: Sequence[Path]) -> None:
+    def __init__(
+        self, limits: Limits, diagnostics: Diagnostics, allow_dirs: Sequence[Path]
+    ) -> None:
         self._limits = limits
         self._diagnostics = diagnostics
-        self._allow = allow
+        self._allow_dirs = allow_dirs
         # Finished files by path; None for a file with errors, so that they are reported once.
         self._programs: dict[Path, Program | None] = {}
         # Files whose imports are being loaded, the outermost first.
@@ -87,7 +89,7 @@ class _ProgramLoader:
         """Load an imported file; report an error and return None if that is not possible."""
         try:
             file, content = blueprint_files.read_within(
-                folder, imported.file, imported.span, self._limits, allow=self._allow
+                folder, imported.file, imported.span, self._limits, allow_dirs=self._allow_dirs
             )
         except BlueprintError as error:
             for diagnostic in error.diagnostics:

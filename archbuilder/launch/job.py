@@ -23,7 +23,7 @@ _UNIT_SECONDS: Final = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds"
 _MAX_AMOUNTS: Final = {"hours": 23, "minutes": 59, "seconds": 59}
 """The largest amount of a unit that follows a larger unit."""
 _RESERVED_OPTIONS: Final = ("--workers", "--distribute", "--resume")
-_AUTO_RESUME: Final = "--go-on"
+_AUTO_RESUME: Final = "--auto-resume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +68,17 @@ def resumable_command(arguments: Sequence[str], nodes: int) -> tuple[str, ...]:
     """
     if not arguments or arguments[0] != "train":
         raise UsageError(
-            "behind -- stands what every machine does, as in -- train lenet.yaml --run"
+            "behind -- stands what every machine does, as in -- train lenet.yaml --run-dir"
             " /shared/runs/lenet"
         )
     keys = [each.partition("=")[0] for each in option_arguments(arguments)]
     for option in _RESERVED_OPTIONS:
         if option in keys:
             raise UsageError(f"the job decides itself about {option}: leave it out")
-    if "--run" not in keys:
+    if "--run-dir" not in keys:
         raise UsageError(
-            "give a --run FOLDER that all machines share: a job that is started again goes on with"
-            " the run in it"
+            "pass --run-dir DIR with a directory that all nodes share; a restarted job resumes the"
+            " run in it"
         )
     # Schedulers restart a job with the same command, the first time as well as after a failure.
     added = [] if _AUTO_RESUME in keys else [_AUTO_RESUME]

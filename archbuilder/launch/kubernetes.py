@@ -19,14 +19,14 @@ _GRACE_PERIOD_SECONDS: Final = 120
 """Seconds between SIGTERM and SIGKILL, for a checkpoint; Kubernetes's default is 30."""
 
 
-def kubernetes_manifest(job: Job, image: str, claim: str, mount: str = "/work") -> str:
+def kubernetes_manifest(job: Job, image: str, pvc: str, mount: str = "/work") -> str:
     """Return a headless service and an indexed job, as YAML.
 
     The pods have the host names `NAME-0`, `NAME-1` and so on, also after a restart. The volume of
-    the claim is mounted at `mount`, which is the working directory of the command.
+    the PersistentVolumeClaim `pvc` is mounted at `mount`, the working directory of the command.
 
     Raises:
-        UsageError: if `image` or `claim` is not a valid name.
+        UsageError: if `image` or `pvc` is not a valid name.
     """
     service: PlainData = {
         "apiVersion": "v1",
@@ -57,7 +57,7 @@ def kubernetes_manifest(job: Job, image: str, claim: str, mount: str = "/work") 
                 "volumes": [
                     {
                         "name": "work",
-                        "persistentVolumeClaim": {"claimName": check_dns_label(claim, "--claim")},
+                        "persistentVolumeClaim": {"claimName": check_dns_label(pvc, "--pvc")},
                     }
                 ],
             }

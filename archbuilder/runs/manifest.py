@@ -41,7 +41,7 @@ class RunProvenance:
     """The text of the blueprint with everything resolved."""
     command: tuple[str, ...] = ()
     """The command line."""
-    allow: Sequence[Path] = ()
+    allow_dirs: Sequence[Path] = ()
     """Directories that data files may lie in, besides that of the blueprint."""
     file: Path | None = None
     """The file of the blueprint as the user wrote it."""
@@ -80,7 +80,7 @@ class RunManifest:
             git = git_state(provenance.file)
         self.preprocessing = _decode_preprocessing(previous.get("schema"))
         """Label names and scales that the run was started with; None for a new run."""
-        self.recipe: PlainData = recipe_to_dict(data, training, provenance.allow)
+        self.recipe: PlainData = recipe_to_dict(data, training, provenance.allow_dirs)
         """The recipe as plain data."""
         self._fields: dict[str, PlainData] = {
             # Stays in the file if the process is killed.

@@ -1,7 +1,7 @@
 """Weights of files and of models, described in the same terms so that they can be matched.
 
-Two weights match by path (same name) or by order (same position). The format of the file determines
-what path and position are:
+Two weights match by name (the same path) or by order (the same position). The format of the file
+determines what path and position are:
 
 | format                  | path           | position                                   |
 |-------------------------|----------------|--------------------------------------------|

@@ -23,7 +23,7 @@ _NO_ORDER: Final = (
 )
 _NAMING_HINT: Final = (
     "name each tensor LAYER/VARIABLE, as in dense0/kernel"
-    " ('archbuilder show BLUEPRINT --unfold' lists the layers),"
+    " ('archbuilder show BLUEPRINT --depth all' lists the layers),"
     " or use a .keras or .weights.h5 file, which records the order"
 )
 
@@ -53,7 +53,7 @@ def load_weights(
 
 
 def restore_weights(model: keras.Model, path: Path | SandboxPath) -> None:
-    """Load all weights of a file that was saved from the same network, matched by path.
+    """Load all weights of a file that was saved from the same network, matched by name.
 
     Raises:
         RunError: if a weight does not match or the file is damaged. Nothing is loaded then.
@@ -61,7 +61,7 @@ def restore_weights(model: keras.Model, path: Path | SandboxPath) -> None:
     """
     file_path = path.path if isinstance(path, SandboxPath) else path
     with open_weights(path) as file:
-        result = match_weights(list_model_weights(model, file.file_format), file.weights, "path")
+        result = match_weights(list_model_weights(model, file.file_format), file.weights, "name")
         if not result.is_complete:
             raise RunError(_mismatch_error(model, file_path, result))
         _assign(result, file_path)
@@ -105,7 +105,7 @@ def _match_or_raise(
         raise UsageError(
             f"{quote(path.name)} cannot be matched by order: {_NO_ORDER}\n"
             f"  ({_NAMING_HINT};\n"
-            "  --match path, or match='path', lists the weights that have no tensor)"
+            "  --match name, or match='name', lists the weights that have no tensor)"
         )
     result = match_weights(list_model_weights(model, file.file_format), file.weights, mode)
     if result.is_complete or skip_mismatch:
@@ -114,7 +114,7 @@ def _match_or_raise(
     if result.missing and not file.file_format.has_order:
         lines.append(f"  ({_NO_ORDER}:\n  {_NAMING_HINT})")
     lines.append(
-        "  (--partial, or skip_mismatch=True, takes what fits and leaves the rest as it is)"
+        "  (--skip-mismatch, or skip_mismatch=True, takes what fits and leaves the rest as it is)"
     )
     raise RunError("\n".join(lines))
 

@@ -12,8 +12,8 @@ from archbuilder.formatting import plural
 from archbuilder.weights.dtypes import is_convertible, is_rounded
 from archbuilder.weights.entries import FileWeight, ModelWeight, Sizes, WeightPosition
 
-MatchMode: TypeAlias = Literal["path", "order"]
-MATCH_MODES: Final[tuple[MatchMode, ...]] = ("path", "order")
+MatchMode: TypeAlias = Literal["name", "order"]
+MATCH_MODES: Final[tuple[MatchMode, ...]] = ("name", "order")
 _MAX_LINES: Final = 20
 LIST_ALL_HINT: Final = "'archbuilder compile BLUEPRINT --weights FILE --dry-run' lists all of them"
 
@@ -23,7 +23,7 @@ class Match:
     """The result of matching the weights of a model with those of a file.
 
     Attributes:
-        matched_by: Whether weights were matched by path or by order.
+        matched_by: Whether weights were matched by name or by order.
         pairs: Weights with equal shapes and convertible dtypes.
         mismatched: Weights whose shapes differ or whose dtypes cannot be converted.
         missing: Weights of the model that are not in the file.
@@ -92,10 +92,10 @@ class Match:
 def match_weights(
     model_weights: Sequence[ModelWeight], file_weights: Sequence[FileWeight], mode: MatchMode | None
 ) -> Match:
-    """Match weights by path or by order; if `mode` is None, by the one that gives more pairs."""
+    """Match weights by name or by order; if `mode` is None, by the one that gives more pairs."""
     if mode is not None:
         return _pair(model_weights, file_weights, mode)
-    # `max` returns the first of equal results, so that ties are matched by path. In a file without
+    # `max` returns the first of equal results, so that ties are matched by name. In a file without
     # an order, `unordered_position` makes the two modes equal.
     return max(
         (_pair(model_weights, file_weights, each) for each in MATCH_MODES),
@@ -156,7 +156,7 @@ def _misaligned(
 
 
 _KEY_FUNCTIONS: Final[Mapping[MatchMode, Callable[[ModelWeight | FileWeight], Hashable]]] = {
-    "path": lambda weight: weight.path,
+    "name": lambda weight: weight.path,
     "order": lambda weight: weight.position,
 }
 

@@ -180,7 +180,7 @@ def test_a_narrow_terminal_gets_numbers_for_letters(lenet: Path) -> None:
 def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
     """A signal in the middle of the work, which is known to be under way and far from its end."""
     run = tmp_path / "run"
-    command = ("train", "digits_cnn", "--epochs", "100000", "--run", run)
+    command = ("train", "digits_cnn", "--epochs", "100000", "--run-dir", run)
     process = Running([command], prepare=hear_interrupts)
     while not (run / "history.jsonl").exists():
         assert process.goes_on, process.said
@@ -198,7 +198,7 @@ def test_an_interrupt_while_images_are_read(tmp_path: Path) -> None:
         Image.new("L", (64, 64), number).save(path)
     blueprint, run = tmp_path / "net.yaml", tmp_path / "run"
     blueprint.write_text(IMAGES)
-    process = Running([("train", blueprint, "--run", run)], prepare=hear_interrupts)
+    process = Running([("train", blueprint, "--run-dir", run)], prepare=hear_interrupts)
     while not (run / "history.jsonl").exists():
         assert process.goes_on, process.said
         time.sleep(0.01)
@@ -225,7 +225,7 @@ LONG = "x" * 300
         ("compile", "lenet5", "--weights", f"{LONG}.h5", "--dry-run"),
         ("train", "digits_cnn", "--data", LONG),
         ("train", "digits_cnn", "--recipe", LONG),
-        ("train", "digits_cnn", "--run", LONG, "--go-on"),
+        ("train", "digits_cnn", "--run-dir", LONG, "--auto-resume"),
         ("train", "--resume", LONG),
         ("evaluate", LONG),
         ("evaluate", f"{LONG}.keras"),
@@ -235,9 +235,9 @@ LONG = "x" * 300
         ("generate", LONG),
         ("sample", LONG, "--output", f"{LONG}/out.png"),
         ("inspect-data", "digits_cnn", "--data", LONG),
-        ("inspect-data", "digits_cnn", "--allow", LONG),
-        ("launch", "--slurm", "--output", LONG, "--", "train", "net.yaml", "--run", "r"),
-        ("launch", "--slurm", "--output", "o", "--", "train", LONG, "--run", "r"),
+        ("inspect-data", "digits_cnn", "--allow-dir", LONG),
+        ("launch", "--slurm", "--output", LONG, "--", "train", "net.yaml", "--run-dir", "r"),
+        ("launch", "--slurm", "--output", "o", "--", "train", LONG, "--run-dir", "r"),
         ("new", f"{LONG}.yaml"),
     ],
 )

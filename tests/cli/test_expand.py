@@ -30,7 +30,7 @@ def test_a_variant(run: Run, lenet: Path) -> None:
 def test_mistakes(run: Run, wrong: Path, tmp_path: Path) -> None:
     """Nothing is written for a blueprint with mistakes."""
     output = tmp_path / "out.yaml"
-    result = run("expand", wrong, "-o", output, "--errors", "json")
+    result = run("expand", wrong, "-o", output, "--error-format", "json")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("[")
     assert not output.exists()

@@ -51,7 +51,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pairs.tsv").write_text("".join(f"{copy}\t{copy}\n" for copy in copies))
     for name, blueprint in (("causal", CAUSAL), ("sequences", SEQUENCES)):
         (folder / f"{name}.yaml").write_text(blueprint)
-        command = ["train", str(folder / f"{name}.yaml"), "--run", str(folder / name)]
+        command = ["train", str(folder / f"{name}.yaml"), "--run-dir", str(folder / name)]
         assert main(command) == 0
     return folder
 
@@ -65,15 +65,15 @@ def generated(capsys: pytest.CaptureFixture[str], *options: str) -> str:
 def test_text_that_goes_on(runs: Path, capsys: pytest.CaptureFixture[str]):
     """Words are finished as they were learned, and the seed decides which come."""
     run = str(runs / "causal")
-    options = (run, "the ca", "--tokens", "60", "--temperature", "0.3")
+    options = (run, "the ca", "--max-new-tokens", "60", "--temperature", "0.3")
     text = "the ca" + generated(capsys, *options).rstrip("\n")
     words = text.split(" ")[:-1]
     assert len(words) > 10
     assert set(words) <= set(WORDS)
     assert "the ca" + generated(capsys, *options).rstrip("\n") == text
     assert "the ca" + generated(capsys, *options, "--seed", "1").rstrip("\n") != text
-    assert generated(capsys, run, "the ca", "--tokens", "1", "--beams", "1") == "t\n"
-    coldest = ("--tokens", "1", "--temperature", "1e-320")
+    assert generated(capsys, run, "the ca", "--max-new-tokens", "1", "--num-beams", "1") == "t\n"
+    coldest = ("--max-new-tokens", "1", "--temperature", "1e-320")
     assert generated(capsys, run, "the ca", *coldest) == "t\n"
 
 
@@ -82,7 +82,7 @@ def test_texts_that_become_others(runs: Path, capsys: pytest.CaptureFixture[str]
     run = str(runs / "sequences")
     for text in ("abca", "b", "ccab"):
         assert generated(capsys, run, text) == f"{text}\n"
-        assert generated(capsys, run, text, "--beams", "1") == f"{text}\n"
+        assert generated(capsys, run, text, "--num-beams", "1") == f"{text}\n"
         assert generated(capsys, run, text, "--temperature", "0") == f"{text}\n"
 
 
@@ -92,11 +92,11 @@ def test_texts_that_become_others(runs: Path, capsys: pytest.CaptureFixture[str]
         (["nowhere"], "'nowhere' is not the folder of a run"),
         (["sequences", "abcab"], "the text has 5 tokens"),
         (["sequences", "abz"], "the run's vocabulary does not know"),
-        (["causal", "--beams", "2", "--top", "3"], "--beams takes the likeliest text"),
+        (["causal", "--num-beams", "2", "--top-k", "3"], "--num-beams cannot be used with"),
         (["causal", "--temperature", "-1"], "--temperature"),
         (["causal", "--temperature", "nan"], "'nan' is not a number"),
         (["causal", "--temperature", "inf"], "--temperature"),
-        (["causal", "--top", "0"], "--top"),
+        (["causal", "--top-k", "0"], "--top-k"),
     ],
 )
 def test_wrong_input(
@@ -116,7 +116,7 @@ def test_runs_that_cannot(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         "archbuilder: 1\nname: net\ninputs: {image: [64]}\nlayers: [Dense: 10]\ndata: digits\n"
         "training: {loss: {SparseCategoricalCrossentropy: {from_logits: true}}, epochs: 1}\n"
     )
-    assert main(["train", str(blueprint), "--run", str(tmp_path / "images")]) == 0
+    assert main(["train", str(blueprint), "--run-dir", str(tmp_path / "images")]) == 0
     assert main(["generate", str(tmp_path / "images")]) == 2
     assert "the run trained no model that makes text" in capsys.readouterr().err
     (runs / "causal" / "net.keras").rename(tmp_path / "net.keras")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_the_digits(run: Run, tmp_path: Path):
     """How many, how large, of which classes; and a picture of 64 of them."""
     picture = tmp_path / "digits.png"
-    result = run("inspect-data", "digits_cnn", "--picture", picture, "--json")
+    result = run("inspect-data", "digits_cnn", "--preview", picture, "--format", "json")
     assert result.code == 0
     found = json.loads(result.out)
     assert (found["training_examples"], found["validation_examples"]) == (1438, 359)
@@ -83,7 +83,7 @@ def test_statistics_are_of_the_training_set(run: Run, tmp_path: Path):
         )
         result = run("inspect-data", tmp_path / f"{name}.yaml")
         assert "Statistics of 6 training examples:" in result.out, result.err
-        found = json.loads(run("inspect-data", tmp_path / f"{name}.yaml", "--json").out)
+        found = json.loads(run("inspect-data", tmp_path / f"{name}.yaml", "--format", "json").out)
         assert (
             found["training_examples"],
             found["validation_examples"],
@@ -98,8 +98,8 @@ def test_statistics_are_of_the_training_set(run: Run, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("digits_cnn", "--picture", "x.jpg"), "a picture is a .png file"),
-        (("digits_cnn", "--picture", "no/where/x.png"), "no"),
+        (("digits_cnn", "--preview", "x.jpg"), "a picture is a .png file"),
+        (("digits_cnn", "--preview", "no/where/x.png"), "no"),
         (("digits_cnn", "--data", "nowhere"), "neither 'digits'"),
         (("lenet5",), "does not say what to train on"),
         (("mlp", "--data", "digits"), "has the shape [8, 8]"),

@@ -34,7 +34,7 @@ SLURM_PROCID=0 "$@"
 code=$?
 wait $! && exit $code
 """
-KUBERNETES = ("--kubernetes", "--image", "registry.io/team/archbuilder:1", "--claim", "work")
+KUBERNETES = ("--kubernetes", "--image", "registry.io/team/archbuilder:1", "--pvc", "work")
 
 
 def launched(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -60,7 +60,7 @@ def test_slurm_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     blueprint.write_text(BLUEPRINT)
     job = tmp_path / "job.sh"
     options = ("--slurm", "--nodes", "2", "--gpus", "8", "--time", "1-02:00:00", "--memory", "4G")
-    command = ("train", str(blueprint), "--seed", "5", "--run", str(run))
+    command = ("train", str(blueprint), "--seed", "5", "--run-dir", str(run))
     out = launched(capsys, *options, "--partition", "big", "--output", str(job), "--", *command)
     assert out == f"saved: {job}\n"
     lines = job.read_text().splitlines()
@@ -99,7 +99,7 @@ def test_slurm_requeues(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int, restarts: int, requeued: bool
 ):
     """The job starts again after what another start can mend, a bounded number of times."""
-    job = launched(capsys, "--slurm", "--nodes", "2", "--", "train", "net", "--run", "x")
+    job = launched(capsys, "--slurm", "--nodes", "2", "--", "train", "net", "--run-dir", "x")
     for name, text in (("srun", f"exit {code}"), ("scontrol", f'echo "$@" >> {tmp_path}/calls')):
         (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
         (tmp_path / name).chmod(0o755)
@@ -121,7 +121,7 @@ def test_kubernetes(capsys: pytest.CaptureFixture[str], tmp_path: Path):
         capsys,
         *KUBERNETES,
         *("--nodes", "3", "--gpus", "2", "--cpus", "4", "--memory", "8G", "--time", "0:30:00"),
-        *("--name", "night-run", "--", "train", "it's a net.yaml", "--run", "runs/x"),
+        *("--name", "night-run", "--", "train", "it's a net.yaml", "--run-dir", "runs/x"),
     )
     service, job = yaml.safe_load_all(text)
     for each in (service, job):
@@ -142,14 +142,14 @@ def test_kubernetes(capsys: pytest.CaptureFixture[str], tmp_path: Path):
         workers = tuple(f"night-run-{number}.night-run:29400" for number in range(3))
         found = Cluster(workers, index, "TF_CONFIG")
         assert read_cluster({"TF_CONFIG": config}) == found
-        wanted = "train|it's a net.yaml|--run|runs/x|--go-on|--distribute|multi_worker|"
+        wanted = "train|it's a net.yaml|--run-dir|runs/x|--auto-resume|--distribute|multi_worker|"
         assert arguments == wanted
 
 
 def test_one_machine(capsys: pytest.CaptureFixture[str]):
     """It is no cluster."""
     for system in (("--slurm",), KUBERNETES):
-        text = launched(capsys, *system, "--", "train", "net.yaml", "--run=x")
+        text = launched(capsys, *system, "--", "train", "net.yaml", "--run-dir=x")
         assert "multi_worker" not in text
         assert "TF_CONFIG" not in text
 
@@ -157,26 +157,26 @@ def test_one_machine(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--", "train", "a"], "give a --run FOLDER"),
+        (["--", "train", "a"], "pass --run-dir DIR"),
         (
-            ["--slurm", "--kubernetes", "--", "train", "a", "--run", "b"],
+            ["--slurm", "--kubernetes", "--", "train", "a", "--run-dir", "b"],
             "either --slurm or --kubernetes",
         ),
-        (["--", "train", "a", "--run", "b", "--epohcs", "3"], "No such option '--epohcs'"),
-        (["--", "train", "a", "--run", "b", "--epochs", "x"], "'x' is not a whole number"),
+        (["--", "train", "a", "--run-dir", "b", "--epohcs", "3"], "No such option '--epohcs'"),
+        (["--", "train", "a", "--run-dir", "b", "--epochs", "x"], "'x' is not a whole number"),
         (["--", "show", "a"], "behind -- stands what every machine does"),
-        (["--", "train", "a", "--run", "b", "--workers=2"], "about --workers"),
-        (["--name", "No", "--", "train", "a", "--run", "b"], "--name is 'No'"),
-        (["--name", "a\n#SBATCH --x", "--", "train", "a", "--run", "b"], "--name is"),
-        (["--memory", "8", "--", "train", "a", "--run", "b"], "--memory is like 16G"),
-        (["--time", "soon", "--", "train", "a", "--run", "b"], "--time is like"),
-        (["--time", "\u0661\u0662:00:00", "--", "train", "a", "--run", "b"], "--time is like"),
-        (["--time", "1-25:00:00", "--", "train", "a", "--run", "b"], "is 2-01:00:00"),
-        (["--slurm", "--partition", "a b", "--", "train", "a", "--run", "b"], "--partition is"),
-        (["--slurm", "--claim", "a", "--", "train", "a", "--run", "b"], "of Kubernetes"),
-        (["--kubernetes", "--", "train", "a", "--run", "b"], "needs an --image"),
-        ([*KUBERNETES, "--claim", "A", "--", "train", "a", "--run", "b"], "--claim is 'A'"),
-        (["--", "train", "a", "--run", "b"], "--slurm or --kubernetes"),
+        (["--", "train", "a", "--run-dir", "b", "--workers=2"], "about --workers"),
+        (["--name", "No", "--", "train", "a", "--run-dir", "b"], "--name is 'No'"),
+        (["--name", "a\n#SBATCH --x", "--", "train", "a", "--run-dir", "b"], "--name is"),
+        (["--memory", "8", "--", "train", "a", "--run-dir", "b"], "--memory is like 16G"),
+        (["--time", "soon", "--", "train", "a", "--run-dir", "b"], "--time is like"),
+        (["--time", "\u0661\u0662:00:00", "--", "train", "a", "--run-dir", "b"], "--time is like"),
+        (["--time", "1-25:00:00", "--", "train", "a", "--run-dir", "b"], "is 2-01:00:00"),
+        (["--slurm", "--partition", "a b", "--", "train", "a", "--run-dir", "b"], "--partition is"),
+        (["--slurm", "--pvc", "a", "--", "train", "a", "--run-dir", "b"], "of Kubernetes"),
+        (["--kubernetes", "--", "train", "a", "--run-dir", "b"], "needs an --image"),
+        ([*KUBERNETES, "--pvc", "A", "--", "train", "a", "--run-dir", "b"], "--pvc is 'A'"),
+        (["--", "train", "a", "--run-dir", "b"], "--slurm or --kubernetes"),
     ],
 )
 def test_wrong_input(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):
@@ -188,8 +188,8 @@ def test_wrong_input(capsys: pytest.CaptureFixture[str], arguments: list[str], m
 
 def test_go_on_needs_a_folder(capsys: pytest.CaptureFixture[str]):
     """Else every start would be a new run."""
-    assert main(["train", "digits_cnn", "--go-on"]) == 2
-    assert "--go-on goes with the --run FOLDER" in capsys.readouterr().err
+    assert main(["train", "digits_cnn", "--auto-resume"]) == 2
+    assert "--auto-resume goes with the --run-dir FOLDER" in capsys.readouterr().err
 
 
 def test_the_blueprint_is_not_replaced(
@@ -198,7 +198,8 @@ def test_the_blueprint_is_not_replaced(
     """An output that is a file of the command is most likely a slip."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.yaml").write_text("archbuilder: 1\n")
-    words = ("launch", "--slurm", "--output", "net.yaml", "--", "train", "net.yaml", "--run", "x")
+    train = ("train", "net.yaml", "--run-dir", "x")
+    words = ("launch", "--slurm", "--output", "net.yaml", "--", *train)
     assert main([*words]) == 2
     assert "'net.yaml' is a file of the command" in capsys.readouterr().err
     assert (tmp_path / "net.yaml").read_text() == "archbuilder: 1\n"

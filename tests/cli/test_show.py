@@ -28,7 +28,7 @@ def test_a_depth_of_zero_shows_the_sums_alone(run: Run, lenet: Path) -> None:
 
 def test_blocks_are_written_out_on_demand(run: Run, lenet: Path) -> None:
     """A row for each layer."""
-    result = run("show", lenet, "--unfold")
+    result = run("show", lenet, "--depth", "all")
     assert "stage0.conv2d0" in result.out
 
 

@@ -67,14 +67,14 @@ def test_blocks_are_written_out_as_deep_as_wanted(network: tuple[Analysis, Graph
         ["stage0.unit1", "unit"],
         ["stage0.max_pooling2d0", "MaxPooling2D"],
     ]
-    whole = summary_table(*network, expand_blocks=True)
+    whole = summary_table(*network, depth="all")
     assert len(whole) == 1 + 2 * 5 + 2
     assert summary_table(*network, depth=9) == whole
 
 
 def test_a_table_fits_a_screen_where_it_can(network: tuple[Analysis, Graph]) -> None:
     """Without a depth, a short network is written out."""
-    assert summary_table(*network) == summary_table(*network, expand_blocks=True)
+    assert summary_table(*network) == summary_table(*network, depth="all")
 
 
 def test_sums_are_the_same_however_deep(network: tuple[Analysis, Graph]) -> None:

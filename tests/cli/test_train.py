@@ -39,7 +39,7 @@ def test_a_recipe_beside_the_blueprint(run: Run, perceptron: Path, tmp_path: Pat
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE)
     folder = tmp_path / "run"
-    arguments = ("train", perceptron, "--recipe", recipe, "--epochs", "1", "--run", folder)
+    arguments = ("train", perceptron, "--recipe", recipe, "--epochs", "1", "--run-dir", folder)
     result = run(*arguments)
     assert (result.code, result.err) == (0, "")
     record = json.loads((folder / "run.json").read_text())
@@ -53,7 +53,7 @@ def test_a_recipe_beside_the_blueprint(run: Run, perceptron: Path, tmp_path: Pat
 def test_runs_are_numbered(
     run: Run, perceptron: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without --run, each has a folder of its own below `runs`."""
+    """Without --run-dir, each has a folder of its own below `runs`."""
     monkeypatch.chdir(tmp_path)
     perceptron.write_text(PERCEPTRON + RECIPE)
     for _ in range(2):
@@ -81,7 +81,7 @@ def test_what_cannot_be_trained_is_told(
     """Before TensorFlow starts, and with no folder left behind."""
     perceptron.write_text(PERCEPTRON + recipe)
     folder = tmp_path / "run"
-    result = run("train", perceptron, "--run", folder, *arguments)
+    result = run("train", perceptron, "--run-dir", folder, *arguments)
     assert (result.code, result.out) == (2, "")
     assert text in result.err
     assert not folder.exists()

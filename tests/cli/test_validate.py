@@ -39,7 +39,7 @@ def test_a_mistake_is_shown_on_the_error_output(run: Run, wrong: Path) -> None:
 
 def test_json_goes_to_the_standard_output(run: Run, wrong: Path, lenet: Path) -> None:
     """A list for programs, empty where all is well."""
-    result = run("validate", "--format", "json", wrong)
+    result = run("validate", "--error-format", "json", wrong)
     assert (result.code, result.err) == (2, "")
     (mistake,) = json.loads(result.out)
     assert (mistake["code"], mistake["line"], mistake["suggestion"]) == (
@@ -47,12 +47,12 @@ def test_json_goes_to_the_standard_output(run: Run, wrong: Path, lenet: Path) ->
         5,
         "units",
     )
-    assert run("validate", "--errors", "json", lenet).out == "[]\n"
+    assert run("validate", "--error-format", "json", lenet).out == "[]\n"
 
 
 def test_github_gets_annotations(run: Run, wrong: Path) -> None:
     """One workflow command for each mistake."""
-    result = run("validate", "--format", "github", wrong)
+    result = run("validate", "--error-format", "github", wrong)
     assert result.code == 2
     assert result.out.startswith(f"::error file={wrong},line=5,col=13,title=unknown-argument::")
     assert result.out.count("\n") == 1
@@ -121,8 +121,8 @@ def test_all_variants_are_checked_unless_one_is_chosen(run: Run, tmp_path: Path)
         (("LENET", "--set", "classes=[1"), "yaml-syntax"),
         (("LENET", "--limit", "expanded_steps=2"), "error[limit-exceeded]"),
         (("LENET", "--limit", "stps=2"), "stps"),
-        (("LENET", "--allow", "nowhere"), "nowhere"),
-        (("LENET", "--errors", "xml"), "'text', 'json', 'github'"),
+        (("LENET", "--allow-dir", "nowhere"), "nowhere"),
+        (("LENET", "--error-format", "xml"), "'text', 'json', 'github'"),
         (("EMPTY",), "no .yaml file"),
         (("BINARY",), "error[invalid-encoding]"),
         (("",), "error"),

@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_weights_of_a_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A model starts with the weights of another."""
     assert main(["compile", "net.yaml", "--weights", "source.keras"]) == 0
-    assert "4 of 4 weights of net are from 'source.keras', by path" in capsys.readouterr().err
+    assert "4 of 4 weights of net are from 'source.keras', by name" in capsys.readouterr().err
     source, made = (keras.saving.load_model(folder / f"{name}.keras") for name in ("source", "net"))
     for mine, wanted in zip(made.weights, source.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(mine), np.asarray(wanted))
@@ -57,9 +57,9 @@ def test_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str
     assert report == ""
     assert "2 of its 4 weights have a partner" in message
     assert "head/kernel is 5x7 in the model and 5x3 in the file, as 'head/vars/0'" in message
-    assert "--partial" in message
+    assert "--skip-mismatch" in message
     assert not (folder / "net.keras").exists()
-    assert main([*command, "--partial"]) == 0
+    assert main([*command, "--skip-mismatch"]) == 0
     assert "2 of 4 weights of net are from 'source.keras'" in capsys.readouterr().err
     assert (folder / "net.keras").exists()
 
@@ -75,7 +75,7 @@ def test_many_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixtur
     message = capsys.readouterr().err
     assert message.count(" in the model and ") == 20
     assert "and 4 more; 'archbuilder compile BLUEPRINT --weights FILE --dry-run' lists" in message
-    for options, code in (([], 1), (["--partial"], 0)):
+    for options, code in (([], 1), (["--skip-mismatch"], 0)):
         assert main([*command, *options, "--dry-run"]) == code
         captured = capsys.readouterr()
         assert captured.err.count(" in the model and ") == 24
@@ -86,7 +86,10 @@ def test_many_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixtur
     ("arguments", "message"),
     [
         (["net.yaml", "--weights", "none.h5"], "there is no file 'none.h5'"),
-        (["net.yaml", "--partial"], "--match and --partial say how the file of --weights"),
+        (
+            ["net.yaml", "--skip-mismatch"],
+            "--match and --skip-mismatch say how the file of --weights",
+        ),
         (["net.yaml", "--weights", "net.yaml"], "is no file of weights"),
         (["pair.yaml", "--weights", "source.keras"], "--weights first=source.keras"),
         (["pair.yaml", "--weights", "third=source.keras"], "they are first, second"),

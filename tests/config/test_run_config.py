@@ -74,7 +74,7 @@ def test_sources_come_back(tmp_path: Path, source: DataSource):
     again = recipe_to_dict(found.data, training, [tmp_path])
     assert again["data"] == recipe["data"]
     assert (type(found.data.train), found.training.shuffle) == (type(source), False)
-    assert found.allow == (tmp_path,)
+    assert found.allow_dirs == (tmp_path,)
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o644])
@@ -102,9 +102,9 @@ def test_whose_word_a_record_is(
     found = load_run_config(path.parent, graphs, Limits())
     own = (owner == "mine" or mine == 0) and (mode, folder_mode) == (0o644, 0o775)
     assert found.forbidden == (() if own else (tmp_path,))
-    allowed = load_run_config(path.parent, graphs, Limits(), allow=[tmp_path])
+    allowed = load_run_config(path.parent, graphs, Limits(), allow_dirs=[tmp_path])
     assert not allowed.forbidden
-    inside = load_run_config(path.parent, graphs, Limits(), allow=[path.parent])
+    inside = load_run_config(path.parent, graphs, Limits(), allow_dirs=[path.parent])
     assert inside.forbidden == found.forbidden
 
 

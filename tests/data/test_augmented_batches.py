@@ -257,7 +257,7 @@ def test_there_has_to_be_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[
     x = CHOSEN.random((20, 16, 3)).astype(np.float32)
     np.savez(tmp_path / "points.npz", x=x, y=CHOSEN.integers(0, 2, 20))
     (tmp_path / "net.yaml").write_text(POINTS.replace("LAYER", "{GaussianNoise: 0.1}"))
-    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")]) == 2
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")]) == 2
     assert "no input of the network is an image: points [16, 3]" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

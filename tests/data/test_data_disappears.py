@@ -73,7 +73,7 @@ def test_the_run_tells_it_and_can_go_on(folder: Path, source: str, capsys):
     text = NET.replace("SOURCE", SOURCES[source])
     net.write_text(text.replace("EPOCHS", "100000" if source != "npz" else "60"))
     backup = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    process = start("train", net, "--run", run)
+    process = start("train", net, "--run-dir", run)
     while epochs(run) < 2:
         assert process.goes_on, process.said
         time.sleep(0.05)

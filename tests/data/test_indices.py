@@ -101,7 +101,7 @@ layers:
     trained(tmp_path, cast, "cast")
     for index in (-1, 10, 0.5):
         (tmp_path / "good.csv").write_text(f"user,age,y\n1,-0.5,0\n{index},-2,1\n")
-        assert main(["train", str(tmp_path / "good.yaml"), "--run", str(tmp_path / "bad")]) == 1
+        assert main(["train", str(tmp_path / "good.yaml"), "--run-dir", str(tmp_path / "bad")]) == 1
         assert f"good.csv' has {index} in column 'user'" in capsys.readouterr().err
 
 
@@ -123,10 +123,10 @@ def test_every_command_tells_the_line(tmp_path: Path, capsys: pytest.CaptureFixt
     both = "{train: {csv: {file: good.csv}}, validation: {csv: {file: bad.csv}}}"
     (tmp_path / "both.yaml").write_text(NET.replace("{csv: {file: good.csv}}", both))
     net, bad, run = (str(tmp_path / name) for name in ("net.yaml", "bad.csv", "run"))
-    assert main(["train", net, "--run", run]) == 0
+    assert main(["train", net, "--run-dir", run]) == 0
     for command in (
-        ["train", net, "--data", bad, "--run", str(tmp_path / "none")],
-        ["train", str(tmp_path / "both.yaml"), "--run", str(tmp_path / "none")],
+        ["train", net, "--data", bad, "--run-dir", str(tmp_path / "none")],
+        ["train", str(tmp_path / "both.yaml"), "--run-dir", str(tmp_path / "none")],
         ["inspect-data", net, "--data", bad],
         ["predict", run, bad],
         ["evaluate", run, "--data", bad],

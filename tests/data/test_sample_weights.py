@@ -28,7 +28,7 @@ def trained(folder: Path, data: dict[str, np.ndarray], weights: str = "", classe
     text = NET.replace(", WEIGHTS", f", {weights}" if weights else "")
     (folder / "net.yaml").write_text(text.replace("CLASSES", f", {classes}" if classes else ""))
     run = folder / f"run-{len([*folder.iterdir()])}"
-    assert main(["train", str(folder / "net.yaml"), "--run", str(run)]) == 0
+    assert main(["train", str(folder / "net.yaml"), "--run-dir", str(run)]) == 0
     record = json.loads((run / "history.jsonl").read_text().splitlines()[-1])
     return record["loss"]
 
@@ -95,7 +95,7 @@ def step_loss(
     text = STEPS.replace("OUTPUT", output).replace("LOSS", loss)
     (folder / "net.yaml").write_text(text.replace("CLASSES", classes))
     run = folder / f"run-{len([*folder.iterdir()])}"
-    assert main(["train", str(folder / "net.yaml"), "--run", str(run)]) == 0
+    assert main(["train", str(folder / "net.yaml"), "--run-dir", str(run)]) == 0
     return json.loads((run / "history.jsonl").read_text().splitlines()[-1])["loss"]
 
 
@@ -148,7 +148,7 @@ def test_validation_has_no_class_weights(tmp_path: Path, data):
         text_of = text.replace("CLASSES", classes).replace("{SGD: 0.5}", "{SGD: 0.0}")
         (tmp_path / "net.yaml").write_text(text_of)
         run = tmp_path / name
-        assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+        assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
         losses.append(json.loads((run / "history.jsonl").read_text().splitlines()[-1]))
     plain, weighted = losses
     assert weighted["loss"] == pytest.approx(9 * plain["loss"], rel=1e-5)
@@ -171,7 +171,7 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, 
     for number, keys in enumerate(("{cat: 2, dog: 7}", "{0: 2, 1: 7}", "{cta: 2}")):
         (tmp_path / "net.yaml").write_text(text.replace("KEYS", keys))
         run = tmp_path / f"run-{number}"
-        code = main(["train", str(tmp_path / "net.yaml"), "--run", str(run)])
+        code = main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)])
         if code == 0:
             losses.append(json.loads((run / "history.jsonl").read_text())["loss"])
     assert "did you mean 'cat'?" in capsys.readouterr().err
@@ -193,7 +193,7 @@ def test_wrong_weights(tmp_path: Path, data, weights: np.ndarray, message: str, 
     (tmp_path / "net.yaml").write_text(
         NET.replace("WEIGHTS", "sample_weight: w").replace("CLASSES", "")
     )
-    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")]) == 1
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")]) == 1
     assert message in capsys.readouterr().err
 
 
@@ -209,5 +209,5 @@ def test_wrong_names(tmp_path: Path, data, weights: str, code: int, message: str
     """They are told too."""
     np.savez(tmp_path / "data.npz", **data)
     (tmp_path / "net.yaml").write_text(NET.replace("WEIGHTS", weights).replace("CLASSES", ""))
-    found = main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")])
+    found = main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")])
     assert (found, message in capsys.readouterr().err) == (code, True)

@@ -27,20 +27,20 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 128, seed
     ("own", "others", "codes", "messages"),
     [
         (
-            ("--run", "a"),
-            ("--run", "b"),
+            ("--run-dir", "a"),
+            ("--run-dir", "b"),
             75,
             ("worker 2 of 2", "belongs to another run, one in", "/a'", "/b'"),
         ),
         (
-            ("--run", "a"),
-            ("--run", "a", "--set", "units=12"),
+            ("--run-dir", "a"),
+            ("--run-dir", "a", "--set", "units=12"),
             1,
             ("worker 2 of 2", "read different files"),
         ),
         (
-            ("--run", "a"),
-            ("--run", "a", "--batch-size", "64"),
+            ("--run-dir", "a"),
+            ("--run-dir", "a", "--batch-size", "64"),
             1,
             ("worker 2 of 2", "read different files"),
         ),

@@ -59,11 +59,20 @@ def left_alone(blueprint: Path) -> dict[str, Path]:
     in_workers(
         2,
         [
-            ["train", blueprint, "--set", f"synchronized={synchronized}", "--run", run]
+            ["train", blueprint, "--set", f"synchronized={synchronized}", "--run-dir", run]
             for synchronized, run in runs.items()
         ]
         + [
-            ["train", blueprint, "--set", "synchronized=false", "--epochs", "1", "--run", resumed],
+            [
+                "train",
+                blueprint,
+                "--set",
+                "synchronized=false",
+                "--epochs",
+                "1",
+                "--run-dir",
+                resumed,
+            ],
             ["train", "--resume", resumed, "--epochs", "3"],
         ],
     )
@@ -115,7 +124,7 @@ def test_a_worker_is_killed(
 ):
     """The run ends and says why; gone on with, it comes to the weights of one left alone."""
     broken = tmp_path / "broken"
-    process = start(started, "train", blueprint, "--workers", "2", "--run", broken)
+    process = start(started, "train", blueprint, "--workers", "2", "--run-dir", broken)
     wait_for_checkpoint(broken, process)
     workers = psutil.Process(process.pid).children()
     last = next(each for each in workers if '"index": 1' in each.environ()["TF_CONFIG"])
@@ -135,7 +144,7 @@ def test_sigterm_ends_all_workers(
 ):
     """They stop at the same step and keep it; one process can go on with what two began."""
     run = tmp_path / "run"
-    process = start(started, "train", blueprint, "--workers", "2", "--run", run)
+    process = start(started, "train", blueprint, "--workers", "2", "--run-dir", run)
     wait_for_checkpoint(run, process)
     process.terminate()
     _, errors = process.communicate(timeout=HUNG)
@@ -152,7 +161,9 @@ def test_ctrl_c_ends_all_workers(
 ):
     """A terminal tells all of them, and the first says how the run goes on."""
     run = tmp_path / "run"
-    process = start(started, "train", blueprint, "--epochs", "900", "--workers", "2", "--run", run)
+    process = start(
+        started, "train", blueprint, "--epochs", "900", "--workers", "2", "--run-dir", run
+    )
     wait_for_checkpoint(run, process)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=HUNG)
@@ -166,7 +177,7 @@ def test_workers_do_not_outlive_the_command(
 ):
     """Where it is killed they are told to stop, and keep what they have."""
     run = tmp_path / "run"
-    process = start(started, "train", blueprint, "--workers", "2", "--run", run)
+    process = start(started, "train", blueprint, "--workers", "2", "--run-dir", run)
     wait_for_checkpoint(run, process)
     workers = psutil.Process(process.pid).children()
     process.kill()

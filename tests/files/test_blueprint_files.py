@@ -27,9 +27,11 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def inside(folder: Path, written: str, allow: tuple[Path, ...] = ()) -> str:
+def inside(folder: Path, written: str, allow_dirs: tuple[Path, ...] = ()) -> str:
     """The content of a file that a blueprint names."""
-    return read_within(SandboxPath(folder), written, PLACE, Limits(), allow=allow)[1].decode()
+    return read_within(SandboxPath(folder), written, PLACE, Limits(), allow_dirs=allow_dirs)[
+        1
+    ].decode()
 
 
 def refusal(folder: Path, written: str) -> str:

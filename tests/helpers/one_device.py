@@ -54,7 +54,7 @@ def command(folder: Path, objective: str, run: Path, *, several: bool = False) -
     size = ["--batch-size", str(BATCH.get(objective, 15))]
     epochs = [] if objective == "ridge" else ["--epochs", "2" if objective == "masked" else "1"]
     path = str(folder / f"{objective}{SEVERAL if several else ''}.yaml")
-    return ["train", path, *settings, *size, *epochs, "--run", str(run)]
+    return ["train", path, *settings, *size, *epochs, "--run-dir", str(run)]
 
 
 def blueprints(factory: pytest.TempPathFactory) -> Path:

@@ -43,7 +43,7 @@ def run() -> dict[str, bytes]:
         blueprint, out = Path(folder, "net.yaml"), Path(folder, "run")
         blueprint.write_text(NET)
         np.savez(Path(folder, "data.npz"), x=np.eye(3, dtype=np.float32), y=np.array([0, 1, 0]))
-        assert main(["train", str(blueprint), "--run", str(out)]) == 0
+        assert main(["train", str(blueprint), "--run-dir", str(out)]) == 0
         files = (out / RUN_JSON, *(out / CHECKPOINTS_DIR / CHECKPOINT).iterdir())
         return {path.name: path.read_bytes() for path in files}
 

@@ -34,7 +34,7 @@ def held_out(run: Path) -> dict[str, float]:
 
 def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, float]:
     capsys.readouterr()
-    assert main(["evaluate", *map(str, arguments), "--json"]) == 0
+    assert main(["evaluate", *map(str, arguments), "--format", "json"]) == 0
     found: dict[str, float] = json.loads(capsys.readouterr().out)
     return found
 
@@ -59,7 +59,7 @@ def test_several_replicas(runs: Path, carry_out: Callable[[int, list[list[str]]]
     """Two replicas, and two processes, share uneven last batches, and find the same numbers."""
     way = "mirrored" if carry_out is in_replicas else "multi_worker"
     commands = [
-        ["evaluate", str(runs / objective), "--json", "--distribute", way]
+        ["evaluate", str(runs / objective), "--format", "json", "--distribute", way]
         for objective in BLUEPRINTS
     ]
     lines = carry_out(2, commands).splitlines()
@@ -72,7 +72,7 @@ def test_several_replicas(runs: Path, carry_out: Callable[[int, list[list[str]]]
 
 def test_the_command_starts_workers(runs: Path):
     """`--workers` does, and one of them alone speaks."""
-    command = ["evaluate", str(runs / "supervised"), "--json", "--workers", "2"]
+    command = ["evaluate", str(runs / "supervised"), "--format", "json", "--workers", "2"]
     arguments = [sys.executable, "-m", "archbuilder", *command]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -121,7 +121,7 @@ def test_a_model_from_elsewhere(runs: Path, capsys: pytest.CaptureFixture[str], 
 
 
 def test_people_read_it(runs: Path, capsys: pytest.CaptureFixture[str]):
-    """Without --json there is a line a number."""
+    """Without --format json there is a line a number."""
     capsys.readouterr()
     assert main(["evaluate", str(runs / "ridge")]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -156,7 +156,7 @@ def test_text_to_validate_with_is_no_pairs(tmp_path: Path, capsys: pytest.Captur
     path = tmp_path / "mixed.yaml"
     path.write_text(text.replace(whole, f"{{train: {whole}, validation: {{text: text.txt}}}}"))
     capsys.readouterr()
-    assert main(["train", str(path), "--run", str(tmp_path / "mixed")]) == 2
+    assert main(["train", str(path), "--run-dir", str(tmp_path / "mixed")]) == 2
     assert "and 'text.txt' is none" in capsys.readouterr().err
 
 
@@ -204,7 +204,7 @@ def test_data_that_has_gone(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     blueprint.write_text(BLUEPRINTS["supervised"].replace("digits", "{npz: gone.npz}"))
     run = tmp_path / "runs" / "first"
     run.parent.mkdir()
-    assert main(["train", str(blueprint), "--epochs", "1", "--run", str(run)]) == 0
+    assert main(["train", str(blueprint), "--epochs", "1", "--run-dir", str(run)]) == 0
     (tmp_path / "gone.npz").unlink()
     for command in (["evaluate", str(run)], ["train", "--resume", str(run), "--epochs", "2"]):
         capsys.readouterr()

@@ -39,7 +39,7 @@ training:
 def train(folder: Path, data: str = "{npz: {file: train.npz}}") -> Path:
     (folder / "net.yaml").write_text(NET.replace("DATA", data))
     run = folder / "run"
-    assert main(["train", str(folder / "net.yaml"), "--run", str(run), "--seed", "3"]) == 0
+    assert main(["train", str(folder / "net.yaml"), "--run-dir", str(run), "--seed", "3"]) == 0
     return run
 
 
@@ -96,7 +96,7 @@ def test_other_data_is_scaled_as_that_of_training(
         found = predicted(run, file, capsys)
         np.testing.assert_allclose(found, wanted(run, ONES / 255), rtol=1e-4, atol=1e-6)
     capsys.readouterr()
-    assert main(["evaluate", str(run), "--data", str(files[0]), "--json"]) == 0
+    assert main(["evaluate", str(run), "--data", str(files[0]), "--format", "json"]) == 0
     loss = json.loads(capsys.readouterr().out)["loss"]
     picked = wanted(run, ONES / 255)[range(20), np.arange(20) % 10]
     assert loss == pytest.approx(-np.log(picked).mean(), rel=1e-4)
@@ -112,7 +112,7 @@ def test_larger_numbers_than_those_of_training(tmp_path: Path, capsys: pytest.Ca
     for command in (
         ["predict", str(run), str(bright)],
         ["evaluate", str(run), "--data", str(bright)],
-        ["train", str(tmp_path / "both.yaml"), "--run", str(tmp_path / "none")],
+        ["train", str(tmp_path / "both.yaml"), "--run-dir", str(tmp_path / "none")],
     ):
         capsys.readouterr()
         assert main(command) == 1

@@ -91,7 +91,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "pngs" / f"{number}.png").write_bytes(png)
     for name, text in (("net", NET), ("two", TWO)):
         (folder / f"{name}.yaml").write_text(text)
-        assert main(["train", str(folder / f"{name}.yaml"), "--run", str(folder / name)]) == 0
+        assert main(["train", str(folder / f"{name}.yaml"), "--run-dir", str(folder / name)]) == 0
     return folder
 
 
@@ -233,7 +233,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
     np.save(folder / "x.npy", arrays["x"])
     (folder / "net.yaml").write_text(ENDS)
     run = str(folder / "run")
-    assert main(["train", str(folder / "net.yaml"), "--run", run]) == 0
+    assert main(["train", str(folder / "net.yaml"), "--run-dir", run]) == 0
     for form in ("csv", "jsonl"):
         output = ["--output", str(folder / f"out.{form}")]
         assert main(["predict", run, str(folder / "x.npy"), *output]) == 0
@@ -294,7 +294,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "wrong.csv", dict(zip([*"pqrs", "species"], rows.values(), strict=True)))
     (folder / "bare.csv").write_text("1,2,3,4\n5,6,7,8\n")
     (folder / "net.yaml").write_text(TABLE)
-    assert main(["train", str(folder / "net.yaml"), "--run", str(folder / "run")]) == 0
+    assert main(["train", str(folder / "net.yaml"), "--run-dir", str(folder / "run")]) == 0
     return folder
 
 
@@ -327,7 +327,7 @@ class TestColumns:
         for name in ("t", "turned"):
             capsys.readouterr()
             data = ["--data", str(folder / f"{name}.csv")]
-            assert main(["evaluate", str(folder / "run"), "--json", *data]) == 0
+            assert main(["evaluate", str(folder / "run"), "--format", "json", *data]) == 0
             judged[name] = json.loads(capsys.readouterr().out)
         assert judged["t"] == judged["turned"]
         for name, message in (("wrong", "no column 'a'"), ("more", "has a column 'id'")):
@@ -343,7 +343,7 @@ class TestColumns:
             blueprint = folder / f"with-{name}.yaml"
             blueprint.write_text(TABLE.replace("{csv: {file: t.csv}}", data))
             run = folder / f"run-{name}"
-            assert main(["train", str(blueprint), "--run", str(run)]) == code
+            assert main(["train", str(blueprint), "--run-dir", str(run)]) == code
             if code == 0:
                 held_out.append(json.loads((run / "run.json").read_text())["validation_metrics"])
         assert held_out[0] == held_out[1]
@@ -440,7 +440,7 @@ class TestColumns:
         text = TABLE.replace("file: t.csv", "file: t.csv, on_error: skip")
         (folder / "lenient.yaml").write_text(text)
         run = tmp_path / "run"
-        assert main(["train", str(folder / "lenient.yaml"), "--run", str(run)]) == 0
+        assert main(["train", str(folder / "lenient.yaml"), "--run-dir", str(run)]) == 0
         (tmp_path / "holes.csv").write_text("a,b,c,d\n1,2,3,4\n1,,3,4\n")
         assert main(["predict", str(run), str(tmp_path / "holes.csv")]) == 1
         message = capsys.readouterr().err
@@ -456,12 +456,12 @@ class TestColumns:
         for name in ("t.csv", "net.yaml"):
             shutil.copy(folder / name, tmp_path / name)
         run = tmp_path / "run"
-        assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+        assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
         judged = []
         for source in ("t.csv", "turned.csv"):
             shutil.copy(folder / source, tmp_path / "t.csv")
             capsys.readouterr()
-            assert main(["evaluate", str(run), "--json"]) == 0
+            assert main(["evaluate", str(run), "--format", "json"]) == 0
             found = capsys.readouterr()
             assert "no longer" not in found.err
             judged.append(json.loads(found.out))
@@ -549,7 +549,7 @@ def test_images_are_decoded_as_in_training(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "more" / "a" / "notes.txt").write_text("x")
     (tmp_path / "net.yaml").write_text(PHOTOS)
     run = tmp_path / "run"
-    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
     held_out = said(capsys, run)
     capsys.readouterr()
     assert main(["predict", str(run), *(str(tmp_path / "more" / kind) for kind in "ab")]) == 0

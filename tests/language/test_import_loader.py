@@ -20,10 +20,10 @@ def importing(*files: str) -> str:
     return f"imports: {{{imports}}}\ninputs: {{x: [4]}}\nlayers: [{steps}]"
 
 
-def codes(path: Path, limits: Limits | None = None, allow: tuple[Path, ...] = ()) -> list[str]:
+def codes(path: Path, limits: Limits | None = None, allow_dirs: tuple[Path, ...] = ()) -> list[str]:
     """The codes of all errors in a blueprint."""
     try:
-        archbuilder.load(path, limits=limits, allow=allow)
+        archbuilder.load(path, limits=limits, allow_dirs=allow_dirs)
     except BlueprintError as error:
         return [each.code for each in error.diagnostics if each.severity == "error"]
     return []
@@ -81,5 +81,5 @@ def test_only_the_user_allows_another_folder(tmp_path: Path) -> None:
     write(tmp_path, LEAF, "other/leaf.yaml")
     path = write(tmp_path, importing("../shared/leaf.yaml"), "mine/net.yaml")
     assert codes(path) == ["path-outside-directory"]
-    assert codes(path, allow=(tmp_path / "shared",)) == []
-    assert codes(path, allow=(tmp_path / "other",)) == ["path-outside-directory"]
+    assert codes(path, allow_dirs=(tmp_path / "shared",)) == []
+    assert codes(path, allow_dirs=(tmp_path / "other",)) == ["path-outside-directory"]

@@ -40,9 +40,9 @@ def test_an_option_is_removed(arguments: list[str], expected: list[str]):
 
 def test_a_job_of_a_command_whose_options_end():
     """Its options are added before the end, and looked for there."""
-    command = ("train", "--run", "r", "--", "-net.yaml")
-    added = ("--go-on", "--distribute", "multi_worker")
+    command = ("train", "--run-dir", "r", "--", "-net.yaml")
+    added = ("--auto-resume", "--distribute", "multi_worker")
     assert resumable_command(command, 2) == (*command[:3], *added, *command[3:])
-    assert resumable_command(command, 1) == (*command[:3], "--go-on", *command[3:])
-    with pytest.raises(UsageError, match="--run FOLDER"):
-        resumable_command(("train", "--", "--run"), 2)
+    assert resumable_command(command, 1) == (*command[:3], "--auto-resume", *command[3:])
+    with pytest.raises(UsageError, match="--run-dir DIR"):
+        resumable_command(("train", "--", "--run-dir"), 2)

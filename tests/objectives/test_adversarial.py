@@ -37,7 +37,7 @@ def test_every_loss_trains(blueprint: Path, tmp_path: Path, loss: str, last: str
     """The samples come nearer to the data: their mean image is like that of the digits."""
     run = tmp_path / "run"
     values = ["--set", f"loss={loss}", "--set", f"last={last}", "--set", "steps=2"]
-    assert main(["train", str(blueprint), *values, "--epochs", "12", "--run", str(run)]) == 0
+    assert main(["train", str(blueprint), *values, "--epochs", "12", "--run-dir", str(run)]) == 0
     made = keras.saving.load_model(run / "generator.keras")(tf.random.normal([200, 8], seed=1))
     columns = np.asarray(made).reshape(-1, 8, 8).mean(axis=(0, 1))
     # The outermost columns of the digits are all but white.
@@ -47,7 +47,7 @@ def test_every_loss_trains(blueprint: Path, tmp_path: Path, loss: str, last: str
 def test_what_a_run_leaves(blueprint: Path, tmp_path: Path):
     """Both networks, a picture for every epoch, and the losses of both sides."""
     run = tmp_path / "run"
-    assert main(["train", str(blueprint), "--epochs", "2", "--run", str(run)]) == 0
+    assert main(["train", str(blueprint), "--epochs", "2", "--run-dir", str(run)]) == 0
     assert {path.name for path in run.glob("*.keras")} == {
         "generator.keras",
         "discriminator.keras",
@@ -65,8 +65,8 @@ def test_what_a_run_leaves(blueprint: Path, tmp_path: Path):
 def test_going_on(blueprint: Path, tmp_path: Path):
     """A run that goes on comes to the weights of one that was not stopped."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert main(["train", str(blueprint), "--run", str(whole)]) == 0
-    assert main(["train", str(blueprint), "--run", str(broken), "--epochs", "2"]) == 0
+    assert main(["train", str(blueprint), "--run-dir", str(whole)]) == 0
+    assert main(["train", str(blueprint), "--run-dir", str(broken), "--epochs", "2"]) == 0
     assert main(["train", "--resume", str(broken), "--epochs", "4"]) == 0
     files = [max((run / "checkpoints").iterdir()) for run in (whole, broken)]
     arrays, others = (load_file(path / "variables.safetensors") for path in files)
@@ -88,7 +88,7 @@ def test_networks_that_do_not_suit(
     """What is wrong with them is said before anything is trained."""
     values = [part for each in settings for part in ("--set", each)]
     run = blueprint.parent / "run"
-    assert main(["train", str(blueprint), *values, "--run", str(run)]) == 2
+    assert main(["train", str(blueprint), *values, "--run-dir", str(run)]) == 2
     assert message in capsys.readouterr().err
 
 
@@ -96,7 +96,7 @@ def test_other_networks(blueprint: Path, capsys: pytest.CaptureFixture[str]):
     """The objective names the networks that it trains, and those that are there."""
     blueprint.write_text(GAN.replace("  generator:", "  maker:", 1))
     run = blueprint.parent / "run"
-    assert main(["train", str(blueprint), "--run", str(run)]) == 2
+    assert main(["train", str(blueprint), "--run-dir", str(run)]) == 2
     assert "this blueprint has 2 networks: 'maker', 'discriminator'" in capsys.readouterr().err
 
 

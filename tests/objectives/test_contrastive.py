@@ -29,7 +29,7 @@ def first_epoch(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtur
     run = tmp_path_factory.mktemp("run") / request.param
     blueprint = run.with_suffix(".yaml")
     blueprint.write_text(TEXTS[request.param])
-    assert main(["train", str(blueprint), *CHANCE, "--epochs", "1", "--run", str(run)]) == 0
+    assert main(["train", str(blueprint), *CHANCE, "--epochs", "1", "--run-dir", str(run)]) == 0
     return run
 
 
@@ -89,7 +89,7 @@ def test_a_run_in_two_parts(first_epoch: Path, tmp_path: Path):
     """It comes to the weights, the queue and the encoder of keys of a run in one."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     blueprint = str(first_epoch.with_suffix(".yaml"))
-    assert main(["train", blueprint, *CHANCE, "--run", str(whole)]) == 0
+    assert main(["train", blueprint, *CHANCE, "--run-dir", str(whole)]) == 0
     shutil.copytree(first_epoch, parts)
     assert main(["train", "--resume", str(parts), "--epochs", "2"]) == 0
     first, second = (
@@ -130,7 +130,7 @@ def test_mistakes(
     assert old in MOCO
     path = tmp_path / "net.yaml"
     path.write_text(MOCO.replace(old, new))
-    assert main(["train", str(path), "--run", str(tmp_path / "run")]) != 0
+    assert main(["train", str(path), "--run-dir", str(tmp_path / "run")]) != 0
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error

@@ -67,7 +67,7 @@ training:
 
 def train(folder: Path, text: str) -> Path:
     (folder / "net.yaml").write_text(text)
-    assert main(["train", str(folder / "net.yaml"), "--run", str(folder / "run")]) == 0
+    assert main(["train", str(folder / "net.yaml"), "--run-dir", str(folder / "run")]) == 0
     return folder / "run"
 
 
@@ -155,7 +155,7 @@ def test_mistakes(
     """Each is told before training begins."""
     assert old in AUTOENCODER
     (tmp_path / "net.yaml").write_text(AUTOENCODER.replace(old, new))
-    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")]) != 0
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")]) != 0
     assert message in capsys.readouterr().err
 
 

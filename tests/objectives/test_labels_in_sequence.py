@@ -31,7 +31,7 @@ def train(folder: Path, labels: np.ndarray, text: str = TEXT) -> int:
     signal = np.repeat(np.sin(labels[:, :2, np.newaxis]), 3, axis=1) * [1, -1]
     np.savez(folder / "data.npz", x=signal, y=labels)
     (folder / "net.yaml").write_text(text)
-    return main(["train", str(folder / "net.yaml"), "--run", str(folder / "run")])
+    return main(["train", str(folder / "net.yaml"), "--run-dir", str(folder / "run")])
 
 
 def test_ctc_trains(tmp_path: Path):
@@ -62,7 +62,7 @@ def test_labels_that_cannot_be_learned(
     values = np.array(labels * 10)
     np.savez(tmp_path / "data.npz", x=np.zeros((10, 6, 2)), y=values)
     (tmp_path / "net.yaml").write_text(TEXT)
-    code = main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")])
+    code = main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")])
     assert (code, message in capsys.readouterr().err) == (1, True)
 
 

@@ -36,7 +36,7 @@ def history(run: Path) -> list[dict[str, float]]:
 
 def train(folder: Path, name: str, run: str, *options: str) -> int:
     blueprint = str(folder / f"{name}.yaml")
-    return main(["train", blueprint, "--run", str(folder / run), *options])
+    return main(["train", blueprint, "--run-dir", str(folder / run), *options])
 
 
 @pytest.mark.parametrize("name", LANGUAGE)
@@ -147,7 +147,7 @@ def test_data_of_the_command_line_is_read_as_the_recipe_says(
     write_data(tmp_path)
     (tmp_path / "net.yaml").write_text(LANGUAGE["causal"].replace("text.txt", "not_here.txt"))
     run = tmp_path / "run"
-    given = ["--data", str(tmp_path / "text.txt"), "--epochs", "1", "--run", str(run)]
+    given = ["--data", str(tmp_path / "text.txt"), "--epochs", "1", "--run-dir", str(run)]
     assert main(["train", str(tmp_path / "net.yaml"), *given]) == 0
     assert "sequences of 16" in capsys.readouterr().out
     assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
@@ -183,5 +183,5 @@ def test_every_input_gets_its_own_tokens(tmp_path: Path):
     (tmp_path / "same.tsv").write_text("".join(f"{word}\t{word}\n" for word in words))
     (tmp_path / "net.yaml").write_text(COPY)
     run = tmp_path / "run"
-    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
     assert history(run)[-1]["val_accuracy"] == 1

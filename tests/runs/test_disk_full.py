@@ -27,7 +27,7 @@ def test_a_full_disk(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """Trained without a checkpoint, the model cannot be saved; later everything is as it should."""
     whole = trained(tmp_path, TEXT, "whole", "--epochs", "2")
     run = tmp_path / "run"
-    command = ["train", str(tmp_path / "whole.yaml"), "--run", str(run), "--epochs", "2"]
+    command = ["train", str(tmp_path / "whole.yaml"), "--run-dir", str(run), "--epochs", "2"]
     process = Running([command], prepare=_small_files)
     assert process.end() == 1
     assert "no checkpoint could be written" in process.output

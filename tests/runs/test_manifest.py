@@ -76,7 +76,7 @@ def test_a_run_that_does_not_begin_leaves_nothing(tmp_path: Path, existing: bool
     path.write_text(LINE)
     if existing:
         run.mkdir(parents=True)
-    assert main(["train", str(path), "--run", str(run)]) in (1, 2)
+    assert main(["train", str(path), "--run-dir", str(run)]) in (1, 2)
     assert not run.exists()
 
 
@@ -84,7 +84,7 @@ def test_a_first_step_that_fails_leaves_nothing(tmp_path: Path, capfd: pytest.Ca
     """The network can be built, but Keras does not compute it."""
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(SUPERVISED.replace("{L2: 1e-3}", "OrthogonalRegularizer"))
-    assert main(["train", str(path), "--run", str(run)]) in (1, 2)
+    assert main(["train", str(path), "--run-dir", str(run)]) in (1, 2)
     assert "OrthogonalRegularizer" in capfd.readouterr().err
     assert not run.exists()
 
@@ -106,7 +106,7 @@ def test_a_disk_that_is_full_at_the_start_leaves_nothing(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    assert main(["train", str(path), "--run", str(run)]) == 1
+    assert main(["train", str(path), "--run-dir", str(run)]) == 1
     assert "No space left on device" in capfd.readouterr().err
     assert not run.exists()
 
@@ -117,7 +117,7 @@ def test_the_batch_of_a_bad_step_is_kept(tmp_path: Path, capfd: pytest.CaptureFi
     (tmp_path / "line.csv").write_text(f"number,target\n{lines}")
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(with_key(LINE, "steps_per_execution: 2").replace("SGD: 0.1", "SGD: 1e-3"))
-    assert main(["train", str(path), "--run", str(run)]) == 1
+    assert main(["train", str(path), "--run-dir", str(run)]) == 1
     assert f"kept as {str(run / 'nan_batch.npz')!r}" in capfd.readouterr().err
     with np.load(run / "nan_batch.npz") as arrays:
         assert set(arrays) == {"inputs", "targets"}
@@ -129,7 +129,7 @@ def test_batches_of_several_parts_are_kept_by_name(tmp_path: Path):
     """Those of an adversarial run are `real`, `noise` and `mix`."""
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(GAN.replace("1e-3", "1e38").replace("2e-3", "1e38"))
-    assert main(["train", str(path), "--run", str(run)]) == 1
+    assert main(["train", str(path), "--run-dir", str(run)]) == 1
     with np.load(run / "nan_batch.npz") as arrays:
         assert set(arrays) == {"real", "noise", "mix"}
 

@@ -52,7 +52,7 @@ def blueprint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def uninterrupted(blueprint: Path) -> Path:
     """The folder of a run that nothing has happened to."""
     folder = blueprint.parent / "uninterrupted"
-    assert finish("train", blueprint, "--run", folder) == 0
+    assert finish("train", blueprint, "--run-dir", folder) == 0
     return folder
 
 
@@ -99,7 +99,7 @@ def kill_and_go_on(blueprint: Path, run: Path, *, kills: int, of_epoch: int, las
 
     chance = np.random.default_rng(8)
     begun = time.monotonic()
-    process = start("train", blueprint, "--run", run)
+    process = start("train", blueprint, "--run-dir", run)
     wait_for_step(1)
     preparing = time.monotonic() - begun
     for step in sorted(chance.integers(1, last, kills // 2)):
@@ -128,7 +128,7 @@ def test_kill_with_a_queue(tmp_path: Path):
     blueprint, whole, run = (tmp_path / each for each in ("moco.yaml", "whole", "run"))
     text = with_key(MOCO, "checkpoint_every_seconds: 0").replace("epochs: 2", "epochs: 8")
     blueprint.write_text(text)
-    assert finish("train", blueprint, "--run", whole) == 0
+    assert finish("train", blueprint, "--run-dir", whole) == 0
     kill_and_go_on(blueprint, run, kills=20, of_epoch=20, last=80)
     assert_same(run, whole)
 
@@ -136,7 +136,7 @@ def test_kill_with_a_queue(tmp_path: Path):
 def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: Path):
     """The run ends with the code for 'try again', says so, and goes on to the same weights."""
     run = tmp_path / "run"
-    process = start("train", blueprint, "--run", run)
+    process = start("train", blueprint, "--run-dir", run)
     wait_for(run / "checkpoints" / "epoch-00000-batch-0000001", process)
     process.terminate()
     assert process.end() == 75
@@ -149,20 +149,20 @@ def test_sigterm_at_the_last_step_of_an_epoch(tmp_path: Path):
     """The epoch is completed, with its validation metrics, before the run stops."""
     blueprint, run, whole = (tmp_path / name for name in ("net.yaml", "run", "whole"))
     blueprint.write_text(TEXT.replace("batch_size: 48", "batch_size: 1438"))
-    process = start("train", blueprint, "--run", run, "--epochs", "100000")
+    process = start("train", blueprint, "--run-dir", run, "--epochs", "100000")
     wait_for(run / "checkpoints", process)
     process.terminate()
     assert process.end() == 75
     epochs = len(rows(run)) + 1
     assert main(["train", "--resume", str(run), "--epochs", str(epochs)]) == 0
-    assert main(["train", str(blueprint), "--run", str(whole), "--epochs", str(epochs)]) == 0
+    assert main(["train", str(blueprint), "--run-dir", str(whole), "--epochs", str(epochs)]) == 0
     assert_same(run, whole)
 
 
 def test_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
     """A run that is over goes on for more epochs as if it had been meant to."""
     run = tmp_path / "run"
-    assert main(["train", str(blueprint), "--run", str(run), "--epochs", "3"]) == 0
+    assert main(["train", str(blueprint), "--run-dir", str(run), "--epochs", "3"]) == 0
     assert main(["train", "--resume", str(run), "--epochs", "6"]) == 0
     assert_same(run, uninterrupted)
 
@@ -170,7 +170,7 @@ def test_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
 def test_two_runs_in_one_folder(blueprint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """The second one is refused while the first is at work."""
     run = tmp_path / "run"
-    process = start("train", blueprint, "--run", run, "--epochs", "10000")
+    process = start("train", blueprint, "--run-dir", run, "--epochs", "10000")
     wait_for(run / "run.json", process)
     assert main(["train", "--resume", str(run)]) == 2
     assert "another run is in" in capfd.readouterr().err

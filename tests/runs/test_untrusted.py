@@ -47,7 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of one epoch."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "net.yaml").write_text(BLUEPRINT)
-    assert main(["train", str(folder / "net.yaml"), "--run", str(folder / "run")]) == 0
+    assert main(["train", str(folder / "net.yaml"), "--run-dir", str(folder / "run")]) == 0
     return folder / "run"
 
 
@@ -176,10 +176,10 @@ def test_what_a_run_is_used_for(
         ("[]", "it is list, not an object"),
         ('{"recipe": 3}', "the field 'recipe' is 3, not an object"),
         ('{"recipe": {"folder": 3}}', "the field 'recipe.folder' is 3, not a text"),
-        ('{"recipe": {"folder": "/", "allow": "/"}}', "the field 'recipe.allow' is '/'"),
+        ('{"recipe": {"folder": "/", "allow_dirs": "/"}}', "the field 'recipe.allow_dirs' is '/'"),
         ('{"recipe": {"folder": "a\\u0000"}}', "the field 'recipe.folder' is"),
         (
-            '{"recipe": {"folder": "/", "allow": [], "cli_argument": 3}}',
+            '{"recipe": {"folder": "/", "allow_dirs": [], "cli_argument": 3}}',
             "the field 'recipe.cli_argument'",
         ),
         ('{"recipe": {}, "schema": {"columns": 3}}', "the field 'schema.columns' is 3"),
@@ -243,7 +243,7 @@ def with_data(
     x, y = rng.random((64, 8, 8), np.float32), rng.integers(0, 10, 64)
     np.savez(tmp_path / "data" / "set.npz", x=x, y=y)
     monkeypatch.chdir(tmp_path)
-    assert main(["train", "net.yaml", "--data", "data/set.npz", "--run", "run"]) == 0
+    assert main(["train", "net.yaml", "--data", "data/set.npz", "--run-dir", "run"]) == 0
     said(capsys)
     return tmp_path / "run"
 
@@ -260,18 +260,18 @@ def test_another_person_does_not_decide_what_is_read(
 ):
     """The record of a run of theirs names data; it is read if the user allows it."""
     data = with_data.parent / "data"
-    allowed = ["--allow", str(data)]
+    allowed = ["--allow-dir", str(data)]
     for command in (["train", "--resume"], ["evaluate"], ["predict"]):
         (with_data / "run.json").chmod(0o666)
         assert main([*command, str(with_data)]) == 2
-        assert f"if you trust it, add --allow {data}" in said(capsys)
+        assert f"if you trust it, add --allow-dir {data}" in said(capsys)
         assert main([*command, str(with_data), *allowed]) == 0
     # What needs none of that data works as it is.
     assert main(["predict", str(with_data), str(data / "set.npz")]) == 0
     assert main(["evaluate", str(with_data), "--data", str(data / "set.npz")]) == 0
 
 
-TRUST = "if you trust it, add --allow {other}"
+TRUST = "if you trust it, add --allow-dir {other}"
 NO_LINKS = "links are not followed"
 LINKED_DATA: list[tuple[str, PlainData, str]] = [
     ("{run}/link.csv", {"train": {"csv": {"file": "{run}/link.csv"}}}, TRUST),
@@ -297,9 +297,9 @@ LINKED_DATA: list[tuple[str, PlainData, str]] = [
     ),
     # The record names two things.
     ("{run}/net.csv", {"train": {"csv": {"file": "{other}/file"}}}, TRUST),
-    ("{run}/net.csv", {"train": {"tfds": {"name": "mnist"}}}, "--allow"),
-    ("{run}/loop", {"train": {"csv": {"file": "{run}/loop"}}}, "--allow"),
-    ("{run}/net.csv", {"train": {"csv": {"file": "{run}/\0"}}}, "--allow"),
+    ("{run}/net.csv", {"train": {"tfds": {"name": "mnist"}}}, "--allow-dir"),
+    ("{run}/loop", {"train": {"csv": {"file": "{run}/loop"}}}, "--allow-dir"),
+    ("{run}/net.csv", {"train": {"csv": {"file": "{run}/\0"}}}, "--allow-dir"),
 ]
 
 
@@ -367,7 +367,7 @@ def test_links_do_not_lead_out_of_a_run(
     assert message.format(other=other) in said(capsys)
 
 
-@pytest.mark.parametrize("target", ["folder", "allow"])
+@pytest.mark.parametrize("target", ["folder", "allow_dirs"])
 def test_links_in_place_of_the_folder_of_a_blueprint(
     run: Path,
     other: Path,
@@ -381,7 +381,7 @@ def test_links_in_place_of_the_folder_of_a_blueprint(
     record = json.loads((run / "run.json").read_text())
     path = "file" if target == "folder" else "../in/file"
     record["recipe"]["data"] = {"train": {"csv": {"file": path}}}
-    record["recipe"] |= {"folder": str(run / "in"), "allow": [str(run / "in")]}
+    record["recipe"] |= {"folder": str(run / "in"), "allow_dirs": [str(run / "in")]}
     (run / "run.json").write_text(json.dumps(record))
     (run / "run.json").chmod(0o666)
     check_data = RunConfig.check_data
@@ -394,7 +394,7 @@ def test_links_in_place_of_the_folder_of_a_blueprint(
     monkeypatch.setattr(RunConfig, "check_data", swap)
     assert main(["evaluate", str(run)]) == 2
     never_opened()
-    assert "--allow" in said(capsys)
+    assert "--allow-dir" in said(capsys)
 
 
 def test_a_name_that_no_file_can_have(run: Path, capsys: pytest.CaptureFixture[str]):

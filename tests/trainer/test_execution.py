@@ -34,7 +34,7 @@ def trained(folder: Path, text: str, name: str, *arguments: str) -> Path:
     """The folder of a run of a blueprint."""
     path, run = folder / f"{name}.yaml", folder / name
     path.write_text(text)
-    assert main(["train", str(path), "--run", str(run), *arguments]) == 0
+    assert main(["train", str(path), "--run-dir", str(run), *arguments]) == 0
     return run
 
 
@@ -99,7 +99,7 @@ def test_the_first_bad_step_is_named(tmp_path: Path, count: int, capfd: pytest.C
     told = {}
     for seed in (1, 2, 3):
         run = tmp_path / f"run-{seed}"
-        assert main(["train", str(path), "--run", str(run), "--seed", str(seed)]) == 1
+        assert main(["train", str(path), "--run-dir", str(run), "--seed", str(seed)]) == 1
         told[seed] = capfd.readouterr().err
     assert all("the loss became inf at step" in each for each in told.values())
     steps = {each.split("at step ")[1].split(" ")[0] for each in told.values()}

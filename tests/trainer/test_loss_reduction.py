@@ -271,6 +271,6 @@ layers: [Flatten, {{Dense: {{units: 10, activation: softmax}}}}]
 data: digits
 training: {{loss: {loss}, gradient_accumulation_steps: 2, epochs: 1, batch_size: 512}}
 """)
-    code = main(["train", str(tmp_path / "net.yaml"), "--run", str(tmp_path / "run")])
+    code = main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")])
     assert (code == 0) != refused
     assert ("'Dice' of the output" in capsys.readouterr().err) == refused

@@ -60,7 +60,7 @@ def test_names_are_the_same_everywhere(
     Path("net.yaml").write_text(NET)
     chosen = np.random.default_rng(0)
     np.savez("d.npz", x=chosen.normal(size=(24, 4)).astype("f"), y=np.arange(24) % 3)
-    assert main(["train", "net.yaml", "--run", "run"]) == 0
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
     capsys.readouterr()
     assert main(["train", "--resume", "run", "--epochs", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -71,7 +71,7 @@ def test_names_are_the_same_everywhere(
     assert [set(row) for row in rows] == [columns, columns]
     assert all(value for row in rows for value in row.values())
     assert json.loads(Path("run/run.json").read_text())["validation_metrics"].keys() == NAMES
-    assert main(["evaluate", "run", "--json"]) == 0
+    assert main(["evaluate", "run", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out).keys() == NAMES
 
 

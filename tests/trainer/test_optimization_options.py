@@ -74,7 +74,14 @@ def clipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     commands = []
     for kind, bound in CLIPS.items():
         trained(folder, with_key(SUPERVISED, f"clip: {{{kind}: {bound}}}"), kind, *arguments)
-        run = ["--run", str(folder / f"{kind}-two"), "--epochs", "1", "--distribute", "mirrored"]
+        run = [
+            "--run-dir",
+            str(folder / f"{kind}-two"),
+            "--epochs",
+            "1",
+            "--distribute",
+            "mirrored",
+        ]
         commands.append(["train", str(folder / f"{kind}.yaml"), *run])
     in_replicas(2, commands)
     return folder
@@ -227,7 +234,7 @@ def test_what_is_refused(
     """What is said twice, or at another place, is told."""
     path = tmp_path / "net.yaml"
     path.write_text(SUPERVISED.replace(old, new))
-    assert main(["train", str(path), "--run", str(tmp_path / "run")]) == 2
+    assert main(["train", str(path), "--run-dir", str(tmp_path / "run")]) == 2
     assert message in capfd.readouterr().err
 
 

@@ -33,8 +33,8 @@ def test_noam_goes_on(tmp_path: Path):
     path = tmp_path / "net.yaml"
     path.write_text(TEXT)
     runs = [tmp_path / name for name in ("whole", "parts")]
-    assert main(["train", str(path), "--run", str(runs[0]), "--epochs", "3"]) == 0
-    assert main(["train", str(path), "--run", str(runs[1]), "--epochs", "1"]) == 0
+    assert main(["train", str(path), "--run-dir", str(runs[0]), "--epochs", "3"]) == 0
+    assert main(["train", str(path), "--run-dir", str(runs[1]), "--epochs", "1"]) == 0
     assert main(["train", "--resume", str(runs[1]), "--epochs", "3"]) == 0
     whole, parts = (
         load_file(max((run / "checkpoints").iterdir()) / "variables.safetensors") for run in runs

@@ -43,7 +43,7 @@ def test_data_that_is_not_shuffled_holds_out_its_end(
     series: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
 ):
     """The last examples, as with Keras's `validation_split`; and the run says so."""
-    assert main(["train", "net.yaml", "--run", "run"]) == 0
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
     assert "15 examples to train on, 5 held out (the last ones)\n" in capsys.readouterr().out
     model = keras.saving.load_model("run/net.keras")
     predicted = np.asarray(model(series[0][-HELD:]))[:, 0]
@@ -56,8 +56,8 @@ def test_data_that_is_not_shuffled_holds_out_its_end(
 @pytest.mark.usefixtures("series")
 def test_a_resumed_run_holds_out_the_same():
     """It comes to the same numbers as a run that was not interrupted."""
-    assert main(["train", "net.yaml", "--run", "whole"]) == 0
-    assert main(["train", "net.yaml", "--run", "run", "--epochs", "1"]) == 0
+    assert main(["train", "net.yaml", "--run-dir", "whole"]) == 0
+    assert main(["train", "net.yaml", "--run-dir", "run", "--epochs", "1"]) == 0
     assert main(["train", "--resume", "run", "--epochs", "2"]) == 0
     assert history("run") == history("whole")
 
@@ -70,5 +70,5 @@ def test_closed_form(shuffle: str, how: str, capsys: pytest.CaptureFixture[str])
     """A network that is trained in closed form has no epochs, but a validation set."""
     text = NET.replace("TRAINING", "objective: ridge")
     Path("net.yaml").write_text(text.replace("shuffle: false", f"shuffle: {shuffle}"))
-    assert main(["train", "net.yaml", "--run", "run"]) == 0
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
     assert f"15 examples to train on, 5 held out ({how})\n" in capsys.readouterr().out

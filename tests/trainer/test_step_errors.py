@@ -56,7 +56,7 @@ def test_a_kernel_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixtu
     (folder / "net.yaml").write_text(NET.replace("STEP", words))
     fine, beyond = np.full((24, 6), 3.0, np.float32), np.full((24, 6), 70.0, np.float32)
     np.savez("d.npz", x=fine, y=np.arange(24) % 4)
-    assert main(["train", "net.yaml", "--run", "run"]) == 0
+    assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
     capsys.readouterr()
     np.savez("beyond.npz", x=beyond, y=np.arange(24) % 4)
     for command, what in {

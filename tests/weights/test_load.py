@@ -104,7 +104,7 @@ layers:
 KINDS = ["a.weights.h5", "a.h5", "a.keras", "a.safetensors"]
 
 
-@pytest.mark.parametrize("way", [None, "path"])
+@pytest.mark.parametrize("way", [None, "name"])
 @pytest.mark.parametrize("text", [NET, SEQUENCE, SPECTRAL], ids=["net", "sequence", "spectral"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_saved_is_loaded(kind: str, text: str, way: str | None, tmp_path: Path) -> None:
@@ -114,11 +114,11 @@ def test_what_was_saved_is_loaded(kind: str, text: str, way: str | None, tmp_pat
     other = changed(compiled(text, tmp_path))
     found = archbuilder.load_weights(other, file, match=way)
     assert found.is_complete
-    assert found.matched_by == "path"
+    assert found.matched_by == "name"
     assert_same_weights(other, model)
 
 
-@pytest.mark.parametrize("match", ["path", "order"])
+@pytest.mark.parametrize("match", ["name", "order"])
 def test_keras_2_files_list_non_trainable_weights_last(match: str, tmp_path: Path) -> None:
     """SpectralNormalization has a non-trainable vector between the kernel and the bias."""
     model = compiled(SPECTRAL, tmp_path)
@@ -137,7 +137,7 @@ def test_layers_of_a_block_are_found_by_path(kind: str, tmp_path: Path) -> None:
     assert model.get_layer("stem0.dense0")
     file = write(model, tmp_path / kind)
     other = changed(compiled(BLOCK, tmp_path))
-    assert archbuilder.load_weights(other, file, match="path").is_complete
+    assert archbuilder.load_weights(other, file, match="name").is_complete
     assert_same_weights(other, model)
 
 
@@ -203,7 +203,7 @@ def test_names_differ(tmp_path: Path) -> None:
     file = write(compiled(NET.replace("first", "one"), tmp_path), tmp_path / "a.weights.h5")
     model = compiled(NET, tmp_path)
     with pytest.raises(archbuilder.RunError, match="8 of its 10") as caught:
-        archbuilder.load_weights(model, file, match="path")
+        archbuilder.load_weights(model, file, match="name")
     assert "first/kernel (3x3x1x4) is not in the file" in str(caught.value)
     assert "'one/vars/0' (3x3x1x4) is not in the model" in str(caught.value)
     assert archbuilder.load_weights(model, file).matched_by == "order"
@@ -227,7 +227,7 @@ def test_safetensors_have_no_order(act: Callable[..., Match], tmp_path: Path) ->
     file = write(theirs, tmp_path / "a.safetensors")
     model = compiled(NORMS, tmp_path)
     before = [np.asarray(weight) for weight in model.weights]
-    with pytest.raises(archbuilder.RunError, match="by path, 0 of its 6") as caught:
+    with pytest.raises(archbuilder.RunError, match="by name, 0 of its 6") as caught:
         act(model, file)
     assert "batch_normalization0/gamma (8) is not in the file" in str(caught.value)
     assert "sorted by dtype and name" in str(caught.value)

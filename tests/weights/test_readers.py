@@ -57,7 +57,7 @@ def assert_refused(path: Path, message: str, *, partial: bool = False) -> None:
 
 
 def test_text_is_not_a_weight(path: Path) -> None:
-    """An array of something else than numbers does not fit, and --partial leaves it out."""
+    """An array of something else than numbers does not fit, and --skip-mismatch leaves it out."""
     for data in (
         np.array([[b"a"] * 3] * 2),
         np.zeros((2, 3), [("a", "f4"), ("b", "f4")]),

@@ -52,7 +52,7 @@ def load_tfds(
             "path-outside-directory",
             f"the data sets in {quote(str(folder), 200)} lie outside of the folder of this file",
             source.name.span,
-            notes=(f"allow them with --allow {folder}, or name the set with --data tfds:{name}",),
+            notes=(f"pass --allow-dir {folder}, or --data tfds:{name}",),
         )
         raise BlueprintError(diagnostics)
     info = _info(name, folder)

@@ -149,7 +149,7 @@ def test_training_on_pictures(pets: Path, error: str, capsys: pytest.CaptureFixt
     (pets / "dog" / "07.bmp").write_text("no image")
     net, run = pets.parent / "net.yaml", pets.parent / "run"
     net.write_text(NET.replace("ERROR", error))
-    code = main(["train", str(net), "--run", str(run)])
+    code = main(["train", str(net), "--run-dir", str(run)])
     out, err = capsys.readouterr()
     assert code == (1 if error == "stop" else 0)
     assert "dog/07.bmp" in (err if error == "stop" else out)

@@ -59,7 +59,7 @@ def test_several_fields_train_a_network(tmp_path: Path):
     write(tmp_path / "data.jsonl", *rows)
     (tmp_path / "net.yaml").write_text(NET)
     run = tmp_path / "run"
-    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
     assert json.loads((run / "run.json").read_text())["validation_metrics"]["loss"] < 0.4
 
 

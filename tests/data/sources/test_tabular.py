@@ -340,7 +340,7 @@ def test_digits_in_parquet_train_a_network(tmp_path: Path):
         pq.write_table(pa.table(columns), tmp_path / f"part-{part}.parquet")
     (tmp_path / "net.yaml").write_text(NET)
     run = tmp_path / "run"
-    assert main(["train", str(tmp_path / "net.yaml"), "--run", str(run)]) == 0
+    assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
     record = json.loads((run / "run.json").read_text())
     assert record["validation_metrics"]["sparse_categorical_accuracy"] > 0.8
     made = tmp_path / "made.jsonl"

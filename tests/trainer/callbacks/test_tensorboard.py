@@ -65,7 +65,7 @@ def test_a_bar():
 def command(tmp_path: Path) -> list[str]:
     path = tmp_path / "net.yaml"
     path.write_text(SUPERVISED.replace("training:", "training:\n  checkpoint_every_seconds: 0"))
-    return ["train", str(path), "--run", str(tmp_path / "run"), "--epochs", "2"]
+    return ["train", str(path), "--run-dir", str(tmp_path / "run"), "--epochs", "2"]
 
 
 def speak_to(terminal: str) -> None:
