@@ -65,7 +65,7 @@ def gallery() -> tuple[ZooEntry, ...]:
         ZooEntry(
             name,
             entry["title"],
-            entry["against"],
+            entry["reference"],
             tuple(ZooVariant(**each) for each in entry["rows"]),
         )
         for name, entry in data.items()

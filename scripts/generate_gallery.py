@@ -90,7 +90,7 @@ def gallery_text() -> str:
     data = {
         name: {
             "title": archbuilder.load(zoo.path(name)).title,
-            "against": FAMILIES[name].against,
+            "reference": FAMILIES[name].against,
             "rows": [each.to_dict() for each in rows(name)],
         }
         for name in zoo.names()

@@ -61,7 +61,7 @@ VALUES = st.one_of(
             {"": 1}, "$(1)", "$(", "$(1/0)", "$(x)", "$(10 ** 30)", "$(range(9))", "$(n - 1)",
             "$(self)", "a.b", "a b", "../x", "/etc/passwd", "{0.__class__}", "%s%n", "<b>", "tf.nn",
             {"module": "os", "class_name": "system"}, ["Dense", 1], {"Dense": {"units": "$(2)"}},
-            {"repeat": 10**9}, {"for": {"i": "$(range(99))"}}, {"use": "nothing"}, {"when": "x"},
+            {"repeat": 10**9}, {"for": {"i": "$(range(99))"}}, {"reuse": "nothing"}, {"when": "x"},
         ]
     ),
     st.recursive(

@@ -68,7 +68,7 @@ def _network_lines(graph: Graph) -> Iterator[str]:
 
 def _unparse_body(node: Node) -> str:
     if node.weight_owner is not None:
-        return f"use: {_scalar_to_yaml(node.weight_owner)}"
+        return f"reuse: {_scalar_to_yaml(node.weight_owner)}"
     if not node.arguments:
         return f"{node.operation}:"
     return f"{node.operation}: {_unparse_arguments(node.arguments)}"

@@ -46,7 +46,7 @@ class StepCall:
 
 @dataclass(frozen=True, slots=True)
 class SharedCall:
-    """`use: name`: another call of an earlier step, with the same weights."""
+    """`reuse: name`: another call of an earlier step, with the same weights."""
 
     name: DeferredValue
 

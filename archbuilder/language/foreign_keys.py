@@ -206,6 +206,7 @@ HINTS: Final[Mapping[str, str]] = {
     "train_test_split": _SPLIT,
     "trainable": _NO_FREEZING,
     "transforms": "write 'augment' under 'training'",
+    "use": "write 'reuse: NAME', the name of an earlier step whose weights are shared",
     "use_ema": _EMA,
     "val_data": _SPLIT,
     "val_split": _SPLIT,

@@ -22,7 +22,7 @@ Schema: TypeAlias = dict[str, Any]
 _ANY: Final[Schema] = {}
 _NULL: Final[Schema] = {"type": "null"}
 _TEXT: Final[Schema] = {"type": "string"}
-_EXPRESSION: Final[Schema] = {"$ref": "#/definitions/formula"}
+_EXPRESSION: Final[Schema] = {"$ref": "#/definitions/expression"}
 _STEPS: Final[Schema] = {"$ref": "#/definitions/steps"}
 _PARAMS: Final[Schema] = {"$ref": "#/definitions/params"}
 _NAME: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
@@ -56,7 +56,7 @@ def blueprint_schema(registry: Registry) -> Schema:
         "properties": _file_properties(),
         "additionalProperties": False,
         "definitions": {
-            "formula": {"type": "string", "pattern": r"\$"},
+            "expression": {"type": "string", "pattern": r"\$"},
             "params": _with_description(
                 "Parameters and their defaults.",
                 _mapping_schema({"$ref": "#/definitions/param"}),
@@ -259,7 +259,7 @@ def _modifiers() -> Schema:
         "layers": _with_description("Steps one behind the other.", _STEPS),
         "branches": _with_description("Steps side by side; [] is the identity.", branches),
         "merge": {"$ref": "#/definitions/merge"},
-        "use": _with_description("An earlier step again, with the same weights.", _TEXT),
+        "reuse": _with_description("An earlier step again, with the same weights.", _TEXT),
         "name": _with_description("A name for other steps to refer to.", _TEXT),
         "from": _with_description(
             "What the step takes instead of the step before it.",
@@ -317,13 +317,14 @@ def _object_definitions(registry: Registry) -> Schema:
             "additionalProperties": False,
         }
         definitions[_definition_name(kind)] = _any_of({"enum": names}, mapping, _EXPRESSION)
-    definitions["a_activation"] = _any_of({"enum": list(registry.activations)}, _EXPRESSION)
+    definitions[_definition_name("activation")] = _any_of(
+        {"enum": list(registry.activations)}, _EXPRESSION
+    )
     return definitions
 
 
 def _definition_name(kind: ObjectKind) -> str:
-    # The prefix keeps kinds and layers apart: definitions of layers have the names of the layers.
-    return f"a_{kind.replace(' ', '_')}"
+    return f"{kind.replace(' ', '_')}_object"
 
 
 def _operations(registry: Registry) -> dict[str, Signature]:

@@ -20,7 +20,7 @@ def tree(text: str) -> Tree:
     return parse_yaml(text, "x.yaml", Limits())
 
 
-def check(step: str, *, formulas: bool = False) -> tuple[dict[str, object], list[Diagnostic]]:
+def check(step: str, *, expressions: bool = False) -> tuple[dict[str, object], list[Diagnostic]]:
     """The good arguments of `Layer: arguments`, and the mistakes in them."""
     written = tree(step)
     if isinstance(written, ScalarNode):
@@ -31,7 +31,7 @@ def check(step: str, *, formulas: bool = False) -> tuple[dict[str, object], list
     signature = registry.load().signature(name)
     assert signature is not None
     diagnostics = Diagnostics()
-    good = check_arguments(signature, value, span, diagnostics, allow_expressions=formulas)
+    good = check_arguments(signature, value, span, diagnostics, allow_expressions=expressions)
     return {argument.name: to_plain(argument.value) for argument in good}, list(diagnostics)
 
 
@@ -149,10 +149,10 @@ def test_what_was_meant_is_suggested(written: str, suggestion: str):
         "Bidirectional: {layer: $cell}",
     ],
 )
-def test_formulas_stand_for_any_value(step: str):
+def test_expressions_stand_for_any_value(step: str):
     """As long as the parameters are not known; afterwards they are text like any other."""
-    assert check(step, formulas=True)[1] == []
-    assert check(step, formulas=False)[1] != []
+    assert check(step, expressions=True)[1] == []
+    assert check(step, expressions=False)[1] != []
 
 
 def test_constants_of_the_call():

@@ -132,7 +132,7 @@ layers:
         "Concatenate: , from: {inputs: a}",
         "layers: [Concatenate], from: a",
         "branches: [[Concatenate]], from: a",
-        "use: join, from: a",
+        "reuse: join, from: a",
     ],
 )
 def test_the_first_iteration_that_is_not_skipped_reads_its_source(
@@ -187,10 +187,10 @@ layers: [b, b, {Dense: 8, from: b.y}]
 
 
 def test_use_takes_the_weights_of_an_earlier_layer(tmp_path: Path):
-    """The node shares with the first one, also through another `use`."""
+    """The node shares with the first one, also through another `reuse`."""
     text = """
 inputs: {x: [4]}
-layers: [{Dense: 4, name: d}, {use: d, name: e}, {use: e}]
+layers: [{Dense: 4, name: d}, {reuse: d, name: e}, {reuse: e}]
 """
     graph = expand(tmp_path, text)
     assert [node.weight_owner for node in graph.nodes] == [None, "d", "d"]
@@ -200,13 +200,13 @@ def test_use_of_a_block_shares_every_layer_in_it(tmp_path: Path):
     """Siamese towers: the second use has nodes of its own with the weights of the first."""
     text = """
 blocks:
-  tower: {layers: [{Dense: 8, name: fc}, {use: fc}]}
+  tower: {layers: [{Dense: 8, name: fc}, {reuse: fc}]}
 inputs: {left: [8], right: [8]}
 layers:
   - tower:
     name: one
     from: left
-  - use: one
+  - reuse: one
     name: two
     from: right
   - Add:
@@ -240,7 +240,7 @@ def test_steps_without_effect_are_left_out(tmp_path: Path):
     """What no output depends on is not in the graph; the owner of shared weights may change."""
     text = """
 inputs: {x: [4]}
-layers: [{Dense: 4, name: d}, {use: d, from: x, name: e}]
+layers: [{Dense: 4, name: d}, {reuse: d, from: x, name: e}]
 """
     graph = expand(tmp_path, text)
     assert [(node.name, node.weight_owner) for node in graph.nodes] == [("e", None)]
@@ -392,7 +392,7 @@ def test_steps_of_a_block_that_is_used_again_count(tmp_path: Path, repeat: int, 
     text = f"""
 blocks: {{small: {{layers: [{{Dense: 4, repeat: {repeat}}}, ReLU]}}}}
 inputs: {{x: [4]}}
-layers: [{{small: , name: a}}, {{use: a}}]
+layers: [{{small: , name: a}}, {{reuse: a}}]
 """
     path = write(tmp_path, text)
     archbuilder.load(path, limits=Limits().replace(expanded_steps=count)).graphs()

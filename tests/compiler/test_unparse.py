@@ -31,7 +31,7 @@ def test_names_of_steps_that_are_other_values_in_yaml(tmp_path: Path, name: str)
 inputs: {{x: [4]}}
 layers:
   - {{Dense: 4, name: "{name}"}}
-  - {{use: "{name}"}}
+  - {{reuse: "{name}"}}
   - {{Add: , from: ["{name}", previous]}}
 outputs: {{sum: previous, first: "{name}"}}
 """

@@ -159,3 +159,11 @@ def test_every_key_of_training_has_a_hint_elsewhere():
     """At the top of a blueprint the section of each key is named."""
     for key in TRAINING_KEYS:
         assert "'training'" in (key_hint(key, "a blueprint") or ""), key
+
+
+def test_the_old_name_of_reuse(tmp_path: Path):
+    """`use` is read as the name of a block, and the key that is meant is suggested."""
+    path = write(tmp_path, "inputs: {x: [3]}\nlayers: [{Dense: 3, name: a}, {use: a}]\n")
+    with pytest.raises(BlueprintError) as caught:
+        archbuilder.load(path)
+    assert caught.value.diagnostics[0].suggestion == "reuse"

@@ -84,7 +84,7 @@ def test_what_is_wrong_by_itself_is_marked(step: str):
         "- my_block: {a: 1}",
         "- resnet.bottleneck: 3",
         "- {branches: [[Flatten], []], merge: {Concatenate: {axis: -1}}}",
-        "- {use: stem, call: {reverse: true}}",
+        "- {reuse: stem, call: {reverse: true}}",
     ],
 )
 def test_what_may_be_right_is_not_marked(step: str):

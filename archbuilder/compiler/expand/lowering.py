@@ -85,8 +85,8 @@ class Expander:
                 # The name may read the variables of the loop, which have no values.
                 scope.has_invalid_name = True
             return ERROR_REFS
-        # `check_step_count` counts a step with an error or a `use` as one, so the limit is checked
-        # here too.
+        # `check_step_count` counts a step with an error or a `reuse` as one, so the limit is
+        # checked here too.
         if self._step_count + len(all_iterations) > self._evaluator.limits.expanded_steps:
             report_too_many_steps(self._evaluator, step.span)
         # Not by index: if `when` skips the first iterations, the next one still reads `from`.
@@ -214,7 +214,7 @@ class Expander:
                 suggestion = closest_match(str(name), scope.symbols)
                 self._diagnostics.error(
                     "unknown-name",
-                    f"'use' takes the name of a step before this one, not {quote(name)}",
+                    f"'reuse' needs the name of an earlier step, not {quote(name)}",
                     reuse.name.span,
                     suggestion=suggestion,
                 )
@@ -226,7 +226,7 @@ class Expander:
         elif not symbol.outputs.has_error:
             self._diagnostics.error(
                 "unknown-name",
-                f"{quote(name)} is no layer and no block, so it has no weights to use again",
+                f"{quote(name)} is not a layer or block, so it has no weights to reuse",
                 reuse.name.span,
             )
         if step.name is not None:
@@ -252,7 +252,7 @@ class Expander:
                 else first_use.weight_owner
             )
 
-        # `use` calls the layer with the arguments of its first call, not those at the place of use.
+        # `reuse` calls the layer with the arguments of its first call.
         def reinstantiate(reuse_site: CallSite) -> TensorRefs:
             return self._emit_node(
                 signature, arguments, replace(reuse_site, weight_owner=owner), frame

@@ -4,7 +4,7 @@ A few lines can stand for billions of steps: blocks in blocks, each repeated a h
 many steps one expands to depends only on the parameters of its file and on the variables that it
 reads. So each step is counted once for equal values, and the rest is arithmetic.
 
-A block that is called again with `use` counts as one step here, because what the name refers to
+A block that is called again with `reuse` counts as one step here, because what the name refers to
 depends on the steps before it. The expansion counts its steps, and has the same limit.
 """
 

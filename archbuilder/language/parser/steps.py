@@ -25,7 +25,7 @@ from archbuilder.language.parser.fields import FieldReader, describe_value, is_e
 from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, SequenceNode, Tree
 
 STEP_MODIFIERS: Final = ("name", "from", "repeat", "for", "when", "call")
-STEP_BODIES: Final = ("layers", "branches", "use")
+STEP_BODIES: Final = ("layers", "branches", "reuse")
 STEP_KEYS: Final = (*STEP_BODIES, "merge", *STEP_MODIFIERS)
 
 
@@ -89,7 +89,7 @@ def _decode_body(
     if not bodies:
         reader.diagnostics.error(
             "missing-key",
-            "this step has no layer, block, 'layers', 'branches' or 'use'",
+            "this step has no layer, block, 'layers', 'branches' or 'reuse'",
             tree.span,
         )
         return ErrorNode()
@@ -98,7 +98,7 @@ def _decode_body(
         return Sequential(decode_steps(reader, entry.value))
     if entry.key == "branches":
         return _decode_branches(reader, entry, modifiers.get("merge"))
-    if reader.expect_text(entry.value, "'use'") is None:
+    if reader.expect_text(entry.value, "'reuse'") is None:
         return ErrorNode()
     return SharedCall(reader.decode_value(entry.value))
 
