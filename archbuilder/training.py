@@ -119,7 +119,8 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
     provenance = provenance or RunProvenance()
     devices = devices or setup_devices(training.distribute, training.batch_size)
     with _wait_for_chief_on_stop(devices.workers), run_dir.lock(), run_dir.delete_unless_started():
-        log(f"devices: {devices.description}")
+        log(f"Device{'s' if devices.replicas > 1 else ''}: {devices.description}")
+        log(f"Run directory: {run_dir.path}")
         if provenance.blueprint:
             # Before run.json, whose presence means that the run can be resumed.
             run_dir.write_text(BLUEPRINT_FILE, provenance.blueprint)
@@ -153,9 +154,9 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             devices.workers.shutdown_barrier()
         manifest.finish(result.val_metrics)
     if result.val_metrics:
-        log(f"held out: {format_metrics(result.val_metrics)}")
+        log(f"Validation - {format_metrics(result.val_metrics)}")
     for path in files.values():
-        log(f"saved: {path}")
+        log(f"Saved {path}")
     return RunResult(run_dir.path, task.models, files, result.history, result.val_metrics)
 
 
@@ -198,7 +199,7 @@ def _run_objective(context: TrainingContext) -> tuple[TrainableTask, TrainingRes
     objective = context.config.objective
     # Ridge regression is solved in closed form, without steps.
     if not isinstance(objective, RidgeConfig):
-        context.log(f"speed: {context.execution.description}")
+        context.log(f"Execution: {context.execution.description}")
     keras.utils.set_random_seed(context.config.seed)
     with translate_tf_errors("the training", context.graphs.values()):
         task = OBJECTIVES[type(objective)](context)

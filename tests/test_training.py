@@ -110,7 +110,7 @@ def test_the_folder_tells_everything(tmp_path: Path):
     assert record["versions"]["keras"] == keras.__version__
     assert record["validation_metrics"] == result.val_metrics
     assert len(result.history) == len((result.run_dir / "history.jsonl").read_text().splitlines())
-    assert "1,438 examples to train on, 359 held out (chosen at random)" in lines
+    assert "1,438 training / 359 validation examples (random split)" in lines
     assert "Input 'image': rescaled by 1/16" in lines
 
 
@@ -181,7 +181,7 @@ def test_a_validation_set_of_its_own(tmp_path: Path):
     lines: list[str] = []
     text = DIGITS.replace("data: digits", "data: {train: digits, validation: digits}")
     run(tmp_path, text, report=lines.append)
-    assert "1,797 examples to train on, 1,797 held out" in lines
+    assert "1,797 training / 1,797 validation examples" in lines
 
 
 # Keras says it too; the command keeps Keras's warnings from the user.
@@ -280,7 +280,7 @@ def test_mirrored_training(tmp_path: Path):
     path, two = tmp_path / "two.yaml", tmp_path / "two"
     path.write_text(text.replace("distribute: none", "distribute: mirrored"))
     told = in_replicas(2, [["train", path, "--run-dir", two]])
-    assert "devices: mirrored on 2 CPUs (mirrored)" in told.splitlines()
+    assert "Devices: 2 CPUs, mirrored (mirrored)" in told.splitlines()
     found = json.loads((two / "run.json").read_text())["validation_metrics"]["loss"]
     assert found == pytest.approx(alone.val_metrics["loss"], rel=1e-4)
 
@@ -291,5 +291,5 @@ def test_mirrored_training_on_one_device(tmp_path: Path):
     alone = run(tmp_path, DIGITS, name="alone")
     text = DIGITS.replace("distribute: none", "distribute: mirrored")
     mirrored = run(tmp_path, text, name="mirrored", report=messages.append)
-    assert "devices: the CPU (mirrored)" in messages
+    assert "Device: CPU (mirrored)" in messages
     assert mirrored.val_metrics == alone.val_metrics

@@ -116,7 +116,7 @@ def compile_command(
         # Printed last: if the weights do not fit, the error is not preceded by a long report.
         console.print(report)
     if dry_run:
-        console.print("nothing is written: --dry-run")
+        console.print("Dry run: no file written")
     else:
         _write(console, models, output_paths)
 
@@ -174,4 +174,4 @@ def _write(
         path.parent.mkdir(exist_ok=True)
         save = saving.save_model if path.suffix == ".keras" else saving.save_architecture
         save(model, path)
-        console.print(f"wrote {escape_terminal(str(path))} ({format_bytes(path.stat().st_size)})")
+        console.print(f"Saved {escape_terminal(str(path))} ({format_bytes(path.stat().st_size)})")

@@ -88,7 +88,7 @@ def inspect_data_command(
         raise UsageError("the network is given no images that could be drawn")
     with atomic_write(preview) as file:
         file.write(encode_png(report.preview))
-    console.print_stderr(escape_terminal(f"saved: {preview}"))
+    console.print_stderr(escape_terminal(f"Saved {preview}"))
 
 
 def _lines(report: DataReport) -> list[str]:

@@ -100,7 +100,7 @@ def launch_command(  # noqa: PLR0913 - an option each
     if any(path_status.same_file(output, word) for word in command):
         raise UsageError(f"{quote(str(output))} is a file of the command; give another name")
     write_text(output, text)
-    console.print(escape_terminal(f"saved: {output}"))
+    console.print(escape_terminal(f"Saved {output}"))
 
 
 def _check_options(command: tuple[str, ...]) -> None:

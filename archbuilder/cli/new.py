@@ -84,10 +84,8 @@ def new_command(console: Console, *, file: Path, origin: str | None, force: bool
     for path, text in files.items():
         write_text(path, text)
     names = " and ".join(escape_terminal(str(each)) for each in files)
-    train_hint = " and 'archbuilder train' trains it" if origin is None else ""
-    console.print(
-        f"wrote {names}; 'archbuilder show' tells what it is{',' if train_hint else ''}{train_hint}"
-    )
+    train_hint = ", train it with 'archbuilder train'" if origin is None else ""
+    console.print(f"Created {names}; inspect it with 'archbuilder show'{train_hint}")
 
 
 def _would_overwrite(path: Path, text: str, *, named_by_user: bool) -> bool:

@@ -70,4 +70,4 @@ def sample_command(
     content = samples_to_png(samples) if output.suffix == ".png" else samples_to_npz(samples)
     with atomic_write(output) as file:
         file.write(content)
-    console.print(escape_terminal(f"saved: {output}"))
+    console.print(escape_terminal(f"Saved {output}"))

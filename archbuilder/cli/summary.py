@@ -84,7 +84,7 @@ def format_totals(analysis: Analysis) -> str:
     trainable_note = (
         "" if trainable == analysis.parameters else f" ({format_count(trainable)} trainable)"
     )
-    size_note = "" if analysis.is_static else ", open lengths counted as 1"
+    size_note = "" if analysis.is_static else ", unknown dimensions counted as 1"
     shapes = [
         f"{name} {format_shape(spec.shape)}{'' if spec.dtype == 'float32' else f' {spec.dtype}'}"
         for name, spec in analysis.inputs.items()
@@ -96,8 +96,8 @@ def format_totals(analysis: Analysis) -> str:
         "outputs": ", ".join(outputs),
         "parameters": f"{format_count(analysis.parameters)}{trainable_note},"
         f" {format_bytes(analysis.weight_bytes)}",
-        "multiply-adds": f"{format_count(analysis.multiply_adds)} an example{size_note}",
-        "activations": f"{format_bytes(analysis.activation_bytes)} an example in training, "
+        "multiply-adds": f"{format_count(analysis.multiply_adds)} per example{size_note}",
+        "activations": f"{format_bytes(analysis.activation_bytes)} per example in training, "
         f"{format_bytes(analysis.peak_activation_bytes)} in inference{size_note}",
     }
     width = max(map(len, lines))
@@ -119,7 +119,7 @@ def to_dict(analysis: Analysis) -> dict[str, PlainData]:
         "weight_bytes": analysis.weight_bytes,
         "activation_bytes": analysis.activation_bytes,
         "peak_activation_bytes": analysis.peak_activation_bytes,
-        "exact": analysis.is_static,
+        "static_shapes": analysis.is_static,
         "steps": [
             {
                 "name": node.name,
@@ -137,7 +137,7 @@ def to_dict(analysis: Analysis) -> dict[str, PlainData]:
 
 def format_shape(shape: Shape) -> str:
     """Format a shape as `28x28x1`, with `?` for an unknown dimension."""
-    return "x".join("?" if each is None else str(each) for each in shape) or "one number"
+    return "x".join("?" if each is None else str(each) for each in shape) or "scalar"
 
 
 def _rows(analysis: Analysis, graph: Graph) -> Iterator[_SummaryRow]:

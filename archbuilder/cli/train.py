@@ -203,7 +203,9 @@ def _train(
     except KeyboardInterrupt:
         if run_dir.is_writer:
             console.print_stderr(
-                escape_terminal(f"to go on: archbuilder train --resume {run_dir.path}")
+                escape_terminal(
+                    f"interrupted; resume with: archbuilder train --resume {run_dir.path}"
+                )
             )
         raise
 

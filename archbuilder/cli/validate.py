@@ -19,6 +19,7 @@ from archbuilder.diagnostics.errors import BlueprintError, Diagnostic, UsageErro
 from archbuilder.diagnostics.render import summary
 from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
+from archbuilder.formatting import plural
 
 SUFFIXES: Final = (".yaml", ".yml")
 _MAX_DEPTH: Final = 64
@@ -150,9 +151,9 @@ def _report(
     else:
         console.report_diagnostics(diagnostics)
         if not errors:
-            verdict = "the blueprint is fine" if count == 1 else f"all {count} blueprints are fine"
-            caveat = "" if shapes else " but for shapes and promises, which --shapes checks"
-            console.print(verdict + caveat + (f"; {summary(diagnostics)}" if diagnostics else ""))
+            result = summary(diagnostics) if diagnostics else "no errors"
+            caveat = "" if shapes else " (shapes and 'expect' not checked; use --shapes)"
+            console.print(f"Checked {plural(count, 'blueprint')}: {result}{caveat}")
     # Not an exception: main() would print the diagnostics a second time.
     if errors:
         click.get_current_context().exit(BlueprintError.exit_code)

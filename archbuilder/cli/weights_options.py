@@ -13,6 +13,7 @@ import click
 from archbuilder.cli.console import Console
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
+from archbuilder.formatting import plural
 
 if TYPE_CHECKING:
     import keras
@@ -134,8 +135,8 @@ def match_weight_files(
             models[network], file, match=request.match, skip_mismatch=request.skip_mismatch
         )
         console.print_stderr(
-            f"{len(result.pairs)} of {result.size} weights of {network} are from"
-            f" {quote(file.name)}, by {result.matched_by}"
+            f"{network}: {'loaded' if load else 'matched'} {len(result.pairs)} of"
+            f" {plural(result.size, 'weight')} from {quote(file.name)}, by {result.matched_by}"
         )
         if result.rounding_note:
             console.print_stderr(result.rounding_note)

@@ -130,12 +130,12 @@ def setup_devices(
     devices = gpus or [device.name for device in tf.config.list_logical_devices("CPU")]
     is_mirrored = distribution == "mirrored" or (distribution == "auto" and len(gpus) > 1)
     if is_mirrored and len(devices) > 1:
-        description = f"mirrored on {len(devices)} {'GPU' if gpus else 'CPU'}s ({distribution})"
+        description = f"{len(devices)} {'GPU' if gpus else 'CPU'}s, mirrored ({distribution})"
         setup = DeviceSetup(_mirrored_strategy(tuple(devices)), description)
         return _check_batch_size(setup, batch_size)
-    device_name = "the GPU" if gpus else "the CPU"
+    device_name = "GPU" if gpus else "CPU"
     if len(gpus) > 1:
-        device_name = f"the first of {len(gpus)} GPUs"
+        device_name = f"first of {len(gpus)} GPUs"
     return DeviceSetup(None, f"{device_name} ({distribution})")
 
 
@@ -178,7 +178,7 @@ def _multi_worker_setup(cluster: Cluster, distribution: StrategyName) -> DeviceS
     device_type = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     return DeviceSetup(
         strategy,
-        f"worker {cluster.index + 1} of {num_workers}, {replicas} {device_type}s in all"
+        f"worker {cluster.index + 1} of {num_workers}, {replicas} {device_type}s in total"
         f" ({distribution}: {cluster.origin})",
         WorkerGroup(strategy, num_workers, cluster.index),
     )

@@ -72,7 +72,7 @@ def make_ridge_task(context: TrainingContext) -> TrainableTask:
         start_time = time.perf_counter()
         _fit_readout(context, model, readout, datasets.train, objective)
         train_metrics = evaluate(datasets.train)
-        context.log(f"trained in closed form: {format_metrics(train_metrics)}")
+        context.log(f"Training - {format_metrics(train_metrics)}")
         val_metrics = evaluate(datasets.validation)
         seconds = round(time.perf_counter() - start_time, 3)
         epoch_logs: EpochLogs = {"epoch": 1, "seconds": seconds, **train_metrics}

@@ -49,10 +49,12 @@ def log_dataset(context: TrainingContext, datasets: TrainValSplit) -> None:
     log_notes(context, datasets)
     num_validation = 0 if datasets.validation is None else len(datasets.validation.rows)
     if context.eval_dataset is not None:
-        context.log(f"{plural(num_validation, 'example')} to judge")
+        context.log(plural(num_validation, "evaluation example"))
         return
-    train_text = plural(len(datasets.train.rows), "example")
-    context.log(f"{train_text} to train on, {num_validation:,} held out" + datasets.split_note)
+    num_training = len(datasets.train.rows)
+    context.log(
+        f"{num_training:,} training / {num_validation:,} validation examples{datasets.split_note}"
+    )
 
 
 def log_notes(context: TrainingContext, datasets: TrainValSplit) -> None:

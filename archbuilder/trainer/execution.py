@@ -82,12 +82,10 @@ def choose_execution(
     if steps_per_execution == "auto":
         steps_per_execution = _auto_steps_per_execution(config, graphs, device, replicas)
     dtype_policy = _auto_dtype_policy() if config.dtype_policy == "auto" else config.dtype_policy
-    steps_text = (
-        f"{steps_per_execution} steps at a time" if steps_per_execution > 1 else "step by step"
-    )
+    steps_text = f"steps_per_execution={steps_per_execution}"
     if config.gradient_accumulation_steps > 1:
         steps_text = f"{steps_text} in {config.gradient_accumulation_steps} parts"
-    description = f"{dtype_policy}, {steps_text}, {'with' if jit_compile else 'without'} XLA"
+    description = f"{dtype_policy}, {steps_text}, XLA {'on' if jit_compile else 'off'}"
     return ExecutionConfig(
         jit_compile,
         steps_per_execution,

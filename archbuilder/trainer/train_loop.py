@@ -160,13 +160,13 @@ def _resume(task: FitTask, context: TrainingContext) -> Checkpoint:
     checkpoint = context.checkpoints.latest(context.log)
     if checkpoint is None:
         if not context.run_dir.is_new:
-            context.log("there is no checkpoint to go on from: the run begins anew")
+            context.log("No checkpoint: starting from scratch")
         return Checkpoint(TrainingPosition(), (), {})
     model, position = task.model, checkpoint.position
     if position.batch >= task.steps_per_epoch:
         raise RunError(
-            f"the checkpoint is of batch {position.batch:,}, and an epoch of this run has"
-            f" {task.steps_per_epoch:,}: it is damaged, or of other data"
+            f"the checkpoint is at batch {position.batch:,}, but an epoch has"
+            f" {task.steps_per_epoch:,} batches; it is damaged, or the data has changed"
         )
     if position.batch:
         # Keras creates the variables of metrics with the first batch. They have to exist before
@@ -177,12 +177,12 @@ def _resume(task: FitTask, context: TrainingContext) -> Checkpoint:
         load_state_dict(model, checkpoint.arrays)
     if position.epoch >= context.config.epochs:
         context.log(
-            f"the run is over after {plural(position.epoch, 'epoch')}; --epochs with more of them"
-            " goes on with it"
+            f"Run already finished ({plural(position.epoch, 'epoch')}); raise --epochs to continue"
         )
-        return checkpoint
-    batches = f" and {plural(position.batch, 'batch', 'batches')}" if position.batch else ""
-    context.log(f"goes on after {plural(position.epoch, 'epoch')}{batches}")
+    elif position.batch:
+        context.log(f"Resuming in epoch {position.epoch + 1}, after batch {position.batch:,}")
+    else:
+        context.log(f"Resuming after epoch {position.epoch}")
     return checkpoint
 
 
@@ -191,7 +191,7 @@ def _dump_batch(task: FitTask, context: TrainingContext, position: TrainingPosit
     for batch in task.batches(position).take(1):
         dump_nan_batch(context.run_dir, batch)
     path = quote(str(context.run_dir.path / NAN_BATCH_FILE), 200)
-    return f"the batch is kept as {path}; what was saved is from before it"
+    return f"see the batch in {path}; checkpoints are from before it"
 
 
 def _fit_segments(

@@ -187,7 +187,7 @@ def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
         time.sleep(0.01)
     process.interrupt()
     assert process.end() == application.EXIT_INTERRUPTED
-    assert process.errors.strip() == f"to go on: archbuilder train --resume {run}"
+    assert process.errors.strip() == f"interrupted; resume with: archbuilder train --resume {run}"
 
 
 def test_an_interrupt_while_images_are_read(tmp_path: Path) -> None:

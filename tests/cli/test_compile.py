@@ -32,7 +32,7 @@ def test_the_file_opens_in_plain_keras(run: Run, lenet: Path, tmp_path: Path) ->
     result = run("compile", lenet, "-o", output, "--set", "classes=3")
     assert (result.code, result.err) == (0, "")
     assert "parameters" in result.out
-    assert f"wrote {output}" in result.out
+    assert f"Saved {output}" in result.out
     model = keras.saving.load_model(output)
     assert model.output_shape == (None, 3)
 

@@ -62,13 +62,13 @@ def test_slurm_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     options = ("--slurm", "--nodes", "2", "--gpus", "8", "--time", "1-02:00:00", "--memory", "4G")
     command = ("train", str(blueprint), "--seed", "5", "--run-dir", str(run))
     out = launched(capsys, *options, "--partition", "big", "--output", str(job), "--", *command)
-    assert out == f"saved: {job}\n"
+    assert out == f"Saved {job}\n"
     lines = job.read_text().splitlines()
     for line in ("nodes=2", "gpus-per-node=8", "time=1-02:00:00", "mem=4G", "partition=big"):
         assert f"#SBATCH --{line}" in lines
     subprocess.run(["bash", "-n", str(job)], check=True)
     environment = programs(tmp_path / "bin")
-    for told in ("(multi_worker: Slurm)", "the run is over after 1 epoch"):
+    for told in ("(multi_worker: Slurm)", "Run already finished (1 epoch)"):
         done = subprocess.run(
             [str(job)] if os.access(job, os.X_OK) else ["bash", str(job)],
             env=environment,

@@ -17,7 +17,7 @@ def test_the_beginning_has_no_mistake(run: Run, tmp_path: Path) -> None:
     """What a person starts from passes, and every variant of it builds."""
     path = tmp_path / "mine.yaml"
     assert run("new", path).code == 0
-    assert run("validate", path, "--shapes").out == "the blueprint is fine\n"
+    assert run("validate", path, "--shapes").out == "Checked 1 blueprint: no errors\n"
 
 
 @pytest.mark.parametrize("name", zoo.names())

@@ -93,7 +93,7 @@ def test_the_overview_has_the_sums(network: tuple[Analysis, Graph]) -> None:
     assert lines["inputs"] == "image 8x8x3"
     assert lines["outputs"] == "output 10"
     assert lines["parameters"] == "540 (492 trainable), 2.1 KiB"
-    assert lines["multiply-adds"].endswith(" an example")
+    assert lines["multiply-adds"].endswith(" per example")
 
 
 def test_the_data_is_complete(network: tuple[Analysis, Graph]) -> None:
@@ -108,7 +108,7 @@ def test_the_data_is_complete(network: tuple[Analysis, Graph]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "text"), [((28, 28, 1), "28x28x1"), ((None, 8), "?x8"), ((), "one number")]
+    ("shape", "text"), [((28, 28, 1), "28x28x1"), ((None, 8), "?x8"), ((), "scalar")]
 )
 def test_shapes_as_people_write_them(shape: tuple[int | None, ...], text: str) -> None:
     """Without the batch axis."""

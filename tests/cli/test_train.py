@@ -47,7 +47,7 @@ def test_a_recipe_beside_the_blueprint(run: Run, perceptron: Path, tmp_path: Pat
     training = record["recipe"]["training"]
     assert (training["epochs"], training["batch_size"], training["seed"]) == (1, 256, 3)
     assert (folder / "perceptron.keras").is_file()
-    assert f"saved: {folder}/perceptron.keras" in result.out
+    assert f"Saved {folder}/perceptron.keras" in result.out
 
 
 def test_runs_are_numbered(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 
-BUT = " but for shapes and promises, which --shapes checks"
+BUT = " (shapes and 'expect' not checked; use --shapes)"
 
 
 def test_a_blueprint_without_mistakes(run: Run, lenet: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_blueprint_without_mistakes(run: Run, lenet: Path) -> None:
     result = run("validate", lenet)
     assert (result.code, result.out) == (
         0,
-        f"the blueprint is fine{BUT}\n",
+        f"Checked 1 blueprint: no errors{BUT}\n",
     )
     assert result.err == ""
 
@@ -69,7 +69,7 @@ def test_folders_are_searched(run: Run, tmp_path: Path, wrong: Path, lenet: Path
     assert f"{tmp_path}/deep/er/other.yml:5:13" in result.err
     wrong.unlink()
     (tmp_path / "deep" / "er" / "other.yml").write_text(lenet.read_text())
-    assert run("validate", tmp_path).out == f"all 2 blueprints are fine{BUT}\n"
+    assert run("validate", tmp_path).out == f"Checked 2 blueprints: no errors{BUT}\n"
 
 
 def test_a_mistake_in_an_imported_file_is_shown_once(run: Run, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_warning_does_not_fail(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text("archbuilder: 1\nparams: {a: 1}\ninputs: {x: [3]}\nlayers: [Flatten]\n")
     result = run("validate", path)
-    assert (result.code, result.out) == (0, f"the blueprint is fine{BUT}; 1 warning\n")
+    assert (result.code, result.out) == (0, f"Checked 1 blueprint: 1 warning{BUT}\n")
     assert "warning[unused-parameter]" in result.err
 
 

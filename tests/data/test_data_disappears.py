@@ -92,4 +92,4 @@ def test_the_run_tells_it_and_can_go_on(folder: Path, source: str, capsys):
         path.write_bytes(content)
     assert main(["train", "--resume", str(run), "--epochs", str(reached + 1)]) == 0
     assert epochs(run) == reached + 1
-    assert "goes on after" in capsys.readouterr().out
+    assert "Resuming " in capsys.readouterr().out

@@ -135,7 +135,7 @@ def test_a_worker_is_killed(
     assert "Traceback" not in errors
     assert not any(each.is_running() for each in workers)
 
-    assert "goes on after" in in_workers(2, [["train", "--resume", broken]])
+    assert "Resuming " in in_workers(2, [["train", "--resume", broken]])
     assert_same(broken, left_alone["true"])
 
 
@@ -168,7 +168,7 @@ def test_ctrl_c_ends_all_workers(
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=HUNG)
     assert process.returncode == 130
-    assert errors.strip() == f"to go on: archbuilder train --resume {run}"
+    assert errors.strip() == f"interrupted; resume with: archbuilder train --resume {run}"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells of the end of a parent")

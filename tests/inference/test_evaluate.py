@@ -175,13 +175,13 @@ def test_what_is_judged_is_told(
     capsys.readouterr()
     assert main(["evaluate", str(runs / objective), "--data", str(other)]) == 0
     said = "".join(capsys.readouterr())
-    assert " examples to judge" in said
-    assert "to train on" not in said
+    assert " evaluation examples" in said
+    assert " training / " not in said
     if objective == "masked":
         assert "other.txt': " in said
         assert "'text.txt'" not in said
     else:
-        assert "53 examples to judge" in said
+        assert "53 evaluation examples" in said
 
 
 def test_weights_of_another_network(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):

@@ -151,7 +151,7 @@ def test_data_of_the_command_line_is_read_as_the_recipe_says(
     assert main(["train", str(tmp_path / "net.yaml"), *given]) == 0
     assert "sequences of 16" in capsys.readouterr().out
     assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
-    assert "goes on after 1 epoch" in capsys.readouterr().out
+    assert "Resuming after epoch 1\n" in capsys.readouterr().out
 
 
 COPY = """

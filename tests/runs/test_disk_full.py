@@ -30,7 +30,7 @@ def test_a_full_disk(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     command = ["train", str(tmp_path / "whole.yaml"), "--run-dir", str(run), "--epochs", "2"]
     process = Running([command], prepare=_small_files)
     assert process.end() == 1
-    assert "no checkpoint could be written" in process.output
+    assert "cannot write a checkpoint" in process.output
     assert "net.keras': File too large" in process.errors
     assert "saved:" not in process.output
     assert not (run / "net.keras").exists()

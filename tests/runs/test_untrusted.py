@@ -455,5 +455,5 @@ def test_folders_that_are_swapped_while_a_run_trains(
 
     monkeypatch.setattr(RunDir, "add_history", swap)
     assert resume(run) == 0
-    assert "no checkpoint could be written: links are not followed" in said(capsys)
+    assert "cannot write a checkpoint: links are not followed" in said(capsys)
     assert_untouched(other)

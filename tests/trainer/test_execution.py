@@ -71,7 +71,7 @@ def test_several_steps_at_a_time(tmp_path: Path, objective: str, capfd: pytest.C
     alone = trained(tmp_path, single, "single", "--epochs", "2")
     together = trained(tmp_path, several, "several", "--epochs", "1")
     assert main(["train", "--resume", str(together), "--epochs", "2"]) == 0
-    assert "8 steps at a time, without XLA" in capfd.readouterr().out
+    assert "steps_per_execution=8, XLA off" in capfd.readouterr().out
     assert_same(alone, together)
 
 
@@ -82,7 +82,7 @@ def test_xla(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
         "steps_per_execution: 1", "steps_per_execution: 3\n  jit_compile: true"
     )
     compiled = trained(tmp_path, text, "compiled", "--epochs", "1")
-    assert "3 steps at a time, with XLA" in capfd.readouterr().out
+    assert "steps_per_execution=3, XLA on" in capfd.readouterr().out
     arrays, others = weights(plain), weights(compiled)
     for name, array in arrays.items():
         np.testing.assert_allclose(others[name], array, rtol=1e-3, atol=1e-5, err_msg=name)

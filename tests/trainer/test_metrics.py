@@ -64,8 +64,8 @@ def test_names_are_the_same_everywhere(
     capsys.readouterr()
     assert main(["train", "--resume", "run", "--epochs", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    said = next(line for line in lines if line.startswith("held out: ")).split()[2::2]
-    assert set(said) == NAMES
+    said = next(line for line in lines if line.startswith("Validation - ")).split(" - ")[1:]
+    assert {each.partition(": ")[0] for each in said} == NAMES
     rows = list(csv.DictReader(Path("run/history.csv").read_text().splitlines()))
     columns = {"epoch", "seconds", *NAMES, *(f"val_{name}" for name in NAMES)}
     assert [set(row) for row in rows] == [columns, columns]

@@ -186,7 +186,7 @@ def test_fewer_bits(
     write_data(tmp_path)
     text = with_key(STEPWISE[objective], f"dtype_policy: {precision}")
     run = trained(tmp_path, text, "net", "--epochs", "1")
-    assert f"speed: {precision}, " in capfd.readouterr().out
+    assert f"Execution: {precision}, " in capfd.readouterr().out
     assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
     first, second = rows(run)
     name = next(name for name in first if "loss" in name and not name.startswith("val_"))

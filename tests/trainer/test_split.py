@@ -44,13 +44,13 @@ def test_data_that_is_not_shuffled_holds_out_its_end(
 ):
     """The last examples, as with Keras's `validation_split`; and the run says so."""
     assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
-    assert "15 examples to train on, 5 held out (the last ones)\n" in capsys.readouterr().out
+    assert "15 training / 5 validation examples (last examples)\n" in capsys.readouterr().out
     model = keras.saving.load_model("run/net.keras")
     predicted = np.asarray(model(series[0][-HELD:]))[:, 0]
     wanted = np.mean((predicted - series[1][-HELD:]) ** 2)
     assert history("run")[-1]["val_loss"] == pytest.approx(wanted, rel=1e-5)
     assert main(["inspect-data", "net.yaml"]) == 0
-    assert "held out    5 examples (the last ones)\n" in capsys.readouterr().out
+    assert "validation examples  5 (last examples)\n" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("series")
@@ -63,12 +63,10 @@ def test_a_resumed_run_holds_out_the_same():
 
 
 @pytest.mark.usefixtures("series")
-@pytest.mark.parametrize(
-    ("shuffle", "how"), [("false", "the last ones"), ("true", "chosen at random")]
-)
+@pytest.mark.parametrize(("shuffle", "how"), [("false", "last examples"), ("true", "random split")])
 def test_closed_form(shuffle: str, how: str, capsys: pytest.CaptureFixture[str]):
     """A network that is trained in closed form has no epochs, but a validation set."""
     text = NET.replace("TRAINING", "objective: ridge")
     Path("net.yaml").write_text(text.replace("shuffle: false", f"shuffle: {shuffle}"))
     assert main(["train", "net.yaml", "--run-dir", "run"]) == 0
-    assert f"15 examples to train on, 5 held out ({how})\n" in capsys.readouterr().out
+    assert f"15 training / 5 validation examples ({how})\n" in capsys.readouterr().out

@@ -148,8 +148,8 @@ class CheckpointCallback(keras.callbacks.Callback):
             self._save()
         if stop:
             raise RunInterruptedError(
-                "stopped as it was told to, and ready to go on:"
-                f" archbuilder train --resume {self._checkpoints.run_dir.path}"
+                "stopped by SIGTERM; resume with: archbuilder train --resume"
+                f" {self._checkpoints.run_dir.path}"
             )
 
     def _save(self) -> None:
@@ -168,9 +168,9 @@ class CheckpointCallback(keras.callbacks.Callback):
             # attempt may succeed. The user is told once, and again when it does.
             write_error = os_error_reason(error)
         if write_error not in ("", self._write_error):
-            self._log(f"no checkpoint could be written: {write_error}")
+            self._log(f"warning: cannot write a checkpoint: {write_error}")
         elif self._write_error and not write_error:
-            self._log("checkpoints can be written again")
+            self._log("Checkpoints are written again")
         self._write_error = write_error
         self._last_save_time = time.monotonic()
         if self._seconds:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import keras
 
 from archbuilder.runs.run_dir import EpochLogs, RunDir
-from archbuilder.trainer.log_format import VAL_PREFIX, LogFn, format_metrics
+from archbuilder.trainer.log_format import LogFn, format_metrics
 
 
 class HistoryWriter(keras.callbacks.Callback):
@@ -53,15 +53,7 @@ class HistoryWriter(keras.callbacks.Callback):
         epoch_logs: EpochLogs = {"epoch": epoch + 1, "seconds": round(seconds, 3), **metrics}
         self.history.append(epoch_logs)
         self._run_dir.add_history(epoch_logs, first=len(self.history) == 1)
-        val_metrics = {
-            name.removeprefix(VAL_PREFIX): value
-            for name, value in metrics.items()
-            if name.startswith(VAL_PREFIX)
-        }
-        train_metrics = {
-            name: value for name, value in metrics.items() if not name.startswith(VAL_PREFIX)
-        }
         width = len(str(self._epochs))
-        parts = [f"epoch {epoch + 1:{width}}/{self._epochs}", format_metrics(train_metrics)]
-        parts += [f"held out: {format_metrics(val_metrics)}"] if val_metrics else []
-        self._log("  ".join([*parts, f"{seconds:.1f} s"]))
+        self._log(
+            f"Epoch {epoch + 1:{width}}/{self._epochs} - {seconds:.1f}s - {format_metrics(metrics)}"
+        )

@@ -68,13 +68,13 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 def format_bar(epoch: int, epochs: int, fraction: float, seconds_left: float) -> str:
-    """Format a line such as `epoch 3/12  [#######                 ]  28%  0:42 left`."""
+    """Format a line such as `Epoch 3/12  [#######                 ]  28%  ETA 0:42`."""
     num_filled = int(fraction * _BAR_WIDTH)
     minutes, seconds = divmod(round(seconds_left), 60)
     hours, minutes = divmod(minutes, 60)
     time_left = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
     width = len(str(epochs))
     return (
-        f"epoch {epoch:{width}}/{epochs}  [{'#' * num_filled:{_BAR_WIDTH}}] "
-        f" {fraction:4.0%}  {time_left} left"
+        f"Epoch {epoch:{width}}/{epochs}  [{'#' * num_filled:{_BAR_WIDTH}}] "
+        f" {fraction:4.0%}  ETA {time_left}"
     )

@@ -57,9 +57,9 @@ def test_a_picture_without_steps(tmp_path: Path):
 def test_a_bar():
     """It tells the epoch, the share and the time."""
     assert (
-        format_bar(3, 12, 0.25, 42.3) == "epoch  3/12  [######                  ]   25%  0:42 left"
+        format_bar(3, 12, 0.25, 42.3) == "Epoch  3/12  [######                  ]   25%  ETA 0:42"
     )
-    assert format_bar(1, 1, 1, 7322).endswith("100%  2:02:02 left")
+    assert format_bar(1, 1, 1, 7322).endswith("100%  ETA 2:02:02")
 
 
 def command(tmp_path: Path) -> list[str]:
@@ -93,9 +93,9 @@ def test_on_a_terminal(tmp_path: Path):
     os.close(writer)
     text = told.decode()
     assert process.end() == 0, process.said + text
-    assert "\r\x1b[Kepoch 1/2  [" in text
-    assert " left" in text
-    for line in ("epoch 1/2  loss", "epoch 2/2  loss", "saved: "):
+    assert "\r\x1b[KEpoch 1/2  [" in text
+    assert "ETA " in text
+    for line in ("Epoch 1/2 - ", "Epoch 2/2 - ", "Saved "):
         assert f"\n{line}" in text or f"\x1b[K{line}" in text
 
 
@@ -103,6 +103,6 @@ def test_elsewhere(tmp_path: Path):
     """In a file there are plain lines alone."""
     process = start(*command(tmp_path))
     assert process.end() == 0
-    assert "saved: " in process.output
+    assert "Saved " in process.output
     assert "\r" not in process.said
-    assert "left" not in process.said
+    assert "ETA" not in process.said
