@@ -44,10 +44,16 @@ def batched_by_bytes(rows: Iterable[_T], size: Callable[[_T], int]) -> Iterator[
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """One record: arrays and strings by the names of its fields, and its location for messages."""
+    """One record: its location for messages, and its values by the names of inputs and targets.
+
+    Several of them may read one field, and reshape it differently.
+    """
 
     location: str
-    values: Mapping[str, Array | str]
+    inputs: Mapping[str, Array]
+    """Values without encoded images, which are decoded on demand."""
+    targets: Mapping[str, Array | str]
+    sample_weights: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,43 +189,48 @@ class FieldRoles:
         return f"the {self.noun} {quote(field)}"
 
     def batch(self, rows: Sequence[Row]) -> RawBatch:
-        """Stack the values of some rows; inputs that rows do not contain are left out.
-
-        Encoded images of TFRecord files are such inputs: they are decoded on demand.
+        """Stack the values of some rows.
 
         Raises:
             RunError: if no dtype represents all values of a field.
         """
-        # All rows have the same fields: their readers have compared them with the first record.
+        # All rows have the same names: their readers have compared them with the first record.
         return RawBatch(
             {
-                key: self._stack(rows, field)
-                for key, field in self.inputs.items()
-                if field in rows[0].values
+                key: self._stack(rows, self.inputs[key], [row.inputs[key] for row in rows])
+                for key in rows[0].inputs
             },
-            {key: self._stack_or_strings(rows, field) for key, field in self.targets.items()},
-            {key: self._stack(rows, field) for key, field in self.sample_weights.items()},
+            {
+                key: self._stack_or_strings(rows, field, [row.targets[key] for row in rows])
+                for key, field in self.targets.items()
+            },
+            {
+                key: self._stack(rows, field, [row.sample_weights[key] for row in rows])
+                for key, field in self.sample_weights.items()
+            },
         )
 
-    def _stack(self, rows: Sequence[Row], field: str) -> Array:
+    def _stack(self, rows: Sequence[Row], field: str, values: Sequence[Array | str]) -> Array:
         """Stack the values of a field, arrays of one shape, with the widest dtype of them."""
-        arrays = [np.asarray(row.values[field]) for row in rows]
+        arrays = [np.asarray(each) for each in values]
         dtype = common_dtype({each.dtype for each in arrays})
-        for row, values in zip(rows, arrays, strict=True):
+        for row, array in zip(rows, arrays, strict=True):
             # numpy promotes int64 beside float32 to float64, which rounds integers above 2**53:
             # large ids would become equal.
-            if values.dtype != dtype and (inexact := unrepresentable(values, dtype)).any():
+            if array.dtype != dtype and (inexact := unrepresentable(array, dtype)).any():
                 raise RunError(
-                    f"{self.title(field)} of {row.location} has {values[inexact][0]}, where"
+                    f"{self.title(field)} of {row.location} has {array[inexact][0]}, where"
                     " others have"
                     " numbers that are not 64-bit integers like it: no dtype represents all of them"
                 )
         return np.stack([each.astype(dtype, copy=False) for each in arrays])
 
-    def _stack_or_strings(self, rows: Sequence[Row], field: str) -> Array | Strings:
+    def _stack_or_strings(
+        self, rows: Sequence[Row], field: str, values: Sequence[Array | str]
+    ) -> Array | Strings:
         """Return the values of a target: strings if all of them are, else an array."""
-        strings = [value for row in rows if isinstance(value := row.values[field], str)]
-        return strings if len(strings) == len(rows) else self._stack(rows, field)
+        strings = [each for each in values if isinstance(each, str)]
+        return strings if len(strings) == len(rows) else self._stack(rows, field, values)
 
 
 def collect_rows(
@@ -248,7 +259,8 @@ def collect_rows(
 
 def _row_bytes(row: Row) -> int:
     """Return the size of a row in memory, in bytes."""
-    return sum(len(each) if isinstance(each, str) else each.nbytes for each in row.values.values())
+    values = (*row.inputs.values(), *row.targets.values(), *row.sample_weights.values())
+    return sum(len(each) if isinstance(each, str) else each.nbytes for each in values)
 
 
 def _add_target_values(

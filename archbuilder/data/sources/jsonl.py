@@ -71,24 +71,30 @@ class _FieldParser:
 
     def __call__(self, line: Mapping[str, object], location: str) -> Row:
         """Return the row of a line. An invalid line leaves `shapes` and `integers` as they are."""
-        values: dict[str, Array | str] = {}
+        arrays: dict[str, Array] = {}
+        words: dict[str, str] = {}
         integers: dict[str, Mask] = {}
-        targets = tuple(self.fields.targets.values())
-        for key in (*self.fields.inputs.values(), *self.fields.sample_weights.values(), *targets):
+        numeric = (*self.fields.inputs.values(), *self.fields.sample_weights.values())
+        for key in (*numeric, *self.fields.targets.values()):
             if key not in line:
                 raise RunError(f"{location} has no field {quote(key)}; it has {quote_list(line)}")
             value = line[key]
-            if isinstance(value, str) and key in targets and self.shapes.get(key) is None:
-                values[key] = value
+            if isinstance(value, str) and key not in numeric and self.shapes.get(key) is None:
+                words[key] = value
                 continue
             description = f"{self.fields.title(key)} of {location}"
-            values[key] = array = self._parse_array(key, value, description)
+            arrays[key] = array = self._parse_array(key, value, description)
             integers[key] = self._integer_mask(key, value, array, description)
-        self.shapes.update(
-            (key, None if isinstance(each, str) else each.shape) for key, each in values.items()
-        )
+        self.shapes.update((key, each.shape) for key, each in arrays.items())
+        self.shapes.update(dict.fromkeys(words))
         self.integers.update(integers)
-        return Row(location, values)
+        values: dict[str, Array | str] = {**arrays, **words}
+        return Row(
+            location,
+            {key: arrays[field] for key, field in self.fields.inputs.items()},
+            {key: values[field] for key, field in self.fields.targets.items()},
+            {key: arrays[field] for key, field in self.fields.sample_weights.items()},
+        )
 
     def _parse_array(self, key: str, value: object, description: str) -> Array:
         """Return a field as an array of finite numbers with the shape of the first line.

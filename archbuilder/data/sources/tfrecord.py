@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +24,6 @@ from archbuilder.data.sources.tfrecord_io import Record, Shard, iter_records
 from archbuilder.diagnostics.errors import RunError, quote, quote_list
 from archbuilder.formatting import plural
 
-_FieldValues: TypeAlias = dict[str, Array | str]
 _EMPTY: Final = np.zeros(0)
 
 
@@ -109,8 +108,8 @@ class _RecordReader:
     """Image specifications of the training data, by input."""
     image_decoders: dict[str, ImageDecoder] = field(default_factory=dict)
     """Decoders of the inputs that are encoded images."""
-    shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
-    """Shapes of the features of the first record; None for strings."""
+    shapes: dict[tuple[str, str], tuple[int, ...] | None] = field(default_factory=dict)
+    """Shapes of the first record by role ("input", ...) and name; None for strings."""
     record_index: list[Record] = field(default_factory=list)
     """Locations of the valid records, without their content."""
 
@@ -119,13 +118,13 @@ class _RecordReader:
         for shard in shards:
             for record in iter_records(shard, self.opener, self.store, self.bad_records):
                 try:
-                    values = self._parse_record(record)
+                    row = self._parse_record(record)
                 except RunError as error:
                     self.bad_records.add(error)
                     continue
                 # Only the location: the index of a large dataset must fit in memory.
                 self.record_index.append(replace(record, content=b""))
-                yield Row(record.name, values)
+                yield row
 
     def image_feature(self, key: str, count: int) -> Feature:
         """Return an input of encoded images, which are read and decoded on demand."""
@@ -143,7 +142,7 @@ class _RecordReader:
         column: Column = LazyColumn("", count, decoder.shape, decoder.dtype, read)
         return decoder.to_feature(column, self.source.divide_by)
 
-    def _parse_record(self, record: Record) -> _FieldValues:
+    def _parse_record(self, record: Record) -> Row:
         """Return the numbers and strings of a record, and check its images.
 
         An invalid record leaves the decoders as they are.
@@ -152,7 +151,7 @@ class _RecordReader:
             RunError: if the record lacks a feature, or one is invalid.
         """
         example = _parse_example(record.content, record.name)
-        values: _FieldValues = {}
+        inputs: dict[str, Array] = {}
         image_decoders: dict[str, ImageDecoder] = {}
         for key, feature in self.fields.inputs.items():
             content = _bytes_value(example, feature)
@@ -174,23 +173,32 @@ class _RecordReader:
             else:
                 shapes = self.source.shape
                 shape = shapes.get(key) if isinstance(shapes, Mapping) else shapes
-                values[feature] = self._numeric_field(example, feature, record.name, shape)
-        for feature in self.fields.sample_weights.values():
-            values[feature] = self._numeric_field(example, feature, record.name, None)
-        for feature in self.fields.targets.values():
-            # Without a schema, the type of a target shows only in its records.
-            content = _bytes_value(example, feature)
-            if content:
-                values[feature] = _decode_text(
-                    content, f"{self.fields.title(feature)} of {record.name}"
-                )
-            else:
-                values[feature] = self._numeric_field(example, feature, record.name, None)
-        self._check_shapes(values, record.name)
+                inputs[key] = self._numeric_field(example, feature, record.name, shape)
+        sample_weights = {
+            key: self._numeric_field(example, feature, record.name, None)
+            for key, feature in self.fields.sample_weights.items()
+        }
+        targets = {
+            key: self._target_field(example, feature, record.name)
+            for key, feature in self.fields.targets.items()
+        }
+        self._check_shapes("input", self.fields.inputs, inputs, record.name)
+        self._check_shapes("target", self.fields.targets, targets, record.name)
+        self._check_shapes("weight", self.fields.sample_weights, sample_weights, record.name)
         # Only a record that is valid in all its features may decide about the others.
         if not self.record_index:
             self.image_decoders.update(image_decoders)
-        return values
+        return Row(record.name, inputs, targets, sample_weights)
+
+    def _target_field(
+        self, example: tf.train.Example, feature: str, record_name: str
+    ) -> Array | str:
+        """Return a target: a string if the feature has bytes, else a finite array."""
+        # Without a schema, the type of a target shows only in its records.
+        content = _bytes_value(example, feature)
+        if content:
+            return _decode_text(content, f"{self.fields.title(feature)} of {record_name}")
+        return self._numeric_field(example, feature, record_name, None)
 
     def _numeric_field(
         self,
@@ -220,23 +228,28 @@ class _RecordReader:
             )
         return values.reshape(shape)
 
-    def _check_shapes(self, values: _FieldValues, record_name: str) -> None:
+    def _check_shapes(
+        self,
+        role: str,
+        features: Mapping[str, str],
+        values: Mapping[str, Array | str],
+        record_name: str,
+    ) -> None:
         """Check that the values have the shapes of the first record.
 
         Raises:
             RunError: if they do not.
         """
-        for feature, value in values.items():
+        for key, value in values.items():
             shape = None if isinstance(value, str) else np.shape(value)
-            first = self.shapes.setdefault(feature, shape)
+            first = self.shapes.setdefault((role, key), shape)
             if shape != first:
                 descriptions = [
                     "words" if each is None else f"shape {list(each)}" for each in (shape, first)
                 ]
                 raise RunError(
-                    f"{self.fields.title(feature)} of {record_name} has {descriptions[0]}, and"
-                    " the first one has"
-                    f" {descriptions[1]}"
+                    f"{self.fields.title(features[key])} of {record_name} has {descriptions[0]},"
+                    f" and the first one has {descriptions[1]}"
                 )
 
 

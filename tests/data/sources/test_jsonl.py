@@ -114,3 +114,10 @@ def test_a_line_that_is_no_json(tmp_path: Path):
     (tmp_path / "d.jsonl").write_text('{"x": 1, "y": 1}\n{"x": \n')
     with pytest.raises(RunError, match=r"d\.jsonl':2 is no JSON"):
         load(Jsonl(DataPath(str(tmp_path / "d.jsonl"))))
+
+
+def test_a_field_of_words_is_no_input(tmp_path: Path):
+    """Although a target may be words, an input of the same field needs numbers."""
+    file = write(tmp_path / "a.jsonl", {"x": "a"}, {"x": "b"})
+    with pytest.raises(RunError, match=r"the field 'x' of .*a\.jsonl':1 holds something else"):
+        load(Jsonl(file, "x", "x"))
