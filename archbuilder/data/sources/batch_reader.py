@@ -141,7 +141,7 @@ def collect_columns(
     notes: list[str] = []
     for name, target in targets.items():
         if isinstance(target, ColumnWriter):
-            columns[name] = _target_column(target)
+            columns[name] = target.to_target_column()
         else:
             columns[name], classes[name], target_notes = target.finish()
             notes += target_notes
@@ -155,17 +155,6 @@ def collect_columns(
         FittedPreprocessing(DatasetSchema(classes=classes)),
         tuple(notes),
     )
-
-
-def _target_column(writer: ColumnWriter) -> Column:
-    """Return the column of a target, as int64 if it is float64 and all values are integers.
-
-    pandas stores integers with a missing value as float64; they may still be class indices.
-    """
-    if writer.dtype != np.float64 or not writer.is_integral:
-        return writer.to_column()
-    int64 = np.dtype(np.int64)
-    return writer.to_column(lambda values: values.astype(int64), int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ def parse_column(cells: Sequence[str]) -> Array:
     Raises:
         ValueError: if one of them is not a finite number, or no dtype represents all.
     """
-    # numpy parses strings with int() and float(), and raises ValueError for other text.
+    # numpy parses strings with int() and float(), which take 1_000 for a number.
+    if "_" in "".join(cells):
+        raise ValueError(cells)
     try:
         return np.array(cells, np.int64)
     except OverflowError:
@@ -59,11 +61,19 @@ def find_inexact_integer(cells: Sequence[str], values: NDArray[np.float64]) -> i
 
 def parse_integer(cell: str) -> int | None:
     """Return the integer or boolean in a cell, or None."""
-    # int() also accepts `1_000`, as numpy does for whole columns.
     try:
-        return int(cell)
+        return None if "_" in cell else int(cell)
     except ValueError:
         return _BOOLEANS.get(cell.strip().lower())
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a number, as CSV writes them: `1_000` is text."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
 
 
 def parse_cell(cell: str) -> int | float:
@@ -75,7 +85,7 @@ def parse_cell(cell: str) -> int | float:
     number = parse_integer(cell)
     if number is None:
         value = float(cell)
-        if not np.isfinite(value):
+        if not is_number(cell) or not np.isfinite(value):
             raise ValueError(cell)
         return value
     if not -(2**63) <= number < 2**64:
@@ -92,6 +102,8 @@ def not_a_number_error(cell: str, prefix: str) -> RunError:
         hint = ": write dates and times as numbers, such as the days since the first of them"
     elif _DECIMAL_COMMA.fullmatch(cell):
         hint = ": write decimals with a point"
+    elif is_number(cell.replace("_", "")):
+        hint = ": write numbers without '_'"
     elif ";" in cell:
         hint = ": columns are separated by commas, and this line has a ';'"
     return RunError(f"{prefix}, not a number{hint}")

@@ -19,12 +19,12 @@ from archbuilder.data.provenance import RecordLocations
 from archbuilder.data.sources.batch_reader import RawBatch, batched_by_bytes
 from archbuilder.data.sources.cells import (
     find_inexact_integer,
+    is_number,
     not_a_number_error,
     parse_cell,
     parse_column,
 )
 from archbuilder.data.sources.disk_columns import ColumnStore
-from archbuilder.data.sources.label_encoder import is_number
 from archbuilder.data.sources.tabular import (
     ColumnRoles,
     InferenceColumns,

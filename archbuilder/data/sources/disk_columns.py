@@ -225,6 +225,17 @@ class ColumnWriter:
 
         return LazyColumn("", self.count, self.shape, dtype, read, eager_checks=True)
 
+    def to_target_column(self) -> Column:
+        """Return the finished column of a target, as int64 if all its float64 values are integers.
+
+        pandas stores integers with a missing value as float64, and writes them as `1.0` to CSV
+        files; they may still be class indices.
+        """
+        if self.dtype != np.float64 or not self.is_integral:
+            return self.to_column()
+        int64 = np.dtype(np.int64)
+        return self.to_column(lambda values: values.astype(int64), int64)
+
     def discard(self) -> None:
         """Delete the values."""
         self._chunks.clear()

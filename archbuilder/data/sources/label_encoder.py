@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from archbuilder.data.columns import Array, Column
-from archbuilder.data.dtypes import MAX_EXACT_INT
+from archbuilder.data.sources.cells import is_number
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
@@ -41,7 +41,6 @@ class LabelEncoder:
         self._indices = {word: number for number, word in enumerate(classes)}
         self._index_writer = store.create_writer(description)
         self._value_writer = store.create_writer(description)
-        self._is_integral = True
         self._text_label: str | None = None
         """The first string that is not a number; None as long as all are numbers."""
 
@@ -70,8 +69,7 @@ class LabelEncoder:
         """Return the column, the classes and notes; both are empty for a column of numbers."""
         if not self._classes and self._text_label is None:
             self._index_writer.discard()
-            dtype = np.dtype(np.int64 if self._is_integral else np.float32)
-            return self._value_writer.to_column(lambda values: values.astype(dtype), dtype), (), ()
+            return self._value_writer.to_target_column(), (), ()
         self._value_writer.discard()
         classes = tuple(self._classes or sorted(self._indices))
         # Indices were assigned in order of appearance; a table translates them on every read.
@@ -97,23 +95,8 @@ class LabelEncoder:
 
     def _parse_numbers(self, words: Sequence[str]) -> Array:
         """Return the strings as numbers; if one is not a number, zeros, which are not used."""
-        # int first: `1` is a class, `1.0` a quantity.
-        for number_type in (int, float):
-            try:
-                values = np.array([number_type(word) for word in words], np.float64)
-            except (ValueError, OverflowError):
-                self._is_integral = False
-                continue
-            self._is_integral = self._is_integral and bool((abs(values) < MAX_EXACT_INT).all())
-            return values
-        self._text_label = self._text_label or next(word for word in words if not is_number(word))
-        return np.zeros(len(words))
-
-
-def is_number(word: str) -> bool:
-    """Return whether a string is a number."""
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+        if self._text_label is None:
+            self._text_label = next((word for word in words if not is_number(word)), None)
+        if self._text_label is not None:
+            return np.zeros(len(words))
+        return np.array([float(word) for word in words], np.float64)

@@ -39,9 +39,12 @@ def test_columns(cells: list[str], dtype: type, values: list[float]):
         ["9223372036854775808", "-1"],
         ["9007199254740993", "0.5"],
         ["True", "yes"],
+        ["1_000"],
+        ["2", "1_000.5"],
+        ["True", "1_0"],
     ],
 )
 def test_what_has_no_dtype(cells: list[str]):
-    """Words, infinity, and integers that would be rounded."""
+    """Words, infinity, numbers with an underscore, and integers that would be rounded."""
     with pytest.raises(ValueError):  # noqa: PT011 - the caller tells which cell it is
         parse_column(cells)

@@ -109,6 +109,15 @@ class TestColumns:
             examples.select_for(("width", "size"), ("k",))
         assert str(caught.value) == message.replace("FILE", examples.source_name)
 
+    @pytest.mark.parametrize(
+        ("target", "dtype"),
+        [([1, 0, 2], np.int64), ([1.0, 0.0, 2.0], np.int64), ([1.0, 0.5, 2.0], np.float64)],
+    )
+    def test_integers_of_a_target(self, tmp_path: Path, kind: str, target: list, dtype: type):
+        """Whole numbers are integers, however they are written."""
+        column = load(table(tmp_path, kind, {"a": [1, 2, 3], "y": target})).targets[UNNAMED]
+        assert (column.dtype, values(column)) == (dtype, target)
+
     def test_several_files(self, tmp_path: Path, kind: str):
         """They are one table, whose classes are those of all."""
         table(tmp_path, kind, {"a": [1, 2], "kind": ["y", "z"]}, "part-1")
