@@ -113,9 +113,10 @@ def iter_lines(
     limit: int = _MAX_LINE_CHARS,
     bad_records: BadRecords | None = None,
 ) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file with their numbers, from 1, and their line ends.
+    r"""Yield the lines of a file with their numbers, from 1, and their line ends.
 
-    A line of more than `limit` characters comes in pieces, which all have its number.
+    A line ends with `\n`, `\r\n` or `\r`. A line of more than `limit` characters comes in pieces,
+    which all have its number.
 
     Raises:
         RunError: if the file cannot be read, or a line is not UTF-8 and `bad_records` does not skip
@@ -141,11 +142,14 @@ def iter_lines(
 
 
 def _read_lines(stream: IO[str], name: str, limit: int) -> Iterator[tuple[int, str]]:
-    number = 1
+    number, after_cr = 1, False
     try:
         while line := stream.readline(limit):
+            # `\r` alone ends a line too, as in editors. The limit may cut between `\r` and `\n`.
+            number += after_cr and line != "\n"
             yield number, line
             # A piece of a line that was cut at the limit has no line end.
             number += line.endswith("\n")
+            after_cr = line.endswith("\r")
     except OSError as error:
         raise RunError(f"cannot read {name}: {error.strerror or error}") from error
