@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Final
 
 from archbuilder.config.sources import OnError
-from archbuilder.diagnostics.errors import RunError
+from archbuilder.diagnostics.errors import RunError, quote
+from archbuilder.files.json import JsonError, JsonObject
+from archbuilder.files.sandbox import SandboxPath, os_error_reason
 
 _MAX_MESSAGES: Final = 3
 """Number of errors that are kept and shown; a large file may have millions."""
@@ -33,6 +36,35 @@ class BadRecords:
         self.count += 1
         if len(self.messages) < _MAX_MESSAGES:
             self.messages.append(str(error))
+
+    def write(self, path: SandboxPath) -> None:
+        """Write the errors so far to a file, for `restore`.
+
+        Raises:
+            RunError: if the file cannot be written.
+        """
+        try:
+            path.write(json.dumps({"count": self.count, "messages": self.messages}).encode())
+        except OSError as error:
+            name = quote(str(path.path), 200)
+            raise RunError(f"cannot write {name}: {os_error_reason(error)}") from error
+
+    def restore(self, path: SandboxPath) -> None:
+        """Replace the errors by those in a file that `write` wrote.
+
+        Raises:
+            RunError: if the file cannot be read or is damaged.
+        """
+        name = quote(str(path.path), 200)
+        try:
+            fields = JsonObject.read(path)
+            self.count, self.messages = fields.count("count"), [*fields.texts("messages")]
+        except OSError as error:
+            raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
+        except JsonError as error:
+            raise RunError(f"{name} does not list skipped {self.noun}: {error}") from None
+        if len(self.messages) != min(self.count, _MAX_MESSAGES):
+            raise RunError(f"{name} does not list skipped {self.noun}: it has another number")
 
     def summary(self, num_valid: int, name: str) -> tuple[str, ...]:
         """Return a note about skipped records out of all, once the source `name` is fully read.

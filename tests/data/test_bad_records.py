@@ -19,9 +19,11 @@ from archbuilder.config.sources import (
     Text,
     TokenizerConfig,
 )
+from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources import load_source
 from archbuilder.diagnostics.errors import RunError
+from archbuilder.files.sandbox import SandboxPath
 
 
 def csv(folder: Path, **options) -> Csv:
@@ -82,6 +84,35 @@ def test_wrong_lines_are_left_out_and_told(tmp_path: Path, make):
     assert examples.count == count
     with pytest.raises(AssertionError, match=message):
         raise AssertionError(" ".join(examples.notes))
+
+
+@pytest.mark.parametrize("make", [pairs, text])
+def test_a_run_reports_skipped_lines_again(tmp_path: Path, make):
+    """The cached tokens come with the notes of the lines that are not among them."""
+    opener = DataFileOpener(cache_dir=SandboxPath(tmp_path, ("text",)))
+    first = load_source(make(tmp_path, on_error="skip"), opener)
+    source = make(tmp_path, on_error="skip")
+    Path(source.file.path).unlink()
+    again = load_source(source, opener)
+    assert (again.notes, again.count) == (first.notes, first.count)
+    assert "skipped" in again.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "does not list skipped lines: it is not JSON"),
+        ('{"count": -1, "messages": []}', "does not list skipped lines: the field 'count'"),
+        ('{"count": 1, "messages": [2]}', "does not list skipped lines: the field 'messages"),
+        ('{"count": 1, "messages": []}', "does not list skipped lines: it has another number"),
+    ],
+)
+def test_damaged_lists_of_skipped_lines(tmp_path: Path, content: str, message: str):
+    """The error names the file."""
+    path = SandboxPath(tmp_path).joinpath("training-skipped.json")
+    path.write(content.encode())
+    with pytest.raises(RunError, match=rf"training-skipped\.json' {message}"):
+        BadRecords("skip", "lines").restore(path)
 
 
 def test_what_is_left_is_what_is_right(tmp_path: Path):

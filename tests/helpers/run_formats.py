@@ -18,6 +18,7 @@ from archbuilder.cli import main
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.run_config import RUN_JSON, load_run_config
 from archbuilder.config.sources import TokenizerConfig, TokenizerType
+from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.text.tokenizer import TextTokenizer
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.files.sandbox import SandboxPath
@@ -97,8 +98,25 @@ def _read_vocabulary(path: Path) -> None:
     vocabulary.decode(tokens)
 
 
+def _skipped_lines() -> Sequence[bytes]:
+    bad_records = BadRecords("skip", "lines")
+    bad_records.add(RunError("line 3 of 'text.txt' is no text in UTF-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = SandboxPath(Path(folder)).joinpath("training-skipped.json")
+        bad_records.write(path)
+        return (path.path.read_bytes(),)
+
+
+def _read_skipped_lines(path: Path) -> None:
+    """Read the skipped lines of a run's text, and report them."""
+    bad_records = BadRecords("skip", "lines")
+    bad_records.restore(SandboxPath(path.parent).joinpath(path.name))
+    bad_records.notes()
+
+
 RUN: Final = (
     Format("tokenizer.json", _vocabularies, _read_vocabulary),
+    Format("training-skipped.json", _skipped_lines, _read_skipped_lines),
     Format(RUN_JSON, lambda: (run()[RUN_JSON],), _read_record),
     Format("manifest.json", lambda: (run()["manifest.json"],), _read_checkpoint, cases=100),
     Format("progress.json", lambda: (run()["progress.json"],), _read_checkpoint, cases=100),

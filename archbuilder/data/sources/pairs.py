@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from itertools import chain, islice
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,10 +16,9 @@ from archbuilder.data.dataset import Dataset, Feature, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources.text import fit_or_load_tokenizer
 from archbuilder.data.text.line_reader import iter_lines
-from archbuilder.data.text.token_file import encode_texts, read_tokens, write_tokens
+from archbuilder.data.text.token_file import encode_texts, load_or_write_tokens
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, TextTokenizer
 from archbuilder.diagnostics.errors import RunError, quote
-from archbuilder.files.sandbox import SandboxPath
 
 SOURCE: Final = "source"
 TARGET: Final = "target"
@@ -53,17 +50,15 @@ def load_pairs(
         )
 
     tokenizer = fit_or_load_tokenizer(source.tokenizer, texts, name, opener, fitted)
-    token_path = opener.cache_path("validation" if fitted else "training")
-    if token_path is not None and token_path.status() is not None:
-        tokens = read_tokens(token_path)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = _iter_rows(source, opener, tokenizer, bad_records)
-            # Source and target share one file, and thus one row index.
-            width = 2 * source.sequence_length + _NUM_BOUNDARY_TOKENS
-            tokens = write_tokens(
-                token_path or SandboxPath(Path(folder), ("tokens",)), rows, tokenizer, width
-            )
+    tokens = load_or_write_tokens(
+        opener,
+        "validation" if fitted else "training",
+        _iter_rows(source, opener, tokenizer, bad_records),
+        tokenizer,
+        bad_records,
+        # Source and target share one file, and thus one row index.
+        2 * source.sequence_length + _NUM_BOUNDARY_TOKENS,
+    )
     note = f"{name}: {len(tokens):,} pairs, vocabulary of {tokenizer.vocab_size:,}"
     notes = (note, *bad_records.summary(len(tokens), name))
     features = {

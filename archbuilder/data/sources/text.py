@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -17,10 +15,9 @@ from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.dataset import UNNAMED, Dataset, Feature, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.text.line_reader import iter_documents, iter_text_blocks
-from archbuilder.data.text.token_file import TokenArray, encode_texts, read_tokens, write_tokens
+from archbuilder.data.text.token_file import TokenArray, encode_texts, load_or_write_tokens
 from archbuilder.data.text.tokenizer import END_ID, UNK_ID, TextBlocks, TextTokenizer
 from archbuilder.diagnostics.errors import quote
-from archbuilder.files.sandbox import SandboxPath
 from archbuilder.formatting import format_count
 
 TOKENIZER_FILE: Final = "tokenizer.json"
@@ -53,20 +50,13 @@ def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing 
     )
     # The text is read a second time: count bad lines from 0. `file_texts` uses this variable.
     bad_records = BadRecords(source.on_error, "lines")
-    token_path = opener.cache_path("validation" if fitted else "training")
-    if token_path is not None and token_path.status() is not None:
-        tokens = read_tokens(token_path)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            # A mapped file can be deleted: its content lives as long as the mapping.
-            after_each = source.field is not None
-            arrays = chain.from_iterable(
-                _append_eos(encode_texts(tokenizer, blocks), after_each=after_each)
-                for blocks in file_texts()
-            )
-            tokens = write_tokens(
-                token_path or SandboxPath(Path(folder), ("tokens",)), arrays, tokenizer
-            )
+    arrays = chain.from_iterable(
+        _append_eos(encode_texts(tokenizer, blocks), after_each=source.field is not None)
+        for blocks in file_texts()
+    )
+    tokens = load_or_write_tokens(
+        opener, "validation" if fitted else "training", arrays, tokenizer, bad_records
+    )
     examples = make_text_dataset(TokenArray(name, tokenizer, tokens), source.sequence_length)
     notes = (*examples.notes, *oov_notes(tokens), *bad_records.notes())
     return replace(examples, notes=notes)

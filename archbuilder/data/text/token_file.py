@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, LazyColumn, RowIndices
+from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.text.tokenizer import TextTokenizer
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import NPY_HEADER_ERRORS, parser_errors
@@ -64,6 +68,37 @@ def encode_texts(tokenizer: TextTokenizer, texts: Iterable[str]) -> Iterator[NDA
     iterator = iter(texts)
     while batch := list(islice(iterator, _ENCODE_BATCH_SIZE)):
         yield from tokenizer.encode(batch)
+
+
+def load_or_write_tokens(
+    opener: DataFileOpener,
+    name: str,
+    arrays: Iterable[NDArray[np.int64]],
+    tokenizer: TextTokenizer,
+    bad_records: BadRecords,
+    *row_shape: int,
+) -> Array:
+    """Return the tokens that a run has cached under `name`; if it has none, write them.
+
+    The lines that were skipped when the tokens were written are cached too, and restored to
+    `bad_records`. Without a cache, the tokens are in a temporary file.
+
+    Raises:
+        RunError: if a file cannot be read or written, or is damaged.
+    """
+    path = opener.cache_path(name)
+    if path is None:
+        # A mapped file can be deleted: its content lives as long as the mapping.
+        with tempfile.TemporaryDirectory() as folder:
+            return write_tokens(SandboxPath(Path(folder), (name,)), arrays, tokenizer, *row_shape)
+    skipped_path = path.with_name(f"{name}-skipped.json")
+    # Written last: without it, the tokens may be those of an interrupted run.
+    if path.status() is not None and skipped_path.status() is not None:
+        bad_records.restore(skipped_path)
+        return read_tokens(path)
+    tokens = write_tokens(path, arrays, tokenizer, *row_shape)
+    bad_records.write(skipped_path)
+    return tokens
 
 
 def write_tokens(
