@@ -46,7 +46,7 @@ def spawn_workers(console: Console, workers: int | None, distribute: str | None)
     # 'auto' finds the cluster in the environment. 'multi_worker' would be recorded in the run,
     # which could then be resumed on a cluster only. click takes the last value of an option.
     command = add_options(remove_option(console.arguments, "--workers"), "--distribute", "auto")
-    return run_workers(workers, command)
+    return run_workers(workers, command, console.print_stderr)
 
 
 _OPTIONS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,14 @@ from archbuilder.config.run_config import RunConfig, recipe_to_dict
 from archbuilder.config.sources import DataSource, Pairs, Text
 from archbuilder.config.training import (
     AdversarialConfig,
-    CausalLMConfig,
     MoCoConfig,
-    SequenceToSequenceConfig,
     SimCLRConfig,
 )
 from archbuilder.data.dataset import Dataset, FittedPreprocessing, preprocessing_from_schema
 from archbuilder.data.digest import dataset_digest
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources import load_source
-from archbuilder.diagnostics.errors import RunError, UsageError
+from archbuilder.diagnostics.errors import UsageError
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.inference.load_run import TOKENIZER_DIR, load_run_tokenizer, load_run_weights
@@ -68,8 +65,7 @@ def evaluate(
 ) -> EpochLogs:
     """Return the losses and metrics of the recipe, on the validation set or another data set.
 
-    They are the same as those that training reports after an epoch. Language models also have a
-    perplexity.
+    They are the same as those that training reports after an epoch.
 
     Raises:
         UsageError: if there is no validation set, the run is not finished, or the other data set is
@@ -85,8 +81,8 @@ def evaluate(
     # The last message of a worker is lost if its process exits too early.
     devices.workers.shutdown_barrier()
     if not metrics:
-        raise UsageError("the recipe holds nothing out: give examples with --data")
-    return {**metrics, **_perplexity(trained_run.config, metrics)}
+        raise UsageError("the run has no validation set; give examples with --data")
+    return metrics
 
 
 def make_eval_context(
@@ -122,8 +118,8 @@ def make_eval_context(
     recorded_digest = trained_run.config.digest if data_source is None else None
     if recorded_digest is not None and recorded_digest != dataset_digest(examples, validation):
         log(
-            "the data is no longer that which the run began with: what is held out now may have"
-            " been trained on"
+            "warning: the data has changed since the run started; the validation set may contain"
+            " training examples"
         )
     config, run_dir = trained_run.config, trained_run.run_dir or Path()
     recipe = recipe_to_dict(config.data, config.training, config.allow_dirs)
@@ -240,26 +236,9 @@ def _restore_task(task: TrainableTask, trained_run: TrainedRun, context: Trainin
             checkpoint = context.checkpoints.latest(context.log)
         if checkpoint is None:
             raise UsageError(
-                "this objective is judged by more than the network: give the folder of its run,"
+                "this objective needs more than the network to evaluate it: give the run directory,"
                 " with its checkpoints"
             )
         task.restore(checkpoint.arrays)
     for name in trained_run.graphs:
         load_trained_weights(trained_run, task.models[name], name)
-
-
-def _perplexity(config: RunConfig, metrics: EpochLogs) -> EpochLogs:
-    """Return the perplexity of a language model, the exponential of its loss in nats per token.
-
-    With label smoothing, the loss is not a crossentropy, so there is none.
-    """
-    objective = config.training.objective
-    is_cross_entropy = isinstance(objective, CausalLMConfig) or (
-        isinstance(objective, SequenceToSequenceConfig) and not objective.label_smoothing
-    )
-    if not is_cross_entropy:
-        return {}
-    try:
-        return {"perplexity": math.exp(metrics["loss"])}
-    except OverflowError:
-        raise RunError("the loss is too large to have a perplexity") from None

@@ -202,7 +202,7 @@ def _from_validation_set(
     _, graph = single_network(context, "supervised")
     dataset = make_datasets(context, graph, model, target_spec).validation
     if dataset is None:
-        raise UsageError("the recipe holds nothing out: name files to predict")
+        raise UsageError("the run has no validation set; give files to predict on")
     yield _InputBatchSource([str(row) for row in dataset.rows], dataset.inputs, dataset.rows)
 
 

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import IO, Final
@@ -39,11 +39,13 @@ class _Worker:
     """A file with its error output; None for the chief, which writes to the terminal."""
 
 
-def run_workers(count: int, arguments: Sequence[str]) -> int:
+def run_workers(
+    count: int, arguments: Sequence[str], log: Callable[[str], None] = lambda _: None
+) -> int:
     """Run `archbuilder` with these arguments as `count` workers, and return the exit code.
 
     Only the chief, the first of them, writes to the terminal. If a worker fails, the others are
-    shut down.
+    shut down. `log` receives how to resume the run if Ctrl-C has to kill the chief.
 
     Raises:
         RunError: if a worker other than the chief failed, with its error message.
@@ -51,18 +53,16 @@ def run_workers(count: int, arguments: Sequence[str]) -> int:
     with ExitStack() as stack:
         addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(count))
         workers = [_spawn(stack, arguments, addresses, index) for index in range(count)]
-        with _forward_sigterm(workers), _wait_for_chief_on_interrupt(workers[0]):
+        is_training = next((each for each in arguments if not each.startswith("-")), "") == "train"
+        hint = (
+            f"resume with: archbuilder train --resume RUN --workers {count}" if is_training else ""
+        )
+        with _forward_sigterm(workers), _wait_for_chief_on_interrupt(workers[0], hint, log):
             failed_index = _first_failed(workers)
         if failed_index is None:
             return 0
         _shut_down(workers)
-        hint = ""
-        if next((each for each in arguments if not each.startswith("-")), "") == "train":
-            hint = (
-                f"; what was saved is there, and 'train --resume RUN --workers {count}' goes on"
-                " with it"
-            )
-        return _failure_exit_code(workers, failed_index, hint)
+        return _failure_exit_code(workers, failed_index, f"; {hint}" if hint else "")
 
 
 def free_ports(count: int) -> list[int]:
@@ -122,14 +122,21 @@ def _forward_sigterm(workers: Sequence[_Worker]) -> Iterator[None]:
 
 
 @contextmanager
-def _wait_for_chief_on_interrupt(chief: _Worker) -> Iterator[None]:
-    """On Ctrl-C, wait until the chief has printed how to resume the run."""
+def _wait_for_chief_on_interrupt(
+    chief: _Worker, hint: str, log: Callable[[str], None]
+) -> Iterator[None]:
+    """On Ctrl-C, wait until the chief has printed how to resume the run, or log `hint`."""
     try:
         yield
     except KeyboardInterrupt:
         # A terminal sends SIGINT to the whole process group: the chief has received it as well.
-        with suppress(subprocess.TimeoutExpired):
+        try:
             chief.process.wait(_INTERRUPT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            # Python handles the signal after the current step, and the first one, which includes
+            # tracing and compilation, may take minutes. The caller kills the chief.
+            if hint:
+                log(f"interrupted; {hint}")
         raise
 
 

@@ -53,6 +53,7 @@ def make_causal_lm_task(context: TrainingContext) -> TrainableTask:
             make_inputs,
             {output: crossentropy(graph, model, output)},
             config.optimizer,
+            has_perplexity=True,
         )
 
     return make_language_task(context, _OBJECTIVE, make_objective)

@@ -45,6 +45,8 @@ class LanguageObjective:
     make_inputs: InputFn
     losses: Mapping[str, keras.losses.Loss]
     optimizer: Tree
+    has_perplexity: bool = False
+    """Whether the only loss is the crossentropy of the next token, whose exponential is logged."""
 
 
 def require_tokenizer(context: TrainingContext, objective_name: str, source: str) -> TextTokenizer:
@@ -156,6 +158,7 @@ def _make_training_model(
     training_model.compile(
         optimizer=context.make_optimizer(objective.optimizer),
         loss=dict(objective.losses),
+        perplexity=objective.has_perplexity,
         weighted_metrics={
             output: [keras.metrics.SparseCategoricalAccuracy("accuracy")]
             for output in objective.losses

@@ -100,6 +100,8 @@ def make_sequence_to_sequence_task(context: TrainingContext) -> TrainableTask:
             make_inputs,
             {output: LabelSmoothedCrossentropy(config.label_smoothing, from_logits=logits)},
             config.optimizer,
+            # With label smoothing, the loss is not the crossentropy.
+            has_perplexity=not config.label_smoothing,
         )
 
     return make_language_task(context, _OBJECTIVE, make_objective)

@@ -126,8 +126,8 @@ class RunManifest:
         previous, current = self._fields["data_digest"], dataset_digest(examples, validation)
         if previous not in (None, current):
             raise RunError(
-                "the data is no longer that which the run began with: other examples would be held"
-                " out now; bring it back, or begin a new run"
+                "the data has changed since the run started, and with it the validation set;"
+                " restore the data, or start a new run"
             )
         self._fields |= {
             "data_digest": current,

@@ -157,12 +157,16 @@ class LossMeans(keras.metrics.Metric):
 
     Each is a mean over all that counts in the epoch, not a mean of the means of its batches, so it
     does not depend on the size of the batches, and the total is the sum of its terms.
+
+    With `perplexity`, the only term is a crossentropy in nats per token, and the perplexity is the
+    exponential of its mean, without what regularizers add to the total.
     """
 
-    def __init__(self, terms: Sequence[LossTerm]) -> None:
+    def __init__(self, terms: Sequence[LossTerm], *, perplexity: bool = False) -> None:
         # Counts of positions exceed 2**24, from where on float32 cannot add 1.
         super().__init__(name="loss", dtype="float64")
         self._terms = tuple(terms)
+        self._perplexity = perplexity
         shape = (len(self._terms) + 1,)
         self._sums = self.add_weight(shape=shape, initializer="zeros", name="sums")
         self._counts = self.add_weight(shape=shape, initializer="zeros", name="counts")
@@ -188,4 +192,6 @@ class LossMeans(keras.metrics.Metric):
         losses = {"loss": tf.reduce_sum(means * weights)}
         if len(self._terms) > 1:
             losses |= {f"{each.output}_loss": means[k] for k, each in enumerate(self._terms)}
+        if self._perplexity:
+            losses["perplexity"] = tf.exp(means[0])
         return losses

@@ -45,6 +45,8 @@ class SingleNetworkModel(DistributedModel):
         optimizer: keras.optimizers.Optimizer,
         loss: Losses,
         loss_weights: Mapping[str, float] | float = 1.0,
+        *,
+        perplexity: bool = False,
         **arguments: Any,
     ) -> None:
         """Compile the model; all other arguments are those of Keras.
@@ -53,6 +55,7 @@ class SingleNetworkModel(DistributedModel):
             optimizer: The optimizer of all trainable variables.
             loss: A loss for the output, or losses by output.
             loss_weights: A weight for the loss, or weights by output, which are 1 by default.
+            perplexity: Whether the logs have the perplexity, the exponential of the only loss.
             **arguments: Arguments of `keras.Model.compile`.
         """
         weights = loss_weights if isinstance(loss_weights, Mapping) else {}
@@ -65,7 +68,7 @@ class SingleNetworkModel(DistributedModel):
         super().compile(optimizer=optimizer, **arguments)
         # Replaces Keras's tracker, which averages the losses of batches as if all batches counted
         # the same number of positions.
-        self._loss_tracker = LossMeans(self._terms)
+        self._loss_tracker = LossMeans(self._terms, perplexity=perplexity)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

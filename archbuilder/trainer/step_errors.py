@@ -94,24 +94,37 @@ def not_finite_error(
         name: Name of the array of the variable in a checkpoint.
         position: Position of the run.
     """
-    scopes = find_variable(model, name).path.split("/")
-    nodes = {node.name: node for graph in graphs for node in graph.nodes}
+    variable = find_variable(model, name)
+    scopes = variable.path.split("/")
+    # Two networks may have steps of the same name.
+    nodes = {node.name: node for graph in _owners(model, graphs, variable) for node in graph.nodes}
     node = next((nodes[scope] for scope in scopes if scope in nodes), None)
     # At the start of an epoch, the last step belongs to the epoch before; epochs count from 1.
     epoch_number = position.epoch + 1 if position.batch else position.epoch
     when = f"after step {position.epoch * steps_per_epoch + position.batch} (epoch {epoch_number})"
     if node is None:
         return RunError(
-            f"{quote('/'.join(scopes))} of the optimizer has numbers that are not finite {when};"
+            f"{quote('/'.join(scopes))} of the optimizer has NaN or infinite values {when};"
             f" {'; '.join(_NON_FINITE_HINTS)}"
         )
-    variable = "/".join(scopes[scopes.index(node.name) + 1 :])
+    weight_name = "/".join(scopes[scopes.index(node.name) + 1 :])
     return _step_error(
-        f"{quote(variable)} of '{node.name}' ({node.operation}) has numbers that are not finite"
+        f"{quote(weight_name)} of '{node.name}' ({node.operation}) has NaN or infinite values"
         f" {when}",
         node,
         _NON_FINITE_HINTS,
     )
+
+
+def _owners(model: keras.Model, graphs: Iterable[Graph], variable: keras.Variable) -> list[Graph]:
+    """Return the graphs of the networks within a model that have a variable; all if none has."""
+    owner_names = {
+        layer.name
+        for layer in model._flatten_layers()  # noqa: SLF001 - the public `layers` are not nested
+        if isinstance(layer, keras.Model) and any(each is variable for each in layer.variables)
+    }
+    # Objectives of text train a copy of the network, which has another name.
+    return [graph for graph in graphs if graph.name in owner_names] or [*graphs]
 
 
 def _make_error(activity: str, node: Node | None, error: Exception) -> RunError:

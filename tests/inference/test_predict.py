@@ -484,7 +484,7 @@ class TestColumns:
             assert main(["evaluate", str(folder / "run")]) == 0
         finally:
             (folder / "t.csv").write_text(text)
-        assert "the data is no longer that which the run began with" in capsys.readouterr().err
+        assert "the data has changed since the run started" in capsys.readouterr().err
 
 
 def test_what_was_held_out(runs: Path, capsys: pytest.CaptureFixture[str]):

@@ -16,7 +16,7 @@ def test_workers_of_a_command_whose_options_end(monkeypatch: pytest.MonkeyPatch)
     """What stands behind '--' is a file, and stays where it is."""
     started: list[Sequence[str]] = []
 
-    def run_workers(_count: int, command: Sequence[str]) -> int:
+    def run_workers(_count: int, command: Sequence[str], _log: object) -> int:
         started.append(command)
         return 0
 

@@ -53,7 +53,7 @@ def test_other_data_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]
         data.write_text(changed)
         for _ in range(2):
             assert main(go_on) == 1
-            assert "no longer that which the run began with" in capfd.readouterr().err
+            assert "the data has changed since the run started" in capfd.readouterr().err
     data.write_text(whole)
     assert main(go_on) == 0
 

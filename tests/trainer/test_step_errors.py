@@ -8,12 +8,20 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.objectives import GAN
 
+import archbuilder
 from archbuilder.cli import main
 from archbuilder.compiler.ir import Graph, Node
+from archbuilder.config.training import AdversarialConfig
+from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import RunError, StepError
 from archbuilder.diagnostics.span import SourceText, Span
-from archbuilder.trainer.step_errors import translate_tf_errors
+from archbuilder.keras_backend import build
+from archbuilder.limits import Limits
+from archbuilder.objectives.gan_model import GANModel
+from archbuilder.runs.state_dict import first_non_finite, state_dict
+from archbuilder.trainer.step_errors import not_finite_error, translate_tf_errors
 
 NET = """\
 archbuilder: 1
@@ -95,11 +103,35 @@ def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.Capt
     said = told(capsys, "train", "net.yaml")
     message, place, *_ = said.splitlines()
     assert message == (
-        "error[step-failed]: 'kernel' of 'head0.dense0' (Dense) has numbers that are not finite"
+        "error[step-failed]: 'kernel' of 'head0.dense0' (Dense) has NaN or infinite values"
         " after step 1 (epoch 1)"
     )
     assert place == " --> net.yaml:6:9"
     assert "= lower the learning rate, limit gradients with 'clip'" in said
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_the_network_of_a_gan_is_that_of_the_weights(tmp_path: Path, network: str):
+    """Both may have steps of the same name."""
+    (tmp_path / "gan.yaml").write_text(GAN)
+    graphs = archbuilder.load(tmp_path / "gan.yaml").graphs()
+    models = {name: build(graph, Limits()) for name, graph in graphs.items()}
+    optimizers = [keras.optimizers.SGD() for _ in models]
+    gan = GANModel(**models, config=AdversarialConfig({}), optimizers=optimizers, logits=False)
+    models[network].get_layer("dense0").kernel.assign(models[network].layers[1].kernel * np.nan)
+    name = first_non_finite(state_dict(gan))
+    assert name is not None
+    error = not_finite_error(gan, tuple(graphs.values()), 1, name, TrainingPosition(0, 1))
+    assert isinstance(error, StepError)
+    span = error.diagnostics[0].span
+    assert span is not None
+    assert (
+        GAN.splitlines()[span.line - 1].strip()
+        == {
+            "generator": "- Dense: {units: 32, activation: relu}",
+            "discriminator": "- Dense: {units: 32, activation: leaky_relu}",
+        }[network]
+    )
 
 
 def test_an_error_of_no_step_keeps_its_reason():
