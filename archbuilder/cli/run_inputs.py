@@ -52,7 +52,7 @@ def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
     if not path_status.exists(run_dir / BLUEPRINT_FILE):
         detail = f": {BLUEPRINT_FILE} is missing" if path_status.is_file(run_dir / RUN_JSON) else ""
         detail = detail if path_status.exists(run_dir) else ": there is no such folder"
-        raise UsageError(f"{quote(str(run_dir), 200)} is not the folder of a run{detail}")
+        raise UsageError(f"{quote(str(run_dir), 200)} is not a run directory{detail}")
     blueprint = request.load(blueprint_path)
     graphs = blueprint.graphs()
     config = load_run_config(run_dir, graphs, request.limits, allow_dirs=request.allow_dirs)

@@ -114,11 +114,11 @@ def load_run_config(
         training = recipe.object("training")
     except OSError as error:
         raise UsageError(
-            f"{quote(str(run_dir), 200)} is not the folder of a run: {RUN_JSON}:"
+            f"{quote(str(run_dir), 200)} is not a run directory: {RUN_JSON}:"
             f" {os_error_reason(error)}"
         ) from None
     except JsonError as error:
-        raise UsageError(f"{name} is not the record of a run: {error}") from None
+        raise UsageError(f"{name} is not a valid run record: {error}") from None
     # A program wrote the record, so errors in it have a path but no source line to show.
     span = Span(SourceText(str(run_json.path), ""), 1, 1, 1, 2)
     # from_plain(None) is a null node, which would be reported as a source of the wrong type.
@@ -133,7 +133,7 @@ def load_run_config(
     )
     owned_by_user = _is_owned_by_user(pinned_dir)
     if data is None or parsed_recipe.training is None:
-        raise UsageError(f"{name} does not say what the run trains on")
+        raise UsageError(f"{name} has no 'data' or 'training'")
     # 'tfds:NAME' reads the user's own data directory: a record of another user may not do that.
     if data_argument is not None and (owned_by_user or is_path_argument(data_argument)):
         data = _as_cli_data(data, data_argument, with_tfds=owned_by_user)
@@ -167,7 +167,7 @@ def load_dataset_schema(run_dir: Path) -> DatasetSchema:
         return schema_from_dict(JsonObject.read(run_json).get("schema"))
     except (OSError, JsonError) as error:
         name = quote(str(run_json.path), 200)
-        raise UsageError(f"{name} is not the record of a run: {error}") from None
+        raise UsageError(f"{name} is not a valid run record: {error}") from None
 
 
 def _is_owned_by_user(run_dir: SandboxPath) -> bool:

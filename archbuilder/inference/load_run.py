@@ -66,9 +66,8 @@ def load_run_weights(run_dir: Path, model: keras.Model, name: str) -> None:
     weights_file = RunDir(run_dir).model_file(name)
     if weights_file.status() is None:
         raise UsageError(
-            f"the run has no {quote(weights_file.path.name)}: it is not over; archbuilder train"
-            " --resume"
-            " goes on with it"
+            f"the run has no {quote(weights_file.path.name)}: training is not finished; resume it"
+            " with: archbuilder train --resume RUN"
         )
     restore_weights(model, weights_file)
 
@@ -82,5 +81,7 @@ def load_run_tokenizer(run_dir: Path) -> TextTokenizer:
     """
     tokenizer_file = SandboxPath(run_dir).joinpath(TOKENIZER_DIR, TOKENIZER_FILE)
     if tokenizer_file.parent.status() is None:
-        raise UsageError(f"the run {quote(str(run_dir), 200)} has no vocabulary: it has no text")
+        raise UsageError(
+            f"the run {quote(str(run_dir), 200)} has no tokenizer: it was not trained on text"
+        )
     return TextTokenizer.load(tokenizer_file)

@@ -88,7 +88,7 @@ class CheckpointManager:
         self._write(directory, checkpoint)
         damage = _find_damage(directory)
         if damage is not None:
-            raise RunError(f"the checkpoint {directory.path.name} did not read back: {damage}")
+            raise RunError(f"cannot verify the checkpoint {directory.path.name}: {damage}")
         for stale in self._list_complete()[:-_KEEP_LAST]:
             stale.remove()
         return directory.path
@@ -123,7 +123,7 @@ class CheckpointManager:
                     damage = os_error_reason(error)
                 except ValueError as error:
                     damage = str(error)
-            log(f"the checkpoint {directory.path.name} is damaged and left out: {damage}")
+            log(f"warning: skipped damaged checkpoint {directory.path.name}: {damage}")
         return None
 
     @property
@@ -172,13 +172,12 @@ class CheckpointManager:
         progress = JsonObject.read(directory.joinpath(_PROGRESS))
         if progress.text("fingerprint") != self.fingerprint:
             raise RunError(
-                f"the checkpoint {directory.path.name} is of another blueprint or recipe than"
-                " the run"
-                " has now; a run goes on with what it began with"
+                f"the checkpoint {directory.path.name} was written with another blueprint or"
+                " recipe; a run must be resumed with those that it was started with"
             )
         checkpoint = _parse_checkpoint(progress, _read_arrays(directory.joinpath(_VARIABLES)))
         if _name(checkpoint.position) != directory.path.name:
-            raise JsonError(f"{_PROGRESS} tells of another position")
+            raise JsonError(f"{_PROGRESS} has another position")
         return checkpoint
 
 
@@ -223,10 +222,10 @@ def _parse_checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
         history.append(logs)
     # history.csv takes its columns from the first epoch; later ones may have fewer.
     if any(not row.keys() <= history[0].keys() for row in history):
-        raise JsonError("its epochs have different numbers")
+        raise JsonError("its epochs have different metrics")
     if len(history) != position.epoch:
         raise JsonError(
-            f"it has the numbers of {len(history)} epochs, and is of epoch {position.epoch}"
+            f"its history has {len(history)} epochs, but its position is epoch {position.epoch}"
         )
     return Checkpoint(position, tuple(history), arrays)
 
@@ -258,11 +257,11 @@ def _find_damage(directory: SandboxPath) -> str | None:
         for name in (_VARIABLES, _PROGRESS):
             file = directory.joinpath(name)
             if _sha256(file) != digests.text(name):
-                return f"{name} is not what was written"
+                return f"{name} does not match its checksum"
     except OSError as error:
         return f"{file.path.name}: {os_error_reason(error)}"
     except JsonError:
-        return f"{_MANIFEST} is not what was written"
+        return f"{_MANIFEST} is not valid"
     return None
 
 

@@ -159,4 +159,4 @@ def _decode_preprocessing(schema: PlainData) -> FittedPreprocessing | None:
     try:
         return preprocessing_from_schema(schema_from_dict(schema))
     except JsonError as error:
-        raise UsageError(f"{RUN_JSON} is not the record of a run: {error}") from None
+        raise UsageError(f"{RUN_JSON} is not a valid run record: {error}") from None

@@ -80,9 +80,9 @@ class RunDir:
                 # Raised for the parent if that is a file.
                 if parent.is_dir():
                     continue
-                raise RunError(f"{quote(str(parent), 200)} is not a folder") from None
+                raise RunError(f"{quote(str(parent), 200)} is not a directory") from None
             except OSError as error:
-                raise _io_error("make the folder", path, error) from error
+                raise _io_error("create the directory", path, error) from error
             return cls(path, is_new=True, pinned_root=root)
         raise RunError(f"there is no free name below {quote(str(parent), 200)}")
 
@@ -99,13 +99,11 @@ class RunDir:
             root = SandboxPath.pinned(path)
             is_empty = not root.list_names()
         except (FileExistsError, NotADirectoryError):
-            raise UsageError(f"{quote(str(path), 200)} is a file, not a folder for a run") from None
+            raise UsageError(f"{quote(str(path), 200)} is a file, not a directory") from None
         except OSError as error:
-            raise _io_error("make the folder", path, error) from error
+            raise _io_error("create the directory", path, error) from error
         if not is_empty:
-            raise UsageError(
-                f"the folder {quote(str(path), 200)} is not empty; give a new one for a run"
-            )
+            raise UsageError(f"the directory {quote(str(path), 200)} is not empty; choose another")
         return cls(path, is_new=True, pinned_root=root)
 
     @classmethod
@@ -117,12 +115,12 @@ class RunDir:
             RunError: if it is not writable.
         """
         if not path_status.is_file(path / RUN_JSON):
-            raise UsageError(f"{quote(str(path), 200)} is not the folder of a run")
+            raise UsageError(f"{quote(str(path), 200)} is not a run directory")
         try:
             root = SandboxPath.pinned(path)
             root.check_writable()
         except OSError as error:
-            raise _io_error("go on in", path, error) from error
+            raise _io_error("resume in", path, error) from error
         return cls(path, pinned_root=root)
 
     @contextmanager
@@ -142,7 +140,7 @@ class RunDir:
                 # The kernel releases a flock when the process dies, unlike a file that is the lock.
                 fcntl.flock(stack.enter_context(lock_file.open_append()), _EXCLUSIVE_LOCK)
             except BlockingIOError:
-                raise UsageError(f"another run is in {quote(str(self.path), 200)}") from None
+                raise UsageError(f"another run is using {quote(str(self.path), 200)}") from None
             except OSError as error:
                 raise _io_error("lock", lock_file.path, error) from error
             # Under the lock, where no other run can be writing them.

@@ -29,7 +29,7 @@ class NotFiniteError(RunError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"{name} has numbers that are not finite")
+        super().__init__(f"{name} has NaN or infinite values")
 
 
 def find_variable(model: keras.Model, name: str) -> keras.Variable:
@@ -72,7 +72,7 @@ def load_state_dict(model: keras.Model, arrays: Arrays) -> None:
     mismatched = names ^ {name for name in arrays if not name.startswith(_METRICS)}
     if mismatched:
         raise RunError(
-            f"the checkpoint is of another network: {quote(min(mismatched))} is in one alone"
+            f"the checkpoint has other variables than the model, such as {quote(min(mismatched))}"
         )
     _assign(variables, arrays)
 
@@ -85,7 +85,7 @@ def load_network_state(model: keras.Model, arrays: Arrays) -> None:
     """
     variables = _number_variables(_NETWORK, model.variables)
     if {name for name, _ in variables} != {name for name in arrays if name.startswith(_NETWORK)}:
-        raise RunError("the checkpoint is of another network")
+        raise RunError("the checkpoint has other variables than the network")
     _assign(variables, arrays)
 
 
@@ -97,7 +97,7 @@ def load_metric_state(model: keras.Model, arrays: Arrays) -> None:
     """
     variables = _number_variables(_METRICS, model.metrics_variables)
     if any(name not in arrays for name, _ in variables):
-        raise RunError("the checkpoint is of a run with other metrics")
+        raise RunError("the checkpoint has other metrics than the run")
     _assign(variables, arrays)
 
 

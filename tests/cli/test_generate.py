@@ -89,7 +89,7 @@ def test_texts_that_become_others(runs: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["nowhere"], "'nowhere' is not the folder of a run"),
+        (["nowhere"], "'nowhere' is not a run directory"),
         (["sequences", "abcab"], "the text has 5 tokens"),
         (["sequences", "abz"], "the run's vocabulary does not know"),
         (["causal", "--num-beams", "2", "--top-k", "3"], "--num-beams cannot be used with"),
@@ -121,5 +121,5 @@ def test_runs_that_cannot(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "the run trained no model that makes text" in capsys.readouterr().err
     (runs / "causal" / "net.keras").rename(tmp_path / "net.keras")
     assert main(["generate", str(runs / "causal")]) == 2
-    assert "archbuilder train --resume goes on with it" in capsys.readouterr().err
+    assert "resume it with: archbuilder train --resume RUN" in capsys.readouterr().err
     (tmp_path / "net.keras").rename(runs / "causal" / "net.keras")

@@ -218,7 +218,7 @@ def test_data_that_has_gone(capsys: pytest.CaptureFixture[str], tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "is not the folder of a run"),
+        (["nowhere"], "is not a run directory"),
         (["nowhere.keras"], "there is no file"),
         (["{runs}/ridge", "--blueprint", "{runs}/ridge.yaml"], "a run has its blueprint"),
         (["{runs}/ridge", "--set", "x=1"], "a run has its parameters"),

@@ -431,7 +431,7 @@ class TestColumns:
         shutil.copytree(folder / "run", tmp_path / "run")
         (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "schema": schema}))
         assert main(["predict", str(tmp_path / "run"), str(folder / "t.csv")]) == 2
-        assert "is not the record of a run" in capsys.readouterr().err
+        assert "is not a valid run record" in capsys.readouterr().err
 
     def test_nothing_is_left_out(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

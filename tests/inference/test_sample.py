@@ -53,7 +53,7 @@ def test_a_picture(runs: Path, tmp_path: Path):
         ("ridge", "a.png", "'archbuilder predict' uses what it trained"),
         ("gan", "a.jpg", "none of .png and .npz"),
         ("gan", "nowhere/a.png", "there is no folder"),
-        ("nothing", "a.png", "is not the folder of a run"),
+        ("nothing", "a.png", "is not a run directory"),
     ],
 )
 def test_wrong_input(

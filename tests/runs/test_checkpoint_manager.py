@@ -71,7 +71,7 @@ def test_a_damaged_one_is_left_out(tmp_path: Path, damage: Callable[[Path], None
     found = kept.latest(lines.append)
     assert found is not None
     assert found.position == TrainingPosition(1, 1)
-    assert "epoch-00001-batch-0000002 is damaged" in lines[0]
+    assert "skipped damaged checkpoint epoch-00001-batch-0000002: " in lines[0]
 
 
 def test_a_damaged_one_is_written_anew(tmp_path: Path):
@@ -111,7 +111,7 @@ def test_a_full_disk_costs_no_older_one(
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
 def test_weights_that_are_none_are_not_kept(tmp_path: Path, weight: float, dtype: type[np.generic]):
     """A network that has diverged never replaces one that has not, in any floating dtype."""
-    with pytest.raises(RunError, match="not finite"):
+    with pytest.raises(RunError, match="NaN or infinite"):
         CheckpointManager(SandboxPath(tmp_path)).commit(checkpoint(weight=weight, dtype=dtype))
     assert not (tmp_path / CHECKPOINTS_DIR).exists()
 
@@ -163,7 +163,7 @@ def test_files_that_are_none(tmp_path: Path, file: str, hostile: Hostile):
     path = kept.commit(checkpoint(2))
     (path / file).unlink()
     hostile(path / file, tmp_path / "other")
-    assert f"is damaged and left out: {file}: " in fault(kept)
+    assert f"skipped damaged checkpoint {path.name}: {file}: " in fault(kept)
     kept.commit(checkpoint(2))
     assert kept.latest(pytest.fail) is not None
     assert (tmp_path / "other" / "file").read_text() == "secret"
@@ -206,9 +206,9 @@ def test_folders_that_are_links(tmp_path: Path, name: str):
     ("change", "name", "message"),
     [
         ({"batch": -5}, None, "the field 'batch' is -5, not a whole number from 0"),
-        ({"batch": 3}, None, "tells of another position"),
+        ({"batch": 3}, None, "has another position"),
         ({"batch": 1.5}, None, "the field 'batch' is 1.5"),
-        ({"epoch": 7}, "epoch-00007-batch-0000002", "has the numbers of 1 epochs"),
+        ({"epoch": 7}, "epoch-00007-batch-0000002", "its history has 1 epochs"),
         ({"epoch": "1"}, None, "the field 'epoch' is '1'"),
         ({"history": None}, None, "the field 'history' is missing"),
         ({"history": [[1]]}, None, "the field 'history[0]' is list, not an object"),

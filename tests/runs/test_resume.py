@@ -173,14 +173,14 @@ def test_two_runs_in_one_folder(blueprint: Path, tmp_path: Path, capfd: pytest.C
     process = start("train", blueprint, "--run-dir", run, "--epochs", "10000")
     wait_for(run / "run.json", process)
     assert main(["train", "--resume", str(run)]) == 2
-    assert "another run is in" in capfd.readouterr().err
+    assert "another run is using" in capfd.readouterr().err
     process.kill()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--resume", "nowhere"], "is not the folder of a run"),
+        (["--resume", "nowhere"], "is not a run directory"),
         (["--resume", "RUN", "--seed", "3"], "the seed that it began with"),
         (["--resume", "RUN", "--data", "digits"], "its data"),
         (["net.yaml", "--resume", "RUN"], "its blueprint"),

@@ -34,7 +34,7 @@ def test_a_file_is_no_folder(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is a file"):
         RunDir.create(tmp_path / "file")
-    with pytest.raises(RunError, match="not a folder"):
+    with pytest.raises(RunError, match="not a directory"):
         RunDir.create_numbered(tmp_path / "file", "x")
 
 

@@ -208,7 +208,7 @@ def test_a_disk_that_takes_no_files(
     monkeypatch.setattr(os, "open", read_only)
     assert resume(run) == 1
     output = said(capsys)
-    assert output == f"error: cannot go on in '{run}': Read-only file system\n"
+    assert output == f"error: cannot resume in '{run}': Read-only file system\n"
 
 
 def test_a_full_disk_is_told_once(

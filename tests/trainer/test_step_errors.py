@@ -182,4 +182,4 @@ def test_too_little_memory_is_placed():
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.message == "the memory is too small for 'a' (Dense)"
     assert diagnostic.notes[0] == f"Keras says: {message.splitlines()[0]}"
-    assert "lower 'batch_size'" in diagnostic.notes[1]
+    assert "decrease 'batch_size'" in diagnostic.notes[1]
