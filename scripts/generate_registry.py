@@ -274,17 +274,23 @@ def object_entry(kind: str, name: str, value: type, unreviewed: list[str]) -> En
     """Describe one class of a kind."""
     documentation = argument_documentation(value)
     arguments: dict[str, Entry] = {}
+    refusals: dict[str, str] = {}
+    reasons = rules.UNSUPPORTED_OBJECT_ARGUMENTS.get(kind, {})
     for argument, parameter in inspect.signature(value.__init__).parameters.items():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         if argument == "self" or argument in rules.IGNORED_OBJECT_ARGUMENTS:
+            continue
+        if argument in reasons:
+            refusals[argument] = reasons[argument]
             continue
         schema = rules.OBJECTS[kind].get(argument)
         if schema is None:
             unreviewed.append(f"{kind} {name}.{argument} = {parameter.default}")
             continue
         arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
-    return {"summary": summary_of(value), "arguments": arguments}
+    entry: Entry = {"summary": summary_of(value), "arguments": arguments}
+    return {**entry, "refused": refusals} if refusals else entry
 
 
 def activations() -> dict[str, str]:

@@ -496,21 +496,19 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "clip_threshold": ABOVE_ZERO,
         "clipnorm": optional(ABOVE_ZERO),
         "clipvalue": optional(ABOVE_ZERO),
-        "ema_momentum": SHARE,
+        "ema_momentum": RATE,
         "ema_overwrite_frequency": optional(POSITIVE),
         "epsilon": NOT_NEGATIVE,
         "epsilon_1": NOT_NEGATIVE,
         "epsilon_2": NOT_NEGATIVE,
         "exclude_embeddings": BOOLEAN,
         "global_clipnorm": optional(ABOVE_ZERO),
-        "gradient_accumulation_steps": optional(POSITIVE),
         "initial_accumulator_value": NOT_NEGATIVE,
         "l1_regularization_strength": NOT_NEGATIVE,
         "l2_regularization_strength": NOT_NEGATIVE,
         "l2_shrinkage_regularization_strength": NOT_NEGATIVE,
         "learning_rate": {**NOT_NEGATIVE, "object": "schedule"},
         "learning_rate_power": {"type": "number", "maximum": 0},
-        "loss_scale_factor": optional(ABOVE_ZERO),
         "momentum": SHARE,
         "muon_a": NUMBER,
         "muon_b": NUMBER,
@@ -568,6 +566,15 @@ UNSUPPORTED_OBJECTS = {
     "log_cosh": "Keras has no class for it; LogCoshError is the metric",
 }
 """Objects that a blueprint cannot name, each with the reason."""
+
+UNSUPPORTED_OBJECT_ARGUMENTS = {
+    "optimizer": {
+        "gradient_accumulation_steps": "write it under 'training'; with any value, the batch size"
+        " and the learning rate schedule stay the same",
+        "loss_scale_factor": "'dtype_policy: mixed_float16' under 'training' scales the loss",
+    },
+}
+"""Arguments that a blueprint cannot set, by kind of object, each with the reason."""
 
 IGNORED_OBJECT_ARGUMENTS = {"name", "dtype", "exclude_layers"}
 

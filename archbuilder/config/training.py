@@ -155,31 +155,6 @@ DtypePolicy: TypeAlias = Literal["auto", "float32", "mixed_bfloat16", "mixed_flo
 
 
 @dataclass(frozen=True, slots=True)
-class GradientClipping:
-    """Gradient clipping; exactly one field is set.
-
-    `norm` bounds the norm of each variable's gradient, `global_norm` the norm of all gradients
-    together, and `value` each element.
-    """
-
-    norm: float | None = None
-    global_norm: float | None = None
-    value: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EMAConfig:
-    """Exponential moving average of the weights: `average = momentum average + (1 - momentum) w`.
-
-    The average replaces the weights at the end of training, and also every `every` steps if that
-    is set.
-    """
-
-    momentum: float = 0.999
-    every: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """Settings of a training run."""
 
@@ -205,8 +180,6 @@ class TrainingConfig:
     """Whether each epoch has its own random order; otherwise that of the data."""
     gradient_accumulation_steps: int = 1
     """Number of parts of a batch whose gradients are accumulated before one optimizer step."""
-    clip: GradientClipping | None = None
-    ema: EMAConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)

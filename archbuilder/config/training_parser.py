@@ -17,7 +17,6 @@ from archbuilder.config.objectives import (
     TrainingSection,
     keras_class_name,
 )
-from archbuilder.config.optimization import parse_clip, parse_ema
 from archbuilder.config.training import Auto, DtypePolicy, StrategyName, TrainingConfig
 from archbuilder.diagnostics.errors import Diagnostics, closest_match
 from archbuilder.language.parser.fields import FieldReader
@@ -146,8 +145,6 @@ def _parse_training(reader: ObjectiveReader, mapping: MappingNode) -> TrainingCo
         gradient_accumulation_steps=cast(
             int, scalars.get("gradient_accumulation_steps", defaults.gradient_accumulation_steps)
         ),
-        clip=parse_clip(reader, trees.get("clip")),
-        ema=parse_ema(reader, trees.get("ema")),
     )
 
 

@@ -10,14 +10,14 @@ from typing import Final
 
 _NO_CALLBACKS: Final = (
     "there are no callbacks: checkpoints, history, curves and TensorBoard logs come with every run;"
-    " a schedule nests in the optimizer, averages of weights are 'ema' under 'training'"
+    " schedules and averages of weights are arguments of the optimizer"
 )
 _NO_STOPPING: Final = (
     "a run trains for 'epochs'; it has no early stopping yet, and keeps the last weights"
 )
 _NO_BEST: Final = (
     "a run saves its last weights; it cannot save those of the best epoch yet. history.csv has the"
-    " metrics of every epoch, and 'ema' under 'training' averages the weights"
+    " metrics of every epoch, and 'use_ema' of the optimizer averages the weights"
 )
 _NO_MONITOR: Final = (
     "no metric decides anything in a run yet: there is no early stopping, no best epoch and no"
@@ -58,8 +58,14 @@ _ACCUMULATE: Final = (
     "write 'gradient_accumulation_steps: 4' under 'training': it splits each batch into 4"
     " microbatches"
 )
-_CLIP: Final = "write 'clip' under 'training', as in 'clip: {norm: 1}'"
-_EMA: Final = "write 'ema' under 'training', as in 'ema: {momentum: 0.999}'"
+_CLIP: Final = (
+    "clipping is an argument of the optimizer, 'clipnorm', 'global_clipnorm' or 'clipvalue':"
+    " optimizer: {Adam: {clipnorm: 1}}"
+)
+_EMA: Final = (
+    "averages of weights are an argument of the optimizer:"
+    " optimizer: {Adam: {use_ema: true, ema_momentum: 0.999}}"
+)
 _CLASS_WEIGHT: Final = "write 'class_weight' under 'training', as in 'class_weight: {0: 1, 1: 5}'"
 _DTYPE_POLICY: Final = "write 'dtype_policy' under 'training', as in 'dtype_policy: mixed_bfloat16'"
 _JIT_COMPILE: Final = "write 'jit_compile' under 'training'"
@@ -115,6 +121,7 @@ HINTS: Final[Mapping[str, str]] = {
     "early_stop": _NO_STOPPING,
     "early_stopping": _NO_STOPPING,
     "ema_momentum": _EMA,
+    "ema_overwrite_frequency": _EMA,
     "exponential_moving_average": _EMA,
     "freeze": _NO_FREEZING,
     "frozen": _NO_FREEZING,
@@ -233,6 +240,8 @@ _CONTEXT_HINTS: Final[Mapping[str, Mapping[str, str]]] = {
     "'moco'": {"queue": "write 'queue_size'"},
     "'ridge'": {"penalty": "write 'alpha'"},
     "'training'": {
+        "clip": _CLIP,
+        "ema": _EMA,
         "inputs": "write 'feed_targets_to_inputs', a mapping of inputs to outputs",
         "precision": _DTYPE_POLICY,
         "targets": "write 'target_from_input', a mapping of outputs to inputs",
@@ -245,8 +254,8 @@ _CONTEXT_HINTS: Final[Mapping[str, Mapping[str, str]]] = {
 _TRAINING_NAMES: Final = (
     "loss", "loss_weights", "optimizer", "metrics", "epochs", "batch_size", "validation_split",
     "seed", "distribute", "augment", "shuffle", "class_weight", "checkpoint_every_seconds",
-    "jit_compile", "dtype_policy", "steps_per_execution", "gradient_accumulation_steps", "clip",
-    "ema", "objective", "feed_targets_to_inputs", "target_from_input",
+    "jit_compile", "dtype_policy", "steps_per_execution", "gradient_accumulation_steps",
+    "objective", "feed_targets_to_inputs", "target_from_input",
 )  # fmt: skip
 _FILE_NAMES: Final = (
     "data",

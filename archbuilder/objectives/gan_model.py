@@ -57,9 +57,6 @@ class GANModel(DistributedModel):
             (optimizer, network.trainable_variables)
             for optimizer, network in zip(optimizers, networks, strict=True)
         ]
-        # A step that creates the variables of an optimizer would be traced twice.
-        for optimizer, variables in self.optimizers:
-            optimizer.build(variables)
         self.built = True
         self.compile(
             optimizer=optimizers[0],

@@ -70,11 +70,10 @@ class TrainingContext:
         return model
 
     def make_optimizer(self, tree: Tree) -> keras.optimizers.Optimizer:
-        """Return the optimizer of a recipe, with the clipping and the loss scale of the run.
+        """Return the optimizer of a recipe, with the loss scale that the dtype policy needs.
 
         Raises:
-            BlueprintError: if Keras refuses it.
-            UsageError: if it has an option that the run implements itself.
+            BlueprintError: if Keras rejects it.
         """
         return make_optimizer(tree, self.execution)
 

@@ -26,6 +26,7 @@ from archbuilder.trainer.gradient_accumulation import (
     split_microbatches,
 )
 from archbuilder.trainer.nan_guard import NaNLossTracker
+from archbuilder.trainer.optimizer import EMAConfig, take_ema
 from archbuilder.trainer.step_function import Logs, first_replica_value, make_step_function
 
 
@@ -45,6 +46,8 @@ class DistributedModel(keras.Model):
         self.nan_loss_tracker = NaNLossTracker()
         self.execution = execution
         self.ema_variables: list[keras.Variable] = []
+        """Averages of the weights; empty if no optimizer has `use_ema`."""
+        self._ema_configs: tuple[EMAConfig | None, ...] = ()
 
     def minimize(
         self,
@@ -142,54 +145,55 @@ class DistributedModel(keras.Model):
         Call it before training and before loading a checkpoint. A step that creates variables is
         traced twice.
         """
-        for optimizer, variables in optimizer_groups(self):
+        groups = optimizer_groups(self)
+        self._ema_configs = tuple(take_ema(optimizer) for optimizer, _ in groups)
+        for optimizer, variables in groups:
             if not optimizer.built:
                 optimizer.build(variables)
-        if self.execution.ema is None:
-            return
+        averaged_variables = [variable for _, variable in self._averaged_variables()]
         self.ema_variables = [
             self.add_weight(
                 shape=each.shape, initializer="zeros", trainable=False, name=f"average_{number}"
             )
-            for number, each in enumerate(self._optimized_variables())
+            for number, each in enumerate(averaged_variables)
         ]
-        for ema_variable, variable in zip(
-            self.ema_variables, self._optimized_variables(), strict=True
-        ):
+        for ema_variable, variable in zip(self.ema_variables, averaged_variables, strict=True):
             ema_variable.assign(variable)
 
     def swap_ema_weights(self, values: list[tf.Tensor] | None = None) -> list[tf.Tensor]:
         """Set the weights to their averages, or to `values`, and return their old values."""
         values = [each.value for each in self.ema_variables] if values is None else values
-        old_values = [
-            tf.identity(tf.convert_to_tensor(each.value)) for each in self._optimized_variables()
-        ]
+        variables = [variable for _, variable in self._averaged_variables()]
+        old_values = [tf.identity(tf.convert_to_tensor(each.value)) for each in variables]
         with self.distribute_strategy.scope():
-            for variable, value in zip(self._optimized_variables(), values, strict=True):
+            for variable, value in zip(variables, values, strict=True):
                 variable.assign(tf.convert_to_tensor(value))
         return old_values
 
-    def _optimized_variables(self) -> list[keras.Variable]:
-        return [variable for _, variables in optimizer_groups(self) for variable in variables]
+    def _averaged_variables(self) -> list[tuple[EMAConfig, keras.Variable]]:
+        """Return the weights that optimizers average, each with the settings of its optimizer."""
+        return [
+            (ema, variable)
+            for ema, (_, variables) in zip(self._ema_configs, optimizer_groups(self), strict=True)
+            if ema is not None
+            for variable in variables
+        ]
 
     def _update_ema(self) -> None:
-        """Update the averages after a step, and copy them to the weights every `ema.every` steps.
-
-        Keras's own `use_ema` fails on several replicas, and overwrites the weights at the end of
-        every call of `fit`, after which a run cannot be resumed.
-        """
-        ema = self.execution.ema
-        if ema is None:
+        """Update the averages after a training step, and copy them to the weights if it is time."""
+        if not self.ema_variables:
             return
+        # Of the first optimizer: with a GAN, the discriminator takes several steps per step of the
+        # generator, and all averages follow the latter.
         steps = optimizer_groups(self)[0][0].iterations
-        # Start the average at the weights after the first step, not at the random initial ones.
-        momentum = tf.where(tf.equal(steps, 1), 0.0, ema.momentum)
-        is_overwrite_step = ema.every is not None and tf.equal(steps % ema.every, 0)
-        for ema_variable, variable in zip(
-            self.ema_variables, self._optimized_variables(), strict=True
+        for ema_variable, (ema, variable) in zip(
+            self.ema_variables, self._averaged_variables(), strict=True
         ):
+            # Start the average at the weights after the first step, not at the random initial ones.
+            momentum = tf.where(tf.equal(steps, 1), 0.0, ema.momentum)
             ema_variable.assign(momentum * ema_variable + (1 - momentum) * variable)
-            if ema.every is not None:
+            if ema.overwrite_frequency is not None:
+                is_overwrite_step = tf.equal(steps % ema.overwrite_frequency, 0)
                 variable.assign(tf.where(is_overwrite_step, ema_variable, variable))
 
     def make_train_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002

@@ -9,7 +9,7 @@ from typing import Final
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.training import EMAConfig, GradientClipping, TrainingConfig
+from archbuilder.config.training import TrainingConfig
 from archbuilder.diagnostics.errors import BlueprintError, UsageError
 from archbuilder.formatting import plural
 from archbuilder.keras_backend import analyze
@@ -39,8 +39,6 @@ class ExecutionConfig:
     """Keras's name of the dtype policy."""
     gradient_accumulation_steps: int = 1
     """Number of microbatches of a batch."""
-    clip: GradientClipping | None = None
-    ema: EMAConfig | None = None
     description: str = ""
 
 
@@ -91,8 +89,6 @@ def choose_execution(
         steps_per_execution,
         dtype_policy,
         config.gradient_accumulation_steps,
-        config.clip,
-        config.ema,
         description,
     )
 

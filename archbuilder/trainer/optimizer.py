@@ -1,48 +1,52 @@
-"""The optimizer of a recipe, with the clipping and the loss scale of the run."""
+"""The optimizer of a recipe, and the weight averaging that it is configured for."""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
 
 import keras
 
-from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.yaml.nodes import Tree
 
-_RUN_LEVEL_OPTIONS: Final = {
-    "use_ema": "ema",
-    "gradient_accumulation_steps": "gradient_accumulation_steps",
-}
-"""Options of Keras that a run implements itself, on any number of replicas: key in `training`."""
-_CLIP_ARGUMENTS: Final = ("clipnorm", "global_clipnorm", "clipvalue")
+
+@dataclass(frozen=True, slots=True)
+class EMAConfig:
+    """Exponential moving average of weights: `average = momentum average + (1 - momentum) weight`.
+
+    Every `overwrite_frequency` steps, the average also replaces the weights; never if it is None.
+    """
+
+    momentum: float
+    overwrite_frequency: int | None = None
 
 
 def make_optimizer(tree: Tree, execution: ExecutionConfig) -> keras.optimizers.Optimizer:
-    """Return the optimizer of a run.
+    """Return the optimizer of a recipe, with the loss scale that the dtype policy needs.
 
     Raises:
         BlueprintError: if Keras rejects it.
-        UsageError: if it has an option that the run implements itself.
     """
     optimizer = build_object("optimizer", tree)
     if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise TypeError(f"{optimizer!r} is no optimizer")
-    for name, key in _RUN_LEVEL_OPTIONS.items():
-        if getattr(optimizer, name):
-            raise UsageError(
-                f"leave {quote(name)} out of the optimizer, and write '{key}' under 'training'"
-            )
-    if execution.clip is not None:
-        limits = (execution.clip.norm, execution.clip.global_norm, execution.clip.value)
-        for name, limit in zip(_CLIP_ARGUMENTS, limits, strict=True):
-            if getattr(optimizer, name) is not None:
-                raise UsageError(
-                    f"'clip' stands under 'training', and {quote(name)} in the optimizer"
-                )
-            setattr(optimizer, name, limit)
+        raise TypeError(f"{optimizer!r} is not an optimizer")
     # Gradients below 6e-8 underflow in float16. bfloat16 has the range of float32.
     if execution.dtype_policy == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def take_ema(optimizer: keras.optimizers.Optimizer) -> EMAConfig | None:
+    """Return the weight averaging of an optimizer, and turn it off there; None if it has none.
+
+    Call it before the optimizer is built, which creates the averages of Keras.
+    `DistributedModel` averages instead, since Keras 3.15 does not support two cases
+    (base_optimizer.py): on several replicas its averages fail, and at the end of each call of `fit`
+    it overwrites the weights by their averages, after which a run cannot be resumed.
+    """
+    inner_optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not inner_optimizer.use_ema:
+        return None
+    inner_optimizer.use_ema = False
+    return EMAConfig(inner_optimizer.ema_momentum, inner_optimizer.ema_overwrite_frequency)

@@ -21,7 +21,7 @@ STEP_FAILED: Final = "step-failed"
 _OUT_OF_MEMORY: Final = (tf.errors.ResourceExhaustedError, MemoryError)
 _MEMORY_HINT: Final = "decrease 'batch_size', or use 'gradient_accumulation_steps'"
 _NON_FINITE_HINTS: Final = (
-    "lower the learning rate, limit gradients with 'clip', or look for extreme values in the data",
+    "decrease the learning rate, clip gradients with 'global_clipnorm', or check the data",
     "the checkpoints from before are kept",
 )
 _TF_NODE_NAME: Final = re.compile(r"\{\{node ([^}]+)\}\}|Detected at node (\S+) ")

@@ -14,6 +14,11 @@ SPAN = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
 LOSS = "SparseCategoricalCrossentropy"
 
 
+def adam(**arguments: PlainData) -> dict[str, PlainData]:
+    """A `training` section whose optimizer has these arguments."""
+    return {"loss": LOSS, "optimizer": {"Adam": arguments}}
+
+
 def decode(
     value: PlainData, outputs: tuple[str, ...] = ("digit",)
 ) -> tuple[TrainingConfig | None, tuple[Diagnostic, ...]]:
@@ -225,15 +230,18 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
             "out-of-range",
             "'gradient_accumulation_steps'",
         ),
-        ({"loss": LOSS, "clip": 1}, "invalid-structure", "{global_norm: 1}"),
-        ({"loss": LOSS, "clip": {}}, "invalid-structure", "'clip' names one of"),
-        ({"loss": LOSS, "clip": {"norm": 1, "value": 1}}, "invalid-structure", "this names 2"),
-        ({"loss": LOSS, "clip": {"norm": 0}}, "out-of-range", "'norm'"),
-        ({"loss": LOSS, "clip": {"nrom": 1}}, "unknown-key", "'nrom'"),
-        ({"loss": LOSS, "ema": 0.9}, "invalid-structure", "{momentum: 0.999}"),
-        ({"loss": LOSS, "ema": {"momentum": 1}}, "out-of-range", "'momentum'"),
-        ({"loss": LOSS, "ema": {"every": 0}}, "out-of-range", "'every'"),
-        ({"objective": "ridge", "clip": {"norm": 1}}, "unknown-key", "'ridge' has no key 'clip'"),
+        ({"loss": LOSS, "clip": {"norm": 1}}, "unknown-key", "no key 'clip'"),
+        ({"loss": LOSS, "ema": {"momentum": 0.9}}, "unknown-key", "no key 'ema'"),
+        (adam(clipnorm=1, clipvalue=1), "invalid-structure", "'clipnorm' or 'clipvalue'"),
+        (adam(clipnorm=0), "out-of-range", "'clipnorm'"),
+        (adam(clipnrom=1), "unknown-argument", "'clipnrom'"),
+        (adam(use_ema=0.9), "type-mismatch", "'use_ema'"),
+        (adam(use_ema=True, ema_momentum=1), "out-of-range", "'ema_momentum'"),
+        (adam(use_ema=True, ema_overwrite_frequency=0), "out-of-range", "overwrite_frequency'"),
+        (adam(ema_momentum=0.9), "missing-argument", "no effect without 'use_ema'"),
+        (adam(gradient_accumulation_steps=2), "unsupported-argument", "under 'training'"),
+        (adam(loss_scale_factor=2), "unsupported-argument", "'dtype_policy: mixed_float16'"),
+        ({"objective": "ridge", "optimizer": "Adam"}, "unknown-key", "'ridge' has no key 'opti"),
         ({"objective": "ridge", "dtype_policy": "float32"}, "unknown-key", "'dtype_policy'"),
         ({"loss": LOSS, "objective": "gan"}, "invalid-choice", "'objective'"),
     ],

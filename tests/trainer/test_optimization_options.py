@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import keras
@@ -14,6 +15,7 @@ from trainer.test_execution import assert_same, rows, trained, weights, with_key
 
 from archbuilder.cli import main
 from archbuilder.trainer.execution import ExecutionConfig
+from archbuilder.trainer.optimizer import EMAConfig, take_ema
 from archbuilder.trainer.single_model import SingleNetworkModel
 
 PLAIN = {
@@ -62,7 +64,12 @@ def test_parts_of_a_batch(tmp_path: Path, objective: str):
     )
 
 
-CLIPS = {"norm": 0.1, "global_norm": 0.1, "value": 0.01}
+def with_optimizer(text: str, arguments: str) -> str:
+    """A blueprint each of whose optimizers has more arguments."""
+    return re.sub(r"\{(SGD|Adam): \{", rf"{{\1: {{{arguments}, ", text)
+
+
+CLIPS = {"clipnorm": 0.1, "global_clipnorm": 0.1, "clipvalue": 0.01}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +80,7 @@ def clipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trained(folder, SUPERVISED, "free", *arguments)
     commands = []
     for kind, bound in CLIPS.items():
-        trained(folder, with_key(SUPERVISED, f"clip: {{{kind}: {bound}}}"), kind, *arguments)
+        trained(folder, with_optimizer(SUPERVISED, f"{kind}: {bound}"), kind, *arguments)
         run = [
             "--run-dir",
             str(folder / f"{kind}-two"),
@@ -109,15 +116,16 @@ def test_clipping_is_that_of_keras():
     assert np.linalg.norm(network.get_weights()[0] - before) == pytest.approx(0.5, rel=1e-5)
 
 
-AVERAGED = with_key(SUPERVISED, "ema: {momentum: 0.9}")
+AVERAGED = with_optimizer(SUPERVISED, "use_ema: true, ema_momentum: 0.9")
 
 
 @pytest.mark.parametrize(
-    ("objective", "every"), [("supervised", ""), ("adversarial", ", every: 7")]
+    ("objective", "frequency"),
+    [("supervised", ""), ("adversarial", ", ema_overwrite_frequency: 7")],
 )
-def test_averages_go_on(tmp_path: Path, objective: str, every: str):
+def test_averages_go_on(tmp_path: Path, objective: str, frequency: str):
     """A run that is taken up again comes to the same weights and averages, bit by bit."""
-    text = with_key(STEPWISE[objective], f"ema: {{momentum: 0.9{every}}}")
+    text = with_optimizer(STEPWISE[objective], f"use_ema: true, ema_momentum: 0.9{frequency}")
     whole = trained(tmp_path, text, "whole", "--epochs", "2")
     parts = trained(tmp_path, text, "parts", "--epochs", "1")
     assert main(["train", "--resume", str(parts), "--epochs", "2"]) == 0
@@ -142,7 +150,32 @@ def test_averages_are_judged_and_saved(tmp_path: Path):
         assert np.abs(value - weight).max() > 0
 
 
-def test_the_average_of_keras():
+def test_one_network_of_a_gan_is_averaged(tmp_path: Path):
+    """An optimizer averages the weights that it updates, and no others."""
+    text = STEPWISE["adversarial"].replace(
+        "generator: {Adam: {", "generator: {Adam: {use_ema: true, ", 1
+    )
+    run = trained(tmp_path, text, "run", "--epochs", "1")
+    plain = trained(tmp_path, STEPWISE["adversarial"], "plain", "--epochs", "1")
+    generator, discriminator = (
+        [keras.saving.load_model(each / f"{name}.keras").get_weights() for each in (run, plain)]
+        for name in ("generator", "discriminator")
+    )
+    for one, other in zip(*discriminator, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any(np.abs(one - other).max() > 0 for one, other in zip(*generator, strict=True))
+
+
+def test_a_scaled_optimizer_is_averaged():
+    """With mixed_float16, the averages are those of the optimizer that the loss scale wraps."""
+    inner = keras.optimizers.Adam(use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=3)
+    assert take_ema(keras.optimizers.LossScaleOptimizer(inner)) == EMAConfig(0.9, 3)
+    assert not inner.use_ema
+    assert take_ema(inner) is None
+
+
+@pytest.mark.parametrize("frequency", [None, 2])
+def test_the_average_of_keras(frequency: int | None):
     """The same as Keras's own optimizers compute."""
     x, y = np.random.default_rng(0).normal(size=(2, 24, 3)).astype("float32")
 
@@ -151,13 +184,16 @@ def test_the_average_of_keras():
         return keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
 
     theirs = network()
-    optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.8)
-    theirs.compile(optimizer, "mse", jit_compile=False)
-    theirs.fit(x, y, batch_size=4, shuffle=False, verbose=0)
-    from archbuilder.config.training import EMAConfig
 
-    learner = SingleNetworkModel(network(), ExecutionConfig(ema=EMAConfig(0.8)))
-    learner.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(), jit_compile=False)
+    def optimizer() -> keras.optimizers.Optimizer:
+        return keras.optimizers.SGD(
+            0.1, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=frequency
+        )
+
+    theirs.compile(optimizer(), "mse", jit_compile=False)
+    theirs.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    learner = SingleNetworkModel(network())
+    learner.compile(optimizer(), keras.losses.MeanSquaredError(), jit_compile=False)
     learner.build_optimizers()
     learner.fit(x, y, batch_size=4, shuffle=False, verbose=0)
     learner.swap_ema_weights()
@@ -215,12 +251,9 @@ def test_probabilities_have_all_bits(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (
-            "optimizer: {SGD: {",
-            "clip: {norm: 1}\n  optimizer: {SGD: {clipnorm: 1, ",
-            "'clip' stands",
-        ),
-        ("optimizer: {SGD: {", "optimizer: {SGD: {use_ema: true, ", "write 'ema' under"),
+        ("training:", "training:\n  clip: {norm: 1}", "optimizer: {Adam: {clipnorm: 1}}"),
+        ("training:", "training:\n  ema: {momentum: 0.9}", "optimizer: {Adam: {use_ema: true"),
+        ("{SGD: {", "{SGD: {clipnorm: 1, clipvalue: 1, ", "'clipnorm' or 'clipvalue'"),
         (
             "training:",
             "training:\n  gradient_accumulation_steps: 64",

@@ -107,7 +107,7 @@ def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.Capt
         " after step 1 (epoch 1)"
     )
     assert place == " --> net.yaml:6:9"
-    assert "= lower the learning rate, limit gradients with 'clip'" in said
+    assert "= decrease the learning rate, clip gradients with 'global_clipnorm'" in said
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
@@ -172,7 +172,7 @@ def test_mistakes_of_our_own_stay_what_they_are():
 
 
 def test_too_little_memory_is_placed():
-    """With the advice to lower the batch size."""
+    """With the advice to decrease the batch size."""
     source = SourceText("net.yaml", "- Dense: 4\n")
     node = Node("a", "Dense", (), (), (), (), None, Span(source, 1, 3, 1, 8), None)
     graph = Graph("net", (), (node,), (), node.span)

@@ -31,7 +31,7 @@ def _parse(reader: ObjectiveReader, section: TrainingSection) -> AdversarialConf
         optimizers = dict.fromkeys(GAN_NETWORKS, ScalarNode(DEFAULT_OPTIMIZER, section.span))
         optimizers |= {entry.key: entry.value for entry in entries}
     for tree in optimizers.values():
-        reader.keras_object("optimizer", tree)
+        reader.check_optimizer(tree)
     defaults = AdversarialConfig(optimizers)
     return AdversarialConfig(
         optimizers,

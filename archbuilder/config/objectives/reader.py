@@ -23,6 +23,8 @@ from archbuilder.yaml.nodes import (
 )
 
 DEFAULT_OPTIMIZER: Final = "Adam"
+_CLIP_ARGUMENTS: Final = ("clipnorm", "global_clipnorm", "clipvalue")
+_EMA_ARGUMENTS: Final = ("ema_momentum", "ema_overwrite_frequency")
 _WEIGHT: Final[dict[str, PlainData]] = {"type": "number", "minimum": 0}
 _SPARSE_PREFIX: Final = "Sparse"
 _CATEGORICAL_METRICS: Final = (
@@ -96,8 +98,36 @@ class ObjectiveReader:
     def optimizer(self, section: TrainingSection) -> Tree:
         """Check and return the optimizer."""
         optimizer = section.optimizer()
-        self.keras_object("optimizer", optimizer)
+        self.check_optimizer(optimizer)
         return optimizer
+
+    def check_optimizer(self, tree: Tree) -> None:
+        """Check the class and the arguments of an optimizer, also those that exclude each other."""
+        self.keras_object("optimizer", tree)
+        value = tree.entries[0].value if isinstance(tree, MappingNode) and tree.entries else None
+        arguments = [
+            entry
+            for entry in (value if isinstance(value, MappingNode) else ())
+            if to_plain(entry.value) is not None
+        ]
+        names = [entry.key for entry in arguments]
+        clipping = [entry for entry in arguments if entry.key in _CLIP_ARGUMENTS]
+        for entry in clipping[1:]:
+            self.fields.diagnostics.error(
+                "invalid-structure",
+                f"an optimizer clips gradients in one way: '{clipping[0].key}' or '{entry.key}'",
+                entry.key_span,
+                label="remove one of them",
+            )
+        for entry in arguments:
+            # Keras ignores them in this case.
+            if entry.key in _EMA_ARGUMENTS and "use_ema" not in names:
+                self.fields.diagnostics.error(
+                    "missing-argument",
+                    f"'{entry.key}' has no effect without 'use_ema'",
+                    entry.key_span,
+                    label="add 'use_ema: true'",
+                )
 
     def losses(self, tree: Tree | None) -> dict[str, Tree]:
         """Parse `loss`; return the losses by output."""

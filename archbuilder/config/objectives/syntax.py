@@ -18,7 +18,6 @@ GRADIENT_KEYS: Final = (
         "dtype_policy",
         "gradient_accumulation_steps",
     ),
-    *("clip", "ema"),
 )
 """Keys of `training` for objectives that train by gradient descent."""
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 class SwapEMAWeights(keras.callbacks.Callback):
     """Swaps the weights for their averages during validation, if the run has averages.
 
-    Keras has a callback of the same name, which needs an optimizer with `use_ema`.
+    Keras has a callback of the same name for its own averages, which a run does not use (see
+    `take_ema`).
     """
 
     def __init__(self) -> None:
