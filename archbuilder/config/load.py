@@ -116,7 +116,7 @@ def read_recipe_file(path: Path, graphs: Mapping[str, Graph], limits: Limits) ->
     if mapping is not None and any(entry.key in _BLUEPRINT_SECTIONS for entry in mapping):
         diagnostics.error(
             "invalid-structure",
-            "this is a blueprint, and a recipe has 'data' and 'training' alone",
+            "this is a blueprint; a recipe has only the keys 'data' and 'training'",
             mapping.span,
             notes=("move these sections to a file of their own",),
         )

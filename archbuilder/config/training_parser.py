@@ -62,12 +62,9 @@ _AUGMENTATION_LAYERS: Final = (
     *("RandomZoom", "Solarization"),
 )
 """Layers of Keras that transform images at random and leave their labels unchanged."""
-_MIXES_LABELS: Final = (
-    "it mixes the images of a batch, whose labels would have to be mixed with them; leave it out"
-)
+_MIXES_LABELS: Final = "it mixes the images of a batch, and labels are not mixed with them"
 _IS_DETERMINISTIC: Final = (
-    "it changes every image in the same way, and validation would see other images than training;"
-    " write it as a layer of the network"
+    "it is deterministic, and the validation set is not augmented; use it as a layer of the network"
 )
 _UNSUPPORTED_LAYERS: Final = {
     "CutMix": _MIXES_LABELS,
@@ -76,11 +73,11 @@ _UNSUPPORTED_LAYERS: Final = {
     "Equalization": _IS_DETERMINISTIC,
     # Keras 3.15.1 chooses its operations with Python's `random` while TensorFlow traces the layer
     # (aug_mix.py, `py_random.choice`), so the compiled graph always applies the same ones.
-    "AugMix": "it draws its operations once for a whole run, and others when the run is resumed;"
-    " RandAugment draws them anew for every batch",
+    "AugMix": "it draws its operations once per run, and others when the run is resumed; use"
+    " RandAugment, which draws them for each batch",
 }
 """Augmentation layers of Keras that are not supported, with the reason."""
-_AUGMENT_EXAMPLE: Final = "as in 'augment: [{RandomFlip: horizontal}, {RandomRotation: 0.1}]'"
+_AUGMENT_EXAMPLE: Final = "for example 'augment: [{RandomFlip: horizontal}, {RandomRotation: 0.1}]'"
 COMMON_KEYS: Final = ("objective", *(key for key in _SCALAR_SCHEMAS if key not in GRADIENT_KEYS))
 """Keys of `training` that all objectives share."""
 
@@ -168,13 +165,13 @@ def _check_augmentation_layer(diagnostics: Diagnostics, item: Tree) -> None:
     if name not in _AUGMENTATION_LAYERS:
         diagnostics.error(
             "invalid-choice",
-            f"the layer '{name}' cannot stand under 'augment'"
+            f"'augment' does not support the layer '{name}'"
             + (f": {_UNSUPPORTED_LAYERS[name]}" if name in _UNSUPPORTED_LAYERS else ""),
             item.span,
             suggestion=None
             if name in _UNSUPPORTED_LAYERS
             else closest_match(name, _AUGMENTATION_LAYERS),
-            notes=(f"the layers for it are: {', '.join(_AUGMENTATION_LAYERS)}",),
+            notes=(f"the supported layers are: {', '.join(_AUGMENTATION_LAYERS)}",),
         )
         return
     # Data sources always give channels last: with channels_first the layer would take the height of
@@ -184,9 +181,9 @@ def _check_augmentation_layer(diagnostics: Diagnostics, item: Tree) -> None:
     if data_format is not None and to_plain(data_format.value) == "channels_first":
         diagnostics.error(
             "invalid-choice",
-            f"{name} is given images with channels last, whatever the network computes with",
+            f"'augment' always passes images with channels last to {name}",
             data_format.value.span,
-            notes=("leave 'data_format' out",),
+            notes=("remove 'data_format'",),
         )
 
 

@@ -89,7 +89,7 @@ def _from_tf_config(text: str) -> Cluster:
         is_valid, workers, index = False, (), 0
     if not (is_valid and 0 <= index < len(workers) and all(map(_is_address, workers))):
         raise RunError(
-            f"the variable {TF_CONFIG_VAR} is {quote(text, 200)}; it should be like"
+            f"the variable {TF_CONFIG_VAR} is {quote(text, 200)}; write it as"
             f" {tf_config_json(('one:12345', 'two:12345'), 0)}"
         )
     # Without this check, the second of them would only report that its port is in use.
@@ -121,11 +121,11 @@ def _from_slurm(environment: Mapping[str, str]) -> Cluster:
             for port in ports[:on_node]
         )
     except (KeyError, ValueError) as error:
-        raise RunError(f"Slurm's variables do not tell where the tasks are: {error}") from None
+        raise RunError(f"Slurm's variables do not list the tasks of this job: {error}") from None
     if len(workers) != count or not 0 <= index < count:
         raise RunError(
-            f"Slurm tells of {count} tasks, of the places of {len(workers)}, and that this one is"
-            f" number {index}"
+            f"Slurm's variables disagree: {count} tasks, {len(workers)} addresses, and this is task"
+            f" {index}"
         )
     job, step = _slurm_step(environment)
     return Cluster(workers, index, "Slurm", f"Slurm job {job}, step {step}")

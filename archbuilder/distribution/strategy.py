@@ -121,8 +121,8 @@ def setup_devices(
         return setup
     if distribution == "multi_worker":
         raise RunError(
-            f"'distribute: multi_worker' wants a cluster, of which {TF_CONFIG_VAR} or Slurm tells;"
-            " --workers 2 starts one on this machine, and --distribute auto takes what is here"
+            f"'distribute: multi_worker' needs a cluster, and neither {TF_CONFIG_VAR} nor Slurm"
+            " defines one; start one on this machine with --workers 2, or use --distribute auto"
         )
     if distribution == "tpu":
         return _check_batch_size(_tpu_setup(), batch_size)
@@ -142,8 +142,8 @@ def setup_devices(
 def _check_batch_size(setup: DeviceSetup, batch_size: int) -> DeviceSetup:
     if batch_size < setup.replicas:
         raise RunError(
-            f"a batch of {batch_size} cannot be shared by {setup.replicas} devices;"
-            " raise 'batch_size'"
+            f"cannot split a batch of size {batch_size} over {setup.replicas} devices; increase"
+            " 'batch_size'"
         )
     return setup
 
@@ -188,7 +188,9 @@ def _tpu_setup() -> DeviceSetup:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
     except (ValueError, tf.errors.OpError) as error:
-        raise RunError("'distribute: tpu' finds no TPU here, or in the cloud project") from error
+        raise RunError(
+            "'distribute: tpu' needs a TPU, and this machine and cloud project have none"
+        ) from error
     strategy = tf.distribute.TPUStrategy(resolver)
     return DeviceSetup(strategy, f"{strategy.num_replicas_in_sync} TPU cores (tpu)")
 
@@ -211,5 +213,6 @@ def check_keras_version() -> None:
     if not lower <= installed_version < upper:
         versions = f"{lower[0]}.{lower[1]} to below {upper[0]}.{upper[1]}"
         raise RunError(
-            f"several workers were tested with Keras {versions}, and this is {keras.__version__}"
+            f"training with several workers needs Keras {versions}, and this is Keras"
+            f" {keras.__version__}"
         )

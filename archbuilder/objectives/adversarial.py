@@ -47,8 +47,8 @@ def make_adversarial_task(context: TrainingContext) -> TrainableTask:
         # Least squares and Wasserstein losses take unbounded scores, not probabilities.
         if ends_in_sigmoid and config.loss != "non_saturating":
             raise UsageError(
-                f"with the loss '{config.loss}' the discriminator gives a score: leave its sigmoid"
-                " out"
+                f"the loss '{config.loss}' needs unbounded scores: remove the sigmoid at the end of"
+                " the discriminator"
             )
         optimizers = [context.make_optimizer(config.optimizer[name]) for name in GAN_NETWORKS]
         training_model = GANModel(
@@ -66,13 +66,13 @@ def make_adversarial_task(context: TrainingContext) -> TrainableTask:
 def _check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
     for name, model in (("generator", generator), ("discriminator", discriminator)):
         if len(model.inputs) != 1 or len(model.outputs) != 1:
-            raise UsageError(f"the {name} has to have one input and one output")
+            raise UsageError(f"the {name} must have one input and one output")
     output_shape, input_shape = generator.output.shape, discriminator.input.shape
     # Batch axes are None in both.
     if tuple(output_shape) != tuple(input_shape):
         raise UsageError(
-            f"the generator makes {list(output_shape[1:])}, and the discriminator takes"
-            f" {list(input_shape[1:])}"
+            f"the output of the generator has the shape {list(output_shape[1:])}, and the input of"
+            f" the discriminator {list(input_shape[1:])}"
         )
 
 
@@ -95,7 +95,8 @@ def _make_fit_task(
     steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
     if not steps_per_epoch:
         raise UsageError(
-            f"{plural(len(datasets.train.rows), 'example')} for a step of {size:,}: too few"
+            f"a step needs {plural(size, 'example')}, and the training set has"
+            f" {len(datasets.train.rows):,}; decrease 'batch_size'"
         )
     if _has_final_activation(context, "generator", training_model.generator, "tanh"):
         context.log("Images: rescaled from [0, 1] to [-1, 1], the range of the generator's tanh")

@@ -61,8 +61,8 @@ def make_moco_task(context: TrainingContext) -> TrainableTask:
     config = context.objective_config(MoCoConfig)
     if config.queue_size < context.config.batch_size:
         raise UsageError(
-            f"the queue of {config.queue_size:,} keys is shorter than a batch of"
-            f" {context.config.batch_size:,}"
+            f"'queue_size' is {config.queue_size:,} and 'batch_size' {context.config.batch_size:,}:"
+            " the queue must hold at least a batch"
         )
 
     def make_model(graph: Graph, network: keras.Model) -> ContrastiveModel:
@@ -116,13 +116,12 @@ def _make_task(
 def _check_graph(graph: Graph, objective_name: str) -> None:
     if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 3:
         raise UsageError(
-            f"the objective '{objective_name}' trains a network with one input, of images"
+            f"the objective '{objective_name}' needs a network with one input, of images"
         )
     if len(graph.outputs) > 2:
         raise UsageError(
-            f"the objective '{objective_name}' trains a network with an output of features and"
-            " one of"
-            " what is compared, in this order, or with one for both"
+            f"the objective '{objective_name}' needs a network with two outputs, the features and"
+            " their projection, or with one output for both"
         )
 
 
@@ -130,7 +129,9 @@ def _projection_model(graph: Graph, model: keras.Model) -> keras.Model:
     """Return the network up to the output that the loss compares, the last one."""
     output = model.output[graph.outputs[-1][0]] if isinstance(model.output, dict) else model.output
     if len(output.shape) != 2:
-        raise UsageError(f"what is compared has the shape {list(output.shape[1:])}, and is no list")
+        raise UsageError(
+            f"the projection has the shape {list(output.shape[1:])}; expected a vector"
+        )
     return keras.Model(model.inputs[0], output)
 
 
@@ -145,7 +146,8 @@ def _make_fit_task(
     steps_per_epoch = datasets.train.steps_per_epoch(size, drop_remainder=True)
     if not steps_per_epoch:
         raise UsageError(
-            f"{plural(len(datasets.train.rows), 'example')} for a batch of {size:,}: too few"
+            f"a batch needs {plural(size, 'example')}, and the training set has"
+            f" {len(datasets.train.rows):,}; decrease 'batch_size'"
         )
     value_range = next(iter(datasets.train.inputs.values())).value_range
     augmentation = Augmentation(context.config.augment, seed, value_range)

@@ -58,8 +58,8 @@ def require_tokenizer(context: TrainingContext, objective_name: str, source: str
     tokenizer = context.examples.preprocessing.tokenizer
     if tokenizer is None:
         raise UsageError(
-            f"the objective '{objective_name}' trains on text, and the data is"
-            f" {context.examples.source_name}; as in 'data: {{{source}: ...}}'"
+            f"the objective '{objective_name}' needs text, and the data is"
+            f" {context.examples.source_name}; write 'data: {{{source}: ...}}'"
         )
     for examples in (context.examples, context.validation):
         if examples is None:
@@ -68,8 +68,8 @@ def require_tokenizer(context: TrainingContext, objective_name: str, source: str
         examples_source = "pairs" if examples.token_array is None else "text"
         if examples.preprocessing.tokenizer is None or examples_source != source:
             raise UsageError(
-                f"the objective '{objective_name}' needs {source}: 'data: {{{source}: ...}}', and"
-                f" {examples.source_name} is none"
+                f"the objective '{objective_name}' needs the source '{source}', and the data is"
+                f" {examples.source_name}; write 'data: {{{source}: ...}}'"
             )
     return tokenizer
 
@@ -85,7 +85,7 @@ def check_inputs(graph: Graph, required: Collection[str], allowed: Collection[st
     unexpected = [name for name in names if name not in allowed]
     if missing or unexpected:
         raise UsageError(
-            f"the network '{graph.name}' has the inputs {', '.join(names)}; the objective gives"
+            f"the network '{graph.name}' has the inputs {', '.join(names)}; the objective provides"
             f" {', '.join(allowed)}"
         )
 
@@ -100,14 +100,13 @@ def check_outputs(graph: Graph, model: keras.Model, output: str, tokenizer: Text
     shape = tuple(tensor.shape[1:])
     if len(shape) != 2:
         raise RunError(
-            f"the output '{output}' of the network '{graph.name}' gives {list(shape)}, and not"
-            " values for every position of the text"
+            f"the output '{output}' of the network '{graph.name}' has the shape {list(shape)};"
+            " expected values for each position of the text"
         )
     if shape[-1] is None or shape[-1] < tokenizer.vocab_size:
         raise RunError(
-            f"the text has {tokenizer.vocab_size:,} kinds of tokens, and the output '{output}'"
-            " gives"
-            f" {shape[-1]:,} values: the network's vocabulary has to be as large"
+            f"the tokenizer has a vocabulary of {tokenizer.vocab_size:,} tokens, and the output"
+            f" '{output}' has {shape[-1]:,} values; they must be equal"
         )
 
 

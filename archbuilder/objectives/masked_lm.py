@@ -98,7 +98,7 @@ def _output_names(graph: Graph) -> tuple[str, bool]:
     if set(names) != {_OBJECTIVE, _NEXT_SENTENCE}:
         raise UsageError(
             f"the network '{graph.name}' has the outputs {', '.join(names)}; the objective"
-            f" '{_OBJECTIVE}' trains '{_OBJECTIVE}' and '{_NEXT_SENTENCE}', or a single one"
+            f" '{_OBJECTIVE}' trains '{_OBJECTIVE}' and '{_NEXT_SENTENCE}', or a single output"
         )
     return _OBJECTIVE, True
 
@@ -109,7 +109,7 @@ def _text_windows(examples: Dataset, num_special_tokens: int) -> Column:
     # A pair of segments has at least one token in each.
     if texts is None or length < 2:
         raise UsageError(
-            f"the objective '{_OBJECTIVE}' takes pieces of a text of {num_special_tokens + 2}"
-            " tokens or more"
+            f"the objective '{_OBJECTIVE}' needs sequences of at least {num_special_tokens + 2}"
+            " tokens; increase 'sequence_length'"
         )
     return texts.windows(length)

@@ -126,11 +126,11 @@ def _readout(model: keras.Model, graph: Graph) -> keras.layers.Dense:
     if len(graph.outputs) == 1:
         layer = model.get_layer(graph.outputs[0][1].node)
     if not isinstance(layer, keras.layers.Dense):
-        raise UsageError("the objective 'ridge' wants a network with one output, a Dense layer")
+        raise UsageError("the objective 'ridge' needs a network with one output, a Dense layer")
     if layer.activation is not keras.activations.linear:
         raise UsageError(
-            f"the objective 'ridge' computes the weights of '{layer.name}', which has to be linear:"
-            " leave its activation out"
+            f"the objective 'ridge' needs a linear output layer: remove the activation of"
+            f" '{layer.name}'"
         )
     return layer
 
@@ -166,7 +166,9 @@ def _drop_washout(
         targets = np.asarray(y, np.float64)
         if washout:
             if inputs.ndim < 3 or inputs.shape[1] <= washout:
-                raise RunError(f"there are no {washout} steps to wash out and others behind them")
+                raise RunError(
+                    f"'washout' is {washout}, and a sequence does not have more steps than that"
+                )
             inputs, targets = inputs[:, washout:], targets[:, washout:]
         yield inputs.reshape(-1, inputs.shape[-1]), targets.reshape(-1, targets.shape[-1])
 
@@ -180,7 +182,7 @@ def _solve(equations: _NormalEquations, alpha: float) -> NDArray[np.float64]:
     try:
         weights = np.linalg.solve(gram, equations.cross_products)
     except np.linalg.LinAlgError:
-        raise RunError("the examples determine no weights; give a larger 'alpha'") from None
+        raise RunError("the examples do not determine the weights; increase 'alpha'") from None
     if not np.isfinite(weights).all():
-        raise RunError("the weights are no finite numbers; give a larger 'alpha'")
+        raise RunError("the weights are NaN or infinite; increase 'alpha'")
     return np.asarray(weights, np.float64)

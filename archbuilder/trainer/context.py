@@ -84,7 +84,7 @@ class TrainingContext:
             InternalError: if the objective is of another type.
         """
         if not isinstance(self.config.objective, config_type):
-            raise InternalError(f"the objective is no {config_type.__name__}")
+            raise InternalError(f"the objective is not a {config_type.__name__}")
         return self.config.objective
 
 

@@ -226,9 +226,8 @@ def _adapt_target(
         if column.shape or len(shape) < 2 or not examples.target_description:
             raise
         raise RunError(
-            f"{error}; {examples.source_name} has one target, {examples.target_description}: for"
-            " a target with axes,"
-            " such as a mask, store inputs and targets as arrays for the source npz or npy"
+            f"{error}; {examples.source_name} has one target, {examples.target_description}: to"
+            " train on a target with several axes, such as a mask, use the source npz or npy"
         ) from None
 
 
@@ -257,9 +256,9 @@ def _combine_weights(
         outputs = [*target_spec.losses] if name == UNNAMED else [name]
         if not target_spec.losses or not {*outputs} <= {*target_spec.losses}:
             raise RunError(
-                f"{examples.source_name} has weights of examples"
+                f"{examples.source_name} has sample weights"
                 + (f" for {quote(name)}" if name else "")
-                + ", and nothing here has a loss that they weigh"
+                + ", but no loss to apply them to"
             )
         for output in outputs:
             factors.setdefault(output, []).append(make_sample_weights(column, output, axes[output]))

@@ -144,8 +144,8 @@ def _broadcast_to_losses(factor: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     rank = values.shape.rank
     if any(size != 1 for size in factor.shape[rank:]):
         raise RunError(
-            f"a mask or weights with {factor.shape.rank} axes do not fit a loss with {rank}: the"
-            " loss has one value for several positions"
+            f"a mask or sample weights with {factor.shape.rank} axes do not match a loss with"
+            f" {rank} axes"
         )
     if factor.shape.rank > rank:
         return tf.reshape(factor, tf.shape(values))

@@ -154,7 +154,7 @@ def test_a_recipe_is_checked_without_keras(run: Run, lenet: Path) -> None:
     result = run("validate", lenet)
     assert result.code == 2
     assert "error[unknown-source]" in result.err
-    assert "error[missing-key]: 'training' does not say which 'loss'" in result.err
+    assert "error[missing-key]: 'training' has no 'loss'" in result.err
 
 
 def test_shapes_are_checked_on_demand(run: Run, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_ridge_with_everything():
         (
             {"objective": "ridge", "metrics": "SparseCategoricalAccuracy"},
             "invalid-choice",
-            "one value a class",
+            "one value per class",
         ),
     ],
 )
@@ -159,23 +159,23 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
     ("value", "code", "message"),
     [
         ([], "invalid-structure", "'training' is a mapping"),
-        ({}, "missing-key", "which 'loss' to minimise"),
+        ({}, "missing-key", "'training' has no 'loss'"),
         ({"loss": LOSS, "epoch": 3}, "unknown-key", "no key 'epoch'"),
         ({"loss": "SparseCategoricalCrossEntropy"}, "unknown-keras-object", ""),
         ({"loss": {"digits": LOSS}}, "unknown-output", "no output 'digits'"),
-        ({"loss": {}}, "missing-argument", "'loss' names no output"),
+        ({"loss": {}}, "missing-argument", "'loss' does not name an output"),
         ({"loss": LOSS, "loss_weights": {"x": 1}}, "unknown-output", "no output 'x'"),
         ({"loss": LOSS, "loss_weights": {"digit": -1}}, "out-of-range", "weight of 'digit'"),
         ({"loss": LOSS, "metrics": ["Acuracy"]}, "unknown-keras-object", ""),
         (
             {"loss": LOSS, "metrics": ["CategoricalAccuracy"]},
             "invalid-choice",
-            "takes classes by number",
+            "needs class indices",
         ),
         (
             {"loss": LOSS, "metrics": ["SparseCategoricalAccuracy", "AUC"]},
             "invalid-choice",
-            "takes classes by number, and the metric 'AUC' does not",
+            "needs class indices, and the metric 'AUC' does not take them",
         ),
         (
             {"loss": LOSS, "metrics": ["Accuracy"]},
@@ -186,7 +186,7 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
         (
             {"loss": LOSS, "metrics": [{"MeanIoU": {"num_classes": 3}}]},
             "missing-argument",
-            f"the metric 'MeanIoU' takes other targets or outputs than the loss '{LOSS}'",
+            f"the metric 'MeanIoU' does not match the targets and outputs of the loss '{LOSS}'",
         ),
         (
             {
@@ -194,7 +194,7 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
                 "metrics": [{"MeanIoU": {"num_classes": 3, "sparse_y_pred": False}}],
             },
             "missing-argument",
-            "the metric 'MeanIoU' takes other targets or outputs",
+            "the metric 'MeanIoU' does not match the targets and outputs",
         ),
         (
             {"loss": {LOSS: {"ignore_class": 9}}, "metrics": [{LOSS: {"ignore_class": 0}}]},
@@ -209,7 +209,7 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
         (
             {"loss": "Huber", "metrics": ["SparseCategoricalAccuracy"]},
             "invalid-choice",
-            "one value a class",
+            "one value per class",
         ),
         ({"loss": LOSS, "optimizer": {"Adam": {"lr": 1}}}, "unknown-argument", ""),
         ({"loss": LOSS, "epochs": 0}, "out-of-range", "'epochs'"),
@@ -277,5 +277,5 @@ def test_an_output_with_the_prefix_of_validation(key: str):
     numbers = {"loss": {"val": LOSS, "b": LOSS}, "metrics": {"val": "SparseCategoricalAccuracy"}}
     written: dict[str, PlainData] = {"loss": {"b": LOSS}, key: numbers[key]}
     (error,) = decode(written, ("val", "b"))[1]
-    assert "the numbers of the output 'val' would have names of the validation set" in error.message
+    assert "the metrics of the output 'val' would have the prefix 'val_' of" in error.message
     right({"loss": {"val": LOSS}}, ("val",))

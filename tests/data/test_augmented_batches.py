@@ -267,4 +267,4 @@ def test_layers_that_would_be_wrong(layer: str, tmp_path: Path, capsys: pytest.C
     """The error says why."""
     (tmp_path / "net.yaml").write_text(POINTS.replace("LAYER", layer))
     assert main(["validate", str(tmp_path / "net.yaml")]) == 2
-    assert f"the layer '{layer}' cannot stand under 'augment': it " in capsys.readouterr().err
+    assert f"'augment' does not support the layer '{layer}': it " in capsys.readouterr().err

@@ -200,7 +200,7 @@ def test_wrong_weights(tmp_path: Path, data, weights: np.ndarray, message: str, 
 @pytest.mark.parametrize(
     ("weights", "code", "message"),
     [
-        ("sample_weight: {outptu: w}", 1, "weights of examples for 'outptu'"),
+        ("sample_weight: {outptu: w}", 1, "sample weights for 'outptu'"),
         ("sample_weight: v", 1, "no array 'v'; it has 'x', 'y', 'w'"),
         ("sample_weight: [w]", 2, "'sample_weight' is a text"),
     ],

@@ -68,8 +68,8 @@ def test_a_chief_of_its_own(kind: str, index: int, found: int):
     ],
 )
 def test_wrong_tf_config(text: str):
-    """The message shows what it should be like."""
-    with pytest.raises(RunError, match="it should be like"):
+    """The message shows what write it as."""
+    with pytest.raises(RunError, match="write it as"):
         read_cluster({TF_CONFIG_VAR: text})
 
 

@@ -157,7 +157,7 @@ def test_text_to_validate_with_is_no_pairs(tmp_path: Path, capsys: pytest.Captur
     path.write_text(text.replace(whole, f"{{train: {whole}, validation: {{text: text.txt}}}}"))
     capsys.readouterr()
     assert main(["train", str(path), "--run-dir", str(tmp_path / "mixed")]) == 2
-    assert "and 'text.txt' is none" in capsys.readouterr().err
+    assert "and the data is 'text.txt'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("objective", ["supervised", "ridge", "simclr", "masked"])

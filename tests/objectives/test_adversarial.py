@@ -78,8 +78,8 @@ def test_going_on(blueprint: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["loss=wasserstein"], "leave its sigmoid out"),
-        (["made=63"], "the generator makes [63], and the discriminator takes [64]"),
+        (["loss=wasserstein"], "remove the sigmoid"),
+        (["made=63"], "generator has the shape [63], and the input of the discriminator [64]"),
     ],
 )
 def test_networks_that_do_not_suit(

@@ -115,12 +115,12 @@ def test_the_probe_and_what_is_saved(first_epoch: Path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("- RandomRotation: 0.05", "- Dense: 3", "the layer 'Dense' cannot stand under 'augment'"),
-        ("  augment:\n", "  augmentt:\n", "no 'augment' to make them"),
-        ("queue_size: 256", "queue_size: 16", "shorter than a batch"),
+        ("- RandomRotation: 0.05", "- Dense: 3", "'augment' does not support the layer 'Dense'"),
+        ("  augment:\n", "  augmentt:\n", "needs 'augment' under 'training'"),
+        ("queue_size: 256", "queue_size: 16", "must hold at least a batch"),
         ("momentum: 0.9, queue_size", "momentum: 1, queue_size", "momentum"),
         ("image: [8, 8, 1]", "image: [64]", "of images"),
-        ("{features: features,", "{features: features, more: features,", "in this order"),
+        ("{features: features,", "{features: features, more: features,", "with two outputs"),
     ],
 )
 def test_mistakes(

@@ -131,7 +131,7 @@ def test_a_class_that_alone_counts(tmp_path: Path, loss: str):
             "class_weight: {again: {1: 2}}\n  target_from_input:",
             "not compared with classes",
         ),
-        ("target_from_input:", "class_weight: {1: 2}\n  target_from_input:", "has to name them"),
+        ("target_from_input:", "class_weight: {1: 2}\n  target_from_input:", "must name them"),
         (
             "target_from_input:",
             f"class_weight: {{digit: {dict.fromkeys(range(10), 0)}}}\n  target_from_input:",

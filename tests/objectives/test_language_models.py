@@ -99,20 +99,20 @@ def test_smoothed_crossentropy_is_that_of_keras(share: float, *, logits: bool):
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("causal", "size: 40", "size: 9", "the network's vocabulary has to be as large"),
-        ("causal", "return_sequences: true", "return_sequences: false", "for every position"),
+        ("causal", "size: 40", "size: 9", "they must be equal"),
+        ("causal", "return_sequences: true", "return_sequences: false", "for each position"),
         (
             "causal",
             "{text: {file: text.txt, tokenizer: characters, sequence_length: 16}}",
             "digits",
-            "the objective 'causal_lm' trains on text, and the data is the data set digits",
+            "the objective 'causal_lm' needs text, and the data is the data set digits",
         ),
-        ("masked", "segments", "parts", "the objective gives tokens, segments, mask"),
+        ("masked", "segments", "parts", "the objective provides tokens, segments, mask"),
         (
             "masked",
             "sequence_length: 12",
             "sequence_length: 4",
-            "pieces of a text of 5 tokens or more",
+            "sequences of at least 5 tokens",
         ),
         (
             "masked",
@@ -124,7 +124,7 @@ def test_smoothed_crossentropy_is_that_of_keras(share: float, *, logits: bool):
             "sequences",
             "{pairs: {file: pairs.tsv, tokenizer: characters, sequence_length: 6}}",
             "{text: {file: text.txt}}",
-            "needs pairs",
+            "needs the source 'pairs'",
         ),
     ],
 )

@@ -137,14 +137,19 @@ def test_nothing_else_changes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "error", "message"),
     [
-        ("use_bias: $bias", "use_bias: $bias, activation: relu", UsageError, "has to be linear"),
+        (
+            "use_bias: $bias",
+            "use_bias: $bias, activation: relu",
+            UsageError,
+            "needs a linear output layer",
+        ),
         (
             "{Dense: {units: 2, use_bias: $bias}, name: readout}",
             "[Dense: {units: 2, use_bias: $bias}, ReLU: ]",
             UsageError,
             "one output, a Dense layer",
         ),
-        ("alpha: $alpha", "alpha: 0, washout: 3", RunError, "no 3 steps to wash out"),
+        ("alpha: $alpha", "alpha: 0, washout: 3", RunError, "'washout' is 3"),
     ],
 )
 def test_what_cannot_be_solved(
@@ -162,7 +167,7 @@ def test_too_few_examples(tmp_path: Path) -> None:
     """Without a penalty they determine no weights."""
     arrays(tmp_path, 4, 3, outputs=2)
     text = NET.replace("units: 8, activation: tanh", "units: 8, kernel_initializer: zeros")
-    with pytest.raises(RunError, match="larger 'alpha'"):
+    with pytest.raises(RunError, match="increase 'alpha'"):
         run(tmp_path, text, alpha=0.0)
 
 

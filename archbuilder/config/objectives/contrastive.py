@@ -44,10 +44,10 @@ def _check_has_augment(reader: ObjectiveReader, section: TrainingSection, name: 
     if "augment" not in section.trees:
         reader.fields.diagnostics.error(
             "missing-key",
-            f"the objective '{name}' compares two views of an image, and 'training' has no"
-            " 'augment' to make them",
+            f"the objective '{name}' needs 'augment' under 'training', to make two views of each"
+            " image",
             section.span,
-            notes=("as in 'augment: [{RandomZoom: 0.2}, {RandomRotation: 0.1}]'",),
+            notes=("for example 'augment: [{RandomZoom: 0.2}, {RandomRotation: 0.1}]'",),
         )
 
 

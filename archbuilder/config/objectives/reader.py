@@ -136,7 +136,7 @@ class ObjectiveReader:
         if isinstance(tree, MappingNode) and not tree.entries:
             self.fields.diagnostics.error(
                 "missing-argument",
-                "'loss' names no output",
+                "'loss' does not name an output",
                 tree.span,
                 notes=(f"the network's outputs are: {', '.join(self.outputs)}",),
             )
@@ -168,9 +168,9 @@ class ObjectiveReader:
         if name in _METRICS_WITH_AVERAGE and average is None:
             self.fields.diagnostics.error(
                 "missing-argument",
-                f"the metric '{name}' is a number for each class without an 'average'",
+                f"the metric '{name}' has one value for each class without an 'average'",
                 metric.span,
-                label=f"as in {{{name}: {{average: macro}}}}",
+                label=f"write {{{name}: {{average: macro}}}}",
             )
 
     def check_metrics_match_loss(
@@ -194,8 +194,8 @@ class ObjectiveReader:
                 elif loss and name.startswith(_SPARSE_PREFIX):
                     self.fields.diagnostics.error(
                         "invalid-choice",
-                        f"the loss '{loss}' takes one value a class, and the metric '{name}'"
-                        " does not",
+                        f"the loss '{loss}' needs one value per class, and the metric '{name}'"
+                        " class indices",
                         metric.span,
                         suggestion=name.removeprefix(_SPARSE_PREFIX),
                     )
@@ -210,11 +210,11 @@ class ObjectiveReader:
             suggestion = "SparseCategoricalAccuracy"
         self.fields.diagnostics.error(
             "invalid-choice",
-            f"the loss '{loss}' takes classes by number, and the metric '{metric}' does not",
+            f"the loss '{loss}' needs class indices, and the metric '{metric}' does not take them",
             span,
             label=""
             if suggestion
-            else f"with the loss '{loss.removeprefix(_SPARSE_PREFIX)}' it can be",
+            else f"use the loss '{loss.removeprefix(_SPARSE_PREFIX)}' with it",
             suggestion=suggestion,
         )
 
@@ -239,9 +239,9 @@ class ObjectiveReader:
             )
             self.fields.diagnostics.error(
                 "missing-argument",
-                f"the metric '{name}' takes other targets or outputs than the loss '{loss}'",
+                f"the metric '{name}' does not match the targets and outputs of the loss '{loss}'",
                 metric.span,
-                label=f"it needs {texts}",
+                label=f"set {texts}",
             )
 
     def _check_ignore_class(self, loss: Tree, name: str, metric: Tree) -> None:
@@ -260,10 +260,9 @@ class ObjectiveReader:
         self.fields.diagnostics.error(
             "invalid-choice",
             f"the metric '{name}' ignores class {metric_arguments[_IGNORE_CLASS]}, and the loss"
-            " of its output"
-            f" ignores class {ignored_class}",
+            f" of its output ignores class {ignored_class}",
             metric.span,
-            label=f"leave '{_IGNORE_CLASS}' out: metrics ignore what the loss ignores",
+            label=f"remove '{_IGNORE_CLASS}': metrics ignore the class that the loss ignores",
         )
 
     def loss_weights(self, tree: Tree | None) -> dict[str, float]:
@@ -338,7 +337,7 @@ class ObjectiveReader:
         mapping = self.fields.expect_mapping(tree, f"'{key}'", expected=expected)
         io_map: dict[str, str] = {}
         for entry in mapping or ():
-            value = self.fields.expect_text(entry.value, f"what stands for '{entry.key}'")
+            value = self.fields.expect_text(entry.value, f"the value of '{entry.key}'")
             is_known = self._check_name(key_group, entry.key, entry.key_span)
             if (
                 value is not None
@@ -376,19 +375,19 @@ class ObjectiveReader:
         if len(self.outputs) > 1 and f"{entry.key}_".startswith(_VALIDATION):
             self.fields.diagnostics.error(
                 "invalid-choice",
-                f"the numbers of the output '{entry.key}' would have names of the validation set,"
-                f" which begin with '{_VALIDATION}'",
+                f"the metrics of the output '{entry.key}' would have the prefix '{_VALIDATION}' of"
+                " the validation set",
                 entry.key_span,
-                label="give the output another name",
+                label="rename the output",
             )
 
     def _report_missing_output_name(self, key: str, span: Span) -> None:
         example = ", ".join(f"{output}: ..." for output in self.outputs)
         self.fields.diagnostics.error(
             "missing-argument",
-            f"the network has {len(self.outputs)} outputs: '{key}' has to name them",
+            f"the network has {len(self.outputs)} outputs: '{key}' must name them",
             span,
-            notes=(f"as in '{key}: {{{example}}}'; one that is left out is not counted",),
+            notes=(f"write '{key}: {{{example}}}'; outputs that are missing do not count",),
         )
 
     def _check_output_name(self, entry: MappingEntry) -> bool:

@@ -17,9 +17,9 @@ def _parse(reader: ObjectiveReader, section: TrainingSection) -> SupervisedConfi
     if "loss" not in trees:
         reader.fields.diagnostics.error(
             "missing-key",
-            "'training' does not say which 'loss' to minimise",
+            "'training' has no 'loss'",
             section.span,
-            notes=("as in 'loss: SparseCategoricalCrossentropy' for classes by number",),
+            notes=("for example 'loss: SparseCategoricalCrossentropy' for class indices",),
         )
     optimizer = reader.optimizer(section)
     losses = reader.losses(trees.get("loss"))

@@ -45,4 +45,4 @@ def _flatten_batch(batch: object, name: str = "") -> Iterator[tuple[str, NDArray
         is_bfloat16 = array.dtype == tf.bfloat16.as_numpy_dtype
         yield name or _ARRAY_NAMES[0], array.astype(np.float32) if is_bfloat16 else array
     elif batch is not None:
-        raise RunError(f"a batch has a part of the kind {type(batch).__name__}")
+        raise RunError(f"cannot save a batch with a value of type {type(batch).__name__}")

@@ -74,6 +74,6 @@ class TerminateOnNaN(keras.callbacks.Callback):
             epoch, batch = divmod(step - 1, self._steps_per_epoch)
             raise RunError(
                 f"the loss became {loss} at step {step} (epoch {epoch + 1}, batch"
-                f" {batch + 1}); lower the learning rate, or rescale the inputs;"
+                f" {batch + 1}); decrease the learning rate, or rescale the inputs;"
                 f" {self._dump_batch(TrainingPosition(epoch, batch))}"
             )
