@@ -40,7 +40,8 @@ def check_expectations(
         if expected is not None and expected != actual:
             diagnostics.error(
                 "expectation-failed",
-                f"'{expectation.variant}' promises {expected:,} {description}, but has {actual:,}",
+                f"'{expectation.variant}' should have {expected:,} {description}, but has"
+                f" {actual:,}",
                 expectation.spans[key],
                 label=f"{actual - expected:+,}",
             )
@@ -70,7 +71,7 @@ def _check_output(
             _check_shape(expected, next(iter(shapes.values())), expected.span, diagnostics)
         else:
             names = ", ".join(shapes)
-            message = f"a promise of several outputs is a mapping by their names: {names}"
+            message = f"several outputs need a mapping from names to shapes: {names}"
             diagnostics.error("expectation-failed", message, expected.span)
         return
     for entry in expected:
@@ -86,7 +87,7 @@ def _check_shape(expected: Tree, shape: PlainData, span: Span, diagnostics: Diag
     if to_plain(expected) != shape:
         diagnostics.error(
             "expectation-failed",
-            f"the output is promised to be {_format_shape(to_plain(expected))}, but is"
+            f"the output should be {_format_shape(to_plain(expected))}, but is"
             f" {_format_shape(shape)}",
             span,
         )

@@ -55,7 +55,7 @@ class Limits:
         for name, value in values.items():
             if name not in field_names:
                 raise UsageError(
-                    f"there is no limit '{name}'; the limits are {', '.join(field_names)}"
+                    f"there is no limit '{name}'; the limits are: {', '.join(field_names)}"
                 )
             if value < 0:
                 raise UsageError(f"the limit '{name}' cannot be {value}")

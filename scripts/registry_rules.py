@@ -322,7 +322,7 @@ FOR_LAYER: dict[tuple[str, str], Schema] = {
 
 _ADAPTED = "Keras learns it from data with adapt(), which archbuilder does not call; write"
 REQUIRED_TOO: dict[tuple[str, str], str] = {
-    ("Discretization", "bin_boundaries"): f"{_ADAPTED} the numbers between the bins",
+    ("Discretization", "bin_boundaries"): f"{_ADAPTED} the boundaries of the bins",
     ("IntegerLookup", "vocabulary"): f"{_ADAPTED} the list of numbers",
     ("Normalization", "mean"): f"{_ADAPTED} that of the training data",
     ("Normalization", "variance"): f"{_ADAPTED} that of the training data",
@@ -337,26 +337,26 @@ UNSUPPORTED_LAYERS = {
     "TorchModuleWrapper": "it holds a pickled PyTorch module, which can run code",
     "JaxLayer": "it takes Python functions",
     "FlaxLayer": "it takes a Flax module, which is Python code",
-    "Layer": "it is a base class and does nothing by itself",
+    "Layer": "it is an abstract base class",
     "Wrapper": "it is a base class; name the wrapper that you mean",
-    "Pipeline": "it is a list of layers; write them one behind the other",
+    "Pipeline": "it is a list of layers; write them as steps in sequence",
     "Input": "inputs are declared under 'inputs'",
     "InputLayer": "inputs are declared under 'inputs'",
-    "InputSpec": "it is no layer; inputs are declared under 'inputs'",
+    "InputSpec": "it is not a layer; inputs are declared under 'inputs'",
 }
 
 UNSUPPORTED_ARGUMENTS = {
-    "weights": "weights come from training or from a weight file",
+    "weights": "weights come from training or from a weights file",
     "input_tensor": "inputs come from other steps",
-    "quantization_config": "a model is quantised after it is trained",
-    "lora_rank": "LoRA is added to a model that is built",
-    "lora_alpha": "LoRA is added to a model that is built",
-    "gptq_unpacked_column_size": "a model is quantised after it is trained",
-    "renorm_clipping": "batch renormalisation with clipping is not supported yet",
-    "renorm_momentum": "batch renormalisation with its own momentum is not supported yet",
-    "name": "a step has its name beside the layer: name: stem",
-    "batch_input_shape": "shapes of inputs stand under 'inputs'",
-    "input_shape": "shapes of inputs stand under 'inputs'",
+    "quantization_config": "a model is quantized after training",
+    "lora_rank": "LoRA is added to a model after it is built",
+    "lora_alpha": "LoRA is added to a model after it is built",
+    "gptq_unpacked_column_size": "a model is quantized after training",
+    "renorm_clipping": "batch renormalization with clipping is not supported yet",
+    "renorm_momentum": "batch renormalization with its own momentum is not supported yet",
+    "name": "write the name beside the layer, as in 'name: stem'",
+    "batch_input_shape": "write the shapes of inputs under 'inputs'",
+    "input_shape": "write the shapes of inputs under 'inputs'",
 }
 """Arguments of any layer that a blueprint cannot give."""
 
@@ -544,17 +544,17 @@ OBJECTS: dict[str, dict[str, Schema]] = {
 }
 """Types of the arguments of nested objects, by kind."""
 
-_BASE = "it is a base class and does nothing by itself"
+_BASE = "it is an abstract base class"
 UNSUPPORTED_OBJECTS = {
     "Initializer": _BASE,
-    "STFT": "it fills the kernel that STFTSpectrogram makes for itself",
+    "STFT": "it is only for the kernel of STFTSpectrogram",
     "Regularizer": _BASE,
     "Constraint": _BASE,
     "Loss": _BASE,
     "Metric": _BASE,
     "MeanMetricWrapper": "it takes a Python function; name the metric, such as MeanSquaredError",
-    "Mean": "it averages numbers, not predictions; name the metric, such as MeanSquaredError",
-    "Sum": "it adds numbers, not predictions; name the metric, such as MeanSquaredError",
+    "Mean": "it averages values, not predictions; name the metric, such as MeanSquaredError",
+    "Sum": "it adds values, not predictions; name the metric, such as MeanSquaredError",
     "Optimizer": _BASE,
     "MultiOptimizer": "one optimizer trains all weights; name it, such as Adam",
     "OptimizerMap": "one optimizer trains all weights; name it, such as Adam",
@@ -1001,7 +1001,7 @@ OPERATIONS = frozenset(
 """The functions of keras.ops for blueprints: pure, of tensors, with a shape known before."""
 
 _TAKES_FUNCTIONS = "it takes a Python function"
-_FROM_NOTHING = "it makes a tensor out of nothing, not out of what other steps give"
+_FROM_NOTHING = "it creates a tensor without using other steps"
 UNSUPPORTED_OPERATIONS = {
     **dict.fromkeys(
         [
@@ -1044,70 +1044,70 @@ UNSUPPORTED_OPERATIONS = {
     ),
     **dict.fromkeys(
         ["convert_to_numpy", "dtype", "is_tensor", "ndim", "shape", "size"],
-        "it gives no tensor that a layer could take",
+        "it does not return a tensor that a layer can use",
     ),
     **dict.fromkeys(
         ["nonzero", "unique", "argpartition", "isin", "lstsq", "matrix_rank", "lu_factor"],
-        "its result has no shape that is known before",
+        "the shape of its result depends on values",
     ),
     **dict.fromkeys(
         ["allclose", "append", "bincount", "corrcoef", "correlate", "diag", "diagflat", "dot",
          "flipud", "histogram", "inner", "kron", "meshgrid", "outer", "ravel", "rot90", "scatter",
          "scatter_update", "searchsorted", "segment_max", "segment_min", "segment_prod",
          "segment_sum", "slice_update", "unravel_index", "vander", "vdot", "vsplit"],
-        "it mixes the examples of a batch; ops.einsum says which axes go together",
+        "it mixes the examples of a batch; use ops.einsum",
     ),
     **dict.fromkeys(
         ["angle", "conj", "conjugate", "eig", "imag", "isreal", "polar", "real", "view_as_complex",
          "view_as_real"],
-        "it is for complex numbers; a blueprint has their real and imaginary parts as two tensors",
+        "it is for complex numbers, which are two tensors in a blueprint: real and imaginary parts",
     ),
     **dict.fromkeys(
         ["binary_crossentropy", "categorical_crossentropy", "ctc_loss",
          "sparse_categorical_crossentropy"],
-        "it is a loss; name a loss under 'training'",
+        "it is a loss; write a loss under 'training'",
     ),
     **dict.fromkeys(
-        ["in_top_k", "psnr"], "it compares with a target; name a metric under 'training'"
+        ["in_top_k", "psnr"], "it compares with a target; write a metric under 'training'"
     ),
     **dict.fromkeys(
         ["cholesky", "cholesky_inverse", "inv", "solve", "solve_triangular"],
-        "it fails in the middle of training at the first matrix that has no solution",
+        "it fails during training at the first singular matrix",
     ),
     **dict.fromkeys(
         ["eigh", "qr", "slogdet", "svd"],
-        "the sign of its result is not determined, so that nothing can be learned from it",
+        "the sign of its result is arbitrary, so its gradient is meaningless",
     ),
     **dict.fromkeys(
         ["nanmedian", "nanpercentile", "nanquantile", "rearrange", "unfold"],
-        "Keras computes it only where the number of examples is known",
+        "Keras supports it only for a known batch size",
     ),
     "adaptive_average_pool": "use the layers AdaptiveAveragePooling1D, 2D and 3D",
     "adaptive_max_pool": "use the layers AdaptiveMaxPooling1D, 2D and 3D",
-    "gcd": "it is for whole numbers that nothing learns from",
-    "lcm": "it is for whole numbers that nothing learns from",
+    "gcd": "it is for integers, which have no gradient",
+    "lcm": "it is for integers, which have no gradient",
     "array_split": "its parts have different sizes; use ops.split",
     "batch_normalization": "use the layer BatchNormalization",
-    "broadcast_to": "its shape has the number of examples, which is open; functions of two tensors"
+    "broadcast_to": "its shape includes the batch size, which is unknown; functions of two tensors"
     " broadcast by themselves, and ops.repeat and ops.tile repeat",
     "conv": "use the layers Conv1D, Conv2D and Conv3D",
     "conv_transpose": "use the layers Conv1DTranspose, Conv2DTranspose and Conv3DTranspose",
-    "ctc_decode": "its result has no shape that is known before",
+    "ctc_decode": "the shape of its result depends on values",
     "depthwise_conv": "use the layers DepthwiseConv1D and DepthwiseConv2D",
     "digitize": "use the layer Discretization",
     "dsplit": "write ops.split with axis: 3",
-    "empty_like": "its numbers are not determined; use ops.zeros_like",
+    "empty_like": "its values are undefined; use ops.zeros_like",
     "full_like": "write ops.zeros_like and then ops.add: {x2: 3}",
     "get_item": "use ops.slice, or ops.take for one index",
     "hsplit": "write ops.split with axis: 1",
     "multi_hot": "use the layer CategoryEncoding",
-    "select": "use ops.where, one condition after the other",
+    "select": "use several ops.where",
     "separable_conv": "use the layers SeparableConv1D and SeparableConv2D",
-    "view": "it reads the same bytes as other numbers; use ops.cast",
+    "view": "it reinterprets the bytes of a tensor; use ops.cast",
     **dict.fromkeys(
         ["image.affine_transform", "image.elastic_transform", "image.map_coordinates",
          "image.perspective_transform", "image.scale_and_translate"],
-        "it takes a transformation as numbers for each image; use a layer such as RandomRotation",
+        "it needs the transformation of each image; use a layer such as RandomRotation",
     ),
 }  # fmt: skip
 """Functions of keras.ops that are left out, each with the reason."""

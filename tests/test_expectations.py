@@ -46,11 +46,11 @@ def test_kept_promises_say_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("promise", "message"),
     [
-        ("parameters: 28", "'default' promises 28 parameters, but has 27"),
-        ("trainable: 27", "'default' promises 27 trainable parameters, but has 21"),
-        ("multiply_adds: 1", "'default' promises 1 multiply-adds, but has"),
-        ("output: [null, 4]", "promised to be [null, 4], but is [null, 3]"),
-        ("output: [3]", "promised to be [3], but is [null, 3]"),
+        ("parameters: 28", "'default' should have 28 parameters, but has 27"),
+        ("trainable: 27", "'default' should have 27 trainable parameters, but has 21"),
+        ("multiply_adds: 1", "'default' should have 1 multiply-adds, but has"),
+        ("output: [null, 4]", "should be [null, 4], but is [null, 3]"),
+        ("output: [3]", "should be [3], but is [null, 3]"),
     ],
 )
 def test_each_broken_promise_is_told(tmp_path: Path, promise: str, message: str) -> None:
@@ -74,7 +74,7 @@ def test_several_outputs_are_promised_by_name(tmp_path: Path) -> None:
     (found,) = broken(tmp_path, TWO + "  default: {output: {left: [null, 2], rihgt: [null, 3]}}")
     assert "no output 'rihgt'; the outputs are left, right" in found
     (found,) = broken(tmp_path, TWO + "  default: {output: [null, 2]}")
-    assert "by their names: left, right" in found
+    assert "a mapping from names to shapes: left, right" in found
 
 
 def test_every_output_of_several_networks_is_checked(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ expect:
     kept = f"  default: {{output: {{{shapes.format(mean=2)}}}}}"
     assert broken(tmp_path, text + kept) == []
     (found,) = broken(tmp_path, f"{text}  default: {{output: {{{shapes.format(mean=3)}}}}}")
-    assert "promised to be [null, 3], but is [null, 2]" in found
+    assert "should be [null, 3], but is [null, 2]" in found
     (found,) = broken(tmp_path, text + "  default: {output: {encoder: [null, 2]}}")
     names = "encoder.mean, encoder.variance, decoder"
     assert f"no output 'encoder'; the outputs are {names}" in found

@@ -107,7 +107,7 @@ def check_call(
     if not isinstance(tree, MappingNode):
         diagnostics.error(
             "invalid-structure",
-            f"'call' is a mapping from names to constants, not {describe_type(tree)}",
+            f"'call' must be a mapping from names to constants, not {describe_type(tree)}",
             tree.span,
         )
         return ()
@@ -117,7 +117,7 @@ def check_call(
         if argument.name in signature.tensor_arguments:
             diagnostics.error(
                 "unknown-argument",
-                f"'{argument.name}' is an input of {signature.name}; name it under 'from'",
+                f"'{argument.name}' is an input of {signature.name}; set it under 'from'",
                 argument.span,
             )
     constants = tuple(each for each in arguments if each.name not in signature.tensor_arguments)
@@ -186,7 +186,7 @@ class _ArgumentChecker:
             return self._check_named_object(object_kind, entry.key, entry.key_span, entry.value)
         self.diagnostics.error(
             "type-mismatch",
-            f"{_KIND_WITH_ARTICLE[object_kind]} is a name, or a name with arguments such as"
+            f"{_KIND_WITH_ARTICLE[object_kind]} must be a name, or a name with arguments such as"
             f" {_EXAMPLES[object_kind]}, not {_describe(tree)}",
             tree.span,
             notes=_CELL_LIST_HINT
@@ -207,7 +207,7 @@ class _ArgumentChecker:
         if not spec.type.is_list:
             return self.check_object(object_kind, tree)
         if not isinstance(tree, SequenceNode) or not tree.items:
-            message = f"'{spec.name}' is a list, each item {_KIND_WITH_ARTICLE[object_kind]}"
+            message = f"'{spec.name}' must be a list, each item {_KIND_WITH_ARTICLE[object_kind]}"
             self.diagnostics.error("type-mismatch", f"{message}, not {_describe(tree)}", tree.span)
             return False
         # A list: `all` of a generator would stop at the first invalid item and not report the rest.
@@ -242,7 +242,7 @@ class _ArgumentChecker:
         return self.diagnostics.report_count == reports
 
 
-_CELL_LIST_HINT: Final = ("several cells on top of each other: {StackedRNNCells: {cells: [...]}}",)
+_CELL_LIST_HINT: Final = ("stack several cells with {StackedRNNCells: {cells: [...]}}",)
 _EXAMPLES: Final[dict[ObjectKind, str]] = {
     "activation": "relu",
     "initializer": "{HeNormal: {seed: 1}}",
@@ -263,18 +263,19 @@ def _report_unknown_object(
 ) -> None:
     op_registry = registry.load()
     if object_kind in LAYER_KINDS and name in op_registry.unsupported:
-        message = f"{name} cannot stand in a blueprint: {op_registry.unsupported[name]}"
+        message = f"{name} is not supported in a blueprint: {op_registry.unsupported[name]}"
         diagnostics.error("unsupported-layer", message, span)
     elif object_kind not in LAYER_KINDS and name in op_registry.unsupported_objects:
-        message = f"{name} cannot stand in a blueprint: {op_registry.unsupported_objects[name]}"
+        message = f"{name} is not supported in a blueprint: {op_registry.unsupported_objects[name]}"
         diagnostics.error("unknown-keras-object", message, span)
     else:
         code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-keras-object"
-        noun = _KIND_WITH_ARTICLE[object_kind].partition(" ")[2]
+        article_and_noun = _KIND_WITH_ARTICLE[object_kind]
+        noun = article_and_noun.partition(" ")[2]
         message = f"there is no {noun} {quote(name)}"
         # A layer of another kind, such as `cell: {LSTM: 64}` in `RNN`.
         if object_kind in LAYER_KINDS and name in op_registry.layers:
-            code, message = "type-mismatch", f"{name} is no {noun}"
+            code, message = "type-mismatch", f"{name} is not {article_and_noun}"
         foreign_hint = object_hint(name)
         suggestion = None if foreign_hint else closest_match(name, op_registry.names(object_kind))
         notes = (foreign_hint,) if foreign_hint else ()
@@ -286,9 +287,9 @@ def _report_block(
 ) -> None:
     """Report a block used where Keras takes only a layer, as in a wrapper."""
     article = _KIND_WITH_ARTICLE[object_kind]
-    note = f"write {article} here, such as {_EXAMPLES[object_kind]}"
+    note = f"write {article}, such as {_EXAMPLES[object_kind]}"
     if object_kind != "cell":
-        note += "; to wrap a block, wrap each of its layers in a step of its own"
+        note += "; to wrap a block, wrap each of its layers in its own step"
     diagnostics.error(
         "type-mismatch", f"{quote(name)} is {block}, not {article}", span, notes=(note,)
     )
@@ -306,7 +307,7 @@ def check_value(
     is_integral_float = isinstance(value, float) and value.is_integer()
     diagnostics.error(
         violation.code,
-        f"{what} is {violation.expected}, not {_describe(tree)}",
+        f"{what} must be {violation.expected}, not {_describe(tree)}",
         tree.span,
         suggestion=violation.suggestion,
         notes=_DIVISION_HINT if is_integral_float and "integer" in violation.expected else (),
@@ -314,7 +315,9 @@ def check_value(
     return False
 
 
-_DIVISION_HINT: Final = ("'/' makes a fraction, even of 4 / 2; '//' and int(...) make an integer",)
+_DIVISION_HINT: Final = (
+    "'/' returns a float, even for 4 / 2; use '//' or int(...) for an integer",
+)
 
 
 def _bind_by_name(
@@ -326,7 +329,7 @@ def _bind_by_name(
     if isinstance(tree, MappingNode):
         return tuple(Argument(entry.key, entry.value, entry.key_span) for entry in tree)
     if signature.bare_argument is None:
-        message = f"{signature.name} takes no bare value; write its arguments by name"
+        message = f"{signature.name} needs its arguments by name"
         # 'ops.power: 2' is ambiguous: 2 could be the base or the exponent. Show both.
         inputs = [name for name in signature.tensor_arguments if name in signature.arguments]
         notes = tuple(f"for example {signature.name}: {{{name}: 2}}" for name in inputs[::-1])
@@ -355,7 +358,7 @@ def _report_unknown_argument(
     if suggestion is None:
         notes = (f"its arguments are: {', '.join(specs)}" if specs else "it takes none",)
     if suggestion is None and name in signature.tensor_arguments:
-        notes = ("it is an input; name it under 'from'",)
+        notes = ("it is an input; set it under 'from'",)
     diagnostics.error(
         "unknown-argument",
         f"{signature.name} has no argument {quote(name)}",

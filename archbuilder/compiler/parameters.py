@@ -183,7 +183,7 @@ class _DefaultResolver:
         if len(self._pending) >= depth:
             diagnostics.error(
                 "limit-exceeded",
-                f"defaults that depend on each other are more than {depth} deep",
+                f"the defaults depend on each other through more than {depth} levels",
                 span,
                 notes=("raise it with the limit 'block_depth'",),
             )

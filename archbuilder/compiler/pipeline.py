@@ -96,9 +96,9 @@ def expand_program(program: Program, options: BuildOptions, limits: Limits) -> E
     if not graphs and not diagnostics.error_count:
         diagnostics.error(
             "missing-key",
-            f"the blueprint '{program.document.name}' has blocks but no network of its own",
+            f"the blueprint '{program.document.name}' has blocks but no network",
             program.document.span,
-            notes=("import its blocks into another file, or give it 'inputs' and 'layers'",),
+            notes=("import its blocks into another file, or add 'inputs' and 'layers'",),
         )
     diagnostics.raise_errors()
     return ExpansionResult(graphs, diagnostics.warnings)

@@ -200,7 +200,7 @@ class _ProgramChecker:
             lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
             self._diagnostics.error(
                 "length-mismatch",
-                f"the lists of a 'for' run side by side and are equally long, but {lengths_text}",
+                f"the lists of a 'for' must have the same length, but {lengths_text}",
                 loop.span,
             )
 
@@ -334,7 +334,7 @@ class _ProgramChecker:
                     cycle = [*path[path.index(callee) :], callee]
                     self._diagnostics.error(
                         "recursive-definition",
-                        f"block '{callee}' uses itself: {' -> '.join(cycle)}",
+                        f"block '{callee}' contains itself: {' -> '.join(cycle)}",
                         self._call_graph[name][callee],
                     )
                 else:

@@ -114,7 +114,7 @@ class _SourceParser:
             return entry.key, entry.key_span, entry.value
         if not self._report_misplaced_arguments(tree):
             self.fields.report_unexpected(
-                tree, "a source of data", "a name with its arguments", note=_EXAMPLE
+                tree, "a data source", "a name with its arguments", note=_EXAMPLE
             )
         return None, tree.span, None
 

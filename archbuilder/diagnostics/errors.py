@@ -145,7 +145,7 @@ class InternalError(Exception):
     """A bug of archbuilder itself."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"{message}\nThis is a mistake in archbuilder, please report it.")
+        super().__init__(f"{message}\nThis is a bug in archbuilder. Please report it.")
 
 
 class Diagnostics:

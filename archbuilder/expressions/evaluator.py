@@ -115,7 +115,7 @@ class _ExpressionEvaluator:
         if self._remaining_operations < 0:
             maximum = self._limits.expression_operations
             raise _EvaluationError(
-                f"the expression takes more than {maximum} operations",
+                f"the expression needs more than {maximum} operations",
                 chain[self._remaining_operations],
                 "limit-exceeded",
             )
@@ -133,7 +133,7 @@ class _ExpressionEvaluator:
         if type(value) is int and not -MAX_ABS_VALUE < value < MAX_ABS_VALUE:
             raise _EvaluationError("the result is larger than 2**63", node)
         if type(value) is float and not math.isfinite(value):
-            raise _EvaluationError("the result is no finite number", node)
+            raise _EvaluationError("the result is not a finite number", node)
         if isinstance(value, str | list) and len(value) > self._limits.list_items:
             maximum = self._limits.list_items
             raise _EvaluationError(
@@ -211,7 +211,7 @@ class _ExpressionEvaluator:
         values = _require_list(operand)
         position = require_integer(self.evaluate(expression.index), "an index")
         if not -len(values) <= position < len(values):
-            message = f"there is no item {position} in a list of {len(values)}"
+            message = f"index {position} is out of range for a list of {len(values)}"
             raise _EvaluationError(message, expression.index)
         return values[position]
 
@@ -234,7 +234,7 @@ class _ExpressionEvaluator:
                 else f"{min_arguments} to {max_arguments}"
             )
             raise ExpressionValueError(
-                f"{expression.function} takes {expected} values, not {len(arguments)}"
+                f"{expression.function} takes {expected} arguments, not {len(arguments)}"
             )
         for argument in arguments:
             if isinstance(argument, list):
@@ -275,7 +275,9 @@ class _ExpressionEvaluator:
             if not level:
                 return count
         maximum = self._limits.depth
-        raise _EvaluationError(f"lists are nested {maximum} deep at most", node, "limit-exceeded")
+        raise _EvaluationError(
+            f"lists can be nested at most {maximum} deep", node, "limit-exceeded"
+        )
 
     def _charge(self, operations: int, node: Expression) -> None:
         """Charge for an operation on a list: one operation per hundred items."""
@@ -283,7 +285,7 @@ class _ExpressionEvaluator:
         if self._remaining_operations < 0:
             maximum = self._limits.expression_operations
             raise _EvaluationError(
-                f"the expression takes more than {maximum} operations", node, "limit-exceeded"
+                f"the expression needs more than {maximum} operations", node, "limit-exceeded"
             )
 
 
@@ -298,14 +300,14 @@ def _first_operand(expression: Expression) -> Expression | None:
 
 def _require_list(value: PlainData) -> list[PlainData]:
     if not isinstance(value, list):
-        raise ExpressionValueError(f"only lists have items, not {describe(value)}")
+        raise ExpressionValueError(f"only lists can be indexed, not {describe(value)}")
     return value
 
 
 def _require_bool(value: PlainData, context: str) -> bool:
     if isinstance(value, bool):
         return value
-    raise ExpressionValueError(f"'{context}' takes true or false, not {describe(value)}")
+    raise ExpressionValueError(f"'{context}' needs true or false, not {describe(value)}")
 
 
 def _is_equal(left: PlainData, right: PlainData) -> bool:
@@ -320,7 +322,7 @@ def _compare(sign: str, left: PlainData, right: PlainData) -> bool:
         return _is_equal(left, right) == (sign == "==")
     if sign in ("in", "not in"):
         if not isinstance(right, list):
-            raise ExpressionValueError(f"'{sign}' looks into lists, not into {describe(right)}")
+            raise ExpressionValueError(f"'{sign}' needs a list on the right, not {describe(right)}")
         return any(_is_equal(left, item) for item in right) == (sign == "in")
     # Strings are ordered by code points; a string and a number have no order.
     order = _ORDERS[sign]
@@ -334,7 +336,7 @@ def _power(left: float, right: float) -> PlainData:
         raise ExpressionValueError("division by zero")
     # Python would return a complex number.
     if left < 0 and not float(right).is_integer():
-        raise ExpressionValueError("a power of a negative number has a whole exponent")
+        raise ExpressionValueError("a power of a negative number needs an integer exponent")
     # The size is estimated from logarithms before the power is computed: with integers, 9**9**9
     # alone would take minutes. Powers of floats take no longer than others.
     if isinstance(left, int) and isinstance(right, int) and right * math.log2(abs(left) or 1) > 63:
@@ -342,7 +344,7 @@ def _power(left: float, right: float) -> PlainData:
     try:
         result = left**right
     except OverflowError:
-        raise ExpressionValueError("the result is no finite number") from None
+        raise ExpressionValueError("the result is not a finite number") from None
     return result if isinstance(result, int) else float(result)
 
 

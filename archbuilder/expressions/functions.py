@@ -27,7 +27,7 @@ def require_number(value: PlainData, context: str) -> int | float:
     # Not `isinstance`: `bool` is a subclass of `int`, and `true + 1` would be 2.
     if type(value) in (int, float):
         return value  # type: ignore[return-value]
-    raise ExpressionValueError(f"{context} takes numbers, not {describe(value)}")
+    raise ExpressionValueError(f"{context} needs numbers, not {describe(value)}")
 
 
 def require_integer(value: PlainData, context: str) -> int:
@@ -38,16 +38,16 @@ def require_integer(value: PlainData, context: str) -> int:
     """
     if type(value) is int:
         return value
-    raise ExpressionValueError(f"{context} takes whole numbers, not {describe(value)}")
+    raise ExpressionValueError(f"{context} needs integers, not {describe(value)}")
 
 
 def describe(value: PlainData) -> str:
-    """Return a value as messages show it: `true`, `the text 'relu'`, `a list`."""
+    """Return a value as messages show it: `true`, `the string 'relu'`, `a list`."""
     # As YAML spells it, not as Python does.
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f"the text {quote(value[:40])}"
+        return f"the string {quote(value[:40])}"
     if isinstance(value, list):
         return "a list"
     if isinstance(value, dict):
@@ -67,7 +67,7 @@ def to_text(value: PlainData) -> str:
         return value
     if isinstance(value, int | float):
         return str(value)
-    raise ExpressionValueError(f"{describe(value)} cannot stand within a text")
+    raise ExpressionValueError(f"{describe(value)} cannot be inserted into a string")
 
 
 def make_divisible(x: PlainData, divisor: PlainData) -> int:
@@ -90,20 +90,20 @@ def _require_numbers(arguments: Sequence[PlainData], context: str) -> list[int |
     if len(arguments) == 1 and isinstance(arguments[0], list):
         values = arguments[0]
     if not values:
-        raise ExpressionValueError(f"{context} takes at least one number")
+        raise ExpressionValueError(f"{context} needs at least one number")
     return [require_number(value, context) for value in values]
 
 
 def _sum(values: PlainData) -> PlainData:
     if not isinstance(values, list):
-        raise ExpressionValueError(f"sum takes a list, not {describe(values)}")
+        raise ExpressionValueError(f"sum needs a list, not {describe(values)}")
     return sum(require_number(value, "sum") for value in values)
 
 
 def _len(values: PlainData) -> PlainData:
     if isinstance(values, list | str):
         return len(values)
-    raise ExpressionValueError(f"len takes a list or a text, not {describe(values)}")
+    raise ExpressionValueError(f"len needs a list or a string, not {describe(values)}")
 
 
 def _round(x: PlainData, digits: PlainData = None) -> PlainData:
@@ -112,7 +112,7 @@ def _round(x: PlainData, digits: PlainData = None) -> PlainData:
     ndigits = require_integer(digits, "round")
     # Integers are rounded as well; Python computes 10**-ndigits for them, of any size.
     if not -15 <= ndigits <= 15:
-        raise ExpressionValueError("round takes -15 to 15 digits")
+        raise ExpressionValueError("round needs -15 to 15 digits")
     return round(require_number(x, "round"), ndigits)
 
 
@@ -133,7 +133,7 @@ _FLOAT_TEXT: Final = re.compile("[-+.0-9eE]{1,40}")
 def _int(value: PlainData) -> PlainData:
     if isinstance(value, str):
         if not _INTEGER_TEXT.fullmatch(value):
-            raise ExpressionValueError(f"{describe(value)} is no whole number")
+            raise ExpressionValueError(f"{describe(value)} is not an integer")
         return int(value)
     # An explicit conversion, so that booleans are accepted here, unlike in arithmetic.
     return int(value) if isinstance(value, bool) else int(require_number(value, "int"))
@@ -147,7 +147,7 @@ def _float(value: PlainData) -> PlainData:
         except ValueError:
             result = math.nan
         if not math.isfinite(result):
-            raise ExpressionValueError(f"{describe(value)} is no number")
+            raise ExpressionValueError(f"{describe(value)} is not a number")
         return result
     return float(require_number(value, "float"))
 

@@ -113,7 +113,7 @@ def _split_pieces(text: str, limits: Limits) -> Iterator[Piece]:
         match = _NAME.match(text, dollar + 1)
         if match is None:
             message = (
-                "write $name or $(expression), with round brackets or none"
+                "write $name or $(expression), with parentheses or none"
                 if next_character == "{"
                 else "'$' is followed by a name or by '('; write $$ for a dollar sign"
             )
@@ -146,7 +146,7 @@ def _closing_bracket(text: str, opening: int) -> int:
             if depth == 0:
                 return position
     raise ExpressionSyntaxError(
-        "the bracket of '$(' is not closed; put the value in quotes if it has a comma or ': '",
+        "the parenthesis of '$(' is not closed; put the value in quotes if it contains ',' or ': '",
         opening - 1,
         len(text) - opening + 1,
     )

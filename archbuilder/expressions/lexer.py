@@ -46,8 +46,8 @@ _HINTS: Final = {
     "!": "write 'not'",
     "?": "write 'a if condition else b'",
     ".": "values have no attributes",
-    "{": "write $(...) with round brackets",
-    "$": "within $(...), names stand without $",
+    "{": "write $(...) with parentheses",
+    "$": "inside $(...), write names without '$'",
 }
 
 
@@ -65,11 +65,11 @@ def tokenize(text: str, start: int, end: int, maximum: int) -> list[Token]:
         match = _TOKEN.match(text, position, end)
         if match is None:
             hint = _HINTS.get(text[position], "")
-            problem = f"{quote(text[position])} means nothing in an expression"
+            problem = f"{quote(text[position])} is not allowed in an expression"
             raise ExpressionSyntaxError(f"{problem}; {hint}" if hint else problem, position)
         if match.lastgroup != "space":
             if len(result) >= maximum:
-                message = f"an expression has {maximum} names, numbers and signs at most"
+                message = f"an expression can have at most {maximum} names, numbers and operators"
                 raise ExpressionSyntaxError(message, position, code="limit-exceeded")
             result.append(Token(str(match.lastgroup), match[0], position))
         position = match.end()

@@ -61,9 +61,7 @@ class _Parser:
 
     def parse(self) -> Expression:
         if self._token.kind == "end":
-            raise ExpressionSyntaxError(
-                "there is no expression between the brackets", self._token.start
-            )
+            raise ExpressionSyntaxError("the expression is empty", self._token.start)
         expression = self._conditional()
         if self._token.kind != "end":
             self._raise_unexpected("the expression ends before")
@@ -96,7 +94,7 @@ class _Parser:
     def _enter_level(self, start: int) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            message = f"an expression is nested {MAX_DEPTH} deep at most"
+            message = f"an expression can be nested at most {MAX_DEPTH} deep"
             raise ExpressionSyntaxError(message, start, code="limit-exceeded")
 
     def _conditional(self) -> Expression:
@@ -226,7 +224,11 @@ class _Parser:
             return Name(token.text, token.start, len(token.text))
         if token.text not in FUNCTIONS:
             near = closest_match(token.text, FUNCTIONS)
-            hint = f"; did you mean '{near}'?" if near else f"; there are {', '.join(FUNCTIONS)}"
+            hint = (
+                f"; did you mean '{near}'?"
+                if near
+                else f"; the functions are: {', '.join(FUNCTIONS)}"
+            )
             message = f"there is no function '{token.text[:60]}'{hint}"
             raise ExpressionSyntaxError(message, token.start, len(token.text), "expression-error")
         return FunctionCall(token.text, self._list_items(")"), token.start, len(token.text))
@@ -249,7 +251,7 @@ def _parse_number(token: Token) -> int | float:
         value = int(token.text) if len(token.text) <= 19 else MAX_ABS_VALUE
         if value >= MAX_ABS_VALUE:
             raise ExpressionSyntaxError(
-                "a whole number is below 2**63", token.start, len(token.text)
+                "integers must be below 2**63", token.start, len(token.text)
             )
         return value
     number = float(token.text)

@@ -158,8 +158,8 @@ class _GraphBuilder:
             name_operations(outputs, [each.tensor for each in call_tensors], node.name)
         elif any(tensor is each.tensor for tensor in outputs for each in call_tensors):
             # Keras 3.15.1 reports a cycle for a model with such a layer, for example Equalization.
-            message = f"'{node.name}' ({node.operation}) gives back its own input"
-            notes = ("Keras cannot put such a layer into a model; name it under 'augment'",)
+            message = f"'{node.name}' ({node.operation}) returns its input unchanged"
+            notes = ("Keras cannot use such a layer in a model; write it under 'augment'",)
             raise BuildError("keras-rejected", message, node.span, notes)
         else:
             check_bias(node, layer, call_tensors, outputs[0])
@@ -230,7 +230,7 @@ class _GraphBuilder:
             return outputs
         if ref.output >= len(outputs):
             plural = "one output" if len(outputs) == 1 else f"{len(outputs)} outputs"
-            message = f"there is no '{ref}': '{ref.node}' has {plural}, counted from 0"
+            message = f"there is no '{ref}': '{ref.node}' has {plural}, numbered from 0"
             raise BuildError("unknown-output", message, span)
         return (outputs[ref.output],)
 
@@ -239,9 +239,14 @@ class _GraphBuilder:
         if len(outputs) != 1:
             raise BuildError(
                 "unknown-output",
-                f"'{ref}' has {len(outputs)} outputs: say which one, as in '{ref.node}.0'",
+                f"'{ref}' has {len(outputs)} outputs: select one, as in '{ref.node}.0'",
                 span,
-                ("give the step a 'name'; 'from' and 'outputs' take name.0, name.1",),
+                (
+                    (
+                        "add a 'name' to the step, and write name.0 or name.1 under 'from' and"
+                        " 'outputs'"
+                    ),
+                ),
             )
         return outputs[0]
 
@@ -255,7 +260,7 @@ class _GraphBuilder:
 
 def _make_input(graph_input: GraphInput) -> keras.KerasTensor:
     def explain(error: Exception) -> BuildError:
-        message = f"Keras refuses the input '{graph_input.name}'"
+        message = f"Keras rejects the input '{graph_input.name}'"
         return BuildError("keras-rejected", message, graph_input.span, error_notes(error))
 
     with translate_keras_errors(explain):
@@ -269,7 +274,7 @@ def _flatten_outputs(result: object, node: Node) -> Tensors:
     if isinstance(result, Mapping):
         result = list(result.values())
     if not isinstance(result, Sequence) or not result:
-        message = f"'{node.name}' ({node.operation}) gives no tensor with these arguments"
+        message = f"'{node.name}' ({node.operation}) does not return a tensor with these arguments"
         raise BuildError("keras-rejected", message, node.span)
     return tuple(tensor for item in result for tensor in _flatten_outputs(item, node))
 
@@ -293,14 +298,15 @@ def _check_output_shapes(node: Node, call_tensors: Sequence[CallTensor], outputs
     for tensor in outputs:
         if is_empty(shape_without_batch(tensor)):
             raise _empty_output_error(
-                node, call_tensors, (f"it makes {format_shape(shape_without_batch(tensor))}",)
+                node, call_tensors, (f"its output is {format_shape(shape_without_batch(tensor))}",)
             )
         # Inputs have an unknown batch size: a known first size means that the axis was lost.
         if not tensor.shape or tensor.shape[0] is not None:
             message = (
-                f"'{node.name}' ({node.operation}) loses the batch axis, and makes {tensor.shape}"
+                f"'{node.name}' ({node.operation}) loses the batch axis: its output is"
+                f" {tensor.shape}"
             )
-            notes = ("the first axis is that of the examples, whose number is open",)
+            notes = ("the first axis is the batch axis, whose size is unknown",)
             raise BuildError("shape-mismatch", message, node.span, notes)
 
 
@@ -320,5 +326,8 @@ def _shape_error(node: Node, call_tensors: Sequence[CallTensor], error: Exceptio
 def _empty_output_error(
     node: Node, call_tensors: Sequence[CallTensor], notes: tuple[str, ...]
 ) -> BuildError:
-    message = f"'{node.name}' ({node.operation}) leaves nothing of {format_tensors(call_tensors)}"
+    message = (
+        f"'{node.name}' ({node.operation}) has an empty output for the input"
+        f" {format_tensors(call_tensors)}"
+    )
     return BuildError("empty-output", message, node.span, notes)

@@ -137,7 +137,7 @@ def _construct(
             return _keras_too_old(f"{description}: {missing[0]}", span)
         return BuildError(
             "keras-rejected",
-            f"Keras refuses the arguments of {description}",
+            f"Keras rejects the arguments of {description}",
             span,
             error_notes(error),
         )
@@ -262,7 +262,7 @@ def _getattr_path(module: ModuleType, path: str, span: Span) -> Callable[..., ob
 def _keras_too_old(missing: str, span: Span) -> BuildError:
     return BuildError(
         "keras-too-old",
-        f"Keras {keras.__version__}, which is installed here, does not have {missing}",
+        f"the installed Keras {keras.__version__} does not have {missing}",
         span,
-        ("install a newer Keras, or do without it",),
+        ("install a newer Keras, or leave it out",),
     )

@@ -73,7 +73,7 @@ def check_init_cost(
         note = "choose another initializer, such as glorot_uniform"
     elif isinstance(initializer, Reservoir) and columns**3 > _MAX_EIG_FLOPS:
         description = f"a reservoir of {columns:,} units, whose eigenvalues take"
-        note = "take fewer units, or several reservoirs side by side"
+        note = "use fewer units, or several reservoirs in parallel"
     else:
         return
     with diagnostics.within(node.frame):
@@ -99,16 +99,14 @@ def check_unrolled(
     """
     for length in _unrolled_lengths(layer, input_shape):
         if length is None or length > limits.unrolled_steps:
-            steps = "an open number of" if length is None else f"{length:,}"
+            steps = "an unknown number of" if length is None else f"{length:,}"
             with diagnostics.within(node.frame):
                 diagnostics.error(
                     "limit-exceeded",
-                    f"'{node.name}' ({node.operation}) writes out {steps} steps, and"
+                    f"'{node.name}' ({node.operation}) unrolls {steps} steps, but"
                     f" {limits.unrolled_steps} are allowed",
                     node.span,
-                    notes=(
-                        "without 'unroll' it loops; or raise it with the limit 'unrolled_steps'",
-                    ),
+                    notes=("remove 'unroll', or raise it with the limit 'unrolled_steps'",),
                 )
             return
 
@@ -134,10 +132,13 @@ def _describe_excess(node: NodeAnalysis, allowed: int) -> str:
     if node.weight_bytes > allowed:
         return f"has weights of {format_bytes(node.weight_bytes)}"
     if node.init_peak_bytes > allowed:
-        return f"takes up to {format_bytes(node.init_peak_bytes)} while its weights are made"
+        return f"needs up to {format_bytes(node.init_peak_bytes)} while its weights are initialized"
     if node.activation_bytes > allowed:
         shapes = ", ".join(format_shape(shape) for shape in node.shapes)
-        return f"makes {shapes}, which takes {format_bytes(node.activation_bytes)} for one example"
+        return (
+            f"has the output {shapes}, which needs {format_bytes(node.activation_bytes)} for one"
+            " example"
+        )
     return ""
 
 
@@ -146,10 +147,14 @@ def _check_totals(
 ) -> None:
     """Report totals that exceed the allowed memory, with the three largest nodes as notes."""
     sums: tuple[tuple[int, str, Callable[[NodeAnalysis], int]], ...] = (
-        (analysis.init_peak_bytes, "making the weights takes", lambda node: node.weight_bytes),
+        (
+            analysis.init_peak_bytes,
+            "initializing the weights needs",
+            lambda node: node.weight_bytes,
+        ),
         (
             analysis.peak_activation_bytes,
-            "the activations of one example take",
+            "the activations of one example need",
             lambda node: node.activation_bytes,
         ),
     )
@@ -157,7 +162,7 @@ def _check_totals(
         if needed > allowed:
             largest = sorted(analysis.nodes, key=node_bytes, reverse=True)[:3]
             notes = tuple(
-                f"'{node.name}' takes {format_bytes(node_bytes(node))}" for node in largest
+                f"'{node.name}' needs {format_bytes(node_bytes(node))}" for node in largest
             )
             diagnostics.error(
                 "memory-limit",

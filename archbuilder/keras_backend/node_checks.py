@@ -36,7 +36,9 @@ def check_bias(
     shapes = [tuple(each.tensor.shape) for each in call_tensors]
     hint = bias_workaround(layer, shapes, tuple(output.shape))
     if hint is not None:
-        message = f"Keras would add the bias of '{node.name}' ({node.operation}) along a wrong axis"
+        message = (
+            f"Keras would add the bias of '{node.name}' ({node.operation}) along the wrong axis"
+        )
         raise BuildError("invalid-axis", message, node.span, (hint,))
 
 
@@ -49,9 +51,9 @@ def order_tensors_safely(node: Node, call_tensors: Sequence[CallTensor]) -> list
     order = safe_order([tuple(each.tensor.shape) for each in call_tensors])
     if order is None:
         message = (
-            f"Keras would add {format_tensors(call_tensors)} along a wrong axis for some batches"
+            f"Keras would add {format_tensors(call_tensors)} along the wrong axis for some batches"
         )
-        notes = ("write ops.add, two of them at a time, which is computed another way",)
+        notes = ("use ops.add for two tensors at a time",)
         raise BuildError("invalid-axis", message, node.span, notes)
     return [call_tensors[index].tensor for index in order]
 
@@ -85,9 +87,9 @@ def check_slice(node: Node, call_tensors: Sequence[CallTensor], function: Operat
     for axis, (length, start, size) in enumerate(bounds):
         # A size of -1 stands for everything from `start` on.
         if length is not None and start + max(size, 0) > length:
-            message = f"'{node.name}' ({node.operation}) goes beyond the end of {call_tensors[0]}"
+            message = f"'{node.name}' ({node.operation}) slices beyond the end of {call_tensors[0]}"
             note = (
-                f"axis {axis} has {length} entries, and the slice takes {start} to {start + size}"
+                f"axis {axis} has {length} entries, but the slice covers {start} to {start + size}"
             )
             raise BuildError("shape-mismatch", message, node.span, (note,))
 
@@ -106,10 +108,10 @@ def check_merge(
     is_merge = signature.accepts_list and signature.origin == "keras.layers"
     if is_merge and len(call_tensors) == 1 and not has_multi_output:
         message = (
-            f"'{node.name}' ({node.operation}) merges several tensors, and takes"
-            f" {call_tensors[0]} alone"
+            f"'{node.name}' ({node.operation}) merges several tensors, but its only"
+            f" input is {call_tensors[0]}"
         )
-        notes = ("name all of them: from: [a, b]; or leave this step out",)
+        notes = ("list all inputs: from: [a, b]; or remove this step",)
         raise BuildError("invalid-inputs", message, node.span, notes)
 
 
@@ -124,7 +126,7 @@ def check_input_count(node: Node, signature: Signature, call_tensors: Sequence[C
             f"'{node.name}' ({node.operation}) needs {signature.min_inputs} inputs,"
             f" not {len(call_tensors)}"
         )
-        raise BuildError("invalid-inputs", message, node.span, ("name them: from: [a, b]",))
+        raise BuildError("invalid-inputs", message, node.span, ("list them: from: [a, b]",))
 
 
 def check_traced_shapes(
@@ -143,6 +145,8 @@ def check_traced_shapes(
             )
         ):
             continue
-        message = f"'{node.name}' ({node.operation}) makes {shape}, not {tensor.shape}"
-        notes = ("Keras computes another shape than TensorFlow does",)
+        message = (
+            f"'{node.name}' ({node.operation}) has the output shape {shape}, not {tensor.shape}"
+        )
+        notes = ("Keras and TensorFlow compute different shapes",)
         raise BuildError("keras-rejected", message, node.span, notes)

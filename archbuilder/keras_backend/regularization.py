@@ -20,10 +20,13 @@ def check_regularizers(node: Node, layer: keras.layers.Layer) -> None:
     # Keras has no public method that lists nested layers.
     for sublayer in layer._flatten_layers():  # noqa: SLF001
         if isinstance(sublayer.activity_regularizer, keras.regularizers.OrthogonalRegularizer):
-            message = f"'{node.name}' cannot have an OrthogonalRegularizer for its activity"
+            message = f"'{node.name}' cannot have an OrthogonalRegularizer as activity_regularizer"
             notes = (
-                "it makes rows of a matrix orthogonal, and an output has the examples as rows",
-                "give it to the kernel as 'kernel_regularizer', or use L1 or L2",
+                (
+                    "it makes the rows of a matrix orthogonal, and the rows of an output are the"
+                    " examples"
+                ),
+                "use it as 'kernel_regularizer', or use L1 or L2",
             )
             raise _regularizer_error(node, message, notes)
     for variable in layer.trainable_variables:
@@ -32,7 +35,7 @@ def check_regularizers(node: Node, layer: keras.layers.Layer) -> None:
             continue
         if len(variable.shape) != 2:
             message = (
-                f"the OrthogonalRegularizer of '{node.name}' needs a matrix, and the"
+                f"the OrthogonalRegularizer of '{node.name}' needs a matrix, but"
                 f" {variable.name} has the shape {list(variable.shape)}"
             )
             raise _regularizer_error(node, message, ("use L1 or L2",))

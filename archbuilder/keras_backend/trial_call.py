@@ -80,7 +80,9 @@ def _call_with_restored_seeds(
             outputs = list(built_graph.nodes[node.name].outputs)
             error = _call_error(keras.Model(_pack_inputs(built_graph.inputs), outputs), inputs)
             if error is not None:
-                message = f"'{node.name}' ({node.operation}) has a shape, but cannot be called"
+                message = (
+                    f"'{node.name}' ({node.operation}) has an output shape, but calling it fails"
+                )
                 with diagnostics.within(node.frame):
                     BuildError("keras-rejected", message, node.span, error_notes(error)).report(
                         diagnostics

@@ -10,29 +10,30 @@ from typing import Final
 
 _NO_CALLBACKS: Final = (
     "there are no callbacks: checkpoints, history, curves and TensorBoard logs come with every run;"
-    " schedules and averages of weights are arguments of the optimizer"
+    " learning rate schedules and averages of weights are arguments of the optimizer"
 )
 _NO_STOPPING: Final = (
-    "a run trains for 'epochs'; it has no early stopping yet, and keeps the last weights"
+    "a run trains for 'epochs'; early stopping is not supported yet, and the last weights are saved"
 )
 _NO_BEST: Final = (
-    "a run saves its last weights; it cannot save those of the best epoch yet. history.csv has the"
-    " metrics of every epoch, and 'use_ema' of the optimizer averages the weights"
+    "a run saves its last weights; saving those of the best epoch is not supported yet."
+    " history.csv has the metrics of every epoch, and 'use_ema' of the optimizer averages the"
+    " weights"
 )
 _NO_MONITOR: Final = (
-    "no metric decides anything in a run yet: there is no early stopping, no best epoch and no"
-    " schedule that follows a metric. history.csv has the metrics of every epoch"
+    "metrics do not control a run yet: there is no early stopping, no best epoch and no"
+    " schedule that depends on a metric. history.csv has the metrics of every epoch"
 )
 _NO_PLATEAU: Final = (
-    "no schedule follows a metric yet; one that follows the steps stands in the optimizer:"
-    " optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
+    "schedules that depend on a metric are not supported yet; others are arguments of the"
+    " optimizer: optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
 )
 _NO_FREEZING: Final = "write 'trainable: false' among the arguments of the layer"
 _NO_WEIGHTS: Final = (
     "weights come from the command line: archbuilder compile NAME --weights FILE;"
-    " a run begins with new ones"
+    " a run starts from new weights"
 )
-_RESUME: Final = "an earlier run goes on with: archbuilder train --resume RUN"
+_RESUME: Final = "resume a run with: archbuilder train --resume RUN"
 _NO_WINDOWS: Final = (
     "a row is an example; write windows of a series to arrays of shape (examples, steps, features),"
     " for the source 'npz'"
@@ -45,13 +46,14 @@ _TIME_SPLIT: Final = (
     " takes the last examples"
 )
 _SCHEDULE: Final = (
-    "a schedule stands in the optimizer: optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
+    "a learning rate schedule is an argument of the optimizer:"
+    " optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
 )
 _LEARNING_RATE: Final = (
     "it is an argument of the optimizer: optimizer: {Adam: {learning_rate: 1e-3}}"
 )
 _STEPS: Final = (
-    "an epoch is every example once, in batches of 'batch_size'; an epoch cannot have another"
+    "an epoch is every example once, in batches of 'batch_size'; it cannot have another"
     " number of steps"
 )
 _ACCUMULATE: Final = (
@@ -78,8 +80,8 @@ _DIVIDE_BY: Final = "write 'divide_by: 255' in the data source: inputs are divid
 _SEQUENCE_LENGTH: Final = "write 'sequence_length' in the source 'text' or 'pairs'"
 _TOKENIZER: Final = "write 'tokenizer' in the source 'text' or 'pairs', as in 'tokenizer: bpe'"
 _VOCABULARY_SIZE: Final = "write 'vocabulary_size' in the source 'text' or 'pairs'"
-_READERS: Final = "batches are read by several threads ahead of the training; leave it out"
-_MODEL: Final = "write the steps under 'layers', one behind the other"
+_READERS: Final = "batches are always prefetched by several threads; leave it out"
+_MODEL: Final = "write the steps under 'layers', in sequence"
 _FLAT: Final = "a step names the layer itself: - Dense: {units: 10}"
 
 HINTS: Final[Mapping[str, str]] = {
@@ -169,7 +171,8 @@ HINTS: Final[Mapping[str, str]] = {
     "num_workers": _READERS,
     "parameters": "write 'params', as in 'params: {classes: 10}'",
     "patience": _NO_STOPPING,
-    "per_device_batch_size": "write 'batch_size' under 'training': it is that of all devices",
+    "per_device_batch_size": "write 'batch_size' under 'training': it is the global batch size,"
+    " over all devices",
     "plateau": _NO_PLATEAU,
     "precision_policy": _DTYPE_POLICY,
     "prefetch": _READERS,
@@ -282,10 +285,10 @@ def key_hint(key: str, where: str) -> str | None:
     name = _NORMALIZED_TRAINING_KEYS.get(normalized)
     if name is not None and not where.startswith("'training'"):
         # `data` can have a source 'validation', so the hint shows both.
-        return _SPLIT if name == "validation_split" else f"'{name}' stands under 'training'"
+        return _SPLIT if name == "validation_split" else f"'{name}' belongs under 'training'"
     name = _NORMALIZED_FILE_KEYS.get(normalized)
     if name is not None:
-        return f"'{name}' stands at the top of a blueprint"
+        return f"'{name}' belongs at the top level of a blueprint"
     if normalized == "weights" and where.startswith("the source"):
         # In a data source, these are sample weights; the table of hints has those of a model.
         return _SAMPLE_WEIGHTS

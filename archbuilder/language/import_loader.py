@@ -116,9 +116,9 @@ class _ProgramLoader:
         limits = self._limits
         # Files enter `_programs` when they are finished, so no file is counted twice.
         if len(self._programs) + len(self._import_stack) >= limits.files:
-            message, name = f"a blueprint imports {limits.files} files at most", "files"
+            message, name = f"a blueprint can import at most {limits.files} files", "files"
         elif len(self._import_stack) > limits.import_depth:
-            message = f"files import each other {limits.import_depth} deep at most"
+            message = f"imports can be nested at most {limits.import_depth} deep"
             name = "import_depth"
         else:
             return True

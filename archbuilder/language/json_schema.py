@@ -100,19 +100,19 @@ def _file_properties() -> Schema:
     return {
         "archbuilder": _with_description("The version of the language.", {"const": 1}),
         "name": _with_description("The name of the model.", {"type": "string", "pattern": _NAME}),
-        "title": _with_description("What people call it.", _TEXT),
-        "description": _with_description("What it is for.", _TEXT),
+        "title": _with_description("The display name of the model.", _TEXT),
+        "description": _with_description("What the model is for.", _TEXT),
         "references": _with_description(
-            "The papers and tables that it follows.",
+            "The papers and tables that the model follows.",
             _any_of(_TEXT, {"type": "array", "items": _TEXT}),
         ),
         "imports": _with_description(
-            "Other files, usable as layers.",
+            "Other files, whose networks and blocks can be used as layers.",
             _mapping_schema(_any_of(_TEXT, imported), _BLOCK_NAME),
         ),
         "params": _PARAMS,
         "blocks": _with_description(
-            "Reusable pieces by name.",
+            "Reusable blocks of layers, by name.",
             _mapping_schema({"$ref": "#/definitions/block"}, _BLOCK_NAME),
         ),
         "inputs": network["inputs"],
@@ -124,11 +124,11 @@ def _file_properties() -> Schema:
         ),
         "variants": _with_description("Named sets of parameters.", variants),
         "expect": _with_description(
-            "What the file promises of itself, by variant.",
+            "Expected facts about the model, by variant.",
             {"type": "object", "additionalProperties": _expectation()},
         ),
-        "data": _with_description("What it is trained on.", _ANY),
-        "training": _with_description("How it is trained.", _ANY),
+        "data": _with_description("The training data.", _ANY),
+        "training": _with_description("The training settings.", _ANY),
     }
 
 
@@ -138,8 +138,8 @@ def _expectation() -> Schema:
     return {
         "type": "object",
         "properties": {
-            "parameters": _with_description("All numbers of the model.", count),
-            "trainable": _with_description("Those that training changes.", count),
+            "parameters": _with_description("The number of parameters, trainable or not.", count),
+            "trainable": _with_description("The number of trainable parameters.", count),
             "multiply_adds": _with_description("Multiply-adds for one example.", count),
             "output": _with_description(
                 "The shape of the output with its batch axis.",
@@ -164,8 +164,8 @@ def _param() -> Schema:
     declaration: Schema = {
         "type": "object",
         "properties": {
-            "default": _with_description("The value where none is given.", _ANY),
-            "description": _with_description("What it is for.", _TEXT),
+            "default": _with_description("The default value.", _ANY),
+            "description": _with_description("What the parameter is for.", _TEXT),
             **{key: keywords[key] for key in SCHEMA_KEYS},
         },
         "additionalProperties": False,
@@ -184,10 +184,10 @@ def _block() -> Schema:
             "params": _PARAMS,
             "description": _TEXT,
             "inputs": _with_description(
-                "The names of the inputs; one called 'input' where they are left out.",
+                "The names of the inputs; by default, one called 'input'.",
                 {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1},
             ),
-            "layers": _with_description("The steps, one behind the other.", _STEPS),
+            "layers": _with_description("The steps, in sequence.", _STEPS),
             "outputs": _with_description(
                 "The steps that are outputs.", _any_of(_TEXT, names, _mapping_schema(_TEXT))
             ),
@@ -208,7 +208,7 @@ def _network() -> Schema:
 def _input(registry: Registry) -> Schema:
     size = _any_of({"type": ["integer", "null"], "minimum": 1}, _EXPRESSION)
     shape = _with_description(
-        "Sizes without the batch axis; null where a length is open.",
+        "Sizes without the batch axis; null for an unknown size.",
         _any_of({"type": "array", "items": size}, _EXPRESSION),
     )
     dtype = _any_of({"enum": list(registry.dtypes)}, _EXPRESSION)
@@ -244,7 +244,7 @@ def _step(registry: Registry) -> Schema:
 
 
 def _when() -> Schema:
-    return _with_description("Kept only if true.", _any_of({"type": "boolean"}, _EXPRESSION))
+    return _with_description("Skip the step if false.", _any_of({"type": "boolean"}, _EXPRESSION))
 
 
 def _modifiers() -> Schema:
@@ -256,26 +256,28 @@ def _modifiers() -> Schema:
     lists = _any_of({"type": "array"}, _EXPRESSION)
     natural = _any_of({"type": "integer", "minimum": 0}, _EXPRESSION)
     return {
-        "layers": _with_description("Steps one behind the other.", _STEPS),
-        "branches": _with_description("Steps side by side; [] is the identity.", branches),
+        "layers": _with_description("Steps in sequence.", _STEPS),
+        "branches": _with_description("Parallel lists of steps; [] is the identity.", branches),
         "merge": {"$ref": "#/definitions/merge"},
-        "reuse": _with_description("An earlier step again, with the same weights.", _TEXT),
-        "name": _with_description("A name for other steps to refer to.", _TEXT),
+        "reuse": _with_description("Apply an earlier step again, with the same weights.", _TEXT),
+        "name": _with_description("The name by which other steps refer to this one.", _TEXT),
         "from": _with_description(
-            "What the step takes instead of the step before it.",
+            "The inputs of the step, instead of the previous step.",
             _any_of(
                 _TEXT,
                 {"type": "array", "items": source, "minItems": 1},
                 {"type": "object", "additionalProperties": source},
             ),
         ),
-        "repeat": _with_description("How many times, one behind the other; $i counts.", natural),
+        "repeat": _with_description(
+            "The number of repetitions in sequence; $i is the index.", natural
+        ),
         "for": _with_description(
-            "Once for each item; the lists run side by side.",
+            "Repeat for each item; several lists are iterated in parallel.",
             {"type": "object", "patternProperties": {_NAME: lists}, "additionalProperties": False},
         ),
         "when": _when(),
-        "call": _with_description("Constants of the layer's call.", {"type": "object"}),
+        "call": _with_description("Constant arguments of the layer's call.", {"type": "object"}),
     }
 
 
@@ -293,7 +295,7 @@ def _merge(registry: Registry) -> Schema:
         "additionalProperties": False,
     }
     bare = _any_of({"enum": names}, _TEXT)
-    return _with_description("The layer that joins the branches.", _any_of(bare, mapping))
+    return _with_description("The layer that merges the branches.", _any_of(bare, mapping))
 
 
 def _object_definitions(registry: Registry) -> Schema:

@@ -136,7 +136,7 @@ def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnos
     if name in op_registry.unsupported:
         diagnostics.error(
             "unsupported-layer",
-            f"{name} cannot stand in a blueprint: {op_registry.unsupported[name]}",
+            f"{name} is not supported in a blueprint: {op_registry.unsupported[name]}",
             call.span,
         )
     elif is_keras_name(name):
@@ -146,7 +146,7 @@ def report_unknown_callee(program: Program, call: StepCall, diagnostics: Diagnos
             if is_operation
             else op_registry.layers
         )
-        what = "keras.ops has no function that a blueprint can use called" if is_operation else (
+        what = "keras.ops has no supported function" if is_operation else (
             "there is no layer"
         )  # fmt: skip
         text = name.removeprefix(OPERATION_PREFIX)
@@ -184,7 +184,7 @@ def _report_unknown_block(program: Program, call: StepCall, diagnostics: Diagnos
     )
     notes: tuple[str, ...] = ()
     if "$" in name:
-        notes = ("the name of a layer is always written out; choose between steps with 'when'",)
+        notes = ("the name of a layer cannot be an expression; select steps with 'when'",)
     elif suggestion is None and blocks:
         notes = (f"the blocks are: {', '.join(sorted(blocks))}",)
     diagnostics.error(

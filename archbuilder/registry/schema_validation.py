@@ -115,7 +115,7 @@ _TYPE_NAMES: Final = {
     "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
-    "string": "text",
+    "string": "a string",
     "array": "a list",
     "object": "a mapping",
     "null": "null",

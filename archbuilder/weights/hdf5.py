@@ -151,7 +151,7 @@ class Hdf5Group:
         if not isinstance(member, h5py.Group):
             raise self._file.damage_error(f"{quote(name)} is not a group")
         if self._depth == _MAX_DEPTH:
-            raise self._file.damage_error(f"groups lie more than {_MAX_DEPTH} deep")
+            raise self._file.damage_error(f"groups are nested more than {_MAX_DEPTH} deep")
         return Hdf5Group(member, self._file, self._depth + 1)
 
     def array(self, name: str) -> Hdf5Array:
@@ -172,11 +172,11 @@ class Hdf5Group:
         if shape is None:
             raise self._file.damage_error(f"{quote(name)} is not an array")
         if is_external:
-            raise self._file.damage_error(f"the array {quote(name)} lies in another file")
+            raise self._file.damage_error(f"the array {quote(name)} is stored in another file")
         if not is_contiguous:
             raise self._file.damage_error(
                 f"the array {quote(name)} is compressed or in chunks, which Keras does not write;"
-                " 'h5repack -f NONE -l CONTI FILE NEW_FILE' changes that"
+                " convert it with 'h5repack -f NONE -l CONTI FILE NEW_FILE'"
             )
         return Hdf5Array(shape, self._dtype(member), member, self._file)
 

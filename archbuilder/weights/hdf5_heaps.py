@@ -39,7 +39,7 @@ def find_damage(descriptor: int) -> str | None:
         offset = _SIZE_OFFSETS.get(content[8])
         # Offsets and lengths of 8 bytes, as Keras writes them; the formats below depend on it.
         if offset is None or content[offset : offset + 2] != b"\x08\x08":
-            return "it is of an unknown version of HDF5"
+            return "its version of HDF5 is unknown"
         # Heaps are found by their signatures, without parsing the structure of the file. The values
         # of a weight may contain a signature by chance, so that only clear damage is an error.
         remaining = _MAX_OBJECTS

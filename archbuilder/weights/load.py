@@ -114,7 +114,8 @@ def _match_or_raise(
     if result.missing and not file.file_format.has_order:
         lines.append(f"  ({_NO_ORDER}:\n  {_NAMING_HINT})")
     lines.append(
-        "  (--skip-mismatch, or skip_mismatch=True, takes what fits and leaves the rest as it is)"
+        "  (--skip-mismatch, or skip_mismatch=True, loads the weights that fit and leaves the"
+        " others unchanged)"
     )
     raise RunError("\n".join(lines))
 
@@ -124,7 +125,7 @@ def _mismatch_error(
 ) -> str:
     return (
         f"the weights in {quote(path.name)} do not fit {model.name}: by {result.matched_by},"
-        f" {len(result.pairs)} of its {result.size} weights have a partner\n"
+        f" {len(result.pairs)} of its {result.size} weights match\n"
         f"{result.problems(list_all=list_all)}"
     )
 

@@ -92,7 +92,7 @@ def open_weights(file: Path | SandboxPath) -> Iterator[WeightsFile]:
             yield _read_hdf5(stack.enter_context(open_hdf5(unpacked, name)))
         else:
             raise UsageError(
-                f"{name} is no file of weights: those end in .weights.h5, .h5, .keras or"
+                f"{name} is not a weights file: its suffix must be .weights.h5, .h5, .keras or"
                 " .safetensors"
             )
 
@@ -140,15 +140,14 @@ def _check_unpacked_size(member: ZipMember, message: str) -> None:
     is_bomb = member.size > _MAX_COMPRESSION_RATIO * member.compressed_size
     if member.size > _RATIO_CHECK_BYTES and is_bomb:
         raise RunError(
-            f"{message}: {format_bytes(member.compressed_size)} would become"
+            f"{message}: {format_bytes(member.compressed_size)} would be unpacked to"
             f" {format_bytes(member.size)}"
         )
     free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
     if member.size > free_bytes:
         raise RunError(
-            f"{message}: they are {format_bytes(member.size)}, and {tempfile.gettempdir()} has"
-            " room for"
-            f" {format_bytes(free_bytes)}"
+            f"{message}: they need {format_bytes(member.size)}, but {tempfile.gettempdir()} has"
+            f" only {format_bytes(free_bytes)} of free space"
         )
 
 

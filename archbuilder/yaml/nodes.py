@@ -85,7 +85,7 @@ def from_plain(value: PlainData, span: Span) -> Tree:
 
 
 def describe_type(tree: Tree) -> str:
-    """Return the type of a value for messages: 'a mapping', 'a list', 'text', 'an integer'."""
+    """Return the type of a value for messages: 'a mapping', 'a list', 'a string', 'an integer'."""
     if isinstance(tree, MappingNode):
         return "a mapping"
     if isinstance(tree, SequenceNode):
@@ -94,7 +94,7 @@ def describe_type(tree: Tree) -> str:
 
 
 def type_name(value: ScalarValue) -> str:
-    """Return the type of a scalar for messages: 'text', 'an integer', 'nothing' for null."""
+    """Return the type of a scalar for messages: 'a string', 'an integer', 'null'."""
     # Looked up by the exact type: `isinstance(True, int)` holds.
-    names = {bool: "a boolean", int: "an integer", float: "a number", str: "text"}
-    return "nothing" if value is None else names[type(value)]
+    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a string"}
+    return "null" if value is None else names[type(value)]

@@ -59,7 +59,7 @@ def parse_yaml(text: str | bytes, name: str, limits: Limits) -> Tree:
             "invalid-structure",
             "the file is empty",
             Span(source, 1, 1, 1, 2),
-            notes=("'archbuilder new' writes a blueprint to begin with",),
+            notes=("create a blueprint with 'archbuilder new'",),
         )
         raise BlueprintError(diagnostics)
     return tree
@@ -103,7 +103,7 @@ def _decode_source(
             code_point = f"U+{ord(match[0]):04X}"
             diagnostics.error(
                 "invalid-character",
-                f"the character {code_point} cannot be seen and may not stand in a blueprint",
+                f"the character {code_point} is invisible and not allowed in a blueprint",
                 Span(source, line, column, line, column + 1),
             )
     return None if diagnostics.error_count else source
@@ -161,7 +161,7 @@ class _TreeBuilder:
         # sees them.
         except yaml.YAMLError:
             self._diagnostics.error(
-                "yaml-syntax", "this is no YAML", Span(self._source, 1, 1, 1, 2)
+                "yaml-syntax", "this is not valid YAML", Span(self._source, 1, 1, 1, 2)
             )
         return self._root
 
@@ -201,11 +201,11 @@ class _TreeBuilder:
             # The builder raises, here and below, where the events that follow would only cause
             # more errors.
             self._reject_feature(
-                "a blueprint is one document; remove what follows the '---'", event
+                "a blueprint is a single document; remove '---' and what follows", event
             )
             raise BlueprintError(self._diagnostics)
         if event.version or event.tags:
-            self._reject_feature("directives ('%') have no place in a blueprint", event)
+            self._reject_feature("directives ('%') are not supported in a blueprint", event)
 
     def _reject_feature(self, message: str, event: yaml.Event) -> None:
         self._diagnostics.error("unsupported-yaml", message, self._span(event))
@@ -213,7 +213,7 @@ class _TreeBuilder:
     def _span(self, event: yaml.Event) -> Span:
         start, end = event.start_mark, event.end_mark
         if start is None or end is None:
-            raise InternalError("an event of YAML has no place")
+            raise InternalError("an unexpected YAML event")
         return Span(self._source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
     def _raise_limit(self, limit: str, message: str, event: yaml.Event) -> None:
@@ -228,7 +228,7 @@ class _TreeBuilder:
     def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag is not None:
             self._reject_feature(
-                f"tags such as {quote(event.tag)} have no place in a blueprint", event
+                f"tags such as {quote(event.tag)} are not supported in a blueprint", event
             )
 
     def _handle_scalar(self, event: yaml.ScalarEvent) -> None:
@@ -237,12 +237,12 @@ class _TreeBuilder:
         if len(event.value) > self._limits.scalar_characters:
             maximum = self._limits.scalar_characters
             self._raise_limit(
-                "scalar_characters", f"a text has {maximum:,} characters at most", event
+                "scalar_characters", f"a string can have at most {maximum:,} characters", event
             )
         self._count_values(1, event)
         # `_decode_source` checked the text of the file, where this is still an escape: "\u202e".
         if event.style == '"' and scalars.UNPRINTABLE.search(event.value):
-            message = "an escape stands for a character that cannot be seen"
+            message = "the escape sequence stands for an invisible character"
             self._diagnostics.error("invalid-character", message, span)
         outer = self._open_nodes[-1] if self._open_nodes else None
         if outer is not None and outer.expects_key:
@@ -266,7 +266,7 @@ class _TreeBuilder:
             self._reject_feature("a key cannot have an anchor", event)
         if name == "<<" and not key.quoted:
             self._reject_feature(
-                "merge keys ('<<') have no place in a blueprint; use a block", event
+                "merge keys ('<<') are not supported in a blueprint; use a block", event
             )
             outer.skip_next = True
             return
@@ -274,9 +274,9 @@ class _TreeBuilder:
         if first_span is not None:
             self._diagnostics.error(
                 "duplicate-key",
-                f"the key {quote(name)} stands here twice",
+                f"duplicate key {quote(name)}",
                 key.span,
-                notes=(f"it stands first at {first_span}",),
+                notes=(f"it is first defined at {first_span}",),
             )
             outer.skip_next = True
             return
@@ -288,7 +288,7 @@ class _TreeBuilder:
         self._check_depth(1, event)
         outer = self._open_nodes[-1] if self._open_nodes else None
         if outer is not None and outer.expects_key:
-            self._reject_feature("a key is a text, not a list or a mapping", event)
+            self._reject_feature("a key must be a string, not a list or a mapping", event)
             raise BlueprintError(self._diagnostics)
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         values_before = self._value_count
@@ -320,15 +320,15 @@ class _TreeBuilder:
         # Valid in YAML, but the tree would contain itself.
         if any(each.anchor == event.anchor for each in self._open_nodes):
             self._reject_feature(
-                f"the alias {quote(event.anchor)} stands within what it stands for", event
+                f"the alias {quote(event.anchor)} is used inside its own anchor", event
             )
             raise BlueprintError(self._diagnostics)
         if event.anchor not in self._anchors:
-            message = f"no anchor {quote(event.anchor)} stands before this alias"
+            message = f"there is no anchor {quote(event.anchor)} before this alias"
             self._diagnostics.error("yaml-syntax", message, self._span(event))
             raise BlueprintError(self._diagnostics)
         if outer is not None and outer.expects_key:
-            self._reject_feature("a key is written out, not an alias", event)
+            self._reject_feature("a key cannot be an alias", event)
             raise BlueprintError(self._diagnostics)
         # The tree is shared, not copied, but counts as if it were: later stages visit it once for
         # every alias.
@@ -341,7 +341,7 @@ class _TreeBuilder:
         if len(self._open_nodes) + added_depth > self._limits.depth:
             maximum = self._limits.depth
             self._raise_limit(
-                "depth", f"lists and mappings are nested {maximum} deep at most", event
+                "depth", f"lists and mappings can be nested at most {maximum} deep", event
             )
 
     def _count_values(self, values: int, event: yaml.Event) -> None:
@@ -349,7 +349,9 @@ class _TreeBuilder:
         if self._value_count > self._limits.yaml_nodes:
             maximum = self._limits.yaml_nodes
             self._raise_limit(
-                "yaml_nodes", f"a file has {maximum:,} values at most, aliases expanded", event
+                "yaml_nodes",
+                f"a file can have at most {maximum:,} values, with aliases expanded",
+                event,
             )
 
     def _add(self, tree: Tree, size: int, depth: int, anchor: str | None) -> None:

@@ -65,15 +65,15 @@ def resolve_plain_scalar(
     if _AMBIGUOUS.fullmatch(text):
         diagnostics.error(
             "ambiguous-value",
-            f"readers of YAML disagree about what {quote(text)} is",
+            f"YAML programs disagree about the meaning of {quote(text)}",
             span,
-            label="put it in quotes if it is text",
+            label="put it in quotes if it is a string",
         )
         return text
     if _INTEGER.fullmatch(text) or _OCTAL_OR_HEX.fullmatch(text):
         return _integer(text, span, limits, diagnostics)
     if _NOT_FINITE.fullmatch(text):
-        diagnostics.error("invalid-number", f"a number is finite, and {text} is not", span)
+        diagnostics.error("invalid-number", f"numbers must be finite, not {text}", span)
         return None
     if _FLOAT.fullmatch(text):
         number = float(text)
@@ -90,7 +90,7 @@ def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) ->
     if len(text.lstrip("+-")) > limits.integer_digits:
         diagnostics.error(
             "invalid-number",
-            f"an integer has {limits.integer_digits} digits at most",
+            f"an integer can have at most {limits.integer_digits} digits",
             span,
             notes=("raise it with the limit 'integer_digits'",),
         )
@@ -105,7 +105,7 @@ def check_split_expression(text: str, span: Span, diagnostics: Diagnostics) -> N
     if text.count("(") > text.count(")"):
         diagnostics.error(
             "expression-syntax",
-            "a comma or a bracket within {} or [] ends the value: this expression is cut in two",
+            "a comma or bracket inside {} or [] ends a value, so this expression is incomplete",
             span,
             label="put the whole value in quotes",
         )
@@ -124,25 +124,25 @@ def yaml_syntax_error(error: yaml.MarkedYAMLError, source: SourceText) -> Diagno
     line = min(line, len(source.lines) - 1)
     line_text = source.lines[line]
     span = Span(source, line + 1, column + 1, line + 1, column + 2)
-    code, message = "yaml-syntax", f"no YAML: {problem or 'this is no YAML'}"
+    code, message = "yaml-syntax", f"invalid YAML: {problem or 'unknown error'}"
     for fragment, translation in _PROBLEM_MESSAGES:
         if fragment in problem:
             message = translation
             break
     if _is_open_at_end(error, source):
-        message = "the bracket that begins here is not closed"
+        message = "the bracket opened here is not closed"
     notes: tuple[str, ...] = ()
     if error.context_mark is not None and error.context_mark.line != line:
-        notes = (f"{error.context} that begins in line {error.context_mark.line + 1}",)
+        notes = (f"{error.context} that starts on line {error.context_mark.line + 1}",)
     # Common causes, which explain more than a rule of the grammar: `${name}` as in a shell, tabs,
     # and a missing colon.
     if "${" in line_text:
         column = line_text.index("${")
         span = Span(source, line + 1, column + 1, line + 1, column + 3)
-        code, message = "expression-syntax", "write $name or $(expression), without curly brackets"
+        code, message = "expression-syntax", "write $name or $(expression), without braces"
         notes = ()
     elif "\t" in line_text[: len(line_text) - len(line_text.lstrip())]:
-        message, notes = "lines are indented with spaces, not with tabs", ()
+        message, notes = "indent lines with spaces, not tabs", ()
     elif any(each in problem for each in ("mapping values", "'-' indicator")):
         notes = _missing_colon_hint(source, line) or notes
     return Diagnostic(code, message, span, notes=notes)
@@ -153,10 +153,10 @@ def _missing_colon_hint(source: SourceText, line: int) -> tuple[str, ...]:
     line_text = source.lines[line]
     above = next((text for text in reversed(source.lines[:line]) if text.strip()), "")
     if match := _BARE_STEP.fullmatch(above):
-        return (f"a step with keys below it ends in a ':' of its own: '- {match[1]}:'",)
+        return (f"end a step that has keys below it with ':', as in '- {match[1]}:'",)
     if match := _STEP_WITHOUT_COLON.match(line_text):
-        return (f"a ':' stands behind the name: '- {match[1]}: {{...}}'",)
-    return ("an expression with ': ' in it stands in quotes",) if "$(" in line_text else ()
+        return (f"write ':' after the name: '- {match[1]}: {{...}}'",)
+    return ("put an expression that contains ': ' in quotes",) if "$(" in line_text else ()
 
 
 _BARE_STEP: Final = re.compile(r"\s*-\s+([A-Za-z_][\w.]*)\s*(?:#.*)?")
@@ -174,20 +174,26 @@ def _is_open_at_end(error: yaml.MarkedYAMLError, source: SourceText) -> bool:
 
 # Fragments of the messages of libyaml; the first that matches counts.
 _PROBLEM_MESSAGES: Final = (
-    ("mapping values are not allowed", "there is a ':' too many in this line, or a wrong indent"),
-    ("did not find expected ',' or '}'", "a ',' or the closing '}' is missing before this"),
-    ("did not find expected ',' or ']'", "a ',' or the closing ']' is missing before this"),
-    ("did not find expected key", "this line is indented otherwise than those before it"),
+    ("mapping values are not allowed", "unexpected ':', or wrong indentation"),
+    ("did not find expected ',' or '}'", "missing ',' or '}' before this"),
+    ("did not find expected ',' or ']'", "missing ',' or ']' before this"),
+    (
+        "did not find expected key",
+        "the indentation of this line does not match the lines before it",
+    ),
     (
         "did not find expected '-' indicator",
-        "a '-' is missing here, or the indent is wrong",
+        "missing '-', or wrong indentation",
     ),
-    ("could not find expected ':'", "a ':' is missing behind the key in the line before"),
-    ("unexpected end of stream", "the quote that begins here is not closed"),
-    ("cannot start any token", "no value can begin with this character; put it in quotes"),
-    ("did not find expected node content", "a value or a closing bracket is missing here"),
-    ("did not find expected alphabetic", "'&' and '*' have a meaning in YAML; put it in quotes"),
-    ("block sequence entries are not allowed", "a list begins on a line of its own"),
-    ("found duplicate anchor", "this anchor stands here twice"),
-    ("undefined tag handle", "'!' has a meaning in YAML; put the value in quotes"),
+    ("could not find expected ':'", "missing ':' after the key on the line before"),
+    ("unexpected end of stream", "the quote opened here is not closed"),
+    ("cannot start any token", "a value cannot start with this character; put the value in quotes"),
+    ("did not find expected node content", "missing value or closing bracket"),
+    (
+        "did not find expected alphabetic",
+        "'&' and '*' are special characters in YAML; put the value in quotes",
+    ),
+    ("block sequence entries are not allowed", "a list must start on a new line"),
+    ("found duplicate anchor", "this anchor is defined twice"),
+    ("undefined tag handle", "'!' is a special character in YAML; put the value in quotes"),
 )

@@ -55,7 +55,7 @@ def test_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str
     message, report = capsys.readouterr()[::-1]
     assert message.startswith("error: the weights in 'source.keras' do not fit net")
     assert report == ""
-    assert "2 of its 4 weights have a partner" in message
+    assert "2 of its 4 weights match" in message
     assert "head/kernel is 5x7 in the model and 5x3 in the file, as 'head/vars/0'" in message
     assert "--skip-mismatch" in message
     assert not (folder / "net.keras").exists()
@@ -90,7 +90,7 @@ def test_many_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixtur
             ["net.yaml", "--skip-mismatch"],
             "--match and --skip-mismatch say how the file of --weights",
         ),
-        (["net.yaml", "--weights", "net.yaml"], "is no file of weights"),
+        (["net.yaml", "--weights", "net.yaml"], "is not a weights file"),
         (["pair.yaml", "--weights", "source.keras"], "--weights first=source.keras"),
         (["pair.yaml", "--weights", "third=source.keras"], "they are first, second"),
         (

@@ -70,7 +70,7 @@ def test_good_arguments(step: str, arguments: dict[str, object] | None):
     [
         ("Dense: true", "type-mismatch", "an integer of at least 1, not a boolean true"),
         ("Dense: 3.0", "type-mismatch", "an integer of at least 1, not a number 3.0"),
-        ("Dense: ten", "type-mismatch", "not text 'ten'"),
+        ("Dense: ten", "type-mismatch", "not a string 'ten'"),
         ("Dense: 0", "out-of-range", "not an integer 0"),
         ("Dense: null", "type-mismatch", ""),
         ("Dropout: 1.5", "out-of-range", "at least 0 and less than 1"),
@@ -96,7 +96,7 @@ def test_good_arguments(step: str, arguments: dict[str, object] | None):
         ("Dense: {units: 3, activation: {relu: {}}}", "unknown-argument", "no arguments"),
         ("Dense: {units: 3, kernel_initializer: {HeNorml: {}}}", "unknown-keras-object", ""),
         ("Dense: {units: 3, kernel_initializer: {HeNormal: {sed: 1}}}", "unknown-argument", ""),
-        ("Dense: {units: 3, kernel_initializer: 5}", "type-mismatch", "an initializer is a name"),
+        ("Dense: {units: 3, kernel_initializer: 5}", "type-mismatch", "initializer must be a name"),
         ("Dense: {units: 3, dtype: {module: os}}", "type-mismatch", "not a mapping"),
         ("Dense: {units: 3, dtype: float33}", "invalid-choice", ""),
         ("Dense: {units: 3, name: x}", "unsupported-argument", "beside the layer"),
@@ -109,7 +109,7 @@ def test_good_arguments(step: str, arguments: dict[str, object] | None):
         ("STFTSpectrogram: {frame_length: 100000}", "out-of-range", "at most 8192"),
         ("Bidirectional: {layer: {LSTN: 3}}", "unknown-layer", "no recurrent layer 'LSTN'"),
         ("Bidirectional: {layer: {Lambda: x}}", "unsupported-layer", "Python function"),
-        ("RNN: {cell: [1]}", "type-mismatch", "a recurrent cell is a name"),
+        ("RNN: {cell: [1]}", "type-mismatch", "a recurrent cell must be a name"),
         ("StackedRNNCells: {cells: {LSTMCell: 3}}", "type-mismatch", "each item a recurrent cell"),
         ("Flatten: 3", "type-mismatch", "'data_format' of Flatten"),
         ("ReLU: {max_value: -1}", "out-of-range", "or null"),
@@ -218,7 +218,7 @@ def test_objects_that_are_left_out_have_a_reason(kind: ObjectKind, name: str, re
     assert not check_object(kind, tree(name), diagnostics)
     (found,) = diagnostics
     assert found.code == "unknown-keras-object"
-    assert found.message.startswith(f"{name} cannot stand in a blueprint: ")
+    assert found.message.startswith(f"{name} is not supported in a blueprint: ")
     assert reason in found.message
 
 
@@ -230,9 +230,9 @@ def test_the_loss_of_sequences_without_places():
 @pytest.mark.parametrize(
     ("kind", "note"),
     [
-        ("layer", "write a layer here, .*; to wrap a block, wrap each of its layers"),
-        ("recurrent layer", "write a recurrent layer here, such as {LSTM: 64}; to wrap"),
-        ("cell", "write a recurrent cell here, such as {LSTMCell: 64}$"),
+        ("layer", "write a layer, .*; to wrap a block, wrap each of its layers"),
+        ("recurrent layer", "write a recurrent layer, such as {LSTM: 64}; to wrap"),
+        ("cell", "write a recurrent cell, such as {LSTMCell: 64}$"),
     ],
 )
 def test_block_in_a_layer(kind: ObjectKind, note: str):

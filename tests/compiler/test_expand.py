@@ -463,8 +463,8 @@ layers:
 """
     warnings = archbuilder.load(write(tmp_path, text)).validate()
     assert [each.message for each in warnings] == [
-        "no output depends on this step, and the 13 before it; left out of the model",
-        "no output depends on this step; left out of the model",
+        "no output depends on this step, and the 13 before it; it is not part of the model",
+        "no output depends on this step; it is not part of the model",
     ]
 
 
@@ -473,7 +473,7 @@ def test_a_named_loop_has_a_hint(tmp_path: Path):
     text = "inputs: {x: [3]}\nlayers:\n  - {Dense: 4, repeat: 2, name: stack}\n"
     lines = notes(tmp_path, text)
     assert any("name: skip$i" in line for line in lines)
-    assert any("put the loop into the 'layers' of a named step" in line for line in lines)
+    assert any("put it under 'layers' of a step with a name" in line for line in lines)
     named = "inputs: {x: [3]}\nlayers:\n  - {name: stack, layers: [{Dense: 4, repeat: 2}]}\n"
     assert len(expand(tmp_path, f"{named}  - {{Dense: 1, from: stack}}").nodes) == 3
 

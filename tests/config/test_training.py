@@ -158,7 +158,7 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
 @pytest.mark.parametrize(
     ("value", "code", "message"),
     [
-        ([], "invalid-structure", "'training' is a mapping"),
+        ([], "invalid-structure", "'training' must be a mapping"),
         ({}, "missing-key", "'training' has no 'loss'"),
         ({"loss": LOSS, "epoch": 3}, "unknown-key", "no key 'epoch'"),
         ({"loss": "SparseCategoricalCrossEntropy"}, "unknown-keras-object", ""),
@@ -219,9 +219,9 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
         (
             {"loss": LOSS, "jit_compile": "maybe"},
             "invalid-choice",
-            "'jit_compile' is auto, true or false",
+            "'jit_compile' must be auto, true or false",
         ),
-        ({"loss": LOSS, "jit_compile": 1}, "type-mismatch", "'jit_compile' is auto, true or false"),
+        ({"loss": LOSS, "jit_compile": 1}, "type-mismatch", "'jit_compile' must be auto, true"),
         ({"loss": LOSS, "steps_per_execution": 0}, "out-of-range", "'steps_per_execution'"),
         ({"loss": LOSS, "steps_per_execution": "many"}, "type-mismatch", "'steps_per_execution'"),
         ({"loss": LOSS, "dtype_policy": "bfloat16"}, "invalid-choice", "'dtype_policy'"),

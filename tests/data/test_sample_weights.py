@@ -202,7 +202,7 @@ def test_wrong_weights(tmp_path: Path, data, weights: np.ndarray, message: str, 
     [
         ("sample_weight: {outptu: w}", 1, "sample weights for 'outptu'"),
         ("sample_weight: v", 1, "no array 'v'; it has 'x', 'y', 'w'"),
-        ("sample_weight: [w]", 2, "'sample_weight' is a text"),
+        ("sample_weight: [w]", 2, "'sample_weight' must be a string"),
     ],
 )
 def test_wrong_names(tmp_path: Path, data, weights: str, code: int, message: str, capsys):

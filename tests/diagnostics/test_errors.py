@@ -35,7 +35,7 @@ def test_exit_codes() -> None:
     codes = {each: each.exit_code for each in (BlueprintError, UsageError, RunError)}
     assert codes == {BlueprintError: 2, UsageError: 2, RunError: 1}
     assert not issubclass(InternalError, ArchbuilderError)
-    assert "please report" in str(InternalError("x"))
+    assert "Please report" in str(InternalError("x"))
 
 
 def test_mistakes_are_sorted_by_place() -> None:

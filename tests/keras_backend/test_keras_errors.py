@@ -38,7 +38,7 @@ def test_a_merge_of_one_tensor():
     """It would change nothing; all outputs of one step are several, be they one this time."""
     (found,) = mistakes(network({"x": (4,)}, step("join", "Add", ["x"], line=3)))
     assert (found.code, found.location[1]) == ("invalid-inputs", 3)
-    assert found.message == "'join' (Add) merges several tensors, and takes 'x' (4) alone"
+    assert found.message == "'join' (Add) merges several tensors, but its only input is 'x' (4)"
     split = step("parts", "ops.split", "x", indices_or_sections=1, axis=-1)
     assert analyze(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).is_static
 
@@ -73,7 +73,7 @@ def test_nothing_is_left(layer: str, values: dict[str, Any]):
     """A size of zero or less is a mistake, whether Keras refuses it or computes it."""
     (found,) = mistakes(chain((8, 8, 3), (layer, values)))
     assert found.code == "empty-output"
-    assert found.message == f"'step0' ({layer}) leaves nothing of 'input' (8, 8, 3)"
+    assert found.message == f"'step0' ({layer}) has an empty output for the input 'input' (8, 8, 3)"
 
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
@@ -89,7 +89,7 @@ def test_refused_arguments(layer: str, values: dict[str, Any]):
     """Arguments that Keras does not take together are its refusal, at the step."""
     (found,) = mistakes(chain((8, 8, 3), (layer, values)))
     assert found.code == "keras-rejected"
-    assert found.message == f"Keras refuses the arguments of {layer}"
+    assert found.message == f"Keras rejects the arguments of {layer}"
 
 
 MISFITS: list[tuple[str, dict[str, Any]]] = [
@@ -147,9 +147,9 @@ def test_the_chain_of_blocks_is_kept():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("lstm.3", "there is no 'lstm.3': 'lstm' has 3 outputs, counted from 0"),
-        ("lstm", "'lstm' has 3 outputs: say which one, as in 'lstm.0'"),
-        ("dense.1", "there is no 'dense.1': 'dense' has one output, counted from 0"),
+        ("lstm.3", "there is no 'lstm.3': 'lstm' has 3 outputs, numbered from 0"),
+        ("lstm", "'lstm' has 3 outputs: select one, as in 'lstm.0'"),
+        ("dense.1", "there is no 'dense.1': 'dense' has one output, numbered from 0"),
     ],
 )
 def test_unknown_outputs(source: str, message: str):

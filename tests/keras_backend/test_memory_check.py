@@ -31,8 +31,8 @@ def test_activations_count():
     """A layer without weights may still make more than there is memory."""
     (found,) = refused(HUGE)
     assert found.message == (
-        "'step0' (RepeatVector) makes (1000000000, 8), which takes 29.8 GiB for one example,"
-        " but the limit memory_bytes allows 1.0 GiB"
+        "'step0' (RepeatVector) has the output (1000000000, 8), which needs 29.8 GiB for one"
+        " example, but the limit memory_bytes allows 1.0 GiB"
     )
 
 
@@ -47,15 +47,15 @@ def test_weights_count():
 def test_making_weights_counts():
     """Weights that fit may still be too large to be made."""
     (found,) = refused(chain((8,), ("Dense", {"units": 2**24})), Limits(memory_bytes=2**30))
-    assert "takes up to 1.6 GiB while its weights are made" in found.message
+    assert "needs up to 1.6 GiB while its weights are initialized" in found.message
 
 
 def test_many_weights_count_together():
     """Where no step is too large alone, the largest are named."""
     graph = chain((8000,), *[("Dense", {"units": 8000})] * 9)
     (found,) = refused(graph)
-    assert found.message.startswith("making the weights takes 2.6 GiB")
-    assert found.notes[0] == "'step0' takes 244.2 MiB"
+    assert found.message.startswith("initializing the weights needs 2.6 GiB")
+    assert found.notes[0] == "'step0' needs 244.2 MiB"
 
 
 def test_activations_count_together():
@@ -64,7 +64,7 @@ def test_activations_count_together():
     graph = network({"x": (2**21,)}, *nodes, step("sum", "Add", [node.name for node in nodes]))
     assert analyze(graph).peak_activation_bytes == 41 * 2**23
     (found,) = refused(graph, Limits(memory_bytes=2**28))
-    assert found.message.startswith("the activations of one example take 328.0 MiB")
+    assert found.message.startswith("the activations of one example need 328.0 MiB")
 
 
 def test_orthogonal_matrices():
@@ -90,7 +90,7 @@ LSTM = {"LSTM": {"units": 2, "unroll": True}}
     ("shape", "operation", "values", "steps"),
     [
         ((300, 3), "LSTM", {"units": 2, "unroll": True}, "300 steps"),
-        ((None, 3), "LSTM", {"units": 2, "unroll": True}, "an open number of steps"),
+        ((None, 3), "LSTM", {"units": 2, "unroll": True}, "an unknown number of steps"),
         ((300, 3), "Bidirectional", {"layer": LSTM}, "300 steps"),
         ((2, 300, 3), "TimeDistributed", {"layer": LSTM}, "300 steps"),
         (
@@ -115,7 +115,7 @@ def test_unrolled_steps_are_those_of_the_recurrent_layer(
         symbolic.check(Limits())
     (found,) = caught.value.diagnostics
     assert found.code == "limit-exceeded"
-    assert f"writes out {steps}, and 256 are allowed" in found.message
+    assert f"unrolls {steps}, but 256 are allowed" in found.message
 
 
 def test_without_limits_everything_is_analysed():

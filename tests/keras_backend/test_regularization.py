@@ -17,22 +17,22 @@ ORTHOGONAL = {"OrthogonalRegularizer": 0.01}
         (
             "Dense",
             {"units": 4, "activity_regularizer": ORTHOGONAL},
-            "'step0' cannot have an OrthogonalRegularizer for its activity",
+            "'step0' cannot have an OrthogonalRegularizer as activity_regularizer",
         ),
         (
             "TimeDistributed",
             {"layer": {"Dense": {"units": 4, "activity_regularizer": ORTHOGONAL}}},
-            "'step0' cannot have an OrthogonalRegularizer for its activity",
+            "'step0' cannot have an OrthogonalRegularizer as activity_regularizer",
         ),
         (
             "Conv1D",
             {"filters": 4, "kernel_size": 3, "kernel_regularizer": ORTHOGONAL},
-            "of 'step0' needs a matrix, and the kernel has the shape [3, 6, 4]",
+            "of 'step0' needs a matrix, but kernel has the shape [3, 6, 4]",
         ),
         (
             "Dense",
             {"units": 4, "bias_regularizer": ORTHOGONAL},
-            "of 'step0' needs a matrix, and the bias has the shape [4]",
+            "of 'step0' needs a matrix, but bias has the shape [4]",
         ),
     ],
 )

@@ -41,8 +41,8 @@ def test_slices_beyond_the_end():
         analyze(graph)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "shape-mismatch"
-    assert diagnostic.message == "'step0' (ops.slice) goes beyond the end of 'input' (8)"
-    assert diagnostic.notes == ("axis 1 has 8 entries, and the slice takes 6 to 10",)
+    assert diagnostic.message == "'step0' (ops.slice) slices beyond the end of 'input' (8)"
+    assert diagnostic.notes == ("axis 1 has 8 entries, but the slice covers 6 to 10",)
 
 
 FAIL_AT_THE_CALL: list[tuple[str, dict[str, Any]]] = [
@@ -62,7 +62,7 @@ def test_a_layer_that_fails_at_the_call(layer: str, values: dict[str, Any]):
     )
     diagnostic = refused(graph)
     assert diagnostic.code == "keras-rejected"
-    assert diagnostic.message == f"'wrong' ({layer}) has a shape, but cannot be called"
+    assert diagnostic.message == f"'wrong' ({layer}) has an output shape, but calling it fails"
     assert diagnostic.location[1] == 2
     assert diagnostic.notes[0].startswith("Keras says: ")
 
@@ -70,7 +70,8 @@ def test_a_layer_that_fails_at_the_call(layer: str, values: dict[str, Any]):
 def test_a_layer_that_gives_another_number_of_axes():
     """A layer for images takes rows without a word, and does not make what Keras promises."""
     diagnostic = refused(chain((6, 6), ("AdaptiveAveragePooling2D", {"output_size": 3})))
-    assert diagnostic.message.startswith("'step0' (AdaptiveAveragePooling2D) has a shape, but")
+    start = "'step0' (AdaptiveAveragePooling2D) has an output shape, but"
+    assert diagnostic.message.startswith(start)
 
 
 def test_layers_that_give_back_their_input():

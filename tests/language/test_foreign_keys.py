@@ -32,16 +32,16 @@ def mistake(folder: Path, text: str) -> Diagnostic:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("optimizer: Adam", "'optimizer' stands under 'training'"),
+        ("optimizer: Adam", "'optimizer' belongs under 'training'"),
         ("callbacks: [EarlyStopping]", "there are no callbacks"),
         ("class_weights: {0: 1}", "write 'class_weight' under 'training'"),
-        ("class_weight: {0: 1}", "'class_weight' stands under 'training'"),
+        ("class_weight: {0: 1}", "'class_weight' belongs under 'training'"),
         ("dataset: mnist", "write 'data'"),
         ("pretrained: resnet.h5", "--weights FILE"),
         ("data: {csv: {file: a.csv, window: 24}}", "windows of a series"),
         ("data: {csv: {file: a.csv, time_split: 0.2}}", "'shuffle: false' under 'training'"),
-        ("data: {csv: {file: a.csv, batch_size: 8}}", "'batch_size' stands under 'training'"),
-        ("data: {csv: {file: a.csv, epochs: 8}}", "'epochs' stands under 'training'"),
+        ("data: {csv: {file: a.csv, batch_size: 8}}", "'batch_size' belongs under 'training'"),
+        ("data: {csv: {file: a.csv, epochs: 8}}", "'epochs' belongs under 'training'"),
         ("data: {csv: {file: a.csv, class_weights: {0: 1}}}", "write 'class_weight' under"),
         ("data: {images: {folder: pets, weights: w}}", "npz, npy, csv, parquet, jsonl or tfrecord"),
         ("data: {npz: {file: a.npz, weights: w}}", "write 'sample_weight'"),
@@ -64,26 +64,26 @@ def test_sections(tmp_path: Path, text: str, expected: str):
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("early_stopping: 3", "no early stopping yet"),
-        ("EarlyStopping: {patience: 3}", "no early stopping yet"),
-        ("reduce_lr: true", "no schedule follows a metric yet"),
-        ("ReduceLROnPlateau: {factor: 0.1}", "no schedule follows a metric yet"),
-        ("monitor: val_loss", "no metric decides anything in a run yet"),
-        ("best: true", "cannot save those of the best epoch yet"),
-        ("save_best_only: true", "cannot save those of the best epoch yet"),
+        ("early_stopping: 3", "early stopping is not supported yet"),
+        ("EarlyStopping: {patience: 3}", "early stopping is not supported yet"),
+        ("reduce_lr: true", "depend on a metric are not supported"),
+        ("ReduceLROnPlateau: {factor: 0.1}", "depend on a metric are not supported"),
+        ("monitor: val_loss", "metrics do not control a run yet"),
+        ("best: true", "saving those of the best epoch is not supported yet"),
+        ("save_best_only: true", "saving those of the best epoch is not supported yet"),
         ("time_split: 0.2", "'shuffle: false' under 'training'"),
         ("accumulation_steps: 4", "write 'gradient_accumulation_steps: 4'"),
-        ("initial_weights: a.h5", "a run begins with new ones"),
+        ("initial_weights: a.h5", "a run starts from new weights"),
         ("steps_per_epoch: 100", "an epoch is every example once"),
         ("val_split: 0.1", "'validation_split: 0.2' under 'training'"),
         ("sample_weight: w", "write 'sample_weight' in the data source"),
         ("learning_rate: 1", "argument of the optimizer"),
-        ("optimizer: {ReduceLROnPlateau: {factor: 0.1}}", "no schedule follows a metric yet"),
+        ("optimizer: {ReduceLROnPlateau: {factor: 0.1}}", "depend on a metric are not supported"),
         (
             "optimizer: {SGD: {learning_rate: {ReduceLROnPlateau: {factor: 0.1}}}}",
-            "no schedule follows a metric yet",
+            "depend on a metric are not supported",
         ),
-        ("metrics: [EarlyStopping]", "no early stopping yet"),
+        ("metrics: [EarlyStopping]", "early stopping is not supported yet"),
     ],
 )
 def test_training(tmp_path: Path, key: str, expected: str):
@@ -127,7 +127,7 @@ def test_the_meant_key_is_suggested(tmp_path: Path):
     ("key", "expected"),
     [
         ("freeze: true", "trainable: false"),
-        ("epochs: 3", "'epochs' stands under 'training'"),
+        ("epochs: 3", "'epochs' belongs under 'training'"),
         ("class_weights: {0: 1}", "write 'class_weight' under 'training'"),
     ],
 )
@@ -146,7 +146,7 @@ def test_parameters(tmp_path: Path):
         archbuilder.load(path).graphs(epochs=3)
     assert caught.value.diagnostics[0].notes == (
         "its parameters are: units",
-        "'epochs' stands under 'training'",
+        "'epochs' belongs under 'training'",
     )
 
 

@@ -88,7 +88,7 @@ def test_a_near_word_is_suggested() -> None:
         (RATE, "a number of at least 0 and less than 1"),
         (PADDING, "valid or same"),
         (SIZE, "an integer of at least 1 or a list of 2 values, each an integer of at least 1"),
-        ({"type": ["string", "null"]}, "text or null"),
+        ({"type": ["string", "null"]}, "a string or null"),
         ({"type": "integer", "multipleOf": 8}, "an integer divisible by 8"),
         (
             {"type": "integer", "minimum": 8, "multipleOf": 8},

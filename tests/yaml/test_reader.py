@@ -262,9 +262,9 @@ def test_a_key_that_stands_twice() -> None:
     """Both places are told, and the mistakes behind them are found too."""
     (first, second) = mistakes("a: 1\nb:\n  c: 1\n  c: 2\na: {d: 3}\n")
     assert (first.code, first.span.line, first.span.column) == ("duplicate-key", 4, 3)
-    assert first.notes == ("it stands first at net.yaml:3:3",)
-    assert second.message == "the key 'a' stands here twice"
-    assert second.notes == ("it stands first at net.yaml:1:1",)
+    assert first.notes == ("it is first defined at net.yaml:3:3",)
+    assert second.message == "duplicate key 'a'"
+    assert second.notes == ("it is first defined at net.yaml:1:1",)
 
 
 def test_quotes_do_not_make_another_key() -> None:
@@ -290,27 +290,27 @@ def test_many_mistakes_in_one_go() -> None:
 @pytest.mark.parametrize(
     ("text", "expected", "words"),
     [
-        ("a:\n\tb: 1", "yaml-syntax 2:1", "spaces, not with tabs"),
-        ("a:\n  b: 1\n\tc: 1", "yaml-syntax 3:1", "spaces, not with tabs"),
-        ("a: 'x", "yaml-syntax 1:4", "quote that begins here is not closed"),
-        ('a: 1\nb: "x\n\nc: 2\n', "yaml-syntax 2:4", "quote that begins here is not closed"),
-        ("a: [1, 2", "yaml-syntax 1:4", "bracket that begins here is not closed"),
-        ("a: {b: 1\n\n", "yaml-syntax 1:4", "bracket that begins here is not closed"),
-        ("a: [1, 2\nb: 3\n", "yaml-syntax 2:2", "closing ']' is missing"),
-        ("a: [1}", "yaml-syntax 1:6", "closing ']' is missing"),
-        ("a: ]", "yaml-syntax 1:4", "closing bracket is missing"),
+        ("a:\n\tb: 1", "yaml-syntax 2:1", "with spaces, not tabs"),
+        ("a:\n  b: 1\n\tc: 1", "yaml-syntax 3:1", "with spaces, not tabs"),
+        ("a: 'x", "yaml-syntax 1:4", "quote opened here is not closed"),
+        ('a: 1\nb: "x\n\nc: 2\n', "yaml-syntax 2:4", "quote opened here is not closed"),
+        ("a: [1, 2", "yaml-syntax 1:4", "bracket opened here is not closed"),
+        ("a: {b: 1\n\n", "yaml-syntax 1:4", "bracket opened here is not closed"),
+        ("a: [1, 2\nb: 3\n", "yaml-syntax 2:2", "missing ',' or ']'"),
+        ("a: [1}", "yaml-syntax 1:6", "missing ',' or ']'"),
+        ("a: ]", "yaml-syntax 1:4", "missing value or closing bracket"),
         ("a: {f: ${x}}", "expression-syntax 1:8", "write $name or $(expression)"),
         ("a: [${x}]", "expression-syntax 1:5", "write $name or $(expression)"),
-        ("a: {f: $(max(a, b))}", "expression-syntax 1:8", "this expression is cut in two"),
-        ("a: [$(max(a, b))]", "expression-syntax 1:5", "this expression is cut in two"),
-        ("a: {f: $(a[0])}", "expression-syntax 1:8", "this expression is cut in two"),
-        ("a: b: c", "yaml-syntax 1:5", "a ':' too many"),
-        ("a: 1\n b: 2", "yaml-syntax 2:3", "a ':' too many in this line, or a wrong indent"),
-        ("- a\nb: 1", "yaml-syntax 2:1", "a '-' is missing here"),
-        ("a: - b", "yaml-syntax 1:4", "a list begins on a line of its own"),
-        ("a: @x", "yaml-syntax 1:4", "put it in quotes"),
-        ("a: %x", "yaml-syntax 1:4", "put it in quotes"),
-        ("a: *", "yaml-syntax 1:5", "put it in quotes"),
+        ("a: {f: $(max(a, b))}", "expression-syntax 1:8", "this expression is incomplete"),
+        ("a: [$(max(a, b))]", "expression-syntax 1:5", "this expression is incomplete"),
+        ("a: {f: $(a[0])}", "expression-syntax 1:8", "this expression is incomplete"),
+        ("a: b: c", "yaml-syntax 1:5", "unexpected ':'"),
+        ("a: 1\n b: 2", "yaml-syntax 2:3", "unexpected ':', or wrong indentation"),
+        ("- a\nb: 1", "yaml-syntax 2:1", "missing '-'"),
+        ("a: - b", "yaml-syntax 1:4", "a list must start on a new line"),
+        ("a: @x", "yaml-syntax 1:4", "put the value in quotes"),
+        ("a: %x", "yaml-syntax 1:4", "put the value in quotes"),
+        ("a: *", "yaml-syntax 1:5", "put the value in quotes"),
     ],
 )
 def test_messages_for_newcomers(text: str, expected: str, words: str) -> None:
@@ -325,11 +325,11 @@ def test_messages_for_newcomers(text: str, expected: str, words: str) -> None:
     [
         (
             "- Softmax\n  from: a",
-            "a step with keys below it ends in a ':' of its own: '- Softmax:'",
+            "end a step that has keys below it with ':', as in '- Softmax:'",
         ),
-        ("- Softmax  # so\n\n  from: a", "ends in a ':' of its own: '- Softmax:'"),
-        ("- fire {squeeze: 3, expand: 4}", "a ':' stands behind the name: '- fire: {...}'"),
-        ("- a: $(b: c)", "an expression with ': ' in it stands in quotes"),
+        ("- Softmax  # so\n\n  from: a", "with ':', as in '- Softmax:'"),
+        ("- fire {squeeze: 3, expand: 4}", "write ':' after the name: '- fire: {...}'"),
+        ("- a: $(b: c)", "put an expression that contains ': ' in quotes"),
     ],
 )
 def test_where_a_colon_is_missing(text: str, note: str) -> None:

@@ -121,7 +121,7 @@ def active_inputs(
     if None in conditions:
         return ()
     if not any(conditions):
-        message = f"'{block.name}' has no input: each is left out by its 'when'"
+        message = f"'{block.name}' has no input: 'when' skips all of them"
         evaluator.diagnostics.error("invalid-inputs", message, block.inputs[0].span)
     inputs = []
     for block_input, is_active in zip(block.inputs, conditions, strict=True):
@@ -222,7 +222,7 @@ def resolve_block_outputs(
             refs.append(None)
             evaluator.diagnostics.error(
                 "unknown-output",
-                f"'{name}' has {len(tensors.refs)} outputs; name one of them",
+                f"'{name}' has {len(tensors.refs)} outputs; select one",
                 output.ref.span,
                 notes=(f"for example: {name}.{tensors.names[0] if tensors.names else 0}",),
             )

@@ -77,7 +77,7 @@ def _resolve_source(
             source_tensors.append(scope.resolve(name, previous, item.span, evaluator.diagnostics))
         else:
             evaluator.diagnostics.error(
-                "type-mismatch", f"'from' takes the name of a step, not {quote(name)}", item.span
+                "type-mismatch", f"'from' needs the name of a step, not {quote(name)}", item.span
             )
             source_tensors.append(ERROR_REFS)
     return source_tensors[0] if len(source_tensors) == 1 else concat_refs(source_tensors)
@@ -138,7 +138,7 @@ def _check_keyword_inputs(
             is_valid = False
             is_duplicate = name in signature.tensor_arguments
             message = (
-                f"the input '{name}' of {signature.name} is a number and also named by 'from'"
+                f"the input '{name}' of {signature.name} is set to a number and also under 'from'"
                 if is_duplicate
                 else f"{signature.name} has no input {quote(name)}"
             )
@@ -161,7 +161,7 @@ def _report_missing(
 ) -> None:
     notes = [f"name them: from: {{{', '.join(f'{name}: ...' for name in required)}}}"]
     if missing in signature.arguments:
-        notes.append(f"or give a number for one: {signature.name}: {{{missing}: 2}}")
+        notes.append(f"or set one to a number: {signature.name}: {{{missing}: 2}}")
     diagnostics.error(
         "invalid-inputs",
         f"{signature.name} needs the inputs {', '.join(required)}; nothing is given for {missing}",

@@ -58,7 +58,7 @@ def evaluate_when(
     if isinstance(tree, ScalarNode) and isinstance(tree.value, bool):
         return tree.value
     evaluator.diagnostics.error(
-        "type-mismatch", f"'when' is true or false, not {describe_value(tree)}", tree.span
+        "type-mismatch", f"'when' must be true or false, not {describe_value(tree)}", tree.span
     )
     return None
 
@@ -80,7 +80,7 @@ def _repeat_count(
     # Not `isinstance`: true is an `int` in Python.
     if type(count) is not int:
         evaluator.diagnostics.error(
-            "type-mismatch", f"'repeat' is an integer, not {describe_value(tree)}", tree.span
+            "type-mismatch", f"'repeat' must be an integer, not {describe_value(tree)}", tree.span
         )
         return None
     if count < 0:
@@ -90,7 +90,7 @@ def _repeat_count(
     if count > evaluator.limits.expanded_steps:
         evaluator.diagnostics.error(
             "limit-exceeded",
-            f"'repeat' makes {count:,} steps of one, and a blueprint has"
+            f"'repeat' expands one step to {count:,}, but a blueprint can have"
             f" {evaluator.limits.expanded_steps:,} at most",
             tree.span,
             notes=("raise it with the limit 'expanded_steps'",),
@@ -113,7 +113,7 @@ def _loop_iterations(
         if not isinstance(tree, SequenceNode):
             evaluator.diagnostics.error(
                 "type-mismatch",
-                f"'for' takes a list for '{name}', not {describe_value(tree)}",
+                f"'for' needs a list for '{name}', not {describe_value(tree)}",
                 tree.span,
             )
             return None
@@ -124,7 +124,7 @@ def _loop_iterations(
         lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
         evaluator.diagnostics.error(
             "length-mismatch",
-            f"the lists of a 'for' run side by side and are equally long, but {lengths_text}",
+            f"the lists of a 'for' must have the same length, but {lengths_text}",
             loop.span,
         )
         return None

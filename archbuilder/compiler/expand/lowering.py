@@ -140,7 +140,7 @@ class Expander:
         elif inputs.keywords:
             self._diagnostics.error(
                 "invalid-structure",
-                "'from' with names of inputs goes with a layer or a block",
+                "'from' with names of inputs needs a layer or a block in the step",
                 step.span,
             )
             outputs = ERROR_REFS
@@ -153,7 +153,9 @@ class Expander:
         else:
             outputs = self._expand_branches(body, scope, inputs.positional, variables)
         if step.call is not None:
-            self._diagnostics.error("invalid-structure", "'call' goes with a layer", step.call.span)
+            self._diagnostics.error(
+                "invalid-structure", "'call' needs a layer in the step", step.call.span
+            )
         register_name(step, scope, outputs, variables, self._evaluator)
         return outputs
 
@@ -283,7 +285,7 @@ class Expander:
             # a block: 'encoder.conv'. Names without dots are unique, see `step_names`.
             self._diagnostics.error(
                 "duplicate-name",
-                f"another step before this one is called '{call_site.path}', at"
+                f"an earlier step has the name '{call_site.path}', at"
                 f" {self.nodes[call_site.path].span}",
                 call_site.span,
             )
@@ -385,12 +387,14 @@ class Expander:
         )
         if call_site.call_constants is not None:
             self._diagnostics.error(
-                "invalid-structure", "'call' goes with a layer", call_site.call_constants.span
+                "invalid-structure",
+                "'call' needs a layer in the step",
+                call_site.call_constants.span,
             )
         if inner.depth > self._evaluator.limits.block_depth:
             self._diagnostics.error(
                 "limit-exceeded",
-                f"blocks stand in blocks more than {self._evaluator.limits.block_depth} deep",
+                f"blocks are nested more than {self._evaluator.limits.block_depth} deep",
                 call_site.span,
                 notes=("raise it with the limit 'block_depth'",),
             )

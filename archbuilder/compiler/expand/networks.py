@@ -148,7 +148,7 @@ def _validate_shape(tree: Tree, name: str, diagnostics: Diagnostics) -> Shape | 
     if not isinstance(tree, SequenceNode):
         diagnostics.error(
             "type-mismatch",
-            f"the shape of '{name}' is a list of sizes such as [224, 224, 3], not"
+            f"the shape of '{name}' must be a list of sizes such as [224, 224, 3], not"
             f" {describe_value(tree)}",
             tree.span,
         )
@@ -159,7 +159,7 @@ def _validate_shape(tree: Tree, name: str, diagnostics: Diagnostics) -> Shape | 
         if size is not None and type(size) is not int:
             diagnostics.error(
                 "type-mismatch",
-                f"a size of '{name}' is an integer, or null where it is open, not"
+                f"a size of '{name}' must be an integer, or null if unknown, not"
                 f" {describe_value(item)}",
                 item.span,
             )
@@ -180,7 +180,7 @@ def _validate_dtype(tree: Tree, name: str, diagnostics: Diagnostics) -> str | No
         f"the dtype of '{name}' cannot be {describe_value(tree)}",
         tree.span,
         suggestion=closest_match(dtype, dtypes) if isinstance(dtype, str) else None,
-        notes=(f"a dtype is one of {', '.join(dtypes)}",),
+        notes=(f"the dtypes are: {', '.join(dtypes)}",),
     )
     return None
 
@@ -209,8 +209,8 @@ def _eliminate_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:
             else ", and the one before it"
         )
         message = (
-            f"no output depends on this step{steps if preceding_count else ''}; left"
-            " out of the model"
+            f"no output depends on this step{steps if preceding_count else ''}; it is not part of"
+            " the model"
         )
         with diagnostics.within(last.frame):
             diagnostics.warning("unused-step", message, last.span)

@@ -166,19 +166,19 @@ class Scope:
         notes: tuple[str, ...] = ()
         suggestion = None
         if name in self.skipped:
-            notes = (f"what has this name at {self.skipped[name]} was left out by its 'when'",)
+            notes = (f"'when' skipped the step of this name at {self.skipped[name]}",)
         elif len(self.unnamed_blocks.get(base, ())) > 1:
-            notes = (f"there are several steps '{base}'; give the one that is meant a 'name'",)
+            notes = (f"there are several steps '{base}'; add a 'name' to the one that you mean",)
         elif base in self.generated_names:
-            notes = ("this step has no name of its own; give it one with 'name'",)
+            notes = ("this step has no name; add a 'name'",)
         else:
             suggestion = closest_match(name, [*self.symbols, PREVIOUS])
             # The nearest steps are the likeliest, and a deep network has hundreds of names.
             recent_names = ", ".join([*list(self.symbols)[-8:], PREVIOUS])
-            notes = () if suggestion else (f"the steps before it with a name are: {recent_names}",)
+            notes = () if suggestion else (f"the earlier steps with a name are: {recent_names}",)
         diagnostics.error(
             "unknown-name",
-            f"no step before this one is called {quote(name)}",
+            f"there is no earlier step {quote(name)}",
             span,
             suggestion=suggestion,
             notes=notes,

@@ -72,7 +72,7 @@ def _evaluate_name(
     if name == PREVIOUS:
         evaluator.diagnostics.error(
             "invalid-name",
-            f"'{PREVIOUS}' cannot be the name of a step: it is the step before",
+            f"'{PREVIOUS}' cannot be the name of a step: it refers to the previous step",
             value.span,
         )
         return None
@@ -81,7 +81,7 @@ def _evaluate_name(
             "invalid-name",
             f"{quote(name)} cannot be the name of a step",
             value.span,
-            notes=("a name has letters, digits and '_', and begins with no digit",),
+            notes=("a name consists of letters, digits and '_', and does not start with a digit",),
         )
         return None
     if scope.is_taken(name):
@@ -89,11 +89,11 @@ def _evaluate_name(
         location = "" if existing_symbol is None else f", at {existing_symbol.span}"
         evaluator.diagnostics.error(
             "duplicate-name",
-            f"another step before this one is called '{name}'{location}",
+            f"an earlier step has the name '{name}'{location}",
             value.span,
             notes=(
-                "in a loop, number the rounds with $i: name: skip$i",
-                "or name all rounds together: put the loop into the 'layers' of a named step",
+                "in a loop, add the index to the name: name: skip$i",
+                "or name the whole loop: put it under 'layers' of a step with a name",
             ),
         )
         return None

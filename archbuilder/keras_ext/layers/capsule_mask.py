@@ -59,7 +59,7 @@ class CapsuleMask(keras.layers.Layer):
             ValueError: if labels do not have the shape `(batch,)`.
         """
         if labels_shape is not None and len(labels_shape) != 1:
-            raise ValueError(f"labels must be one integer each, and have the shape {labels_shape}")
+            raise ValueError(f"labels must be one integer per example, of shape {labels_shape}")
         return inputs_shape
 
     def compute_output_spec(
@@ -72,6 +72,6 @@ class CapsuleMask(keras.layers.Layer):
         """
         # `compute_output_shape` receives no dtypes, so that labels are checked here.
         if labels is not None and not keras.backend.is_int_dtype(labels.dtype):
-            raise ValueError(f"labels must be whole numbers, not {labels.dtype}")
+            raise ValueError(f"labels must have an integer dtype, not {labels.dtype}")
         shape = self.compute_output_shape(inputs.shape, None if labels is None else labels.shape)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)

@@ -82,7 +82,7 @@ class CapsuleRouting(keras.layers.Layer):
         """Create the transformations, one matrix for each pair of capsules, and the biases."""
         _, lower, dimension = input_shape
         if lower is None or dimension is None:
-            raise ValueError("the lower capsules must be of a known number and dimension")
+            raise ValueError("the number and the dimension of the lower capsules must be known")
         self.transformations = self.add_weight(
             shape=(lower, dimension, self.capsules, self.dimension),
             initializer=self.kernel_initializer,

@@ -38,7 +38,7 @@ class ClassToken(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         """Create the vector."""
         if input_shape[-1] is None:
-            raise ValueError("the last axis, the vectors, must have a known size")
+            raise ValueError("the last axis must have a known size")
         self.token = self.add_weight(
             shape=(1, 1, input_shape[-1]), initializer=self.embeddings_initializer, name="token"
         )

@@ -40,7 +40,7 @@ def _decode_block_mapping(
         if is_valid_name and entry.key in STEP_KEYS:
             reader.diagnostics.error(
                 "invalid-name",
-                f"{quoted(entry.key)} is a key of steps and cannot be the name of a {noun}",
+                f"{quoted(entry.key)} is a key of a step, so it cannot be the name of a {noun}",
                 entry.key_span,
             )
         body = reader.expect_mapping(entry.value, f"the {noun} {quoted(entry.key)}")
@@ -96,9 +96,9 @@ def _decode_inputs(
         if is_network:
             reader.diagnostics.error(
                 "missing-key",
-                "a network names its 'inputs' with their shapes",
+                "a network needs 'inputs' with their shapes",
                 span,
-                notes=("write, for example: inputs: {image: [224, 224, 3]}",),
+                notes=("for example: inputs: {image: [224, 224, 3]}",),
             )
         # Also after the error: the steps of the block are then still checked.
         return (InputDeclaration(DEFAULT_INPUT, None, None, span),)
@@ -114,7 +114,7 @@ def _decode_inputs(
         inputs = _decode_block_inputs(reader, tree)
     if is_empty(tree):
         reader.diagnostics.error(
-            "invalid-structure", "'inputs' names at least one input", tree.span
+            "invalid-structure", "'inputs' must name at least one input", tree.span
         )
     return inputs or (InputDeclaration(DEFAULT_INPUT, None, None, span),)
 
@@ -126,7 +126,7 @@ def _decode_block_inputs(reader: FieldReader, tree: Tree) -> tuple[InputDeclarat
             tree,
             "'inputs' of a block",
             "a list of names",
-            note="a block takes whatever shape it is given",
+            note="a block accepts inputs of any shape",
         )
         return tuple(InputDeclaration(entry.key, None, None, entry.key_span) for entry in tree)
     sequence = reader.expect_sequence(tree, "'inputs' of a block", expected="a list of names")
@@ -137,7 +137,7 @@ def _decode_block_inputs(reader: FieldReader, tree: Tree) -> tuple[InputDeclarat
             continue
         if name in inputs:
             reader.diagnostics.error(
-                "duplicate-name", f"the input {quoted(name)} stands here twice", item.span
+                "duplicate-name", f"the input {quoted(name)} is defined twice", item.span
             )
         inputs[name] = InputDeclaration(name, None, None, item.span)
     return tuple(inputs.values())
@@ -166,7 +166,7 @@ def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDec
     tree = entry.value
     if is_empty(tree):
         reader.diagnostics.error(
-            "invalid-structure", "'outputs' names at least one output", tree.span
+            "invalid-structure", "'outputs' must name at least one output", tree.span
         )
     outputs: list[OutputDeclaration] = []
     if isinstance(tree, MappingNode):
@@ -185,9 +185,9 @@ def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDec
         if name in names:
             reader.diagnostics.error(
                 "duplicate-name",
-                f"the output {quoted(name)} stands here twice",
+                f"the output {quoted(name)} is listed twice",
                 item.span,
-                notes=("give the outputs names, as in {first: a.skip, second: b.skip}",),
+                notes=("name the outputs, as in {first: a.skip, second: b.skip}",),
             )
         names.add(name)
         outputs.append(OutputDeclaration(name, reader.decode_value(item)))

@@ -51,7 +51,7 @@ def decode_params(reader: FieldReader, tree: Tree) -> dict[str, Param]:
         if entry.key in RESERVED_NAMES:
             reader.diagnostics.error(
                 "invalid-name",
-                f"{quoted(entry.key)} means something else already; choose another name",
+                f"{quoted(entry.key)} is reserved in expressions; choose another name",
                 entry.key_span,
             )
         else:
@@ -166,7 +166,7 @@ def _decode_import(reader: FieldReader, entry: MappingEntry) -> Import | None:
                 for param in mapping or ()
             )
     if file is None:
-        reader.diagnostics.error("missing-key", f"{what} names no 'file'", entry.key_span)
+        reader.diagnostics.error("missing-key", f"{what} has no 'file'", entry.key_span)
         return None
     path = reader.expect_text(file.value, "'file'")
     return None if path is None else Import(entry.key, path, params, file.value.span)
@@ -200,7 +200,7 @@ def _check_variant_name(reader: FieldReader, entry: MappingEntry) -> bool:
     if entry.key == "default":
         reader.diagnostics.error(
             "invalid-name",
-            "'default' stands for the blueprint without a variant; choose another name",
+            "'default' is reserved for the blueprint without a variant; choose another name",
             entry.key_span,
         )
         return False
@@ -212,11 +212,11 @@ def _check_variant_name(reader: FieldReader, entry: MappingEntry) -> bool:
 def decode_expectations(reader: FieldReader, tree: Tree) -> dict[str, Expectation]:
     """Decode `expect`: the expected properties of each variant, by its name."""
     mapping = reader.expect_mapping(
-        tree, "'expect'", expected="a mapping from variants to what they promise"
+        tree, "'expect'", expected="a mapping from variants to expectations"
     )
     expectations: dict[str, Expectation] = {}
     for entry in mapping or ():
-        fields = reader.expect_mapping(entry.value, f"what {quoted(entry.key)} promises")
+        fields = reader.expect_mapping(entry.value, f"the expectation of {quoted(entry.key)}")
         if fields is not None:
             expectations[entry.key] = _decode_expectation(reader, entry, fields)
     return expectations
@@ -235,7 +235,7 @@ def _decode_expectation(
         elif isinstance(field.value, ScalarNode) and type(field.value.value) is int:
             counts[field.key] = field.value.value
         else:
-            reader.report_unexpected(field.value, f"'{field.key}'", "a whole number")
+            reader.report_unexpected(field.value, f"'{field.key}'", "an integer")
     return Expectation(
         entry.key,
         counts.get("parameters"),
@@ -258,7 +258,7 @@ def _check_output_shapes(reader: FieldReader, tree: Tree) -> bool:
         if not all(size is None or type(size) is int for size in sizes):
             reader.diagnostics.error(
                 "invalid-structure",
-                f"an output shape is a list such as [null, 1000], not {describe_value(shape)}",
+                f"an output shape must be a list such as [null, 1000], not {describe_value(shape)}",
                 shape.span,
             )
             return False

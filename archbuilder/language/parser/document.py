@@ -98,9 +98,9 @@ def check_version(reader: FieldReader, version: Tree) -> None:
     elif version.value != LANGUAGE_VERSION:
         reader.diagnostics.error(
             "unsupported-version",
-            f"this archbuilder reads version {LANGUAGE_VERSION} of the language, not"
-            f" {version.value}",
+            f"version {version.value} of the blueprint language is not supported",
             version.span,
+            notes=(f"this release of archbuilder supports version {LANGUAGE_VERSION}",),
         )
 
 
@@ -110,9 +110,9 @@ def _require_version(reader: FieldReader, file: MappingNode, entry: MappingEntry
         return
     reader.diagnostics.error(
         "missing-key",
-        "a blueprint says which version of the language it is in",
+        "the blueprint has no version of the language",
         file.entries[0].key_span if file.entries else file.span,
-        notes=(f"write as its first line: archbuilder: {LANGUAGE_VERSION}",),
+        notes=(f"add as the first line: archbuilder: {LANGUAGE_VERSION}",),
     )
 
 
@@ -140,7 +140,8 @@ def _decode_networks(
         for entry in body:
             reader.diagnostics.error(
                 "invalid-structure",
-                f"{quoted(entry.key)} stands beside 'networks'; it belongs into one of them",
+                f"{quoted(entry.key)} cannot be used beside 'networks'; move it into one of the"
+                " networks",
                 entry.key_span,
             )
         return decode_networks(reader, entries["networks"].value)

@@ -42,7 +42,7 @@ class FieldReader:
         """Report that `what` should be `expected`, and what it is instead."""
         self.diagnostics.error(
             "invalid-structure",
-            f"{what} is {expected}, not {describe_value(tree)}",
+            f"{what} must be {expected}, not {describe_value(tree)}",
             tree.span,
             notes=(note,) if note else (),
         )
@@ -69,7 +69,7 @@ class FieldReader:
         """Return the text of a tree; report it and return None if it is not a text."""
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             return tree.value
-        self.report_unexpected(tree, what, "a text")
+        self.report_unexpected(tree, what, "a string")
         return None
 
     def known_entries(
@@ -115,7 +115,10 @@ class FieldReader:
             f"{quoted(text)} cannot be the name of {what}",
             span,
             notes=(
-                f"a name has {rule}, no digit in front, and at most {MAX_NAME_LENGTH} characters",
+                (
+                    f"a name consists of {rule}, does not start with a digit, and has at most"
+                    f" {MAX_NAME_LENGTH} characters"
+                ),
             ),
         )
         return False
@@ -131,7 +134,7 @@ def quoted(text: str) -> str:
 
 
 def describe_value(tree: Tree) -> str:
-    """Describe a value for a message: `text 'abc'`, `a list`, `nothing`."""
+    """Describe a value for a message: `a string 'abc'`, `a list`, `null`."""
     if isinstance(tree, ScalarNode) and tree.value is not None:
         value = str(tree.value).lower() if isinstance(tree.value, bool) else quote(tree.value)
         return f"{describe_type(tree)} {value}"

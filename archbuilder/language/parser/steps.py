@@ -32,7 +32,7 @@ STEP_KEYS: Final = (*STEP_BODIES, "merge", *STEP_MODIFIERS)
 def decode_steps(reader: FieldReader, tree: Tree, what: str = "layers") -> tuple[Step, ...]:
     """Decode a list of steps; one that is not valid is reported and becomes an `ErrorNode`."""
     sequence = reader.expect_sequence(
-        tree, f"'{what}'", expected="a list of steps, each begun with '-'"
+        tree, f"'{what}'", expected="a list of steps, each starting with '-'"
     )
     if sequence is None:
         return (Step(ErrorNode(), tree.span),)
@@ -79,7 +79,7 @@ def _decode_body(
     if "merge" in modifiers and "branches" not in modifiers:
         reader.diagnostics.error(
             "invalid-structure",
-            "'merge' joins 'branches', and this step has none",
+            "'merge' needs 'branches' in the same step",
             modifiers["merge"].key_span,
         )
     if len(calls) + len(bodies) > 1:
@@ -89,7 +89,7 @@ def _decode_body(
     if not bodies:
         reader.diagnostics.error(
             "missing-key",
-            "this step has no layer, block, 'layers', 'branches' or 'reuse'",
+            "this step needs a layer, a block, 'layers', 'branches' or 'reuse'",
             tree.span,
         )
         return ErrorNode()
@@ -121,10 +121,11 @@ def _report_multiple_layers(
         suggestion = None if foreign_hint else near
         reader.diagnostics.error(
             "unknown-key",
-            f"a step does one thing: {quoted(entry.key)} stands beside {quoted(first.key)}",
+            f"a step can have only one layer or block: {quoted(entry.key)} is beside"
+            f" {quoted(first.key)}",
             entry.key_span,
             suggestion=suggestion,
-            notes=() if suggestion else (foreign_hint or "begin another step with '-'",),
+            notes=() if suggestion else (foreign_hint or "start another step with '-'",),
         )
     # Its arguments may have errors of their own, which the later stages report.
     if first in calls:
@@ -182,7 +183,9 @@ def _decode_input_refs(reader: FieldReader, entry: MappingEntry | None) -> Input
         return None
     tree = entry.value
     if is_empty(tree):
-        reader.diagnostics.error("invalid-structure", "'from' names at least one step", tree.span)
+        reader.diagnostics.error(
+            "invalid-structure", "'from' must name at least one step", tree.span
+        )
         return InputRefs((replace(reader.decode_value(tree), invalid=True),), (), tree.span)
     if isinstance(tree, MappingNode):
         keywords = tuple((each.key, _decode_input_ref(reader, each.value)) for each in tree)
@@ -216,7 +219,7 @@ def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | N
         return None
     if is_empty(mapping):
         reader.diagnostics.error(
-            "invalid-structure", "'for' names at least one variable", mapping.span
+            "invalid-structure", "'for' must name at least one variable", mapping.span
         )
         return None
     variables: list[tuple[str, DeferredValue]] = []
@@ -227,7 +230,7 @@ def _decode_loop(reader: FieldReader, entry: MappingEntry | None) -> ForLoop | N
         if not isinstance(variable.value, SequenceNode) and value.is_constant:
             reader.diagnostics.error(
                 "invalid-structure",
-                f"'for' takes a list for {quoted(variable.key)}, not"
+                f"'for' needs a list for {quoted(variable.key)}, not"
                 f" {describe_value(variable.value)}",
                 variable.value.span,
             )
