@@ -39,5 +39,5 @@ LONG = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files in front; the others keep their order."""
-    places = {name: place for place, name in enumerate(LONG)}
+    places = {name: rank for rank, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))

@@ -34,9 +34,9 @@ networks:
 """
 
 
-def parameters(blueprint: archbuilder.Blueprint, **given: object) -> int:
+def parameters(blueprint: archbuilder.Blueprint, **params: object) -> int:
     """The number of parameters with these values."""
-    (analysis,) = blueprint.analyze(**given).values()
+    (analysis,) = blueprint.analyze(**params).values()
     return analysis.parameters
 
 
@@ -60,7 +60,7 @@ def test_a_variant_behind_the_path_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("params", "code"),
     [
         ({"clases": 3}, "unknown-parameter"),
         ({"variant": "huge"}, "unknown-variant"),
@@ -73,11 +73,13 @@ def test_a_variant_behind_the_path_stays(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_wrong_parameters_are_mistakes(tmp_path: Path, given: dict[str, object], code: str) -> None:
+def test_wrong_parameters_are_mistakes(
+    tmp_path: Path, params: dict[str, object], code: str
+) -> None:
     """What is given from Python is judged as what stands in a file."""
     blueprint = archbuilder.load(write(tmp_path, TEXT))
     with pytest.raises(BlueprintError) as caught:
-        blueprint.validate(**given)
+        blueprint.validate(**params)
     assert [each.code for each in caught.value.diagnostics] == [code]
 
 

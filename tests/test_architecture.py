@@ -226,13 +226,13 @@ def test_imports_point_downwards(package: str):
     """No module imports one that stands on the same line or after it."""
     order = layers(package)
     wrong = [
-        f"{module} imports {other}"
+        f"{module} imports {imported}"
         for module, tree in MODULES.items()
-        if module.startswith(f"{package}.") and (own := member(module, package)) in order
-        for other in imports(tree)
-        if other.startswith(f"{package}.")
-        and (name := member(other, package)) != own
-        and order[name] >= order[own]
+        if module.startswith(f"{package}.") and (source_package := member(module, package)) in order
+        for imported in imports(tree)
+        if imported.startswith(f"{package}.")
+        and (name := member(imported, package)) != source_package
+        and order[name] >= order[source_package]
     ]
     assert not wrong
 
@@ -257,8 +257,8 @@ def test_imports_have_no_cycles():
     def visit(name: str, path: tuple[str, ...]) -> None:
         assert name not in path, " -> ".join([*path, name])
         if name not in done:
-            for other in sorted(graph[name]):
-                visit(other, (*path, name))
+            for imported in sorted(graph[name]):
+                visit(imported, (*path, name))
             done.add(name)
 
     for name in graph:

@@ -28,16 +28,16 @@ def cases(folder: str) -> list[pytest.param]:
 
 def expected(path: Path) -> list[Mistake]:
     """What the comments at the head of a case say."""
-    found: list[Mistake] = []
+    mistakes_of_case: list[Mistake] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         match = EXPECTATION.fullmatch(line)
         if match is None:
             break
-        found.append((match[1], int(match[2]), int(match[3])))
-    return sorted(found)
+        mistakes_of_case.append((match[1], int(match[2]), int(match[3])))
+    return sorted(mistakes_of_case)
 
 
-def found(diagnostics: Iterable[Diagnostic]) -> list[Mistake]:
+def codes_and_locations(diagnostics: Iterable[Diagnostic]) -> list[Mistake]:
     """The codes and places of mistakes."""
     return sorted((each.code, *each.location[1:]) for each in diagnostics)
 
@@ -65,15 +65,15 @@ def mistakes(path: Path, *, shapes: bool) -> tuple[Diagnostic, ...]:
 def test_every_mistake_is_found_at_its_place(path: Path) -> None:
     """Exactly the mistakes that are expected, where they are expected."""
     assert expected(path)
-    assert found(mistakes(path, shapes=False)) == expected(path)
+    assert codes_and_locations(mistakes(path, shapes=False)) == expected(path)
 
 
 @pytest.mark.parametrize("path", cases("shapes"))
 def test_mistakes_in_shapes_are_found_at_their_place(path: Path) -> None:
     """What only Keras can tell is found without weights, at the step that it is the fault of."""
     assert expected(path)
-    assert found(mistakes(path, shapes=False)) == []
-    assert found(mistakes(path, shapes=True)) == expected(path)
+    assert codes_and_locations(mistakes(path, shapes=False)) == []
+    assert codes_and_locations(mistakes(path, shapes=True)) == expected(path)
 
 
 @pytest.mark.parametrize("path", cases("good"))

@@ -84,8 +84,8 @@ class Example:
 
 def console_examples(block: str) -> Iterator[Example]:
     """The commands of a console block."""
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, output = part.partition("\n")
+    for prompt in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = prompt.partition("\n")
         yield Example(command, output)
 
 
@@ -93,12 +93,12 @@ def page_examples(page: Path) -> Iterator[Example]:
     """The commands of a page that are archbuilder's."""
     for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
         if block["language"] == "console":
-            found = list(console_examples(block["text"]))
+            examples = list(console_examples(block["text"]))
         elif block["language"] == "sh":
-            found = [Example(line) for line in block["text"].replace("\\\n", " ").splitlines()]
+            examples = [Example(line) for line in block["text"].replace("\\\n", " ").splitlines()]
         else:
-            found = []
-        yield from (each for each in found if each.text.startswith("archbuilder "))
+            examples = []
+        yield from (each for each in examples if each.text.startswith("archbuilder "))
 
 
 def write_files(page: Path) -> None:
@@ -125,8 +125,8 @@ def pattern(output: str) -> re.Pattern[str]:
     """What an output has to look like; spaces at the ends of lines do not count."""
     text = "\n".join(line.rstrip() for line in output.strip().splitlines())
     parts = re.split(r"(\.\.\.|\d+\.\d+)", text)
-    free = [".*?" if part == "..." else r"\d+\.\d+" for part in parts[1::2]]
-    fixed = [re.escape(part) for part in parts[::2]]
+    free = [".*?" if piece == "..." else r"\d+\.\d+" for piece in parts[1::2]]
+    fixed = [re.escape(piece) for piece in parts[::2]]
     return re.compile("".join(map(str.__add__, fixed, [*free, ""])), re.DOTALL)
 
 
@@ -162,13 +162,13 @@ def test_the_readme_is_true(
             runpy.run_path("block.py")
             printed(capsys)
         elif language == "console":
-            for each in console_examples(text):
-                if each.text.startswith("archbuilder "):
-                    main(each.words)
-                    said = printed(capsys)
+            for example in console_examples(text):
+                if example.text.startswith("archbuilder "):
+                    main(example.words)
+                    output = printed(capsys)
                 else:
-                    said = shell(each.text).strip()
-                assert pattern(each.output).fullmatch(said), f"$ {each.text}\n{said}"
+                    output = shell(example.text).strip()
+                assert pattern(example.output).fullmatch(output), f"$ {example.text}\n{output}"
 
 
 @pytest.fixture(scope="module")
@@ -195,19 +195,19 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("data", "other"):
         np.savez(folder / f"{name}.npz", x=images, y=np.arange(20) % 10)
     (folder / "more-digits").mkdir()
-    for place in ("digit.png", "more-digits/1.png", "more-digits/2.png"):
-        Image.fromarray(images[0]).save(folder / place)
+    for image in ("digit.png", "more-digits/1.png", "more-digits/2.png"):
+        Image.fromarray(images[0]).save(folder / image)
     for name, values in (("images", 256), ("masks", 2)):
         (folder / name).mkdir()
         for number in range(5):
             pixels = numbers.integers(0, values, (64, 64), np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
     (folder / "mnist").mkdir()
-    for part in ("train", "t10k"):
+    for subset in ("train", "t10k"):
         pictures = numbers.integers(0, 255, (20, 28, 28), np.uint8)
         labels = (np.arange(20) % 10).astype(np.uint8)
-        (folder / "mnist" / f"{part}-images-idx3-ubyte").write_bytes(idx(pictures))
-        (folder / "mnist" / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+        (folder / "mnist" / f"{subset}-images-idx3-ubyte").write_bytes(idx(pictures))
+        (folder / "mnist" / f"{subset}-labels-idx1-ubyte").write_bytes(idx(labels))
     runs = {
         "lenet-1": (folder / "lenet.yaml").read_text(),
         "gpt2-1": CAUSAL.replace("text.txt", "plays.txt"),
@@ -235,12 +235,12 @@ def check(example: Example) -> None:
     settings = [word for flag, word in pairs if flag == "--set"]
     recipes = [word for flag, word in pairs if flag == "--recipe"]
     loaded, limits = archbuilder.load(context.params["blueprint"]), Limits()
-    given = {"variant": loaded.variant, "params": parse_assignments(settings, limits)}
-    graphs = loaded.graphs(variant=loaded.variant, **given["params"])
+    options = {"variant": loaded.variant, "params": parse_assignments(settings, limits)}
+    graphs = loaded.graphs(variant=loaded.variant, **options["params"])
     if recipes:
         assert read_recipe_file(Path(recipes[0]), graphs, limits).training
     elif name == "train":
-        assert read_recipe(loaded, **given, limits=limits).training
+        assert read_recipe(loaded, **options, limits=limits).training
 
 
 def carry_out(example: Example, capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,10 +249,10 @@ def carry_out(example: Example, capsys: pytest.CaptureFixture[str]) -> None:
         check(example)
         return
     code = main(example.words)
-    said = printed(capsys)
-    assert code == 0, f"$ {example.text}\n{said}"
+    output = printed(capsys)
+    assert code == 0, f"$ {example.text}\n{output}"
     if example.output:
-        assert pattern(example.output).fullmatch(said), f"$ {example.text}\n{said}"
+        assert pattern(example.output).fullmatch(output), f"$ {example.text}\n{output}"
 
 
 def test_the_examples_of_the_help_run(
@@ -288,8 +288,8 @@ def test_the_commands_in_a_text_have_their_options(page: Path):
         name, *words = text.split()
         command = application.get_command(click.Context(application), name)
         assert command is not None, text
-        known = {flag for each in command.params for flag in each.opts}
-        assert {word for word in words if word.startswith("-")} <= known, text
+        options = {flag for each in command.params for flag in each.opts}
+        assert {word for word in words if word.startswith("-")} <= options, text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -301,7 +301,7 @@ def test_the_blueprints_of_a_page_are_right(
     shutil.copy(ROOT / "blueprints" / "resnet.yaml", tmp_path)
     for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
         if block["language"] == "yaml":
-            validate_part(block["text"], block["base"], capsys)
+            validate_sections(block["text"], block["base"], capsys)
 
 
 def test_the_sources_of_data_are_right(
@@ -315,18 +315,20 @@ def test_the_sources_of_data_are_right(
     for row in rows:
         base = {"text": "gpt2", "pairs": "transformer"}.get(row.partition(":")[0], "digits_cnn")
         recipe = f"data: {{{row}}}\n" if ":" in row else f"data: {row}\n"
-        validate_part(recipe + OBJECTIVES.get(base, ""), base, capsys)
+        validate_sections(recipe + OBJECTIVES.get(base, ""), base, capsys)
 
 
-def validate_part(text: str, base: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+def validate_sections(text: str, base: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     """Validate a blueprint, some sections of which are those of `text`."""
     name, _, variant = (base or "").partition(":")
-    whole = (ROOT / "blueprints" / f"{name}.yaml").read_text(encoding="utf-8") if name else MINIMAL
-    merged = {**yaml.safe_load(whole), **yaml.safe_load(text)}
+    complete = (
+        (ROOT / "blueprints" / f"{name}.yaml").read_text(encoding="utf-8") if name else MINIMAL
+    )
+    merged = {**yaml.safe_load(complete), **yaml.safe_load(text)}
     Path("part.yaml").write_text(yaml.safe_dump(merged, sort_keys=False), encoding="utf-8")
     code = main(["validate", "part.yaml", *(["--variant", variant] if variant else [])])
-    said = printed(capsys)
-    assert code == 0, f"{text}\n{said}"
+    output = printed(capsys)
+    assert code == 0, f"{text}\n{output}"
 
 
 def test_make_has_the_targets_that_the_guide_names():

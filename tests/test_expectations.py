@@ -27,11 +27,11 @@ expect:
 """
 
 
-def broken(folder: Path, text: str, **given: object) -> list[str]:
+def broken(folder: Path, text: str, **params: object) -> list[str]:
     """The messages of the promises that are not kept."""
     blueprint = archbuilder.load(write(folder, text))
     try:
-        blueprint.analyze(**given)
+        blueprint.analyze(**params)
     except BlueprintError as error:
         return [each.message for each in error.diagnostics if each.code == "expectation-failed"]
     return []
@@ -55,8 +55,8 @@ def test_kept_promises_say_nothing(tmp_path: Path) -> None:
 )
 def test_each_broken_promise_is_told(tmp_path: Path, promise: str, message: str) -> None:
     """With what is promised and what is."""
-    (found,) = broken(tmp_path, f"{TEXT}  default: {{{promise}}}")
-    assert message in found
+    (reported,) = broken(tmp_path, f"{TEXT}  default: {{{promise}}}")
+    assert message in reported
 
 
 def test_a_promise_holds_for_its_variant(tmp_path: Path) -> None:
@@ -69,12 +69,12 @@ def test_a_promise_holds_for_its_variant(tmp_path: Path) -> None:
 
 def test_several_outputs_are_promised_by_name(tmp_path: Path) -> None:
     """A name that is none is told, and so is a shape without a name."""
-    kept = TWO + "  default: {output: {left: [null, 2], right: [null, 3]}}"
-    assert broken(tmp_path, kept) == []
-    (found,) = broken(tmp_path, TWO + "  default: {output: {left: [null, 2], rihgt: [null, 3]}}")
-    assert "no output 'rihgt'; the outputs are left, right" in found
-    (found,) = broken(tmp_path, TWO + "  default: {output: [null, 2]}")
-    assert "a mapping from names to shapes: left, right" in found
+    correct = TWO + "  default: {output: {left: [null, 2], right: [null, 3]}}"
+    assert broken(tmp_path, correct) == []
+    (message,) = broken(tmp_path, TWO + "  default: {output: {left: [null, 2], rihgt: [null, 3]}}")
+    assert "no output 'rihgt'; the outputs are left, right" in message
+    (message,) = broken(tmp_path, TWO + "  default: {output: [null, 2]}")
+    assert "a mapping from names to shapes: left, right" in message
 
 
 def test_every_output_of_several_networks_is_checked(tmp_path: Path) -> None:
@@ -93,10 +93,10 @@ networks:
 expect:
 """
     shapes = "encoder.mean: [null, {mean}], encoder.variance: [null, 3], decoder: [null, 4]"
-    kept = f"  default: {{output: {{{shapes.format(mean=2)}}}}}"
-    assert broken(tmp_path, text + kept) == []
-    (found,) = broken(tmp_path, f"{text}  default: {{output: {{{shapes.format(mean=3)}}}}}")
-    assert "should be [null, 3], but is [null, 2]" in found
-    (found,) = broken(tmp_path, text + "  default: {output: {encoder: [null, 2]}}")
+    correct = f"  default: {{output: {{{shapes.format(mean=2)}}}}}"
+    assert broken(tmp_path, text + correct) == []
+    (message,) = broken(tmp_path, f"{text}  default: {{output: {{{shapes.format(mean=3)}}}}}")
+    assert "should be [null, 3], but is [null, 2]" in message
+    (message,) = broken(tmp_path, text + "  default: {output: {encoder: [null, 2]}}")
     names = "encoder.mean, encoder.variance, decoder"
-    assert f"no output 'encoder'; the outputs are {names}" in found
+    assert f"no output 'encoder'; the outputs are {names}" in message

@@ -28,10 +28,10 @@ TEXTS = [path.read_text(encoding="utf-8") for path in (*GOOD, *LIBRARY)]
 TREES = [yaml.safe_load(text) for text in TEXTS]
 BOUNDS = Limits(expanded_steps=2_000)
 
-Place = tuple[Any, Any]
+Location = tuple[Any, Any]
 
 
-def places(tree: Any) -> Iterator[Place]:
+def places(tree: Any) -> Iterator[Location]:
     """Every list and mapping within a tree with each of its keys."""
     keys = list(tree) if isinstance(tree, dict) else range(len(tree))
     for key in keys:
@@ -47,9 +47,9 @@ def subtrees(trees: list[Any]) -> list[Any]:
 
 def words(trees: list[Any]) -> list[str]:
     """Every key of any mapping in these trees, and every short text."""
-    found = [key for tree in trees for _, key in places(tree) if isinstance(key, str)]
-    found += [text for text in subtrees(trees) if isinstance(text, str) and len(text) < 60]
-    return sorted(set(found))
+    texts = [key for tree in trees for _, key in places(tree) if isinstance(key, str)]
+    texts += [text for text in subtrees(trees) if isinstance(text, str) and len(text) < 60]
+    return sorted(set(texts))
 
 
 WORDS = words(TREES)
@@ -79,12 +79,12 @@ DAMAGE = st.tuples(
 )
 
 
-def damaged(tree: Any, kind: str, place: int, value: Any, word: str) -> None:
+def damaged(tree: Any, kind: str, index: int, value: Any, word: str) -> None:
     """Change one place of a tree."""
-    found = list(places(tree))
-    if not found:
+    locations = list(places(tree))
+    if not locations:
         return
-    holder, key = found[place % len(found)]
+    holder, key = locations[index % len(locations)]
     if kind == "remove":
         del holder[key]
     elif kind == "rename" and isinstance(holder, dict):
@@ -108,17 +108,17 @@ def expanded(path: Path, text: str) -> tuple[str, tuple[Diagnostic, ...]]:
         return "", error.diagnostics
 
 
-def check_whole_way(path: Path, text: str) -> None:
+def check_all_stages(path: Path, text: str) -> None:
     """It is expanded to what stays as it is, or there are mistakes, each with its place."""
     resolved, mistakes = expanded(path, text)
     if resolved:
         assert expanded(path, resolved) == (resolved, ())
         return
     assert mistakes
-    for each in mistakes:
-        assert each.code
-        assert each.span is not None
-        assert each.span.line >= 1
+    for mistake in mistakes:
+        assert mistake.code
+        assert mistake.span is not None
+        assert mistake.span.line >= 1
     printed = render(mistakes)
     assert all(sign == "\n" or sign.isprintable() for sign in printed)
 
@@ -132,7 +132,7 @@ def test_damaged_trees(
     tree = copy.deepcopy(tree)
     for change in changes:
         damaged(tree, *change)
-    check_whole_way(tmp_path_factory.getbasetemp() / "tree.yaml", json.dumps(tree, indent=1))
+    check_all_stages(tmp_path_factory.getbasetemp() / "tree.yaml", json.dumps(tree, indent=1))
 
 
 @settings(max_examples=2 * settings().max_examples)
@@ -154,7 +154,7 @@ def test_damaged_texts(
     tmp_path_factory: Any, text: str, changes: list[tuple[int, int, str]]
 ) -> None:
     """Signs and words that are left out, put in or exchanged."""
-    for place, length, inserted in changes:
-        start = place % (len(text) + 1)
+    for position, length, inserted in changes:
+        start = position % (len(text) + 1)
         text = text[:start] + inserted + text[start + length :]
-    check_whole_way(tmp_path_factory.getbasetemp() / "text.yaml", text)
+    check_all_stages(tmp_path_factory.getbasetemp() / "text.yaml", text)

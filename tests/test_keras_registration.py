@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-KNOWN = (
+CLASSES = (
     "all(keras.saving.get_registered_object(f'archbuilder>{each}') is not None"
     " for each in ('SinePositionEncoding', 'Noam'))"
 )
@@ -44,11 +44,11 @@ ASKED_FIRST = f"{REGISTER}\n{REGISTER}\nimport importlib.util\nimportlib.util.fi
 )
 def test_classes_are_registered(code: str):
     """Whichever way Keras comes in, our classes are there behind it, and no hook is left."""
-    told = run(
-        f"{code}\nimport sys\nprint({KNOWN})\n"
+    result = run(
+        f"{code}\nimport sys\nprint({CLASSES})\n"
         "print([type(each).__name__ for each in sys.meta_path if 'Wait' in type(each).__name__])"
     )
-    assert told.splitlines() == ["True", "[]"]
+    assert result.splitlines() == ["True", "[]"]
 
 
 def test_keras_is_not_imported():

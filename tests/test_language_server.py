@@ -77,16 +77,16 @@ class Editor:
     def hover(self, text: str, word: str) -> str:
         """What the server shows for the first place of a word."""
         uri = self.open(text)
-        before = text[: text.index(word)]
-        place = {"line": before.count("\n"), "character": len(before.rpartition("\n")[2]) + 1}
-        result = self.request("textDocument/hover", textDocument={"uri": uri}, position=place)
+        prefix = text[: text.index(word)]
+        position = {"line": prefix.count("\n"), "character": len(prefix.rpartition("\n")[2]) + 1}
+        result = self.request("textDocument/hover", textDocument={"uri": uri}, position=position)
         return json.dumps(result)
 
     def _end(self, text: str) -> dict[str, Any]:
         uri = self.open(text)
         lines = text.split("\n")
-        place = {"line": len(lines) - 1, "character": len(lines[-1])}
-        return {"textDocument": {"uri": uri}, "position": place}
+        position = {"line": len(lines) - 1, "character": len(lines[-1])}
+        return {"textDocument": {"uri": uri}, "position": position}
 
     def _send(self, **message: Any) -> None:
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()

@@ -75,13 +75,13 @@ def test_automation_uses_targets_of_make():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^\.PHONY: ([a-z-]+)$", makefile, re.MULTILINE))
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-    called = {hook["entry"].removeprefix("make ") for hook in hooks}
+    names = {hook["entry"].removeprefix("make ") for hook in hooks}
     weekly = yaml.safe_load((ROOT / ".github" / "workflows" / "thorough.yml").read_text())
-    called |= set(weekly["jobs"]["thorough"]["strategy"]["matrix"]["target"])
+    names |= set(weekly["jobs"]["thorough"]["strategy"]["matrix"]["target"])
     for page in [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for targets_text in re.findall(r"`make ([a-z -]+)", page.read_text()):
-            called |= set(targets_text.split())
-    assert called <= targets
+            names |= set(targets_text.split())
+    assert names <= targets
 
 
 def test_prose_is_wrapped():

@@ -126,8 +126,8 @@ def test_a_seed_repeats_a_run(tmp_path: Path):
     """The same seed gives the same weights and the same history, another seed others."""
     first = run(tmp_path, DIGITS, name="first")
     second = run(tmp_path, DIGITS, name="second")
-    other = run(tmp_path, DIGITS.replace("epochs: 2", "epochs: 2, seed: 1"), name="other")
-    weights = [result.models["net"].get_weights()[0] for result in (first, second, other)]
+    second_seed = run(tmp_path, DIGITS.replace("epochs: 2", "epochs: 2, seed: 1"), name="other")
+    weights = [result.models["net"].get_weights()[0] for result in (first, second, second_seed)]
     assert np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
     assert first.val_metrics == second.val_metrics
@@ -204,9 +204,9 @@ def test_slips_are_told(tmp_path: Path, old: str, new: str, doubt: str):
         text = text.replace("data: digits", "data: {npz: {file: ones.npz}}")
         np.savez(tmp_path / "ones.npz", x=np.ones((9, 8, 8), np.float32), y=np.arange(9) % 2)
     run(tmp_path, text, report=lines.append)
-    told = [line for line in lines if "the output" in line]
-    assert len(told) == bool(doubt)
-    assert all(doubt in line for line in told)
+    warnings = [line for line in lines if "the output" in line]
+    assert len(warnings) == bool(doubt)
+    assert all(doubt in line for line in warnings)
 
 
 def test_logits_are_no_slip(tmp_path: Path):
@@ -279,10 +279,10 @@ def test_mirrored_training(tmp_path: Path):
     alone = run(tmp_path, text, name="alone")
     path, two = tmp_path / "two.yaml", tmp_path / "two"
     path.write_text(text.replace("distribute: none", "distribute: mirrored"))
-    told = in_replicas(2, [["train", path, "--run-dir", two]])
-    assert "Devices: 2 CPUs, mirrored (mirrored)" in told.splitlines()
-    found = json.loads((two / "run.json").read_text())["validation_metrics"]["loss"]
-    assert found == pytest.approx(alone.val_metrics["loss"], rel=1e-4)
+    output = in_replicas(2, [["train", path, "--run-dir", two]])
+    assert "Devices: 2 CPUs, mirrored (mirrored)" in output.splitlines()
+    loss = json.loads((two / "run.json").read_text())["validation_metrics"]["loss"]
+    assert loss == pytest.approx(alone.val_metrics["loss"], rel=1e-4)
 
 
 def test_mirrored_training_on_one_device(tmp_path: Path):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
-from helpers.subprocesses import Running
+from helpers.subprocesses import CommandProcess
 from PIL import Image
 
 from archbuilder import InternalError, RunError
@@ -181,12 +181,12 @@ def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
     """A signal in the middle of the work, which is known to be under way and far from its end."""
     run = tmp_path / "run"
     command = ("train", "digits_cnn", "--epochs", "100000", "--run-dir", run)
-    process = Running([command], prepare=hear_interrupts)
+    process = CommandProcess([command], prepare=hear_interrupts)
     while not (run / "history.jsonl").exists():
-        assert process.goes_on, process.said
+        assert process.is_alive, process.log
         time.sleep(0.01)
     process.interrupt()
-    assert process.end() == application.EXIT_INTERRUPTED
+    assert process.wait() == application.EXIT_INTERRUPTED
     assert process.errors.strip() == f"interrupted; resume with: archbuilder train --resume {run}"
 
 
@@ -198,12 +198,12 @@ def test_an_interrupt_while_images_are_read(tmp_path: Path) -> None:
         Image.new("L", (64, 64), number).save(path)
     blueprint, run = tmp_path / "net.yaml", tmp_path / "run"
     blueprint.write_text(IMAGES)
-    process = Running([("train", blueprint, "--run-dir", run)], prepare=hear_interrupts)
+    process = CommandProcess([("train", blueprint, "--run-dir", run)], prepare=hear_interrupts)
     while not (run / "history.jsonl").exists():
-        assert process.goes_on, process.said
+        assert process.is_alive, process.log
         time.sleep(0.01)
     process.interrupt()
-    assert process.end() == application.EXIT_INTERRUPTED
+    assert process.wait() == application.EXIT_INTERRUPTED
 
 
 def hear_interrupts() -> None:

@@ -52,11 +52,11 @@ def test_the_architecture_alone(run: Run, lenet: Path, tmp_path: Path) -> None:
 
 def test_a_dry_run_writes_nothing(run: Run, lenet: Path, tmp_path: Path) -> None:
     """Everything is checked and summed up all the same."""
-    before = sorted(tmp_path.iterdir())
+    paths = sorted(tmp_path.iterdir())
     result = run("compile", lenet, "--dry-run")
     assert (result.code, result.err) == (0, "")
     assert "2,346" in result.out
-    assert sorted(tmp_path.iterdir()) == before
+    assert sorted(tmp_path.iterdir()) == paths
 
 
 def test_several_networks_go_to_a_folder(run: Run, tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_a_network_does_not_replace_its_blueprint(run: Run, tmp_path: Path) -> N
             }
         )
     )
-    before = blueprint.read_text()
+    text = blueprint.read_text()
     result = run("compile", blueprint, "-o", tmp_path, "--format", "json")
-    assert (result.code, blueprint.read_text()) == (2, before)
+    assert (result.code, blueprint.read_text()) == (2, text)
     assert "is the blueprint itself; give another name" in result.err
     assert not (tmp_path / "discriminator.json").exists()

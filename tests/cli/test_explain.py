@@ -35,8 +35,8 @@ def _content(line: str) -> str:
 
 def test_the_code_as_it_stands_in_a_message(run: Run) -> None:
     """People copy the whole of it."""
-    whole = run("explain", "error[unknown-layer]:")
-    assert whole == run("explain", "unknown-layer")
+    output = run("explain", "error[unknown-layer]:")
+    assert output == run("explain", "unknown-layer")
 
 
 def test_without_a_code_all_are_listed(run: Run) -> None:

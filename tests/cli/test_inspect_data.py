@@ -20,14 +20,14 @@ def test_the_digits(run: Run, tmp_path: Path):
     picture = tmp_path / "digits.png"
     result = run("inspect-data", "digits_cnn", "--preview", picture, "--format", "json")
     assert result.code == 0
-    found = json.loads(result.out)
-    assert (found["training_examples"], found["validation_examples"]) == (1438, 359)
-    assert (found["inputs"][0]["shape"], found["inputs"][0]["max"]) == ([8, 8], 16)
-    target = found["targets"][0]
+    report = json.loads(result.out)
+    assert (report["training_examples"], report["validation_examples"]) == (1438, 359)
+    assert (report["inputs"][0]["shape"], report["inputs"][0]["max"]) == ([8, 8], 16)
+    target = report["targets"][0]
     training, validation = target["training_class_counts"], target["validation_class_counts"]
     assert (sum(training.values()), sum(validation.values())) == (1438, 359)
     assert (len(training), training["0"] + validation["0"]) == (10, 178)
-    assert "Input 'image': rescaled by 1/16" in found["notes"]
+    assert "Input 'image': rescaled by 1/16" in report["notes"]
     image = np.asarray(Image.open(picture))
     assert image.shape == (64, 64)
     assert (image.min(), image.max()) == (0, 255)
@@ -62,7 +62,7 @@ def test_names_of_classes(run: Run, tmp_path: Path):
     rows = [line.split() for line in out.splitlines() if line.startswith(("cat", "dog"))]
     assert [row[0] for row in rows] == ["cat", "dog"]
     assert [sum(map(int, row[1:])) for row in rows] == [5, 5]
-    assert [sum(int(row[part]) for row in rows) for part in (1, 2)] == [8, 2]
+    assert [sum(int(row[split_column]) for row in rows) for split_column in (1, 2)] == [8, 2]
 
 
 def test_statistics_are_of_the_training_set(run: Run, tmp_path: Path):
@@ -83,14 +83,14 @@ def test_statistics_are_of_the_training_set(run: Run, tmp_path: Path):
         )
         result = run("inspect-data", tmp_path / f"{name}.yaml")
         assert "Statistics of 6 training examples:" in result.out, result.err
-        found = json.loads(run("inspect-data", tmp_path / f"{name}.yaml", "--format", "json").out)
+        report = json.loads(run("inspect-data", tmp_path / f"{name}.yaml", "--format", "json").out)
         assert (
-            found["training_examples"],
-            found["validation_examples"],
-            found["sampled_examples"],
+            report["training_examples"],
+            report["validation_examples"],
+            report["sampled_examples"],
         ) == (6, 3, 6)
-        assert (found["inputs"][0]["min"], found["inputs"][0]["max"]) == (1, 1)
-        (target,) = found["targets"]
+        assert (report["inputs"][0]["min"], report["inputs"][0]["max"]) == (1, 1)
+        (target,) = report["targets"]
         assert target["training_class_counts"] == {"0": 3, "1": 3, "2": 0}
         assert target["validation_class_counts"] == {"0": 1, "1": 0, "2": 2}
 

@@ -46,12 +46,12 @@ def launched(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def programs(folder: Path) -> dict[str, str]:
     """An environment in which `srun` is ours, and `archbuilder` the one that is tested."""
     folder.mkdir()
-    own = f'#!/bin/bash\nexec {shlex.quote(sys.executable)} -m archbuilder "$@"\n'
-    for name, text in (("srun", SRUN), ("archbuilder", own)):
+    archbuilder_script = f'#!/bin/bash\nexec {shlex.quote(sys.executable)} -m archbuilder "$@"\n'
+    for name, text in (("srun", SRUN), ("archbuilder", archbuilder_script)):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
-    kept = {key: value for key, value in os.environ.items() if key != "TF_CONFIG"}
-    return {**kept, "PATH": f"{folder}:{os.environ['PATH']}"}
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CONFIG"}
+    return {**environment, "PATH": f"{folder}:{os.environ['PATH']}"}
 
 
 def test_slurm_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -68,7 +68,7 @@ def test_slurm_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         assert f"#SBATCH --{line}" in lines
     subprocess.run(["bash", "-n", str(job)], check=True)
     environment = programs(tmp_path / "bin")
-    for told in ("(multi_worker: Slurm)", "Run already finished (1 epoch)"):
+    for expected in ("(multi_worker: Slurm)", "Run already finished (1 epoch)"):
         done = subprocess.run(
             [str(job)] if os.access(job, os.X_OK) else ["bash", str(job)],
             env=environment,
@@ -77,7 +77,7 @@ def test_slurm_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert told in done.stdout
+        assert expected in done.stdout
         record = json.loads((run / "run.json").read_text())
         assert (record["status"], record["seed"]) == ("finished", 5)
 
@@ -124,8 +124,8 @@ def test_kubernetes(capsys: pytest.CaptureFixture[str], tmp_path: Path):
         *("--name", "night-run", "--", "train", "it's a net.yaml", "--run-dir", "runs/x"),
     )
     service, job = yaml.safe_load_all(text)
-    for each in (service, job):
-        kubernetes_validate.validate(each, "1.35", strict=True)
+    for resource in (service, job):
+        kubernetes_validate.validate(resource, "1.35", strict=True)
     assert service["metadata"]["name"] == job["spec"]["template"]["spec"]["subdomain"]
     assert service["spec"]["selector"] == {"job-name": job["metadata"]["name"]}
     assert (job["spec"]["completions"], job["spec"]["activeDeadlineSeconds"]) == (3, 1800)
@@ -140,10 +140,10 @@ def test_kubernetes(capsys: pytest.CaptureFixture[str], tmp_path: Path):
         out = subprocess.check_output(container["command"], env=environment, text=True)
         config, arguments = out.split("\n")
         workers = tuple(f"night-run-{number}.night-run:29400" for number in range(3))
-        found = Cluster(workers, index, "TF_CONFIG")
-        assert read_cluster({"TF_CONFIG": config}) == found
-        wanted = "train|it's a net.yaml|--run-dir|runs/x|--auto-resume|--distribute|multi_worker|"
-        assert arguments == wanted
+        cluster = Cluster(workers, index, "TF_CONFIG")
+        assert read_cluster({"TF_CONFIG": config}) == cluster
+        expected = "train|it's a net.yaml|--run-dir|runs/x|--auto-resume|--distribute|multi_worker|"
+        assert arguments == expected
 
 
 def test_one_machine(capsys: pytest.CaptureFixture[str]):

@@ -43,13 +43,13 @@ def test_what_is_imported_comes_along(run: Run, tmp_path: Path) -> None:
 
 def test_a_file_that_is_there_is_kept(run: Run, lenet: Path) -> None:
     """Unless it is to be replaced."""
-    before = lenet.read_text()
+    text = lenet.read_text()
     result = run("new", lenet)
     assert result.code == 2
     assert "--force" in result.err
-    assert lenet.read_text() == before
+    assert lenet.read_text() == text
     assert run("new", lenet, "--force").code == 0
-    assert lenet.read_text() != before
+    assert lenet.read_text() != text
 
 
 def test_what_cannot_be_done_is_told(run: Run, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import socket
 
 import pytest
-from helpers.subprocesses import Running
+from helpers.subprocesses import CommandProcess
 
 from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, tf_config_json
@@ -28,6 +28,6 @@ def start_server_on_a_taken_port() -> None:
 
 def test_errors_of_grpc_are_not_shown():
     """A worker that loses its peers, or its port, speaks in our messages alone."""
-    process = Running((), prepare=start_server_on_a_taken_port)
-    assert process.end() == 0, process.said
+    process = CommandProcess((), prepare=start_server_on_a_taken_port)
+    assert process.wait() == 0, process.log
     assert process.errors == ""

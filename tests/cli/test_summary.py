@@ -67,9 +67,9 @@ def test_blocks_are_written_out_as_deep_as_wanted(network: tuple[Analysis, Graph
         ["stage0.unit1", "unit"],
         ["stage0.max_pooling2d0", "MaxPooling2D"],
     ]
-    whole = summary_table(*network, depth="all")
-    assert len(whole) == 1 + 2 * 5 + 2
-    assert summary_table(*network, depth=9) == whole
+    expanded = summary_table(*network, depth="all")
+    assert len(expanded) == 1 + 2 * 5 + 2
+    assert summary_table(*network, depth=9) == expanded
 
 
 def test_a_table_fits_a_screen_where_it_can(network: tuple[Analysis, Graph]) -> None:

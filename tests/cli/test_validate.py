@@ -140,8 +140,8 @@ def test_what_cannot_be_done_is_told(
         "EMPTY": str(tmp_path / "empty"),
         "BINARY": str(tmp_path / "binary.yaml"),
     }
-    for word, place in places.items():
-        arguments = tuple(argument.replace(word, place) for argument in arguments)
+    for word, column in places.items():
+        arguments = tuple(argument.replace(word, column) for argument in arguments)
     result = run("validate", *arguments)
     assert result.code == 2, result.err
     assert result.out == ""

@@ -42,9 +42,11 @@ def test_weights_of_a_model(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     """A model starts with the weights of another."""
     assert main(["compile", "net.yaml", "--weights", "source.keras"]) == 0
     assert "net: loaded 4 of 4 weights from 'source.keras', by name" in capsys.readouterr().err
-    source, made = (keras.saving.load_model(folder / f"{name}.keras") for name in ("source", "net"))
-    for mine, wanted in zip(made.weights, source.weights, strict=True):
-        np.testing.assert_array_equal(np.asarray(mine), np.asarray(wanted))
+    source, compiled = (
+        keras.saving.load_model(folder / f"{name}.keras") for name in ("source", "net")
+    )
+    for mine, expected in zip(compiled.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(mine), np.asarray(expected))
 
 
 def test_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,12 +22,12 @@ def tree(text: str) -> Tree:
 
 def check(step: str, *, expressions: bool = False) -> tuple[dict[str, object], list[Diagnostic]]:
     """The good arguments of `Layer: arguments`, and the mistakes in them."""
-    written = tree(step)
-    if isinstance(written, ScalarNode):
-        name, value, span = str(written.value), None, written.span
+    mapping = tree(step)
+    if isinstance(mapping, ScalarNode):
+        name, value, span = str(mapping.value), None, mapping.span
     else:
-        assert isinstance(written, MappingNode)
-        name, value, span = written.entries[0].key, written.entries[0].value, written.span
+        assert isinstance(mapping, MappingNode)
+        name, value, span = mapping.entries[0].key, mapping.entries[0].value, mapping.span
     signature = registry.load().signature(name)
     assert signature is not None
     diagnostics = Diagnostics()
@@ -60,8 +60,8 @@ def check(step: str, *, expressions: bool = False) -> tuple[dict[str, object], l
 )
 def test_good_arguments(step: str, arguments: dict[str, object] | None):
     """By name or one bare value, nested as layers are."""
-    good, found = check(step)
-    assert found == []
+    good, diagnostics = check(step)
+    assert diagnostics == []
     assert arguments is None or good == arguments
 
 
@@ -117,13 +117,13 @@ def test_good_arguments(step: str, arguments: dict[str, object] | None):
 )
 def test_bad_arguments(step: str, code: str, message: str):
     """Each is one mistake, which says what came and what is expected."""
-    _, found = check(step)
-    assert [each.code for each in found] == [code]
-    assert message in found[0].message + "".join(found[0].notes)
+    _, diagnostics = check(step)
+    assert [each.code for each in diagnostics] == [code]
+    assert message in diagnostics[0].message + "".join(diagnostics[0].notes)
 
 
 @pytest.mark.parametrize(
-    ("written", "suggestion"),
+    ("argument", "suggestion"),
     [
         ("filter: 3, kernel_size: 3", "filters"),
         ("filters: 3, kernel: 3", "kernel_size"),
@@ -133,10 +133,10 @@ def test_bad_arguments(step: str, code: str, message: str):
         ("filters: 3, kernel_size: 3, pading: same", "padding"),
     ],
 )
-def test_what_was_meant_is_suggested(written: str, suggestion: str):
+def test_what_was_meant_is_suggested(argument: str, suggestion: str):
     """Slips of the finger, and the names that other libraries have."""
-    _, found = check(f"Conv2D: {{{written}}}")
-    assert [each.suggestion for each in found] == [suggestion]
+    _, diagnostics = check(f"Conv2D: {{{argument}}}")
+    assert [each.suggestion for each in diagnostics] == [suggestion]
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,8 @@ def test_optimizers(text: str, good: bool):
 
 def test_what_keras_would_learn_has_a_reason():
     """Arguments that Keras can do without are asked for with the reason."""
-    _, (found,) = check("Normalization: {variance: 2}")
-    (note,) = found.notes
+    _, (diagnostic,) = check("Normalization: {variance: 2}")
+    (note,) = diagnostic.notes
     assert note.startswith("mean: Keras learns it from data with adapt()")
 
 
@@ -216,10 +216,10 @@ def test_objects_that_are_left_out_have_a_reason(kind: ObjectKind, name: str, re
     """The message says why a blueprint cannot name them."""
     diagnostics = Diagnostics()
     assert not check_object(kind, tree(name), diagnostics)
-    (found,) = diagnostics
-    assert found.code == "unknown-keras-object"
-    assert found.message.startswith(f"{name} is not supported in a blueprint: ")
-    assert reason in found.message
+    (diagnostic,) = diagnostics
+    assert diagnostic.code == "unknown-keras-object"
+    assert diagnostic.message.startswith(f"{name} is not supported in a blueprint: ")
+    assert reason in diagnostic.message
 
 
 def test_the_loss_of_sequences_without_places():
@@ -240,12 +240,12 @@ def test_block_in_a_layer(kind: ObjectKind, note: str):
     arguments = {"layer": "TimeDistributed", "recurrent layer": "Bidirectional", "cell": "RNN"}
     signature = registry.load().signature(arguments[kind])
     assert signature is not None
-    written = tree("{cell: encoder}" if kind == "cell" else "{layer: encoder}")
+    mapping = tree("{cell: encoder}" if kind == "cell" else "{layer: encoder}")
     diagnostics = Diagnostics()
     check_arguments(
         signature,
-        written,
-        written.span,
+        mapping,
+        mapping.span,
         diagnostics,
         allow_expressions=True,
         find_block=lambda name: "a block (net.yaml:4:3)" if name == "encoder" else None,

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.blueprints import arguments, expand, mistakes, wiring, write
+from helpers.blueprints import arguments, edges, error_codes, expand, write
 
 import archbuilder
 from archbuilder.diagnostics.errors import BlueprintError
@@ -17,7 +17,7 @@ from archbuilder.limits import Limits
 def test_steps_stand_one_behind_the_other(tmp_path: Path):
     """A step reads the one before it, the first step the input; the last is the output."""
     graph = expand(tmp_path, "inputs: {x: [4]}\nlayers: [Flatten, {Dense: 3}, ReLU]")
-    assert wiring(graph) == {"flatten0": ["x"], "dense0": ["flatten0"], "re_lu0": ["dense0"]}
+    assert edges(graph) == {"flatten0": ["x"], "dense0": ["flatten0"], "re_lu0": ["dense0"]}
     assert [(name, str(ref)) for name, ref in graph.outputs] == [("output", "re_lu0")]
     assert arguments(graph.nodes[1]) == {"units": 3}
 
@@ -25,14 +25,14 @@ def test_steps_stand_one_behind_the_other(tmp_path: Path):
 def test_repeat_makes_steps_with_their_own_weights(tmp_path: Path):
     """Each round is a node of its own that reads the round before."""
     graph = expand(tmp_path, "inputs: {x: [4]}\nlayers: [{Dense: $(i + 1), repeat: 3}]")
-    assert wiring(graph) == {"dense0": ["x"], "dense1": ["dense0"], "dense2": ["dense1"]}
+    assert edges(graph) == {"dense0": ["x"], "dense1": ["dense0"], "dense2": ["dense1"]}
     assert [arguments(node)["units"] for node in graph.nodes] == [1, 2, 3]
 
 
 def test_no_rounds_leave_the_flow_as_it_is(tmp_path: Path):
     """A step repeated no times is as if it were not there."""
     graph = expand(tmp_path, "inputs: {x: [4]}\nlayers: [{Dense: 1, repeat: 0}, ReLU]")
-    assert wiring(graph) == {"re_lu0": ["x"]}
+    assert edges(graph) == {"re_lu0": ["x"]}
 
 
 def test_for_runs_its_lists_side_by_side(tmp_path: Path):
@@ -65,7 +65,7 @@ def test_when_is_asked_in_every_round(tmp_path: Path):
 def test_a_residual_is_a_branch_with_no_steps(tmp_path: Path):
     """`[]` is the identity."""
     text = "inputs: {x: [4]}\nlayers: [{branches: [[{Dense: 4}], []], merge: Add}]"
-    assert wiring(expand(tmp_path, text)) == {"dense0": ["x"], "add0": ["dense0", "x"]}
+    assert edges(expand(tmp_path, text)) == {"dense0": ["x"], "add0": ["dense0", "x"]}
 
 
 def test_branches_without_merge_have_several_outputs(tmp_path: Path):
@@ -80,7 +80,7 @@ layers:
     from: [two.left, two.1]
 """
     graph = expand(tmp_path, text)
-    assert wiring(graph)["add0"] == ["dense0", "x"]
+    assert edges(graph)["add0"] == ["dense0", "x"]
 
 
 def test_names_in_a_loop_are_visible_behind_it(tmp_path: Path):
@@ -98,7 +98,7 @@ layers:
         from: [previous, skip$(1 - i)]
 """
     graph = expand(tmp_path, text)
-    assert wiring(graph) == {
+    assert edges(graph) == {
         "skip0": ["x"],
         "skip1": ["skip0"],
         "add0": ["skip1", "skip1"],
@@ -118,7 +118,7 @@ layers:
     repeat: 2
 """
     graph = expand(tmp_path, text)
-    assert wiring(graph) == {
+    assert edges(graph) == {
         "layer0.add0": ["x", "memory"],
         "layer1.add0": ["layer0.add0", "memory"],
     }
@@ -149,7 +149,7 @@ layers:
   - {{Add: , from: [b, c1, c3]}}
 """
     graph = expand(tmp_path, text)
-    assert list(wiring(graph).values())[-3:-1] == [["a"], [graph.nodes[-3].name]]
+    assert list(edges(graph).values())[-3:-1] == [["a"], [graph.nodes[-3].name]]
 
 
 def test_a_block_is_a_scope_with_its_own_names(tmp_path: Path):
@@ -161,7 +161,7 @@ inputs: {x: [4]}
 layers: [{unit: 8, name: first}, {unit: {n: 9}}]
 """
     graph = expand(tmp_path, text)
-    assert list(wiring(graph)) == ["first.fc", "first.re_lu0", "unit0.fc", "unit0.re_lu0"]
+    assert list(edges(graph)) == ["first.fc", "first.re_lu0", "unit0.fc", "unit0.re_lu0"]
 
 
 def test_outputs_of_a_block_have_names(tmp_path: Path):
@@ -172,7 +172,7 @@ blocks:
 inputs: {x: [4]}
 layers: [encoder, {Dense: 8, from: encoder.high}, {Add: , from: [previous, encoder.low]}]
 """
-    assert wiring(expand(tmp_path, text))["add0"] == ["dense0", "encoder0.low"]
+    assert edges(expand(tmp_path, text))["add0"] == ["dense0", "encoder0.low"]
 
 
 def test_several_uses_of_a_block_need_names(tmp_path: Path):
@@ -183,7 +183,7 @@ blocks:
 inputs: {x: [4]}
 layers: [b, b, {Dense: 8, from: b.y}]
 """
-    assert mistakes(tmp_path, text) == ["unknown-name 6:33"]
+    assert error_codes(tmp_path, text) == ["unknown-name 6:33"]
 
 
 def test_use_takes_the_weights_of_an_earlier_layer(tmp_path: Path):
@@ -233,7 +233,7 @@ layers:
     from: {sequences: y, initial_state: [lstm.1, lstm.2]}
 """
     graph = expand(tmp_path, text)
-    assert wiring(graph)["lstm0"] == ["y", "lstm.1", "lstm.2"]
+    assert edges(graph)["lstm0"] == ["y", "lstm.1", "lstm.2"]
 
 
 def test_steps_without_effect_are_left_out(tmp_path: Path):
@@ -274,11 +274,11 @@ layers:
   - {Add: , from: [x, y], when: $both, name: sum}
   - Dense: 2
 """
-    alone, whole = expand(tmp_path, text), expand(tmp_path, text, both=True)
+    alone, both = expand(tmp_path, text), expand(tmp_path, text, both=True)
     assert [each.name for each in alone.inputs] == ["y"]
-    assert wiring(alone) == {"dense0": ["y"]}
-    assert [each.name for each in whole.inputs] == ["x", "y"]
-    assert wiring(whole) == {"sum": ["x", "y"], "dense0": ["sum"]}
+    assert edges(alone) == {"dense0": ["y"]}
+    assert [each.name for each in both.inputs] == ["x", "y"]
+    assert edges(both) == {"sum": ["x", "y"], "dense0": ["sum"]}
     write(tmp_path, text, "inner.yaml")
     outer = """
 imports: {inner: ./inner.yaml}
@@ -287,7 +287,7 @@ layers:
   - {inner: , from: a}
   - {inner: {both: true}, from: {x: previous, y: b}}
 """
-    assert wiring(expand(tmp_path, outer)) == {
+    assert edges(expand(tmp_path, outer)) == {
         "inner0.dense0": ["a"],
         "inner1.sum": ["inner0.dense0", "b"],
         "inner1.dense0": ["inner1.sum"],
@@ -318,7 +318,7 @@ layers: [own, {Dense: $n}]
     units = [arguments(node)["units"] for node in expand(tmp_path, text).nodes]
     assert units == [7, 5, 3]
     hidden = text.replace("$m}]", "$i}]").replace("[own,", "[{own: , repeat: 2},")
-    assert mistakes(tmp_path, hidden) == ["unknown-parameter 5:55"]
+    assert error_codes(tmp_path, hidden) == ["unknown-parameter 5:55"]
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ layers:
   - repeat: $(1 / 0)
     layers: [Flatten]
 """
-    assert mistakes(tmp_path, text) == [
+    assert error_codes(tmp_path, text) == [
         "unknown-layer 5:5",
         "unknown-argument 7:13",
         "unknown-name 10:18",
@@ -360,7 +360,7 @@ def test_blocks_within_blocks_multiply_and_are_bounded(tmp_path: Path):
     """Ten uses in each of nine blocks would be a billion steps: refused, and at once."""
     blocks = "\n".join(f"  b{n}: {{layers: [{', '.join([f'b{n + 1}'] * 10)}]}}" for n in range(9))
     text = f"inputs: {{x: [4]}}\nlayers: [b0]\nblocks:\n{blocks}\n  b9: {{layers: [ReLU]}}"
-    assert [each.split()[0] for each in mistakes(tmp_path, text)] == ["limit-exceeded"]
+    assert [each.split()[0] for each in error_codes(tmp_path, text)] == ["limit-exceeded"]
 
 
 def test_the_limit_of_steps_holds_for_each_import_by_itself(tmp_path: Path):
@@ -425,7 +425,7 @@ layers:
   - LSTM: {units: 5, return_state: true}
   - {Dense: 2, from: previous.1}
 """
-    assert wiring(expand(tmp_path, text))["dense0"] == ["lstm0.1"]
+    assert edges(expand(tmp_path, text))["dense0"] == ["lstm0.1"]
 
 
 def test_no_arguments_for_a_block_without_parameters(tmp_path: Path):
@@ -490,7 +490,7 @@ imports: {a: {file: lib.yaml, params: {width: text}}}
 inputs: {x: [4]}
 layers: [a.piece, a.piece]
 """
-    assert mistakes(tmp_path, text) == ["type-mismatch 3:47"]
+    assert error_codes(tmp_path, text) == ["type-mismatch 3:47"]
 
 
 def test_a_block_may_be_used_by_another_file_alone(tmp_path: Path):
@@ -531,7 +531,7 @@ layers: [{Dense: 4}]
 def test_one_error_has_no_follow_up_errors(tmp_path: Path, steps: str, expected: list[str]):
     """What depends on a step with an error is not reported besides."""
     text = f"params: {{n: 3}}\nblocks: {{broken: 3}}\ninputs: {{x: [4, 4]}}\nlayers: [{steps}]"
-    codes = [each.split()[0] for each in mistakes(tmp_path, text)]
+    codes = [each.split()[0] for each in error_codes(tmp_path, text)]
     assert codes == ["invalid-structure", *expected]
 
 
@@ -543,4 +543,4 @@ networks:
   one: {{inputs: {{x: [4]}}, layers: [{{Dense: 4}}]}}
   two: {{inputs: {{x: [4]}}, layers: [{{Dense: 4}}], outputs: {outputs}}}
 """
-    assert mistakes(tmp_path, text) == ["invalid-structure 5:58"]
+    assert error_codes(tmp_path, text) == ["invalid-structure 5:58"]

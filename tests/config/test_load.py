@@ -20,7 +20,7 @@ networks:
 data: digits
 training: {objective: {adversarial: {loss: wasserstein}}}
 """
-ONE = """\
+SINGLE_NETWORK = """\
 archbuilder: 1
 name: net
 inputs: {noise: [4]}
@@ -50,9 +50,9 @@ def test_a_generator_and_a_discriminator(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "has"),
+    ("text", "location", "has"),
     [
-        (ONE, "6:14", "1 network: 'net'"),
+        (SINGLE_NETWORK, "6:14", "1 network: 'net'"),
         (
             NETWORKS.replace("  discriminator:", "  critic:"),
             "7:23",
@@ -61,16 +61,16 @@ def test_a_generator_and_a_discriminator(tmp_path: Path):
     ],
 )
 def test_other_networks(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, place: str, has: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, location: str, has: str
 ):
     """They are told before anything is trained, where the objective stands."""
     path = tmp_path / "net.yaml"
     path.write_text(text)
     assert main(["validate", str(path)]) == 2
-    said = capsys.readouterr().err
-    assert "trains the networks 'generator' and 'discriminator'" in said
-    assert f"this blueprint has {has}" in said
-    assert f"{path}:{place}" in said
+    errors = capsys.readouterr().err
+    assert "trains the networks 'generator' and 'discriminator'" in errors
+    assert f"this blueprint has {has}" in errors
+    assert f"{path}:{location}" in errors
 
 
 @pytest.mark.parametrize("objective", ["", "objective: supervised, ", "objective: simclr, "])
@@ -84,11 +84,11 @@ def test_several_networks_of_an_objective_that_trains_one(
         text[: text.index("training:")] + f"training: {{{objective}loss: MeanSquaredError}}\n"
     )
     assert main(["validate", str(path)]) == 2
-    said = capsys.readouterr().err
+    errors = capsys.readouterr().err
     name = "simclr" if "simclr" in objective else "supervised"
     assert (
         f"the objective '{name}' trains one network, and this blueprint has 2 networks: 'encoder',"
         " 'decoder'\n"
-    ) in said
-    assert "write them under 'blocks'" in said
-    assert said.count("error[") == 1
+    ) in errors
+    assert "write them under 'blocks'" in errors
+    assert errors.count("error[") == 1

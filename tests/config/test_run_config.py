@@ -69,12 +69,12 @@ def test_sources_come_back(tmp_path: Path, source: DataSource):
     recipe["training"] = {"loss": "SparseCategoricalCrossentropy", "shuffle": False}
     (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe}))
     graphs = archbuilder.load("digits_cnn").graphs()
-    found = load_run_config(tmp_path, graphs, Limits())
+    run_config = load_run_config(tmp_path, graphs, Limits())
     # A place has no part in whether two files are the same one, here or anywhere.
-    again = recipe_to_dict(found.data, training, [tmp_path])
+    again = recipe_to_dict(run_config.data, training, [tmp_path])
     assert again["data"] == recipe["data"]
-    assert (type(found.data.train), found.training.shuffle) == (type(source), False)
-    assert found.allow_dirs == (tmp_path,)
+    assert (type(run_config.data.train), run_config.training.shuffle) == (type(source), False)
+    assert run_config.allow_dirs == (tmp_path,)
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o644])
@@ -99,13 +99,13 @@ def test_whose_word_a_record_is(
     # Root's files are those of a user whom these tests do not run as, or of their own.
     monkeypatch.setattr(os, "geteuid", lambda: mine if owner == "mine" else mine + 1)
     graphs = archbuilder.load("digits_cnn").graphs()
-    found = load_run_config(path.parent, graphs, Limits())
-    own = (owner == "mine" or mine == 0) and (mode, folder_mode) == (0o644, 0o775)
-    assert found.forbidden == (() if own else (tmp_path,))
+    run_config = load_run_config(path.parent, graphs, Limits())
+    trusted = (owner == "mine" or mine == 0) and (mode, folder_mode) == (0o644, 0o775)
+    assert run_config.forbidden == (() if trusted else (tmp_path,))
     allowed = load_run_config(path.parent, graphs, Limits(), allow_dirs=[tmp_path])
     assert not allowed.forbidden
     inside = load_run_config(path.parent, graphs, Limits(), allow_dirs=[path.parent])
-    assert inside.forbidden == found.forbidden
+    assert inside.forbidden == run_config.forbidden
 
 
 def test_a_run_does_not_look_for_its_data(tmp_path: Path):
@@ -140,10 +140,10 @@ def test_a_record_whose_folder_is_swapped(tmp_path: Path, monkeypatch: pytest.Mo
     read = JsonObject.read
 
     def swap(file: SandboxPath) -> JsonObject:
-        found = read(file)
+        content = read(file)
         (tmp_path / "run").rename(tmp_path / "moved")
         (tmp_path / "run").symlink_to(tmp_path / "mine")
-        return found
+        return content
 
     monkeypatch.setattr(JsonObject, "read", swap)
     graphs = archbuilder.load("digits_cnn").graphs()

@@ -275,7 +275,7 @@ def test_all_mistakes_are_reported_at_once():
 def test_an_output_with_the_prefix_of_validation(key: str):
     """Its numbers would take the place of those of the validation set, if there are several."""
     numbers = {"loss": {"val": LOSS, "b": LOSS}, "metrics": {"val": "SparseCategoricalAccuracy"}}
-    written: dict[str, PlainData] = {"loss": {"b": LOSS}, key: numbers[key]}
-    (error,) = decode(written, ("val", "b"))[1]
+    options: dict[str, PlainData] = {"loss": {"b": LOSS}, key: numbers[key]}
+    (error,) = decode(options, ("val", "b"))[1]
     assert "the metrics of the output 'val' would have the prefix 'val_' of" in error.message
     right({"loss": {"val": LOSS}}, ("val",))

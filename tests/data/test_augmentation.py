@@ -34,15 +34,15 @@ def augmented(
     view: int = 0,
     seed: int = 3,
     *,
-    given: tf.Tensor | None = None,
+    inputs: tf.Tensor | None = None,
     value_range: ValueRange | None = (0, 1),
 ) -> np.ndarray:
     """As in a pipeline: within a graph, where the size of a batch is open."""
     augmentation = Augmentation([from_plain(layer, SPAN)], seed, value_range)
-    given = images() if given is None else given
+    inputs = images() if inputs is None else inputs
     changed = (
-        tf.data.Dataset.from_tensor_slices(given)
-        .batch(len(given))
+        tf.data.Dataset.from_tensor_slices(inputs)
+        .batch(len(inputs))
         .map(lambda batch: augmentation(batch, tf.constant(step, tf.int64), view))
     )
     return np.asarray(next(iter(changed)))
@@ -54,19 +54,19 @@ def test_follows_from_seed_view_and_step(name: str):
     layer = LAYERS[name]
     first = augmented(layer, 5)
     np.testing.assert_array_equal(first, augmented(layer, 5))
-    for other in (augmented(layer, 6), augmented(layer, 5, view=1), augmented(layer, 5, seed=4)):
-        assert np.abs(first - other).max() > 0.01
+    for changed in (augmented(layer, 6), augmented(layer, 5, view=1), augmented(layer, 5, seed=4)):
+        assert np.abs(first - changed).max() > 0.01
 
 
 def test_every_image_is_cropped_by_itself():
     """The places that are cut out of twelve images are not all the same."""
-    whole, cut = np.asarray(images()), augmented(LAYERS["crop"], 0)
+    originals, cut = np.asarray(images()), augmented(LAYERS["crop"], 0)
     places = {
         (top, left)
-        for image, part in zip(whole, cut, strict=True)
+        for image, crop in zip(originals, cut, strict=True)
         for top in range(3)
         for left in range(3)
-        if np.array_equal(image[top : top + 6, left : left + 6], part)
+        if np.array_equal(image[top : top + 6, left : left + 6], crop)
     }
     assert len(places) > 2
 
@@ -74,19 +74,19 @@ def test_every_image_is_cropped_by_itself():
 def test_an_elastic_transformation_keeps_every_image():
     """In a batch of open size each image is made of its own pixels, not of those of the first."""
     shades = tf.reshape(tf.range(12, dtype=tf.float32) / 12, (-1, 1, 1, 1)) * tf.ones((12, 8, 8, 1))
-    found = augmented(LAYERS["elastic"], 0, given=shades)
-    np.testing.assert_allclose(found, shades, atol=1e-5)
+    outputs = augmented(LAYERS["elastic"], 0, inputs=shades)
+    np.testing.assert_allclose(outputs, shades, atol=1e-5)
 
 
 @pytest.mark.parametrize("layer", ["RandomBrightness", "RandomContrast", "RandomPosterization"])
 def test_layers_for_colors_get_the_range_of_the_images(layer: str):
     """Images from 0 to 1 stay there: Keras itself takes them for images from 0 to 255."""
     factor = 3 if layer == "RandomPosterization" else 0.3
-    found = augmented({layer: factor}, 0)
-    assert 0 <= found.min() < found.max() <= 1
-    assert 0.01 < np.abs(found - images()).max() < 0.7
-    bright = augmented({layer: factor}, 0, given=images() * 255, value_range=(0, 255))
-    np.testing.assert_allclose(bright / 255, found, atol=1e-2)
+    outputs = augmented({layer: factor}, 0)
+    assert 0 <= outputs.min() < outputs.max() <= 1
+    assert 0.01 < np.abs(outputs - images()).max() < 0.7
+    bright = augmented({layer: factor}, 0, inputs=images() * 255, value_range=(0, 255))
+    np.testing.assert_allclose(bright / 255, outputs, atol=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -102,26 +102,26 @@ def test_another_range(
     """It is an error that names both, or says what to write."""
     with pytest.raises(BlueprintError) as error:
         augmented({"RandomBrightness": {"factor": 0.3, **arguments}}, 0, value_range=value_range)
-    (found,) = error.value.diagnostics
-    assert message in found.message
-    assert "value_range" in " ".join(found.notes)
+    (diagnostic,) = error.value.diagnostics
+    assert message in diagnostic.message
+    assert "value_range" in " ".join(diagnostic.notes)
 
 
 def test_a_range_that_only_the_recipe_knows():
     """Floats may have any; what is written is believed."""
     layer: PlainData = {"RandomBrightness": {"factor": 0.3, "value_range": [0, 1]}}
-    found = augmented(layer, 0, value_range=None)
-    np.testing.assert_array_equal(found, augmented({"RandomBrightness": 0.3}, 0))
+    outputs = augmented(layer, 0, value_range=None)
+    np.testing.assert_array_equal(outputs, augmented({"RandomBrightness": 0.3}, 0))
 
 
 def test_whole_numbers_are_rounded():
     """Bytes that a layer makes fractions of come to the nearest byte, and stay bytes."""
-    given = tf.cast(tf.round(images() * 255), tf.uint8)
+    pixels = tf.cast(tf.round(images() * 255), tf.uint8)
     layer: PlainData = {"RandomBrightness": 0.5}
-    found = augmented(layer, 0, given=given, value_range=(0, 255))
-    exact = augmented(layer, 0, given=tf.cast(given, tf.float32), value_range=(0, 255))
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, np.rint(exact))
+    outputs = augmented(layer, 0, inputs=pixels, value_range=(0, 255))
+    exact = augmented(layer, 0, inputs=tf.cast(pixels, tf.float32), value_range=(0, 255))
+    assert outputs.dtype == np.uint8
+    np.testing.assert_array_equal(outputs, np.rint(exact))
 
 
 @pytest.mark.parametrize(
@@ -137,5 +137,5 @@ def test_images_that_a_layer_does_not_take(layer: PlainData, shape: list[int | N
     augmentation = Augmentation([from_plain(layer, SPAN)], 0, (0, 1))
     with pytest.raises(BlueprintError) as error:
         augmentation.check(tf.TensorSpec(shape, tf.float32))
-    (found,) = error.value.diagnostics
-    assert (found.span, message in found.message) == (SPAN, True)
+    (diagnostic,) = error.value.diagnostics
+    assert (diagnostic.span, message in diagnostic.message) == (SPAN, True)

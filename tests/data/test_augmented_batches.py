@@ -159,10 +159,10 @@ def test_a_run_goes_on_with_the_same_maps():
     """From the middle of an epoch on, they are bit by bit what they would have been."""
     layers: list[PlainData] = [{"RandomRotation": 0.3}, COLORS, {"RandomElasticTransform": {}}]
     masks, losses = {"mask": target(MASKS)}, {"mask": "SparseCategoricalCrossentropy"}
-    whole = [*batches(layers, masks, losses)]
+    uninterrupted = [*batches(layers, masks, losses)]
     rest = [*batches(layers, masks, losses, position=TrainingPosition(1, 2))]
     assert len(rest) == 2
-    for (x, y), (again, mask) in zip(whole[6:], rest, strict=True):
+    for (x, y), (again, mask) in zip(uninterrupted[6:], rest, strict=True):
         np.testing.assert_array_equal(x, again)
         np.testing.assert_array_equal(y["mask"], mask["mask"])
 
@@ -199,9 +199,11 @@ def test_targets_that_may_be_places(name: str):
     targets, losses = {"y": target(values)}, {"y": loss}
     with pytest.raises(BlueprintError) as error:
         batches([COLORS, {"RandomFlip": "horizontal"}], targets, losses)
-    (found,) = error.value.diagnostics
-    assert found.message.startswith("RandomFlip moves the parts of an image, and the targets of")
-    assert found.span == SPAN
+    (diagnostic,) = error.value.diagnostics
+    assert diagnostic.message.startswith(
+        "RandomFlip moves the parts of an image, and the targets of"
+    )
+    assert diagnostic.span == SPAN
     assert len([*batches([COLORS], targets, losses)]) == 8
 
 
@@ -219,16 +221,16 @@ def test_targets_that_are_no_places(name: str):
     values, loss = NO_PLACES[name]
     layers = [{"RandAugment": {}}, {"RandomFlip": "horizontal"}]
     images = np.repeat(SHADES, 3, axis=-1)
-    for given in [*batches(layers, {"y": target(values)}, {"y": loss}, images)][:1]:
-        assert given[1]["y"].shape == (5, *values.shape[1:])
+    for batch in [*batches(layers, {"y": target(values)}, {"y": loss}, images)][:1]:
+        assert batch[1]["y"].shape == (5, *values.shape[1:])
 
 
 def test_layers_that_choose_what_they_do():
     """A mask cannot follow RandAugment; the error says which layers it can follow."""
     with pytest.raises(BlueprintError) as error:
         batches([{"RandAugment": {}}], {"m": target(MASKS)}, {"m": "SparseCategoricalCrossentropy"})
-    (found,) = error.value.diagnostics
-    assert "RandomFlip" in found.notes[0]
+    (diagnostic,) = error.value.diagnostics
+    assert "RandomFlip" in diagnostic.notes[0]
 
 
 def test_an_image_that_the_network_does_not_take():

@@ -75,18 +75,18 @@ def test_the_run_tells_it_and_can_go_on(folder: Path, source: str, capsys):
     backup = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     process = start("train", net, "--run-dir", run)
     while epochs(run) < 2:
-        assert process.goes_on, process.said
+        assert process.is_alive, process.log
         time.sleep(0.05)
     remove(folder, source)
-    code = process.end()
+    code = process.wait()
     status = json.loads((run / "run.json").read_text())["status"]
     if source == "npz":
         assert (code, status) == (0, "finished")
         return
     assert (code, status) == (1, "failed")
     named = "kind-0/" if source == "images" else "x.npy' was cut while it was in use"
-    assert named in process.said
-    assert "Traceback" not in process.said
+    assert named in process.log
+    assert "Traceback" not in process.log
     reached = epochs(run)
     for path, content in backup.items():
         path.write_bytes(content)

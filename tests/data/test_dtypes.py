@@ -15,7 +15,7 @@ INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uin
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 POWERS = (0, 7, 8, 11, 15, 16, 24, 25, 31, 32, 53, 54, 62, 63, 64)
 NUMBERS = sorted(
-    {sign * (2**power + more) for power in POWERS for more in (-1, 0, 1) for sign in (-1, 1)}
+    {sign * (2**power + offset) for power in POWERS for offset in (-1, 0, 1) for sign in (-1, 1)}
 )
 
 
@@ -33,7 +33,7 @@ def test_integers(source: str, target: str):
     """They are in the range of a type of integers, and floats have all of their digits."""
     values, dtype = integers(source), numpy_dtype(target)
     wrong = unrepresentable(values, dtype).tolist()
-    for value, told in zip(values.tolist(), wrong, strict=True):
+    for value, mismatch in zip(values.tolist(), wrong, strict=True):
         if target in INTEGERS:
             right = np.iinfo(target).min <= value <= np.iinfo(target).max
         else:
@@ -41,7 +41,7 @@ def test_integers(source: str, target: str):
                 rounded = float(np.array(value, np.longdouble).astype(np.float64).astype(dtype))
             exact = np.isfinite(rounded) and Fraction(rounded) == value
             right = exact and Fraction(float(value)) == value
-        assert told == (not right), value
+        assert mismatch == (not right), value
     assert not (always_fits(np.dtype(source), dtype) and any(wrong))
 
 
@@ -50,10 +50,10 @@ def test_floats_as_integers(target: str):
     """Whole ones in the range are integers; fractions, infinity and NaN are not."""
     values = np.array([0.0, 1, -1, 0.7, 127, 128, 2**31, 2**63, -(2.0**63), np.inf, np.nan, 1e300])
     wrong = unrepresentable(values, np.dtype(target)).tolist()
-    for value, told in zip(values.tolist(), wrong, strict=True):
+    for value, mismatch in zip(values.tolist(), wrong, strict=True):
         low, high = (0, 1) if target == "bool" else (np.iinfo(target).min, np.iinfo(target).max)
         right = np.isfinite(value) and value == int(value) and low <= int(value) <= high
-        assert told == (not right), value
+        assert mismatch == (not right), value
 
 
 def test_floats_as_narrower_floats():
@@ -89,6 +89,6 @@ def test_integers_beyond_64_bits_in_floats(sign: int, target: str):
 def test_common_types():
     """Integers stay integers."""
     pairs = [("int64", "uint64"), ("uint8", "int8"), ("int16", "float32"), ("int64", "float32")]
-    found = [common_dtype(map(np.dtype, pair)) for pair in pairs]
-    assert found == ["uint64", "int16", "float32", "float64"]
+    dtypes = [common_dtype(map(np.dtype, pair)) for pair in pairs]
+    assert dtypes == ["uint64", "int16", "float32", "float64"]
     assert all(always_fits(*pair) for pair in pairwise(map(np.dtype, ("uint8", "uint16", "int32"))))

@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
-    ("file", "text", "place"),
+    ("file", "text", "location"),
     [
         ("tab.csv", RIGHT.replace("4", "oops"), "net.yaml:8:23"),
         ("tab.csv", RIGHT.replace("4", "4.5"), "net.yaml:8:23"),
@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ids=["while it is read", "for the network", "of the validation set", "another column"],
 )
 def test_errors_of_data_have_a_place(
-    capsys: pytest.CaptureFixture[str], file: str, text: str, place: str
+    capsys: pytest.CaptureFixture[str], file: str, text: str, location: str
 ):
     """The message has the file, and the place where it is named, whatever finds the error."""
     Path(file).write_text(text)
@@ -52,7 +52,7 @@ def test_errors_of_data_have_a_place(
     message, arrow, *_ = capsys.readouterr().err.splitlines()
     assert message.startswith("error[invalid-data]: ")
     assert f"'{file}'" in message
-    assert arrow.split() == ["-->", place]
+    assert arrow.split() == ["-->", location]
 
 
 @pytest.mark.usefixtures("folder")

@@ -59,15 +59,15 @@ def test_patterns_of_a_blueprint_stay_in_its_folder(folder: Path, pattern: str):
     with pytest.raises(BlueprintError, match="path-outside-directory"):
         DataFileOpener(inner).match_files(DataPath(pattern, SPAN))
     if pattern == "../data/*.csv":
-        found = DataFileOpener(inner, [folder / "data"]).match_files(DataPath(pattern, SPAN))
-        assert [each.path for each in found] == ["../data/a.csv", "../data/b.csv"]
+        paths = DataFileOpener(inner, [folder / "data"]).match_files(DataPath(pattern, SPAN))
+        assert [each.path for each in paths] == ["../data/a.csv", "../data/b.csv"]
 
 
 def test_a_link_to_a_folder_is_not_gone_through(folder: Path):
     """A stranger's link beside the data leads nowhere."""
     (folder / "data" / "zoo").symlink_to("/etc")
-    found = DataFileOpener(folder).match_files(DataPath("data/*/*", SPAN))
-    assert [each.path for each in found] == ["data/one/x.csv", "data/two/x.csv", "data/two/y.csv"]
+    paths = DataFileOpener(folder).match_files(DataPath("data/*/*", SPAN))
+    assert [each.path for each in paths] == ["data/one/x.csv", "data/two/x.csv", "data/two/y.csv"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern(folder: Path):

@@ -14,8 +14,8 @@ from archbuilder.data.indices import lookup_tables_by_input
 
 
 def sizes(folder: Path, text: str) -> dict[str, int]:
-    found = lookup_tables_by_input(expand(folder, text))
-    return {name: each.size for name, (each,) in found.items()}
+    tables = lookup_tables_by_input(expand(folder, text))
+    return {name: each.size for name, (each,) in tables.items()}
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ outputs: {a: split, b: dense, c: slice, d: unstack, e: take, f: cast}
 
 def test_parts_of_an_input(tmp_path: Path):
     """Each has its own table, or none; a cast to integers may drop fractions."""
-    (found,) = lookup_tables_by_input(expand(tmp_path, PARTS)).values()
-    sizes = {(each.positions, each.truncated): each.size for each in found}
+    (tables,) = lookup_tables_by_input(expand(tmp_path, PARTS)).values()
+    sizes = {(each.positions, each.truncated): each.size for each in tables}
     assert sizes == {((0,), False): 9, ((3,), True): 7, ((3,), False): 5, ((2,), False): 3}
 
 
@@ -133,9 +133,9 @@ def test_every_command_tells_the_line(tmp_path: Path, capsys: pytest.CaptureFixt
     ):
         capsys.readouterr()
         assert main(command) == 1, command
-        assert "bad.csv' has 10 in column 'item'" in (told := capsys.readouterr().err), command
+        assert "bad.csv' has 10 in column 'item'" in (errors := capsys.readouterr().err), command
         named = "--data" in command or command[0] == "predict"
-        assert f"{'error' if named else 'error[invalid-data]'}: line 3 of" in told
+        assert f"{'error' if named else 'error[invalid-data]'}: line 3 of" in errors
     assert not (tmp_path / "none").exists()
 
 
@@ -169,7 +169,7 @@ ONES = "{input_dim: 1024, output_dim: 2, embeddings_initializer: ones}"
 def test_indices_have_all_bits(tmp_path: Path, dtype: str, layers: str):
     """A table of 1024 rows learns those of its indices, where layers compute in bfloat16."""
     ids = [1000, 1001, 1002, 1003]
-    lines = "".join(f"{each},{place + 5}\n" for place, each in enumerate(ids))
+    lines = "".join(f"{each},{index + 5}\n" for index, each in enumerate(ids))
     (tmp_path / "ids.csv").write_text(f"id,y\n{lines}")
     text = IDS.replace("DTYPE", dtype).replace("LAYERS", layers)
     arrays = weights(trained(tmp_path, text, "run")).values()

@@ -22,7 +22,7 @@ def grey(side: int = 8) -> Feature:
 
 
 @pytest.mark.parametrize(
-    ("feature", "wanted", "notes"),
+    ("feature", "input_shape", "notes"),
     [
         (grey(), (8, 8), ["rescaled by 1/16"]),
         (grey(), (8, 8, 1), ["rescaled by 1/16", "added a channel axis"]),
@@ -53,12 +53,14 @@ def grey(side: int = 8) -> Feature:
         (Feature(ArrayColumn(np.ones(2))), (1,), []),
     ],
 )
-def test_ways_to_fit(feature: Feature, wanted: Shape, notes: list[str]):
+def test_ways_to_fit(feature: Feature, input_shape: Shape, notes: list[str]):
     """Every change is one that the network asks for, and is said."""
-    adaptation = make_adapter(feature, network_input(wanted))
+    adaptation = make_adapter(feature, network_input(input_shape))
     batch = adaptation(feature.column.values)
     assert list(adaptation.notes) == [f"Input 'image': {note}" for note in notes]
-    assert all(size in (None, have) for have, size in zip(batch.shape[1:], wanted, strict=True))
+    assert all(
+        size in (None, have) for have, size in zip(batch.shape[1:], input_shape, strict=True)
+    )
     assert batch.dtype == "float32"
     assert np.allclose(
         batch, 1 if feature.divide_by else feature.column.values.reshape(batch.shape)
@@ -97,7 +99,7 @@ def test_resized_integers_are_rounded(dtype: str, pixels: tuple[int, int], mean:
 
 
 @pytest.mark.parametrize(
-    ("feature", "wanted"),
+    ("feature", "input_shape"),
     [
         (grey(), (65,)),
         (grey(), (8, 8, 4)),
@@ -105,7 +107,7 @@ def test_resized_integers_are_rounded(dtype: str, pixels: tuple[int, int], mean:
         (Feature(ArrayColumn(np.ones((2, 8, 8, 1)))), (16, 16, 1)),
     ],
 )
-def test_what_does_not_fit_is_refused(feature: Feature, wanted: Shape):
+def test_what_does_not_fit_is_refused(feature: Feature, input_shape: Shape):
     """Both shapes are named; only images are resized."""
     with pytest.raises(RunError, match=r"the input 'image' has the shape \[8, 8.*network takes"):
-        make_adapter(feature, network_input(wanted))
+        make_adapter(feature, network_input(input_shape))

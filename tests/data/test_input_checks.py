@@ -93,24 +93,24 @@ def outcome(source: DataSource, dtype: str) -> np.ndarray | RunError:
 
 def check(kind: str, folder: Path, columns: list[np.ndarray], dtype: str) -> None:
     """The values that reach an input are those of the file, or an error tells where."""
-    values = [each.tolist() for each in columns]
-    right = all(is_representable(each, dtype) for column in values for each in column)
-    found = outcome(WRITERS[kind](folder, columns), dtype)
-    if isinstance(found, RunError):
+    values = [array.tolist() for array in columns]
+    right = all(is_representable(array, dtype) for column in values for array in column)
+    outputs = outcome(WRITERS[kind](folder, columns), dtype)
+    if isinstance(outputs, RunError):
         # Side by side, numbers have to have one dtype before that of the input is known.
-        mixed = len({each.dtype.kind for each in columns}) > 1
-        assert not right or (mixed and "no dtype represents" in str(found))
-        assert re.search(PLACES[kind], str(found)), found
+        mixed = len({array.dtype.kind for array in columns}) > 1
+        assert not right or (mixed and "no dtype represents" in str(outputs))
+        assert re.search(PLACES[kind], str(outputs)), outputs
         return
     assert right
-    assert found.dtype == dtype
-    wanted = np.stack([np.array(column).astype(dtype) for column in columns], axis=1)
-    found = found.reshape(wanted.shape)
+    assert outputs.dtype == dtype
+    expected = np.stack([np.array(column).astype(dtype) for column in columns], axis=1)
+    outputs = outputs.reshape(expected.shape)
     if dtype.startswith("float"):
         # TensorFlow takes the smallest numbers of all for zero.
-        for each in (found, wanted):
-            each[abs(each) < np.finfo(dtype).smallest_normal] = 0
-    np.testing.assert_array_equal(found, wanted)
+        for array in (outputs, expected):
+            array[abs(array) < np.finfo(dtype).smallest_normal] = 0
+    np.testing.assert_array_equal(outputs, expected)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -166,9 +166,11 @@ class TestIntegers:
 
     def test_an_input_that_has_not(self, tmp_path: Path):
         """The line, the column and what to do are told."""
-        told = r"line 3 of .*d\.csv' has 16777217 in column 'id', and the input 'ids' takes float32"
+        message = (
+            r"line 3 of .*d\.csv' has 16777217 in column 'id', and the input 'ids' takes float32"
+        )
         advice = r"int64 if it is an id, or write it as a float \(16777217\.0\) if it is a quantity"
-        with pytest.raises(RunError, match=f"{told}: it would be rounded .* as {advice}$"):
+        with pytest.raises(RunError, match=f"{message}: it would be rounded .* as {advice}$"):
             reach(self.ids(tmp_path), "float32")
         quantities = self.table(tmp_path, "16777217.0,0.5,0")
         assert reach(quantities, "float32").tolist() == [2**24]
@@ -220,11 +222,11 @@ class TestIndices:
     def test_what_a_table_has_not(self, dtype: str, number: float):
         """It is told with its place, also for an input of floats."""
         feature = Feature(ArrayColumn(np.array([[0, 9], [1, number]]), "'x.npy'"))
-        told = (
+        message = (
             rf"example 2 of 'x\.npy' has {number}, and the input 'ids' feeds 'embedding'"
             r" \(input_dim: 10\), which takes integers from 0 to 9"
         )
-        with pytest.raises(RunError, match=told):
+        with pytest.raises(RunError, match=message):
             make_input_pipeline(feature, network_input(dtype, 2), self.TABLE)
 
     def test_indices_in_floats(self):
@@ -272,8 +274,10 @@ class TestFiles:
         source = Parquet(DataPath(str(tmp_path / "*.parquet")), inputs="x")
         assert reach(source, "float64").tolist() == [2**53, 1, 0.5, 2]
         pq.write_table(pa.table({"x": [2**53 + 1], "y": [0]}), tmp_path / "a.parquet")
-        told = r"row 1 of .*a\.parquet' has 9007199254740993 in column 'x', .* no dtype represents"
-        with pytest.raises(RunError, match=told):
+        message = (
+            r"row 1 of .*a\.parquet' has 9007199254740993 in column 'x', .* no dtype represents"
+        )
+        with pytest.raises(RunError, match=message):
             reach(source, "float64")
 
     @pytest.mark.parametrize(

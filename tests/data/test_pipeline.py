@@ -14,7 +14,9 @@ from archbuilder.data.targets import Target
 ROWS = np.arange(10)
 
 
-def orders(start: TrainingPosition, *, shuffle: bool, whole: bool = False) -> list[list[int]]:
+def orders(
+    start: TrainingPosition, *, shuffle: bool, drop_remainder: bool = False
+) -> list[list[int]]:
     """Which examples the batches of three epochs have."""
     table = FittedDataset(
         {"x": InputPipeline(ArrayColumn(ROWS), InputAdapter((), ()))},
@@ -24,15 +26,15 @@ def orders(start: TrainingPosition, *, shuffle: bool, whole: bool = False) -> li
         named_outputs=False,
     )
     batches = train_dataset(
-        table, start, batch_size=4, seed=0, epochs=3, shuffle=shuffle, drop_remainder=whole
+        table, start, batch_size=4, seed=0, epochs=3, shuffle=shuffle, drop_remainder=drop_remainder
     )
     return [x.tolist() for x, y in batches.as_numpy_iterator() if (x == y).all()]
 
 
 def test_every_epoch_has_an_order_of_its_own():
     """And all examples."""
-    found = orders(TrainingPosition(), shuffle=True)
-    epochs = [[*chain(*found[begin : begin + 3])] for begin in (0, 3, 6)]
+    batches = orders(TrainingPosition(), shuffle=True)
+    epochs = [[*chain(*batches[begin : begin + 3])] for begin in (0, 3, 6)]
     assert all(sorted(epoch) == ROWS.tolist() for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
 
@@ -43,9 +45,12 @@ def test_the_order_of_the_data():
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_run_goes_on_where_it_stopped(shuffle: bool, whole: bool):
+@pytest.mark.parametrize("drop_remainder", [True, False])
+def test_a_run_goes_on_where_it_stopped(shuffle: bool, drop_remainder: bool):
     """What comes behind a position is what would have come."""
-    steps = 2 if whole else 3
-    all_of_it = orders(TrainingPosition(), shuffle=shuffle, whole=whole)
-    assert orders(TrainingPosition(1, 1), shuffle=shuffle, whole=whole) == all_of_it[steps + 1 :]
+    steps = 2 if drop_remainder else 3
+    all_of_it = orders(TrainingPosition(), shuffle=shuffle, drop_remainder=drop_remainder)
+    assert (
+        orders(TrainingPosition(1, 1), shuffle=shuffle, drop_remainder=drop_remainder)
+        == all_of_it[steps + 1 :]
+    )

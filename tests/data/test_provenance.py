@@ -21,8 +21,8 @@ def test_the_line_of_every_example(parts: Lines):
     places = RecordLocations("line")
     for file, lines in parts:
         places.add(file, lines)
-    wanted = [f"line {line} of {file}" for file, lines in parts for line in lines]
-    assert [places.describe_row(row) for row in range(len(wanted))] == wanted
+    expected = [f"line {line} of {file}" for file, lines in parts for line in lines]
+    assert [places.describe_row(row) for row in range(len(expected))] == expected
 
 
 def test_values_of_columns():

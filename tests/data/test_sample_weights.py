@@ -129,14 +129,14 @@ def test_classes_of_positions(tmp_path: Path, output: str, loss: str, targets: s
 def test_weights_of_positions(tmp_path: Path):
     """Each step may have a weight; that of an example is the weight of all its steps."""
     labels = np.random.default_rng(2).integers(0, 2, (8, 4))
-    loss, each = "SparseCategoricalCrossentropy", np.arange(8.0)
-    repeated = np.repeat(each[:, np.newaxis], 4, axis=1)
-    of_examples, of_steps, other = (
+    loss, weights_of_examples = "SparseCategoricalCrossentropy", np.arange(8.0)
+    repeated = np.repeat(weights_of_examples[:, np.newaxis], 4, axis=1)
+    of_examples, of_steps, of_uneven_steps = (
         step_loss(tmp_path, SOFTMAX, loss, labels, weights=weights)
-        for weights in (each, repeated, repeated * [0, 2, 0, 2])
+        for weights in (weights_of_examples, repeated, repeated * [0, 2, 0, 2])
     )
     assert of_steps == pytest.approx(of_examples, rel=1e-6)
-    assert other != pytest.approx(of_examples, rel=1e-3)
+    assert of_uneven_steps != pytest.approx(of_examples, rel=1e-3)
 
 
 def test_validation_has_no_class_weights(tmp_path: Path, data):
@@ -209,5 +209,5 @@ def test_wrong_names(tmp_path: Path, data, weights: str, code: int, message: str
     """They are told too."""
     np.savez(tmp_path / "data.npz", **data)
     (tmp_path / "net.yaml").write_text(NET.replace("WEIGHTS", weights).replace("CLASSES", ""))
-    found = main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")])
-    assert (found, message in capsys.readouterr().err) == (code, True)
+    exit_code = main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(tmp_path / "run")])
+    assert (exit_code, message in capsys.readouterr().err) == (code, True)

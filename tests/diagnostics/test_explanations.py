@@ -89,13 +89,13 @@ def sources() -> Iterator[ast.Module]:
 
 def texts(node: ast.AST) -> Iterator[str]:
     """Regular expressions of the texts in a tree; what an f-string fills in can be any word."""
-    for each in ast.walk(node):
-        if isinstance(each, ast.Constant) and isinstance(each.value, str):
-            yield re.escape(each.value)
-        elif isinstance(each, ast.JoinedStr):
+    for child in ast.walk(node):
+        if isinstance(child, ast.Constant) and isinstance(child.value, str):
+            yield re.escape(child.value)
+        elif isinstance(child, ast.JoinedStr):
             yield "".join(
-                re.escape(str(part.value)) if isinstance(part, ast.Constant) else "[a-z]+"
-                for part in each.values
+                re.escape(str(piece.value)) if isinstance(piece, ast.Constant) else "[a-z]+"
+                for piece in child.values
             )
 
 
@@ -122,8 +122,8 @@ def test_every_code_that_is_reported_is_explained() -> None:
 
 def test_every_code_that_is_explained_is_reported() -> None:
     """No explanation outlives its code."""
-    known = {text for tree in sources() for text in texts(tree)}
-    unused = [code for code in EXPLANATIONS if not any(re.fullmatch(each, code) for each in known)]
+    codes = {text for tree in sources() for text in texts(tree)}
+    unused = [code for code in EXPLANATIONS if not any(re.fullmatch(each, code) for each in codes)]
     assert unused == []
 
 

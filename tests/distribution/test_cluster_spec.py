@@ -39,8 +39,8 @@ def test_tf_config():
     )
 
 
-@pytest.mark.parametrize(("kind", "index", "found"), [("chief", 0, 0), ("worker", 0, 1)])
-def test_a_chief_of_its_own(kind: str, index: int, found: int):
+@pytest.mark.parametrize(("kind", "index", "expected"), [("chief", 0, 0), ("worker", 0, 1)])
+def test_a_chief_of_its_own(kind: str, index: int, expected: int):
     """The chief is the first of all workers."""
     text = json.dumps(
         {
@@ -48,7 +48,7 @@ def test_a_chief_of_its_own(kind: str, index: int, found: int):
             "task": {"type": kind, "index": index},
         }
     )
-    assert read_cluster({TF_CONFIG_VAR: text}) == Cluster(WORKERS, found, TF_CONFIG_VAR)
+    assert read_cluster({TF_CONFIG_VAR: text}) == Cluster(WORKERS, expected, TF_CONFIG_VAR)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,18 @@ import tensorflow as tf
 from archbuilder.diagnostics.errors import ClusterError
 from archbuilder.distribution.collectives import WorkerGroup
 
-OWN, OTHER = "/job:worker/replica:0/task:0", "/job:worker/replica:0/task:2"
+LOCAL_TASK, REMOTE_TASK = "/job:worker/replica:0/task:0", "/job:worker/replica:0/task:2"
 
 
 @pytest.mark.parametrize(
     ("message", "name"),
     [
-        (f"Additional GRPC error information from remote target {OTHER}", "worker 3 of 3"),
-        (f"Collective ops of {OWN} were aborted: {OTHER} is unavailable", "worker 3 of 3"),
-        (f"RecvBuf of {OWN} was cancelled", "another worker"),
+        (f"Additional GRPC error information from remote target {REMOTE_TASK}", "worker 3 of 3"),
+        (
+            f"Collective ops of {LOCAL_TASK} were aborted: {REMOTE_TASK} is unavailable",
+            "worker 3 of 3",
+        ),
+        (f"RecvBuf of {LOCAL_TASK} was cancelled", "another worker"),
         ("Connection reset by peer", "another worker"),
     ],
 )

@@ -24,7 +24,7 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 128, seed
 
 
 @pytest.mark.parametrize(
-    ("own", "others", "codes", "messages"),
+    ("local", "others", "codes", "messages"),
     [
         (
             ("--run-dir", "a"),
@@ -50,7 +50,7 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 128, seed
 def test_strangers(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    own: tuple[str, ...],
+    local: tuple[str, ...],
     others: tuple[str, ...],
     codes: int,
     messages: tuple[str, ...],
@@ -60,12 +60,12 @@ def test_strangers(
     blueprint.write_text(TEXT)
     absolute = [
         [str(tmp_path / word) if word in ("a", "b") else word for word in words]
-        for words in (own, others)
+        for words in (local, others)
     ]
     workers = start_workers([[["train", blueprint, *words]] for words in absolute])
-    assert [each.end() for each in workers] == [codes, codes]
+    assert [each.wait() for each in workers] == [codes, codes]
     for message in messages:
-        assert message in workers[0].said
+        assert message in workers[0].log
     assert not (tmp_path / "a").exists()
     assert not (tmp_path / "b").exists()
 

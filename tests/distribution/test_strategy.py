@@ -30,9 +30,9 @@ def mirrored(
 ) -> Path:
     """Every objective trained by so many replicas."""
     runs = folder / f"mirrored-{request.param}"
-    given = blueprints(tmp_path_factory)
+    files = blueprints(tmp_path_factory)
     several = SEVERAL if request.param == 2 else EVERYTHING
-    commands = [command(given, each, runs / each, several=each in several) for each in EVERYTHING]
+    commands = [command(files, each, runs / each, several=each in several) for each in EVERYTHING]
     in_replicas(request.param, [[*each, "--distribute", "mirrored"] for each in commands])
     return runs
 
@@ -41,8 +41,8 @@ def mirrored(
 def workers(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every objective trained by two processes."""
     runs = folder / "workers"
-    given = blueprints(tmp_path_factory)
-    commands = [command(given, each, runs / each, several=each in SEVERAL) for each in EVERYTHING]
+    files = blueprints(tmp_path_factory)
+    commands = [command(files, each, runs / each, several=each in SEVERAL) for each in EVERYTHING]
     in_workers(2, commands)
     return runs
 
@@ -70,9 +70,9 @@ def assert_same(run: Path, alone: Path) -> None:
         [json.loads(line) for line in (each / "history.jsonl").read_text().splitlines()]
         for each in (run, alone)
     )
-    for row, other in zip(rows, others, strict=True):
-        for name in other.keys() - {"seconds"}:
-            assert row[name] == pytest.approx(other[name], rel=1e-3), name
+    for row, other_row in zip(rows, others, strict=True):
+        for name in other_row.keys() - {"seconds"}:
+            assert row[name] == pytest.approx(other_row[name], rel=1e-3), name
 
 
 @pytest.mark.parametrize("objective", EVERYTHING)

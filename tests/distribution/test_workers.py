@@ -86,8 +86,8 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
     yield processes
     for process in processes:
         if process.poll() is None:
-            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-                each.kill()
+            for child in [*psutil.Process(process.pid).children(recursive=True), process]:
+                child.kill()
         # Waits, and closes its pipes.
         process.communicate()
 
@@ -195,9 +195,9 @@ def test_statistics_of_each_worker_alone(left_alone: dict[str, Path]):
 
 def test_a_resumed_run_has_the_statistics_of_all_workers(left_alone: dict[str, Path]):
     """It comes to the same weights and numbers, bit by bit, and validates with the same ones."""
-    resumed, whole = (arrays(left_alone[each]) for each in ("resumed", "false"))
+    resumed, uninterrupted = (arrays(left_alone[each]) for each in ("resumed", "false"))
     for name, array in resumed.items():
-        np.testing.assert_array_equal(array, whole[name], err_msg=name)
+        np.testing.assert_array_equal(array, uninterrupted[name], err_msg=name)
     rows, others = (
         [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
         for run in (left_alone["resumed"], left_alone["false"])
@@ -206,8 +206,8 @@ def test_a_resumed_run_has_the_statistics_of_all_workers(left_alone: dict[str, P
         assert {**row, "seconds": 0} == {**other, "seconds": 0}
 
 
-def assert_same(run: Path, other: Path) -> None:
-    first, second = arrays(run), arrays(other)
+def assert_same(run: Path, second_run: Path) -> None:
+    first, second = arrays(run), arrays(second_run)
     assert first.keys() == second.keys()
     for name, array in first.items():
         np.testing.assert_allclose(array, second[name], rtol=1e-6, atol=1e-7, err_msg=name)

@@ -45,8 +45,8 @@ def run(
     value = EVALUATION_FAILED
     if template is not None:
         value = evaluate(template, VARIABLES, limits, diagnostics)
-    found = [f"{each.code} {each.span.column}" for each in diagnostics]
-    return value, found
+    codes = [f"{each.code} {each.span.column}" for each in diagnostics]
+    return value, codes
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def run(
 )
 def test_values(text: str, value: PlainData):
     """A value that is one name or one expression keeps its type; others are text."""
-    result, found = run(text)
-    assert (result, found) == (value, [])
+    result, codes = run(text)
+    assert (result, codes) == (value, [])
     assert type(result) is type(value)
 
 
@@ -170,7 +170,7 @@ def test_mistakes(text: str, expected: str):
 
 
 @pytest.mark.parametrize(
-    ("text", "value", "found"),
+    ("text", "value", "codes"),
     [
         ("$(" + "1 + " * 5000 + "a)", 5003, []),
         ("$(" + "1 + " * 5000 + "b)", EVALUATION_FAILED, ["unknown-parameter 20003"]),
@@ -184,10 +184,10 @@ def test_mistakes(text: str, expected: str):
         ("$(" + "-" * 5000 + "1)", EVALUATION_FAILED, ["limit-exceeded 34"]),
     ],
 )
-def test_long_chains_with_higher_limits(text: str, value: PlainData, found: list[str]):
+def test_long_chains_with_higher_limits(text: str, value: PlainData, codes: list[str]):
     """A chain of any length is evaluated; nesting has a limit of its own."""
     limits = Limits(expression_tokens=100_000, expression_operations=100_000)
-    assert run(text, limits=limits) == (value, found)
+    assert run(text, limits=limits) == (value, codes)
 
 
 def test_operations_of_a_chain_count_each():
@@ -236,9 +236,9 @@ def test_messages_do_not_print_mappings(text: str):
     template = parse(ScalarNode(text, span), Limits(), diagnostics)
     assert template is not None
     evaluate(template, {"m": {"key": "value" * 100}}, Limits(), diagnostics)
-    (found,) = diagnostics
-    assert "a mapping" in found.message
-    assert "key" not in found.message
+    (diagnostic,) = diagnostics
+    assert "a mapping" in diagnostic.message
+    assert "key" not in diagnostic.message
 
 
 @pytest.mark.parametrize(
@@ -263,8 +263,8 @@ def test_costs_are_bounded(text: str):
 @given(st.text(alphabet="$()[],.+-*/%<>=! aitz019'\"_ef", max_size=40))
 def test_any_text_is_a_value_or_a_mistake(text: str):
     """Nothing else comes out, and a mistake is reported just when there is no value."""
-    value, found = run(text)
-    assert (value is EVALUATION_FAILED) == bool(found)
+    value, codes = run(text)
+    assert (value is EVALUATION_FAILED) == bool(codes)
 
 
 OPERANDS = "a half yes word sizes nothing 0 1 2.5 1e3 'x' [ ] ( ) , if else in not and or"
@@ -276,8 +276,8 @@ TOKENS = st.sampled_from(f"{OPERANDS} {OPERATORS}".split())
 @given(st.lists(TOKENS, max_size=15))
 def test_any_words_are_a_value_or_a_mistake(words: list[str]):
     """Words of the language in any order."""
-    value, found = run(f"$({' '.join(words)})")
-    assert (value is EVALUATION_FAILED) == bool(found)
+    value, codes = run(f"$({' '.join(words)})")
+    assert (value is EVALUATION_FAILED) == bool(codes)
 
 
 def _combined(
@@ -300,8 +300,8 @@ arithmetic = st.recursive(
 def test_arithmetic_agrees_with_exact_fractions(case: tuple[str, Fraction]):
     """Values of any arithmetic are right, as far as floats go."""
     text, exact = case
-    value, found = run(f"$({text})")
-    if found:
+    value, codes = run(f"$({text})")
+    if codes:
         assert abs(exact) > 10**15
     else:
         assert isinstance(value, int | float)
@@ -313,6 +313,6 @@ def test_the_examples_of_the_documentation_are_true():
     rows = re.findall(r"^\| `(\$[^`]+)` \| `([^`]+)` \|", DOCUMENTATION.read_text(), re.MULTILINE)
     assert len(rows) > 20
     for text, shown in rows:
-        value, found = run(text)
-        assert found == [], text
+        value, codes = run(text)
+        assert codes == [], text
         assert repr(value) == shown, text

@@ -13,7 +13,7 @@ from archbuilder.files.blueprint_files import read_file, read_within
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.limits import Limits
 
-PLACE = Span(SourceText("net.yaml", "imports: {part: part.yaml}"), 1, 17, 1, 26)
+IMPORT_SPAN = Span(SourceText("net.yaml", "imports: {part: part.yaml}"), 1, 17, 1, 26)
 
 
 @pytest.fixture
@@ -27,33 +27,33 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def inside(folder: Path, written: str, allow_dirs: tuple[Path, ...] = ()) -> str:
+def inside(folder: Path, reference: str, allow_dirs: tuple[Path, ...] = ()) -> str:
     """The content of a file that a blueprint names."""
-    return read_within(SandboxPath(folder), written, PLACE, Limits(), allow_dirs=allow_dirs)[
-        1
-    ].decode()
+    return read_within(
+        SandboxPath(folder), reference, IMPORT_SPAN, Limits(), allow_dirs=allow_dirs
+    )[1].decode()
 
 
-def refusal(folder: Path, written: str) -> str:
+def refusal(folder: Path, reference: str) -> str:
     """The code of the mistake that a path is."""
     with pytest.raises(BlueprintError) as caught:
-        inside(folder, written)
+        inside(folder, reference)
     (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.span == PLACE
+    assert diagnostic.span == IMPORT_SPAN
     return diagnostic.code
 
 
 @pytest.mark.parametrize(
-    ("written", "content"),
+    ("reference", "content"),
     [("resnet.yaml", "resnet"), ("./resnet.yaml", "resnet"), ("parts/head.yaml", "head")],
 )
-def test_files_below_the_folder_are_read(folder: Path, written: str, content: str):
+def test_files_below_the_folder_are_read(folder: Path, reference: str, content: str):
     """With or without a dot in front, and in folders below."""
-    assert inside(folder, written) == content
+    assert inside(folder, reference) == content
 
 
 @pytest.mark.parametrize(
-    "written",
+    "reference",
     [
         "../secret.yaml",
         "parts/../../secret.yaml",
@@ -71,9 +71,9 @@ def test_files_below_the_folder_are_read(folder: Path, written: str, content: st
         "résnet.yaml",
     ],
 )
-def test_what_leads_elsewhere_is_refused(folder: Path, written: str):
+def test_what_leads_elsewhere_is_refused(folder: Path, reference: str):
     """By its text alone, before anything is opened."""
-    assert refusal(folder, written) == "path-outside-directory"
+    assert refusal(folder, reference) == "path-outside-directory"
 
 
 def test_the_user_may_allow_another_folder(folder: Path, tmp_path: Path):
@@ -88,8 +88,8 @@ def test_links_are_not_followed(folder: Path, tmp_path: Path):
     (folder / "link.yaml").symlink_to(tmp_path / "secret.yaml")
     (folder / "out").symlink_to(tmp_path)
     os.link(tmp_path / "secret.yaml", folder / "hard.yaml")
-    for written in ("link.yaml", "out/secret.yaml", "hard.yaml"):
-        assert refusal(folder, written) == "file-error"
+    for reference in ("link.yaml", "out/secret.yaml", "hard.yaml"):
+        assert refusal(folder, reference) == "file-error"
 
 
 def test_only_ordinary_files_are_read(folder: Path):
@@ -151,9 +151,9 @@ def test_links_within_an_allowed_folder_are_not_followed(folder: Path, tmp_path:
     (tmp_path / "shared" / "link.yaml").symlink_to(tmp_path / "secret.yaml")
     allowed = (tmp_path / "shared",)
     assert inside(folder, "../shared/own.yaml", allowed) == "own"
-    for written in ("../shared/link.yaml", "../shared2/own.yaml", "../shared/../secret.yaml"):
+    for reference in ("../shared/link.yaml", "../shared2/own.yaml", "../shared/../secret.yaml"):
         with pytest.raises(BlueprintError):
-            inside(folder, written, allowed)
+            inside(folder, reference, allowed)
 
 
 def test_the_folder_itself_may_be_a_link(folder: Path, tmp_path: Path):
@@ -166,9 +166,9 @@ def test_the_folder_itself_may_be_a_link(folder: Path, tmp_path: Path):
 def test_no_file_is_left_open(folder: Path):
     """Reading and refusing close what they opened."""
     (folder / "link.yaml").symlink_to("resnet.yaml")
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(50):
         inside(folder, "parts/head.yaml")
-        for written in ("link.yaml", "resnet.yaml/head.yaml", "parts", "none.yaml"):
-            refusal(folder, written)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+        for reference in ("link.yaml", "resnet.yaml/head.yaml", "parts", "none.yaml"):
+            refusal(folder, reference)
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files

@@ -34,7 +34,7 @@ HANG = 1800
 # numpy reads headers of Python 2, which damage can make, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
 
-each_format = pytest.mark.parametrize("kind", [*FORMATS, *RUN], ids=lambda kind: kind.name)
+parametrize_formats = pytest.mark.parametrize("kind", [*FORMATS, *RUN], ids=lambda kind: kind.name)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def is_plain(line: str) -> bool:
 def check(kind: Format, number: int, path: Path) -> bool:
     """Read one case, and tell whether it was still right."""
     path.write_bytes(case(kind, number))
-    began, before = time.process_time(), memory()
+    began, memory_at_start = time.process_time(), memory()
     message = None
     try:
         kind.read(path)
@@ -84,11 +84,11 @@ def check(kind: Format, number: int, path: Path) -> bool:
     where = f"case {number} of {kind.name}"
     assert message is None or all(map(is_plain, message.split("\n"))), f"{where}: {message!r}"
     assert time.process_time() - began < kind.seconds, f"{where} takes too long"
-    assert memory() - before < kind.mebibytes, f"{where} takes too much memory"
+    assert memory() - memory_at_start < kind.mebibytes, f"{where} takes too much memory"
     return message is None
 
 
-@each_format
+@parametrize_formats
 def test_files_as_libraries_write_them(kind: Format, tmp_path: Path) -> None:
     """What is not damaged is read: the cases below fail for their damage."""
     path = tmp_path / kind.name
@@ -97,7 +97,7 @@ def test_files_as_libraries_write_them(kind: Format, tmp_path: Path) -> None:
         kind.read(path)
 
 
-@each_format
+@parametrize_formats
 def test_damaged_files(kind: Format, tmp_path: Path, watchdog: Callable[[], None]) -> None:
     """An error, or what the file still holds."""
     right = 0
@@ -109,7 +109,7 @@ def test_damaged_files(kind: Format, tmp_path: Path, watchdog: Callable[[], None
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("start", range(0, MANY, BLOCK))
-@each_format
+@parametrize_formats
 def test_many_damaged_files(
     kind: Format, start: int, tmp_path: Path, watchdog: Callable[[], None]
 ) -> None:

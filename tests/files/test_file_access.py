@@ -29,7 +29,7 @@ ALSO = frozenset(("os.replace", "os.remove", "np.load", "np.save", "np.savez", "
 """Those whose last name alone says too little."""
 
 OURS = "in the package itself, which another person cannot write"
-PLACE = "of a `RunDir` or a `SandboxPath`"
+SANDBOX_METHOD = "of a `RunDir` or a `SandboxPath`"
 MEMORY = "of bytes in memory"
 NAMELESS = "a file or folder of a name that nobody knows, in the system's folder or without a name"
 DESCRIPTOR = "the path of a descriptor that a `SandboxPath` or an `DataFileOpener` has opened"
@@ -51,11 +51,11 @@ ALLOWED = {
     ("zoo.py", "_folder().glob"): OURS,
     ("zoo.py", "gallery_path().read_text"): OURS,
     ("config/data_cli.py", "folder.iterdir"): LISTED,
-    ("trainer/callbacks/nan_batch_dump.py", "run_dir.write_bytes"): PLACE,
+    ("trainer/callbacks/nan_batch_dump.py", "run_dir.write_bytes"): SANDBOX_METHOD,
     ("runs/checkpoint_manager.py", "load_file"): DESCRIPTOR,
-    ("runs/checkpoint_manager.py", "temp_dir.rename"): PLACE,
+    ("runs/checkpoint_manager.py", "temp_dir.rename"): SANDBOX_METHOD,
     ("trainer/callbacks/tensorboard.py", "figure.savefig"): MEMORY,
-    ("trainer/callbacks/tensorboard.py", "run_dir.write_bytes"): PLACE,
+    ("trainer/callbacks/tensorboard.py", "run_dir.write_bytes"): SANDBOX_METHOD,
     ("trainer/callbacks/tensorboard.py", "tf.io.TFRecordWriter"): DESCRIPTOR,
     ("data/file_access.py", "path.iterdir"): LISTED,
     ("runs/git_state.py", "(temp_dir / 'HEAD').write_text"): NAMELESS,
@@ -67,9 +67,9 @@ ALLOWED = {
     ("runs/git_state.py", "tempfile.TemporaryDirectory"): NAMELESS,
     ("runs/run_dir.py", "parent.mkdir"): NEW,
     ("runs/run_dir.py", "path.mkdir"): NEW,
-    ("runs/run_dir.py", "self.write_bytes"): PLACE,
-    ("runs/run_dir.py", "self.write_text"): PLACE,
-    ("trainer/callbacks/sample_images.py", "self._run_dir.write_bytes"): PLACE,
+    ("runs/run_dir.py", "self.write_bytes"): SANDBOX_METHOD,
+    ("runs/run_dir.py", "self.write_text"): SANDBOX_METHOD,
+    ("trainer/callbacks/sample_images.py", "self._run_dir.write_bytes"): SANDBOX_METHOD,
     ("data/sources/digits.py", f"{DIGITS}.read_bytes"): OURS,
     ("data/sources/tfrecord_io.py", "tempfile.TemporaryFile"): NAMELESS,
     ("data/sources/tfrecord_io.py", "tf.data.TFRecordDataset"): DESCRIPTOR,
@@ -78,7 +78,7 @@ ALLOWED = {
     ("data/sources/parquet.py", "pq.ParquetFile"): DESCRIPTOR,
     ("data/sources/image_decoding.py", "Image.open"): MEMORY,
     ("data/sources/text.py", "tempfile.TemporaryDirectory"): NAMELESS,
-    ("training.py", "run_dir.write_text"): PLACE,
+    ("training.py", "run_dir.write_text"): SANDBOX_METHOD,
     ("inference/sample.py", "np.savez"): MEMORY,
     ("weights/hdf5.py", "h5py.File"): DESCRIPTOR,
     ("weights/readers.py", "safe_open"): DESCRIPTOR,
@@ -90,22 +90,24 @@ ALLOWED = {
 
 def opens(source: str) -> set[str]:
     """The calls in a module that take a path, or could."""
-    called = {
+    names = {
         ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)
     }
-    own = {"write_text", "read_text"}
-    return {each for each in called - own if each.rpartition(".")[2] in CALLS or each in ALSO}
+    path_methods = {"write_text", "read_text"}
+    return {
+        each for each in names - path_methods if each.rpartition(".")[2] in CALLS or each in ALSO
+    }
 
 
 def test_every_file_is_opened_by_the_sandbox():
     """A new call is replaced by one of `SandboxPath`, or gets a reason; an old reason goes."""
-    found = {
+    calls = {
         (file.relative_to(PACKAGE).as_posix(), call)
         for file in PACKAGE.rglob("*.py")
         if file.name != "sandbox.py"
         for call in opens(file.read_text())
     }
-    assert found == set(ALLOWED)
+    assert calls == set(ALLOWED)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from archbuilder.files.sandbox import SandboxPath, open_regular_file, os_error_r
 Operation = Callable[[SandboxPath], object]
 
 
-def append(place: SandboxPath) -> None:
-    with place.open_append() as file:
+def append(path: SandboxPath) -> None:
+    with path.open_append() as file:
         file.write(b"more")
 
 
@@ -33,9 +33,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def error_of(operation: Operation, place: SandboxPath) -> str:
+def error_of(operation: Operation, path: SandboxPath) -> str:
     with pytest.raises(OSError) as caught:  # noqa: PT011 - the reason is compared
-        operation(place)
+        operation(path)
     return os_error_reason(caught.value)
 
 
@@ -73,7 +73,7 @@ def test_a_hard_link_is_not_used(root: Path, operation: Operation):
 def test_what_is_read_is_bounded(root: Path):
     """A file of just the size is read."""
     assert SandboxPath(root, ("file",)).read(7) == b"content"
-    assert "too large" in error_of(lambda place: place.read(6), SandboxPath(root, ("file",)))
+    assert "too large" in error_of(lambda path: path.read(6), SandboxPath(root, ("file",)))
 
 
 def test_a_link_in_the_place_of_a_file_is_replaced(root: Path):
@@ -90,13 +90,13 @@ def test_nothing_is_written_through_a_folder_that_is_a_link(root: Path):
     (root / "folder").symlink_to("../other")
     folder = SandboxPath(root, ("folder",))
     operations: list[Operation] = [
-        lambda place: place.joinpath("file").write(b"new"),
-        lambda place: place.joinpath("new").make_directory(),
-        lambda place: place.joinpath("file").remove(),
-        lambda place: place.joinpath("file").rename("new"),
-        lambda place: place.make_directory(exist_ok=True),
-        lambda place: place.list_names(),
-        lambda place: place.check_writable(),
+        lambda path: path.joinpath("file").write(b"new"),
+        lambda path: path.joinpath("new").make_directory(),
+        lambda path: path.joinpath("file").remove(),
+        lambda path: path.joinpath("file").rename("new"),
+        lambda path: path.make_directory(exist_ok=True),
+        lambda path: path.list_names(),
+        lambda path: path.check_writable(),
     ]
     for operation in operations:
         assert error_of(operation, folder) == "links are not followed"
@@ -123,10 +123,10 @@ def test_the_root_is_a_folder(root: Path):
     assert SandboxPath(root.parent / "link").is_dir()
     assert not SandboxPath(root.parent / "none").is_dir()
     operations: list[Operation] = [
-        lambda place: place.write(b"new"),
-        lambda place: place.remove(),
-        lambda place: place.rename("other"),
-        lambda place: place.make_directory(),
+        lambda file_path: file_path.write(b"new"),
+        lambda file_path: file_path.remove(),
+        lambda file_path: file_path.rename("other"),
+        lambda file_path: file_path.make_directory(),
     ]
     for operation in operations:
         assert error_of(operation, path) == "it is a folder"
@@ -138,16 +138,16 @@ def test_a_replaced_root(root: Path):
     pinned = SandboxPath.pinned(root).joinpath("file")
     root.rename(root.with_name("moved"))
     root.symlink_to("other")
-    assert "replaced by another" in error_of(lambda place: place.read(100), pinned)
-    assert "replaced by another" in error_of(lambda place: place.write(b"new"), pinned)
+    assert "replaced by another" in error_of(lambda path: path.read(100), pinned)
+    assert "replaced by another" in error_of(lambda path: path.write(b"new"), pinned)
     assert (root / "file").read_text() == "secret"
 
 
 def test_a_failed_write_leaves_nothing(root: Path):
     """The old file stays, and no part of the new one."""
 
-    def fail(place: SandboxPath) -> None:
-        with place.atomic_write() as file:
+    def fail(path: SandboxPath) -> None:
+        with path.atomic_write() as file:
             file.write(b"half")
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -186,14 +186,14 @@ def test_permissions_of_a_link_are_not_kept(root: Path):
 def test_no_file_is_left_open(root: Path):
     """Whether an operation succeeds or fails."""
     (root / "link").symlink_to("../other/file")
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
         SandboxPath(root, ("file",)).write(b"content")
         SandboxPath(root, ("file",)).read(100)
         append(SandboxPath(root, ("file",)))
         for name in ("link", "inner", "none"):
             error_of(READS[0], SandboxPath(root, (name,)))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
 
 
 def test_what_the_user_names_may_be_a_link(root: Path):

@@ -9,14 +9,14 @@ from archbuilder.compiler.ir import Graph, Node
 from archbuilder.diagnostics.errors import BlueprintError
 from archbuilder.yaml.nodes import to_plain
 
-HEAD = "archbuilder: 1\nname: net\n"
+HEADER = "archbuilder: 1\nname: net\n"
 
 
 def write(folder: Path, text: str, name: str = "net.yaml") -> Path:
     """A file with the text, and with the version and name in front where it has none."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text if text.startswith("archbuilder:") else HEAD + text.lstrip("\n"))
+    path.write_text(text if text.startswith("archbuilder:") else HEADER + text.lstrip("\n"))
     return path
 
 
@@ -27,7 +27,7 @@ def expand(folder: Path, text: str, **params: object) -> Graph:
     return graph
 
 
-def wiring(graph: Graph) -> dict[str, list[str]]:
+def edges(graph: Graph) -> dict[str, list[str]]:
     """What each node reads, by name."""
     return {node.name: [str(ref) for ref in node.input_refs()] for node in graph.nodes}
 
@@ -37,7 +37,7 @@ def arguments(node: Node) -> dict[str, object]:
     return {argument.name: to_plain(argument.value) for argument in node.arguments}
 
 
-def mistakes(folder: Path, text: str, **params: object) -> list[str]:
+def error_codes(folder: Path, text: str, **params: object) -> list[str]:
     """The codes of all errors of a blueprint with their places, as 'code line:column'."""
     try:
         archbuilder.load(write(folder, text)).graphs(**params)

@@ -39,11 +39,11 @@ def _place(content: bytearray, random: Random) -> int:
         return random.randrange(min(len(content), _HEAD))
     if way == 2:
         return len(content) - 1 - random.randrange(min(len(content), _HEAD))
-    place = random.randrange(len(content))
-    for near in range(place, min(place + _HEAD, len(content))):
+    offset = random.randrange(len(content))
+    for near in range(offset, min(offset + _HEAD, len(content))):
         if content[near]:
             return near
-    return place
+    return offset
 
 
 def _flip(content: bytearray, random: Random) -> None:
@@ -63,9 +63,9 @@ def _number(content: bytearray, random: Random) -> None:
     order = random.choice(("little", "big"))
     near = random.choice((len(content), len(content) - 1, len(content) + 1))
     number = random.choice((*_NUMBERS, *_LARGE, near)) % 2 ** (8 * size)
-    place = _place(content, random)
-    place -= place % size
-    content[place : place + size] = number.to_bytes(size, order)
+    offset = _place(content, random)
+    offset -= offset % size
+    content[offset : offset + size] = number.to_bytes(size, order)
 
 
 def _cut(content: bytearray, random: Random) -> None:
@@ -73,27 +73,27 @@ def _cut(content: bytearray, random: Random) -> None:
 
 
 def _remove(content: bytearray, random: Random) -> None:
-    place = _place(content, random)
-    del content[place : place + random.choice((1, 2, 4, 8, 64))]
+    offset = _place(content, random)
+    del content[offset : offset + random.choice((1, 2, 4, 8, 64))]
 
 
 def _insert(content: bytearray, random: Random) -> None:
-    place = _place(content, random)
-    content[place:place] = random.randbytes(random.choice((1, 2, 4, 8, 64)))
+    offset = _place(content, random)
+    content[offset:offset] = random.randbytes(random.choice((1, 2, 4, 8, 64)))
 
 
 def _repeat(content: bytearray, random: Random) -> None:
-    place, size = _place(content, random), random.choice((4, 16, 64, 256))
-    content[place:place] = content[place : place + size] * random.choice((1, 2, 16))
+    offset, size = _place(content, random), random.choice((4, 16, 64, 256))
+    content[offset:offset] = content[offset : offset + size] * random.choice((1, 2, 16))
 
 
 def _swap(content: bytearray, random: Random) -> None:
     """Exchange two pieces, such as two lengths."""
     size = random.choice((2, 4, 8, 32))
     first, second = _place(content, random), _place(content, random)
-    one, other = content[first : first + size], content[second : second + size]
-    if len(one) == len(other) == size and abs(first - second) >= size:
-        content[first : first + size], content[second : second + size] = other, one
+    first_bytes, second_bytes = content[first : first + size], content[second : second + size]
+    if len(first_bytes) == len(second_bytes) == size and abs(first - second) >= size:
+        content[first : first + size], content[second : second + size] = second_bytes, first_bytes
 
 
 def _text_number(content: bytearray, random: Random) -> None:
@@ -107,15 +107,15 @@ def _text_word(content: bytearray, random: Random) -> None:
 
 
 def _replace(content: bytearray, random: Random, what: re.Pattern[bytes], by: bytes) -> None:
-    found = list(what.finditer(content))
-    if found:
-        one = random.choice(found)
-        content[one.start() : one.end()] = by
+    matches = list(what.finditer(content))
+    if matches:
+        match = random.choice(matches)
+        content[match.start() : match.end()] = by
 
 
-def _splice(content: bytearray, random: Random, other: bytes) -> None:
+def _splice(content: bytearray, random: Random, tail: bytes) -> None:
     """Go on with another file."""
-    content[_place(content, random) :] = other[_place(bytearray(other), random) :]
+    content[_place(content, random) :] = tail[_place(bytearray(tail), random) :]
 
 
 _CHANGES: Final[Sequence[Callable[[bytearray, Random], None]]] = (

@@ -70,7 +70,7 @@ def model() -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(3, name="head")(outputs), name="net")
 
 
-def written(write: Callable[[Path], object], name: str) -> bytes:
+def saved_bytes(write: Callable[[Path], object], name: str) -> bytes:
     """What a library writes to a file of this name."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
@@ -97,7 +97,7 @@ def _keras_2(path: Path) -> None:
 def _newest_hdf5() -> bytes:
     """The same weights in the newest layout of HDF5, which has checksums."""
     file = io.BytesIO()
-    content = written(model().save_weights, "a.weights.h5")
+    content = saved_bytes(model().save_weights, "a.weights.h5")
     with h5py.File(io.BytesIO(content)) as old, h5py.File(file, "w", libver="latest") as new:
         for name in old:
             old.copy(name, new)
@@ -122,8 +122,8 @@ def _seeds_of_weights(kind: str) -> Sequence[bytes]:
     if kind == "safetensors":
         return (_safetensors(),)
     if kind == "Keras 2":
-        return (written(_keras_2, "a.h5"),)
-    keras_3 = written(model().save_weights, "a.weights.h5")
+        return (saved_bytes(_keras_2, "a.h5"),)
+    keras_3 = saved_bytes(model().save_weights, "a.weights.h5")
     if kind == "Keras 3":
         return (keras_3, _newest_hdf5())
     return tuple(
@@ -215,8 +215,10 @@ def _example(**features: object) -> bytes:
         "y": lambda values: tf.train.Feature(int64_list=tf.train.Int64List(value=values)),
         "image": lambda values: tf.train.Feature(bytes_list=tf.train.BytesList(value=values)),
     }
-    found = {name: kinds[name](values) for name, values in features.items()}
-    return tf.train.Example(features=tf.train.Features(feature=found)).SerializeToString()
+    features_by_name = {name: kinds[name](values) for name, values in features.items()}
+    return tf.train.Example(
+        features=tf.train.Features(feature=features_by_name)
+    ).SerializeToString()
 
 
 def _records(contents: Sequence[bytes], path: Path) -> None:
@@ -232,13 +234,13 @@ def _examples() -> Sequence[bytes]:
 
 @cache
 def _seeds_of_records() -> Sequence[bytes]:
-    records = written(partial(_records, _examples()), "a.tfrecord")
+    records = saved_bytes(partial(_records, _examples()), "a.tfrecord")
     return (records, gzip.compress(records, mtime=0))
 
 
 def _framed(first: Callable[[], Sequence[bytes]], content: bytes) -> bytes:
     """A damaged record behind a right one."""
-    return written(partial(_records, [first()[0], content]), "a.tfrecord")
+    return saved_bytes(partial(_records, [first()[0], content]), "a.tfrecord")
 
 
 @cache
@@ -276,14 +278,14 @@ def _png(mode: str) -> bytes:
 
 def _png_checksums(content: bytes) -> bytes:
     """Set right the checksum of every chunk, as long as their lengths lead to the next one."""
-    repaired, place = bytearray(content), 8
-    while place + 12 <= len(repaired):
-        (length,) = struct.unpack_from(">I", repaired, place)
-        end = place + 8 + length
+    repaired, offset = bytearray(content), 8
+    while offset + 12 <= len(repaired):
+        (length,) = struct.unpack_from(">I", repaired, offset)
+        end = offset + 8 + length
         if end + 4 > len(repaired):
             break
-        struct.pack_into(">I", repaired, end, zlib.crc32(repaired[place + 4 : end]))
-        place = end + 4
+        struct.pack_into(">I", repaired, end, zlib.crc32(repaired[offset + 4 : end]))
+        offset = end + 4
     return bytes(repaired)
 
 
@@ -323,8 +325,8 @@ def _webps() -> Sequence[bytes]:
 
 @cache
 def _gifs() -> Sequence[bytes]:
-    more = [Image.new("P", (9, 12), 3)]
-    return (_picture("GIF", "P"), _picture("GIF", "L", save_all=True, append_images=more))
+    frames = [Image.new("P", (9, 12), 3)]
+    return (_picture("GIF", "P"), _picture("GIF", "L", save_all=True, append_images=frames))
 
 
 @cache

@@ -9,28 +9,28 @@ from pathlib import Path
 Hostile = Callable[[Path, Path], None]
 
 
-def as_pipe(path: Path, _other: Path) -> None:
+def as_pipe(path: Path, _target: Path) -> None:
     os.mkfifo(path)
 
 
-def as_link(path: Path, other: Path) -> None:
-    path.symlink_to(other / "file")
+def as_link(path: Path, target: Path) -> None:
+    path.symlink_to(target / "file")
 
 
-def as_dangling_link(path: Path, other: Path) -> None:
-    path.symlink_to(other / "none")
+def as_dangling_link(path: Path, target: Path) -> None:
+    path.symlink_to(target / "none")
 
 
-def as_hard_link(path: Path, other: Path) -> None:
-    os.link(other / "file", path)
+def as_hard_link(path: Path, target: Path) -> None:
+    os.link(target / "file", path)
 
 
-def as_endless_device(path: Path, _other: Path) -> None:
+def as_endless_device(path: Path, _target: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-def as_linked_folder(path: Path, other: Path) -> None:
-    path.symlink_to(other)
+def as_linked_folder(path: Path, target: Path) -> None:
+    path.symlink_to(target)
 
 
 HOSTILE: list[Hostile] = [

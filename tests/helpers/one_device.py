@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.objectives import BLUEPRINTS, WITHOUT_CHANCE, write_data
-from helpers.shared_fixtures import common_folder, made_once
+from helpers.shared_fixtures import common_folder, make_once
 
 from archbuilder.cli import main
 
@@ -50,7 +50,9 @@ EVERYTHING = {**BLUEPRINTS, "steps": STEPS}
 
 def command(folder: Path, objective: str, run: Path, *, several: bool = False) -> list[str]:
     """Return what trains an objective in the folder of a run, in single steps or in several."""
-    settings = [part for each in WITHOUT_CHANCE.get(objective, ()) for part in ("--set", each)]
+    settings = [
+        argument for each in WITHOUT_CHANCE.get(objective, ()) for argument in ("--set", each)
+    ]
     size = ["--batch-size", str(BATCH.get(objective, 15))]
     epochs = [] if objective == "ridge" else ["--epochs", "2" if objective == "masked" else "1"]
     path = str(folder / f"{objective}{SEVERAL if several else ''}.yaml")
@@ -59,7 +61,7 @@ def command(folder: Path, objective: str, run: Path, *, several: bool = False) -
 
 def blueprints(factory: pytest.TempPathFactory) -> Path:
     """Return the folder with a blueprint for every objective, and its data."""
-    return made_once(common_folder(factory) / "objectives", _write)
+    return make_once(common_folder(factory) / "objectives", _write)
 
 
 def trained_alone(factory: pytest.TempPathFactory, objective: str) -> Path:
@@ -69,7 +71,7 @@ def trained_alone(factory: pytest.TempPathFactory, objective: str) -> Path:
     def train(run: Path) -> None:
         assert main([*command(folder, objective, run), "--distribute", "none"]) == 0
 
-    return made_once(folder / objective, train)
+    return make_once(folder / objective, train)
 
 
 def _write(folder: Path) -> None:

@@ -177,7 +177,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
 
 def graphs(signature: Signature) -> Iterator[Graph]:
     """Networks with the layer or function alone, of which the first that builds is the example."""
-    known = EXAMPLES.get(signature.name, Example())
+    example = EXAMPLES.get(signature.name, Example())
     required = {
         spec.name: ARGUMENTS[spec.name]
         for spec in signature.arguments.values()
@@ -186,8 +186,8 @@ def graphs(signature: Signature) -> Iterator[Graph]:
     if signature.origin == "keras.ops" and "axis" in signature.arguments:
         required.setdefault("axis", -1)
     count = 2 if signature.accepts_list else signature.min_inputs or 1
-    shapes = [known.inputs] if known.inputs else _shapes(count)
-    by_name = {each for names in known.keywords.values() for each in names}
+    shapes = [example.inputs] if example.inputs else _shapes(count)
+    by_name = {each for names in example.keywords.values() for each in names}
     for inputs in shapes:
         names = [f"x{number}" for number in range(len(inputs))]
         yield network(
@@ -196,8 +196,8 @@ def graphs(signature: Signature) -> Iterator[Graph]:
                 "made",
                 signature.name,
                 [name for name in names if name not in by_name],
-                keywords=known.keywords,
-                **{**required, **known.arguments},
+                keywords=example.keywords,
+                **{**required, **example.arguments},
             ),
             outputs={"output": "made.0"},
         )

@@ -64,15 +64,15 @@ def _read_record(path: Path) -> None:
 
 def _read_checkpoint(path: Path) -> None:
     """Read a checkpoint in which this file is another one, with a manifest that vouches for it."""
-    place = path.parent / "run" / CHECKPOINTS_DIR / CHECKPOINT
-    place.mkdir(parents=True, exist_ok=True)
+    checkpoint = path.parent / "run" / CHECKPOINTS_DIR / CHECKPOINT
+    checkpoint.mkdir(parents=True, exist_ok=True)
     files = {**run(), path.name: path.read_bytes()}
     names = ("progress.json", "variables.safetensors")
     sums = {name: hashlib.sha256(files[name]).hexdigest() for name in names}
     if path.name in names:
         files["manifest.json"] = json.dumps({"sha256": sums}).encode()
     for name in (*names, "manifest.json"):
-        (place / name).write_bytes(files[name])
+        (checkpoint / name).write_bytes(files[name])
     fingerprint = json.loads(run()["progress.json"])["fingerprint"]
     reports: list[str] = []
     if (
@@ -87,8 +87,8 @@ def _vocabularies() -> Sequence[bytes]:
     text = ["the cat and the dog and a bird\n" * 3]
     kinds: tuple[TokenizerType, ...] = ("characters", "words", "bpe", "wordpiece")
     specs = (TokenizerConfig(kind, 300, lowercase=kind != "bpe") for kind in kinds)
-    found = (TextTokenizer.train(each, lambda: iter(text), "text") for each in specs)
-    return [each.to_json().encode() for each in found]
+    tokenizers = (TextTokenizer.train(each, lambda: iter(text), "text") for each in specs)
+    return [each.to_json().encode() for each in tokenizers]
 
 
 def _read_vocabulary(path: Path) -> None:

@@ -17,7 +17,7 @@ def common_folder(factory: pytest.TempPathFactory) -> Path:
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
-def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Return a folder that `make` has made, in whichever process was the first to ask for it.
 
     Tests must not change what is in it.

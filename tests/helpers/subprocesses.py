@@ -32,7 +32,7 @@ PROCESSES.set_forkserver_preload(
 """A process of Python has one fork server, and one list of what that imports."""
 
 
-class Running:
+class CommandProcess:
     """Commands that a process carries out, one behind the other, and what it prints.
 
     It calls `prepare`, a function of a module, before them.
@@ -47,20 +47,20 @@ class Running:
         prepare: Callable[[], None] | None = None,
     ) -> None:
         self._files = _new_file(), _new_file()
-        words = [[str(part) for part in command] for command in commands]
+        words = [[str(argument) for argument in command] for command in commands]
         arguments = (words, devices, dict(environment or {}), self._files, prepare)
         self._process = PROCESSES.Process(target=_carry_out, args=arguments)
         self._process.start()
 
     @property
-    def goes_on(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it is not over."""
         return self._process.is_alive()
 
-    def end(self) -> int:
+    def wait(self) -> int:
         """Wait until it is over, and give its exit code."""
         self._process.join(HUNG)
-        assert self._process.exitcode is not None, self.said
+        assert self._process.exitcode is not None, self.log
         return self._process.exitcode
 
     def interrupt(self) -> None:
@@ -87,24 +87,24 @@ class Running:
         return self._files[1].read_text()
 
     @property
-    def said(self) -> str:
+    def log(self) -> str:
         """What it printed, and its errors and remarks."""
         return "".join(file.read_text() for file in self._files)
 
 
-def start(*arguments: str | Path) -> Running:
+def start(*arguments: str | Path) -> CommandProcess:
     """One command."""
-    return Running([arguments])
+    return CommandProcess([arguments])
 
 
 def finish(*arguments: str | Path) -> int:
     """The exit code of one command."""
-    return start(*arguments).end()
+    return start(*arguments).wait()
 
 
 def in_replicas(count: int, commands: Sequence[Command]) -> str:
     """What commands print that a process with so many virtual devices carries out."""
-    return _ended([Running(commands, devices=count)])
+    return _ended([CommandProcess(commands, devices=count)])
 
 
 def in_workers(count: int, commands: Sequence[Command]) -> str:
@@ -113,15 +113,15 @@ def in_workers(count: int, commands: Sequence[Command]) -> str:
     try:
         return _ended(workers)
     finally:
-        for each in workers:
-            each.kill()
+        for worker in workers:
+            worker.kill()
 
 
-def start_workers(commands: Sequence[Sequence[Command]]) -> list[Running]:
+def start_workers(commands: Sequence[Sequence[Command]]) -> list[CommandProcess]:
     """Start a worker of one cluster for each of these lists of commands."""
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(len(commands)))
     return [
-        Running(each, environment={TF_CONFIG_VAR: tf_config_json(addresses, index)})
+        CommandProcess(each, environment={TF_CONFIG_VAR: tf_config_json(addresses, index)})
         for index, each in enumerate(commands)
     ]
 
@@ -131,7 +131,7 @@ def in_devices(count: int, function: Callable[[], None]) -> None:
 
     TensorFlow takes virtual devices only before it is used for the first time.
     """
-    _ended([Running((), devices=count, prepare=function)])
+    _ended([CommandProcess((), devices=count, prepare=function)])
 
 
 @cache
@@ -147,9 +147,9 @@ def _new_file() -> Path:
     return Path(path)
 
 
-def _ended(processes: Sequence[Running]) -> str:
-    codes = [each.end() for each in processes]
-    assert not any(codes), "\n".join(each.said for each in processes)
+def _ended(processes: Sequence[CommandProcess]) -> str:
+    codes = [each.wait() for each in processes]
+    assert not any(codes), "\n".join(each.log for each in processes)
     return processes[0].output
 
 

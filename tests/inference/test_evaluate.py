@@ -28,28 +28,28 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def held_out(run: Path) -> dict[str, float]:
-    found: dict[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
-    return found
+    metrics: dict[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
+    return metrics
 
 
 def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, float]:
     capsys.readouterr()
     assert main(["evaluate", *map(str, arguments), "--format", "json"]) == 0
-    found: dict[str, float] = json.loads(capsys.readouterr().out)
-    return found
+    metrics: dict[str, float] = json.loads(capsys.readouterr().out)
+    return metrics
 
 
 @pytest.mark.parametrize("objective", BLUEPRINTS)
 def test_the_numbers_of_training(runs: Path, capsys: pytest.CaptureFixture[str], objective: str):
     """They are those that the run reported in the end."""
     run = runs / objective
-    found, wanted = evaluated(capsys, run), held_out(run)
-    assert wanted
-    assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=1e-5)
-    assert found.keys() == wanted.keys()
-    assert ("perplexity" in found) == (objective == "causal")
+    metrics, expected = evaluated(capsys, run), held_out(run)
+    assert expected
+    assert {name: metrics[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert metrics.keys() == expected.keys()
+    assert ("perplexity" in metrics) == (objective == "causal")
     if objective == "causal":
-        assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
+        assert metrics["perplexity"] == pytest.approx(math.exp(metrics["loss"]))
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_several_replicas(runs: Path, carry_out: Callable[[int, list[list[str]]]
     ]
     lines = carry_out(2, commands).splitlines()
     for objective, line in zip(BLUEPRINTS, lines, strict=True):
-        found, wanted = json.loads(line), held_out(runs / objective)
-        assert wanted
-        for name in wanted:
-            assert found[name] == pytest.approx(wanted[name], rel=1e-5), (objective, name)
+        metrics, expected = json.loads(line), held_out(runs / objective)
+        assert expected
+        for name in expected:
+            assert metrics[name] == pytest.approx(expected[name], rel=1e-5), (objective, name)
 
 
 def test_the_command_starts_workers(runs: Path):
@@ -86,9 +86,9 @@ def test_other_examples(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path
     y = chosen.integers(0, 10, 53)
     np.savez(tmp_path / "other.npz", x=x, y=y)
     model = keras.saving.load_model(runs / "supervised" / "net.keras")
-    wanted = model.evaluate(x, y, verbose=0, return_dict=True)
-    found = evaluated(capsys, runs / "supervised", "--data", tmp_path / "other.npz")
-    assert found == pytest.approx(wanted, rel=1e-4)
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    metrics = evaluated(capsys, runs / "supervised", "--data", tmp_path / "other.npz")
+    assert metrics == pytest.approx(expected, rel=1e-4)
 
 
 def test_text_of_another_file(capsys: pytest.CaptureFixture[str], tmp_path: Path):
@@ -99,14 +99,14 @@ def test_text_of_another_file(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert main(one_device.command(tmp_path, "causal", run)) == 0
     text = (tmp_path / "text.txt").read_text()
     (tmp_path / "other.txt").write_text(text[: len(text) // 3] + "XYZ")
-    before = sorted(each.name for each in (run / "text").iterdir())
+    names = sorted(each.name for each in (run / "text").iterdir())
     (tmp_path / "text.txt").unlink()
-    found = evaluated(capsys, run, "--data", tmp_path / "other.txt")
+    metrics = evaluated(capsys, run, "--data", tmp_path / "other.txt")
     assert main(["evaluate", str(run), "--data", str(tmp_path / "other.txt")]) == 0
-    assert found["loss"] == pytest.approx(held_out(run)["loss"], rel=0.2)
-    assert "3 of 1," in (said := "".join(capsys.readouterr()))
-    assert "tokens are not in the vocabulary" in said
-    assert sorted(each.name for each in (run / "text").iterdir()) == before
+    assert metrics["loss"] == pytest.approx(held_out(run)["loss"], rel=0.2)
+    assert "3 of 1," in (output := "".join(capsys.readouterr()))
+    assert "tokens are not in the vocabulary" in output
+    assert sorted(each.name for each in (run / "text").iterdir()) == names
 
 
 def test_a_model_from_elsewhere(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
@@ -115,9 +115,9 @@ def test_a_model_from_elsewhere(runs: Path, capsys: pytest.CaptureFixture[str], 
     model.write_bytes((runs / "supervised" / "net.keras").read_bytes())
     assert main(["evaluate", str(model)]) == 2
     assert "give its --blueprint" in capsys.readouterr().err
-    found = evaluated(capsys, model, "--blueprint", runs / "supervised.yaml")
-    assert found == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
-    assert evaluated(capsys, runs / "supervised" / "net.keras") == pytest.approx(found, rel=1e-5)
+    metrics = evaluated(capsys, model, "--blueprint", runs / "supervised.yaml")
+    assert metrics == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
+    assert evaluated(capsys, runs / "supervised" / "net.keras") == pytest.approx(metrics, rel=1e-5)
 
 
 def test_people_read_it(runs: Path, capsys: pytest.CaptureFixture[str]):
@@ -149,12 +149,12 @@ def test_examples_of_another_kind(
 
 def test_text_to_validate_with_is_no_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """A recipe whose parts are of two kinds is refused before training."""
-    whole = "{pairs: {file: pairs.tsv, tokenizer: characters, sequence_length: 6}}"
+    pairs = "{pairs: {file: pairs.tsv, tokenizer: characters, sequence_length: 6}}"
     text = BLUEPRINTS["sequences"]
-    assert whole in text
+    assert pairs in text
     write_data(tmp_path)
     path = tmp_path / "mixed.yaml"
-    path.write_text(text.replace(whole, f"{{train: {whole}, validation: {{text: text.txt}}}}"))
+    path.write_text(text.replace(pairs, f"{{train: {pairs}, validation: {{text: text.txt}}}}"))
     capsys.readouterr()
     assert main(["train", str(path), "--run-dir", str(tmp_path / "mixed")]) == 2
     assert "and the data is 'text.txt'" in capsys.readouterr().err
@@ -165,33 +165,33 @@ def test_what_is_judged_is_told(
     runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, objective: str
 ):
     """Of other examples their number and, of text, their file; and nothing of the run's own."""
-    other = tmp_path / ("other.txt" if objective == "masked" else "other.npz")
+    data = tmp_path / ("other.txt" if objective == "masked" else "other.npz")
     if objective == "masked":
-        other.write_text((runs / "text.txt").read_text()[:1000])
+        data.write_text((runs / "text.txt").read_text()[:1000])
     else:
         chosen = np.random.default_rng(0)
         shape = (53, 8, 8, 1) if objective == "simclr" else (53, 8, 8)
-        np.savez(other, x=chosen.random(shape, np.float32), y=chosen.integers(0, 10, 53))
+        np.savez(data, x=chosen.random(shape, np.float32), y=chosen.integers(0, 10, 53))
     capsys.readouterr()
-    assert main(["evaluate", str(runs / objective), "--data", str(other)]) == 0
-    said = "".join(capsys.readouterr())
-    assert " evaluation examples" in said
-    assert " training / " not in said
+    assert main(["evaluate", str(runs / objective), "--data", str(data)]) == 0
+    output = "".join(capsys.readouterr())
+    assert " evaluation examples" in output
+    assert " training / " not in output
     if objective == "masked":
-        assert "other.txt': " in said
-        assert "'text.txt'" not in said
+        assert "other.txt': " in output
+        assert "'text.txt'" not in output
     else:
-        assert "53 evaluation examples" in said
+        assert "53 evaluation examples" in output
 
 
 def test_weights_of_another_network(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """They are refused without a hint at an option that the command does not have."""
-    other = tmp_path / "other.yaml"
-    other.write_text(BLUEPRINTS["supervised"].replace("filters: 8", "filters: 4"))
+    blueprint = tmp_path / "other.yaml"
+    blueprint.write_text(BLUEPRINTS["supervised"].replace("filters: 8", "filters: 4"))
     model = str(runs / "supervised" / "net.keras")
     for command in ("evaluate", "predict"):
         capsys.readouterr()
-        assert main([command, model, "--blueprint", str(other)]) == 1
+        assert main([command, model, "--blueprint", str(blueprint)]) == 1
         message = capsys.readouterr().err
         assert "do not fit" in message
         assert "partial" not in message

@@ -58,10 +58,10 @@ def predicted(run: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> np.n
     capsys.readouterr()
     assert main(["predict", str(run), str(file)]) == 0
     rows = csv.DictReader(io.StringIO(capsys.readouterr().out))
-    return np.array([[float(row[str(place)]) for place in range(10)] for row in rows])
+    return np.array([[float(row[str(index)]) for index in range(10)] for row in rows])
 
 
-def wanted(run: Path, images: np.ndarray) -> np.ndarray:
+def expected_probabilities(run: Path, images: np.ndarray) -> np.ndarray:
     model = keras.saving.load_model(run / "net.keras")
     return np.asarray(tf.nn.softmax(model(images.astype(np.float32))))
 
@@ -79,8 +79,8 @@ def test_bytes_of_0_and_1_are_left_as_they_are(tmp_path: Path, capsys: pytest.Ca
         np.savez(folder / "train.npz", x=ONES.astype(dtype), y=np.arange(20) % 10)
         run = train(folder)
         held_out.append(json.loads((run / "run.json").read_text())["validation_metrics"])
-        told = "Input 'image': binary (values 0 and 1), not rescaled by 1/255"
-        assert (told in capsys.readouterr().out) == (dtype == np.uint8)
+        note = "Input 'image': binary (values 0 and 1), not rescaled by 1/255"
+        assert (note in capsys.readouterr().out) == (dtype == np.uint8)
     assert held_out[0] == held_out[1]
 
 
@@ -93,12 +93,14 @@ def test_other_data_is_scaled_as_that_of_training(
     files = [save(tmp_path / "dark.npz", ONES), idx(tmp_path / "dark-idx3", ONES)]
     np.save(tmp_path / "dark.npy", ONES.astype(np.uint8))
     for file in (*files, tmp_path / "dark.npy"):
-        found = predicted(run, file, capsys)
-        np.testing.assert_allclose(found, wanted(run, ONES / 255), rtol=1e-4, atol=1e-6)
+        probabilities = predicted(run, file, capsys)
+        np.testing.assert_allclose(
+            probabilities, expected_probabilities(run, ONES / 255), rtol=1e-4, atol=1e-6
+        )
     capsys.readouterr()
     assert main(["evaluate", str(run), "--data", str(files[0]), "--format", "json"]) == 0
     loss = json.loads(capsys.readouterr().out)["loss"]
-    picked = wanted(run, ONES / 255)[range(20), np.arange(20) % 10]
+    picked = expected_probabilities(run, ONES / 255)[range(20), np.arange(20) % 10]
     assert loss == pytest.approx(-np.log(picked).mean(), rel=1e-4)
 
 
@@ -116,23 +118,27 @@ def test_larger_numbers_than_those_of_training(tmp_path: Path, capsys: pytest.Ca
     ):
         capsys.readouterr()
         assert main(command) == 1
-        told = capsys.readouterr().err
-        assert "bright.npz' has 200, and the network was trained on 0 to 1, divided by 1" in told
+        errors = capsys.readouterr().err
+        assert "bright.npz' has 200, and the network was trained on 0 to 1, divided by 1" in errors
 
 
 def test_a_scale_of_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """It counts for files of another kind too."""
     save(tmp_path / "train.npz", ONES)
     run = train(tmp_path, "{npz: {file: train.npz, divide_by: 100}}")
-    found = predicted(run, idx(tmp_path / "bright-idx3", ONES * 200), capsys)
-    np.testing.assert_allclose(found, wanted(run, ONES * 2.0), rtol=1e-4, atol=1e-6)
+    probabilities = predicted(run, idx(tmp_path / "bright-idx3", ONES * 200), capsys)
+    np.testing.assert_allclose(
+        probabilities, expected_probabilities(run, ONES * 2.0), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_digits_in_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """They go from 0 to 16 there too."""
     run = train(tmp_path, "digits")
-    found = predicted(run, save(tmp_path / "d.npz", ONES * 16), capsys)
-    np.testing.assert_allclose(found, wanted(run, ONES), rtol=1e-4, atol=1e-6)
+    probabilities = predicted(run, save(tmp_path / "d.npz", ONES * 16), capsys)
+    np.testing.assert_allclose(
+        probabilities, expected_probabilities(run, ONES), rtol=1e-4, atol=1e-6
+    )
     assert main(["predict", str(run), str(save(tmp_path / "d.npz", ONES * 17))]) == 1
     assert "trained on 0 to 16, divided by 16" in capsys.readouterr().err
 
@@ -151,8 +157,11 @@ def test_files_that_are_mapped(tmp_path: Path):
         scales.append(examples.inputs[UNNAMED].divide_by)
     assert scales == [1, 255]
     file = DataPath(str(tmp_path / "1.npy"))
-    known = FittedPreprocessing(DatasetSchema(scales={"image": Scale(255)}))
-    assert load_source(Npy(file, file), DataFileOpener(), known).inputs[UNNAMED].divide_by == 255
+    preprocessing = FittedPreprocessing(DatasetSchema(scales={"image": Scale(255)}))
+    assert (
+        load_source(Npy(file, file), DataFileOpener(), preprocessing).inputs[UNNAMED].divide_by
+        == 255
+    )
 
 
 def test_a_record_of_scales():

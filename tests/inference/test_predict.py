@@ -95,17 +95,19 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> list[dict[str, str]]:
+def predicted_rows(
+    capsys: pytest.CaptureFixture[str], *arguments: str | Path
+) -> list[dict[str, str]]:
     capsys.readouterr()
     assert main(["predict", *map(str, arguments)]) == 0
     return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
 
 
 def values(rows: list[dict[str, str]]) -> NDArray[np.float64]:
-    return np.array([[float(row[str(place)]) for place in range(10)] for row in rows])
+    return np.array([[float(row[str(index)]) for index in range(10)] for row in rows])
 
 
-def wanted(runs: Path) -> NDArray[np.float32]:
+def expected_probabilities(runs: Path) -> NDArray[np.float32]:
     model = keras.saving.load_model(runs / "net" / "net.keras")
     images = np.load(runs / "images.npy").astype(np.float32)[..., np.newaxis] / 255
     return np.asarray(tf.nn.softmax(model.predict(images, verbose=0)))
@@ -114,25 +116,29 @@ def wanted(runs: Path) -> NDArray[np.float32]:
 def test_every_kind_of_file(runs: Path, capsys: pytest.CaptureFixture[str]):
     """Arrays and images are scaled as in training, and logits become probabilities."""
     for file in ("images.npy", "images.npz"):
-        rows = said(capsys, runs / "net", runs / file, "--batch-size", "20")
-        np.testing.assert_allclose(values(rows), wanted(runs), rtol=1e-4, atol=1e-6)
+        rows = predicted_rows(capsys, runs / "net", runs / file, "--batch-size", "20")
+        np.testing.assert_allclose(values(rows), expected_probabilities(runs), rtol=1e-4, atol=1e-6)
         assert [row["key"] for row in rows] == [str(number) for number in range(COUNT)]
-        assert [int(row["class"]) for row in rows] == wanted(runs).argmax(axis=1).tolist()
+        assert [int(row["class"]) for row in rows] == expected_probabilities(runs).argmax(
+            axis=1
+        ).tolist()
         likely = [float(row["probability"]) for row in rows]
-        np.testing.assert_allclose(likely, wanted(runs).max(axis=1), rtol=1e-4)
-    rows = said(capsys, runs / "net", runs / "pngs")
+        np.testing.assert_allclose(likely, expected_probabilities(runs).max(axis=1), rtol=1e-4)
+    rows = predicted_rows(capsys, runs / "net", runs / "pngs")
     assert [row["key"] for row in rows] == ["0.png", "1.png", "2.png"]
-    np.testing.assert_allclose(values(rows), wanted(runs)[:3], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(values(rows), expected_probabilities(runs)[:3], rtol=1e-4, atol=1e-6)
 
 
 def test_files_of_the_same_name(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Their whole paths are told, so that each key is there once."""
-    other = tmp_path / "1.png"
-    other.write_bytes((runs / "pngs" / "0.png").read_bytes())
-    rows = said(capsys, runs / "net", runs / "pngs", other)
+    second_image = tmp_path / "1.png"
+    second_image.write_bytes((runs / "pngs" / "0.png").read_bytes())
+    rows = predicted_rows(capsys, runs / "net", runs / "pngs", second_image)
     names = [str(runs / "pngs" / f"{number}.png") for number in range(3)]
-    assert [row["key"] for row in rows] == [*names, str(other)]
-    np.testing.assert_allclose(values(rows), wanted(runs)[[0, 1, 2, 0]], rtol=1e-4, atol=1e-6)
+    assert [row["key"] for row in rows] == [*names, str(second_image)]
+    np.testing.assert_allclose(
+        values(rows), expected_probabilities(runs)[[0, 1, 2, 0]], rtol=1e-4, atol=1e-6
+    )
 
 
 def test_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -147,7 +153,9 @@ def test_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFi
     out, err = capsys.readouterr()
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["key"] for row in rows] == ["a/1.png", "a/in/2.PNG", "b/1.png", "loose.png"]
-    np.testing.assert_allclose(values(rows), wanted(runs)[[1, 2, 0, 0]], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        values(rows), expected_probabilities(runs)[[1, 2, 0, 0]], rtol=1e-4, atol=1e-6
+    )
     assert "skipped 1 file without an image suffix" in err
     assert "'a/notes.txt'" in err
 
@@ -157,7 +165,7 @@ def test_several_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.C
     for name in ("one/a", "two/a"):
         (tmp_path / name).mkdir(parents=True)
         shutil.copy(runs / "pngs" / "0.png", tmp_path / name)
-    rows = said(capsys, runs / "net", tmp_path / "one", tmp_path / "two")
+    rows = predicted_rows(capsys, runs / "net", tmp_path / "one", tmp_path / "two")
     assert [row["key"] for row in rows] == [
         str(tmp_path / "one" / "a" / "0.png"),
         str(tmp_path / "two" / "a" / "0.png"),
@@ -167,9 +175,9 @@ def test_several_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.C
 def test_many_images(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     """Images are decoded some at a time, and each is told once."""
     monkeypatch.setattr("archbuilder.inference.input_files._MAX_GROUP_SIZE", 2)
-    rows = said(capsys, runs / "net", runs / "pngs")
+    rows = predicted_rows(capsys, runs / "net", runs / "pngs")
     assert [row["key"] for row in rows] == ["0.png", "1.png", "2.png"]
-    np.testing.assert_allclose(values(rows), wanted(runs)[:3], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(values(rows), expected_probabilities(runs)[:3], rtol=1e-4, atol=1e-6)
 
 
 def test_a_folder_without_images(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -191,7 +199,7 @@ def test_several_replicas(runs: Path, tmp_path: Path):
     for name in ("mirrored.csv", "multi_worker.csv"):
         rows = list(csv.DictReader(io.StringIO((tmp_path / name).read_text())))
         assert [row["key"] for row in rows] == [str(number) for number in range(COUNT)]
-        np.testing.assert_allclose(values(rows), wanted(runs), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(values(rows), expected_probabilities(runs), rtol=1e-4, atol=1e-6)
 
 
 def test_several_outputs(runs: Path, tmp_path: Path):
@@ -203,9 +211,9 @@ def test_several_outputs(runs: Path, tmp_path: Path):
     assert main(["predict", run, str(tmp_path / "x.csv"), "--output", str(output)]) == 0
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     model = keras.saving.load_model(runs / "two" / "net.keras")
-    for name, found in model.predict(x, verbose=0).items():
-        told = np.array([row[name]["values"] for row in rows])
-        np.testing.assert_allclose(told, found, rtol=1e-4, atol=1e-6)
+    for name, expected in model.predict(x, verbose=0).items():
+        predicted = np.array([row[name]["values"] for row in rows])
+        np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-6)
     assert "class" in rows[0]["kind"]
     assert "class" not in rows[0]["price"]
 
@@ -245,7 +253,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
     )
 
 
-def told(ends: Ends, name: str) -> NDArray[np.float64]:
+def values_of_output(ends: Ends, name: str) -> NDArray[np.float64]:
     return np.array([line[name]["values"] for line in ends.lines])
 
 
@@ -253,15 +261,19 @@ def test_a_class_per_position(ends: Ends):
     """There are values only, since an example has no single class."""
     assert {*ends.lines[0]["steps"]} == {"values"}
     columns = [each for each in ends.table[0] if each.startswith("steps.")]
-    assert columns == [f"steps.{place}" for place in range(12)]
-    np.testing.assert_allclose(told(ends, "steps"), ends.outputs["steps"], rtol=1e-4, atol=1e-6)
+    assert columns == [f"steps.{index}" for index in range(12)]
+    np.testing.assert_allclose(
+        values_of_output(ends, "steps"), ends.outputs["steps"], rtol=1e-4, atol=1e-6
+    )
 
 
 def test_an_activation_that_the_network_has(ends: Ends):
     """It is applied as often as in the loss: again by the focal loss alone."""
     focal = 1 / (1 + np.exp(-ends.outputs["focal"]))
     for name, correct in ({**ends.outputs, "focal": focal}).items():
-        np.testing.assert_allclose(told(ends, name), correct, rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            values_of_output(ends, name), correct, rtol=1e-4, atol=1e-6, err_msg=name
+        )
     likely = [line["soft"]["probability"] for line in ends.lines]
     np.testing.assert_allclose(likely, ends.outputs["soft"].max(axis=1), rtol=1e-4)
 
@@ -284,7 +296,7 @@ def write(path: Path, columns: dict[str, NDArray]) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("table")
     x = np.random.default_rng(0).random((20, 4)).round(3)
-    rows = {name: x[:, place] for place, name in enumerate("abcd")}
+    rows = {name: x[:, index] for index, name in enumerate("abcd")}
     rows["species"] = np.array(["u", "v", "w", "u"] * 5)
     write(folder / "t.csv", rows)
     write(folder / "turned.csv", {name: rows[name] for name in ("species", *"dcba")})
@@ -303,9 +315,9 @@ class TestColumns:
 
     def test_any_order(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """Inputs are found by their names, and what else there is does not matter."""
-        wanted = said(capsys, folder / "run", folder / "t.csv")
+        expected = predicted_rows(capsys, folder / "run", folder / "t.csv")
         for name in ("turned", "alone", "more"):
-            assert said(capsys, folder / "run", folder / f"{name}.csv") == wanted
+            assert predicted_rows(capsys, folder / "run", folder / f"{name}.csv") == expected
 
     @pytest.mark.parametrize(
         ("name", "message"),
@@ -351,10 +363,10 @@ class TestColumns:
 
     def test_training_data_that_is_gone(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """The run itself knows the columns and the classes."""
-        wanted = said(capsys, folder / "run", folder / "turned.csv")
+        expected = predicted_rows(capsys, folder / "run", folder / "turned.csv")
         (folder / "t.csv").rename(folder / "gone.csv")
         try:
-            assert said(capsys, folder / "run", folder / "turned.csv") == wanted
+            assert predicted_rows(capsys, folder / "run", folder / "turned.csv") == expected
             assert main(["predict", str(folder / "run"), str(folder / "named.csv")]) == 1
             data = ["--data", str(folder / "turned.csv")]
             assert main(["evaluate", str(folder / "run"), *data]) == 0
@@ -363,19 +375,19 @@ class TestColumns:
 
     def test_a_model_alone(self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         """It tells no names: columns are taken in their order, which is said."""
-        wanted = said(capsys, folder / "run", folder / "t.csv")
+        expected = predicted_rows(capsys, folder / "run", folder / "t.csv")
         (tmp_path / "net.keras").write_bytes((folder / "run" / "net.keras").read_bytes())
         command = ["predict", str(tmp_path / "net.keras"), str(folder / "named.csv")]
         assert main([*command, "--blueprint", str(folder / "net.yaml")]) == 0
-        found = capsys.readouterr()
-        rows = list(csv.DictReader(io.StringIO(found.out)))
-        assert [row["probability"] for row in rows] == [row["probability"] for row in wanted]
-        assert ["uvw"[int(row["class"])] for row in rows] == [row["class"] for row in wanted]
-        assert "columns are taken in their order" in found.err
+        output = capsys.readouterr()
+        rows = list(csv.DictReader(io.StringIO(output.out)))
+        assert [row["probability"] for row in rows] == [row["probability"] for row in expected]
+        assert ["uvw"[int(row["class"])] for row in rows] == [row["class"] for row in expected]
+        assert "columns are taken in their order" in output.err
 
     def test_classes_have_their_names(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """In a table the columns too, and in JSON the likeliest and those of the values."""
-        rows = said(capsys, folder / "run", folder / "t.csv")
+        rows = predicted_rows(capsys, folder / "run", folder / "t.csv")
         assert [*rows[0]] == ["key", "class", "probability", "u", "v", "w"]
         for row in rows:
             assert row["class"] == max("uvw", key=lambda name: float(row[name]))
@@ -389,12 +401,12 @@ class TestColumns:
     ):
         """Also where a blueprint is given for the weights in its folder."""
         model, table = folder / "run" / "net.keras", str(folder / "t.csv")
-        wanted = said(capsys, folder / "run", table)
+        expected = predicted_rows(capsys, folder / "run", table)
         assert main(["predict", str(model), table, "--blueprint", str(folder / "net.yaml")]) == 0
-        found = capsys.readouterr()
-        rows = list(csv.DictReader(io.StringIO(found.out)))
-        assert [row["class"] for row in rows] == [row["class"] for row in wanted]
-        assert "columns are taken in their order" not in found.err
+        output = capsys.readouterr()
+        rows = list(csv.DictReader(io.StringIO(output.out)))
+        assert [row["class"] for row in rows] == [row["class"] for row in expected]
+        assert "columns are taken in their order" not in output.err
 
     def test_an_output_of_another_kind(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """A table is not written to what looks like a spreadsheet."""
@@ -404,11 +416,11 @@ class TestColumns:
 
     def test_an_input_is_not_replaced(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """An output that is one of the inputs is most likely a slip."""
-        before = (folder / "t.csv").read_bytes()
+        content = (folder / "t.csv").read_bytes()
         table = str(folder / "t.csv")
         assert main(["predict", str(folder / "run"), table, "--output", table]) == 2
         assert "t.csv' is an input; give another name" in capsys.readouterr().err
-        assert (folder / "t.csv").read_bytes() == before
+        assert (folder / "t.csv").read_bytes() == content
 
     def test_names_that_columns_have_already(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -418,7 +430,7 @@ class TestColumns:
         record["schema"]["classes"] = {"": ["key", "v", "w"]}
         shutil.copytree(folder / "run", tmp_path / "run")
         (tmp_path / "run" / "run.json").write_text(json.dumps(record))
-        rows = said(capsys, tmp_path / "run", folder / "t.csv")
+        rows = predicted_rows(capsys, tmp_path / "run", folder / "t.csv")
         assert [*rows[0]] == ["key", "class", "probability", "0", "1", "2"]
         assert {row["class"] for row in rows} <= {"key", "v", "w"}
 
@@ -447,7 +459,7 @@ class TestColumns:
         assert "line 3 of" in message
         assert "on_error" not in message
         (tmp_path / "no-targets.csv").write_text("a,b,c,d,species\n1,2,3,4,\n")
-        assert len(said(capsys, run, tmp_path / "no-targets.csv")) == 1
+        assert len(predicted_rows(capsys, run, tmp_path / "no-targets.csv")) == 1
 
     def test_own_data_in_another_order(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -462,9 +474,9 @@ class TestColumns:
             shutil.copy(folder / source, tmp_path / "t.csv")
             capsys.readouterr()
             assert main(["evaluate", str(run), "--format", "json"]) == 0
-            found = capsys.readouterr()
-            assert "no longer" not in found.err
-            judged.append(json.loads(found.out))
+            output = capsys.readouterr()
+            assert "no longer" not in output.err
+            judged.append(json.loads(output.out))
         assert judged[0] == judged[1]
         assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
         renamed = (folder / "t.csv").read_text().replace(",u", ",a")
@@ -489,7 +501,7 @@ class TestColumns:
 
 def test_what_was_held_out(runs: Path, capsys: pytest.CaptureFixture[str]):
     """Without files it is that, under its numbers in the data."""
-    rows = said(capsys, runs / "net")
+    rows = predicted_rows(capsys, runs / "net")
     assert len(rows) == round(COUNT * 0.2)
     assert len({row["key"] for row in rows}) == len(rows)
 
@@ -501,8 +513,8 @@ def test_wrong_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "broken.png").write_bytes(b"no picture")
     (tmp_path / "broken.npz").write_bytes(b"no archive")
     (tmp_path / "text.md").write_text("#")
-    kept = tmp_path / "kept.csv"
-    kept.write_text("mine")
+    output_file = tmp_path / "kept.csv"
+    output_file.write_text("mine")
     for name, code, message in (
         ("odd.npy", 1, "is no finite number in 3 of 3 examples"),
         ("shape.npy", 1, "has the shape [5], but the network takes [8, 8, 1]"),
@@ -512,12 +524,18 @@ def test_wrong_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         ("nowhere.npy", 2, "there is no file"),
     ):
         capsys.readouterr()
-        arguments = ["predict", str(runs / "net"), str(tmp_path / name), "--output", str(kept)]
+        arguments = [
+            "predict",
+            str(runs / "net"),
+            str(tmp_path / name),
+            "--output",
+            str(output_file),
+        ]
         assert main(arguments) == code, name
         error = capsys.readouterr().err
         assert name in error
         assert message in error
-        assert kept.read_text() == "mine"
+        assert output_file.read_text() == "mine"
 
 
 PHOTOS = """
@@ -540,8 +558,8 @@ def test_images_are_decoded_as_in_training(tmp_path: Path, capsys: pytest.Captur
     colors = Image.fromarray(chosen.integers(0, 256, (12, 5, 4), np.uint8), "RGBA")
     deep = Image.fromarray(chosen.integers(0, 65536, (6, 7), np.uint16))
     for kind in ("a", "b"):
-        for place in ("train", "more"):
-            (tmp_path / place / kind).mkdir(parents=True)
+        for directory in ("train", "more"):
+            (tmp_path / directory / kind).mkdir(parents=True)
         deep.save(tmp_path / "train" / kind / "0.png")
     for name, image in (("0.png", colors), ("1.png", deep.resize((3, 9))), ("2.png", deep)):
         image.save(tmp_path / "more" / "a" / name, exif=tags)
@@ -550,13 +568,13 @@ def test_images_are_decoded_as_in_training(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "net.yaml").write_text(PHOTOS)
     run = tmp_path / "run"
     assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
-    held_out = said(capsys, run)
+    held_out = predicted_rows(capsys, run)
     capsys.readouterr()
     assert main(["predict", str(run), *(str(tmp_path / "more" / kind) for kind in "ab")]) == 0
     out, err = capsys.readouterr()
-    given = list(csv.DictReader(io.StringIO(out)))
-    assert [row["key"] for row in given] == ["0.png", "1.png", "2.png", "3.webp"]
-    for row, expected in zip(given, held_out, strict=True):
+    predictions = list(csv.DictReader(io.StringIO(out)))
+    assert [row["key"] for row in predictions] == ["0.png", "1.png", "2.png", "3.webp"]
+    for row, expected in zip(predictions, held_out, strict=True):
         assert {**row, "key": ""} == {**expected, "key": ""}
     for change in (
         "0.png': resized from 5x12 to 6x7",

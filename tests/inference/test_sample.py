@@ -16,10 +16,10 @@ from archbuilder.cli import main
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    for name, text, more in (("gan", GAN, ["--epochs", "1"]), ("ridge", RIDGE, [])):
+    for name, text, options in (("gan", GAN, ["--epochs", "1"]), ("ridge", RIDGE, [])):
         path = folder / f"{name}.yaml"
         path.write_text(text)
-        assert main(["train", str(path), *more, "--run-dir", str(folder / name)]) == 0
+        assert main(["train", str(path), *options, "--run-dir", str(folder / name)]) == 0
     return folder
 
 
@@ -30,14 +30,14 @@ def samples(run: Path, path: Path, *options: str) -> np.ndarray:
 
 def test_samples_of_the_generator(runs: Path, tmp_path: Path):
     """They are what plain Keras makes of the same noise, and follow from the seed."""
-    found = samples(runs / "gan", tmp_path / "a.npz", "--num-samples", "300", "--seed", "3")
+    images = samples(runs / "gan", tmp_path / "a.npz", "--num-samples", "300", "--seed", "3")
     model = keras.saving.load_model(runs / "gan" / "generator.keras")
     noise = tf.random.stateless_normal((300, 8), seed=[3, 2**31 - 1])
-    np.testing.assert_allclose(found, model.predict(noise, verbose=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(images, model.predict(noise, verbose=0), rtol=1e-5, atol=1e-6)
     again = samples(runs / "gan", tmp_path / "b.npz", "--num-samples", "300", "--seed", "3")
-    np.testing.assert_array_equal(again, found)
-    other = samples(runs / "gan", tmp_path / "c.npz", "--num-samples", "300")
-    assert np.abs(other - found).max() > 0.01
+    np.testing.assert_array_equal(again, images)
+    unseeded = samples(runs / "gan", tmp_path / "c.npz", "--num-samples", "300")
+    assert np.abs(unseeded - images).max() > 0.01
 
 
 def test_a_picture(runs: Path, tmp_path: Path):

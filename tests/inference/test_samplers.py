@@ -11,7 +11,7 @@ from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, PAD_ID
 from archbuilder.inference.samplers import SamplingConfig, beam_search, sample_tokens
 
 TOKENS = 8
-BEGUN = np.array([[BEGIN_ID]])
+PROMPT = np.array([[BEGIN_ID]])
 
 
 def network(seed: int):
@@ -21,14 +21,14 @@ def network(seed: int):
     scores -= np.log(np.exp(scores).sum(axis=-1, keepdims=True))
 
     def following(sequences: np.ndarray) -> np.ndarray:
-        before = sequences[:, -2] if sequences.shape[1] > 1 else np.zeros(len(sequences), int)
-        return scores[before, sequences[:, -1]]
+        previous = sequences[:, -2] if sequences.shape[1] > 1 else np.zeros(len(sequences), int)
+        return scores[previous, sequences[:, -1]]
 
     return following
 
 
 def score(following, tokens: tuple[int, ...]) -> float:
-    total, sequence = 0.0, BEGUN
+    total, sequence = 0.0, PROMPT
     for token in tokens:
         total += following(sequence)[0, token]
         sequence = np.concatenate([sequence, [[token]]], axis=1)
@@ -43,16 +43,16 @@ def test_a_wide_beam_finds_the_best(seed: int):
     ended = [(*middle, END_ID) for n in range(4) for middle in itertools.product(words, repeat=n)]
     cut = list(itertools.product(words, repeat=4))
     best = max([*ended, *cut], key=lambda tokens: score(following, tokens))
-    found = beam_search(following, BEGUN, 4, 1_000)
-    assert tuple(found) == tuple(token for token in best if token != END_ID)
+    sequences = beam_search(following, PROMPT, 4, 1_000)
+    assert tuple(sequences) == tuple(token for token in best if token != END_ID)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_one_beam_takes_the_likeliest_each_time(seed: int):
     """As a temperature of 0 does, for sequences that come to their end."""
     following = network(seed)
-    greedy = sample_tokens(following, BEGUN, 30, SamplingConfig(temperature=0))[0]
-    sequence = BEGUN
+    greedy = sample_tokens(following, PROMPT, 30, SamplingConfig(temperature=0))[0]
+    sequence = PROMPT
     for token in greedy:
         assert token == following(sequence)[0].argmax()
         sequence = np.concatenate([sequence, [[token]]], axis=1)
@@ -63,11 +63,11 @@ def test_chance():
     """Tokens come as often as they should, at any temperature and from the likeliest alone."""
     with np.errstate(divide="ignore"):
         odds = np.log([0, 0, 0, 0.1, 0, 0.6, 0.2, 0.1])
-    many = np.tile(BEGUN, (20_000, 1))
+    many = np.tile(PROMPT, (20_000, 1))
 
     def shares(chance: SamplingConfig) -> np.ndarray:
-        made = sample_tokens(lambda rows: np.tile(odds, (len(rows), 1)), many, 1, chance)
-        tokens = [int(row[0]) if len(row) else END_ID for row in made]
+        drawn = sample_tokens(lambda rows: np.tile(odds, (len(rows), 1)), many, 1, chance)
+        tokens = [int(row[0]) if len(row) else END_ID for row in drawn]
         return np.bincount(tokens, minlength=8)[[END_ID, 5, 6, 7]] / len(tokens)
 
     assert shares(SamplingConfig()) == pytest.approx([0.1, 0.6, 0.2, 0.1], abs=0.02)
@@ -78,12 +78,12 @@ def test_chance():
 
 def test_the_seed_decides():
     """The same seed draws the same tokens."""
-    first, again, other = (
-        sample_tokens(network(0), BEGUN, 20, SamplingConfig(seed=seed))[0].tolist()
+    first, again, second_seed = (
+        sample_tokens(network(0), PROMPT, 20, SamplingConfig(seed=seed))[0].tolist()
         for seed in (1, 1, 2)
     )
     assert first == again
-    assert first != other
+    assert first != second_seed
 
 
 def test_each_ends_by_itself():
@@ -95,6 +95,6 @@ def test_each_ends_by_itself():
         scores[np.arange(len(sequences)), np.where(ends, END_ID, 6)] = 0
         return scores
 
-    begun = np.array([[5], [7], [6]])
-    made = sample_tokens(following, begun, 10, SamplingConfig(temperature=0))
-    assert [row.tolist() for row in made] == [[], [6, 6], [6]]
+    prompts = np.array([[5], [7], [6]])
+    outputs = sample_tokens(following, prompts, 10, SamplingConfig(temperature=0))
+    assert [row.tolist() for row in outputs] == [[], [6, 6], [6]]

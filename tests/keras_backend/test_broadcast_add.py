@@ -31,18 +31,18 @@ def numbers(batch: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
 def test_sums_are_those_of_numpy(layer: str):
     """For every pair of shapes that broadcast, a batch of one, and one as large as an axis."""
     refused = 0
-    for one, other in PAIRS:
-        graph = network({"a": one, "b": other}, step("sum", layer, ["a", "b"]))
-        if layer != "ops.add" and safe_order([(None, *one), (None, *other)]) is None:
+    for first, second in PAIRS:
+        graph = network({"a": first, "b": second}, step("sum", layer, ["a", "b"]))
+        if layer != "ops.add" and safe_order([(None, *first), (None, *second)]) is None:
             with pytest.raises(BlueprintError, match="invalid-axis"):
                 build(graph)
             refused += 1
             continue
         model = build(graph)
         for batch in (1, 2, 3):
-            a, b = numbers(batch, one, 1), numbers(batch, other, 2)
+            a, b = numbers(batch, first, 1), numbers(batch, second, 2)
             expected = (a + b) / (2 if layer == "Average" else 1)
-            assert np.array_equal(model({"a": a, "b": b}), expected), (one, other, batch)
+            assert np.array_equal(model({"a": a, "b": b}), expected), (first, second, batch)
     assert refused < len(PAIRS) / 5
 
 

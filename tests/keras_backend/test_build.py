@@ -227,16 +227,16 @@ def test_weights_are_those_of_keras():
     inputs = keras.Input((8,))
     hidden = keras.layers.Dense(16, activation="relu")(inputs)
     theirs = keras.Model(inputs, keras.layers.Dense(4)(hidden))
-    for own, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
-        assert np.array_equal(own, other)
+    for weight, expected in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        assert np.array_equal(weight, expected)
 
 
 def test_analysing_draws_no_random_numbers():
     """Python's random numbers, which seed the weights, are as they were."""
     random.seed(1)
-    before = random.getstate()
+    state = random.getstate()
     analyze(chain((8,), ("Dense", {"units": 4}), ("Dropout", {"rate": 0.5})))
-    assert random.getstate() == before
+    assert random.getstate() == state
 
 
 def test_the_state_of_the_user_is_left_alone():

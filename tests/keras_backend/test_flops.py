@@ -193,8 +193,10 @@ def test_published_networks(name: str, expected: int):
         model = getattr(keras.applications, name)(weights=None)
     total = 0
     for layer in model.layers[1:]:
-        given = [tensor.shape[1:] for tensor in keras.tree.flatten(layer.input)]
-        total += multiply_adds(LayerCall(layer, {"inputs": given[0]}, [layer.output.shape[1:]], {}))
+        shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(layer.input)]
+        total += multiply_adds(
+            LayerCall(layer, {"inputs": shapes[0]}, [layer.output.shape[1:]], {})
+        )
     keras.utils.clear_session()
     assert total == expected
 

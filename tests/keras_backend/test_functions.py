@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from helpers.blueprints import mistakes, write
+from helpers.blueprints import error_codes, write
 
 import archbuilder
 from archbuilder import registry
@@ -67,10 +67,10 @@ def test_what_is_missing_is_told(tmp_path: Path, step: str, code: str):
     path = write(tmp_path, text)
     with pytest.raises(BlueprintError) as caught:
         archbuilder.load(path).analyze()
-    (found,) = caught.value.diagnostics
-    assert found.span is not None
-    assert f"{found.code} {found.span.line}:{found.span.column}" == code
-    assert mistakes(tmp_path, text.replace(step, "- ops.subtract: {x1: 1}")) == []
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.span is not None
+    assert f"{diagnostic.code} {diagnostic.span.line}:{diagnostic.span.column}" == code
+    assert error_codes(tmp_path, text.replace(step, "- ops.subtract: {x1: 1}")) == []
 
 
 def test_complex_numbers(tmp_path: Path):

@@ -17,63 +17,65 @@ from archbuilder.plain_data import PlainData
 from archbuilder.registry.signatures import ArgumentSpec, ArgumentType, ObjectKind, Signature
 from archbuilder.yaml.nodes import from_plain
 
-KNOWN = registry.load()
+REGISTRY = registry.load()
 
 
-def made(kind: ObjectKind, value: PlainData) -> Any:
+def object_from(kind: ObjectKind, value: PlainData) -> Any:
     """The object that a value of a blueprint stands for."""
     return build_object(kind, from_plain(value, SPAN))
 
 
 def layer(name: str, **values: PlainData) -> Any:
     """A layer with arguments, as a blueprint gives them."""
-    signature = KNOWN.signature(name)
+    signature = REGISTRY.signature(name)
     assert signature is not None
     return build_layer(signature, arguments(values), "own", SPAN)
 
 
-@pytest.mark.parametrize("written", ["he_normal", "HeNormal", {"HeNormal": None}])
-def test_every_spelling_of_an_object(written: PlainData):
+@pytest.mark.parametrize("spelling", ["he_normal", "HeNormal", {"HeNormal": None}])
+def test_every_spelling_of_an_object(spelling: PlainData):
     """An object goes by its class, by Keras's short name, and with its arguments left out."""
-    assert isinstance(made("initializer", written), keras.initializers.HeNormal)
+    assert isinstance(object_from("initializer", spelling), keras.initializers.HeNormal)
 
 
 def test_arguments_by_name_and_the_first_alone():
     """Arguments go by name; one bare value is the first."""
-    assert float(made("regularizer", {"L2": 0.5}).l2) == pytest.approx(0.5)
-    assert float(made("regularizer", {"L1L2": {"l1": 0.25, "l2": 0.5}}).l1) == pytest.approx(0.25)
+    assert float(object_from("regularizer", {"L2": 0.5}).l2) == pytest.approx(0.5)
+    assert float(object_from("regularizer", {"L1L2": {"l1": 0.25, "l2": 0.5}}).l1) == pytest.approx(
+        0.25
+    )
 
 
 def test_a_whole_number_is_a_learning_rate():
     """Keras itself wants it written with a point."""
-    assert made("optimizer", {"SGD": {"learning_rate": 1, "momentum": 0}}).learning_rate == 1
+    assert object_from("optimizer", {"SGD": {"learning_rate": 1, "momentum": 0}}).learning_rate == 1
 
 
 def test_schedules_within_optimizers():
     """The learning rate is a number or a schedule."""
     schedule: PlainData = {"CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 10}}
-    optimizer = made("optimizer", {"SGD": {"learning_rate": schedule, "momentum": 0.5}})
+    optimizer = object_from("optimizer", {"SGD": {"learning_rate": schedule, "momentum": 0.5}})
     assert isinstance(optimizer.get_config()["learning_rate"], dict), (
         "a schedule is kept as an object"
     )
-    assert float(made("optimizer", {"Adam": 0.5}).learning_rate) == pytest.approx(0.5)
+    assert float(object_from("optimizer", {"Adam": 0.5}).learning_rate) == pytest.approx(0.5)
 
 
 def test_losses_and_metrics():
     """Losses and metrics go by their short names too."""
-    assert isinstance(made("loss", "mean_squared_error"), keras.losses.MeanSquaredError)
-    assert isinstance(made("metric", {"TopKCategoricalAccuracy": 3}).k, int)
+    assert isinstance(object_from("loss", "mean_squared_error"), keras.losses.MeanSquaredError)
+    assert isinstance(object_from("metric", {"TopKCategoricalAccuracy": 3}).k, int)
 
 
 def test_accuracy_is_left_to_keras():
     """Which accuracy is meant shows only in the shapes, so that Keras chooses."""
-    assert made("metric", "accuracy") == "accuracy"
-    assert isinstance(made("metric", {"Accuracy": None}), keras.metrics.Accuracy)
+    assert object_from("metric", "accuracy") == "accuracy"
+    assert isinstance(object_from("metric", {"Accuracy": None}), keras.metrics.Accuracy)
 
 
 def test_activations_are_functions():
     """An activation is a function of Keras, by itself or within a layer."""
-    assert made("activation", "relu") is keras.activations.relu
+    assert object_from("activation", "relu") is keras.activations.relu
     assert layer("Dense", units=2, activation="gelu").activation is keras.activations.gelu
 
 
@@ -99,7 +101,7 @@ def test_layers_of_ours_nest():
 def test_a_refusal_is_a_mistake():
     """What Keras refuses outside a network is a mistake as well."""
     with pytest.raises(BlueprintError, match="keras-rejected"):
-        made("optimizer", {"SGD": {"momentum": 7.0}})
+        object_from("optimizer", {"SGD": {"momentum": 7.0}})
 
 
 @pytest.mark.parametrize(
@@ -128,16 +130,16 @@ KINDS: list[ObjectKind] = [
     [
         (kind, name)
         for kind in KINDS
-        for name, signature in KNOWN.objects[kind].items()
+        for name, signature in REGISTRY.objects[kind].items()
         if not any(spec.required for spec in signature.arguments.values())
     ],
 )
 def test_every_object_of_the_catalogue(kind: ObjectKind, name: str):
     """Each object that needs no arguments is there."""
-    assert type(made(kind, name)).__name__.startswith(name)
+    assert type(object_from(kind, name)).__name__.startswith(name)
 
 
-@pytest.mark.parametrize("name", KNOWN.activations)
+@pytest.mark.parametrize("name", REGISTRY.activations)
 def test_every_activation_of_the_catalogue(name: str):
     """Each activation is there."""
-    assert callable(made("activation", name))
+    assert callable(object_from("activation", name))

@@ -26,19 +26,23 @@ def test_joined_shapes_are_all_named():
         step("pool", "MaxPooling2D", "x", pool_size=2),
         step("join", "Add", ["x", "pool"], line=7),
     )
-    (found,) = mistakes(graph)
-    assert found.code == "shape-mismatch"
-    assert found.message == ("'join' (Add) cannot join 'x' (56, 56, 64) with 'pool' (28, 28, 64)")
-    assert found.span is not None
-    assert found.span.line == 7
-    assert found.notes[0].startswith("Keras says: ")
+    (diagnostic,) = mistakes(graph)
+    assert diagnostic.code == "shape-mismatch"
+    assert diagnostic.message == (
+        "'join' (Add) cannot join 'x' (56, 56, 64) with 'pool' (28, 28, 64)"
+    )
+    assert diagnostic.span is not None
+    assert diagnostic.span.line == 7
+    assert diagnostic.notes[0].startswith("Keras says: ")
 
 
 def test_a_merge_of_one_tensor():
     """It would change nothing; all outputs of one step are several, be they one this time."""
-    (found,) = mistakes(network({"x": (4,)}, step("join", "Add", ["x"], line=3)))
-    assert (found.code, found.location[1]) == ("invalid-inputs", 3)
-    assert found.message == "'join' (Add) merges several tensors, but its only input is 'x' (4)"
+    (diagnostic,) = mistakes(network({"x": (4,)}, step("join", "Add", ["x"], line=3)))
+    assert (diagnostic.code, diagnostic.location[1]) == ("invalid-inputs", 3)
+    assert (
+        diagnostic.message == "'join' (Add) merges several tensors, but its only input is 'x' (4)"
+    )
     split = step("parts", "ops.split", "x", indices_or_sections=1, axis=-1)
     assert analyze(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).is_static
 
@@ -48,14 +52,14 @@ def test_named_inputs_are_named():
     graph = network(
         {"x": (6, 8), "bias": (5,)}, step("sum", "ops.add", "x", keywords={"x2": "bias"})
     )
-    (found,) = mistakes(graph)
-    assert found.message == "'sum' (ops.add) cannot take x1 'x' (6, 8) and x2 'bias' (5)"
+    (diagnostic,) = mistakes(graph)
+    assert diagnostic.message == "'sum' (ops.add) cannot take x1 'x' (6, 8) and x2 'bias' (5)"
 
 
 def test_open_sizes_are_null():
     """A size left open is shown as a blueprint writes it."""
-    (found,) = mistakes(chain((None, 3), ("Flatten", {}), ("Dense", {"units": 2})))
-    assert found.message == "'step1' (Dense) cannot take 'step0' (null)"
+    (diagnostic,) = mistakes(chain((None, 3), ("Flatten", {}), ("Dense", {"units": 2})))
+    assert diagnostic.message == "'step1' (Dense) cannot take 'step0' (null)"
 
 
 SMALL: list[tuple[str, dict[str, Any]]] = [
@@ -71,9 +75,12 @@ SMALL: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("layer", "values"), SMALL, ids=[layer for layer, _ in SMALL])
 def test_nothing_is_left(layer: str, values: dict[str, Any]):
     """A size of zero or less is a mistake, whether Keras refuses it or computes it."""
-    (found,) = mistakes(chain((8, 8, 3), (layer, values)))
-    assert found.code == "empty-output"
-    assert found.message == f"'step0' ({layer}) has an empty output for the input 'input' (8, 8, 3)"
+    (diagnostic,) = mistakes(chain((8, 8, 3), (layer, values)))
+    assert diagnostic.code == "empty-output"
+    assert (
+        diagnostic.message
+        == f"'step0' ({layer}) has an empty output for the input 'input' (8, 8, 3)"
+    )
 
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
@@ -87,9 +94,9 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("layer", "values"), REFUSED, ids=[layer for layer, _ in REFUSED])
 def test_refused_arguments(layer: str, values: dict[str, Any]):
     """Arguments that Keras does not take together are its refusal, at the step."""
-    (found,) = mistakes(chain((8, 8, 3), (layer, values)))
-    assert found.code == "keras-rejected"
-    assert found.message == f"Keras rejects the arguments of {layer}"
+    (diagnostic,) = mistakes(chain((8, 8, 3), (layer, values)))
+    assert diagnostic.code == "keras-rejected"
+    assert diagnostic.message == f"Keras rejects the arguments of {layer}"
 
 
 MISFITS: list[tuple[str, dict[str, Any]]] = [
@@ -111,9 +118,9 @@ MISFITS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("layer", "values"), MISFITS, ids=[layer for layer, _ in MISFITS])
 def test_misfits(layer: str, values: dict[str, Any]):
     """Whatever Keras and TensorFlow raise for a shape is a mistake and no traceback."""
-    (found,) = mistakes(chain((8, 8, 3), (layer, values)))
-    assert found.code in ("shape-mismatch", "keras-rejected")
-    assert found.notes
+    (diagnostic,) = mistakes(chain((8, 8, 3), (layer, values)))
+    assert diagnostic.code in ("shape-mismatch", "keras-rejected")
+    assert diagnostic.notes
 
 
 def test_all_mistakes_come_in_one_go():
@@ -128,7 +135,7 @@ def test_all_mistakes_come_in_one_go():
         step("join", "Add", ["good", "x"], line=6),
         outputs={"a": "needs_bad", "b": "join"},
     )
-    assert [(found.location[1], found.code) for found in mistakes(graph)] == [
+    assert [(diagnostic.location[1], diagnostic.code) for diagnostic in mistakes(graph)] == [
         (1, "shape-mismatch"),
         (3, "keras-rejected"),
         (6, "shape-mismatch"),
@@ -138,10 +145,10 @@ def test_all_mistakes_come_in_one_go():
 def test_the_chain_of_blocks_is_kept():
     """A mistake within a block carries the places where the block was used."""
     frame = ExpansionFrame("in block 'fire'", SPAN)
-    (found,) = mistakes(
+    (diagnostic,) = mistakes(
         network({"x": (8,)}, step("fire.bad", "Reshape", "x", frame=frame, target_shape=[3]))
     )
-    assert found.frame is frame
+    assert diagnostic.frame is frame
 
 
 @pytest.mark.parametrize(
@@ -160,24 +167,28 @@ def test_unknown_outputs(source: str, message: str):
         step("dense", "Dense", "x", units=4),
         step("last", "Dense", source, line=3, units=2),
     )
-    (found,) = mistakes(graph)
-    assert (found.code, found.message, found.location[1]) == ("unknown-output", message, 3)
+    (diagnostic,) = mistakes(graph)
+    assert (diagnostic.code, diagnostic.message, diagnostic.location[1]) == (
+        "unknown-output",
+        message,
+        3,
+    )
 
 
 def test_unknown_outputs_of_the_network():
     """The outputs of the network are checked as well."""
     graph = network({"x": (8,)}, step("d", "Dense", "x", units=2), outputs={"y": "d.1"})
-    assert [found.code for found in mistakes(graph)] == ["unknown-output"]
+    assert [diagnostic.code for diagnostic in mistakes(graph)] == ["unknown-output"]
 
 
 def test_inputs_that_keras_refuses():
     """A dtype that Keras does not know is told at the input."""
     graph = network({"x": ((8,), "float33")}, step("d", "Dense", "x", units=2))
-    assert [found.code for found in mistakes(graph)] == ["keras-rejected"]
+    assert [diagnostic.code for diagnostic in mistakes(graph)] == ["keras-rejected"]
 
 
 def test_what_keras_says_cannot_move_the_cursor():
     """Foreign text in what Keras says is shown without control characters, and short."""
     evil = "\x1b[2J" + "x" * 5000
-    (found,) = mistakes(chain((8,), ("Dense", {"units": evil})))
-    assert all("\x1b" not in note and len(note) < 400 for note in found.notes)
+    (diagnostic,) = mistakes(chain((8,), ("Dense", {"units": evil})))
+    assert all("\x1b" not in note and len(note) < 400 for note in diagnostic.notes)

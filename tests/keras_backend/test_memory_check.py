@@ -23,14 +23,14 @@ def refused(
     """Return the errors of a graph that is not built, all of one code."""
     with pytest.raises(BlueprintError) as caught:
         build(graph, limits or Limits(memory_bytes=2**30))
-    assert {found.code for found in caught.value.diagnostics} == {code}
+    assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {code}
     return caught.value.diagnostics
 
 
 def test_activations_count():
     """A layer without weights may still make more than there is memory."""
-    (found,) = refused(HUGE)
-    assert found.message == (
+    (diagnostic,) = refused(HUGE)
+    assert diagnostic.message == (
         "'step0' (RepeatVector) has the output (1000000000, 8), which needs 29.8 GiB for one"
         " example, but the limit memory_bytes allows 1.0 GiB"
     )
@@ -39,23 +39,23 @@ def test_activations_count():
 def test_weights_count():
     """A layer whose weights do not fit is named with what they take, at once."""
     began = time.process_time()
-    (found,) = refused(chain((8,), ("Dense", {"units": 10**10})))
-    assert "has weights of 335.3 GiB" in found.message
+    (diagnostic,) = refused(chain((8,), ("Dense", {"units": 10**10})))
+    assert "has weights of 335.3 GiB" in diagnostic.message
     assert time.process_time() - began < 5
 
 
 def test_making_weights_counts():
     """Weights that fit may still be too large to be made."""
-    (found,) = refused(chain((8,), ("Dense", {"units": 2**24})), Limits(memory_bytes=2**30))
-    assert "needs up to 1.6 GiB while its weights are initialized" in found.message
+    (diagnostic,) = refused(chain((8,), ("Dense", {"units": 2**24})), Limits(memory_bytes=2**30))
+    assert "needs up to 1.6 GiB while its weights are initialized" in diagnostic.message
 
 
 def test_many_weights_count_together():
     """Where no step is too large alone, the largest are named."""
     graph = chain((8000,), *[("Dense", {"units": 8000})] * 9)
-    (found,) = refused(graph)
-    assert found.message.startswith("initializing the weights needs 2.6 GiB")
-    assert found.notes[0] == "'step0' needs 244.2 MiB"
+    (diagnostic,) = refused(graph)
+    assert diagnostic.message.startswith("initializing the weights needs 2.6 GiB")
+    assert diagnostic.notes[0] == "'step0' needs 244.2 MiB"
 
 
 def test_activations_count_together():
@@ -63,23 +63,23 @@ def test_activations_count_together():
     nodes = [step(f"s{index}", "Activation", "x", activation="relu") for index in range(40)]
     graph = network({"x": (2**21,)}, *nodes, step("sum", "Add", [node.name for node in nodes]))
     assert analyze(graph).peak_activation_bytes == 41 * 2**23
-    (found,) = refused(graph, Limits(memory_bytes=2**28))
-    assert found.message.startswith("the activations of one example need 328.0 MiB")
+    (diagnostic,) = refused(graph, Limits(memory_bytes=2**28))
+    assert diagnostic.message.startswith("the activations of one example need 328.0 MiB")
 
 
 def test_orthogonal_matrices():
     """A matrix that fits may still take hours to make orthogonal."""
     graph = chain((8, 8), ("LSTM", {"units": 20_000}))
-    (found,) = refused(graph, Limits(memory_bytes=2**60), code="limit-exceeded")
-    assert "an orthogonal matrix of 20,000 x 80,000" in found.message
+    (diagnostic,) = refused(graph, Limits(memory_bytes=2**60), code="limit-exceeded")
+    assert "an orthogonal matrix of 20,000 x 80,000" in diagnostic.message
 
 
 def test_reservoirs():
     """The eigenvalues of a reservoir that fits may take hours; an analysis takes none."""
     cell = {"ReservoirCell": {"units": 5_000}}
     graph = chain((8, 8), ("RNN", {"cell": cell}))
-    (found,) = refused(graph, Limits(memory_bytes=2**60), code="limit-exceeded")
-    assert "a reservoir of 5,000 units" in found.message
+    (diagnostic,) = refused(graph, Limits(memory_bytes=2**60), code="limit-exceeded")
+    assert "a reservoir of 5,000 units" in diagnostic.message
     assert analyze(graph).parameters == 5_000 * 5_009
 
 
@@ -113,9 +113,9 @@ def test_unrolled_steps_are_those_of_the_recurrent_layer(
         return
     with pytest.raises(BlueprintError) as caught:
         symbolic.check(Limits())
-    (found,) = caught.value.diagnostics
-    assert found.code == "limit-exceeded"
-    assert f"unrolls {steps}, but 256 are allowed" in found.message
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "limit-exceeded"
+    assert f"unrolls {steps}, but 256 are allowed" in diagnostic.message
 
 
 def test_without_limits_everything_is_analysed():

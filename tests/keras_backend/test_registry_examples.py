@@ -16,7 +16,7 @@ from archbuilder.diagnostics.errors import BlueprintError
 from archbuilder.keras_backend import build
 from archbuilder.registry.signatures import Signature
 
-KNOWN = registry.load()
+REGISTRY = registry.load()
 NOT_STEPS = {
     "Equalization": "Keras 3.15.1 cannot put it into a model; 'augment' takes it",
     "RandomCrop": "Keras 3.15.1 crops in training alone; 'augment' takes it",
@@ -28,7 +28,7 @@ NAMELESS = ("ops.image.extract_patches", "ops.image.extract_patches_3d")
 """Functions that Keras 3.15.1 opens under names of its own: their classes take none."""
 EVERY = [
     pytest.param(signature, id=signature.name)
-    for signature in (*KNOWN.layers.values(), *KNOWN.operations.values())
+    for signature in (*REGISTRY.layers.values(), *REGISTRY.operations.values())
     if signature.name not in NOT_STEPS
 ]
 
@@ -63,17 +63,19 @@ def test_a_model_with_it_can_be_called_and_opened(signature: Signature):
     assert any(each.name.split(".")[0] == "made" for each in model.operations)
     values = [rows(each) for each in model.inputs]
     names = [each.name for each in model.inputs]
-    given = dict(zip(names, values, strict=True)) if len(values) > 1 else values[0]
-    before = model.get_weights()
-    output = model(given, training=False)
+    inputs = dict(zip(names, values, strict=True)) if len(values) > 1 else values[0]
+    weights = model.get_weights()
+    output = model(inputs, training=False)
     assert len(output.shape) == len(model.output_shape)
     promised = zip(model.output_shape, output.shape, strict=True)
-    assert all(size in (None, made) for size, made in promised)
+    assert all(size in (None, actual) for size, actual in promised)
     assert keras.backend.standardize_dtype(output.dtype) == model.output.dtype
-    assert all(map(np.array_equal, before, model.get_weights()))
+    assert all(map(np.array_equal, weights, model.get_weights()))
     opened = keras.models.model_from_json(model.to_json())
     if signature.name not in NAMELESS:
         names = [each.name for each in model.operations]
         assert [each.name for each in opened.operations] == names
     opened.set_weights(model.get_weights())
-    assert np.array_equal(output, opened(given, training=False), equal_nan=output.dtype.is_floating)
+    assert np.array_equal(
+        output, opened(inputs, training=False), equal_nan=output.dtype.is_floating
+    )

@@ -40,11 +40,11 @@ def test_what_is_not_a_matrix(layer: str, options: dict, message: str):
     """The message names the step and says what to do."""
     with pytest.raises(BlueprintError) as caught:
         analyze(chain((5, 6), (layer, options)))
-    (found,) = caught.value.diagnostics
-    assert found.code == "keras-rejected"
-    assert message in found.message
-    assert found.span is not None
-    assert "L1 or L2" in found.notes[-1]
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "keras-rejected"
+    assert message in diagnostic.message
+    assert diagnostic.span is not None
+    assert "L1 or L2" in diagnostic.notes[-1]
 
 
 def test_matrices_and_other_regularizers():

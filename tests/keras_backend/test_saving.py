@@ -93,9 +93,9 @@ def test_the_old_file_survives(
     """When there is no room, or the program is killed while it writes, the old file is whole."""
     path = tmp_path / "m.keras"
     save_model(model, path)
-    before = path.read_bytes()
+    content = path.read_bytes()
     process = PROCESSES.Process(target=work, args=(path,))
     process.start()
     process.join(HUNG)
     assert process.exitcode == code
-    assert path.read_bytes() == before
+    assert path.read_bytes() == content

@@ -47,15 +47,15 @@ def test_recursion_goes_deep_and_the_limit_comes_back():
     def descend(levels: int) -> int:
         return 0 if levels == 0 else 1 + descend(levels - 1)
 
-    before = sys.getrecursionlimit()
-    found: list[int] = []
+    limit = sys.getrecursionlimit()
+    depths: list[int] = []
 
     def work() -> None:
         with recursion_limit(100_000):
-            found.append(descend(100_000))
+            depths.append(descend(100_000))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [100_000]
-    assert sys.getrecursionlimit() == before
+    assert depths == [100_000]
+    assert sys.getrecursionlimit() == limit

@@ -30,8 +30,8 @@ def test_slices():
             chain((3, 4), ("ops.slice", {"start_indices": [0, 1, 1], "shape": [rest, rest, 2]}))
         )
         assert model.output_shape == (None, 2, 2)
-        for each in (model, keras.models.model_from_json(model.to_json())):
-            assert np.array_equal(each(numbers), numbers[:, 1:, 1:3])
+        for loaded in (model, keras.models.model_from_json(model.to_json())):
+            assert np.array_equal(loaded(numbers), numbers[:, 1:, 1:3])
 
 
 def test_slices_beyond_the_end():

@@ -14,10 +14,10 @@ CLASSES = np.array([[1, 0, 0], [0, 1, 1]], np.float32)
 
 def test_equation_4():
     """Term by term, for a class that is there, one that is not, and two at once."""
-    wanted = [0.5 * 0.5**2, 0.5 * 0.3**2 + 0.8**2 + 0.7**2]
-    found = CapsuleMargin(reduction="none")(CLASSES, LENGTHS)
-    np.testing.assert_allclose(found, wanted, rtol=1e-6)
-    assert float(CapsuleMargin()(CLASSES, LENGTHS)) == pytest.approx(np.mean(wanted))
+    expected = [0.5 * 0.5**2, 0.5 * 0.3**2 + 0.8**2 + 0.7**2]
+    losses = CapsuleMargin(reduction="none")(CLASSES, LENGTHS)
+    np.testing.assert_allclose(losses, expected, rtol=1e-6)
+    assert float(CapsuleMargin()(CLASSES, LENGTHS)) == pytest.approx(np.mean(expected))
 
 
 def test_it_is_saved_and_loaded():

@@ -25,8 +25,8 @@ def mistake(folder: Path, text: str) -> Diagnostic:
     path = write(folder, f"inputs: {{x: [3]}}\nlayers: [Dense: 1]\n{text}\n")
     with pytest.raises(BlueprintError) as caught:
         read_recipe(archbuilder.load(path))
-    (found,) = caught.value.diagnostics
-    return found
+    (diagnostic,) = caught.value.diagnostics
+    return diagnostic
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def mistake(folder: Path, text: str) -> Diagnostic:
 )
 def test_sections(tmp_path: Path, text: str, expected: str):
     """A key of another tool gets a sentence that names what archbuilder has in its place."""
-    found = mistake(tmp_path, text)
-    assert found.code == "unknown-key"
-    assert any(expected in note for note in found.notes), found.notes
+    diagnostic = mistake(tmp_path, text)
+    assert diagnostic.code == "unknown-key"
+    assert any(expected in note for note in diagnostic.notes), diagnostic.notes
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_sections(tmp_path: Path, text: str, expected: str):
 )
 def test_training(tmp_path: Path, key: str, expected: str):
     """In 'training' too; a callback is known by its name, also where an object stands."""
-    found = mistake(tmp_path, f"training: {{loss: MeanSquaredError, {key}}}")
-    assert found.suggestion in (None, "validation_split", "gradient_accumulation_steps")
-    assert any(expected in note for note in found.notes), found.notes
+    diagnostic = mistake(tmp_path, f"training: {{loss: MeanSquaredError, {key}}}")
+    assert diagnostic.suggestion in (None, "validation_split", "gradient_accumulation_steps")
+    assert any(expected in note for note in diagnostic.notes), diagnostic.notes
 
 
 @pytest.mark.parametrize(
@@ -112,15 +112,15 @@ def test_training(tmp_path: Path, key: str, expected: str):
 def test_other_names_of_settings(tmp_path: Path, settings: str, expected: str):
     """A setting under a similar or more general name gets the key as a note."""
     loss = "" if "objective" in settings else "loss: MeanSquaredError, "
-    found = mistake(tmp_path, f"training: {{{loss}{settings}}}")
-    assert found.code == "unknown-key"
-    assert any(f"'{expected}" in note for note in found.notes), found.notes
+    diagnostic = mistake(tmp_path, f"training: {{{loss}{settings}}}")
+    assert diagnostic.code == "unknown-key"
+    assert any(f"'{expected}" in note for note in diagnostic.notes), diagnostic.notes
 
 
 def test_the_meant_key_is_suggested(tmp_path: Path):
     """Where the key that a hint names is known, editors can put it in."""
-    found = mistake(tmp_path, "training: {loss: MeanSquaredError, class_weights: {0: 1}}")
-    assert found.suggestion == "class_weight"
+    diagnostic = mistake(tmp_path, "training: {loss: MeanSquaredError, class_weights: {0: 1}}")
+    assert diagnostic.suggestion == "class_weight"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Files that import files: each is read once, within bounds, and mistakes stand in their own."""
+"""Files that import files: each is read once, within bounds, and errors point to their own."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
 
 def test_a_circle_is_told_as_the_way_that_it_takes(tmp_path: Path) -> None:
     """Through however many files."""
-    for name, other in (("a", "b"), ("b", "c"), ("c", "a")):
-        write(tmp_path, importing(f"{other}.yaml"), f"{name}.yaml")
+    for name, imported in (("a", "b"), ("b", "c"), ("c", "a")):
+        write(tmp_path, importing(f"{imported}.yaml"), f"{name}.yaml")
     with pytest.raises(BlueprintError, match=r"a\.yaml -> b\.yaml -> c\.yaml -> a\.yaml"):
         archbuilder.load(tmp_path / "a.yaml")
 

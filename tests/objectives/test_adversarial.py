@@ -38,8 +38,8 @@ def test_every_loss_trains(blueprint: Path, tmp_path: Path, loss: str, last: str
     run = tmp_path / "run"
     values = ["--set", f"loss={loss}", "--set", f"last={last}", "--set", "steps=2"]
     assert main(["train", str(blueprint), *values, "--epochs", "12", "--run-dir", str(run)]) == 0
-    made = keras.saving.load_model(run / "generator.keras")(tf.random.normal([200, 8], seed=1))
-    columns = np.asarray(made).reshape(-1, 8, 8).mean(axis=(0, 1))
+    images = keras.saving.load_model(run / "generator.keras")(tf.random.normal([200, 8], seed=1))
+    columns = np.asarray(images).reshape(-1, 8, 8).mean(axis=(0, 1))
     # The outermost columns of the digits are all but white.
     assert columns[[0, 7]].max() < columns[2:6].min()
 
@@ -64,11 +64,11 @@ def test_what_a_run_leaves(blueprint: Path, tmp_path: Path):
 
 def test_going_on(blueprint: Path, tmp_path: Path):
     """A run that goes on comes to the weights of one that was not stopped."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert main(["train", str(blueprint), "--run-dir", str(whole)]) == 0
+    uninterrupted, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main(["train", str(blueprint), "--run-dir", str(uninterrupted)]) == 0
     assert main(["train", str(blueprint), "--run-dir", str(broken), "--epochs", "2"]) == 0
     assert main(["train", "--resume", str(broken), "--epochs", "4"]) == 0
-    files = [max((run / "checkpoints").iterdir()) for run in (whole, broken)]
+    files = [max((run / "checkpoints").iterdir()) for run in (uninterrupted, broken)]
     arrays, others = (load_file(path / "variables.safetensors") for path in files)
     assert arrays.keys() == others.keys()
     for name, array in arrays.items():
@@ -86,7 +86,7 @@ def test_networks_that_do_not_suit(
     blueprint: Path, settings: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ):
     """What is wrong with them is said before anything is trained."""
-    values = [part for each in settings for part in ("--set", each)]
+    values = [argument for each in settings for argument in ("--set", each)]
     run = blueprint.parent / "run"
     assert main(["train", str(blueprint), *values, "--run-dir", str(run)]) == 2
     assert message in capsys.readouterr().err
@@ -122,10 +122,10 @@ class Losses:
             "noise": noise,
             "mix": np.full(len(real), 0.5, np.float32),
         }
-        found = self.model.evaluate(
+        metrics = self.model.evaluate(
             tf.data.Dataset.from_tensors(batch), verbose=0, return_dict=True
         )
-        return found["generator_loss"], found["discriminator_loss"]
+        return metrics["generator_loss"], metrics["discriminator_loss"]
 
 
 REAL, FAKE = [1.5, -0.5, 2.0], [0.3, -1.0, 0.7]
@@ -169,8 +169,8 @@ def test_gradient_penalty():
         "noise": np.zeros((2, 2, 1), np.float32),
         "mix": np.array([0.2, 0.9], np.float32),
     }
-    found = losses.model.fit(tf.data.Dataset.from_tensors(batch), shuffle=False, verbose=0)
-    assert found.history["discriminator_loss"][-1] == pytest.approx(0 - 4.5 + 40, rel=1e-5)
+    history = losses.model.fit(tf.data.Dataset.from_tensors(batch), shuffle=False, verbose=0)
+    assert history.history["discriminator_loss"][-1] == pytest.approx(0 - 4.5 + 40, rel=1e-5)
 
 
 def test_pictures_in_a_grid():

@@ -70,7 +70,7 @@ def test_the_queue_and_the_keys_of_moco():
     model, keys = network(), network()
     spec = MoCoConfig(TREE, temperature=0.2, momentum=0.9, queue_size=8)
     learner = MoCoModel(model, keys, keras.optimizers.SGD(0.1), spec, seed=1)
-    begun, queue, batch = keys.get_weights(), learner.queue.numpy(), views(6)
+    initial_keys, queue, batch = keys.get_weights(), learner.queue.numpy(), views(6)
     newest = unit(np.asarray(keys(batch["second"])))
     queries = unit(np.asarray(model(batch["first"])))
     right = np.exp(np.sum(queries * newest, axis=1) / 0.2)
@@ -81,20 +81,22 @@ def test_the_queue_and_the_keys_of_moco():
     )
     assert history.history["loss"][0] == pytest.approx(loss, rel=1e-5)
     np.testing.assert_allclose(learner.queue.numpy(), [*newest, *queue[:2]], rtol=1e-5, atol=1e-6)
-    for key, before, query in zip(keys.get_weights(), begun, model.get_weights(), strict=True):
-        np.testing.assert_allclose(key, 0.9 * before + 0.1 * query, rtol=1e-5, atol=1e-7)
+    for key, initial_key, query in zip(
+        keys.get_weights(), initial_keys, model.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(key, 0.9 * initial_key + 0.1 * query, rtol=1e-5, atol=1e-7)
 
 
 def test_a_run_in_two_parts(first_epoch: Path, tmp_path: Path):
     """It comes to the weights, the queue and the encoder of keys of a run in one."""
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    uninterrupted, parts = tmp_path / "whole", tmp_path / "parts"
     blueprint = str(first_epoch.with_suffix(".yaml"))
-    assert main(["train", blueprint, *CHANCE, "--run-dir", str(whole)]) == 0
+    assert main(["train", blueprint, *CHANCE, "--run-dir", str(uninterrupted)]) == 0
     shutil.copytree(first_epoch, parts)
     assert main(["train", "--resume", str(parts), "--epochs", "2"]) == 0
     first, second = (
         load_file(max((run / "checkpoints").iterdir()) / "variables.safetensors")
-        for run in (whole, parts)
+        for run in (uninterrupted, parts)
     )
     assert first.keys() == second.keys()
     queues = [array for array in first.values() if array.shape == (256, 8)]

@@ -72,8 +72,8 @@ def train(folder: Path, text: str) -> Path:
 
 
 def held_out(run: Path) -> dict[str, float]:
-    found: dict[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
-    return found
+    metrics: dict[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
+    return metrics
 
 
 def test_an_output_is_compared_with_an_input(tmp_path: Path):

@@ -57,7 +57,7 @@ def test_trained_and_broken_off(folder: Path, name: str):
     assert len(model.inputs) == {"causal": 1, "masked": 3, "sequences": 2}[name]
 
 
-def nats_behind_another(text: str) -> float:
+def bigram_entropy(text: str) -> float:
     """The entropy of a character if the one before it is known."""
     pairs, firsts = Counter(pairwise(text)), Counter(text[:-1])
     return -sum(n / (len(text) - 1) * math.log(n / firsts[pair[0]]) for pair, n in pairs.items())
@@ -71,7 +71,7 @@ def test_a_model_of_words_learns_them(folder: Path):
     entropy = 4 * math.log(len(WORDS)) / (4 * letters + 5)
     loss = history(folder / "run")[-1]["val_loss"]
     assert entropy < loss < 1.4 * entropy
-    assert loss < 0.8 * nats_behind_another((folder / "text.txt").read_text())
+    assert loss < 0.8 * bigram_entropy((folder / "text.txt").read_text())
 
 
 def test_hidden_words_are_learned(folder: Path):
@@ -147,8 +147,8 @@ def test_data_of_the_command_line_is_read_as_the_recipe_says(
     write_data(tmp_path)
     (tmp_path / "net.yaml").write_text(LANGUAGE["causal"].replace("text.txt", "not_here.txt"))
     run = tmp_path / "run"
-    given = ["--data", str(tmp_path / "text.txt"), "--epochs", "1", "--run-dir", str(run)]
-    assert main(["train", str(tmp_path / "net.yaml"), *given]) == 0
+    options = ["--data", str(tmp_path / "text.txt"), "--epochs", "1", "--run-dir", str(run)]
+    assert main(["train", str(tmp_path / "net.yaml"), *options]) == 0
     assert "sequences of 16" in capsys.readouterr().out
     assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
     assert "Resuming after epoch 1\n" in capsys.readouterr().out

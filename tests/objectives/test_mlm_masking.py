@@ -53,28 +53,28 @@ def test_one_example_follows_itself():
 def test_shares():
     """15% of the tokens are chosen: 80% of them hidden, 10% others, 10% as they were."""
     tokens = tf.concat([tf.fill([64, 1], BEGIN_ID), tf.fill([64, 199], 50)], axis=1)
-    found = mask_tokens(tokens, 0.15, 10_000, SEED)
-    chosen = found.predict_mask.numpy() == 1
+    masked = mask_tokens(tokens, 0.15, 10_000, SEED)
+    chosen = masked.predict_mask.numpy() == 1
     assert (chosen.sum(axis=1) == 30).all()
     assert not chosen[:, 0].any()
-    shown = found.tokens.numpy()
+    shown = masked.tokens.numpy()
     assert np.array_equal(shown[~chosen], tokens.numpy()[~chosen])
-    told = shown[chosen]
-    assert np.mean(told == MASK_ID) == pytest.approx(0.8, abs=0.03)
-    assert np.mean(told == 50) == pytest.approx(0.1, abs=0.03)
-    others = told[(told != MASK_ID) & (told != 50)]
+    shown_tokens = shown[chosen]
+    assert np.mean(shown_tokens == MASK_ID) == pytest.approx(0.8, abs=0.03)
+    assert np.mean(shown_tokens == 50) == pytest.approx(0.1, abs=0.03)
+    others = shown_tokens[(shown_tokens != MASK_ID) & (shown_tokens != 50)]
     assert np.mean(others) == pytest.approx(5_000, rel=0.15)
 
 
 def test_the_seed_decides():
     """The same seed hides the same tokens, another one others."""
-    first, again, other = (mask_tokens(TEXT, 0.2, 99, tf.constant([1, n])) for n in (1, 1, 2))
+    first, again, second_seed = (mask_tokens(TEXT, 0.2, 99, tf.constant([1, n])) for n in (1, 1, 2))
     assert np.array_equal(first.tokens, again.tokens)
-    assert not np.array_equal(first.predict_mask, other.predict_mask)
+    assert not np.array_equal(first.predict_mask, second_seed.predict_mask)
 
 
 def test_texts_of_special_tokens():
     """Where there is nothing to hide, nothing is hidden."""
-    found = mask_tokens(tf.fill([2, 10], END_ID), 0.5, 99, SEED)
-    assert not found.predict_mask.numpy().any()
-    assert (found.tokens.numpy() == END_ID).all()
+    masked = mask_tokens(tf.fill([2, 10], END_ID), 0.5, 99, SEED)
+    assert not masked.predict_mask.numpy().any()
+    assert (masked.tokens.numpy() == END_ID).all()

@@ -82,8 +82,8 @@ def expected(features: np.ndarray, y: np.ndarray, alpha: float, *, bias: bool) -
     x = np.hstack([features, np.ones((len(features), 1))]) if bias else features
     rows = np.sqrt(alpha) * np.eye(size, x.shape[1])
     stacked = np.vstack([x, rows]).astype("float64")
-    wanted = np.vstack([y, np.zeros((size, y.shape[1]))])
-    return np.linalg.lstsq(stacked, wanted, rcond=None)[0]
+    targets = np.vstack([y, np.zeros((size, y.shape[1]))])
+    return np.linalg.lstsq(stacked, targets, rcond=None)[0]
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -113,8 +113,8 @@ def test_the_first_steps_are_washed_out(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first[0], again[0])
     y[:, 2:] += 100
     np.savez(tmp_path / "data.npz", x=x, y=y)
-    other = run(tmp_path, SEQUENCES).models["net"].get_layer("readout").get_weights()
-    assert not np.allclose(first[1], other[1])
+    unwashed = run(tmp_path, SEQUENCES).models["net"].get_layer("readout").get_weights()
+    assert not np.allclose(first[1], unwashed[1])
 
 
 def test_random_features_tell_digits_apart(tmp_path: Path) -> None:

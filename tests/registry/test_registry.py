@@ -17,7 +17,7 @@ from archbuilder.registry.schema_validation import find_violation
 from archbuilder.registry.signatures import Signature
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-KNOWN = registry.load()
+REGISTRY = registry.load()
 DANGEROUS = ("Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "Pipeline")
 
 
@@ -33,8 +33,8 @@ def generator() -> ModuleType:
 
 
 newest = pytest.mark.skipif(
-    keras.__version__ != KNOWN.keras_version,
-    reason=f"the registry is of Keras {KNOWN.keras_version}",
+    keras.__version__ != REGISTRY.keras_version,
+    reason=f"the registry is of Keras {REGISTRY.keras_version}",
 )
 
 
@@ -48,18 +48,18 @@ def test_it_is_up_to_date(generator: ModuleType):
 def test_every_layer_of_keras_is_known_or_refused():
     """Nothing that Keras exports is forgotten."""
     names = {name for name in dir(keras.layers) if inspect.isclass(getattr(keras.layers, name))}
-    assert names <= set(KNOWN.layers) | set(KNOWN.unsupported)
-    assert set(archbuilder.keras_ext.layers.__all__) <= set(KNOWN.layers)
+    assert names <= set(REGISTRY.layers) | set(REGISTRY.unsupported)
+    assert set(archbuilder.keras_ext.layers.__all__) <= set(REGISTRY.layers)
 
 
 @newest
 def test_every_function_and_object_is_known_or_refused():
     """What is left out has a reason, which the message shows."""
     functions = [name for name in dir(keras.ops) if inspect.isfunction(getattr(keras.ops, name))]
-    known = {f"ops.{name}" for name in KNOWN.operations} | set(KNOWN.unsupported)
-    assert [name for name in functions if f"ops.{name}" not in known] == []
+    reviewed = {f"ops.{name}" for name in REGISTRY.operations} | set(REGISTRY.unsupported)
+    assert [name for name in functions if f"ops.{name}" not in reviewed] == []
     images = {name for name in dir(keras.ops.image) if not name.startswith("_")} - set(functions)
-    assert {f"ops.image.{name}" for name in images} <= known
+    assert {f"ops.image.{name}" for name in images} <= reviewed
     for kind, module in (
         ("initializer", keras.initializers),
         ("regularizer", keras.regularizers),
@@ -70,31 +70,31 @@ def test_every_function_and_object_is_known_or_refused():
         ("schedule", keras.optimizers.schedules),
     ):
         classes = {name: each for name, each in vars(module).items() if inspect.isclass(each)}
-        refused = {each for name, each in classes.items() if name in KNOWN.unsupported_objects}
+        refused = {each for name, each in classes.items() if name in REGISTRY.unsupported_objects}
         names = {name for name, each in classes.items() if each not in refused}
-        assert names <= set(KNOWN.names(kind)), kind
-    assert all(len(reason) > 10 for reason in KNOWN.unsupported_objects.values())
-    assert "CTC" in KNOWN.names("loss")
+        assert names <= set(REGISTRY.names(kind)), kind
+    assert all(len(reason) > 10 for reason in REGISTRY.unsupported_objects.values())
+    assert "CTC" in REGISTRY.names("loss")
 
 
 @pytest.mark.parametrize("name", DANGEROUS)
 def test_what_can_run_code_is_refused_with_a_reason(name: str):
     """Such layers are no part of the registry."""
-    assert name not in KNOWN.layers
-    assert len(KNOWN.unsupported[name]) > 10
+    assert name not in REGISTRY.layers
+    assert len(REGISTRY.unsupported[name]) > 10
 
 
 def test_functions_that_take_functions_are_refused():
     """As are those that make tensors from nothing."""
     for name in ("map", "scan", "while_loop", "cond", "vectorized_map", "custom_gradient", "zeros"):
-        assert name not in KNOWN.operations
-        assert f"ops.{name}" in KNOWN.unsupported
+        assert name not in REGISTRY.operations
+        assert f"ops.{name}" in REGISTRY.unsupported
 
 
-@pytest.mark.parametrize("name", sorted(KNOWN.layers))
+@pytest.mark.parametrize("name", sorted(REGISTRY.layers))
 def test_arguments_are_those_of_the_constructor(name: str):
     """Every argument exists, in order, with the default that the registry tells."""
-    signature = KNOWN.layers[name]
+    signature = REGISTRY.layers[name]
     module = keras.layers if signature.origin == "keras.layers" else archbuilder.keras_ext.layers
     layer = getattr(module, name, None)
     if layer is None:
@@ -117,8 +117,8 @@ def _plain(value: object) -> object:
 
 def all_signatures() -> list[Signature]:
     """Layers, functions and nested objects."""
-    objects = [each for kind in KNOWN.objects.values() for each in kind.values()]
-    return [*KNOWN.layers.values(), *KNOWN.operations.values(), *objects]
+    objects = [each for kind in REGISTRY.objects.values() for each in kind.values()]
+    return [*REGISTRY.layers.values(), *REGISTRY.operations.values(), *objects]
 
 
 def test_every_argument_has_a_type():
@@ -130,7 +130,7 @@ def test_every_argument_has_a_type():
 
 def test_defaults_have_the_types_that_are_asked_for():
     """What Keras uses itself, a blueprint may write as well."""
-    for signature in [*KNOWN.layers.values(), *KNOWN.operations.values()]:
+    for signature in [*REGISTRY.layers.values(), *REGISTRY.operations.values()]:
         for spec in signature.arguments.values():
             numbers_too = (
                 signature.origin == "keras.ops" and spec.name in signature.tensor_arguments
@@ -143,7 +143,7 @@ def test_defaults_have_the_types_that_are_asked_for():
 
 def test_names_that_keras_abbreviates():
     """Objects are found by the names that people know."""
-    for kind, written, name in (
+    for kind, alias, name in (
         ("initializer", "he_normal", "HeNormal"),
         ("initializer", "HeNormal", "HeNormal"),
         ("regularizer", "l2", "L2"),
@@ -151,5 +151,5 @@ def test_names_that_keras_abbreviates():
         ("loss", "sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"),
         ("activation", "relu", "relu"),
     ):
-        assert KNOWN.canonical_name(kind, written) == name
-    assert KNOWN.canonical_name("activation", "deserialize") is None
+        assert REGISTRY.canonical_name(kind, alias) == name
+    assert REGISTRY.canonical_name("activation", "deserialize") is None

@@ -35,14 +35,14 @@ def names(folder: Path) -> list[str]:
 
 def test_the_newest_comes_back(tmp_path: Path):
     """Position, rows and arrays are those of the last commit, and two are kept."""
-    kept = CheckpointManager(SandboxPath(tmp_path))
+    manager = CheckpointManager(SandboxPath(tmp_path))
     for batch in range(4):
-        kept.commit(checkpoint(batch, weight=batch))
+        manager.commit(checkpoint(batch, weight=batch))
     assert names(tmp_path) == ["epoch-00001-batch-0000002", "epoch-00001-batch-0000003"]
-    found = kept.latest(pytest.fail)
-    assert found is not None
-    assert (found.position, found.history) == (TrainingPosition(1, 3), ROWS)
-    assert (found.arrays["network.00000.dense"] == 3).all()
+    latest = manager.latest(pytest.fail)
+    assert latest is not None
+    assert (latest.position, latest.history) == (TrainingPosition(1, 3), ROWS)
+    assert (latest.arrays["network.00000.dense"] == 3).all()
 
 
 def test_none_is_there(tmp_path: Path):
@@ -64,25 +64,25 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize("file", ["variables.safetensors", "progress.json", "manifest.json"])
 def test_a_damaged_one_is_left_out(tmp_path: Path, damage: Callable[[Path], None], file: str):
     """The one before it is taken, and the user is told which was damaged."""
-    kept = CheckpointManager(SandboxPath(tmp_path))
-    kept.commit(checkpoint(1))
-    damage(kept.commit(checkpoint(2)) / file)
+    manager = CheckpointManager(SandboxPath(tmp_path))
+    manager.commit(checkpoint(1))
+    damage(manager.commit(checkpoint(2)) / file)
     lines: list[str] = []
-    found = kept.latest(lines.append)
-    assert found is not None
-    assert found.position == TrainingPosition(1, 1)
+    latest = manager.latest(lines.append)
+    assert latest is not None
+    assert latest.position == TrainingPosition(1, 1)
     assert "skipped damaged checkpoint epoch-00001-batch-0000002: " in lines[0]
 
 
 def test_a_damaged_one_is_written_anew(tmp_path: Path):
     """A run that comes to the same position again replaces what is damaged there."""
-    kept = CheckpointManager(SandboxPath(tmp_path))
-    path = kept.commit(checkpoint(1))
+    manager = CheckpointManager(SandboxPath(tmp_path))
+    path = manager.commit(checkpoint(1))
     flip(path / "variables.safetensors")
-    kept.commit(checkpoint(1))
-    found = kept.latest(pytest.fail)
-    assert found is not None
-    assert found.position == TrainingPosition(1, 1)
+    manager.commit(checkpoint(1))
+    latest = manager.latest(pytest.fail)
+    assert latest is not None
+    assert latest.position == TrainingPosition(1, 1)
 
 
 @pytest.mark.parametrize("operation", ["fsync", "rename", "mkdir"])
@@ -90,8 +90,8 @@ def test_a_full_disk_costs_no_older_one(
     tmp_path: Path, operation: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Whichever operation fails, the checkpoint before stays and nothing half-made counts."""
-    kept = CheckpointManager(SandboxPath(tmp_path))
-    kept.commit(checkpoint(1))
+    manager = CheckpointManager(SandboxPath(tmp_path))
+    manager.commit(checkpoint(1))
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -99,11 +99,11 @@ def test_a_full_disk_costs_no_older_one(
     with monkeypatch.context() as patch:
         patch.setattr(os, operation, fail)
         with pytest.raises(OSError, match="No space left"):
-            kept.commit(checkpoint(2))
-    found = kept.latest(pytest.fail)
-    assert found is not None
-    assert found.position == TrainingPosition(1, 1)
-    kept.commit(checkpoint(2))
+            manager.commit(checkpoint(2))
+    latest = manager.latest(pytest.fail)
+    assert latest is not None
+    assert latest.position == TrainingPosition(1, 1)
+    manager.commit(checkpoint(2))
     assert names(tmp_path) == ["epoch-00001-batch-0000001", "epoch-00001-batch-0000002"]
 
 
@@ -141,12 +141,12 @@ def seal(path: Path, name: str) -> None:
     path.rename(path.with_name(name))
 
 
-def fault(kept: CheckpointManager) -> str:
+def fault(manager: CheckpointManager) -> str:
     """What is told of the newest checkpoint, in whose place an older one is taken."""
     lines: list[str] = []
-    found = kept.latest(lines.append)
-    assert found is not None
-    assert found.position == TrainingPosition(1, 1)
+    checkpoint = manager.latest(lines.append)
+    assert checkpoint is not None
+    assert checkpoint.position == TrainingPosition(1, 1)
     (line,) = lines
     return line
 
@@ -155,30 +155,30 @@ def fault(kept: CheckpointManager) -> str:
 @pytest.mark.parametrize("file", ["variables.safetensors", "progress.json", "manifest.json"])
 def test_files_that_are_none(tmp_path: Path, file: str, hostile: Hostile):
     """Links, pipes and devices count as damage, and nothing waits for them."""
-    kept = CheckpointManager(SandboxPath(tmp_path / "run"))
+    manager = CheckpointManager(SandboxPath(tmp_path / "run"))
     (tmp_path / "run").mkdir()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("secret")
-    kept.commit(checkpoint(1))
-    path = kept.commit(checkpoint(2))
+    manager.commit(checkpoint(1))
+    path = manager.commit(checkpoint(2))
     (path / file).unlink()
     hostile(path / file, tmp_path / "other")
-    assert f"skipped damaged checkpoint {path.name}: {file}: " in fault(kept)
-    kept.commit(checkpoint(2))
-    assert kept.latest(pytest.fail) is not None
+    assert f"skipped damaged checkpoint {path.name}: {file}: " in fault(manager)
+    manager.commit(checkpoint(2))
+    assert manager.latest(pytest.fail) is not None
     assert (tmp_path / "other" / "file").read_text() == "secret"
 
 
 def test_control_characters_in_a_header(tmp_path: Path):
     """What safetensors quotes of a damaged header is escaped before it reaches a terminal."""
-    kept = CheckpointManager(SandboxPath(tmp_path))
-    kept.commit(checkpoint(1))
-    path = kept.commit(checkpoint(2))
+    manager = CheckpointManager(SandboxPath(tmp_path))
+    manager.commit(checkpoint(1))
+    path = manager.commit(checkpoint(2))
     file = path / "variables.safetensors"
     file.write_bytes(file.read_bytes().replace(b'"F32"', b'"F\x7f2"'))
     seal(path, path.name)
-    assert "\x7f" not in fault(kept)
-    assert "\\x7f" in fault(kept)
+    assert "\x7f" not in fault(manager)
+    assert "\\x7f" in fault(manager)
 
 
 @pytest.mark.parametrize(
@@ -188,17 +188,17 @@ def test_folders_that_are_links(tmp_path: Path, name: str):
     """Nothing is written or removed where they lead."""
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     (tmp_path / "other" / "epoch-00001-batch-0000001").mkdir(parents=True)
-    kept = CheckpointManager(SandboxPath(tmp_path / "run"))
+    manager = CheckpointManager(SandboxPath(tmp_path / "run"))
     if name == CHECKPOINTS_DIR:
         (tmp_path / "run" / "checkpoints").rmdir()
     (tmp_path / "run" / name).symlink_to(tmp_path / "other")
     if name == CHECKPOINTS_DIR:
         with pytest.raises(OSError, match="links are not followed"):
-            kept.commit(checkpoint(1))
+            manager.commit(checkpoint(1))
         with pytest.raises(RunError, match="links are not followed"):
-            kept.latest(pytest.fail)
+            manager.latest(pytest.fail)
     else:
-        kept.commit(checkpoint(1))
+        manager.commit(checkpoint(1))
     assert [each.name for each in (tmp_path / "other").iterdir()] == ["epoch-00001-batch-0000001"]
 
 
@@ -221,13 +221,13 @@ def test_progress_that_no_run_has(
     tmp_path: Path, change: dict[str, object], name: str | None, message: str
 ):
     """The sums of the checkpoint are right, and what it says is not."""
-    kept = CheckpointManager(SandboxPath(tmp_path))
-    kept.commit(checkpoint(1))
-    path = kept.commit(checkpoint(2))
+    manager = CheckpointManager(SandboxPath(tmp_path))
+    manager.commit(checkpoint(1))
+    path = manager.commit(checkpoint(2))
     progress = json.loads((path / "progress.json").read_text())
     (path / "progress.json").write_text(json.dumps({**progress, **change}))
     seal(path, name or path.name)
-    assert message in fault(kept)
+    assert message in fault(manager)
 
 
 @pytest.mark.parametrize(
@@ -240,10 +240,10 @@ def test_progress_that_no_run_has(
 )
 def test_arrays_that_are_none(tmp_path: Path, header: bytes):
     """The sums of the checkpoint are right, and the file of arrays is damaged."""
-    kept = CheckpointManager(SandboxPath(tmp_path))
-    kept.commit(checkpoint(1))
-    path = kept.commit(checkpoint(2))
+    manager = CheckpointManager(SandboxPath(tmp_path))
+    manager.commit(checkpoint(1))
+    path = manager.commit(checkpoint(2))
     content = len(header).to_bytes(8, "little") + header + b"\0" * 8
     (path / "variables.safetensors").write_bytes(content)
     seal(path, path.name)
-    assert "variables.safetensors cannot be read" in fault(kept)
+    assert "variables.safetensors cannot be read" in fault(manager)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.objectives import SUPERVISED
-from helpers.subprocesses import Running
+from helpers.subprocesses import CommandProcess
 from trainer.test_execution import assert_same, trained, with_key
 
 from archbuilder.cli import main
@@ -25,11 +25,11 @@ def _small_files() -> None:
 
 def test_a_full_disk(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """Trained without a checkpoint, the model cannot be saved; later everything is as it should."""
-    whole = trained(tmp_path, TEXT, "whole", "--epochs", "2")
+    uninterrupted = trained(tmp_path, TEXT, "whole", "--epochs", "2")
     run = tmp_path / "run"
     command = ["train", str(tmp_path / "whole.yaml"), "--run-dir", str(run), "--epochs", "2"]
-    process = Running([command], prepare=_small_files)
-    assert process.end() == 1
+    process = CommandProcess([command], prepare=_small_files)
+    assert process.wait() == 1
     assert "cannot write a checkpoint" in process.output
     assert "net.keras': File too large" in process.errors
     assert "saved:" not in process.output
@@ -38,4 +38,4 @@ def test_a_full_disk(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     capfd.readouterr()
     assert main(["train", "--resume", str(run)]) == 0
     assert "saved:" in capfd.readouterr().out
-    assert_same(run, whole)
+    assert_same(run, uninterrupted)

@@ -57,8 +57,8 @@ def test_another_work_tree(blueprint: Path, tmp_path: Path):
     """A work tree beside the first has a commit of its own."""
     git(blueprint.parent, "worktree", "add", "-q", "-b", "other", str(tmp_path / "tree"))
     commit = git(tmp_path / "tree", "rev-parse", "HEAD")
-    other = tmp_path / "tree" / "nets" / "net.yaml"
-    assert git_state(other) == {"commit": commit, "dirty": False}
+    blueprint_path = tmp_path / "tree" / "nets" / "net.yaml"
+    assert git_state(blueprint_path) == {"commit": commit, "dirty": False}
 
 
 def test_no_repository(tmp_path: Path, blueprint: Path):

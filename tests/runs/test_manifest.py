@@ -24,8 +24,8 @@ from archbuilder.trainer.callbacks.nan_batch_dump import dump_nan_batch
 
 
 def record(run: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((run / "run.json").read_text())
-    return found
+    content: dict[str, object] = json.loads((run / "run.json").read_text())
+    return content
 
 
 def test_a_run_that_goes_on_keeps_its_beginning(tmp_path: Path):
@@ -45,16 +45,16 @@ def test_a_run_that_goes_on_keeps_its_beginning(tmp_path: Path):
 def test_other_data_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """A run goes on with the data that it began with, and is told so every time."""
     data = tmp_path / "line.csv"
-    whole = "number,target\n" + "".join(f"{number},0.5\n" for number in range(1, 9))
-    data.write_text(whole)
+    text = "number,target\n" + "".join(f"{number},0.5\n" for number in range(1, 9))
+    data.write_text(text)
     run = trained(tmp_path, LINE, "run", "--epochs", "1")
     go_on = ["train", "--resume", str(run), "--epochs", "2"]
-    for changed in (whole.replace("8,0.5\n", ""), whole.replace("3,0.5", "3,0.6")):
+    for changed in (text.replace("8,0.5\n", ""), text.replace("3,0.5", "3,0.6")):
         data.write_text(changed)
         for _ in range(2):
             assert main(go_on) == 1
             assert "the data has changed since the run started" in capfd.readouterr().err
-    data.write_text(whole)
+    data.write_text(text)
     assert main(go_on) == 0
 
 
@@ -89,17 +89,17 @@ def test_a_first_step_that_fails_leaves_nothing(tmp_path: Path, capfd: pytest.Ca
     assert not run.exists()
 
 
-@pytest.mark.parametrize("written", [0, 1, 2])
+@pytest.mark.parametrize("free_bytes", [0, 1, 2])
 def test_a_disk_that_is_full_at_the_start_leaves_nothing(
     tmp_path: Path,
-    written: int,
+    free_bytes: int,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ):
     """Whichever file of the run is the first that there is no room for."""
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(SUPERVISED)
-    left = iter(range(written))
+    left = iter(range(free_bytes))
 
     def fsync(_descriptor: int) -> None:
         if next(left, None) is None:
@@ -166,8 +166,8 @@ def test_how_a_run_ended(
     """Every exception is recorded, also one that archbuilder does not know."""
     with pytest.raises(type(error)), manifest.track_status():
         raise error
-    found = record(tmp_path)
-    assert (found["status"], found.get("reason")) == (status, reason)
+    content = record(tmp_path)
+    assert (content["status"], content.get("reason")) == (status, reason)
 
 
 @pytest.mark.parametrize("error", [RunError("no data"), KeyboardInterrupt(), ZeroDivisionError()])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.objectives import MOCO
-from helpers.subprocesses import Running, finish, start
+from helpers.subprocesses import CommandProcess, finish, start
 from safetensors.numpy import load_file
 from trainer.test_execution import with_key
 
@@ -56,17 +56,17 @@ def uninterrupted(blueprint: Path) -> Path:
     return folder
 
 
-def assert_same(run: Path, other: Path) -> None:
+def assert_same(run: Path, second_run: Path) -> None:
     """Both runs have come to the same numbers, bit by bit."""
     newest = max((run / "checkpoints").iterdir()).name
     arrays, others = (
         load_file(folder / "checkpoints" / newest / "variables.safetensors")
-        for folder in (run, other)
+        for folder in (run, second_run)
     )
     assert arrays.keys() == others.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, others[name], err_msg=name)
-    assert rows(run) == rows(other)
+    assert rows(run) == rows(second_run)
     assert (run / "net.keras").is_file()
 
 
@@ -76,14 +76,14 @@ def rows(run: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
 
 
-def wait_for(path: Path, process: Running) -> None:
+def wait_for(path: Path, process: CommandProcess) -> None:
     """Until a path is there; fails if the process ends before."""
     while not path.exists():
-        assert process.goes_on, process.said
+        assert process.is_alive, process.log
         time.sleep(0.01)
 
 
-def kept_steps(run: Path, of_epoch: int) -> int:
+def checkpointed_steps(run: Path, of_epoch: int) -> int:
     """After how many steps the newest weights were kept."""
     names = [path.name.split("-") for path in (run / "checkpoints").glob("epoch-*-batch-*[0-9]")]
     return max((int(epoch) * of_epoch + int(batch) for _, epoch, _, batch in names), default=0)
@@ -93,26 +93,26 @@ def kill_and_go_on(blueprint: Path, run: Path, *, kills: int, of_epoch: int, las
     """Train, and kill it at random steps up to the last, and as often before the next one."""
 
     def wait_for_step(step: int) -> None:
-        while kept_steps(run, of_epoch) < step:
-            assert process.goes_on, process.said
+        while checkpointed_steps(run, of_epoch) < step:
+            assert process.is_alive, process.log
             time.sleep(0.001)
 
     chance = np.random.default_rng(8)
-    begun = time.monotonic()
+    started = time.monotonic()
     process = start("train", blueprint, "--run-dir", run)
     wait_for_step(1)
-    preparing = time.monotonic() - begun
+    preparing = time.monotonic() - started
     for step in sorted(chance.integers(1, last, kills // 2)):
         wait_for_step(step)
         for seconds in (chance.uniform(0, 0.02), chance.uniform(0, preparing)):
             # No longer than to the next step: a machine may be faster now than it was at first.
-            until, reached = time.monotonic() + seconds, kept_steps(run, of_epoch)
-            while time.monotonic() < until and kept_steps(run, of_epoch) == reached:
+            until, reached = time.monotonic() + seconds, checkpointed_steps(run, of_epoch)
+            while time.monotonic() < until and checkpointed_steps(run, of_epoch) == reached:
                 time.sleep(0.001)
-            assert process.goes_on, process.said
+            assert process.is_alive, process.log
             process.kill()
             process = start("train", "--resume", run)
-    assert process.end() == 0, process.said
+    assert process.wait() == 0, process.log
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.thorough)])
@@ -125,12 +125,12 @@ def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: 
 @pytest.mark.thorough
 def test_kill_with_a_queue(tmp_path: Path):
     """So does one that has a second encoder and a queue."""
-    blueprint, whole, run = (tmp_path / each for each in ("moco.yaml", "whole", "run"))
+    blueprint, uninterrupted, run = (tmp_path / each for each in ("moco.yaml", "whole", "run"))
     text = with_key(MOCO, "checkpoint_every_seconds: 0").replace("epochs: 2", "epochs: 8")
     blueprint.write_text(text)
-    assert finish("train", blueprint, "--run-dir", whole) == 0
+    assert finish("train", blueprint, "--run-dir", uninterrupted) == 0
     kill_and_go_on(blueprint, run, kills=20, of_epoch=20, last=80)
-    assert_same(run, whole)
+    assert_same(run, uninterrupted)
 
 
 def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: Path):
@@ -139,7 +139,7 @@ def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: 
     process = start("train", blueprint, "--run-dir", run)
     wait_for(run / "checkpoints" / "epoch-00000-batch-0000001", process)
     process.terminate()
-    assert process.end() == 75
+    assert process.wait() == 75
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
     assert main(["train", "--resume", str(run)]) == 0
     assert_same(run, uninterrupted)
@@ -147,16 +147,19 @@ def test_sigterm_keeps_the_step(blueprint: Path, uninterrupted: Path, tmp_path: 
 
 def test_sigterm_at_the_last_step_of_an_epoch(tmp_path: Path):
     """The epoch is completed, with its validation metrics, before the run stops."""
-    blueprint, run, whole = (tmp_path / name for name in ("net.yaml", "run", "whole"))
+    blueprint, run, uninterrupted = (tmp_path / name for name in ("net.yaml", "run", "whole"))
     blueprint.write_text(TEXT.replace("batch_size: 48", "batch_size: 1438"))
     process = start("train", blueprint, "--run-dir", run, "--epochs", "100000")
     wait_for(run / "checkpoints", process)
     process.terminate()
-    assert process.end() == 75
+    assert process.wait() == 75
     epochs = len(rows(run)) + 1
     assert main(["train", "--resume", str(run), "--epochs", str(epochs)]) == 0
-    assert main(["train", str(blueprint), "--run-dir", str(whole), "--epochs", str(epochs)]) == 0
-    assert_same(run, whole)
+    assert (
+        main(["train", str(blueprint), "--run-dir", str(uninterrupted), "--epochs", str(epochs)])
+        == 0
+    )
+    assert_same(run, uninterrupted)
 
 
 def test_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
@@ -191,8 +194,8 @@ def test_what_a_run_that_goes_on_does_not_take(
     uninterrupted: Path, arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ):
     """Each wrong command line is told what is wrong."""
-    given = [str(uninterrupted) if each == "RUN" else each for each in arguments]
-    assert main(["train", *given]) == 2
+    options = [str(uninterrupted) if each == "RUN" else each for each in arguments]
+    assert main(["train", *options]) == 2
     assert message in capfd.readouterr().err
 
 

@@ -30,8 +30,8 @@ def bfloat16_model() -> keras.Model:
 def test_bfloat16_survives_a_checkpoint(tmp_path: Path):
     """Values are exact after a file, which holds the bits of bfloat16."""
     model, manager = bfloat16_model(), CheckpointManager(SandboxPath(tmp_path))
-    saved = {name: each.copy() for name, each in state_dict(model).items()}
-    assert any(each.dtype == tf.bfloat16.as_numpy_dtype for each in saved.values())
+    saved = {name: array.copy() for name, array in state_dict(model).items()}
+    assert any(array.dtype == tf.bfloat16.as_numpy_dtype for array in saved.values())
     manager.commit(Checkpoint(TrainingPosition(0, 1), (), saved))
     for variable in model.variables:
         variable.assign(variable + 1)
@@ -58,7 +58,7 @@ def test_bfloat16_that_diverged_is_reported():
         np.zeros((2, 3), np.float16),
         np.array(0, np.float32),
     ],
-    ids=lambda each: f"{each.dtype}-{each.ndim}",
+    ids=lambda array: f"{array.dtype}-{array.ndim}",
 )
 def test_another_dtype_in_place_of_bfloat16(damaged: np.ndarray):
     """A crafted checkpoint is refused with our own error, whatever dtype it has there."""

@@ -62,22 +62,22 @@ def run(finished: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def other(run: Path) -> Path:
+def outside(run: Path) -> Path:
     """The folder beside it."""
     return run.parent / "other"
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> str:
+def printed(capsys: pytest.CaptureFixture[str]) -> str:
     out, err = capsys.readouterr()
     assert "mistake in archbuilder" not in out + err
     assert "secret" not in out + err
     return out + err
 
 
-def assert_untouched(other: Path) -> None:
-    names = sorted(each.name for each in other.iterdir())
+def assert_untouched(outside: Path) -> None:
+    names = sorted(each.name for each in outside.iterdir())
     assert names == ["epoch-00001-batch-0000000", "events.out", "file", "x.part"]
-    assert all(each.read_text() == CONTENT for each in other.iterdir())
+    assert all(each.read_text() == CONTENT for each in outside.iterdir())
 
 
 def resume(run: Path) -> int:
@@ -87,17 +87,17 @@ def resume(run: Path) -> int:
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("name", [".lock", "blueprint.yaml", "run.json", "checkpoints"])
 def test_a_run_does_not_go_on(
-    run: Path, other: Path, name: str, hostile: Hostile, capsys: pytest.CaptureFixture[str]
+    run: Path, outside: Path, name: str, hostile: Hostile, capsys: pytest.CaptureFixture[str]
 ):
     """What is read before a run goes on is refused by its name."""
     path = run / name
     if path.is_dir():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
-    hostile(path, other)
+    hostile(path, outside)
     assert resume(run) in (1, 2)
-    assert str(run) in said(capsys)
-    assert_untouched(other)
+    assert str(run) in printed(capsys)
+    assert_untouched(outside)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_run_does_not_go_on(
     ],
 )
 def test_nothing_outside_is_written(
-    run: Path, other: Path, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    run: Path, outside: Path, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ):
     """A run goes on and replaces what stands in its way, or stops at a folder that is a link."""
     for name in names:
@@ -118,11 +118,11 @@ def test_nothing_outside_is_written(
         if path.is_dir():
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
-        path.symlink_to(other if "tensorboard" in name else other / "file")
+        path.symlink_to(outside if "tensorboard" in name else outside / "file")
     code = resume(run)
     assert code == (1 if "tensorboard" in names[0] else 0)
-    assert ("links are not followed" in said(capsys)) == bool(code)
-    assert_untouched(other)
+    assert ("links are not followed" in printed(capsys)) == bool(code)
+    assert_untouched(outside)
     assert code or not (run / "net.keras").is_symlink()
 
 
@@ -136,7 +136,7 @@ def test_a_checkpoint_of_a_batch_that_no_epoch_has(
     (checkpoint / "progress.json").write_text(json.dumps({**progress, "batch": batch}))
     seal(checkpoint, f"epoch-00001-batch-{batch:07}")
     assert resume(run) == 1
-    assert "an epoch of this run has 3" in said(capsys)
+    assert "an epoch of this run has 3" in printed(capsys)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -153,7 +153,7 @@ def test_a_checkpoint_of_a_batch_that_no_epoch_has(
 )
 def test_what_a_run_is_used_for(
     run: Path,
-    other: Path,
+    outside: Path,
     command: str,
     name: str,
     hostile: Hostile,
@@ -163,10 +163,10 @@ def test_what_a_run_is_used_for(
     """Nothing is read from elsewhere, whatever is in the place of a file."""
     monkeypatch.chdir(run.parent)
     (run / name).unlink()
-    hostile(run / name, other)
+    hostile(run / name, outside)
     assert main([command, str(run)]) in (1, 2)
-    said(capsys)
-    assert_untouched(other)
+    printed(capsys)
+    assert_untouched(outside)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_damaged_record(
     """The field is named."""
     (run / "run.json").write_text(content)
     assert resume(run) == 2
-    assert message in said(capsys)
+    assert message in printed(capsys)
 
 
 def test_a_disk_that_takes_no_files(
@@ -207,7 +207,7 @@ def test_a_disk_that_takes_no_files(
 
     monkeypatch.setattr(os, "open", read_only)
     assert resume(run) == 1
-    output = said(capsys)
+    output = printed(capsys)
     assert output == f"error: cannot resume in '{run}': Read-only file system\n"
 
 
@@ -226,7 +226,7 @@ def test_a_full_disk_is_told_once(
 
     monkeypatch.setattr(CheckpointManager, "commit", fail)
     assert main(["train", "--resume", str(run), "--epochs", "4"]) == 0
-    lines = [line for line in said(capsys).splitlines() if "no checkpoint" in line]
+    lines = [line for line in printed(capsys).splitlines() if "no checkpoint" in line]
     assert [line.partition(": ")[2] for line in lines] == [
         os.strerror(code) for code in (errno.ENOSPC, errno.EIO, errno.ENOSPC)
     ]
@@ -244,7 +244,7 @@ def with_data(
     np.savez(tmp_path / "data" / "set.npz", x=x, y=y)
     monkeypatch.chdir(tmp_path)
     assert main(["train", "net.yaml", "--data", "data/set.npz", "--run-dir", "run"]) == 0
-    said(capsys)
+    printed(capsys)
     return tmp_path / "run"
 
 
@@ -264,7 +264,7 @@ def test_another_person_does_not_decide_what_is_read(
     for command in (["train", "--resume"], ["evaluate"], ["predict"]):
         (with_data / "run.json").chmod(0o666)
         assert main([*command, str(with_data)]) == 2
-        assert f"if you trust it, add --allow-dir {data}" in said(capsys)
+        assert f"if you trust it, add --allow-dir {data}" in printed(capsys)
         assert main([*command, str(with_data), *allowed]) == 0
     # What needs none of that data works as it is.
     assert main(["predict", str(with_data), str(data / "set.npz")]) == 0
@@ -303,14 +303,14 @@ LINKED_DATA: list[tuple[str, PlainData, str]] = [
 ]
 
 
-def filled_in(value: PlainData, run: Path, other: Path) -> PlainData:
+def filled_in(value: PlainData, run: Path, outside: Path) -> PlainData:
     if isinstance(value, dict):
-        return {key: filled_in(each, run, other) for key, each in value.items()}
-    return value.format(run=run, other=other) if isinstance(value, str) else value
+        return {key: filled_in(each, run, outside) for key, each in value.items()}
+    return value.format(run=run, other=outside) if isinstance(value, str) else value
 
 
 @pytest.fixture
-def never_opened(other: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def never_opened(outside: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """What checks that nothing beside the run was opened, by whatever name."""
     open_file, list_folder = os.open, os.listdir
     opened: set[int] = set()
@@ -329,10 +329,12 @@ def never_opened(other: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], N
 
     def check() -> None:
         seen = {*opened}
-        found = [other.stat(), *(each.stat() for each in other.iterdir())]
+        stats = [outside.stat(), *(each.stat() for each in outside.iterdir())]
         # A file with two names is opened to find that out, and closed before it is read.
-        outside = {each.st_ino for each in found if stat.S_ISDIR(each.st_mode) or each.st_nlink < 2}
-        assert not seen & outside
+        forbidden = {
+            each.st_ino for each in stats if stat.S_ISDIR(each.st_mode) or each.st_nlink < 2
+        }
+        assert not seen & forbidden
 
     return check
 
@@ -341,36 +343,39 @@ def never_opened(other: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], N
 @pytest.mark.parametrize("case", LINKED_DATA, ids=str)
 def test_links_do_not_lead_out_of_a_run(
     run: Path,
-    other: Path,
+    outside: Path,
     never_opened: Callable[[], None],
     case: tuple[str, PlainData, str],
     command: str,
     capsys: pytest.CaptureFixture[str],
 ):
     """Neither by the name of a data file, nor by a pattern, nor from within a folder."""
-    given, data, message = case
+    cli_argument, data, message = case
     (run / "in" / "a").mkdir(parents=True)
-    (run / "in" / "to").symlink_to(other)
-    (run / "in" / "a" / "x.png").symlink_to(other / "file")
-    (run / "to").symlink_to(other)
-    (run / "link.csv").symlink_to(other / "file")
+    (run / "in" / "to").symlink_to(outside)
+    (run / "in" / "a" / "x.png").symlink_to(outside / "file")
+    (run / "to").symlink_to(outside)
+    (run / "link.csv").symlink_to(outside / "file")
     (run / "loop").symlink_to(run / "loop")
-    if "hard" in given:
-        os.link(other / "file", run / "hard.csv")
+    if "hard" in cli_argument:
+        os.link(outside / "file", run / "hard.csv")
     record = json.loads((run / "run.json").read_text())
-    record["recipe"] |= {"cli_argument": given.format(run=run), "data": filled_in(data, run, other)}
+    record["recipe"] |= {
+        "cli_argument": cli_argument.format(run=run),
+        "data": filled_in(data, run, outside),
+    }
     (run / "run.json").write_text(json.dumps(record))
     (run / "run.json").chmod(0o666)
     code = resume(run) if command == "train" else main([command, str(run)])
     never_opened()
     assert code in (1, 2)
-    assert message.format(other=other) in said(capsys)
+    assert message.format(other=outside) in printed(capsys)
 
 
 @pytest.mark.parametrize("target", ["folder", "allow_dirs"])
 def test_links_in_place_of_the_folder_of_a_blueprint(
     run: Path,
-    other: Path,
+    outside: Path,
     never_opened: Callable[[], None],
     target: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -389,12 +394,12 @@ def test_links_in_place_of_the_folder_of_a_blueprint(
     def swap(self: RunConfig) -> None:
         check_data(self)
         (run / "in").rmdir()
-        (run / "in").symlink_to(other)
+        (run / "in").symlink_to(outside)
 
     monkeypatch.setattr(RunConfig, "check_data", swap)
     assert main(["evaluate", str(run)]) == 2
     never_opened()
-    assert "--allow-dir" in said(capsys)
+    assert "--allow-dir" in printed(capsys)
 
 
 def test_a_name_that_no_file_can_have(run: Path, capsys: pytest.CaptureFixture[str]):
@@ -403,7 +408,7 @@ def test_a_name_that_no_file_can_have(run: Path, capsys: pytest.CaptureFixture[s
     record["recipe"] |= {"cli_argument": "/x.csv", "data": {"train": {"csv": {"file": "/\0"}}}}
     (run / "run.json").write_text(json.dumps(record))
     assert main(["evaluate", str(run)]) == 1
-    assert "no file can have the name" in said(capsys)
+    assert "no file can have the name" in printed(capsys)
 
 
 def test_data_in_the_run_is_read(with_data: Path):
@@ -425,24 +430,24 @@ def test_data_in_the_run_and_data_that_ships_are_read(run: Path):
 
 
 def test_a_folder_that_is_swapped_while_a_run_trains(
-    run: Path, other: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """The run ends, and the folder that takes its place stays as it is."""
     add_history = RunDir.add_history
 
     def swap(self: RunDir, row: EpochLogs, *, first: bool) -> None:
         run.rename(run.with_name("moved"))
-        run.symlink_to(other)
+        run.symlink_to(outside)
         add_history(self, row, first=first)
 
     monkeypatch.setattr(RunDir, "add_history", swap)
     assert resume(run) == 1
-    assert "its folder was replaced by another one" in said(capsys)
-    assert_untouched(other)
+    assert "its folder was replaced by another one" in printed(capsys)
+    assert_untouched(outside)
 
 
 def test_folders_that_are_swapped_while_a_run_trains(
-    run: Path, other: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Checkpoints are not written where a link leads that was a folder before."""
     add_history = RunDir.add_history
@@ -450,10 +455,10 @@ def test_folders_that_are_swapped_while_a_run_trains(
     def swap(self: RunDir, row: EpochLogs, *, first: bool) -> None:
         for name in ("checkpoints", "tensorboard"):
             (run / name).rename(run / f"moved-{name}")
-            (run / name).symlink_to(other)
+            (run / name).symlink_to(outside)
         add_history(self, row, first=first)
 
     monkeypatch.setattr(RunDir, "add_history", swap)
     assert resume(run) == 0
-    assert "cannot write a checkpoint: links are not followed" in said(capsys)
-    assert_untouched(other)
+    assert "cannot write a checkpoint: links are not followed" in printed(capsys)
+    assert_untouched(outside)

@@ -53,13 +53,13 @@ def rows(run: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
 
 
-def assert_same(run: Path, other: Path) -> None:
+def assert_same(run: Path, second_run: Path) -> None:
     """Both runs have come to the same numbers, bit by bit."""
-    arrays, others = weights(run), weights(other)
+    arrays, others = weights(run), weights(second_run)
     assert arrays.keys() == others.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, others[name], err_msg=name)
-    assert rows(run) == rows(other)
+    assert rows(run) == rows(second_run)
 
 
 @pytest.mark.parametrize("objective", ["supervised", "moco"])
@@ -96,11 +96,11 @@ def test_the_first_bad_step_is_named(tmp_path: Path, count: int, capfd: pytest.C
     (tmp_path / "line.csv").write_text(f"number,target\n{lines}")
     path = tmp_path / "net.yaml"
     path.write_text(with_key(LINE, f"steps_per_execution: {count}"))
-    told = {}
+    messages = {}
     for seed in (1, 2, 3):
         run = tmp_path / f"run-{seed}"
         assert main(["train", str(path), "--run-dir", str(run), "--seed", str(seed)]) == 1
-        told[seed] = capfd.readouterr().err
-    assert all("the loss became inf at step" in each for each in told.values())
-    steps = {each.split("at step ")[1].split(" ")[0] for each in told.values()}
+        messages[seed] = capfd.readouterr().err
+    assert all("the loss became inf at step" in each for each in messages.values())
+    steps = {each.split("at step ")[1].split(" ")[0] for each in messages.values()}
     assert len(steps) > 1, "the example is in another batch with every seed"

@@ -89,8 +89,8 @@ def network(cut: Cut) -> keras.Model:
     )
     if cut.network == "sequence":
         return keras.Model(x, steps)
-    whole = layers.Dense(2, kernel_regularizer="l2")(layers.SimpleRNN(3)(hidden))
-    return keras.Model(x, {"steps": steps, "whole": whole})
+    last = layers.Dense(2, kernel_regularizer="l2")(layers.SimpleRNN(3)(hidden))
+    return keras.Model(x, {"steps": steps, "whole": last})
 
 
 def losses(cut: Cut) -> Any:
@@ -130,7 +130,7 @@ def data(cut: Cut) -> tuple[Any, Any, Any]:
     return x, y, weights
 
 
-def of_each_position(cut: Cut, weights: Any) -> Any:
+def weights_by_position(cut: Cut, weights: Any) -> Any:
     """Weights as Keras takes them: it would take those of examples for those of steps."""
     if cut.weights != "example" or cut.network == "dense":
         return weights
@@ -141,8 +141,8 @@ def of_each_position(cut: Cut, weights: Any) -> Any:
 
 
 def repeated(weights: np.ndarray, axes: int) -> np.ndarray:
-    each = weights.reshape(-1, *[1] * axes)
-    return np.broadcast_to(each, (len(weights), *[STEPS] * axes))
+    column = weights.reshape(-1, *[1] * axes)
+    return np.broadcast_to(column, (len(weights), *[STEPS] * axes))
 
 
 def batches(triple: tuple[Any, Any, Any], size: int) -> tf.data.Dataset:
@@ -175,7 +175,7 @@ def by_keras(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
         jit_compile=False,
     )
     x, y, weights = data(cut)
-    triple = (x, y, of_each_position(cut, weights))
+    triple = (x, y, weights_by_position(cut, weights))
     model.fit(batches(triple, cut.batch), verbose=0)
     numbers = model.evaluate(batches(triple, cut.count), return_dict=True, verbose=0)
     return model.get_weights(), numbers
@@ -183,9 +183,9 @@ def by_keras(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
 
 def by_learner(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
     """The same, with batches that are cut."""
-    place = DeviceSetup(strategy() if cut.distributed else None, "")
+    devices = DeviceSetup(strategy() if cut.distributed else None, "")
     several = cut.network == "several"
-    with place.scope():
+    with devices.scope():
         learner = SingleNetworkModel(
             network(cut), ExecutionConfig(gradient_accumulation_steps=cut.accumulate)
         )
@@ -197,19 +197,19 @@ def by_learner(cut: Cut) -> tuple[list[np.ndarray], dict[str, float]]:
             jit_compile=False,
         )
         learner.build_optimizers()
-    found = data(cut)
+    dataset = data(cut)
     steps = -(-cut.count // cut.batch)
     learner.fit(
-        place.distribute_dataset(batches(found, cut.batch)), steps_per_epoch=steps, verbose=0
+        devices.distribute_dataset(batches(dataset, cut.batch)), steps_per_epoch=steps, verbose=0
     )
-    task = FitTask(learner, lambda _: batches(found, 1), steps, batches(found, cut.judged))
-    return learner.network.get_weights(), dict(evaluate(task, place))
+    task = FitTask(learner, lambda _: batches(dataset, 1), steps, batches(dataset, cut.judged))
+    return learner.network.get_weights(), dict(evaluate(task, devices))
 
 
 def check(cut: Cut) -> None:
     (weights, numbers), (expected, losses_of_keras) = by_learner(cut), by_keras(cut)
-    for own, other in zip(weights, expected, strict=True):
-        np.testing.assert_allclose(own, other, rtol=1e-6, atol=1e-7, err_msg=str(cut))
+    for weight, expected_weight in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(weight, expected_weight, rtol=1e-6, atol=1e-7, err_msg=str(cut))
     if cut.reduction == "sum" and cut.judged < cut.count:
         # The number of a sum depends on the size of the batches by its definition.
         return
@@ -253,9 +253,9 @@ def test_metrics_ignore_what_the_loss_ignores():
     learner = SingleNetworkModel(network(cut))
     learner.compile(keras.optimizers.SGD(0.1), losses(cut), metrics=[ACCURACY], jit_compile=False)
     x, y, _ = data(cut)
-    found = learner.evaluate(batches((x, y, None), 4), return_dict=True, verbose=0)
+    metrics = learner.evaluate(batches((x, y, None), 4), return_dict=True, verbose=0)
     right = np.argmax(learner.network.predict(x, verbose=0), axis=-1) == y
-    assert found[ACCURACY] == pytest.approx(right[y != IGNORED].mean(), rel=1e-6)
+    assert metrics[ACCURACY] == pytest.approx(right[y != IGNORED].mean(), rel=1e-6)
 
 
 @pytest.mark.parametrize(("loss", "refused"), [("Dice", True), ("{Dice: {axis: [1]}}", False)])

@@ -64,8 +64,8 @@ def test_names_are_the_same_everywhere(
     capsys.readouterr()
     assert main(["train", "--resume", "run", "--epochs", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    said = next(line for line in lines if line.startswith("Validation - ")).split(" - ")[1:]
-    assert {each.partition(": ")[0] for each in said} == NAMES
+    names = next(line for line in lines if line.startswith("Validation - ")).split(" - ")[1:]
+    assert {each.partition(": ")[0] for each in names} == NAMES
     rows = list(csv.DictReader(Path("run/history.csv").read_text().splitlines()))
     columns = {"epoch", "seconds", *NAMES, *(f"val_{name}" for name in NAMES)}
     assert [set(row) for row in rows] == [columns, columns]
@@ -115,12 +115,12 @@ def test_metrics_leave_out_what_the_loss_ignores(ignored: int):
         metrics=build_metrics([from_plain(each, SPAN) for each in kinds], ignored),
         jit_compile=False,
     )
-    found = learner.evaluate(
+    metrics = learner.evaluate(
         tf.data.Dataset.from_tensor_slices((logits, labels)).batch(5), return_dict=True, verbose=0
     )
-    known = labels != ignored
+    labelled = labels != ignored
     shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
-    right, shares = labels[known], shares[known]
+    right, shares = labels[labelled], shares[labelled]
     likeliest = np.argsort(-shares, axis=-1)
     accuracy = np.mean(likeliest[:, 0] == right)
     unions = [
@@ -128,7 +128,7 @@ def test_metrics_leave_out_what_the_loss_ignores(ignored: int):
         for each in range(CLASSES)
     ]
     crossentropy = -np.log(shares[np.arange(len(right)), right]).mean()
-    assert found == pytest.approx(
+    assert metrics == pytest.approx(
         {
             "loss": crossentropy,
             "sparse_categorical_crossentropy": crossentropy,

@@ -29,8 +29,10 @@ BATCH = {"supervised": "90", "adversarial": "66", "moco": "70", "causal": "26", 
 
 
 def settings(objective: str) -> list[str]:
-    given = [part for each in WITHOUT_CHANCE.get(objective, ()) for part in ("--set", each)]
-    return [*given, "--batch-size", BATCH.get(objective, "30"), "--epochs", "1"]
+    arguments = [
+        argument for each in WITHOUT_CHANCE.get(objective, ()) for argument in ("--set", each)
+    ]
+    return [*arguments, "--batch-size", BATCH.get(objective, "30"), "--epochs", "1"]
 
 
 @pytest.mark.parametrize(
@@ -50,17 +52,17 @@ def test_parts_of_a_batch(tmp_path: Path, objective: str):
     """Gone through in three parts, of unequal sizes at times, a batch gives the same weights."""
     write_data(tmp_path)
     # Adam makes much of gradients that are nearly zero, which rounding changes.
-    whole = trained(tmp_path, PLAIN[objective], "whole", *settings(objective))
+    undivided = trained(tmp_path, PLAIN[objective], "whole", *settings(objective))
     text = with_key(PLAIN[objective], "gradient_accumulation_steps: 3")
     parts = trained(tmp_path, text, "parts", *settings(objective))
-    arrays, others = weights(parts), weights(whole)
+    arrays, others = weights(parts), weights(undivided)
     for name, array in others.items():
         if name.startswith("network") and array.dtype.kind == "f":
             bound = 1e-4 * max(np.abs(array).max(), 0.1)
             assert np.abs(arrays[name] - array).max() <= bound, name
-    (row,), (other,) = rows(parts), rows(whole)
+    (row,), (undivided_row,) = rows(parts), rows(undivided)
     assert row["loss" if "loss" in row else "generator_loss"] == pytest.approx(
-        other["loss" if "loss" in other else "generator_loss"], rel=1e-3
+        undivided_row["loss" if "loss" in undivided_row else "generator_loss"], rel=1e-3
     )
 
 
@@ -97,12 +99,12 @@ def clipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("kind", CLIPS)
 def test_clipping(clipped: Path, kind: str):
     """What is clipped is the gradient of the whole batch, whatever number of replicas it has."""
-    one, two, free = (weights(clipped / name) for name in (kind, f"{kind}-two", "free"))
-    for name, array in one.items():
+    clipped_once, two, free = (weights(clipped / name) for name in (kind, f"{kind}-two", "free"))
+    for name, array in clipped_once.items():
         if name.startswith("network") and array.dtype.kind == "f":
             bound = 1e-5 * max(np.abs(array).max(), 0.1)
             assert np.abs(two[name] - array).max() <= bound, name
-    assert any(np.abs(free[name] - array).max() > 1e-3 for name, array in one.items())
+    assert any(np.abs(free[name] - array).max() > 1e-3 for name, array in clipped_once.items())
 
 
 def test_clipping_is_that_of_keras():
@@ -111,9 +113,9 @@ def test_clipping_is_that_of_keras():
     learner = SingleNetworkModel(network, ExecutionConfig(gradient_accumulation_steps=1))
     loss = keras.losses.MeanSquaredError()
     learner.compile(keras.optimizers.SGD(1.0, clipnorm=0.5), loss, jit_compile=False)
-    before = network.get_weights()[0]
+    initial = network.get_weights()[0]
     learner.fit(np.full((1, 2), 100.0), np.zeros((1, 1)), verbose=0)
-    assert np.linalg.norm(network.get_weights()[0] - before) == pytest.approx(0.5, rel=1e-5)
+    assert np.linalg.norm(network.get_weights()[0] - initial) == pytest.approx(0.5, rel=1e-5)
 
 
 AVERAGED = with_optimizer(SUPERVISED, "use_ema: true, ema_momentum: 0.9")
@@ -126,14 +128,16 @@ AVERAGED = with_optimizer(SUPERVISED, "use_ema: true, ema_momentum: 0.9")
 def test_averages_go_on(tmp_path: Path, objective: str, frequency: str):
     """A run that is taken up again comes to the same weights and averages, bit by bit."""
     text = with_optimizer(STEPWISE[objective], f"use_ema: true, ema_momentum: 0.9{frequency}")
-    whole = trained(tmp_path, text, "whole", "--epochs", "2")
+    uninterrupted = trained(tmp_path, text, "whole", "--epochs", "2")
     parts = trained(tmp_path, text, "parts", "--epochs", "1")
     assert main(["train", "--resume", str(parts), "--epochs", "2"]) == 0
-    assert_same(whole, parts)
-    for path in whole.glob("*.keras"):
-        saved, other = (keras.saving.load_model(each / path.name) for each in (whole, parts))
-        for one, two in zip(saved.get_weights(), other.get_weights(), strict=True):
-            np.testing.assert_array_equal(one, two)
+    assert_same(uninterrupted, parts)
+    for path in uninterrupted.glob("*.keras"):
+        saved, resumed = (
+            keras.saving.load_model(each / path.name) for each in (uninterrupted, parts)
+        )
+        for expected, two in zip(saved.get_weights(), resumed.get_weights(), strict=True):
+            np.testing.assert_array_equal(expected, two)
 
 
 def test_averages_are_judged_and_saved(tmp_path: Path):
@@ -197,8 +201,8 @@ def test_the_average_of_keras(frequency: int | None):
     learner.build_optimizers()
     learner.fit(x, y, batch_size=4, shuffle=False, verbose=0)
     learner.swap_ema_weights()
-    for own, other in zip(learner.network.get_weights(), theirs.get_weights(), strict=True):
-        np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-6)
+    for weight, expected in zip(learner.network.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -273,12 +277,12 @@ def test_what_is_refused(
 
 def test_moco_has_all_keys_of_its_parts(tmp_path: Path):
     """The queue holds the keys of the whole batch, in its order."""
-    whole = trained(tmp_path, MOCO, "whole", "--epochs", "1")
+    undivided = trained(tmp_path, MOCO, "whole", "--epochs", "1")
     parts = trained(
         tmp_path, with_key(MOCO, "gradient_accumulation_steps: 2"), "parts", "--epochs", "1"
     )
     queues = [
         next(each for each in weights(run).values() if each.shape == (256, 8))
-        for run in (whole, parts)
+        for run in (undivided, parts)
     ]
     np.testing.assert_allclose(*queues, atol=1e-4)

@@ -36,10 +36,10 @@ def test_noam_goes_on(tmp_path: Path):
     assert main(["train", str(path), "--run-dir", str(runs[0]), "--epochs", "3"]) == 0
     assert main(["train", str(path), "--run-dir", str(runs[1]), "--epochs", "1"]) == 0
     assert main(["train", "--resume", str(runs[1]), "--epochs", "3"]) == 0
-    whole, parts = (
+    uninterrupted, parts = (
         load_file(max((run / "checkpoints").iterdir()) / "variables.safetensors") for run in runs
     )
-    for name, array in whole.items():
+    for name, array in uninterrupted.items():
         np.testing.assert_array_equal(parts[name], array, err_msg=name)
     rate = keras.saving.load_model(runs[1] / "net.keras").optimizer.learning_rate
     # Three epochs of 15 batches, and the rate of the step behind them.
@@ -49,8 +49,13 @@ def test_noam_goes_on(tmp_path: Path):
 def test_whole_numbers_are_numbers():
     """A rate that begins at 0 rises to one that is less than 1."""
     span = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
-    written = {"initial_learning_rate": 0, "decay_steps": 9, "warmup_target": 1, "warmup_steps": 4}
+    arguments = {
+        "initial_learning_rate": 0,
+        "decay_steps": 9,
+        "warmup_target": 1,
+        "warmup_steps": 4,
+    }
     schedule: Callable[[int], float] = build_object(
-        "schedule", from_plain({"CosineDecay": written}, span)
+        "schedule", from_plain({"CosineDecay": arguments}, span)
     )
     assert [float(schedule(step)) for step in (0, 1, 4)] == [0, 0.25, 1]

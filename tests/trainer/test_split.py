@@ -47,8 +47,8 @@ def test_data_that_is_not_shuffled_holds_out_its_end(
     assert "15 training / 5 validation examples (last examples)\n" in capsys.readouterr().out
     model = keras.saving.load_model("run/net.keras")
     predicted = np.asarray(model(series[0][-HELD:]))[:, 0]
-    wanted = np.mean((predicted - series[1][-HELD:]) ** 2)
-    assert history("run")[-1]["val_loss"] == pytest.approx(wanted, rel=1e-5)
+    expected = np.mean((predicted - series[1][-HELD:]) ** 2)
+    assert history("run")[-1]["val_loss"] == pytest.approx(expected, rel=1e-5)
     assert main(["inspect-data", "net.yaml"]) == 0
     assert "validation examples  5 (last examples)\n" in capsys.readouterr().out
 

@@ -39,13 +39,13 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 8}
 """
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+def errors_of(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     """What a command that fails writes on the error output."""
     assert main([str(each) for each in arguments]) == 1
-    said = capsys.readouterr().err
-    assert "Traceback" not in said
-    assert "mistake in archbuilder" not in said
-    return said
+    errors = capsys.readouterr().err
+    assert "Traceback" not in errors
+    assert "mistake in archbuilder" not in errors
+    return errors
 
 
 @pytest.fixture
@@ -72,11 +72,15 @@ def test_a_kernel_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixtu
         ("evaluate", "run", "--data", "beyond.npz"): "the evaluation",
         ("predict", "run", "beyond.npz"): "the prediction",
     }.items():
-        said = told(capsys, *command)
-        message, place, *_ = said[said.index("error[") :].splitlines()
+        errors = errors_of(capsys, *command)
+        message, location, *_ = errors[errors.index("error[") :].splitlines()
         assert message == f"error[step-failed]: {what} failed in 'embedding0' (Embedding)"
-        assert "net.yaml:10:5" in place if command[0] == "train" else "run/blueprint.yaml" in place
-        assert "Keras says: indices[0,0] = 70 is not in [0, 10)\n" in said
+        assert (
+            "net.yaml:10:5" in location
+            if command[0] == "train"
+            else "run/blueprint.yaml" in location
+        )
+        assert "Keras says: indices[0,0] = 70 is not in [0, 10)\n" in errors
 
 
 def test_a_size_that_is_known_with_the_data(folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -86,12 +90,14 @@ def test_a_size_that_is_known_with_the_data(folder: Path, capsys: pytest.Capture
     text = NET.replace("x: [6]", "x: [null, 1]").replace("STEP", steps)
     (folder / "net.yaml").write_text(text.replace("inputs:", f"{wide}inputs:", 1))
     np.savez("d.npz", x=np.zeros((24, 6, 1), np.float32), y=np.arange(24) % 4)
-    said = told(capsys, "train", "net.yaml")
-    assert said.startswith("error[step-failed]: the training failed in 'wide0.conv1d0' (Conv1D)\n")
-    assert "--> net.yaml:9:9\n" in said
-    assert "9 |       - Conv1D: {filters: 2" in said
-    assert "Keras says: Negative dimension size caused by subtracting 9 from 6 with input" in said
-    assert "in block 'wide', used at net.yaml:12:5" in said
+    errors = errors_of(capsys, "train", "net.yaml")
+    assert errors.startswith(
+        "error[step-failed]: the training failed in 'wide0.conv1d0' (Conv1D)\n"
+    )
+    assert "--> net.yaml:9:9\n" in errors
+    assert "9 |       - Conv1D: {filters: 2" in errors
+    assert "Keras says: Negative dimension size caused by subtracting 9 from 6 with input" in errors
+    assert "in block 'wide', used at net.yaml:12:5" in errors
 
 
 def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -100,14 +106,14 @@ def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.Capt
     text = NET.replace("STEP", "").replace("batch_size: 8", settings)
     np.savez("d.npz", x=np.full((24, 6), 100, np.float32), y=np.arange(24) % 2)
     (folder / "net.yaml").write_text(text)
-    said = told(capsys, "train", "net.yaml")
-    message, place, *_ = said.splitlines()
+    errors = errors_of(capsys, "train", "net.yaml")
+    message, location, *_ = errors.splitlines()
     assert message == (
         "error[step-failed]: 'kernel' of 'head0.dense0' (Dense) has NaN or infinite values"
         " after step 1 (epoch 1)"
     )
-    assert place == " --> net.yaml:6:9"
-    assert "= decrease the learning rate, clip gradients with 'global_clipnorm'" in said
+    assert location == " --> net.yaml:6:9"
+    assert "= decrease the learning rate, clip gradients with 'global_clipnorm'" in errors
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
@@ -147,8 +153,8 @@ def test_an_error_of_a_metric_says_so(folder: Path, capsys: pytest.CaptureFixtur
     text = NET.replace("STEP", "").replace("SparseCat", "Cat")
     text = text.replace("epochs: 1", "metrics: [{Precision: {class_id: 9}}]")
     (folder / "net.yaml").write_text(text)
-    said = told(capsys, "train", "net.yaml", "--epochs", "1")
-    assert said.startswith("error: the training failed in the metric 'precision'; Keras says: ")
+    errors = errors_of(capsys, "train", "net.yaml", "--epochs", "1")
+    assert errors.startswith("error: the training failed in the metric 'precision'; Keras says: ")
 
 
 def test_errors_of_several_replicas_are_one():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from keras.src.legacy.saving import legacy_h5_format
 from safetensors.numpy import save_file
-from zoo.parity import Application, alone, given
+from zoo.parity import Application, alone, random_inputs
 from zoo.reference_specs import FAMILIES
 from zoo.weights import fill, relative_error, without_softmax
 
@@ -89,8 +89,10 @@ def changed(model: keras.Model) -> keras.Model:
 
 def assert_same_weights(model: keras.Model, expected: keras.Model) -> None:
     """All weights are equal."""
-    for mine, wanted in zip(model.weights, expected.weights, strict=True):
-        np.testing.assert_array_equal(np.asarray(mine), np.asarray(wanted), err_msg=mine.path)
+    for mine, expected_weight in zip(model.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(
+            np.asarray(mine), np.asarray(expected_weight), err_msg=mine.path
+        )
 
 
 SPECTRAL = """
@@ -111,11 +113,11 @@ def test_what_was_saved_is_loaded(kind: str, text: str, way: str | None, tmp_pat
     """Each kind of file gives a model its weights back, nested layers included."""
     model = compiled(text, tmp_path)
     file = write(model, tmp_path / kind)
-    other = changed(compiled(text, tmp_path))
-    found = archbuilder.load_weights(other, file, match=way)
-    assert found.is_complete
-    assert found.matched_by == "name"
-    assert_same_weights(other, model)
+    target = changed(compiled(text, tmp_path))
+    match = archbuilder.load_weights(target, file, match=way)
+    assert match.is_complete
+    assert match.matched_by == "name"
+    assert_same_weights(target, model)
 
 
 @pytest.mark.parametrize("match", ["name", "order"])
@@ -124,10 +126,10 @@ def test_keras_2_files_list_non_trainable_weights_last(match: str, tmp_path: Pat
     model = compiled(SPECTRAL, tmp_path)
     kinds = [weight.trainable for weight in model.get_layer("first").weights]
     assert kinds == [True, False, True]
-    other = changed(compiled(SPECTRAL, tmp_path))
+    target = changed(compiled(SPECTRAL, tmp_path))
     file = write(model, tmp_path / "a.h5")
-    assert archbuilder.load_weights(other, file, match=match).is_complete
-    assert_same_weights(other, model)
+    assert archbuilder.load_weights(target, file, match=match).is_complete
+    assert_same_weights(target, model)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,9 +138,9 @@ def test_layers_of_a_block_are_found_by_path(kind: str, tmp_path: Path) -> None:
     model = compiled(BLOCK, tmp_path)
     assert model.get_layer("stem0.dense0")
     file = write(model, tmp_path / kind)
-    other = changed(compiled(BLOCK, tmp_path))
-    assert archbuilder.load_weights(other, file, match="name").is_complete
-    assert_same_weights(other, model)
+    target = changed(compiled(BLOCK, tmp_path))
+    assert archbuilder.load_weights(target, file, match="name").is_complete
+    assert_same_weights(target, model)
 
 
 @pytest.mark.parametrize("comparison", APPLICATIONS)
@@ -150,9 +152,9 @@ def test_weights_of_keras_applications(comparison: Application, tmp_path: Path) 
     ours = archbuilder.load(comparison.blueprint).compile(**comparison.params)
     theirs = comparison.theirs(ours)
     file = write(theirs, tmp_path / "a.h5")
-    found = archbuilder.load_weights(ours, file)
-    assert found.is_complete
-    images = alone(given(ours, length=1, tokens=1))
+    match = archbuilder.load_weights(ours, file)
+    assert match.is_complete
+    images = alone(random_inputs(ours, length=1, tokens=1))
     outputs = np.asarray(without_softmax(ours)(images)), np.asarray(theirs(images))
     assert relative_error(*outputs) < 1e-5
 
@@ -162,13 +164,13 @@ def test_another_head_is_told(kind: str, tmp_path: Path) -> None:
     """What does not fit is named with both shapes, and nothing is loaded."""
     file = write(compiled(NET, tmp_path), tmp_path / kind)
     model = changed(compiled(NET, tmp_path, classes=5))
-    before = [np.asarray(weight) for weight in model.weights]
+    weights = [np.asarray(weight) for weight in model.weights]
     with pytest.raises(archbuilder.RunError) as caught:
         archbuilder.load_weights(model, file)
     assert "8 of its 10 weights match" in str(caught.value)
     assert "head/kernel is 16x5 in the model and 16x3 in the file, as 'head/" in str(caught.value)
     assert "head/bias is 5 in the model and 3 in the file, as 'head/" in str(caught.value)
-    for weight, value in zip(model.weights, before, strict=True):
+    for weight, value in zip(model.weights, weights, strict=True):
         np.testing.assert_array_equal(np.asarray(weight), value)
 
 
@@ -178,8 +180,8 @@ def test_partial_takes_what_fits(kind: str, tmp_path: Path) -> None:
     source = compiled(NET, tmp_path)
     model = changed(compiled(NET, tmp_path, classes=5))
     head = np.asarray(model.get_layer("head").kernel)
-    found = archbuilder.load_weights(model, write(source, tmp_path / kind), skip_mismatch=True)
-    assert [mine.name for mine, _ in found.mismatched] == ["head/kernel", "head/bias"]
+    match = archbuilder.load_weights(model, write(source, tmp_path / kind), skip_mismatch=True)
+    assert [mine.name for mine, _ in match.mismatched] == ["head/kernel", "head/bias"]
     np.testing.assert_array_equal(np.asarray(model.get_layer("head").kernel), head)
     for name in ("first", "second"):
         np.testing.assert_array_equal(
@@ -191,11 +193,11 @@ def test_order_means_nothing_behind_a_gap(tmp_path: Path) -> None:
     """Equal shapes behind a layer that only one of both has are not taken for partners."""
     without_norm = NET.replace("  - BatchNormalization\n", "")
     file = write(compiled(without_norm, tmp_path), tmp_path / "a.h5")
-    found = archbuilder.load_weights(
+    match = archbuilder.load_weights(
         compiled(NET, tmp_path), file, match="order", skip_mismatch=True
     )
-    assert [mine.name for mine, _ in found.pairs] == ["first/kernel", "first/bias"]
-    assert len(found.missing) + len(found.mismatched) == 8
+    assert [mine.name for mine, _ in match.pairs] == ["first/kernel", "first/bias"]
+    assert len(match.missing) + len(match.mismatched) == 8
 
 
 def test_names_differ(tmp_path: Path) -> None:
@@ -226,7 +228,7 @@ def test_safetensors_have_no_order(act: Callable[..., Match], tmp_path: Path) ->
     fill(theirs.weights)
     file = write(theirs, tmp_path / "a.safetensors")
     model = compiled(NORMS, tmp_path)
-    before = [np.asarray(weight) for weight in model.weights]
+    weights = [np.asarray(weight) for weight in model.weights]
     with pytest.raises(archbuilder.RunError, match="by name, 0 of its 6") as caught:
         act(model, file)
     assert "batch_normalization0/gamma (8) is not in the file" in str(caught.value)
@@ -234,7 +236,7 @@ def test_safetensors_have_no_order(act: Callable[..., Match], tmp_path: Path) ->
     with pytest.raises(archbuilder.UsageError, match="' cannot be matched by order"):
         act(model, file, match="order", skip_mismatch=True)
     assert act(model, file, skip_mismatch=True).pairs == ()
-    for weight, value in zip(model.weights, before, strict=True):
+    for weight, value in zip(model.weights, weights, strict=True):
         np.testing.assert_array_equal(np.asarray(weight), value)
 
 
@@ -288,8 +290,8 @@ def test_truncated_files(kind: str, tmp_path: Path) -> None:
     model = compiled(NET, tmp_path)
     content = write(model, tmp_path / kind).read_bytes()
     path = tmp_path / f"cut-{kind}"
-    for part in (0.2, 0.5, 0.9):
-        path.write_bytes(content[: int(len(content) * part)])
+    for fraction in (0.2, 0.5, 0.9):
+        path.write_bytes(content[: int(len(content) * fraction)])
         with pytest.raises(archbuilder.RunError, match="cut-"):
             archbuilder.load_weights(model, path)
 
@@ -353,6 +355,6 @@ def test_a_keras_file_is_not_deserialised(tmp_path: Path) -> None:
     with zipfile.ZipFile(original) as archive, zipfile.ZipFile(path, "w") as copy:
         copy.writestr("config.json", '{"module": "os", "class_name": "system"}')
         copy.writestr("model.weights.h5", archive.read("model.weights.h5"))
-    other = changed(compiled(NET, tmp_path))
-    assert archbuilder.load_weights(other, path).is_complete
-    assert_same_weights(other, model)
+    target = changed(compiled(NET, tmp_path))
+    assert archbuilder.load_weights(target, path).is_complete
+    assert_same_weights(target, model)

@@ -48,11 +48,11 @@ def replaced(path: Path, name: str, data: object = None, **options: object) -> N
 
 def assert_refused(path: Path, message: str, *, partial: bool = False) -> None:
     """The file is refused for this reason, and the weights stay as they were."""
-    before = [np.array(weight) for weight in model().weights]
+    weights = [np.array(weight) for weight in model().weights]
     with pytest.raises(archbuilder.RunError, match=message) as caught:
         archbuilder.load_weights(model(), path, skip_mismatch=partial)
     assert path.name in str(caught.value)
-    for weight, value in zip(model().weights, before, strict=True):
+    for weight, value in zip(model().weights, weights, strict=True):
         np.testing.assert_array_equal(np.asarray(weight), value)
 
 
@@ -67,8 +67,8 @@ def test_text_is_not_a_weight(path: Path) -> None:
         dtype = None if isinstance(data, np.ndarray) else data
         replaced(path, KERNEL, data if dtype is None else None, shape=(2, 3), dtype=dtype)
         assert_refused(path, "head/kernel is float32 in the model and not numbers in the file")
-        found = archbuilder.load_weights(model(), path, skip_mismatch=True)
-        assert [mine.name for mine, _ in found.mismatched] == ["head/kernel"]
+        match = archbuilder.load_weights(model(), path, skip_mismatch=True)
+        assert [mine.name for mine, _ in match.mismatched] == ["head/kernel"]
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128", "bool", "int64", "uint8"])
@@ -100,10 +100,10 @@ def test_floats_are_rounded(dtype: str, path: Path) -> None:
     """To the type that the model declares, which is told where it loses digits."""
     values = np.linspace(-3, 3, 6).reshape(2, 3).astype(dtype)
     replaced(path, KERNEL, values)
-    found = archbuilder.load_weights(model(), path)
+    match = archbuilder.load_weights(model(), path)
     np.testing.assert_array_equal(model().get_layer("head").kernel, values.astype(np.float32))
-    told = "1 weight rounded, such as from float64 to float32"
-    assert found.rounding_note == (told if "8" in dtype or "64" in dtype else "")
+    note = "1 weight rounded, such as from float64 to float32"
+    assert match.rounding_note == (note if "8" in dtype or "64" in dtype else "")
 
 
 @pytest.mark.parametrize("partial", [False, True])
@@ -277,9 +277,9 @@ def test_a_bomb_in_an_archive(tmp_path: Path) -> None:
         for _ in range(65):
             member.write(bytes(2**24))
     assert path.stat().st_size < 2**23
-    written = time.process_time() - start
+    write_seconds = time.process_time() - start
     assert_refused(path, "would be unpacked to 1.0 GiB")
-    assert time.process_time() - start - written < 1
+    assert time.process_time() - start - write_seconds < 1
 
 
 def safetensors(path: Path, header: object, size: int) -> Path:

@@ -53,7 +53,7 @@ def value_of(tree: Tree, *path: str | int) -> Tree:
     return tree
 
 
-def place(tree: Tree) -> tuple[int, int, int, int]:
+def span_of(tree: Tree) -> tuple[int, int, int, int]:
     span = tree.span
     return span.line, span.column, span.end_line, span.end_column
 
@@ -138,7 +138,7 @@ block:
 )
 def test_where_values_stand(path: tuple[str | int, ...], expected: tuple[int, ...]) -> None:
     """Lines and columns count characters from 1, quotes included, and end behind the value."""
-    assert place(value_of(read(PLACED), *path)) == expected
+    assert span_of(value_of(read(PLACED), *path)) == expected
 
 
 def test_where_keys_stand() -> None:
@@ -346,7 +346,7 @@ def test_where_a_cut_expression_is_mended() -> None:
 
 # Anything at all
 
-YAML_LIKE = st.lists(
+YAML_FRAGMENTS = st.lists(
     st.sampled_from(
         [
             *"[]{}:,-?&*!|>'\"%@`#=~<.\n\t ", "a", "b", ": ", "- ", "\n  ", "&a ", "*a ", "<<: ",
@@ -362,12 +362,12 @@ def check_reading(text: str | bytes) -> None:
     try:
         tree = read(text)
     except BlueprintError as error:
-        found = error.diagnostics
+        diagnostics = error.diagnostics
     else:
         json.dumps(to_plain(tree), allow_nan=False)
         return
-    assert found
-    assert all(each.code and each.span and each.span.line >= 1 for each in found)
+    assert diagnostics
+    assert all(each.code and each.span and each.span.line >= 1 for each in diagnostics)
 
 
 @settings(max_examples=2 * settings().max_examples)
@@ -385,7 +385,7 @@ def test_any_bytes(content: bytes) -> None:
 
 
 @settings(max_examples=10 * settings().max_examples)
-@given(YAML_LIKE)
+@given(YAML_FRAGMENTS)
 @example("a: &a\n  - *a")
 def test_anything_like_yaml(text: str) -> None:
     """Signs of YAML in any order."""

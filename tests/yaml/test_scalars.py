@@ -41,8 +41,8 @@ def resolved(text: str) -> tuple[ScalarValue, list[str]]:
 )  # fmt: skip
 def test_core_schema(text: str, value: ScalarValue) -> None:
     """Each scalar has the value and the type of the core schema."""
-    found, codes = resolved(text)
-    assert (found, type(found), codes) == (value, type(value), [])
+    resolved_value, codes = resolved(text)
+    assert (resolved_value, type(resolved_value), codes) == (value, type(value), [])
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_whole_numbers(number: int) -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers(number: float) -> None:
     """Every finite number is itself, however Python writes it."""
-    found, codes = resolved(repr(number))
-    assert (found, codes) == (number, [])
-    assert isinstance(found, float)
+    resolved_value, codes = resolved(repr(number))
+    assert (resolved_value, codes) == (number, [])
+    assert isinstance(resolved_value, float)
 
 
 @given(st.text("0123456789+-.eExXoObB_:=~ TinfaNI", max_size=30))

@@ -69,9 +69,11 @@ class Comparison:
         graph = graphs[self.network or blueprint.name]
         weights = in_order(model, graph)
         fill(weights)
-        inputs = given(model, length=self.length, tokens=self.tokens)
-        made = without_softmax(model)(alone(inputs))
-        outputs = [made[name] for name, _ in graph.outputs] if isinstance(made, dict) else [made]
+        inputs = random_inputs(model, length=self.length, tokens=self.tokens)
+        result = without_softmax(model)(alone(inputs))
+        outputs = (
+            [result[name] for name, _ in graph.outputs] if isinstance(result, dict) else [result]
+        )
         arrays = [np.asarray(each) for each in weights]
         return Ours(arrays, inputs, [np.asarray(each) for each in outputs])
 
@@ -79,7 +81,7 @@ class Comparison:
         """How far each output is from the reference, as a part of the largest number in it."""
         ours = self.run()
         pairs = zip(ours.outputs, self.expected(ours), strict=True)
-        return [relative_error(mine, wanted) for mine, wanted in pairs]
+        return [relative_error(mine, expected) for mine, expected in pairs]
 
     def expected(self, ours: Ours) -> Sequence[Array]:
         """What the reference gives, with the same weights and inputs."""
@@ -106,9 +108,9 @@ class Equations(Comparison):
         """What the function gives for the inputs and an iterator over the weights."""
         weights = iter([each.astype("float64") for each in ours.weights])
         inputs = [each.astype("float64") for each in ours.inputs.values()]
-        made = self.equations(*inputs, weights)
+        result = self.equations(*inputs, weights)
         assert next(weights, None) is None, "the blueprint has more weights than the equations"
-        return [made] if isinstance(made, np.ndarray) else made
+        return [result] if isinstance(result, np.ndarray) else result
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Application(Comparison):
 
     model: str = field(kw_only=True)
     options: Params = field(default_factory=dict)
-    behind: str = ""
+    scaling_layer: str = ""
     """The class of the last layer that only scales pixels, and is not part of the comparison."""
 
     @property
@@ -135,8 +137,10 @@ class Application(Comparison):
             classifier_activation=None,
             **self.options,
         )
-        if self.behind:
-            (scaled,) = (each for each in theirs.layers if type(each).__name__ == self.behind)
+        if self.scaling_layer:
+            (scaled,) = (
+                each for each in theirs.layers if type(each).__name__ == self.scaling_layer
+            )
             theirs = keras.Model(scaled.output, theirs.output)
         fill(theirs.weights)
         return theirs
@@ -147,8 +151,8 @@ class Application(Comparison):
         theirs = self.theirs(ours)
         assert ours.count_params() == theirs.count_params()
         pairs = zip(ours.get_weights(), theirs.get_weights(), strict=True)
-        ours.set_weights([fitted(wanted, mine.shape) for mine, wanted in pairs])
-        images = alone(given(ours, length=self.length, tokens=self.tokens))
+        ours.set_weights([fitted(theirs_weight, mine.shape) for mine, theirs_weight in pairs])
+        images = alone(random_inputs(ours, length=self.length, tokens=self.tokens))
         outputs = np.asarray(without_softmax(ours)(images)), np.asarray(theirs(images))
         return [relative_error(*outputs)]
 
@@ -188,18 +192,18 @@ class Reference(Comparison):
     def errors_from(self, recorded: Sequence[Array]) -> list[float]:
         """How far each output is from what the reference gave when it was recorded."""
         pairs = zip(self.run().outputs, recorded, strict=True)
-        return [relative_error(mine, wanted) for mine, wanted in pairs]
+        return [relative_error(mine, expected) for mine, expected in pairs]
 
 
 @contextmanager
 def dtype_policy(policy: str) -> Iterator[None]:
     """Lets Keras make layers of a policy."""
-    before = keras.config.dtype_policy()
+    previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(previous)
 
 
 @dataclass(frozen=True)
@@ -228,7 +232,9 @@ def fitted(value: Array, shape: tuple[int, ...]) -> Array:
     return value.reshape(shape)
 
 
-def given(model: keras.Model, *, length: int, tokens: int, examples: int = 1) -> dict[str, Array]:
+def random_inputs(
+    model: keras.Model, *, length: int, tokens: int, examples: int = 1
+) -> dict[str, Array]:
     """Inputs for a model, by name.
 
     Whole numbers are below `tokens` and the rows of the table that they look up; those that look

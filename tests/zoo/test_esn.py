@@ -28,8 +28,10 @@ def test_the_next_value_of_a_chaotic_series() -> None:
     model = archbuilder.load("esn:leaky").compile(units=200, density=0.05)
     states = keras.Model(model.input, model.get_layer("reservoir").output)(steps)
     rows = np.c_[np.asarray(states[0], "float64"), np.ones(len(targets))]
-    known, wanted = (each[WASHOUT : WASHOUT + TRAINED] for each in (rows, targets))
-    solved = np.linalg.solve(known.T @ known + RIDGE * np.eye(201), known.T @ wanted)
+    training_rows, expected = (each[WASHOUT : WASHOUT + TRAINED] for each in (rows, targets))
+    solved = np.linalg.solve(
+        training_rows.T @ training_rows + RIDGE * np.eye(201), training_rows.T @ expected
+    )
     model.get_layer("readout").set_weights([solved[:-1, None], solved[-1:]])
     foretold = np.asarray(model(steps))[0, -TESTED:, 0]
     error = np.sqrt(np.square(foretold - targets[-TESTED:]).mean()) / targets.std()

@@ -30,8 +30,10 @@ def script() -> ModuleType:
 
 def test_every_blueprint_is_there() -> None:
     """With its title and its reference."""
-    told = {entry.name: (entry.title, entry.reference) for entry in zoo.gallery()}
-    assert told == {name: (document(name)["title"], FAMILIES[name].against) for name in zoo.names()}
+    entries = {entry.name: (entry.title, entry.reference) for entry in zoo.gallery()}
+    assert entries == {
+        name: (document(name)["title"], FAMILIES[name].against) for name in zoo.names()
+    }
 
 
 def test_every_variant_is_there() -> None:
@@ -56,14 +58,14 @@ def test_promises_and_sizes(name: str, variant: str, script: ModuleType) -> None
     analyses = blueprint.analyze(variant=variant)
     assert promised["parameters"] == sum(each.parameters for each in analyses.values())
     (entry,) = (each for each in zoo.gallery() if each.name == name)
-    told = [
+    rows = [
         row
         for row in entry.rows
         if row.variant == variant or (variant == "default" and row.is_default)
     ]
-    assert told == [
+    assert rows == [
         script.row(analysis, row.variant, row.network, row.is_default)
-        for row, analysis in zip(told, analyses.values(), strict=True)
+        for row, analysis in zip(rows, analyses.values(), strict=True)
     ]
 
 

@@ -23,19 +23,19 @@ SCALES = {
 
 def of_crops(model: str) -> keras.Model:
     """A small network with random weights, before its softmax."""
-    made = archbuilder.load("overfeat").compile(model=model, **SMALL)
-    fill(made.weights)
-    return without_softmax(made)
+    compiled = archbuilder.load("overfeat").compile(model=model, **SMALL)
+    fill(compiled.weights)
+    return without_softmax(compiled)
 
 
 def of_images(crops: keras.Model, model: str, size: tuple[int, int], result: str) -> keras.Model:
     """The network with the same weights for larger images."""
     height, width = size
-    made = archbuilder.load("overfeat").compile(
+    compiled = archbuilder.load("overfeat").compile(
         model=model, result=result, image_size=height, image_width=width, **SMALL
     )
-    made.set_weights(crops.get_weights())
-    return without_softmax(made)
+    compiled.set_weights(crops.get_weights())
+    return without_softmax(compiled)
 
 
 def pooling(network: keras.Model) -> int:
@@ -66,10 +66,10 @@ def test_maps_are_the_classifier_of_crops_at_every_window(model: str, result: st
         seen[:, row : row + window, column : column + window] for row in rows for column in columns
     ]
     expected = np.asarray(classifier(np.concatenate(windows)))
-    given = np.asarray(images(image))
-    assert given.shape == (1, len(rows), len(columns), 3)
+    maps = np.asarray(images(image))
+    assert maps.shape == (1, len(rows), len(columns), 3)
     assert len(windows) > 1
-    assert relative_error(given.reshape(-1, 3), expected) < 1e-5
+    assert relative_error(maps.reshape(-1, 3), expected) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_maps_are_what_crops_of_the_image_give(
         image[:, row : row + crop, column : column + crop] for row in offsets for column in offsets
     ]
     expected = np.asarray(crops(np.concatenate(cut)))
-    given = np.asarray(images(image))
-    assert given.shape == (1, len(offsets), len(offsets), 3)
+    maps = np.asarray(images(image))
+    assert maps.shape == (1, len(offsets), len(offsets), 3)
     assert len(np.unique(expected.round(5), axis=0)) == len(cut)
-    assert relative_error(given.reshape(-1, 3), expected) < 1e-5
+    assert relative_error(maps.reshape(-1, 3), expected) < 1e-5
 
 
 @pytest.mark.parametrize("model", ["fast", "accurate"])
@@ -110,15 +110,15 @@ def test_a_map_of_a_crop_is_its_vector(model: str, result: str) -> None:
     crops = of_crops(model)
     size = crops.input_shape[1]
     image = noise(1, size, size, 3)
-    given = np.asarray(of_images(crops, model, (size, size), result)(image))
-    assert relative_error(given[:, 0, 0], np.asarray(crops(image))) < 1e-5
+    maps = np.asarray(of_images(crops, model, (size, size), result)(image))
+    assert relative_error(maps[:, 0, 0], np.asarray(crops(image))) < 1e-5
 
 
 @pytest.mark.parametrize(("size", "expected"), SCALES.items())
 def test_maps_of_the_six_scales(size: tuple[int, int], expected: tuple[int, int]) -> None:
     """They have the sizes of the paper's table of scales."""
     height, width = size
-    made = archbuilder.load("overfeat").compile(
+    compiled = archbuilder.load("overfeat").compile(
         model="accurate", result="fine", image_size=height, image_width=width, **SMALL
     )
-    assert made.output_shape == (None, *expected, 3)
+    assert compiled.output_shape == (None, *expected, 3)

@@ -18,14 +18,14 @@ Row = tuple[str, str, Comparison]
 
 def small() -> Iterator[Row]:
     """Comparisons of small forms, with the family and the comparison's name."""
-    for family, each in FAMILIES.items():
-        yield from ((family, name, comparison) for name, comparison in each.small.items())
+    for family, spec in FAMILIES.items():
+        yield from ((family, name, comparison) for name, comparison in spec.small.items())
 
 
 def full() -> Iterator[Row]:
     """Comparisons at published sizes."""
-    for family, each in FAMILIES.items():
-        yield from ((family, name, comparison) for name, comparison in each.full.items())
+    for family, spec in FAMILIES.items():
+        yield from ((family, name, comparison) for name, comparison in spec.full.items())
 
 
 def named(rows: Iterator[Row]) -> list[object]:

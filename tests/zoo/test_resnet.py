@@ -20,9 +20,9 @@ def test_resnet_of_the_paper_has_no_biases() -> None:
     biases = [layer.bias for layer in convolutions]
     for bias in biases:
         bias.assign(np.zeros(bias.shape))
-    kept = [weight for weight in expected.weights if not any(weight is bias for bias in biases)]
-    assert len(model.weights) == len(kept)
-    model.set_weights([np.asarray(weight) for weight in kept])
+    weights = [weight for weight in expected.weights if not any(weight is bias for bias in biases)]
+    assert len(model.weights) == len(weights)
+    model.set_weights([np.asarray(weight) for weight in weights])
     images = np.random.default_rng(5).normal(size=(1, 64, 64, 3)).astype("float32")
     outputs = np.asarray(without_softmax(model)(images)), np.asarray(expected(images))
     assert relative_error(*outputs) < 1e-5

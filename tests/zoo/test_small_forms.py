@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from zoo.parity import alone, dtype_policy, given
+from zoo.parity import alone, dtype_policy, random_inputs
 from zoo.reference_specs import FAMILIES
 from zoo.test_steps import assert_the_loss_moves
 
@@ -44,8 +44,8 @@ print(len(json.loads(sys.argv[1])), "models")
 
 def models(family: str) -> dict[str, keras.Model]:
     """The small form of a blueprint, one model or several."""
-    made = archbuilder.load(family).compile(**FAMILIES[family].form)
-    return made if isinstance(made, dict) else {family: made}
+    compiled = archbuilder.load(family).compile(**FAMILIES[family].form)
+    return compiled if isinstance(compiled, dict) else {family: compiled}
 
 
 def has_a_layer_of_ours(family: str) -> bool:
@@ -70,11 +70,11 @@ def names(node: Node) -> Iterator[str]:
             yield value
 
 
-def save(family: str, made: dict[str, keras.Model], folder: Path) -> list[str]:
+def save(family: str, networks: dict[str, keras.Model], folder: Path) -> list[str]:
     """Return the files of its models, each with an input and its outputs beside it."""
     paths = []
-    for name, model in made.items():
-        inputs = given(model, length=9, tokens=11)
+    for name, model in networks.items():
+        inputs = random_inputs(model, length=9, tokens=11)
         outputs = keras.tree.flatten(model(alone(inputs)))
         path = folder / f"{family}-{name}.keras"
         save_model(model, path)
@@ -97,12 +97,12 @@ class Shelf:
         self._folder = folder
         self._paths: dict[tuple[str, str], list[str]] = {}
 
-    def put(self, family: str, made: dict[str, keras.Model]) -> list[str]:
+    def put(self, family: str, networks: dict[str, keras.Model]) -> list[str]:
         """Save the models of a family, which keep to the current policy."""
         policy = keras.config.dtype_policy().name
         folder = self._folder / policy
         folder.mkdir(exist_ok=True)
-        return self._paths.setdefault((family, policy), save(family, made, folder))
+        return self._paths.setdefault((family, policy), save(family, networks, folder))
 
     def paths(self, family: str, policy: str) -> list[str]:
         """Return the files of a family, of models that keep to a policy."""
@@ -122,9 +122,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 def test_small_forms_train(family: str, shelf: Shelf) -> None:
     """Every blueprint takes steps of training."""
     keras.utils.set_random_seed(3)
-    made = models(family)
-    shelf.put(family, made)
-    for model in made.values():
+    networks = models(family)
+    shelf.put(family, networks)
+    for model in networks.values():
         assert_the_loss_moves(model)
 
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from helpers.subprocesses import PROCESSES
 from zoo.files import every_variant
-from zoo.parity import alone, given
+from zoo.parity import alone, random_inputs
 
 import archbuilder
 from archbuilder import zoo
@@ -27,17 +27,17 @@ EXAMPLES = 2
 
 def assert_the_loss_moves(model: keras.Model) -> None:
     """Three steps towards random targets change the loss, which stays finite."""
-    inputs = alone(given(model, length=9, tokens=11, examples=EXAMPLES))
+    inputs = alone(random_inputs(model, length=9, tokens=11, examples=EXAMPLES))
     losses = keras.tree.map_structure(loss_of, model.output)
     targets = keras.tree.map_structure(random_targets, model(inputs), losses)
     # XLA takes longer to compile most networks than four steps take.
     model.compile(keras.optimizers.SGD(0.01), loss=losses, jit_compile=False)
-    made = [
+    losses_per_step = [
         float(model.train_on_batch(inputs, targets, return_dict=True)["loss"])
         for _ in range(STEPS + 1)
     ]
-    assert np.isfinite(made).all()
-    assert len(set(made)) > 1
+    assert np.isfinite(losses_per_step).all()
+    assert len(set(losses_per_step)) > 1
 
 
 def loss_of(output: keras.KerasTensor) -> str:

@@ -28,12 +28,12 @@ def test_vgg_is_its_table(blueprint: str, column: str) -> None:
     model = archbuilder.load(blueprint).compile(image_size=32, classes=3)
     layers = [model.get_layer(node.name) for node in graph.nodes]
     shown = [
-        _told(layer) if isinstance(layer, keras.layers.Conv2D) else "M"
+        _name_of(layer) if isinstance(layer, keras.layers.Conv2D) else "M"
         for layer in layers
         if isinstance(layer, keras.layers.Conv2D | keras.layers.MaxPooling2D)
     ]
     assert " ".join(shown) == COLUMNS[column]
 
 
-def _told(layer: keras.layers.Conv2D) -> str:
+def _name_of(layer: keras.layers.Conv2D) -> str:
     return str(layer.filters) + ("/1" if layer.kernel_size == (1, 1) else "")

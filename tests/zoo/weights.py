@@ -30,10 +30,10 @@ def fill(weights: Iterable[keras.Variable], seed: int = 7) -> None:
             weight.assign(_values(weight, generator))
 
 
-def relative_error(given: np.ndarray, expected: np.ndarray) -> float:
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
     """The largest difference, as a part of the largest number that is expected."""
-    assert given.shape == expected.shape
-    return float(np.abs(given - expected).max() / np.abs(expected).max())
+    assert actual.shape == expected.shape
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
 
 def without_softmax(model: keras.Model) -> keras.Model:

@@ -23,8 +23,8 @@ from archbuilder.data.sources.cells import parse_column
 )
 def test_columns(cells: list[str], dtype: type, values: list[float]):
     """Integers where all of them are written so, and else floats."""
-    found = parse_column(cells)
-    assert (found.dtype, found.tolist()) == (dtype, values)
+    column = parse_column(cells)
+    assert (column.dtype, column.tolist()) == (dtype, values)
 
 
 @pytest.mark.parametrize(

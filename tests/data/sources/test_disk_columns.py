@@ -25,9 +25,9 @@ def test_what_is_gathered_is_what_was_read(cuts: list[int], held: int):
     """In whatever parts it comes, and wherever it is kept."""
     values = np.arange(120, dtype=np.int16).reshape(40, 3)
     gathering = ColumnStore(memory_limit=held).create_writer("x")
-    for part in parts_of(values, cuts):
-        if len(part):
-            gathering.add(part)
+    for chunk in parts_of(values, cuts):
+        if len(chunk):
+            gathering.add(chunk)
     column = gathering.to_column()
     assert isinstance(column, ArrayColumn if held >= values.nbytes else LazyColumn)
     assert (column.count, column.shape, column.dtype) == (40, (3,), np.int16)
@@ -70,21 +70,21 @@ def test_a_disk_without_room(tmp_path: Path):
 @given(st.lists(st.integers(0, 11), min_size=1, max_size=20))
 def test_joined_columns(rows: list[int]):
     """They are read as one."""
-    whole = np.arange(24).reshape(12, 2)
+    values = np.arange(24).reshape(12, 2)
 
-    def part(begin: int, end: int) -> LazyColumn:
-        own = whole[begin:end]
-        return LazyColumn("", len(own), (2,), whole.dtype, lambda rows: own[rows])
+    def lazy_column(begin: int, end: int) -> LazyColumn:
+        chunk = values[begin:end]
+        return LazyColumn("", len(chunk), (2,), values.dtype, lambda rows: chunk[rows])
 
-    column = concat_columns([part(0, 5), part(5, 6), part(6, 12)], "all")
-    assert np.array_equal(column.gather(np.array(rows)), whole[rows])
+    column = concat_columns([lazy_column(0, 5), lazy_column(5, 6), lazy_column(6, 12)], "all")
+    assert np.array_equal(column.gather(np.array(rows)), values[rows])
 
 
 class TestLabels:
-    def labels(self, *parts: list[str], given: tuple[str, ...] = (), held: int = 2**20):
-        labels = LabelEncoder("the column", given, ColumnStore(memory_limit=held))
-        for part in parts:
-            labels.add(part)
+    def labels(self, *parts: list[str], categories: tuple[str, ...] = (), held: int = 2**20):
+        labels = LabelEncoder("the column", categories, ColumnStore(memory_limit=held))
+        for chunk in parts:
+            labels.add(chunk)
         column, classes, remarks = labels.finish()
         return np.asarray(column.gather(np.arange(column.count))), classes, remarks
 
@@ -111,7 +111,7 @@ class TestLabels:
 
     def test_words_that_are_given(self):
         """They have the numbers of what is trained on; others are told."""
-        values, _, _ = self.labels(["7", "b"], given=("a", "b", "7"))
+        values, _, _ = self.labels(["7", "b"], categories=("a", "b", "7"))
         assert values.tolist() == [2, 1]
         with pytest.raises(RunError, match="'c', which is no class"):
-            self.labels(["c"], given=("a", "b"))
+            self.labels(["c"], categories=("a", "b"))

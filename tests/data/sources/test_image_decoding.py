@@ -80,8 +80,8 @@ def test_16_bits_among_8():
         ImageDecoder.from_first(decode_image(first, "it")).decode(deep, "deep")
     reduced = ImageDecoder.from_first(decode_image(first, "it"), bits=8).decode(deep, "deep")
     np.testing.assert_array_equal(reduced[..., 0], np.rint(DEEP / 257))
-    kept = ImageDecoder.from_first(decode_image(first, "it"), bits=16).decode(deep, "deep")
-    np.testing.assert_array_equal(kept[..., 0], DEEP)
+    resized = ImageDecoder.from_first(decode_image(first, "it"), bits=16).decode(deep, "deep")
+    np.testing.assert_array_equal(resized[..., 0], DEEP)
 
 
 def png_of_16_bits(color: int, channels: int) -> bytes:
@@ -135,8 +135,8 @@ def test_12_bits_have_their_own_white():
 
 def test_16_bits_whose_zero_is_white():
     """They are inverted, as those of 8 bits are."""
-    found = numbers(tiff(struct.pack("<3H", 0, 1, 65535), 3, (16,), 0))
-    assert found.ravel().tolist() == [65535, 65534, 0]
+    pixels = numbers(tiff(struct.pack("<3H", 0, 1, 65535), 3, (16,), 0))
+    assert pixels.ravel().tolist() == [65535, 65534, 0]
     assert numbers(tiff(bytes((0, 1, 255)), 3, (8,), 0)).ravel().tolist() == [255, 254, 0]
 
 
@@ -172,8 +172,8 @@ def test_modes_and_formats(image: Image.Image, form: str, expected: list):
     """Each becomes gray or colors from 0 to 255."""
     content = encoded(image, form, **({"lossless": True} if form == "WEBP" else {}))
     assert is_encoded_image(content) or form == "PPM"
-    found = numbers(content)
-    assert (found.tolist(), found.dtype) == (expected, np.uint8)
+    pixels = numbers(content)
+    assert (pixels.tolist(), pixels.dtype) == (expected, np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -271,8 +271,8 @@ class TestSources:
         """A validation set whose first image is smaller is brought to their size and depth."""
         train = load_source(make(tmp_path / "t", encoded(Image.fromarray(DEEP))), DataFileOpener())
         small = make(tmp_path / "v", encoded(Image.new("RGB", (2, 2), (51, 51, 51))))
-        found = values(
+        pixels = values(
             load_source(small, DataFileOpener(), FittedPreprocessing(train.preprocessing.schema))
         )
-        assert (found.shape, found.dtype) == ((1, 3, 4, 1), np.uint16)
-        np.testing.assert_array_equal(found, 51 * 257)
+        assert (pixels.shape, pixels.dtype) == ((1, 3, 4, 1), np.uint16)
+        np.testing.assert_array_equal(pixels, 51 * 257)

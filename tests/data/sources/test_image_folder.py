@@ -178,10 +178,10 @@ def test_files_that_are_not_read_are_counted(pets: Path):
     draw(pets / "cover.png", 3)
     examples = load(pets)
     assert examples.count == 40
-    said = "\n".join(examples.notes).replace("'", "")
-    assert "skipped 4 files without an image suffix (.png, " in said
-    assert "cat/more/0.heic, cat/more/1.heic, cat/more/2.heic, ..." in said
-    assert "skipped 1 image outside the class directories: cover.png" in said
+    notes = "\n".join(examples.notes).replace("'", "")
+    assert "skipped 4 files without an image suffix (.png, " in notes
+    assert "cat/more/0.heic, cat/more/1.heic, cat/more/2.heic, ..." in notes
+    assert "skipped 1 image outside the class directories: cover.png" in notes
 
 
 @pytest.mark.parametrize("wrong", ["none", "other", "damaged"])
@@ -198,8 +198,8 @@ def test_a_class_without_images(pets: Path, wrong: str):
 
 def test_a_training_and_a_validation_set_are_not_classes(tmp_path: Path):
     """The error says how to name them."""
-    for part in ("train", "validation"):
-        draw(tmp_path / part / "cat" / "1.png", 5)
+    for subset in ("train", "validation"):
+        draw(tmp_path / subset / "cat" / "1.png", 5)
     with pytest.raises(RunError, match=r"not classes.*'data: \{train: \{images: ...\}, valid"):
         load(tmp_path)
 
@@ -211,7 +211,7 @@ def test_folders_in_a_circle(pets: Path):
         load(pets)
 
 
-ONE = "layers: [Flatten, {Dense: {units: 2, activation: softmax}}]"
+SINGLE_OUTPUT = "layers: [Flatten, {Dense: {units: 2, activation: softmax}}]"
 TWO = "layers: [Flatten, {Dense: 2, name: a}, {Dense: 3, name: b}]\noutputs: {a: a, b: b}"
 MAP = "layers: [{Conv2D: {filters: 2, kernel_size: 1, activation: softmax}}]"
 PAIR = "layers: [{Concatenate: {}, from: [left, right]}, Flatten, {Dense: 2}]"
@@ -223,11 +223,16 @@ LOSS = "SparseCategoricalCrossentropy"
     [
         (
             "pets/cat",
-            ONE,
+            SINGLE_OUTPUT,
             LOSS,
             ("'pets/cat' has no targets", "as in FOLDER/cat/1.png"),
         ),
-        ("pets/cat", ONE, LOSS, ("'target_from_input: {output: image}' under 'training'",)),
+        (
+            "pets/cat",
+            SINGLE_OUTPUT,
+            LOSS,
+            ("'target_from_input: {output: image}' under 'training'",),
+        ),
         (
             "pets",
             TWO,

@@ -33,15 +33,17 @@ def write(path: Path, *rows: object) -> DataPath:
     return DataPath(str(path))
 
 
-def load(source: DataSource, like: DataSource | None = None):
+def load(source: DataSource, fitted_source: DataSource | None = None):
     opener = DataFileOpener()
     return load_source(
-        source, opener, None if like is None else load_source(like, opener).preprocessing
+        source,
+        opener,
+        None if fitted_source is None else load_source(fitted_source, opener).preprocessing,
     )
 
 
-def labels(source: DataSource, like: DataSource | None = None) -> list[int]:
-    (column,) = load(source, like).targets.values()
+def labels(source: DataSource, fitted_source: DataSource | None = None) -> list[int]:
+    (column,) = load(source, fitted_source).targets.values()
     return np.asarray(column.gather(np.arange(column.count))).tolist()
 
 

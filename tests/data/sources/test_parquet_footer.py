@@ -37,7 +37,7 @@ def test_counts_are_those_of_pyarrow(path: Path) -> None:
     assert len(groups) == metadata.num_row_groups == 3
     for number, group in enumerate(groups):
         theirs = metadata.row_group(number)
-        columns = [theirs.column(place) for place in range(theirs.num_columns)]
+        columns = [theirs.column(index) for index in range(theirs.num_columns)]
         assert group.rows == theirs.num_rows
         assert group.values == tuple((each.path_in_schema, each.num_values) for each in columns)
 
@@ -49,9 +49,9 @@ def test_a_damaged_footer_is_an_error(path: Path) -> None:
     source = Parquet(DataPath(str(path)), inputs="list", target="number")
     assert load_source(source, DataFileOpener()).count == 5
     messages = []
-    for place in range(footer, len(content) - 8, 4):
+    for offset in range(footer, len(content) - 8, 4):
         damaged = bytearray(content)
-        damaged[place] ^= 0x10
+        damaged[offset] ^= 0x10
         path.write_bytes(damaged)
         try:
             load_source(source, DataFileOpener()).in_memory()

@@ -187,8 +187,8 @@ class TestNpz:
         """They are told with how many there are, and the first, before anything is trained."""
         x, y = np.zeros((5, 2)), np.zeros(5)
         x[2, 1] = x[4, 0] = number
-        told = r"the input of .* is no finite number in 2 of 5 examples; .* is number 3"
-        with pytest.raises(RunError, match=told):
+        message = r"the input of .* is no finite number in 2 of 5 examples; .* is number 3"
+        with pytest.raises(RunError, match=message):
             load(self.source(tmp_path, x=x, y=y))
         with pytest.raises(RunError, match=r"the target of .* in 5 of 5 examples"):
             load(self.source(tmp_path, x=np.zeros((5, 2)), y=y + number))
@@ -214,8 +214,8 @@ class TestNpz:
         source = self.source(tmp_path, x=np.zeros((2, 3)), y=np.zeros(2))
         content = bytearray((tmp_path / "data.npz").read_bytes())
         # The second head of a member, in the directory, begins two bytes later.
-        for place in (offset, content.index(b"PK\1\2") + offset + 2):
-            content[place] = value
+        for position in (offset, content.index(b"PK\1\2") + offset + 2):
+            content[position] = value
         (tmp_path / "data.npz").write_bytes(content)
         with pytest.raises(RunError, match=rf"data\.npz' is no numpy archive.*{message}"):
             load(source)
@@ -284,8 +284,8 @@ class TestNpy:
         x[3, 1] = np.nan
         column = load(self.source(tmp_path, x, np.zeros(5))).inputs[UNNAMED].column
         assert not column.gather(tf.constant([2, 1])).numpy().any()
-        told = r"the input of .*x\.npy' is no finite number in 1 of 3 examples; .* is number 4"
-        with pytest.raises(RunError, match=told), translate_read_errors():
+        message = r"the input of .*x\.npy' is no finite number in 1 of 3 examples; .* is number 4"
+        with pytest.raises(RunError, match=message), translate_read_errors():
             column.gather(tf.constant([4, 3, 2]))
 
     def test_a_file_that_shrinks(self, tmp_path: Path):

@@ -51,8 +51,8 @@ def values(column) -> list:
     return np.asarray(column.gather(np.arange(column.count))).tolist()
 
 
-def load(source, like: Dataset | None = None) -> Dataset:
-    return load_source(source, DataFileOpener(), None if like is None else like.preprocessing)
+def load(source, fitted: Dataset | None = None) -> Dataset:
+    return load_source(source, DataFileOpener(), None if fitted is None else fitted.preprocessing)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -177,11 +177,11 @@ class TestColumns:
     def test_many_columns(self, tmp_path: Path, kind: str):
         """Twenty thousand take seconds, and those of another table are found as fast."""
         columns = {f"c{number}": [number] for number in range(20_000)}
-        begun = time.process_time()
+        start = time.process_time()
         source = table(tmp_path, kind, columns)
         examples = load(source, load(source))
         assert values(examples.inputs[UNNAMED].column) == [[*range(19_999)]]
-        assert time.process_time() - begun < 20
+        assert time.process_time() - start < 20
 
     def test_what_is_read_as_needed_is_the_same(self, tmp_path: Path, kind: str):
         """Whether it is held in memory or not is a matter of memory alone."""
@@ -205,8 +205,8 @@ class TestColumnsOfTraining:
         """Inputs and the target are found by their names, in files of either kind."""
         trained = self.trained(tmp_path, kind)
         columns = {key: COLUMNS[key] for key in ("kind", "w", "b", "a")}
-        for each in ("csv", "parquet"):
-            examples = load(table(tmp_path, each, columns, "other"), trained)
+        for name in ("csv", "parquet"):
+            examples = load(table(tmp_path, name, columns, "other"), trained)
             assert values(examples.inputs[UNNAMED].column) == values(trained.inputs[UNNAMED].column)
             assert values(examples.targets[UNNAMED]) == [0, 1, 0]
 
@@ -240,12 +240,12 @@ class TestColumnsOfTraining:
         """The file and the column are named; a target that is named may be another one."""
         trained = self.trained(tmp_path, kind)
         columns = {name: COLUMNS.get(name, ["x", "y", "x"]) for name in names.split()}
-        other = table(tmp_path, kind, columns, "other", **options)
+        second_table = table(tmp_path, kind, columns, "other", **options)
         if message is None:
-            assert load(other, trained).count == 3
+            assert load(second_table, trained).count == 3
             return
         with pytest.raises(RunError, match=message):
-            load(other, trained)
+            load(second_table, trained)
 
 
 def test_tables_without_names_after_one_with_names(tmp_path: Path):
@@ -339,20 +339,20 @@ def test_digits_in_parquet_train_a_network(tmp_path: Path):
         digits.inputs[UNNAMED].column.values[:600],
         digits.targets[UNNAMED].values[:600],
     )
-    for part in range(2):
-        own = slice(part * 300, part * 300 + 300)
+    for file_number in range(2):
+        rows = slice(file_number * 300, file_number * 300 + 300)
         columns = {
-            "pixels": pixels[own, :, :, None].tolist(),
-            "digit": labels[own].tolist(),
+            "pixels": pixels[rows, :, :, None].tolist(),
+            "digit": labels[rows].tolist(),
             "count": [1.0] * 300,
         }
-        pq.write_table(pa.table(columns), tmp_path / f"part-{part}.parquet")
+        pq.write_table(pa.table(columns), tmp_path / f"part-{file_number}.parquet")
     (tmp_path / "net.yaml").write_text(NET)
     run = tmp_path / "run"
     assert main(["train", str(tmp_path / "net.yaml"), "--run-dir", str(run)]) == 0
     record = json.loads((run / "run.json").read_text())
     assert record["validation_metrics"]["sparse_categorical_accuracy"] > 0.8
-    made = tmp_path / "made.jsonl"
-    data = [str(tmp_path / "part-0.parquet"), "--output", str(made)]
+    jsonl_path = tmp_path / "made.jsonl"
+    data = [str(tmp_path / "part-0.parquet"), "--output", str(jsonl_path)]
     assert main(["predict", str(run), *data]) == 0
-    assert len(made.read_text().splitlines()) == 300
+    assert len(jsonl_path.read_text().splitlines()) == 300

@@ -20,7 +20,7 @@ from archbuilder.files.blueprint_files import SandboxPath
 CHARACTERS = TokenizerConfig("characters")
 
 
-def written(path: Path, content: str | bytes) -> DataPath:
+def write_data(path: Path, content: str | bytes) -> DataPath:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return DataPath(str(path))
 
@@ -37,7 +37,7 @@ class TestText:
     def test_pieces_and_what_follows(self, tmp_path: Path):
         """Pieces lie behind each other, and targets are one token ahead."""
         examples = load(
-            Text(written(tmp_path / "a.txt", "abcdefgh"), CHARACTERS, sequence_length=3)
+            Text(write_data(tmp_path / "a.txt", "abcdefgh"), CHARACTERS, sequence_length=3)
         )
         assert examples.preprocessing.tokenizer is not None
         decode = examples.preprocessing.tokenizer.decode
@@ -50,7 +50,7 @@ class TestText:
     def test_documents_have_ends(self, tmp_path: Path):
         """Each JSON line is a document, and ends with a token of its own."""
         lines = "".join(json.dumps({"body": text}) + "\n" for text in ("ab", "c\n"))
-        file = written(tmp_path / "a.jsonl", lines + "\n")
+        file = write_data(tmp_path / "a.jsonl", lines + "\n")
         texts = load(Text(file, CHARACTERS, sequence_length=2, field="body")).token_array
         assert texts is not None
         assert np.flatnonzero(texts.tokens == END_ID).tolist() == [2, 5]
@@ -60,7 +60,7 @@ class TestText:
         """A text of many blocks, with other line ends and a line too long for one, comes whole."""
         text = "a line of text\r\n" * 5_000 + "x" * 1_200_000 + "\nend"
         texts = load(
-            Text(written(tmp_path / "a.txt", text), CHARACTERS, sequence_length=4)
+            Text(write_data(tmp_path / "a.txt", text), CHARACTERS, sequence_length=4)
         ).token_array
         assert texts is not None
         assert len(texts.tokens) == len(text) + 1
@@ -68,16 +68,16 @@ class TestText:
 
     def test_a_run_keeps_its_tokens(self, tmp_path: Path):
         """A run that goes on needs the text no more, and validates with the same vocabulary."""
-        source = Text(written(tmp_path / "a.txt", "abcabcabc"), CHARACTERS, sequence_length=2)
-        other = Text(written(tmp_path / "b.txt", "cabx"), CHARACTERS, sequence_length=2)
+        source = Text(write_data(tmp_path / "a.txt", "abcabcabc"), CHARACTERS, sequence_length=2)
+        second_text = Text(write_data(tmp_path / "b.txt", "cabx"), CHARACTERS, sequence_length=2)
         opener = DataFileOpener(cache_dir=SandboxPath(tmp_path, ("text",)))
         first = load(source, opener)
-        held = load_source(other, opener, first.preprocessing)
+        held = load_source(second_text, opener, first.preprocessing)
         Path(source.file.path).unlink()
-        Path(other.file.path).unlink()
+        Path(second_text.file.path).unlink()
         again = load(source, opener)
         assert rows(again, UNNAMED, 1, 3) == rows(first, UNNAMED, 1, 3)
-        assert rows(load_source(other, opener, again.preprocessing), UNNAMED, 0) == rows(
+        assert rows(load_source(second_text, opener, again.preprocessing), UNNAMED, 0) == rows(
             held, UNNAMED, 0
         )
         assert rows(held, UNNAMED, 0) == [[7, 5]]
@@ -96,7 +96,9 @@ class TestText:
     )
     def test_wrong_files(self, tmp_path: Path, content: str | bytes, field: str, message: str):
         """They are told with their line."""
-        source = Text(written(tmp_path / "a", content), CHARACTERS, sequence_length=4, field=field)
+        source = Text(
+            write_data(tmp_path / "a", content), CHARACTERS, sequence_length=4, field=field
+        )
         with pytest.raises(RunError, match=message):
             load(source)
 
@@ -104,7 +106,7 @@ class TestText:
 class TestPairs:
     def test_padded(self, tmp_path: Path):
         """Sources and targets of one length, with the begin and the end of the target."""
-        file = written(tmp_path / "a.tsv", "ab\tba\r\n\nc\t\n")
+        file = write_data(tmp_path / "a.tsv", "ab\tba\r\n\nc\t\n")
         examples = load(Pairs(file, CHARACTERS, sequence_length=3))
         a, b, c = 5, 6, 7
         assert rows(examples, "source", 0, 1) == [[a, b, PAD_ID], [c, PAD_ID, PAD_ID]]
@@ -125,4 +127,4 @@ class TestPairs:
     def test_wrong_files(self, tmp_path: Path, content: str, message: str):
         """They are told with their line."""
         with pytest.raises(RunError, match=message):
-            load(Pairs(written(tmp_path / "a", content), CHARACTERS, sequence_length=3))
+            load(Pairs(write_data(tmp_path / "a", content), CHARACTERS, sequence_length=3))

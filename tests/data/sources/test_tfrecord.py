@@ -35,8 +35,10 @@ def example(**features: Value) -> bytes:
             return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
         return tf.train.Feature(float_list=tf.train.FloatList(value=value))
 
-    found: Mapping[str, tf.train.Feature] = {key: feature(each) for key, each in features.items()}
-    built = tf.train.Example(features=tf.train.Features(feature=found))
+    features_by_name: Mapping[str, tf.train.Feature] = {
+        key: feature(each) for key, each in features.items()
+    }
+    built = tf.train.Example(features=tf.train.Features(feature=features_by_name))
     return built.SerializeToString(deterministic=True)
 
 
@@ -54,8 +56,8 @@ def write(path: Path, *records: bytes, packed: bool = False) -> DataPath:
     return DataPath(str(path))
 
 
-def load(source: Tfrecord | Tfds, like: Dataset | None = None) -> Dataset:
-    return load_source(source, DataFileOpener(), None if like is None else like.preprocessing)
+def load(source: Tfrecord | Tfds, fitted: Dataset | None = None) -> Dataset:
+    return load_source(source, DataFileOpener(), None if fitted is None else fitted.preprocessing)
 
 
 def values(column) -> list:
@@ -72,15 +74,15 @@ class TestRecords:
         ]
         file = write(tmp_path / "d.tfrecord", *rows, packed=packed)
         inputs, shape = {"x": "x", "b": "b"}, {"b": (2, 2)}
-        found = load(Tfrecord(file, inputs, shape=shape, sample_weight="w"))
-        assert values(found.inputs["x"].column) == [[0.5, 1.5, 2.5, 3.5], [4, 3, 2, 1]]
-        assert values(found.inputs["b"].column)[0] == [[1, 2], [255, 4]]
-        assert found.inputs["b"].divide_by == 255
-        assert (values(found.targets[UNNAMED]), found.preprocessing.schema.classes) == (
+        dataset = load(Tfrecord(file, inputs, shape=shape, sample_weight="w"))
+        assert values(dataset.inputs["x"].column) == [[0.5, 1.5, 2.5, 3.5], [4, 3, 2, 1]]
+        assert values(dataset.inputs["b"].column)[0] == [[1, 2], [255, 4]]
+        assert dataset.inputs["b"].divide_by == 255
+        assert (values(dataset.targets[UNNAMED]), dataset.preprocessing.schema.classes) == (
             [1, 0],
             {UNNAMED: ("cat", "dog")},
         )
-        assert values(found.sample_weights[UNNAMED]) == [2, 0.5]
+        assert values(dataset.sample_weights[UNNAMED]) == [2, 0.5]
 
     def test_several_names_of_one_feature(self, tmp_path: Path, packed: bool):
         """Each input has its own shape, and a target has that of the file."""
@@ -98,15 +100,15 @@ class TestRecords:
     def test_pictures(self, tmp_path: Path, packed: bool, cache: bool | None):
         """They are decoded as they are needed, and brought to the size of the first."""
         rows = [example(x=png(level, 6 + level), y=level) for level in range(5)]
-        for part, own in enumerate((rows[:2], rows[2:])):
-            write(tmp_path / f"d-{part}.tfrecord", *own, packed=packed)
-        found = load(Tfrecord(DataPath(str(tmp_path / "d-*.tfrecord")), cache=cache))
-        column = found.inputs[UNNAMED].column
+        for file_number, file_rows in enumerate((rows[:2], rows[2:])):
+            write(tmp_path / f"d-{file_number}.tfrecord", *file_rows, packed=packed)
+        dataset = load(Tfrecord(DataPath(str(tmp_path / "d-*.tfrecord")), cache=cache))
+        column = dataset.inputs[UNNAMED].column
         assert isinstance(column, ArrayColumn) is (cache is True)
-        assert (column.shape, found.inputs[UNNAMED].divide_by) == ((6, 6, 1), 255)
+        assert (column.shape, dataset.inputs[UNNAMED].divide_by) == ((6, 6, 1), 255)
         images = np.asarray(column.gather(np.array([4, 0, 3])))
         assert images[:, 0, 0, 0].tolist() == [4, 0, 3]
-        assert values(found.targets[UNNAMED]) == [0, 1, 2, 3, 4]
+        assert values(dataset.targets[UNNAMED]) == [0, 1, 2, 3, 4]
 
     def test_damage(self, tmp_path: Path, packed: bool):
         """A record whose checksum is wrong is told, and what follows it cannot be found."""
@@ -117,9 +119,9 @@ class TestRecords:
         path.write_bytes(gzip.compress(content) if packed else content)
         with pytest.raises(RunError, match=r"record 2 of .*d\.tfrecord' is damaged"):
             load(Tfrecord(DataPath(str(path))))
-        found = load(Tfrecord(DataPath(str(path)), on_error="skip"))
-        assert found.count == 1
-        assert "skipped 1 of 2 records: record 2 of" in found.notes[-1]
+        dataset = load(Tfrecord(DataPath(str(path)), on_error="skip"))
+        assert dataset.count == 1
+        assert "skipped 1 of 2 records: record 2 of" in dataset.notes[-1]
 
     def test_an_announced_length_is_not_believed(self, tmp_path: Path, packed: bool):
         """It takes no memory, even where its checksum is right."""
@@ -157,8 +159,8 @@ def test_pictures_that_are_none(tmp_path: Path):
     )
     with pytest.raises(RunError, match=r"record 2 of .* is no image"):
         load(Tfrecord(file))
-    found = load(Tfrecord(file, on_error="skip"))
-    assert values(found.inputs[UNNAMED].column)[1][0][0] == [4]
+    dataset = load(Tfrecord(file, on_error="skip"))
+    assert values(dataset.inputs[UNNAMED].column)[1][0][0] == [4]
 
 
 def test_a_file_that_shrinks(tmp_path: Path):
@@ -219,14 +221,17 @@ class TestPrepared:
     def test_features_by_name(self):
         """With the shapes and the names of classes that the data set has."""
         source = birds(inputs={"a": "image", "b": "grid"}, targets="kind")
-        found = load(source)
-        assert (found.count, found.preprocessing.schema.classes) == (20, {UNNAMED: ("owl", "emu")})
-        assert found.inputs["a"].column.shape == (4, 4, 1)
-        images = np.asarray(found.inputs["a"].column.gather(np.arange(20)))[:, 0, 0, 0]
-        grids = np.asarray(found.inputs["b"].column.gather(np.arange(20)))
+        dataset = load(source)
+        assert (dataset.count, dataset.preprocessing.schema.classes) == (
+            20,
+            {UNNAMED: ("owl", "emu")},
+        )
+        assert dataset.inputs["a"].column.shape == (4, 4, 1)
+        images = np.asarray(dataset.inputs["a"].column.gather(np.arange(20)))[:, 0, 0, 0]
+        grids = np.asarray(dataset.inputs["b"].column.gather(np.arange(20)))
         assert sorted(images.tolist()) == list(range(20))
         assert np.array_equal(grids, np.tile(images[:, None, None], (1, 2, 3)))
-        assert values(found.targets[UNNAMED]) == (images % 2).tolist()
+        assert values(dataset.targets[UNNAMED]) == (images % 2).tolist()
 
     def test_parts_of_splits(self):
         """As the library writes them."""

@@ -75,28 +75,28 @@ def test_iterations_matter():
 def test_stopped_gradients_change_the_gradient_alone():
     """The output is the same, the gradient is that of couplings that are constants."""
     free, stopped = routed(iterations=3), routed(iterations=3, stop_gradients=True)
-    given = tf.constant(vectors())
-    stopped.build(given.shape)
-    free.build(given.shape)
+    inputs = tf.constant(vectors())
+    stopped.build(inputs.shape)
+    free.build(inputs.shape)
     stopped.set_weights(free.get_weights())
-    made = []
+    gradients = []
     for layer in (free, stopped):
         with tf.GradientTape() as tape:
-            tape.watch(given)
-            output = layer(given)
-        made.append((output, tape.gradient(output, given)))
-    assert np.allclose(made[0][0], made[1][0], atol=1e-6)
-    assert not np.allclose(made[0][1], made[1][1], atol=1e-2)
+            tape.watch(inputs)
+            output = layer(inputs)
+        gradients.append((output, tape.gradient(output, inputs)))
+    assert np.allclose(gradients[0][0], gradients[1][0], atol=1e-6)
+    assert not np.allclose(gradients[0][1], gradients[1][1], atol=1e-2)
 
 
 @pytest.mark.parametrize("shape", [(3, 8), (2, 6, 8), (2, 3, 6, 8)])
 def test_squash_and_length(shape: tuple[int, ...]):
     """Every rank follows the equations along the last axis."""
-    given = vectors(shape)
-    expected = np.apply_along_axis(squash, -1, given)
-    assert np.allclose(Squash()(given), expected, atol=1e-6)
-    assert np.allclose(CapsuleNorm()(given), np.linalg.norm(given, axis=-1), atol=1e-6)
-    assert np.linalg.norm(Squash()(given * 100), axis=-1).max() < 1
+    inputs = vectors(shape)
+    expected = np.apply_along_axis(squash, -1, inputs)
+    assert np.allclose(Squash()(inputs), expected, atol=1e-6)
+    assert np.allclose(CapsuleNorm()(inputs), np.linalg.norm(inputs, axis=-1), atol=1e-6)
+    assert np.linalg.norm(Squash()(inputs * 100), axis=-1).max() < 1
 
 
 @pytest.mark.parametrize(
@@ -107,42 +107,42 @@ def test_squash_and_length(shape: tuple[int, ...]):
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_zeros_are_safe(make: Callable[..., keras.layers.Layer], policy: str):
     """Vectors of zeros give zeros, with slopes that are numbers, beside others and alone."""
-    given = vectors()
-    given[0] = 0
-    given[1, 2] = 0
-    given = tf.constant(given)
+    inputs = vectors()
+    inputs[0] = 0
+    inputs[1, 2] = 0
+    inputs = tf.constant(inputs)
     layer = make(dtype=policy)
     with tf.GradientTape() as tape:
-        tape.watch(given)
-        output = tf.cast(layer(given), "float32")
+        tape.watch(inputs)
+        output = tf.cast(layer(inputs), "float32")
     assert np.all(np.asarray(output[0]) == 0)
     assert np.isfinite(output).all()
-    assert np.isfinite(tape.gradient(output, given)).all()
+    assert np.isfinite(tape.gradient(output, inputs)).all()
 
 
 def test_large_vectors_in_half_precision():
     """Squares of float16 overflow from 256 on; lengths are computed in float32."""
-    given = np.full((1, 2, 8), 1000, "float16")
-    assert np.allclose(CapsuleNorm(dtype="float16")(given), 1000 * 8**0.5, rtol=1e-2)
-    squashed = Squash(dtype="float16")(given)
+    inputs = np.full((1, 2, 8), 1000, "float16")
+    assert np.allclose(CapsuleNorm(dtype="float16")(inputs), 1000 * 8**0.5, rtol=1e-2)
+    squashed = Squash(dtype="float16")(inputs)
     assert np.allclose(squashed, 8**-0.5, rtol=1e-2)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "int64"])
 def test_a_label_keeps_its_capsule(dtype: str):
     """Each example keeps the capsule of its label, and a label beyond the last keeps none."""
-    given = vectors((3, 4, 2))
-    output = np.asarray(CapsuleMask()(given, np.array([2, 0, 9], dtype)))
-    expected = np.zeros_like(given)
-    expected[0, 2], expected[1, 0] = given[0, 2], given[1, 0]
+    inputs = vectors((3, 4, 2))
+    output = np.asarray(CapsuleMask()(inputs, np.array([2, 0, 9], dtype)))
+    expected = np.zeros_like(inputs)
+    expected[0, 2], expected[1, 0] = inputs[0, 2], inputs[1, 0]
     assert np.array_equal(output, expected)
 
 
 def test_the_longest_capsule_is_kept():
     """Without labels; of equally long ones it is the first."""
-    given = np.array([[[1, 0], [0, -3], [2, 2]], [[1, 1], [-1, 1], [0, 1]]], "float32")
+    inputs = np.array([[[1, 0], [0, -3], [2, 2]], [[1, 1], [-1, 1], [0, 1]]], "float32")
     expected = [[[0, 0], [0, -3], [0, 0]], [[1, 1], [0, 0], [0, 0]]]
-    assert np.array_equal(CapsuleMask()(given), expected)
+    assert np.array_equal(CapsuleMask()(inputs), expected)
 
 
 def test_a_model_with_labels():
@@ -150,9 +150,9 @@ def test_a_model_with_labels():
     capsules, label = keras.Input((4, 2)), keras.Input((), dtype="int32")
     model = keras.Model([capsules, label], CapsuleMask()(capsules, label))
     again = keras.Model.from_config(model.get_config())
-    given = [vectors((2, 4, 2)), np.array([1, 3])]
-    assert np.array_equal(again(given), model(given))
-    assert np.count_nonzero(np.asarray(model(given)).any(axis=-1)) == 2
+    inputs = [vectors((2, 4, 2)), np.array([1, 3])]
+    assert np.array_equal(again(inputs), model(inputs))
+    assert np.count_nonzero(np.asarray(model(inputs)).any(axis=-1)) == 2
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def numbers(row: Row) -> np.ndarray:
     return np.random.default_rng(1).normal(size=row.shape).astype("float32")
 
 
-def given(row: Row) -> list[np.ndarray]:
+def layer_inputs(row: Row) -> list[np.ndarray]:
     """All that the layer's call takes, the numbers first."""
     return [numbers(row), *row.beside]
 
@@ -43,13 +43,15 @@ def first(output: object) -> Any:
     return output[0] if isinstance(output, list | tuple) else output
 
 
-def told_shape(row: Row, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+def computed_shape(row: Row, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """The shape that the layer tells for its first output."""
-    told = row.make().compute_output_shape(*[shape] * len(given(row)))
-    return told[0] if isinstance(told[0], tuple) else told
+    shape_of_layer = row.make().compute_output_shape(*[shape] * len(layer_inputs(row)))
+    return shape_of_layer[0] if isinstance(shape_of_layer[0], tuple) else shape_of_layer
 
 
-def like(row: Row, model: keras.layers.Layer, **arguments: object) -> keras.layers.Layer:
+def layer_with_weights(
+    row: Row, model: keras.layers.Layer, **arguments: object
+) -> keras.layers.Layer:
     """A layer of the row with the weights of another."""
     layer = row.make(**arguments)
     layer.build(row.shape)
@@ -79,27 +81,27 @@ def test_config_makes_the_layer_again(row: Row):
     """All arguments of the constructor are in the config, and a layer made of it is equal."""
     layer = row.make(name="one")
     config = layer.get_config()
-    own = set(inspect.signature(row.layer.__init__).parameters) - {"self", "kwargs"}
-    assert own <= set(config)
+    parameters = set(inspect.signature(row.layer.__init__).parameters) - {"self", "kwargs"}
+    assert parameters <= set(config)
     arguments = keras.saving.serialize_keras_object(row.arguments)
     assert all(config[name] == value for name, value in arguments.items())
     again = row.layer.from_config(config)
     assert again.get_config() == config
-    output = first(layer(*given(row)))
+    output = first(layer(*layer_inputs(row)))
     again.build(row.shape)
     again.set_weights(layer.get_weights())
-    assert np.array_equal(output, first(again(*given(row))))
+    assert np.array_equal(output, first(again(*layer_inputs(row))))
 
 
 @every_layer
 def test_the_shape_is_known_before(row: Row):
     """The shape that is told without computing is that of the output, with open sizes too."""
-    made = tuple(first(row.make()(*given(row))).shape)
-    assert told_shape(row, row.shape) == made
+    shape = tuple(first(row.make()(*layer_inputs(row))).shape)
+    assert computed_shape(row, row.shape) == shape
     inputs = symbols(row, row.open_shape)
     output = first(row.make()(*inputs))
-    assert output.shape == told_shape(row, row.open_shape)
-    assert tuple(keras.Model(inputs, output)(given(row)).shape) == made
+    assert output.shape == computed_shape(row, row.open_shape)
+    assert tuple(keras.Model(inputs, output)(layer_inputs(row)).shape) == shape
 
 
 @every_layer
@@ -107,9 +109,9 @@ def test_the_shape_is_known_before(row: Row):
 def test_dtypes(row: Row, policy: str):
     """The output has the dtype of the policy, and differs from float32 by rounding alone."""
     wide = row.make()
-    exact = np.asarray(first(wide(*given(row))))
-    layer = like(row, wide, dtype=policy)
-    output = first(layer(*given(row)))
+    exact = np.asarray(first(wide(*layer_inputs(row))))
+    layer = layer_with_weights(row, wide, dtype=policy)
+    output = first(layer(*layer_inputs(row)))
     assert keras.backend.standardize_dtype(output.dtype) == layer.compute_dtype
     coarse = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
     assert np.allclose(coarse, exact, rtol=2e-2, atol=2e-2)
@@ -142,15 +144,15 @@ def test_compiled_by_xla(row: Row, policy: str):
     plain = value_and_slope(values)
     compiled = tf.function(value_and_slope, jit_compile=True)(values)
     tolerance = 1e-5 if policy == "float32" else 5e-2
-    for one, other in zip(plain, compiled, strict=True):
-        assert np.allclose(one, other, rtol=tolerance, atol=tolerance)
+    for expected, compiled_output in zip(plain, compiled, strict=True):
+        assert np.allclose(expected, compiled_output, rtol=tolerance, atol=tolerance)
 
 
 @every_layer
 def test_gradients_are_slopes(row: Row):
     """The gradient agrees with differences of the output, computed in double precision."""
     layer = row.make(dtype="float64")
-    values, *beside = [each[:1] for each in given(row)]
+    values, *beside = [each[:1] for each in layer_inputs(row)]
     theoretical, numerical = tf.test.compute_gradient(
         lambda inputs: first(layer(inputs, *beside)), [tf.constant(values, "float64")]
     )
@@ -165,7 +167,7 @@ def test_a_training_step(row: Row, jit_compile: bool):
     outputs = keras.layers.Dense(1)(keras.layers.Flatten()(first(row.make()(*inputs))))
     model = keras.Model(inputs, outputs)
     model.compile("sgd", "mse", jit_compile=jit_compile)
-    loss = model.train_on_batch(given(row), np.ones((row.shape[0], 1), "float32"))
+    loss = model.train_on_batch(layer_inputs(row), np.ones((row.shape[0], 1), "float32"))
     assert np.isfinite(loss)
 
 
@@ -190,8 +192,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, flo
         inputs = symbols(row, (None, *row.shape[1:]))
         model = keras.Model(inputs, first(row.make()(*inputs)))
         model.save(folder / f"{row.name}.keras")
-        np.savez(folder / f"{row.name}.npz", *given(row))
-        sums[row.name] = float(np.sum(model(given(row))))
+        np.savez(folder / f"{row.name}.npz", *layer_inputs(row))
+        sums[row.name] = float(np.sum(model(layer_inputs(row))))
     return folder, sums
 
 
@@ -201,7 +203,7 @@ def test_loading_elsewhere(saved: tuple[Path, dict[str, float]]):
     `library.test_small_forms` imports archbuilder first.
     """
     folder, sums = saved
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", LOAD, json.dumps(list(sums))],
         capture_output=True,
         text=True,
@@ -209,6 +211,6 @@ def test_loading_elsewhere(saved: tuple[Path, dict[str, float]]):
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
     )
-    assert told.returncode == 0, told.stderr[-2000:]
-    found = dict(line.split() for line in told.stdout.splitlines())
-    assert {name: float(text) for name, text in found.items()} == pytest.approx(sums, rel=1e-4)
+    assert result.returncode == 0, result.stderr[-2000:]
+    outputs = dict(line.split() for line in result.stdout.splitlines())
+    assert {name: float(text) for name, text in outputs.items()} == pytest.approx(sums, rel=1e-4)

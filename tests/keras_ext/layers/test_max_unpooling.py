@@ -58,11 +58,11 @@ def test_pooling(size: tuple[int, int]):
     assert np.array_equal(argmax, places)
 
 
-@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
-def test_nan_is_the_maximum_of_its_window(place: tuple[int, int]):
+@pytest.mark.parametrize("position", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_nan_is_the_maximum_of_its_window(position: tuple[int, int]):
     """Wherever it stands: a NaN that disappears would hide a network that diverged."""
     values = maps()
-    values[0, place[0], place[1], 0] = np.nan
+    values[0, position[0], position[1], 0] = np.nan
     values[1, 2:4, 2:4, 1] = np.nan
     pooled, argmax = MaxPoolingWithArgmax2D(2)(values)
     expected, places = pool(values, (2, 2))
@@ -116,10 +116,10 @@ def test_a_way_and_back():
     output = MaxUnpooling2D(2)(*MaxPoolingWithArgmax2D(2)(inputs))
     model = keras.Model(inputs, output)
     values = maps((2, 6, 8, 3))
-    made = model.predict(values, verbose=0)
-    assert made.shape == values.shape
-    assert np.array_equal(made[made != 0], values[made != 0])
-    assert np.count_nonzero(made) == values.size // 4
+    unpooled = model.predict(values, verbose=0)
+    assert unpooled.shape == values.shape
+    assert np.array_equal(unpooled[unpooled != 0], values[unpooled != 0])
+    assert np.count_nonzero(unpooled) == values.size // 4
 
 
 def test_argmax_is_exact_in_half_precision():

@@ -20,8 +20,8 @@ def radius(matrix: np.ndarray) -> float:
 
 def reservoir(units: int = 50, **arguments: object) -> np.ndarray:
     """A matrix; the same for the same arguments."""
-    given = {"spectral_radius": 0.8, "density": 0.1, "seed": 3, **arguments}
-    return np.asarray(Reservoir(**given)((units, units), "float32"))
+    options = {"spectral_radius": 0.8, "density": 0.1, "seed": 3, **arguments}
+    return np.asarray(Reservoir(**options)((units, units), "float32"))
 
 
 @pytest.mark.parametrize("leak_rate", [1.0, 0.3])
@@ -111,10 +111,10 @@ def test_nothing_is_trained_but_what_stands_behind():
     cell = ReservoirCell(20, density=0.3, seed=1)
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.RNN(cell)(inputs)))
     assert [weight.shape for weight in model.trainable_weights] == [(20, 2), (2,)]
-    before = [np.array(weight) for weight in cell.get_weights()]
+    weights = [np.array(weight) for weight in cell.get_weights()]
     model.compile("sgd", "mse")
     model.train_on_batch(np.ones((4, 5, 3)), np.ones((4, 2)))
-    assert all(np.array_equal(*pair) for pair in zip(before, cell.get_weights(), strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(weights, cell.get_weights(), strict=True))
 
 
 def test_states_forget_where_they_began():

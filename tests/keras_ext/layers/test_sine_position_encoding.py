@@ -32,13 +32,13 @@ def test_formula_of_tensor2tensor(depth: int):
     """All sines, all cosines, and zeros where the depth is odd; wavelengths up to the base's."""
     half = depth // 2
     code = SinePositionEncoding(interleaved=False)(np.zeros((1, 50, depth), "float32"))[0]
-    wanted = np.zeros((50, depth))
+    expected = np.zeros((50, depth))
     for position in range(50):
         for index in range(half):
             angle = position / 10000.0 ** (index / max(half - 1, 1))
-            wanted[position, index] = np.sin(angle)
-            wanted[position, half + index] = np.cos(angle)
-    assert np.allclose(code, wanted, atol=1e-4)
+            expected[position, index] = np.sin(angle)
+            expected[position, half + index] = np.cos(angle)
+    assert np.allclose(code, expected, atol=1e-4)
 
 
 def test_positions_are_added():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 from helpers.objectives import RIDGE, SUPERVISED
-from helpers.subprocesses import Running, start
+from helpers.subprocesses import CommandProcess, start
 from trainer.test_execution import rows, trained
 
 from archbuilder.cli import main
@@ -21,15 +21,15 @@ from archbuilder.trainer.callbacks.progress_bar import format_bar
 
 def logged(run: Path, split: str) -> list[tuple[int, str, float]]:
     """What TensorBoard would read: epochs, names and numbers."""
-    found = []
+    values = []
     for file in sorted((run / "tensorboard" / split).iterdir()):
         for record in tf.data.TFRecordDataset([str(file)]):
             event = tf.compat.v1.Event.FromString(record.numpy())
-            found += [
+            values += [
                 (event.step, value.tag, float(tf.make_ndarray(value.tensor)))
                 for value in event.summary.value
             ]
-    return found
+    return values
 
 
 def test_logs_and_picture(tmp_path: Path):
@@ -37,9 +37,9 @@ def test_logs_and_picture(tmp_path: Path):
     run = trained(tmp_path, SUPERVISED, "run", "--epochs", "1")
     assert main(["train", "--resume", str(run), "--epochs", "3"]) == 0
     for split, prefix in (("train", ""), ("validation", "val_")):
-        found = logged(run, split)
-        assert [step for step, name, _ in found if name == "loss"] == [1, 2, 3]
-        for step, name, value in found:
+        values = logged(run, split)
+        assert [step for step, name, _ in values if name == "loss"] == [1, 2, 3]
+        for step, name, value in values:
             assert value == pytest.approx(rows(run)[step - 1][prefix + name], rel=1e-6)
     picture = tf.io.decode_png((run / "curves.png").read_bytes())
     height, width, _ = picture.shape
@@ -80,19 +80,19 @@ def speak_to(terminal: str) -> None:
 def test_on_a_terminal(tmp_path: Path):
     """The bar goes away before each line that stays."""
     reader, writer = pty.openpty()
-    process = Running(
+    process = CommandProcess(
         [command(tmp_path)],
         environment={"TERM": "xterm"},
         prepare=partial(speak_to, os.ttyname(writer)),
     )
-    told = b""
-    while process.goes_on or select.select([reader], [], [], 0)[0]:
+    output = b""
+    while process.is_alive or select.select([reader], [], [], 0)[0]:
         if select.select([reader], [], [], 0.1)[0]:
-            told += os.read(reader, 4096)
+            output += os.read(reader, 4096)
     os.close(reader)
     os.close(writer)
-    text = told.decode()
-    assert process.end() == 0, process.said + text
+    text = output.decode()
+    assert process.wait() == 0, process.log + text
     assert "\r\x1b[KEpoch 1/2  [" in text
     assert "ETA " in text
     for line in ("Epoch 1/2 - ", "Epoch 2/2 - ", "Saved "):
@@ -102,7 +102,7 @@ def test_on_a_terminal(tmp_path: Path):
 def test_elsewhere(tmp_path: Path):
     """In a file there are plain lines alone."""
     process = start(*command(tmp_path))
-    assert process.end() == 0
+    assert process.wait() == 0
     assert "Saved " in process.output
-    assert "\r" not in process.said
-    assert "ETA" not in process.said
+    assert "\r" not in process.log
+    assert "ETA" not in process.log

@@ -74,10 +74,10 @@ def _route(lower: Array, transformations: Array, bias: Array) -> Array:
     return capsules
 
 
-def _reconstruct(digits: Array, kept: Array, image: Array, weights: Iterator[Array]) -> Array:
+def _reconstruct(digits: Array, capsules: Array, image: Array, weights: Iterator[Array]) -> Array:
     """Figure 2: what is left when all but one capsule are masked."""
     masked = np.zeros_like(digits)
-    for example, capsule in enumerate(kept):
+    for example, capsule in enumerate(capsules):
         masked[example, capsule] = digits[example, capsule]
     x = masked.reshape(len(digits), -1)
     for _ in range(2):

@@ -6,7 +6,7 @@ from typing import Final
 
 from zoo.parity import Application, Family
 
-_BEHIND: Final = "Normalization"
+_SCALING_LAYER: Final = "Normalization"
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "width": 0.25, "depth": 0.5},
@@ -16,12 +16,12 @@ FAMILY: Final = Family(
             "efficientnet:b0",
             {"image_size": 32, "classes": 10},
             model="EfficientNetB0",
-            behind=_BEHIND,
+            scaling_layer=_SCALING_LAYER,
         )
     },
     full={
         f"b{size}": Application(
-            f"efficientnet:b{size}", model=f"EfficientNetB{size}", behind=_BEHIND
+            f"efficientnet:b{size}", model=f"EfficientNetB{size}", scaling_layer=_SCALING_LAYER
         )
         for size in range(8)
     },

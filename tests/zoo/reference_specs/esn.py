@@ -27,12 +27,12 @@ def _run(steps: Array, weights: Iterator[Array], leak_rate: float) -> Array:
     kernel, reservoir, bias = next(weights), next(weights), next(weights)
     readout, shift = next(weights), next(weights)
     state = np.zeros((len(steps), len(reservoir)))
-    made = []
+    states = []
     for step in range(steps.shape[1]):
         driven = np.tanh(steps[:, step] @ kernel + state @ reservoir + bias)
         state = (1 - leak_rate) * state + leak_rate * driven
-        made.append(state @ readout + shift)
-    return np.stack(made, axis=1)
+        states.append(state @ readout + shift)
+    return np.stack(states, axis=1)
 
 
 def _reference(variant: str, leak_rate: float, **params: object) -> Reference:

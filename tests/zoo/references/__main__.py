@@ -16,8 +16,8 @@ import sys
 
 import numpy as np
 import torch
-from ported import Weights
 from torch import Tensor
+from torch_weights import Weights
 
 
 def main(module: str, options: str, asked: str, answered: str) -> None:
@@ -32,9 +32,9 @@ def main(module: str, options: str, asked: str, answered: str) -> None:
     taken = Weights(weights)
     value = next(iter(inputs.values())) if len(inputs) == 1 else inputs
     with torch.inference_mode():
-        made = importlib.import_module(module).outputs(taken, value, **json.loads(options))
+        outputs = importlib.import_module(module).outputs(taken, value, **json.loads(options))
     taken.check_empty()
-    np.savez(answered, *(_to_keras(each).numpy() for each in made))
+    np.savez(answered, *(_to_keras(each).numpy() for each in outputs))
 
 
 def _from_keras(value: Tensor) -> Tensor:

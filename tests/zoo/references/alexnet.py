@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ported import Weights, fill
 from torch import Tensor
 from torch.nn import functional
+from torch_weights import Weights, fill
 from vision import models
 
 
@@ -20,8 +20,8 @@ def _paper(weights: Weights, x: Tensor, groups: int) -> Tensor:
     x = functional.max_pool2d(_normalise(x), 3, 2)
     x = functional.conv2d(x, *weights.convolution(), padding=2, groups=groups).relu()
     x = functional.max_pool2d(_normalise(x), 3, 2)
-    for each in (1, groups, groups):
-        x = functional.conv2d(x, *weights.convolution(), padding=1, groups=each).relu()
+    for group_count in (1, groups, groups):
+        x = functional.conv2d(x, *weights.convolution(), padding=1, groups=group_count).relu()
     # Keras flattens with the channels last.
     x = functional.max_pool2d(x, 3, 2).permute(0, 2, 3, 1).flatten(1)
     for _ in range(2):

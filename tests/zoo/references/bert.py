@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import vision  # noqa: F401 - transformers is imported behind it
-from ported import Weights, named
 from torch import Tensor
+from torch_weights import Weights, named
 from transformers import BertConfig, BertForPreTraining, BertModel
 
 
@@ -29,9 +29,9 @@ def outputs(
     }
     hidden = 0
     for layer in range(depth):
-        made = _layer(weights, f"encoder.layer.{layer}")
-        hidden = len(made[f"encoder.layer.{layer}.intermediate.dense.bias"])
-        values |= made
+        result = _layer(weights, f"encoder.layer.{layer}")
+        hidden = len(result[f"encoder.layer.{layer}.intermediate.dense.bias"])
+        values |= result
     values |= named("pooler.dense", weights.dense())
     config = BertConfig(
         vocab_size=table.shape[0],
@@ -65,8 +65,8 @@ def outputs(
     }
     heads_of["predictions.bias"] = heads_of["predictions.decoder.bias"]
     model.cls.load_state_dict(heads_of)
-    made = model(**asked)
-    return [made.prediction_logits, made.seq_relationship_logits]
+    result = model(**asked)
+    return [result.prediction_logits, result.seq_relationship_logits]
 
 
 def _layer(weights: Weights, name: str) -> dict[str, Tensor]:
@@ -79,8 +79,8 @@ def _layer(weights: Weights, name: str) -> dict[str, Tensor]:
     }
     attention = {
         key: value
-        for part, (kernel, bias) in projections.items()
-        for key, value in named(f"{name}.{names[part]}", (kernel.T, bias)).items()
+        for projection, (kernel, bias) in projections.items()
+        for key, value in named(f"{name}.{names[projection]}", (kernel.T, bias)).items()
     }
     return {
         **attention,

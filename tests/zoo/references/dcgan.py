@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import torch
-from ported import Weights
 from torch import Tensor
 from torch.nn import functional
+from torch_weights import Weights
 
 
 def outputs(
-    weights: Weights, given: Tensor, *, network: str, levels: int, kernel: int, epsilon: float
+    weights: Weights, x: Tensor, *, network: str, levels: int, kernel: int, epsilon: float
 ) -> list[Tensor]:
     """Kernels of 5 pad by 2, and of 4 by 1; a generator's output has one more where they are 5."""
     size = {"stride": 2, "padding": (kernel - 1) // 2}
     if network == "discriminator":
-        return [_discriminator(weights, given, levels, size, epsilon)]
-    return [_generator(weights, given, levels, {**size, "output_padding": kernel - 4}, epsilon)]
+        return [_discriminator(weights, x, levels, size, epsilon)]
+    return [_generator(weights, x, levels, {**size, "output_padding": kernel - 4}, epsilon)]
 
 
 def _generator(

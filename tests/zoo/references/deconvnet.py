@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ported import Weights
 from torch import Tensor
 from torch.nn import functional
+from torch_weights import Weights
 
 
 def outputs(weights: Weights, images: Tensor, *, depths: list[int], size: int) -> list[Tensor]:

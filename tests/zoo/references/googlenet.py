@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from convolutions import convolve
-from ported import Weights
 from torch import Tensor
 from torch.nn import functional
+from torch_weights import Weights
 
 
 def outputs(weights: Weights, images: Tensor, *, auxiliary: bool) -> list[Tensor]:
@@ -26,11 +26,11 @@ def outputs(weights: Weights, images: Tensor, *, auxiliary: bool) -> list[Tensor
 
 
 def _inception(x: Tensor, weights: Weights) -> Tensor:
-    one = convolve(x, weights)
+    branch1 = convolve(x, weights)
     three = convolve(convolve(x, weights), weights, padding=1)
     five = convolve(convolve(x, weights), weights, padding=2)
     pool = convolve(functional.max_pool2d(x, 3, stride=1, padding=1), weights)
-    return torch.cat([one, three, five, pool], dim=1)
+    return torch.cat([branch1, three, five, pool], dim=1)
 
 
 def _auxiliary_head(x: Tensor, weights: Weights) -> Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import vision  # noqa: F401 - transformers is imported behind it
 from gpt2 import block
-from ported import Weights
 from torch import Tensor
+from torch_weights import Weights
 from transformers import OpenAIGPTConfig, OpenAIGPTLMHeadModel
 
 
@@ -14,8 +14,8 @@ def outputs(weights: Weights, tokens: Tensor, *, depth: int, heads: int) -> list
     table, positions = weights.take(), weights.take()
     values = {"tokens_embed.weight": table, "positions_embed.weight": positions}
     for index in range(depth):
-        made = block(weights, norms_first=False)
-        values |= {f"h.{index}.{name}": value for name, value in made.items()}
+        layer = block(weights, norms_first=False)
+        values |= {f"h.{index}.{name}": value for name, value in layer.items()}
     config = OpenAIGPTConfig(
         vocab_size=table.shape[0],
         n_positions=positions.shape[0],

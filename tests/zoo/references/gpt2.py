@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 import vision  # noqa: F401 - transformers is imported behind it
-from ported import Weights, named
 from torch import Tensor
+from torch_weights import Weights, named
 from transformers import GPT2Config, GPT2LMHeadModel
 
 
@@ -14,8 +14,8 @@ def outputs(weights: Weights, tokens: Tensor, *, depth: int, heads: int) -> list
     table, positions = weights.take(), weights.take()
     values = {"wte.weight": table, "wpe.weight": positions}
     for index in range(depth):
-        made = block(weights, norms_first=True)
-        values |= {f"h.{index}.{name}": value for name, value in made.items()}
+        layer = block(weights, norms_first=True)
+        values |= {f"h.{index}.{name}": value for name, value in layer.items()}
     values |= weights.norm("ln_f")
     config = GPT2Config(
         vocab_size=table.shape[0],

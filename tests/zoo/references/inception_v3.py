@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 
 import torch
-from ported import Weights
 from torch import Tensor, nn
 from torch.nn import functional
+from torch_weights import Weights
 from vision import models
 
 

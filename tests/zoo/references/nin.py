@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import vision  # noqa: F401 - pytorchcv may import torchvision
 from convolutions import convolve
-from ported import Weights, fill
 from pytorchcv.models.nin_cifar import get_nin_cifar
 from torch import Tensor, nn
 from torch.nn import functional
+from torch_weights import Weights, fill
 
 
 def outputs(weights: Weights, images: Tensor, *, imagenet: bool, classes: int) -> list[Tensor]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from convolutions import convolve
-from ported import Weights
 from torch import Tensor
 from torch.nn import functional
+from torch_weights import Weights
 
 
 def outputs(

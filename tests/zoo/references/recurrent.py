@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from ported import Weights
 from torch import Tensor, nn
+from torch_weights import Weights
 
 GATES = {"RNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}
 """Where Keras has the gates that PyTorch wants, in PyTorch's order."""
@@ -29,15 +29,15 @@ def outputs(
     sequence, state = model(x)
     state = state[0] if cell == "LSTM" else state
     last = torch.cat([*state[-2:]], dim=-1) if bidirectional else state[-1]
-    made = nn.functional.linear(sequence if every_step else last, *weights.dense())
-    return [torch.sigmoid(made) if made.shape[-1] == 1 else made]
+    result = nn.functional.linear(sequence if every_step else last, *weights.dense())
+    return [torch.sigmoid(result) if result.shape[-1] == 1 else result]
 
 
 def _layers(
     weights: Weights, cell: str, depth: int, bidirectional: bool
 ) -> tuple[dict[str, Tensor], int]:
     """All layers under the names that PyTorch gives their weights, and the number of units."""
-    found: dict[str, Tensor] = {}
+    parameters: dict[str, Tensor] = {}
     units = 0
     for layer in range(depth):
         for ending in ("", "_reverse") if bidirectional else ("",):
@@ -51,11 +51,11 @@ def _layers(
                 "bias_ih": inner,
                 "bias_hh": outer,
             }
-            found |= {
+            parameters |= {
                 f"{name}_l{layer}{ending}": _reordered(value, GATES[cell])
                 for name, value in values.items()
             }
-    return found, units
+    return parameters, units
 
 
 def _reordered(value: Tensor, gates: list[int]) -> Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ported import Weights, fill
 from torch import Tensor, nn
+from torch_weights import Weights, fill
 from vision import models
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import vision  # noqa: F401 - timm imports torchvision
-from ported import Weights, fill
 from timm.layers import BatchNormAct2d, create_conv2d
 from timm.models.resnetv2 import ResNetV2
 from torch import Tensor, nn
+from torch_weights import Weights, fill
 
 WIDTHS = (64, 128, 256, 512)
 

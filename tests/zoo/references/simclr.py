@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from ported import Weights, fill
 from resnet import in_order
 from torch import Tensor, nn
 from torch.nn import functional
+from torch_weights import Weights, fill
 from vision import models
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ported import Weights
 from torch import Tensor, nn
+from torch_weights import Weights
 from vision import models
 
 

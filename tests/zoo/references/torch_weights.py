@@ -29,31 +29,34 @@ class Weights:
 
     def norm(self, name: str) -> dict[str, Tensor]:
         """Scale and shift of a layer normalisation under the names that PyTorch gives them."""
-        return {f"{name}.{part}": self.take() for part in ("weight", "bias")}
+        return {f"{name}.{parameter}": self.take() for parameter in ("weight", "bias")}
 
     def attention(self, *, bias: bool = True) -> dict[str, tuple[Tensor, Tensor]]:
         """Kernels (in, out) and biases of the four projections, with all heads in one axis."""
-        made = {}
+        parameters = {}
         for name in ("q", "k", "v", "out"):
             kernel = self.take()
             kernel = kernel.flatten(0, 1) if name == "out" else kernel.flatten(1)
-            made[name] = kernel, self.take().flatten() if bias else torch.zeros(kernel.shape[1])
-        return made
+            parameters[name] = (
+                kernel,
+                self.take().flatten() if bias else torch.zeros(kernel.shape[1]),
+            )
+        return parameters
 
     def torch_attention(self, name: str, *, bias: bool = True) -> dict[str, Tensor]:
         """The same under the names that `torch.nn.MultiheadAttention` gives them."""
-        made = self.attention(bias=bias)
-        inner = [made[each] for each in ("q", "k", "v")]
+        parameters = self.attention(bias=bias)
+        inner = [parameters[each] for each in ("q", "k", "v")]
         return {
             f"{name}.in_proj_weight": torch.cat([kernel.T for kernel, _ in inner]),
             f"{name}.in_proj_bias": torch.cat([shift for _, shift in inner]),
-            **named(f"{name}.out_proj", (made["out"][0].T, made["out"][1])),
+            **named(f"{name}.out_proj", (parameters["out"][0].T, parameters["out"][1])),
         }
 
     def batch_normalisation(self, name: str) -> dict[str, Tensor]:
         """Scale, shift, mean and variance under the names that PyTorch gives them."""
         parts = ("weight", "bias", "running_mean", "running_var")
-        return {f"{name}.{part}": self.take() for part in parts}
+        return {f"{name}.{parameter}": self.take() for parameter in parts}
 
     def check_empty(self) -> None:
         """Hold the network to have taken them all."""

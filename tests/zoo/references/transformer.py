@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 
 import torch
-from ported import Weights, named
 from torch import Tensor, nn
+from torch_weights import Weights, named
 from transformer_encoder import encoder_layer, positions
 
 

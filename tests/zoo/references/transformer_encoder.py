@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-from ported import Weights, named
 from torch import Tensor, nn
+from torch_weights import Weights, named
 
 
 def outputs(weights: Weights, tokens: Tensor, *, depth: int, heads: int) -> list[Tensor]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ported import Weights, fill
 from torch import Tensor, nn
+from torch_weights import Weights, fill
 from vision import models
 
 _THIRD = (14, 21, 28)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ported import Weights, named
 from torch import Tensor, nn
+from torch_weights import Weights, named
 from vision import models
 
 
