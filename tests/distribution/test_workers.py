@@ -202,8 +202,8 @@ def test_a_resumed_run_has_the_statistics_of_all_workers(left_alone: dict[str, P
         [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
         for run in (left_alone["resumed"], left_alone["false"])
     )
-    for row, other in zip(rows, others, strict=True):
-        assert {**row, "seconds": 0} == {**other, "seconds": 0}
+    for row, uninterrupted_row in zip(rows, others, strict=True):
+        assert {**row, "seconds": 0} == {**uninterrupted_row, "seconds": 0}
 
 
 def assert_same(run: Path, second_run: Path) -> None:

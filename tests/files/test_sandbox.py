@@ -19,7 +19,7 @@ def append(path: SandboxPath) -> None:
         file.write(b"more")
 
 
-READS: list[Operation] = [lambda place: place.read(100)]
+READS: list[Operation] = [lambda path: path.read(100)]
 WRITES: list[Operation] = [append]
 
 

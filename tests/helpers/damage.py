@@ -28,7 +28,7 @@ def damaged(seeds: Sequence[bytes], random: Random) -> bytes:
     return bytes(content)
 
 
-def _place(content: bytearray, random: Random) -> int:
+def _offset(content: bytearray, random: Random) -> int:
     """An offset: anywhere, in the head, in the tail, or where the file is not empty."""
     if not content:
         return 0
@@ -49,12 +49,12 @@ def _place(content: bytearray, random: Random) -> int:
 def _flip(content: bytearray, random: Random) -> None:
     for _ in range(random.choice((1, 1, 3, 8))):
         if content:
-            content[_place(content, random)] ^= 1 << random.randrange(8)
+            content[_offset(content, random)] ^= 1 << random.randrange(8)
 
 
 def _byte(content: bytearray, random: Random) -> None:
     if content:
-        content[_place(content, random)] = random.choice((0, 1, 0x7F, 0x80, 0xFF, 0x20))
+        content[_offset(content, random)] = random.choice((0, 1, 0x7F, 0x80, 0xFF, 0x20))
 
 
 def _number(content: bytearray, random: Random) -> None:
@@ -63,34 +63,34 @@ def _number(content: bytearray, random: Random) -> None:
     order = random.choice(("little", "big"))
     near = random.choice((len(content), len(content) - 1, len(content) + 1))
     number = random.choice((*_NUMBERS, *_LARGE, near)) % 2 ** (8 * size)
-    offset = _place(content, random)
+    offset = _offset(content, random)
     offset -= offset % size
     content[offset : offset + size] = number.to_bytes(size, order)
 
 
 def _cut(content: bytearray, random: Random) -> None:
-    del content[_place(content, random) :]
+    del content[_offset(content, random) :]
 
 
 def _remove(content: bytearray, random: Random) -> None:
-    offset = _place(content, random)
+    offset = _offset(content, random)
     del content[offset : offset + random.choice((1, 2, 4, 8, 64))]
 
 
 def _insert(content: bytearray, random: Random) -> None:
-    offset = _place(content, random)
+    offset = _offset(content, random)
     content[offset:offset] = random.randbytes(random.choice((1, 2, 4, 8, 64)))
 
 
 def _repeat(content: bytearray, random: Random) -> None:
-    offset, size = _place(content, random), random.choice((4, 16, 64, 256))
+    offset, size = _offset(content, random), random.choice((4, 16, 64, 256))
     content[offset:offset] = content[offset : offset + size] * random.choice((1, 2, 16))
 
 
 def _swap(content: bytearray, random: Random) -> None:
     """Exchange two pieces, such as two lengths."""
     size = random.choice((2, 4, 8, 32))
-    first, second = _place(content, random), _place(content, random)
+    first, second = _offset(content, random), _offset(content, random)
     first_bytes, second_bytes = content[first : first + size], content[second : second + size]
     if len(first_bytes) == len(second_bytes) == size and abs(first - second) >= size:
         content[first : first + size], content[second : second + size] = second_bytes, first_bytes
@@ -115,7 +115,7 @@ def _replace(content: bytearray, random: Random, what: re.Pattern[bytes], by: by
 
 def _splice(content: bytearray, random: Random, tail: bytes) -> None:
     """Go on with another file."""
-    content[_place(content, random) :] = tail[_place(bytearray(tail), random) :]
+    content[_offset(content, random) :] = tail[_offset(bytearray(tail), random) :]
 
 
 _CHANGES: Final[Sequence[Callable[[bytearray, Random], None]]] = (

@@ -89,12 +89,12 @@ class TestRecords:
         rows = [example(f=[1.0, 2.0, 3.0, 4.0], b=b"ab"), example(f=[5.0, 6.0, 7.0, 8.0], b=b"cd")]
         file = write(tmp_path / "d.tfrecord", *rows, packed=packed)
         inputs, shape = {"flat": "f", "square": "f", "bytes": "b"}, {"square": (2, 2)}
-        found = load(Tfrecord(file, inputs, {"same": "f", "word": "b"}, shape=shape))
-        assert values(found.inputs["flat"].column) == [[1, 2, 3, 4], [5, 6, 7, 8]]
-        assert values(found.inputs["square"].column) == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
-        assert values(found.inputs["bytes"].column) == [[97, 98], [99, 100]]
-        assert values(found.targets["same"]) == [[1, 2, 3, 4], [5, 6, 7, 8]]
-        assert values(found.targets["word"]) == [0, 1]
+        dataset = load(Tfrecord(file, inputs, {"same": "f", "word": "b"}, shape=shape))
+        assert values(dataset.inputs["flat"].column) == [[1, 2, 3, 4], [5, 6, 7, 8]]
+        assert values(dataset.inputs["square"].column) == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
+        assert values(dataset.inputs["bytes"].column) == [[97, 98], [99, 100]]
+        assert values(dataset.targets["same"]) == [[1, 2, 3, 4], [5, 6, 7, 8]]
+        assert values(dataset.targets["word"]) == [0, 1]
 
     @pytest.mark.parametrize("cache", [None, True, False])
     def test_pictures(self, tmp_path: Path, packed: bool, cache: bool | None):
