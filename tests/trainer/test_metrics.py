@@ -84,13 +84,13 @@ def test_perplexity_leaves_out_regularizers():
     learner.compile("sgd", crossentropy, perplexity=True, jit_compile=False)
     examples = np.random.default_rng(0).normal(size=(10, 4)).astype("f"), np.arange(10) % CLASSES
     batches = tf.data.Dataset.from_tensor_slices(examples).batch(5)
-    wanted = np.exp(float(crossentropy(examples[1], learner.network(examples[0]))))
-    found = learner.evaluate(batches, return_dict=True, verbose=0)
-    assert found["perplexity"] == pytest.approx(wanted, rel=1e-6)
-    assert np.exp(found["loss"]) > 1.01 * wanted
+    expected = np.exp(float(crossentropy(examples[1], learner.network(examples[0]))))
+    metrics = learner.evaluate(batches, return_dict=True, verbose=0)
+    assert metrics["perplexity"] == pytest.approx(expected, rel=1e-6)
+    assert np.exp(metrics["loss"]) > 1.01 * expected
     learner.optimizer.learning_rate = 0.0
     trained = learner.fit(batches.repeat(), steps_per_epoch=2, shuffle=False, verbose=0).history
-    assert trained["perplexity"][0] == pytest.approx(wanted, rel=1e-6)
+    assert trained["perplexity"][0] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("ignored", [255, -1, 1])
