@@ -285,7 +285,9 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
             nothing follows after the colon.
     """
     if not blueprint:
-        raise UsageError("a blueprint is a file or a name of the library, not an empty text")
+        raise UsageError(
+            "a blueprint must be a file or the name of one in the library, not an empty string"
+        )
     head, colon, tail = blueprint.rpartition(":")
     # The name of an existing file may itself contain a colon.
     if _looks_like_path(blueprint) or not colon:
@@ -293,7 +295,7 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
     else:
         variant = tail
     if variant == "":
-        raise UsageError(f"the name of a variant is missing after the colon of {quote(blueprint)}")
+        raise UsageError(f"the variant is missing after the colon in {quote(blueprint)}")
     if _looks_like_path(head):
         return Path(head), variant
     if head in zoo.names():
@@ -301,10 +303,8 @@ def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
     if os.sep in head:
         raise UsageError(f"there is no file {quote(head)}")
     near = closest_match(head, zoo.names())
-    hint = f"did you mean '{near}'?" if near else "'archbuilder list' shows the library"
-    raise UsageError(
-        f"there is no file {quote(head)} here, and no blueprint of that name in the library; {hint}"
-    )
+    hint = f"did you mean '{near}'?" if near else "to see the library, run 'archbuilder list'"
+    raise UsageError(f"{quote(head)} is neither a file nor a blueprint in the library; {hint}")
 
 
 def _looks_like_path(text: str) -> bool:
@@ -325,7 +325,7 @@ def _parameter_value(name: str, value: PlainData) -> ParameterValue:
     span = Span(source, 1, 1, 1, len(text) + 1)
     if not _is_plain(value):
         raise UsageError(
-            f"the parameter '{name}' is a number, a text, a boolean, None or a list of them,"
+            f"the parameter '{name}' must be a number, a string, a boolean, None or a list of them,"
             f" not {text}"
         )
     return ParameterValue(name, from_plain(value, span), span)

@@ -87,7 +87,7 @@ def test_wrong_parameters_are_mistakes(
 def test_only_plain_values_are_parameters(tmp_path: Path, value: object) -> None:
     """Anything else is the mistake of a program, not of a blueprint."""
     blueprint = archbuilder.load(write(tmp_path, TEXT))
-    with pytest.raises(UsageError, match="a number, a text"):
+    with pytest.raises(UsageError, match="a number, a string"):
         blueprint.compile(rate=value)
 
 
@@ -170,7 +170,7 @@ def test_a_colon_without_a_variant(tmp_path: Path, ending: str) -> None:
     assert archbuilder.load(f"{path}:").name == "vgg"
     with pytest.raises(UsageError, match="did you mean 'resnet'"):
         archbuilder.load("resnett")
-    with pytest.raises(UsageError, match="not an empty text"):
+    with pytest.raises(UsageError, match="not an empty string"):
         archbuilder.load("")
     with pytest.raises(UsageError, match="there is no file"):
         archbuilder.load("nets/resnet")

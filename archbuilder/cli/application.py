@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 import click
 
 from archbuilder.cli.console import Console, OutputClosedError, configure_streams
+from archbuilder.cli.usage_errors import usage_message
 from archbuilder.diagnostics.errors import (
     ArchbuilderError,
     BlueprintError,
@@ -75,23 +76,23 @@ class _Application(click.Group):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             near = closest_match(name, COMMANDS)
             hint = f"; did you mean '{near}'?" if near else ""
-            raise click.UsageError(f"there is no command {quote(name)}{hint}", ctx)
+            raise click.UsageError(f"unknown command {quote(name)}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
 @click.group(
     cls=_Application,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Begin with:  archbuilder new begin.yaml  and  archbuilder show begin.yaml",
+    epilog="To get started, run 'archbuilder new net.yaml' and 'archbuilder train net.yaml'.",
 )
 @click.version_option(__version__, message="archbuilder %(version)s")
-@click.option("--debug", is_flag=True, help="Show the traceback of a mistake in archbuilder.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of internal errors.")
 @click.pass_obj
 def application(console: Console, debug: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Compile YAML blueprints of neural networks into Keras models.
+    """Compile YAML blueprints of neural networks into Keras models, and train them.
 
-    A BLUEPRINT is a file, or the name of one in the library (see 'archbuilder list'). Behind a
-    colon stands one of its variants: resnet:50, or my.yaml:tiny.
+    BLUEPRINT is a file or the name of a blueprint in the library (see 'archbuilder list'). A
+    variant may follow after a colon: resnet:50, my.yaml:tiny.
     """
     console.debug = debug or os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
 
@@ -160,11 +161,13 @@ def _show_usage(console: Console, error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         console.print_stderr(error.format_message())
         return error.exit_code
-    console.print_error(error.format_message())
+    console.print_error(usage_message(error))
     # Not every ClickException has a context, and that of a UsageError may be None.
     context = getattr(error, "ctx", None)
-    if isinstance(context, click.Context):
-        console.print_stderr(f"'{context.command_path} --help' tells how it is used.")
+    if isinstance(context, click.Context) and console.error_format == "text":
+        if isinstance(error, click.MissingParameter):
+            console.print_stderr(context.get_usage())
+        console.print_stderr(f"For more information, try '{context.command_path} --help'.")
     return error.exit_code
 
 
@@ -182,11 +185,11 @@ def _show_internal_error(console: Console, error: Exception) -> int:
     where = " < ".join(reversed(locations[-3:])) or "a library"
     versions = f"archbuilder {__version__}, Python {platform.python_version()}"
     console.print_error(
-        "this is a mistake in archbuilder, please report it:"
+        "this is a bug in archbuilder, please report it:"
         f" {type(error).__name__} in {where} ({versions})"
     )
     if not console.debug:
-        console.print_stderr("'archbuilder --debug ...' shows where it happened.")
+        console.print_stderr("Run 'archbuilder --debug COMMAND' to see the traceback.")
     return ArchbuilderError.exit_code
 
 

@@ -1,22 +1,20 @@
-"""Options of several commands: a blueprint, its parameters, limits, and the format of errors."""
+"""Options of several commands: a blueprint with its parameters and limits, and the output."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
 import archbuilder
 from archbuilder.api import Blueprint, load_sandboxed_file
-from archbuilder.cli.console import Console
 from archbuilder.cli.key_value import parse_assignments, parse_limits
 from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.diagnostics.errors import UsageError, quote
-from archbuilder.diagnostics.render import OUTPUT_FORMATS, OutputFormat
 from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.limits import Limits
@@ -24,6 +22,7 @@ from archbuilder.plain_data import PlainData
 
 _Result = TypeVar("_Result")
 _Function = Callable[..., _Result]
+_Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,8 @@ class BlueprintRequest:
             return variant_suffix
         if variant_suffix not in (DEFAULT_VARIANT, self.variant):
             raise UsageError(
-                f"the variant is {quote(variant_suffix)} by the name of the blueprint, and "
-                f"{quote(self.variant)} by --variant"
+                f"the blueprint is given with the variant {quote(variant_suffix)}, but --variant is"
+                f" {quote(self.variant)}"
             )
         return self.variant
 
@@ -76,7 +75,7 @@ def check_not_overwriting_source(blueprint: Blueprint, output: Path) -> None:
     """
     # Not a comparison of paths: the output may be a hard link, or be spelled differently.
     if any(path_status.same_file(output, each) for each in blueprint.files):
-        raise UsageError(f"{quote(str(output))} is the blueprint itself; give another name")
+        raise UsageError(f"{quote(str(output))} is the blueprint itself; choose another output")
 
 
 def blueprint_argument_and_options(function: _Function[_Result]) -> _Function[_Result]:
@@ -86,9 +85,9 @@ def blueprint_argument_and_options(function: _Function[_Result]) -> _Function[_R
 
 
 def blueprint_options(function: _Function[_Result]) -> _Function[_Result]:
-    """Decorate a command with --set, --variant, --limit, --allow-dir and --error-format.
+    """Decorate a command with --set, --variant, --limit and --allow-dir.
 
-    The command receives the first four as one argument `request`, a `BlueprintRequest`.
+    The command receives them as one argument `request`, a `BlueprintRequest`.
     """
 
     # wraps also copies `__click_params__`, in which click keeps the options declared so far.
@@ -107,29 +106,41 @@ def blueprint_options(function: _Function[_Result]) -> _Function[_Result]:
         )
         return function(*args, request=request, **kwargs)
 
-    decorated = error_format_option(command)
+    decorated = command
     # Decorators apply from the inside out; reversed, the help has the order of _OPTIONS.
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return decorated
 
 
-def error_format_option(function: _Function[_Result]) -> _Function[_Result]:
-    """Decorate a command with --error-format, which sets the console's error format."""
+def output_option(help_text: str, *, default: Path | None = None) -> _Decorator:
+    """Return a decorator that adds -o/--output to a command."""
     return click.option(
-        "--error-format",
-        type=click.Choice(OUTPUT_FORMATS),
-        expose_value=False,
-        callback=set_error_format,
-        help="How mistakes are shown; text if not given.",
-    )(function)
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        default=default,
+        show_default=default is not None,
+        help=help_text,
+    )
 
 
-def set_error_format(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
-    """Set the console's error format: the callback of an option that commands do not receive."""
-    if value is not None:
-        context.ensure_object(Console).error_format = cast(OutputFormat, value)
-    return value
+def format_option(
+    formats: Sequence[str] = ("text", "json"),
+    help_text: str = "Output format.",
+    *,
+    default: str | None = "text",
+) -> _Decorator:
+    """Return a decorator that adds --format, which a command receives as `output_format`."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(formats),
+        default=default,
+        show_default=default is not None,
+        help=help_text,
+    )
 
 
 _OPTIONS = (
@@ -138,23 +149,26 @@ _OPTIONS = (
         "settings",
         metavar="NAME=VALUE",
         multiple=True,
-        help="Give a parameter a value, as in --set classes=10. May be repeated.",
+        help="Set a parameter of the blueprint, as in --set classes=10. Can be repeated.",
     ),
-    click.option("--variant", metavar="NAME", help="The variant; the same as BLUEPRINT:NAME."),
+    click.option(
+        "--variant", metavar="NAME", help="Use a variant of the blueprint; same as BLUEPRINT:NAME."
+    ),
     click.option(
         "--limit",
         "limits",
         metavar="NAME=VALUE",
         multiple=True,
-        help="Raise a limit that a message names, as in --limit expanded_steps=1000000. May be"
+        help="Change a limit that an error names, as in --limit expanded_steps=1000000. Can be"
         " repeated.",
     ),
     click.option(
         "--allow-dir",
         "allow_dirs",
-        metavar="FOLDER",
+        metavar="DIR",
         multiple=True,
         type=click.Path(path_type=Path, exists=True, file_okay=False),
-        help="Let imports reach files in this folder too. May be repeated.",
+        help="Allow the blueprint to read files in this directory, besides its own. Can be"
+        " repeated.",
     ),
 )

@@ -15,6 +15,8 @@ from archbuilder.cli.common_options import (
     BlueprintRequest,
     blueprint_argument_and_options,
     check_not_overwriting_source,
+    format_option,
+    output_option,
 )
 from archbuilder.cli.console import Console
 from archbuilder.cli.silence_tensorflow import import_tensorflow
@@ -38,31 +40,26 @@ MODEL_FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
     "compile",
     cls=Command,
     examples=(
-        "archbuilder compile lenet.yaml",
+        "archbuilder compile net.yaml",
         "archbuilder compile resnet:50 --set classes=10 -o resnet.keras",
-        "archbuilder compile lenet.yaml -o lenet.json",
-        "archbuilder compile gan.yaml -o models/ --format keras",
+        "archbuilder compile lenet5 -o lenet5.json",
+        "archbuilder compile gan -o models/",
         "archbuilder compile resnet:50 --set use_bias=true --weights resnet50.h5",
-        "archbuilder compile lenet.yaml --dry-run",
+        "archbuilder compile net.yaml --dry-run",
     ),
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Where the model goes: a file, or a folder for a blueprint of several networks. "
-    "Without it, a file in this folder with the name of the blueprint.",
+@output_option(
+    "File to write, or directory for a blueprint of several networks. [default: the name of the"
+    " blueprint]"
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(MODEL_FORMATS),
-    help="'keras' is the model with its (untrained) weights, 'json' its architecture alone. "
-    "Without it, the ending of FILE decides.",
+@format_option(
+    MODEL_FORMATS,
+    "File format: 'keras' has the architecture and the initial weights, 'json' the architecture"
+    " only. [default: by the suffix of FILE, or keras]",
+    default=None,
 )
 @weights_options
-@click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Check everything, but write no file.")
 @blueprint_argument_and_options
 @click.pass_obj
 def compile_command(
@@ -71,14 +68,14 @@ def compile_command(
     request: BlueprintRequest,
     blueprint: str,
     output: Path | None,
-    form: ModelFormat | None,
+    output_format: ModelFormat | None,
     weights_request: WeightsRequest,
     dry_run: bool,
 ) -> None:
-    """Compile a blueprint into a Keras model.
+    """Compile a blueprint into a Keras model file.
 
-    The file opens in any program with keras.saving.load_model("FILE"). What the blueprint promises
-    under 'expect' is checked first. A blueprint of several networks becomes several files.
+    Load the file with keras.saving.load_model("FILE"). The section 'expect' of the blueprint is
+    checked first. A blueprint of several networks is compiled into one file per network.
     """
     loaded = request.load(blueprint)
     variant = request.select_variant(loaded)
@@ -90,14 +87,14 @@ def compile_command(
     output_paths = {}
     # Check the output before TensorFlow is imported, which takes seconds.
     if output is not None or not dry_run:
-        output = output or _default_output(loaded, variant, form, single=single)
+        output = output or _default_output(loaded, variant, output_format, single=single)
         check_not_overwriting_source(loaded, output)
-        output_paths = _output_paths(networks, output, form, single=single)
+        output_paths = _output_paths(networks, output, output_format, single=single)
         # A file of a network in the output directory may be the blueprint as well.
         for path in output_paths.values():
             check_not_overwriting_source(loaded, path)
     if weight_files and any(target.suffix == ".json" for target in output_paths.values()):
-        raise UsageError("--weights has no meaning for a model's architecture alone")
+        raise UsageError("--weights cannot be used with the format json, which stores no weights")
     import_tensorflow()
     drafts = loaded.build_symbolic(variant=variant, **request.params)
     report = "\n\n".join(format_totals(draft.analysis) for draft in drafts.values())
@@ -144,19 +141,19 @@ def _output_paths(
         suffix = output.suffix.removeprefix(".")
         if model_format is None and suffix not in MODEL_FORMATS:
             raise UsageError(
-                f"{quote(output.name)} ends neither in .keras, for a model, nor in .json, for its "
-                "architecture alone"
+                f"{quote(output.name)} must end in .keras, for a model, or .json, for its"
+                " architecture only; otherwise pass --format"
             )
         # Keras recognizes a model file by the suffix .keras. An architecture may have any other.
         if model_format is not None and (model_format == "keras") != (suffix == "keras"):
             raise UsageError(
-                f"--format {model_format} does not fit the ending of {quote(output.name)}"
+                f"--format {model_format} does not match the suffix of {quote(output.name)}"
             )
         return {networks[0]: output}
     if not path_status.is_dir(output) and (path_status.exists(output) or output.suffix):
         raise UsageError(
-            f"the blueprint has {len(networks)} networks ({', '.join(networks)}), so that the "
-            f"output is a folder, as in -o models/, not {quote(str(output))}"
+            f"the blueprint has {len(networks)} networks ({', '.join(networks)}): the output must"
+            f" be a directory, as in -o models/, not {quote(str(output))}"
         )
     paths = {name: output / f"{name}.{model_format or 'keras'}" for name in networks}
     # A directory that does not exist yet is made when the models are written.

@@ -12,7 +12,7 @@ import click
 
 from archbuilder.diagnostics.errors import Diagnostic, RunError
 from archbuilder.diagnostics.escape import escape_terminal
-from archbuilder.diagnostics.render import OutputFormat, render
+from archbuilder.diagnostics.render import ErrorFormat, render, render_message
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Console:
 
     arguments: tuple[str, ...] = ()
     """The command line, which a run records."""
-    error_format: OutputFormat = "text"
+    error_format: ErrorFormat = "text"
     debug: bool = False
     """Whether a traceback is shown for internal errors."""
     has_status_line: bool = False
@@ -54,15 +54,17 @@ class Console:
 
     def print_error(self, message: str) -> None:
         """Write an error message to standard error."""
-        self.print_stderr(f"error: {message}")
+        self.show_status("")
+        _write(render_message(message, self.error_format), err=True)
 
     def report_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Render diagnostics to standard error."""
+        """Render diagnostics to standard error, if there are any."""
+        diagnostics = tuple(diagnostics)
+        if not diagnostics:
+            return
         # An empty NO_COLOR counts as unset: https://no-color.org
         color = not self.is_plain and not os.environ.get("NO_COLOR")
-        text = render(diagnostics, self.error_format, color=color)
-        if text:
-            _write(text, err=True)
+        _write(render(diagnostics, self.error_format, color=color), err=True)
 
     def print_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Render diagnostics to standard output, for commands whose result they are."""

@@ -10,6 +10,7 @@ import click
 
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
+from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR
 from archbuilder.launch.command_line import add_options, remove_option
@@ -19,11 +20,44 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 _MULTI_WORKER: Final = "multi_worker"
 
 
-def device_options(function: _Function) -> _Function:
-    """Decorate a command with --batch-size, --distribute and --workers."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+def device_options(
+    *, default_strategy: StrategyName | None = "auto"
+) -> Callable[[_Function], _Function]:
+    """Return a decorator that adds --batch-size, --distribute and --workers to a command.
+
+    Args:
+        default_strategy: the default of --distribute; None for that of the recipe.
+    """
+    options = (
+        click.option(
+            "--batch-size",
+            type=StrictIntRange(1, 1_000_000),
+            metavar="N",
+            help="Number of examples per batch. [default: as in the recipe]",
+        ),
+        click.option(
+            "--distribute",
+            type=click.Choice(("auto", "none", "mirrored", "multi_worker", "tpu")),
+            metavar="STRATEGY",
+            default=default_strategy,
+            help="Distribution strategy: auto, none, mirrored, multi_worker or tpu; 'auto' uses the"
+            " cluster of TF_CONFIG or Slurm, or else all GPUs."
+            f" [default: {default_strategy or 'as in the recipe'}]",
+        ),
+        click.option(
+            "--workers",
+            type=StrictIntRange(1, 64),
+            metavar="N",
+            help="Run as a cluster of N processes on this machine.",
+        ),
+    )
+
+    def decorate(function: _Function) -> _Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def spawn_workers(console: Console, workers: int | None, distribute: str | None) -> int | None:
@@ -40,31 +74,10 @@ def spawn_workers(console: Console, workers: int | None, distribute: str | None)
         return None
     if distribute not in (None, "auto", _MULTI_WORKER):
         raise UsageError(
-            f"--workers {workers} makes a cluster, and --distribute {distribute} uses none; leave"
-            " one of them out"
+            f"--workers {workers} cannot be used with --distribute {distribute}, which has no"
+            " workers"
         )
     # 'auto' finds the cluster in the environment. 'multi_worker' would be recorded in the run,
     # which could then be resumed on a cluster only. click takes the last value of an option.
     command = add_options(remove_option(console.arguments, "--workers"), "--distribute", "auto")
     return run_workers(workers, command, console.print_stderr)
-
-
-_OPTIONS = (
-    click.option(
-        "--batch-size",
-        type=StrictIntRange(min=1, max=1_000_000),
-        help="Examples at a time; as in training if not given.",
-    ),
-    click.option(
-        "--distribute",
-        type=click.Choice(("auto", "none", "mirrored", "multi_worker", "tpu")),
-        default="auto",
-        show_default=True,
-        help="Which devices take part.",
-    ),
-    click.option(
-        "--workers",
-        type=StrictIntRange(min=1, max=64),
-        help="Do it with so many processes of this machine.",
-    ),
-)

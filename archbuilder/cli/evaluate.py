@@ -4,120 +4,75 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Literal
 
 import click
 
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
+from archbuilder.cli.common_options import format_option
 from archbuilder.cli.console import Console
-from archbuilder.cli.device_options import device_options, spawn_workers
-from archbuilder.cli.run_inputs import load_target
-from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.cli.recipe_options import data_option
+from archbuilder.cli.trained_run import TrainedRunRequest, trained_run_options
 from archbuilder.config import data_from_argument
-from archbuilder.config.training import StrategyName
 
 
 @click.command(
     "evaluate",
     cls=Command,
     examples=(
-        "archbuilder evaluate runs/lenet-1",
-        "archbuilder evaluate runs/lenet-1 --data other.npz --format json",
-        "archbuilder evaluate lenet.keras --blueprint lenet.yaml --recipe mnist.yaml",
+        "archbuilder evaluate runs/lenet5-1",
+        "archbuilder evaluate runs/lenet5-1 --data test.npz --format json",
+        "archbuilder evaluate lenet5.keras --blueprint lenet5 --recipe mnist.yaml",
     ),
 )
-@click.option(
-    "--data",
-    metavar="DATA",
-    help="Other examples, named as for 'train'; of a folder with the files of MNIST, those to test"
-    " with are taken.",
-)
-@click.option(
-    "--blueprint",
-    metavar="BLUEPRINT",
-    help="What a .keras file has the weights of; not needed in the folder of its run.",
-)
-@click.option(
-    "--recipe",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A file with 'data' and 'training', which go before those of the run or blueprint.",
-)
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Output format",
-)
-@device_options
-@click.argument("target", metavar="RUN|MODEL.keras", type=click.Path(path_type=Path))
-@blueprint_options
+@data_option
+@format_option()
+@trained_run_options
 @click.pass_obj
-def evaluate_command(  # noqa: PLR0913 - an option each
+def evaluate_command(
     console: Console,
     /,
     *,
-    request: BlueprintRequest,
-    target: Path,
+    run_request: TrainedRunRequest,
     data: str | None,
-    blueprint: str | None,
-    recipe: Path | None,
     output_format: Literal["text", "json"],
-    batch_size: int | None,
-    distribute: StrategyName,
-    workers: int | None,
 ) -> int:
-    """Judge trained networks by the losses and metrics of their recipe.
+    """Compute the losses and metrics of a trained network.
 
-    By the examples that training held out, or by others.
+    RUN is a run directory. The losses and metrics are those of its recipe, on its validation set
+    or on all examples of --data; of a directory with MNIST files, on the test set.
     """
-    exit_code = spawn_workers(console, workers, distribute)
+    exit_code = run_request.spawn_workers(console)
     if exit_code is not None:
         return exit_code
-    model_target = load_target(target, request, blueprint, recipe)
-    config = model_target.run.config
-    eval_data = None if data is None else data_from_argument(data, config.data)
-    import_tensorflow()
-    # These import TensorFlow; see archbuilder/cli/__init__.py.
-    from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
-    from archbuilder.distribution.strategy import setup_devices  # noqa: PLC0415
-    from archbuilder.inference.evaluate import TrainedRun, evaluate  # noqa: PLC0415
+    target = run_request.load()
+    eval_data = None if data is None else data_from_argument(data, target.run.config.data)
+    with run_request.open(target) as (trained_run, devices):
+        # It imports TensorFlow; see archbuilder/cli/__init__.py.
+        from archbuilder.inference.evaluate import evaluate  # noqa: PLC0415
 
-    devices = setup_devices(
-        distribute,
-        batch_size or config.training.batch_size,
-        membership=make_membership(
-            target, model_target.run.blueprint_text, config.data, config.training
-        ),
-    )
-    is_chief = devices.workers.is_chief
-    with devices.workers.worker_failure_scope():
+        is_chief = devices.workers.is_chief
         metrics = evaluate(
-            TrainedRun(
-                model_target.run.graphs,
-                config,
-                model_target.run.blueprint_text,
-                model_target.run_dir,
-                model_target.weight_files,
-            ),
-            request.limits,
+            trained_run,
+            run_request.blueprint_request.limits,
             devices,
             lambda line: console.print_stderr(line) if is_chief else None,
-            # Of a directory with both, as MNIST, evaluate on the test set.
             data_source=None if eval_data is None else eval_data.validation or eval_data.train,
-            batch_size=batch_size,
+            batch_size=run_request.batch_size,
         )
-    if is_chief and output_format == "json":
-        # JSON has neither NaN nor infinity; json.dumps would write them as invalid JSON.
-        json_metrics = {
-            key: value if math.isfinite(value) else None for key, value in metrics.items()
-        }
-        console.print(json.dumps(json_metrics))
-    elif is_chief:
-        width = max(map(len, metrics))
-        console.print("\n".join(f"{key:{width}}  {value:.6g}" for key, value in metrics.items()))
+    if is_chief:
+        console.print(_to_json(metrics) if output_format == "json" else _to_text(metrics))
     return 0
+
+
+def _to_json(metrics: Mapping[str, float]) -> str:
+    # JSON has neither NaN nor infinity; json.dumps would write them as invalid JSON.
+    return json.dumps(
+        {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+    )
+
+
+def _to_text(metrics: Mapping[str, float]) -> str:
+    width = max(map(len, metrics))
+    return "\n".join(f"{name:{width}}  {value:.6g}" for name, value in metrics.items())

@@ -11,6 +11,7 @@ from archbuilder.cli.common_options import (
     BlueprintRequest,
     blueprint_argument_and_options,
     check_not_overwriting_source,
+    output_option,
 )
 from archbuilder.cli.console import Console
 from archbuilder.files.atomic_write import write_text
@@ -21,25 +22,19 @@ from archbuilder.files.atomic_write import write_text
     cls=Command,
     examples=(
         "archbuilder expand resnet:50 --set classes=10",
-        "archbuilder expand lenet.yaml -o lenet.flat.yaml",
+        "archbuilder expand net.yaml -o net.flat.yaml",
     ),
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write to a file instead of the standard output.",
-)
+@output_option("Write to this file instead of standard output.")
 @blueprint_argument_and_options
 @click.pass_obj
 def expand_command(
     console: Console, *, request: BlueprintRequest, blueprint: str, output: Path | None
 ) -> None:
-    """Write a blueprint out in full.
+    """Expand a blueprint into a flat one.
 
-    All parameters, blocks and loops are resolved. The result is a blueprint again,
-    and compiles into the same model.
+    Parameters, blocks and loops are resolved. The result is a blueprint that compiles into the same
+    model.
     """
     loaded = request.load(blueprint)
     text = loaded.expand(variant=request.select_variant(loaded), **request.params)

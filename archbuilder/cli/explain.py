@@ -20,11 +20,10 @@ from archbuilder.diagnostics.explanations import Explanation, explained_codes, l
 @click.argument("code", required=False)
 @click.pass_obj
 def explain_command(console: Console, *, code: str | None) -> None:
-    """Explain the code of an error or a warning.
+    """Explain an error or warning code.
 
-    The code is the word in brackets, as in error[unknown-argument]. The
-    explanation has a blueprint that fails and a fixed one. Without CODE, all
-    codes are listed.
+    CODE is the word in brackets, as in error[unknown-argument]. The explanation shows a blueprint
+    with the error and a corrected one. Without CODE, all codes are listed.
     """
     if code is None:
         codes = explained_codes()

@@ -19,7 +19,7 @@ from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.limits import Limits
 
 _DEFAULT_BEAMS: Final = 4
-_TOKEN_COUNT: Final = StrictIntRange(min=1, max=1_000_000)
+_TOKEN_COUNT: Final = StrictIntRange(1, 1_000_000)
 
 
 class _Options(TypedDict):
@@ -41,30 +41,50 @@ class _Options(TypedDict):
     ),
 )
 @click.option(
-    "--max-new-tokens", type=_TOKEN_COUNT, default=200, show_default=True, help="The longest text."
+    "--max-new-tokens",
+    type=_TOKEN_COUNT,
+    metavar="N",
+    default=200,
+    show_default=True,
+    help="Maximum number of tokens to generate.",
 )
 @click.option(
     "--temperature",
-    type=StrictFloatRange(min=0, max=100),
-    help="Draw by chance; below 1 likely tokens are likelier still, and 0 takes the likeliest.",
+    type=StrictFloatRange(0, 100),
+    metavar="T",
+    help="Sampling temperature; below 1 sharpens the distribution, 0 is greedy. [default: 1]",
 )
-@click.option("--top-k", type=_TOKEN_COUNT, help="Draw from so many of the likeliest tokens.")
+@click.option(
+    "--top-k",
+    type=_TOKEN_COUNT,
+    metavar="K",
+    help="Sample from the K most likely tokens. [default: all]",
+)
 @click.option(
     "--num-beams",
-    type=StrictIntRange(min=1, max=1_000),
-    help="Take the likeliest of so many texts; 1 is the likeliest token each time.",
+    type=StrictIntRange(1, 1_000),
+    metavar="N",
+    help="Use beam search with N beams in place of sampling; 1 is greedy. [default:"
+    f" {_DEFAULT_BEAMS} for pairs of texts]",
 )
-@click.option("--seed", type=StrictIntRange(min=0, max=2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=StrictIntRange(0, 2**32 - 1),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Seed of sampling.",
+)
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("text", default="")
 @click.pass_obj
 def generate_command(
     console: Console, /, *, run: Path, text: str, **options: Unpack[_Options]
 ) -> None:
-    """Make text with the language model of a run.
+    """Generate text with the language model of a run.
 
-    What follows TEXT is printed, or what it becomes where the run trained on pairs of texts. If
-    nothing is said, the former is drawn by chance, and the latter is the best of 4 beams.
+    RUN is a run directory. A causal model continues TEXT; a model that was trained on pairs of
+    texts transforms it.
     """
     is_sampling = options["temperature"] is not None or options["top_k"] is not None
     if options["num_beams"] is not None and is_sampling:

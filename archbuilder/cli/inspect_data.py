@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
+from archbuilder.cli.common_options import BlueprintRequest, blueprint_options, format_option
 from archbuilder.cli.console import Console
-from archbuilder.cli.recipe_options import load_recipe, select_data
+from archbuilder.cli.recipe_options import data_option, load_recipe, recipe_option, select_data
 from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
@@ -29,30 +29,18 @@ if TYPE_CHECKING:
     examples=(
         "archbuilder inspect-data digits_cnn --preview digits.png",
         "archbuilder inspect-data lenet5 --data mnist/",
-        "archbuilder inspect-data gpt2 --recipe plays.yaml --format json",
+        "archbuilder inspect-data gpt2 --recipe shakespeare.yaml --format json",
     ),
 )
-@click.option(
-    "--recipe",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A file with 'data' and 'training', which go before those of the blueprint.",
-)
-@click.option("--data", metavar="DATA", help="Other data, as for 'archbuilder train'.")
+@recipe_option
+@data_option
 @click.option(
     "--preview",
     metavar="FILE.png",
     type=click.Path(path_type=Path),
-    help="Draw 64 images as the network is given them.",
+    help="Write an image of 64 preprocessed and augmented examples to this file.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Output format",
-)
+@format_option()
 @click.argument("blueprint")
 @blueprint_options
 @click.pass_obj
@@ -67,10 +55,13 @@ def inspect_data_command(
     preview: Path | None,
     output_format: Literal["text", "json"],
 ) -> None:
-    """Show what a network will be given, without training it."""
+    """Show the data of a network after preprocessing.
+
+    The statistics are those of the inputs and targets that 'archbuilder train' would use.
+    """
     if preview is not None:
         if preview.suffix.lower() != ".png":
-            raise UsageError(f"a picture is a .png file, and {quote(preview.name)} is none")
+            raise UsageError(f"--preview {quote(str(preview))} must end in .png")
         check_writable(preview)
     loaded = request.load(blueprint)
     graphs = loaded.graphs(variant=request.select_variant(loaded), **request.params)
@@ -85,7 +76,9 @@ def inspect_data_command(
     if preview is None:
         return
     if report.preview is None:
-        raise UsageError("the network is given no images that could be drawn")
+        raise UsageError(
+            "--preview needs images: no input of the network has the shape of an image"
+        )
     with atomic_write(preview) as file:
         file.write(encode_png(report.preview))
     console.print_stderr(escape_terminal(f"Saved {preview}"))

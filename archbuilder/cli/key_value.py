@@ -26,7 +26,7 @@ def parse_assignments(settings: Iterable[str], limits: Limits) -> dict[str, Plai
     values: dict[str, PlainData] = {}
     for name, text in _split_assignments(settings, "--set"):
         if name in _RESERVED_NAMES:
-            raise UsageError(f"--set cannot give {quote(name)}; a variant is chosen with --variant")
+            raise UsageError(f"--set cannot set {quote(name)}; to select a variant, use --variant")
         # `--set x=` is null, as `x:` is in YAML.
         values[name] = to_plain(parse_yaml(text or "null", f"--set {name}", limits))
     return values
@@ -42,7 +42,7 @@ def parse_limits(settings: Iterable[str]) -> Limits:
     for name, text in _split_assignments(settings, "--limit"):
         # 19 digits hold any 64-bit integer. int() itself also takes '1_0' and other scripts.
         if not is_ascii_digits(text) or len(text) > 19:
-            raise UsageError(f"--limit {name} takes a whole number, not {quote(text)}")
+            raise UsageError(f"--limit {name} must be an integer, not {quote(text)}")
         values[name] = int(text)
     return Limits().replace(**values)
 
@@ -52,8 +52,8 @@ def _split_assignments(settings: Iterable[str], option: str) -> Iterator[tuple[s
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name.isidentifier():
-            raise UsageError(f"{option} takes name=value, not {quote(setting)}")
+            raise UsageError(f"{option} must be NAME=VALUE, not {quote(setting)}")
         if name in seen:
-            raise UsageError(f"{option} gives {quote(name)} twice")
+            raise UsageError(f"{option} sets {quote(name)} twice")
         seen.add(name)
         yield name, text

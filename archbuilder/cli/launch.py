@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import output_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.train import train_command
@@ -18,40 +19,49 @@ from archbuilder.launch.job import Job, resumable_command
 from archbuilder.launch.kubernetes import kubernetes_manifest
 from archbuilder.launch.slurm import slurm_script
 
-_COUNT = StrictIntRange(min=1, max=10_000)
+_COUNT = StrictIntRange(1, 10_000)
 
 
 @click.command(
     "launch",
     cls=Command,
     examples=(
-        "archbuilder launch --slurm --nodes 4 --gpus 8 -- train resnet --run-dir /shared/resnet",
-        "archbuilder launch --kubernetes --image IMAGE --pvc work -- train net.yaml --run-dir net",
+        "archbuilder launch --slurm --nodes 4 --gpus 8 -- train net.yaml --run-dir /shared/net",
+        "archbuilder launch --kubernetes --image IMAGE --pvc data -- train net.yaml --run-dir net",
     ),
 )
-@click.option("--slurm", is_flag=True, help="Write a job file for sbatch.")
+@click.option("--slurm", is_flag=True, help="Write a job script for sbatch.")
 @click.option("--kubernetes", is_flag=True, help="Write a manifest for kubectl apply.")
-@click.option("--nodes", type=_COUNT, default=1, show_default=True, help="How many machines.")
-@click.option("--gpus", type=StrictIntRange(min=0, max=64), default=0, help="GPUs of a machine.")
-@click.option("--cpus", type=_COUNT, help="Processors of a machine.")
-@click.option("--memory", metavar="SIZE", help="Memory of a machine, as in 64G.")
+@click.option(
+    "--nodes", type=_COUNT, metavar="N", default=1, show_default=True, help="Number of machines."
+)
+@click.option(
+    "--gpus",
+    type=StrictIntRange(0, 64),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="GPUs per machine.",
+)
+@click.option("--cpus", type=_COUNT, metavar="N", help="CPUs per machine.")
+@click.option("--memory", metavar="SIZE", help="Memory per machine, as in 64G.")
 @click.option(
     "--time",
     metavar="TIME",
-    help="The longest time as Slurm takes it: 90 (minutes), 12:00:00 or 2-00:00:00.",
-)
-@click.option("--name", default="archbuilder", show_default=True, help="The name of the job.")
-@click.option("--partition", help="Of Slurm: where the job waits.")
-@click.option("--image", help="Of Kubernetes: the container image that has archbuilder.")
-@click.option(
-    "--pvc", help="Of Kubernetes: the claim of a volume that all pods share, with the files."
+    help="Time limit in a format of Slurm: 90 (minutes), 12:00:00 or 2-00:00:00.",
 )
 @click.option(
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write to a file, in place of one of that name.",
+    "--name", metavar="NAME", default="archbuilder", show_default=True, help="Name of the job."
 )
+@click.option("--partition", metavar="NAME", help="Slurm only: partition to submit to.")
+@click.option("--image", metavar="IMAGE", help="Kubernetes only: container image with archbuilder.")
+@click.option(
+    "--pvc",
+    metavar="NAME",
+    help="Kubernetes only: PersistentVolumeClaim that all pods share. It is mounted at /work, the"
+    " working directory.",
+)
+@output_option("Write to this file instead of standard output.")
 @click.argument("command", metavar="-- train BLUEPRINT [ARGS]...", nargs=-1, required=True)
 @click.pass_obj
 def launch_command(  # noqa: PLR0913 - an option each
@@ -72,33 +82,32 @@ def launch_command(  # noqa: PLR0913 - an option each
     output: Path | None,
     command: tuple[str, ...],
 ) -> None:
-    """Write a job file that trains on several machines.
+    """Write a training job for Slurm or Kubernetes.
 
-    All of them need archbuilder and, at the same path, the blueprint, the data and the folder of
-    the run. A job that is started again goes on with its run.
+    All machines need archbuilder and, at the same path, the blueprint, the data and the run
+    directory. A restarted job resumes its run.
     """
+    if command[0] == "train":
+        _check_options(command)
     job = Job(name, resumable_command(command, nodes), nodes, gpus, cpus, memory, time)
-    _check_options(command)
     if slurm == kubernetes:
-        raise UsageError("say where the machines are: either --slurm or --kubernetes")
+        raise UsageError("pass either --slurm or --kubernetes")
     if slurm:
         if image is not None or pvc is not None:
-            raise UsageError("--image and --pvc are of Kubernetes")
+            raise UsageError("--image and --pvc can only be used with --kubernetes")
         text = slurm_script(job, partition)
     else:
         if partition is not None:
-            raise UsageError("--partition is of Slurm")
+            raise UsageError("--partition can only be used with --slurm")
         if image is None or pvc is None:
-            raise UsageError(
-                "Kubernetes needs an --image, and the --pvc of a volume that all pods share"
-            )
+            raise UsageError("--kubernetes needs --image and --pvc")
         text = kubernetes_manifest(job, image, pvc)
     if output is None:
         console.print(text.rstrip("\n"))
         return
     # Any word of the command may be a file: the blueprint, a recipe, or data.
     if any(path_status.same_file(output, word) for word in command):
-        raise UsageError(f"{quote(str(output))} is a file of the command; give another name")
+        raise UsageError(f"{quote(str(output))} is used by the command; choose another output")
     write_text(output, text)
     console.print(escape_terminal(f"Saved {output}"))
 

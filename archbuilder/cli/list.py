@@ -11,6 +11,7 @@ import click
 from archbuilder import zoo
 from archbuilder.api import load
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import format_option
 from archbuilder.cli.console import Console
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.formatting import TableColumn, format_bytes, format_count, format_table
@@ -35,16 +36,15 @@ COLUMNS: Final = (
         "archbuilder new my_lenet.yaml --from lenet5",
     ),
 )
-@click.option("--format", type=click.Choice(("text", "json")), default="text", show_default=True)
+@format_option(help_text="Output format; 'json' also has variants, references and paths.")
 @click.pass_obj
-def list_command(console: Console, *, format: Literal["text", "json"]) -> None:  # noqa: A002
-    """List the blueprints of the library.
+def list_command(console: Console, *, output_format: Literal["text", "json"]) -> None:
+    """List the blueprints in the library.
 
-    Any command takes their names in place of a file. 'json' has title, variants, references and
-    sizes of each, and its path.
+    Every command accepts these names in place of a file.
     """
     entries = zoo.gallery()
-    if format == "json":
+    if output_format == "json":
         console.print(json.dumps([_to_dict(entry) for entry in entries], indent=2))
         return
     console.print(

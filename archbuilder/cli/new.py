@@ -60,7 +60,7 @@ training:                       # losses, metrics and optimizers of Keras
     "new",
     cls=Command,
     examples=(
-        "archbuilder new mine.yaml",
+        "archbuilder new net.yaml",
         "archbuilder new my_vgg.yaml --from vgg",
     ),
 )
@@ -69,18 +69,21 @@ training:                       # losses, metrics and optimizers of Keras
     "--from",
     "origin",
     metavar="NAME",
-    help="Begin with a copy of a blueprint of the library (see 'archbuilder list').",
+    help="Copy this blueprint of the library (see 'archbuilder list'). [default: a template]",
 )
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @click.pass_obj
 def new_command(console: Console, *, file: Path, origin: str | None, force: bool) -> None:
-    """Write a blueprint to begin with."""
+    """Create a new blueprint.
+
+    FILE is the blueprint to write. Files that it imports are written next to it.
+    """
     files = {file: TEMPLATE} if origin is None else _zoo_files(origin, file)
     # Check all files before the first is written.
     for path, text in files.items():
         check_writable(path)
         if not force and _would_overwrite(path, text, named_by_user=path == file):
-            raise UsageError(f"{quote(str(path))} is there already; --force replaces it")
+            raise UsageError(f"{quote(str(path))} exists; pass --force to overwrite it")
     for path, text in files.items():
         write_text(path, text)
     names = " and ".join(escape_terminal(str(each)) for each in files)

@@ -17,27 +17,46 @@ _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,20}")
 _DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
 
 
-class StrictIntRange(click.IntRange):
+# Not click's IntRange and FloatRange, which add "1<=x<=1000000" to the help.
+class _StrictRange(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """A number within bounds, in ASCII digits."""
+
+    name = "number"
+    description = "a number"
+
+    def __init__(self, minimum: float, maximum: float | None = None) -> None:
+        self._minimum = minimum
+        self._maximum = maximum
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert the value of an option, or fail with a message."""
+        # A default is a number already.
+        number = self._parse(value.strip()) if isinstance(value, str) else value
+        if number is None:
+            self.fail(f"{quote(value)} is not {self.description}", param, ctx)
+        if number < self._minimum or (self._maximum is not None and number > self._maximum):
+            bounds = f"at least {self._minimum}"
+            if self._maximum is not None:
+                bounds = f"from {self._minimum} to {self._maximum}"
+            self.fail(f"must be {bounds}, not {number}", param, ctx)
+        return number
+
+    def _parse(self, text: str) -> float | None:
+        raise NotImplementedError
+
+
+class StrictIntRange(_StrictRange):
     """An integer within bounds, in ASCII digits."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Convert the value of an option, or fail with a message."""
-        # A default is an int already.
-        if isinstance(value, str) and not _INTEGER.fullmatch(value.strip()):
-            self.fail(f"{quote(value)} is not a whole number.", param, ctx)
-        return int(super().convert(value, param, ctx))
+    description = "an integer"
+
+    def _parse(self, text: str) -> int | None:
+        return int(text) if _INTEGER.fullmatch(text) else None
 
 
-class StrictFloatRange(click.FloatRange):
+class StrictFloatRange(_StrictRange):
     """A finite number within bounds, in ASCII digits."""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Convert the value of an option, or fail with a message."""
-        # click lets NaN pass every range: it is neither below the minimum nor above the maximum.
-        if isinstance(value, str) and not (
-            _DECIMAL.fullmatch(value.strip()) and math.isfinite(float(value))
-        ):
-            self.fail(f"{quote(value)} is not a number.", param, ctx)
-        return float(super().convert(value, param, ctx))
+    def _parse(self, text: str) -> float | None:
+        number = float(text) if _DECIMAL.fullmatch(text) else math.inf
+        return number if math.isfinite(number) else None

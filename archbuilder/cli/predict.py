@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
+from archbuilder.cli.common_options import format_option, output_option
 from archbuilder.cli.console import Console
-from archbuilder.cli.device_options import device_options, spawn_workers
-from archbuilder.cli.run_inputs import load_target
-from archbuilder.cli.silence_tensorflow import import_tensorflow
-from archbuilder.config.training import StrategyName
+from archbuilder.cli.trained_run import TrainedRunRequest, trained_run_options
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files import path_status
@@ -23,118 +20,91 @@ from archbuilder.files.atomic_write import atomic_write, check_writable
 if TYPE_CHECKING:
     from archbuilder.inference.prediction_writer import PredictionFormat
 
-_SUFFIXES: Final = (".csv", ".jsonl")
+_FORMATS: Final[tuple[PredictionFormat, ...]] = ("csv", "jsonl")
 
 
 @click.command(
     "predict",
     cls=Command,
     examples=(
-        "archbuilder predict runs/lenet-1 digit.png more-digits/",
-        "archbuilder predict runs/lenet-1 data.npz --output predictions.csv",
+        "archbuilder predict runs/lenet5-1 digit.png more-digits/",
+        "archbuilder predict runs/lenet5-1 data.npz -o predictions.csv",
     ),
 )
-@click.option(
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A .csv or .jsonl file in place of the standard output, and of a file of that name;"
-    " it appears whole.",
+@output_option("Write to this .csv or .jsonl file instead of standard output.")
+@format_option(
+    _FORMATS,
+    "Output format: a table, or a JSON object per line. [default: by the suffix of FILE, or csv]",
+    default=None,
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("csv", "jsonl")),
-    help="A table, or a line of JSON an example; by the name of the output if not given.",
-)
-@click.option(
-    "--blueprint",
-    metavar="BLUEPRINT",
-    help="What a .keras file has the weights of; not needed in the folder of its run.",
-)
-@click.option(
-    "--recipe",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A file with 'data' and 'training', which go before those of the run or blueprint.",
-)
-@device_options
-@click.argument("target", metavar="RUN|MODEL.keras", type=click.Path(path_type=Path))
+@trained_run_options
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=click.Path(path_type=Path))
-@blueprint_options
 @click.pass_obj
-def predict_command(  # noqa: PLR0913 - an option each
+def predict_command(
     console: Console,
     /,
     *,
-    request: BlueprintRequest,
-    target: Path,
+    run_request: TrainedRunRequest,
     inputs: tuple[Path, ...],
     output: Path | None,
-    form: PredictionFormat | None,
-    blueprint: str | None,
-    recipe: Path | None,
-    batch_size: int | None,
-    distribute: StrategyName,
-    workers: int | None,
+    output_format: PredictionFormat | None,
 ) -> int:
-    """Tell what a trained network says of inputs.
+    """Predict the outputs of a trained network for inputs.
 
-    An INPUT is a .npz, .npy, .csv, .parquet, .jsonl or IDX file, an image, or a folder of images
-    (also of images in folders). Without one, it is what training held out.
+    RUN is a run directory. INPUT is a .npz, .npy, .csv, .parquet, .jsonl or IDX file, an image, or
+    a directory of images. Without INPUT, the validation set of the run is used.
     """
-    if output is not None:
-        if form is None and output.suffix not in _SUFFIXES:
-            raise UsageError(
-                f"{quote(output.name)} ends in neither {' nor '.join(_SUFFIXES)}: say --format csv"
-                " or --format jsonl"
-            )
-        check_writable(output)
-        if any(path_status.same_file(output, each) for each in inputs):
-            raise UsageError(f"{quote(str(output))} is an input; give another name")
-    exit_code = spawn_workers(console, workers, distribute)
+    output_format = output_format or _default_format(output)
+    _check_output(output, inputs)
+    exit_code = run_request.spawn_workers(console)
     if exit_code is not None:
         return exit_code
-    model_target = load_target(target, request, blueprint, recipe)
-    config = model_target.run.config
-    import_tensorflow()
-    # These import TensorFlow; see archbuilder/cli/__init__.py.
-    from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
-    from archbuilder.distribution.strategy import setup_devices  # noqa: PLC0415
-    from archbuilder.inference.evaluate import TrainedRun  # noqa: PLC0415
-    from archbuilder.inference.predict import predict  # noqa: PLC0415
-    from archbuilder.inference.prediction_writer import format_predictions  # noqa: PLC0415
+    target = run_request.load()
+    with run_request.open(target) as (trained_run, devices):
+        # These import TensorFlow; see archbuilder/cli/__init__.py.
+        from archbuilder.inference.predict import predict  # noqa: PLC0415
+        from archbuilder.inference.prediction_writer import format_predictions  # noqa: PLC0415
 
-    output_format: PredictionFormat = form or (
-        "jsonl" if output is not None and output.suffix == ".jsonl" else "csv"
-    )
-    devices = setup_devices(
-        distribute,
-        batch_size or config.training.batch_size,
-        membership=make_membership(
-            target, model_target.run.blueprint_text, config.data, config.training
-        ),
-    )
-    is_chief = devices.workers.is_chief
-    with devices.workers.worker_failure_scope():
+        is_chief = devices.workers.is_chief
         predictions = predict(
-            TrainedRun(
-                model_target.run.graphs,
-                config,
-                model_target.run.blueprint_text,
-                model_target.run_dir,
-                model_target.weight_files,
-            ),
+            trained_run,
             inputs,
-            request.limits,
+            run_request.blueprint_request.limits,
             devices,
             lambda line: console.print_stderr(line) if is_chief else None,
-            batch_size or config.training.batch_size,
+            run_request.batch_size or trained_run.config.training.batch_size,
         )
         lines = format_predictions(predictions, output_format)
         _write(console, lines, output, is_chief=is_chief)
         devices.workers.shutdown_barrier()
     return 0
+
+
+def _default_format(output: Path | None) -> PredictionFormat:
+    """Return the format that the suffix of the output names; `csv` for standard output.
+
+    Raises:
+        UsageError: if the suffix names none.
+    """
+    for output_format in _FORMATS:
+        if output is None or output.suffix == f".{output_format}":
+            return output_format
+    raise UsageError(
+        f"{quote(str(output))} must end in .csv or .jsonl; otherwise pass --format csv or --format"
+        " jsonl"
+    )
+
+
+def _check_output(output: Path | None, inputs: Sequence[Path]) -> None:
+    """Check that the output can be written, and is not one of the inputs.
+
+    Raises:
+        UsageError: if it cannot, or is.
+    """
+    if output is not None:
+        check_writable(output)
+        if any(path_status.same_file(output, each) for each in inputs):
+            raise UsageError(f"{quote(str(output))} is an input; choose another output")
 
 
 def _write(console: Console, lines: Iterable[str], output: Path | None, *, is_chief: bool) -> None:

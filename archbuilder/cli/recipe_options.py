@@ -1,9 +1,11 @@
-"""Recipe of a command line, from the blueprint, `--recipe` and `--data`."""
+"""Options `--recipe` and `--data`, and the recipe that they make with the blueprint."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+
+import click
 
 from archbuilder.api import Blueprint
 from archbuilder.cli.common_options import BlueprintRequest
@@ -11,6 +13,21 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config import DataConfig, Recipe, TrainingConfig, data_from_argument, read_recipe
 from archbuilder.config.load import read_recipe_file
 from archbuilder.diagnostics.errors import UsageError
+
+recipe_option = click.option(
+    "--recipe",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="YAML file with the sections 'data' and 'training'. Each replaces that of the blueprint or"
+    " run.",
+)
+data_option = click.option(
+    "--data",
+    metavar="DATA",
+    help="Data to use in place of the recipe's: 'digits', 'tfds:NAME', a directory of images or of"
+    " MNIST files, a .npz, .csv, .parquet, .jsonl, .tfrecord, .txt or .tsv file, or a glob pattern"
+    " of such files.",
+)
 
 
 def load_recipe(
@@ -42,8 +59,7 @@ def select_data(recipe: Recipe, data_argument: str | None) -> DataConfig:
         return data_from_argument(data_argument, recipe.data)
     if recipe.data is None:
         raise UsageError(
-            "the blueprint does not say what to train on; give it a section 'data', or say it "
-            "with --data or --recipe"
+            "the blueprint has no section 'data'; pass --data or --recipe, or add the section"
         )
     return recipe.data
 
@@ -56,7 +72,7 @@ def require_training(recipe: Recipe) -> TrainingConfig:
     """
     if recipe.training is None:
         raise UsageError(
-            "the blueprint does not say how to train, at least with which 'loss'; give it a "
-            "section 'training', or give a file that has one with --recipe"
+            "the blueprint has no section 'training', which needs at least a 'loss'; pass a file"
+            " with --recipe, or add the section"
         )
     return recipe.training

@@ -51,7 +51,7 @@ def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
     blueprint_path = SandboxPath(run_dir).joinpath(BLUEPRINT_FILE)
     if not path_status.exists(run_dir / BLUEPRINT_FILE):
         detail = f": {BLUEPRINT_FILE} is missing" if path_status.is_file(run_dir / RUN_JSON) else ""
-        detail = detail if path_status.exists(run_dir) else ": there is no such folder"
+        detail = detail if path_status.exists(run_dir) else ": there is no such directory"
         raise UsageError(f"{quote(str(run_dir), 200)} is not a run directory{detail}")
     blueprint = request.load(blueprint_path)
     graphs = blueprint.graphs()
@@ -91,14 +91,18 @@ def load_target(
         run = _inputs_from_blueprint(blueprint, request, recipe, load_dataset_schema(path.parent))
         return ModelTarget(run, None, {_network_name(path, run): path})
     if blueprint is not None:
-        raise UsageError("a run has its blueprint; --blueprint goes with a .keras file")
+        raise UsageError(
+            "--blueprint can only be used with a .keras file: a run has its own blueprint"
+        )
     if request.params or request.variant:
-        raise UsageError("a run has its parameters; --set and --variant go with --blueprint")
+        raise UsageError(
+            "--set and --variant can only be used with --blueprint: a run has its own parameters"
+        )
     run_dir = path.parent if is_model else path
     if is_model and not path_status.is_file(run_dir / RUN_JSON):
         raise UsageError(
-            f"{quote(path.name)} lies in the folder of no run: give its --blueprint, of which the"
-            " network is made; only numbers are read from the file"
+            f"{quote(path.name)} is not in a run directory: pass --blueprint to build the network;"
+            " only weights are read from the file"
         )
     run = load_run_inputs(run_dir, request)
     if recipe is not None:
@@ -139,7 +143,7 @@ def _network_name(path: Path, run: RunInputs) -> str:
     # `train` saves each of several networks as NETWORK.keras.
     if len(run.graphs) > 1 and path.stem not in run.graphs:
         raise UsageError(
-            f"the blueprint has the networks {', '.join(run.graphs)}, and {quote(path.name)} has"
-            " the name of none of them"
+            f"{quote(path.name)} must have the name of one of the networks of the blueprint:"
+            f" {', '.join(run.graphs)}"
         )
     return path.stem if path.stem in run.graphs else next(iter(run.graphs))

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest
+from archbuilder.cli.common_options import BlueprintRequest, output_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.run_inputs import load_run_inputs
@@ -26,39 +26,40 @@ _SUFFIXES: Final = (".png", ".npz")
     cls=Command,
     examples=(
         "archbuilder sample runs/dcgan-1",
-        "archbuilder sample runs/dcgan-1 --num-samples 1000 --output samples.npz",
+        "archbuilder sample runs/dcgan-1 --num-samples 1000 -o samples.npz",
     ),
 )
 @click.option(
     "--num-samples",
-    type=StrictIntRange(min=1, max=100_000),
+    type=StrictIntRange(1, 100_000),
+    metavar="N",
     default=64,
     show_default=True,
-    help="How many samples.",
+    help="Number of samples.",
 )
 @click.option(
     "--seed",
-    type=StrictIntRange(min=0, max=2**31 - 1),
+    type=StrictIntRange(0, 2**31 - 1),
+    metavar="N",
     default=0,
     show_default=True,
-    help="Decides the noise that they are made of.",
+    help="Seed of the noise.",
 )
-@click.option(
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
+@output_option(
+    "Write to this file: a .png image of all samples, or a .npz archive with the array 'samples'.",
     default=Path("samples.png"),
-    show_default=True,
-    help="A .png picture of all of them, or a .npz archive of their numbers.",
 )
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.pass_obj
 def sample_command(
     console: Console, /, *, run: Path, num_samples: int, seed: int, output: Path
 ) -> None:
-    """Draw samples of the generator of a run."""
+    """Sample images from the generator of a run.
+
+    RUN is the directory of a run with the objective 'adversarial'.
+    """
     if output.suffix not in _SUFFIXES:
-        raise UsageError(f"{quote(output.name)} is none of {' and '.join(_SUFFIXES)}")
+        raise UsageError(f"{quote(str(output))} must end in {' or '.join(_SUFFIXES)}")
     check_writable(output)
     limits = Limits()
     run_inputs = load_run_inputs(run, BlueprintRequest(None, {}, limits, ()))

@@ -8,6 +8,7 @@ import click
 
 from archbuilder import registry
 from archbuilder.cli.command import Command
+from archbuilder.cli.common_options import output_option
 from archbuilder.cli.console import Console
 from archbuilder.files.atomic_write import write_text
 from archbuilder.language.json_schema import schema_text
@@ -18,19 +19,13 @@ from archbuilder.language.json_schema import schema_text
     cls=Command,
     examples=("archbuilder schema -o blueprint-v1.schema.json",),
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write to a file instead of the standard output.",
-)
+@output_option("Write to this file instead of standard output.")
 @click.pass_obj
 def schema_command(console: Console, *, output: Path | None) -> None:
-    """Write the JSON Schema of blueprints, for editors.
+    """Print the JSON Schema of blueprints, for editors.
 
-    With it an editor completes layers and their arguments, and marks mistakes while you type. For
-    VS Code with the YAML extension, a blueprint begins with the comment
+    An editor completes layers and their arguments with it, and marks errors while you type. For the
+    YAML extension of VS Code, begin a blueprint with the comment
 
     # yaml-language-server: $schema=./blueprint-v1.schema.json
     """

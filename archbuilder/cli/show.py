@@ -8,7 +8,11 @@ from typing import Any, Literal
 import click
 
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest, blueprint_argument_and_options
+from archbuilder.cli.common_options import (
+    BlueprintRequest,
+    blueprint_argument_and_options,
+    format_option,
+)
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.silence_tensorflow import import_tensorflow
@@ -18,9 +22,7 @@ from archbuilder.cli.summary import format_totals, summary_table, to_dict
 class _Depth(StrictIntRange):
     """A number of levels, or `all`."""
 
-    def convert(  # type: ignore[override]  # a text besides the numbers
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | Literal["all"]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Convert the value of an option, or fail with a message."""
         return "all" if value == "all" else super().convert(value, param, ctx)
 
@@ -29,27 +31,20 @@ class _Depth(StrictIntRange):
     "show",
     cls=Command,
     examples=(
-        "archbuilder show lenet.yaml",
+        "archbuilder show net.yaml",
         "archbuilder show resnet:50 --depth all",
         "archbuilder show resnet --depth 2 --set classes=10",
-        "archbuilder show lenet.yaml --format json",
+        "archbuilder show lenet5 --format json",
     ),
 )
 @click.option(
     "--depth",
+    type=_Depth(0),
     metavar="N|all",
-    type=_Depth(min=0),
-    help="How deep blocks within blocks are written out: with 1, every block is one row; with 0,"
-    " only the sums are shown.",
+    help="Depth to which nested blocks are expanded: 'all' shows every layer, 1 every block as one"
+    " row, and 0 only the totals. [default: what fits on a screen]",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="'json' has every layer, whatever --depth says.",
-)
+@format_option(help_text="Output format; 'json' has every layer, whatever the depth.")
 @blueprint_argument_and_options
 @click.pass_obj
 def show_command(
@@ -58,19 +53,19 @@ def show_command(
     request: BlueprintRequest,
     blueprint: str,
     depth: int | Literal["all"] | None,
-    form: Literal["text", "json"],
+    output_format: Literal["text", "json"],
 ) -> None:
-    """Show the steps, shapes, parameters and cost.
+    """Show the layers, shapes, parameters and cost of a blueprint.
 
-    Shapes come without the batch axis, '?' is a length left open. Multiply-adds and activation
-    memory are those of one example. Nothing is trained, and no memory is taken for weights.
+    Shapes have no batch axis; '?' is a dimension of unknown size. Multiply-adds and activation
+    memory are those of one example. No memory is allocated for weights.
     """
     loaded = request.load(blueprint)
     variant = request.select_variant(loaded)
     console.report_diagnostics(loaded.validate(variant=variant, **request.params))
     import_tensorflow()
     analyses = loaded.analyze(variant=variant, **request.params)
-    if form == "json":
+    if output_format == "json":
         console.print(json.dumps([to_dict(analysis) for analysis in analyses.values()], indent=2))
         return
     graphs = loaded.graphs(variant=variant, **request.params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
@@ -11,9 +12,15 @@ import click
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
 from archbuilder.cli.console import Console
-from archbuilder.cli.device_options import spawn_workers
+from archbuilder.cli.device_options import device_options, spawn_workers
 from archbuilder.cli.numbers import StrictIntRange
-from archbuilder.cli.recipe_options import load_recipe, require_training, select_data
+from archbuilder.cli.recipe_options import (
+    data_option,
+    load_recipe,
+    recipe_option,
+    require_training,
+    select_data,
+)
 from archbuilder.cli.run_inputs import RunInputs, load_run_inputs
 from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.config import TrainingConfig
@@ -24,7 +31,7 @@ from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files import path_status
 
 RUNS: Final = Path("runs")
-_POSITIVE: Final = StrictIntRange(min=1, max=1_000_000)
+_POSITIVE: Final = StrictIntRange(1, 1_000_000)
 
 
 class _Overrides(TypedDict):
@@ -42,60 +49,45 @@ class _Overrides(TypedDict):
     examples=(
         "archbuilder train digits_cnn",
         "archbuilder train digits_cnn --epochs 3 --run-dir runs/short",
-        "archbuilder train lenet.yaml --recipe mnist.yaml",
-        "archbuilder train lenet.yaml --data mnist/ --seed 7",
-        "archbuilder train --resume runs/lenet-1",
+        "archbuilder train lenet5 --recipe mnist.yaml --data mnist/ --seed 7",
+        "archbuilder train --resume runs/lenet5-1",
         "archbuilder train digits_cnn --workers 2",
     ),
 )
+@recipe_option
+@data_option
 @click.option(
-    "--recipe",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A file with 'data' and 'training', which go before those of the blueprint.",
+    "--epochs",
+    type=_POSITIVE,
+    metavar="N",
+    help="Number of passes over the training set. [default: as in the recipe]",
 )
-@click.option(
-    "--data",
-    metavar="DATA",
-    help="What to train on: 'digits', 'tfds:NAME', a .npz, .csv, .parquet, .jsonl, .tfrecord, .txt"
-    " or .tsv file, a pattern of such files, or a folder with the files of MNIST or with images. It"
-    " takes the place of the recipe's files.",
-)
-@click.option("--epochs", type=_POSITIVE, help="How often every example is seen.")
-@click.option("--batch-size", type=_POSITIVE, help="Examples of one step.")
+@device_options(default_strategy=None)
 @click.option(
     "--seed",
-    type=StrictIntRange(min=0, max=2**32 - 1),
-    help="Decides the first weights, the order of the examples, and which are held out.",
-)
-@click.option(
-    "--distribute",
-    type=click.Choice(("auto", "none", "mirrored", "multi_worker", "tpu")),
-    help="Which devices take part; 'auto' takes the cluster that TF_CONFIG or Slurm tells of, or"
-    " all GPUs.",
-)
-@click.option(
-    "--workers",
-    type=StrictIntRange(min=1, max=64),
-    help="Train with so many processes of this machine, to try a cluster out.",
+    type=StrictIntRange(0, 2**32 - 1),
+    metavar="N",
+    help="Seed of the initial weights, the order of the examples and the validation split."
+    " [default: as in the recipe]",
 )
 @click.option(
     "--run-dir",
-    metavar="FOLDER",
+    metavar="DIR",
     type=click.Path(path_type=Path),
-    help="A new folder for the trained model and the record; runs/NAME-1 and so on if not given.",
+    help="New or empty directory for the model, the checkpoints and the record of the run."
+    " [default: runs/NAME-1, runs/NAME-2, ...]",
 )
 @click.option(
     "--resume",
     metavar="RUN",
     type=click.Path(path_type=Path),
-    help="Go on with the run in this folder, in place of a blueprint.",
+    help="Resume the run in this directory from its last checkpoint; takes no BLUEPRINT.",
 )
 @click.option(
     "--auto-resume",
     is_flag=True,
-    help="Where the folder of --run-dir has a run already, go on with it: for jobs that are started"
-    " again.",
+    help="Resume the run in --run-dir if there is one, else start it. For jobs that a scheduler"
+    " restarts.",
 )
 @click.argument("blueprint", required=False)
 @blueprint_options
@@ -114,17 +106,17 @@ def train_command(  # noqa: PLR0913 - an option each
     auto_resume: bool,
     **overrides: Unpack[_Overrides],
 ) -> int:
-    """Train what a blueprint describes.
+    """Train the networks of a blueprint.
 
-    What on, and how, stands in the blueprint under 'data' and 'training', or in a recipe. The
-    trained model and a record of the run go to a folder. A run that was broken off goes on with
-    --resume.
+    Data and training settings come from the sections 'data' and 'training' of the blueprint, or
+    from --recipe. The model, checkpoints and a record of the run are saved in a run directory. Use
+    --resume to continue an interrupted run.
     """
     exit_code = spawn_workers(console, workers, overrides["distribute"])
     if exit_code is not None:
         return exit_code
     if auto_resume and run_dir is None:
-        raise UsageError("--auto-resume goes with the --run-dir FOLDER that it looks into")
+        raise UsageError("--auto-resume needs --run-dir DIR, the directory of the run to resume")
     # A run writes its record before it trains: without one there is nothing to resume.
     if auto_resume and run_dir is not None and path_status.is_file(run_dir / RUN_JSON):
         resume = run_dir
@@ -134,14 +126,20 @@ def train_command(  # noqa: PLR0913 - an option each
             run_dir,
             BlueprintRequest(None, {}, request.limits, request.allow_dirs),
             {**overrides, "batch_size": None, "seed": None},
-            (),
+            {},
         )
     elif resume is not None:
-        run_inputs = _resume_inputs(resume, request, overrides, (blueprint, recipe, data, run_dir))
+        new_run_options = {
+            "BLUEPRINT": blueprint,
+            "--recipe": recipe,
+            "--data": data,
+            "--run-dir": run_dir,
+        }
+        run_inputs = _resume_inputs(resume, request, overrides, new_run_options)
     elif blueprint is not None:
         run_inputs = _new_inputs(blueprint, request, overrides, recipe, data)
     else:
-        raise UsageError("there is no BLUEPRINT to train, and no run to --resume")
+        raise UsageError("pass a BLUEPRINT to train, or --resume RUN to resume a run")
     _train(console, request, run_inputs, run_dir, resume)
     return 0
 
@@ -235,17 +233,26 @@ def _resume_inputs(
     run_dir: Path,
     request: BlueprintRequest,
     overrides: _Overrides,
-    new_run_options: tuple[str | Path | None, ...],
+    new_run_options: Mapping[str, str | Path | None],
 ) -> RunInputs:
     """Load a run to resume it; only epochs and devices may be overridden.
 
     Raises:
         UsageError: if an option belongs to a new run, or the data may not be read.
     """
-    if any(each is not None for each in new_run_options) or request.params or request.variant:
-        raise UsageError("a run that goes on has its blueprint, its data and its folder already")
-    if overrides["batch_size"] is not None or overrides["seed"] is not None:
-        raise UsageError("a run goes on with the batch size and the seed that it began with")
+    values = {
+        **new_run_options,
+        "--set": request.params or None,
+        "--variant": request.variant,
+        "--batch-size": overrides["batch_size"],
+        "--seed": overrides["seed"],
+    }
+    names = [name for name, value in values.items() if value is not None]
+    if names:
+        raise UsageError(
+            f"{' and '.join(names)} cannot be used with --resume: a resumed run keeps its"
+            " blueprint, its recipe and its directory"
+        )
     run_inputs = load_run_inputs(run_dir, request)
     run_inputs.config.check_data()
     training = _apply_overrides(run_inputs.config.training, overrides)

@@ -29,24 +29,29 @@ _MAX_DEPTH: Final = 64
     "validate",
     cls=Command,
     examples=(
-        "archbuilder validate lenet.yaml",
+        "archbuilder validate net.yaml",
         "archbuilder validate blueprints/ --shapes",
         "archbuilder validate resnet:50 --set classes=10",
         "archbuilder validate blueprints/ --error-format github",
     ),
 )
 @click.argument("blueprints", nargs=-1, required=True, metavar="BLUEPRINT...")
-@click.option("--shapes", is_flag=True, help="Let Keras check all shapes too; takes seconds.")
+@click.option(
+    "--shapes",
+    is_flag=True,
+    help="Also check shapes and the section 'expect' with Keras, which takes seconds.",
+)
 @blueprint_options
 @click.pass_obj
 def validate_command(
     console: Console, *, blueprints: tuple[str, ...], shapes: bool, request: BlueprintRequest
 ) -> None:
-    """Find all mistakes in blueprints.
+    """Check blueprints and report all errors.
 
-    Each BLUEPRINT is a file, a folder with files in it, or a name of the library. Without
-    --variant and --set, all variants are checked. As 'json' and 'github' mistakes go to the
-    standard output, for editors and continuous integration; 'json' is a list, empty if all is well.
+    BLUEPRINT is a file, a directory with .yaml files, or the name of a blueprint in the library.
+    All variants are checked, unless --variant or --set is given. With --error-format json or
+    github, for editors and CI, errors are printed to standard output; the JSON is a list, which is
+    empty if there are none.
     """
     if shapes:
         import_tensorflow()
@@ -69,7 +74,7 @@ def _files(blueprints: Iterable[str]) -> Iterator[str | SandboxPath]:
             continue
         files = list(_walk(SandboxPath(folder)))
         if not files:
-            raise UsageError(f"there is no .yaml file in the folder {quote(name)}")
+            raise UsageError(f"there is no .yaml file in the directory {quote(name)}")
         yield from sorted(files, key=lambda file: file.path)
 
 
@@ -80,7 +85,7 @@ def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
         folder = pending.pop()
         if len(folder.parts) > _MAX_DEPTH:
             name = quote(str(folder.path), 200)
-            raise UsageError(f"the folder {name} lies more than {_MAX_DEPTH} folders deep")
+            raise UsageError(f"the directory {name} is nested more than {_MAX_DEPTH} levels deep")
         try:
             for file in map(folder.joinpath, folder.list_names()):
                 # is_dir is false for a link, so that a link cannot make an endless tree.
@@ -90,7 +95,9 @@ def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
                     yield file
         except OSError as error:
             name = quote(str(folder.path), 200)
-            raise UsageError(f"cannot read the folder {name}: {os_error_reason(error)}") from error
+            raise UsageError(
+                f"cannot read the directory {name}: {os_error_reason(error)}"
+            ) from error
 
 
 def _diagnose(

@@ -44,12 +44,12 @@ class WeightsRequest:
         for option_value in self.files:
             network, file = _parse_weights_option(option_value, networks)
             if network in files:
-                raise UsageError(f"--weights gives the network {quote(network)} two files")
+                raise UsageError(f"--weights is given twice for the network {quote(network)}")
             if not path_status.is_file(file):
                 raise UsageError(f"there is no file {quote(str(file))}")
             files[network] = file
         if not files and (self.match or self.skip_mismatch):
-            raise UsageError("--match and --skip-mismatch say how the file of --weights is taken")
+            raise UsageError("--match and --skip-mismatch can only be used with --weights")
         return files
 
 
@@ -81,16 +81,18 @@ _OPTIONS = (
         "--weights",
         metavar="[NETWORK=]FILE",
         multiple=True,
-        help="Give the model the weights of a .weights.h5, .h5, .keras or .safetensors file.",
+        help="Load weights from a .weights.h5, .h5, .keras or .safetensors file. Can be repeated.",
     ),
     click.option(
         "--match",
         type=click.Choice(("name", "order")),
-        help="Pair weights that have the same name, or that stand at the same place. "
-        "Without it, the way that fits more of them. A .safetensors file has no order.",
+        help="Match weights by name or by order; .safetensors files have no order. [default:"
+        " whichever matches more weights]",
     ),
     click.option(
-        "--skip-mismatch", is_flag=True, help="Take the weights that fit, and tell which do not."
+        "--skip-mismatch",
+        is_flag=True,
+        help="Load the weights that match, and report those that do not.",
     ),
 )
 
@@ -103,9 +105,8 @@ def _parse_weights_option(option_value: str, networks: Sequence[str]) -> tuple[s
     if len(networks) == 1:
         return networks[0], Path(option_value)
     raise UsageError(
-        f"--weights of a blueprint with several networks names one of them, as in"
-        f" --weights {networks[0]}={option_value.rpartition('=')[2]}; they are"
-        f" {', '.join(networks)}"
+        f"the blueprint has the networks {', '.join(networks)}: pass the network with the file, as"
+        f" in --weights {networks[0]}={option_value.rpartition('=')[2]}"
     )
 
 

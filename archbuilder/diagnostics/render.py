@@ -19,8 +19,8 @@ from archbuilder.diagnostics.escape import (
 from archbuilder.diagnostics.snippet import Snippet, make_snippet
 from archbuilder.plain_data import PlainData
 
-OutputFormat: TypeAlias = Literal["text", "json", "github"]
-OUTPUT_FORMATS: Final[tuple[OutputFormat, ...]] = ("text", "json", "github")
+ErrorFormat: TypeAlias = Literal["text", "json", "github"]
+ERROR_FORMATS: Final[tuple[ErrorFormat, ...]] = ("text", "json", "github")
 
 MAX_FRAMES: Final = 8
 """Frames that are shown of a chain of blocks; a longer chain loses its middle."""
@@ -33,7 +33,7 @@ _Paint: TypeAlias = Callable[[str, str], str]
 
 
 def render(
-    diagnostics: Iterable[Diagnostic], output_format: OutputFormat = "text", *, color: bool = False
+    diagnostics: Iterable[Diagnostic], error_format: ErrorFormat = "text", *, color: bool = False
 ) -> str:
     """Render `diagnostics` in their order, without a trailing line break.
 
@@ -45,15 +45,29 @@ def render(
     workflow command per line.
     """
     all_diagnostics = tuple(diagnostics)
-    if output_format == "json":
+    if error_format == "json":
         return json.dumps([_to_json(diagnostic) for diagnostic in all_diagnostics], indent=2)
-    if output_format == "github":
+    if error_format == "github":
         return "\n".join(_to_github_annotation(diagnostic) for diagnostic in all_diagnostics)
     if not all_diagnostics:
         return ""
     paint: _Paint = _colorize if color else lambda text, _: text
     blocks = [_to_text(diagnostic, paint) for diagnostic in all_diagnostics]
     return "\n\n".join([*blocks, summary(all_diagnostics)])
+
+
+def render_message(message: str, error_format: ErrorFormat = "text") -> str:
+    """Render an error without a code and a location, with the same formats as `render`.
+
+    In `json` its `code` is null.
+    """
+    if error_format == "json":
+        return json.dumps([{**_to_json(Diagnostic("", message, None)), "code": None}], indent=2)
+    if error_format == "github":
+        text = "\n".join(map(escape_terminal, message.split("\n")))
+        return f"::error::{escape_github_message(text)}"
+    # escape_terminal puts its text on one line, so that each line is escaped alone.
+    return "\n".join(map(escape_terminal, f"error: {message}".split("\n")))
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:

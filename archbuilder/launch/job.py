@@ -50,7 +50,7 @@ class Job:
         """
         check_dns_label(self.name, "--name")
         if self.memory is not None and not _MEMORY.match(self.memory):
-            raise UsageError(f"--memory is like 16G, not {quote(self.memory)}")
+            raise UsageError(f"--memory must be a size as in 16G, not {quote(self.memory)}")
         if self.time is not None:
             parse_slurm_time(self.time)
 
@@ -68,13 +68,12 @@ def resumable_command(arguments: Sequence[str], nodes: int) -> tuple[str, ...]:
     """
     if not arguments or arguments[0] != "train":
         raise UsageError(
-            "behind -- stands what every machine does, as in -- train lenet.yaml --run-dir"
-            " /shared/runs/lenet"
+            "pass the command 'train' after --, as in -- train net.yaml --run-dir /shared/net"
         )
     keys = [each.partition("=")[0] for each in option_arguments(arguments)]
     for option in _RESERVED_OPTIONS:
         if option in keys:
-            raise UsageError(f"the job decides itself about {option}: leave it out")
+            raise UsageError(f"{option} cannot be used in a job, which sets it itself")
     if "--run-dir" not in keys:
         raise UsageError(
             "pass --run-dir DIR with a directory that all nodes share; a restarted job resumes the"
@@ -96,8 +95,8 @@ def check_dns_label(text: str, option: str) -> str:
     """
     if not _LABEL.match(text):
         raise UsageError(
-            f"{option} is {quote(text)}; it has to be of small letters, digits and hyphens, at most"
-            " 52, beginning with a letter and not ending with a hyphen"
+            f"{option} must consist of at most 52 lowercase letters, digits and hyphens, begin with"
+            f" a letter and not end with a hyphen, not {quote(text)}"
         )
     return text
 
@@ -109,7 +108,7 @@ def check_word(text: str, option: str) -> str:
         UsageError: if it is not; the message names `option`.
     """
     if not _WORD.match(text):
-        raise UsageError(f"{option} is {quote(text)}, which is no name")
+        raise UsageError(f"{option} is not a valid name: {quote(text)}")
     return text
 
 
@@ -125,7 +124,7 @@ def parse_slurm_time(text: str) -> int:
     match = _TIME.match(text)
     if match is None:
         raise UsageError(
-            "--time is like 90 (minutes), 12:00:00 (hours) or 1-12:00:00 (days and hours), not"
+            "--time must be as in 90 (minutes), 12:00:00 or 1-12:00:00 (days and hours), not"
             f" {quote(text)}"
         )
     days, rest = match[1], match[2].split(":")
@@ -137,12 +136,12 @@ def parse_slurm_time(text: str) -> int:
     for unit in [*amounts][1:]:
         if amounts[unit] > _MAX_AMOUNTS[unit]:
             raise UsageError(
-                f"--time has {amounts[unit]} {unit} in {quote(text)}; after {units[0]} they are 0"
-                f" to {_MAX_AMOUNTS[unit]}. The same time is {_format_slurm_time(total)}"
+                f"--time {quote(text)} has {amounts[unit]} {unit}, but at most"
+                f" {_MAX_AMOUNTS[unit]} can follow {units[0]}; write {_format_slurm_time(total)}"
             )
     # Slurm takes 0 for no limit.
     if not total:
-        raise UsageError(f"--time is longer than {quote(text)}; leave it out for no limit")
+        raise UsageError(f"--time must not be zero, as in {quote(text)}; leave it out for no limit")
     return total
 
 

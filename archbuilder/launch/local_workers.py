@@ -19,6 +19,7 @@ from typing import IO, Final
 
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, tf_config_json
+from archbuilder.launch.command_line import add_options
 
 _SHUTDOWN_TIMEOUT: Final = 30.0
 """Seconds that the other workers have to exit when one has failed."""
@@ -83,6 +84,9 @@ def _spawn(
     stderr = None if index == 0 else tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
     if stderr is not None:
         stack.callback(stderr.close)
+    if index > 0:
+        # `_error_message` reads errors in this format.
+        arguments = add_options(arguments, "--error-format", "text")
     process = subprocess.Popen(  # noqa: S603 - what the user has typed, without a shell
         [sys.executable, "-m", "archbuilder", *arguments],
         env={**os.environ, TF_CONFIG_VAR: tf_config_json(addresses, index)},

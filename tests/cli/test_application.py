@@ -73,7 +73,7 @@ def test_a_mistyped_command_gets_a_suggestion(run: Run) -> None:
     result = run("complie", "lenet.yaml")
     assert result.code == 2
     assert "did you mean 'compile'?" in result.err
-    assert "'archbuilder --help' tells how it is used." in result.err
+    assert "try 'archbuilder --help'" in result.err
     assert result.out == ""
 
 
@@ -115,7 +115,7 @@ def test_our_own_mistakes_ask_for_a_report(
     failing.error = error  # type: ignore[attr-defined]
     result = run("fail")
     assert result.code == 1
-    assert "this is a mistake in archbuilder, please report it" in result.err
+    assert "this is a bug in archbuilder, please report it" in result.err
     assert type(error).__name__ in result.err
     assert "archbuilder --debug" in result.err
 
@@ -244,11 +244,11 @@ LONG = "x" * 300
 def test_a_name_longer_than_any_file_can_have(
     run: Run, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is an error of the command line, or no file, and not a mistake in archbuilder."""
+    """It is an error of the command line, or no file, and not a bug in archbuilder."""
     monkeypatch.chdir(tmp_path)
     result = run(*command)
     assert result.code in (0, 1, 2)
-    assert "mistake in archbuilder" not in result.err
+    assert "bug in archbuilder" not in result.err
 
 
 def test_a_folder_that_may_not_be_read(

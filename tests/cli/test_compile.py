@@ -86,10 +86,10 @@ def test_a_promise_that_is_not_kept(run: Run, lenet: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("-o", "FOLDER/x.h5"), "ends neither in .keras"),
-        (("-o", "FOLDER/x"), "ends neither in .keras"),
-        (("-o", "FOLDER/x.json", "--format", "keras"), "does not fit"),
-        (("-o", "FOLDER/x.keras", "--format", "json"), "does not fit"),
+        (("-o", "FOLDER/x.h5"), "must end in .keras"),
+        (("-o", "FOLDER/x"), "must end in .keras"),
+        (("-o", "FOLDER/x.json", "--format", "keras"), "does not match"),
+        (("-o", "FOLDER/x.keras", "--format", "json"), "does not match"),
         (("-o", "FOLDER/missing/x.keras"), "there is no folder"),
         (("-o", "FOLDER/taken.keras"), "is a folder"),
         (("-o", "FOLDER/x.keras", "--format", "h5"), "'keras', 'json'"),
@@ -143,5 +143,5 @@ def test_a_network_does_not_replace_its_blueprint(run: Run, tmp_path: Path) -> N
     text = blueprint.read_text()
     result = run("compile", blueprint, "-o", tmp_path, "--format", "json")
     assert (result.code, blueprint.read_text()) == (2, text)
-    assert "is the blueprint itself; give another name" in result.err
+    assert "is the blueprint itself; choose another output" in result.err
     assert not (tmp_path / "discriminator.json").exists()

@@ -98,10 +98,10 @@ def test_statistics_are_of_the_training_set(run: Run, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("digits_cnn", "--preview", "x.jpg"), "a picture is a .png file"),
+        (("digits_cnn", "--preview", "x.jpg"), "--preview 'x.jpg' must end in .png"),
         (("digits_cnn", "--preview", "no/where/x.png"), "no"),
         (("digits_cnn", "--data", "nowhere"), "neither 'digits'"),
-        (("lenet5",), "does not say what to train on"),
+        (("lenet5",), "has no section 'data'"),
         (("mlp", "--data", "digits"), "has the shape [8, 8]"),
     ],
 )

@@ -32,7 +32,7 @@ def test_values_are_read_as_in_a_blueprint(text: str, value: PlainData) -> None:
 @pytest.mark.parametrize("text", ["classes", "=3", "a b=3", "\x1b=3", ""])
 def test_what_is_no_setting_is_told(text: str) -> None:
     """Without '=', or without a name before it."""
-    with pytest.raises(UsageError, match="--set takes name=value") as caught:
+    with pytest.raises(UsageError, match="--set must be NAME=VALUE") as caught:
         parse_assignments([text], Limits())
     assert "\x1b" not in str(caught.value)
 
@@ -63,7 +63,7 @@ def test_limits_are_raised() -> None:
 )
 def test_a_limit_is_a_whole_number(text: str) -> None:
     """Everything else is told with the name of the limit."""
-    with pytest.raises(UsageError, match="--limit depth takes a whole number"):
+    with pytest.raises(UsageError, match="--limit depth must be an integer"):
         parse_limits([text])
 
 

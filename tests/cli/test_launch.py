@@ -162,20 +162,38 @@ def test_one_machine(capsys: pytest.CaptureFixture[str]):
             ["--slurm", "--kubernetes", "--", "train", "a", "--run-dir", "b"],
             "either --slurm or --kubernetes",
         ),
-        (["--", "train", "a", "--run-dir", "b", "--epohcs", "3"], "No such option '--epohcs'"),
-        (["--", "train", "a", "--run-dir", "b", "--epochs", "x"], "'x' is not a whole number"),
-        (["--", "show", "a"], "behind -- stands what every machine does"),
-        (["--", "train", "a", "--run-dir", "b", "--workers=2"], "about --workers"),
-        (["--name", "No", "--", "train", "a", "--run-dir", "b"], "--name is 'No'"),
-        (["--name", "a\n#SBATCH --x", "--", "train", "a", "--run-dir", "b"], "--name is"),
-        (["--memory", "8", "--", "train", "a", "--run-dir", "b"], "--memory is like 16G"),
-        (["--time", "soon", "--", "train", "a", "--run-dir", "b"], "--time is like"),
-        (["--time", "\u0661\u0662:00:00", "--", "train", "a", "--run-dir", "b"], "--time is like"),
-        (["--time", "1-25:00:00", "--", "train", "a", "--run-dir", "b"], "is 2-01:00:00"),
+        (
+            ["--", "train", "a", "--run-dir", "b", "--epohcs", "3"],
+            "unknown option '--epohcs'; did you mean '--epochs'?",
+        ),
+        (["--", "train", "a", "--run-dir", "b", "--epochs", "x"], "'x' is not an integer"),
+        (["--", "show", "a"], "pass the command 'train' after --"),
+        (["--", "train", "a", "--run-dir", "b", "--workers=2"], "--workers cannot be used"),
+        (["--name", "No", "--", "train", "a", "--run-dir", "b"], "not 'No'"),
+        (
+            ["--name", "a\n#SBATCH --x", "--", "train", "a", "--run-dir", "b"],
+            "--name must consist of",
+        ),
+        (
+            ["--memory", "8", "--", "train", "a", "--run-dir", "b"],
+            "--memory must be a size as in 16G",
+        ),
+        (["--time", "soon", "--", "train", "a", "--run-dir", "b"], "--time must be as in"),
+        (
+            ["--time", "\u0661\u0662:00:00", "--", "train", "a", "--run-dir", "b"],
+            "--time must be as in",
+        ),
+        (["--time", "1-25:00:00", "--", "train", "a", "--run-dir", "b"], "write 2-01:00:00"),
         (["--slurm", "--partition", "a b", "--", "train", "a", "--run-dir", "b"], "--partition is"),
-        (["--slurm", "--pvc", "a", "--", "train", "a", "--run-dir", "b"], "of Kubernetes"),
-        (["--kubernetes", "--", "train", "a", "--run-dir", "b"], "needs an --image"),
-        ([*KUBERNETES, "--pvc", "A", "--", "train", "a", "--run-dir", "b"], "--pvc is 'A'"),
+        (
+            ["--slurm", "--pvc", "a", "--", "train", "a", "--run-dir", "b"],
+            "can only be used with --kubernetes",
+        ),
+        (["--kubernetes", "--", "train", "a", "--run-dir", "b"], "needs --image and --pvc"),
+        (
+            [*KUBERNETES, "--pvc", "A", "--", "train", "a", "--run-dir", "b"],
+            "--pvc must consist of",
+        ),
         (["--", "train", "a", "--run-dir", "b"], "--slurm or --kubernetes"),
     ],
 )
@@ -189,7 +207,7 @@ def test_wrong_input(capsys: pytest.CaptureFixture[str], arguments: list[str], m
 def test_go_on_needs_a_folder(capsys: pytest.CaptureFixture[str]):
     """Else every start would be a new run."""
     assert main(["train", "digits_cnn", "--auto-resume"]) == 2
-    assert "--auto-resume goes with the --run-dir FOLDER" in capsys.readouterr().err
+    assert "--auto-resume needs --run-dir DIR" in capsys.readouterr().err
 
 
 def test_the_blueprint_is_not_replaced(

@@ -37,7 +37,7 @@ def test_what_is_imported_comes_along(run: Run, tmp_path: Path) -> None:
     (tmp_path / "resnet.yaml").write_text("mine")
     result = run("new", tmp_path / "third.yaml", "--from", "resnet_basic")
     assert result.code == 2
-    assert "is there already" in result.err
+    assert "exists" in result.err
     assert not (tmp_path / "third.yaml").exists()
 
 

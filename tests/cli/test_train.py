@@ -64,9 +64,9 @@ def test_runs_are_numbered(
 @pytest.mark.parametrize(
     ("recipe", "arguments", "text"),
     [
-        ("", (), "what to train on"),
-        ("", ("--data", "digits"), "how to train"),
-        ("data: digits\n", (), "how to train"),
+        ("", (), "no section 'data'"),
+        ("", ("--data", "digits"), "no section 'training'"),
+        ("data: digits\n", (), "no section 'training'"),
         (RECIPE, ("--data", "nowhere"), "'nowhere'"),
         (RECIPE, ("--epochs", "0"), "--epochs"),
         (RECIPE, ("--distribute", "everywhere"), "'mirrored'"),
@@ -115,4 +115,4 @@ def test_workers_are_a_cluster(run: Run, perceptron: Path, distribute: str) -> N
     """Other devices than those of a cluster cannot be asked for beside them."""
     result = run("train", perceptron, "--workers", "2", "--distribute", distribute)
     assert result.code == 2
-    assert f"--distribute {distribute} uses none" in result.err
+    assert f"--distribute {distribute}, which has no" in result.err

@@ -90,14 +90,14 @@ def test_many_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixtur
         (["net.yaml", "--weights", "none.h5"], "there is no file 'none.h5'"),
         (
             ["net.yaml", "--skip-mismatch"],
-            "--match and --skip-mismatch say how the file of --weights",
+            "--match and --skip-mismatch can only be used with --weights",
         ),
         (["net.yaml", "--weights", "net.yaml"], "is not a weights file"),
         (["pair.yaml", "--weights", "source.keras"], "--weights first=source.keras"),
-        (["pair.yaml", "--weights", "third=source.keras"], "they are first, second"),
+        (["pair.yaml", "--weights", "third=source.keras"], "the networks first, second"),
         (
             ["net.yaml", "--weights", "source.keras", "--weights", "source.keras"],
-            "gives the network 'net' two files",
+            "is given twice for the network 'net'",
         ),
         (["net.yaml", "--weights", "source.keras", "-o", "a.json"], "architecture alone"),
     ],
@@ -117,7 +117,7 @@ def test_one_of_several_networks(folder: Path, capsys: pytest.CaptureFixture[str
     assert main(["compile", "pair.yaml", "-o", "models"]) == 0
     command = ["compile", "pair.yaml", "-o", "again", "--weights", "second=models/second.keras"]
     assert main(command) == 0
-    assert "2 of 2 weights of second" in capsys.readouterr().err
+    assert "second: 2 of 2 weights" in capsys.readouterr().err
     kernels = [
         np.asarray(keras.saving.load_model(folder / name / "second.keras").weights[0])
         for name in ("models", "again")

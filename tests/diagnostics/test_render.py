@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archbuilder.diagnostics.errors import Diagnostic, ExpansionFrame
-from archbuilder.diagnostics.render import OUTPUT_FORMATS, OutputFormat, render, summary
+from archbuilder.diagnostics.render import ERROR_FORMATS, ErrorFormat, render, summary
 from archbuilder.diagnostics.span import SourceText, Span
 
 
@@ -77,7 +77,7 @@ def test_several_are_separated_and_counted() -> None:
 
 def test_nothing_is_shown_for_no_mistakes() -> None:
     """Text and GitHub get nothing, JSON an empty list."""
-    assert [render([], form) for form in OUTPUT_FORMATS] == ["", "[]", ""]
+    assert [render([], form) for form in ERROR_FORMATS] == ["", "[]", ""]
     assert summary(()) == ""
 
 
@@ -208,7 +208,7 @@ def test_foreign_text_breaks_out_of_no_format(
     mistake = Diagnostic(
         "limit-exceeded", message, span, label=label, notes=(message,), frame=frame
     )
-    shown: dict[OutputFormat, str] = {form: render([mistake], form) for form in OUTPUT_FORMATS}
+    shown: dict[ErrorFormat, str] = {form: render([mistake], form) for form in ERROR_FORMATS}
     assert all(character.isprintable() for character in shown["text"].replace("\n", ""))
     assert len(shown["text"].split("\n")) <= 10
     assert json.loads(shown["json"])[0]["message"] == message

@@ -220,10 +220,13 @@ def test_data_that_has_gone(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     [
         (["nowhere"], "is not a run directory"),
         (["nowhere.keras"], "there is no file"),
-        (["{runs}/ridge", "--blueprint", "{runs}/ridge.yaml"], "a run has its blueprint"),
-        (["{runs}/ridge", "--set", "x=1"], "a run has its parameters"),
+        (["{runs}/ridge", "--blueprint", "{runs}/ridge.yaml"], "a run has its own blueprint"),
+        (["{runs}/ridge", "--set", "x=1"], "a run has its own parameters"),
         (["{runs}/moco/net.keras"], "needs more than the network"),
-        (["{runs}/ridge/net.keras", "--blueprint", "{runs}/adversarial.yaml"], "none of them"),
+        (
+            ["{runs}/ridge/net.keras", "--blueprint", "{runs}/adversarial.yaml"],
+            "must have the name of",
+        ),
     ],
 )
 def test_wrong_input(

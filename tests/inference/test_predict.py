@@ -412,14 +412,14 @@ class TestColumns:
         """A table is not written to what looks like a spreadsheet."""
         words = ["predict", str(folder / "run"), str(folder / "t.csv"), "--output", "out.xls"]
         assert main(words) == 2
-        assert "'out.xls' ends in neither .csv nor .jsonl" in capsys.readouterr().err
+        assert "'out.xls' must end in .csv or .jsonl" in capsys.readouterr().err
 
     def test_an_input_is_not_replaced(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """An output that is one of the inputs is most likely a slip."""
         content = (folder / "t.csv").read_bytes()
         table = str(folder / "t.csv")
         assert main(["predict", str(folder / "run"), table, "--output", table]) == 2
-        assert "t.csv' is an input; give another name" in capsys.readouterr().err
+        assert "t.csv' is an input; choose another output" in capsys.readouterr().err
         assert (folder / "t.csv").read_bytes() == content
 
     def test_names_that_columns_have_already(

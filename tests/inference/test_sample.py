@@ -51,7 +51,7 @@ def test_a_picture(runs: Path, tmp_path: Path):
     ("run", "output", "message"),
     [
         ("ridge", "a.png", "'archbuilder predict' uses what it trained"),
-        ("gan", "a.jpg", "none of .png and .npz"),
+        ("gan", "a.jpg", "must end in .png or .npz"),
         ("gan", "nowhere/a.png", "there is no folder"),
         ("nothing", "a.png", "is not a run directory"),
     ],

@@ -184,10 +184,10 @@ def test_two_runs_in_one_folder(blueprint: Path, tmp_path: Path, capfd: pytest.C
     ("arguments", "message"),
     [
         (["--resume", "nowhere"], "is not a run directory"),
-        (["--resume", "RUN", "--seed", "3"], "the seed that it began with"),
-        (["--resume", "RUN", "--data", "digits"], "its data"),
-        (["net.yaml", "--resume", "RUN"], "its blueprint"),
-        ([], "no BLUEPRINT"),
+        (["--resume", "RUN", "--seed", "3"], "--seed cannot be used with --resume"),
+        (["--resume", "RUN", "--data", "digits"], "--data cannot be used with --resume"),
+        (["net.yaml", "--resume", "RUN"], "BLUEPRINT cannot be used with --resume"),
+        ([], "pass a BLUEPRINT"),
     ],
 )
 def test_what_a_run_that_goes_on_does_not_take(

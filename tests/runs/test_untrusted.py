@@ -69,7 +69,7 @@ def outside(run: Path) -> Path:
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:
     out, err = capsys.readouterr()
-    assert "mistake in archbuilder" not in out + err
+    assert "bug in archbuilder" not in out + err
     assert "secret" not in out + err
     return out + err
 

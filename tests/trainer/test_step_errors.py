@@ -44,7 +44,7 @@ def errors_of(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str
     assert main([str(each) for each in arguments]) == 1
     errors = capsys.readouterr().err
     assert "Traceback" not in errors
-    assert "mistake in archbuilder" not in errors
+    assert "bug in archbuilder" not in errors
     return errors
 
 

@@ -1,0 +1,75 @@
+"""Messages about invalid command lines, in place of those of click."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from archbuilder.diagnostics.errors import closest_match, quote
+
+_OPTION_HINTS: Final[Mapping[str, str]] = {
+    "--allow": "--allow-dir",
+    "--beam-size": "--num-beams",
+    "--beams": "--num-beams",
+    "--claim": "--pvc",
+    "--config": "--recipe",
+    "--count": "--num-samples",
+    "--dataset": "--data",
+    "--devices": "--distribute",
+    "--errors": "--error-format",
+    "--go-on": "--auto-resume",
+    "--json": "--format json",
+    "--max-length": "--max-new-tokens",
+    "--max-tokens": "--max-new-tokens",
+    "--num-epochs": "--epochs",
+    "--num-workers": "--workers",
+    "--output-dir": "--run-dir",
+    "--params": "--set",
+    "--partial": "--skip-mismatch",
+    "--picture": "--preview",
+    "--run": "--run-dir",
+    "--strategy": "--distribute",
+    "--tokens": "--max-new-tokens",
+    "--top": "--top-k",
+    "--unfold": "--depth all",
+}
+"""Options of other tools and of older versions, with the equivalent one."""
+_EXTRA_ARGUMENTS: Final = re.compile(r"Got unexpected extra (arguments?) \((.*)\)", re.DOTALL)
+
+
+def usage_message(error: click.ClickException) -> str:
+    """Return the message of an error of click in the form of all other messages."""
+    if isinstance(error, click.NoSuchOption):
+        return _unknown_option(error)
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        return f"missing {error.param.param_type_name}: {_parameter_name(error.param)}"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        name = _parameter_name(error.param)
+        return f"invalid value for {name}: {_clause(error.message)}"
+    message = error.format_message().replace("requires an argument", "requires a value")
+    extra = _EXTRA_ARGUMENTS.fullmatch(message)
+    return f"unexpected {extra[1]}: {extra[2]}" if extra else _clause(message)
+
+
+def _unknown_option(error: click.NoSuchOption) -> str:
+    command = None if error.ctx is None else error.ctx.command
+    names = [name for param in command.params for name in param.opts] if command else []
+    suggestion = _OPTION_HINTS.get(error.option_name, "")
+    if suggestion.partition(" ")[0] not in names:
+        suggestion = closest_match(error.option_name, names) or ""
+    hint = f"; did you mean '{suggestion}'?" if suggestion else ""
+    return f"unknown option {quote(error.option_name)}{hint}"
+
+
+def _parameter_name(param: click.Parameter) -> str:
+    if isinstance(param, click.Argument):
+        return param.human_readable_name
+    return max(param.opts, key=len)
+
+
+def _clause(text: str) -> str:
+    """Return a sentence of click without its capital letter and its period."""
+    return text[:1].lower() + text[1:].removesuffix(".")
