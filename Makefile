@@ -81,8 +81,8 @@ bench: $(VENV)/.run ## run the benchmarks
 	$(BIN)/python -m benchmarks
 
 .PHONY: results
-results: $(VENV)/.run ## reproduce docs/results.md with DATA=FOLDER, which has mnist/ and text/
-	@test -d "$(DATA)" || { echo "name the folder with the data: make results DATA=FOLDER"; exit 1; }
+results: $(VENV)/.run ## reproduce docs/results.md with DATA=DIR, which has mnist/ and text/
+	@test -d "$(DATA)" || { echo "name the directory with the data: make results DATA=DIR"; exit 1; }
 	$(BIN)/python scripts/results.py $(DATA)
 
 .PHONY: clean

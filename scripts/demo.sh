@@ -1,6 +1,6 @@
 #!/bin/sh
-# From a blueprint to a trained network in under a minute. `make demo` runs it; every command is
-# shown before it runs, and can be typed just so.
+# Validate, train and load a blueprint in under a minute. `make demo` runs it. Each command is
+# printed before it runs.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ code='import keras
 model = keras.saving.load_model("runs/demo/digits_cnn.keras")
 print(f"{model.name}: {model.count_params():,} parameters, {len(model.layers)} layers")'
 printf '\n$ python -c '\''%s'\''\n' "$code"
-# What TensorFlow tells of the processor while it is imported is shown only if something is wrong.
+# TensorFlow logs details of the CPU on import. They are shown only if the command fails.
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 python -c "$code" 2>"$log" || { cat "$log" >&2; exit 1; }

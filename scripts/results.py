@@ -1,6 +1,6 @@
 """Train the models of docs/results.md, check their metrics, and write the page.
 
-`make results DATA=FOLDER` runs this script; the folder has `mnist/` with the four files of MNIST,
+`make results DATA=DIR` runs this script; the folder has `mnist/` with the four files of MNIST,
 and `text/tinyshakespeare.txt`. Names after it select results; the others stay as they are.
 """
 
@@ -40,7 +40,7 @@ CHARACTERS = "--set vocabulary=70"
 HEADER = """\
 # Results
 
-Results of the library on real data, each from one command. `make results DATA=FOLDER` trains all of
+Results of the library on real data, each from one command. `make results DATA=DIR` trains all of
 them and writes this page; the folder has `mnist/` with the four files of MNIST, and
 `text/tinyshakespeare.txt`. Metrics are those of the validation set: the 10,000 test images of
 MNIST, and the last tenth of the text. Minutes are the duration of the command on two cores without

@@ -83,7 +83,7 @@ class _Application(click.Group):
 @click.group(
     cls=_Application,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="To get started, run 'archbuilder new net.yaml' and 'archbuilder train net.yaml'.",
+    epilog="To get started:  archbuilder new start.yaml  and then  archbuilder train start.yaml",
 )
 @click.version_option(__version__, message="archbuilder %(version)s")
 @click.option("--debug", is_flag=True, help="Show tracebacks of internal errors.")

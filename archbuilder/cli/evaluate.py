@@ -21,9 +21,9 @@ from archbuilder.config import data_from_argument
     "evaluate",
     cls=Command,
     examples=(
-        "archbuilder evaluate runs/lenet5-1",
-        "archbuilder evaluate runs/lenet5-1 --data test.npz --format json",
-        "archbuilder evaluate lenet5.keras --blueprint lenet5 --recipe mnist.yaml",
+        "archbuilder evaluate runs/lenet-1",
+        "archbuilder evaluate runs/lenet-1 --data other.npz --format json",
+        "archbuilder evaluate lenet.keras --blueprint lenet.yaml --recipe mnist.yaml",
     ),
 )
 @data_option

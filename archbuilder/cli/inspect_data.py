@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     examples=(
         "archbuilder inspect-data digits_cnn --preview digits.png",
         "archbuilder inspect-data lenet5 --data mnist/",
-        "archbuilder inspect-data gpt2 --recipe shakespeare.yaml --format json",
+        "archbuilder inspect-data gpt2 --recipe plays.yaml --format json",
     ),
 )
 @recipe_option

@@ -60,7 +60,7 @@ training:                       # losses, metrics and optimizers of Keras
     "new",
     cls=Command,
     examples=(
-        "archbuilder new net.yaml",
+        "archbuilder new mine.yaml",
         "archbuilder new my_vgg.yaml --from vgg",
     ),
 )

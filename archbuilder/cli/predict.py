@@ -27,8 +27,8 @@ _FORMATS: Final[tuple[PredictionFormat, ...]] = ("csv", "jsonl")
     "predict",
     cls=Command,
     examples=(
-        "archbuilder predict runs/lenet5-1 digit.png more-digits/",
-        "archbuilder predict runs/lenet5-1 data.npz -o predictions.csv",
+        "archbuilder predict runs/lenet-1 digit.png more-digits/",
+        "archbuilder predict runs/lenet-1 data.npz -o predictions.csv",
     ),
 )
 @output_option("Write to this .csv or .jsonl file instead of standard output.")

@@ -49,8 +49,9 @@ class _Overrides(TypedDict):
     examples=(
         "archbuilder train digits_cnn",
         "archbuilder train digits_cnn --epochs 3 --run-dir runs/short",
-        "archbuilder train lenet5 --recipe mnist.yaml --data mnist/ --seed 7",
-        "archbuilder train --resume runs/lenet5-1",
+        "archbuilder train lenet.yaml --recipe mnist.yaml",
+        "archbuilder train lenet.yaml --data mnist/ --seed 7",
+        "archbuilder train --resume runs/lenet-1",
         "archbuilder train digits_cnn --workers 2",
     ),
 )
