@@ -40,7 +40,7 @@ def parameters(blueprint: archbuilder.Blueprint, **params: object) -> int:
     return analysis.parameters
 
 
-def test_given_goes_before_the_variant_and_that_before_defaults(tmp_path: Path) -> None:
+def test_parameter_precedence(tmp_path: Path) -> None:
     """Each takes the place of the one behind it, parameter by parameter."""
     blueprint = archbuilder.load(write(tmp_path, TEXT))
     assert parameters(blueprint) == 6 * 8 + 8 + 8 * 4 + 4 + 4 * 10 + 10
@@ -50,7 +50,7 @@ def test_given_goes_before_the_variant_and_that_before_defaults(tmp_path: Path) 
     assert parameters(blueprint, widths=(5,)) == 6 * 5 + 5 + 5 * 10 + 10
 
 
-def test_a_variant_behind_the_path_stays(tmp_path: Path) -> None:
+def test_variant_after_a_colon(tmp_path: Path) -> None:
     """`net.yaml:small` is `small` wherever no other variant is named."""
     path = write(tmp_path, TEXT)
     blueprint = archbuilder.load(f"{path}:smaller")
@@ -73,9 +73,7 @@ def test_a_variant_behind_the_path_stays(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_wrong_parameters_are_mistakes(
-    tmp_path: Path, params: dict[str, object], code: str
-) -> None:
+def test_invalid_parameters(tmp_path: Path, params: dict[str, object], code: str) -> None:
     """What is given from Python is judged as what stands in a file."""
     blueprint = archbuilder.load(write(tmp_path, TEXT))
     with pytest.raises(BlueprintError) as caught:
@@ -84,14 +82,14 @@ def test_wrong_parameters_are_mistakes(
 
 
 @pytest.mark.parametrize("value", [{1}, {"a": 1}, b"x", np.float32(1), [{1}]], ids=repr)
-def test_only_plain_values_are_parameters(tmp_path: Path, value: object) -> None:
+def test_parameters_must_be_plain_values(tmp_path: Path, value: object) -> None:
     """Anything else is the mistake of a program, not of a blueprint."""
     blueprint = archbuilder.load(write(tmp_path, TEXT))
     with pytest.raises(UsageError, match="a number, a string"):
         blueprint.compile(rate=value)
 
 
-def test_a_text_from_python_is_no_formula(tmp_path: Path) -> None:
+def test_strings_from_python_are_not_expressions(tmp_path: Path) -> None:
     """Neither is what a program passes on from its own users."""
     text = "params: {word: relu}\ninputs: {x: [4]}\nlayers: [{Activation: $word}]"
     blueprint = archbuilder.load(write(tmp_path, text))
@@ -101,7 +99,7 @@ def test_a_text_from_python_is_no_formula(tmp_path: Path) -> None:
     assert "tanh" not in str(caught.value.diagnostics[0].message)
 
 
-def test_one_network_is_a_model_and_several_are_a_dictionary(tmp_path: Path) -> None:
+def test_compile_returns_a_model_or_a_dictionary(tmp_path: Path) -> None:
     """By the names of the networks."""
     single = archbuilder.load(write(tmp_path, TEXT)).compile()
     assert isinstance(single, keras.Model)
@@ -140,7 +138,7 @@ def test_the_expanded_blueprint_is_the_same_model(tmp_path: Path) -> None:
     np.testing.assert_array_equal(*outputs)
 
 
-def test_limits_are_those_that_were_given(tmp_path: Path) -> None:
+def test_limits_hold_for_later_calls(tmp_path: Path) -> None:
     """Also for what is done later."""
     path = write(tmp_path, TEXT)
     blueprint = archbuilder.load(path, limits=Limits(expanded_steps=4))
@@ -152,7 +150,7 @@ def test_limits_are_those_that_were_given(tmp_path: Path) -> None:
         blueprint.compile()
 
 
-def test_the_library_is_known_by_name() -> None:
+def test_load_from_the_library() -> None:
     """With a variant behind a colon."""
     assert archbuilder.load("vgg:11").variant == "11"
 

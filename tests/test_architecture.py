@@ -215,7 +215,7 @@ def member(module: str, package: str) -> str:
 
 
 @pytest.mark.parametrize("package", ORDER)
-def test_every_module_is_in_the_order(package: str):
+def test_every_module_has_a_rank(package: str):
     """A new module gets a place in the order of its package."""
     members = {member(name, package) for name in MODULES if name.startswith(f"{package}.")}
     assert members - {"__main__"} == set(layers(package))

@@ -62,14 +62,14 @@ def mistakes(path: Path, *, shapes: bool) -> tuple[Diagnostic, ...]:
 
 
 @pytest.mark.parametrize("path", cases("bad"))
-def test_every_mistake_is_found_at_its_place(path: Path) -> None:
+def test_bad_cases_report_their_errors(path: Path) -> None:
     """Exactly the mistakes that are expected, where they are expected."""
     assert expected(path)
     assert codes_and_locations(mistakes(path, shapes=False)) == expected(path)
 
 
 @pytest.mark.parametrize("path", cases("shapes"))
-def test_mistakes_in_shapes_are_found_at_their_place(path: Path) -> None:
+def test_shape_cases_report_their_errors(path: Path) -> None:
     """What only Keras can tell is found without weights, at the step that it is the fault of."""
     assert expected(path)
     assert codes_and_locations(mistakes(path, shapes=False)) == []
@@ -77,13 +77,13 @@ def test_mistakes_in_shapes_are_found_at_their_place(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", cases("good"))
-def test_good_blueprints_pass(path: Path) -> None:
+def test_good_cases_are_valid(path: Path) -> None:
     """A filter that refuses everything would pass all other cases."""
     assert mistakes(path, shapes=False) == ()
 
 
 @pytest.mark.parametrize("path", cases("good"))
-def test_good_blueprints_are_what_they_promise(path: Path) -> None:
+def test_good_cases_meet_their_expectations(path: Path) -> None:
     """They build in Keras, and keep what they promise under `expect`."""
     if path.stem == "blocks_only":
         pytest.skip("it has nothing to build")

@@ -147,7 +147,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> str:
     return "\n".join(line.rstrip() for line in (out + err).strip().splitlines())
 
 
-def test_the_readme_is_true(
+def test_readme_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Every command that the README shows prints what it shows."""
@@ -255,7 +255,7 @@ def carry_out(example: Example, capsys: pytest.CaptureFixture[str]) -> None:
         assert pattern(example.output).fullmatch(output), f"$ {example.text}\n{output}"
 
 
-def test_the_examples_of_the_help_run(
+def test_help_examples(
     workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """In the order of the commands: what one writes, others read."""
@@ -265,7 +265,7 @@ def test_the_examples_of_the_help_run(
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_of_a_page_run(
+def test_page_commands(
     page: Path, workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Those of the measured results take hours and are checked."""
@@ -282,7 +282,7 @@ def test_the_commands_of_a_page_run(
 
 
 @pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
-def test_the_commands_in_a_text_have_their_options(page: Path):
+def test_commands_in_prose_have_their_options(page: Path):
     """A command that is named within a sentence exists, with the options beside it."""
     for text in INLINE.findall(page.read_text(encoding="utf-8")):
         name, *words = text.split()
@@ -293,7 +293,7 @@ def test_the_commands_in_a_text_have_their_options(page: Path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_blueprints_of_a_page_are_right(
+def test_page_blueprints(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Each part of a blueprint is right where it takes the place of the same part of another."""
@@ -304,7 +304,7 @@ def test_the_blueprints_of_a_page_are_right(
             validate_sections(block["text"], block["base"], capsys)
 
 
-def test_the_sources_of_data_are_right(
+def test_data_source_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """The table of them in the page on data."""
@@ -331,7 +331,7 @@ def validate_sections(text: str, base: str | None, capsys: pytest.CaptureFixture
     assert code == 0, f"{text}\n{output}"
 
 
-def test_make_has_the_targets_that_the_guide_names():
+def test_make_targets_of_the_contributing_guide():
     """Those in the guide for contributors."""
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = set(re.findall(r"make ([a-z-]+)", guide))
@@ -351,6 +351,6 @@ def test_make_has_the_targets_that_the_guide_names():
         ("a\n", "a\nb", False),
     ],
 )
-def test_dots_stand_for_any_text(shown: str, printed: str, right: bool):
+def test_ellipsis_matches_any_text(shown: str, printed: str, right: bool):
     """Only what is written as dots may differ."""
     assert (pattern(shown).fullmatch(printed) is not None) == right

@@ -37,7 +37,7 @@ def broken(folder: Path, text: str, **params: object) -> list[str]:
     return []
 
 
-def test_kept_promises_say_nothing(tmp_path: Path) -> None:
+def test_met_expectations_report_nothing(tmp_path: Path) -> None:
     """All four kinds of them."""
     promise = "  default: {parameters: 27, trainable: 21, multiply_adds: 12, output: [null, 3]}"
     assert broken(tmp_path, TEXT + promise) == []
@@ -53,13 +53,13 @@ def test_kept_promises_say_nothing(tmp_path: Path) -> None:
         ("output: [3]", "should be [3], but is [null, 3]"),
     ],
 )
-def test_each_broken_promise_is_told(tmp_path: Path, promise: str, message: str) -> None:
+def test_failed_expectations_are_reported(tmp_path: Path, promise: str, message: str) -> None:
     """With what is promised and what is."""
     (reported,) = broken(tmp_path, f"{TEXT}  default: {{{promise}}}")
     assert message in reported
 
 
-def test_a_promise_holds_for_its_variant(tmp_path: Path) -> None:
+def test_expectations_hold_for_their_variant(tmp_path: Path) -> None:
     """Not for others, and not with parameters that a person chose."""
     text = TEXT + "  wide: {parameters: 1}"
     assert broken(tmp_path, text) == []
@@ -67,7 +67,7 @@ def test_a_promise_holds_for_its_variant(tmp_path: Path) -> None:
     assert broken(tmp_path, text, variant="wide", units=4) == []
 
 
-def test_several_outputs_are_promised_by_name(tmp_path: Path) -> None:
+def test_expected_outputs_by_name(tmp_path: Path) -> None:
     """A name that is none is told, and so is a shape without a name."""
     correct = TWO + "  default: {output: {left: [null, 2], right: [null, 3]}}"
     assert broken(tmp_path, correct) == []
@@ -77,7 +77,7 @@ def test_several_outputs_are_promised_by_name(tmp_path: Path) -> None:
     assert "a mapping from names to shapes: left, right" in message
 
 
-def test_every_output_of_several_networks_is_checked(tmp_path: Path) -> None:
+def test_expected_outputs_of_several_networks(tmp_path: Path) -> None:
     """A network with one output stands under its name, the outputs of others under theirs."""
     text = """
 networks:

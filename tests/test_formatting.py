@@ -17,7 +17,7 @@ def test_columns_are_aligned() -> None:
     ]
 
 
-def test_wide_characters_keep_the_columns_straight() -> None:
+def test_wide_characters_are_aligned() -> None:
     """A Chinese character takes two columns of a terminal."""
     lines = format_table((TableColumn("NAME"), TableColumn("N")), [("漢字", "1"), ("abcd", "2")])
     assert lines[1:] == ["漢字  1", "abcd  2"]

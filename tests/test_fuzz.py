@@ -125,7 +125,7 @@ def check_all_stages(path: Path, text: str) -> None:
 
 @settings(max_examples=3 * settings().max_examples)
 @given(tree=st.sampled_from(TREES), changes=st.lists(DAMAGE, min_size=1, max_size=4))
-def test_damaged_trees(
+def test_fuzz_blueprint_trees(
     tmp_path_factory: Any, tree: Any, changes: list[tuple[str, int, Any, str]]
 ) -> None:
     """Wrong values, keys and forms anywhere in a blueprint."""
@@ -150,7 +150,7 @@ def test_damaged_trees(
         max_size=3,
     ),
 )
-def test_damaged_texts(
+def test_fuzz_blueprint_texts(
     tmp_path_factory: Any, text: str, changes: list[tuple[int, int, str]]
 ) -> None:
     """Signs and words that are left out, put in or exchanged."""

@@ -42,7 +42,7 @@ ASKED_FIRST = f"{REGISTER}\n{REGISTER}\nimport importlib.util\nimportlib.util.fi
     ],
     ids=["before", "after", "twice, and asked for first", "through TensorFlow"],
 )
-def test_classes_are_registered(code: str):
+def test_classes_are_registered_after_keras(code: str):
     """Whichever way Keras comes in, our classes are there behind it, and no hook is left."""
     result = run(
         f"{code}\nimport sys\nprint({CLASSES})\n"
@@ -51,6 +51,6 @@ def test_classes_are_registered(code: str):
     assert result.splitlines() == ["True", "[]"]
 
 
-def test_keras_is_not_imported():
+def test_import_archbuilder_does_not_import_keras():
     """Waiting for Keras does not import it."""
     assert run(f"{REGISTER}\nimport sys\nprint('keras' in sys.modules)") == "False"

@@ -23,7 +23,7 @@ SUITES = (
     "tests/keras_backend/test_build.py",
     "tests/weights",
     "tests/test_training.py",
-    "tests/distribution/test_strategy.py::test_the_command",
+    "tests/distribution/test_strategy.py::test_workers_option",
 )
 PROGRAM = """
 import sys
@@ -49,7 +49,7 @@ sys.exit(pytest.main(["-q", "-k", names, *plugins, *suites]))
 @pytest.mark.parametrize(
     "version", [LOWEST, *(pytest.param(each, marks=pytest.mark.thorough) for each in BETWEEN)]
 )
-def test_what_keras_does_for_us(version: str):
+def test_suites_with_an_older_keras(version: str):
     """The library keeps its promises; the layers of archbuilder, the builder, and weights pass.
 
     So does training, in one process and in two.

@@ -145,13 +145,13 @@ def editor() -> Iterator[Editor]:
         process.kill()
 
 
-def test_good_blueprints_are_not_marked(editor: Editor):
+def test_editor_marks_no_valid_blueprint(editor: Editor):
     """Nothing is underlined in the library, whose files name the schema themselves."""
     for path in sorted(ROOT.glob("blueprints/*.yaml")):
         assert editor.marks(path.read_text(encoding="utf-8"), path) == [], path.name
 
 
-def test_the_comment_at_the_head_names_the_schema(editor: Editor):
+def test_editor_finds_the_schema_by_comment(editor: Editor):
     """A mistake in a file of the library is marked by the schema that its first line names."""
     path = ROOT / "blueprints" / "vgg.yaml"
     text = path.read_text(encoding="utf-8").replace("Flatten", "Flaten")
@@ -168,14 +168,14 @@ def test_the_comment_at_the_head_names_the_schema(editor: Editor):
         "- Lambda: x",
     ],
 )
-def test_mistakes_are_marked_in_their_line(editor: Editor, step: str):
+def test_editor_marks_errors_in_their_line(editor: Editor, step: str):
     """What is wrong is underlined where it stands."""
     marks = editor.marks(f"{HEAD}  - Flatten\n  {step}\n")
     assert marks
     assert {line for line, _ in marks} <= {4, 5}
 
 
-def test_layers_are_completed(editor: Editor):
+def test_editor_completes_layers(editor: Editor):
     """A step is completed with layers, functions and the keys of steps."""
     offered = editor.completions(f"{HEAD}  - ")
     assert {
@@ -189,20 +189,20 @@ def test_layers_are_completed(editor: Editor):
     assert "Lambda" not in offered
 
 
-def test_arguments_are_completed(editor: Editor):
+def test_editor_completes_arguments(editor: Editor):
     """Within a layer its arguments are offered."""
     offered = editor.completions(f"{HEAD}  - Conv2D:\n      filters: 3\n      ")
     assert {"kernel_size", "padding", "use_bias"} <= offered
     assert "units" not in offered
 
 
-def test_choices_are_completed(editor: Editor):
+def test_editor_completes_choices(editor: Editor):
     """Words that an argument takes are offered."""
     text = f"{HEAD}  - Conv2D:\n      filters: 3\n      padding: "
     assert {"same", "valid"} <= editor.completions(text)
 
 
-def test_layers_and_arguments_are_documented(editor: Editor):
+def test_editor_documents_layers_and_arguments(editor: Editor):
     """Pointing at a name shows what it is."""
     text = f"{HEAD}  - Conv2D: {{filters: 3, kernel_size: 3}}\n"
     assert "convolution" in editor.hover(text, "Conv2D")

@@ -63,7 +63,7 @@ def bindings(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_names_say_what_a_value_is(path: Path):
+def test_no_name_is_an_empty_word(path: Path):
     """No variable, argument, function or class has an empty word for its name."""
     wrong = [
         f"{name} in line {line}"
@@ -73,7 +73,7 @@ def test_names_say_what_a_value_is(path: Path):
     assert not wrong
 
 
-def test_public_classes_have_names_of_their_own():
+def test_public_class_names_are_unique():
     """No two modules have a public class of the same name."""
     places: defaultdict[str, list[str]] = defaultdict(list)
     for path in MODULES:
@@ -96,6 +96,6 @@ def test_public_classes_have_names_of_their_own():
         ("if (whole := f()): ...", ["whole"]),
     ],
 )
-def test_every_way_to_bind_a_name_counts(code: str, names: list[str]):
+def test_bindings_include_every_syntax(code: str, names: list[str]):
     """Assignments, arguments, loops, attributes and exceptions are bindings."""
     assert sorted(name for name, _ in bindings(ast.parse(code))) == names

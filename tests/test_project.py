@@ -16,7 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_test_says_what_it_holds(path: Path):
+def test_every_test_has_a_docstring(path: Path):
     """The docstrings of the tests read as a specification."""
     silent = [
         node.name
@@ -28,7 +28,7 @@ def test_every_test_says_what_it_holds(path: Path):
     assert silent == []
 
 
-def test_lowest_keras_is_the_one_that_is_tested():
+def test_lowest_supported_keras_is_tested():
     """The Makefile tests the Keras at the lower end of the range in pyproject.toml."""
     (keras,) = (each for each in PROJECT["dependencies"] if each.startswith("keras"))
     lowest = re.search(r"OLDER_KERAS := (\S+)", (ROOT / "Makefile").read_text())
@@ -56,7 +56,7 @@ def test_contributing_is_short():
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 60
 
 
-def test_the_map_of_the_code_is_right():
+def test_architecture_page_matches_the_code():
     """docs/architecture.md names files that are there, and types where they are defined."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     package = ROOT / "archbuilder"
@@ -70,7 +70,7 @@ def test_the_map_of_the_code_is_right():
         assert name == "Model" or any(defined.search(each) for each in texts), name
 
 
-def test_automation_uses_targets_of_make():
+def test_automation_uses_existing_make_targets():
     """What pre-commit, the workflows and the guides call exists in the Makefile."""
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^\.PHONY: ([a-z-]+)$", makefile, re.MULTILINE))

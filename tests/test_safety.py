@@ -99,7 +99,7 @@ def outside(event: list[str], folders: list[Path]) -> bool:
     return path.name != arguments[0] or arguments[0] == ".."
 
 
-def test_reading_stays_in_the_folder() -> None:
+def test_reads_stay_in_the_directory() -> None:
     """All cases and the whole library."""
     report = watched(*FOLDERS)
     assert len(report["results"]) > 150
@@ -109,7 +109,7 @@ def test_reading_stays_in_the_folder() -> None:
     assert report["modules"] == []
 
 
-def test_attacks_reach_nothing(tmp_path: Path) -> None:
+def test_attacks_are_refused(tmp_path: Path) -> None:
     """Every one is refused, and none gets as far as to open what it asks for."""
     folder = tmp_path / "strangers"
     folder.mkdir()
@@ -134,7 +134,7 @@ def test_attacks_reach_nothing(tmp_path: Path) -> None:
     ["open('/etc/hostname')", "__import__('subprocess').run(['true'])", "eval('1')"],
     ids=["open", "process", "code"],
 )
-def test_the_watch_sees(code: str) -> None:
+def test_audit_hook_detects_access(code: str) -> None:
     """What it is there to see; else the tests above would say nothing."""
     script = WATCHED.replace("        blueprint.validate()", f"        {code}")
     done = subprocess.run(

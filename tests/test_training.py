@@ -57,7 +57,7 @@ def examples(folder: Path, count: int = 40) -> None:
     np.savez(folder / "data.npz", x=x, y=x[:, :3].argmax(axis=1), half=x[: count // 2])
 
 
-def test_files_that_are_read_as_needed(tmp_path: Path):
+def test_train_on_lazy_arrays(tmp_path: Path):
     """Arrays that stay in their files train as those in memory do, and wrong ones are told."""
     examples(tmp_path)
     archive = np.load(tmp_path / "data.npz")
@@ -77,7 +77,7 @@ def test_files_that_are_read_as_needed(tmp_path: Path):
         run(tmp_path, DENSE + mapped + TRAINING, name="wrong")
 
 
-def test_digits_are_learned(tmp_path: Path):
+def test_digits_accuracy(tmp_path: Path):
     """The network of `make demo` gets more than 97 of 100 held-out digits right."""
     blueprint = archbuilder.load("digits_cnn")
     recipe = read_recipe(blueprint)
@@ -89,7 +89,7 @@ def test_digits_are_learned(tmp_path: Path):
     assert result.val_metrics["sparse_categorical_accuracy"] > 0.97
 
 
-def test_the_folder_tells_everything(tmp_path: Path):
+def test_files_of_a_run_directory(tmp_path: Path):
     """A run keeps the blueprint, the command, the versions, the numbers and the model."""
     lines: list[str] = []
     result = run(tmp_path, DIGITS, report=lines.append)
@@ -114,7 +114,7 @@ def test_the_folder_tells_everything(tmp_path: Path):
     assert "Input 'image': rescaled by 1/16" in lines
 
 
-def test_the_saved_model_is_the_trained_one(tmp_path: Path):
+def test_saved_model_has_trained_weights(tmp_path: Path):
     """Plain Keras loads the file, and finds the weights of the run."""
     result = run(tmp_path, DIGITS)
     loaded = keras.saving.load_model(result.files["net"])
@@ -122,7 +122,7 @@ def test_the_saved_model_is_the_trained_one(tmp_path: Path):
         assert np.array_equal(mine, theirs)
 
 
-def test_a_seed_repeats_a_run(tmp_path: Path):
+def test_runs_are_reproducible(tmp_path: Path):
     """The same seed gives the same weights and the same history, another seed others."""
     first = run(tmp_path, DIGITS, name="first")
     second = run(tmp_path, DIGITS, name="second")
@@ -133,14 +133,14 @@ def test_a_seed_repeats_a_run(tmp_path: Path):
     assert first.val_metrics == second.val_metrics
 
 
-def test_files_of_a_blueprint_lie_beside_it(tmp_path: Path):
+def test_data_paths_are_relative_to_the_blueprint(tmp_path: Path):
     """A path in `data` starts at the folder of the blueprint."""
     examples(tmp_path)
     result = run(tmp_path, DENSE + "data: {npz: data.npz}\n" + TRAINING)
     assert result.val_metrics["loss"] > 0
 
 
-def test_files_outside_are_refused(tmp_path: Path):
+def test_data_outside_is_refused(tmp_path: Path):
     """A blueprint cannot read what lies outside of its folder."""
     with pytest.raises(BlueprintError) as caught:
         run(tmp_path, DENSE + "data: {npz: ../data.npz}\n" + TRAINING)
@@ -176,7 +176,7 @@ training:
     assert {"kind_loss", "size_loss", "kind_sparse_categorical_accuracy"} <= set(result.val_metrics)
 
 
-def test_a_validation_set_of_its_own(tmp_path: Path):
+def test_separate_validation_set(tmp_path: Path):
     """Where the data has a validation set, all other examples are trained on."""
     lines: list[str] = []
     text = DIGITS.replace("data: digits", "data: {train: digits, validation: digits}")
@@ -194,7 +194,7 @@ def test_a_validation_set_of_its_own(tmp_path: Path):
         ("units: 10", "units: 1", "a softmax over one value, which is always 1"),
     ],
 )
-def test_slips_are_told(tmp_path: Path, old: str, new: str, doubt: str):
+def test_activation_and_loss_warnings(tmp_path: Path, old: str, new: str, doubt: str):
     """What Keras trains, and nobody means."""
     lines: list[str] = []
     text = DIGITS.replace("epochs: 2", "epochs: 1").replace(old, new)
@@ -209,7 +209,7 @@ def test_slips_are_told(tmp_path: Path, old: str, new: str, doubt: str):
     assert all(doubt in line for line in warnings)
 
 
-def test_logits_are_no_slip(tmp_path: Path):
+def test_no_warning_for_logits(tmp_path: Path):
     """Where the loss is told of them."""
     lines: list[str] = []
     logits = "loss: {SparseCategoricalCrossentropy: {from_logits: true}}"
@@ -218,13 +218,13 @@ def test_logits_are_no_slip(tmp_path: Path):
     assert not [line for line in lines if "the output" in line]
 
 
-def test_nothing_held_out(tmp_path: Path):
+def test_no_validation_set(tmp_path: Path):
     """A share of zero trains on everything, and has nothing to tell at the end."""
     result = run(tmp_path, DIGITS.replace("epochs: 2", "epochs: 1, validation_split: 0"))
     assert result.val_metrics == {}
 
 
-def test_an_interrupted_run_says_so(tmp_path: Path):
+def test_interrupted_run_is_recorded(tmp_path: Path):
     """Ctrl-C is told in the record of the run."""
 
     def interrupt(line: str) -> None:
@@ -236,7 +236,7 @@ def test_an_interrupted_run_says_so(tmp_path: Path):
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
 
 
-def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path):
+def test_nan_loss_stops_the_run(tmp_path: Path):
     """The step is named, and no model of such weights is saved."""
     text = DIGITS.replace("epochs: 2", "epochs: 2, optimizer: {SGD: {learning_rate: 1e38}}")
     with pytest.raises(RunError, match=r"the loss became (nan|inf) at step \d+ \(epoch 1, batch"):
@@ -253,7 +253,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path):
         ("{image: [8, 8]}", "{image: [8, 8], more: [1]}", "one array .* sources such as 'npz'"),
     ],
 )
-def test_what_does_not_fit_is_told(tmp_path: Path, old: str, new: str, message: str):
+def test_data_does_not_fit_the_network(tmp_path: Path, old: str, new: str, message: str):
     """Data that does not fit the network is refused with both sides of it."""
     with pytest.raises(RunError, match=message):
         run(tmp_path, DIGITS.replace(old, new))
@@ -265,7 +265,7 @@ def test_missing_data_file(tmp_path: Path):
         run(tmp_path, DENSE + "data: {npz: none.npz}\n" + TRAINING)
 
 
-def test_supervised_trains_one_network(tmp_path: Path):
+def test_supervised_trains_a_single_network(tmp_path: Path):
     """Several networks need an objective of their own."""
     network = "{inputs: {x: [4]}, layers: [{Dense: 3}]}"
     text = f"{HEAD}networks: {{a: {network}, b: {network}}}\ndata: digits\n"

@@ -61,7 +61,7 @@ def test_every_command_has_help_with_examples(run: Run, command: str) -> None:
     assert any(line.startswith(f"  archbuilder {command}") for line in examples)
 
 
-def test_without_a_command_the_help_is_shown(run: Run) -> None:
+def test_no_command_shows_help(run: Run) -> None:
     """Nothing to do is a wrong command line."""
     result = run()
     assert result.code == 2
@@ -85,7 +85,7 @@ def test_a_mistyped_option_gets_a_suggestion(run: Run) -> None:
     assert "'archbuilder compile --help'" in result.err
 
 
-def test_hostile_arguments_are_shown_harmless(run: Run) -> None:
+def test_control_characters_in_arguments_are_escaped(run: Run) -> None:
     """A terminal is told nothing by a name on the command line."""
     for arguments in (("\x1b[2J",), ("show", "\x1b[2J"), ("explain", "\x1b[2J")):
         result = run(*arguments)
@@ -107,7 +107,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> click.Command:
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), InternalError("x"), OSError("x")])
-def test_our_own_mistakes_ask_for_a_report(
+def test_internal_errors_ask_for_a_report(
     run: Run, failing: click.Command, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No traceback, a reference to put into the report, and how to see more."""
@@ -120,7 +120,7 @@ def test_our_own_mistakes_ask_for_a_report(
     assert "archbuilder --debug" in result.err
 
 
-def test_debug_shows_where_it_happened(
+def test_debug_shows_the_traceback(
     failing: click.Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The option and the environment variable do the same."""
@@ -132,7 +132,7 @@ def test_debug_shows_where_it_happened(
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_failed_run_is_no_mistake_of_ours(run: Run, failing: click.Command) -> None:
+def test_run_errors_have_no_report_request(run: Run, failing: click.Command) -> None:
     """Exit code 1 and the message alone."""
     failing.error = RunError("the disk is full")  # type: ignore[attr-defined]
     result = run("fail")
@@ -156,7 +156,7 @@ def start(*arguments: str, **options: Any) -> subprocess.Popen[Any]:
     )
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+def test_broken_pipe_is_silent() -> None:
     """`archbuilder explain | head -1` says nothing on the error output."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -167,7 +167,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert process.returncode == application.EXIT_BROKEN_PIPE
 
 
-def test_a_narrow_terminal_gets_numbers_for_letters(lenet: Path) -> None:
+def test_unencodable_characters_are_escaped(lenet: Path) -> None:
     """An output that lacks a character is no reason to fail."""
     lenet.write_text(lenet.read_text().replace("A small network", "réseau 漢"))
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
@@ -177,7 +177,7 @@ def test_a_narrow_terminal_gets_numbers_for_letters(lenet: Path) -> None:
     assert b"r\xe9seau \\u6f22" in out
 
 
-def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
+def test_sigint_during_training(tmp_path: Path) -> None:
     """A signal in the middle of the work, which is known to be under way and far from its end."""
     run = tmp_path / "run"
     command = ("train", "digits_cnn", "--epochs", "100000", "--run-dir", run)
@@ -190,7 +190,7 @@ def test_a_real_interrupt_ends_the_command(tmp_path: Path) -> None:
     assert process.errors.strip() == f"interrupted; resume with: archbuilder train --resume {run}"
 
 
-def test_an_interrupt_while_images_are_read(tmp_path: Path) -> None:
+def test_sigint_while_decoding_images(tmp_path: Path) -> None:
     """Threads that decode images wait for Python's lock while TensorFlow waits for them."""
     for number in range(256):
         path = tmp_path / "shapes" / f"class-{number % 2}" / f"{number}.png"
@@ -241,7 +241,7 @@ LONG = "x" * 300
         ("new", f"{LONG}.yaml"),
     ],
 )
-def test_a_name_longer_than_any_file_can_have(
+def test_file_name_too_long(
     run: Run, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is an error of the command line, or no file, and not a bug in archbuilder."""
@@ -251,9 +251,7 @@ def test_a_name_longer_than_any_file_can_have(
     assert "bug in archbuilder" not in result.err
 
 
-def test_a_folder_that_may_not_be_read(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_directory(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names it."""
 
     def refuse(_: object) -> list[str]:

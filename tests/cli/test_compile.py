@@ -24,7 +24,7 @@ networks:
 """
 
 
-def test_the_file_opens_in_plain_keras(run: Run, lenet: Path, tmp_path: Path) -> None:
+def test_compiled_file_opens_in_plain_keras(run: Run, lenet: Path, tmp_path: Path) -> None:
     """No code of archbuilder is needed to load it."""
     import keras
 
@@ -37,7 +37,7 @@ def test_the_file_opens_in_plain_keras(run: Run, lenet: Path, tmp_path: Path) ->
     assert model.output_shape == (None, 3)
 
 
-def test_the_architecture_alone(run: Run, lenet: Path, tmp_path: Path) -> None:
+def test_json_architecture(run: Run, lenet: Path, tmp_path: Path) -> None:
     """As JSON that Keras reads."""
     import keras
 
@@ -59,7 +59,7 @@ def test_a_dry_run_writes_nothing(run: Run, lenet: Path, tmp_path: Path) -> None
     assert sorted(tmp_path.iterdir()) == paths
 
 
-def test_several_networks_go_to_a_folder(run: Run, tmp_path: Path) -> None:
+def test_several_networks_are_saved_to_a_directory(run: Run, tmp_path: Path) -> None:
     """One file each, under the name of the network."""
     path = tmp_path / "gan.yaml"
     path.write_text(GAN)
@@ -74,7 +74,7 @@ def test_several_networks_go_to_a_folder(run: Run, tmp_path: Path) -> None:
     assert len(list(output.iterdir())) == 4
 
 
-def test_a_promise_that_is_not_kept(run: Run, lenet: Path, tmp_path: Path) -> None:
+def test_failed_expectation_writes_nothing(run: Run, lenet: Path, tmp_path: Path) -> None:
     """Nothing is written."""
     lenet.write_text(lenet.read_text().replace("2346", "2345"))
     result = run("compile", lenet, "-o", tmp_path / "x.keras")
@@ -95,7 +95,7 @@ def test_a_promise_that_is_not_kept(run: Run, lenet: Path, tmp_path: Path) -> No
         (("-o", "FOLDER/x.keras", "--format", "h5"), "'keras', 'json'"),
     ],
 )
-def test_an_output_that_cannot_be_is_told_before_the_work(
+def test_invalid_output_path_fails_early(
     run: Run, lenet: Path, tmp_path: Path, arguments: tuple[str, ...], text: str
 ) -> None:
     """Exit code 2, and the message says what would do."""
@@ -106,7 +106,7 @@ def test_an_output_that_cannot_be_is_told_before_the_work(
     assert text in result.err
 
 
-def test_without_an_output_the_file_is_named_after_the_blueprint(
+def test_default_output_name(
     run: Run, lenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stands in the folder that the command runs in."""
@@ -117,7 +117,7 @@ def test_without_an_output_the_file_is_named_after_the_blueprint(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_unwritable_folder(run: Run, lenet: Path, tmp_path: Path) -> None:
+def test_unwritable_output_directory(run: Run, lenet: Path, tmp_path: Path) -> None:
     """It is told before the work."""
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)

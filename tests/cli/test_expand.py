@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 
-def test_the_result_is_a_blueprint_without_blocks(run: Run, lenet: Path, tmp_path: Path) -> None:
+def test_expanded_blueprint_has_no_blocks(run: Run, lenet: Path, tmp_path: Path) -> None:
     """Parameters, blocks and loops are gone, and expanding it again changes nothing."""
     result = run("expand", lenet, "--set", "classes=3")
     assert result.code == 0
@@ -21,13 +21,13 @@ def test_the_result_is_a_blueprint_without_blocks(run: Run, lenet: Path, tmp_pat
     assert run("expand", again).out == result.out
 
 
-def test_a_variant(run: Run, lenet: Path) -> None:
+def test_variant_by_colon_or_option(run: Run, lenet: Path) -> None:
     """Behind a colon or as an option, it is the same."""
     assert run("expand", f"{lenet}:large") == run("expand", lenet, "--variant", "large")
     assert "1000" in run("expand", f"{lenet}:large").out
 
 
-def test_mistakes(run: Run, wrong: Path, tmp_path: Path) -> None:
+def test_blueprint_errors_write_nothing(run: Run, wrong: Path, tmp_path: Path) -> None:
     """Nothing is written for a blueprint with mistakes."""
     output = tmp_path / "out.yaml"
     result = run("expand", wrong, "-o", output, "--error-format", "json")

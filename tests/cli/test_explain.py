@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("code", explained_codes())
-def test_every_code(run: Run, code: str) -> None:
+def test_explain_every_code(run: Run, code: str) -> None:
     """The title, the text and the examples are shown, without markup and invisible characters."""
     explanation = load_explanation(code)
     result = run("explain", code)
@@ -33,19 +33,19 @@ def _content(line: str) -> str:
     return "" if line.startswith("```") else line.strip()
 
 
-def test_the_code_as_it_stands_in_a_message(run: Run) -> None:
+def test_explain_code_in_brackets(run: Run) -> None:
     """People copy the whole of it."""
     output = run("explain", "error[unknown-layer]:")
     assert output == run("explain", "unknown-layer")
 
 
-def test_without_a_code_all_are_listed(run: Run) -> None:
+def test_explain_lists_all_codes(run: Run) -> None:
     """One line each."""
     lines = run("explain").out.splitlines()
     assert [line.split()[0] for line in lines] == explained_codes()
 
 
-def test_an_unknown_code(run: Run) -> None:
+def test_explain_unknown_code(run: Run) -> None:
     """The near one is told."""
     result = run("explain", "unknown-layr")
     assert result.code == 2

@@ -62,7 +62,7 @@ def generated(capsys: pytest.CaptureFixture[str], *options: str) -> str:
     return capsys.readouterr().out
 
 
-def test_text_that_goes_on(runs: Path, capsys: pytest.CaptureFixture[str]):
+def test_continue_text(runs: Path, capsys: pytest.CaptureFixture[str]):
     """Words are finished as they were learned, and the seed decides which come."""
     run = str(runs / "causal")
     options = (run, "the ca", "--max-new-tokens", "60", "--temperature", "0.3")
@@ -77,7 +77,7 @@ def test_text_that_goes_on(runs: Path, capsys: pytest.CaptureFixture[str]):
     assert generated(capsys, run, "the ca", *coldest) == "t\n"
 
 
-def test_texts_that_become_others(runs: Path, capsys: pytest.CaptureFixture[str]):
+def test_translate_text(runs: Path, capsys: pytest.CaptureFixture[str]):
     """A text is copied, which is what was learned, by the beam and greedily."""
     run = str(runs / "sequences")
     for text in ("abca", "b", "ccab"):
@@ -99,7 +99,7 @@ def test_texts_that_become_others(runs: Path, capsys: pytest.CaptureFixture[str]
         (["causal", "--top-k", "0"], "--top-k"),
     ],
 )
-def test_wrong_input(
+def test_invalid_options(
     runs: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
 ):
     """Every mistake is one sentence."""
@@ -109,7 +109,7 @@ def test_wrong_input(
     assert message in capsys.readouterr().err
 
 
-def test_runs_that_cannot(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_unsuitable_runs(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """A run of images makes no text, and one that is not over has no weights."""
     blueprint = tmp_path / "net.yaml"
     blueprint.write_text(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 
-def test_the_digits(run: Run, tmp_path: Path):
+def test_inspect_digits(run: Run, tmp_path: Path):
     """How many, how large, of which classes; and a picture of 64 of them."""
     picture = tmp_path / "digits.png"
     result = run("inspect-data", "digits_cnn", "--preview", picture, "--format", "json")
@@ -34,7 +34,7 @@ def test_the_digits(run: Run, tmp_path: Path):
 
 
 @pytest.mark.parametrize("objective", BLUEPRINTS)
-def test_every_objective(run: Run, tmp_path: Path, objective: str):
+def test_inspect_data_of_every_objective(run: Run, tmp_path: Path, objective: str):
     """Its own data can be looked at."""
     write_data(tmp_path)
     (tmp_path / "net.yaml").write_text(BLUEPRINTS[objective])
@@ -43,7 +43,7 @@ def test_every_objective(run: Run, tmp_path: Path, objective: str):
     assert "training examples" in result.out
 
 
-def test_a_text(run: Run, tmp_path: Path):
+def test_inspect_text(run: Run, tmp_path: Path):
     """Its first piece is shown as it was read."""
     write_data(tmp_path)
     (tmp_path / "net.yaml").write_text(BLUEPRINTS["causal"])
@@ -51,7 +51,7 @@ def test_a_text(run: Run, tmp_path: Path):
     assert first in run("inspect-data", tmp_path / "net.yaml").out
 
 
-def test_names_of_classes(run: Run, tmp_path: Path):
+def test_class_names_and_counts(run: Run, tmp_path: Path):
     """Those of the folders, with how many examples each part of the data has of them."""
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
@@ -105,7 +105,7 @@ def test_statistics_are_of_the_training_set(run: Run, tmp_path: Path):
         (("mlp", "--data", "digits"), "has the shape [8, 8]"),
     ],
 )
-def test_mistakes(run: Run, arguments: tuple[str, ...], message: str):
+def test_invalid_arguments(run: Run, arguments: tuple[str, ...], message: str):
     """Each is told."""
     result = run("inspect-data", *arguments)
     assert result.code != 0

@@ -24,27 +24,27 @@ from archbuilder.plain_data import PlainData
         ("", None),
     ],
 )
-def test_values_are_read_as_in_a_blueprint(text: str, value: PlainData) -> None:
+def test_values_are_yaml(text: str, value: PlainData) -> None:
     """YAML 1.2, as everywhere."""
     assert parse_assignments([f"x={text}"], Limits()) == {"x": value}
 
 
 @pytest.mark.parametrize("text", ["classes", "=3", "a b=3", "\x1b=3", ""])
-def test_what_is_no_setting_is_told(text: str) -> None:
+def test_invalid_assignments(text: str) -> None:
     """Without '=', or without a name before it."""
     with pytest.raises(UsageError, match="--set must be NAME=VALUE") as caught:
         parse_assignments([text], Limits())
     assert "\x1b" not in str(caught.value)
 
 
-def test_a_name_given_twice_is_told() -> None:
+def test_duplicate_names() -> None:
     """Nobody wonders which of the two counted."""
     with pytest.raises(UsageError, match="'a' twice"):
         parse_assignments(["a=1", "a=2"], Limits())
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "!!int 3", "&a [*a]", "012", ".nan", "a\nb: 1"])
-def test_a_value_that_is_no_yaml_is_a_mistake_at_its_place(text: str) -> None:
+def test_invalid_yaml_value_has_a_location(text: str) -> None:
     """It is shown as a mistake in a file is, under the name of the setting."""
     with pytest.raises(BlueprintError) as caught:
         parse_assignments([f"x={text}"], Limits())
@@ -53,7 +53,7 @@ def test_a_value_that_is_no_yaml_is_a_mistake_at_its_place(text: str) -> None:
     assert span.source.name == "--set x"
 
 
-def test_limits_are_raised() -> None:
+def test_limits_replace_defaults() -> None:
     """Those that are not named stay."""
     assert parse_limits(["expanded_steps=5", "depth=9"]) == Limits(expanded_steps=5, depth=9)
 
@@ -61,13 +61,13 @@ def test_limits_are_raised() -> None:
 @pytest.mark.parametrize(
     "text", ["depth=many", "depth=-1", "depth=", "depth=1.5", "depth=" + "9" * 30]
 )
-def test_a_limit_is_a_whole_number(text: str) -> None:
+def test_limit_must_be_an_integer(text: str) -> None:
     """Everything else is told with the name of the limit."""
     with pytest.raises(UsageError, match="--limit depth must be an integer"):
         parse_limits([text])
 
 
-def test_an_unknown_limit_is_told_with_those_that_there_are() -> None:
+def test_unknown_limit_lists_limits() -> None:
     """The message lists them."""
     with pytest.raises(UsageError, match="steps"):
         parse_limits(["stps=3"])

@@ -115,7 +115,7 @@ def test_slurm_requeues(
         assert (tmp_path / "calls").read_text() == "requeue 42\n"
 
 
-def test_kubernetes(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def test_kubernetes_manifest(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """The manifest keeps the published schemas, and every pod learns which worker it is."""
     text = launched(
         capsys,
@@ -146,7 +146,7 @@ def test_kubernetes(capsys: pytest.CaptureFixture[str], tmp_path: Path):
         assert arguments == expected
 
 
-def test_one_machine(capsys: pytest.CaptureFixture[str]):
+def test_single_node_job(capsys: pytest.CaptureFixture[str]):
     """It is no cluster."""
     for system in (("--slurm",), KUBERNETES):
         text = launched(capsys, *system, "--", "train", "net.yaml", "--run-dir=x")
@@ -197,20 +197,20 @@ def test_one_machine(capsys: pytest.CaptureFixture[str]):
         (["--", "train", "a", "--run-dir", "b"], "--slurm or --kubernetes"),
     ],
 )
-def test_wrong_input(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):
+def test_invalid_options(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):
     """Every mistake is one sentence."""
     capsys.readouterr()
     assert main(["launch", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 
-def test_go_on_needs_a_folder(capsys: pytest.CaptureFixture[str]):
+def test_auto_resume_needs_a_run_directory(capsys: pytest.CaptureFixture[str]):
     """Else every start would be a new run."""
     assert main(["train", "digits_cnn", "--auto-resume"]) == 2
     assert "--auto-resume needs --run-dir DIR" in capsys.readouterr().err
 
 
-def test_the_blueprint_is_not_replaced(
+def test_output_does_not_replace_the_blueprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """An output that is a file of the command is most likely a slip."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 
-def test_the_library_is_listed(run: Run) -> None:
+def test_list_table(run: Run) -> None:
     """A line for each size, as commands call it, with what it has and what proves it."""
     lines = run("list").out.splitlines()
     assert lines[0].split("  ")[0] == "NAME"
@@ -26,7 +26,7 @@ def test_the_library_is_listed(run: Run) -> None:
     assert "keras.applications" in resnet
 
 
-def test_the_library_as_json(run: Run) -> None:
+def test_list_json(run: Run) -> None:
     """With the path of each, for programs."""
     for entry in json.loads(run("list", "--format", "json").out):
         assert Path(entry["path"]).is_file()
@@ -37,7 +37,7 @@ def test_the_library_as_json(run: Run) -> None:
         assert all(size["parameters"] for size in entry["sizes"])
 
 
-def test_an_unknown_name() -> None:
+def test_list_unknown_name() -> None:
     """It is the user's to mend."""
     with pytest.raises(UsageError, match="'archbuilder list' shows what there is"):
         zoo.path("\x1b[2J")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 
-def test_the_beginning_has_no_mistake(run: Run, tmp_path: Path) -> None:
+def test_template_is_valid(run: Run, tmp_path: Path) -> None:
     """What a person starts from passes, and every variant of it builds."""
     path = tmp_path / "mine.yaml"
     assert run("new", path).code == 0
@@ -21,14 +21,14 @@ def test_the_beginning_has_no_mistake(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_a_copy_from_the_library_has_no_mistake(run: Run, tmp_path: Path, name: str) -> None:
+def test_copy_from_library_is_valid(run: Run, tmp_path: Path, name: str) -> None:
     """With all that it imports."""
     path = tmp_path / "mine.yaml"
     assert run("new", path, "--from", name).code == 0
     assert run("validate", path).code == 0
 
 
-def test_what_is_imported_comes_along(run: Run, tmp_path: Path) -> None:
+def test_imported_files_are_copied(run: Run, tmp_path: Path) -> None:
     """Beside the copy; what is there already and differs is kept."""
     result = run("new", tmp_path / "mine.yaml", "--from", "resnet_basic:34")
     assert result.code == 0
@@ -41,7 +41,7 @@ def test_what_is_imported_comes_along(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "third.yaml").exists()
 
 
-def test_a_file_that_is_there_is_kept(run: Run, lenet: Path) -> None:
+def test_existing_file_is_not_overwritten(run: Run, lenet: Path) -> None:
     """Unless it is to be replaced."""
     text = lenet.read_text()
     result = run("new", lenet)
@@ -52,7 +52,7 @@ def test_a_file_that_is_there_is_kept(run: Run, lenet: Path) -> None:
     assert lenet.read_text() != text
 
 
-def test_what_cannot_be_done_is_told(run: Run, tmp_path: Path) -> None:
+def test_invalid_arguments(run: Run, tmp_path: Path) -> None:
     """A folder, a missing folder, an unknown name of the library."""
     assert "is a folder" in run("new", tmp_path).err
     assert "no folder" in run("new", tmp_path / "missing" / "a.yaml").err
@@ -63,7 +63,7 @@ def test_what_cannot_be_done_is_told(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["moco.yaml", "resnet.yaml"])
-def test_nothing_is_written_through_a_link(run: Run, tmp_path: Path, name: str) -> None:
+def test_symlinks_are_not_followed(run: Run, tmp_path: Path, name: str) -> None:
     """Neither to the file that is named, nor to one that comes with it, nor with --force."""
     folder = tmp_path / "folder"
     folder.mkdir()

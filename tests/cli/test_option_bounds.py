@@ -9,20 +9,20 @@ from archbuilder.cli.numbers import StrictFloatRange, StrictIntRange
 
 
 @pytest.mark.parametrize("text", ["\u0663", "\uff13", "1_0", "1.5", "0x10", "ten", "", "9" * 5000])
-def test_what_is_not_a_whole_number(text: str):
+def test_invalid_integers(text: str):
     """Python's `int` takes the first three."""
     with pytest.raises(click.BadParameter, match="is not an integer"):
         StrictIntRange(0).convert(text, None, None)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1e999", "\u0663.5", "1_0.0", "half"])
-def test_what_is_not_a_number(text: str):
+def test_invalid_floats(text: str):
     """Python's `float` takes all but the last."""
     with pytest.raises(click.BadParameter, match="is not a number"):
         StrictFloatRange(0).convert(text, None, None)
 
 
-def test_numbers_are_taken_within_their_bounds():
+def test_number_bounds():
     """The message names the bound."""
     assert StrictIntRange(0).convert("+7", None, None) == 7
     assert StrictFloatRange(0).convert(".5e1", None, None) == 5.0

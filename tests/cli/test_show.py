@@ -19,14 +19,14 @@ def test_blocks_are_one_row_each(run: Run, lenet: Path) -> None:
     assert "2,346" in result.out
 
 
-def test_a_depth_of_zero_shows_the_sums_alone(run: Run, lenet: Path) -> None:
+def test_depth_zero_shows_totals_only(run: Run, lenet: Path) -> None:
     """No step has a row."""
     result = run("show", lenet, "--depth", "0")
     assert (result.code, result.out.split()[:2]) == (0, ["network", "lenet,"])
     assert "2,346" in result.out
 
 
-def test_blocks_are_written_out_on_demand(run: Run, lenet: Path) -> None:
+def test_depth_all_expands_blocks(run: Run, lenet: Path) -> None:
     """A row for each layer."""
     result = run("show", lenet, "--depth", "all")
     assert "stage0.conv2d0" in result.out
@@ -41,7 +41,7 @@ def test_json_has_every_layer(run: Run, lenet: Path) -> None:
     assert network["outputs"] == {"output": [10]}
 
 
-def test_a_shape_that_does_not_fit_is_a_mistake(run: Run, tmp_path: Path) -> None:
+def test_shape_error_is_reported(run: Run, tmp_path: Path) -> None:
     """It is shown as every other mistake."""
     path = tmp_path / "net.yaml"
     path.write_text("archbuilder: 1\ninputs: {x: [4, 4, 1]}\nlayers: [MaxPooling2D: 8]\n")

@@ -47,7 +47,7 @@ def rows(lines: list[str]) -> list[list[str]]:
     return [line.split() for line in lines[1:]]
 
 
-def test_a_use_of_a_block_is_one_row(network: tuple[Analysis, Graph]) -> None:
+def test_block_is_one_row(network: tuple[Analysis, Graph]) -> None:
     """With the sums of what is in it, and the shape that comes out of it."""
     lines = summary_table(*network, depth=1)
     assert lines[0].split("  ")[0] == "STEP"
@@ -59,7 +59,7 @@ def test_a_use_of_a_block_is_one_row(network: tuple[Analysis, Graph]) -> None:
     ]
 
 
-def test_blocks_are_written_out_as_deep_as_wanted(network: tuple[Analysis, Graph]) -> None:
+def test_depth_expands_blocks(network: tuple[Analysis, Graph]) -> None:
     """Two levels, then all of them."""
     two = rows(summary_table(*network, depth=2))
     assert [row[:2] for row in two[:3]] == [
@@ -72,12 +72,12 @@ def test_blocks_are_written_out_as_deep_as_wanted(network: tuple[Analysis, Graph
     assert summary_table(*network, depth=9) == expanded
 
 
-def test_a_table_fits_a_screen_where_it_can(network: tuple[Analysis, Graph]) -> None:
+def test_short_table_is_expanded(network: tuple[Analysis, Graph]) -> None:
     """Without a depth, a short network is written out."""
     assert summary_table(*network) == summary_table(*network, depth="all")
 
 
-def test_sums_are_the_same_however_deep(network: tuple[Analysis, Graph]) -> None:
+def test_totals_do_not_depend_on_depth(network: tuple[Analysis, Graph]) -> None:
     """Folding loses nothing."""
     analysis, _ = network
     for depth in (1, 2, 3):
@@ -86,7 +86,7 @@ def test_sums_are_the_same_however_deep(network: tuple[Analysis, Graph]) -> None
         assert sum(int(each[1].replace(",", "")) for each in counts) == analysis.multiply_adds
 
 
-def test_the_overview_has_the_sums(network: tuple[Analysis, Graph]) -> None:
+def test_overview_has_totals(network: tuple[Analysis, Graph]) -> None:
     """Separators, units, and what is trainable where that differs."""
     lines = dict(line.split(maxsplit=1) for line in format_totals(network[0]).splitlines())
     assert lines["network"] == "net, 12 layers"
@@ -96,7 +96,7 @@ def test_the_overview_has_the_sums(network: tuple[Analysis, Graph]) -> None:
     assert lines["multiply-adds"].endswith(" per example")
 
 
-def test_the_data_is_complete(network: tuple[Analysis, Graph]) -> None:
+def test_summary_data_is_complete(network: tuple[Analysis, Graph]) -> None:
     """Every layer, and the same sums."""
     data = to_dict(network[0])
     steps = data["steps"]
@@ -110,6 +110,6 @@ def test_the_data_is_complete(network: tuple[Analysis, Graph]) -> None:
 @pytest.mark.parametrize(
     ("shape", "text"), [((28, 28, 1), "28x28x1"), ((None, 8), "?x8"), ((), "scalar")]
 )
-def test_shapes_as_people_write_them(shape: tuple[int | None, ...], text: str) -> None:
+def test_shape_format(shape: tuple[int | None, ...], text: str) -> None:
     """Without the batch axis."""
     assert format_shape(shape) == text

@@ -34,7 +34,7 @@ def perceptron(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_recipe_beside_the_blueprint(run: Run, perceptron: Path, tmp_path: Path) -> None:
+def test_options_override_the_recipe(run: Run, perceptron: Path, tmp_path: Path) -> None:
     """The command line goes before the recipe, and the run keeps a record of both."""
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE)
@@ -50,7 +50,7 @@ def test_a_recipe_beside_the_blueprint(run: Run, perceptron: Path, tmp_path: Pat
     assert f"Saved {folder}/perceptron.keras" in result.out
 
 
-def test_runs_are_numbered(
+def test_default_run_directories_are_numbered(
     run: Run, perceptron: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without --run-dir, each has a folder of its own below `runs`."""
@@ -75,7 +75,7 @@ def test_runs_are_numbered(
         (RECIPE, ("--set", "clases=3"), "did you mean 'classes'?"),
     ],
 )
-def test_what_cannot_be_trained_is_told(
+def test_invalid_training_leaves_no_directory(
     run: Run, perceptron: Path, tmp_path: Path, recipe: str, arguments: tuple[str, ...], text: str
 ) -> None:
     """Before TensorFlow starts, and with no folder left behind."""
@@ -98,7 +98,7 @@ def test_what_cannot_be_trained_is_told(
         ("archbuilder: 2", "unsupported-version"),
     ],
 )
-def test_mistakes_in_a_recipe(
+def test_recipe_errors_have_code_and_location(
     run: Run, perceptron: Path, tmp_path: Path, text: str, code: str
 ) -> None:
     """They have a code and a place, as those in a blueprint."""
@@ -111,7 +111,7 @@ def test_mistakes_in_a_recipe(
 
 
 @pytest.mark.parametrize("distribute", ["none", "mirrored", "tpu"])
-def test_workers_are_a_cluster(run: Run, perceptron: Path, distribute: str) -> None:
+def test_workers_exclude_other_devices(run: Run, perceptron: Path, distribute: str) -> None:
     """Other devices than those of a cluster cannot be asked for beside them."""
     result = run("train", perceptron, "--workers", "2", "--distribute", distribute)
     assert result.code == 2

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BUT = " (shapes and 'expect' not checked; use --shapes)"
 
 
-def test_a_blueprint_without_mistakes(run: Run, lenet: Path) -> None:
+def test_valid_blueprint(run: Run, lenet: Path) -> None:
     """One line, and exit code 0."""
     result = run("validate", lenet)
     assert (result.code, result.out) == (
@@ -28,7 +28,7 @@ def test_a_blueprint_without_mistakes(run: Run, lenet: Path) -> None:
     assert result.err == ""
 
 
-def test_a_mistake_is_shown_on_the_error_output(run: Run, wrong: Path) -> None:
+def test_errors_go_to_stderr(run: Run, wrong: Path) -> None:
     """With its source line, and exit code 2."""
     result = run("validate", wrong)
     assert (result.code, result.out) == (2, "")
@@ -37,7 +37,7 @@ def test_a_mistake_is_shown_on_the_error_output(run: Run, wrong: Path) -> None:
     assert result.err.endswith("\n1 error\n")
 
 
-def test_json_goes_to_the_standard_output(run: Run, wrong: Path, lenet: Path) -> None:
+def test_json_goes_to_stdout(run: Run, wrong: Path, lenet: Path) -> None:
     """A list for programs, empty where all is well."""
     result = run("validate", "--error-format", "json", wrong)
     assert (result.code, result.err) == (2, "")
@@ -50,7 +50,7 @@ def test_json_goes_to_the_standard_output(run: Run, wrong: Path, lenet: Path) ->
     assert run("validate", "--error-format", "json", lenet).out == "[]\n"
 
 
-def test_github_gets_annotations(run: Run, wrong: Path) -> None:
+def test_github_annotations(run: Run, wrong: Path) -> None:
     """One workflow command for each mistake."""
     result = run("validate", "--error-format", "github", wrong)
     assert result.code == 2
@@ -58,7 +58,7 @@ def test_github_gets_annotations(run: Run, wrong: Path) -> None:
     assert result.out.count("\n") == 1
 
 
-def test_folders_are_searched(run: Run, tmp_path: Path, wrong: Path, lenet: Path) -> None:
+def test_directories_are_searched(run: Run, tmp_path: Path, wrong: Path, lenet: Path) -> None:
     """Every .yaml and .yml below, and all mistakes in one go."""
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "other.yml").write_text(wrong.read_text())
@@ -72,7 +72,7 @@ def test_folders_are_searched(run: Run, tmp_path: Path, wrong: Path, lenet: Path
     assert run("validate", tmp_path).out == f"Checked 2 blueprints: no errors{BUT}\n"
 
 
-def test_a_mistake_in_an_imported_file_is_shown_once(run: Run, tmp_path: Path) -> None:
+def test_error_in_an_imported_file_is_reported_once(run: Run, tmp_path: Path) -> None:
     """However many blueprints import it."""
     (tmp_path / "a.yaml").write_text("archbuilder: 1\nblocks:\n  x: {layers: [Dens: 3]}\n")
     text = "archbuilder: 1\nimports: {a: ./a.yaml}\ninputs: {x: [3]}\nlayers: [a.x]\n"
@@ -82,7 +82,7 @@ def test_a_mistake_in_an_imported_file_is_shown_once(run: Run, tmp_path: Path) -
     assert result.err.count("error[") == 1
 
 
-def test_a_warning_does_not_fail(run: Run, tmp_path: Path) -> None:
+def test_warnings_do_not_fail(run: Run, tmp_path: Path) -> None:
     """It is shown and counted, and the exit code is 0."""
     path = tmp_path / "net.yaml"
     path.write_text("archbuilder: 1\nparams: {a: 1}\ninputs: {x: [3]}\nlayers: [Flatten]\n")
@@ -129,7 +129,7 @@ def test_all_variants_are_checked_unless_one_is_chosen(run: Run, tmp_path: Path)
         ((), "BLUEPRINT"),
     ],
 )
-def test_what_cannot_be_done_is_told(
+def test_invalid_arguments(
     run: Run, lenet: Path, tmp_path: Path, arguments: tuple[str, ...], text: str
 ) -> None:
     """Exit code 2 and one message that names what was wrong."""
@@ -157,7 +157,7 @@ def test_a_recipe_is_checked_without_keras(run: Run, lenet: Path) -> None:
     assert "error[missing-key]: 'training' has no 'loss'" in result.err
 
 
-def test_shapes_are_checked_on_demand(run: Run, tmp_path: Path) -> None:
+def test_shapes_option(run: Run, tmp_path: Path) -> None:
     """Without --shapes Keras is not asked; with it, every variant is."""
     path = tmp_path / "net.yaml"
     path.write_text(
@@ -171,14 +171,14 @@ def test_shapes_are_checked_on_demand(run: Run, tmp_path: Path) -> None:
     assert run("validate", path, "--shapes", "--variant", "default").code == 0
 
 
-def test_shapes_of_a_file_of_blocks(run: Run, tmp_path: Path) -> None:
+def test_shapes_option_without_networks(run: Run, tmp_path: Path) -> None:
     """What has nothing to build has no shapes to check."""
     path = tmp_path / "blocks.yaml"
     path.write_text("archbuilder: 1\nblocks:\n  unit: {layers: [ReLU]}\n")
     assert run("validate", path, "--shapes").code == 0
 
 
-def test_nothing_heavy_is_imported(lenet: Path) -> None:
+def test_no_heavy_imports(lenet: Path) -> None:
     """An editor may call it on every save: no TensorFlow, no Keras, no numpy."""
     code = (
         "import sys; from archbuilder.cli import main; code = main(['validate', sys.argv[1]]);"
@@ -188,7 +188,7 @@ def test_nothing_heavy_is_imported(lenet: Path) -> None:
     assert out.splitlines()[-1] == "0 set()"
 
 
-def test_it_starts_without_keras(lenet: Path) -> None:
+def test_validate_does_not_import_keras(lenet: Path) -> None:
     """Validating imports neither Keras nor TensorFlow nor numpy, which is why it starts at once."""
     program = (
         "import sys; from archbuilder.cli import main; code = main(['validate', sys.argv[1]]);"
@@ -199,7 +199,7 @@ def test_it_starts_without_keras(lenet: Path) -> None:
     assert result.stdout.splitlines()[-1] == "0 set()"
 
 
-def test_a_folder_of_another_person(run: Run, tmp_path: Path, lenet: Path) -> None:
+def test_untrusted_directory(run: Run, tmp_path: Path, lenet: Path) -> None:
     """Links in it are mistakes that show nothing of what they lead to; pipes are not waited for."""
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "own.yaml").write_text("secret: [1")
@@ -223,7 +223,7 @@ def test_a_folder_of_another_person(run: Run, tmp_path: Path, lenet: Path) -> No
     assert result.err.count("file-error") == 5
 
 
-def test_folders_without_end(run: Run, tmp_path: Path) -> None:
+def test_directory_depth_is_bounded(run: Run, tmp_path: Path) -> None:
     """They are searched as deep as anyone nests them."""
     folder = tmp_path
     for _ in range(70):

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_weights_of_a_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compile_with_weights(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A model starts with the weights of another."""
     assert main(["compile", "net.yaml", "--weights", "source.keras"]) == 0
     assert "net: loaded 4 of 4 weights from 'source.keras', by name" in capsys.readouterr().err
@@ -49,7 +49,7 @@ def test_weights_of_a_model(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         np.testing.assert_array_equal(np.asarray(mine), np.asarray(expected))
 
 
-def test_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mismatched_weights(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is written, and the message tells what does not fit and what to do."""
     command = ["compile", "net.yaml", "--set", "classes=7", "--weights", "source.keras"]
     capsys.readouterr()
@@ -66,7 +66,7 @@ def test_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str
     assert (folder / "net.keras").exists()
 
 
-def test_many_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_list_of_mismatched_weights(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The list is cut and says how long it is; a dry run has the whole list."""
     text = "archbuilder: 1\nparams: {units: 4}\ninputs: {x: [4]}\n"
     (folder / "deep.yaml").write_text(text + "layers: [{Dense: $units, repeat: 12}]\n")
@@ -102,7 +102,7 @@ def test_many_weights_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixtur
         (["net.yaml", "--weights", "source.keras", "-o", "a.json"], "architecture alone"),
     ],
 )
-def test_wrong_calls(
+def test_invalid_options(
     arguments: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each is told in one line, before anything is written."""
@@ -112,7 +112,7 @@ def test_wrong_calls(
     assert not (folder / "a.json").exists()
 
 
-def test_one_of_several_networks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_network_option(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Weights go to the network that is named; the others start anew."""
     assert main(["compile", "pair.yaml", "-o", "models"]) == 0
     command = ["compile", "pair.yaml", "-o", "again", "--weights", "second=models/second.keras"]

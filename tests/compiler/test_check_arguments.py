@@ -58,7 +58,7 @@ def check(step: str, *, expressions: bool = False) -> tuple[dict[str, object], l
         ("LocalResponseNormalization: {depth_radius: 2}", None),
     ],
 )
-def test_good_arguments(step: str, arguments: dict[str, object] | None):
+def test_valid_arguments(step: str, arguments: dict[str, object] | None):
     """By name or one bare value, nested as layers are."""
     good, diagnostics = check(step)
     assert diagnostics == []
@@ -115,7 +115,7 @@ def test_good_arguments(step: str, arguments: dict[str, object] | None):
         ("ReLU: {max_value: -1}", "out-of-range", "or null"),
     ],
 )
-def test_bad_arguments(step: str, code: str, message: str):
+def test_invalid_arguments(step: str, code: str, message: str):
     """Each is one mistake, which says what came and what is expected."""
     _, diagnostics = check(step)
     assert [each.code for each in diagnostics] == [code]
@@ -133,7 +133,7 @@ def test_bad_arguments(step: str, code: str, message: str):
         ("filters: 3, kernel_size: 3, pading: same", "padding"),
     ],
 )
-def test_what_was_meant_is_suggested(argument: str, suggestion: str):
+def test_suggestions(argument: str, suggestion: str):
     """Slips of the finger, and the names that other libraries have."""
     _, diagnostics = check(f"Conv2D: {{{argument}}}")
     assert [each.suggestion for each in diagnostics] == [suggestion]
@@ -196,7 +196,7 @@ def test_optimizers(text: str, good: bool):
     assert bool(list(diagnostics)) is not good
 
 
-def test_what_keras_would_learn_has_a_reason():
+def test_adapted_arguments_are_required():
     """Arguments that Keras can do without are asked for with the reason."""
     _, (diagnostic,) = check("Normalization: {variance: 2}")
     (note,) = diagnostic.notes
@@ -212,7 +212,7 @@ def test_what_keras_would_learn_has_a_reason():
         ("initializer", "STFT", "STFTSpectrogram"),
     ],
 )
-def test_objects_that_are_left_out_have_a_reason(kind: ObjectKind, name: str, reason: str):
+def test_unsupported_objects_have_a_reason(kind: ObjectKind, name: str, reason: str):
     """The message says why a blueprint cannot name them."""
     diagnostics = Diagnostics()
     assert not check_object(kind, tree(name), diagnostics)
@@ -222,7 +222,7 @@ def test_objects_that_are_left_out_have_a_reason(kind: ObjectKind, name: str, re
     assert reason in diagnostic.message
 
 
-def test_the_loss_of_sequences_without_places():
+def test_ctc_loss():
     """CTC is a loss as the others are."""
     assert check_object("loss", tree("CTC"), Diagnostics())
 

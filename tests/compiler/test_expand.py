@@ -14,7 +14,7 @@ from archbuilder.diagnostics.render import render
 from archbuilder.limits import Limits
 
 
-def test_steps_stand_one_behind_the_other(tmp_path: Path):
+def test_steps_are_sequential(tmp_path: Path):
     """A step reads the one before it, the first step the input; the last is the output."""
     graph = expand(tmp_path, "inputs: {x: [4]}\nlayers: [Flatten, {Dense: 3}, ReLU]")
     assert edges(graph) == {"flatten0": ["x"], "dense0": ["flatten0"], "re_lu0": ["dense0"]}
@@ -29,13 +29,13 @@ def test_repeat_makes_steps_with_their_own_weights(tmp_path: Path):
     assert [arguments(node)["units"] for node in graph.nodes] == [1, 2, 3]
 
 
-def test_no_rounds_leave_the_flow_as_it_is(tmp_path: Path):
+def test_repeat_zero_is_identity(tmp_path: Path):
     """A step repeated no times is as if it were not there."""
     graph = expand(tmp_path, "inputs: {x: [4]}\nlayers: [{Dense: 1, repeat: 0}, ReLU]")
     assert edges(graph) == {"re_lu0": ["x"]}
 
 
-def test_for_runs_its_lists_side_by_side(tmp_path: Path):
+def test_for_zips_its_lists(tmp_path: Path):
     """Variables take the items of the same place."""
     text = """
 inputs: {x: [4]}
@@ -55,20 +55,20 @@ def test_for_with_repeat_repeats_each_round(tmp_path: Path):
     assert units == [10, 11, 20, 21]
 
 
-def test_when_is_asked_in_every_round(tmp_path: Path):
+def test_when_is_evaluated_in_every_iteration(tmp_path: Path):
     """A condition may read the number of the round."""
     text = "inputs: {x: [4]}\nlayers: [{Dense: $(i + 1), repeat: 3, when: $(i != 1)}]"
     units = [arguments(node)["units"] for node in expand(tmp_path, text).nodes]
     assert units == [1, 3]
 
 
-def test_a_residual_is_a_branch_with_no_steps(tmp_path: Path):
+def test_empty_branch_is_identity(tmp_path: Path):
     """`[]` is the identity."""
     text = "inputs: {x: [4]}\nlayers: [{branches: [[{Dense: 4}], []], merge: Add}]"
     assert edges(expand(tmp_path, text)) == {"dense0": ["x"], "add0": ["dense0", "x"]}
 
 
-def test_branches_without_merge_have_several_outputs(tmp_path: Path):
+def test_unmerged_branches_have_several_outputs(tmp_path: Path):
     """They go into a merging layer as its list, and are outputs by name or number."""
     text = """
 inputs: {x: [4]}
@@ -83,7 +83,7 @@ layers:
     assert edges(graph)["add0"] == ["dense0", "x"]
 
 
-def test_names_in_a_loop_are_visible_behind_it(tmp_path: Path):
+def test_names_in_a_loop_are_visible_after_it(tmp_path: Path):
     """Loops make no scope, so a decoder finds the skips of its encoder."""
     text = """
 inputs: {x: [4]}
@@ -106,7 +106,7 @@ layers:
     }
 
 
-def test_later_rounds_take_the_place_of_the_first_source(tmp_path: Path):
+def test_later_iterations_replace_the_first_source(tmp_path: Path):
     """So a stack of decoder layers reads the same memory in every round."""
     text = """
 blocks:
@@ -175,7 +175,7 @@ layers: [encoder, {Dense: 8, from: encoder.high}, {Add: , from: [previous, encod
     assert edges(expand(tmp_path, text))["add0"] == ["dense0", "encoder0.low"]
 
 
-def test_several_uses_of_a_block_need_names(tmp_path: Path):
+def test_ambiguous_block_reference(tmp_path: Path):
     """A reference that could mean two steps is an error that says so."""
     text = """
 blocks:
@@ -186,7 +186,7 @@ layers: [b, b, {Dense: 8, from: b.y}]
     assert error_codes(tmp_path, text) == ["unknown-name 6:33"]
 
 
-def test_use_takes_the_weights_of_an_earlier_layer(tmp_path: Path):
+def test_reuse_shares_weights_of_a_layer(tmp_path: Path):
     """The node shares with the first one, also through another `reuse`."""
     text = """
 inputs: {x: [4]}
@@ -196,7 +196,7 @@ layers: [{Dense: 4, name: d}, {reuse: d, name: e}, {reuse: e}]
     assert [node.weight_owner for node in graph.nodes] == [None, "d", "d"]
 
 
-def test_use_of_a_block_shares_every_layer_in_it(tmp_path: Path):
+def test_reuse_shares_all_layers_of_a_block(tmp_path: Path):
     """Siamese towers: the second use has nodes of its own with the weights of the first."""
     text = """
 blocks:
@@ -331,7 +331,7 @@ def test_shapes_of_inputs(tmp_path: Path, shape: str, expected: tuple[int | None
     assert expand(tmp_path, text).inputs[0].shape == expected
 
 
-def test_all_mistakes_come_in_one_go(tmp_path: Path):
+def test_all_errors_are_reported_at_once(tmp_path: Path):
     """A mistake in one step does not hide those in others, and breeds no false ones."""
     text = """
 inputs: {x: [4]}
@@ -356,14 +356,14 @@ layers:
     ]
 
 
-def test_blocks_within_blocks_multiply_and_are_bounded(tmp_path: Path):
+def test_nested_blocks_are_bounded(tmp_path: Path):
     """Ten uses in each of nine blocks would be a billion steps: refused, and at once."""
     blocks = "\n".join(f"  b{n}: {{layers: [{', '.join([f'b{n + 1}'] * 10)}]}}" for n in range(9))
     text = f"inputs: {{x: [4]}}\nlayers: [b0]\nblocks:\n{blocks}\n  b9: {{layers: [ReLU]}}"
     assert [each.split()[0] for each in error_codes(tmp_path, text)] == ["limit-exceeded"]
 
 
-def test_the_limit_of_steps_holds_for_each_import_by_itself(tmp_path: Path):
+def test_step_limit_per_import(tmp_path: Path):
     """Two imports of one file with other parameters have other numbers of steps."""
     lib = """
 params: {depth: 1}
@@ -387,7 +387,7 @@ layers: [a.outer, b.outer]
 
 
 @pytest.mark.parametrize(("repeat", "count"), [(50, 104), (0, 6)])
-def test_steps_of_a_block_that_is_used_again_count(tmp_path: Path, repeat: int, count: int):
+def test_step_limit_counts_reused_blocks(tmp_path: Path, repeat: int, count: int):
     """Each of them, and one for a step that is repeated no times: it takes time as well."""
     text = f"""
 blocks: {{small: {{layers: [{{Dense: 4, repeat: {repeat}}}, ReLU]}}}}
@@ -407,7 +407,7 @@ def notes(folder: Path, text: str, **params: object) -> list[str]:
     return [line for each in caught.value.diagnostics for line in render([each]).splitlines()]
 
 
-def test_a_block_may_have_the_name_of_its_file(tmp_path: Path):
+def test_block_named_like_its_file(tmp_path: Path):
     """The block is meant where a step names it, and it does not use itself."""
     text = "name: swin\nblocks:\n  swin: {layers: [Dense: 4]}\ninputs: {x: [3]}\nlayers: [swin]"
     path = write(tmp_path, f"archbuilder: 1\n{text}\n")
@@ -417,7 +417,7 @@ def test_a_block_may_have_the_name_of_its_file(tmp_path: Path):
     assert [node.name for node in graph.nodes] == ["swin0.dense0"]
 
 
-def test_outputs_of_the_step_before(tmp_path: Path):
+def test_outputs_of_the_previous_step(tmp_path: Path):
     """One of several outputs of the step before needs no name."""
     text = """
 inputs: {x: [4, 3]}
@@ -428,13 +428,13 @@ layers:
     assert edges(expand(tmp_path, text))["dense0"] == ["lstm0.1"]
 
 
-def test_no_arguments_for_a_block_without_parameters(tmp_path: Path):
+def test_block_without_parameters(tmp_path: Path):
     """An empty mapping is as good as nothing."""
     text = "inputs: {x: [3]}\nblocks: {b: {layers: [ReLU]}}\nlayers:\n  - b: {}\n  - b: []\n"
     assert [node.name for node in expand(tmp_path, text).nodes] == ["b0.re_lu0", "b1.re_lu0"]
 
 
-def test_mistakes_name_the_variant(tmp_path: Path):
+def test_errors_name_the_variant(tmp_path: Path):
     """A mistake that only a variant has says which one, and where it is declared."""
     text = """
 params: {width: 4}
@@ -452,7 +452,7 @@ variants:
     assert any(re.search(r"in variant 'wide', declared at .*net.yaml:11:3", line) for line in lines)
 
 
-def test_one_warning_for_a_chain_that_goes_nowhere(tmp_path: Path):
+def test_single_warning_for_an_unused_chain(tmp_path: Path):
     """The last of its steps is the cause; the others are counted."""
     text = """
 inputs: {x: [3]}
@@ -468,7 +468,7 @@ layers:
     ]
 
 
-def test_a_named_loop_has_a_hint(tmp_path: Path):
+def test_named_loop_hint(tmp_path: Path):
     """The note says how to name each round, and how to name all together."""
     text = "inputs: {x: [3]}\nlayers:\n  - {Dense: 4, repeat: 2, name: stack}\n"
     lines = notes(tmp_path, text)
@@ -478,7 +478,7 @@ def test_a_named_loop_has_a_hint(tmp_path: Path):
     assert len(expand(tmp_path, f"{named}  - {{Dense: 1, from: stack}}").nodes) == 3
 
 
-def test_errors_have_no_follow_up_errors_in_the_second_use(tmp_path: Path):
+def test_no_follow_up_errors_in_the_second_use(tmp_path: Path):
     """What is wrong in an import is reported once, and its parameter is not missing besides."""
     write(
         tmp_path,
@@ -493,7 +493,7 @@ layers: [a.piece, a.piece]
     assert error_codes(tmp_path, text) == ["type-mismatch 3:47"]
 
 
-def test_a_block_may_be_used_by_another_file_alone(tmp_path: Path):
+def test_block_used_by_an_importing_file_only(tmp_path: Path):
     """Beside a network that does not use it; a block that no file uses has its warning."""
     lib = """
 blocks:
@@ -528,7 +528,7 @@ layers: [{Dense: 4}]
         ("{Dense: 4, for: {k: $n}, name: a$k}, {Dense: 4, from: a1}", ["type-mismatch"]),
     ],
 )
-def test_one_error_has_no_follow_up_errors(tmp_path: Path, steps: str, expected: list[str]):
+def test_no_follow_up_errors(tmp_path: Path, steps: str, expected: list[str]):
     """What depends on a step with an error is not reported besides."""
     text = f"params: {{n: 3}}\nblocks: {{broken: 3}}\ninputs: {{x: [4, 4]}}\nlayers: [{steps}]"
     codes = [each.split()[0] for each in error_codes(tmp_path, text)]
@@ -536,7 +536,7 @@ def test_one_error_has_no_follow_up_errors(tmp_path: Path, steps: str, expected:
 
 
 @pytest.mark.parametrize("outputs", ["{}", "[]"])
-def test_a_network_has_an_output(tmp_path: Path, outputs: str):
+def test_network_without_output(tmp_path: Path, outputs: str):
     """One without outputs is an error, rather than missing from the result."""
     text = f"""
 networks:

@@ -25,7 +25,7 @@ def assert_reads_back(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["true", "null", "no", "12", "1.5", "0.1", "00", "a.1", "y"])
-def test_names_of_steps_that_are_other_values_in_yaml(tmp_path: Path, name: str):
+def test_step_names_are_quoted(tmp_path: Path, name: str):
     """A name may be a number or a keyword; it is quoted wherever it stands."""
     text = f"""
 inputs: {{x: [4]}}
@@ -40,7 +40,7 @@ outputs: {{sum: previous, first: "{name}"}}
 
 @pytest.mark.parametrize("name", ["null", "true", "on"])
 @pytest.mark.parametrize("head", ['name: "{}"', "networks:\n  one:", 'networks:\n  "{}":'])
-def test_names_of_parts_that_are_other_values_in_yaml(tmp_path: Path, name: str, head: str):
+def test_names_are_quoted(tmp_path: Path, name: str, head: str):
     """So are the names of blueprints, networks, inputs and outputs."""
     text = f"""
     inputs: {{{{"{name}": [4], other: [4]}}}}
@@ -53,7 +53,7 @@ def test_names_of_parts_that_are_other_values_in_yaml(tmp_path: Path, name: str,
 
 
 @pytest.mark.parametrize("stem", ["9" + "a" * 80, "a" * 80, "9", "-"])
-def test_networks_called_after_their_files(tmp_path: Path, stem: str):
+def test_networks_named_like_files(tmp_path: Path, stem: str):
     """Whatever the file is called, the name that its network gets is a valid one."""
     text = "archbuilder: 1\ninputs: {x: [4]}\nlayers: [{Dense: 4}]"
     assert_reads_back(write(tmp_path, text, f"{stem}.yaml"))

@@ -91,7 +91,7 @@ def file(path: str) -> DataPath:
         ),
     ],
 )
-def test_sources_are_written_as_layers_are(value: PlainData, expected: DataConfig):
+def test_source_syntax(value: PlainData, expected: DataConfig):
     """A bare name, a name with one value, or a name with arguments."""
     assert decode(value) == (replace(expected, folder=Path("nets")), ())
 
@@ -131,7 +131,7 @@ def test_sources_are_written_as_layers_are(value: PlainData, expected: DataConfi
         ({"train": "digits", "test": "digits"}, "unknown-key", "no key 'test'"),
     ],
 )
-def test_mistakes_have_a_code(value: PlainData, code: str, message: str):
+def test_errors_have_a_code(value: PlainData, code: str, message: str):
     """Every mistake is reported with its code, and gives no data."""
     spec, errors = decode(value)
     assert spec is None
@@ -140,7 +140,7 @@ def test_mistakes_have_a_code(value: PlainData, code: str, message: str):
 
 
 class TestCommandLine:
-    def test_names_and_files(self):
+    def test_data_option_names_and_files(self):
         """`--data` takes a set that ships with archbuilder, or a file by its ending."""
         assert data_from_argument("digits") == DataConfig(Digits(), cli_argument="digits")
         npz = DataConfig(Npz(DataPath("/x/a.npz")), cli_argument="/x/a.npz")
@@ -150,7 +150,7 @@ class TestCommandLine:
         text = DataConfig(Text(DataPath("/x/a.txt"), TokenizerConfig()), cli_argument="/x/a.txt")
         assert data_from_argument("/x/a.txt") == text
 
-    def test_folder_of_mnist(self, tmp_path: Path):
+    def test_data_option_mnist_directory(self, tmp_path: Path):
         """A folder with the files of MNIST gives its test set for validation."""
         names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
         for name in names:
@@ -159,7 +159,7 @@ class TestCommandLine:
         files = [DataPath(str(tmp_path / f"{name}-ubyte.gz")) for name in names]
         assert spec == DataConfig(Idx(*files[:2]), Idx(*files[2:]), cli_argument=str(tmp_path))
 
-    def test_anything_else_is_refused(self, tmp_path: Path):
+    def test_invalid_data_option(self, tmp_path: Path):
         """What is none of these is answered with what would be."""
         with pytest.raises(UsageError, match="did you mean 'digits'"):
             data_from_argument("digit")
@@ -167,7 +167,7 @@ class TestCommandLine:
             data_from_argument(str(tmp_path))
 
 
-def test_arguments_beside_a_source_are_sent_to_it():
+def test_misplaced_source_arguments():
     """Other formats write them there."""
     _, (error,) = decode({"npz": {"file": "a"}, "sample_weight": "w"})
     assert error.code == "invalid-structure"
@@ -183,7 +183,7 @@ def test_arguments_beside_a_source_are_sent_to_it():
         ({"npz": "a.npz", "time_split": 0.2}, "'shuffle: false' under 'training'"),
     ],
 )
-def test_other_keys_beside_a_source(value: PlainData, note: str):
+def test_unknown_keys_beside_a_source(value: PlainData, note: str):
     """A key that is not an argument of the source is not sent to it."""
     _, (error,) = decode(value)
     assert error.code == "unknown-key"

@@ -34,13 +34,13 @@ PLAIN = st.recursive(
 
 
 @given(SCHEMAS)
-def test_there_and_back(schema: DatasetSchema):
+def test_schema_roundtrip(schema: DatasetSchema):
     """Through the text of a record it stays the same."""
     assert schema_from_dict(json.loads(json.dumps(schema_to_dict(schema)))) == schema
 
 
 @given(PLAIN)
-def test_anything(value):
+def test_fuzz_invalid_schema(value):
     """An invalid schema is an error, and a valid one is read."""
     try:
         schema = schema_from_dict(value)
@@ -51,7 +51,7 @@ def test_anything(value):
     )
 
 
-def test_nothing():
+def test_missing_schema_is_empty():
     """Records without a schema have an empty one."""
     assert schema_from_dict(None) == DatasetSchema()
     with pytest.raises(JsonError, match="the field 'schema' is 3, not an object"):

@@ -30,7 +30,7 @@ training:
 """
 
 
-def test_a_blueprint_is_no_recipe(tmp_path: Path):
+def test_blueprint_in_place_of_a_recipe(tmp_path: Path):
     """One mistake says so, in place of one for each of its sections."""
     path = tmp_path / "net.yaml"
     path.write_text(
@@ -42,7 +42,7 @@ def test_a_blueprint_is_no_recipe(tmp_path: Path):
     assert diagnostic.message.startswith("this is a blueprint")
 
 
-def test_a_generator_and_a_discriminator(tmp_path: Path):
+def test_adversarial_networks(tmp_path: Path):
     """Networks of these names are what it trains."""
     path = tmp_path / "gan.yaml"
     path.write_text(NETWORKS)
@@ -60,7 +60,7 @@ def test_a_generator_and_a_discriminator(tmp_path: Path):
         ),
     ],
 )
-def test_other_networks(
+def test_networks_missing_for_an_objective(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, location: str, has: str
 ):
     """They are told before anything is trained, where the objective stands."""
@@ -74,7 +74,7 @@ def test_other_networks(
 
 
 @pytest.mark.parametrize("objective", ["", "objective: supervised, ", "objective: simclr, "])
-def test_several_networks_of_an_objective_that_trains_one(
+def test_too_many_networks_for_an_objective(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], objective: str
 ):
     """One error names them and says what to do; what is written for their outputs is not read."""

@@ -57,7 +57,7 @@ SOURCES: list[DataSource] = [
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
-def test_sources_come_back(tmp_path: Path, source: DataSource):
+def test_data_sources_roundtrip(tmp_path: Path, source: DataSource):
     """With all that was said of them, but for their places in the file."""
     training = TrainingConfig(
         SupervisedConfig(
@@ -80,7 +80,7 @@ def test_sources_come_back(tmp_path: Path, source: DataSource):
 @pytest.mark.parametrize("mode", [0o666, 0o644])
 @pytest.mark.parametrize("folder_mode", [0o777, 0o775])
 @pytest.mark.parametrize("owner", ["mine", "another"])
-def test_whose_word_a_record_is(
+def test_trusted_owners_of_run_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, folder_mode: int, owner: str
 ):
     """That of the user or of root, if nobody else can have written it."""
@@ -108,7 +108,7 @@ def test_whose_word_a_record_is(
     assert inside.forbidden == run_config.forbidden
 
 
-def test_a_run_does_not_look_for_its_data(tmp_path: Path):
+def test_run_config_does_not_search_data(tmp_path: Path):
     """Its record has the files of --data, so that what needs none of them works without them."""
     folder = tmp_path / "moved"
     source = Images(DataPath(str(folder / "train")), (3, 4), 1)
@@ -124,7 +124,7 @@ def test_a_run_does_not_look_for_its_data(tmp_path: Path):
     assert load_run_config(tmp_path, graphs, Limits()).data == data
 
 
-def test_a_record_whose_folder_is_swapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_directory_swapped_while_reading_run_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The owner of the folder that takes its place has no part in whether it is trusted."""
     training = TrainingConfig(
         SupervisedConfig(

@@ -41,7 +41,7 @@ def supervised(spec: TrainingConfig) -> SupervisedConfig:
     return spec.objective
 
 
-def test_a_loss_is_enough():
+def test_loss_only():
     """Everything else has a default."""
     spec = right({"loss": LOSS})
     assert to_plain(supervised(spec).loss["digit"]) == LOSS
@@ -49,7 +49,7 @@ def test_a_loss_is_enough():
     assert (spec.epochs, spec.batch_size, spec.validation_split, spec.seed) == (10, 32, 0.2, 0)
 
 
-def test_everything_is_read():
+def test_all_options():
     """Objects nest as layers do, schedules too."""
     schedule = {"CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 100}}
     spec = right(
@@ -75,7 +75,7 @@ def test_everything_is_read():
     assert (spec.seed, spec.distribute) == (7, "mirrored")
 
 
-def test_several_outputs_are_named():
+def test_losses_and_metrics_by_output():
     """Losses, weights and metrics stand under the names of outputs; one may be left out."""
     objective = supervised(
         right(
@@ -92,14 +92,14 @@ def test_several_outputs_are_named():
     assert list(objective.metrics) == ["main"]
 
 
-def test_ridge_needs_nothing_more():
+def test_ridge_defaults():
     """`alpha` and washout have defaults."""
     spec = right({"objective": "ridge"})
     assert spec.objective == RidgeConfig({})
     assert right({"objective": {"ridge": None}}) == spec
 
 
-def test_ridge_with_everything():
+def test_ridge_all_options():
     """Its own options stand behind its name, all others beside it."""
     spec = right(
         {
@@ -149,7 +149,7 @@ def test_ridge_with_everything():
         ),
     ],
 )
-def test_wrong_objectives(value: PlainData, code: str, message: str):
+def test_invalid_objectives(value: PlainData, code: str, message: str):
     """What does not belong to an objective is told with its name."""
     errors = decode(value)[1]
     assert (errors[0].code, message in errors[0].message) == (code, True), errors
@@ -246,7 +246,7 @@ def test_wrong_objectives(value: PlainData, code: str, message: str):
         ({"loss": LOSS, "objective": "gan"}, "invalid-choice", "'objective'"),
     ],
 )
-def test_mistakes_have_a_code(value: PlainData, code: str, message: str):
+def test_errors_have_a_code(value: PlainData, code: str, message: str):
     """Every mistake is reported with its code, and gives no training."""
     spec, errors = decode(value)
     assert spec is None
@@ -254,14 +254,14 @@ def test_mistakes_have_a_code(value: PlainData, code: str, message: str):
     assert message in errors[0].message
 
 
-def test_one_loss_for_several_outputs_is_a_mistake():
+def test_single_loss_for_several_outputs_is_an_error():
     """Nobody can know which output a lonely loss is for."""
     _, errors = decode({"loss": LOSS}, ("main", "aux"))
     assert errors[0].code == "missing-argument"
     assert "'loss: {main: ..., aux: ...}'" in errors[0].notes[0]
 
 
-def test_all_mistakes_are_reported_at_once():
+def test_all_errors_are_reported_at_once():
     """A user mends a recipe in one go."""
     _, errors = decode({"loss": "Nothing", "epochs": -1, "sead": 3})
     assert {error.code for error in errors} == {
@@ -272,7 +272,7 @@ def test_all_mistakes_are_reported_at_once():
 
 
 @pytest.mark.parametrize("key", ["loss", "metrics"])
-def test_an_output_with_the_prefix_of_validation(key: str):
+def test_output_named_val(key: str):
     """Its numbers would take the place of those of the validation set, if there are several."""
     numbers = {"loss": {"val": LOSS, "b": LOSS}, "metrics": {"val": "SparseCategoricalAccuracy"}}
     options: dict[str, PlainData] = {"loss": {"b": LOSS}, key: numbers[key]}

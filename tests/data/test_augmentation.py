@@ -58,7 +58,7 @@ def test_follows_from_seed_view_and_step(name: str):
         assert np.abs(first - changed).max() > 0.01
 
 
-def test_every_image_is_cropped_by_itself():
+def test_images_are_cropped_independently():
     """The places that are cut out of twelve images are not all the same."""
     originals, cut = np.asarray(images()), augmented(LAYERS["crop"], 0)
     places = {
@@ -71,7 +71,7 @@ def test_every_image_is_cropped_by_itself():
     assert len(places) > 2
 
 
-def test_an_elastic_transformation_keeps_every_image():
+def test_elastic_transform_does_not_mix_images():
     """In a batch of open size each image is made of its own pixels, not of those of the first."""
     shades = tf.reshape(tf.range(12, dtype=tf.float32) / 12, (-1, 1, 1, 1)) * tf.ones((12, 8, 8, 1))
     outputs = augmented(LAYERS["elastic"], 0, inputs=shades)
@@ -79,7 +79,7 @@ def test_an_elastic_transformation_keeps_every_image():
 
 
 @pytest.mark.parametrize("layer", ["RandomBrightness", "RandomContrast", "RandomPosterization"])
-def test_layers_for_colors_get_the_range_of_the_images(layer: str):
+def test_color_layers_get_value_range(layer: str):
     """Images from 0 to 1 stay there: Keras itself takes them for images from 0 to 255."""
     factor = 3 if layer == "RandomPosterization" else 0.3
     outputs = augmented({layer: factor}, 0)
@@ -96,7 +96,7 @@ def test_layers_for_colors_get_the_range_of_the_images(layer: str):
         ({}, None, "needs the range of the images, which the data does not tell"),
     ],
 )
-def test_another_range(
+def test_unsuitable_value_range(
     arguments: dict[str, PlainData], value_range: ValueRange | None, message: str
 ):
     """It is an error that names both, or says what to write."""
@@ -107,14 +107,14 @@ def test_another_range(
     assert "value_range" in " ".join(diagnostic.notes)
 
 
-def test_a_range_that_only_the_recipe_knows():
+def test_value_range_of_the_recipe():
     """Floats may have any; what is written is believed."""
     layer: PlainData = {"RandomBrightness": {"factor": 0.3, "value_range": [0, 1]}}
     outputs = augmented(layer, 0, value_range=None)
     np.testing.assert_array_equal(outputs, augmented({"RandomBrightness": 0.3}, 0))
 
 
-def test_whole_numbers_are_rounded():
+def test_integer_images_are_rounded():
     """Bytes that a layer makes fractions of come to the nearest byte, and stay bytes."""
     pixels = tf.cast(tf.round(images() * 255), tf.uint8)
     layer: PlainData = {"RandomBrightness": 0.5}
@@ -132,7 +132,7 @@ def test_whole_numbers_are_rounded():
         (LAYERS["crop"], [None, 8, 4, 3], "does not take images of 8x4 for a crop of 6x6"),
     ],
 )
-def test_images_that_a_layer_does_not_take(layer: PlainData, shape: list[int | None], message: str):
+def test_unsupported_image_shapes(layer: PlainData, shape: list[int | None], message: str):
     """They are refused before there are some."""
     augmentation = Augmentation([from_plain(layer, SPAN)], 0, (0, 1))
     with pytest.raises(BlueprintError) as error:

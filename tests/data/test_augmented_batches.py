@@ -87,7 +87,7 @@ def batches(
 
 
 @pytest.mark.parametrize("name", GEOMETRIC)
-def test_a_mask_follows_its_image(name: str):
+def test_masks_are_augmented_with_images(name: str):
     """Pixel by pixel, whatever is done to the colors of the image before or after."""
     masks = {"mask": target(MASKS), "hot": target(np.eye(CLASSES, dtype=np.float32)[MASKS])}
     losses = {"mask": "SparseCategoricalCrossentropy", "hot": "CategoricalCrossentropy"}
@@ -103,7 +103,7 @@ def test_a_mask_follows_its_image(name: str):
     assert changed
 
 
-def test_weights_of_pixels_follow_their_image():
+def test_pixel_weights_are_augmented_with_images():
     """Those of examples have nothing to move."""
     masks = {"mask": target(MASKS), "a": target(MASKS), "b": target(MASKS)}
     losses = dict.fromkeys(masks, "SparseCategoricalCrossentropy")
@@ -118,7 +118,7 @@ def test_weights_of_pixels_follow_their_image():
         assert w["a"].shape == w["b"].shape == y["a"].shape[:1]
 
 
-def test_a_mask_has_no_classes_between_two():
+def test_masks_use_nearest_interpolation():
     """Although the image is interpolated, and colors are changed between two movements."""
     layers = [{"RandomRotation": 0.3}, COLORS, {"RandomZoom": 0.3}]
     values = np.where(MASKS % 2, 200, 3)
@@ -129,7 +129,7 @@ def test_a_mask_has_no_classes_between_two():
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_an_autoencoder_gives_back_what_it_was_given(flat: bool):
+def test_autoencoder_target_is_augmented(flat: bool):
     """What it is compared with moves as its input does, and is without its noise."""
     values = SHADES.reshape(COUNT, -1) if flat else SHADES
     copy = {"again": as_input(values)}
@@ -147,7 +147,7 @@ def test_an_autoencoder_gives_back_what_it_was_given(flat: bool):
         assert np.std(np.reshape(y["again"], x.shape) - x) > 0.2
 
 
-def test_depth_moves_as_its_image():
+def test_depth_maps_are_augmented_with_images():
     """With the interpolation of the image, as there is something between two depths."""
     layers: list[PlainData] = [{"RandomRotation": 0.3}]
     depth = {"depth": target(SHADES[..., 0] * 7)}
@@ -155,7 +155,7 @@ def test_depth_moves_as_its_image():
         np.testing.assert_allclose(y["depth"], x[..., 0] * 7, rtol=1e-5)
 
 
-def test_a_run_goes_on_with_the_same_maps():
+def test_augmentation_after_resume():
     """From the middle of an epoch on, they are bit by bit what they would have been."""
     layers: list[PlainData] = [{"RandomRotation": 0.3}, COLORS, {"RandomElasticTransform": {}}]
     masks, losses = {"mask": target(MASKS)}, {"mask": "SparseCategoricalCrossentropy"}
@@ -193,7 +193,7 @@ NO_PLACES = {
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_targets_that_may_be_places(name: str):
+def test_targets_that_may_be_coordinates(name: str):
     """They stay where they are, so that layers that move an image are refused, and no others."""
     values, loss = PLACES[name]
     targets, losses = {"y": target(values)}, {"y": loss}
@@ -207,7 +207,7 @@ def test_targets_that_may_be_places(name: str):
     assert len([*batches([COLORS], targets, losses)]) == 8
 
 
-def test_a_metric_does_not_make_places_classes():
+def test_accuracy_does_not_make_coordinates_classes():
     """Keras computes an accuracy of boxes, too."""
     boxes = {"y": target(CHOSEN.random((COUNT, 4), np.float32))}
     metrics = {"y": (from_plain("CategoricalAccuracy", SPAN),)}
@@ -216,7 +216,7 @@ def test_a_metric_does_not_make_places_classes():
 
 
 @pytest.mark.parametrize("name", NO_PLACES)
-def test_targets_that_are_no_places(name: str):
+def test_targets_without_coordinates_are_unchanged(name: str):
     """They are what they were, in whichever way images are changed."""
     values, loss = NO_PLACES[name]
     layers = [{"RandAugment": {}}, {"RandomFlip": "horizontal"}]
@@ -225,7 +225,7 @@ def test_targets_that_are_no_places(name: str):
         assert batch[1]["y"].shape == (5, *values.shape[1:])
 
 
-def test_layers_that_choose_what_they_do():
+def test_random_choice_layers_reject_masks():
     """A mask cannot follow RandAugment; the error says which layers it can follow."""
     with pytest.raises(BlueprintError) as error:
         batches([{"RandAugment": {}}], {"m": target(MASKS)}, {"m": "SparseCategoricalCrossentropy"})
@@ -233,7 +233,7 @@ def test_layers_that_choose_what_they_do():
     assert "RandomFlip" in diagnostic.notes[0]
 
 
-def test_an_image_that_the_network_does_not_take():
+def test_augmentation_changes_image_size():
     """A crop changes the size of images, and only a network of open size takes it."""
     images = np.zeros((COUNT, 16, 16, 1), np.float32)
     labels, losses = (
@@ -254,7 +254,7 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, augment: [LAYER]}
 """
 
 
-def test_there_has_to_be_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_augmentation_without_an_image_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Otherwise nothing would be changed: the error says which inputs there are, and no run is."""
     x = CHOSEN.random((20, 16, 3)).astype(np.float32)
     np.savez(tmp_path / "points.npz", x=x, y=CHOSEN.integers(0, 2, 20))
@@ -265,7 +265,9 @@ def test_there_has_to_be_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("layer", ["CutMix", "MixUp", "AutoContrast", "Equalization", "AugMix"])
-def test_layers_that_would_be_wrong(layer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_unsuitable_augmentation_layers(
+    layer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     """The error says why."""
     (tmp_path / "net.yaml").write_text(POINTS.replace("LAYER", layer))
     assert main(["validate", str(tmp_path / "net.yaml")]) == 2

@@ -75,7 +75,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("make", SOURCES)
-def test_wrong_lines_are_left_out_and_told(tmp_path: Path, make):
+def test_bad_lines_are_skipped_and_reported(tmp_path: Path, make):
     """As many as are right are there, and the first wrong ones are named."""
     count, message = SOURCES[make]
     with pytest.raises(RunError):
@@ -115,7 +115,7 @@ def test_damaged_lists_of_skipped_lines(tmp_path: Path, content: str, message: s
         BadRecords("skip", "lines").restore(path)
 
 
-def test_what_is_left_is_what_is_right(tmp_path: Path):
+def test_skipped_lines_keep_inputs_and_targets_aligned(tmp_path: Path):
     """Inputs and targets stay beside each other."""
     examples = load_source(csv(tmp_path, on_error="skip"), DataFileOpener())
     (feature,), (target,) = examples.inputs.values(), examples.targets.values()
@@ -131,7 +131,7 @@ def test_what_is_left_is_what_is_right(tmp_path: Path):
         lambda folder: Pairs(DataPath(str(folder / "d")), TokenizerConfig(), on_error="skip"),
     ],
 )
-def test_nothing_is_right(tmp_path: Path, make):
+def test_all_lines_are_bad(tmp_path: Path, make):
     """Then there is nothing to train on."""
     (tmp_path / "d").write_text("a,b\nx\ny\n")
     source: DataSource = make(tmp_path)
@@ -139,7 +139,7 @@ def test_nothing_is_right(tmp_path: Path, make):
         load_source(source, DataFileOpener())
 
 
-def test_a_line_left_out_decides_nothing_about_the_others(tmp_path: Path):
+def test_skipped_line_does_not_set_shape_or_dtype(tmp_path: Path):
     """Neither the shape nor the integers of the lines that are right."""
     file = tmp_path / "d.jsonl"
     lines = [
@@ -156,7 +156,7 @@ def test_a_line_left_out_decides_nothing_about_the_others(tmp_path: Path):
     assert np.asarray(feature.integers).tolist() == [False, True]
 
 
-def test_the_names_of_columns_cannot_be_left_out(tmp_path: Path):
+def test_bad_header_is_not_skipped(tmp_path: Path):
     """The line behind them would be taken for them."""
     file = tmp_path / "d.csv"
     file.write_bytes("größe,y\n1,a\n2,b\n3,a\n".encode("latin-1"))
@@ -164,7 +164,7 @@ def test_the_names_of_columns_cannot_be_left_out(tmp_path: Path):
         load_source(Csv(DataPath(str(file)), on_error="skip"), DataFileOpener())
 
 
-def test_a_first_line_without_names_is_counted_once(tmp_path: Path):
+def test_bad_first_line_without_header(tmp_path: Path):
     """Although the number of columns follows from the first line that is right."""
     file = tmp_path / "d.csv"
     file.write_bytes(b"\xff,a\n1,a\n2,b\n")

@@ -63,7 +63,7 @@ def remove(folder: Path, source: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_run_tells_it_and_can_go_on(folder: Path, source: str, capsys):
+def test_removed_data_file_stops_a_resumable_run(folder: Path, source: str, capsys):
     """It stops with the name of the file; what was kept is there, and goes on when the data is.
 
     What has no order of its own, as a compressed archive, is read before the training begins, and

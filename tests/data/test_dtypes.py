@@ -29,7 +29,7 @@ def integers(name: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("source", "target"), [*product(INTEGERS, (*INTEGERS, *FLOATS))])
-def test_integers(source: str, target: str):
+def test_integers_to_integer_dtypes(source: str, target: str):
     """They are in the range of a type of integers, and floats have all of their digits."""
     values, dtype = integers(source), numpy_dtype(target)
     wrong = unrepresentable(values, dtype).tolist()
@@ -46,7 +46,7 @@ def test_integers(source: str, target: str):
 
 
 @pytest.mark.parametrize("target", [*INTEGERS, "bool"])
-def test_floats_as_integers(target: str):
+def test_floats_to_integer_dtypes(target: str):
     """Whole ones in the range are integers; fractions, infinity and NaN are not."""
     values = np.array([0.0, 1, -1, 0.7, 127, 128, 2**31, 2**63, -(2.0**63), np.inf, np.nan, 1e300])
     wrong = unrepresentable(values, np.dtype(target)).tolist()
@@ -56,7 +56,7 @@ def test_floats_as_integers(target: str):
         assert mismatch == (not right), value
 
 
-def test_floats_as_narrower_floats():
+def test_floats_to_narrower_floats():
     """Rounding is normal, infinity is not; integers among them keep their digits."""
     values = np.array([[0.1, 2**24 + 1], [1e300, 3]])
     single = np.dtype(np.float32)
@@ -67,7 +67,7 @@ def test_floats_as_narrower_floats():
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_integers_in_floats(sign: int):
+def test_integers_to_float_dtypes(sign: int):
     """They are unrepresentable where the dtype has fewer digits; fractions may be rounded."""
     values = sign * np.array([2.0**63, 2.0**63 + 2**11, 2.0**24 + 1, 0.7])
     integers = np.array([True, True, True, False])
@@ -78,7 +78,7 @@ def test_integers_in_floats(sign: int):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("target", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_integers_beyond_64_bits_in_floats(sign: int, target: str):
+def test_large_integers_to_float_dtypes(sign: int, target: str):
     """They are exact or not in a narrower dtype as smaller ones are; infinity and NaN pass."""
     values = sign * np.array([2.0**64, 2.0**64 + 2**12, 2.0**70 + 2**20, 2.0**100, np.inf, np.nan])
     wrong = unrepresentable(values, numpy_dtype(target), np.ones((), bool))
@@ -86,7 +86,7 @@ def test_integers_beyond_64_bits_in_floats(sign: int, target: str):
     assert wrong.tolist() == [not exact, True, True, not exact, False, False]
 
 
-def test_common_types():
+def test_common_dtypes():
     """Integers stay integers."""
     pairs = [("int64", "uint64"), ("uint8", "int8"), ("int16", "float32"), ("int64", "float32")]
     dtypes = [common_dtype(map(np.dtype, pair)) for pair in pairs]

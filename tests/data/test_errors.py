@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
     ids=["while it is read", "for the network", "of the validation set", "another column"],
 )
-def test_errors_of_data_have_a_place(
+def test_data_errors_have_a_location(
     capsys: pytest.CaptureFixture[str], file: str, text: str, location: str
 ):
     """The message has the file, and the place where it is named, whatever finds the error."""
@@ -56,7 +56,7 @@ def test_errors_of_data_have_a_place(
 
 
 @pytest.mark.usefixtures("folder")
-def test_data_of_the_command_line_has_none(capsys: pytest.CaptureFixture[str]):
+def test_data_errors_of_the_command_line_have_no_location(capsys: pytest.CaptureFixture[str]):
     """The person who named it needs no place."""
     Path("own.csv").write_text(RIGHT.replace("4", "oops"))
     assert main(["train", "net.yaml", "--data", "own.csv"]) == 1

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
         ("data/a.csv", ["data/a.csv"]),
     ],
 )
-def test_files_by_alphabet(folder: Path, pattern: str, names: list[str]):
+def test_matched_files_are_sorted(folder: Path, pattern: str, names: list[str]):
     """Those of a person and those of a blueprint, which lie in its folder."""
     persons = DataFileOpener().match_files(DataPath(str(folder / pattern)))
     assert [each.path for each in persons] == [str(folder / name) for name in names]
@@ -43,7 +43,7 @@ def test_files_by_alphabet(folder: Path, pattern: str, names: list[str]):
     assert blueprints == tuple(DataPath(name, SPAN) for name in names)
 
 
-def test_no_such_files(folder: Path):
+def test_pattern_without_matches(folder: Path):
     """A pattern that stands for nothing is told, at its place where it has one."""
     with pytest.raises(RunError, match=r"there is no file '.*\*\.npz'"):
         DataFileOpener().match_files(DataPath(str(folder / "data/*.npz")))
@@ -52,7 +52,7 @@ def test_no_such_files(folder: Path):
 
 
 @pytest.mark.parametrize("pattern", ["../data/*.csv", "/etc/*", "../*/a.csv"])
-def test_patterns_of_a_blueprint_stay_in_its_folder(folder: Path, pattern: str):
+def test_patterns_stay_in_the_directory_of_the_blueprint(folder: Path, pattern: str):
     """They lead nowhere else, unless a person allows it."""
     inner = folder / "inner"
     inner.mkdir()
@@ -63,21 +63,21 @@ def test_patterns_of_a_blueprint_stay_in_its_folder(folder: Path, pattern: str):
         assert [each.path for each in paths] == ["../data/a.csv", "../data/b.csv"]
 
 
-def test_a_link_to_a_folder_is_not_gone_through(folder: Path):
+def test_patterns_do_not_follow_symlinked_directories(folder: Path):
     """A stranger's link beside the data leads nowhere."""
     (folder / "data" / "zoo").symlink_to("/etc")
     paths = DataFileOpener(folder).match_files(DataPath("data/*/*", SPAN))
     assert [each.path for each in paths] == ["data/one/x.csv", "data/two/x.csv", "data/two/y.csv"]
 
 
-def test_a_file_whose_name_looks_like_a_pattern(folder: Path):
+def test_file_name_that_looks_like_a_pattern(folder: Path):
     """A person may have one."""
     path = folder / "a[1].csv"
     path.write_text("x")
     assert DataFileOpener().match_files(DataPath(str(path))) == (DataPath(str(path)),)
 
 
-def test_an_inner_folder_is_named_in_full(folder: Path):
+def test_error_names_the_nested_directory(folder: Path):
     """An error of a folder within the one that is named says which it is."""
     with pytest.raises(RunError, match=r"cannot read '.*/data/one/gone'"):
         DataFileOpener().list_dir(DataPath(str(folder / "data")), "one", "gone")

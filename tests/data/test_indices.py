@@ -30,13 +30,13 @@ def sizes(folder: Path, text: str) -> dict[str, int]:
         ("Dense: 3", None),
     ],
 )
-def test_operations_that_take_indices(tmp_path: Path, step: str, size: int | None):
+def test_index_operations(tmp_path: Path, step: str, size: int | None):
     """Each has another name for the size of its table."""
     text = f"inputs: {{ids: {{shape: [4, 1], dtype: int32}}}}\nlayers: [{{{step}}}]"
     assert sizes(tmp_path, text) == ({} if size is None else {"ids": size})
 
 
-def test_the_smallest_table_behind_what_only_rearranges(tmp_path: Path):
+def test_smallest_lookup_table_of_an_input(tmp_path: Path):
     """An input is followed, and forgotten where its values are computed with."""
     text = """
 inputs: {a: {shape: [4], dtype: int32}, b: {shape: [4], dtype: int32}, c: [4]}
@@ -72,14 +72,14 @@ outputs: {a: split, b: dense, c: slice, d: unstack, e: take, f: cast}
 """
 
 
-def test_parts_of_an_input(tmp_path: Path):
+def test_lookup_tables_of_input_slices(tmp_path: Path):
     """Each has its own table, or none; a cast to integers may drop fractions."""
     (tables,) = lookup_tables_by_input(expand(tmp_path, PARTS)).values()
     sizes = {(each.positions, each.truncated): each.size for each in tables}
     assert sizes == {((0,), False): 9, ((3,), True): 7, ((3,), False): 5, ((2,), False): 3}
 
 
-def test_a_negative_index_in_a_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_negative_index_in_a_slice(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """It is an error with its column, and a negative quantity beside it is not."""
     layers = """
 layers:
@@ -115,7 +115,7 @@ training: {loss: MeanSquaredError, epochs: 1}
 """
 
 
-def test_every_command_tells_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_out_of_range_index_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Before the first step, in validation data too, and of a trained network."""
     (tmp_path / "net.yaml").write_text(NET)
     (tmp_path / "good.csv").write_text("user,item,y\n1,2,0\n3,4,1\n5,9,1\n")
@@ -166,7 +166,7 @@ ONES = "{input_dim: 1024, output_dim: 2, embeddings_initializer: ones}"
         ("int32", "{CategoryEncoding: {num_tokens: 1024, output_mode: one_hot}}"),
     ],
 )
-def test_indices_have_all_bits(tmp_path: Path, dtype: str, layers: str):
+def test_indices_keep_precision(tmp_path: Path, dtype: str, layers: str):
     """A table of 1024 rows learns those of its indices, where layers compute in bfloat16."""
     ids = [1000, 1001, 1002, 1003]
     lines = "".join(f"{each},{index + 5}\n" for index, each in enumerate(ids))

@@ -53,7 +53,7 @@ def grey(side: int = 8) -> Feature:
         (Feature(ArrayColumn(np.ones(2))), (1,), []),
     ],
 )
-def test_ways_to_fit(feature: Feature, input_shape: Shape, notes: list[str]):
+def test_adapt_inputs_to_the_network(feature: Feature, input_shape: Shape, notes: list[str]):
     """Every change is one that the network asks for, and is said."""
     adaptation = make_adapter(feature, network_input(input_shape))
     batch = adaptation(feature.column.values)
@@ -67,7 +67,7 @@ def test_ways_to_fit(feature: Feature, input_shape: Shape, notes: list[str]):
     )
 
 
-def test_whole_numbers_are_not_scaled():
+def test_integer_inputs_are_not_rescaled():
     """A network that takes whole numbers gets those of the file."""
     adaptation = make_adapter(grey(), network_input((8, 8), "int32"))
     assert adaptation.notes == ()
@@ -107,7 +107,7 @@ def test_resized_integers_are_rounded(dtype: str, pixels: tuple[int, int], mean:
         (Feature(ArrayColumn(np.ones((2, 8, 8, 1)))), (16, 16, 1)),
     ],
 )
-def test_what_does_not_fit_is_refused(feature: Feature, input_shape: Shape):
+def test_incompatible_shapes_are_refused(feature: Feature, input_shape: Shape):
     """Both shapes are named; only images are resized."""
     with pytest.raises(RunError, match=r"the input 'image' has the shape \[8, 8.*network takes"):
         make_adapter(feature, network_input(input_shape))

@@ -116,7 +116,7 @@ def check(kind: str, folder: Path, columns: list[np.ndarray], dtype: str) -> Non
 @pytest.mark.parametrize("kind", WRITERS)
 @settings(max_examples=25)
 @given(st.data())
-def test_values_reach_the_input_or_an_error_tells_where(tmp_path_factory, kind: str, data):
+def test_values_are_exact_or_rejected(tmp_path_factory, kind: str, data):
     """Whatever the dtypes of a file and of an input are: nothing changes but by rounding."""
     dtype = data.draw(st.sampled_from([each for each in DTYPES if can_hold(kind, np.dtype(each))]))
     count = data.draw(st.integers(1, 3))
@@ -160,11 +160,11 @@ class TestIntegers:
         return self.table(folder, *(f"{each},0.5,0" for each in self.IDS))
 
     @pytest.mark.parametrize("dtype", ["int32", "int64", "float64"])
-    def test_an_input_that_has_them(self, tmp_path: Path, dtype: str):
+    def test_exact_integers(self, tmp_path: Path, dtype: str):
         """Each reaches the network as it is."""
         assert reach(self.ids(tmp_path), dtype).tolist() == [*self.IDS]
 
-    def test_an_input_that_has_not(self, tmp_path: Path):
+    def test_inexact_integers(self, tmp_path: Path):
         """The line, the column and what to do are told."""
         message = (
             r"line 3 of .*d\.csv' has 16777217 in column 'id', and the input 'ids' takes float32"
@@ -175,14 +175,14 @@ class TestIntegers:
         quantities = self.table(tmp_path, "16777217.0,0.5,0")
         assert reach(quantities, "float32").tolist() == [2**24]
 
-    def test_beside_fractions(self, tmp_path: Path):
+    def test_integers_beside_fractions(self, tmp_path: Path):
         """A column of integers is one wherever it stands."""
         source = replace(self.ids(tmp_path), inputs=("price", "id"))
         with pytest.raises(RunError, match=r"line 3 of .* has 16777217 in column 'id'"):
             reach(source, "float32")
         assert reach(source, "float64").tolist() == [[0.5, each] for each in self.IDS]
 
-    def test_quantities(self, tmp_path: Path):
+    def test_fractional_values_are_rounded(self, tmp_path: Path):
         """Numbers with a point are rounded as floats are, and so is what is divided."""
         source = self.table(tmp_path, *(f"{each}.0,0.5,0" for each in self.IDS))
         assert reach(source, "float32").tolist() == [2**24, 2**24]
@@ -191,7 +191,7 @@ class TestIntegers:
         assert fitted.gather(tf.range(2)).numpy().tolist() == [1, 1]
 
     @pytest.mark.parametrize("cache", [None, False])
-    def test_a_fraction_after_thousands_of_lines(self, tmp_path: Path, cache: bool | None):
+    def test_late_fraction_makes_a_column_float(self, tmp_path: Path, cache: bool | None):
         """It makes floats of the column, in memory and on the disk, and is no integer."""
         rows = [f"{number},0.5,0" for number in range(3000)]
         source = replace(self.table(tmp_path, *rows, "0.7,0.5,0"), cache=cache)
@@ -199,7 +199,7 @@ class TestIntegers:
         with pytest.raises(RunError, match=r"line 3002 of .* has 0.7 .* integers from -2147483648"):
             reach(source, "int32")
 
-    def test_lines_are_those_of_the_file(self, tmp_path: Path):
+    def test_line_numbers_with_skipped_and_multiline_records(self, tmp_path: Path):
         """Whatever is left out before, and however many lines a value has."""
         rows = ["1,x,0", "2,0.5", "", '3,"0.\n5",0', "4,0.5,0", f"{2**31},0.5,0"]
         source = replace(self.table(tmp_path, *rows), inputs=("id",), on_error="skip")
@@ -207,7 +207,7 @@ class TestIntegers:
         with pytest.raises(RunError, match="line 8 of"):
             reach(source, "int32")
 
-    def test_words_for_truth(self, tmp_path: Path):
+    def test_true_and_false_words(self, tmp_path: Path):
         """True and False, as pandas writes them, are 1 and 0."""
         source = self.table(tmp_path, "True,0.5,0", "false,0.5,1")
         assert reach(source, "bool").tolist() == [True, False]
@@ -219,7 +219,7 @@ class TestIndices:
 
     @pytest.mark.parametrize("dtype", ["int32", "float32"])
     @pytest.mark.parametrize("number", [-1, 10, 0.7, 2**40])
-    def test_what_a_table_has_not(self, dtype: str, number: float):
+    def test_index_out_of_range(self, dtype: str, number: float):
         """It is told with its place, also for an input of floats."""
         feature = Feature(ArrayColumn(np.array([[0, 9], [1, number]]), "'x.npy'"))
         message = (
@@ -229,14 +229,14 @@ class TestIndices:
         with pytest.raises(RunError, match=message):
             make_input_pipeline(feature, network_input(dtype, 2), self.TABLE)
 
-    def test_indices_in_floats(self):
+    def test_float_indices(self):
         """Whole ones are indices too."""
         fitted = make_input_pipeline(
             Feature(ArrayColumn(np.array([0.0, 9.0]))), network_input("int32"), self.TABLE
         )
         assert fitted.gather(tf.range(2)).numpy().tolist() == [0, 9]
 
-    def test_columns_that_are_read_as_needed(self, tmp_path: Path):
+    def test_lazy_columns_are_checked_on_read(self, tmp_path: Path):
         """What is mapped is looked at as it is read; what was gathered on the disk, before."""
         np.save(tmp_path / "x.npy", np.array([0, 10]))
         np.save(tmp_path / "y.npy", np.zeros(2))
@@ -260,14 +260,14 @@ class TestIndices:
 class TestFiles:
     """Several files of one source, whose types differ."""
 
-    def test_archives(self, tmp_path: Path):
+    def test_several_npz_archives(self, tmp_path: Path):
         """The second is not cut to the type of the first."""
         for name, dtype in (("a", np.int32), ("b", np.float64)):
             np.savez(tmp_path / f"{name}.npz", x=np.array([1, 2.7]).astype(dtype), y=np.zeros(2))
         source = Npz(DataPath(str(tmp_path / "*.npz")))
         assert reach(source, "float64").tolist() == [1, 2, 1, 2.7]
 
-    def test_tables(self, tmp_path: Path):
+    def test_several_parquet_tables(self, tmp_path: Path):
         """A column of integers in one file and of floats in another is of floats."""
         for name, values in (("a", [2**53, 1]), ("b", [0.5, 2.0])):
             pq.write_table(pa.table({"x": values, "y": [0, 0]}), tmp_path / f"{name}.parquet")
@@ -288,7 +288,7 @@ class TestFiles:
             (pa.array([1, 2]).cast(pa.decimal128(19, 0)), "decimal128.*decimals as float64"),
         ],
     )
-    def test_types_that_are_no_numbers(self, tmp_path: Path, column: pa.Array, message: str):
+    def test_non_numeric_types(self, tmp_path: Path, column: pa.Array, message: str):
         """Dates and decimals are refused with what to write in their place."""
         pq.write_table(pa.table({"x": column, "y": [0, 0]}), tmp_path / "d.parquet")
         with pytest.raises(RunError, match=f"column 'x' of .* holds {message}"):
@@ -305,7 +305,7 @@ class TestFiles:
             ([[2**24 + 1, 0.5]], "has 16777217 in the field 'x', .* takes float32"),
         ],
     )
-    def test_integers_of_json(self, tmp_path: Path, rows: list, message: str):
+    def test_json_integers(self, tmp_path: Path, rows: list, message: str):
         """They keep their digits beside fractions, or the line is told."""
         lines = (json.dumps({"x": row, "y": 0}) for row in rows)
         (tmp_path / "d.jsonl").write_text("\n".join(lines))
@@ -313,7 +313,7 @@ class TestFiles:
             reach(Jsonl(DataPath(str(tmp_path / "d.jsonl"))), "float32")
 
 
-def test_an_input_of_text():
+def test_text_input():
     """Numbers are no text."""
     with pytest.raises(RunError, match="takes text"):
         make_input_pipeline(Feature(ArrayColumn(np.zeros(2))), network_input("string"))
@@ -330,7 +330,7 @@ def test_an_input_of_text():
         (70000, "float16", "larger than all numbers of this type"),
     ],
 )
-def test_integers_beside_fractions_are_not_rounded(number: int, dtype: str, hint: str):
+def test_error_suggests_a_wider_dtype(number: int, dtype: str, hint: str):
     """The message names a dtype that represents the integer, which may have more than 64 bits."""
     column = ArrayColumn(np.array([[number, 0.5]], np.float64))
     feature = Feature(column, integers=np.array([True, False]))

@@ -39,14 +39,14 @@ def test_every_epoch_has_an_order_of_its_own():
     assert len({tuple(epoch) for epoch in epochs}) == 3
 
 
-def test_the_order_of_the_data():
+def test_order_without_shuffle():
     """Where nothing is shuffled."""
     assert orders(TrainingPosition(), shuffle=False) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]] * 3
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("drop_remainder", [True, False])
-def test_a_run_goes_on_where_it_stopped(shuffle: bool, drop_remainder: bool):
+def test_start_position(shuffle: bool, drop_remainder: bool):
     """What comes behind a position is what would have come."""
     steps = 2 if drop_remainder else 3
     all_of_it = orders(TrainingPosition(), shuffle=shuffle, drop_remainder=drop_remainder)

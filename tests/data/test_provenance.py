@@ -16,7 +16,7 @@ Lines = list[tuple[str, list[int]]]
         max_size=6,
     )
 )
-def test_the_line_of_every_example(parts: Lines):
+def test_line_of_every_example(parts: Lines):
     """Whatever lies between the lines, in any number of files."""
     places = RecordLocations("line")
     for file, lines in parts:
@@ -25,7 +25,7 @@ def test_the_line_of_every_example(parts: Lines):
     assert [places.describe_row(row) for row in range(len(expected))] == expected
 
 
-def test_values_of_columns():
+def test_value_position_in_columns():
     """One name counts for all values of an example, and several for one each."""
     assert ColumnOrigin.for_array("'x.npy'").describe_value(2, 5, 7) == "example 3 of 'x.npy' has 7"
     several = ColumnOrigin(lambda row: f"line {row}", ("column 'a'", "column 'b'"))

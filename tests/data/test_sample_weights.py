@@ -40,12 +40,12 @@ def data() -> dict[str, np.ndarray]:
     return {"x": x, "y": (x.sum(axis=1) > 0).astype(int), "w": np.ones(16, np.float32)}
 
 
-def test_ones_change_nothing(tmp_path: Path, data):
+def test_unit_weights_change_nothing(tmp_path: Path, data):
     """An example counts one where nothing is said."""
     assert trained(tmp_path, data, "sample_weight: w") == pytest.approx(trained(tmp_path, data))
 
 
-def test_what_counts_nothing_is_not_learned_from(tmp_path: Path, data):
+def test_zero_weight_examples_are_ignored(tmp_path: Path, data):
     """Examples with wrong labels and no weight leave the loss of the others as if they were right.
 
     The mean is over all examples, so that two halves of weight 2 and 0 weigh as much as ones do.
@@ -58,7 +58,7 @@ def test_what_counts_nothing_is_not_learned_from(tmp_path: Path, data):
     assert trained(tmp_path, spoiled) != pytest.approx(right)
 
 
-def test_weights_of_examples_and_of_classes_multiply(tmp_path: Path, data):
+def test_sample_and_class_weights_multiply(tmp_path: Path, data):
     """Either of them alone says the same as both."""
     of_class = {**data, "w": np.where(data["y"] == 1, 3, 1).astype(np.float32)}
     classes = "class_weight: {1: 3}"
@@ -109,7 +109,7 @@ def step_loss(
         ("{units: 3, activation: sigmoid}", "BinaryCrossentropy", "several"),
     ],
 )
-def test_classes_of_positions(tmp_path: Path, output: str, loss: str, targets: str):
+def test_class_weight_per_position(tmp_path: Path, output: str, loss: str, targets: str):
     """Classes weigh steps, one-hot targets, and sigmoid outputs: the loss is linear in them."""
     labels = np.random.default_rng(2).integers(0, 2, (8, 4))
     values = {
@@ -126,7 +126,7 @@ def test_classes_of_positions(tmp_path: Path, output: str, loss: str, targets: s
     assert both == pytest.approx(2 * first + 5 * second, rel=1e-5)
 
 
-def test_weights_of_positions(tmp_path: Path):
+def test_sample_weight_per_position(tmp_path: Path):
     """Each step may have a weight; that of an example is the weight of all its steps."""
     labels = np.random.default_rng(2).integers(0, 2, (8, 4))
     loss, weights_of_examples = "SparseCategoricalCrossentropy", np.arange(8.0)
@@ -155,7 +155,7 @@ def test_validation_has_no_class_weights(tmp_path: Path, data):
     assert weighted["val_loss"] == pytest.approx(plain["val_loss"], rel=1e-6)
 
 
-def test_classes_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_class_weight_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Classes that are words in the data have their names as keys."""
     rows = "".join(f"{x / 10},{'cat' if x % 3 else 'dog'}\n" for x in range(30))
     (tmp_path / "data.csv").write_text("x,kind\n" + rows)
@@ -187,7 +187,7 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, 
         (np.ones(15), "different lengths: 15, 16"),
     ],
 )
-def test_wrong_weights(tmp_path: Path, data, weights: np.ndarray, message: str, capsys):
+def test_invalid_sample_weights(tmp_path: Path, data, weights: np.ndarray, message: str, capsys):
     """They are told before the training begins."""
     np.savez(tmp_path / "data.npz", **{**data, "w": weights})
     (tmp_path / "net.yaml").write_text(
@@ -205,7 +205,7 @@ def test_wrong_weights(tmp_path: Path, data, weights: np.ndarray, message: str, 
         ("sample_weight: [w]", 2, "'sample_weight' must be a string"),
     ],
 )
-def test_wrong_names(tmp_path: Path, data, weights: str, code: int, message: str, capsys):
+def test_invalid_class_names(tmp_path: Path, data, weights: str, code: int, message: str, capsys):
     """They are told too."""
     np.savez(tmp_path / "data.npz", **data)
     (tmp_path / "net.yaml").write_text(NET.replace("WEIGHTS", weights).replace("CLASSES", ""))

@@ -10,35 +10,35 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 @given(st.integers(1, 500), SEEDS, st.integers(0, 1000))
-def test_every_example_comes_once_in_an_epoch(count: int, seed: int, epoch: int):
+def test_epoch_order_is_a_permutation(count: int, seed: int, epoch: int):
     """An order is a permutation."""
     assert sorted(epoch_permutation(count, seed, epoch)) == list(range(count))
 
 
-def test_epochs_differ():
+def test_epochs_have_different_orders():
     """Each epoch has an order of its own."""
     assert not np.array_equal(epoch_permutation(100, 0, 0), epoch_permutation(100, 0, 1))
 
 
-def test_order_is_the_same_for_ever():
+def test_order_is_stable_across_versions():
     """The order of a seed and an epoch is part of what makes a run repeatable."""
     assert list(epoch_permutation(8, 7, 3)) == [7, 2, 1, 3, 6, 0, 5, 4]
 
 
 @given(st.integers(2, 500), SEEDS, st.floats(0, 0.99))
-def test_split_gives_every_example_to_one_side(count: int, seed: int, share: float):
+def test_validation_split_is_a_partition(count: int, seed: int, share: float):
     """Nothing is lost, nothing is on both sides, and something is left to train on."""
     train, held = random_split(count, seed, share)
     assert sorted([*train, *held]) == list(range(count))
     assert len(train) > 0
 
 
-def test_split_keeps_the_share():
+def test_validation_split_size():
     """A fifth of 1,797 examples are 359."""
     train, held = random_split(1797, 0, 0.2)
     assert (len(train), len(held)) == (1438, 359)
 
 
-def test_no_share_holds_nothing_out():
+def test_zero_validation_split():
     """A share of zero trains on everything."""
     assert len(random_split(10, 0, 0.0)[1]) == 0

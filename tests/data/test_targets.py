@@ -23,36 +23,36 @@ def taken(target: Target) -> list:
     return target.gather(np.arange(target.column.count)).numpy().tolist()
 
 
-def test_sparse_losses_take_numbers():
+def test_sparse_losses_take_class_indices():
     """A class by its number stays a number."""
     target = fit(LABELS, (3,), "SparseCategoricalCrossentropy")
     assert (target.num_classes, taken(target)) == (None, [0, 2, 1])
 
 
-def test_metrics_decide_where_there_is_no_loss():
+def test_metrics_decide_without_a_loss():
     """Numbers for a metric of numbers, and one value a class for the others."""
     for metric, classes in {"SparseCategoricalAccuracy": None, "CategoricalAccuracy": 3}.items():
         tree = from_plain(metric, SPAN)
         assert adapt_target(ArrayColumn(LABELS), "digit", (3,), None, [tree]).num_classes == classes
 
 
-def test_other_losses_take_one_value_a_class():
+def test_dense_losses_take_one_hot_targets():
     """A class by its number becomes one value a class where the loss wants it, and that is said."""
     target = fit(LABELS, (3,), {"CategoricalCrossentropy": {"label_smoothing": 0.1}})
     assert (target.num_classes, target.note) == (3, "Output 'digit': integer labels of 3 classes")
 
 
-def test_a_number_for_an_output_of_one_value():
+def test_scalar_targets():
     """A number an example fits an output of one value."""
     assert taken(fit(np.array([0.5, 1]), (1,), "MeanSquaredError")) == [[0.5], [1]]
 
 
-def test_equal_shapes_stay():
+def test_matching_shapes_are_unchanged():
     """Targets that have the shape of the output are left alone."""
     assert fit(np.ones((3, 4, 5)), (None, 5), "MeanSquaredError").column.shape == (4, 5)
 
 
-def test_the_axis_of_one_value_is_added():
+def test_missing_last_axis_is_added():
     """A mask of zeros and ones stays what it is for a network with one value a position."""
     masks = np.arange(8).reshape(2, 2, 2).astype(np.uint8) % 3 == 1
     target = fit(masks.astype(np.uint8), (2, 2, 1), "BinaryCrossentropy")
@@ -63,7 +63,7 @@ def test_the_axis_of_one_value_is_added():
 
 
 @pytest.mark.parametrize(("ignored", "dtype"), [(255, np.uint8), (-1, np.int64)])
-def test_labels_to_ignore(ignored: int, dtype: type):
+def test_ignore_class(ignored: int, dtype: type):
     """The class that a loss ignores may lie outside of those of the network."""
     labels = np.array([[0, ignored], [2, 1]], dtype)
     loss = {"SparseCategoricalCrossentropy": {"ignore_class": ignored}}
@@ -72,7 +72,7 @@ def test_labels_to_ignore(ignored: int, dtype: type):
         fit(labels, (2, 2), loss)
 
 
-def test_labels_may_have_an_axis_of_their_own():
+def test_labels_with_a_channel_axis():
     """As in images of labels, which have a channel."""
     labels = np.array([[[0], [1]]])
     assert taken(fit(labels, (2, 3), "SparseCategoricalCrossentropy")) == [[[0], [1]]]
@@ -96,7 +96,7 @@ def test_labels_may_have_an_axis_of_their_own():
         (np.ones((2, 4, 5)), (None, 5), "SparseCategoricalCrossentropy", "one value a class"),
     ],
 )
-def test_what_cannot_be_right_is_refused(values, shape, loss, message):
+def test_invalid_targets(values, shape, loss, message):
     """Labels out of range and shapes that differ are found before training."""
     with pytest.raises(RunError, match=message):
         fit(values, shape, loss)

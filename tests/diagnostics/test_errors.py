@@ -38,7 +38,7 @@ def test_exit_codes() -> None:
     assert "Please report" in str(InternalError("x"))
 
 
-def test_mistakes_are_sorted_by_place() -> None:
+def test_diagnostics_are_sorted_by_location() -> None:
     """Those without a place come first, and the message has a line for each."""
     error = BlueprintError(
         [
@@ -55,7 +55,7 @@ def test_mistakes_are_sorted_by_place() -> None:
     ]
 
 
-def test_the_same_mistake_is_kept_once() -> None:
+def test_duplicate_diagnostics_are_dropped() -> None:
     """A block that is used ten times has its mistake once."""
     diagnostics = Diagnostics()
     for _ in range(10):
@@ -73,7 +73,7 @@ def test_repeated_errors_count_as_reports() -> None:
         assert diagnostics.report_count == count
 
 
-def test_a_mistake_carries_the_blocks_around_it() -> None:
+def test_diagnostics_have_expansion_frames() -> None:
     """Those that the stage is in, and afterwards no more."""
     diagnostics = Diagnostics()
     outer = ExpansionFrame("in block 'a'", at(1))
@@ -96,7 +96,7 @@ def test_a_suggestion_becomes_the_label() -> None:
     assert [each.label for each in diagnostics] == ["did you mean 'b'?", "or d"]
 
 
-def test_there_is_an_end_to_mistakes() -> None:
+def test_number_of_diagnostics_is_bounded() -> None:
     """Nobody reads a thousand of them, and a stranger may provoke millions."""
     diagnostics = Diagnostics(maximum=3)
 
@@ -109,7 +109,7 @@ def test_there_is_an_end_to_mistakes() -> None:
     assert len(caught.value.diagnostics) == 3
 
 
-def test_warnings_alone_do_not_stop() -> None:
+def test_warnings_do_not_raise() -> None:
     """Errors do, and bring the warnings along."""
     diagnostics = Diagnostics()
     diagnostics.warning("unused-step", "a", at(1))
@@ -130,12 +130,12 @@ def test_warnings_alone_do_not_stop() -> None:
         ("", None),
     ],
 )
-def test_the_nearest_word(word: str, candidate: str | None) -> None:
+def test_closest_match(word: str, candidate: str | None) -> None:
     """Capitals and underscores matter little."""
     assert closest_match(word, ["filters", "kernel_size", "padding"]) == candidate
 
 
-def test_of_two_spellings_the_nearest_is_that_of_the_word() -> None:
+def test_closest_match_keeps_the_spelling() -> None:
     """Keras has classes and functions of one name."""
     names = ["MeanSquaredError", "mean_squared_error"]
     assert closest_match("MeanSquaredErrors", names) == "MeanSquaredError"
@@ -143,7 +143,7 @@ def test_of_two_spellings_the_nearest_is_that_of_the_word() -> None:
 
 
 @given(st.text(), st.integers(4, 80))
-def test_what_is_shown_is_short_and_printable(text: str, length: int) -> None:
+def test_quote_is_short_and_printable(text: str, length: int) -> None:
     """Whatever a file holds."""
     result = quote(text, length)
     assert result == escape_terminal(result)
@@ -162,18 +162,18 @@ def test_what_is_shown_is_short_and_printable(text: str, length: int) -> None:
         (["é", 1.5], "['é', 1.5]"),
     ],
 )
-def test_letters_of_all_languages_are_shown(value: object, text: str) -> None:
+def test_quote_keeps_letters_of_all_languages(value: object, text: str) -> None:
     """What a terminal obeys or hides, and a mark that would cover the quote, are numbers."""
     assert quote(value) == text
 
 
 @given(st.text(max_size=2000))
-def test_any_word_can_be_mistyped(word: str) -> None:
+def test_fuzz_closest_match(word: str) -> None:
     """A suggestion is one of the candidates, or none."""
     assert closest_match(word, ["filters", "padding"]) in ("filters", "padding", None)
 
 
-def test_a_list_of_names() -> None:
+def test_list_of_names() -> None:
     """A few are all there, and of many the first."""
     assert (quote_list([]), quote_list(["a", "b"])) == ("none", "'a', 'b'")
     assert quote_list(map(str, range(30_000)), limit=2) == "'0', '1' and 29,998 more"

@@ -40,13 +40,13 @@ from archbuilder.diagnostics.escape import (
         ("\U000e0041", "\\U000e0041"),
     ],
 )
-def test_what_cannot_be_seen_is_written_as_its_number(text: str, shown: str) -> None:
+def test_invisible_characters_are_escaped(text: str, shown: str) -> None:
     """Everything else stays."""
     assert escape_terminal(text) == shown
 
 
 @given(st.text(st.characters()))
-def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
+def test_fuzz_terminal_escapes(text: str) -> None:
     """For any text at all."""
     shown = escape_terminal(text)
     assert not {unicodedata.category(each) for each in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -60,7 +60,7 @@ def test_a_workflow_command_stays_one_line(text: str) -> None:
     assert not set(escape_github_property(text)) & set("\r\n:,")
 
 
-def test_percent_signs_are_no_escapes_of_others() -> None:
+def test_percent_signs_are_escaped_for_github() -> None:
     """GitHub would read %0A in a message as a line break."""
     assert escape_github_message("50%0A\nx") == "50%250A%0Ax"
 
@@ -69,6 +69,6 @@ def test_percent_signs_are_no_escapes_of_others() -> None:
     ("text", "count"),
     [("ab", 2), ("漢字", 4), ("e\u0301", 1), ("\t", 4), ("\u1112\u1161\u11ab", 2)],
 )
-def test_columns_of_a_terminal(text: str, count: int) -> None:
+def test_display_width(text: str, count: int) -> None:
     """Wide characters take two, combining ones none."""
     assert display_width(text) == count

@@ -67,7 +67,7 @@ def diagnose(folder: Path, explanation: Explanation, heading: str) -> tuple[Diag
 
 
 @pytest.mark.parametrize("code", WITH_EXAMPLE)
-def test_the_failing_example_has_exactly_its_code(code: str, tmp_path: Path) -> None:
+def test_failing_example_has_its_code(code: str, tmp_path: Path) -> None:
     """It has the severity that the explanation says, and no other code."""
     explanation = EXPLANATIONS[code]
     diagnostics = diagnose(tmp_path, explanation, FAILS[explanation.severity])
@@ -76,7 +76,7 @@ def test_the_failing_example_has_exactly_its_code(code: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("code", WITH_EXAMPLE)
-def test_the_fixed_example_has_no_diagnostic(code: str, tmp_path: Path) -> None:
+def test_fixed_example_is_valid(code: str, tmp_path: Path) -> None:
     """It compiles without an error or a warning."""
     assert diagnose(tmp_path, EXPLANATIONS[code], "Fixed") == ()
 
@@ -128,7 +128,7 @@ def test_every_code_that_is_explained_is_reported() -> None:
 
 
 @pytest.mark.parametrize("code", EXPLANATIONS)
-def test_explanations_have_one_structure(code: str) -> None:
+def test_explanation_structure(code: str) -> None:
     """There is prose, a way to fix the error and, except for a few codes, a pair of examples."""
     explanation = EXPLANATIONS[code]
     required = ["How to fix"]

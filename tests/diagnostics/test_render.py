@@ -22,7 +22,7 @@ def at(text: str, line: int, column: int, length: int = 1, name: str = "net.yaml
 VGG = "\n" * 22 + "    - Conv2D: {filter: 64, kernel_size: 3}\n"
 
 
-def test_looks_as_the_language_says() -> None:
+def test_text_format_of_the_language_page() -> None:
     """The example of the language definition, to the letter."""
     used = ExpansionFrame("in block 'vgg_block'", at(VGG, 31, 5, name="blueprints/vgg.yaml"))
     mistake = Diagnostic(
@@ -45,7 +45,7 @@ def test_looks_as_the_language_says() -> None:
     )
 
 
-def test_a_mistake_without_a_place_has_no_arrow() -> None:
+def test_diagnostic_without_location() -> None:
     """Only the message, the label and the notes are left."""
     mistake = Diagnostic(
         "limit-exceeded", "too many files", None, label="64", notes=("raise 'files'",)
@@ -55,7 +55,7 @@ def test_a_mistake_without_a_place_has_no_arrow() -> None:
     )
 
 
-def test_a_place_beyond_the_text_shows_only_the_arrow() -> None:
+def test_location_beyond_the_text() -> None:
     """A file that could not be read has no lines to show."""
     mistake = Diagnostic("file-error", "there is no such file", at("", 1, 1), label="here")
     assert render([mistake]) == (
@@ -63,7 +63,7 @@ def test_a_place_beyond_the_text_shows_only_the_arrow() -> None:
     )
 
 
-def test_several_are_separated_and_counted() -> None:
+def test_several_diagnostics() -> None:
     """A blank line stands between two, and a summary at the end."""
     first = Diagnostic("limit-exceeded", "one", None)
     second = Diagnostic("limit-exceeded", "two", None)
@@ -75,7 +75,7 @@ def test_several_are_separated_and_counted() -> None:
     )
 
 
-def test_nothing_is_shown_for_no_mistakes() -> None:
+def test_no_diagnostics() -> None:
     """Text and GitHub get nothing, JSON an empty list."""
     assert [render([], form) for form in ERROR_FORMATS] == ["", "[]", ""]
     assert summary(()) == ""
@@ -90,13 +90,13 @@ def test_nothing_is_shown_for_no_mistakes() -> None:
         ("a\u200bb: x", 6, 10),
     ],
 )
-def test_the_caret_stands_below_its_character(line: str, column: int, indent: int) -> None:
+def test_caret_position(line: str, column: int, indent: int) -> None:
     """Tabs, wide and combining characters, and those shown as numbers, are counted as shown."""
     shown = render([Diagnostic("limit-exceeded", "here", at(line, 1, column))]).split("\n")
     assert shown[4] == "  | " + " " * indent + "^"
 
 
-def test_a_long_line_is_cut_around_the_caret() -> None:
+def test_long_line_is_clipped() -> None:
     """What is shown fits a terminal and the caret still points at its place."""
     line = "x" * 500 + "HERE" + "y" * 500
     shown = render([Diagnostic("limit-exceeded", "long", at(line, 1, 501, 4))]).split("\n")
@@ -108,21 +108,21 @@ def test_a_long_line_is_cut_around_the_caret() -> None:
     assert shown[3].endswith("y...")
 
 
-def test_a_line_of_combining_characters_is_cut_too() -> None:
+def test_line_of_combining_characters_is_clipped() -> None:
     """They take no column, and still are not shown without end."""
     line = "a" + "\u0301" * 10_000
     shown = render([Diagnostic("limit-exceeded", "long", at(line, 1, 1))]).split("\n")
     assert len(shown[3]) < 120
 
 
-def test_a_range_over_several_lines_is_marked_to_the_end_of_the_first() -> None:
+def test_multiline_span() -> None:
     """The caret line marks the rest of the line that the range begins on."""
     source = SourceText("net.yaml", "a: [1,\n 2]\n")
     shown = render([Diagnostic("limit-exceeded", "list", Span(source, 1, 4, 2, 4))]).split("\n")
     assert shown[4] == "  |    ^^^"
 
 
-def test_a_long_chain_loses_its_middle() -> None:
+def test_long_frame_chain_is_shortened() -> None:
     """Of many blocks within blocks the innermost and the outermost are shown."""
     frame: ExpansionFrame | None = None
     for number in range(20):
@@ -164,13 +164,13 @@ def test_json_has_every_key() -> None:
     ]
 
 
-def test_json_has_nulls_for_a_mistake_without_a_place() -> None:
+def test_json_without_location() -> None:
     """The keys are always there."""
     (mistake,) = json.loads(render([Diagnostic("limit-exceeded", "no", None)], "json"))
     assert mistake["file"] is mistake["line"] is mistake["column"] is mistake["suggestion"] is None
 
 
-def test_github_gets_an_annotation() -> None:
+def test_github_annotation() -> None:
     """One workflow command, with everything that GitHub reads escaped."""
     span = at("x", 3, 5, name="a,b:c%.yaml")
     mistake = Diagnostic("type-mismatch", "100% no", span, label="or: yes", notes=("a", "b"))
@@ -180,7 +180,7 @@ def test_github_gets_an_annotation() -> None:
     )
 
 
-def test_colours_are_ours_alone() -> None:
+def test_colors_surround_escaped_text() -> None:
     """Colour stands around escaped text, and without it there is no escape at all."""
     mistake = Diagnostic("limit-exceeded", "\x1b[2J", at("\x1b[2J", 1, 1))
     assert "\x1b" not in render([mistake])
@@ -199,7 +199,7 @@ HOSTILE = st.text(
 
 
 @given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.integers(1, 40), st.integers(1, 40))
-def test_foreign_text_breaks_out_of_no_format(
+def test_fuzz_formats(
     message: str, label: str, name: str, text: str, column: int, length: int
 ) -> None:
     """Whatever a blueprint holds, lines are ours, nothing is invisible, and JSON is JSON."""

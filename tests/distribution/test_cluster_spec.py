@@ -40,7 +40,7 @@ def test_tf_config():
 
 
 @pytest.mark.parametrize(("kind", "index", "expected"), [("chief", 0, 0), ("worker", 0, 1)])
-def test_a_chief_of_its_own(kind: str, index: int, expected: int):
+def test_tf_config_with_a_chief(kind: str, index: int, expected: int):
     """The chief is the first of all workers."""
     text = json.dumps(
         {
@@ -67,13 +67,13 @@ def test_a_chief_of_its_own(kind: str, index: int, expected: int):
         '{"cluster": {"worker": ["a:99999", "b:1"]}, "task": {"type": "worker", "index": 0}}',
     ],
 )
-def test_wrong_tf_config(text: str):
+def test_invalid_tf_config(text: str):
     """The message shows what write it as."""
     with pytest.raises(RunError, match="write it as"):
         read_cluster({TF_CONFIG_VAR: text})
 
 
-def test_slurm():
+def test_slurm_addresses():
     """Every task of every node has an address, and ports of one node differ."""
     cluster = read_cluster(SLURM)
     assert cluster is not None
@@ -120,20 +120,20 @@ def test_reserved_slurm_ports(reserved: str):
         ("SLURM_JOB_ID", ""),
     ],
 )
-def test_wrong_slurm(name: str, value: str):
+def test_invalid_slurm_variables(name: str, value: str):
     """What makes no sense is told."""
     with pytest.raises(RunError, match="Slurm"):
         read_cluster({**SLURM, name: value})
 
 
-def test_tf_config_goes_before_slurm():
+def test_tf_config_takes_precedence_over_slurm():
     """It is written for this one process."""
     cluster = read_cluster({**SLURM, TF_CONFIG_VAR: tf_config_json(WORKERS, 0)})
     assert cluster is not None
     assert cluster.origin == TF_CONFIG_VAR
 
 
-def test_two_workers_at_one_address():
+def test_duplicate_worker_addresses():
     """They would wait for each other for ever."""
     with pytest.raises(RunError, match="two workers at one address"):
         read_cluster({TF_CONFIG_VAR: tf_config_json(("one:1234", "one:1234"), 0)})

@@ -47,7 +47,7 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, batch_size: 128, seed
     ],
     ids=["run", "blueprint", "training"],
 )
-def test_strangers(
+def test_worker_of_another_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     local: tuple[str, ...],

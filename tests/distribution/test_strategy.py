@@ -70,24 +70,28 @@ def assert_same(run: Path, alone: Path) -> None:
         [json.loads(line) for line in (each / "history.jsonl").read_text().splitlines()]
         for each in (run, alone)
     )
-    for row, other_row in zip(rows, others, strict=True):
-        for name in other_row.keys() - {"seconds"}:
-            assert row[name] == pytest.approx(other_row[name], rel=1e-3), name
+    for row, expected_row in zip(rows, others, strict=True):
+        for name in expected_row.keys() - {"seconds"}:
+            assert row[name] == pytest.approx(expected_row[name], rel=1e-3), name
 
 
 @pytest.mark.parametrize("objective", EVERYTHING)
-def test_replicas(mirrored: Path, tmp_path_factory: pytest.TempPathFactory, objective: str):
+def test_replicas_train_the_same_weights(
+    mirrored: Path, tmp_path_factory: pytest.TempPathFactory, objective: str
+):
     """Two and four replicas that share each batch come to the weights of one."""
     assert_same(mirrored / objective, trained_alone(tmp_path_factory, objective))
 
 
 @pytest.mark.parametrize("objective", EVERYTHING)
-def test_processes(workers: Path, tmp_path_factory: pytest.TempPathFactory, objective: str):
+def test_workers_train_the_same_weights(
+    workers: Path, tmp_path_factory: pytest.TempPathFactory, objective: str
+):
     """So do two processes."""
     assert_same(workers / objective, trained_alone(tmp_path_factory, objective))
 
 
-def test_the_command(
+def test_workers_option(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ):
     """`--workers` starts the processes, and the first of them says who it is."""

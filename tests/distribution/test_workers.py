@@ -116,7 +116,7 @@ def arrays(run: Path) -> dict[str, np.ndarray]:
     return load_file(path / "variables.safetensors")
 
 
-def test_a_worker_is_killed(
+def test_killed_worker(
     blueprint: Path,
     left_alone: dict[str, Path],
     tmp_path: Path,
@@ -186,14 +186,14 @@ def test_workers_do_not_outlive_the_command(
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
 
 
-def test_statistics_of_each_worker_alone(left_alone: dict[str, Path]):
+def test_unsynchronized_batch_normalization(left_alone: dict[str, Path]):
     """Without `synchronized`, a batch normalisation sees its worker's part of a batch alone."""
     together, alone = (arrays(left_alone[each]) for each in ("true", "false"))
     kernel = next(name for name, array in together.items() if array.shape == (64, 24))
     assert 1e-3 < np.abs(together[kernel] - alone[kernel]).max() < 1
 
 
-def test_a_resumed_run_has_the_statistics_of_all_workers(left_alone: dict[str, Path]):
+def test_resume_restores_statistics_of_all_workers(left_alone: dict[str, Path]):
     """It comes to the same weights and numbers, bit by bit, and validates with the same ones."""
     resumed, uninterrupted = (arrays(left_alone[each]) for each in ("resumed", "false"))
     for name, array in resumed.items():

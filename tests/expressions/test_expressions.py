@@ -107,7 +107,7 @@ def run(
         ("$sizes", [8, 16, 32]),
     ],
 )
-def test_values(text: str, value: PlainData):
+def test_expression_values(text: str, value: PlainData):
     """A value that is one name or one expression keeps its type; others are text."""
     result, codes = run(text)
     assert (result, codes) == (value, [])
@@ -164,7 +164,7 @@ def test_values(text: str, value: PlainData):
         ("$(" + "1 ** " * 40 + "1)", "limit-exceeded 160"),
     ],
 )
-def test_mistakes(text: str, expected: str):
+def test_expression_errors(text: str, expected: str):
     """Each with its code, at the very character."""
     assert run(text) == (EVALUATION_FAILED, [expected])
 
@@ -190,7 +190,7 @@ def test_long_chains_with_higher_limits(text: str, value: PlainData, codes: list
     assert run(text, limits=limits) == (value, codes)
 
 
-def test_operations_of_a_chain_count_each():
+def test_operations_of_a_chain_are_counted():
     """The error is at the first operation beyond the limit, and the rest is not evaluated."""
     limits = Limits(expression_operations=5)
     assert run("$(1 + 1 + 1)", limits=limits) == (3, [])
@@ -198,7 +198,7 @@ def test_operations_of_a_chain_count_each():
     assert run("$(yes or a + b + 1)", limits=limits) == (True, [])
 
 
-def test_places_in_quotes_begin_behind_the_quote():
+def test_locations_in_quoted_text():
     """A quoted text starts one column later, and one with escapes is marked as a whole."""
     assert run("$(b)", quoted=True)[1] == ["unknown-parameter 4"]
     text, source = "$(b)", SourceText("x", '"\\x24(b)"')
@@ -252,7 +252,7 @@ def test_messages_do_not_print_mappings(text: str):
         "$(" + "9 ** 9 * " * 60 + "9)",
     ],
 )
-def test_costs_are_bounded(text: str):
+def test_evaluation_cost_is_bounded(text: str):
     """The most expensive expressions are refused, or done, at once."""
     start = time.thread_time()
     run(text)
@@ -261,7 +261,7 @@ def test_costs_are_bounded(text: str):
 
 @settings(max_examples=5 * settings().max_examples)
 @given(st.text(alphabet="$()[],.+-*/%<>=! aitz019'\"_ef", max_size=40))
-def test_any_text_is_a_value_or_a_mistake(text: str):
+def test_fuzz_text(text: str):
     """Nothing else comes out, and a mistake is reported just when there is no value."""
     value, codes = run(text)
     assert (value is EVALUATION_FAILED) == bool(codes)
@@ -274,7 +274,7 @@ TOKENS = st.sampled_from(f"{OPERANDS} {OPERATORS}".split())
 
 @settings(max_examples=5 * settings().max_examples)
 @given(st.lists(TOKENS, max_size=15))
-def test_any_words_are_a_value_or_a_mistake(words: list[str]):
+def test_fuzz_words(words: list[str]):
     """Words of the language in any order."""
     value, codes = run(f"$({' '.join(words)})")
     assert (value is EVALUATION_FAILED) == bool(codes)
@@ -297,7 +297,7 @@ arithmetic = st.recursive(
 
 
 @given(arithmetic)
-def test_arithmetic_agrees_with_exact_fractions(case: tuple[str, Fraction]):
+def test_fuzz_arithmetic(case: tuple[str, Fraction]):
     """Values of any arithmetic are right, as far as floats go."""
     text, exact = case
     value, codes = run(f"$({text})")
@@ -308,7 +308,7 @@ def test_arithmetic_agrees_with_exact_fractions(case: tuple[str, Fraction]):
         assert math.isclose(value, exact, rel_tol=1e-9, abs_tol=1e-6)
 
 
-def test_the_examples_of_the_documentation_are_true():
+def test_examples_of_the_documentation():
     """Every row of the tables with an example and its value."""
     rows = re.findall(r"^\| `(\$[^`]+)` \| `([^`]+)` \|", DOCUMENTATION.read_text(), re.MULTILINE)
     assert len(rows) > 20

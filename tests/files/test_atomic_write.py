@@ -11,14 +11,14 @@ from archbuilder import RunError, UsageError
 from archbuilder.files.atomic_write import atomic_write, check_writable, write_text
 
 
-def test_a_file_appears_whole(tmp_path: Path) -> None:
+def test_write_is_atomic(tmp_path: Path) -> None:
     """Nothing else is left in the folder."""
     write_text(tmp_path / "a.yaml", "text\n")
     assert (tmp_path / "a.yaml").read_text() == "text\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
 
-def test_the_older_file_stays_when_writing_fails(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_previous_file(tmp_path: Path) -> None:
     """An error in the middle leaves what was there, and no half of the new file."""
     path = tmp_path / "model.keras"
     path.write_text("old")
@@ -34,7 +34,7 @@ def test_the_older_file_stays_when_writing_fails(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["model.keras"]
 
 
-def test_errors_about_other_files_are_not_those_of_the_written_file(tmp_path: Path) -> None:
+def test_errors_of_the_body_keep_their_file(tmp_path: Path) -> None:
     """A file that the body reads may be missing; the message must not name the output."""
 
     def copy_missing() -> None:
@@ -47,7 +47,7 @@ def test_errors_about_other_files_are_not_those_of_the_written_file(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_a_file_is_told_before(tmp_path: Path) -> None:
+def test_invalid_targets_fail_early(tmp_path: Path) -> None:
     """A folder, a missing folder, a file in place of a folder."""
     with pytest.raises(UsageError, match="is a folder"):
         check_writable(tmp_path)
@@ -59,14 +59,14 @@ def test_what_cannot_be_a_file_is_told_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="Linux has a folder for this")
-def test_a_folder_that_takes_no_files() -> None:
+def test_read_only_file_system() -> None:
     """Whatever its permissions say."""
     with pytest.raises(UsageError, match="cannot write to the folder '/proc'"):
         check_writable(Path("/proc/model.keras"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+def test_unwritable_directory(tmp_path: Path) -> None:
     """It is told before, not after a long build."""
     tmp_path.chmod(0o500)
     with pytest.raises(UsageError, match="Permission denied"):
@@ -74,7 +74,7 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["file", "none", "/dev/full"])
-def test_nothing_is_written_through_a_link(tmp_path: Path, target: str) -> None:
+def test_symlinks_are_not_followed(tmp_path: Path, target: str) -> None:
     """It is told where it leads, before work is done and when it is there by then."""
     (tmp_path / "file").write_text("old")
     link = tmp_path / "link.csv"
@@ -90,7 +90,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, target: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is full")
-def test_a_device_is_no_target() -> None:
+def test_device_is_not_replaced() -> None:
     """A file does not take its place."""
     with pytest.raises(UsageError, match="a device or a pipe"):
         check_writable(Path("/dev/full"))

@@ -47,7 +47,7 @@ def refusal(folder: Path, reference: str) -> str:
     ("reference", "content"),
     [("resnet.yaml", "resnet"), ("./resnet.yaml", "resnet"), ("parts/head.yaml", "head")],
 )
-def test_files_below_the_folder_are_read(folder: Path, reference: str, content: str):
+def test_files_in_the_directory_are_read(folder: Path, reference: str, content: str):
     """With or without a dot in front, and in folders below."""
     assert inside(folder, reference) == content
 
@@ -71,19 +71,19 @@ def test_files_below_the_folder_are_read(folder: Path, reference: str, content: 
         "résnet.yaml",
     ],
 )
-def test_what_leads_elsewhere_is_refused(folder: Path, reference: str):
+def test_paths_outside_are_refused(folder: Path, reference: str):
     """By its text alone, before anything is opened."""
     assert refusal(folder, reference) == "path-outside-directory"
 
 
-def test_the_user_may_allow_another_folder(folder: Path, tmp_path: Path):
+def test_allow_dir(folder: Path, tmp_path: Path):
     """What leads out of the folder has to lead into an allowed one."""
     assert inside(folder, "../secret.yaml", (tmp_path,)) == "secret"
     with pytest.raises(BlueprintError):
         inside(folder, "../secret.yaml", (folder / "parts",))
 
 
-def test_links_are_not_followed(folder: Path, tmp_path: Path):
+def test_symlinks_and_hard_links_are_not_followed(folder: Path, tmp_path: Path):
     """Neither as the file nor as a folder on the way, and hard links neither."""
     (folder / "link.yaml").symlink_to(tmp_path / "secret.yaml")
     (folder / "out").symlink_to(tmp_path)
@@ -92,7 +92,7 @@ def test_links_are_not_followed(folder: Path, tmp_path: Path):
         assert refusal(folder, reference) == "file-error"
 
 
-def test_only_ordinary_files_are_read(folder: Path):
+def test_pipes_and_directories_are_not_read(folder: Path):
     """A pipe does not make the compiler wait, a folder is no file."""
     os.mkfifo(folder / "pipe.yaml")
     assert refusal(folder, "pipe.yaml") == "file-error"
@@ -115,7 +115,7 @@ def test_a_large_file_is_read_only_as_far_as_needed(folder: Path):
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "parts", "pipe.yaml", "res\x00net.yaml"])
-def test_a_file_that_the_user_names_may_be_unreadable(folder: Path, name: str):
+def test_unreadable_user_file(folder: Path, name: str):
     """The message says why, and nothing hangs."""
     os.mkfifo(folder / "pipe.yaml")
     with pytest.raises(BlueprintError) as caught:
@@ -123,13 +123,13 @@ def test_a_file_that_the_user_names_may_be_unreadable(folder: Path, name: str):
     assert caught.value.diagnostics[0].code == "file-error"
 
 
-def test_what_the_user_names_may_be_a_link(folder: Path, tmp_path: Path):
+def test_user_file_may_be_a_symlink(folder: Path, tmp_path: Path):
     """The restrictions are for strangers, not for the person at the keyboard."""
     (tmp_path / "link.yaml").symlink_to(folder / "resnet.yaml")
     assert read_file(tmp_path / "link.yaml", Limits()) == b"resnet"
 
 
-def test_names_without_likeness_get_no_suggestion(folder: Path):
+def test_dissimilar_names_get_no_suggestion(folder: Path):
     """Neither does a folder that is there, nor a file in a folder that is not."""
     for path in ("unlike.yaml", "parts", "none/resnet.yaml"):
         with pytest.raises(BlueprintError) as caught:
@@ -137,13 +137,13 @@ def test_names_without_likeness_get_no_suggestion(folder: Path):
         assert caught.value.diagnostics[0].suggestion is None
 
 
-def test_a_device_is_no_ordinary_file():
+def test_devices_are_not_read():
     """One without an end is not read to its end."""
     with pytest.raises(BlueprintError, match="no ordinary file"):
         read_file(Path("/dev/zero"), Limits())
 
 
-def test_links_within_an_allowed_folder_are_not_followed(folder: Path, tmp_path: Path):
+def test_symlinks_in_an_allowed_directory_are_not_followed(folder: Path, tmp_path: Path):
     """Allowing a folder does not allow what its links lead to, nor a folder with a like name."""
     for name in ("shared", "shared2"):
         (tmp_path / name).mkdir()
@@ -156,7 +156,7 @@ def test_links_within_an_allowed_folder_are_not_followed(folder: Path, tmp_path:
             inside(folder, reference, allowed)
 
 
-def test_the_folder_itself_may_be_a_link(folder: Path, tmp_path: Path):
+def test_directory_may_be_a_symlink(folder: Path, tmp_path: Path):
     """The person at the keyboard chose it."""
     (tmp_path / "linked").symlink_to(folder)
     assert inside(tmp_path / "linked", "parts/head.yaml") == "head"

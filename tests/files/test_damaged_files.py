@@ -89,7 +89,7 @@ def check(kind: Format, number: int, path: Path) -> bool:
 
 
 @parametrize_formats
-def test_files_as_libraries_write_them(kind: Format, tmp_path: Path) -> None:
+def test_undamaged_files_are_read(kind: Format, tmp_path: Path) -> None:
     """What is not damaged is read: the cases below fail for their damage."""
     path = tmp_path / kind.name
     for content in kind.seeds():

@@ -123,6 +123,6 @@ def test_every_file_is_opened_by_the_sandbox():
         "tf.io.gfile.GFile(path)",
     ],
 )
-def test_such_calls_are_found(code: str):
+def test_file_access_calls_are_detected(code: str):
     """Whatever they are called on."""
     assert opens(code)

@@ -25,7 +25,7 @@ from archbuilder.files.sandbox import SandboxPath
         (b'{"\\ud800": 1}', "half a character"),
     ],
 )
-def test_what_is_no_object(content: bytes, message: str):
+def test_invalid_json_objects(content: bytes, message: str):
     """Each with its reason."""
     with pytest.raises(JsonError, match=message):
         JsonObject.parse(content)
@@ -45,7 +45,7 @@ def test_what_is_no_object(content: bytes, message: str):
         (lambda fields: fields.numbers(), "not a number"),
     ],
 )
-def test_fields_of_other_types(take: Callable[[JsonObject], object], message: str):
+def test_json_fields_of_other_types(take: Callable[[JsonObject], object], message: str):
     """The message names the field and what it is."""
     values = {"a": 1, "b": -5, "c": ["t", 2], "d": {"e": "x\0"}, "f": True}
     fields = JsonObject.from_value(values, "")
@@ -53,7 +53,7 @@ def test_fields_of_other_types(take: Callable[[JsonObject], object], message: st
         take(fields)
 
 
-def test_fields(tmp_path: Path):
+def test_json_fields(tmp_path: Path):
     """Those of the right types are given."""
     path = tmp_path / "file.json"
     path.write_text('{"a": {"b": ["x", "y"]}, "n": 3, "loss": {"x": 0.5, "y": NaN}}')

@@ -40,7 +40,7 @@ def error_of(operation: Operation, path: SandboxPath) -> str:
 
 
 @pytest.mark.parametrize("operation", [*READS, *WRITES])
-def test_a_link_is_not_followed(root: Path, operation: Operation):
+def test_symlinks_are_not_followed(root: Path, operation: Operation):
     """Whether it leads to a file, to nothing, to a device, or is a folder on the way."""
     for name, target in (
         ("link", "../other/file"),
@@ -56,27 +56,27 @@ def test_a_link_is_not_followed(root: Path, operation: Operation):
 
 
 @pytest.mark.parametrize("operation", [*READS, *WRITES])
-def test_a_pipe_is_not_waited_for(root: Path, operation: Operation):
+def test_pipes_do_not_block(root: Path, operation: Operation):
     """It is no regular file, and has no end."""
     os.mkfifo(root / "pipe")
     assert error_of(operation, SandboxPath(root, ("pipe",))) == "it is no ordinary file"
 
 
 @pytest.mark.parametrize("operation", [*READS, *WRITES])
-def test_a_hard_link_is_not_used(root: Path, operation: Operation):
+def test_hard_links_are_refused(root: Path, operation: Operation):
     """The file may be another one under a second name."""
     os.link(root.parent / "other" / "file", root / "hard")
     assert "several names" in error_of(operation, SandboxPath(root, ("hard",)))
     assert (root.parent / "other" / "file").read_text() == "secret"
 
 
-def test_what_is_read_is_bounded(root: Path):
+def test_read_size_is_bounded(root: Path):
     """A file of just the size is read."""
     assert SandboxPath(root, ("file",)).read(7) == b"content"
     assert "too large" in error_of(lambda path: path.read(6), SandboxPath(root, ("file",)))
 
 
-def test_a_link_in_the_place_of_a_file_is_replaced(root: Path):
+def test_write_replaces_a_symlink(root: Path):
     """What it leads to stays."""
     (root / "link").symlink_to("../other/file")
     SandboxPath(root, ("link",)).write(b"new")
@@ -85,7 +85,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced(root: Path):
     assert (root.parent / "other" / "file").read_text() == "secret"
 
 
-def test_nothing_is_written_through_a_folder_that_is_a_link(root: Path):
+def test_symlinked_directories_are_not_followed(root: Path):
     """Neither are names listed or removed there."""
     (root / "folder").symlink_to("../other")
     folder = SandboxPath(root, ("folder",))
@@ -106,7 +106,7 @@ def test_nothing_is_written_through_a_folder_that_is_a_link(root: Path):
     assert (root.parent / "other" / "file").read_text() == "secret"
 
 
-def test_links_within_what_is_removed_stay_what_they_are(root: Path):
+def test_remove_tree_does_not_follow_symlinks(root: Path):
     """The tree goes, and not what its links lead to."""
     (root / "inner" / "out").symlink_to("../../other")
     SandboxPath(root, ("inner",)).remove()
@@ -114,7 +114,7 @@ def test_links_within_what_is_removed_stay_what_they_are(root: Path):
     assert (root.parent / "other" / "file").is_file()
 
 
-def test_the_root_is_a_folder(root: Path):
+def test_root_operations(root: Path):
     """It has a status like other folders, but is neither written, renamed nor removed."""
     path = SandboxPath(root)
     assert path.is_dir()
@@ -133,7 +133,7 @@ def test_the_root_is_a_folder(root: Path):
     assert sorted(each.name for each in root.iterdir()) == ["file", "inner"]
 
 
-def test_a_replaced_root(root: Path):
+def test_replaced_root_is_detected(root: Path):
     """A folder that was pinned is not left for another one of its name."""
     pinned = SandboxPath.pinned(root).joinpath("file")
     root.rename(root.with_name("moved"))
@@ -171,7 +171,7 @@ def test_a_replaced_file_keeps_its_permissions(root: Path, mode: int):
     assert (root / "new").stat().st_mode & 0o777 == 0o644
 
 
-def test_permissions_of_a_link_are_not_kept(root: Path):
+def test_permissions_of_a_symlink_are_not_copied(root: Path):
     """A link allows everything to everyone, and a new file takes its place."""
     (root / "link").symlink_to("../other/file")
     umask = os.umask(0o022)
@@ -196,7 +196,7 @@ def test_no_file_is_left_open(root: Path):
     assert len(list(Path("/proc/self/fd").iterdir())) == open_files
 
 
-def test_what_the_user_names_may_be_a_link(root: Path):
+def test_user_path_may_be_a_symlink(root: Path):
     """But no pipe and no device, which would be waited for."""
     (root / "link").symlink_to("file")
     descriptor = open_regular_file(root / "link")

@@ -40,7 +40,9 @@ def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dic
 
 
 @pytest.mark.parametrize("objective", BLUEPRINTS)
-def test_the_numbers_of_training(runs: Path, capsys: pytest.CaptureFixture[str], objective: str):
+def test_evaluate_reproduces_training_metrics(
+    runs: Path, capsys: pytest.CaptureFixture[str], objective: str
+):
     """They are those that the run reported in the end."""
     run = runs / objective
     metrics, expected = evaluated(capsys, run), held_out(run)
@@ -55,7 +57,9 @@ def test_the_numbers_of_training(runs: Path, capsys: pytest.CaptureFixture[str],
 @pytest.mark.parametrize(
     "carry_out", [in_workers, pytest.param(in_replicas, marks=pytest.mark.thorough)]
 )
-def test_several_replicas(runs: Path, carry_out: Callable[[int, list[list[str]]], str]):
+def test_evaluate_with_replicas_and_workers(
+    runs: Path, carry_out: Callable[[int, list[list[str]]], str]
+):
     """Two replicas, and two processes, share uneven last batches, and find the same numbers."""
     way = "mirrored" if carry_out is in_replicas else "multi_worker"
     commands = [
@@ -70,7 +74,7 @@ def test_several_replicas(runs: Path, carry_out: Callable[[int, list[list[str]]]
             assert metrics[name] == pytest.approx(expected[name], rel=1e-5), (objective, name)
 
 
-def test_the_command_starts_workers(runs: Path):
+def test_evaluate_workers_option(runs: Path):
     """`--workers` does, and one of them alone speaks."""
     command = ["evaluate", str(runs / "supervised"), "--format", "json", "--workers", "2"]
     arguments = [sys.executable, "-m", "archbuilder", *command]
@@ -79,7 +83,7 @@ def test_the_command_starts_workers(runs: Path):
     assert json.loads(done.stdout) == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
 
 
-def test_other_examples(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def test_evaluate_other_data(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """All of a file are judged, as plain Keras judges them."""
     chosen = np.random.default_rng(0)
     x = chosen.random((53, 8, 8), np.float32)
@@ -91,7 +95,7 @@ def test_other_examples(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path
     assert metrics == pytest.approx(expected, rel=1e-4)
 
 
-def test_text_of_another_file(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def test_evaluate_other_text(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """It is read with the vocabulary of the run, whose own text may have gone; nothing is kept."""
     write_data(tmp_path)
     (tmp_path / "causal.yaml").write_text(BLUEPRINTS["causal"])
@@ -109,7 +113,7 @@ def test_text_of_another_file(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert sorted(each.name for each in (run / "text").iterdir()) == names
 
 
-def test_a_model_from_elsewhere(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def test_evaluate_model_file(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """Its numbers go into the network of the blueprint, and nothing else of the file is used."""
     model = tmp_path / "stranger.keras"
     model.write_bytes((runs / "supervised" / "net.keras").read_bytes())
@@ -120,7 +124,7 @@ def test_a_model_from_elsewhere(runs: Path, capsys: pytest.CaptureFixture[str], 
     assert evaluated(capsys, runs / "supervised" / "net.keras") == pytest.approx(metrics, rel=1e-5)
 
 
-def test_people_read_it(runs: Path, capsys: pytest.CaptureFixture[str]):
+def test_text_format(runs: Path, capsys: pytest.CaptureFixture[str]):
     """Without --format json there is a line a number."""
     capsys.readouterr()
     assert main(["evaluate", str(runs / "ridge")]) == 0
@@ -138,7 +142,7 @@ def test_people_read_it(runs: Path, capsys: pytest.CaptureFixture[str]):
         ("supervised", "text.txt", "trained on digits, and the other examples are text\n"),
     ],
 )
-def test_examples_of_another_kind(
+def test_incompatible_data_kinds(
     runs: Path, capsys: pytest.CaptureFixture[str], objective: str, file: str, message: str
 ):
     """Text, pairs of texts and everything else do not stand for each other."""
@@ -147,7 +151,7 @@ def test_examples_of_another_kind(
     assert message in capsys.readouterr().err
 
 
-def test_text_to_validate_with_is_no_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_validation_data_of_another_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """A recipe whose parts are of two kinds is refused before training."""
     pairs = "{pairs: {file: pairs.tsv, tokenizer: characters, sequence_length: 6}}"
     text = BLUEPRINTS["sequences"]
@@ -161,7 +165,7 @@ def test_text_to_validate_with_is_no_pairs(tmp_path: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("objective", ["supervised", "ridge", "simclr", "masked"])
-def test_what_is_judged_is_told(
+def test_output_names_the_evaluated_data(
     runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, objective: str
 ):
     """Of other examples their number and, of text, their file; and nothing of the run's own."""
@@ -184,7 +188,7 @@ def test_what_is_judged_is_told(
         assert "53 evaluation examples" in output
 
 
-def test_weights_of_another_network(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def test_mismatched_weights(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """They are refused without a hint at an option that the command does not have."""
     blueprint = tmp_path / "other.yaml"
     blueprint.write_text(BLUEPRINTS["supervised"].replace("filters: 8", "filters: 4"))
@@ -197,7 +201,7 @@ def test_weights_of_another_network(runs: Path, capsys: pytest.CaptureFixture[st
         assert "partial" not in message
 
 
-def test_data_that_has_gone(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def test_missing_data(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """The place of the error is the record, and not one beside the data; none of it is shown."""
     np.savez(tmp_path / "gone.npz", x=np.ones((9, 8, 8), np.float32), y=np.arange(9))
     blueprint = tmp_path / "net.yaml"
@@ -229,7 +233,7 @@ def test_data_that_has_gone(capsys: pytest.CaptureFixture[str], tmp_path: Path):
         ),
     ],
 )
-def test_wrong_input(
+def test_invalid_options(
     runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ):
     """Every mistake is one sentence."""

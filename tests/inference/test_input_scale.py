@@ -70,7 +70,7 @@ ONES = np.random.default_rng(0).integers(0, 2, (20, 8, 8))
 """One-hot rows, masks, piano rolls."""
 
 
-def test_bytes_of_0_and_1_are_left_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_binary_bytes_are_not_rescaled(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """They train as the same numbers in floats do, which is reported."""
     held_out = []
     for dtype in (np.uint8, np.float32):
@@ -84,9 +84,7 @@ def test_bytes_of_0_and_1_are_left_as_they_are(tmp_path: Path, capsys: pytest.Ca
     assert held_out[0] == held_out[1]
 
 
-def test_other_data_is_scaled_as_that_of_training(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_new_data_uses_the_training_scale(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Whatever its own largest number is, and whatever kind of file it is in."""
     save(tmp_path / "train.npz", ONES * 200)
     run = train(tmp_path)
@@ -104,7 +102,7 @@ def test_other_data_is_scaled_as_that_of_training(
     assert loss == pytest.approx(-np.log(picked).mean(), rel=1e-4)
 
 
-def test_larger_numbers_than_those_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_values_beyond_the_training_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Nobody knows what they mean: the first is told, of validation data too."""
     save(tmp_path / "train.npz", ONES)
     bright = save(tmp_path / "bright.npz", ONES * 200)
@@ -122,7 +120,7 @@ def test_larger_numbers_than_those_of_training(tmp_path: Path, capsys: pytest.Ca
         assert "bright.npz' has 200, and the network was trained on 0 to 1, divided by 1" in errors
 
 
-def test_a_scale_of_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_divide_by_of_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """It counts for files of another kind too."""
     save(tmp_path / "train.npz", ONES)
     run = train(tmp_path, "{npz: {file: train.npz, divide_by: 100}}")
@@ -132,7 +130,7 @@ def test_a_scale_of_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str
     )
 
 
-def test_digits_in_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_digits_scale_for_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """They go from 0 to 16 there too."""
     run = train(tmp_path, "digits")
     probabilities = predicted(run, save(tmp_path / "d.npz", ONES * 16), capsys)
@@ -143,7 +141,7 @@ def test_digits_in_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert "trained on 0 to 16, divided by 16" in capsys.readouterr().err
 
 
-def test_files_that_are_mapped(tmp_path: Path):
+def test_scale_of_memory_mapped_files(tmp_path: Path):
     """They are looked at as far as the first number above 1."""
     scales = []
     for value in (1, 2):
@@ -164,7 +162,7 @@ def test_files_that_are_mapped(tmp_path: Path):
     )
 
 
-def test_a_record_of_scales():
+def test_scale_roundtrip_in_run_json():
     """It comes back as it was, and what is none is refused."""
     schema = DatasetSchema(scales={"image": Scale(16, 16), "": Scale(0.5)})
     assert schema_from_dict(json.loads(json.dumps(schema_to_dict(schema)))) == schema

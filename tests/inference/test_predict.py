@@ -113,7 +113,7 @@ def expected_probabilities(runs: Path) -> NDArray[np.float32]:
     return np.asarray(tf.nn.softmax(model.predict(images, verbose=0)))
 
 
-def test_every_kind_of_file(runs: Path, capsys: pytest.CaptureFixture[str]):
+def test_predict_arrays_and_images(runs: Path, capsys: pytest.CaptureFixture[str]):
     """Arrays and images are scaled as in training, and logits become probabilities."""
     for file in ("images.npy", "images.npz"):
         rows = predicted_rows(capsys, runs / "net", runs / file, "--batch-size", "20")
@@ -129,7 +129,9 @@ def test_every_kind_of_file(runs: Path, capsys: pytest.CaptureFixture[str]):
     np.testing.assert_allclose(values(rows), expected_probabilities(runs)[:3], rtol=1e-4, atol=1e-6)
 
 
-def test_files_of_the_same_name(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_keys_of_files_with_equal_names(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     """Their whole paths are told, so that each key is there once."""
     second_image = tmp_path / "1.png"
     second_image.write_bytes((runs / "pngs" / "0.png").read_bytes())
@@ -141,7 +143,7 @@ def test_files_of_the_same_name(runs: Path, tmp_path: Path, capsys: pytest.Captu
     )
 
 
-def test_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_keys_of_class_directories(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Images in the folder that training takes have their paths below it as keys, in order."""
     content = [(runs / "pngs" / f"{number}.png").read_bytes() for number in range(3)]
     files = {"b/1.png": 0, "a/1.png": 1, "a/in/2.PNG": 2, "loose.png": 0, ".hidden/1.png": 1}
@@ -160,7 +162,9 @@ def test_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "'a/notes.txt'" in err
 
 
-def test_several_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_keys_of_several_class_directories(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     """Keys that would be the same in both are whole paths."""
     for name in ("one/a", "two/a"):
         (tmp_path / name).mkdir(parents=True)
@@ -172,7 +176,9 @@ def test_several_folders_of_classes(runs: Path, tmp_path: Path, capsys: pytest.C
     ]
 
 
-def test_many_images(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+def test_images_are_decoded_in_chunks(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
     """Images are decoded some at a time, and each is told once."""
     monkeypatch.setattr("archbuilder.inference.input_files._MAX_GROUP_SIZE", 2)
     rows = predicted_rows(capsys, runs / "net", runs / "pngs")
@@ -180,7 +186,7 @@ def test_many_images(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     np.testing.assert_allclose(values(rows), expected_probabilities(runs)[:3], rtol=1e-4, atol=1e-6)
 
 
-def test_a_folder_without_images(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_directory_without_images(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """The message says which endings count, and that folders in it were looked at."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "notes.txt").write_text("")
@@ -190,7 +196,7 @@ def test_a_folder_without_images(runs: Path, tmp_path: Path, capsys: pytest.Capt
     assert "nor have the folders in it" in message
 
 
-def test_several_replicas(runs: Path, tmp_path: Path):
+def test_predict_with_replicas_and_workers(runs: Path, tmp_path: Path):
     """Two replicas and two processes say the same in the same order, each example once."""
     common = ["predict", str(runs / "net"), str(runs / "images.npy"), "--batch-size", "13"]
     for carry_out, way in ((in_replicas, "mirrored"), (in_workers, "multi_worker")):
@@ -202,7 +208,7 @@ def test_several_replicas(runs: Path, tmp_path: Path):
         np.testing.assert_allclose(values(rows), expected_probabilities(runs), rtol=1e-4, atol=1e-6)
 
 
-def test_several_outputs(runs: Path, tmp_path: Path):
+def test_predict_several_outputs(runs: Path, tmp_path: Path):
     """They stand under their names; a table without its target is one of inputs alone."""
     x = np.load(runs / "two.npz")["x"]
     np.savetxt(tmp_path / "x.csv", x, delimiter=",", header="a,b,c,d", comments="")
@@ -257,7 +263,7 @@ def values_of_output(ends: Ends, name: str) -> NDArray[np.float64]:
     return np.array([line[name]["values"] for line in ends.lines])
 
 
-def test_a_class_per_position(ends: Ends):
+def test_class_per_position(ends: Ends):
     """There are values only, since an example has no single class."""
     assert {*ends.lines[0]["steps"]} == {"values"}
     columns = [each for each in ends.table[0] if each.startswith("steps.")]
@@ -267,7 +273,7 @@ def test_a_class_per_position(ends: Ends):
     )
 
 
-def test_an_activation_that_the_network_has(ends: Ends):
+def test_final_activation_is_not_applied_twice(ends: Ends):
     """It is applied as often as in the loss: again by the focal loss alone."""
     focal = 1 / (1 + np.exp(-ends.outputs["focal"]))
     for name, correct in ({**ends.outputs, "focal": focal}).items():
@@ -278,7 +284,7 @@ def test_an_activation_that_the_network_has(ends: Ends):
     np.testing.assert_allclose(likely, ends.outputs["soft"].max(axis=1), rtol=1e-4)
 
 
-def test_logits_have_no_probability(ends: Ends):
+def test_logits_without_probability(ends: Ends):
     """The class is that of the largest logit."""
     best = ends.outputs["raw"].argmax(axis=1).tolist()
     assert [line["raw"]["class"] for line in ends.lines] == best
@@ -313,7 +319,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestColumns:
     """Tables for a network that was trained on one with names."""
 
-    def test_any_order(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+    def test_columns_in_any_order(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """Inputs are found by their names, and what else there is does not matter."""
         expected = predicted_rows(capsys, folder / "run", folder / "t.csv")
         for name in ("turned", "alone", "more"):
@@ -326,14 +332,14 @@ class TestColumns:
             ("bare", "bare.csv' has numbers and no names of columns, which the run was trained"),
         ],
     )
-    def test_other_names(
+    def test_missing_columns(
         self, folder: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
     ):
         """The file and the column are named."""
         assert main(["predict", str(folder / "run"), str(folder / f"{name}.csv")]) == 1
         assert message in capsys.readouterr().err
 
-    def test_evaluate(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+    def test_evaluate_columns_by_name(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """Another order makes no difference, and other names are refused."""
         judged = {}
         for name in ("t", "turned"):
@@ -347,7 +353,7 @@ class TestColumns:
             assert main(["evaluate", str(folder / "run"), *data]) == 1
             assert message in capsys.readouterr().err
 
-    def test_validation(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+    def test_validation_columns_by_name(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """What is held out in a file of its own is read as what is trained on."""
         held_out = []
         for name, code in (("t", 0), ("turned", 0), ("wrong", 1)):
@@ -361,7 +367,7 @@ class TestColumns:
         assert held_out[0] == held_out[1]
         assert "wrong.csv' has no column 'a'" in capsys.readouterr().err
 
-    def test_training_data_that_is_gone(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+    def test_predict_without_training_data(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """The run itself knows the columns and the classes."""
         expected = predicted_rows(capsys, folder / "run", folder / "turned.csv")
         (folder / "t.csv").rename(folder / "gone.csv")
@@ -373,7 +379,9 @@ class TestColumns:
         finally:
             (folder / "gone.csv").rename(folder / "t.csv")
 
-    def test_a_model_alone(self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    def test_predict_with_model_file_only(
+        self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ):
         """It tells no names: columns are taken in their order, which is said."""
         expected = predicted_rows(capsys, folder / "run", folder / "t.csv")
         (tmp_path / "net.keras").write_bytes((folder / "run" / "net.keras").read_bytes())
@@ -385,7 +393,7 @@ class TestColumns:
         assert ["uvw"[int(row["class"])] for row in rows] == [row["class"] for row in expected]
         assert "columns are taken in their order" in output.err
 
-    def test_classes_have_their_names(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+    def test_class_names_in_output(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """In a table the columns too, and in JSON the likeliest and those of the values."""
         rows = predicted_rows(capsys, folder / "run", folder / "t.csv")
         assert [*rows[0]] == ["key", "class", "probability", "u", "v", "w"]
@@ -396,9 +404,7 @@ class TestColumns:
         assert [json.loads(line)["class"] for line in lines] == [row["class"] for row in rows]
         assert json.loads(lines[0])["classes"] == ["u", "v", "w"]
 
-    def test_the_names_of_classes_are_those_of_the_run(
-        self, folder: Path, capsys: pytest.CaptureFixture[str]
-    ):
+    def test_class_names_of_the_run(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """Also where a blueprint is given for the weights in its folder."""
         model, table = folder / "run" / "net.keras", str(folder / "t.csv")
         expected = predicted_rows(capsys, folder / "run", table)
@@ -408,13 +414,15 @@ class TestColumns:
         assert [row["class"] for row in rows] == [row["class"] for row in expected]
         assert "columns are taken in their order" not in output.err
 
-    def test_an_output_of_another_kind(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+    def test_output_suffix_mismatch(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """A table is not written to what looks like a spreadsheet."""
         words = ["predict", str(folder / "run"), str(folder / "t.csv"), "--output", "out.xls"]
         assert main(words) == 2
         assert "'out.xls' must end in .csv or .jsonl" in capsys.readouterr().err
 
-    def test_an_input_is_not_replaced(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+    def test_output_does_not_replace_an_input(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ):
         """An output that is one of the inputs is most likely a slip."""
         content = (folder / "t.csv").read_bytes()
         table = str(folder / "t.csv")
@@ -422,7 +430,7 @@ class TestColumns:
         assert "t.csv' is an input; choose another output" in capsys.readouterr().err
         assert (folder / "t.csv").read_bytes() == content
 
-    def test_names_that_columns_have_already(
+    def test_class_names_that_collide_with_columns(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ):
         """Then the columns of classes have numbers."""
@@ -435,7 +443,7 @@ class TestColumns:
         assert {row["class"] for row in rows} <= {"key", "v", "w"}
 
     @pytest.mark.parametrize("schema", [3, [], {"columns": 3}, {"classes": {"": "u"}}])
-    def test_a_damaged_record(
+    def test_damaged_run_json(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], schema: object
     ):
         """It is told to be none."""
@@ -445,7 +453,7 @@ class TestColumns:
         assert main(["predict", str(tmp_path / "run"), str(folder / "t.csv")]) == 2
         assert "is not a valid run record" in capsys.readouterr().err
 
-    def test_nothing_is_left_out(
+    def test_bad_records_are_not_skipped(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ):
         """A prediction less would shift the others: a line with a fault is an error."""
@@ -461,7 +469,7 @@ class TestColumns:
         (tmp_path / "no-targets.csv").write_text("a,b,c,d,species\n1,2,3,4,\n")
         assert len(predicted_rows(capsys, run, tmp_path / "no-targets.csv")) == 1
 
-    def test_own_data_in_another_order(
+    def test_reordered_training_data(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ):
         """Columns and classes are those that were trained on, also of the data of the run."""
@@ -486,7 +494,7 @@ class TestColumns:
             assert main(command) == 1
             assert "'a', which is no class of what is trained on" in capsys.readouterr().err
 
-    def test_data_that_has_changed(self, folder: Path, capsys: pytest.CaptureFixture[str]):
+    def test_changed_training_data(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """What is held out of it may have been trained on, which is said."""
         assert main(["evaluate", str(folder / "run")]) == 0
         assert "no longer" not in capsys.readouterr().err
@@ -499,14 +507,14 @@ class TestColumns:
         assert "the data has changed since the run started" in capsys.readouterr().err
 
 
-def test_what_was_held_out(runs: Path, capsys: pytest.CaptureFixture[str]):
+def test_predict_validation_set(runs: Path, capsys: pytest.CaptureFixture[str]):
     """Without files it is that, under its numbers in the data."""
     rows = predicted_rows(capsys, runs / "net")
     assert len(rows) == round(COUNT * 0.2)
     assert len({row["key"] for row in rows}) == len(rows)
 
 
-def test_wrong_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_invalid_input_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """The message names the file, and an output that was there stays."""
     np.save(tmp_path / "odd.npy", np.full((3, 8, 8, 1), np.nan, np.float32))
     np.save(tmp_path / "shape.npy", np.zeros((3, 5), np.float32))
@@ -550,7 +558,7 @@ training: {loss: {SparseCategoricalCrossentropy: {from_logits: true}}, epochs: 1
 """
 
 
-def test_images_are_decoded_as_in_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_prediction_decodes_images_as_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Of another size, depth, color or orientation, they give what the validation set gives."""
     chosen = np.random.default_rng(1)
     tags = Image.Exif()

@@ -28,7 +28,7 @@ def samples(run: Path, path: Path, *options: str) -> np.ndarray:
     return np.asarray(np.load(path)["samples"])
 
 
-def test_samples_of_the_generator(runs: Path, tmp_path: Path):
+def test_sample_images(runs: Path, tmp_path: Path):
     """They are what plain Keras makes of the same noise, and follow from the seed."""
     images = samples(runs / "gan", tmp_path / "a.npz", "--num-samples", "300", "--seed", "3")
     model = keras.saving.load_model(runs / "gan" / "generator.keras")
@@ -40,7 +40,7 @@ def test_samples_of_the_generator(runs: Path, tmp_path: Path):
     assert np.abs(unseeded - images).max() > 0.01
 
 
-def test_a_picture(runs: Path, tmp_path: Path):
+def test_preview_grid(runs: Path, tmp_path: Path):
     """Seven images of 8 by 8 are in three rows of three."""
     path = tmp_path / "grid.png"
     assert main(["sample", str(runs / "gan"), "--num-samples", "7", "--output", str(path)]) == 0
@@ -56,7 +56,7 @@ def test_a_picture(runs: Path, tmp_path: Path):
         ("nothing", "a.png", "is not a run directory"),
     ],
 )
-def test_wrong_input(
+def test_invalid_options(
     runs: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

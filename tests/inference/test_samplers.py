@@ -36,7 +36,7 @@ def score(following, tokens: tuple[int, ...]) -> float:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_wide_beam_finds_the_best(seed: int):
+def test_wide_beam_finds_the_best_sequence(seed: int):
     """With as many beams as there are sequences, none is better than what it finds."""
     following = network(seed)
     words = (5, 6, 7)
@@ -48,7 +48,7 @@ def test_a_wide_beam_finds_the_best(seed: int):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_one_beam_takes_the_likeliest_each_time(seed: int):
+def test_single_beam_is_greedy(seed: int):
     """As a temperature of 0 does, for sequences that come to their end."""
     following = network(seed)
     greedy = sample_tokens(following, PROMPT, 30, SamplingConfig(temperature=0))[0]
@@ -59,7 +59,7 @@ def test_one_beam_takes_the_likeliest_each_time(seed: int):
     assert len(greedy) == 30 or following(sequence)[0].argmax() == END_ID
 
 
-def test_chance():
+def test_sampling_probabilities():
     """Tokens come as often as they should, at any temperature and from the likeliest alone."""
     with np.errstate(divide="ignore"):
         odds = np.log([0, 0, 0, 0.1, 0, 0.6, 0.2, 0.1])
@@ -76,7 +76,7 @@ def test_chance():
     assert shares(SamplingConfig(0.5)) == pytest.approx(squares / squares.sum(), abs=0.02)
 
 
-def test_the_seed_decides():
+def test_sampling_is_seeded():
     """The same seed draws the same tokens."""
     first, again, second_seed = (
         sample_tokens(network(0), PROMPT, 20, SamplingConfig(seed=seed))[0].tolist()
@@ -86,7 +86,7 @@ def test_the_seed_decides():
     assert first != second_seed
 
 
-def test_each_ends_by_itself():
+def test_sequences_end_independently():
     """Of several sequences each goes to its own end."""
 
     def following(sequences: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ LAYERS: st.SearchStrategy[Layer] = st.one_of(
 
 @settings(max_examples=20)
 @given(st.lists(LAYERS, min_size=1, max_size=6))
-def test_the_model_is_as_told(layers: list[Layer]):
+def test_analysis_agrees_with_the_model(layers: list[Layer]):
     """Parameters, shapes and bytes of random networks are those of the built model."""
     graph = chain((9, 9, 3), *layers)
     analysis, model = analyze(graph), build(graph)
@@ -61,12 +61,12 @@ def test_bytes_follow_the_dtype():
     ("dtype", "size"),
     [("bool", 1), ("int8", 1), ("bfloat16", 2), ("float32", 4), ("float8_e4m3fn", 1), ("int4", 1)],
 )
-def test_bytes_of_a_number(dtype: str, size: int):
+def test_bytes_per_dtype(dtype: str, size: int):
     """Every dtype of Keras has its size."""
     assert item_bytes(dtype) == size
 
 
-def test_tensors_go_when_nothing_reads_them():
+def test_peak_activations_of_a_chain():
     """In inference a chain holds two tensors at a time; in training all of them."""
     graph = chain((1000,), *[("Activation", {"activation": "relu"})] * 10)
     analysis = analyze(graph)
@@ -74,7 +74,7 @@ def test_tensors_go_when_nothing_reads_them():
     assert analysis.peak_activation_bytes == 2 * 4000
 
 
-def test_a_skip_connection_stays():
+def test_peak_activations_with_skip_connection():
     """A tensor that is read later is alive until then."""
     graph = network(
         {"x": (1000,)},
@@ -86,7 +86,7 @@ def test_a_skip_connection_stays():
     assert analyze(graph).peak_activation_bytes == 3 * 4000
 
 
-def test_all_outputs_of_a_step_are_told():
+def test_shapes_of_all_outputs():
     """A layer of several outputs has the shape of each."""
     (node,) = analyze(
         network(
@@ -98,14 +98,14 @@ def test_all_outputs_of_a_step_are_told():
     assert node.shapes == ((5, 4), (4,), (4,))
 
 
-def test_training_takes_more():
+def test_training_bytes():
     """Gradients and moments come on top of the weights, and activations for each example."""
     analysis = analyze(chain((8,), ("Dense", {"units": 4})))
     assert analysis.training_bytes(10) == 4 * analysis.weight_bytes + 10 * 16
     assert analysis.init_peak_bytes == analysis.weight_bytes + 2 * 4 * 32
 
 
-def test_random_state_is_no_parameter():
+def test_random_state_is_not_a_parameter():
     """The state of dropout is a variable of the model but no parameter of it."""
     graph = chain((8,), ("Dropout", {"rate": 0.5}))
     assert analyze(graph).parameters == 0

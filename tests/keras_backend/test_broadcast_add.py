@@ -28,7 +28,7 @@ def numbers(batch: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("layer", ["ops.add", "Add", "Average"])
-def test_sums_are_those_of_numpy(layer: str):
+def test_broadcast_sums_agree_with_numpy(layer: str):
     """For every pair of shapes that broadcast, a batch of one, and one as large as an axis."""
     refused = 0
     for first, second in PAIRS:
@@ -46,7 +46,7 @@ def test_sums_are_those_of_numpy(layer: str):
     assert refused < len(PAIRS) / 5
 
 
-def test_several_tensors():
+def test_broadcast_of_several_tensors():
     """Those that go wrong behind the others go first."""
     shapes = {"a": (3, 3), "b": (3, 1), "c": (1, 1)}
     model = build(network(shapes, step("sum", "Add", ["a", "b", "c"])))
@@ -54,7 +54,7 @@ def test_several_tensors():
     assert np.array_equal(model(rows), rows["a"] + rows["b"] + rows["c"])
 
 
-def test_orders():
+def test_broadcast_order():
     """The given order is kept where it is right."""
     assert safe_order([(None, 8, 8, 4), (None, 8, 8, 4)]) == (0, 1)
     assert safe_order([(None, None, 64), (None, 64)]) == (0, 1)
@@ -62,7 +62,7 @@ def test_orders():
     assert safe_order([(None, 8, 1), (None, 1, 8)]) is None
 
 
-def test_open_sizes():
+def test_broadcast_with_open_sizes():
     """An open length may be any."""
     assert may_misbroadcast((None, None, 64), (None, None, 1))
     assert not may_misbroadcast((None, None, 64), (None, None, 64))
@@ -79,7 +79,7 @@ BIASES: list[tuple[tuple[int, ...], str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("shape", "layer", "values"), BIASES)
-def test_channels_first(shape: tuple[int, ...], layer: str, values: dict[str, Any]):
+def test_bias_with_channels_first(shape: tuple[int, ...], layer: str, values: dict[str, Any]):
     """An output as wide as it has channels gets its bias along the width: it is refused."""
     values = {**values, "data_format": "channels_first"}
     with pytest.raises(BlueprintError, match="invalid-axis"):
@@ -88,7 +88,7 @@ def test_channels_first(shape: tuple[int, ...], layer: str, values: dict[str, An
     analyze(chain((*shape[:-1], 9), (layer, values)))
 
 
-def test_other_biases():
+def test_bias_of_einsum_and_attention():
     """So are those of EinsumDense, and of attention with one number a head."""
     wrong = {"equation": "abc,cd->abd", "output_shape": [3, 3], "bias_axes": "b"}
     with pytest.raises(BlueprintError, match="invalid-axis"):

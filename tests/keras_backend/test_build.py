@@ -25,7 +25,7 @@ def names(model: keras.Model) -> list[str]:
     return [operation.name for operation in model.operations]
 
 
-def test_names_are_paths():
+def test_layer_names_are_paths():
     """The model has the name of the graph, and each layer that of its node."""
     graph = network(
         {"image": (4,)},
@@ -56,13 +56,13 @@ def test_layers_inside_layers_are_named_after_the_node():
     assert [cell.name for cell in stacked.cells] == ["read.cell.cells.0", "read.cell.cells.1"]
 
 
-def test_one_input_and_one_output_stand_alone():
+def test_single_input_and_output():
     """A model of one input and one output takes and gives a tensor."""
     model = build(chain((4,), ("Dense", {"units": 3})))
     assert model(np.zeros((2, 4), "float32")).shape == (2, 3)
 
 
-def test_several_inputs_and_outputs_go_by_name():
+def test_inputs_and_outputs_by_name():
     """Several inputs, and several outputs, are dictionaries."""
     graph = network(
         {"b": (4,), "a": ((3,), "int32")},
@@ -87,7 +87,7 @@ def test_merging_layers_get_one_list():
     assert build(graph).output_shape == (None, 7)
 
 
-def test_inputs_by_name_and_constants_of_the_call():
+def test_attention_inputs_and_call_constants():
     """Inputs of attention go by name, and so do constants of its call."""
     graph = network(
         {"x": (6, 8), "memory": (5, 8)},
@@ -105,7 +105,7 @@ def test_inputs_by_name_and_constants_of_the_call():
     assert build(graph)(rows)["scores"].shape == (1, 2, 6, 5)
 
 
-def test_several_tensors_under_one_name():
+def test_recurrent_states_as_list():
     """The states of a recurrent layer are given to another as a list."""
     graph = network(
         {"x": (6, 8)},
@@ -115,7 +115,7 @@ def test_several_tensors_under_one_name():
     assert build(graph).output_shape == (None, 4)
 
 
-def test_all_outputs_of_a_step_join():
+def test_merge_of_all_outputs_of_a_step():
     """A merging layer takes all outputs of a step that has several."""
     graph = network(
         {"x": (6,)},
@@ -126,7 +126,7 @@ def test_all_outputs_of_a_step_join():
     assert model(np.array([[1, 2, 3, 4, 5, 6]], "float32")).numpy().tolist() == [[9, 12]]
 
 
-def test_sharing_uses_the_same_weights():
+def test_shared_weights():
     """A node that shares calls the layer of the other node once more."""
     graph = network(
         {"a": (4,), "b": (4,)},
@@ -187,7 +187,7 @@ def test_functions_of_several_operations_are_numbered():
     assert all(name.partition(".")[0] in ("x", "norm") for name in names(build(graph)))
 
 
-def test_lists_become_tuples():
+def test_lists_are_converted_to_tuples():
     """What Keras wants as a tuple may be written as a list."""
     model = build(chain((8, 4), ("Dropout", {"rate": 0.5, "noise_shape": [None, 1, 4]})))
     assert model.layers[1].noise_shape == (None, 1, 4)
@@ -217,7 +217,7 @@ def test_two_builds_have_equal_configs():
     assert elsewhere.stdout.strip() == scope["texts"][0]
 
 
-def test_weights_are_those_of_keras():
+def test_initial_weights_equal_those_of_keras():
     """With the same seed a model begins as the same model written in Python."""
     graph = chain((8,), ("Dense", {"units": 16, "activation": "relu"}), ("Dense", {"units": 4}))
     keras.utils.set_random_seed(7)
@@ -231,7 +231,7 @@ def test_weights_are_those_of_keras():
         assert np.array_equal(weight, expected)
 
 
-def test_analysing_draws_no_random_numbers():
+def test_analysis_keeps_the_random_state():
     """Python's random numbers, which seed the weights, are as they were."""
     random.seed(1)
     state = random.getstate()
@@ -239,7 +239,7 @@ def test_analysing_draws_no_random_numbers():
     assert random.getstate() == state
 
 
-def test_the_state_of_the_user_is_left_alone():
+def test_build_keeps_keras_state():
     """Keras's counters go on as if nothing was built, and nothing waits to be allocated."""
     first = keras.layers.Dense(1).name
     drafted = build_symbolic(chain((8,), ("Dense", {"units": 10**9}), ("ops.relu", {})))
@@ -253,7 +253,7 @@ def test_the_state_of_the_user_is_left_alone():
     assert sys.getrecursionlimit() < 10_000
 
 
-def test_the_policy_of_the_user_holds():
+def test_dtype_policy_of_the_caller():
     """Mixed precision that the user chose holds for the layers of a blueprint."""
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -264,7 +264,7 @@ def test_the_policy_of_the_user_holds():
     assert model.layers[1].kernel.dtype == "float32"
 
 
-def test_the_strategy_of_the_user_holds():
+def test_strategy_of_the_caller():
     """Weights are made in the scope that the caller is in."""
     strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
     with strategy.scope():
@@ -272,7 +272,7 @@ def test_the_strategy_of_the_user_holds():
     assert model.layers[1].kernel.value.distribute_strategy is strategy
 
 
-def test_a_model_trains():
+def test_built_model_trains():
     """Regularisers, dropout and normalisation work in a model whose weights came late."""
     model = build(
         chain(

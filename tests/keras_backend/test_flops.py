@@ -126,12 +126,12 @@ LAYERS: list[tuple[str, tuple[int | None, ...], str, dict[str, Any], int]] = [
     [case[1:] for case in LAYERS],
     ids=[case[0] for case in LAYERS],
 )
-def test_layers(shape: tuple[int, ...], layer: str, values: dict[str, Any], expected: int):
+def test_flops_per_layer(shape: tuple[int, ...], layer: str, values: dict[str, Any], expected: int):
     """Each family of layers counts what the formula of its paper says."""
     assert counted(chain(shape, (layer, values))) == expected
 
 
-def test_attention_counts_its_four_projections():
+def test_flops_of_attention():
     """Queries and keys may be of different lengths; scores are not counted."""
     graph = network(
         {"x": (6, 16), "memory": (9, 10)},
@@ -148,7 +148,7 @@ def test_attention_counts_its_four_projections():
     assert counted(graph) == query + key + value + output
 
 
-def test_grouped_attention_has_fewer_keys():
+def test_flops_of_grouped_query_attention():
     """Heads that share keys and values save their projections."""
     graph = network(
         {"x": (6, 16)},
@@ -164,7 +164,7 @@ def test_grouped_attention_has_fewer_keys():
     assert counted(graph) == 6 * 16 * (16 + 8 + 8 + 16)
 
 
-def test_tied_embeddings_count_on_the_way_back():
+def test_flops_of_tied_embeddings():
     """Looking tokens up takes no products; scoring all of them does."""
     graph = network(
         {"tokens": ((6,), "int32")},
@@ -176,7 +176,7 @@ def test_tied_embeddings_count_on_the_way_back():
     assert [node.parameters for node in analysis.nodes] == [400, 0]
 
 
-def test_open_lengths_count_as_one():
+def test_flops_with_open_lengths():
     """A length left open counts once, and the analysis says so."""
     analysis = analyze(chain((None, 5), ("LSTM", {"units": 3})))
     assert analysis.multiply_adds == 4 * 3 * (5 + 3)
@@ -187,7 +187,7 @@ def test_open_lengths_count_as_one():
 @pytest.mark.parametrize(
     ("name", "expected"), [("VGG16", 15_470_264_320), ("ResNet50", 3_857_973_248)]
 )
-def test_published_networks(name: str, expected: int):
+def test_flops_of_published_networks(name: str, expected: int):
     """The sums over Keras's own models are the published ones."""
     with keras.StatelessScope(initialize_variables=False):
         model = getattr(keras.applications, name)(weights=None)
@@ -201,7 +201,7 @@ def test_published_networks(name: str, expected: int):
     assert total == expected
 
 
-def test_count_is_that_of_the_model():
+def test_parameter_count():
     """Parameters are those that Keras counts once the model is built."""
     graph = chain((8, 8, 3), ("Conv2D", {"filters": 4, "kernel_size": 3}), ("Flatten", {}))
     assert analyze(graph).parameters == build(graph).count_params()

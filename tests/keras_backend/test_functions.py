@@ -37,7 +37,7 @@ def compiled(folder: Path, text: str) -> keras.Model:
 
 
 @pytest.mark.parametrize("operation", BINARY)
-def test_constants_on_either_side(tmp_path: Path, operation: str):
+def test_constant_operands(tmp_path: Path, operation: str):
     """A number stands for the first or the second input; so it does in the saved model."""
     name = operation.removeprefix("ops.")
     function = OTHERWISE.get(name) or getattr(np, name)
@@ -61,7 +61,7 @@ def test_constants_on_either_side(tmp_path: Path, operation: str):
         ("- ops.einsum: 'bi,bj'", "out-of-range 5:17"),
     ],
 )
-def test_what_is_missing_is_told(tmp_path: Path, step: str, code: str):
+def test_missing_operands(tmp_path: Path, step: str, code: str):
     """An input without a tensor or a number, and one with both, are mistakes at the step."""
     text = f"inputs: {{x: [3]}}\nlayers:\n  {step}\n"
     path = write(tmp_path, text)

@@ -21,7 +21,7 @@ INITIALIZERS: list[PlainData] = [
 
 
 @pytest.mark.parametrize("initializer", INITIALIZERS, ids=str)
-def test_large_weights_are_those_of_keras(initializer: PlainData):
+def test_large_weights_equal_those_of_keras(initializer: PlainData):
     """A weight that is large enough for a graph of its own has the very numbers of Keras."""
     units = 2**13
     model = build(chain((2**10,), ("Dense", {"units": units, "kernel_initializer": initializer})))
@@ -31,7 +31,7 @@ def test_large_weights_are_those_of_keras(initializer: PlainData):
     assert np.array_equal(layer.kernel.numpy(), keras.ops.convert_to_numpy(theirs))
 
 
-def test_options_of_tensorflow_are_left_alone():
+def test_tensorflow_optimizer_options_are_restored():
     """What the user chose for TensorFlow's optimizer of graphs is as it was."""
     tf.config.optimizer.set_experimental_options({"constant_folding": True, "remapping": False})
     build(chain((2**10,), ("Dense", {"units": 2**13})))

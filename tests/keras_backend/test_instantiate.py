@@ -33,7 +33,7 @@ def layer(name: str, **values: PlainData) -> Any:
 
 
 @pytest.mark.parametrize("spelling", ["he_normal", "HeNormal", {"HeNormal": None}])
-def test_every_spelling_of_an_object(spelling: PlainData):
+def test_object_spellings(spelling: PlainData):
     """An object goes by its class, by Keras's short name, and with its arguments left out."""
     assert isinstance(object_from("initializer", spelling), keras.initializers.HeNormal)
 
@@ -46,7 +46,7 @@ def test_arguments_by_name_and_the_first_alone():
     )
 
 
-def test_a_whole_number_is_a_learning_rate():
+def test_integer_learning_rate():
     """Keras itself wants it written with a point."""
     assert object_from("optimizer", {"SGD": {"learning_rate": 1, "momentum": 0}}).learning_rate == 1
 
@@ -79,26 +79,26 @@ def test_activations_are_functions():
     assert layer("Dense", units=2, activation="gelu").activation is keras.activations.gelu
 
 
-def test_nothing_is_nothing():
+def test_null_argument():
     """Null takes away what Keras has by default."""
     assert layer("Embedding", input_dim=2, output_dim=2, embeddings_constraint=None) is not None
     assert layer("LSTM", units=2, activation=None).cell.activation is keras.activations.linear
 
 
-def test_nested_layers_are_built_by_us():
+def test_nested_layers():
     """Wrapped layers come as layers, with names of their own."""
     wrapped = layer("TimeDistributed", layer={"Dense": {"units": 3, "activation": "relu"}})
     assert isinstance(wrapped.layer, keras.layers.Dense)
     assert wrapped.layer.name == "own.layer"
 
 
-def test_layers_of_ours_nest():
+def test_nested_archbuilder_layers():
     """Our own layers can be wrapped like those of Keras."""
     wrapped = layer("TimeDistributed", layer="LocalResponseNormalization")
     assert type(wrapped.layer).__name__ == "LocalResponseNormalization"
 
 
-def test_a_refusal_is_a_mistake():
+def test_keras_rejection_is_an_error():
     """What Keras refuses outside a network is a mistake as well."""
     with pytest.raises(BlueprintError, match="keras-rejected"):
         object_from("optimizer", {"SGD": {"momentum": 7.0}})
@@ -108,7 +108,7 @@ def test_a_refusal_is_a_mistake():
     ("name", "argument", "missing"),
     [("LayerOfTomorrow", "units", "LayerOfTomorrow"), ("Dense", "tomorrow", "Dense: tomorrow")],
 )
-def test_an_older_keras(name: str, argument: str, missing: str):
+def test_layer_missing_in_an_older_keras(name: str, argument: str, missing: str):
     """A layer or argument that the installed Keras lacks is told by name and version."""
     plain = ArgumentType(schema={})
     specs = {each: ArgumentSpec(each, plain, False, None, "") for each in ("units", argument)}
@@ -134,12 +134,12 @@ KINDS: list[ObjectKind] = [
         if not any(spec.required for spec in signature.arguments.values())
     ],
 )
-def test_every_object_of_the_catalogue(kind: ObjectKind, name: str):
+def test_every_object_of_the_registry(kind: ObjectKind, name: str):
     """Each object that needs no arguments is there."""
     assert type(object_from(kind, name)).__name__.startswith(name)
 
 
 @pytest.mark.parametrize("name", REGISTRY.activations)
-def test_every_activation_of_the_catalogue(name: str):
+def test_every_activation_of_the_registry(name: str):
     """Each activation is there."""
     assert callable(object_from("activation", name))

@@ -19,7 +19,7 @@ def mistakes(graph: Graph) -> tuple[Diagnostic, ...]:
     return caught.value.diagnostics
 
 
-def test_joined_shapes_are_all_named():
+def test_merge_error_names_all_shapes():
     """A merge that fails names the shapes and the steps that made them."""
     graph = network(
         {"x": (56, 56, 64)},
@@ -36,7 +36,7 @@ def test_joined_shapes_are_all_named():
     assert diagnostic.notes[0].startswith("Keras says: ")
 
 
-def test_a_merge_of_one_tensor():
+def test_merge_of_a_single_tensor():
     """It would change nothing; all outputs of one step are several, be they one this time."""
     (diagnostic,) = mistakes(network({"x": (4,)}, step("join", "Add", ["x"], line=3)))
     assert (diagnostic.code, diagnostic.location[1]) == ("invalid-inputs", 3)
@@ -47,7 +47,7 @@ def test_a_merge_of_one_tensor():
     assert analyze(network({"x": (4,)}, split, step("join", "Add", ["parts"]))).is_static
 
 
-def test_named_inputs_are_named():
+def test_error_names_call_inputs():
     """Inputs of different meaning are shown with the names of the call."""
     graph = network(
         {"x": (6, 8), "bias": (5,)}, step("sum", "ops.add", "x", keywords={"x2": "bias"})
@@ -56,7 +56,7 @@ def test_named_inputs_are_named():
     assert diagnostic.message == "'sum' (ops.add) cannot take x1 'x' (6, 8) and x2 'bias' (5)"
 
 
-def test_open_sizes_are_null():
+def test_error_shows_open_sizes_as_null():
     """A size left open is shown as a blueprint writes it."""
     (diagnostic,) = mistakes(chain((None, 3), ("Flatten", {}), ("Dense", {"units": 2})))
     assert diagnostic.message == "'step1' (Dense) cannot take 'step0' (null)"
@@ -73,7 +73,7 @@ SMALL: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("layer", "values"), SMALL, ids=[layer for layer, _ in SMALL])
-def test_nothing_is_left(layer: str, values: dict[str, Any]):
+def test_empty_output(layer: str, values: dict[str, Any]):
     """A size of zero or less is a mistake, whether Keras refuses it or computes it."""
     (diagnostic,) = mistakes(chain((8, 8, 3), (layer, values)))
     assert diagnostic.code == "empty-output"
@@ -92,7 +92,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("layer", "values"), REFUSED, ids=[layer for layer, _ in REFUSED])
-def test_refused_arguments(layer: str, values: dict[str, Any]):
+def test_arguments_rejected_by_keras(layer: str, values: dict[str, Any]):
     """Arguments that Keras does not take together are its refusal, at the step."""
     (diagnostic,) = mistakes(chain((8, 8, 3), (layer, values)))
     assert diagnostic.code == "keras-rejected"
@@ -116,14 +116,14 @@ MISFITS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("layer", "values"), MISFITS, ids=[layer for layer, _ in MISFITS])
-def test_misfits(layer: str, values: dict[str, Any]):
+def test_shape_errors(layer: str, values: dict[str, Any]):
     """Whatever Keras and TensorFlow raise for a shape is a mistake and no traceback."""
     (diagnostic,) = mistakes(chain((8, 8, 3), (layer, values)))
     assert diagnostic.code in ("shape-mismatch", "keras-rejected")
     assert diagnostic.notes
 
 
-def test_all_mistakes_come_in_one_go():
+def test_all_shape_errors_are_reported_at_once():
     """What does not need a failed step is checked too, and a failed step is told once."""
     graph = network(
         {"x": (8,)},
@@ -142,7 +142,7 @@ def test_all_mistakes_come_in_one_go():
     ]
 
 
-def test_the_chain_of_blocks_is_kept():
+def test_errors_have_expansion_frames():
     """A mistake within a block carries the places where the block was used."""
     frame = ExpansionFrame("in block 'fire'", SPAN)
     (diagnostic,) = mistakes(
@@ -159,7 +159,7 @@ def test_the_chain_of_blocks_is_kept():
         ("dense.1", "there is no 'dense.1': 'dense' has one output, numbered from 0"),
     ],
 )
-def test_unknown_outputs(source: str, message: str):
+def test_unknown_outputs_of_a_step(source: str, message: str):
     """An output that is not there, or not told, is a mistake where it is read."""
     graph = network(
         {"x": (5, 8)},
@@ -181,13 +181,13 @@ def test_unknown_outputs_of_the_network():
     assert [diagnostic.code for diagnostic in mistakes(graph)] == ["unknown-output"]
 
 
-def test_inputs_that_keras_refuses():
+def test_unknown_input_dtype():
     """A dtype that Keras does not know is told at the input."""
     graph = network({"x": ((8,), "float33")}, step("d", "Dense", "x", units=2))
     assert [diagnostic.code for diagnostic in mistakes(graph)] == ["keras-rejected"]
 
 
-def test_what_keras_says_cannot_move_the_cursor():
+def test_keras_messages_are_escaped():
     """Foreign text in what Keras says is shown without control characters, and short."""
     evil = "\x1b[2J" + "x" * 5000
     (diagnostic,) = mistakes(chain((8,), ("Dense", {"units": evil})))

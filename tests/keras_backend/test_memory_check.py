@@ -27,7 +27,7 @@ def refused(
     return caught.value.diagnostics
 
 
-def test_activations_count():
+def test_activations_exceed_memory():
     """A layer without weights may still make more than there is memory."""
     (diagnostic,) = refused(HUGE)
     assert diagnostic.message == (
@@ -36,7 +36,7 @@ def test_activations_count():
     )
 
 
-def test_weights_count():
+def test_weights_exceed_memory():
     """A layer whose weights do not fit is named with what they take, at once."""
     began = time.process_time()
     (diagnostic,) = refused(chain((8,), ("Dense", {"units": 10**10})))
@@ -44,13 +44,13 @@ def test_weights_count():
     assert time.process_time() - began < 5
 
 
-def test_making_weights_counts():
+def test_initialization_exceeds_memory():
     """Weights that fit may still be too large to be made."""
     (diagnostic,) = refused(chain((8,), ("Dense", {"units": 2**24})), Limits(memory_bytes=2**30))
     assert "needs up to 1.6 GiB while its weights are initialized" in diagnostic.message
 
 
-def test_many_weights_count_together():
+def test_sum_of_weights_exceeds_memory():
     """Where no step is too large alone, the largest are named."""
     graph = chain((8000,), *[("Dense", {"units": 8000})] * 9)
     (diagnostic,) = refused(graph)
@@ -58,7 +58,7 @@ def test_many_weights_count_together():
     assert diagnostic.notes[0] == "'step0' needs 244.2 MiB"
 
 
-def test_activations_count_together():
+def test_live_activations_exceed_memory():
     """What is alive at once counts, in the order of the graph: here forty tensors and their sum."""
     nodes = [step(f"s{index}", "Activation", "x", activation="relu") for index in range(40)]
     graph = network({"x": (2**21,)}, *nodes, step("sum", "Add", [node.name for node in nodes]))
@@ -67,14 +67,14 @@ def test_activations_count_together():
     assert diagnostic.message.startswith("the activations of one example need 328.0 MiB")
 
 
-def test_orthogonal_matrices():
+def test_orthogonal_initialization_limit():
     """A matrix that fits may still take hours to make orthogonal."""
     graph = chain((8, 8), ("LSTM", {"units": 20_000}))
     (diagnostic,) = refused(graph, Limits(memory_bytes=2**60), code="limit-exceeded")
     assert "an orthogonal matrix of 20,000 x 80,000" in diagnostic.message
 
 
-def test_reservoirs():
+def test_reservoir_initialization_limit():
     """The eigenvalues of a reservoir that fits may take hours; an analysis takes none."""
     cell = {"ReservoirCell": {"units": 5_000}}
     graph = chain((8, 8), ("RNN", {"cell": cell}))
@@ -103,7 +103,7 @@ LSTM = {"LSTM": {"units": 2, "unroll": True}}
         ((300, 3), "LSTM", {"units": 2}, ""),
     ],
 )
-def test_unrolled_steps_are_those_of_the_recurrent_layer(
+def test_unroll_limit_within_time_distributed(
     shape: tuple[int | None, ...], operation: str, values: dict[str, object], steps: str
 ):
     """TimeDistributed takes the first axis of its input away from the layer that it wraps."""
@@ -118,21 +118,21 @@ def test_unrolled_steps_are_those_of_the_recurrent_layer(
     assert f"unrolls {steps}, but 256 are allowed" in diagnostic.message
 
 
-def test_without_limits_everything_is_analysed():
+def test_analysis_without_limits():
     """An analysis without limits tells the numbers of what could not be built."""
     assert analyze(HUGE).activation_bytes == 32 * 10**9
     with pytest.raises(BlueprintError):
         analyze(HUGE, Limits(memory_bytes=2**30))
 
 
-def test_the_machine_is_the_limit():
+def test_machine_memory_limit():
     """Without a limit, the memory of this machine is one."""
     with pytest.raises(BlueprintError, match="but this machine has"):
         build(chain((8,), ("RepeatVector", {"n": 10**15})))
     assert total_memory() > 2**28
 
 
-def test_containers_have_less(tmp_path: Path):
+def test_container_memory_limit(tmp_path: Path):
     """The limit of a container is read where it has one."""
     (tmp_path / "limited").write_text("1073741824\n")
     (tmp_path / "free").write_text("max\n")
@@ -141,7 +141,7 @@ def test_containers_have_less(tmp_path: Path):
     assert cgroup_limit(tmp_path / "nothing") is None
 
 
-def test_limits_of_slices_and_jobs(tmp_path: Path):
+def test_cgroup_memory_limits(tmp_path: Path):
     """Systemd and Slurm limit a cgroup below the root; those above it count too."""
     cgroups = tmp_path / "self"
     root = tmp_path / "cgroup"
@@ -156,7 +156,7 @@ def test_limits_of_slices_and_jobs(tmp_path: Path):
     assert limit_files(cgroups, root) == [*fixed, slurm / name, slurm / "job_7" / name]
 
 
-def test_weights_of_one_number():
+def test_scalar_weights():
     """A weight without axes is no matrix that takes long to compute."""
     attend = step("attend", "Attention", ["x", "x"], use_scale=True)
     assert build(network({"x": (4, 3)}, attend)).count_params() == 1

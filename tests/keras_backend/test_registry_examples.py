@@ -57,7 +57,7 @@ def rows(tensor: keras.KerasTensor) -> Any:
 
 
 @pytest.mark.parametrize("signature", EVERY)
-def test_a_model_with_it_can_be_called_and_opened(signature: Signature):
+def test_registry_example_builds_calls_and_loads(signature: Signature):
     """The call gives what the shapes promise and changes nothing; so does the saved model."""
     model = example(signature)
     assert any(each.name.split(".")[0] == "made" for each in model.operations)

@@ -36,7 +36,7 @@ ORTHOGONAL = {"OrthogonalRegularizer": 0.01}
         ),
     ],
 )
-def test_what_is_not_a_matrix(layer: str, options: dict, message: str):
+def test_orthogonal_regularizer_needs_a_matrix(layer: str, options: dict, message: str):
     """The message names the step and says what to do."""
     with pytest.raises(BlueprintError) as caught:
         analyze(chain((5, 6), (layer, options)))
@@ -47,7 +47,7 @@ def test_what_is_not_a_matrix(layer: str, options: dict, message: str):
     assert "L1 or L2" in diagnostic.notes[-1]
 
 
-def test_matrices_and_other_regularizers():
+def test_regularizers_of_matrices():
     """A matrix may be orthogonal, and L1 and L2 take values of any shape."""
     dense = {"units": 4, "kernel_regularizer": ORTHOGONAL, "activity_regularizer": {"L2": 0.1}}
     conv = {"filters": 4, "kernel_size": 3, "kernel_regularizer": {"L1": 0.1}}

@@ -27,7 +27,7 @@ def model() -> keras.Model:
     return build(chain((4,), ("Dense", {"units": 3}), ("ops.relu", {}), ("Dense", {"units": 2})))
 
 
-def test_only_the_file_is_left(model: keras.Model, tmp_path: Path):
+def test_no_temporary_file_remains(model: keras.Model, tmp_path: Path):
     """Nothing else stands in the folder afterwards, and the file is readable as others are."""
     path = tmp_path / "m.keras"
     save_model(model, path)
@@ -36,7 +36,7 @@ def test_only_the_file_is_left(model: keras.Model, tmp_path: Path):
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
 
 
-def test_an_architecture_alone(model: keras.Model, tmp_path: Path):
+def test_save_json_architecture(model: keras.Model, tmp_path: Path):
     """The JSON builds the same model again."""
     save_architecture(model, tmp_path / "m.json")
     again = keras.models.model_from_json((tmp_path / "m.json").read_text())
@@ -44,7 +44,7 @@ def test_an_architecture_alone(model: keras.Model, tmp_path: Path):
 
 
 @pytest.mark.parametrize("target", ["m.keras", "other.txt"])
-def test_a_link_is_not_written_through(model: keras.Model, tmp_path: Path, target: str):
+def test_symlinks_are_not_followed(model: keras.Model, tmp_path: Path, target: str):
     """Another person may have put it there: what it leads to is named, and stays as it is."""
     (tmp_path / "m.keras").write_text("old")
     (tmp_path / "link.keras").symlink_to(tmp_path / target)
@@ -56,13 +56,13 @@ def test_a_link_is_not_written_through(model: keras.Model, tmp_path: Path, targe
 
 
 @pytest.mark.parametrize("save", [save_model, save_architecture])
-def test_a_missing_folder(save: Save, model: keras.Model, tmp_path: Path):
+def test_missing_directory(save: Save, model: keras.Model, tmp_path: Path):
     """A folder that is not there is told by name."""
     with pytest.raises(RunError, match=r"there is no folder '.*nowhere'"):
         save(model, tmp_path / "nowhere" / "m.keras")
 
 
-def test_a_place_that_is_a_folder(model: keras.Model, tmp_path: Path):
+def test_output_is_a_directory(model: keras.Model, tmp_path: Path):
     """A folder is not replaced by a file."""
     (tmp_path / "m.keras").mkdir()
     with pytest.raises(RunError, match="it is a folder"):
@@ -87,7 +87,7 @@ def be_killed(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("work", "code"), [(fill_the_disk, 0), (be_killed, -signal.SIGKILL)])
-def test_the_old_file_survives(
+def test_failed_save_keeps_the_previous_file(
     work: Callable[[Path], None], code: int, model: keras.Model, tmp_path: Path
 ):
     """When there is no room, or the program is killed while it writes, the old file is whole."""

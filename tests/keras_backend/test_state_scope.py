@@ -12,20 +12,20 @@ import pytest
 from archbuilder.keras_backend.state_scope import recursion_limit, run_in_fresh_keras_state
 
 
-def test_the_result_and_the_error_come_back():
+def test_scope_returns_results_and_errors():
     """What the work gives is given, and what it raises is raised."""
     assert run_in_fresh_keras_state(lambda: 42) == 42
     with pytest.raises(KeyError, match="lost"):
         run_in_fresh_keras_state(lambda: {}["lost"])
 
 
-def test_counters_begin_anew():
+def test_scope_resets_name_counters():
     """Automatic names do not depend on what was built before."""
     names = [run_in_fresh_keras_state(lambda: keras.layers.Dense(1).name) for _ in range(2)]
     assert names == ["dense", "dense"]
 
 
-def test_scopes_of_the_user_are_not_seen():
+def test_scope_hides_caller_scopes():
     """A scope that the caller is in does not reach the work, and is still there afterwards."""
     with keras.StatelessScope():
         variable = run_in_fresh_keras_state(lambda: keras.Variable(1.0))
@@ -34,14 +34,14 @@ def test_scopes_of_the_user_are_not_seen():
     assert float(variable) == 1.0
 
 
-def test_context_variables_are_seen():
+def test_scope_keeps_context_variables():
     """Context variables of the caller hold for the work."""
     variable = contextvars.ContextVar("variable", default=0)
     variable.set(7)
     assert run_in_fresh_keras_state(variable.get) == 7
 
 
-def test_recursion_goes_deep_and_the_limit_comes_back():
+def test_scope_raises_and_restores_the_recursion_limit():
     """Python calls itself as often as asked for, on an ordinary stack."""
 
     def descend(levels: int) -> int:

@@ -22,7 +22,7 @@ def refused(graph: Graph) -> Diagnostic:
     return diagnostic
 
 
-def test_slices():
+def test_slices_to_the_end():
     """A slice that goes to the end is written with null or -1, and the saved model computes it."""
     numbers = np.arange(24, dtype="float32").reshape(2, 3, 4)
     for rest in (None, -1):
@@ -34,7 +34,7 @@ def test_slices():
             assert np.array_equal(loaded(numbers), numbers[:, 1:, 1:3])
 
 
-def test_slices_beyond_the_end():
+def test_slices_out_of_range():
     """They are found without weights, where the step stands."""
     graph = chain((8,), ("ops.slice", {"start_indices": [0, 6], "shape": [-1, 4]}))
     with pytest.raises(BlueprintError) as caught:
@@ -74,7 +74,7 @@ def test_a_layer_that_gives_another_number_of_axes():
     assert diagnostic.message.startswith(start)
 
 
-def test_layers_that_give_back_their_input():
+def test_layers_that_return_their_input():
     """Keras finds a cycle in a model with such a layer."""
     assert refused(chain((8, 8, 3), ("Equalization", {}))).code == "keras-rejected"
 

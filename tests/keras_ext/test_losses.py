@@ -12,7 +12,7 @@ LENGTHS = np.array([[0.95, 0.05, 0.6], [0.4, 0.1, 0.2]], np.float32)
 CLASSES = np.array([[1, 0, 0], [0, 1, 1]], np.float32)
 
 
-def test_equation_4():
+def test_capsule_margin_formula():
     """Term by term, for a class that is there, one that is not, and two at once."""
     expected = [0.5 * 0.5**2, 0.5 * 0.3**2 + 0.8**2 + 0.7**2]
     losses = CapsuleMargin(reduction="none")(CLASSES, LENGTHS)
@@ -20,7 +20,7 @@ def test_equation_4():
     assert float(CapsuleMargin()(CLASSES, LENGTHS)) == pytest.approx(np.mean(expected))
 
 
-def test_it_is_saved_and_loaded():
+def test_capsule_margin_roundtrip():
     """With its values."""
     loss = CapsuleMargin(present=0.8, absent=0.2, absent_weight=0.3)
     again = keras.losses.deserialize(keras.losses.serialize(loss))

@@ -17,7 +17,7 @@ def formula(step: int, model_size: int, warmup_steps: int) -> float:
 
 
 @pytest.mark.parametrize(("model_size", "warmup_steps"), [(512, 4000), (64, 10), (1, 1)])
-def test_the_formula_of_the_paper(model_size: int, warmup_steps: int):
+def test_noam_formula(model_size: int, warmup_steps: int):
     """The rate of Keras's step n is that of the paper's step n + 1."""
     schedule = Noam(model_size, warmup_steps)
     for step in (0, 1, 8, 9, 10, 3998, 3999, 4000, 100_000):
@@ -25,18 +25,18 @@ def test_the_formula_of_the_paper(model_size: int, warmup_steps: int):
         assert float(schedule(step)) == pytest.approx(expected, rel=1e-6)
 
 
-def test_scale():
+def test_noam_scale():
     """Everything is multiplied by it."""
     assert float(Noam(512, scale=2.0)(7)) == pytest.approx(2 * float(Noam(512)(7)))
 
 
-def test_wrong_sizes_are_refused():
+def test_noam_invalid_arguments():
     """A size or a number of steps below one has no rate."""
     with pytest.raises(ValueError, match="1 or more"):
         Noam(512, 0)
 
 
-def test_a_saved_optimizer_has_it(tmp_path: Path):
+def test_noam_in_a_saved_optimizer(tmp_path: Path):
     """A model that was trained with it is saved, and goes on at the rate that it was at."""
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile(keras.optimizers.Adam(Noam(64, 10, scale=0.5)), "mse", jit_compile=False)

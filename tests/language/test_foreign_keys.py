@@ -54,7 +54,7 @@ def mistake(folder: Path, text: str) -> Diagnostic:
         ("data: {npz: {file: a.npz, validation: 0.1}}", "'validation_split: 0.2' under 'training'"),
     ],
 )
-def test_sections(tmp_path: Path, text: str, expected: str):
+def test_foreign_sections(tmp_path: Path, text: str, expected: str):
     """A key of another tool gets a sentence that names what archbuilder has in its place."""
     diagnostic = mistake(tmp_path, text)
     assert diagnostic.code == "unknown-key"
@@ -86,7 +86,7 @@ def test_sections(tmp_path: Path, text: str, expected: str):
         ("metrics: [EarlyStopping]", "early stopping is not supported yet"),
     ],
 )
-def test_training(tmp_path: Path, key: str, expected: str):
+def test_foreign_training_keys(tmp_path: Path, key: str, expected: str):
     """In 'training' too; a callback is known by its name, also where an object stands."""
     diagnostic = mistake(tmp_path, f"training: {{loss: MeanSquaredError, {key}}}")
     assert diagnostic.suggestion in (None, "validation_split", "gradient_accumulation_steps")
@@ -109,7 +109,7 @@ def test_training(tmp_path: Path, key: str, expected: str):
         ("objective: {ridge: {penalty: 1}}", "alpha"),
     ],
 )
-def test_other_names_of_settings(tmp_path: Path, settings: str, expected: str):
+def test_foreign_names_of_settings(tmp_path: Path, settings: str, expected: str):
     """A setting under a similar or more general name gets the key as a note."""
     loss = "" if "objective" in settings else "loss: MeanSquaredError, "
     diagnostic = mistake(tmp_path, f"training: {{{loss}{settings}}}")
@@ -117,7 +117,7 @@ def test_other_names_of_settings(tmp_path: Path, settings: str, expected: str):
     assert any(f"'{expected}" in note for note in diagnostic.notes), diagnostic.notes
 
 
-def test_the_meant_key_is_suggested(tmp_path: Path):
+def test_foreign_key_suggestion(tmp_path: Path):
     """Where the key that a hint names is known, editors can put it in."""
     diagnostic = mistake(tmp_path, "training: {loss: MeanSquaredError, class_weights: {0: 1}}")
     assert diagnostic.suggestion == "class_weight"
@@ -131,7 +131,7 @@ def test_the_meant_key_is_suggested(tmp_path: Path):
         ("class_weights: {0: 1}", "write 'class_weight' under 'training'"),
     ],
 )
-def test_beside_a_layer(tmp_path: Path, key: str, expected: str):
+def test_foreign_keys_beside_a_layer(tmp_path: Path, key: str, expected: str):
     """So do keys beside the layer of a step."""
     path = write(tmp_path, f"inputs: {{x: [3]}}\nlayers:\n  - {{Dense: 1, {key}}}\n")
     with pytest.raises(BlueprintError) as caught:
@@ -139,7 +139,7 @@ def test_beside_a_layer(tmp_path: Path, key: str, expected: str):
     assert expected in caught.value.diagnostics[0].notes[0]
 
 
-def test_parameters(tmp_path: Path):
+def test_training_settings_are_not_parameters(tmp_path: Path):
     """Settings of the training are not parameters of the network."""
     path = write(tmp_path, "params: {units: 1}\ninputs: {x: [3]}\nlayers: [Dense: $units]\n")
     with pytest.raises(BlueprintError) as caught:
@@ -150,7 +150,7 @@ def test_parameters(tmp_path: Path):
     )
 
 
-def test_hints_are_for_keys_that_are_not_known():
+def test_hints_name_no_valid_key():
     """A hint for a key of the language would never be seen."""
     assert set(HINTS).isdisjoint({*FILE_KEYS, *STEP_KEYS, *BLOCK_KEYS, *TRAINING_KEYS})
 
@@ -161,7 +161,7 @@ def test_every_key_of_training_has_a_hint_elsewhere():
         assert "'training'" in (key_hint(key, "a blueprint") or ""), key
 
 
-def test_the_old_name_of_reuse(tmp_path: Path):
+def test_use_suggests_reuse(tmp_path: Path):
     """`use` is read as the name of a block, and the key that is meant is suggested."""
     path = write(tmp_path, "inputs: {x: [3]}\nlayers: [{Dense: 3, name: a}, {use: a}]\n")
     with pytest.raises(BlueprintError) as caught:

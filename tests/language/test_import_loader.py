@@ -29,7 +29,7 @@ def codes(path: Path, limits: Limits | None = None, allow_dirs: tuple[Path, ...]
     return []
 
 
-def test_a_file_that_two_others_import_is_decoded_once(tmp_path: Path) -> None:
+def test_shared_import_is_parsed_once(tmp_path: Path) -> None:
     """So that its mistakes are told once."""
     write(tmp_path, LEAF.replace("Dense", "Dnese"), "leaf.yaml")
     write(tmp_path, importing("leaf.yaml"), "left.yaml")
@@ -52,7 +52,7 @@ def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
     assert [node.operation for node in graph.nodes] == ["Dense"]
 
 
-def test_a_circle_is_told_as_the_way_that_it_takes(tmp_path: Path) -> None:
+def test_import_cycle_error_shows_the_path(tmp_path: Path) -> None:
     """Through however many files."""
     for name, imported in (("a", "b"), ("b", "c"), ("c", "a")):
         write(tmp_path, importing(f"{imported}.yaml"), f"{name}.yaml")
@@ -60,7 +60,7 @@ def test_a_circle_is_told_as_the_way_that_it_takes(tmp_path: Path) -> None:
         archbuilder.load(tmp_path / "a.yaml")
 
 
-def test_files_and_their_depth_are_bounded(tmp_path: Path) -> None:
+def test_import_limits(tmp_path: Path) -> None:
     """Both bounds can be raised."""
     write(tmp_path, LEAF, "n10.yaml")
     for number in range(10):
@@ -75,7 +75,7 @@ def test_files_and_their_depth_are_bounded(tmp_path: Path) -> None:
     assert codes(wide, Limits(files=6)) == []
 
 
-def test_only_the_user_allows_another_folder(tmp_path: Path) -> None:
+def test_allow_dir_for_imports(tmp_path: Path) -> None:
     """And then only that one."""
     write(tmp_path, LEAF, "shared/leaf.yaml")
     write(tmp_path, LEAF, "other/leaf.yaml")

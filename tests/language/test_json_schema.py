@@ -25,12 +25,12 @@ def mistakes(text: str) -> list[str]:
     return [error.message for error in VALIDATOR.iter_errors(data)]
 
 
-def test_the_file_is_up_to_date():
+def test_schema_file_is_up_to_date():
     """`make schema` was run after the registry or the language changed."""
     assert SCHEMA.read_text(encoding="utf-8") == schema_text(registry.load())
 
 
-def test_it_is_a_schema():
+def test_schema_is_valid():
     """It is valid by the draft that it names."""
     jsonschema.Draft7Validator.check_schema(blueprint_schema(registry.load()))
 
@@ -40,7 +40,7 @@ def test_it_is_a_schema():
     sorted([*ROOT.glob("blueprints/*.yaml"), *ROOT.glob("tests/cases/good/*.yaml")]),
     ids=lambda path: path.stem,
 )
-def test_what_compiles_is_valid(path: Path):
+def test_valid_blueprints_match_the_schema(path: Path):
     """An editor marks nothing in a file that the compiler takes."""
     assert mistakes(path.read_text(encoding="utf-8")) == []
 
@@ -68,7 +68,7 @@ def test_what_compiles_is_valid(path: Path):
         "- 3",
     ],
 )
-def test_what_is_wrong_by_itself_is_marked(step: str):
+def test_schema_rejects_local_errors(step: str):
     """An editor marks what the compiler would refuse without resolving names."""
     assert mistakes(f"{HEAD}  {step}") != []
 
@@ -87,12 +87,12 @@ def test_what_is_wrong_by_itself_is_marked(step: str):
         "- {reuse: stem, call: {reverse: true}}",
     ],
 )
-def test_what_may_be_right_is_not_marked(step: str):
+def test_schema_accepts_expressions_and_names(step: str):
     """Formulas and names of blocks are left to the compiler."""
     assert mistakes(f"{HEAD}  {step}") == []
 
 
-def test_every_layer_and_argument_is_documented():
+def test_schema_documents_every_layer_and_argument():
     """Completion shows a line about what it offers."""
     definitions = blueprint_schema(registry.load())["definitions"]
     for name, signature in registry.load().layers.items():

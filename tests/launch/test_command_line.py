@@ -12,7 +12,7 @@ from archbuilder.launch.command_line import remove_option
 from archbuilder.launch.job import resumable_command
 
 
-def test_workers_of_a_command_whose_options_end(monkeypatch: pytest.MonkeyPatch):
+def test_workers_option_with_double_dash(monkeypatch: pytest.MonkeyPatch):
     """What stands behind '--' is a file, and stays where it is."""
     started: list[Sequence[str]] = []
 
@@ -33,12 +33,12 @@ def test_workers_of_a_command_whose_options_end(monkeypatch: pytest.MonkeyPatch)
         (["a", "--workers", "2", "--", "--workers", "b"], ["a", "--", "--workers", "b"]),
     ],
 )
-def test_an_option_is_removed(arguments: list[str], expected: list[str]):
+def test_strip_option(arguments: list[str], expected: list[str]):
     """With its value; what stands behind '--' is no option."""
     assert remove_option(arguments, "--workers") == expected
 
 
-def test_a_job_of_a_command_whose_options_end():
+def test_job_options_with_double_dash():
     """Its options are added before the end, and looked for there."""
     command = ("train", "--run-dir", "r", "--", "-net.yaml")
     added = ("--auto-resume", "--distribute", "multi_worker")

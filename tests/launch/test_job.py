@@ -23,7 +23,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
         ("0-1", HOUR),
     ],
 )
-def test_time(text: str, expected: int):
+def test_slurm_time_formats(text: str, expected: int):
     """A time has any of the six formats of `sbatch --time`."""
     assert parse_slurm_time(text) == expected
 
@@ -55,7 +55,7 @@ def test_time(text: str, expected: int):
         ("99999999999", "--time must be as in"),
     ],
 )
-def test_wrong_time(text: str, message: str):
+def test_invalid_slurm_time(text: str, message: str):
     """A number out of its range is named with its unit, and the same time is written correctly."""
     with pytest.raises(UsageError, match=message):
         parse_slurm_time(text)

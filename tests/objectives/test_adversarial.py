@@ -33,7 +33,7 @@ def history(run: Path) -> list[dict[str, float]]:
     ("loss", "last"),
     [("non_saturating", "sigmoid"), ("least_squares", "linear"), ("wasserstein", "linear")],
 )
-def test_every_loss_trains(blueprint: Path, tmp_path: Path, loss: str, last: str):
+def test_every_gan_loss_trains(blueprint: Path, tmp_path: Path, loss: str, last: str):
     """The samples come nearer to the data: their mean image is like that of the digits."""
     run = tmp_path / "run"
     values = ["--set", f"loss={loss}", "--set", f"last={last}", "--set", "steps=2"]
@@ -44,7 +44,7 @@ def test_every_loss_trains(blueprint: Path, tmp_path: Path, loss: str, last: str
     assert columns[[0, 7]].max() < columns[2:6].min()
 
 
-def test_what_a_run_leaves(blueprint: Path, tmp_path: Path):
+def test_files_of_a_gan_run(blueprint: Path, tmp_path: Path):
     """Both networks, a picture for every epoch, and the losses of both sides."""
     run = tmp_path / "run"
     assert main(["train", str(blueprint), "--epochs", "2", "--run-dir", str(run)]) == 0
@@ -62,7 +62,7 @@ def test_what_a_run_leaves(blueprint: Path, tmp_path: Path):
     }
 
 
-def test_going_on(blueprint: Path, tmp_path: Path):
+def test_resume_gan(blueprint: Path, tmp_path: Path):
     """A run that goes on comes to the weights of one that was not stopped."""
     uninterrupted, broken = tmp_path / "whole", tmp_path / "broken"
     assert main(["train", str(blueprint), "--run-dir", str(uninterrupted)]) == 0
@@ -82,7 +82,7 @@ def test_going_on(blueprint: Path, tmp_path: Path):
         (["made=63"], "generator has the shape [63], and the input of the discriminator [64]"),
     ],
 )
-def test_networks_that_do_not_suit(
+def test_unsuitable_gan_networks(
     blueprint: Path, settings: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ):
     """What is wrong with them is said before anything is trained."""
@@ -92,7 +92,7 @@ def test_networks_that_do_not_suit(
     assert message in capsys.readouterr().err
 
 
-def test_other_networks(blueprint: Path, capsys: pytest.CaptureFixture[str]):
+def test_gan_network_names(blueprint: Path, capsys: pytest.CaptureFixture[str]):
     """The objective names the networks that it trains, and those that are there."""
     blueprint.write_text(GAN.replace("  generator:", "  maker:", 1))
     run = blueprint.parent / "run"
@@ -136,14 +136,14 @@ def softplus(numbers: list[float], sign: int) -> float:
 
 
 @pytest.mark.parametrize("logits", [True, False])
-def test_non_saturating(logits: bool):
+def test_non_saturating_loss(logits: bool):
     """-log D(G(z)), and -log D(x) - log(1 - D(G(z))): section 3 of Goodfellow et al. 2014."""
     generator, discriminator = Losses("non_saturating", logits=logits).of(REAL, FAKE)
     assert generator == pytest.approx(softplus(FAKE, -1), rel=1e-5)
     assert discriminator == pytest.approx(softplus(REAL, -1) + softplus(FAKE, 1), rel=1e-5)
 
 
-def test_least_squares():
+def test_least_squares_loss():
     """Equation 9 of Mao et al. 2016."""
     generator, discriminator = Losses("least_squares").of(REAL, FAKE)
     real, fake = np.array(REAL), np.array(FAKE)
@@ -153,7 +153,7 @@ def test_least_squares():
     )
 
 
-def test_wasserstein():
+def test_wasserstein_loss():
     """The difference of the scores; the penalty belongs to training alone."""
     generator, discriminator = Losses("wasserstein").of(REAL, FAKE)
     assert generator == pytest.approx(-np.mean(FAKE), rel=1e-5)
@@ -173,7 +173,7 @@ def test_gradient_penalty():
     assert history.history["discriminator_loss"][-1] == pytest.approx(0 - 4.5 + 40, rel=1e-5)
 
 
-def test_pictures_in_a_grid():
+def test_image_grid():
     """Samples side by side, black where the last row is not full."""
     images = to_uint8_images(np.ones((3, 4), np.float32))
     assert images is not None

@@ -51,7 +51,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_the_loss_of_simclr():
+def test_simclr_loss():
     """Equation 1 of the paper, pair by pair."""
     model = network()
     learner = SimCLRModel(model, keras.optimizers.SGD(), SimCLRConfig(TREE, temperature=0.5))
@@ -65,7 +65,7 @@ def test_the_loss_of_simclr():
     assert float(learner.test_step(batch)["loss"]) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-def test_the_queue_and_the_keys_of_moco():
+def test_moco_queue_and_key_encoder():
     """The newest keys stand first in the queue, and the encoder of keys follows."""
     model, keys = network(), network()
     spec = MoCoConfig(TREE, temperature=0.2, momentum=0.9, queue_size=8)
@@ -87,7 +87,7 @@ def test_the_queue_and_the_keys_of_moco():
         np.testing.assert_allclose(key, 0.9 * initial_key + 0.1 * query, rtol=1e-5, atol=1e-7)
 
 
-def test_a_run_in_two_parts(first_epoch: Path, tmp_path: Path):
+def test_resume_contrastive(first_epoch: Path, tmp_path: Path):
     """It comes to the weights, the queue and the encoder of keys of a run in one."""
     uninterrupted, parts = tmp_path / "whole", tmp_path / "parts"
     blueprint = str(first_epoch.with_suffix(".yaml"))
@@ -105,7 +105,7 @@ def test_a_run_in_two_parts(first_epoch: Path, tmp_path: Path):
         np.testing.assert_array_equal(array, second[name], err_msg=name)
 
 
-def test_the_probe_and_what_is_saved(first_epoch: Path):
+def test_linear_probe_and_saved_encoder(first_epoch: Path):
     """The encoder without its projection head, and how well a probe on it does."""
     held_out = json.loads((first_epoch / "run.json").read_text())["validation_metrics"]
     assert {"loss", "accuracy", "probe_accuracy", "untrained_probe_accuracy"} <= set(held_out)
@@ -125,7 +125,7 @@ def test_the_probe_and_what_is_saved(first_epoch: Path):
         ("{features: features,", "{features: features, more: features,", "with two outputs"),
     ],
 )
-def test_mistakes(
+def test_invalid_recipes(
     tmp_path: Path, old: str, new: str, message: str, capsys: pytest.CaptureFixture[str]
 ):
     """Each is told, and where it is."""

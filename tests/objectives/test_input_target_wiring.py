@@ -76,7 +76,7 @@ def held_out(run: Path) -> dict[str, float]:
     return metrics
 
 
-def test_an_output_is_compared_with_an_input(tmp_path: Path):
+def test_target_from_input(tmp_path: Path):
     """It gives the image again, flattened and scaled as the output is."""
     run = train(tmp_path, AUTOENCODER)
     assert held_out(run)["again_loss"] < 0.03
@@ -88,13 +88,13 @@ def test_an_output_is_compared_with_an_input(tmp_path: Path):
     assert error < 0.5 * images.var(axis=0).mean()
 
 
-def test_an_input_is_given_a_target(tmp_path: Path):
+def test_feed_targets_to_inputs(tmp_path: Path):
     """A network that sees the label has only to say it again."""
     assert held_out(train(tmp_path, LABELLED))["categorical_accuracy"] == 1
 
 
 @pytest.mark.parametrize("loss", ["SparseCategoricalCrossentropy", "CategoricalCrossentropy"])
-def test_a_class_that_alone_counts(tmp_path: Path, loss: str):
+def test_class_weight_of_zero(tmp_path: Path, loss: str):
     """Where all others have no weight, the network knows no other."""
     run = train(tmp_path, WEIGHTED.replace("LOSS", loss))
     model = keras.saving.load_model(run / "net.keras")
@@ -149,7 +149,7 @@ def test_a_class_that_alone_counts(tmp_path: Path, loss: str):
         ),
     ],
 )
-def test_mistakes(
+def test_invalid_wiring(
     tmp_path: Path, old: str, new: str, message: str, capsys: pytest.CaptureFixture[str]
 ):
     """Each is told before training begins."""
@@ -159,7 +159,7 @@ def test_mistakes(
     assert message in capsys.readouterr().err
 
 
-def test_the_loss_of_one_output_is_weighed(tmp_path: Path):
+def test_loss_weight_of_a_single_output(tmp_path: Path):
     """Also where it is the only one, whose loss nothing else is added to."""
     numbers = []
     for weight in ("1", "3"):

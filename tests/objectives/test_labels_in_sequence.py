@@ -55,7 +55,7 @@ def test_ctc_trains(tmp_path: Path):
         ([[[1], [2]]], "compares labels [length] with an output [time, classes]"),
     ],
 )
-def test_labels_that_cannot_be_learned(
+def test_ctc_labels_too_long(
     tmp_path: Path, labels: list, message: str, capsys: pytest.CaptureFixture[str]
 ):
     """They are refused before the first step, which would give an infinite loss."""
@@ -66,7 +66,7 @@ def test_labels_that_cannot_be_learned(
     assert (code, message in capsys.readouterr().err) == (1, True)
 
 
-def test_a_softmax_is_questioned(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_ctc_softmax_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """CTC of Keras takes logits, and has no `from_logits`."""
     text = TEXT.replace("Dense: 4", "Dense: {units: 4, activation: softmax}")
     labels = np.ones((10, 2), int)

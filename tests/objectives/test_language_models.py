@@ -40,7 +40,7 @@ def train(folder: Path, name: str, run: str, *options: str) -> int:
 
 
 @pytest.mark.parametrize("name", LANGUAGE)
-def test_trained_and_broken_off(folder: Path, name: str):
+def test_train_and_resume_language_models(folder: Path, name: str):
     """The loss falls, and a run in two parts gives the numbers of one."""
     options = ("--set", "drop=0.1")
     assert train(folder, name, "whole", *options) == 0
@@ -63,7 +63,7 @@ def bigram_entropy(text: str) -> float:
     return -sum(n / (len(text) - 1) * math.log(n / firsts[pair[0]]) for pair, n in pairs.items())
 
 
-def test_a_model_of_words_learns_them(folder: Path):
+def test_causal_lm_learns_words(folder: Path):
     """More than pairs of characters tell: little is left but which word comes next."""
     assert train(folder, "causal", "run", "--epochs", "16", "--batch-size", "8") == 0
     letters = sum(map(len, WORDS)) / len(WORDS)
@@ -74,7 +74,7 @@ def test_a_model_of_words_learns_them(folder: Path):
     assert loss < 0.8 * bigram_entropy((folder / "text.txt").read_text())
 
 
-def test_hidden_words_are_learned(folder: Path):
+def test_masked_lm_learns_words(folder: Path):
     """More of them than one who guesses would find."""
     assert train(folder, "masked", "run", "--epochs", "30") == 0
     words = Counter((folder / "text.txt").read_text().split())
@@ -84,7 +84,7 @@ def test_hidden_words_are_learned(folder: Path):
 
 @pytest.mark.parametrize("share", [0.0, 0.1])
 @pytest.mark.parametrize("logits", [True, False])
-def test_smoothed_crossentropy_is_that_of_keras(share: float, *, logits: bool):
+def test_label_smoothing_agrees_with_keras(share: float, *, logits: bool):
     """The same numbers as Keras's loss, which takes one value a class."""
     numbers = np.random.default_rng(0)
     predictions = numbers.normal(size=(2, 3, 5)).astype(np.float32)
@@ -128,7 +128,7 @@ def test_smoothed_crossentropy_is_that_of_keras(share: float, *, logits: bool):
         ),
     ],
 )
-def test_what_does_not_suit(
+def test_unsuitable_language_model_networks(
     folder: Path, capsys: pytest.CaptureFixture[str], name: str, old: str, new: str, message: str
 ):
     """The error says what the objective takes."""
@@ -140,9 +140,7 @@ def test_what_does_not_suit(
     assert message in capsys.readouterr().err
 
 
-def test_data_of_the_command_line_is_read_as_the_recipe_says(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_data_option_inherits_text_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Its file takes the place of the recipe's, and the length and the tokens stay."""
     write_data(tmp_path)
     (tmp_path / "net.yaml").write_text(LANGUAGE["causal"].replace("text.txt", "not_here.txt"))
@@ -177,7 +175,7 @@ training:
 """
 
 
-def test_every_input_gets_its_own_tokens(tmp_path: Path):
+def test_source_and_target_tokens(tmp_path: Path):
     """In whichever order they stand: one layer is enough to say the source again."""
     words = (line.split("\t")[0] for line in sequences().splitlines())
     (tmp_path / "same.tsv").write_text("".join(f"{word}\t{word}\n" for word in words))

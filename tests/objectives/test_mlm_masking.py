@@ -15,7 +15,7 @@ TEXT = tf.constant(np.arange(64 * LENGTH).reshape(64, LENGTH) + 10, tf.int32)
 """Every token is another one, so that it tells where it is from."""
 
 
-def test_one_piece():
+def test_single_segment():
     """The text between its begin and its end."""
     pieces = single_segment(TEXT)
     tokens = pieces.tokens.numpy()
@@ -25,7 +25,7 @@ def test_one_piece():
     assert not pieces.segments.numpy().any()
 
 
-def test_two_pieces():
+def test_next_sentence_segments():
     """A begin, a piece, an end, a piece and an end; half of the second ones are another's."""
     pieces = segment_pair(TEXT, SEED)
     others = pieces.next_sentence_label.numpy()
@@ -44,13 +44,13 @@ def test_two_pieces():
     assert len(cuts) > 10
 
 
-def test_one_example_follows_itself():
+def test_next_sentence_with_a_single_example():
     """Where there is no other example, the second piece is always the right one."""
     pieces = [segment_pair(TEXT[:1], tf.constant([0, step])) for step in range(20)]
     assert not any(each.next_sentence_label.numpy().any() for each in pieces)
 
 
-def test_shares():
+def test_mask_rates():
     """15% of the tokens are chosen: 80% of them hidden, 10% others, 10% as they were."""
     tokens = tf.concat([tf.fill([64, 1], BEGIN_ID), tf.fill([64, 199], 50)], axis=1)
     masked = mask_tokens(tokens, 0.15, 10_000, SEED)
@@ -66,14 +66,14 @@ def test_shares():
     assert np.mean(others) == pytest.approx(5_000, rel=0.15)
 
 
-def test_the_seed_decides():
+def test_masking_is_seeded():
     """The same seed hides the same tokens, another one others."""
     first, again, second_seed = (mask_tokens(TEXT, 0.2, 99, tf.constant([1, n])) for n in (1, 1, 2))
     assert np.array_equal(first.tokens, again.tokens)
     assert not np.array_equal(first.predict_mask, second_seed.predict_mask)
 
 
-def test_texts_of_special_tokens():
+def test_special_tokens_are_not_masked():
     """Where there is nothing to hide, nothing is hidden."""
     masked = mask_tokens(tf.fill([2, 10], END_ID), 0.5, 99, SEED)
     assert not masked.predict_mask.numpy().any()

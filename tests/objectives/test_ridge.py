@@ -89,7 +89,7 @@ def expected(features: np.ndarray, y: np.ndarray, alpha: float, *, bias: bool) -
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 100.0])
 @pytest.mark.parametrize("batch", [1, 7, 50])
-def test_weights_are_those_of_least_squares(
+def test_ridge_weights_are_least_squares(
     alpha: float, batch: int, bias: bool, tmp_path: Path
 ) -> None:
     """Whatever the batches, with and without a bias, which is not penalised."""
@@ -103,7 +103,7 @@ def test_weights_are_those_of_least_squares(
         np.testing.assert_allclose(np.asarray(readout.bias), weights[8], rtol=2e-4, atol=2e-5)
 
 
-def test_the_first_steps_are_washed_out(tmp_path: Path) -> None:
+def test_ridge_washout(tmp_path: Path) -> None:
     """They count for nothing."""
     x, y = arrays(tmp_path, 20, 6, 1, outputs=1)
     first = run(tmp_path, SEQUENCES).models["net"].get_layer("readout").get_weights()
@@ -117,14 +117,14 @@ def test_the_first_steps_are_washed_out(tmp_path: Path) -> None:
     assert not np.allclose(first[1], unwashed[1])
 
 
-def test_random_features_tell_digits_apart(tmp_path: Path) -> None:
+def test_ridge_classifies_digits(tmp_path: Path) -> None:
     """Classes by number become one value a class; real digits are told apart in one pass."""
     result = run(tmp_path, DIGITS)
     assert result.val_metrics["categorical_accuracy"] > 0.93
     assert result.files["net"].exists()
 
 
-def test_nothing_else_changes(tmp_path: Path) -> None:
+def test_ridge_changes_only_the_readout(tmp_path: Path) -> None:
     """The layers before the last keep their random weights, which the seed decides."""
     arrays(tmp_path, 50, 3, outputs=2)
     kernels = [
@@ -152,7 +152,7 @@ def test_nothing_else_changes(tmp_path: Path) -> None:
         ("alpha: $alpha", "alpha: 0, washout: 3", RunError, "'washout' is 3"),
     ],
 )
-def test_what_cannot_be_solved(
+def test_unsuitable_ridge_networks(
     old: str, new: str, error: type[Exception], message: str, tmp_path: Path
 ) -> None:
     """Networks without a linear readout, and data without steps."""
@@ -163,7 +163,7 @@ def test_what_cannot_be_solved(
         run(tmp_path, text)
 
 
-def test_too_few_examples(tmp_path: Path) -> None:
+def test_ridge_too_few_examples(tmp_path: Path) -> None:
     """Without a penalty they determine no weights."""
     arrays(tmp_path, 4, 3, outputs=2)
     text = NET.replace("units: 8, activation: tanh", "units: 8, kernel_initializer: zeros")
@@ -171,7 +171,7 @@ def test_too_few_examples(tmp_path: Path) -> None:
         run(tmp_path, text, alpha=0.0)
 
 
-def test_a_file_of_data_is_needed(tmp_path: Path) -> None:
+def test_ridge_missing_data_file(tmp_path: Path) -> None:
     """As with every objective."""
     path = tmp_path / "net.yaml"
     path.write_text(NET)

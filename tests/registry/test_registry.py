@@ -39,13 +39,13 @@ newest = pytest.mark.skipif(
 
 
 @newest
-def test_it_is_up_to_date(generator: ModuleType):
+def test_registry_is_up_to_date(generator: ModuleType):
     """`make registry` was run since Keras, our layers or the rules changed."""
     assert REGISTRY_FILE.read_text(encoding="utf-8") == generator.generate()
 
 
 @newest
-def test_every_layer_of_keras_is_known_or_refused():
+def test_every_layer_of_keras_is_reviewed():
     """Nothing that Keras exports is forgotten."""
     names = {name for name in dir(keras.layers) if inspect.isclass(getattr(keras.layers, name))}
     assert names <= set(REGISTRY.layers) | set(REGISTRY.unsupported)
@@ -53,7 +53,7 @@ def test_every_layer_of_keras_is_known_or_refused():
 
 
 @newest
-def test_every_function_and_object_is_known_or_refused():
+def test_every_function_and_object_of_keras_is_reviewed():
     """What is left out has a reason, which the message shows."""
     functions = [name for name in dir(keras.ops) if inspect.isfunction(getattr(keras.ops, name))]
     reviewed = {f"ops.{name}" for name in REGISTRY.operations} | set(REGISTRY.unsupported)
@@ -78,13 +78,13 @@ def test_every_function_and_object_is_known_or_refused():
 
 
 @pytest.mark.parametrize("name", DANGEROUS)
-def test_what_can_run_code_is_refused_with_a_reason(name: str):
+def test_layers_that_run_code_are_unsupported(name: str):
     """Such layers are no part of the registry."""
     assert name not in REGISTRY.layers
     assert len(REGISTRY.unsupported[name]) > 10
 
 
-def test_functions_that_take_functions_are_refused():
+def test_functions_that_take_functions_are_unsupported():
     """As are those that make tensors from nothing."""
     for name in ("map", "scan", "while_loop", "cond", "vectorized_map", "custom_gradient", "zeros"):
         assert name not in REGISTRY.operations
@@ -92,7 +92,7 @@ def test_functions_that_take_functions_are_refused():
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.layers))
-def test_arguments_are_those_of_the_constructor(name: str):
+def test_arguments_match_the_constructor(name: str):
     """Every argument exists, in order, with the default that the registry tells."""
     signature = REGISTRY.layers[name]
     module = keras.layers if signature.origin == "keras.layers" else archbuilder.keras_ext.layers
@@ -128,7 +128,7 @@ def test_every_argument_has_a_type():
             assert spec.type.object is not None or spec.type.schema, f"{signature.name}.{spec.name}"
 
 
-def test_defaults_have_the_types_that_are_asked_for():
+def test_defaults_match_their_types():
     """What Keras uses itself, a blueprint may write as well."""
     for signature in [*REGISTRY.layers.values(), *REGISTRY.operations.values()]:
         for spec in signature.arguments.values():
@@ -141,7 +141,7 @@ def test_defaults_have_the_types_that_are_asked_for():
             assert find_violation(spec.default, spec.type.schema) is None, where
 
 
-def test_names_that_keras_abbreviates():
+def test_canonical_names():
     """Objects are found by the names that people know."""
     for kind, alias, name in (
         ("initializer", "he_normal", "HeNormal"),

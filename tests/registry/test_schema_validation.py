@@ -22,7 +22,7 @@ RATE = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
         (None, {"type": ["integer", "null"]}), (True, {"type": "boolean"}), (7, {}), ([], {}),
     ],
 )  # fmt: skip
-def test_values_that_match(value: object, schema: dict[str, object]) -> None:
+def test_valid_values(value: object, schema: dict[str, object]) -> None:
     """A filter that refuses everything would pass the other tests."""
     assert find_violation(value, schema) is None  # type: ignore[arg-type]
 
@@ -49,20 +49,20 @@ def test_values_that_match(value: object, schema: dict[str, object]) -> None:
         (None, POSITIVE, "type-mismatch"),
     ],
 )
-def test_values_that_do_not(value: object, schema: dict[str, object], code: str) -> None:
+def test_invalid_values(value: object, schema: dict[str, object], code: str) -> None:
     """A boolean is no number, a whole float no integer, and infinity nothing at all."""
     mistake = find_violation(value, schema)  # type: ignore[arg-type]
     assert mistake is not None
     assert mistake.code == code
 
 
-def test_verdicts_on_equal_values_of_other_types_stay_apart() -> None:
+def test_cache_distinguishes_equal_values_by_type() -> None:
     """1, 1.0 and True are equal and hash alike."""
     verdicts = [find_violation(value, POSITIVE) is None for value in (1, 1.0, True, 1)]
     assert verdicts == [True, False, False, True]
 
 
-def test_schemas_that_are_gone_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_drops_unused_schemas(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each blueprint has its own schemas: caches of a long process stay within bounds."""
     monkeypatch.setattr(schema_validation, "_MAX_CACHED_VALIDATORS", 10)
     monkeypatch.setattr(schema_validation, "_MAX_CACHED_VIOLATIONS", 10)
@@ -74,7 +74,7 @@ def test_schemas_that_are_gone_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(schema_validation._VIOLATION_CACHE) <= 10
 
 
-def test_a_near_word_is_suggested() -> None:
+def test_choice_suggestion() -> None:
     """Of those that may stand there."""
     mistake = find_violation("sane", PADDING)
     assert mistake is not None
@@ -97,6 +97,6 @@ def test_a_near_word_is_suggested() -> None:
         ({"enum": [1, None]}, "1 or null"),
     ],
 )
-def test_what_is_asked_for_in_words(schema: dict[str, object], words: str) -> None:
+def test_schema_descriptions(schema: dict[str, object], words: str) -> None:
     """Messages say what may stand there."""
     assert describe_schema(schema) == words  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / CHECKPOINTS_DIR).iterdir())
 
 
-def test_the_newest_comes_back(tmp_path: Path):
+def test_latest_checkpoint(tmp_path: Path):
     """Position, rows and arrays are those of the last commit, and two are kept."""
     manager = CheckpointManager(SandboxPath(tmp_path))
     for batch in range(4):
@@ -45,7 +45,7 @@ def test_the_newest_comes_back(tmp_path: Path):
     assert (latest.arrays["network.00000.dense"] == 3).all()
 
 
-def test_none_is_there(tmp_path: Path):
+def test_no_checkpoint(tmp_path: Path):
     """A new run has no checkpoint."""
     assert CheckpointManager(SandboxPath(tmp_path)).latest(pytest.fail) is None
 
@@ -62,7 +62,7 @@ def cut(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
 @pytest.mark.parametrize("file", ["variables.safetensors", "progress.json", "manifest.json"])
-def test_a_damaged_one_is_left_out(tmp_path: Path, damage: Callable[[Path], None], file: str):
+def test_corrupt_checkpoint_is_skipped(tmp_path: Path, damage: Callable[[Path], None], file: str):
     """The one before it is taken, and the user is told which was damaged."""
     manager = CheckpointManager(SandboxPath(tmp_path))
     manager.commit(checkpoint(1))
@@ -74,7 +74,7 @@ def test_a_damaged_one_is_left_out(tmp_path: Path, damage: Callable[[Path], None
     assert "skipped damaged checkpoint epoch-00001-batch-0000002: " in lines[0]
 
 
-def test_a_damaged_one_is_written_anew(tmp_path: Path):
+def test_corrupt_checkpoint_is_replaced(tmp_path: Path):
     """A run that comes to the same position again replaces what is damaged there."""
     manager = CheckpointManager(SandboxPath(tmp_path))
     path = manager.commit(checkpoint(1))
@@ -86,7 +86,7 @@ def test_a_damaged_one_is_written_anew(tmp_path: Path):
 
 
 @pytest.mark.parametrize("operation", ["fsync", "rename", "mkdir"])
-def test_a_full_disk_costs_no_older_one(
+def test_full_disk_keeps_the_previous_checkpoint(
     tmp_path: Path, operation: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Whichever operation fails, the checkpoint before stays and nothing half-made counts."""
@@ -109,21 +109,21 @@ def test_a_full_disk_costs_no_older_one(
 
 @pytest.mark.parametrize("weight", [np.nan, np.inf])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
-def test_weights_that_are_none_are_not_kept(tmp_path: Path, weight: float, dtype: type[np.generic]):
+def test_nonfinite_weights_are_not_saved(tmp_path: Path, weight: float, dtype: type[np.generic]):
     """A network that has diverged never replaces one that has not, in any floating dtype."""
     with pytest.raises(RunError, match="NaN or infinite"):
         CheckpointManager(SandboxPath(tmp_path)).commit(checkpoint(weight=weight, dtype=dtype))
     assert not (tmp_path / CHECKPOINTS_DIR).exists()
 
 
-def test_another_run_is_refused(tmp_path: Path):
+def test_checkpoint_of_another_run_is_refused(tmp_path: Path):
     """What was trained in another way is not gone on from."""
     CheckpointManager(SandboxPath(tmp_path), "one").commit(checkpoint())
     with pytest.raises(RunError, match="another blueprint or recipe"):
         CheckpointManager(SandboxPath(tmp_path), "two").latest(pytest.fail)
 
 
-def test_the_manifest_tells_what_is_there(tmp_path: Path):
+def test_manifest_checksums(tmp_path: Path):
     """Sums of both files, as sha256sum prints them."""
     path = CheckpointManager(SandboxPath(tmp_path)).commit(checkpoint())
     sums = json.loads((path / "manifest.json").read_text())["sha256"]
@@ -153,7 +153,7 @@ def fault(manager: CheckpointManager) -> str:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("file", ["variables.safetensors", "progress.json", "manifest.json"])
-def test_files_that_are_none(tmp_path: Path, file: str, hostile: Hostile):
+def test_special_files_are_not_read(tmp_path: Path, file: str, hostile: Hostile):
     """Links, pipes and devices count as damage, and nothing waits for them."""
     manager = CheckpointManager(SandboxPath(tmp_path / "run"))
     (tmp_path / "run").mkdir()
@@ -169,7 +169,7 @@ def test_files_that_are_none(tmp_path: Path, file: str, hostile: Hostile):
     assert (tmp_path / "other" / "file").read_text() == "secret"
 
 
-def test_control_characters_in_a_header(tmp_path: Path):
+def test_control_characters_in_a_safetensors_header(tmp_path: Path):
     """What safetensors quotes of a damaged header is escaped before it reaches a terminal."""
     manager = CheckpointManager(SandboxPath(tmp_path))
     manager.commit(checkpoint(1))
@@ -184,7 +184,7 @@ def test_control_characters_in_a_header(tmp_path: Path):
 @pytest.mark.parametrize(
     "name", [CHECKPOINTS_DIR, f"{CHECKPOINTS_DIR}/epoch-00001-batch-0000001.part"]
 )
-def test_folders_that_are_links(tmp_path: Path, name: str):
+def test_symlinked_checkpoint_directories(tmp_path: Path, name: str):
     """Nothing is written or removed where they lead."""
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     (tmp_path / "other" / "epoch-00001-batch-0000001").mkdir(parents=True)
@@ -217,7 +217,7 @@ def test_folders_that_are_links(tmp_path: Path, name: str):
         ({"fingerprint": None}, None, "the field 'fingerprint' is missing"),
     ],
 )
-def test_progress_that_no_run_has(
+def test_invalid_progress(
     tmp_path: Path, change: dict[str, object], name: str | None, message: str
 ):
     """The sums of the checkpoint are right, and what it says is not."""
@@ -238,7 +238,7 @@ def test_progress_that_no_run_has(
         b'{"a": {"dtype": "F32", "shape": [99], "data_offsets": [0, 8]}}',
     ],
 )
-def test_arrays_that_are_none(tmp_path: Path, header: bytes):
+def test_invalid_arrays(tmp_path: Path, header: bytes):
     """The sums of the checkpoint are right, and the file of arrays is damaged."""
     manager = CheckpointManager(SandboxPath(tmp_path))
     manager.commit(checkpoint(1))

@@ -23,7 +23,7 @@ def _small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
-def test_a_full_disk(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_full_disk_during_training(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """Trained without a checkpoint, the model cannot be saved; later everything is as it should."""
     uninterrupted = trained(tmp_path, TEXT, "whole", "--epochs", "2")
     run = tmp_path / "run"

@@ -53,7 +53,7 @@ def test_a_split_index(blueprint: Path):
     assert git_state(blueprint) == {"commit": commit, "dirty": True}
 
 
-def test_another_work_tree(blueprint: Path, tmp_path: Path):
+def test_second_work_tree(blueprint: Path, tmp_path: Path):
     """A work tree beside the first has a commit of its own."""
     git(blueprint.parent, "worktree", "add", "-q", "-b", "other", str(tmp_path / "tree"))
     commit = git(tmp_path / "tree", "rev-parse", "HEAD")
@@ -73,7 +73,7 @@ def test_no_repository(tmp_path: Path, blueprint: Path):
 
 
 @pytest.mark.parametrize("name", ["HEAD", "index", "packed-refs", "refs/heads/main", "commondir"])
-def test_pipes_are_not_waited_for(blueprint: Path, tmp_path: Path, name: str):
+def test_pipes_do_not_block(blueprint: Path, tmp_path: Path, name: str):
     """Nothing is told of a repository with a pipe or a link to a device in place of a file."""
     (tmp_path / ".git" / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / ".git" / name)
@@ -91,14 +91,14 @@ def test_a_pipe_in_place_of_a_repository(tmp_path: Path):
     assert git_state(tmp_path / "net.yaml") is None
 
 
-def test_without_git(blueprint: Path, monkeypatch: pytest.MonkeyPatch):
+def test_commit_without_git(blueprint: Path, monkeypatch: pytest.MonkeyPatch):
     """The commit is read without it."""
     commit = git(blueprint.parent, "rev-parse", "HEAD")
     monkeypatch.setenv("PATH", "")
     assert git_state(blueprint) == {"commit": commit, "dirty": None}
 
 
-def test_a_stranger_runs_nothing(blueprint: Path, tmp_path: Path):
+def test_repository_configuration_runs_no_programs(blueprint: Path, tmp_path: Path):
     """Programs that the repository's own configuration names are not started."""
     trap = tmp_path / "trap.sh"
     trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\ncat\n")

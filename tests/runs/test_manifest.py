@@ -28,7 +28,7 @@ def record(run: Path) -> dict[str, object]:
     return content
 
 
-def test_a_run_that_goes_on_keeps_its_beginning(tmp_path: Path):
+def test_resume_keeps_the_first_command(tmp_path: Path):
     """The first command and time stay; later ones are added."""
     run = trained(tmp_path, SUPERVISED, "run", "--epochs", "1")
     first = record(run)
@@ -42,7 +42,7 @@ def test_a_run_that_goes_on_keeps_its_beginning(tmp_path: Path):
     assert first["resumes"] == []
 
 
-def test_other_data_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_changed_data_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """A run goes on with the data that it began with, and is told so every time."""
     data = tmp_path / "line.csv"
     text = "number,target\n" + "".join(f"{number},0.5\n" for number in range(1, 9))
@@ -58,9 +58,7 @@ def test_other_data_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     assert main(go_on) == 0
 
 
-def test_a_run_without_checkpoints_says_that_it_begins_anew(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-):
+def test_resume_without_checkpoint(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """It cannot go on from anywhere."""
     run = trained(tmp_path, SUPERVISED, "run", "--epochs", "1")
     assert "No checkpoint" not in capfd.readouterr().out
@@ -70,7 +68,7 @@ def test_a_run_without_checkpoints_says_that_it_begins_anew(
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_a_run_that_does_not_begin_leaves_nothing(tmp_path: Path, existing: bool):
+def test_failed_start_leaves_no_directory(tmp_path: Path, existing: bool):
     """A wrong path of the data, found when the folder is there already."""
     path, run = tmp_path / "net.yaml", tmp_path / "runs" / "one"
     path.write_text(LINE)
@@ -80,7 +78,7 @@ def test_a_run_that_does_not_begin_leaves_nothing(tmp_path: Path, existing: bool
     assert not run.exists()
 
 
-def test_a_first_step_that_fails_leaves_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_failed_first_step_leaves_no_directory(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """The network can be built, but Keras does not compute it."""
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(SUPERVISED.replace("{L2: 1e-3}", "OrthogonalRegularizer"))
@@ -90,7 +88,7 @@ def test_a_first_step_that_fails_leaves_nothing(tmp_path: Path, capfd: pytest.Ca
 
 
 @pytest.mark.parametrize("free_bytes", [0, 1, 2])
-def test_a_disk_that_is_full_at_the_start_leaves_nothing(
+def test_full_disk_at_start_leaves_no_directory(
     tmp_path: Path,
     free_bytes: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -111,7 +109,7 @@ def test_a_disk_that_is_full_at_the_start_leaves_nothing(
     assert not run.exists()
 
 
-def test_the_batch_of_a_bad_step_is_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_nan_batch_is_saved(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """It holds the number that was too large, and its target."""
     lines = "".join(f"{number},0.5\n" for number in (*range(1, 9), "3e30"))
     (tmp_path / "line.csv").write_text(f"number,target\n{lines}")
@@ -125,7 +123,7 @@ def test_the_batch_of_a_bad_step_is_kept(tmp_path: Path, capfd: pytest.CaptureFi
         assert len(arrays["inputs"]) == len(arrays["targets"])
 
 
-def test_batches_of_several_parts_are_kept_by_name(tmp_path: Path):
+def test_nan_batch_of_a_gan(tmp_path: Path):
     """Those of an adversarial run are `real`, `noise` and `mix`."""
     path, run = tmp_path / "net.yaml", tmp_path / "run"
     path.write_text(GAN.replace("1e-3", "1e38").replace("2e-3", "1e38"))
@@ -134,7 +132,7 @@ def test_batches_of_several_parts_are_kept_by_name(tmp_path: Path):
         assert set(arrays) == {"real", "noise", "mix"}
 
 
-def test_a_nan_batch_of_bfloat16_can_be_read(tmp_path: Path):
+def test_nan_batch_of_bfloat16(tmp_path: Path):
     """It is written as float32, which numpy has."""
     dump_nan_batch(RunDir(tmp_path), (tf.constant([0.5, np.inf], tf.bfloat16), tf.constant([1])))
     with np.load(tmp_path / "nan_batch.npz") as arrays:
@@ -160,7 +158,7 @@ def manifest(tmp_path: Path) -> RunManifest:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
-def test_how_a_run_ended(
+def test_exceptions_are_recorded(
     tmp_path: Path, manifest: RunManifest, error: BaseException, status: str, reason: str | None
 ):
     """Every exception is recorded, also one that archbuilder does not know."""
@@ -171,7 +169,7 @@ def test_how_a_run_ended(
 
 
 @pytest.mark.parametrize("error", [RunError("no data"), KeyboardInterrupt(), ZeroDivisionError()])
-def test_a_full_disk_does_not_hide_why_a_run_ended(
+def test_full_disk_does_not_hide_the_exception(
     manifest: RunManifest, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ):
     """The exception that ended the run is raised, not the one of the disk."""

@@ -123,7 +123,7 @@ def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: 
 
 
 @pytest.mark.thorough
-def test_kill_with_a_queue(tmp_path: Path):
+def test_kill_with_a_moco_queue(tmp_path: Path):
     """So does one that has a second encoder and a queue."""
     blueprint, uninterrupted, run = (tmp_path / each for each in ("moco.yaml", "whole", "run"))
     text = with_key(MOCO, "checkpoint_every_seconds: 0").replace("epochs: 2", "epochs: 8")
@@ -162,7 +162,7 @@ def test_sigterm_at_the_last_step_of_an_epoch(tmp_path: Path):
     assert_same(run, uninterrupted)
 
 
-def test_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
+def test_resume_with_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
     """A run that is over goes on for more epochs as if it had been meant to."""
     run = tmp_path / "run"
     assert main(["train", str(blueprint), "--run-dir", str(run), "--epochs", "3"]) == 0
@@ -170,7 +170,9 @@ def test_more_epochs(blueprint: Path, uninterrupted: Path, tmp_path: Path):
     assert_same(run, uninterrupted)
 
 
-def test_two_runs_in_one_folder(blueprint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_run_directory_is_locked(
+    blueprint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
     """The second one is refused while the first is at work."""
     run = tmp_path / "run"
     process = start("train", blueprint, "--run-dir", run, "--epochs", "10000")
@@ -190,7 +192,7 @@ def test_two_runs_in_one_folder(blueprint: Path, tmp_path: Path, capfd: pytest.C
         ([], "pass a BLUEPRINT"),
     ],
 )
-def test_what_a_run_that_goes_on_does_not_take(
+def test_options_rejected_with_resume(
     uninterrupted: Path, arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ):
     """Each wrong command line is told what is wrong."""
@@ -209,7 +211,7 @@ def test_an_edited_blueprint_is_refused(uninterrupted: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"recipe": 3}', '{"recipe": {"training": {}}}'])
-def test_a_damaged_record_is_told(uninterrupted: Path, tmp_path: Path, text: str):
+def test_damaged_run_json(uninterrupted: Path, tmp_path: Path, text: str):
     """Whatever stands in the record, the user is told and no traceback is shown."""
     run = tmp_path / "run"
     shutil.copytree(uninterrupted, run)

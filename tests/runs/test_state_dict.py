@@ -60,7 +60,7 @@ def test_bfloat16_that_diverged_is_reported():
     ],
     ids=lambda array: f"{array.dtype}-{array.ndim}",
 )
-def test_another_dtype_in_place_of_bfloat16(damaged: np.ndarray):
+def test_unexpected_dtype_in_place_of_bfloat16(damaged: np.ndarray):
     """A crafted checkpoint is refused with our own error, whatever dtype it has there."""
     model = bfloat16_model()
     with pytest.raises(RunError, match=r"another shape or dtype for 'network\.00000'"):

@@ -86,7 +86,7 @@ def resume(run: Path) -> int:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("name", [".lock", "blueprint.yaml", "run.json", "checkpoints"])
-def test_a_run_does_not_go_on(
+def test_hostile_files_stop_resume(
     run: Path, outside: Path, name: str, hostile: Hostile, capsys: pytest.CaptureFixture[str]
 ):
     """What is read before a run goes on is refused by its name."""
@@ -109,7 +109,7 @@ def test_a_run_does_not_go_on(
         ("tensorboard/train", "tensorboard/validation"),
     ],
 )
-def test_nothing_outside_is_written(
+def test_resume_writes_nothing_outside(
     run: Path, outside: Path, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ):
     """A run goes on and replaces what stands in its way, or stops at a folder that is a link."""
@@ -127,9 +127,7 @@ def test_nothing_outside_is_written(
 
 
 @pytest.mark.parametrize("batch", [3, 10**18])
-def test_a_checkpoint_of_a_batch_that_no_epoch_has(
-    run: Path, batch: int, capsys: pytest.CaptureFixture[str]
-):
+def test_checkpoint_beyond_the_epoch(run: Path, batch: int, capsys: pytest.CaptureFixture[str]):
     """Its sums are right, and what it says is not."""
     (checkpoint,) = (run / "checkpoints").iterdir()
     progress = json.loads((checkpoint / "progress.json").read_text())
@@ -151,7 +149,7 @@ def test_a_checkpoint_of_a_batch_that_no_epoch_has(
         ("sample", "run.json"),
     ],
 )
-def test_what_a_run_is_used_for(
+def test_hostile_files_stop_inference(
     run: Path,
     outside: Path,
     command: str,
@@ -185,7 +183,7 @@ def test_what_a_run_is_used_for(
         ('{"recipe": {}, "schema": {"columns": 3}}', "the field 'schema.columns' is 3"),
     ],
 )
-def test_a_damaged_record(
+def test_damaged_run_json(
     run: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]
 ):
     """The field is named."""
@@ -194,7 +192,7 @@ def test_a_damaged_record(
     assert message in printed(capsys)
 
 
-def test_a_disk_that_takes_no_files(
+def test_read_only_disk(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """It is told before anything else is done."""
@@ -211,7 +209,7 @@ def test_a_disk_that_takes_no_files(
     assert output == f"error: cannot resume in '{run}': Read-only file system\n"
 
 
-def test_a_full_disk_is_told_once(
+def test_full_disk_is_reported_once(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """And again when the reason is another one."""
@@ -248,16 +246,14 @@ def with_data(
     return tmp_path / "run"
 
 
-def test_an_own_run_goes_on(with_data: Path, monkeypatch: pytest.MonkeyPatch):
+def test_own_run_resumes(with_data: Path, monkeypatch: pytest.MonkeyPatch):
     """Wherever its data lies, and from any folder."""
     monkeypatch.chdir("/")
     assert resume(with_data) == 0
     assert main(["evaluate", str(with_data)]) == 0
 
 
-def test_another_person_does_not_decide_what_is_read(
-    with_data: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_data_of_another_owner_needs_allow_dir(with_data: Path, capsys: pytest.CaptureFixture[str]):
     """The record of a run of theirs names data; it is read if the user allows it."""
     data = with_data.parent / "data"
     allowed = ["--allow-dir", str(data)]
@@ -341,7 +337,7 @@ def never_opened(outside: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 @pytest.mark.parametrize("case", LINKED_DATA, ids=str)
-def test_links_do_not_lead_out_of_a_run(
+def test_symlinks_do_not_leave_the_run(
     run: Path,
     outside: Path,
     never_opened: Callable[[], None],
@@ -373,7 +369,7 @@ def test_links_do_not_lead_out_of_a_run(
 
 
 @pytest.mark.parametrize("target", ["folder", "allow_dirs"])
-def test_links_in_place_of_the_folder_of_a_blueprint(
+def test_symlink_in_place_of_the_blueprint_directory(
     run: Path,
     outside: Path,
     never_opened: Callable[[], None],
@@ -402,7 +398,7 @@ def test_links_in_place_of_the_folder_of_a_blueprint(
     assert "--allow-dir" in printed(capsys)
 
 
-def test_a_name_that_no_file_can_have(run: Path, capsys: pytest.CaptureFixture[str]):
+def test_invalid_file_name_in_run_json(run: Path, capsys: pytest.CaptureFixture[str]):
     """It is an error of the run, also of one's own."""
     record = json.loads((run / "run.json").read_text())
     record["recipe"] |= {"cli_argument": "/x.csv", "data": {"train": {"csv": {"file": "/\0"}}}}
@@ -411,7 +407,7 @@ def test_a_name_that_no_file_can_have(run: Path, capsys: pytest.CaptureFixture[s
     assert "no file can have the name" in printed(capsys)
 
 
-def test_data_in_the_run_is_read(with_data: Path):
+def test_data_in_the_run_directory(with_data: Path):
     """By its name and by a pattern, without a word of the user."""
     shutil.copy(with_data.parent / "data" / "set.npz", with_data / "set.npz")
     record = json.loads((with_data / "run.json").read_text())
@@ -423,13 +419,13 @@ def test_data_in_the_run_is_read(with_data: Path):
         assert main(["evaluate", str(with_data)]) == 0
 
 
-def test_data_in_the_run_and_data_that_ships_are_read(run: Path):
+def test_data_in_the_run_directory_and_package_data(run: Path):
     """Nothing of the user's is in them."""
     (run / "run.json").chmod(0o666)
     assert main(["evaluate", str(run)]) == 0
 
 
-def test_a_folder_that_is_swapped_while_a_run_trains(
+def test_run_directory_swapped_during_training(
     run: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """The run ends, and the folder that takes its place stays as it is."""
@@ -446,7 +442,7 @@ def test_a_folder_that_is_swapped_while_a_run_trains(
     assert_untouched(outside)
 
 
-def test_folders_that_are_swapped_while_a_run_trains(
+def test_checkpoints_directory_swapped_during_training(
     run: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Checkpoints are not written where a link leads that was a folder before."""

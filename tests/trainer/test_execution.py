@@ -63,7 +63,7 @@ def assert_same(run: Path, second_run: Path) -> None:
 
 
 @pytest.mark.parametrize("objective", ["supervised", "moco"])
-def test_several_steps_at_a_time(tmp_path: Path, objective: str, capfd: pytest.CaptureFixture[str]):
+def test_steps_per_execution(tmp_path: Path, objective: str, capfd: pytest.CaptureFixture[str]):
     """Whether an epoch has a multiple of them or not, and also where a run goes on."""
     write_data(tmp_path)
     single = STEPWISE[objective]
@@ -75,7 +75,7 @@ def test_several_steps_at_a_time(tmp_path: Path, objective: str, capfd: pytest.C
     assert_same(alone, together)
 
 
-def test_xla(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_jit_compile(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """A compiled step comes to nearly the same weights."""
     plain = trained(tmp_path, SUPERVISED, "plain", "--epochs", "1")
     text = SUPERVISED.replace(
@@ -89,7 +89,7 @@ def test_xla(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_first_bad_step_is_named(tmp_path: Path, count: int, capfd: pytest.CaptureFixture[str]):
+def test_first_nan_step_is_named(tmp_path: Path, count: int, capfd: pytest.CaptureFixture[str]):
     """A number that is too large has a loss that is infinite, whenever one looks."""
     numbers = [*ROWS, "3e30"]
     lines = "".join(f"{number},0.5\n" for number in numbers)

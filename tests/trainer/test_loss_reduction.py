@@ -242,7 +242,7 @@ def cuts(examples: int) -> None:
         pytest.param(4, 60, marks=pytest.mark.thorough),
     ],
 )
-def test_cuts(devices: int, examples: int):
+def test_batch_splits_agree_with_keras(devices: int, examples: int):
     """Masks, weights and reductions give Keras's weights and losses, however a batch is cut."""
     in_devices(devices, partial(cuts, examples))
 
@@ -259,7 +259,7 @@ def test_metrics_ignore_what_the_loss_ignores():
 
 
 @pytest.mark.parametrize(("loss", "refused"), [("Dice", True), ("{Dice: {axis: [1]}}", False)])
-def test_losses_of_the_whole_batch_are_not_cut(
+def test_gradient_accumulation_rejects_batch_losses(
     tmp_path: Path, loss: str, refused: bool, capsys: pytest.CaptureFixture[str]
 ):
     """Gradient accumulation rejects a loss that is not a mean over examples, with a hint."""

@@ -45,14 +45,14 @@ NAMES = {
 }
 
 
-def test_names_are_those_of_the_classes():
+def test_metric_names_are_class_names():
     """The metrics that the process has made before do not count."""
     for _ in range(2):
         metrics = build_metrics([from_plain(each, SPAN) for each in (IOU, "AUC", "F1Score")])
         assert [each.name for each in metrics] == ["mean_io_u", "auc", "f1_score"]
 
 
-def test_names_are_the_same_everywhere(
+def test_metric_names_agree_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """The console, both histories, the record and `evaluate` agree, and a resumed run with them."""
@@ -94,7 +94,7 @@ def test_perplexity_leaves_out_regularizers():
 
 
 @pytest.mark.parametrize("ignored", [255, -1, 1])
-def test_metrics_leave_out_what_the_loss_ignores(ignored: int):
+def test_metrics_ignore_the_ignored_class(ignored: int):
     """All metrics of class numbers do, be the ignored class one of the network's or not."""
     chosen = np.random.default_rng(0)
     logits = chosen.normal(size=(12, 5, CLASSES)).astype(np.float32)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from archbuilder.trainer.nan_guard import NaNLossTracker
 
 
-def test_a_loss_is_remembered():
+def test_first_nan_loss_is_recorded():
     """The first step that is no number counts, also where later ones are numbers again."""
     guard = NaNLossTracker()
     guard.reset()

@@ -48,7 +48,7 @@ def settings(objective: str) -> list[str]:
         ),
     ],
 )
-def test_parts_of_a_batch(tmp_path: Path, objective: str):
+def test_gradient_accumulation(tmp_path: Path, objective: str):
     """Gone through in three parts, of unequal sizes at times, a batch gives the same weights."""
     write_data(tmp_path)
     # Adam makes much of gradients that are nearly zero, which rounding changes.
@@ -97,7 +97,7 @@ def clipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", CLIPS)
-def test_clipping(clipped: Path, kind: str):
+def test_clipping_with_replicas_and_accumulation(clipped: Path, kind: str):
     """What is clipped is the gradient of the whole batch, whatever number of replicas it has."""
     clipped_once, two, free = (weights(clipped / name) for name in (kind, f"{kind}-two", "free"))
     for name, array in clipped_once.items():
@@ -107,7 +107,7 @@ def test_clipping(clipped: Path, kind: str):
     assert any(np.abs(free[name] - array).max() > 1e-3 for name, array in clipped_once.items())
 
 
-def test_clipping_is_that_of_keras():
+def test_clipping_agrees_with_keras():
     """A step with one example: the weights move by no more than the norm."""
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
     learner = SingleNetworkModel(network, ExecutionConfig(gradient_accumulation_steps=1))
@@ -125,7 +125,7 @@ AVERAGED = with_optimizer(SUPERVISED, "use_ema: true, ema_momentum: 0.9")
     ("objective", "frequency"),
     [("supervised", ""), ("adversarial", ", ema_overwrite_frequency: 7")],
 )
-def test_averages_go_on(tmp_path: Path, objective: str, frequency: str):
+def test_ema_after_resume(tmp_path: Path, objective: str, frequency: str):
     """A run that is taken up again comes to the same weights and averages, bit by bit."""
     text = with_optimizer(STEPWISE[objective], f"use_ema: true, ema_momentum: 0.9{frequency}")
     uninterrupted = trained(tmp_path, text, "whole", "--epochs", "2")
@@ -140,7 +140,7 @@ def test_averages_go_on(tmp_path: Path, objective: str, frequency: str):
             np.testing.assert_array_equal(expected, two)
 
 
-def test_averages_are_judged_and_saved(tmp_path: Path):
+def test_ema_is_validated_and_saved(tmp_path: Path):
     """What is held out is judged by what is saved, which is the average and not the weights."""
     text = AVERAGED.replace("BatchNormalization: {synchronized: true}", "Activation: relu")
     run = trained(tmp_path, text, "run", "--epochs", "1")
@@ -154,7 +154,7 @@ def test_averages_are_judged_and_saved(tmp_path: Path):
         assert np.abs(value - weight).max() > 0
 
 
-def test_one_network_of_a_gan_is_averaged(tmp_path: Path):
+def test_ema_of_a_single_gan_network(tmp_path: Path):
     """An optimizer averages the weights that it updates, and no others."""
     text = STEPWISE["adversarial"].replace(
         "generator: {Adam: {", "generator: {Adam: {use_ema: true, ", 1
@@ -165,12 +165,15 @@ def test_one_network_of_a_gan_is_averaged(tmp_path: Path):
         [keras.saving.load_model(each / f"{name}.keras").get_weights() for each in (run, plain)]
         for name in ("generator", "discriminator")
     )
-    for one, other in zip(*discriminator, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert any(np.abs(one - other).max() > 0 for one, other in zip(*generator, strict=True))
+    for averaged, unaveraged in zip(*discriminator, strict=True):
+        np.testing.assert_array_equal(averaged, unaveraged)
+    assert any(
+        np.abs(averaged - unaveraged).max() > 0
+        for averaged, unaveraged in zip(*generator, strict=True)
+    )
 
 
-def test_a_scaled_optimizer_is_averaged():
+def test_ema_with_loss_scaling():
     """With mixed_float16, the averages are those of the optimizer that the loss scale wraps."""
     inner = keras.optimizers.Adam(use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=3)
     assert take_ema(keras.optimizers.LossScaleOptimizer(inner)) == EMAConfig(0.9, 3)
@@ -179,7 +182,7 @@ def test_a_scaled_optimizer_is_averaged():
 
 
 @pytest.mark.parametrize("frequency", [None, 2])
-def test_the_average_of_keras(frequency: int | None):
+def test_ema_agrees_with_keras(frequency: int | None):
     """The same as Keras's own optimizers compute."""
     x, y = np.random.default_rng(0).normal(size=(2, 24, 3)).astype("float32")
 
@@ -219,7 +222,7 @@ def test_the_average_of_keras(frequency: int | None):
         pytest.param("supervised", "mixed_float16", marks=pytest.mark.thorough),
     ],
 )
-def test_fewer_bits(
+def test_mixed_precision(
     tmp_path: Path, objective: str, precision: str, capfd: pytest.CaptureFixture[str]
 ):
     """Every objective learns in them, and a run goes on; nothing is left of the setting."""
@@ -240,7 +243,7 @@ def test_fewer_bits(
     assert any(layer.dtype_policy.name == precision for layer in model.layers)
 
 
-def test_probabilities_have_all_bits(tmp_path: Path):
+def test_final_softmax_is_float32(tmp_path: Path):
     """The softmax that a network ends in computes in float32."""
     run = trained(
         tmp_path, with_key(SUPERVISED, "dtype_policy: mixed_bfloat16"), "n", "--epochs", "1"
@@ -265,7 +268,7 @@ def test_probabilities_have_all_bits(tmp_path: Path):
         ),
     ],
 )
-def test_what_is_refused(
+def test_invalid_optimization_options(
     tmp_path: Path, old: str, new: str, message: str, capfd: pytest.CaptureFixture[str]
 ):
     """What is said twice, or at another place, is told."""
@@ -275,7 +278,7 @@ def test_what_is_refused(
     assert message in capfd.readouterr().err
 
 
-def test_moco_has_all_keys_of_its_parts(tmp_path: Path):
+def test_moco_queue_with_gradient_accumulation(tmp_path: Path):
     """The queue holds the keys of the whole batch, in its order."""
     undivided = trained(tmp_path, MOCO, "whole", "--epochs", "1")
     parts = trained(

@@ -28,7 +28,7 @@ training:
 """
 
 
-def test_noam_goes_on(tmp_path: Path):
+def test_noam_after_resume(tmp_path: Path):
     """A run that is taken up again comes to the weights of one that was left alone."""
     path = tmp_path / "net.yaml"
     path.write_text(TEXT)
@@ -46,7 +46,7 @@ def test_noam_goes_on(tmp_path: Path):
     assert float(keras.ops.convert_to_tensor(rate)) == pytest.approx(64**-0.5 * 46**-0.5, rel=1e-6)
 
 
-def test_whole_numbers_are_numbers():
+def test_integer_schedule_arguments():
     """A rate that begins at 0 rises to one that is less than 1."""
     span = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
     arguments = {

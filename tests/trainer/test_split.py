@@ -39,7 +39,7 @@ def history(run: str) -> list[dict[str, float]]:
     return [{name: each for name, each in row.items() if name != "seconds"} for row in rows]
 
 
-def test_data_that_is_not_shuffled_holds_out_its_end(
+def test_validation_split_without_shuffle(
     series: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
 ):
     """The last examples, as with Keras's `validation_split`; and the run says so."""
@@ -54,7 +54,7 @@ def test_data_that_is_not_shuffled_holds_out_its_end(
 
 
 @pytest.mark.usefixtures("series")
-def test_a_resumed_run_holds_out_the_same():
+def test_validation_split_after_resume():
     """It comes to the same numbers as a run that was not interrupted."""
     assert main(["train", "net.yaml", "--run-dir", "whole"]) == 0
     assert main(["train", "net.yaml", "--run-dir", "run", "--epochs", "1"]) == 0
@@ -64,7 +64,9 @@ def test_a_resumed_run_holds_out_the_same():
 
 @pytest.mark.usefixtures("series")
 @pytest.mark.parametrize(("shuffle", "how"), [("false", "last examples"), ("true", "random split")])
-def test_closed_form(shuffle: str, how: str, capsys: pytest.CaptureFixture[str]):
+def test_validation_split_in_closed_form(
+    shuffle: str, how: str, capsys: pytest.CaptureFixture[str]
+):
     """A network that is trained in closed form has no epochs, but a validation set."""
     text = NET.replace("TRAINING", "objective: ridge")
     Path("net.yaml").write_text(text.replace("shuffle: false", f"shuffle: {shuffle}"))

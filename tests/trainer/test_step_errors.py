@@ -58,7 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_kernel_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixture[str]):
+def test_failed_kernel_has_a_location(folder: Path, capsys: pytest.CaptureFixture[str]):
     """An index that the network computes is beyond its table: in every command that computes."""
     words = "  - ops.multiply: {x2: 1}\n  - Embedding: {input_dim: 10, output_dim: 3}\n"
     (folder / "net.yaml").write_text(NET.replace("STEP", words))
@@ -83,7 +83,7 @@ def test_a_kernel_that_fails_is_placed(folder: Path, capsys: pytest.CaptureFixtu
         assert "Keras says: indices[0,0] = 70 is not in [0, 10)\n" in errors
 
 
-def test_a_size_that_is_known_with_the_data(folder: Path, capsys: pytest.CaptureFixture[str]):
+def test_data_dependent_size_error(folder: Path, capsys: pytest.CaptureFixture[str]):
     """The reason without the definition of the operation, the place, and the block around it."""
     wide = "  wide:\n    layers:\n      - Conv1D: {filters: 2, kernel_size: 9}\n"
     steps = "  - wide\n  - GlobalAveragePooling1D\n"
@@ -100,7 +100,7 @@ def test_a_size_that_is_known_with_the_data(folder: Path, capsys: pytest.Capture
     assert "in block 'wide', used at net.yaml:12:5" in errors
 
 
-def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.CaptureFixture[str]):
+def test_nonfinite_weights_are_named(folder: Path, capsys: pytest.CaptureFixture[str]):
     """The variable, the step with its place, when, and what to do."""
     settings = "optimizer: {SGD: {learning_rate: 1e38}}, validation_split: 0, batch_size: 24"
     text = NET.replace("STEP", "").replace("batch_size: 8", settings)
@@ -117,7 +117,7 @@ def test_weights_that_are_not_finite_are_named(folder: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
-def test_the_network_of_a_gan_is_that_of_the_weights(tmp_path: Path, network: str):
+def test_nonfinite_weights_of_a_gan(tmp_path: Path, network: str):
     """Both may have steps of the same name."""
     (tmp_path / "gan.yaml").write_text(GAN)
     graphs = archbuilder.load(tmp_path / "gan.yaml").graphs()
@@ -140,7 +140,7 @@ def test_the_network_of_a_gan_is_that_of_the_weights(tmp_path: Path, network: st
     )
 
 
-def test_an_error_of_no_step_keeps_its_reason():
+def test_error_outside_of_steps():
     """What Keras raises outside of the steps, such as in a loss, is one line."""
     with pytest.raises(RunError) as caught, translate_tf_errors("the training", ()):
         keras.ops.matmul(np.ones((2, 3)), np.ones((2, 3)))
@@ -148,7 +148,7 @@ def test_an_error_of_no_step_keeps_its_reason():
     assert str(caught.value) == f"the training failed; Keras says: {reason}"
 
 
-def test_an_error_of_a_metric_says_so(folder: Path, capsys: pytest.CaptureFixture[str]):
+def test_metric_error(folder: Path, capsys: pytest.CaptureFixture[str]):
     """It is not a step, and has no place, but a name."""
     text = NET.replace("STEP", "").replace("SparseCat", "Cat")
     text = text.replace("epochs: 1", "metrics: [{Precision: {class_id: 9}}]")
@@ -157,7 +157,7 @@ def test_an_error_of_a_metric_says_so(folder: Path, capsys: pytest.CaptureFixtur
     assert errors.startswith("error: the training failed in the metric 'precision'; Keras says: ")
 
 
-def test_errors_of_several_replicas_are_one():
+def test_errors_of_replicas_are_merged():
     """TensorFlow counts them, and names the code in front of each."""
     reason = "indices[0,0] = 7 is not in [0, 3)"
     roots = "".join(
@@ -170,14 +170,14 @@ def test_errors_of_several_replicas_are_one():
     assert str(caught.value) == f"the training failed; Keras says: {reason}"
 
 
-def test_mistakes_of_our_own_stay_what_they_are():
+def test_internal_errors_are_not_wrapped():
     """An error that does not come from a library is not said to be Keras's."""
     with pytest.raises(ValueError, match="ours"), translate_tf_errors("the training", ()):
         raise ValueError("ours")
     assert keras.config.is_traceback_filtering_enabled()
 
 
-def test_too_little_memory_is_placed():
+def test_out_of_memory_has_a_location():
     """With the advice to decrease the batch size."""
     source = SourceText("net.yaml", "- Dense: 4\n")
     node = Node("a", "Dense", (), (), (), (), None, Span(source, 1, 3, 1, 8), None)

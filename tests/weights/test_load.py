@@ -109,7 +109,7 @@ KINDS = ["a.weights.h5", "a.h5", "a.keras", "a.safetensors"]
 @pytest.mark.parametrize("way", [None, "name"])
 @pytest.mark.parametrize("text", [NET, SEQUENCE, SPECTRAL], ids=["net", "sequence", "spectral"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_saved_is_loaded(kind: str, text: str, way: str | None, tmp_path: Path) -> None:
+def test_weights_roundtrip(kind: str, text: str, way: str | None, tmp_path: Path) -> None:
     """Each kind of file gives a model its weights back, nested layers included."""
     model = compiled(text, tmp_path)
     file = write(model, tmp_path / kind)
@@ -160,7 +160,7 @@ def test_weights_of_keras_applications(comparison: Application, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_another_head_is_told(kind: str, tmp_path: Path) -> None:
+def test_mismatched_head(kind: str, tmp_path: Path) -> None:
     """What does not fit is named with both shapes, and nothing is loaded."""
     file = write(compiled(NET, tmp_path), tmp_path / kind)
     model = changed(compiled(NET, tmp_path, classes=5))
@@ -175,7 +175,7 @@ def test_another_head_is_told(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_partial_takes_what_fits(kind: str, tmp_path: Path) -> None:
+def test_skip_mismatch(kind: str, tmp_path: Path) -> None:
     """With another head, all but the head is taken."""
     source = compiled(NET, tmp_path)
     model = changed(compiled(NET, tmp_path, classes=5))
@@ -189,7 +189,7 @@ def test_partial_takes_what_fits(kind: str, tmp_path: Path) -> None:
         )
 
 
-def test_order_means_nothing_behind_a_gap(tmp_path: Path) -> None:
+def test_match_by_order_with_a_gap(tmp_path: Path) -> None:
     """Equal shapes behind a layer that only one of both has are not taken for partners."""
     without_norm = NET.replace("  - BatchNormalization\n", "")
     file = write(compiled(without_norm, tmp_path), tmp_path / "a.h5")
@@ -200,7 +200,7 @@ def test_order_means_nothing_behind_a_gap(tmp_path: Path) -> None:
     assert len(match.missing) + len(match.mismatched) == 8
 
 
-def test_names_differ(tmp_path: Path) -> None:
+def test_match_by_name_and_by_order(tmp_path: Path) -> None:
     """By path nothing fits where names differ; by order everything does."""
     file = write(compiled(NET.replace("first", "one"), tmp_path), tmp_path / "a.weights.h5")
     model = compiled(NET, tmp_path)
@@ -267,7 +267,7 @@ def test_half_precision(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["none.h5", "a.txt"])
-def test_no_file_of_weights(name: str, tmp_path: Path) -> None:
+def test_invalid_weights_files(name: str, tmp_path: Path) -> None:
     """A file that is missing or of another kind is a mistake of the call."""
     (tmp_path / "a.txt").write_text("weights")
     with pytest.raises(archbuilder.UsageError, match=name):
@@ -325,7 +325,7 @@ def map_elsewhere(file: h5py.File, secret: Path) -> None:
 
 
 @pytest.mark.parametrize("attack", [link_elsewhere, link_within, store_elsewhere, map_elsewhere])
-def test_a_file_cannot_reach_others(attack, tmp_path: Path) -> None:
+def test_external_hdf5_links_are_refused(attack, tmp_path: Path) -> None:
     """What does not lie in the file itself is refused."""
     model = compiled(NET, tmp_path)
     secret = write(model, tmp_path / "secret.weights.h5")
@@ -336,7 +336,7 @@ def test_a_file_cannot_reach_others(attack, tmp_path: Path) -> None:
         archbuilder.load_weights(model, path)
 
 
-def test_a_huge_array_is_not_read(tmp_path: Path) -> None:
+def test_huge_array(tmp_path: Path) -> None:
     """An array that would be terabytes is one that does not fit."""
     model = compiled(NET, tmp_path)
     path = write(model, tmp_path / "a.weights.h5")
@@ -347,7 +347,7 @@ def test_a_huge_array_is_not_read(tmp_path: Path) -> None:
         archbuilder.load_weights(model, path)
 
 
-def test_a_keras_file_is_not_deserialised(tmp_path: Path) -> None:
+def test_keras_config_is_not_deserialized(tmp_path: Path) -> None:
     """Only the weights of a `.keras` file are opened; its configuration may be anything."""
     model = compiled(NET, tmp_path)
     original = write(model, tmp_path / "a.keras")

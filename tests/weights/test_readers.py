@@ -118,7 +118,7 @@ def test_weights_are_finite(value: float, partial: bool, path: Path) -> None:
     )
 
 
-def test_names_that_are_not_utf_8(path: Path) -> None:
+def test_invalid_utf_8_names(path: Path) -> None:
     """They are told, in Keras 3's groups and in Keras 2's attributes."""
     with h5py.File(path, "r+") as file:
         h5py.h5g.create(file["layers"].id, b"\xff\xfe")
@@ -131,7 +131,7 @@ def test_names_that_are_not_utf_8(path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"chunks": (1, 3)}, {"compression": "gzip"}, {"maxshape": (None, 3)}]
 )
-def test_arrays_in_chunks(options: dict[str, object], path: Path) -> None:
+def test_chunked_hdf5_arrays(options: dict[str, object], path: Path) -> None:
     """They could be bombs or need a plugin, and Keras writes none; the message says what to do."""
     replaced(path, KERNEL, np.ones((2, 3), "f4"), **options)
     assert_refused(
@@ -139,13 +139,13 @@ def test_arrays_in_chunks(options: dict[str, object], path: Path) -> None:
     )
 
 
-def test_values_that_were_never_written(path: Path) -> None:
+def test_unallocated_hdf5_values(path: Path) -> None:
     """HDF5 would take them for zeros."""
     replaced(path, KERNEL, shape=(2, 3), dtype="f4")
     assert_refused(path, r"shape \[2, 3\] has no values")
 
 
-def test_groups_with_two_names(path: Path) -> None:
+def test_hdf5_groups_with_two_links(path: Path) -> None:
     """Two links to the next group, forty times, are a million million walks; and one to itself."""
     start = time.process_time()
     with h5py.File(path, "r+") as file:
@@ -162,14 +162,14 @@ def test_groups_with_two_names(path: Path) -> None:
     assert time.process_time() - start < 5
 
 
-def test_groups_in_groups(path: Path) -> None:
+def test_deeply_nested_hdf5_groups(path: Path) -> None:
     """Hundreds of groups in each other are not walked."""
     with h5py.File(path, "r+") as file:
         file["layers/dense"].create_group("/".join("a" * 500))
     assert_refused(path, "groups are nested more than 64 deep")
 
 
-def test_a_weight_that_is_named_often(path: Path) -> None:
+def test_repeated_weight_names(path: Path) -> None:
     """An array is loaded once; a list of names is no longer than Keras writes it."""
     with h5py.File(path, "w", libver="latest") as file:
         file.attrs["layer_names"] = np.array([b"head"])
@@ -182,7 +182,7 @@ def test_a_weight_that_is_named_often(path: Path) -> None:
     assert_refused(path, "'weight_names' is larger than 64 KiB")
 
 
-def test_a_long_list_of_layers(tmp_path: Path) -> None:
+def test_layer_names_in_several_attributes(tmp_path: Path) -> None:
     """Keras 2's way splits it over several attributes."""
     inputs = keras.Input((2,))
     names = [f"{'long' * 50}{number}" for number in range(400)]
@@ -266,7 +266,7 @@ def test_a_flipped_bit_in_an_archive(path: Path) -> None:
     assert_refused(archived, "CRC-32")
 
 
-def test_a_bomb_in_an_archive(tmp_path: Path) -> None:
+def test_zip_bomb(tmp_path: Path) -> None:
     """A megabyte that would become a gigabyte is not unpacked."""
     path = tmp_path / "a.keras"
     start = time.process_time()
@@ -312,7 +312,7 @@ def test_values_of_safetensors(tmp_path: Path) -> None:
     assert_refused(path, "head/kernel: 6 of 6 values")
 
 
-def test_an_endless_heap(path: Path) -> None:
+def test_cyclic_hdf5_heap(path: Path) -> None:
     """A free object of size 0 would hang HDF5, and a heap of a million objects would take long."""
     content = path.read_bytes()
     heap = content.index(b"GCOL")
@@ -324,7 +324,7 @@ def test_an_endless_heap(path: Path) -> None:
     assert_refused(path, f"its heap at byte {len(content)} is damaged")
 
 
-def test_an_endless_list_of_free_blocks(path: Path) -> None:
+def test_cyclic_hdf5_free_list(path: Path) -> None:
     """A free block in the names of a group that follows itself would hang HDF5."""
     content = bytearray(path.read_bytes())
     heap = content.index(b"HEAP")
@@ -342,7 +342,7 @@ def test_an_endless_list_of_free_blocks(path: Path) -> None:
         (14, "version of HDF5 is unknown"),
     ],
 )
-def test_other_superblocks(offset: int, message: str, path: Path) -> None:
+def test_unsupported_hdf5_superblocks(offset: int, message: str, path: Path) -> None:
     """Only what Keras writes is read: no file with content in front, none with short offsets."""
     content = bytearray(path.read_bytes())
     content[offset] = 4

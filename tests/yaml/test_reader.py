@@ -78,7 +78,7 @@ def span_of(tree: Tree) -> tuple[int, int, int, int]:
         ("größe: 層", {"größe": "層"}),
     ],
 )
-def test_what_files_hold(text: str, value: PlainData) -> None:
+def test_read_values(text: str, value: PlainData) -> None:
     """Ordinary YAML is read as everybody expects."""
     assert to_plain(read(text)) == value
 
@@ -136,12 +136,12 @@ block:
         (("block", 1, "k"), (6, 8, 6, 9)),
     ],
 )
-def test_where_values_stand(path: tuple[str | int, ...], expected: tuple[int, ...]) -> None:
+def test_value_locations(path: tuple[str | int, ...], expected: tuple[int, ...]) -> None:
     """Lines and columns count characters from 1, quotes included, and end behind the value."""
     assert span_of(value_of(read(PLACED), *path)) == expected
 
 
-def test_where_keys_stand() -> None:
+def test_key_locations() -> None:
     """A key has its own place."""
     tree = read(PLACED)
     assert isinstance(tree, MappingNode)
@@ -150,7 +150,7 @@ def test_where_keys_stand() -> None:
     ]  # fmt: skip
 
 
-def test_quotes_make_text() -> None:
+def test_quoted_numbers_are_text() -> None:
     """A number in quotes is text, and the tree tells it from a word."""
     tree = read("[1, '1', \"1\", word]")
     assert isinstance(tree, SequenceNode)
@@ -162,14 +162,14 @@ def test_quotes_make_text() -> None:
 # Aliases
 
 
-def test_aliases_share() -> None:
+def test_aliases_share_their_tree() -> None:
     """An alias is the very tree that its anchor marks, the latest of that name."""
     tree = read("a: &x [1, 2]\nb: *x\nc: &x 3\nd: *x\n")
     assert to_plain(tree) == {"a": [1, 2], "b": [1, 2], "c": 3, "d": 3}
     assert value_of(tree, "a") is value_of(tree, "b")
 
 
-def test_aliases_count_in_full() -> None:
+def test_alias_size_limit() -> None:
     """Aliases are bounded by what they stand for, before it is made."""
     items = ", ".join("x" * 999)
     text = f"a: &a [{items}]\nb: [{', '.join(['*a'] * 97)}]\n"
@@ -177,7 +177,7 @@ def test_aliases_count_in_full() -> None:
     assert places(text + "c: *a\nd: *a\n") == ["limit-exceeded 4:4"]
 
 
-def test_aliases_count_in_depth() -> None:
+def test_alias_depth_limit() -> None:
     """Nesting through aliases is nesting."""
     nest = "a: &a " + "[" * 40 + "]" * 40 + "\nb: {}[*a]{}\n"
     assert read(nest.format("[" * 22, "]" * 22)) is not None
@@ -194,7 +194,7 @@ def test_hostile_files_are_refused(name: str) -> None:
     assert places(text)[0] == expected
 
 
-def test_limits_say_how_to_raise_them() -> None:
+def test_limit_errors_name_the_option() -> None:
     """The message names the option."""
     assert mistakes("[" * 65)[0].notes == ("raise it with the limit 'depth'",)
     assert parse_yaml("[" * 65 + "]" * 65, "net.yaml", Limits().replace(depth=65)) is not None
@@ -222,7 +222,7 @@ WORST = [
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("name", WORST)
-def test_hostile_files_cost_little(name: str, tmp_path: Path) -> None:
+def test_hostile_files_are_cheap(name: str, tmp_path: Path) -> None:
     """A process of its own refuses the worst of them within 2 seconds and 300 MB."""
     text, expected = HOSTILE[name]
     path = tmp_path / "net.yaml"
@@ -248,7 +248,7 @@ def test_locations_do_not_depend_on_the_kind_of_line_break(line_break: str) -> N
     assert places(content) == ["invalid-encoding 3:1"]
 
 
-def test_the_size_of_a_text_is_that_of_its_bytes() -> None:
+def test_size_limit_counts_bytes() -> None:
     """A Chinese character takes three bytes of UTF-8, whether text or bytes are read."""
     text = "a: \u4e2d\u6587\n"
     for content in (text, text.encode()):
@@ -258,7 +258,7 @@ def test_the_size_of_a_text_is_that_of_its_bytes() -> None:
             parse_yaml(content, "x.yaml", Limits(file_bytes=9))
 
 
-def test_a_key_that_stands_twice() -> None:
+def test_duplicate_keys() -> None:
     """Both places are told, and the mistakes behind them are found too."""
     (first, second) = mistakes("a: 1\nb:\n  c: 1\n  c: 2\na: {d: 3}\n")
     assert (first.code, first.span.line, first.span.column) == ("duplicate-key", 4, 3)
@@ -267,12 +267,12 @@ def test_a_key_that_stands_twice() -> None:
     assert second.notes == ("it is first defined at net.yaml:1:1",)
 
 
-def test_quotes_do_not_make_another_key() -> None:
+def test_quoted_duplicate_keys() -> None:
     """Keys are texts: `1` and `"1"` are the same."""
     assert places("1: a\n'1': b") == ["duplicate-key 2:1"]
 
 
-def test_many_mistakes_in_one_go() -> None:
+def test_several_errors_at_once() -> None:
     """What can be read is read to the end."""
     text = "a: 010\nb: .inf\nc: !x 1\na: 2\nd: {<<: 1}\n"
     assert [each.split()[0] for each in places(text)] == [
@@ -332,14 +332,14 @@ def test_messages_for_newcomers(text: str, expected: str, words: str) -> None:
         ("- a: $(b: c)", "put an expression that contains ': ' in quotes"),
     ],
 )
-def test_where_a_colon_is_missing(text: str, note: str) -> None:
+def test_missing_colon(text: str, note: str) -> None:
     """The commonest slip in a list of steps is told with what to write."""
     (mistake, *_) = mistakes(text)
     assert mistake.code == "yaml-syntax"
     assert note in " ".join(mistake.notes)
 
 
-def test_where_a_cut_expression_is_mended() -> None:
+def test_split_expression() -> None:
     """The label says what to do."""
     assert mistakes("a: [$(max(1, 2))]")[0].label == "put the whole value in quotes"
 
@@ -372,14 +372,14 @@ def check_reading(text: str | bytes) -> None:
 
 @settings(max_examples=2 * settings().max_examples)
 @given(st.text(max_size=300))
-def test_any_text(text: str) -> None:
+def test_fuzz_text(text: str) -> None:
     """Whatever somebody types."""
     check_reading(text)
 
 
 @settings(max_examples=2 * settings().max_examples)
 @given(st.binary(max_size=300))
-def test_any_bytes(content: bytes) -> None:
+def test_fuzz_bytes(content: bytes) -> None:
     """Whatever somebody downloads."""
     check_reading(content)
 
@@ -387,7 +387,7 @@ def test_any_bytes(content: bytes) -> None:
 @settings(max_examples=10 * settings().max_examples)
 @given(YAML_FRAGMENTS)
 @example("a: &a\n  - *a")
-def test_anything_like_yaml(text: str) -> None:
+def test_fuzz_yaml(text: str) -> None:
     """Signs of YAML in any order."""
     check_reading(text)
 
@@ -395,7 +395,7 @@ def test_anything_like_yaml(text: str) -> None:
 @pytest.mark.parametrize(
     "path", sorted(CASES.glob("bad/yaml_*.yaml")), ids=lambda path: str(path.stem)
 )
-def test_every_cut_of_a_broken_file(path: Path) -> None:
+def test_truncated_files(path: Path) -> None:
     """A file that somebody is still typing is read or refused at each character."""
     text = path.read_text()
     for end in range(0, len(text), 3):

@@ -51,7 +51,7 @@ def test_core_schema(text: str, value: ScalarValue) -> None:
      "1:30:15", "1:30.5", "2024-01-01", "2024-1-1", "2024-01-01T10:00:00Z",
      "2024-01-01 10:00", "="],
 )  # fmt: skip
-def test_what_readers_disagree_about(text: str) -> None:
+def test_yaml_1_1_values(text: str) -> None:
     """YAML 1.1 reads these otherwise than 1.2, so that they want quotes."""
     assert resolved(text)[1] == ["ambiguous-value"]
 
@@ -61,12 +61,12 @@ def test_what_readers_disagree_about(text: str) -> None:
     [".inf", "-.inf", "+.inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN", "1e999", "-1e309",
      "9" * 20, "9" * 5_000, "-" + "9" * 20, "0x" + "f" * 60_000, "0o" + "7" * 60_000],
 )  # fmt: skip
-def test_numbers_that_are_none(text: str) -> None:
+def test_invalid_numbers(text: str) -> None:
     """Numbers are finite, and whole ones have 19 digits at most."""
     assert resolved(text) == (None, ["invalid-number"])
 
 
-def test_messages_are_short() -> None:
+def test_long_scalars_are_shortened() -> None:
     """A long scalar is not printed in full."""
     diagnostics = Diagnostics()
     resolve_plain_scalar("0" * 60_000, SPAN, Limits(), diagnostics)
@@ -76,13 +76,13 @@ def test_messages_are_short() -> None:
 
 
 @given(st.integers(-(10**19) + 1, 10**19 - 1))
-def test_whole_numbers(number: int) -> None:
+def test_fuzz_integers(number: int) -> None:
     """Every whole number within the bound is itself."""
     assert resolved(str(number)) == (number, [])
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_numbers(number: float) -> None:
+def test_fuzz_floats(number: float) -> None:
     """Every finite number is itself, however Python writes it."""
     resolved_value, codes = resolved(repr(number))
     assert (resolved_value, codes) == (number, [])
@@ -90,7 +90,7 @@ def test_numbers(number: float) -> None:
 
 
 @given(st.text("0123456789+-.eExXoObB_:=~ TinfaNI", max_size=30))
-def test_anything_like_a_number(text: str) -> None:
+def test_fuzz_number_like_text(text: str) -> None:
     """What looks like a number is a finite one, a text, or a mistake."""
     value, codes = resolved(text)
     assert codes in ([], ["ambiguous-value"], ["invalid-number"])
@@ -101,12 +101,12 @@ def test_anything_like_a_number(text: str) -> None:
 @pytest.mark.parametrize(
     "character", "\x00\x07\x1b\x7f\x85\u200b\u200e\u202e\u2066\ufeff\ud800\ufffe"
 )
-def test_characters_that_cannot_be_seen(character: str) -> None:
+def test_invisible_characters(character: str) -> None:
     """Controls, and what hides or turns the text around it."""
     assert UNPRINTABLE.search(f"a{character}b")
 
 
 @pytest.mark.parametrize("text", ["a\tb\n\r", "größe", "層", "\U0001f600", "שלום", "\u00a0"])
-def test_characters_that_can_be_seen(text: str) -> None:
+def test_visible_characters(text: str) -> None:
     """Text of any language may stand in titles and comments."""
     assert UNPRINTABLE.search(text) is None

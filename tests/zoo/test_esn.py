@@ -21,7 +21,7 @@ def mackey_glass(length: int) -> np.ndarray:
     return np.tanh(np.array(values[-10 * length :: 10]) - 1)
 
 
-def test_the_next_value_of_a_chaotic_series() -> None:
+def test_esn_predicts_mackey_glass() -> None:
     """Ridge regression of the states foretells it to less than a hundredth of its deviation."""
     series = mackey_glass(WASHOUT + TRAINED + TESTED + 1)
     steps, targets = series[None, :-1, None].astype("float32"), series[1:]

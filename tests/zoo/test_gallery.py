@@ -28,7 +28,7 @@ def script() -> ModuleType:
     return module
 
 
-def test_every_blueprint_is_there() -> None:
+def test_gallery_has_every_blueprint() -> None:
     """With its title and its reference."""
     entries = {entry.name: (entry.title, entry.reference) for entry in zoo.gallery()}
     assert entries == {
@@ -36,7 +36,7 @@ def test_every_blueprint_is_there() -> None:
     }
 
 
-def test_every_variant_is_there() -> None:
+def test_gallery_has_every_variant() -> None:
     """Each once, and the default by itself where it is none of them."""
     for entry in zoo.gallery():
         variants = list(dict.fromkeys(row.variant for row in entry.rows))
@@ -46,7 +46,7 @@ def test_every_variant_is_there() -> None:
 
 
 @pytest.mark.parametrize(("name", "variant"), every_variant())
-def test_promises_and_sizes(name: str, variant: str, script: ModuleType) -> None:
+def test_every_variant_has_expectations(name: str, variant: str, script: ModuleType) -> None:
     """Every size promises parameters, multiply-adds and outputs, keeps them, and is shown so.
 
     'make gallery' writes what is shown.
@@ -69,6 +69,6 @@ def test_promises_and_sizes(name: str, variant: str, script: ModuleType) -> None
     ]
 
 
-def test_the_page_is_up_to_date(script: ModuleType) -> None:
+def test_gallery_is_up_to_date(script: ModuleType) -> None:
     """'make gallery' was run after the last change of the library."""
     assert script.PAGE.read_text(encoding="utf-8") == script.page_text()

@@ -50,7 +50,7 @@ def noise(*shape: int) -> np.ndarray:
 
 @pytest.mark.parametrize("model", ["fast", "accurate"])
 @pytest.mark.parametrize("result", ["coarse", "fine"])
-def test_maps_are_the_classifier_of_crops_at_every_window(model: str, result: str) -> None:
+def test_overfeat_maps_equal_sliding_classifier(model: str, result: str) -> None:
     """Fine ones at every offset of the maps before the last pooling, coarse ones where it pools."""
     crops = of_crops(model)
     size = crops.input_shape[1]
@@ -76,9 +76,7 @@ def test_maps_are_the_classifier_of_crops_at_every_window(model: str, result: st
     ("model", "size", "step", "spot"),
     [("fast", 247, 16, slice(103, 144)), ("accurate", 245, 12, slice(113, 132))],
 )
-def test_maps_are_what_crops_of_the_image_give(
-    model: str, size: int, step: int, spot: slice
-) -> None:
+def test_overfeat_maps_equal_image_crops(model: str, size: int, step: int, spot: slice) -> None:
     """At every offset, for images that are dark but for a spot in their middle.
 
     Near its border a crop is filled up with zeros and the image is not. Where nothing is seen at
@@ -105,7 +103,7 @@ def test_maps_are_what_crops_of_the_image_give(
 
 @pytest.mark.parametrize("model", ["fast", "accurate"])
 @pytest.mark.parametrize("result", ["coarse", "fine"])
-def test_a_map_of_a_crop_is_its_vector(model: str, result: str) -> None:
+def test_overfeat_map_of_a_single_crop(model: str, result: str) -> None:
     """An image of the size of a crop has one window."""
     crops = of_crops(model)
     size = crops.input_shape[1]
@@ -115,7 +113,7 @@ def test_a_map_of_a_crop_is_its_vector(model: str, result: str) -> None:
 
 
 @pytest.mark.parametrize(("size", "expected"), SCALES.items())
-def test_maps_of_the_six_scales(size: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_overfeat_map_sizes_of_six_scales(size: tuple[int, int], expected: tuple[int, int]) -> None:
     """They have the sizes of the paper's table of scales."""
     height, width = size
     compiled = archbuilder.load("overfeat").compile(

@@ -39,7 +39,7 @@ def test_every_blueprint_has_a_family() -> None:
 
 
 @pytest.mark.parametrize(("family", "name", "comparison"), named(small()))
-def test_small_forms(family: str, name: str, comparison: Comparison) -> None:
+def test_parity_of_small_forms(family: str, name: str, comparison: Comparison) -> None:
     """A network gives what its reference gives, or gave when it was recorded."""
     if isinstance(comparison, Reference):
         errors = comparison.errors_from(recorded(family)[name])
@@ -53,14 +53,14 @@ def test_small_forms(family: str, name: str, comparison: Comparison) -> None:
     ("family", "name", "comparison"),
     named((*row[:2], row[2]) for row in small() if isinstance(row[2], Reference)),
 )
-def test_recordings(family: str, name: str, comparison: Comparison) -> None:
+def test_goldens_agree_with_references(family: str, name: str, comparison: Comparison) -> None:
     """What was recorded is what the reference gives today."""
     assert max(comparison.errors()) < LARGEST_ERROR
 
 
 @pytest.mark.parity
 @pytest.mark.parametrize(("family", "name", "comparison"), named(full()))
-def test_published_sizes(
+def test_parity_of_published_sizes(
     family: str,
     name: str,
     comparison: Comparison,
@@ -75,7 +75,7 @@ def test_published_sizes(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_recorded_numbers_are_few(family: str) -> None:
+def test_goldens_are_small(family: str) -> None:
     """They are small enough for a repository, and none is left over."""
     path = RECORDED / f"{family}.json"
     asked = dict(referred(FAMILIES[family].small))

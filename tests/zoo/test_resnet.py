@@ -9,7 +9,7 @@ from zoo.weights import fill, relative_error, without_softmax
 import archbuilder
 
 
-def test_resnet_of_the_paper_has_no_biases() -> None:
+def test_resnet_without_bias_equals_zero_bias() -> None:
     """Without `use_bias` it is the network of Keras with biases of zero."""
     model = archbuilder.load("resnet:50").compile(image_size=64, classes=10)
     expected = keras.applications.ResNet50(
@@ -28,13 +28,13 @@ def test_resnet_of_the_paper_has_no_biases() -> None:
     assert relative_error(*outputs) < 1e-5
 
 
-def test_the_stride_changes_what_resnet_costs() -> None:
+def test_resnet_stride_changes_flops() -> None:
     """With it in the 3x3 convolutions there are more multiply-adds, as torchvision counts them."""
     (analysis,) = archbuilder.load("resnet:50").analyze(stride_in_3x3=True).values()
     assert (analysis.parameters, analysis.multiply_adds) == (25610152, 4089184256)
 
 
-def test_resnet_without_its_head_gives_averages() -> None:
+def test_resnet_without_head() -> None:
     """They are what the classifier sees."""
     (analysis,) = archbuilder.load("resnet:50").analyze(head=False).values()
     assert analysis.parameters == 25610152 - 2049000

@@ -130,7 +130,7 @@ def test_small_forms_train(family: str, shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("ours", [False, True], ids=["plain Keras", "import archbuilder"])
-def test_saved_models_give_the_same(ours: bool, policy: str, shelf: Shelf, tmp_path: Path) -> None:
+def test_saved_small_forms_load(ours: bool, policy: str, shelf: Shelf, tmp_path: Path) -> None:
     """A fresh program needs Keras alone, or `import archbuilder` where a layer is ours."""
     families = [name for name in FAMILIES if has_a_layer_of_ours(name) == ours]
     paths = [path for family in families for path in shelf.paths(family, policy)]

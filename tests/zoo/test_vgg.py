@@ -22,7 +22,7 @@ they are 1x1, and `M` for a pooling."""
     ("blueprint", "column"),
     [("vgg:11", "A"), ("vgg:13", "B"), ("vgg:16-1x1", "C"), ("vgg:16", "D"), ("vgg:19", "E")],
 )
-def test_vgg_is_its_table(blueprint: str, column: str) -> None:
+def test_vgg_layers_match_the_paper(blueprint: str, column: str) -> None:
     """Every variant has the layers of its column, in order."""
     (graph,) = archbuilder.load(blueprint).graphs().values()
     model = archbuilder.load(blueprint).compile(image_size=32, classes=3)

@@ -21,7 +21,7 @@ from archbuilder.data.sources.cells import parse_column
         (["1e300", "1e20"], np.float64, [1e300, 1e20]),
     ],
 )
-def test_columns(cells: list[str], dtype: type, values: list[float]):
+def test_parse_numeric_columns(cells: list[str], dtype: type, values: list[float]):
     """Integers where all of them are written so, and else floats."""
     column = parse_column(cells)
     assert (column.dtype, column.tolist()) == (dtype, values)
@@ -44,7 +44,7 @@ def test_columns(cells: list[str], dtype: type, values: list[float]):
         ["True", "1_0"],
     ],
 )
-def test_what_has_no_dtype(cells: list[str]):
+def test_cells_without_dtype(cells: list[str]):
     """Words, infinity, numbers with an underscore, and integers that would be rounded."""
     with pytest.raises(ValueError):  # noqa: PT011 - the caller tells which cell it is
         parse_column(cells)

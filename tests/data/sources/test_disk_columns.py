@@ -21,7 +21,7 @@ def parts_of(values: np.ndarray, cuts: list[int]) -> list[np.ndarray]:
 
 
 @given(st.lists(st.integers(0, 50), max_size=5), st.sampled_from([0, 100, 2**20]))
-def test_what_is_gathered_is_what_was_read(cuts: list[int], held: int):
+def test_column_writer_roundtrip(cuts: list[int], held: int):
     """In whatever parts it comes, and wherever it is kept."""
     values = np.arange(120, dtype=np.int16).reshape(40, 3)
     gathering = ColumnStore(memory_limit=held).create_writer("x")
@@ -35,7 +35,7 @@ def test_what_is_gathered_is_what_was_read(cuts: list[int], held: int):
     assert np.array_equal(column.gather(rows), values[rows])
 
 
-def test_nothing_is_left_on_the_disk(tmp_path: Path):
+def test_no_temporary_file_remains(tmp_path: Path):
     """The file has no name, so it goes with the process."""
     gathering = ColumnStore(tmp_path, memory_limit=0).create_writer("x")
     gathering.add(np.ones((1000, 10)))
@@ -44,7 +44,7 @@ def test_nothing_is_left_on_the_disk(tmp_path: Path):
     assert np.array_equal(column.gather(np.array([999])), [[2.0] * 10])
 
 
-def test_fractions_count_before_a_column_widens():
+def test_integer_check_before_widening():
     """Fractions in float32 are not forgotten once integers make the column float64."""
     writer = ColumnStore().create_writer("the target")
     writer.add(np.array([0.5, 1.5], np.float32))
@@ -52,7 +52,7 @@ def test_fractions_count_before_a_column_widens():
     assert (writer.dtype, writer.is_integral) == (np.float64, False)
 
 
-def test_shapes_differ():
+def test_mismatched_shapes():
     """The two shapes are told."""
     gathering = ColumnStore().create_writer("the input")
     gathering.add(np.zeros((2, 3)))
@@ -60,7 +60,7 @@ def test_shapes_differ():
         gathering.add(np.zeros((1, 4)))
 
 
-def test_a_disk_without_room(tmp_path: Path):
+def test_disk_space_is_checked(tmp_path: Path):
     """It is looked at before it is full."""
     free = shutil.disk_usage(tmp_path).free
     with pytest.raises(RunError, match="there is room for"):
@@ -68,7 +68,7 @@ def test_a_disk_without_room(tmp_path: Path):
 
 
 @given(st.lists(st.integers(0, 11), min_size=1, max_size=20))
-def test_joined_columns(rows: list[int]):
+def test_concatenated_columns(rows: list[int]):
     """They are read as one."""
     values = np.arange(24).reshape(12, 2)
 
@@ -89,7 +89,7 @@ class TestLabels:
         return np.asarray(column.gather(np.arange(column.count))), classes, remarks
 
     @pytest.mark.parametrize("held", [0, 2**20])
-    def test_words(self, held: int):
+    def test_label_encoding_of_words(self, held: int):
         """By the alphabet, whenever they come, and a number among them is a word too."""
         values, classes, remarks = self.labels(["1", "cat"], ["ant", "cat"], held=held)
         assert values.tolist() == [0, 2, 1, 2]
@@ -97,19 +97,19 @@ class TestLabels:
         assert "'ant' is 1" in remarks[0]
 
     @pytest.mark.parametrize("held", [0, 2**20])
-    def test_numbers(self, held: int):
+    def test_label_encoding_of_numbers(self, held: int):
         """Whole ones stay so, unless one of them is not."""
         values, classes, _ = self.labels(["3", "1"], ["2"], held=held)
         assert (values.tolist(), values.dtype, classes) == ([3, 1, 2], np.int64, ())
         values, _, _ = self.labels(["3", "1"], ["2.5"], held=held)
         assert (values.tolist(), values.dtype) == ([3, 1, 2.5], np.float32)
 
-    def test_numbers_that_are_too_large(self):
+    def test_label_encoding_of_large_numbers(self):
         """They are no whole numbers of any type."""
         values, _, _ = self.labels(["1", "99999999999999999999"])
         assert (values.dtype, values.tolist()) == (np.float32, [1, np.float32(1e20)])
 
-    def test_words_that_are_given(self):
+    def test_label_encoding_with_known_classes(self):
         """They have the numbers of what is trained on; others are told."""
         values, _, _ = self.labels(["7", "b"], categories=("a", "b", "7"))
         assert values.tolist() == [2, 1]

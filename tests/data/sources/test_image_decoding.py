@@ -73,7 +73,7 @@ def test_16_bits_are_resized_without_clipping():
     assert (numbers(content, size=(4, 2), channels=3) == np.full((4, 2, 3), 40_000)).all()
 
 
-def test_16_bits_among_8():
+def test_16_bit_image_among_8_bit_images():
     """Bits are dropped only where the recipe says so."""
     first, deep = encoded(Image.new("L", (4, 3), 9)), encoded(Image.fromarray(DEEP))
     with pytest.raises(RunError, match=r"deep has 16 bits a channel.* write 'bits: 16'"):
@@ -120,20 +120,20 @@ def tiff(pixels: bytes, width: int, bits: tuple[int, ...], photometric: int) -> 
     ],
     ids=["png", "gray and alpha", "color and alpha", "tiff", "ppm"],
 )
-def test_colors_of_16_bits(content: bytes):
+def test_16_bit_colors_are_refused(content: bytes):
     """They are refused, as Pillow decodes the upper 8 bits alone."""
     with pytest.raises(RunError, match=r"deep\.png has 16 bits a channel: .* as \.npy"):
         decode_image(content, "deep.png")
 
 
-def test_12_bits_have_their_own_white():
+def test_12_bit_white():
     """White is 4095, which becomes 1 as any other white."""
     content = tiff(bytes((0xFF, 0xF0, 0x00, 0x80, 0x00, 0x00)), 4, (12,), 1)
     white = [1, 0, 2048 / 4095, 0]
     np.testing.assert_allclose(numbers(content).ravel() / 65535, white, atol=1e-5)
 
 
-def test_16_bits_whose_zero_is_white():
+def test_16_bit_inverted():
     """They are inverted, as those of 8 bits are."""
     pixels = numbers(tiff(struct.pack("<3H", 0, 1, 65535), 3, (16,), 0))
     assert pixels.ravel().tolist() == [65535, 65534, 0]
@@ -141,7 +141,7 @@ def test_16_bits_whose_zero_is_white():
 
 
 @pytest.mark.parametrize(("values", "mode"), [(np.int32(70_000), "I"), (np.float32(0.5), "F")])
-def test_pixels_of_an_unknown_range(values: np.generic, mode: str):
+def test_unsupported_pixel_modes(values: np.generic, mode: str):
     """They are refused with the name of their mode."""
     content = encoded(Image.fromarray(np.full((2, 2), values)), "TIFF")
     with pytest.raises(RunError, match=rf"it has pixels of the mode '{mode}'.* as \.npy"):
@@ -189,7 +189,7 @@ def test_modes_and_formats(image: Image.Image, form: str, expected: list):
     ],
     ids=["hidden", "solid", "half", "gray", "gray key", "16 bits key", "palette key"],
 )
-def test_transparent_pixels_are_over_white(image: Image.Image, options: dict, expected: list):
+def test_transparency_over_white(image: Image.Image, options: dict, expected: list):
     """The color that a file has behind them is not seen, in whichever way it says so."""
     assert numbers(encoded(image, **options))[0, 0].tolist() == expected
 
@@ -209,7 +209,7 @@ STORED = {
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 @pytest.mark.parametrize("value", STORED)
-def test_orientation(form: str, value: int):
+def test_exif_orientation(form: str, value: int):
     """Pictures stand upright, and their size is the upright one."""
     tags = Image.Exif()
     tags[0x0112] = value
@@ -218,7 +218,7 @@ def test_orientation(form: str, value: int):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # pytest puts its own filters first
-def test_damaged_metadata_beside_sound_pixels():
+def test_damaged_metadata():
     """The picture is read as it is stored."""
     content = encoded(Image.new("L", (2, 2), 9), "PNG", exif=b"Exif\0\0MM\0*\0\0\0\xff\0")
     assert (numbers(content) == 9).all()
@@ -251,7 +251,7 @@ def values(examples: Dataset) -> np.ndarray:
 class TestSources:
     """Every source of pictures decodes them alike."""
 
-    def test_scale_and_legend(self, tmp_path: Path, make: Any):
+    def test_scale_and_data_schema(self, tmp_path: Path, make: Any):
         """The range of 16 bits is known to whoever divides by it, and to the record of the run."""
         examples = load_source(
             make(tmp_path / "x", encoded(Image.fromarray(DEEP))), DataFileOpener()
@@ -261,13 +261,13 @@ class TestSources:
         assert any("3x4x1 with 16 bits a channel" in each for each in examples.notes)
         np.testing.assert_array_equal(values(examples)[0, ..., 0], DEEP)
 
-    def test_more_bits_than_the_first(self, tmp_path: Path, make: Any):
+    def test_higher_bit_depth_than_the_first_image(self, tmp_path: Path, make: Any):
         """The file or record is named."""
         contents = encoded(Image.new("L", (4, 3), 9)), encoded(Image.fromarray(DEEP))
         with pytest.raises(RunError, match=r"x.* has 16 bits a channel"):
             values(load_source(make(tmp_path / "x", *contents), DataFileOpener()))
 
-    def test_others_have_the_form_of_those_that_were_trained_on(self, tmp_path: Path, make: Any):
+    def test_validation_images_match_training_images(self, tmp_path: Path, make: Any):
         """A validation set whose first image is smaller is brought to their size and depth."""
         train = load_source(make(tmp_path / "t", encoded(Image.fromarray(DEEP))), DataFileOpener())
         small = make(tmp_path / "v", encoded(Image.new("RGB", (2, 2), (51, 51, 51))))

@@ -57,7 +57,7 @@ def taken(folder: Path, rows: list[int], **options: object) -> np.ndarray:
     return np.asarray(feature.column.gather(np.array(rows)))
 
 
-def test_a_folder_for_each_class(pets: Path):
+def test_classes_from_directories(pets: Path):
     """By the alphabet, whatever is beside them."""
     (pets / "README.md").write_text("pets")
     (pets / "cat" / ".hidden.png").write_text("no image")
@@ -74,13 +74,13 @@ def test_a_folder_for_each_class(pets: Path):
     assert (images[1] == 219).all()
 
 
-def test_images_without_classes(tmp_path: Path):
+def test_images_without_targets(tmp_path: Path):
     """They have no targets."""
     draw(tmp_path / "one.PNG", 3)
     assert load(tmp_path).targets == {}
 
 
-def test_sizes_and_colours(tmp_path: Path):
+def test_image_size_and_color_mode(tmp_path: Path):
     """All are as the first one is, or as it is said."""
     draw(tmp_path / "a.png", 255, (6, 4), "RGB")
     draw(tmp_path / "b.png", 7, (12, 12))
@@ -103,7 +103,7 @@ def bomb(path: Path, width: int, height: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["text", "cut", "bomb"])
-def test_what_is_no_image(pets: Path, name: str):
+def test_invalid_image_files(pets: Path, name: str):
     """The file is named; or it is left out, if that is wanted, and counted."""
     path = pets / "cat" / "05.png"
     if name == "text":
@@ -120,7 +120,7 @@ def test_what_is_no_image(pets: Path, name: str):
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])
-def test_no_folder_of_images(tmp_path: Path, folder: str):
+def test_invalid_image_directory(tmp_path: Path, folder: str):
     """It is told, and which it is."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
@@ -128,7 +128,7 @@ def test_no_folder_of_images(tmp_path: Path, folder: str):
         load(tmp_path / folder)
 
 
-def test_links_of_a_blueprint_are_not_followed(pets: Path):
+def test_symlinks_of_a_blueprint_are_not_followed(pets: Path):
     """Neither of files nor of folders: a stranger's blueprint reads its own folder alone."""
     (pets / "bird").symlink_to(pets / "cat")
     (pets / "cat" / "05.png").unlink()
@@ -144,7 +144,7 @@ def test_links_of_a_blueprint_are_not_followed(pets: Path):
 
 
 @pytest.mark.parametrize("error", ["stop", "skip"])
-def test_training_on_pictures(pets: Path, error: str, capsys: pytest.CaptureFixture[str]):
+def test_train_on_images(pets: Path, error: str, capsys: pytest.CaptureFixture[str]):
     """A broken one stops the run and is named, or the run tells that it is left out."""
     (pets / "dog" / "07.bmp").write_text("no image")
     net, run = pets.parent / "net.yaml", pets.parent / "run"
@@ -158,7 +158,7 @@ def test_training_on_pictures(pets: Path, error: str, capsys: pytest.CaptureFixt
         assert json.loads((run / "run.json").read_text())["validation_metrics"]["loss"] < 0.5
 
 
-def test_every_common_format_and_folders_in_folders(tmp_path: Path):
+def test_image_formats_and_nested_directories(tmp_path: Path):
     """Whatever lies below the folder of a class belongs to it."""
     for ending in ("png", "webp", "tif", "tiff", "jpeg", "ppm"):
         draw(tmp_path / "cat" / "more" / "deep" / f"1.{ending}", 5)
@@ -168,7 +168,7 @@ def test_every_common_format_and_folders_in_folders(tmp_path: Path):
     assert not any("not read" in each for each in examples.notes)
 
 
-def test_files_that_are_not_read_are_counted(pets: Path):
+def test_skipped_files_are_counted(pets: Path):
     """With the first of them, in whichever folder they lie; hidden ones do not count."""
     (pets / "labels.csv").write_text("x")
     (pets / "cat" / "more").mkdir()
@@ -185,7 +185,7 @@ def test_files_that_are_not_read_are_counted(pets: Path):
 
 
 @pytest.mark.parametrize("wrong", ["none", "other", "damaged"])
-def test_a_class_without_images(pets: Path, wrong: str):
+def test_empty_class_directory(pets: Path, wrong: str):
     """It would vanish from the classes, and is an error that names it."""
     (pets / "bird").mkdir()
     if wrong == "other":
@@ -196,7 +196,7 @@ def test_a_class_without_images(pets: Path, wrong: str):
         load(pets, on_error="skip")
 
 
-def test_a_training_and_a_validation_set_are_not_classes(tmp_path: Path):
+def test_train_and_validation_directories_are_not_classes(tmp_path: Path):
     """The error says how to name them."""
     for subset in ("train", "validation"):
         draw(tmp_path / subset / "cat" / "1.png", 5)
@@ -204,7 +204,7 @@ def test_a_training_and_a_validation_set_are_not_classes(tmp_path: Path):
         load(tmp_path)
 
 
-def test_folders_in_a_circle(pets: Path):
+def test_symlink_cycle(pets: Path):
     """A person's links are followed, but not for ever."""
     (pets / "cat" / "again").symlink_to(pets / "cat")
     with pytest.raises(RunError, match="more than 16 folders deep"):
@@ -258,7 +258,7 @@ LOSS = "SparseCategoricalCrossentropy"
         ),
     ],
 )
-def test_networks_that_need_more_than_a_class(
+def test_networks_with_other_targets_than_a_class(
     pets: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

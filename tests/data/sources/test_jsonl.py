@@ -47,7 +47,7 @@ def labels(source: DataSource, fitted_source: DataSource | None = None) -> list[
     return np.asarray(column.gather(np.arange(column.count))).tolist()
 
 
-def test_several_fields_train_a_network(tmp_path: Path):
+def test_train_on_several_fields(tmp_path: Path):
     """Lists of lists and words, from a blueprint."""
     numbers = np.random.default_rng(1)
     rows = [
@@ -65,7 +65,7 @@ def test_several_fields_train_a_network(tmp_path: Path):
     assert json.loads((run / "run.json").read_text())["validation_metrics"]["loss"] < 0.4
 
 
-def test_from_the_command_line(tmp_path: Path):
+def test_jsonl_from_the_command_line(tmp_path: Path):
     """The fields x and y are the defaults."""
     file = write(tmp_path / "d.jsonl", {"x": [1, 2], "y": 0}, {"x": [3, 4], "y": 1})
     spec = data_from_argument(file.path)
@@ -74,7 +74,7 @@ def test_from_the_command_line(tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_words_to_validate_with_have_the_numbers_of_those_to_train_on(tmp_path: Path, kind: str):
+def test_validation_uses_training_labels(tmp_path: Path, kind: str):
     """Also where one of them is missing; and a word that is no class is told."""
 
     def source(name: str, words: list[str]) -> DataSource:
@@ -105,20 +105,20 @@ def test_words_to_validate_with_have_the_numbers_of_those_to_train_on(tmp_path: 
         ([{"x": 1, "y": float("nan")}], "no finite number"),
     ],
 )
-def test_mistakes(tmp_path: Path, rows: list[object], message: str):
+def test_invalid_lines(tmp_path: Path, rows: list[object], message: str):
     """The line is named."""
     with pytest.raises(RunError, match=message):
         load(Jsonl(write(tmp_path / "d.jsonl", *rows)))
 
 
-def test_a_line_that_is_no_json(tmp_path: Path):
+def test_line_is_not_json(tmp_path: Path):
     """It is named too."""
     (tmp_path / "d.jsonl").write_text('{"x": 1, "y": 1}\n{"x": \n')
     with pytest.raises(RunError, match=r"d\.jsonl':2 is no JSON"):
         load(Jsonl(DataPath(str(tmp_path / "d.jsonl"))))
 
 
-def test_a_field_of_words_is_no_input(tmp_path: Path):
+def test_words_as_input(tmp_path: Path):
     """Although a target may be words, an input of the same field needs numbers."""
     file = write(tmp_path / "a.jsonl", {"x": "a"}, {"x": "b"})
     with pytest.raises(RunError, match=r"the field 'x' of .*a\.jsonl':1 holds something else"):

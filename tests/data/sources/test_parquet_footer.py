@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_counts_are_those_of_pyarrow(path: Path) -> None:
+def test_footer_agrees_with_pyarrow(path: Path) -> None:
     """Of every column in every group of rows."""
     with path.open("rb") as file:
         groups = [*row_groups(file.fileno())]
@@ -42,7 +42,7 @@ def test_counts_are_those_of_pyarrow(path: Path) -> None:
         assert group.values == tuple((each.path_in_schema, each.num_values) for each in columns)
 
 
-def test_a_damaged_footer_is_an_error(path: Path) -> None:
+def test_damaged_footer(path: Path) -> None:
     """Where pyarrow would end the process: at the columns of a group with damaged statistics."""
     content = path.read_bytes()
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")

@@ -49,14 +49,14 @@ SHAPE = "{{'descr': '<f8', 'fortran_order': False, 'shape': {}}}"
 
 
 class TestDigits:
-    def test_the_file_is_the_published_one(self):
+    def test_digits_checksum(self):
         """The digits are byte for byte what the README beside them says."""
         content = (PACKAGE / "data" / "digits.csv.gz").read_bytes()
         readme = (PACKAGE / "data" / "README.md").read_text()
         assert hashlib.sha256(content).hexdigest() in readme
         assert hashlib.sha256(gzip.decompress(content)).hexdigest() in readme
 
-    def test_images_and_labels(self):
+    def test_digits_images_and_labels(self):
         """There are 1,797 images of 8 by 8 pixels from 0 to 16, and ten classes."""
         digits = load(Digits())
         feature, labels = digits.inputs[UNNAMED], digits.targets[UNNAMED].values
@@ -109,7 +109,7 @@ class TestIdx:
         with pytest.raises(RunError, match=message):
             load(source)
 
-    def test_an_example_that_no_memory_holds(self, tmp_path: Path, monkeypatch):
+    def test_idx_example_exceeds_memory(self, tmp_path: Path, monkeypatch):
         """A compressed file of some kilobytes can announce images of gigabytes."""
         free = shutil.disk_usage(tmp_path)._replace(free=2**50)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
@@ -118,7 +118,7 @@ class TestIdx:
         with pytest.raises(RunError, match=r"holds 4\.0 GiB in each example, more than 256\.0 MiB"):
             load(source)
 
-    def test_lengths_differ(self, tmp_path: Path):
+    def test_idx_length_mismatch(self, tmp_path: Path):
         """Three images with two labels are a mistake."""
         source = self.write(
             tmp_path, idx(np.zeros((3, 2, 2), np.uint8)), idx(np.zeros(2, np.uint8))
@@ -143,31 +143,31 @@ class TestNpz:
         np.savez_compressed(folder / "data.npz", **arrays)
         return Npz(DataPath(str(folder / "data.npz")))
 
-    def test_reads_arrays(self, tmp_path: Path):
+    def test_npz_default_names(self, tmp_path: Path):
         """The arrays x and y, where nothing else is said."""
         x = np.asfortranarray(np.arange(6, dtype=">f4").reshape(2, 3))
         examples = load(self.source(tmp_path, x=x, y=np.array([0, 1])))
         assert np.array_equal(examples.inputs[UNNAMED].column.values, x)
         assert examples.inputs[UNNAMED].column.values.dtype.isnative
 
-    def test_bytes_with_the_axes_of_images_are_images(self, tmp_path: Path):
+    def test_npz_uint8_images(self, tmp_path: Path):
         """Arrays of bytes with height and width are scaled, floats are not."""
         x = np.full((2, 4, 4), 2, np.uint8)
         assert load(self.source(tmp_path, x=x, y=x)).inputs[UNNAMED].divide_by == 255
         assert load(self.source(tmp_path, x=x.astype(float), y=x)).inputs[UNNAMED].divide_by is None
 
-    def test_missing_array(self, tmp_path: Path):
+    def test_npz_missing_array(self, tmp_path: Path):
         """A name that is not there is answered with those that are."""
         with pytest.raises(RunError, match=r"no array 'y'; it has 'x', 'label'"):
             load(self.source(tmp_path, x=np.zeros(2), label=np.zeros(2)))
 
-    def test_an_archive_of_many_arrays(self, tmp_path: Path):
+    def test_npz_unused_arrays(self, tmp_path: Path):
         """Some of their names are enough."""
         arrays = {f"a{number}": np.zeros(2) for number in range(500)}
         with pytest.raises(RunError, match=r"no array 'x'; it has 'a0', .*, 'a9' and 490 more$"):
             load(self.source(tmp_path, **arrays))
 
-    def test_shapes_are_compared_before_values_are_read(self, tmp_path: Path):
+    def test_npz_shapes_are_compared_first(self, tmp_path: Path):
         """Of arrays in one archive, and in several: here the values are damaged."""
         source = self.source(tmp_path, x=np.zeros((2, 9999)), y=np.zeros(2))
         path = tmp_path / "more.npz"
@@ -183,7 +183,7 @@ class TestNpz:
                 load(replace(source, file=DataPath(str(tmp_path / "*.npz"))))
 
     @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-    def test_numbers_that_are_none(self, tmp_path: Path, number: float):
+    def test_npz_nonfinite_values(self, tmp_path: Path, number: float):
         """They are told with how many there are, and the first, before anything is trained."""
         x, y = np.zeros((5, 2)), np.zeros(5)
         x[2, 1] = x[4, 0] = number
@@ -195,7 +195,7 @@ class TestNpz:
         with pytest.raises(RunError, match=r"the target of .* in 5 of 5 examples"):
             load(self.source(tmp_path, x=np.zeros((5, 2)), y=y + 1e300))
 
-    def test_members_of_other_kinds(self, tmp_path: Path):
+    def test_npz_unknown_members(self, tmp_path: Path):
         """An array is a member that ends in .npy; others beside it are left alone."""
         path = tmp_path / "data.npz"
         with zipfile.ZipFile(path, "w") as archive:
@@ -209,7 +209,7 @@ class TestNpz:
         [(6, 1, "is encrypted, password required"), (8, 99, "compression method is not supported")],
         ids=["encrypted", "unknown compression"],
     )
-    def test_foreign_archives(self, tmp_path: Path, offset: int, value: int, message: str):
+    def test_npz_unreadable_archives(self, tmp_path: Path, offset: int, value: int, message: str):
         """What zipfile cannot read is told with its reason."""
         source = self.source(tmp_path, x=np.zeros((2, 3)), y=np.zeros(2))
         content = bytearray((tmp_path / "data.npz").read_bytes())
@@ -220,14 +220,14 @@ class TestNpz:
         with pytest.raises(RunError, match=rf"data\.npz' is no numpy archive.*{message}"):
             load(source)
 
-    def test_objects_are_refused(self, tmp_path: Path):
+    def test_npz_objects_are_refused(self, tmp_path: Path):
         """An array of Python objects would need pickle, which runs code."""
         with pytest.raises(RunError, match="holds object, not numbers"):
             load(self.source(tmp_path, x=np.array([{}, {}], object), y=np.zeros(2)))
         with pytest.raises(RunError, match=r"datetime64\[D\], not numbers: write dates and times"):
             load(self.source(tmp_path, x=np.array(["2024-01-31"] * 2, "M8[D]"), y=np.zeros(2)))
 
-    def test_announced_size_is_not_believed(self, tmp_path: Path):
+    def test_npz_declared_size_is_not_trusted(self, tmp_path: Path):
         """A head that announces more than there is takes no memory."""
         path = tmp_path / "data.npz"
         head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}"
@@ -239,7 +239,7 @@ class TestNpz:
             load(Npz(DataPath(str(path))))
 
     @given(st.binary(max_size=200), st.booleans())
-    def test_any_bytes_are_read_or_refused(self, tmp_path_factory, content: bytes, inside: bool):
+    def test_npz_fuzz(self, tmp_path_factory, content: bytes, inside: bool):
         """Whatever a file holds, the user gets a sentence and no traceback."""
         path = tmp_path_factory.mktemp("npz") / "data.npz"
         path.write_bytes(content)
@@ -258,14 +258,14 @@ class TestNpy:
         return Npy(DataPath(str(folder / "x.npy")), DataPath(str(folder / "y.npy")))
 
     @pytest.mark.parametrize("order", ["C", "F"])
-    def test_examples_in_any_order(self, tmp_path: Path, order):
+    def test_npy_random_access(self, tmp_path: Path, order):
         """The rows that are asked for, whatever way round the file lies and its numbers are."""
         x = np.array(np.arange(24).reshape(4, 3, 2), dtype=">f4", order=order)
         column = load(self.source(tmp_path, x, np.arange(4))).inputs[UNNAMED].column
         assert (column.count, column.shape, column.dtype) == (4, (3, 2), np.float32)
         assert np.array_equal(column.gather(tf.constant([3, 0, 3])), x[[3, 0, 3]])
 
-    def test_nothing_is_read_before_it_is_asked_for(self, tmp_path: Path):
+    def test_npy_is_lazy(self, tmp_path: Path):
         """A file far larger than the memory opens: it is a hole of 4 TiB here."""
         head = io.BytesIO()
         numbers = {"descr": "<f4", "fortran_order": False, "shape": (2**40, 1)}
@@ -278,7 +278,7 @@ class TestNpy:
         column = load(Npy(*files)).inputs[UNNAMED].column
         assert column.gather(tf.constant([2**39])).numpy().tolist() == [[0]]
 
-    def test_numbers_that_are_none(self, tmp_path: Path):
+    def test_npy_nonfinite_values(self, tmp_path: Path):
         """They are told where they are read, with the file and the first wrong example."""
         x = np.zeros((5, 2))
         x[3, 1] = np.nan
@@ -288,7 +288,7 @@ class TestNpy:
         with pytest.raises(RunError, match=message), translate_read_errors():
             column.gather(tf.constant([4, 3, 2]))
 
-    def test_a_file_that_shrinks(self, tmp_path: Path):
+    def test_npy_file_shrinks(self, tmp_path: Path):
         """To read behind the end of a mapped file would end the process; it is an error instead."""
         column = load(self.source(tmp_path, np.zeros((5, 2)), np.zeros(5))).inputs[UNNAMED].column
         os.truncate(tmp_path / "x.npy", 10)
@@ -313,14 +313,14 @@ class TestNpy:
             (header(SHAPE.format(f"({'1, ' * 40})")) + bytes(8), "damaged: it has the shape"),
         ],
     )
-    def test_damaged_files(self, tmp_path: Path, content: bytes, message: str):
+    def test_npy_damaged_files(self, tmp_path: Path, content: bytes, message: str):
         """What is no array is refused before training."""
         source = self.source(tmp_path, np.zeros(2), np.zeros(2))
         (tmp_path / "x.npy").write_bytes(content)
         with pytest.raises(RunError, match=rf"x\.npy.*{message}"):
             load(source)
 
-    def test_sizes_and_kinds(self, tmp_path: Path):
+    def test_npy_unsupported_files(self, tmp_path: Path):
         """Cut files, Python objects, single numbers and files that are not there are refused."""
         source = self.source(tmp_path, np.zeros((2, 8)), np.zeros(2))
         os.truncate(tmp_path / "x.npy", 200)
@@ -339,19 +339,19 @@ class TestCsv:
         (folder / "data.csv").write_text(text)
         return Csv(DataPath(str(folder / "data.csv")), **options)
 
-    def test_last_column_is_the_target(self, tmp_path: Path):
+    def test_csv_last_column_is_the_target(self, tmp_path: Path):
         """Without a target, the last column is it."""
         examples = load(self.source(tmp_path, "a,b,c\n1,2,0\n3,4,1\n"))
         assert examples.inputs[UNNAMED].column.values.tolist() == [[1, 2], [3, 4]]
         assert examples.targets[UNNAMED].values.tolist() == [0, 1]
 
-    def test_words_become_numbers(self, tmp_path: Path):
+    def test_csv_target_labels(self, tmp_path: Path):
         """A target of words is numbered in alphabetical order, and that is said."""
         examples = load(self.source(tmp_path, "kind,a\ncat,1\nant,2\ncat,3\n", target="kind"))
         assert examples.targets[UNNAMED].values.tolist() == [1, 0, 1]
         assert "'ant' = 0, 'cat' = 1" in examples.notes[0]
 
-    def test_columns_by_number(self, tmp_path: Path):
+    def test_csv_columns_by_number(self, tmp_path: Path):
         """Without a line of names, columns are counted from 0."""
         examples = load(self.source(tmp_path, "7,1.5\n8,2.5\n", target=0, header=False))
         assert examples.targets[UNNAMED].values.tolist() == [7, 8]
@@ -389,25 +389,25 @@ class TestCsv:
             ("1,2.5,0\n3,4,1\n", {}, "data.csv' has numbers and no names.*'header: false'"),
         ],
     )
-    def test_mistakes_are_told(self, tmp_path: Path, text: str, options: dict, message: str):
+    def test_csv_invalid_lines(self, tmp_path: Path, text: str, options: dict, message: str):
         """A line that is not as the others is named by its number."""
         with pytest.raises(RunError, match=message):
             load(self.source(tmp_path, text, **options))
 
-    def test_missing_values_are_left_out(self, tmp_path: Path):
+    def test_csv_skips_missing_values(self, tmp_path: Path):
         """Where that is wanted, nobody is told to want it."""
         source = self.source(tmp_path, "a,b\n1,2\n ,3\n", on_error="skip")
         examples = load(source)
         assert examples.inputs[UNNAMED].column.values.tolist() == [[1]]
         assert examples.notes[-1].endswith("has nothing in column 'a'")
 
-    def test_some_names_are_numbers(self, tmp_path: Path):
+    def test_csv_numeric_column_names(self, tmp_path: Path):
         """Pixels may be counted, as long as something has a name."""
         examples = load(self.source(tmp_path, "0,1,digit\n5,6,7\n"))
         assert examples.inputs[UNNAMED].column.values.tolist() == [[5, 6]]
 
 
-def test_files_of_a_blueprint_stay_in_its_folder(tmp_path: Path):
+def test_data_files_stay_in_the_directory_of_the_blueprint(tmp_path: Path):
     """A blueprint reads what lies beside it, and nothing else unless a person allows it."""
     span = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
     inside, outside = tmp_path / "in", tmp_path / "out"
@@ -422,7 +422,7 @@ def test_files_of_a_blueprint_stay_in_its_folder(tmp_path: Path):
         load_source(elsewhere, DataFileOpener(inside))
 
 
-def test_missing_file_is_told(tmp_path: Path):
+def test_missing_data_file(tmp_path: Path):
     """A file that is not there is named."""
     with pytest.raises(RunError, match=r"cannot read .*none\.npz.*there is no such file"):
         load(Npz(DataPath(str(tmp_path / "none.npz"))))

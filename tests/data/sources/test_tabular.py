@@ -57,7 +57,7 @@ def load(source, fitted: Dataset | None = None) -> Dataset:
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 class TestColumns:
-    def test_all_but_the_target_are_one_input(self, tmp_path: Path, kind: str):
+    def test_default_input_and_target_columns(self, tmp_path: Path, kind: str):
         """The target is the last one, and its words are classes."""
         examples = load(table(tmp_path, kind, COLUMNS))
         assert values(examples.inputs[UNNAMED].column) == [[1, 4, 1], [2, 5, 0.5], [3, 6, 2]]
@@ -100,7 +100,7 @@ class TestColumns:
             ),
         ],
     )
-    def test_what_the_recipe_does_not_name(
+    def test_recipe_names_missing_columns(
         self, tmp_path: Path, kind: str, options: dict, message: str
     ):
         """The error has the key, what it lacks, and the columns that are left."""
@@ -113,12 +113,12 @@ class TestColumns:
         ("target", "dtype"),
         [([1, 0, 2], np.int64), ([1.0, 0.0, 2.0], np.int64), ([1.0, 0.5, 2.0], np.float64)],
     )
-    def test_integers_of_a_target(self, tmp_path: Path, kind: str, target: list, dtype: type):
+    def test_integer_targets(self, tmp_path: Path, kind: str, target: list, dtype: type):
         """Whole numbers are integers, however they are written."""
         column = load(table(tmp_path, kind, {"a": [1, 2, 3], "y": target})).targets[UNNAMED]
         assert (column.dtype, values(column)) == (dtype, target)
 
-    def test_several_files(self, tmp_path: Path, kind: str):
+    def test_table_of_several_files(self, tmp_path: Path, kind: str):
         """They are one table, whose classes are those of all."""
         table(tmp_path, kind, {"a": [1, 2], "kind": ["y", "z"]}, "part-1")
         source = table(tmp_path, kind, {"a": [3], "kind": ["x"]}, "part-2")
@@ -126,7 +126,7 @@ class TestColumns:
         assert values(examples.inputs[UNNAMED].column) == [[1], [2], [3]]
         assert values(examples.targets[UNNAMED]) == [1, 2, 0]
 
-    def test_files_of_other_columns(self, tmp_path: Path, kind: str):
+    def test_files_with_different_columns(self, tmp_path: Path, kind: str):
         """The file is named."""
         table(tmp_path, kind, {"a": [1], "y": [1]}, "part-1")
         source = table(tmp_path, kind, {"b": [3], "y": [1]}, "part-2")
@@ -144,12 +144,12 @@ class TestColumns:
             ({"sample_weight": "a", "target": 99}, "no column 99"),
         ],
     )
-    def test_mistakes(self, tmp_path: Path, kind: str, options: dict, message: str):
+    def test_invalid_tables(self, tmp_path: Path, kind: str, options: dict, message: str):
         """They are told."""
         with pytest.raises(RunError, match=message):
             load(table(tmp_path, kind, COLUMNS, **options))
 
-    def test_two_columns_of_a_name(self, tmp_path: Path, kind: str):
+    def test_duplicate_column_names(self, tmp_path: Path, kind: str):
         """Nobody can say which of them is meant."""
         path = tmp_path / f"d.{kind}"
         if kind == "csv":
@@ -160,7 +160,7 @@ class TestColumns:
         with pytest.raises(RunError, match="has two columns 'a'"):
             load(Csv(DataPath(str(path))) if kind == "csv" else Parquet(DataPath(str(path))))
 
-    def test_a_folder_in_place_of_a_file(self, tmp_path: Path, kind: str):
+    def test_directory_in_place_of_a_file(self, tmp_path: Path, kind: str):
         """It is told."""
         folder = tmp_path / f"d.{kind}"
         folder.mkdir()
@@ -168,13 +168,13 @@ class TestColumns:
         with pytest.raises(RunError, match="it is a folder"):
             load(Csv(source) if kind == "csv" else Parquet(source))
 
-    def test_weights_below_zero(self, tmp_path: Path, kind: str):
+    def test_negative_sample_weights(self, tmp_path: Path, kind: str):
         """The example is named."""
         source = table(tmp_path, kind, {"a": [1, 2], "w": [1, -1], "y": [0, 1]}, sample_weight="w")
         with pytest.raises(RunError, match="the weight of example 2 is below 0"):
             load(source)
 
-    def test_many_columns(self, tmp_path: Path, kind: str):
+    def test_many_columns_are_fast(self, tmp_path: Path, kind: str):
         """Twenty thousand take seconds, and those of another table are found as fast."""
         columns = {f"c{number}": [number] for number in range(20_000)}
         start = time.process_time()
@@ -183,7 +183,7 @@ class TestColumns:
         assert values(examples.inputs[UNNAMED].column) == [[*range(19_999)]]
         assert time.process_time() - start < 20
 
-    def test_what_is_read_as_needed_is_the_same(self, tmp_path: Path, kind: str):
+    def test_lazy_and_cached_values_agree(self, tmp_path: Path, kind: str):
         """Whether it is held in memory or not is a matter of memory alone."""
         rows = {"a": list(range(3000)), "y": [f"c{number % 7}" for number in range(3000)]}
         held = load(table(tmp_path, kind, rows, cache=True))
@@ -201,7 +201,7 @@ class TestColumnsOfTraining:
     def trained(self, folder: Path, kind: str, **options) -> Dataset:
         return load(table(folder, kind, COLUMNS, "train", **options))
 
-    def test_any_order(self, tmp_path: Path, kind: str):
+    def test_columns_in_any_order(self, tmp_path: Path, kind: str):
         """Inputs and the target are found by their names, in files of either kind."""
         trained = self.trained(tmp_path, kind)
         columns = {key: COLUMNS[key] for key in ("kind", "w", "b", "a")}
@@ -210,14 +210,14 @@ class TestColumnsOfTraining:
             assert values(examples.inputs[UNNAMED].column) == values(trained.inputs[UNNAMED].column)
             assert values(examples.targets[UNNAMED]) == [0, 1, 0]
 
-    def test_weights_that_are_not_wanted(self, tmp_path: Path, kind: str):
+    def test_sample_weight_column_is_not_an_input(self, tmp_path: Path, kind: str):
         """They were no input in training, and are none here."""
         trained = self.trained(tmp_path, kind, sample_weight="w")
         examples = load(table(tmp_path, kind, COLUMNS, "other"), trained)
         assert examples.inputs[UNNAMED].shape == (2,)
         assert not examples.sample_weights
 
-    def test_the_target_of_named_inputs(self, tmp_path: Path, kind: str):
+    def test_target_with_named_inputs(self, tmp_path: Path, kind: str):
         """It is that of training even where it is not the last."""
         trained = self.trained(tmp_path, kind, inputs=("a", "b"))
         columns = {key: COLUMNS[key] for key in ("kind", "b", "a")}
@@ -234,7 +234,7 @@ class TestColumnsOfTraining:
             ("a b w", {"target": 2}, "column 'w' of .*other.* was an input in training"),
         ],
     )
-    def test_other_columns(
+    def test_missing_training_columns(
         self, tmp_path: Path, kind: str, names: str, options: dict, message: str | None
     ):
         """The file and the column are named; a target that is named may be another one."""
@@ -248,7 +248,7 @@ class TestColumnsOfTraining:
             load(second_table, trained)
 
 
-def test_tables_without_names_after_one_with_names(tmp_path: Path):
+def test_table_without_header_after_training_with_header(tmp_path: Path):
     """They are taken in their order only where somebody says that they have no names."""
     trained = load(table(tmp_path, "csv", COLUMNS))
     (tmp_path / "o.csv").write_text("1,2,3,0\n4,5,6,1\n")
@@ -261,13 +261,13 @@ def test_tables_without_names_after_one_with_names(tmp_path: Path):
 
 
 class TestParquet:
-    def test_words_stay_words(self, tmp_path: Path):
+    def test_parquet_strings_stay_strings(self, tmp_path: Path):
         """What looks like a number is one where nothing says that it is a word."""
         columns = {"a": [1, 2, 3], "y": ["7", "30", "7"]}
         assert values(load(table(tmp_path, "parquet", columns)).targets[UNNAMED]) == [1, 0, 1]
         assert values(load(table(tmp_path, "csv", columns)).targets[UNNAMED]) == [7, 30, 7]
 
-    def test_types(self, tmp_path: Path):
+    def test_parquet_types(self, tmp_path: Path):
         """Lists of lists, truth values, categories and floats of any width."""
         columns = {
             "grid": pa.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]], pa.list_(pa.list_(pa.uint8()))),
@@ -293,12 +293,12 @@ class TestParquet:
             ([["u"], ["v"]], "holds string, not numbers"),
         ],
     )
-    def test_values_that_are_none(self, tmp_path: Path, values: list, message: str):
+    def test_parquet_missing_values(self, tmp_path: Path, values: list, message: str):
         """The row or the column is named."""
         with pytest.raises(RunError, match=message):
             load(table(tmp_path, "parquet", {"a": values, "y": [0, 1]}))
 
-    def test_enormous_rows(self, tmp_path: Path):
+    def test_parquet_huge_rows(self, tmp_path: Path):
         """A small file may hold them; they are refused by what it says of itself."""
         source = Parquet(DataPath(str(tmp_path / "d.parquet")), cache=False)
         for length in (2**20, 2**25):
@@ -311,13 +311,13 @@ class TestParquet:
             load(source)
 
     @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"\xff" * 40 + b"PAR1"])
-    def test_what_is_no_parquet(self, tmp_path: Path, content: bytes):
+    def test_not_a_parquet_file(self, tmp_path: Path, content: bytes):
         """It is named."""
         (tmp_path / "d.parquet").write_bytes(content)
         with pytest.raises(RunError, match=r"d\.parquet' is no Parquet file, or damaged"):
             load(Parquet(DataPath(str(tmp_path / "d.parquet"))))
 
-    def test_a_table_that_is_cut(self, tmp_path: Path):
+    def test_truncated_parquet(self, tmp_path: Path):
         """A page in the middle that is overwritten is damage too."""
         source = table(tmp_path, "parquet", {"a": list(range(100)), "y": [0] * 100})
         path = Path(source.file.path)
@@ -326,13 +326,13 @@ class TestParquet:
         with pytest.raises(RunError, match="is no Parquet file, or damaged"):
             load(source)
 
-    def test_from_the_command_line(self, tmp_path: Path):
+    def test_parquet_from_the_command_line(self, tmp_path: Path):
         """By the end of its name."""
         source = table(tmp_path, "parquet", COLUMNS)
         assert data_from_argument(source.file.path).train == source
 
 
-def test_digits_in_parquet_train_a_network(tmp_path: Path):
+def test_train_on_parquet_digits(tmp_path: Path):
     """Lists of pixels in two files, with what each example counts, from a blueprint."""
     digits = load_source(data_from_argument("digits").train, DataFileOpener())
     pixels, labels = (

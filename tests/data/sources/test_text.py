@@ -34,7 +34,7 @@ def rows(examples: Dataset, name: str, *numbers: int) -> list[list[int]]:
 
 
 class TestText:
-    def test_pieces_and_what_follows(self, tmp_path: Path):
+    def test_text_windows_and_shifted_targets(self, tmp_path: Path):
         """Pieces lie behind each other, and targets are one token ahead."""
         examples = load(
             Text(write_data(tmp_path / "a.txt", "abcdefgh"), CHARACTERS, sequence_length=3)
@@ -47,7 +47,7 @@ class TestText:
         assert examples.count == 2
         assert "9 tokens, vocabulary of 13, sequences of 3" in examples.notes[0]
 
-    def test_documents_have_ends(self, tmp_path: Path):
+    def test_documents_end_with_end_token(self, tmp_path: Path):
         """Each JSON line is a document, and ends with a token of its own."""
         lines = "".join(json.dumps({"body": text}) + "\n" for text in ("ab", "c\n"))
         file = write_data(tmp_path / "a.jsonl", lines + "\n")
@@ -56,7 +56,7 @@ class TestText:
         assert np.flatnonzero(texts.tokens == END_ID).tolist() == [2, 5]
         assert texts.tokenizer.decode(texts.tokens) == "abc\n"
 
-    def test_blocks_lose_nothing(self, tmp_path: Path):
+    def test_text_is_read_in_blocks(self, tmp_path: Path):
         """A text of many blocks, with other line ends and a line too long for one, comes whole."""
         text = "a line of text\r\n" * 5_000 + "x" * 1_200_000 + "\nend"
         texts = load(
@@ -66,7 +66,7 @@ class TestText:
         assert len(texts.tokens) == len(text) + 1
         assert texts.tokenizer.decode(texts.tokens[:100_000]) == text[:100_000]
 
-    def test_a_run_keeps_its_tokens(self, tmp_path: Path):
+    def test_token_cache_of_a_run(self, tmp_path: Path):
         """A run that goes on needs the text no more, and validates with the same vocabulary."""
         source = Text(write_data(tmp_path / "a.txt", "abcabcabc"), CHARACTERS, sequence_length=2)
         second_text = Text(write_data(tmp_path / "b.txt", "cabx"), CHARACTERS, sequence_length=2)
@@ -94,7 +94,9 @@ class TestText:
             ("[" * 100_000, "body", r"a':1 is no JSON"),
         ],
     )
-    def test_wrong_files(self, tmp_path: Path, content: str | bytes, field: str, message: str):
+    def test_invalid_text_files(
+        self, tmp_path: Path, content: str | bytes, field: str, message: str
+    ):
         """They are told with their line."""
         source = Text(
             write_data(tmp_path / "a", content), CHARACTERS, sequence_length=4, field=field
@@ -104,7 +106,7 @@ class TestText:
 
 
 class TestPairs:
-    def test_padded(self, tmp_path: Path):
+    def test_pairs_are_padded(self, tmp_path: Path):
         """Sources and targets of one length, with the begin and the end of the target."""
         file = write_data(tmp_path / "a.tsv", "ab\tba\r\n\nc\t\n")
         examples = load(Pairs(file, CHARACTERS, sequence_length=3))
@@ -124,7 +126,7 @@ class TestPairs:
             ("", "has no text"),
         ],
     )
-    def test_wrong_files(self, tmp_path: Path, content: str, message: str):
+    def test_invalid_pairs_files(self, tmp_path: Path, content: str, message: str):
         """They are told with their line."""
         with pytest.raises(RunError, match=message):
             load(Pairs(write_data(tmp_path / "a", content), CHARACTERS, sequence_length=3))

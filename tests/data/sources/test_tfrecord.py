@@ -66,7 +66,7 @@ def values(column) -> list:
 
 @pytest.mark.parametrize("packed", [False, True])
 class TestRecords:
-    def test_numbers_and_words(self, tmp_path: Path, packed: bool):
+    def test_numeric_and_bytes_features(self, tmp_path: Path, packed: bool):
         """Lists get the shape that is given; bytes are numbers as inputs, and words as targets."""
         rows = [
             example(x=[0.5, 1.5, 2.5, 3.5], b=bytes([1, 2, 255, 4]), y=b"dog", w=[2.0]),
@@ -84,7 +84,7 @@ class TestRecords:
         )
         assert values(dataset.sample_weights[UNNAMED]) == [2, 0.5]
 
-    def test_several_names_of_one_feature(self, tmp_path: Path, packed: bool):
+    def test_feature_used_several_times(self, tmp_path: Path, packed: bool):
         """Each input has its own shape, and a target has that of the file."""
         rows = [example(f=[1.0, 2.0, 3.0, 4.0], b=b"ab"), example(f=[5.0, 6.0, 7.0, 8.0], b=b"cd")]
         file = write(tmp_path / "d.tfrecord", *rows, packed=packed)
@@ -97,7 +97,7 @@ class TestRecords:
         assert values(dataset.targets["word"]) == [0, 1]
 
     @pytest.mark.parametrize("cache", [None, True, False])
-    def test_pictures(self, tmp_path: Path, packed: bool, cache: bool | None):
+    def test_encoded_images(self, tmp_path: Path, packed: bool, cache: bool | None):
         """They are decoded as they are needed, and brought to the size of the first."""
         rows = [example(x=png(level, 6 + level), y=level) for level in range(5)]
         for file_number, file_rows in enumerate((rows[:2], rows[2:])):
@@ -110,7 +110,7 @@ class TestRecords:
         assert images[:, 0, 0, 0].tolist() == [4, 0, 3]
         assert values(dataset.targets[UNNAMED]) == [0, 1, 2, 3, 4]
 
-    def test_damage(self, tmp_path: Path, packed: bool):
+    def test_corrupt_record(self, tmp_path: Path, packed: bool):
         """A record whose checksum is wrong is told, and what follows it cannot be found."""
         path = tmp_path / "d.tfrecord"
         write(path, *(example(x=[1.0, float(each)], y=each) for each in range(4)))
@@ -123,7 +123,7 @@ class TestRecords:
         assert dataset.count == 1
         assert "skipped 1 of 2 records: record 2 of" in dataset.notes[-1]
 
-    def test_an_announced_length_is_not_believed(self, tmp_path: Path, packed: bool):
+    def test_declared_length_is_not_trusted(self, tmp_path: Path, packed: bool):
         """It takes no memory, even where its checksum is right."""
         path = tmp_path / "d.tfrecord"
         content = struct.pack("<Q", 2**60) + bytes(4)
@@ -144,7 +144,7 @@ class TestRecords:
     ],
     ids=range(6),
 )
-def test_mistakes(tmp_path: Path, second: bytes, message: str):
+def test_invalid_records(tmp_path: Path, second: bytes, message: str):
     """The record is named, or left out."""
     file = write(tmp_path / "d.tfrecord", example(x=[1.0, 2.0], y=0), second)
     with pytest.raises(RunError, match=message):
@@ -152,7 +152,7 @@ def test_mistakes(tmp_path: Path, second: bytes, message: str):
     assert load(Tfrecord(file, on_error="skip")).count == 1
 
 
-def test_pictures_that_are_none(tmp_path: Path):
+def test_undecodable_images(tmp_path: Path):
     """One that cannot be decoded is known before the training begins."""
     file = write(
         tmp_path / "d.tfrecord", *(example(x=each, y=0) for each in (png(3), b"no", png(4)))
@@ -163,7 +163,7 @@ def test_pictures_that_are_none(tmp_path: Path):
     assert values(dataset.inputs[UNNAMED].column)[1][0][0] == [4]
 
 
-def test_a_file_that_shrinks(tmp_path: Path):
+def test_tfrecord_file_shrinks(tmp_path: Path):
     """A picture that is not there any more is told by its file."""
     file = write(tmp_path / "d.tfrecord", example(x=png(3), y=0))
     column = load(data_from_argument(file.path).train).inputs[UNNAMED].column
@@ -218,7 +218,7 @@ class TestPrepared:
     def there(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
 
-    def test_features_by_name(self):
+    def test_tfds_features_by_name(self):
         """With the shapes and the names of classes that the data set has."""
         source = birds(inputs={"a": "image", "b": "grid"}, targets="kind")
         dataset = load(source)
@@ -233,7 +233,7 @@ class TestPrepared:
         assert np.array_equal(grids, np.tile(images[:, None, None], (1, 2, 3)))
         assert values(dataset.targets[UNNAMED]) == (images % 2).tolist()
 
-    def test_parts_of_splits(self):
+    def test_tfds_split_slices(self):
         """As the library writes them."""
         names = {"inputs": "image", "targets": "kind"}
         assert load(birds("train[5:12]", **names)).count == 7
@@ -249,12 +249,12 @@ class TestPrepared:
             (birds("train", "picture", "kind"), "no feature 'picture'; it has"),
         ],
     )
-    def test_mistakes(self, source: Tfds, message: str):
+    def test_invalid_tfds_options(self, source: Tfds, message: str):
         """They are told with what there is."""
         with pytest.raises(RunError, match=message):
             load(source)
 
-    def test_from_the_command_line(self):
+    def test_tfds_from_the_command_line(self):
         """By its name; no others than names are taken."""
         assert data_from_argument("tfds:mnist").train == Tfds(DataPath("mnist"))
         recipe = data_from_argument("tfds:birds")
@@ -262,7 +262,7 @@ class TestPrepared:
             data_from_argument("tfds:../birds")
         assert data_from_argument("tfds:mnist:3.0.1", recipe).train == Tfds(DataPath("mnist:3.0.1"))
 
-    def test_from_a_blueprint(self, folder: Path, tmp_path: Path):
+    def test_tfds_from_a_blueprint(self, folder: Path, tmp_path: Path):
         """A stranger's file reads them where a person allows it."""
         span = Span(SourceText("net.yaml", ""), 1, 1, 1, 1)
         source = Tfds(DataPath("birds", span), inputs="image", targets="kind")

@@ -38,7 +38,7 @@ def learned(tokens: str, *, text: list[str] | None = None, **options) -> TextTok
         ("wordpiece", "First Citizen : Before we proceed, hear me speak."),
     ],
 )
-def test_there_and_back(tokens: str, back: str):
+def test_tokenizer_roundtrip(tokens: str, back: str):
     """What is known comes back, in as much of its form as the kind of tokens keeps."""
     vocabulary = learned(tokens)
     (ids,) = vocabulary.encode([TEXT[0]])
@@ -48,7 +48,7 @@ def test_there_and_back(tokens: str, back: str):
 
 
 @pytest.mark.parametrize("tokens", KINDS)
-def test_training_is_repeatable(tokens: str):
+def test_tokenizer_training_is_deterministic(tokens: str):
     """The same text gives the same numbers, which a file keeps."""
     first = learned(tokens)
     assert first.to_json() == learned(tokens).to_json()
@@ -57,7 +57,7 @@ def test_training_is_repeatable(tokens: str):
 
 
 @pytest.mark.parametrize("tokens", KINDS)
-def test_special_tokens_cannot_be_written(tokens: str):
+def test_special_tokens_in_text(tokens: str):
     """A text with the name of a special token in it has no special token."""
     vocabulary = learned(tokens, text=[*TEXT, "a [MASK] [SEP]\n"])
     (ids,) = vocabulary.encode(["[MASK] [SEP]"])
@@ -65,20 +65,20 @@ def test_special_tokens_cannot_be_written(tokens: str):
 
 
 @pytest.mark.parametrize("tokens", ["characters", "words", "wordpiece"])
-def test_what_is_not_known(tokens: str):
+def test_unknown_tokens(tokens: str):
     """A character or word that was not in the text is one special token."""
     assert UNK_ID in learned(tokens).encode(["\N{SNOWMAN}"])[0]
 
 
 @given(text=st.text(st.characters(codec="utf-8"), max_size=40))
-def test_bytes_know_every_text(text: str):
+def test_byte_pairs_have_no_unknown_tokens(text: str):
     """Pairs of bytes begin with all bytes: nothing is unknown to them."""
     (ids,) = _BYTES.encode([text])
     assert UNK_ID not in ids
     assert _BYTES.decode(ids) == text
 
 
-def test_lower_case():
+def test_lowercase():
     """With `lowercase`, a word is the same at the beginning of a sentence."""
     first, second = learned("words", lowercase=True).encode(["Speak", "speak"])
     assert first.tolist() == second.tolist()
@@ -92,20 +92,20 @@ def test_lower_case():
         ("wordpiece", 20, "different letters"),
     ],
 )
-def test_vocabularies_that_are_too_small(tokens: str, size: int, message: str):
+def test_vocabulary_too_small(tokens: str, size: int, message: str):
     """The error says how many there would have to be."""
     with pytest.raises(RunError, match=message):
         learned(tokens, vocabulary_size=size)
 
 
-def test_no_text():
+def test_empty_text():
     """An empty file has no tokens."""
     with pytest.raises(RunError, match="the text has no text"):
         learned("characters", text=[])
 
 
 @pytest.mark.parametrize("text", ["", "{}", learned("words").to_json().replace("[MASK]", "[NONE]")])
-def test_files_that_are_no_vocabulary(text: str):
+def test_invalid_tokenizer_files(text: str):
     """They are refused with their name."""
     with pytest.raises(RunError, match=r"tokenizer\.json"):
         TextTokenizer.from_json(text, "tokenizer.json")

@@ -10,7 +10,7 @@ from archbuilder.keras_ext.layers import AddBias
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (2, 5, 4), (2, 3, 3, 4)])
-def test_the_vector_is_added(shape: tuple[int, ...]):
+def test_bias_is_added(shape: tuple[int, ...]):
     """To inputs of every rank, along the last axis."""
     layer = AddBias(bias_initializer="normal")
     values = np.random.default_rng(0).normal(size=shape).astype("float32")
@@ -18,7 +18,7 @@ def test_the_vector_is_added(shape: tuple[int, ...]):
     assert layer.bias.shape == (4,)
 
 
-def test_it_starts_at_zero():
+def test_bias_is_initialized_to_zero():
     """As the biases of other layers do."""
     layer = AddBias()
     layer.build((None, 4))

@@ -64,7 +64,7 @@ def test_routing(iterations: int, use_bias: bool):
     assert np.allclose(output, expected, atol=1e-5)
 
 
-def test_iterations_matter():
+def test_routing_iterations_change_the_output():
     """The test above could not tell if they did nothing."""
     layer = routed(iterations=1)
     once = layer(vectors())
@@ -72,7 +72,7 @@ def test_iterations_matter():
     assert np.abs(np.asarray(layer(vectors())) - np.asarray(once)).max() > 0.05
 
 
-def test_stopped_gradients_change_the_gradient_alone():
+def test_routing_stop_gradient():
     """The output is the same, the gradient is that of couplings that are constants."""
     free, stopped = routed(iterations=3), routed(iterations=3, stop_gradients=True)
     inputs = tf.constant(vectors())
@@ -105,7 +105,7 @@ def test_squash_and_length(shape: tuple[int, ...]):
     ids=["Squash", "CapsuleNorm", "CapsuleRouting"],
 )
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_zeros_are_safe(make: Callable[..., keras.layers.Layer], policy: str):
+def test_zero_vectors_have_finite_gradients(make: Callable[..., keras.layers.Layer], policy: str):
     """Vectors of zeros give zeros, with slopes that are numbers, beside others and alone."""
     inputs = vectors()
     inputs[0] = 0
@@ -129,7 +129,7 @@ def test_large_vectors_in_half_precision():
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "int64"])
-def test_a_label_keeps_its_capsule(dtype: str):
+def test_mask_by_label(dtype: str):
     """Each example keeps the capsule of its label, and a label beyond the last keeps none."""
     inputs = vectors((3, 4, 2))
     output = np.asarray(CapsuleMask()(inputs, np.array([2, 0, 9], dtype)))
@@ -138,7 +138,7 @@ def test_a_label_keeps_its_capsule(dtype: str):
     assert np.array_equal(output, expected)
 
 
-def test_the_longest_capsule_is_kept():
+def test_mask_by_longest_capsule():
     """Without labels; of equally long ones it is the first."""
     inputs = np.array([[[1, 0], [0, -3], [2, 2]], [[1, 1], [-1, 1], [0, 1]]], "float32")
     expected = [[[0, 0], [0, -3], [0, 0]], [[1, 1], [0, 0], [0, 0]]]

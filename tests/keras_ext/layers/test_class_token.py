@@ -9,7 +9,7 @@ import pytest
 from archbuilder.keras_ext.layers import ClassToken
 
 
-def test_the_vector_stands_in_front():
+def test_token_is_prepended():
     """It is the same for every sequence, and what comes behind stays as it is."""
     values = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
     layer = ClassToken(embeddings_initializer="normal")
@@ -19,7 +19,7 @@ def test_the_vector_stands_in_front():
     assert np.array_equal(output[:, 1:], values)
 
 
-def test_it_is_never_masked():
+def test_token_is_never_masked():
     """What stands behind it sees the mask of the tokens, one place later."""
     tokens = keras.Input((4,), dtype="int32")
     embedded = keras.layers.Embedding(9, 8, mask_zero=True)(tokens)

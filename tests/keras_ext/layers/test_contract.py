@@ -59,13 +59,13 @@ def layer_with_weights(
     return layer
 
 
-def test_every_layer_is_told_of():
+def test_every_layer_is_documented():
     """The reference of the language names it."""
     reference = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
     assert [name for name in layers.__all__ if f"| `{name}` |" not in reference] == []
 
 
-def test_every_layer_has_a_row():
+def test_every_layer_is_tested():
     """What the package gives is what is tested, and what blueprints can use."""
     assert sorted(row.name for row in ROWS) == sorted(layers.__all__)
     ours = [
@@ -77,7 +77,7 @@ def test_every_layer_has_a_row():
 
 
 @every_layer
-def test_config_makes_the_layer_again(row: Row):
+def test_config_roundtrip(row: Row):
     """All arguments of the constructor are in the config, and a layer made of it is equal."""
     layer = row.make(name="one")
     config = layer.get_config()
@@ -94,7 +94,7 @@ def test_config_makes_the_layer_again(row: Row):
 
 
 @every_layer
-def test_the_shape_is_known_before(row: Row):
+def test_compute_output_shape(row: Row):
     """The shape that is told without computing is that of the output, with open sizes too."""
     shape = tuple(first(row.make()(*layer_inputs(row))).shape)
     assert computed_shape(row, row.shape) == shape
@@ -106,7 +106,7 @@ def test_the_shape_is_known_before(row: Row):
 
 @every_layer
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "float64"])
-def test_dtypes(row: Row, policy: str):
+def test_dtype_policies(row: Row, policy: str):
     """The output has the dtype of the policy, and differs from float32 by rounding alone."""
     wide = row.make()
     exact = np.asarray(first(wide(*layer_inputs(row))))
@@ -118,7 +118,7 @@ def test_dtypes(row: Row, policy: str):
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.masks], ids=lambda row: row.name)
-def test_masks_pass(row: Row):
+def test_masks_propagate(row: Row):
     """A mask on the inputs is on the outputs, where what the layer puts in front counts."""
     inputs = keras.Input(batch_shape=row.open_shape)
     layer = row.make()
@@ -149,7 +149,7 @@ def test_compiled_by_xla(row: Row, policy: str):
 
 
 @every_layer
-def test_gradients_are_slopes(row: Row):
+def test_gradients_agree_with_differences(row: Row):
     """The gradient agrees with differences of the output, computed in double precision."""
     layer = row.make(dtype="float64")
     values, *beside = [each[:1] for each in layer_inputs(row)]
@@ -161,7 +161,7 @@ def test_gradients_are_slopes(row: Row):
 
 @every_layer
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_training_step(row: Row, jit_compile: bool):
+def test_training_step(row: Row, jit_compile: bool):
     """A model with the layer trains."""
     inputs = symbols(row, (None, *row.shape[1:]))
     outputs = keras.layers.Dense(1)(keras.layers.Flatten()(first(row.make()(*inputs))))
@@ -197,7 +197,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, flo
     return folder, sums
 
 
-def test_loading_elsewhere(saved: tuple[Path, dict[str, float]]):
+def test_load_in_another_process(saved: tuple[Path, dict[str, float]]):
     """A program that only imports archbuilder opens saved models, also where Keras came before.
 
     `library.test_small_forms` imports archbuilder first.

@@ -100,7 +100,7 @@ def test_argmax_is_that_of_tensorflow():
     assert np.array_equal(flat, np.asarray(places) // 3)
 
 
-def test_the_first_of_equal_numbers_wins():
+def test_argmax_of_equal_values_is_the_first():
     """And its gradient is its own, where a maximum alone would share it."""
     values = tf.zeros((1, 2, 2, 1))
     with tf.GradientTape() as tape:
@@ -110,7 +110,7 @@ def test_the_first_of_equal_numbers_wins():
     assert np.array_equal(np.ravel(tape.gradient(pooled, values)), [1, 0, 0, 0])
 
 
-def test_a_way_and_back():
+def test_pooling_and_unpooling_roundtrip():
     """Unpooling keeps the maxima at their places and has zeros elsewhere, in a model too."""
     inputs = keras.Input((None, None, 3))
     output = MaxUnpooling2D(2)(*MaxPoolingWithArgmax2D(2)(inputs))
@@ -134,7 +134,7 @@ def test_argmax_is_exact_in_half_precision():
 
 @pytest.mark.parametrize("size", [0, (2, 0), (2, 2, 2), (2,)])
 @pytest.mark.parametrize("layer", [MaxPoolingWithArgmax2D, MaxUnpooling2D])
-def test_refused_sizes(layer: type[keras.layers.Layer], size: int | tuple[int, ...]):
+def test_invalid_pool_size(layer: type[keras.layers.Layer], size: int | tuple[int, ...]):
     """A window has a height and a width."""
     with pytest.raises(ValueError, match="pool_size must be one or two numbers"):
         layer(size)
@@ -154,7 +154,7 @@ def test_invalid_argmax(shape: tuple[int, ...], dtype: str, message: str):
         MaxUnpooling2D(2)(keras.Input((4, 4, 3)), keras.Input(shape, dtype=dtype))
 
 
-def test_refused_vectors():
+def test_inputs_must_be_maps():
     """Only maps can be unpooled."""
     vectors = keras.Input((4,)), keras.Input((4,), dtype="int32")
     with pytest.raises(ValueError, match="must be maps"):

@@ -48,7 +48,7 @@ def test_two_pieces_of_opposite_sign_are_an_absolute_value():
     assert np.allclose(layer(np.array([[-3.0], [2.0]])), [[3.0], [2.0]])
 
 
-def test_one_piece_is_a_dense_layer():
+def test_single_piece_is_a_dense_layer():
     """With one piece there is nothing to choose from."""
     values = np.random.default_rng(0).normal(size=(3, 7)).astype("float32")
     layer, dense = Maxout(6, 1), keras.layers.Dense(6)
@@ -58,7 +58,7 @@ def test_one_piece_is_a_dense_layer():
     assert np.allclose(output, dense(values), atol=1e-6)
 
 
-def test_constraints_and_regularizers_are_at_work():
+def test_constraints_and_regularizers():
     """The columns of the kernel keep their norm, and weights cost what the regularizer says."""
     layer = Maxout(2, 3, kernel_constraint={"class_name": "UnitNorm", "config": {"axis": 0}},
                    kernel_regularizer="l2")  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from archbuilder.keras_ext.layers import PositionEmbedding
 
 
-def test_rows_of_the_table_are_added():
+def test_embeddings_are_added():
     """The first vector has row 0 on top, and a short sequence leaves the last rows out."""
     layer = PositionEmbedding(7)
     values = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")

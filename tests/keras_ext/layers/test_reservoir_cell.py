@@ -26,7 +26,7 @@ def reservoir(units: int = 50, **arguments: object) -> np.ndarray:
 
 @pytest.mark.parametrize("leak_rate", [1.0, 0.3])
 @pytest.mark.parametrize("bias_scaling", [0.0, 0.5])
-def test_states(leak_rate: float, bias_scaling: float):
+def test_states_follow_the_equation(leak_rate: float, bias_scaling: float):
     """All states of a sequence follow the equation, beginning with zeros."""
     cell = ReservoirCell(20, density=0.3, leak_rate=leak_rate, bias_scaling=bias_scaling, seed=1)
     steps = np.random.default_rng(0).normal(size=(2, 9, 3)).astype("float32")
@@ -56,7 +56,7 @@ def test_the_density_is_exact(units: int, density: float):
     assert matrix.min() < 0 < matrix.max()
 
 
-def test_the_seed_decides():
+def test_weights_are_seeded():
     """Equal seeds make equal weights, and other seeds others; without one each is another."""
     assert np.array_equal(reservoir(seed=5), reservoir(seed=5))
     assert not np.array_equal(reservoir(seed=5), reservoir(seed=6))
@@ -85,7 +85,7 @@ def test_reservoirs_without_a_cycle_are_drawn_again():
         assert np.count_nonzero(matrix) == 25
 
 
-def test_a_cycle_is_what_eigenvalues_need():
+def test_cycle_detection():
     """A matrix with a way back has eigenvalues, one without has none but zeros."""
     generator = np.random.default_rng(0)
     kinds = set()
@@ -105,7 +105,7 @@ def test_a_thousand_units_take_seconds():
     assert time.process_time() - began < 60
 
 
-def test_nothing_is_trained_but_what_stands_behind():
+def test_reservoir_is_not_trained():
     """A step of training leaves the reservoir as it was."""
     inputs = keras.Input((None, 3))
     cell = ReservoirCell(20, density=0.3, seed=1)
@@ -117,7 +117,7 @@ def test_nothing_is_trained_but_what_stands_behind():
     assert all(np.array_equal(*pair) for pair in zip(weights, cell.get_weights(), strict=True))
 
 
-def test_states_forget_where_they_began():
+def test_echo_state_property():
     """The echo-state property, with a radius below one and few inputs that are large."""
     cell = ReservoirCell(50, spectral_radius=0.8, density=0.1, seed=2)
     layer = keras.layers.RNN(cell)
@@ -144,7 +144,7 @@ def test_refused_arguments(arguments: dict[str, float], message: str):
         ReservoirCell(**arguments)
 
 
-def test_there_is_an_end_to_drawing(monkeypatch: pytest.MonkeyPatch):
+def test_number_of_attempts_is_bounded(monkeypatch: pytest.MonkeyPatch):
     """With a single try, about half of 50 units at 1% have no cycle, and that is said."""
     monkeypatch.setattr(module, "DRAWS", 1)
     refused = 0

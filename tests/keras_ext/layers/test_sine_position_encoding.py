@@ -28,7 +28,7 @@ def test_formula(length: int, depth: int):
 
 
 @pytest.mark.parametrize("depth", [2, 4, 7, 64])
-def test_formula_of_tensor2tensor(depth: int):
+def test_tensor2tensor_formula(depth: int):
     """All sines, all cosines, and zeros where the depth is odd; wavelengths up to the base's."""
     half = depth // 2
     code = SinePositionEncoding(interleaved=False)(np.zeros((1, 50, depth), "float32"))[0]
@@ -41,14 +41,14 @@ def test_formula_of_tensor2tensor(depth: int):
     assert np.allclose(code, expected, atol=1e-4)
 
 
-def test_positions_are_added():
+def test_encodings_are_added():
     """The vectors stay, with their positions on top."""
     values = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
     output = SinePositionEncoding(max_wavelength=50.0)(values)
     assert np.allclose(output, values + reference(5, 8, 50.0), atol=1e-5)
 
 
-def test_any_length():
+def test_open_sequence_length():
     """A model with an open length takes sequences of all lengths."""
     inputs = keras.Input((None, 6))
     model = keras.Model(inputs, SinePositionEncoding()(inputs))
@@ -81,7 +81,7 @@ def test_refused_arguments():
         SinePositionEncoding(max_wavelength=1.0)
 
 
-def test_other_ranks_are_refused():
+def test_ranks_other_than_three_are_refused():
     """Only sequences of vectors have positions."""
     with pytest.raises(ValueError, match="expected ndim=3"):
         SinePositionEncoding()(np.zeros((2, 3), "float32"))

@@ -32,7 +32,7 @@ def logged(run: Path, split: str) -> list[tuple[int, str, float]]:
     return values
 
 
-def test_logs_and_picture(tmp_path: Path):
+def test_tensorboard_logs_and_curves(tmp_path: Path):
     """Every epoch is logged once, also where the run goes on, and drawn at the end."""
     run = trained(tmp_path, SUPERVISED, "run", "--epochs", "1")
     assert main(["train", "--resume", str(run), "--epochs", "3"]) == 0
@@ -47,14 +47,14 @@ def test_logs_and_picture(tmp_path: Path):
     assert len(tf.unique(tf.reshape(tf.cast(picture[..., 0], tf.int32), [-1])).y) > 10
 
 
-def test_a_picture_without_steps(tmp_path: Path):
+def test_curves_without_epochs(tmp_path: Path):
     """Ridge has one row of numbers, and a picture of it."""
     run = trained(tmp_path, RIDGE, "run")
     assert (run / "curves.png").is_file()
     assert not (run / "tensorboard").exists()
 
 
-def test_a_bar():
+def test_progress_bar():
     """It tells the epoch, the share and the time."""
     assert (
         format_bar(3, 12, 0.25, 42.3) == "Epoch  3/12  [######                  ]   25%  ETA 0:42"
@@ -77,7 +77,7 @@ def speak_to(terminal: str) -> None:
     sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
 
 
-def test_on_a_terminal(tmp_path: Path):
+def test_progress_on_a_terminal(tmp_path: Path):
     """The bar goes away before each line that stays."""
     reader, writer = pty.openpty()
     process = CommandProcess(
@@ -99,7 +99,7 @@ def test_on_a_terminal(tmp_path: Path):
         assert f"\n{line}" in text or f"\x1b[K{line}" in text
 
 
-def test_elsewhere(tmp_path: Path):
+def test_progress_without_a_terminal(tmp_path: Path):
     """In a file there are plain lines alone."""
     process = start(*command(tmp_path))
     assert process.wait() == 0
