@@ -105,7 +105,7 @@ def test_label_smoothing_agrees_with_keras(share: float, *, logits: bool):
             "causal",
             "{text: {file: text.txt, tokenizer: characters, sequence_length: 16}}",
             "digits",
-            "the objective 'causal_lm' needs text, and the data is the data set digits",
+            "the objective 'causal_lm' needs text, and the data is 'digits'",
         ),
         ("masked", "segments", "parts", "the objective provides tokens, segments, mask"),
         (

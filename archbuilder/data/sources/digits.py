@@ -24,6 +24,4 @@ def load_digits() -> Dataset:
     images = table[:, :-1].reshape(-1, _IMAGE_SIZE, _IMAGE_SIZE)
     feature = Feature(ArrayColumn(images), divide_by=_MAX_PIXEL, image=True, max_value=_MAX_PIXEL)
     targets: dict[str, Column] = {UNNAMED: ArrayColumn(table[:, -1])}
-    return Dataset(
-        "the data set digits", {UNNAMED: feature}, targets, target_description="the digit"
-    )
+    return Dataset("'digits'", {UNNAMED: feature}, targets, target_description="the digit")
