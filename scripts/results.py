@@ -40,8 +40,8 @@ CHARACTERS = "--set vocabulary=70"
 HEADER = """\
 # Results
 
-Results of the library on real data, each from one command. `make results DATA=DIR` trains all of
-them and writes this page; the folder has `mnist/` with the four files of MNIST, and
+Results on real data, each from one command. `make results DATA=DIR` trains all of
+them and writes this page; the directory has `mnist/` with the four files of MNIST, and
 `text/tinyshakespeare.txt`. Metrics are those of the validation set: the 10,000 test images of
 MNIST, and the last tenth of the text. Minutes are the duration of the command on two cores without
 a GPU, under other load.
@@ -228,7 +228,7 @@ RESULTS = (
     ),
     Result(
         "autoencoder",
-        "Deconvolutional autoencoder of MNIST, 32 numbers an image",
+        "Deconvolutional autoencoder of MNIST, 32 values per image",
         f"blueprints/recipes/autoencoder.yaml --data {MNIST}",
         autoencoder_reconstruction,
         "falls with every epoch",
@@ -236,7 +236,7 @@ RESULTS = (
     ),
     Result(
         "dcgan",
-        "DCGAN of MNIST, judged by the LeNet-5 above",
+        "DCGAN of MNIST, evaluated with the LeNet-5 above",
         "dcgan:torch --set channels=1 --set levels=3 --set filters=32 --recipe"
         " blueprints/recipes/dcgan.yaml"
         f" --data {MNIST}",

@@ -138,10 +138,10 @@ def test_autoencoder_target_is_augmented(flat: bool):
         {"RandomRotation": 0.3},
         {"RandomTranslation": GEOMETRIC["RandomTranslation"]},
     ]
-    for x, y in batches(layers, copy, losses, targets=targets).as_numpy_iterator():
+    for x, y in batches(layers, copy, losses, target_from_input=targets).as_numpy_iterator():
         np.testing.assert_array_equal(y["again"].reshape(x.shape), x)
-    noisy = batches([*layers, COLORS], copy, losses, targets=targets)
-    clean = batches(layers, copy, losses, targets=targets)
+    noisy = batches([*layers, COLORS], copy, losses, target_from_input=targets)
+    clean = batches(layers, copy, losses, target_from_input=targets)
     for (x, y), (_, expected) in zip(noisy, clean, strict=True):
         np.testing.assert_array_equal(y["again"], expected["again"])
         assert np.std(np.reshape(y["again"], x.shape) - x) > 0.2
