@@ -62,7 +62,8 @@ def render_message(message: str, error_format: ErrorFormat = "text") -> str:
     In `json` its `code` is null.
     """
     if error_format == "json":
-        return json.dumps([{**_to_json(Diagnostic("", message, None)), "code": None}], indent=2)
+        diagnostic = Diagnostic(code="", message=message, span=None)
+        return json.dumps([{**_to_json(diagnostic), "code": None}], indent=2)
     if error_format == "github":
         text = "\n".join(map(escape_terminal, message.split("\n")))
         return f"::error::{escape_github_message(text)}"
