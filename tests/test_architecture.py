@@ -156,12 +156,13 @@ ORDER: Mapping[str, str] = {
         reader
     """,
     "archbuilder.cli": """
-        command console key_value numbers silence_tensorflow summary
-        application common_options device_options explain list new schema weights_options
-        compile expand recipe_options show validate
+        console key_value numbers silence_tensorflow summary usage_errors
+        application command
+        common_options device_options explain new weights_options
+        compile expand list recipe_options schema show validate
         inspect_data run_inputs
-        evaluate generate predict sample train
-        launch
+        generate sample train trained_run
+        evaluate launch predict
     """,
 }
 """What each package consists of, from the bottom up; each line may import the lines before it."""

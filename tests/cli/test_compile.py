@@ -63,7 +63,7 @@ def test_several_networks_are_saved_to_a_directory(run: Run, tmp_path: Path) -> 
     """One file each, under the name of the network."""
     path = tmp_path / "gan.yaml"
     path.write_text(GAN)
-    assert "folder" in run("compile", path, "-o", tmp_path / "gan.keras").err
+    assert "directory" in run("compile", path, "-o", tmp_path / "gan.keras").err
     output = tmp_path / "models"
     assert run("compile", path, "-o", output).code == 0
     assert sorted(each.name for each in output.iterdir()) == [

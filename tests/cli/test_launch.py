@@ -219,5 +219,5 @@ def test_output_does_not_replace_the_blueprint(
     train = ("train", "net.yaml", "--run-dir", "x")
     words = ("launch", "--slurm", "--output", "net.yaml", "--", *train)
     assert main([*words]) == 2
-    assert "'net.yaml' is a file of the command" in capsys.readouterr().err
+    assert "'net.yaml' is used by the command" in capsys.readouterr().err
     assert (tmp_path / "net.yaml").read_text() == "archbuilder: 1\n"

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archbuilder.diagnostics.errors import Diagnostic, ExpansionFrame
-from archbuilder.diagnostics.render import ERROR_FORMATS, ErrorFormat, render, summary
+from archbuilder.diagnostics.render import (
+    ERROR_FORMATS,
+    ErrorFormat,
+    render,
+    render_message,
+    summary,
+)
 from archbuilder.diagnostics.span import SourceText, Span
 
 
@@ -178,6 +184,15 @@ def test_github_annotation() -> None:
         "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,title=type-mismatch"
         "::100%25 no%0Aor: yes%0Aa%0Ab"
     )
+
+
+def test_error_without_a_code() -> None:
+    """It has the keys of all others; lines of its own stay, and foreign text adds none."""
+    message = "no such run\n  tip: \x1b[2J"
+    assert render_message(message) == "error: no such run\n  tip: \\x1b[2J"
+    (error,) = json.loads(render_message(message, "json"))
+    assert (error["code"], error["message"], error["line"]) == (None, message, None)
+    assert render_message(message, "github") == "::error::no such run%0A  tip: \\x1b[2J"
 
 
 def test_colors_surround_escaped_text() -> None:
