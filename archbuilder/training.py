@@ -13,7 +13,7 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.run_config import BLUEPRINT_FILE
 from archbuilder.config.sources import DataConfig
-from archbuilder.config.training import RidgeConfig, TrainingConfig
+from archbuilder.config.training import TrainingConfig
 from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources import load_source
@@ -22,7 +22,6 @@ from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.distribution.strategy import DeviceSetup, setup_devices
 from archbuilder.keras_backend.saving import write_model
 from archbuilder.limits import Limits
-from archbuilder.objectives import OBJECTIVES
 from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.manifest import RunManifest, RunProvenance
 from archbuilder.runs.run_dir import EpochLogs, RunDir, translate_write_errors
@@ -198,11 +197,11 @@ def _run_objective(context: TrainingContext) -> tuple[TrainableTask, TrainingRes
     """Build and train the networks of a run, from the seed of its recipe."""
     objective = context.config.objective
     # Ridge regression is solved in closed form, without steps.
-    if not isinstance(objective, RidgeConfig):
+    if objective.takes_steps:
         context.log(f"Execution: {context.execution.description}")
     keras.utils.set_random_seed(context.config.seed)
     with translate_tf_errors("the training", context.graphs.values()):
-        task = OBJECTIVES[type(objective)](context)
+        task = objective.make_task(context)
         return task, task.train()
 
 

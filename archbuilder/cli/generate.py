@@ -13,7 +13,6 @@ from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictFloatRange, StrictIntRange
 from archbuilder.cli.run_inputs import load_run_inputs
 from archbuilder.cli.silence_tensorflow import import_tensorflow
-from archbuilder.config.training import SequenceToSequenceConfig
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.limits import Limits
@@ -92,11 +91,8 @@ def generate_command(
     limits = Limits()
     run_inputs = load_run_inputs(run, BlueprintRequest(None, {}, limits, ()))
     beams = options["num_beams"]
-    if (
-        isinstance(run_inputs.config.training.objective, SequenceToSequenceConfig)
-        and not is_sampling
-    ):
-        beams = beams or _DEFAULT_BEAMS
+    if not is_sampling:
+        beams = beams or run_inputs.config.training.objective.default_num_beams
     import_tensorflow()
     # These import TensorFlow; see archbuilder/cli/__init__.py.
     from archbuilder.inference.generate import GenerationConfig, generate  # noqa: PLC0415

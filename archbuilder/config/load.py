@@ -9,7 +9,7 @@ from typing import Final
 from archbuilder.api import Blueprint
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.data import parse_data
-from archbuilder.config.objectives import OBJECTIVE_SYNTAX
+from archbuilder.config.objectives import OBJECTIVES
 from archbuilder.config.training import Recipe
 from archbuilder.config.training_parser import parse_training
 from archbuilder.diagnostics.errors import Diagnostics, quote_list
@@ -66,15 +66,15 @@ def _check_networks(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagno
     """Return whether the objective in `training` can train these networks; report it if not."""
     entry = tree.get("objective") if isinstance(tree, MappingNode) else None
     node = tree if entry is None else entry.value
-    objective = next(iter(OBJECTIVE_SYNTAX)) if entry is None else to_plain(node)
+    objective = next(iter(OBJECTIVES)) if entry is None else to_plain(node)
     name = next(iter(objective), None) if isinstance(objective, dict) else objective
-    syntax = OBJECTIVE_SYNTAX.get(name) if isinstance(name, str) else None
+    objective_class = OBJECTIVES.get(name) if isinstance(name, str) else None
     # parse_training reports an unknown objective.
-    if syntax is None:
+    if objective_class is None:
         return True
-    if syntax.networks:
-        fits = set(graphs) == set(syntax.networks)
-        expected = f"the networks {' and '.join(map(repr, syntax.networks))}"
+    if objective_class.networks:
+        fits = set(graphs) == set(objective_class.networks)
+        expected = f"the networks {' and '.join(map(repr, objective_class.networks))}"
         notes: tuple[str, ...] = ("as in 'networks: {generator: {...}, discriminator: {...}}'",)
     else:
         fits = len(graphs) == 1
@@ -85,7 +85,7 @@ def _check_networks(tree: Tree, graphs: Mapping[str, Graph], diagnostics: Diagno
         )
     if not fits:
         diagnostics.error(
-            "missing-key" if syntax.networks else "invalid-choice",
+            "missing-key" if objective_class.networks else "invalid-choice",
             f"the objective '{name}' trains {expected}, and this blueprint has"
             f" {plural(len(graphs), 'network')}: {quote_list(graphs)}",
             node.span,

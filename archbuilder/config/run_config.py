@@ -9,20 +9,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.data_cli import is_path_argument
 from archbuilder.config.data_sandbox import DataSandbox, not_allowed_error
 from archbuilder.config.data_schema import DatasetSchema, schema_from_dict
 from archbuilder.config.load import parse_recipe
-from archbuilder.config.objectives import OBJECTIVE_SYNTAX
+from archbuilder.config.settings import settings_of
 from archbuilder.config.sources import DataConfig, DataPath, DataSource, Tfds
-from archbuilder.config.training import TrainingConfig
-from archbuilder.config.training_parser import COMMON_KEYS
+from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.files import path_status
@@ -30,7 +30,7 @@ from archbuilder.files.json import JsonError, JsonObject
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
 from archbuilder.limits import Limits
 from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, from_plain, to_plain
+from archbuilder.yaml.nodes import from_plain, to_plain
 
 RUN_JSON: Final = "run.json"
 """Name of the record in a run directory."""
@@ -243,26 +243,19 @@ def _iter_data_paths(value: object) -> Iterator[DataPath]:
             yield from _iter_data_paths(getattr(value, field.name))
 
 
-def _training_to_dict(spec: TrainingConfig) -> _JsonDict:
-    name, syntax = next(
-        (name, candidate)
-        for name, candidate in OBJECTIVE_SYNTAX.items()
-        if candidate.config_class is type(spec.objective)
-    )
-    # The objective decides which of the fields are keys of 'training' and which are its options.
-    common = {
-        key: each
-        for key, each in _fields_to_dict(spec).items()
-        if key in (*COMMON_KEYS, *syntax.keys)
-    }
-    fields = _fields_to_dict(spec.objective)
-    options = {key: each for key, each in fields.items() if key not in syntax.keys}
-    training_keys = {key: each for key, each in fields.items() if key in syntax.keys}
-    return {**common, "objective": {name: options} if options else name, **training_keys}
+def _training_to_dict(config: TrainingConfig) -> _JsonDict:
+    objective = config.objective
+    loop_keys = training_keys(type(objective))
+    loop_fields = _fields_to_dict(config, loop_keys)
+    settings = settings_of(type(objective))
+    options = _fields_to_dict(objective, [each.name for each in settings if each.is_option])
+    keys = _fields_to_dict(objective, [each.name for each in settings if not each.is_option])
+    name = objective.name
+    return {**loop_fields, "objective": {name: options} if options else name, **keys}
 
 
 def _source_to_dict(source: DataSource) -> PlainData:
-    fields = _fields_to_dict(source)
+    fields = _fields_to_dict(source, [each.name for each in dataclasses.fields(source)])
     # The DataPath of Tfds is the name of a data set.
     if not isinstance(source, Tfds):
         # A path without a span comes from the command line and is relative to the working
@@ -276,13 +269,9 @@ def _source_to_dict(source: DataSource) -> PlainData:
     return {type(source).__name__.lower(): fields or None}
 
 
-def _fields_to_dict(value: object) -> _JsonDict:
-    """Convert a dataclass into a dictionary without the fields that are None."""
-    # The cast stands for any dataclass: `typing` has no name for that.
-    dataclass_fields = dataclasses.fields(cast(DataConfig, value))
-    plain_fields = {
-        each.name: _value_to_plain(getattr(value, each.name)) for each in dataclass_fields
-    }
+def _fields_to_dict(value: object, names: Iterable[str]) -> _JsonDict:
+    """Convert fields of a dataclass into a dictionary without those that are None."""
+    plain_fields = {name: _value_to_plain(getattr(value, name)) for name in names}
     return {name: each for name, each in plain_fields.items() if each is not None}
 
 
@@ -292,8 +281,10 @@ def _value_to_plain(value: object) -> PlainData:
         return {key: _value_to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_value_to_plain(item) for item in value]
-    if isinstance(value, ScalarNode | SequenceNode | MappingNode):
-        return to_plain(value)
+    if isinstance(value, KerasObject):
+        return to_plain(value.tree)
     if isinstance(value, DataPath):
         return value.path
-    return _fields_to_dict(value) if dataclasses.is_dataclass(value) else cast(PlainData, value)
+    if dataclasses.is_dataclass(value):
+        return _fields_to_dict(value, [each.name for each in dataclasses.fields(value)])
+    return cast(PlainData, value)

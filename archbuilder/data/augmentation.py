@@ -15,14 +15,14 @@ import keras
 import tensorflow as tf
 
 from archbuilder import registry
-from archbuilder.config.objectives import keras_class_name
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.data.rounding import round_to_dtype
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
 from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.keras_backend.keras_errors import BuildError, error_notes, translate_keras_errors
 from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree, from_plain, to_plain
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, from_plain, to_plain
 
 ValueRange: TypeAlias = tuple[float, float]
 """The smallest and the largest value of images."""
@@ -84,14 +84,14 @@ class _SeededLayer:
     seeds: tuple[_StatelessSeeds, ...]
 
     @classmethod
-    def from_config(cls, tree: Tree, name: str, index: int) -> _SeededLayer:
+    def from_config(cls, config: KerasObject, index: int) -> _SeededLayer:
         """Build a layer; two layers with the same `index` draw the same numbers.
 
         Raises:
             BlueprintError: if Keras rejects its arguments.
         """
-        layer: keras.layers.Layer = build_object("layer", tree)
-        return cls(name, tree.span, layer, tuple(_replace_seeds(layer, str(index))))
+        layer: keras.layers.Layer = build_object(config)
+        return cls(config.class_name, config.span, layer, tuple(_replace_seeds(layer, str(index))))
 
     def __call__(self, images: tf.Tensor, key: tuple[int, ...], step: tf.Tensor) -> tf.Tensor:
         """Augment a batch of images, `(batch, height, width, channels)`.
@@ -150,7 +150,7 @@ class Augmentation:
     """A sequence of random layers that is applied to batches of images."""
 
     def __init__(
-        self, trees: Sequence[Tree], seed: int, value_range: ValueRange | None = None
+        self, layers: Sequence[KerasObject], seed: int, value_range: ValueRange | None = None
     ) -> None:
         """Build the layers that a recipe names, for images with values in a range.
 
@@ -160,15 +160,14 @@ class Augmentation:
         self._seed = seed
         self._layers: list[_SeededLayer] = []
         self._nearest_layers: dict[int, _SeededLayer] = {}
-        for index, tree in enumerate(trees):
-            name = keras_class_name("layer", tree)
+        for index, config in enumerate(layers):
             self._layers.append(
-                _SeededLayer.from_config(_with_value_range(tree, name, value_range), name, index)
+                _SeededLayer.from_config(_with_value_range(config, value_range), index)
             )
-            if name in GEOMETRIC_LAYERS:
+            if config.class_name in GEOMETRIC_LAYERS:
                 # The same index gives the copy the same seeds, so that targets move with images.
                 self._nearest_layers[index] = _SeededLayer.from_config(
-                    _with_arguments(tree, name, _NEAREST_ARGUMENTS), name, index
+                    _with_arguments(config, _NEAREST_ARGUMENTS), index
                 )
         # Traced once for both the check before a run and its batches. AutoGraph is of no use:
         # the only Python control flow is over layers, which tracing unrolls.
@@ -230,7 +229,7 @@ def _replace_seeds(layer: keras.layers.Layer, name: str) -> Iterator[_StatelessS
             yield from _replace_seeds(inner, f"{name}.{key}")
 
 
-def _with_value_range(tree: Tree, name: str, value_range: ValueRange | None) -> Tree:
+def _with_value_range(config: KerasObject, value_range: ValueRange | None) -> KerasObject:
     """Set the `value_range` of a layer that has this argument to the range of the images.
 
     The default of Keras, 0 to 255, would be wrong for images that are divided by 255: brightness
@@ -239,20 +238,20 @@ def _with_value_range(tree: Tree, name: str, value_range: ValueRange | None) -> 
     Raises:
         BlueprintError: if the layer is configured for another range, or the range is not known.
     """
-    specs = registry.load().signatures("layer")[name].arguments
-    if "value_range" not in specs:
-        return tree
-    entry = next((each for each in _arguments(tree, name) if each.key == "value_range"), None)
+    name = config.class_name
+    if "value_range" not in registry.load().signatures("layer")[name].arguments:
+        return config
+    entry = next((each for each in _arguments(config) if each.key == "value_range"), None)
     configured_range = None if entry is None else to_plain(entry.value)
     if configured_range is not None and value_range in (
         None,
         tuple(configured_range) if isinstance(configured_range, list) else configured_range,
     ):
-        return tree
+        return config
     if value_range is not None and configured_range is None:
-        return _with_arguments(tree, name, {"value_range": [*value_range]})
+        return _with_arguments(config, {"value_range": [*value_range]})
     diagnostics = Diagnostics()
-    span = tree.span if entry is None else entry.value.span
+    span = config.span if entry is None else entry.value.span
     if value_range is None:
         message = f"{name} needs the range of the images, which the data does not tell"
         notes = ("write the least and the greatest value, as in 'value_range: [0, 1]'",)
@@ -266,22 +265,23 @@ def _with_value_range(tree: Tree, name: str, value_range: ValueRange | None) -> 
     raise BlueprintError(diagnostics)
 
 
-def _with_arguments(tree: Tree, name: str, values: dict[str, PlainData]) -> Tree:
-    """Return the configuration of a layer with some values replaced, if it has such arguments."""
+def _with_arguments(config: KerasObject, values: dict[str, PlainData]) -> KerasObject:
+    """Return a layer with some arguments replaced, if it has such arguments."""
+    name, span = config.class_name, config.span
     specs = registry.load().signatures("layer")[name].arguments
-    entries = [each for each in _arguments(tree, name) if each.key not in values]
+    entries = [each for each in _arguments(config) if each.key not in values]
     entries += [
-        MappingEntry(key, from_plain(value, tree.span), tree.span)
+        MappingEntry(key, from_plain(value, span), span)
         for key, value in values.items()
         if key in specs
     ]
-    return MappingNode(
-        (MappingEntry(name, MappingNode(tuple(entries), tree.span), tree.span),), tree.span
-    )
+    tree = MappingNode((MappingEntry(name, MappingNode(tuple(entries), span), span),), span)
+    return KerasObject(config.kind, name, tree)
 
 
-def _arguments(tree: Tree, name: str) -> tuple[MappingEntry, ...]:
+def _arguments(config: KerasObject) -> tuple[MappingEntry, ...]:
     """Return the arguments of a layer by name; a bare value is that of its first argument."""
+    tree = config.tree
     if not isinstance(tree, MappingNode):
         return ()
     value = tree.entries[0].value
@@ -289,5 +289,5 @@ def _arguments(tree: Tree, name: str) -> tuple[MappingEntry, ...]:
         return value.entries
     if isinstance(value, ScalarNode) and value.value is None:
         return ()
-    first = next(iter(registry.load().signatures("layer")[name].arguments))
+    first = next(iter(registry.load().signatures("layer")[config.class_name].arguments))
     return (MappingEntry(first, value, value.span),)

@@ -16,13 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, Shape
-from archbuilder.config.objectives import keras_class_name
-from archbuilder.config.training import SupervisedConfig, TrainingConfig
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.objectives import SupervisedConfig
+from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import GEOMETRIC_LAYERS, MISMATCH, MIXED_LAYERS, Augmentation
 from archbuilder.data.pipeline import FittedDataset
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, UsageError
-from archbuilder.yaml.nodes import Tree
 
 _TensorDict: TypeAlias = dict[str, tf.Tensor]
 _StaticShape: TypeAlias = tuple[int, ...]
@@ -187,20 +187,16 @@ class _DenseTargetFinder:
     image_shapes: Mapping[str, _StaticShape]
     """Shapes of images by the name of the input."""
 
-    def find(self, layers: Sequence[Tree]) -> dict[str, _DenseTarget]:
+    def find(self, layers: Sequence[KerasObject]) -> dict[str, _DenseTarget]:
         """Return the dense targets by the name of their output.
 
         Raises:
             BlueprintError: if a target may hold positions in an image and cannot be transformed.
         """
         geometric_layers = [
-            each
-            for each in layers
-            if keras_class_name("layer", each) in (*GEOMETRIC_LAYERS, *MIXED_LAYERS)
+            each for each in layers if each.class_name in (*GEOMETRIC_LAYERS, *MIXED_LAYERS)
         ]
-        mixed_layers = [
-            each for each in geometric_layers if keras_class_name("layer", each) in MIXED_LAYERS
-        ]
+        mixed_layers = [each for each in geometric_layers if each.class_name in MIXED_LAYERS]
         dense_targets: dict[str, _DenseTarget] = {}
         for output in {**self.objective.loss, **self.objective.metrics} if geometric_layers else ():
             dense_target = self._dense_target(output)
@@ -281,15 +277,16 @@ class _DenseTargetFinder:
 
     def _loss_name(self, output: str) -> str:
         """Return the class name of the loss of an output; empty if it only has metrics."""
-        return keras_class_name("loss", self.objective.loss.get(output))
+        loss = self.objective.loss.get(output)
+        return loss.class_name if loss else ""
 
 
 def _is_class_loss(loss: str) -> bool:
     return any(fragment in loss for fragment in _CLASS_LOSS_FRAGMENTS)
 
 
-def _geometric_layer_error(layer: Tree, output: str, shape: _StaticShape) -> BlueprintError:
-    name = keras_class_name("layer", layer)
+def _geometric_layer_error(layer: KerasObject, output: str, shape: _StaticShape) -> BlueprintError:
+    name = layer.class_name
     notes: tuple[str, ...] = (
         "targets with a value for every pixel, of the height and width of the image, move with it",
         "a list with a value for every pixel moves once its output has the shape of the image",

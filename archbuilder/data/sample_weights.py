@@ -10,11 +10,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Shape
-from archbuilder.config.objectives import keras_class_name
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.data.columns import Column
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import RunError, closest_match, quote
-from archbuilder.yaml.nodes import Tree
 from archbuilder.yaml.scalars import is_ascii_digits
 
 _NUM_BINARY_CLASSES = 2
@@ -87,9 +86,9 @@ class CombinedWeights:
         return replace(self, factors=factors) if factors else None
 
 
-def weight_axes(shape: Shape, loss: Tree | None) -> Shape:
+def weight_axes(shape: Shape, loss: KerasObject | None) -> Shape:
     """Return the axes of an output's positions, or none if the loss reduces them to one value."""
-    loss_name = keras_class_name("loss", loss)
+    loss_name = loss.class_name if loss else ""
     return () if loss_name in _PER_EXAMPLE_LOSSES else shape[:-1]
 
 
@@ -119,7 +118,7 @@ def make_class_weights(
     output: str,
     weights: Mapping[str, float],
     shape: Shape,
-    loss: Tree | None,
+    loss: KerasObject | None,
     names: Sequence[str] = (),
 ) -> ClassWeights:
     """Return the class weights of an output. Keys of `weights` are class numbers or `names`.
@@ -128,7 +127,7 @@ def make_class_weights(
         RunError: if the output is not compared with classes, there is no such class, or all
             weights are 0.
     """
-    target_classes = _target_classes(target, shape, keras_class_name("loss", loss))
+    target_classes = _target_classes(target, shape, loss.class_name if loss else "")
     # A loss of whole examples has no values for the classes of their positions.
     if weight_axes(shape, loss) != shape[:-1]:
         target_classes = None

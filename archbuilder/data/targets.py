@@ -15,12 +15,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Shape
-from archbuilder.config.objectives import keras_class_name
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.data.columns import Array, Column, RowIndices, ValueCheck
 from archbuilder.diagnostics.errors import RunError
 from archbuilder.formatting import plural
 from archbuilder.keras_backend.instantiate import build_object
-from archbuilder.yaml.nodes import Tree
 
 _SPARSE_PREFIX: Final = "Sparse"
 """Prefix of the Keras losses and metrics whose targets are class numbers."""
@@ -63,8 +62,8 @@ def adapt_target(
     column: Column,
     output: str,
     shape: Shape,
-    loss: Tree | None,
-    metrics: Sequence[Tree] = (),
+    loss: KerasObject | None,
+    metrics: Sequence[KerasObject] = (),
 ) -> Target:
     """Return the targets of an output of this shape.
 
@@ -76,11 +75,11 @@ def adapt_target(
         RunError: if labels in memory are out of range, or the shapes differ.
     """
     target_shape = column.shape
-    loss_name = keras_class_name("loss", loss)
+    loss_name = loss.class_name if loss else ""
     if loss_name == _CTC_LOSS:
         return Target(column.with_check(_make_ctc_check(column, output, shape)), _INT64)
-    kinds = [keras_class_name("metric", each) for each in metrics] if loss is None else [loss_name]
-    if any(each.startswith(_SPARSE_PREFIX) for each in kinds):
+    class_names = [loss_name] if loss else [each.class_name for each in metrics]
+    if any(each.startswith(_SPARSE_PREFIX) for each in class_names):
         check = _make_label_check(column, output, shape, ignored_class(loss))
         return Target(column.with_check(check), _INT64)
     add_axis = shape[-1:] == (1,) and _shape_fits(target_shape, shape[:-1])
@@ -111,12 +110,12 @@ def adapt_target(
     )
 
 
-def ignored_class(loss: Tree | None) -> int | None:
+def ignored_class(loss: KerasObject | None) -> int | None:
     """Return the class number that a loss ignores, or None; it may be out of range."""
     if loss is None:
         return None
     # Keras knows the default and the position of the argument, the tree does not.
-    ignored: int | None = getattr(build_object("loss", loss), "ignore_class", None)
+    ignored: int | None = getattr(build_object(loss), "ignore_class", None)
     return ignored
 
 

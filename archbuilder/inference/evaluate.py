@@ -14,11 +14,6 @@ from archbuilder.compiler.ir import Graph
 from archbuilder.config.fingerprint import run_fingerprint
 from archbuilder.config.run_config import RunConfig, recipe_to_dict
 from archbuilder.config.sources import DataSource, Pairs, Text
-from archbuilder.config.training import (
-    AdversarialConfig,
-    MoCoConfig,
-    SimCLRConfig,
-)
 from archbuilder.data.dataset import Dataset, FittedPreprocessing, preprocessing_from_schema
 from archbuilder.data.digest import dataset_digest
 from archbuilder.data.file_access import DataFileOpener
@@ -28,7 +23,6 @@ from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.files.sandbox import SandboxPath
 from archbuilder.inference.load_run import TOKENIZER_DIR, load_run_tokenizer, load_run_weights
 from archbuilder.limits import Limits
-from archbuilder.objectives import OBJECTIVES
 from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.trainer.context import TrainableTask, TrainingContext
@@ -74,7 +68,7 @@ def evaluate(
         BlueprintError: if a network does not fit the machine, or a data file may not be read.
     """
     context = make_eval_context(trained_run, limits, devices, log, data_source, batch_size)
-    task = OBJECTIVES[type(context.config.objective)](context)
+    task = context.config.objective.make_task(context)
     _restore_task(task, trained_run, context)
     with translate_tf_errors("the evaluation", trained_run.graphs.values()):
         metrics = task.evaluate()
@@ -183,10 +177,7 @@ def _load_datasets(
 def _stored_preprocessing(trained_run: TrainedRun) -> FittedPreprocessing | None:
     """Return the preprocessing that a run recorded; None if evaluation needs the training data."""
     config, run_dir = trained_run.config, trained_run.run_dir
-    # Linear probes train on the data, and GANs are evaluated on batches of training size.
-    if run_dir is None or isinstance(
-        config.training.objective, SimCLRConfig | MoCoConfig | AdversarialConfig
-    ):
+    if run_dir is None or config.training.objective.evaluation_needs_training_data:
         return None
     is_text = isinstance(config.data.train, Text | Pairs)
     return FittedPreprocessing(config.schema, load_run_tokenizer(run_dir) if is_text else None)

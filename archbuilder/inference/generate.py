@@ -11,7 +11,6 @@ import numpy as np
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.run_config import RunConfig
 from archbuilder.config.sources import Pairs, Text
-from archbuilder.config.training import CausalLMConfig, SequenceToSequenceConfig
 from archbuilder.data.text.tokenizer import BEGIN_ID, END_ID, UNK_ID
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.inference.lm_scoring import causal_log_probs, seq2seq_log_probs
@@ -47,11 +46,7 @@ def generate(
         BlueprintError: if the network does not fit the machine.
     """
     objective, data = config.training.objective, config.data.train
-    if not isinstance(objective, CausalLMConfig | SequenceToSequenceConfig):
-        raise UsageError(
-            "the run trained no model that makes text: that takes the objective 'causal_lm' or"
-            " 'sequence_to_sequence'"
-        )
+    objective.require_command("generate")
     if not isinstance(data, Text | Pairs):
         raise RunError("the run does not say which text it was trained on")
     network = load_run_network(run_dir, graphs, limits)

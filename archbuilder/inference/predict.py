@@ -15,9 +15,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.objectives import keras_class_name
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.sources import Csv, Parquet
-from archbuilder.config.training import MoCoConfig, RidgeConfig, SimCLRConfig, SupervisedConfig
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.dataset import UNNAMED
 from archbuilder.data.indices import lookup_tables_by_input
@@ -32,9 +31,8 @@ from archbuilder.keras_backend import build
 from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.limits import Limits
 from archbuilder.objectives.output_activation import has_final_activation
-from archbuilder.trainer.datasets import TargetSpec, make_datasets, single_network
+from archbuilder.trainer.datasets import make_datasets, single_network
 from archbuilder.trainer.step_errors import translate_tf_errors
-from archbuilder.yaml.nodes import Tree
 
 Values = NDArray[np.float32]
 _ReplicaBatch: TypeAlias = tuple[object, tf.Tensor]
@@ -86,11 +84,7 @@ def predict(
         BlueprintError: if the network does not fit the machine.
     """
     objective = trained_run.config.training.objective
-    if not isinstance(objective, SupervisedConfig | RidgeConfig | SimCLRConfig | MoCoConfig):
-        raise UsageError(
-            "the run trained a model of text or a generator; 'archbuilder generate' and"
-            " 'archbuilder sample' use those"
-        )
+    objective.require_command("predict")
     if len(trained_run.graphs) != 1:
         raise UsageError(f"there are several networks: {', '.join(trained_run.graphs)}")
     ((name, graph),) = trained_run.graphs.items()
@@ -98,7 +92,7 @@ def predict(
     with devices.scope():
         model = build(graph, limits)
     load_trained_weights(trained_run, model, name)
-    losses = objective.loss if isinstance(objective, SupervisedConfig) else {}
+    losses = objective.target_spec().losses
     sources = (
         _from_files(trained_run, paths, graph, log)
         if paths
@@ -193,14 +187,10 @@ def _from_validation_set(
 ) -> Iterator[_InputBatchSource]:
     # The keys of the examples are their rows in the data, as the validation set may be any of them.
     context = make_eval_context(trained_run, limits, devices, log)
-    objective = context.config.objective
-    target_spec = (
-        TargetSpec.from_objective(objective)
-        if isinstance(objective, SupervisedConfig)
-        else TargetSpec()
-    )
     _, graph = single_network(context, "supervised")
-    dataset = make_datasets(context, graph, model, target_spec).validation
+    dataset = make_datasets(
+        context, graph, model, context.config.objective.target_spec()
+    ).validation
     if dataset is None:
         raise UsageError("the run has no validation set; give files to predict on")
     yield _InputBatchSource([str(row) for row in dataset.rows], dataset.inputs, dataset.rows)
@@ -291,15 +281,17 @@ class _Predictor:
         return outputs
 
 
-def _output_activation(loss: Tree | None, has_activation: Callable[[str], bool]) -> _Activation:
+def _output_activation(
+    loss: KerasObject | None, has_activation: Callable[[str], bool]
+) -> _Activation:
     """Return the function that turns an output into probabilities, as its loss does.
 
     `has_activation` returns whether the network ends in an activation at this output.
     """
     activation: _Activation = tf.identity
-    if loss is None or not getattr(build_object("loss", loss), "from_logits", False):
+    if loss is None or not getattr(build_object(loss), "from_logits", False):
         return activation
-    name = keras_class_name("loss", loss)
+    name = loss.class_name
     # With from_logits, Keras 3.15 computes crossentropies from the logits before a final softmax or
     # sigmoid, but BinaryFocalCrossentropy applies a second sigmoid.
     if name in _CATEGORICAL_LOSSES and not has_activation("softmax"):
@@ -311,9 +303,9 @@ def _output_activation(loss: Tree | None, has_activation: Callable[[str], bool])
     return activation
 
 
-def _is_classification(model: keras.Model, output: str, loss: Tree | None) -> bool:
+def _is_classification(model: keras.Model, output: str, loss: KerasObject | None) -> bool:
     """Return whether an output has one vector of classes per example, not one per position."""
-    if keras_class_name("loss", loss) not in _CATEGORICAL_LOSSES:
+    if loss is None or loss.class_name not in _CATEGORICAL_LOSSES:
         return False
     # With a position axis, the classes are those of each position.
     values = model.output[output] if isinstance(model.output, dict) else model.output

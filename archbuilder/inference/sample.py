@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.run_config import RunConfig
-from archbuilder.config.training import AdversarialConfig, CausalLMConfig, SequenceToSequenceConfig
 from archbuilder.data.image_grid import image_grid, to_uint8_images
-from archbuilder.diagnostics.errors import UsageError
+from archbuilder.diagnostics.errors import InternalError, UsageError
 from archbuilder.inference.load_run import load_run_network
 from archbuilder.limits import Limits
 from archbuilder.trainer.callbacks.sample_images import SAMPLE_STEP, sample_noise
@@ -40,16 +39,14 @@ def sample(
         BlueprintError: if the network does not fit the machine.
     """
     objective = config.training.objective
-    if not isinstance(objective, AdversarialConfig):
-        is_text = isinstance(objective, CausalLMConfig | SequenceToSequenceConfig)
-        raise UsageError(
-            "the run trained no generator, which takes the objective 'adversarial'; 'archbuilder"
-            f" {'generate' if is_text else 'predict'}' uses what it trained"
-        )
+    objective.require_command("sample")
+    noise_distribution = objective.generator_noise
+    if noise_distribution is None:
+        raise InternalError(f"the objective '{objective.name}' has no generator")
     model = load_run_network(run_dir, graphs, limits, "generator").model
     shape = (num_samples, *model.input.shape[1:])
     # All noise at once, so that the size of the batches does not change the samples.
-    noise = sample_noise(objective.noise, shape, seed, SAMPLE_STEP)
+    noise = sample_noise(noise_distribution, shape, seed, SAMPLE_STEP)
     # In batches, so that activations fit the memory.
     with translate_tf_errors("the sampling", graphs.values()):
         batches = [

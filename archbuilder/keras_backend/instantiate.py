@@ -16,6 +16,7 @@ import keras
 
 from archbuilder import registry
 from archbuilder.compiler.ir import Argument
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, InternalError
 from archbuilder.diagnostics.span import Span
 from archbuilder.keras_backend.keras_errors import BuildError, error_notes, translate_keras_errors
@@ -57,18 +58,18 @@ _NO_DEFAULTS: Final[Mapping[str, object]] = {}
 
 
 def build_object(
-    kind: ObjectKind, tree: Tree, defaults: Mapping[str, object] = _NO_DEFAULTS
+    keras_object: KerasObject, defaults: Mapping[str, object] = _NO_DEFAULTS
 ) -> object:
-    """Create the Keras object that a tree describes: an optimizer, a loss, a metric.
+    """Create an object that a recipe names: an optimizer, a loss, a metric.
 
-    `defaults` has values for arguments that the tree does not set. Those that the object does not
+    `defaults` has values for arguments that the recipe does not set. Those that the object does not
     accept are ignored.
 
     Raises:
         BlueprintError: if the installed Keras lacks the object or rejects its arguments.
     """
     try:
-        return _build_from_tree(kind, tree, None, defaults)
+        return _build_from_tree(keras_object.kind, keras_object.tree, None, defaults)
     except BuildError as error:
         diagnostics = Diagnostics()
         error.report(diagnostics)

@@ -318,14 +318,15 @@ def _object_definitions(registry: Registry) -> Schema:
             "maxProperties": 1,
             "additionalProperties": False,
         }
-        definitions[_definition_name(kind)] = _any_of({"enum": names}, mapping, _EXPRESSION)
-    definitions[_definition_name("activation")] = _any_of(
+        definitions[object_definition_name(kind)] = _any_of({"enum": names}, mapping, _EXPRESSION)
+    definitions[object_definition_name("activation")] = _any_of(
         {"enum": list(registry.activations)}, _EXPRESSION
     )
     return definitions
 
 
-def _definition_name(kind: ObjectKind) -> str:
+def object_definition_name(kind: ObjectKind) -> str:
+    """Return the name of the definition of a kind of nested object, such as `loss_object`."""
     return f"{kind.replace(' ', '_')}_object"
 
 
@@ -368,7 +369,7 @@ def _argument(spec: ArgumentSpec) -> Schema:
     choices: list[Schema] = []
     if spec.type.object is not None:
         # The definition of an object accepts an expression as well.
-        kind: Schema = {"$ref": f"#/definitions/{_definition_name(spec.type.object)}"}
+        kind: Schema = {"$ref": f"#/definitions/{object_definition_name(spec.type.object)}"}
         choices.append(
             {"type": "array", "items": kind, "minItems": 1} if spec.type.is_list else kind
         )

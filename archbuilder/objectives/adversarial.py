@@ -12,8 +12,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from archbuilder.config.objectives.adversarial import GAN_NETWORKS
-from archbuilder.config.training import AdversarialConfig
+from archbuilder.config.objectives import GAN_NETWORKS, AdversarialConfig
 from archbuilder.data.pipeline import eval_dataset, train_dataset
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import UsageError
@@ -26,7 +25,7 @@ from archbuilder.trainer.datasets import log_dataset, make_datasets
 from archbuilder.trainer.train_loop import FitTask, make_trainable_task
 
 
-def make_adversarial_task(context: TrainingContext) -> TrainableTask:
+def make_adversarial_task(context: TrainingContext, config: AdversarialConfig) -> TrainableTask:
     """Build the generator and discriminator, and return the task that trains them.
 
     Raises:
@@ -34,7 +33,6 @@ def make_adversarial_task(context: TrainingContext) -> TrainableTask:
         BlueprintError: if they do not fit the machine.
         RunError: if the examples do not fit the discriminator.
     """
-    config = context.objective_config(AdversarialConfig)
     if set(context.graphs) != set(GAN_NETWORKS):
         raise UsageError(
             "the objective 'adversarial' trains the networks 'generator' and 'discriminator', and"

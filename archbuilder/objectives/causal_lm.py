@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.training import CausalLMConfig
+from archbuilder.config.objectives import CausalLMConfig
 from archbuilder.data.dataset import UNNAMED
 from archbuilder.objectives.lm_common import (
     LanguageObjective,
@@ -26,7 +26,7 @@ _NEXT_TOKENS = "next"
 _OBJECTIVE = "causal_lm"
 
 
-def make_causal_lm_task(context: TrainingContext) -> TrainableTask:
+def make_causal_lm_task(context: TrainingContext, config: CausalLMConfig) -> TrainableTask:
     """Build the network, and return the task that trains it. The loss is in nats per token.
 
     Raises:
@@ -34,7 +34,6 @@ def make_causal_lm_task(context: TrainingContext) -> TrainableTask:
         BlueprintError: if the network does not fit the machine.
         RunError: if the text does not fit the network.
     """
-    config = context.objective_config(CausalLMConfig)
     tokenizer = require_tokenizer(context, _OBJECTIVE, "text")
 
     def make_objective(graph: Graph, model: keras.Model) -> LanguageObjective:

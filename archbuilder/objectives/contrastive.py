@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph, GraphInput
-from archbuilder.config.training import MoCoConfig, SimCLRConfig
+from archbuilder.config.objectives import MoCoConfig, SimCLRConfig
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.augmented_batches import check_augmented_shape
 from archbuilder.data.pipeline import eval_dataset, train_dataset
@@ -32,7 +32,7 @@ _FIRST_VALIDATION_STEP = 2**30
 """First step of the validation set: no run reaches it, so its views are not those of training."""
 
 
-def make_simclr_task(context: TrainingContext) -> TrainableTask:
+def make_simclr_task(context: TrainingContext, config: SimCLRConfig) -> TrainableTask:
     """Build the network and its encoder without the projection head; return their task.
 
     Raises:
@@ -40,7 +40,6 @@ def make_simclr_task(context: TrainingContext) -> TrainableTask:
         BlueprintError: if the network does not fit the machine.
         RunError: if the images do not fit the network.
     """
-    config = context.objective_config(SimCLRConfig)
 
     def make_model(_graph: Graph, network: keras.Model) -> ContrastiveModel:
         optimizer = context.make_optimizer(config.optimizer)
@@ -49,7 +48,7 @@ def make_simclr_task(context: TrainingContext) -> TrainableTask:
     return _make_task(context, "simclr", make_model)[0]
 
 
-def make_moco_task(context: TrainingContext) -> TrainableTask:
+def make_moco_task(context: TrainingContext, config: MoCoConfig) -> TrainableTask:
     """Build the network and its encoder without the projection head; return their task.
 
     Raises:
@@ -58,7 +57,6 @@ def make_moco_task(context: TrainingContext) -> TrainableTask:
         BlueprintError: if the network does not fit the machine.
         RunError: if the images do not fit the network.
     """
-    config = context.objective_config(MoCoConfig)
     if config.queue_size < context.config.batch_size:
         raise UsageError(
             f"'queue_size' is {config.queue_size:,} and 'batch_size' {context.config.batch_size:,}:"

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import keras
 import tensorflow as tf
 
-from archbuilder.config.training import MoCoConfig, SimCLRConfig
+from archbuilder.config.objectives import MoCoConfig, SimCLRConfig
 from archbuilder.distribution.slices import Microbatch, all_gather
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import keras
 import tensorflow as tf
 
-from archbuilder.config.training import AdversarialConfig
+from archbuilder.config.objectives import AdversarialConfig
 from archbuilder.distribution.slices import Microbatch
 from archbuilder.trainer.distributed_model import DistributedModel
 from archbuilder.trainer.execution import DEFAULT_EXECUTION, ExecutionConfig

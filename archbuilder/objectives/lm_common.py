@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.data.columns import Column
 from archbuilder.data.dataset import Dataset
 from archbuilder.data.input_adapter import InputAdapter
@@ -24,7 +25,6 @@ from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import TrainValSplit, log_dataset, single_network, train_val_split
 from archbuilder.trainer.single_model import SingleNetworkModel
 from archbuilder.trainer.train_loop import FitTask, make_trainable_task
-from archbuilder.yaml.nodes import Tree
 
 Tokens: TypeAlias = dict[str, tf.Tensor]
 """Tokens by the name of their column, each `(examples, length)`."""
@@ -44,7 +44,7 @@ class LanguageObjective:
     select_columns: Callable[[Dataset], Mapping[str, Column]]
     make_inputs: InputFn
     losses: Mapping[str, keras.losses.Loss]
-    optimizer: Tree
+    optimizer: KerasObject
     has_perplexity: bool = False
     """Whether the only loss is the crossentropy of the next token, whose exponential is logged."""
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.training import MaskedLMConfig
+from archbuilder.config.objectives import MaskedLMConfig
 from archbuilder.data.columns import Column
 from archbuilder.data.dataset import UNNAMED, Dataset
 from archbuilder.diagnostics.errors import UsageError
@@ -31,7 +31,7 @@ _NEXT_SENTENCE = "next_sentence"
 _INPUTS = ("tokens", "segments", "mask")
 
 
-def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
+def make_masked_lm_task(context: TrainingContext, config: MaskedLMConfig) -> TrainableTask:
     """Build the network, and return the task that trains it.
 
     The outputs of the network are `masked_lm` and, for next sentence prediction, `next_sentence`. A
@@ -43,7 +43,6 @@ def make_masked_lm_task(context: TrainingContext) -> TrainableTask:
         BlueprintError: if the network does not fit the machine.
         RunError: if the text does not fit the network.
     """
-    config = context.objective_config(MaskedLMConfig)
     tokenizer = require_tokenizer(context, _OBJECTIVE, "text")
 
     def make_objective(graph: Graph, model: keras.Model) -> LanguageObjective:

@@ -21,19 +21,19 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.training import RidgeConfig
+from archbuilder.config.objectives import RidgeConfig, TargetSpec
 from archbuilder.data.columns import translate_read_errors
 from archbuilder.data.pipeline import FittedDataset, eval_dataset
 from archbuilder.diagnostics.errors import RunError, UsageError
 from archbuilder.keras_backend import build
 from archbuilder.runs.run_dir import EpochLogs
 from archbuilder.trainer.context import TrainableTask, TrainingContext, TrainingResult
-from archbuilder.trainer.datasets import TargetSpec, log_dataset, make_datasets, single_network
+from archbuilder.trainer.datasets import log_dataset, make_datasets, single_network
 from archbuilder.trainer.log_format import VAL_PREFIX, format_metrics
 from archbuilder.trainer.metrics import build_metrics
 
 
-def make_ridge_task(context: TrainingContext) -> TrainableTask:
+def make_ridge_task(context: TrainingContext, objective: RidgeConfig) -> TrainableTask:
     """Build the network, and return the task that computes its last layer.
 
     Raises:
@@ -42,7 +42,6 @@ def make_ridge_task(context: TrainingContext) -> TrainableTask:
         BlueprintError: if the network does not fit the machine.
         RunError: if the examples do not fit the network.
     """
-    objective = context.objective_config(RidgeConfig)
     name, graph = single_network(context, "ridge")
     # In float32, whatever the precision of the run: `context.build` would use its dtype policy.
     model = build(graph, context.limits)

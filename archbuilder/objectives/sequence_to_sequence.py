@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.training import SequenceToSequenceConfig
+from archbuilder.config.objectives import SequenceToSequenceConfig
 from archbuilder.data.sources.pairs import SOURCE, TARGET
 from archbuilder.data.text.tokenizer import PAD_ID
 from archbuilder.objectives.lm_common import (
@@ -62,7 +62,9 @@ class LabelSmoothedCrossentropy(keras.losses.Loss):
         ) * label_log_probs - self._label_smoothing * tf.reduce_mean(log_probs, axis=-1)
 
 
-def make_sequence_to_sequence_task(context: TrainingContext) -> TrainableTask:
+def make_sequence_to_sequence_task(
+    context: TrainingContext, config: SequenceToSequenceConfig
+) -> TrainableTask:
     """Build the network, and return the task that trains it.
 
     The inputs of the network are `source`, `target` and optionally `mask`, which is 1 at the tokens
@@ -74,7 +76,6 @@ def make_sequence_to_sequence_task(context: TrainingContext) -> TrainableTask:
         BlueprintError: if the network does not fit the machine.
         RunError: if the texts do not fit the network.
     """
-    config = context.objective_config(SequenceToSequenceConfig)
     tokenizer = require_tokenizer(context, _OBJECTIVE, "pairs")
 
     def make_objective(graph: Graph, model: keras.Model) -> LanguageObjective:

@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from archbuilder.compiler.ir import Graph
-from archbuilder.config.objectives import keras_class_name
-from archbuilder.config.training import SupervisedConfig, TrainingConfig
+from archbuilder.config.objectives import SupervisedConfig
+from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmented_batches import BatchAugmenter
 from archbuilder.data.pipeline import eval_dataset, train_dataset
 from archbuilder.data.position import TrainingPosition
@@ -21,7 +21,6 @@ from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.objectives.output_activation import has_final_activation
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import (
-    TargetSpec,
     TrainValSplit,
     log_dataset,
     make_datasets,
@@ -37,7 +36,7 @@ from archbuilder.trainer.train_loop import FitTask, make_trainable_task
 _AXES_HINT: Final = "'axis: [1, 2, 3]' for images"
 
 
-def make_supervised_task(context: TrainingContext) -> TrainableTask:
+def make_supervised_task(context: TrainingContext, objective: SupervisedConfig) -> TrainableTask:
     """Build the network, and return the task that trains it.
 
     Raises:
@@ -45,7 +44,6 @@ def make_supervised_task(context: TrainingContext) -> TrainableTask:
         BlueprintError: if the network does not fit the machine.
         RunError: if the examples do not fit the network.
     """
-    objective = context.objective_config(SupervisedConfig)
     name, graph = single_network(context, "supervised")
     return make_network_task(context, name, graph, lambda _: objective)
 
@@ -75,7 +73,7 @@ def make_network_task(
             context.make_optimizer(objective.optimizer),
             context.execution,
         )
-    datasets = make_datasets(context, graph, model, TargetSpec.from_objective(objective))
+    datasets = make_datasets(context, graph, model, objective.target_spec())
     log_dataset(context, datasets)
     for warning in _warnings(graph, model, objective):
         context.log(f"warning: {warning}")
@@ -91,9 +89,9 @@ def make_network_task(
 def _check_accumulation(config: SupervisedConfig, execution: ExecutionConfig) -> None:
     if execution.gradient_accumulation_steps == 1:
         return
-    for output, tree in config.loss.items():
-        if needs_whole_batch(build_object("loss", tree)):
-            name = keras_class_name("loss", tree)
+    for output, loss in config.loss.items():
+        if needs_whole_batch(build_object(loss)):
+            name = loss.class_name
             hint = "" if name == "Circle" else f", or set the axes of an example: {_AXES_HINT}"
             raise UsageError(
                 f"the loss '{name}' of the output '{output}' needs the whole batch: remove"
@@ -103,20 +101,19 @@ def _check_accumulation(config: SupervisedConfig, execution: ExecutionConfig) ->
 
 def _warnings(graph: Graph, model: keras.Model, config: SupervisedConfig) -> Iterator[str]:
     """Yield warnings about outputs whose activation does not match their loss."""
-    for output, tree in config.loss.items():
-        loss = keras_class_name("loss", tree)
-        if loss == "CTC" and has_final_activation(graph, model, output, "softmax"):
+    for output, loss in config.loss.items():
+        if loss.class_name == "CTC" and has_final_activation(graph, model, output, "softmax"):
             yield (
                 f"the output '{output}' has a softmax activation, but the loss 'CTC' expects"
                 " logits; remove the activation"
             )
         # Losses without this option, such as MeanSquaredError, take any output.
-        if getattr(build_object("loss", tree), "from_logits", True):
+        if getattr(build_object(loss), "from_logits", True):
             continue
         if has_final_activation(graph, model, output, "linear"):
-            activation = "sigmoid" if loss.startswith("Binary") else "softmax"
+            activation = "sigmoid" if loss.class_name.startswith("Binary") else "softmax"
             yield (
-                f"the output '{output}' has no activation, but the loss '{loss}' expects"
+                f"the output '{output}' has no activation, but the loss '{loss.class_name}' expects"
                 f" probabilities; add 'activation: {activation}' to its layer, or"
                 " 'from_logits: true' to the loss"
             )
@@ -176,7 +173,7 @@ def _compile(
     execution: ExecutionConfig,
 ) -> None:
     """Compile `training_model`, which has the outputs of `model`."""
-    losses = {name: build_object("loss", tree) for name, tree in config.loss.items()}
+    losses = {name: build_object(loss) for name, loss in config.loss.items()}
     metrics = {
         name: build_metrics(trees, ignored_class(config.loss.get(name)))
         for name, trees in config.metrics.items()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
 
 import keras
 
 from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.dataset import Dataset
 from archbuilder.data.indices import lookup_nodes
-from archbuilder.diagnostics.errors import InternalError
 from archbuilder.distribution.strategy import DeviceSetup
 from archbuilder.keras_backend import build
 from archbuilder.keras_backend.dtype_policy import (
@@ -28,9 +27,6 @@ from archbuilder.trainer.callbacks.progress_bar import ProgressFn
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.log_format import LogFn
 from archbuilder.trainer.optimizer import make_optimizer
-from archbuilder.yaml.nodes import Tree
-
-_Objective = TypeVar("_Objective")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,23 +65,13 @@ class TrainingContext:
         cast_indices_to_float32(graph, model, lookup_nodes(graph))
         return model
 
-    def make_optimizer(self, tree: Tree) -> keras.optimizers.Optimizer:
+    def make_optimizer(self, config: KerasObject) -> keras.optimizers.Optimizer:
         """Return the optimizer of a recipe, with the loss scale that the dtype policy needs.
 
         Raises:
             BlueprintError: if Keras rejects it.
         """
-        return make_optimizer(tree, self.execution)
-
-    def objective_config(self, config_type: type[_Objective]) -> _Objective:
-        """Return the objective of the recipe, as a config of this type.
-
-        Raises:
-            InternalError: if the objective is of another type.
-        """
-        if not isinstance(self.config.objective, config_type):
-            raise InternalError(f"the objective is not a {config_type.__name__}")
-        return self.config.objective
+        return make_optimizer(config, self.execution)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +93,3 @@ class TrainableTask:
     """Returns the validation metrics for the current weights; empty without a validation set."""
     restore: Callable[[Arrays], None] | None = None
     """Loads from a checkpoint what evaluation needs besides the weights; None if nothing."""
-
-
-ObjectiveFactory: TypeAlias = Callable[[TrainingContext], TrainableTask]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 
 from archbuilder.compiler.ir import Graph, GraphInput, Shape
-from archbuilder.config.training import SupervisedConfig
+from archbuilder.config.objectives import TargetSpec
 from archbuilder.data.columns import ArrayColumn, Column
 from archbuilder.data.dataset import UNNAMED, Dataset, Feature
 from archbuilder.data.errors import locate_data_errors
@@ -30,7 +30,6 @@ from archbuilder.data.targets import Target, adapt_target
 from archbuilder.diagnostics.errors import RunError, UsageError, quote
 from archbuilder.formatting import plural
 from archbuilder.trainer.context import TrainingContext
-from archbuilder.yaml.nodes import Tree
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,32 +67,6 @@ def log_notes(context: TrainingContext, datasets: TrainValSplit) -> None:
         notes = (*(each for each in notes if each not in data_notes), *context.eval_dataset.notes)
     for note in notes:
         context.log(note)
-
-
-@dataclass(frozen=True, slots=True)
-class TargetSpec:
-    """Losses, metrics and weights by output, and the wiring of inputs and targets."""
-
-    outputs: Collection[str] = ()
-    losses: Mapping[str, Tree] = field(default_factory=dict)
-    metrics: Mapping[str, Sequence[Tree]] = field(default_factory=dict)
-    feed_targets_to_inputs: Mapping[str, str] = field(default_factory=dict)
-    """Inputs that receive the target of an output."""
-    target_from_input: Mapping[str, str] = field(default_factory=dict)
-    """Outputs whose target is an input."""
-    class_weight: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    @classmethod
-    def from_objective(cls, objective: SupervisedConfig) -> TargetSpec:
-        """Return the targets of a supervised objective."""
-        return cls(
-            {*objective.loss, *objective.metrics},
-            objective.loss,
-            objective.metrics,
-            objective.feed_targets_to_inputs,
-            objective.target_from_input,
-            objective.class_weight,
-        )
 
 
 def single_network(context: TrainingContext, objective: str) -> tuple[str, Graph]:

@@ -8,14 +8,14 @@ from typing import Final
 
 import keras
 
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.keras_backend.instantiate import build_object
-from archbuilder.yaml.nodes import Tree
 
 _NAME_COUNTER: Final = re.compile(r"_\d+$")
 
 
 def build_metrics(
-    trees: Iterable[Tree], ignored_class: int | None = None
+    configs: Iterable[KerasObject], ignored_class: int | None = None
 ) -> list[keras.metrics.Metric | str]:
     """Return the metrics of one output, without the class that its loss ignores.
 
@@ -25,7 +25,7 @@ def build_metrics(
         BlueprintError: if the installed Keras lacks a metric, or rejects its arguments.
     """
     defaults = {} if ignored_class is None else {"ignore_class": ignored_class}
-    metrics = [build_object("metric", tree, defaults) for tree in trees]
+    metrics = [build_object(config, defaults) for config in configs]
     for metric in metrics:
         if isinstance(metric, keras.metrics.Metric):
             # Keras 3.15 numbers the metrics of a class by all that the process has created

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import keras
 
+from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.keras_backend.instantiate import build_object
 from archbuilder.trainer.execution import ExecutionConfig
-from archbuilder.yaml.nodes import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class EMAConfig:
     overwrite_frequency: int | None = None
 
 
-def make_optimizer(tree: Tree, execution: ExecutionConfig) -> keras.optimizers.Optimizer:
+def make_optimizer(config: KerasObject, execution: ExecutionConfig) -> keras.optimizers.Optimizer:
     """Return the optimizer of a recipe, with the loss scale that the dtype policy needs.
 
     Raises:
         BlueprintError: if Keras rejects it.
     """
-    optimizer = build_object("optimizer", tree)
+    optimizer = build_object(config)
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(f"{optimizer!r} is not an optimizer")
     # Gradients below 6e-8 underflow in float16. bfloat16 has the range of float32.

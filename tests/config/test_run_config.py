@@ -10,6 +10,7 @@ import pytest
 
 import archbuilder
 from archbuilder.config import DataConfig
+from archbuilder.config.objectives import SupervisedConfig
 from archbuilder.config.run_config import load_run_config, recipe_to_dict
 from archbuilder.config.sources import (
     Csv,
@@ -28,7 +29,7 @@ from archbuilder.config.sources import (
     Tfrecord,
     TokenizerConfig,
 )
-from archbuilder.config.training import SupervisedConfig, TrainingConfig
+from archbuilder.config.training import TrainingConfig
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.files.json import JsonObject
 from archbuilder.files.sandbox import SandboxPath

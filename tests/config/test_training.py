@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from archbuilder.config import TrainingConfig, parse_training
-from archbuilder.config.training import RidgeConfig, SupervisedConfig
+from archbuilder.config.objectives import RidgeConfig, SupervisedConfig
 from archbuilder.diagnostics.errors import Diagnostic, Diagnostics
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.limits import Limits
@@ -44,8 +44,8 @@ def supervised(spec: TrainingConfig) -> SupervisedConfig:
 def test_loss_only():
     """Everything else has a default."""
     spec = right({"loss": LOSS})
-    assert to_plain(supervised(spec).loss["digit"]) == LOSS
-    assert to_plain(supervised(spec).optimizer) == "Adam"
+    assert to_plain(supervised(spec).loss["digit"].tree) == LOSS
+    assert to_plain(supervised(spec).optimizer.tree) == "Adam"
     assert (spec.epochs, spec.batch_size, spec.validation_split, spec.seed) == (10, 32, 0.2, 0)
 
 
@@ -66,8 +66,10 @@ def test_all_options():
         }
     )
     objective = supervised(spec)
-    assert to_plain(objective.optimizer) == {"SGD": {"learning_rate": schedule, "momentum": 0.9}}
-    assert [to_plain(metric) for metric in objective.metrics["digit"]] == [
+    assert to_plain(objective.optimizer.tree) == {
+        "SGD": {"learning_rate": schedule, "momentum": 0.9}
+    }
+    assert [to_plain(metric.tree) for metric in objective.metrics["digit"]] == [
         "SparseCategoricalAccuracy",
         {"SparseTopKCategoricalAccuracy": 3},
     ]

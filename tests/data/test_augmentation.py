@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.graphs import SPAN
+from helpers.keras_objects import keras_object
 
 from archbuilder.data.augmentation import Augmentation, ValueRange
 from archbuilder.diagnostics.errors import BlueprintError
-from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import from_plain
 
-SPAN = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
 LAYERS: dict[str, PlainData] = {
     "flip": {"RandomFlip": "horizontal"},
     "turn": {"RandomRotation": 0.2},
@@ -38,7 +37,7 @@ def augmented(
     value_range: ValueRange | None = (0, 1),
 ) -> np.ndarray:
     """As in a pipeline: within a graph, where the size of a batch is open."""
-    augmentation = Augmentation([from_plain(layer, SPAN)], seed, value_range)
+    augmentation = Augmentation([keras_object("layer", layer)], seed, value_range)
     inputs = images() if inputs is None else inputs
     changed = (
         tf.data.Dataset.from_tensor_slices(inputs)
@@ -134,7 +133,7 @@ def test_integer_images_are_rounded():
 )
 def test_unsupported_image_shapes(layer: PlainData, shape: list[int | None], message: str):
     """They are refused before there are some."""
-    augmentation = Augmentation([from_plain(layer, SPAN)], 0, (0, 1))
+    augmentation = Augmentation([keras_object("layer", layer)], 0, (0, 1))
     with pytest.raises(BlueprintError) as error:
         augmentation.check(tf.TensorSpec(shape, tf.float32))
     (diagnostic,) = error.value.diagnostics

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.graphs import SPAN
+from helpers.keras_objects import keras_object
 
 from archbuilder.cli import main
 from archbuilder.compiler.ir import Graph, GraphInput, TensorRef
-from archbuilder.config.training import SupervisedConfig, TrainingConfig
+from archbuilder.config.objectives import SupervisedConfig
+from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmented_batches import BatchAugmenter
 from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.input_adapter import InputAdapter
@@ -23,7 +25,6 @@ from archbuilder.data.sample_weights import CombinedWeights, SampleWeights
 from archbuilder.data.targets import Target
 from archbuilder.diagnostics.errors import BlueprintError, UsageError
 from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import from_plain
 
 SIDE, COUNT, CLASSES = 12, 16, 8
 CHOSEN = np.random.default_rng(0)
@@ -63,11 +64,9 @@ def batches(
     **objective: Any,
 ) -> tf.data.Dataset:
     """The batches of two epochs from a position on; sizes of the network are open."""
-    trees = tuple(from_plain(each, SPAN) for each in layers)
+    configs = tuple(keras_object("layer", each) for each in layers)
     supervised = SupervisedConfig(
-        {name: from_plain(each, SPAN) for name, each in losses.items()},
-        from_plain("Adam", SPAN),
-        **{"loss_weights": {}, "metrics": {}, **objective},
+        {name: keras_object("loss", each) for name, each in losses.items()}, **objective
     )
     table = FittedDataset(
         {"image": as_input(images)}, columns, np.arange(COUNT), False, True, weights or {}
@@ -79,7 +78,7 @@ def batches(
     def plain(start: TrainingPosition) -> tf.data.Dataset:
         return train_dataset(table, start, batch_size=5, seed=0, epochs=2)
 
-    spec = TrainingConfig(supervised, augment=trees, seed=1)
+    spec = TrainingConfig(supervised, augment=configs, seed=1)
     augmented = BatchAugmenter.from_config(
         spec, supervised, graph, table, plain(TrainingPosition())
     )
@@ -210,7 +209,7 @@ def test_targets_that_may_be_coordinates(name: str):
 def test_accuracy_does_not_make_coordinates_classes():
     """Keras computes an accuracy of boxes, too."""
     boxes = {"y": target(CHOSEN.random((COUNT, 4), np.float32))}
-    metrics = {"y": (from_plain("CategoricalAccuracy", SPAN),)}
+    metrics = {"y": (keras_object("metric", "CategoricalAccuracy"),)}
     with pytest.raises(BlueprintError, match="would stay where they are"):
         batches([{"RandomFlip": "horizontal"}], boxes, {"y": "MeanSquaredError"}, metrics=metrics)
 

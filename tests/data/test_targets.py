@@ -2,21 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.keras_objects import keras_object
 
 from archbuilder.compiler.ir import Shape
 from archbuilder.data.columns import ArrayColumn
 from archbuilder.data.targets import Target, adapt_target
 from archbuilder.diagnostics.errors import RunError
-from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.plain_data import PlainData
-from archbuilder.yaml.nodes import from_plain
 
-SPAN = Span(SourceText("test", ""), 1, 1, 1, 1)
 LABELS = np.array([0, 2, 1], np.uint8)
 
 
 def fit(values: np.ndarray, shape: Shape, loss: PlainData):
-    return adapt_target(ArrayColumn(values), "digit", shape, from_plain(loss, SPAN))
+    return adapt_target(ArrayColumn(values), "digit", shape, keras_object("loss", loss))
 
 
 def taken(target: Target) -> list:
@@ -32,8 +30,10 @@ def test_sparse_losses_take_class_indices():
 def test_metrics_decide_without_a_loss():
     """Numbers for a metric of numbers, and one value a class for the others."""
     for metric, classes in {"SparseCategoricalAccuracy": None, "CategoricalAccuracy": 3}.items():
-        tree = from_plain(metric, SPAN)
-        assert adapt_target(ArrayColumn(LABELS), "digit", (3,), None, [tree]).num_classes == classes
+        config = keras_object("metric", metric)
+        assert (
+            adapt_target(ArrayColumn(LABELS), "digit", (3,), None, [config]).num_classes == classes
+        )
 
 
 def test_dense_losses_take_one_hot_targets():

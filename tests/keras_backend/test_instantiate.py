@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import pytest
 from helpers.graphs import SPAN, arguments
+from helpers.keras_objects import keras_object
 
 from archbuilder import registry
 from archbuilder.diagnostics.errors import BlueprintError
@@ -15,14 +16,13 @@ from archbuilder.keras_backend.instantiate import build_layer
 from archbuilder.keras_backend.keras_errors import BuildError
 from archbuilder.plain_data import PlainData
 from archbuilder.registry.signatures import ArgumentSpec, ArgumentType, ObjectKind, Signature
-from archbuilder.yaml.nodes import from_plain
 
 REGISTRY = registry.load()
 
 
 def object_from(kind: ObjectKind, value: PlainData) -> Any:
     """The object that a value of a blueprint stands for."""
-    return build_object(kind, from_plain(value, SPAN))
+    return build_object(keras_object(kind, value))
 
 
 def layer(name: str, **values: PlainData) -> Any:

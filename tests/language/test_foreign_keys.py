@@ -9,15 +9,24 @@ from helpers.blueprints import write
 
 import archbuilder
 from archbuilder.config.load import read_recipe
-from archbuilder.config.objectives import OBJECTIVE_SYNTAX
-from archbuilder.config.training_parser import COMMON_KEYS
+from archbuilder.config.objectives import OBJECTIVES
+from archbuilder.config.settings import settings_of
+from archbuilder.config.training import TrainingConfig
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic
 from archbuilder.language.foreign_keys import HINTS, key_hint
 from archbuilder.language.parser.blocks import BLOCK_KEYS
 from archbuilder.language.parser.document import FILE_KEYS
 from archbuilder.language.parser.steps import STEP_KEYS
 
-TRAINING_KEYS = {*COMMON_KEYS, *(key for form in OBJECTIVE_SYNTAX.values() for key in form.keys)}
+TRAINING_KEYS = {
+    "objective",
+    *(
+        each.name
+        for section in (TrainingConfig, *OBJECTIVES.values())
+        for each in settings_of(section)
+        if not each.is_option
+    ),
+}
 
 
 def mistake(folder: Path, text: str) -> Diagnostic:

@@ -13,7 +13,7 @@ from helpers.objectives import GAN
 from safetensors.numpy import load_file
 
 from archbuilder.cli import main
-from archbuilder.config.training import AdversarialConfig
+from archbuilder.config.objectives import AdversarialConfig
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.objectives.gan_model import GANModel
 

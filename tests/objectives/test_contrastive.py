@@ -13,7 +13,7 @@ from helpers.objectives import MOCO, SIMCLR
 from safetensors.numpy import load_file
 
 from archbuilder.cli import main
-from archbuilder.config.training import MoCoConfig, SimCLRConfig
+from archbuilder.config.objectives import MoCoConfig, SimCLRConfig
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.objectives.contrastive_model import MoCoModel, SimCLRModel
 from archbuilder.yaml.nodes import from_plain

@@ -15,8 +15,9 @@ from helpers.objectives import GAN, SUPERVISED
 from trainer.test_execution import LINE, trained, with_key
 
 from archbuilder.cli import main
+from archbuilder.config.objectives import RidgeConfig
 from archbuilder.config.sources import DataConfig, Digits
-from archbuilder.config.training import RidgeConfig, TrainingConfig
+from archbuilder.config.training import TrainingConfig
 from archbuilder.diagnostics.errors import RunError, RunInterruptedError
 from archbuilder.runs.manifest import RunManifest, RunProvenance
 from archbuilder.runs.run_dir import RunDir

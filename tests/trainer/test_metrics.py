@@ -10,15 +10,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.keras_objects import keras_object
 
 from archbuilder.cli import main
-from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.plain_data import PlainData
 from archbuilder.trainer.metrics import build_metrics
 from archbuilder.trainer.single_model import SingleNetworkModel
-from archbuilder.yaml.nodes import from_plain
 
-SPAN = Span(SourceText("test", ""), 1, 1, 1, 1)
 CLASSES = 3
 IOU: PlainData = {"MeanIoU": {"num_classes": CLASSES, "sparse_y_pred": False}}
 NET = """
@@ -48,7 +46,7 @@ NAMES = {
 def test_metric_names_are_class_names():
     """The metrics that the process has made before do not count."""
     for _ in range(2):
-        metrics = build_metrics([from_plain(each, SPAN) for each in (IOU, "AUC", "F1Score")])
+        metrics = build_metrics([keras_object("metric", each) for each in (IOU, "AUC", "F1Score")])
         assert [each.name for each in metrics] == ["mean_io_u", "auc", "f1_score"]
 
 
@@ -112,7 +110,7 @@ def test_metrics_ignore_the_ignored_class(ignored: int):
     learner.compile(
         "sgd",
         keras.losses.SparseCategoricalCrossentropy(ignore_class=ignored),
-        metrics=build_metrics([from_plain(each, SPAN) for each in kinds], ignored),
+        metrics=build_metrics([keras_object("metric", each) for each in kinds], ignored),
         jit_compile=False,
     )
     metrics = learner.evaluate(

@@ -8,12 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from helpers.keras_objects import keras_object
 from safetensors.numpy import load_file
 
 from archbuilder.cli import main
-from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.keras_backend.instantiate import build_object
-from archbuilder.yaml.nodes import from_plain
 
 TEXT = """
 archbuilder: 1
@@ -48,7 +47,6 @@ def test_noam_after_resume(tmp_path: Path):
 
 def test_integer_schedule_arguments():
     """A rate that begins at 0 rises to one that is less than 1."""
-    span = Span(SourceText("test.yaml", ""), 1, 1, 1, 1)
     arguments = {
         "initial_learning_rate": 0,
         "decay_steps": 9,
@@ -56,6 +54,6 @@ def test_integer_schedule_arguments():
         "warmup_steps": 4,
     }
     schedule: Callable[[int], float] = build_object(
-        "schedule", from_plain({"CosineDecay": arguments}, span)
+        keras_object("schedule", {"CosineDecay": arguments})
     )
     assert [float(schedule(step)) for step in (0, 1, 4)] == [0, 0.25, 1]

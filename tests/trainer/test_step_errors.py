@@ -13,7 +13,7 @@ from helpers.objectives import GAN
 import archbuilder
 from archbuilder.cli import main
 from archbuilder.compiler.ir import Graph, Node
-from archbuilder.config.training import AdversarialConfig
+from archbuilder.config.objectives import AdversarialConfig
 from archbuilder.data.position import TrainingPosition
 from archbuilder.diagnostics.errors import RunError, StepError
 from archbuilder.diagnostics.span import SourceText, Span

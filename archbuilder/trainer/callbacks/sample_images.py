@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from archbuilder.config.training import Noise
+from archbuilder.config.objectives import Noise
 from archbuilder.data.image_grid import image_grid, to_uint8_images
 from archbuilder.runs.run_dir import RunDir
 

@@ -1,0 +1,54 @@
+"""Objects of Keras that a recipe names: losses, metrics, optimizers and augmentation layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archbuilder import registry
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.plain_data import PlainData
+from archbuilder.registry.signatures import ObjectKind
+from archbuilder.yaml.nodes import ScalarNode, Tree, to_plain
+
+
+@dataclass(frozen=True, slots=True)
+class KerasObject:
+    """An object of Keras: its class, and the tree that names it, such as `{SGD: {momentum: 0.9}}`.
+
+    The arguments have been checked against the registry. `keras_backend.build_object` makes the
+    object.
+    """
+
+    kind: ObjectKind
+    class_name: str
+    """The class, also if the recipe has an alias such as `mse`; empty if there is no such class."""
+    tree: Tree
+
+    @classmethod
+    def from_tree(cls, kind: ObjectKind, tree: Tree) -> KerasObject:
+        """Return the object that a tree names."""
+        config = to_plain(tree)
+        name = next(iter(config), None) if isinstance(config, dict) else config
+        class_name = registry.load().canonical_name(kind, name) if isinstance(name, str) else None
+        return cls(kind, class_name or "", tree)
+
+    @classmethod
+    def from_name(cls, kind: ObjectKind, class_name: str) -> KerasObject:
+        """Return an object without arguments, as the default of a setting."""
+        return cls(kind, class_name, ScalarNode(class_name, Span(SourceText("", ""), 1, 1, 1, 1)))
+
+    @property
+    def span(self) -> Span:
+        """Where the recipe names the object."""
+        return self.tree.span
+
+    @property
+    def arguments(self) -> PlainData:
+        """The arguments: a mapping by name, one value for the first argument, or None."""
+        config = to_plain(self.tree)
+        return next(iter(config.values()), None) if isinstance(config, dict) else None
+
+    def argument(self, name: str, *, default: PlainData = None) -> PlainData:
+        """Return an argument that is given by name, or else the default."""
+        arguments = self.arguments
+        return arguments.get(name, default) if isinstance(arguments, dict) else default

@@ -1,0 +1,145 @@
+"""Checks that metrics fit the loss of their output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.yaml.nodes import to_plain
+
+_SPARSE_PREFIX: Final = "Sparse"
+_CATEGORICAL_PREFIX: Final = "Categorical"
+_CATEGORICAL_METRICS: Final = (
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "TopKCategoricalAccuracy",
+)
+"""Metrics of one-hot targets. With the prefix `Sparse` they take class indices."""
+_IOU_METRICS: Final = ("MeanIoU", "IoU")
+"""Metrics that compare class indices unless `sparse_y_true` or `sparse_y_pred` is false."""
+_INTEGER_LABEL_METRICS: Final = (*_IOU_METRICS, "Mean", "Sum")
+"""Metrics without the prefix `Sparse` that also take class indices."""
+_IGNORE_CLASS: Final = "ignore_class"
+# Unlike the class `Accuracy`, which compares values for equality. Keras (compile_utils.py) picks
+# the class from the shapes and dtypes of targets and outputs.
+_ACCURACY_ALIAS: Final = "accuracy"
+"""Name for which Keras picks binary, categorical or sparse categorical accuracy."""
+# In Keras 3.15 `average` is None by default (f_score_metrics.py).
+_METRICS_WITH_AVERAGE: Final = ("F1Score", "FBetaScore")
+"""Metrics that return a vector of one value per class unless `average` is set."""
+
+
+def check_metrics(
+    losses: Mapping[str, KerasObject],
+    metrics: Mapping[str, Sequence[KerasObject]],
+    diagnostics: Diagnostics,
+) -> None:
+    """Report metrics that are not scalars, or that take other targets than the output's loss.
+
+    Targets are class indices, or one value per class (one-hot). Keras does not check this:
+    `CategoricalAccuracy`, for example, would take the argmax of class indices.
+    """
+    for output, output_metrics in metrics.items():
+        for metric in output_metrics:
+            _check_scalar_metric(metric, diagnostics)
+            is_alias = to_plain(metric.tree) == _ACCURACY_ALIAS
+            if output in losses and metric.class_name and not is_alias:
+                _check_metric(losses[output], metric, diagnostics)
+
+
+def _check_scalar_metric(metric: KerasObject, diagnostics: Diagnostics) -> None:
+    """Report a metric that returns one value per class instead of a scalar."""
+    # A bare value is the first argument, which is `average`: {F1Score: macro}.
+    average = metric.argument("average") if isinstance(metric.arguments, dict) else metric.arguments
+    if metric.class_name in _METRICS_WITH_AVERAGE and average is None:
+        diagnostics.error(
+            "missing-argument",
+            f"the metric '{metric.class_name}' has one value for each class without an 'average'",
+            metric.span,
+            label=f"write {{{metric.class_name}: {{average: macro}}}}",
+        )
+
+
+def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
+    _check_ignore_class(loss, metric, diagnostics)
+    _check_iou_arguments(loss, metric, diagnostics)
+    if loss.class_name.startswith(_SPARSE_PREFIX):
+        _check_sparse_metric(loss, metric, diagnostics)
+    elif loss.class_name and metric.class_name.startswith(_SPARSE_PREFIX):
+        diagnostics.error(
+            "invalid-choice",
+            f"the loss '{loss.class_name}' needs one value per class, and the metric"
+            f" '{metric.class_name}' class indices",
+            metric.span,
+            suggestion=metric.class_name.removeprefix(_SPARSE_PREFIX),
+        )
+
+
+def _check_sparse_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
+    """Report a metric that does not take the class indices of a sparse loss."""
+    name = metric.class_name
+    if name.startswith(_SPARSE_PREFIX) or name in _INTEGER_LABEL_METRICS:
+        return
+    suggestion = f"{_SPARSE_PREFIX}{name}" if name in _CATEGORICAL_METRICS else None
+    # `Accuracy` would compare an index with each probability, and nearly always be 0.
+    if name == "Accuracy":
+        suggestion = "SparseCategoricalAccuracy"
+    dense_loss = loss.class_name.removeprefix(_SPARSE_PREFIX)
+    diagnostics.error(
+        "invalid-choice",
+        f"the loss '{loss.class_name}' needs class indices, and the metric '{name}' does not take"
+        " them",
+        metric.span,
+        label="" if suggestion else f"use the loss '{dense_loss}' with it",
+        suggestion=suggestion,
+    )
+
+
+def _check_iou_arguments(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
+    """Report an IoU metric whose arguments do not match the formats of targets and outputs."""
+    is_categorical = loss.class_name.removeprefix(_SPARSE_PREFIX).startswith(_CATEGORICAL_PREFIX)
+    if metric.class_name not in _IOU_METRICS or not is_categorical:
+        return
+    # The output is one value per class with both losses. Keras would otherwise cast these
+    # probabilities to class indices.
+    required = {
+        "sparse_y_true": loss.class_name.startswith(_SPARSE_PREFIX),
+        "sparse_y_pred": False,
+    }
+    # Both arguments are True by default (Keras 3.15, iou_metrics.py).
+    mismatched = {
+        name: value
+        for name, value in required.items()
+        if metric.argument(name, default=True) != value
+    }
+    if mismatched:
+        texts = " and ".join(f"'{name}: {str(each).lower()}'" for name, each in mismatched.items())
+        diagnostics.error(
+            "missing-argument",
+            f"the metric '{metric.class_name}' does not match the targets and outputs of the loss"
+            f" '{loss.class_name}'",
+            metric.span,
+            label=f"set {texts}",
+        )
+
+
+def _check_ignore_class(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
+    """Report a metric whose `ignore_class` differs from that of the output's loss."""
+    ignored_by_loss = loss.argument(_IGNORE_CLASS)
+    # Without the argument the metric gets that of the loss when training starts.
+    ignored_by_metric = (
+        metric.argument(_IGNORE_CLASS, default=ignored_by_loss)
+        if isinstance(metric.arguments, dict)
+        else ignored_by_loss
+    )
+    if ignored_by_loss is None or ignored_by_metric == ignored_by_loss:
+        return
+    diagnostics.error(
+        "invalid-choice",
+        f"the metric '{metric.class_name}' ignores class {ignored_by_metric}, and the loss of its"
+        f" output ignores class {ignored_by_loss}",
+        metric.span,
+        label=f"remove '{_IGNORE_CLASS}': metrics ignore the class that the loss ignores",
+    )

@@ -1,0 +1,230 @@
+"""Types of settings that are given by output: losses, metrics, weights, and wiring of inputs.
+
+For a network with one output, its name may be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, TypeVar
+
+from archbuilder import registry
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.value_types import SectionContext, ValueType, keras_object, number
+from archbuilder.diagnostics.errors import closest_match, quote
+from archbuilder.diagnostics.span import Span
+from archbuilder.registry.signatures import ObjectKind
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, SequenceNode, Tree
+
+_T = TypeVar("_T")
+_WEIGHT: Final = number(minimum=0)
+_VAL_PREFIX: Final = "val_"
+"""Prefix that Keras gives to the names of validation metrics."""
+
+
+def losses() -> ValueType[Mapping[str, KerasObject]]:
+    """Return the type of `loss`: one loss, or losses by output."""
+    loss = keras_object("loss")
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, KerasObject]:
+        if isinstance(tree, MappingNode) and not tree.entries:
+            context.diagnostics.error(
+                "missing-argument",
+                f"{what} does not name an output",
+                tree.span,
+                notes=(f"the network's outputs are: {', '.join(context.outputs)}",),
+            )
+            return {}
+        trees = _trees_by_output(tree, what, "loss", context)
+        return {output: loss.parse(each, what, context) for output, each in trees.items()}
+
+    return _by_name(loss, parse, "by output")
+
+
+def metrics() -> ValueType[Mapping[str, tuple[KerasObject, ...]]]:
+    """Return the type of `metrics`: a metric or a list of them, or a mapping of these by output."""
+    metric = keras_object("metric")
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, tuple[KerasObject, ...]]:
+        by_output = {}
+        for output, value in _trees_by_output(tree, what, "metric", context).items():
+            items = value.items if isinstance(value, SequenceNode) else (value,)
+            by_output[output] = tuple(metric.parse(each, what, context) for each in items)
+        return by_output
+
+    one_or_more = {"anyOf": [metric.schema, {"type": "array", "items": metric.schema}]}
+    item = ValueType(one_or_more, metric.parse, "metric of Keras, or a list of them")
+    return _by_name(item, parse, "by output")
+
+
+def loss_weights() -> ValueType[Mapping[str, float]]:
+    """Return the type of `loss_weights`: weights by output."""
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, float]:
+        mapping = context.fields.expect_mapping(
+            tree, what, expected="a mapping of outputs to weights"
+        )
+        weights = {}
+        for entry in mapping or ():
+            # Both checks always run, so that an entry with two errors reports both.
+            is_known = _check_output_name(entry, context)
+            weight = _WEIGHT.parse(entry.value, f"the weight of '{entry.key}'", context)
+            if is_known:
+                weights[entry.key] = weight
+        return weights
+
+    return ValueType(_mapping_schema(_WEIGHT), parse, "mapping of outputs to numbers")
+
+
+def class_weights() -> ValueType[Mapping[str, Mapping[str, float]]]:
+    """Return the type of `class_weight`: weights by class, or by output and class."""
+    expected = "a mapping of classes to weights"
+
+    def parse_classes(tree: Tree, what: str, context: SectionContext) -> dict[str, float]:
+        mapping = context.fields.expect_mapping(tree, what, expected=expected)
+        return {
+            entry.key: _WEIGHT.parse(
+                entry.value, f"the weight of class {quote(entry.key)}", context
+            )
+            for entry in mapping or ()
+        }
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, dict[str, float]]:
+        mapping = context.fields.expect_mapping(tree, what, expected=expected)
+        if mapping is None or not mapping.entries:
+            return {}
+        trees: dict[str, Tree]
+        # A mapping of numbers is for the only output, a mapping of mappings is by output.
+        if any(isinstance(entry.value, MappingNode) for entry in mapping):
+            trees = {each.key: each.value for each in mapping if _check_output_name(each, context)}
+        else:
+            trees = dict.fromkeys(context.outputs[:1], mapping)
+            if len(context.outputs) > 1:
+                _report_missing_output_name(what, tree.span, context)
+        return {output: parse_classes(each, what, context) for output, each in trees.items()}
+
+    by_class = _mapping_schema(_WEIGHT)
+    schema = {
+        "type": "object",
+        "additionalProperties": {"anyOf": [_WEIGHT.schema, by_class]},
+    }
+    return ValueType(schema, parse, "mapping of classes to numbers, or of such mappings by output")
+
+
+def names_by_name(key_kind: str, value_kind: str) -> ValueType[Mapping[str, str]]:
+    """Return the type of mappings between the inputs and outputs of the network.
+
+    Args:
+        key_kind: `input` or `output`.
+        value_kind: `output` or `input`.
+    """
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> dict[str, str]:
+        expected = f"a mapping of {key_kind}s to {value_kind}s"
+        mapping = context.fields.expect_mapping(tree, what, expected=expected)
+        names = {}
+        for entry in mapping or ():
+            value = context.fields.expect_text(entry.value, f"the value of '{entry.key}'")
+            is_known = _check_name(key_kind, entry.key, entry.key_span, context)
+            if (
+                value is not None
+                and _check_name(value_kind, value, entry.value.span, context)
+                and is_known
+            ):
+                names[entry.key] = value
+        return names
+
+    schema = {"type": "object", "additionalProperties": {"type": "string"}}
+    return ValueType(schema, parse, f"mapping of {key_kind}s to {value_kind}s")
+
+
+def _by_name(
+    item: ValueType[KerasObject],
+    parse: Callable[[Tree, str, SectionContext], _T],
+    names: str,
+) -> ValueType[_T]:
+    """Return the type of one item, or of a mapping of them."""
+    # Draft 7 of JSON Schema cannot tell an output from a class: any key may be an output.
+    schema = {"anyOf": [item.schema, _mapping_schema(item)]}
+    return ValueType(schema, parse, f"{item.text}, or a mapping {names}")
+
+
+def _mapping_schema(item: ValueType[_T]) -> dict[str, object]:
+    return {"type": "object", "additionalProperties": item.schema}
+
+
+def _trees_by_output(
+    tree: Tree, what: str, kind: ObjectKind, context: SectionContext
+) -> dict[str, Tree]:
+    """Return the values of a setting by output.
+
+    A value that does not name outputs is for the only output of the network.
+    """
+    if isinstance(tree, MappingNode) and _is_by_output(tree, kind, context.outputs):
+        entries = [entry for entry in tree if _check_output_name(entry, context)]
+        for entry in entries:
+            _check_val_prefix(entry, context)
+        return {entry.key: entry.value for entry in entries}
+    if len(context.outputs) > 1:
+        _report_missing_output_name(what, tree.span, context)
+    return dict.fromkeys(context.outputs[:1], tree)
+
+
+def _is_by_output(mapping: MappingNode, kind: ObjectKind, outputs: Collection[str]) -> bool:
+    """Return whether the keys of a mapping are outputs rather than the name of an object.
+
+    `{Huber: {delta: 2}}` and `{logits: Huber}` have the same form. Classes of Keras begin with a
+    capital letter; an output may too, but it is then one of `outputs`.
+    """
+    if any(entry.key in outputs for entry in mapping) or len(mapping.entries) != 1:
+        return True
+    name = mapping.entries[0].key
+    return registry.load().canonical_name(kind, name) is None and not name[:1].isupper()
+
+
+def _check_val_prefix(entry: MappingEntry, context: SectionContext) -> None:
+    """Report an output whose metrics would have the names of validation metrics.
+
+    With several outputs Keras names losses `OUTPUT_loss`, and those of the validation set
+    `val_OUTPUT_loss`. The training loss of an output `val` would be `val_loss`, which is also the
+    name of the total validation loss.
+    """
+    if len(context.outputs) > 1 and f"{entry.key}_".startswith(_VAL_PREFIX):
+        context.diagnostics.error(
+            "invalid-choice",
+            f"the metrics of the output '{entry.key}' would have the prefix '{_VAL_PREFIX}' of the"
+            " validation set",
+            entry.key_span,
+            label="rename the output",
+        )
+
+
+def _report_missing_output_name(what: str, span: Span, context: SectionContext) -> None:
+    key = what.strip("'")
+    example = ", ".join(f"{output}: ..." for output in context.outputs)
+    context.diagnostics.error(
+        "missing-argument",
+        f"the network has {len(context.outputs)} outputs: {what} must name them",
+        span,
+        notes=(f"write '{key}: {{{example}}}'; outputs that are missing do not count",),
+    )
+
+
+def _check_output_name(entry: MappingEntry, context: SectionContext) -> bool:
+    return _check_name("output", entry.key, entry.key_span, context)
+
+
+def _check_name(kind: str, name: str, span: Span, context: SectionContext) -> bool:
+    """Return whether the network has an input or output of that name; report it if not."""
+    names = context.outputs if kind == "output" else context.inputs
+    if name in names:
+        return True
+    suggestion = closest_match(name, names)
+    context.diagnostics.error(
+        "unknown-output" if kind == "output" else "unknown-name",
+        f"the network has no {kind} {quote(name)}",
+        span,
+        suggestion=suggestion,
+        notes=() if suggestion else (f"its {kind}s are: {', '.join(names)}",),
+    )
+    return False

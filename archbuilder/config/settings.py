@@ -1,0 +1,208 @@
+"""Declarations of settings: the fields of a dataclass, with their types, bounds and descriptions.
+
+A section of a recipe is a dataclass whose fields are declared with `setting`. The parser of the
+section, the JSON Schema for editors, the reference page and the `--help` texts all read these
+declarations:
+
+    @dataclass(frozen=True, slots=True)
+    class RidgeConfig:
+        alpha: float = setting(number(minimum=0), "Weight of the L2 penalty.", default=1e-6)
+
+`value_types` has the types of values, such as `number`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+from archbuilder.config.value_types import JsonSchema, SectionContext, ValueType
+from archbuilder.diagnostics.span import Span
+from archbuilder.yaml.nodes import MappingNode, Tree
+
+_T = TypeVar("_T")
+_METADATA_KEY: Final = "archbuilder.setting"
+_REQUIRED: Final[Any] = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A declared setting: a key of a section."""
+
+    name: str
+    value_type: ValueType[Any]
+    description: str
+    is_required: bool
+    default: Any
+    """Value without the key; None if the setting is required."""
+    example: str = ""
+    """How to write the setting, for the error about a missing one."""
+    is_option: bool = False
+    """Whether it stands under the name of an objective instead of beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    """What the metadata of a field holds."""
+
+    value_type: ValueType[Any]
+    description: str
+    example: str
+    is_option: bool
+
+
+def setting(
+    value_type: ValueType[_T],
+    description: str,
+    *,
+    default: _T = _REQUIRED,
+    default_factory: Callable[[], _T] | None = None,
+    example: str = "",
+) -> _T:
+    """Declare a field of a section; without a default it is required.
+
+    Args:
+        value_type: The values that it takes.
+        description: One sentence for editors, the reference page and `--help`.
+        default: The value without the key.
+        default_factory: Returns the default; for defaults that are mutable.
+        example: How to write the setting, for the error about a missing one.
+    """
+    declaration = _Declaration(value_type, description, example, is_option=False)
+    return _field(declaration, default, default_factory)
+
+
+def option(value_type: ValueType[_T], description: str, *, default: _T) -> _T:
+    """Declare a field of an objective that stands under the objective's name."""
+    return _field(_Declaration(value_type, description, "", is_option=True), default, None)
+
+
+def _field(declaration: _Declaration, default: _T, default_factory: Callable[[], _T] | None) -> _T:
+    metadata = {_METADATA_KEY: declaration}
+    # `field` is declared to return the type of its default, as this function does.
+    if default_factory is not None:
+        return dataclasses.field(default_factory=default_factory, metadata=metadata)
+    if default is _REQUIRED:
+        return cast(_T, dataclasses.field(metadata=metadata))
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def settings_of(section: type) -> tuple[Setting, ...]:
+    """Return the settings of a section, in the order of the fields.
+
+    Fields without `setting` or `option` are not keys of the section, and are left out.
+    """
+    settings = []
+    for field in dataclasses.fields(section):
+        if _METADATA_KEY in field.metadata:
+            declaration: _Declaration = field.metadata[_METADATA_KEY]
+            is_required, default = _default(field)
+            settings.append(
+                Setting(
+                    field.name,
+                    declaration.value_type,
+                    declaration.description,
+                    is_required,
+                    default,
+                    declaration.example,
+                    declaration.is_option,
+                )
+            )
+    return tuple(settings)
+
+
+def setting_of(section: type, name: str) -> Setting:
+    """Return one setting of a section by its name."""
+    return next(each for each in settings_of(section) if each.name == name)
+
+
+def parse_settings(
+    settings: Iterable[Setting],
+    trees: Mapping[str, Tree],
+    where: tuple[str, Span],
+    context: SectionContext,
+) -> dict[str, Any]:
+    """Parse the values of settings; report values that do not fit and missing keys.
+
+    Keys that are not among the settings are ignored: the caller knows which other keys stand in
+    the same mapping.
+
+    Args:
+        settings: The settings that the mapping may have.
+        trees: The values by key.
+        where: The name and the location of the section, for errors about missing keys.
+        context: What values may refer to; receives the errors.
+
+    Returns:
+        The valid values by name, as arguments of the dataclass.
+    """
+    values: dict[str, Any] = {}
+    for declared in settings:
+        tree = trees.get(declared.name)
+        if tree is not None:
+            reports = context.diagnostics.report_count
+            value = declared.value_type.parse(tree, f"'{declared.name}'", context)
+            if context.diagnostics.report_count == reports:
+                values[declared.name] = value
+        elif declared.is_required:
+            what, span = where
+            context.diagnostics.error(
+                "missing-key",
+                f"{what} has no '{declared.name}'",
+                span,
+                notes=(f"for example {declared.example}",) if declared.example else (),
+            )
+    return values
+
+
+def parse_section(section: type[_T], tree: Tree, what: str, context: SectionContext) -> _T | None:
+    """Parse a mapping whose keys are the settings of a section; return None after an error."""
+    reports = context.diagnostics.report_count
+    mapping = context.fields.expect_mapping(tree, what)
+    if mapping is None:
+        return None
+    settings = settings_of(section)
+    trees = setting_trees(settings, mapping, what, context)
+    values = parse_settings(settings, trees, (what, mapping.span), context)
+    return section(**values) if context.diagnostics.report_count == reports else None
+
+
+def setting_trees(
+    settings: Iterable[Setting], mapping: MappingNode, what: str, context: SectionContext
+) -> dict[str, Tree]:
+    """Return the values of a mapping by key; report keys that are not among the settings."""
+    keys = tuple(each.name for each in settings)
+    return {each.key: each.value for each in context.fields.known_entries(mapping, keys, what)}
+
+
+def settings_schema(settings: Iterable[Setting]) -> JsonSchema:
+    """Return the JSON Schema of a mapping with these settings."""
+    settings = tuple(settings)
+    schema: JsonSchema = {
+        "type": "object",
+        "properties": {each.name: setting_schema(each) for each in settings},
+        "additionalProperties": False,
+    }
+    if required := [each.name for each in settings if each.is_required]:
+        schema["required"] = required
+    return schema
+
+
+def setting_schema(declared: Setting) -> JsonSchema:
+    """Return the JSON Schema of the values of a setting, with its description and default."""
+    schema: JsonSchema = {"description": declared.description}
+    # An editor would insert the default; None and empty collections stand for a missing key.
+    if isinstance(declared.default, bool | int | float | str):
+        schema["default"] = declared.default
+    return {**schema, **declared.value_type.schema}
+
+
+def _default(field: dataclasses.Field[Any]) -> tuple[bool, Any]:
+    """Return whether a field is required, and its default."""
+    if field.default is not dataclasses.MISSING:
+        return False, field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return False, field.default_factory()
+    return True, None

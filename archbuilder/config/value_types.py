@@ -1,0 +1,183 @@
+"""Types of the values in a recipe: each knows its JSON Schema and how to parse a value.
+
+A type of plain values (`integer`, `choice`, ...) is checked against its schema. Other types parse
+trees: a mapping by output, a path, an object of Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+from archbuilder.compiler.check_arguments import check_object, check_value
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.language.json_schema import object_definition_name
+from archbuilder.language.parser.fields import FieldReader
+from archbuilder.plain_data import PlainData
+from archbuilder.registry.signatures import ObjectKind
+from archbuilder.yaml.nodes import MappingNode, Tree, to_plain
+
+JsonSchema: TypeAlias = dict[str, Any]
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+_Scalar = TypeVar("_Scalar", bound=bool | int | float | str)
+
+
+@dataclass(frozen=True, slots=True)
+class SectionContext:
+    """What the values of a section may refer to."""
+
+    fields: FieldReader
+    """Checks the structure of trees; its `diagnostics` receives the errors."""
+    inputs: tuple[str, ...] = ()
+    """Input names of the network."""
+    outputs: tuple[str, ...] = ()
+    """Output names of the network."""
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """The errors that were reported so far."""
+        return self.fields.diagnostics
+
+
+Parse: TypeAlias = Callable[[Tree, str, SectionContext], _T]
+"""Parses a value; the text names it in messages. After reporting an error it may return anything:
+the caller looks at the diagnostics."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueType(Generic[_T]):
+    """The values of a setting: their JSON Schema, and the function that parses one.
+
+    `schema` is for editors too: it has no references except to definitions of the blueprint schema.
+    `text` describes the values on the reference page, as in `integer from 1 to 1,024`.
+    """
+
+    schema: JsonSchema
+    parse: Parse[_T]
+    text: str
+
+
+def plain_type(schema: JsonSchema, text: str) -> ValueType[Any]:
+    """Return the type of plain values that match a schema; a list becomes a tuple."""
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> PlainData | tuple[PlainData, ...]:
+        if not check_value(tree, schema, what, context.diagnostics):
+            return None
+        value = to_plain(tree)
+        # Sections are frozen dataclasses, whose fields are immutable.
+        return tuple(value) if isinstance(value, list) else value
+
+    return ValueType(schema, parse, text)
+
+
+def integer(minimum: int, maximum: int) -> ValueType[int]:
+    """Return the type of integers within bounds."""
+    schema: JsonSchema = {"type": "integer", "minimum": minimum, "maximum": maximum}
+    return plain_type(schema, f"integer from {minimum:,} to {maximum:,}")
+
+
+def number(
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    below: float | None = None,
+) -> ValueType[float]:
+    """Return the type of finite numbers within bounds, some of which exclude the bound itself."""
+    bounds = {
+        "minimum": (minimum, "at least"),
+        "exclusiveMinimum": (above, "above"),
+        "maximum": (maximum, "at most"),
+        "exclusiveMaximum": (below, "below"),
+    }
+    schema: JsonSchema = {
+        "type": "number",
+        **{key: bound for key, (bound, _) in bounds.items() if bound is not None},
+    }
+    texts = [f"{words} {bound:,}" for bound, words in bounds.values() if bound is not None]
+    plain = plain_type(
+        schema, " and ".join([f"number {texts[0]}", *texts[1:]]) if texts else "number"
+    )
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> float:
+        value = plain.parse(tree, what, context)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    return ValueType(schema, parse, plain.text)
+
+
+def boolean() -> ValueType[bool]:
+    """Return the type of `true` and `false`."""
+    return plain_type({"type": "boolean"}, "`true` or `false`")
+
+
+def choice(*values: _Scalar) -> ValueType[_Scalar]:
+    """Return the type of a few values."""
+    texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
+    return plain_type({"enum": list(values)}, " or ".join(f"`{each}`" for each in texts))
+
+
+def text(pattern: str | None = None, max_length: int = 200) -> ValueType[str]:
+    """Return the type of texts that are not empty."""
+    schema: JsonSchema = {"type": "string", "minLength": 1, "maxLength": max_length}
+    return plain_type({**schema, "pattern": pattern} if pattern else schema, "text")
+
+
+def list_of(item: ValueType[_T], *, length: int | None = None) -> ValueType[tuple[_T, ...]]:
+    """Return the type of lists of plain values, of a given length or of any."""
+    schema: JsonSchema = {"type": "array", "items": item.schema}
+    if length is not None:
+        schema |= {"minItems": length, "maxItems": length}
+    prefix = "list" if length is None else f"list of {length}"
+    return plain_type(schema, f"{prefix}, each {item.text}")
+
+
+def either(first: ValueType[Any], second: ValueType[Any]) -> ValueType[Any]:
+    """Return the type of plain values of one of two types."""
+    return plain_type({"anyOf": [first.schema, second.schema]}, f"{first.text}, or {second.text}")
+
+
+def or_by_name(item: ValueType[_T]) -> ValueType[_T | Mapping[str, _T]]:
+    """Return the type of one value, or of a mapping of values by input or output."""
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> _T | Mapping[str, _T]:
+        if not isinstance(tree, MappingNode):
+            return item.parse(tree, what, context)
+        return {
+            entry.key: item.parse(entry.value, f"{what} of '{entry.key}'", context)
+            for entry in tree
+        }
+
+    by_name: JsonSchema = {"type": "object", "additionalProperties": item.schema}
+    return ValueType(
+        {"anyOf": [item.schema, by_name]}, parse, f"{item.text}, or a mapping of them by name"
+    )
+
+
+def convert(item: ValueType[_T], function: Callable[[_T], _U]) -> ValueType[_U]:
+    """Return a type whose values are those of `item`, converted by a function.
+
+    The function is called for valid values only.
+    """
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> _U:
+        reports = context.diagnostics.report_count
+        value = item.parse(tree, what, context)
+        # After an error the result is not used.
+        return function(value) if context.diagnostics.report_count == reports else cast(_U, None)
+
+    return ValueType(item.schema, parse, item.text)
+
+
+def keras_object(kind: ObjectKind) -> ValueType[KerasObject]:
+    """Return the type of objects of a kind, whose class and arguments are checked."""
+
+    def parse(tree: Tree, _what: str, context: SectionContext) -> KerasObject:
+        check_object(kind, tree, context.diagnostics, allow_expressions=False)
+        return KerasObject.from_tree(kind, tree)
+
+    schema = {"$ref": f"#/definitions/{object_definition_name(kind)}"}
+    return ValueType(schema, parse, f"{kind} of Keras")
