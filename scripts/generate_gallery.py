@@ -90,7 +90,7 @@ def gallery_text() -> str:
     data = {
         name: {
             "title": archbuilder.load(zoo.path(name)).title,
-            "reference": FAMILIES[name].against,
+            "reference": FAMILIES[name].reference,
             "rows": [each.to_dict() for each in rows(name)],
         }
         for name in zoo.names()
@@ -109,11 +109,11 @@ def _lines(entry: zoo.ZooEntry) -> Iterator[str]:
         f"| **[{entry.name}](../blueprints/{entry.name}.yaml)** {entry.title} | | | | "
         f"| {entry.reference} |"
     )
-    for each in entry.rows:
+    for row in entry.rows:
         yield (
-            f"| `{each.blueprint_argument(entry.name)}`{f' {each.network}' if each.network else ''}"
-            f" | {each.parameters:,} | {each.multiply_adds:,} | {format_bytes(each.weight_bytes)}"
-            f" | {format_bytes(each.activation_bytes)} | |"
+            f"| `{row.blueprint_argument(entry.name)}`{f' {row.network}' if row.network else ''}"
+            f" | {row.parameters:,} | {row.multiply_adds:,} | {format_bytes(row.weight_bytes)}"
+            f" | {format_bytes(row.activation_bytes)} | |"
         )
 
 

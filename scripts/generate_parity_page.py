@@ -40,7 +40,7 @@ def _lines(cases: Iterator[ET.Element]) -> Iterator[str]:
             seconds = round(float(case.get("time", "0")))
             difference = float(properties["difference"] or "nan")
             yield (
-                f"| {properties['blueprint']} | {properties['against']} | {difference:.1e} |"
+                f"| {properties['blueprint']} | {properties['reference']} | {difference:.1e} |"
                 f" {seconds} |\n"
             )
 

@@ -56,8 +56,8 @@ def generate() -> str:
         "operations": operations(unreviewed),
         "objects": {kind: objects(kind, unreviewed) for kind in MODULES},
         "activations": activations(),
-        "refused_objects": dict(rules.UNSUPPORTED_OBJECTS),
-        "refused": unsupported(unreviewed),
+        "unsupported_objects": dict(rules.UNSUPPORTED_OBJECTS),
+        "unsupported": unsupported(unreviewed),
     }
     if unreviewed:
         names = "\n  ".join(unreviewed)
@@ -138,15 +138,15 @@ def layer_entry(name: str, layer: type, origin: str, unreviewed: list[str]) -> E
         "tensors": tensors,
         "needed": needed,
         "takes_list": takes_list,
-        "refused": unsupported,
+        "unsupported": unsupported,
     }
 
 
 def layer_schema(name: str, layer: type, argument: str) -> rules.Schema | None:
     """Return the type of an argument: of this layer, of its rank, or of any layer."""
-    for each in (name, *(base.__name__ for base in layer.__mro__)):
-        if (each, argument) in rules.FOR_LAYER:
-            return rules.FOR_LAYER[each, argument]
+    for class_name in (name, *(base.__name__ for base in layer.__mro__)):
+        if (class_name, argument) in rules.FOR_LAYER:
+            return rules.FOR_LAYER[class_name, argument]
     rank = re.search(r"([123])D", name)
     ranked = rules.per_spatial_rank(int(rank[1])) if rank else {}
     if argument in ranked:
@@ -229,7 +229,7 @@ def operations(unreviewed: list[str]) -> dict[str, Entry]:
             "needed": needed,
             "takes_list": variadic or name in rules.LISTS_OF_TENSORS,
             "variadic": variadic,
-            "refused": {},
+            "unsupported": {},
         }
     return entries
 
@@ -274,7 +274,7 @@ def object_entry(kind: str, name: str, value: type, unreviewed: list[str]) -> En
     """Describe one class of a kind."""
     documentation = argument_documentation(value)
     arguments: dict[str, Entry] = {}
-    refusals: dict[str, str] = {}
+    unsupported: dict[str, str] = {}
     reasons = rules.UNSUPPORTED_OBJECT_ARGUMENTS.get(kind, {})
     for argument, parameter in inspect.signature(value.__init__).parameters.items():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
@@ -282,7 +282,7 @@ def object_entry(kind: str, name: str, value: type, unreviewed: list[str]) -> En
         if argument == "self" or argument in rules.IGNORED_OBJECT_ARGUMENTS:
             continue
         if argument in reasons:
-            refusals[argument] = reasons[argument]
+            unsupported[argument] = reasons[argument]
             continue
         schema = rules.OBJECTS[kind].get(argument)
         if schema is None:
@@ -290,7 +290,7 @@ def object_entry(kind: str, name: str, value: type, unreviewed: list[str]) -> En
             continue
         arguments[argument] = argument_entry(schema, parameter, documentation.get(argument, ""))
     entry: Entry = {"summary": summary_of(value), "arguments": arguments}
-    return {**entry, "refused": refusals} if refusals else entry
+    return {**entry, "unsupported": unsupported} if unsupported else entry
 
 
 def activations() -> dict[str, str]:

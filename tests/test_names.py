@@ -1,4 +1,4 @@
-"""Checks the names in the package: each says what a value is, and each class name is used once."""
+"""Checks names: each says what a value is, and each class name of the package is used once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "archbuilder"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "archbuilder"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+PROGRAMS = sorted(
+    path for name in ("benchmarks", "scripts", "tests") for path in (ROOT / name).rglob("*.py")
+)
 
 EMPTY_WORDS = frozenset(
     (
@@ -62,7 +66,9 @@ def bindings(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.id, node.lineno
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+@pytest.mark.parametrize(
+    "path", [*MODULES, *PROGRAMS], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
 def test_no_name_is_an_empty_word(path: Path):
     """No variable, argument, function or class has an empty word for its name."""
     wrong = [

@@ -32,8 +32,8 @@ class Registry:
         self._data = data
         self.keras_version: str = data["keras"]
         self.dtypes: tuple[str, ...] = tuple(data["dtypes"])
-        self.unsupported: Mapping[str, str] = data["refused"]
-        self.unsupported_objects: Mapping[str, str] = data["refused_objects"]
+        self.unsupported: Mapping[str, str] = data["unsupported"]
+        self.unsupported_objects: Mapping[str, str] = data["unsupported_objects"]
         self.activations: Mapping[str, str] = data["activations"]
         self.layers: Mapping[str, Signature] = _Signatures(data["layers"], "")
         self.operations: Mapping[str, Signature] = _Signatures(data["operations"], OPERATION_PREFIX)
@@ -133,7 +133,7 @@ def _decode_signature(name: str, entry: _Entry) -> Signature:
         min_inputs=entry.get("needed", 0),
         accepts_list=entry.get("takes_list", False),
         is_variadic=entry.get("variadic", False),
-        unsupported=entry.get("refused", {}),
+        unsupported=entry.get("unsupported", {}),
     )
 
 

@@ -32,12 +32,12 @@ def _offset(content: bytearray, random: Random) -> int:
     """An offset: anywhere, in the head, in the tail, or where the file is not empty."""
     if not content:
         return 0
-    way = random.randrange(4)
-    if way == 0:
+    region = random.randrange(4)
+    if region == 0:
         return random.randrange(len(content))
-    if way == 1:
+    if region == 1:
         return random.randrange(min(len(content), _HEAD))
-    if way == 2:
+    if region == 2:
         return len(content) - 1 - random.randrange(min(len(content), _HEAD))
     offset = random.randrange(len(content))
     for near in range(offset, min(offset + _HEAD, len(content))):

@@ -173,7 +173,7 @@ STEPWISE = {
 }
 """Those that are trained step by step."""
 BLUEPRINTS = {"ridge": RIDGE, **STEPWISE}
-WITHOUT_CHANCE = {
+DROPOUT_OFF = {
     "adversarial": ("norm=false", "drop=0"),
     **dict.fromkeys(LANGUAGE, ("epsilon=1e-3",)),
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.objectives import BLUEPRINTS, WITHOUT_CHANCE, write_data
+from helpers.objectives import BLUEPRINTS, DROPOUT_OFF, write_data
 from helpers.shared_fixtures import common_folder, make_once
 
 from archbuilder.cli import main
@@ -50,9 +50,7 @@ EVERYTHING = {**BLUEPRINTS, "steps": STEPS}
 
 def command(folder: Path, objective: str, run: Path, *, several: bool = False) -> list[str]:
     """Return what trains an objective in the folder of a run, in single steps or in several."""
-    settings = [
-        argument for each in WITHOUT_CHANCE.get(objective, ()) for argument in ("--set", each)
-    ]
+    settings = [argument for each in DROPOUT_OFF.get(objective, ()) for argument in ("--set", each)]
     size = ["--batch-size", str(BATCH.get(objective, 15))]
     epochs = [] if objective == "ridge" else ["--epochs", "2" if objective == "masked" else "1"]
     path = str(folder / f"{objective}{SEVERAL if several else ''}.yaml")

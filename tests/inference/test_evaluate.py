@@ -61,9 +61,9 @@ def test_evaluate_with_replicas_and_workers(
     runs: Path, carry_out: Callable[[int, list[list[str]]], str]
 ):
     """Two replicas, and two processes, share uneven last batches, and find the same numbers."""
-    way = "mirrored" if carry_out is in_replicas else "multi_worker"
+    strategy = "mirrored" if carry_out is in_replicas else "multi_worker"
     commands = [
-        ["evaluate", str(runs / objective), "--format", "json", "--distribute", way]
+        ["evaluate", str(runs / objective), "--format", "json", "--distribute", strategy]
         for objective in BLUEPRINTS
     ]
     lines = carry_out(2, commands).splitlines()

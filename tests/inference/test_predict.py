@@ -199,8 +199,8 @@ def test_directory_without_images(runs: Path, tmp_path: Path, capsys: pytest.Cap
 def test_predict_with_replicas_and_workers(runs: Path, tmp_path: Path):
     """Two replicas and two processes say the same in the same order, each example once."""
     common = ["predict", str(runs / "net"), str(runs / "images.npy"), "--batch-size", "13"]
-    for carry_out, way in ((in_replicas, "mirrored"), (in_workers, "multi_worker")):
-        output = ["--distribute", way, "--output", str(tmp_path / f"{way}.csv")]
+    for carry_out, strategy in ((in_replicas, "mirrored"), (in_workers, "multi_worker")):
+        output = ["--distribute", strategy, "--output", str(tmp_path / f"{strategy}.csv")]
         carry_out(2, [[*common, *output]])
     for name in ("mirrored.csv", "multi_worker.csv"):
         rows = list(csv.DictReader(io.StringIO((tmp_path / name).read_text())))

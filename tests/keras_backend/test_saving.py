@@ -1,4 +1,4 @@
-"""Model files: whole or not there. `library.test_small_forms` opens them in plain Keras."""
+"""Model files: whole or not there. `zoo.test_small_forms` opens them in plain Keras."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.objectives import MOCO, STEPWISE, SUPERVISED, WITHOUT_CHANCE, write_data
+from helpers.objectives import DROPOUT_OFF, MOCO, STEPWISE, SUPERVISED, write_data
 from helpers.subprocesses import in_replicas
 from trainer.test_execution import assert_same, rows, trained, weights, with_key
 
@@ -30,7 +30,7 @@ BATCH = {"supervised": "90", "adversarial": "66", "moco": "70", "causal": "26", 
 
 def settings(objective: str) -> list[str]:
     arguments = [
-        argument for each in WITHOUT_CHANCE.get(objective, ()) for argument in ("--set", each)
+        argument for each in DROPOUT_OFF.get(objective, ()) for argument in ("--set", each)
     ]
     return [*arguments, "--batch-size", BATCH.get(objective, "30"), "--epochs", "1"]
 

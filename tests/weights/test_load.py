@@ -106,15 +106,15 @@ layers:
 KINDS = ["a.weights.h5", "a.h5", "a.keras", "a.safetensors"]
 
 
-@pytest.mark.parametrize("way", [None, "name"])
+@pytest.mark.parametrize("match_by", [None, "name"])
 @pytest.mark.parametrize("text", [NET, SEQUENCE, SPECTRAL], ids=["net", "sequence", "spectral"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_roundtrip(kind: str, text: str, way: str | None, tmp_path: Path) -> None:
+def test_weights_roundtrip(kind: str, text: str, match_by: str | None, tmp_path: Path) -> None:
     """Each kind of file gives a model its weights back, nested layers included."""
     model = compiled(text, tmp_path)
     file = write(model, tmp_path / kind)
     target = changed(compiled(text, tmp_path))
-    match = archbuilder.load_weights(target, file, match=way)
+    match = archbuilder.load_weights(target, file, match=match_by)
     assert match.is_complete
     assert match.matched_by == "name"
     assert_same_weights(target, model)

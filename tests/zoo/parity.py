@@ -88,7 +88,7 @@ class Comparison:
         raise NotImplementedError
 
     @property
-    def against(self) -> str:
+    def reference(self) -> str:
         """What the reference is, for a table."""
         raise NotImplementedError
 
@@ -100,7 +100,7 @@ class Equations(Comparison):
     equations: Callable[..., Array | Sequence[Array]] = field(kw_only=True)
 
     @property
-    def against(self) -> str:
+    def reference(self) -> str:
         """The function."""
         return f"equations in numpy, `{self.equations.__name__}`"
 
@@ -123,7 +123,7 @@ class Application(Comparison):
     """The class of the last layer that only scales pixels, and is not part of the comparison."""
 
     @property
-    def against(self) -> str:
+    def reference(self) -> str:
         """The model of Keras."""
         return f"`keras.applications.{self.model}`"
 
@@ -165,7 +165,7 @@ class Reference(Comparison):
     options: Params = field(default_factory=dict)
 
     @property
-    def against(self) -> str:
+    def reference(self) -> str:
         """The program with PyTorch."""
         return f"[{self.module}.py](../tests/zoo/references/{self.module}.py)"
 
@@ -211,12 +211,12 @@ class Family:
     """A file of the library.
 
     `form` are parameters with which every part of the network is there, with few channels or
-    pixels, so that a test can run it in a moment. `against` says what it is compared with.
+    pixels, so that a test can run it in a moment. `reference` says what it is compared with.
     `small` comparisons belong to `make test`, `full` ones (all published sizes) to `make parity`.
     """
 
     form: Params
-    against: str
+    reference: str
     small: Mapping[str, Comparison]
     full: Mapping[str, Comparison] = field(default_factory=dict)
     follows: str = ""

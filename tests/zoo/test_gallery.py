@@ -32,7 +32,7 @@ def test_gallery_has_every_blueprint() -> None:
     """With its title and its reference."""
     entries = {entry.name: (entry.title, entry.reference) for entry in zoo.gallery()}
     assert entries == {
-        name: (document(name)["title"], FAMILIES[name].against) for name in zoo.names()
+        name: (document(name)["title"], FAMILIES[name].reference) for name in zoo.names()
     }
 
 

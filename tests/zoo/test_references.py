@@ -69,7 +69,7 @@ def test_parity_of_published_sizes(
     """At its published size a network gives what its reference gives."""
     difference = max(comparison.errors())
     record_property("blueprint", f"{family}: {name}")
-    record_property("against", comparison.against)
+    record_property("reference", comparison.reference)
     record_property("difference", difference)
     assert difference < LARGEST_ERROR
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from zoo.parity import alone, dtype_policy, random_inputs
 from zoo.reference_specs import FAMILIES
-from zoo.test_steps import assert_the_loss_moves
+from zoo.test_training_steps import assert_the_loss_moves
 
 import archbuilder
 from archbuilder.compiler.ir import Node

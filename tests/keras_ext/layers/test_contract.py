@@ -200,7 +200,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, flo
 def test_load_in_another_process(saved: tuple[Path, dict[str, float]]):
     """A program that only imports archbuilder opens saved models, also where Keras came before.
 
-    `library.test_small_forms` imports archbuilder first.
+    `zoo.test_small_forms` imports archbuilder first.
     """
     folder, sums = saved
     result = subprocess.run(

@@ -10,7 +10,7 @@ _SMALL: Final = {"image_size": 95, "classes": 7, "hidden": 12, "filters": [8, 12
 
 FAMILY: Final = Family(
     form={"image_size": 67, "classes": 5, "hidden": 12, "filters": [8, 12, 16, 16, 12]},
-    against="PyTorch, written by hand; `one_weird_trick`, torchvision",
+    reference="PyTorch, written by hand; `one_weird_trick`, torchvision",
     small={
         "two towers": Reference("alexnet", _SMALL, module="alexnet", options={"groups": 2}),
         "one tower": Reference(

@@ -13,7 +13,7 @@ _LARGE: Final = {"depth": 24, "heads": 16}
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="`transformers.BertForPreTraining`",
+    reference="`transformers.BertForPreTraining`",
     small={
         "pretraining": Reference("bert", _SMALL, module="bert", options=_TWO),
         "tanh": Reference(

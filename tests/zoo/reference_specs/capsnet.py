@@ -89,7 +89,7 @@ _SMALL: Final = {"image_size": 20, "filters": 4, "types": 3, "primary": 4, "dime
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="numpy, written by hand",
+    reference="numpy, written by hand",
     small={
         "default": Equations("capsnet", _SMALL, equations=capsnet),
         "training": Equations("capsnet:training", _SMALL, equations=training, tokens=10),

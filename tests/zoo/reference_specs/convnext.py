@@ -16,7 +16,7 @@ FAMILY: Final = Family(
         "widths": [4, 8, 12, 16],
         "layer_scale": 1.0,
     },
-    against="`keras.applications`",
+    reference="`keras.applications`",
     small={
         "tiny": Application(
             "convnext:tiny",

@@ -29,7 +29,7 @@ def _pair(form: str, params: Mapping[str, object], levels: int) -> dict[str, Ref
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="PyTorch, written by hand",
+    reference="PyTorch, written by hand",
     small={**_pair("theano", _SMALL, 2), **_pair("torch", _SMALL, 2)},
     full={**_pair("theano", {}, 4), **_pair("torch", {}, 4)},
     follows="It is the authors' program for faces, whose generator begins with a norm of all 16,384"

@@ -11,7 +11,7 @@ _SMALL: Final = {"classes": 4, "size": 2, "filters": [4, 6, 8], "depths": _DEPTH
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="PyTorch, written by hand",
+    reference="PyTorch, written by hand",
     small={
         "three levels": Reference(
             "deconvnet", _SMALL, module="deconvnet", options={"depths": _DEPTHS, "size": 2}

@@ -8,7 +8,7 @@ from zoo.parity import Application, Family
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "depths": [2, 3, 2, 1], "growth": 4},
-    against="`keras.applications`",
+    reference="`keras.applications`",
     small={
         "121": Application("densenet:121", {"image_size": 32, "classes": 10}, model="DenseNet121")
     },

@@ -6,4 +6,4 @@ from typing import Final
 
 from zoo.parity import Family
 
-FAMILY: Final = Family(form={}, against="no publication; `make demo` trains it", small={})
+FAMILY: Final = Family(form={}, reference="no publication; `make demo` trains it", small={})

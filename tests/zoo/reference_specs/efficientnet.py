@@ -10,7 +10,7 @@ _SCALING_LAYER: Final = "Normalization"
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "width": 0.25, "depth": 0.5},
-    against="`keras.applications`",
+    reference="`keras.applications`",
     small={
         "b0": Application(
             "efficientnet:b0",

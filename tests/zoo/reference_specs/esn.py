@@ -47,7 +47,7 @@ def _reference(variant: str, leak_rate: float, **params: object) -> Reference:
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="ReservoirPy; numpy, written by hand",
+    reference="ReservoirPy; numpy, written by hand",
     small={
         "default": Equations("esn", _SMALL, equations=esn, length=50),
         "leaky": Equations("esn:leaky", _SMALL, equations=leaky, length=50),

@@ -34,7 +34,7 @@ def discriminator(x: Array, weights: Iterator[Array]) -> Array:
 
 FAMILY: Final = Family(
     form={"noise": 6, "pixels": 12, "hidden": [8, 8], "units": 5},
-    against="numpy, written by hand",
+    reference="numpy, written by hand",
     small={
         "generator": Equations("gan", network="generator", equations=generator),
         "discriminator": Equations("gan", network="discriminator", equations=discriminator),

@@ -11,7 +11,7 @@ _HEADS: Final = {"auxiliary": True}
 
 FAMILY: Final = Family(
     form={"image_size": 80, "classes": 5, "auxiliary": True},
-    against="PyTorch, written by hand",
+    reference="PyTorch, written by hand",
     small={
         "plain": Reference(
             "googlenet", {"image_size": 64, "classes": 7}, module="googlenet", options=_PLAIN

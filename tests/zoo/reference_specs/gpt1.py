@@ -11,7 +11,7 @@ _FULL: Final = {"depth": 12, "heads": 12}
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="`transformers.OpenAIGPTLMHeadModel`",
+    reference="`transformers.OpenAIGPTLMHeadModel`",
     small={
         "two blocks": Reference("gpt1", _SMALL, module="gpt1", options={"depth": 2, "heads": 3}),
     },

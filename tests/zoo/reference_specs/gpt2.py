@@ -10,7 +10,7 @@ _SMALL: Final = {"vocabulary": 11, "context": 9, "depth": 2, "width": 12, "heads
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="`transformers.GPT2LMHeadModel` (124M, 355M)",
+    reference="`transformers.GPT2LMHeadModel` (124M, 355M)",
     small={
         "two blocks": Reference("gpt2", _SMALL, module="gpt2", options={"depth": 2, "heads": 3}),
     },

@@ -12,7 +12,7 @@ _HEADS: Final = {"large": 16, "xl": 16, "2.7B": 32}
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="`transformers.GPT2LMHeadModel` (small, medium; one block of large, xl and 2.7B)",
+    reference="`transformers.GPT2LMHeadModel` (small, medium; one block of large, xl and 2.7B)",
     small={
         "two blocks": Reference("gpt3", _SMALL, module="gpt2", options={"depth": 2, "heads": 3}),
     },

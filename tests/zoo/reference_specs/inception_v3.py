@@ -8,7 +8,7 @@ from zoo.parity import Application, Family, Reference
 
 FAMILY: Final = Family(
     form={"image_size": 75, "classes": 5},
-    against="`keras.applications`; with its auxiliary head, torchvision",
+    reference="`keras.applications`; with its auxiliary head, torchvision",
     small={
         "75 pixels": Application(
             "inception_v3", {"image_size": 75, "classes": 10}, model="InceptionV3"

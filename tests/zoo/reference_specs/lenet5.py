@@ -22,7 +22,7 @@ def lenet5(x: Array, weights: Iterator[Array]) -> Array:
 
 FAMILY: Final = Family(
     form={},
-    against="numpy, written by hand",
+    reference="numpy, written by hand",
     small={"default": Equations("lenet5", equations=lenet5)},
     follows="It is the form of the textbooks; the paper's has 60,000 parameters.",
 )

@@ -26,7 +26,7 @@ def lenet_300_100(x: Array, weights: Iterator[Array]) -> Array:
 
 FAMILY: Final = Family(
     form={"inputs": 12, "hidden": [8, 6], "classes": 3},
-    against="numpy, written by hand",
+    reference="numpy, written by hand",
     small={
         "default": Equations("mlp", equations=mlp),
         "lenet-300-100": Equations("mlp:lenet-300-100", equations=lenet_300_100),

@@ -10,7 +10,7 @@ _ALPHAS: Final = (1.0, 0.75, 0.5, 0.25)
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "alpha": 0.25},
-    against="`keras.applications`",
+    reference="`keras.applications`",
     small={
         "0.25": Application(
             "mobilenet:0.25",

@@ -10,7 +10,7 @@ _ALPHAS: Final = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "alpha": 0.35},
-    against="`keras.applications`",
+    reference="`keras.applications`",
     small={
         "0.35": Application(
             "mobilenet_v2:0.35",

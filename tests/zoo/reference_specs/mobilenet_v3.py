@@ -30,7 +30,7 @@ _VARIANTS: Final = [
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "alpha": 0.25, "last": 16},
-    against="`keras.applications`",
+    reference="`keras.applications`",
     small={
         variant: _application(variant, {"image_size": 64, "classes": 10})
         for variant in ("large-0.75", "small-minimalistic")

@@ -11,7 +11,7 @@ _RESNET50: Final = {"depths": [3, 4, 6, 3]}
 
 FAMILY: Final = Family(
     form={"image_size": 32, **_FORM},
-    against="torchvision, with the authors' head",
+    reference="torchvision, with the authors' head",
     small={
         variant: Reference(
             f"moco:{variant}",

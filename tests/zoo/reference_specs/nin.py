@@ -16,7 +16,7 @@ def _against(variant: str, classes: int, **params: int) -> Reference:
 
 FAMILY: Final = Family(
     form={"image_size": 8, "classes": 5},
-    against="pytorchcv; for ImageNet PyTorch, written by hand",
+    reference="pytorchcv; for ImageNet PyTorch, written by hand",
     small={
         "cifar": _against("cifar10", 10, image_size=16),
         "imagenet": _against("imagenet", 7, image_size=79),

@@ -11,7 +11,7 @@ _ACCURATE: Final = {"accurate": True}
 
 FAMILY: Final = Family(
     form={"width": 0.03, "classes": 5},
-    against="PyTorch, written by hand",
+    reference="PyTorch, written by hand",
     small={
         "fast": Reference("overfeat:fast", _SMALL, module="overfeat"),
         "fast, fine maps": Reference(

@@ -16,7 +16,7 @@ def perceptron(x: Array, weights: Iterator[Array]) -> Array:
 
 FAMILY: Final = Family(
     form={"inputs": 4, "classes": 2},
-    against="numpy, written by hand",
+    reference="numpy, written by hand",
     small={
         "ten units": Equations("perceptron", equations=perceptron),
         "single": Equations("perceptron:single", equations=perceptron),

@@ -12,7 +12,7 @@ _SHALLOW: Final = {"depths": [1, 2, 1, 1]}
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "depths": [1, 2, 1, 1]},
-    against="`keras.applications`; with `stride_in_3x3`, torchvision",
+    reference="`keras.applications`; with `stride_in_3x3`, torchvision",
     small={
         "50": Application(
             "resnet:50", {"image_size": 64, "classes": 10, **_BIASES}, model="ResNet50"

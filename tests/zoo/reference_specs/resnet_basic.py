@@ -10,7 +10,7 @@ _SMALL: Final = {"depths": [1, 2, 1, 1]}
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "depths": [1, 2, 1, 1]},
-    against="torchvision",
+    reference="torchvision",
     small={
         "three depths": Reference(
             "resnet_basic",

@@ -26,7 +26,7 @@ def _full(variant: str, depths: list[int], **options: object) -> Reference:
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "depths": [1, 2, 1, 1]},
-    against="timm",
+    reference="timm",
     small={
         "bottlenecks": _small(),
         "bottlenecks of timm": _small(**_TIMM),

@@ -11,7 +11,7 @@ _RESNET50: Final = {"depths": [3, 4, 6, 3]}
 
 FAMILY: Final = Family(
     form={"image_size": 32, **_FORM},
-    against="torchvision, with a head written by hand",
+    reference="torchvision, with a head written by hand",
     small={
         variant: Reference(
             f"simclr:{variant}",

@@ -13,7 +13,7 @@ _TOKENS: Final = {"vocabulary": 11, "embedding": 6, "units": 5}
 
 FAMILY: Final = Family(
     form={**_SMALL, "depth": 2, "bidirectional": True, "dropout": 0.5},
-    against="`torch.nn.RNN`",
+    reference="`torch.nn.RNN`",
     small={
         "classifier": Reference("simple_rnn", _SMALL, module="recurrent", options=_CELL),
         "bidirectional, two layers": Reference(

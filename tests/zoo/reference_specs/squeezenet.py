@@ -12,7 +12,7 @@ _SMALL: Final = {"image_size": 67, "classes": 7}
 
 FAMILY: Final = Family(
     form={"image_size": 67, "classes": 5},
-    against="torchvision",
+    reference="torchvision",
     small={
         "1.0": Reference("squeezenet:1.0", _SMALL, module="squeezenet", options=_V1_0),
         "1.1": Reference("squeezenet:1.1", _SMALL, module="squeezenet", options=_V1_1),

@@ -13,7 +13,7 @@ _BIG: Final = {"depth": 6, "heads": 16}
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="`torch.nn.TransformerEncoderLayer`, `TransformerDecoderLayer`",
+    reference="`torch.nn.TransformerEncoderLayer`, `TransformerDecoderLayer`",
     small={
         "two layers": Reference("transformer", _SMALL, module="transformer", options=_TWO),
         "tensor2tensor": Reference(

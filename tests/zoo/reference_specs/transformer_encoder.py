@@ -11,7 +11,7 @@ _SMALL: Final = {"vocabulary": 11, "depth": 2, "width": 16, "hidden": 24, "heads
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="`torch.nn.TransformerEncoderLayer`",
+    reference="`torch.nn.TransformerEncoderLayer`",
     small={
         "encoder": Reference(
             "transformer_encoder", _SMALL, module=_MODULE, options={"depth": 2, "heads": 4}

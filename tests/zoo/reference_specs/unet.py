@@ -10,7 +10,7 @@ _SMALL: Final = {"filters": 4, "depth": 2}
 
 FAMILY: Final = Family(
     form={"image_size": 44, "filters": 4, "depth": 2},
-    against="PyTorch, written by hand",
+    reference="PyTorch, written by hand",
     small={
         "cropped": Reference(
             "unet", {"image_size": 44, **_SMALL}, module="unet", options={"depth": 2, "padding": 0}

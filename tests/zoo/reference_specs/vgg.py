@@ -8,7 +8,7 @@ from zoo.parity import Application, Family, Reference
 
 FAMILY: Final = Family(
     form={"image_size": 32, "classes": 5, "depths": [1, 1, 1, 1, 1]},
-    against="`keras.applications` (16, 19), torchvision (11, 13, 16-1x1)",
+    reference="`keras.applications` (16, 19), torchvision (11, 13, 16-1x1)",
     small={"16": Application("vgg:16", {"image_size": 64, "classes": 10}, model="VGG16")},
     full={
         "11": Reference("vgg:11", module="vgg", options={"column": "A"}),

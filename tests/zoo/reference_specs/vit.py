@@ -18,7 +18,7 @@ _SIZES: Final = {
 
 FAMILY: Final = Family(
     form={**_SMALL, "dropout": 0.1},
-    against="torchvision",
+    reference="torchvision",
     small={
         "two blocks": Reference("vit", _SMALL, module="vit", options=_TWO),
         "tanh": Reference(

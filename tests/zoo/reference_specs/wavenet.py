@@ -12,7 +12,7 @@ _SMALL: Final = {
 
 FAMILY: Final = Family(
     form=_SMALL,
-    against="PyTorch, written by hand",
+    reference="PyTorch, written by hand",
     small={
         "two stacks": Reference(
             "wavenet",

@@ -8,7 +8,7 @@ from zoo.parity import Application, Family
 
 FAMILY: Final = Family(
     form={"image_size": 71, "classes": 5},
-    against="`keras.applications`",
+    reference="`keras.applications`",
     small={
         "71 pixels": Application("xception", {"image_size": 71, "classes": 10}, model="Xception")
     },
