@@ -65,7 +65,7 @@ ORDER: Mapping[str, str] = {
         augment_layers metric_checks optimizers output_types settings sources
         data data_cli objectives
         training
-        training_parser
+        json_schema training_parser
         load
         run_config
     """,

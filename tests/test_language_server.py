@@ -207,3 +207,52 @@ def test_editor_documents_layers_and_arguments(editor: Editor):
     text = f"{HEAD}  - Conv2D: {{filters: 3, kernel_size: 3}}\n"
     assert "convolution" in editor.hover(text, "Conv2D")
     assert "output" in editor.hover(text, "filters") or "filters" in editor.hover(text, "filters")
+
+
+TRAINING = f"{HEAD}  - Dense: 3\ntraining:\n  loss: MeanSquaredError\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "epoch: 3",
+        "epochs: 0",
+        "batch_size: many",
+        "distribute: mirored",
+        "optimizer: Adamm",
+        "optimizer: {Adam: {learning_rat: 0.1}}",
+        "metrics: [Acuracy]",
+        "augment: [{RandomFlipp: horizontal}]",
+        "objective: {ridge: {alpha: -1}}",
+        "objective: {ridge: {apha: 1}}",
+    ],
+)
+def test_editor_marks_errors_in_training(editor: Editor, line: str):
+    """Settings are checked as layers are, in the line that has the error."""
+    marks = editor.marks(f"{TRAINING}  {line}\n")
+    assert marks
+    assert {number for number, _ in marks} <= {7, 8}
+
+
+def test_editor_marks_no_valid_recipe(editor: Editor):
+    """Recipes that ship with the library are valid, and settings may be expressions."""
+    for path in sorted(ROOT.glob("blueprints/recipes/*.yaml")):
+        assert editor.marks(path.read_text(encoding="utf-8")) == [], path.name
+    expressions = "  epochs: $n\n  optimizer: {Adam: {learning_rate: $2 * rate}}\n"
+    assert editor.marks(f"{TRAINING}{expressions}") == []
+
+
+def test_editor_completes_training(editor: Editor):
+    """Keys, objectives, optimizers and their arguments are offered."""
+    keys = editor.completions(f"{TRAINING}  ")
+    assert {"epochs", "optimizer", "validation_split", "class_weight", "dtype_policy"} <= keys
+    assert {"simclr", "ridge"} <= editor.completions(f"{TRAINING}  objective: ")
+    assert "queue_size" in editor.completions(f"{TRAINING}  objective:\n    moco:\n      ")
+    assert {"Adam", "SGD"} <= editor.completions(f"{TRAINING}  optimizer: ")
+    assert "ema_momentum" in editor.completions(f"{TRAINING}  optimizer:\n    Adam:\n      ")
+
+
+def test_editor_documents_training(editor: Editor):
+    """Pointing at a setting shows its description and its default."""
+    hover = editor.hover(f"{TRAINING}  batch_size: 32\n", "batch_size")
+    assert "examples per step" in hover

@@ -10,8 +10,8 @@ from archbuilder import registry
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import output_option
 from archbuilder.cli.console import Console
+from archbuilder.config.json_schema import full_schema_text
 from archbuilder.files.atomic_write import write_text
-from archbuilder.language.json_schema import schema_text
 
 
 @click.command(
@@ -29,7 +29,7 @@ def schema_command(console: Console, *, output: Path | None) -> None:
 
     # yaml-language-server: $schema=./blueprint-v1.schema.json
     """
-    text = schema_text(registry.load())
+    text = full_schema_text(registry.load())
     if output is None:
         console.print(text.removesuffix("\n"))
     else:

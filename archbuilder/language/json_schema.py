@@ -32,9 +32,8 @@ _BLOCK_NAME: Final = "^[a-z_][a-z0-9_]*$"
 _BLOCK_USE: Final = r"^(?!ops\.)[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$"
 
 
-def schema_text(registry: Registry) -> str:
-    """Serialize the schema with one definition per line, to keep the diffs of the file readable."""
-    schema = blueprint_schema(registry)
+def schema_text(schema: Schema) -> str:
+    """Serialize a schema with one definition per line, to keep the diffs of the file readable."""
     definitions = ",\n".join(
         f"  {json.dumps(name)}: {json.dumps(value)}"
         for name, value in schema["definitions"].items()
@@ -44,8 +43,11 @@ def schema_text(registry: Registry) -> str:
     return f'{head},\n "definitions": {{\n{definitions}\n }}\n}}\n'
 
 
-def blueprint_schema(registry: Registry) -> Schema:
-    """Return the JSON Schema of a blueprint file, with every layer, argument and default."""
+def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema:
+    """Return the JSON Schema of a blueprint file, with every layer, argument and default.
+
+    `recipe` has the schemas of the sections `data` and `training`.
+    """
     calls = {**registry.layers, **_operations(registry)}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -53,7 +55,7 @@ def blueprint_schema(registry: Registry) -> Schema:
         "description": f"Version 1 of the language; layers of Keras {registry.keras_version}.",
         "type": "object",
         "required": ["archbuilder"],
-        "properties": _file_properties(),
+        "properties": {**_file_properties(), **recipe},
         "additionalProperties": False,
         "definitions": {
             "expression": {"type": "string", "pattern": r"\$"},

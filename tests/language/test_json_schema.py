@@ -8,14 +8,14 @@ import jsonschema
 import pytest
 
 from archbuilder import registry
-from archbuilder.language.json_schema import blueprint_schema, schema_text
+from archbuilder.config.json_schema import full_schema, full_schema_text
 from archbuilder.limits import Limits
 from archbuilder.yaml.nodes import to_plain
 from archbuilder.yaml.reader import parse_yaml
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "schemas" / "blueprint-v1.schema.json"
-VALIDATOR = jsonschema.Draft7Validator(blueprint_schema(registry.load()))
+VALIDATOR = jsonschema.Draft7Validator(full_schema(registry.load()))
 HEAD = "archbuilder: 1\ninputs: {x: [8]}\nlayers:\n"
 
 
@@ -27,12 +27,12 @@ def mistakes(text: str) -> list[str]:
 
 def test_schema_file_is_up_to_date():
     """`make schema` was run after the registry or the language changed."""
-    assert SCHEMA.read_text(encoding="utf-8") == schema_text(registry.load())
+    assert SCHEMA.read_text(encoding="utf-8") == full_schema_text(registry.load())
 
 
 def test_schema_is_valid():
     """It is valid by the draft that it names."""
-    jsonschema.Draft7Validator.check_schema(blueprint_schema(registry.load()))
+    jsonschema.Draft7Validator.check_schema(full_schema(registry.load()))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_schema_accepts_expressions_and_names(step: str):
 
 def test_schema_documents_every_layer_and_argument():
     """Completion shows a line about what it offers."""
-    definitions = blueprint_schema(registry.load())["definitions"]
+    definitions = full_schema(registry.load())["definitions"]
     for name, signature in registry.load().layers.items():
         entry = definitions[name]
         assert entry["description"], name

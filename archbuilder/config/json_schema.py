@@ -1,0 +1,102 @@
+"""JSON Schema of recipes for editors: the sections `data` and `training`, from their declarations.
+
+It covers what can be checked without the network and without resolving names: keys, types, bounds
+and choices. Which keys of `training` an objective has is left to `archbuilder validate`: an editor
+would explain a violation of `if` and `then` badly.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archbuilder.config.objectives import OBJECTIVES
+from archbuilder.config.settings import Setting, setting_schema, settings_of, settings_schema
+from archbuilder.config.training import TrainingConfig
+from archbuilder.config.value_types import JsonSchema
+from archbuilder.language.json_schema import blueprint_schema, schema_text
+from archbuilder.registry import Registry
+
+_EXPRESSION: Final[JsonSchema] = {"$ref": "#/definitions/expression"}
+_NULL: Final[JsonSchema] = {"type": "null"}
+
+
+def full_schema(registry: Registry) -> JsonSchema:
+    """Return the JSON Schema of a blueprint file with its recipe."""
+    training = {"description": "The training settings.", **training_schema()}
+    return blueprint_schema(registry, {"training": training})
+
+
+def full_schema_text(registry: Registry) -> str:
+    """Return the text of the schema file, `schemas/blueprint-v1.schema.json`."""
+    return schema_text(full_schema(registry))
+
+
+def training_schema() -> JsonSchema:
+    """Return the JSON Schema of the section `training`, with the keys of all objectives."""
+    keys: dict[str, list[Setting]] = {}
+    sections: list[type] = [TrainingConfig, *OBJECTIVES.values()]
+    for section in sections:
+        for each in settings_of(section):
+            if not each.is_option:
+                keys.setdefault(each.name, []).append(each)
+    properties = {name: _merged_schema(settings) for name, settings in keys.items()}
+    objective = {"description": "What is trained, and how.", **_objective_schema()}
+    return {
+        "type": "object",
+        "properties": {"objective": objective, **properties},
+        "additionalProperties": False,
+    }
+
+
+def _objective_schema() -> JsonSchema:
+    """Return the schema of a name of an objective, or of a mapping from it to its options."""
+    options = {}
+    for name, objective in OBJECTIVES.items():
+        settings = [each for each in settings_of(objective) if each.is_option]
+        schema = settings_schema(settings)
+        schema["properties"] = {each.name: _with_expressions(each) for each in settings}
+        summary = (objective.__doc__ or "").partition("\n")[0]
+        options[name] = {"description": summary, "anyOf": [schema, _NULL]}
+    mapping = {
+        "type": "object",
+        "properties": options,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    return {"default": next(iter(OBJECTIVES)), "anyOf": [{"enum": list(OBJECTIVES)}, mapping]}
+
+
+def _merged_schema(settings: list[Setting]) -> JsonSchema:
+    """Return the schema of a key that objectives share, such as `optimizer`."""
+    schemas = [_with_expressions(each) for each in settings]
+    distinct = [each for index, each in enumerate(schemas) if each not in schemas[:index]]
+    if len(distinct) == 1:
+        return distinct[0]
+    # The first description stands for all.
+    return {"description": settings[0].description, "anyOf": distinct}
+
+
+def _with_expressions(declared: Setting) -> JsonSchema:
+    """Return the schema of a setting whose values may also be expressions, such as `$rate`."""
+    schema = setting_schema(declared)
+    annotations: JsonSchema = {
+        key: schema.pop(key) for key in ("description", "default") if key in schema
+    }
+    return {**annotations, "anyOf": [allow_expressions(schema), _EXPRESSION]}
+
+
+def allow_expressions(schema: JsonSchema) -> JsonSchema:
+    """Return a schema that also accepts an expression in place of each value within it."""
+    result = dict(schema)
+    for key in ("items", "additionalProperties"):
+        if isinstance(result.get(key), dict):
+            result[key] = {"anyOf": [allow_expressions(result[key]), _EXPRESSION]}
+    if "anyOf" in result:
+        result["anyOf"] = [allow_expressions(each) for each in result["anyOf"]]
+    if "properties" in result:
+        result["properties"] = {
+            name: {"anyOf": [allow_expressions(each), _EXPRESSION]}
+            for name, each in result["properties"].items()
+        }
+    return result
