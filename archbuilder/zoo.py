@@ -91,7 +91,7 @@ def path(name: str) -> Path:
     files = _files()
     if name not in files:
         near = closest_match(name, files)
-        hint = f"did you mean '{near}'?" if near else "'archbuilder list' shows what there is"
+        hint = f"did you mean '{near}'?" if near else "'archbuilder list' shows the blueprints"
         raise UsageError(f"the library has no blueprint {quote(name)}; {hint}")
     return files[name]
 

@@ -27,19 +27,19 @@ def check_writable(path: Path) -> None:
     folder = path.parent
     # Bytes, not characters: a Chinese character takes three.
     if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
-        raise UsageError(f"{_display_path(path)} is longer than the name of a file can be")
+        raise UsageError(f"{_display_path(path)} is too long for the name of a file")
     if path_status.is_dir(path):
-        raise UsageError(f"{_display_path(path)} is a folder; give the name of a file in it")
+        raise UsageError(f"{_display_path(path)} is a directory; pass the path of a file in it")
     if path_status.exists(path) and not path_status.is_file(path):
-        raise UsageError(f"{_display_path(path)} is a device or a pipe, and would become a file")
+        raise UsageError(f"{_display_path(path)} is a device or a pipe, not a regular file")
     if not path_status.is_dir(folder):
-        raise UsageError(f"there is no folder {_display_path(folder)} to write {path.name!a} to")
+        raise UsageError(f"there is no directory {_display_path(folder)} to write {path.name!a} to")
     _check_link(path)
     try:
         SandboxPath(folder).check_writable()
     except OSError as error:
         raise UsageError(
-            f"cannot write to the folder {_display_path(folder)}: {_reason(error)}"
+            f"cannot write to the directory {_display_path(folder)}: {_reason(error)}"
         ) from error
 
 
@@ -93,9 +93,8 @@ def write_text(path: Path, text: str) -> None:
 def _check_link(path: Path) -> None:
     if path.is_symlink():
         raise UsageError(
-            f"{_display_path(path)} is a link to {_display_path(path.readlink())}, which is not"
-            " written through:"
-            " name that file itself, or remove the link"
+            f"{_display_path(path)} is a link to {_display_path(path.readlink())}, and links are"
+            " not followed: pass the path of that file, or remove the link"
         )
 
 
@@ -103,7 +102,7 @@ def _reason(error: OSError, folder: Path | None = None) -> str:
     # The directory may have been removed since `check_writable`; ENOENT alone would be reported as
     # a missing file.
     if folder is not None and not path_status.is_dir(folder):
-        return f"there is no folder {_display_path(folder)}"
+        return f"there is no directory {_display_path(folder)}"
     return os_error_reason(error)
 
 

@@ -99,18 +99,18 @@ def resolve_within(
     ):
         diagnostics.error(
             "path-outside-directory",
-            f"{quote(path_text)} is no relative path of plain names",
+            f"{quote(path_text)} must be a relative path of plain names",
             span,
-            notes=("write a path below the folder of this file, such as data/train.csv",),
+            notes=("write a path below the directory of this file, such as data/train.csv",),
         )
         raise BlueprintError(diagnostics)
     file = _resolve(folder, components, allow_dirs)
     if file is None:
         diagnostics.error(
             "path-outside-directory",
-            f"{quote(path_text)} leads out of the folder of this file",
+            f"{quote(path_text)} leads out of the directory of this file",
             span,
-            notes=("whoever runs the command can allow a folder with --allow-dir",),
+            notes=("allow another directory with --allow-dir",),
         )
         raise BlueprintError(diagnostics)
     return file

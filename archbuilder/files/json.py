@@ -122,7 +122,7 @@ class JsonObject:
         value = self.get(key)
         # Not `isinstance`, which accepts true as 1.
         if type(value) is not int or not 0 <= value <= _MAX_INTEGER:
-            raise _type_error(self._field_path(key), value, "a whole number from 0")
+            raise _type_error(self._field_path(key), value, "an integer of at least 0")
         return value
 
     def numbers(self) -> dict[str, float]:
@@ -139,7 +139,7 @@ class JsonObject:
 
 def _to_text(value: PlainData, name: str) -> str:
     if not isinstance(value, str):
-        raise _type_error(name, value, "a text")
+        raise _type_error(name, value, "a string")
     return value
 
 
@@ -177,6 +177,6 @@ def _check_nesting(value: PlainData) -> None:
         elif isinstance(current, list):
             stack += [(item, depth + 1) for item in current]
         elif isinstance(current, str) and _SURROGATE.search(current):
-            raise JsonError(f"the text {quote(current)} has half a character")
+            raise JsonError(f"the string {quote(current)} contains half of a surrogate pair")
         elif isinstance(current, int) and abs(current) > _MAX_INTEGER:
-            raise JsonError("a whole number is too large")
+            raise JsonError("an integer is too large")

@@ -51,7 +51,7 @@ def parser_errors(errors: ErrorTypes, message: str) -> Iterator[None]:
         yield
     # A damaged header may announce an array of any size.
     except MemoryError as error:
-        raise RunError(f"{message}: it needs more memory than there is") from error
+        raise RunError(f"{message}: it needs more memory than is available") from error
     except errors as error:
         # `str` of an OSError repeats its number and the path.
         text = (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -33,12 +33,12 @@ _HAS_DIR_FD: Final = os.open in os.supports_dir_fd
 _REASONS: Final = {
     errno.ENOENT: "there is no such file",
     errno.EACCES: "permission denied",
-    errno.EISDIR: "it is a folder",
-    errno.ENOTDIR: "a part of its path is no folder",
+    errno.EISDIR: "it is a directory",
+    errno.ENOTDIR: "a part of its path is not a directory",
     errno.ELOOP: "links are not followed",
-    errno.EMLINK: "it has several names (hard links), so that it may be another file",
-    errno.ENXIO: "it is no ordinary file",
-    errno.ESTALE: "its folder was replaced by another one",
+    errno.EMLINK: "it has several hard links, so it could be another file",
+    errno.ENXIO: "it is not a regular file",
+    errno.ESTALE: "its directory was replaced by another one",
 }
 
 
@@ -196,7 +196,7 @@ class SandboxPath:
         file has its permissions. If the path is a link, the link itself is replaced.
         """
         if not self.parts:
-            raise OSError(errno.EISDIR, "it is a folder")
+            raise OSError(errno.EISDIR, "it is a directory")
         old = self.status()
         mode = old.st_mode & 0o777 if old is not None and stat.S_ISREG(old.st_mode) else None
         # In the same directory, because a rename is atomic only within a file system. The name is
@@ -279,7 +279,7 @@ class SandboxPath:
         """Open the directory that contains it; yield the descriptor and the name within it."""
         # The root is chosen by the user, and is neither written nor removed.
         if not self.parts:
-            raise OSError(errno.EISDIR, "it is a folder")
+            raise OSError(errno.EISDIR, "it is a directory")
         with self.parent._open(_DIRECTORY_FLAGS) as folder:  # noqa: SLF001 - of the same class
             yield folder, self.parts[-1]
 
@@ -306,7 +306,7 @@ class SandboxPath:
         if self.identity not in (None, (status.st_dev, status.st_ino)):
             # The `finally` of `_open` begins after this.
             os.close(descriptor)
-            raise OSError(errno.ESTALE, "its folder was replaced by another one")
+            raise OSError(errno.ESTALE, "its directory was replaced by another one")
         return descriptor
 
     def _open_by_path(self, flags: int) -> int:  # pragma: no cover - Windows
@@ -341,13 +341,13 @@ def _restore_mode(descriptor: int, mode: int) -> None:
 
 def _check_regular(status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise OSError(errno.EISDIR, "it is a folder")
+        raise OSError(errno.EISDIR, "it is a directory")
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.ENXIO, "it is no ordinary file")
+        raise OSError(errno.ENXIO, "it is not a regular file")
 
 
 def _check_no_hard_links(status: os.stat_result) -> None:
     # A hard link to a file elsewhere looks like a regular file of this directory. Linux prevents
     # links to files of others only if the setting fs.protected_hardlinks is on.
     if status.st_nlink > 1:
-        raise OSError(errno.EMLINK, "it has several names")
+        raise OSError(errno.EMLINK, "it has several hard links")

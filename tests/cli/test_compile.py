@@ -90,8 +90,8 @@ def test_failed_expectation_writes_nothing(run: Run, lenet: Path, tmp_path: Path
         (("-o", "FOLDER/x"), "must end in .keras"),
         (("-o", "FOLDER/x.json", "--format", "keras"), "does not match"),
         (("-o", "FOLDER/x.keras", "--format", "json"), "does not match"),
-        (("-o", "FOLDER/missing/x.keras"), "there is no folder"),
-        (("-o", "FOLDER/taken.keras"), "is a folder"),
+        (("-o", "FOLDER/missing/x.keras"), "there is no directory"),
+        (("-o", "FOLDER/taken.keras"), "is a directory"),
         (("-o", "FOLDER/x.keras", "--format", "h5"), "'keras', 'json'"),
     ],
 )

@@ -54,8 +54,8 @@ def test_existing_file_is_not_overwritten(run: Run, lenet: Path) -> None:
 
 def test_invalid_arguments(run: Run, tmp_path: Path) -> None:
     """A folder, a missing folder, an unknown name of the library."""
-    assert "is a folder" in run("new", tmp_path).err
-    assert "no folder" in run("new", tmp_path / "missing" / "a.yaml").err
+    assert "is a directory" in run("new", tmp_path).err
+    assert "no directory" in run("new", tmp_path / "missing" / "a.yaml").err
     result = run("new", tmp_path / "a.yaml", "--from", "zzzzzz")
     assert result.code == 2
     assert "'archbuilder list'" in result.err

@@ -49,19 +49,19 @@ def test_errors_of_the_body_keep_their_file(tmp_path: Path) -> None:
 
 def test_invalid_targets_fail_early(tmp_path: Path) -> None:
     """A folder, a missing folder, a file in place of a folder."""
-    with pytest.raises(UsageError, match="is a folder"):
+    with pytest.raises(UsageError, match="is a directory"):
         check_writable(tmp_path)
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="no directory"):
         check_writable(tmp_path / "missing" / "a.keras")
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="no directory"):
         check_writable(tmp_path / "file" / "a.keras")
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="Linux has a folder for this")
 def test_read_only_file_system() -> None:
     """Whatever its permissions say."""
-    with pytest.raises(UsageError, match="cannot write to the folder '/proc'"):
+    with pytest.raises(UsageError, match="cannot write to the directory '/proc'"):
         check_writable(Path("/proc/model.keras"))
 
 

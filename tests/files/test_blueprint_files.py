@@ -139,7 +139,7 @@ def test_dissimilar_names_get_no_suggestion(folder: Path):
 
 def test_devices_are_not_read():
     """One without an end is not read to its end."""
-    with pytest.raises(BlueprintError, match="no ordinary file"):
+    with pytest.raises(BlueprintError, match="not a regular file"):
         read_file(Path("/dev/zero"), Limits())
 
 

@@ -20,9 +20,9 @@ from archbuilder.files.sandbox import SandboxPath
         (b"[" * 100_000, "it is nested too deeply"),
         (b'{"a":' * 65 + b"1" + b"}" * 65, "it is nested too deeply"),
         (b'{"a": ' + b"9" * 5_000 + b"}", "it is not JSON"),
-        (b'{"a": 9223372036854775808}', "a whole number is too large"),
-        (b'{"a": "\\ud800"}', "half a character"),
-        (b'{"\\ud800": 1}', "half a character"),
+        (b'{"a": 9223372036854775808}', "an integer is too large"),
+        (b'{"a": "\\ud800"}', "half of a surrogate pair"),
+        (b'{"\\ud800": 1}', "half of a surrogate pair"),
     ],
 )
 def test_invalid_json_objects(content: bytes, message: str):
@@ -34,11 +34,11 @@ def test_invalid_json_objects(content: bytes, message: str):
 @pytest.mark.parametrize(
     ("take", "message"),
     [
-        (lambda fields: fields.text("no"), "the field 'no' is missing, which is a text"),
-        (lambda fields: fields.text("a"), "the field 'a' is 1, not a text"),
-        (lambda fields: fields.count("b"), "the field 'b' is -5, not a whole number"),
-        (lambda fields: fields.count("f"), "the field 'f' is True, not a whole number"),
-        (lambda fields: fields.texts("c"), "the field 'c' is 2, not a text"),
+        (lambda fields: fields.text("no"), "the field 'no' is missing, which is a string"),
+        (lambda fields: fields.text("a"), "the field 'a' is 1, not a string"),
+        (lambda fields: fields.count("b"), "the field 'b' is -5, not an integer"),
+        (lambda fields: fields.count("f"), "the field 'f' is True, not an integer"),
+        (lambda fields: fields.texts("c"), "the field 'c' is 2, not a string"),
         (lambda fields: fields.object("c"), "the field 'c' is list, not an object"),
         (lambda fields: fields.object("d").path("e"), "the field 'd.e' is 'x.*', not a path"),
         (lambda fields: list(fields.objects("c")), r"the field 'c\[0\]' is 't', not an object"),

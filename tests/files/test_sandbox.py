@@ -59,14 +59,14 @@ def test_symlinks_are_not_followed(root: Path, operation: Operation):
 def test_pipes_do_not_block(root: Path, operation: Operation):
     """It is no regular file, and has no end."""
     os.mkfifo(root / "pipe")
-    assert error_of(operation, SandboxPath(root, ("pipe",))) == "it is no ordinary file"
+    assert error_of(operation, SandboxPath(root, ("pipe",))) == "it is not a regular file"
 
 
 @pytest.mark.parametrize("operation", [*READS, *WRITES])
 def test_hard_links_are_refused(root: Path, operation: Operation):
     """The file may be another one under a second name."""
     os.link(root.parent / "other" / "file", root / "hard")
-    assert "several names" in error_of(operation, SandboxPath(root, ("hard",)))
+    assert "several hard links" in error_of(operation, SandboxPath(root, ("hard",)))
     assert (root.parent / "other" / "file").read_text() == "secret"
 
 
@@ -129,7 +129,7 @@ def test_root_operations(root: Path):
         lambda file_path: file_path.make_directory(),
     ]
     for operation in operations:
-        assert error_of(operation, path) == "it is a folder"
+        assert error_of(operation, path) == "it is a directory"
     assert sorted(each.name for each in root.iterdir()) == ["file", "inner"]
 
 

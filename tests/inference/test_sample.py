@@ -52,7 +52,7 @@ def test_preview_grid(runs: Path, tmp_path: Path):
     [
         ("ridge", "a.png", "'archbuilder predict' uses what it trained"),
         ("gan", "a.jpg", "must end in .png or .npz"),
-        ("gan", "nowhere/a.png", "there is no folder"),
+        ("gan", "nowhere/a.png", "there is no directory"),
         ("nothing", "a.png", "is not a run directory"),
     ],
 )

@@ -58,14 +58,14 @@ def test_symlinks_are_not_followed(model: keras.Model, tmp_path: Path, target: s
 @pytest.mark.parametrize("save", [save_model, save_architecture])
 def test_missing_directory(save: Save, model: keras.Model, tmp_path: Path):
     """A folder that is not there is told by name."""
-    with pytest.raises(RunError, match=r"there is no folder '.*nowhere'"):
+    with pytest.raises(RunError, match=r"there is no directory '.*nowhere'"):
         save(model, tmp_path / "nowhere" / "m.keras")
 
 
 def test_output_is_a_directory(model: keras.Model, tmp_path: Path):
     """A folder is not replaced by a file."""
     (tmp_path / "m.keras").mkdir()
-    with pytest.raises(RunError, match="it is a folder"):
+    with pytest.raises(RunError, match="it is a directory"):
         save_model(model, tmp_path / "m.keras")
     assert [each.name for each in tmp_path.iterdir()] == ["m.keras"]
 

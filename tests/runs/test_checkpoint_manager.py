@@ -205,7 +205,7 @@ def test_symlinked_checkpoint_directories(tmp_path: Path, name: str):
 @pytest.mark.parametrize(
     ("change", "name", "message"),
     [
-        ({"batch": -5}, None, "the field 'batch' is -5, not a whole number from 0"),
+        ({"batch": -5}, None, "the field 'batch' is -5, not an integer of at least 0"),
         ({"batch": 3}, None, "has another position"),
         ({"batch": 1.5}, None, "the field 'batch' is 1.5"),
         ({"epoch": 7}, "epoch-00007-batch-0000002", "its history has 1 epochs"),

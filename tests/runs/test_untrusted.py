@@ -173,7 +173,7 @@ def test_hostile_files_stop_inference(
         ("[" * 100_000, "nested too deeply"),
         ("[]", "it is list, not an object"),
         ('{"recipe": 3}', "the field 'recipe' is 3, not an object"),
-        ('{"recipe": {"folder": 3}}', "the field 'recipe.folder' is 3, not a text"),
+        ('{"recipe": {"folder": 3}}', "the field 'recipe.folder' is 3, not a string"),
         ('{"recipe": {"folder": "/", "allow_dirs": "/"}}', "the field 'recipe.allow_dirs' is '/'"),
         ('{"recipe": {"folder": "a\\u0000"}}', "the field 'recipe.folder' is"),
         (
@@ -271,7 +271,7 @@ TRUST = "if you trust it, add --allow-dir {other}"
 NO_LINKS = "links are not followed"
 LINKED_DATA: list[tuple[str, PlainData, str]] = [
     ("{run}/link.csv", {"train": {"csv": {"file": "{run}/link.csv"}}}, TRUST),
-    ("{run}/hard.csv", {"train": {"csv": {"file": "{run}/hard.csv"}}}, "it has several names"),
+    ("{run}/hard.csv", {"train": {"csv": {"file": "{run}/hard.csv"}}}, "it has several hard links"),
     ("{run}/to/file", {"train": {"csv": {"file": "{run}/to/file"}}}, TRUST),
     ("{run}/t*/fil?", {"train": {"csv": {"file": "{run}/t*/fil?"}}}, "there is no file"),
     ("{run}/lin*.csv", {"train": {"csv": {"file": "{run}/lin*.csv"}}}, TRUST),
@@ -438,7 +438,7 @@ def test_run_directory_swapped_during_training(
 
     monkeypatch.setattr(RunDir, "add_history", swap)
     assert resume(run) == 1
-    assert "its folder was replaced by another one" in printed(capsys)
+    assert "its directory was replaced by another one" in printed(capsys)
     assert_untouched(outside)
 
 

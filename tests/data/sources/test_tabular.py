@@ -165,7 +165,7 @@ class TestColumns:
         folder = tmp_path / f"d.{kind}"
         folder.mkdir()
         source = DataPath(str(folder))
-        with pytest.raises(RunError, match="it is a folder"):
+        with pytest.raises(RunError, match="it is a directory"):
             load(Csv(source) if kind == "csv" else Parquet(source))
 
     def test_negative_sample_weights(self, tmp_path: Path, kind: str):

@@ -157,7 +157,7 @@ def test_a_model_with_labels():
 
 @pytest.mark.parametrize(
     ("shape", "dtype", "message"),
-    [((4,), "int32", "one integer each"), ((), "float32", "must be whole numbers")],
+    [((4,), "int32", "one integer per example"), ((), "float32", "must have an integer dtype")],
 )
 def test_refused_labels(shape: tuple[int, ...], dtype: str, message: str):
     """Labels as zeros and ones, or as fractions, are refused."""
@@ -175,5 +175,5 @@ def test_refused_arguments(name: str):
 
 def test_unknown_lower_capsules_are_refused():
     """Each pair of capsules has weights, so that their number must be known."""
-    with pytest.raises(ValueError, match="known number"):
+    with pytest.raises(ValueError, match="must be known"):
         CapsuleRouting(3, 4).build((None, None, 8))
