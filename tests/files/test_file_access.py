@@ -35,6 +35,7 @@ NAMELESS = "a file or folder of a name that nobody knows, in the system's folder
 DESCRIPTOR = "the path of a descriptor that a `SandboxPath` or an `DataFileOpener` has opened"
 LISTED = "lists names in a folder that the user names; opens none of them"
 NEW = "makes folders where the user says; opens nothing"
+RUN = "a run directory, which is read through `SandboxPath`"
 DIGITS = "(resources.files('archbuilder') / 'data' / 'digits.csv.gz')"
 
 ALLOWED = {
@@ -74,10 +75,11 @@ ALLOWED = {
     ("data/sources/tfrecord_io.py", "tempfile.TemporaryFile"): NAMELESS,
     ("data/sources/tfrecord_io.py", "tf.data.TFRecordDataset"): DESCRIPTOR,
     ("data/sources/disk_columns.py", "tempfile.TemporaryFile"): NAMELESS,
-    ("data/sources/pairs.py", "tempfile.TemporaryDirectory"): NAMELESS,
     ("data/sources/parquet.py", "pq.ParquetFile"): DESCRIPTOR,
     ("data/sources/image_decoding.py", "Image.open"): MEMORY,
-    ("data/sources/text.py", "tempfile.TemporaryDirectory"): NAMELESS,
+    ("data/text/token_file.py", "tempfile.TemporaryDirectory"): NAMELESS,
+    ("cli/evaluate.py", "run_request.open"): RUN,
+    ("cli/predict.py", "run_request.open"): RUN,
     ("training.py", "run_dir.write_text"): SANDBOX_METHOD,
     ("inference/sample.py", "np.savez"): MEMORY,
     ("weights/hdf5.py", "h5py.File"): DESCRIPTOR,
