@@ -118,7 +118,7 @@ def test_evaluate_model_file(runs: Path, capsys: pytest.CaptureFixture[str], tmp
     model = tmp_path / "stranger.keras"
     model.write_bytes((runs / "supervised" / "net.keras").read_bytes())
     assert main(["evaluate", str(model)]) == 2
-    assert "give its --blueprint" in capsys.readouterr().err
+    assert "pass --blueprint" in capsys.readouterr().err
     metrics = evaluated(capsys, model, "--blueprint", runs / "supervised.yaml")
     assert metrics == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
     assert evaluated(capsys, runs / "supervised" / "net.keras") == pytest.approx(metrics, rel=1e-5)
