@@ -55,6 +55,10 @@ registry: $(VENV)/.run ## write archbuilder/registry from the installed Keras
 schema: $(VENV)/.run ## write the JSON Schema for editors to schemas
 	$(BIN)/python scripts/generate_schema.py
 
+.PHONY: settings
+settings: $(VENV)/.run ## write the reference of recipes to docs
+	$(BIN)/python scripts/generate_settings_page.py
+
 .PHONY: thorough
 thorough: $(VENV)/.test ## slow tests that repeat others at a larger scale, such as with four replicas
 	$(BIN)/pytest -n $(WORKERS) -m "thorough and not keras_versions"

@@ -157,7 +157,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.cli": """
         console key_value numbers silence_tensorflow summary usage_errors
-        application command
+        application command setting_option
         common_options device_options explain new weights_options
         compile expand list recipe_options schema show validate
         inspect_data run_inputs

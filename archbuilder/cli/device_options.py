@@ -10,7 +10,8 @@ import click
 
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
-from archbuilder.config.training import StrategyName
+from archbuilder.cli.setting_option import setting_option
+from archbuilder.config.training import StrategyName, TrainingConfig
 from archbuilder.diagnostics.errors import UsageError
 from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR
 from archbuilder.launch.command_line import add_options, remove_option
@@ -29,21 +30,8 @@ def device_options(
         default_strategy: the default of --distribute; None for that of the recipe.
     """
     options = (
-        click.option(
-            "--batch-size",
-            type=StrictIntRange(1, 1_000_000),
-            metavar="N",
-            help="Number of examples per batch. [default: as in the recipe]",
-        ),
-        click.option(
-            "--distribute",
-            type=click.Choice(("auto", "none", "mirrored", "multi_worker", "tpu")),
-            metavar="STRATEGY",
-            default=default_strategy,
-            help="Distribution strategy: auto, none, mirrored, multi_worker or tpu; 'auto' uses the"
-            " cluster of TF_CONFIG or Slurm, or else all GPUs."
-            f" [default: {default_strategy or 'as in the recipe'}]",
-        ),
+        setting_option(TrainingConfig, "batch_size"),
+        setting_option(TrainingConfig, "distribute", metavar="STRATEGY", default=default_strategy),
         click.option(
             "--workers",
             type=StrictIntRange(1, 64),

@@ -13,7 +13,6 @@ from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import device_options, spawn_workers
-from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.recipe_options import (
     data_option,
     load_recipe,
@@ -22,6 +21,7 @@ from archbuilder.cli.recipe_options import (
     select_data,
 )
 from archbuilder.cli.run_inputs import RunInputs, load_run_inputs
+from archbuilder.cli.setting_option import setting_option
 from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.config import TrainingConfig
 from archbuilder.config.run_config import RUN_JSON, RunConfig
@@ -31,7 +31,6 @@ from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files import path_status
 
 RUNS: Final = Path("runs")
-_POSITIVE: Final = StrictIntRange(1, 1_000_000)
 
 
 class _Overrides(TypedDict):
@@ -57,20 +56,9 @@ class _Overrides(TypedDict):
 )
 @recipe_option
 @data_option
-@click.option(
-    "--epochs",
-    type=_POSITIVE,
-    metavar="N",
-    help="Number of passes over the training set. [default: as in the recipe]",
-)
+@setting_option(TrainingConfig, "epochs")
 @device_options(default_strategy=None)
-@click.option(
-    "--seed",
-    type=StrictIntRange(0, 2**32 - 1),
-    metavar="N",
-    help="Seed of the initial weights, the order of the examples and the validation split."
-    " [default: as in the recipe]",
-)
+@setting_option(TrainingConfig, "seed")
 @click.option(
     "--run-dir",
     metavar="DIR",

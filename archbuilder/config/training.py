@@ -51,7 +51,8 @@ class TrainingConfig:
     )
     distribute: StrategyName = setting(
         choice("auto", "none", "mirrored", "multi_worker", "tpu"),
-        "Strategy of `tf.distribute`; `auto` uses all GPUs, and all workers of a cluster.",
+        "Strategy of `tf.distribute`: `auto`, `none`, `mirrored`, `multi_worker` or `tpu`. `auto`"
+        " uses the cluster of TF_CONFIG or Slurm, or else all GPUs.",
         default="auto",
     )
     augment: tuple[KerasObject, ...] = setting(

@@ -117,7 +117,8 @@ def boolean() -> ValueType[bool]:
 def choice(*values: _Scalar) -> ValueType[_Scalar]:
     """Return the type of a few values."""
     texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
-    return plain_type({"enum": list(values)}, " or ".join(f"`{each}`" for each in texts))
+    *first, last = (f"`{each}`" for each in texts)
+    return plain_type({"enum": list(values)}, f"{', '.join(first)} or {last}")
 
 
 def text(pattern: str | None = None, max_length: int = 200) -> ValueType[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -134,3 +136,15 @@ def test_declarations_carry_descriptions_and_defaults():
         "minimum": 0,
         "exclusiveMaximum": 1,
     }
+
+
+def test_reference_page_is_up_to_date():
+    """`make settings` was run after a declaration changed."""
+    root = Path(__file__).parents[2]
+    path = root / "scripts" / "generate_settings_page.py"
+    spec = importlib.util.spec_from_file_location("generate_settings_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert (root / "docs" / "settings.md").read_text(encoding="utf-8") == script.page()

@@ -1,0 +1,42 @@
+"""Command-line options that override settings of a recipe, made from their declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from archbuilder.cli.numbers import StrictIntRange
+from archbuilder.config.settings import setting_of
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def setting_option(
+    section: type, name: str, *, metavar: str = "N", default: str | None = None
+) -> Callable[[_Function], _Function]:
+    """Return a decorator that adds an option for a setting: `batch_size` gives `--batch-size`.
+
+    The option has the bounds or choices of the setting, and its description as help.
+
+    Args:
+        section: The dataclass that declares the setting.
+        name: The name of the setting.
+        metavar: The placeholder of the value in the help.
+        default: The default of the option; None for the value in the recipe.
+    """
+    declared = setting_of(section, name)
+    schema = declared.value_type.schema
+    option_type: click.ParamType[Any] = (
+        click.Choice(schema["enum"])
+        if "enum" in schema
+        else StrictIntRange(schema["minimum"], schema["maximum"])
+    )
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        type=option_type,
+        metavar=metavar,
+        default=default,
+        help=f"{declared.description.replace('`', '')} [default: {default or 'as in the recipe'}]",
+    )
