@@ -94,7 +94,7 @@ class TestLabels:
         values, classes, remarks = self.labels(["1", "cat"], ["ant", "cat"], held=held)
         assert values.tolist() == [0, 2, 1, 2]
         assert classes == ("1", "ant", "cat")
-        assert "'ant' is 1" in remarks[0]
+        assert "'ant' = 1" in remarks[0]
 
     @pytest.mark.parametrize("held", [0, 2**20])
     def test_label_encoding_of_numbers(self, held: int):
