@@ -71,9 +71,10 @@ def table(settings: Iterable[Setting]) -> Iterator[str]:
     """Yield a table of settings."""
     yield "| key | values | default | |"
     yield "|---|---|---|---|"
-    for each in settings:
-        default = "required" if each.is_required else plain(each.default)
-        yield f"| `{each.name}` | {each.value_type.text} | {default} | {each.description} |"
+    for declared in settings:
+        name, values = declared.name, declared.value_type.text
+        default = "required" if declared.is_required else plain(declared.default)
+        yield f"| `{name}` | {values} | {default} | {declared.description} |"
     yield ""
 
 

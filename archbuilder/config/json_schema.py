@@ -36,9 +36,9 @@ def training_schema() -> JsonSchema:
     keys: dict[str, list[Setting]] = {}
     sections: list[type] = [TrainingConfig, *OBJECTIVES.values()]
     for section in sections:
-        for each in settings_of(section):
-            if not each.is_option:
-                keys.setdefault(each.name, []).append(each)
+        for declared in settings_of(section):
+            if not declared.is_option:
+                keys.setdefault(declared.name, []).append(declared)
     properties = {name: _merged_schema(settings) for name, settings in keys.items()}
     objective = {"description": "What is trained, and how.", **_objective_schema()}
     return {
