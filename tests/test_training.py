@@ -73,7 +73,7 @@ def test_train_on_lazy_arrays(tmp_path: Path):
     labels = archive["y"]
     labels[17] = 3
     np.save(tmp_path / "y.npy", labels)
-    with pytest.raises(RunError, match=r"in .*y\.npy' go from . to 3, .* that of example 18"):
+    with pytest.raises(RunError, match=r"in .*y\.npy' range from . to 3, .* in example 18"):
         run(tmp_path, DENSE + mapped + TRAINING, name="wrong")
 
 
@@ -248,7 +248,7 @@ def test_nan_loss_stops_the_run(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("units: 10", "units: 9", "labels .* go from 0 to 9, but the network has 9 classes"),
+        ("units: 10", "units: 9", "labels .* range from 0 to 9, but the network has 9 classes"),
         ("[8, 8]", "[9]", r"the shape \[8, 8\], but the network takes \[9\]"),
         ("{image: [8, 8]}", "{image: [8, 8], more: [1]}", "one array .* sources such as 'npz'"),
     ],

@@ -91,7 +91,7 @@ class _SourceParser:
             suggestion = closest_match(name, _SOURCES)
             self.fields.diagnostics.error(
                 "unknown-source",
-                f"there is no data source {quote(name)}",
+                f"unknown data source {quote(name)}",
                 span,
                 suggestion=suggestion,
                 notes=() if suggestion else (f"the sources are: {', '.join(_SOURCES)}",),
@@ -220,7 +220,7 @@ def _parse_tfds_name(parser: _SourceParser, tree: Tree, what: str) -> DataPath:
     name = parser.text(tree, what)
     if name and not re.fullmatch(TFDS_NAME, name):
         parser.fields.report_unexpected(
-            tree, what, "the name of a data set, as in mnist or glue/sst2:2.0.0"
+            tree, what, "the name of a dataset, as in mnist or glue/sst2:2.0.0"
         )
     return DataPath(name, tree.span)
 

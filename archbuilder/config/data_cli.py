@@ -1,4 +1,4 @@
-"""Parser of the `--data` argument: a file, a directory, or the name of a data set."""
+"""Parser of the `--data` argument: a file, a directory, or the name of a dataset."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _IDX_NAMES: Final = (
 
 
 def is_path_argument(text: str) -> bool:
-    """Return whether a `--data` argument is a path rather than the name of a data set."""
+    """Return whether a `--data` argument is a path rather than the name of a dataset."""
     return text != _DIGITS and not text.startswith(_TFDS_PREFIX)
 
 
@@ -93,7 +93,7 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     else:
         hint = "; did you mean 'digits'?" if closest_match(text, ["digits"]) else ""
         raise UsageError(
-            f"the data {quote(text)} is neither 'digits' nor 'tfds:NAME', no folder, and no file"
+            f"invalid data {quote(text)}: expected 'digits', 'tfds:NAME', a directory, or a file"
             f" that ends with {', '.join(_SOURCES_BY_SUFFIX)}{hint}"
         )
     train = data.train if template is None else _inherit_options(data.train, template.train)
@@ -105,10 +105,10 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
 
 
 def _tfds_source(text: str, template: DataConfig | None) -> Tfds:
-    """Return a data set of `tensorflow-datasets`, with the options of the template."""
+    """Return a dataset of `tensorflow-datasets`, with the options of the template."""
     name = text.removeprefix(_TFDS_PREFIX)
     if not re.fullmatch(TFDS_NAME, name):
-        raise UsageError(f"{quote(name)} is no name of a data set, as in tfds:mnist")
+        raise UsageError(f"{quote(name)} is not the name of a dataset, as in tfds:mnist")
     if template is not None and isinstance(template.train, Tfds):
         return dataclasses.replace(template.train, name=DataPath(name))
     return Tfds(DataPath(name))
@@ -134,7 +134,7 @@ def _from_directory(folder: Path) -> DataConfig:
         children = list(folder.iterdir())
     except OSError as error:
         raise UsageError(
-            f"cannot read the folder {quote(str(folder), 200)}: {os_error_reason(error)}"
+            f"cannot read the directory {quote(str(folder), 200)}: {os_error_reason(error)}"
         ) from error
     if not any(
         each.suffix.lower() in IMAGE_SUFFIXES or path_status.is_dir(each) for each in children
@@ -156,7 +156,8 @@ def _from_idx_directory(folder: Path) -> DataConfig:
     if not sources:
         expected = " and ".join(_IDX_NAMES[0])
         raise UsageError(
-            f"the folder {quote(str(folder), 200)} has no files {expected} (or .gz), and no images"
+            f"the directory {quote(str(folder), 200)} has no files {expected} (or .gz), and"
+            " no images"
         )
     return DataConfig(sources[0], sources[1] if len(sources) > 1 else None)
 

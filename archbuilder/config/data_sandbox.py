@@ -60,8 +60,8 @@ def not_allowed_error(path: Path) -> UsageError:
     # --allow-dir takes existing directories only, so the message names the closest one.
     folder = next(each for each in (target, *target.parents) if path_status.is_dir(each))
     return UsageError(
-        f"the record of the run says that its data is {quote(str(path), 200)}, and another"
-        " user may have written that: if you trust it, add"
+        f"run.json names the data {quote(str(path), 200)}, and another user may have written it:"
+        " if you trust it, add"
         f" --allow-dir {shlex.quote(escape_terminal(str(folder)))}"
     )
 

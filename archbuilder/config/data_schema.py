@@ -46,7 +46,7 @@ class ImageSpec:
         return self.height, self.width, self.channels
 
     def __str__(self) -> str:
-        depth = "" if self.bits == 8 else f" with {self.bits} bits a channel"
+        depth = "" if self.bits == 8 else f" with {self.bits} bits per channel"
         return f"{self.height}x{self.width}x{self.channels}{depth}"
 
 
@@ -147,7 +147,7 @@ def _parse_image_spec(images: JsonObject, name: str) -> ImageSpec:
     values = [each for each in images.items(name) if type(each) is int and each > 0]
     is_valid = len(images.items(name)) == len(values) == 4 and values[3] in (8, 16)
     if not is_valid or math.prod(values[:3]) > _MAX_VALUES:
-        raise JsonError(f"the field '{images.name}.{name}' is not the form of images")
+        raise JsonError(f"the field '{images.name}.{name}' is not [height, width, channels, bits]")
     return ImageSpec(*values)
 
 
@@ -156,4 +156,4 @@ def _parse_scale(scales: JsonObject, name: str) -> Scale:
     match scales.items(name):
         case (int() | float() as divisor, int() as largest) if 0 < divisor < math.inf:
             return Scale(divisor, largest)
-    raise JsonError(f"the field '{scales.name}.{name}' is not a scale")
+    raise JsonError(f"the field '{scales.name}.{name}' is not [divisor, max_value]")

@@ -169,14 +169,14 @@ class Tfrecord(SkippableSource):
 
 
 TFDS_NAME: Final = r"[a-z][a-z0-9_]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?(:[0-9.]+)?"
-"""Pattern of a `tensorflow-datasets` name: a data set, an optional config, an optional version."""
+"""Pattern of a `tensorflow-datasets` name: a dataset, an optional config, an optional version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tfds(SkippableSource):
-    """A data set that `tensorflow-datasets` has prepared on this machine.
+    """A dataset that `tensorflow-datasets` has prepared on this machine.
 
-    The default `inputs` and `targets` are the supervised keys of the data set.
+    The default `inputs` and `targets` are the supervised keys of the dataset.
     """
 
     # A DataPath although it is a name: the data is outside the blueprint's directory, so a

@@ -135,7 +135,7 @@ class _SeededLayer:
             description = (
                 f"images of {size[0]}x{size[1]} for a crop of {crop_size[0]}x{crop_size[1]}"
             )
-            note = "images have the size of the network's input by then; RandomTranslation and"
+            note = "images already have the size of the network's input; RandomTranslation and"
             raise self._rejection(
                 description, (f"{note} RandomZoom change them and keep the size",)
             )
@@ -253,12 +253,13 @@ def _with_value_range(config: KerasObject, value_range: ValueRange | None) -> Ke
     diagnostics = Diagnostics()
     span = config.span if entry is None else entry.value.span
     if value_range is None:
-        message = f"{name} needs the range of the images, which the data does not tell"
-        notes = ("write the least and the greatest value, as in 'value_range: [0, 1]'",)
+        message = f"{name} needs 'value_range': the data does not define the range of its images"
+        notes = ("write the minimum and maximum, as in 'value_range: [0, 1]'",)
     else:
         low, high = (f"{each:g}" for each in value_range)
         message = (
-            f"{name} is meant for values in {configured_range}, and the images have {low} to {high}"
+            f"{name} expects values in {configured_range}, but the images range from {low} to"
+            f" {high}"
         )
         notes = (f"leave 'value_range' out, or write [{low}, {high}]",)
     diagnostics.error(MISMATCH, message, span, notes=notes)

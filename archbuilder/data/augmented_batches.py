@@ -88,10 +88,9 @@ class BatchAugmenter:
         if not augmentations:
             input_text = ", ".join(f"{name} {[*each.shape[1:]]}" for name, each in inputs.items())
             raise UsageError(
-                "'augment' changes images (height, width, channels), and no input of the network is"
-                f" an image: {input_text}; layers such as GaussianNoise stand in the network,"
-                " and work"
-                " in training alone"
+                "'augment' changes images (height, width, channels), but no input of the network is"
+                f" an image: {input_text}; put layers such as GaussianNoise into the network, where"
+                " they are active in training only"
             )
         input_shapes = {each.name: each.shape for each in graph.inputs}
         for name, augmentation in augmentations.items():
@@ -171,7 +170,7 @@ def check_augmented_shape(name: str, augmented: tf.TensorSpec, expected: Shape) 
         size not in (have, None) for have, size in zip(shape, expected, strict=True)
     ):
         raise UsageError(
-            f"'augment' makes images of {[*shape]}, and the input '{name}' of the network takes"
+            f"'augment' makes images of {[*shape]}, but the input '{name}' of the network takes"
             f" {[*expected]}"
         )
 
@@ -288,20 +287,19 @@ def _is_class_loss(loss: str) -> bool:
 def _geometric_layer_error(layer: KerasObject, output: str, shape: _StaticShape) -> BlueprintError:
     name = layer.class_name
     notes: tuple[str, ...] = (
-        "targets with a value for every pixel, of the height and width of the image, move with it",
-        "a list with a value for every pixel moves once its output has the shape of the image",
-        "boxes and keypoints cannot be moved: leave out layers that move the parts of an image",
-        "classes: a crossentropy of their numbers, of 0 and 1, or of probabilities that sum to 1",
-        "other numbers that are not places: give each of them an output of its own",
+        "targets with one value per pixel, and the height and width of the image, move with it",
+        "a flat list with one value per pixel moves if its output has the shape of the image",
+        "boxes and keypoints cannot be moved: leave out layers that move pixels",
+        "class targets need a crossentropy, with labels, 0 and 1, or probabilities that sum to 1",
+        "other numbers that are not coordinates need one output each",
     )
     if name in MIXED_LAYERS:
         choice = "RandomFlip, RandomRotation or RandomTranslation"
-        notes = (f"{name} chooses by chance what it does; targets can follow {choice}",)
+        notes = (f"{name} picks its layers at random; targets can follow {choice}",)
     diagnostics = Diagnostics()
     diagnostics.error(
         MISMATCH,
-        f"{name} moves the parts of an image, and the targets of the output '{output}'"
-        f" {[*shape]} would stay where they are",
+        f"{name} moves pixels, but the targets of the output '{output}' {[*shape]} would not move",
         layer.span,
         notes=notes,
     )

@@ -180,9 +180,9 @@ def make_finite_check(description: str, dtype: type[np.floating] | None = None) 
         non_finite = ~np.isfinite(converted).reshape(len(values), -1).all(axis=1)
         if non_finite.any():
             raise RunError(
-                f"{description} is no finite number in {non_finite.sum():,} of"
+                f"{description} is not finite in {non_finite.sum():,} of"
                 f" {plural(len(values), 'example')};"
-                f" the first of them is number {rows[non_finite.argmax()] + 1}"
+                f" the first is example {rows[non_finite.argmax()] + 1}"
             )
 
     return check
@@ -197,7 +197,7 @@ def check_non_negative(values: Array, rows: RowIndices) -> None:
     negative = np.asarray(values, np.float64).reshape(len(values), -1) < 0
     if negative.any():
         example = rows[negative.any(axis=1).argmax()] + 1
-        raise RunError(f"the weight of example {example} is below 0")
+        raise RunError(f"the sample weight of example {example} is negative")
 
 
 def load_into_memory(column: Column) -> ArrayColumn:

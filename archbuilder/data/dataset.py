@@ -210,7 +210,7 @@ class Dataset:
                 f"{' outputs with a loss or metrics' if is_target else ''}: {', '.join(names)}"
             )
         elif self.source_keys is None or not arrays:
-            message = f"{self.source_name} has nothing for the {role} '{missing[0]}'"
+            message = f"{self.source_name} has no data for the {role} '{missing[0]}'"
         else:
             message = (
                 f"'{self.source_keys.key(role)}' of {self.source_name} has no entry for the {role}"
@@ -228,14 +228,12 @@ class Dataset:
         example = ", ".join(f"{name}: ..." for name in names)
         unused = self.source_keys.unused
         return f"; write '{self.source_keys.key(role)}: {{{example}}}'" + (
-            f"; not used so far: {quote_list(unused)}" if unused else ""
+            f"; unused: {quote_list(unused)}" if unused else ""
         )
 
     def _no_targets_error(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> RunError:
         """Return the error for missing targets, such as images without class folders."""
-        folder_hint = (
-            "put the images of each class into a folder of its own, as in FOLDER/cat/1.png"
-        )
+        folder_hint = "put the images of each class into a subdirectory, as in FOLDER/cat/1.png"
         hints = [folder_hint] if self.target_description else []
         if inputs:
             hints.append(

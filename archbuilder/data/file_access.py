@@ -56,7 +56,9 @@ class DataFileOpener:
             self.cache_dir.make_directory(exist_ok=True)
         except OSError as error:
             name = quote(str(self.cache_dir.path), 200)
-            raise RunError(f"cannot make the folder {name}: {os_error_reason(error)}") from error
+            raise RunError(
+                f"cannot create the directory {name}: {os_error_reason(error)}"
+            ) from error
         return self.cache_dir.joinpath(name)
 
     def is_allowed(self, folder: Path) -> bool:
@@ -174,7 +176,7 @@ class DataFileOpener:
         """
         # In the record of a run, any text may be a path. The system calls raise a ValueError.
         if "\0" in file.path:
-            raise RunError(f"no file can have the name {quote(file.path, 200)}")
+            raise RunError(f"invalid file name {quote(file.path, 200)}")
         if file.span is None:
             return None if self.sandbox is None else self.sandbox.resolve(Path(file.path))
         path = SandboxPath(self.folder)

@@ -33,7 +33,9 @@ def make_input_pipeline(
     """
     tf_dtype = tf.as_dtype(graph_input.dtype)
     if tf_dtype == tf.string:
-        raise RunError(f"the input '{graph_input.name}' takes text, and data has numbers alone")
+        raise RunError(
+            f"the input '{graph_input.name}' takes strings, but data sources provide only numbers"
+        )
     dtype = np.dtype(tf_dtype.as_numpy_dtype)
     # Bytes that are indices are not pixels, and must not be divided by 255.
     if lookup_tables:
@@ -122,14 +124,14 @@ def _dtype_hint(value: np.generic, dtype: DType) -> str:
     """Return why a dtype does not represent a value, and what to do about it."""
     number = value.item()
     if dtype.kind == "b":
-        return "0 and 1 alone"
+        return "only 0 and 1"
     if is_integer(dtype):
         limits = np.iinfo(cast("np.dtype[np.integer]", dtype))
         return f"integers from {limits.min} to {limits.max}"
     with np.errstate(over="ignore"):
         rounded = np.array(number).astype(dtype)
     if not np.isfinite(rounded):
-        return "it is larger than all numbers of this type"
+        return "it exceeds the maximum of this dtype"
     larger = "float64"
     if -(2**63) <= number < 2**63:
         larger = "int64"

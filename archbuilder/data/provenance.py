@@ -57,7 +57,7 @@ class ColumnOrigin:
     describe_row: Callable[[int], str]
     """Function that returns the location of an example, by its index from 0."""
     fields: tuple[str, ...] = ()
-    """The names of the values of an example: one for all of them, or one for each."""
+    """The names of the values of per example: one for all of them, or one for each."""
 
     @classmethod
     def for_array(cls, name: str) -> ColumnOrigin:

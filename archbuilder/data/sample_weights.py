@@ -107,7 +107,7 @@ def make_sample_weights(column: Column, output: str, positions: Shape) -> Sample
     if not fits and weight_shape != (1,):
         alternative = f", or the shape {list(positions)} for each position" if positions else ""
         raise RunError(
-            f"the weights of the output '{output}' have the shape {list(column.shape)} an example:"
+            f"the weights of the output '{output}' have the shape {list(column.shape)} per example:"
             f" expected one number{alternative}"
         )
     return SampleWeights(column)
@@ -133,8 +133,8 @@ def make_class_weights(
         target_classes = None
     if target is None or target_classes is None:
         raise RunError(
-            f"the output '{output}' is not compared with classes, and cannot have class weights:"
-            " 'sample_weight' of the data can weigh its examples"
+            f"the output '{output}' has no class labels for 'class_weight': use 'sample_weight' in"
+            " the data source"
         )
     num_classes, is_categorical = target_classes
     # As in Keras, classes that are not mentioned have the weight 1.
@@ -142,7 +142,7 @@ def make_class_weights(
     for key, weight in weights.items():
         per_class[_class_index(key, output, num_classes, names)] = weight
     if not per_class.any():
-        raise RunError(f"all classes of the output '{output}' weigh nothing")
+        raise RunError(f"all classes of the output '{output}' have a weight of 0")
     return ClassWeights(target, per_class, is_categorical)
 
 

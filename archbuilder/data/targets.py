@@ -26,7 +26,7 @@ _SPARSE_PREFIX: Final = "Sparse"
 _CTC_LOSS: Final = "CTC"
 """The loss for sequences of labels that are shorter than the output."""
 _VOID_LABEL: Final = 255
-"""The label of unlabeled pixels in many data sets, such as Pascal VOC."""
+"""The label of unlabeled pixels in many datasets, such as Pascal VOC."""
 _BINARY_PREFIX: Final = "Binary"
 """Prefix of the Keras losses whose targets are probabilities."""
 _INT64: Final = np.dtype(np.int64)
@@ -128,7 +128,7 @@ def _make_label_check(
         RunError: if the shapes of labels and output do not match.
     """
     if not shape or shape[-1] is None:
-        raise RunError(f"the output '{output}' has no last axis with one value a class")
+        raise RunError(f"the output '{output}' has no last axis with one value per class")
     label_shape = column.shape
     # Sparse losses of Keras drop an axis of length 1 at the end of the labels.
     if label_shape[-1:] == (1,) and len(label_shape) == len(shape):
@@ -144,9 +144,7 @@ def _make_label_check(
     def check(values: Array, rows: RowIndices) -> None:
         labels = cast(NDArray[np.int64], values.reshape(len(values), -1))
         if labels.dtype.kind == "f":
-            _check_all_valid(
-                labels == np.floor(labels), rows, f"{description} are not whole numbers"
-            )
+            _check_all_valid(labels == np.floor(labels), rows, f"{description} are not integers")
         valid = (labels >= 0) & (labels < num_classes)
         if ignored is not None:
             valid |= labels == ignored
@@ -155,7 +153,7 @@ def _make_label_check(
             _check_all_valid(
                 valid,
                 rows,
-                f"{description} go from {low} to {high}, but the network has"
+                f"{description} range from {low} to {high}, but the network has"
                 f" {plural(num_classes, 'class', 'classes')} (0 to {num_classes - 1}{ignored_text})"
                 + _range_hint(num_classes, low, high, ignored),
             )
@@ -166,11 +164,10 @@ def _make_label_check(
 def _range_hint(num_classes: int, low: int, high: int, ignored: int | None) -> str:
     """Return a hint for the usual causes of labels out of range, or an empty text."""
     if num_classes == 1 and low >= 0 and high == 1:
-        return ": end in 2 units, or in a sigmoid with the loss BinaryCrossentropy"
+        return ": use 2 units, or a sigmoid with the loss BinaryCrossentropy"
     if ignored is None and (low == -1 or high == _VOID_LABEL):
         return (
-            f": write 'ignore_class: {-1 if low == -1 else _VOID_LABEL}' of the loss to"
-            " leave them out"
+            f": write 'ignore_class: {-1 if low == -1 else _VOID_LABEL}' of the loss to ignore them"
         )
     return ""
 
@@ -187,7 +184,7 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
     if len(shape) != 2 or len(column.shape) != 1:
         raise RunError(
             f"the loss CTC compares labels [length] with an output [time, classes]: the labels of"
-            f" the output '{output}' have the shape {list(column.shape)} an example, and the"
+            f" the output '{output}' have the shape {list(column.shape)} per example, and the"
             f" network gives {list(shape)}"
         )
     steps, num_classes = shape
@@ -199,14 +196,12 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
     def check(values: Array, rows: RowIndices) -> None:
         labels = cast(NDArray[np.int64], values)
         if labels.dtype.kind == "f":
-            _check_all_valid(
-                labels == np.floor(labels), rows, f"{description} are not whole numbers"
-            )
+            _check_all_valid(labels == np.floor(labels), rows, f"{description} are not integers")
         if num_classes is not None:
             _check_all_valid(
                 (labels >= 0) & (labels < num_classes),
                 rows,
-                f"{description} go from {int(labels.min())} to {int(labels.max())}, but the"
+                f"{description} range from {int(labels.min())} to {int(labels.max())}, but the"
                 " network has"
                 f" {num_classes} classes: the blank 0, and labels from 1 to {num_classes - 1}",
             )
@@ -216,7 +211,7 @@ def _make_ctc_check(column: Column, output: str, shape: Shape) -> ValueCheck:
         _check_all_valid(
             zeros_at_end,
             rows,
-            f"{description} have a 0 in front of others: 0 fills what is left at the end",
+            f"{description} have a 0 before other labels: 0 is padding, and must be at the end",
         )
         if steps is not None:
             # CTC needs a blank between equal labels. With fewer steps there is no valid alignment.
@@ -248,7 +243,7 @@ def _make_probability_check(column: Column, output: str) -> ValueCheck:
         _check_all_valid(
             in_range,
             rows,
-            f"{description} go from {low:g} to {high:g}, and a binary loss has 0 to 1",
+            f"{description} range from {low:g} to {high:g}, but a binary loss expects 0 to 1",
         )
 
     return check
@@ -256,14 +251,14 @@ def _make_probability_check(column: Column, output: str) -> ValueCheck:
 
 def _label_shape_error(label_shape: tuple[int, ...], output: str, shape: Shape) -> RunError:
     """Return the error for labels whose shape is not that of the output without its last axis."""
-    prefix = f"the labels of the output '{output}' have the shape {list(label_shape)} an example"
+    prefix = f"the labels of the output '{output}' have the shape {list(label_shape)} per example"
     if _shape_fits(label_shape, shape):
         return RunError(
-            f"{prefix}, as the network gives {list(shape)}: one value a class; use"
-            " CategoricalCrossentropy, or give the number of the class"
+            f"{prefix}, as the network gives {list(shape)}: one value per class; use"
+            " CategoricalCrossentropy, or integer labels"
         )
     return RunError(
-        f"{prefix}, but the network gives {list(shape)}: one label for every position but the last"
+        f"{prefix}, but the network gives {list(shape)}: expected one label per position"
     )
 
 
@@ -271,7 +266,7 @@ def _check_all_valid(valid: NDArray[np.bool_], rows: RowIndices, message: str) -
     valid_examples = valid.all(axis=1)
     if not valid_examples.all():
         raise RunError(
-            f"{message}; the first wrong one is that of example {rows[valid_examples.argmin()] + 1}"
+            f"{message}; the first invalid one is in example {rows[valid_examples.argmin()] + 1}"
         )
 
 

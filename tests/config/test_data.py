@@ -99,7 +99,7 @@ def test_source_syntax(value: PlainData, expected: DataConfig):
 @pytest.mark.parametrize(
     ("value", "code", "message"),
     [
-        ("digit", "unknown-source", "no data source 'digit'"),
+        ("digit", "unknown-source", "unknown data source 'digit'"),
         ([], "invalid-structure", "a data source must be a name"),
         ({"npz": "a", "csv": "b"}, "invalid-structure", "a data source must be a name"),
         ({"digits": {"fold": 1}}, "unknown-key", "no key 'fold'"),
@@ -122,7 +122,7 @@ def test_source_syntax(value: PlainData, expected: DataConfig):
         ({"npz": {"file": 3}}, "invalid-structure", "'file' must be a string"),
         ({"csv": {"file": "a", "header": 1}}, "type-mismatch", "'header'"),
         ({"csv": {"file": "a", "target": [1]}}, "type-mismatch", "'target'"),
-        ({"tfds": "../x"}, "invalid-structure", "'name' must be the name of a data set"),
+        ({"tfds": "../x"}, "invalid-structure", "'name' must be the name of a dataset"),
         ({"csv": {"file": "a", "inputs": []}}, "out-of-range", "'inputs'"),
         ({"npz": {"file": "a", "on_error": "skip"}}, "unknown-key", "no key 'on_error'"),
         ({"npz": {"file": "a", "cache": 1}}, "type-mismatch", "'cache'"),

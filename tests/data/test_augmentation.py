@@ -91,8 +91,8 @@ def test_color_layers_get_value_range(layer: str):
 @pytest.mark.parametrize(
     ("arguments", "value_range", "message"),
     [
-        ({"value_range": [0, 255]}, (0.0, 1.0), "is meant for values in [0, 255], and the images"),
-        ({}, None, "needs the range of the images, which the data does not tell"),
+        ({"value_range": [0, 255]}, (0.0, 1.0), "expects values in [0, 255], but the images"),
+        ({}, None, "needs 'value_range': the data does not define the range of its images"),
     ],
 )
 def test_unsuitable_value_range(

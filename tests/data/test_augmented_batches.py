@@ -199,9 +199,7 @@ def test_targets_that_may_be_coordinates(name: str):
     with pytest.raises(BlueprintError) as error:
         batches([COLORS, {"RandomFlip": "horizontal"}], targets, losses)
     (diagnostic,) = error.value.diagnostics
-    assert diagnostic.message.startswith(
-        "RandomFlip moves the parts of an image, and the targets of"
-    )
+    assert diagnostic.message.startswith("RandomFlip moves pixels, but the targets of")
     assert diagnostic.span == SPAN
     assert len([*batches([COLORS], targets, losses)]) == 8
 
@@ -210,7 +208,7 @@ def test_accuracy_does_not_make_coordinates_classes():
     """Keras computes an accuracy of boxes, too."""
     boxes = {"y": target(CHOSEN.random((COUNT, 4), np.float32))}
     metrics = {"y": (keras_object("metric", "CategoricalAccuracy"),)}
-    with pytest.raises(BlueprintError, match="would stay where they are"):
+    with pytest.raises(BlueprintError, match="would not move"):
         batches([{"RandomFlip": "horizontal"}], boxes, {"y": "MeanSquaredError"}, metrics=metrics)
 
 
@@ -239,7 +237,7 @@ def test_augmentation_changes_image_size():
         {"y": target(np.zeros(COUNT, np.int64))},
         {"y": "SparseCategoricalCrossentropy"},
     )
-    with pytest.raises(UsageError, match=r"images of \[8, 10, 1\], and the input 'image'.*16, 16"):
+    with pytest.raises(UsageError, match=r"images of \[8, 10, 1\], but the input 'image'.*16, 16"):
         batches([{"RandomCrop": GEOMETRIC["RandomCrop"]}], labels, losses, images)
 
 

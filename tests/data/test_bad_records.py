@@ -67,9 +67,9 @@ SOURCES = {
         3,
         "skipped 4 of 7 lines: line 3 of .* has 2 values, not 3; line [48] of .*; and 1 more",
     ),
-    jsonl: (2, r"skipped 4 of 6 lines: .*d\.jsonl':2 is no object"),
+    jsonl: (2, r"skipped 4 of 6 lines: .*d\.jsonl':2 is not a JSON object"),
     parquet: (2, "skipped 2 of 4 rows: row 2 of .* in column 'a'.*; row 3 of .* in column 'b'"),
-    pairs: (2, r"skipped 2 of 4 lines: .*:2 is no pair .*; .*:3 has a text of 4 tokens"),
+    pairs: (2, r"skipped 2 of 4 lines: .*:2 is not a pair .*; .*:3 has a text of 4 tokens"),
     text: (3, r"skipped 1 lines: .*:2 has no text 't'"),
 }
 
@@ -160,7 +160,7 @@ def test_bad_header_is_not_skipped(tmp_path: Path):
     """The line behind them would be taken for them."""
     file = tmp_path / "d.csv"
     file.write_bytes("größe,y\n1,a\n2,b\n3,a\n".encode("latin-1"))
-    with pytest.raises(RunError, match=r"line 1 of .* is no text in UTF-8; save it as UTF-8"):
+    with pytest.raises(RunError, match=r"line 1 of .* is not valid UTF-8; save the file as UTF-8"):
         load_source(Csv(DataPath(str(file)), on_error="skip"), DataFileOpener())
 
 

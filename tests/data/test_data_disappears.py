@@ -84,7 +84,7 @@ def test_removed_data_file_stops_a_resumable_run(folder: Path, source: str, caps
         assert (code, status) == (0, "finished")
         return
     assert (code, status) == (1, "failed")
-    named = "kind-0/" if source == "images" else "x.npy' was cut while it was in use"
+    named = "kind-0/" if source == "images" else "x.npy' was truncated while it was in use"
     assert named in process.log
     assert "Traceback" not in process.log
     reached = epochs(run)

@@ -181,9 +181,9 @@ training: {loss: SparseCategoricalCrossentropy, epochs: 1, validation_split: 0, 
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (np.ones((16, 2)), "the shape [2] an example: expected one number"),
-        (np.full(16, -1.0), "the weight of example 1 is below 0"),
-        (np.full(16, np.nan), "no finite number in 16 of 16"),
+        (np.ones((16, 2)), "the shape [2] per example: expected one number"),
+        (np.full(16, -1.0), "the sample weight of example 1 is negative"),
+        (np.full(16, np.nan), "is not finite in 16 of 16"),
         (np.ones(15), "different lengths: 15, 16"),
     ],
 )

@@ -100,7 +100,7 @@ def _read_vocabulary(path: Path) -> None:
 
 def _skipped_lines() -> Sequence[bytes]:
     bad_records = BadRecords("skip", "lines")
-    bad_records.add(RunError("line 3 of 'text.txt' is no text in UTF-8"))
+    bad_records.add(RunError("line 3 of 'text.txt' is not valid UTF-8"))
     with tempfile.TemporaryDirectory() as folder:
         path = SandboxPath(Path(folder)).joinpath("training-skipped.json")
         bad_records.write(path)

@@ -117,7 +117,7 @@ def test_values_beyond_the_training_range(tmp_path: Path, capsys: pytest.Capture
         capsys.readouterr()
         assert main(command) == 1
         errors = capsys.readouterr().err
-        assert "bright.npz' has 200, and the network was trained on 0 to 1, divided by 1" in errors
+        assert "bright.npz' has 200, but the network was trained on 0 to 1, divided by 1" in errors
 
 
 def test_divide_by_of_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -329,7 +329,7 @@ class TestColumns:
         ("name", "message"),
         [
             ("named", "named.csv' has no column 'a'"),
-            ("bare", "bare.csv' has numbers and no names of columns, which the run was trained"),
+            ("bare", "bare.csv' has numbers, not column names, which the run was trained"),
         ],
     )
     def test_missing_columns(
@@ -492,7 +492,7 @@ class TestColumns:
         for command in (["evaluate", str(run)], ["train", "--resume", str(run), "--epochs", "3"]):
             capsys.readouterr()
             assert main(command) == 1
-            assert "'a', which is no class of what is trained on" in capsys.readouterr().err
+            assert "'a', which is not a class of the training data" in capsys.readouterr().err
 
     def test_changed_training_data(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """What is held out of it may have been trained on, which is said."""
@@ -524,10 +524,10 @@ def test_invalid_input_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureF
     output_file = tmp_path / "kept.csv"
     output_file.write_text("mine")
     for name, code, message in (
-        ("odd.npy", 1, "is no finite number in 3 of 3 examples"),
+        ("odd.npy", 1, "is not finite in 3 of 3 examples"),
         ("shape.npy", 1, "has the shape [5], but the network takes [8, 8, 1]"),
-        ("broken.png", 1, "is no image in PNG, JPEG, BMP, GIF, WEBP, TIFF or PPM"),
-        ("broken.npz", 1, "is no numpy archive"),
+        ("broken.png", 1, "is not an image in the format PNG, JPEG, BMP, GIF, WEBP, TIFF or PPM"),
+        ("broken.npz", 1, "is not a NumPy archive"),
         ("text.md", 2, "is no .npz"),
         ("nowhere.npy", 2, "there is no file"),
     ):

@@ -129,13 +129,13 @@ def test_class_weight_of_zero(tmp_path: Path, loss: str):
         (
             "target_from_input:",
             "class_weight: {again: {1: 2}}\n  target_from_input:",
-            "not compared with classes",
+            "has no class labels for 'class_weight'",
         ),
         ("target_from_input:", "class_weight: {1: 2}\n  target_from_input:", "must name them"),
         (
             "target_from_input:",
             f"class_weight: {{digit: {dict.fromkeys(range(10), 0)}}}\n  target_from_input:",
-            "all classes of the output 'digit' weigh nothing",
+            "all classes of the output 'digit' have a weight of 0",
         ),
         (
             "target_from_input:",

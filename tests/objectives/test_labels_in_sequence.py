@@ -49,9 +49,9 @@ def test_ctc_trains(tmp_path: Path):
     ("labels", "message"),
     [
         ([[1, 2, 4]], "the blank 0, and labels from 1 to 3"),
-        ([[1, 0, 2]], "have a 0 in front of others"),
+        ([[1, 0, 2]], "have a 0 before other labels"),
         ([[1, 1, 1, 1]], "need up to 7 time steps, and the network gives 6"),
-        ([[1.5, 2.0]], "are not whole numbers"),
+        ([[1.5, 2.0]], "are not integers"),
         ([[[1], [2]]], "compares labels [length] with an output [time, classes]"),
     ],
 )

@@ -404,7 +404,7 @@ def test_invalid_file_name_in_run_json(run: Path, capsys: pytest.CaptureFixture[
     record["recipe"] |= {"cli_argument": "/x.csv", "data": {"train": {"csv": {"file": "/\0"}}}}
     (run / "run.json").write_text(json.dumps(record))
     assert main(["evaluate", str(run)]) == 1
-    assert "no file can have the name" in printed(capsys)
+    assert "invalid file name" in printed(capsys)
 
 
 def test_data_in_the_run_directory(with_data: Path):

@@ -141,7 +141,7 @@ def collect_columns(
     notes: list[str] = []
     for name, target in targets.items():
         if isinstance(target, ColumnWriter):
-            columns[name] = target.to_target_column()
+            columns[name] = _target_column(target)
         else:
             columns[name], classes[name], target_notes = target.finish()
             notes += target_notes
@@ -155,6 +155,17 @@ def collect_columns(
         FittedPreprocessing(DatasetSchema(classes=classes)),
         tuple(notes),
     )
+
+
+def _target_column(writer: ColumnWriter) -> Column:
+    """Return the column of a target, as int64 if it is float64 and all values are integers.
+
+    pandas stores integers with a missing value as float64; they may still be class indices.
+    """
+    if writer.dtype != np.float64 or not writer.is_integral:
+        return writer.to_column()
+    int64 = np.dtype(np.int64)
+    return writer.to_column(lambda values: values.astype(int64), int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +219,7 @@ class FieldRoles:
             # large ids would become equal.
             if array.dtype != dtype and (inexact := unrepresentable(array, dtype)).any():
                 raise RunError(
-                    f"{self.title(field)} of {row.location} has {array[inexact][0]}, where"
-                    " others have"
+                    f"{self.title(field)} of {row.location} has {array[inexact][0]}, among"
                     " numbers that are not 64-bit integers like it: no dtype represents all of them"
                 )
         return np.stack([each.astype(dtype, copy=False) for each in arrays])
@@ -257,7 +267,7 @@ def _add_target_values(
 ) -> None:
     # TFRecord files and JSON lines have no schema: every record decides the type of its fields.
     if isinstance(target, ColumnWriter) != isinstance(values, np.ndarray):
-        raise RunError(f"{title} holds words and numbers")
+        raise RunError(f"{title} contains both strings and numbers")
     if isinstance(target, ColumnWriter):
         target.add(cast(Array, values))
     else:

@@ -99,11 +99,11 @@ def not_a_number_error(cell: str, prefix: str) -> RunError:
         return RunError(f"{prefix}, an integer of more than 64 bits")
     hint = ""
     if _DATE.match(cell):
-        hint = ": write dates and times as numbers, such as the days since the first of them"
+        hint = ": write dates and times as numbers, such as the days since the first one"
     elif _DECIMAL_COMMA.fullmatch(cell):
-        hint = ": write decimals with a point"
+        hint = ": use a decimal point"
     elif is_number(cell.replace("_", "")):
         hint = ": write numbers without '_'"
     elif ";" in cell:
-        hint = ": columns are separated by commas, and this line has a ';'"
+        hint = ": the separator must be a comma, but this line has a ';'"
     return RunError(f"{prefix}, not a number{hint}")

@@ -61,7 +61,7 @@ class ImageListing:
             raise RunError(
                 f"the class {quote(empty[0])} of {self.name} has no images ({_SUFFIXES_TEXT}):"
                 " add some,"
-                " or remove its folder" + "".join(f"; {each}" for each in self.notes)
+                " or remove its directory" + "".join(f"; {each}" for each in self.notes)
             )
 
 
@@ -106,7 +106,7 @@ def list_images(source: DataPath, opener: DataFileOpener) -> ImageListing:
                 listing.class_counts[name] = listing.class_counts.get(name, 0) + len(paths)
     if not listing.images and not root_images:
         raise RunError(
-            f"{listing.name} has no images ({_SUFFIXES_TEXT}), nor folders that have some"
+            f"{listing.name} has no images ({_SUFFIXES_TEXT}), and no subdirectories with images"
             + "".join(f"; {each}" for each in listing.notes)
         )
     # A folder has either classes or plain images; which one is known only after the last name.
@@ -141,7 +141,9 @@ def _iter_images(
     """Yield the images in a folder and below it, and add other files to `listing`."""
     if len(parts) > _MAX_DEPTH:
         path = quote("/".join((folder.path, *parts)), 200)
-        raise RunError(f"{path} lies more than {_MAX_DEPTH} folders deep: is it a link to itself?")
+        raise RunError(
+            f"{path} is nested more than {_MAX_DEPTH} directories deep: is it a link to itself?"
+        )
     for name in _without_hidden(names):
         if has_image_suffix(name):
             yield *parts, name
@@ -173,7 +175,6 @@ def _check_splits(listing: ImageListing) -> None:
     ):
         first, second, *_ = (f"{each}: {{images: ...}}" for each in ("train", "validation"))
         raise RunError(
-            f"{listing.name} has the folders {', '.join(map(quote, listing.class_counts))},"
-            " which are"
-            f" not classes: name each as a set of its own, as in 'data: {{{first}, {second}}}'"
+            f"{listing.name} has the directories {', '.join(map(quote, listing.class_counts))},"
+            f" which are not classes: write 'data: {{{first}, {second}}}'"
         )

@@ -37,8 +37,8 @@ from archbuilder.formatting import plural
 
 # More than the default of `iter_lines`, since tables may have thousands of columns.
 _MAX_LINE_CHARS: Final = 2**26
-_HEADER_HINT: Final = "; write 'header: false', or names in front"
-_SKIP_HINT: Final = "; 'on_error: skip' leaves such lines out"
+_HEADER_HINT: Final = "; write 'header: false', or add a line of column names"
+_SKIP_HINT: Final = "; 'on_error: skip' skips such lines"
 _OTHER_DELIMITERS: Final = {";": "a ';'", "\t": "a tab"}
 """Delimiters of other tables, which are reported and not guessed."""
 _STR_OVERHEAD_BYTES: Final = 50
@@ -67,7 +67,7 @@ def load_csv(
     bad_records = BadRecords(source.on_error, "lines")
     files = opener.match_files(source.file)
     fitted_columns = fitted_column_names(source, fitted, inference_columns)
-    header_hint = _HEADER_HINT if inference_columns is None else "; write names in front"
+    header_hint = _HEADER_HINT if inference_columns is None else "; add a line of column names"
     if fitted_columns is not None:
         header_hint = ", which the run was trained with"
     missing_value_hint = (
@@ -130,8 +130,7 @@ class _CsvFile:
             if all(is_number(each) for each in cells):
                 # Read as a header, the first example would be lost silently.
                 raise RunError(
-                    f"the first line of {self.name} has numbers and no names of"
-                    f" columns{self.header_hint}"
+                    f"the first line of {self.name} has numbers, not column names{self.header_hint}"
                 )
             return cells
         raise RunError(f"{self.name} is empty")
@@ -142,9 +141,8 @@ class _CsvFile:
         ]
         if other_delimiters:
             raise RunError(
-                f"columns are separated by commas, and the first line of {self.name} has"
-                f" {other_delimiters[0]}"
-                " and no comma: save it with commas"
+                f"the separator must be a comma, but the first line of {self.name} has"
+                f" {other_delimiters[0]} and no comma"
             )
 
     def check_same_columns(self, column_names: Sequence[str], other_name: str) -> None:
@@ -155,7 +153,7 @@ class _CsvFile:
         """
         names = self.column_names()
         if self.header and names != [*column_names]:
-            raise RunError(f"{self.name} has other columns than {other_name}")
+            raise RunError(f"{self.name} does not have the columns of {other_name}")
 
     def batches(
         self, roles: ColumnRoles, column_names: Sequence[str], locations: RecordLocations
@@ -202,7 +200,7 @@ class _CsvFile:
             except StopIteration:
                 return
             except csv.Error as error:
-                message = f"line {numbers[0]} of {self.name} is no line of a table: {error}"
+                message = f"line {numbers[0]} of {self.name} is not valid CSV: {error}"
                 bad_records.add(RunError(message))
                 continue
             # A blank line has no cells.
@@ -288,7 +286,7 @@ class _RowParser:
         for column_index in (*self._targets.values(), *self._numeric_columns):
             if not cells[column_index].strip():
                 raise RunError(
-                    f"line {line_number} of {self._name} has nothing in column"
+                    f"line {line_number} of {self._name} has no value in column"
                     f" {quote(self._column_names[column_index])}"
                     f"{self._hint}"
                 )

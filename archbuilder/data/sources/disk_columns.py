@@ -47,7 +47,7 @@ def check_example_size(num_bytes: int, name: str) -> None:
     """
     if num_bytes > _MAX_EXAMPLE_BYTES:
         raise RunError(
-            f"{name} holds {format_bytes(num_bytes)} in each example, more than"
+            f"{name} has {format_bytes(num_bytes)} per example, more than"
             f" {format_bytes(_MAX_EXAMPLE_BYTES)}"
         )
 
@@ -76,8 +76,8 @@ class ColumnStore:
         free = shutil.disk_usage(self.spill_dir or tempfile.gettempdir()).free - _DISK_RESERVE
         if num_bytes > free:
             raise RunError(
-                f"{name} holds {format_bytes(num_bytes)}, and there is room for"
-                f" {format_bytes(max(free, 0))}"
+                f"{name} needs {format_bytes(num_bytes)} on the disk, and"
+                f" {format_bytes(max(free, 0))} are free"
             )
 
 
@@ -130,7 +130,7 @@ class ColumnWriter:
         """
         if self.count and shape != self.shape:
             raise RunError(
-                f"{self.name} has an example of the shape {list(shape)}, and the first"
+                f"{self.name} has an example of the shape {list(shape)}, but the first"
                 f" one has {list(self.shape)}"
             )
 
@@ -199,7 +199,7 @@ class ColumnWriter:
                 (self.count if row is None else row) + example, position + index, value
             )
             raise RunError(
-                f"{text}, beside numbers that are no 64-bit integers like it: no dtype represents"
+                f"{text}, among numbers that are not 64-bit integers like it: no dtype represents"
                 " all of them; give it to an input of its own"
             )
         return values.astype(self.dtype)
@@ -225,17 +225,6 @@ class ColumnWriter:
 
         return LazyColumn("", self.count, self.shape, dtype, read, eager_checks=True)
 
-    def to_target_column(self) -> Column:
-        """Return the finished column of a target, as int64 if all its float64 values are integers.
-
-        pandas stores integers with a missing value as float64, and writes them as `1.0` to CSV
-        files; they may still be class indices.
-        """
-        if self.dtype != np.float64 or not self.is_integral:
-            return self.to_column()
-        int64 = np.dtype(np.int64)
-        return self.to_column(lambda values: values.astype(int64), int64)
-
     def discard(self) -> None:
         """Delete the values."""
         self._chunks.clear()
@@ -256,7 +245,7 @@ class ColumnWriter:
                 self._file.write(np.ascontiguousarray(chunk).data)
             self._file.flush()
         except OSError as error:
-            raise RunError(f"cannot keep what is in {self.name}: {error.strerror}") from error
+            raise RunError(f"cannot write {self.name} to disk: {error.strerror}") from error
         self._chunks.clear()
 
 
@@ -281,9 +270,8 @@ def concat_columns(columns: Sequence[LazyColumn], name: str) -> LazyColumn:
     for column in columns:
         if (column.shape, column.dtype) != (first.shape, first.dtype):
             raise RunError(
-                f"{column.name} has {column.dtype} of the shape {list(column.shape)} an example,"
-                " and"
-                f" {first.name} has {first.dtype} of {list(first.shape)}"
+                f"{column.name} has {column.dtype} of the shape {list(column.shape)} per example,"
+                f" but {first.name} has {first.dtype} of {list(first.shape)}"
             )
     ends = np.cumsum([each.count for each in columns])
 

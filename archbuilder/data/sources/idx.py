@@ -115,7 +115,7 @@ def _read_file(raw: BufferedReader, name: str, writer: ColumnWriter, store: Colu
     if bytes_read != total_bytes or trailing:
         comparison = "more" if trailing else "less"
         raise RunError(
-            f"{name} is damaged: it has {comparison} than the {total_bytes} bytes it announces"
+            f"{name} is damaged: it has {comparison} than the {total_bytes} bytes in its header"
         )
 
 
@@ -135,15 +135,15 @@ def _read_header(stream: _Stream) -> tuple[np.dtype[np.generic], tuple[int, ...]
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES or not magic[3]:
         raise RunError(
-            f"{stream.name} is no IDX file: it begins with {magic.hex(' ') or 'nothing'}"
+            f"{stream.name} is not an IDX file: it starts with {magic.hex(' ') or 'nothing'}"
         )
     axes = magic[3]
     if axes > max(_IMAGE_RANKS):
         raise RunError(f"{stream.name} has {axes} axes, which is not a list of images")
     lengths = stream.read(4 * axes)
     if len(lengths) < 4 * axes:
-        raise RunError(f"{stream.name} is damaged: it ends within its head")
+        raise RunError(f"{stream.name} is damaged: it ends within its header")
     shape = struct.unpack(f">{axes}I", lengths)
     if 0 in shape:
-        raise RunError(f"{stream.name} has no numbers: its shape is {list(shape)}")
+        raise RunError(f"{stream.name} is empty: its shape is {list(shape)}")
     return np.dtype(_DTYPES[magic[2]]), shape

@@ -150,7 +150,7 @@ class ImageDecoder(ImageSpec):
         # Cameras store 12 bits in the lower part of 16, of which division by 257 would leave 4.
         if _is_16_bit(image) and self.bits == 8 and not self.drops_bits:
             raise RunError(
-                f"{name} has 16 bits a channel, and the images before it have 8: write 'bits: 16'"
+                f"{name} has 16 bits per channel, but the images before it have 8: write 'bits: 16'"
                 " to keep all bits, or 'bits: 8' to drop the lower 8"
             )
 
@@ -201,15 +201,15 @@ def decode_image(content: bytes, name: str) -> Image.Image:
     """
     image = _open_image(content, name)
     if image.width * image.height > _MAX_PIXELS:
-        raise RunError(f"{name} has {image.width:,} by {image.height:,} pixels: too many")
+        raise RunError(f"{name} is too large: {image.width:,} by {image.height:,} pixels")
     with parser_errors(_ERRORS, f"{name} is damaged"):
         # Pillow would decode such images to 8 bits without a warning.
         bits = _bits_per_channel(image)
         if bits > 8 and image.mode in (*_GRAY_MODES, *_COLOR_MODES):
             raise RunError(
-                f"{name} has {bits} bits a channel: images with colors or transparency are not read"
-                " with more than 8; convert it to 8 bits a channel, or to gray without"
-                " transparency, or store the numbers as .npy"
+                f"{name} has {bits} bits per channel: images with color or transparency are limited"
+                " to 8; convert it to 8 bits per channel, or to grayscale without transparency, or"
+                " store the values as .npy"
             )
         image.load()
         visible = _to_standard_mode(image, name)
@@ -223,7 +223,7 @@ def _open_image(content: bytes, name: str) -> Image.Image:
             return Image.open(io.BytesIO(content), formats=_FORMATS)
         except UnidentifiedImageError:
             formats = f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
-            raise RunError(f"{name} is no image in {formats}") from None
+            raise RunError(f"{name} is not an image in the format {formats}") from None
 
 
 def _is_16_bit(image: Image.Image) -> bool:
@@ -263,7 +263,7 @@ def _to_standard_mode(image: Image.Image, name: str) -> Image.Image:
     if image.mode not in (*_GRAY_MODES, *_COLOR_MODES):
         raise RunError(
             f"{name} has pixels of the mode {image.mode!r}, whose range is unknown: convert it to 8"
-            " or 16 bits a channel, or store the numbers as .npy"
+            " or 16 bits per channel, or store the values as .npy"
         )
     mode = "L" if image.mode in _GRAY_MODES else "RGB"
     if not image.has_transparency_data:

@@ -142,7 +142,8 @@ def _labels(
     unknown = sorted(present - set(numbers))
     if unknown:
         raise RunError(
-            f"{name} has a folder {quote(unknown[0])}, which is no class of the images to train on"
+            f"{name} has a directory {quote(unknown[0])}, which is not a class of the training"
+            " images"
         )
     missing = [each for each in classes if each not in present]
     if missing and all_needed:

@@ -113,15 +113,17 @@ class _FieldParser:
             raise RunError(f"{description} has an integer of more than 64 bits")
         # JSON has strings, null and objects, of which numpy makes arrays as well.
         if array.dtype.kind not in "biuf" or expected_shape is None:
-            raise RunError(f"{description} holds something else than numbers, or than those before")
+            raise RunError(
+                f"{description} has values of a type other than numbers, or than in previous lines"
+            )
         if array.shape != expected_shape:
             raise RunError(
-                f"{description} has the shape {list(array.shape)}, and the first one has"
+                f"{description} has the shape {list(array.shape)}, but the first one has"
                 f" {list(expected_shape)}"
             )
         # Python's json module reads NaN, Infinity and 1e999.
         if not np.isfinite(array).all():
-            raise RunError(f"{description} is no finite number")
+            raise RunError(f"{description} is not finite")
         return array
 
     def _integer_mask(self, key: str, value: object, array: Array, description: str) -> Mask:
@@ -141,7 +143,7 @@ class _FieldParser:
         for number, rounded in zip(numbers, array.reshape(-1).tolist(), strict=True):
             if isinstance(number, int) and int(rounded) != number:
                 raise RunError(
-                    f"{description} has {number} beside numbers that are no 64-bit integers like"
+                    f"{description} has {number} among numbers that are not 64-bit integers like"
                     " it: no"
                     " dtype represents both"
                 )

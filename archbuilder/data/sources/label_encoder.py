@@ -61,15 +61,17 @@ class LabelEncoder:
             self._index_writer.add(np.array([self._class_index(word) for word in words], np.int32))
         if self._text_label is not None and len(self._indices) > _MAX_CLASSES:
             raise RunError(
-                f"{self._description} has {quote(self._text_label)} among more than"
-                f" {_MAX_CLASSES:,} others"
+                f"{self._description} has more than {_MAX_CLASSES:,} different values, and"
+                f" {quote(self._text_label)} is not a number"
             )
 
     def finish(self) -> tuple[Column, tuple[str, ...], tuple[str, ...]]:
         """Return the column, the classes and notes; both are empty for a column of numbers."""
         if not self._classes and self._text_label is None:
             self._index_writer.discard()
-            return self._value_writer.to_target_column(), (), ()
+            # pandas writes integers with a missing value as `1.0`; they may be class indices.
+            dtype = np.dtype(np.int64 if self._value_writer.is_integral else np.float32)
+            return self._value_writer.to_column(lambda values: values.astype(dtype), dtype), (), ()
         self._value_writer.discard()
         classes = tuple(self._classes or sorted(self._indices))
         # Indices were assigned in order of appearance; a table translates them on every read.
@@ -89,7 +91,7 @@ class LabelEncoder:
         """Return the index of a string, in order of appearance unless the classes are known."""
         if self._classes and word not in self._indices:
             raise RunError(
-                f"{self._description} has {quote(word)}, which is no class of what is trained on"
+                f"{self._description} has {quote(word)}, which is not a class of the training data"
             )
         return self._indices.setdefault(word, len(self._indices))
 

@@ -60,7 +60,7 @@ def _map_column(file: DataPath, opener: DataFileOpener) -> LazyColumn:
         count = math.prod(header.shape)
         file_size = data_offset + count * header.dtype.itemsize
         if os.fstat(descriptor).st_size != file_size:
-            raise RunError(f"{name} is damaged: its size is not the one it announces")
+            raise RunError(f"{name} is damaged: its size does not match its header")
         # The mapping outlives the descriptor.
         mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     flat: Array = np.frombuffer(mapped, header.dtype, count, data_offset)
@@ -70,7 +70,7 @@ def _map_column(file: DataPath, opener: DataFileOpener) -> LazyColumn:
     def read(rows: RowIndices) -> Array:
         # A read beyond the end of a mapped file kills the process with SIGBUS.
         if mapped.size() < file_size:
-            raise RunError(f"{name} was cut while it was in use")
+            raise RunError(f"{name} was truncated while it was in use")
         return values[rows].astype(native, copy=False)
 
     return LazyColumn(name, len(values), values.shape[1:], native, read)

@@ -64,15 +64,15 @@ def read_npy_header(file: Readable, description: str) -> NpyHeader:
         version = np.lib.format.read_magic(file)
     if version not in _HEADER_READERS:
         raise RunError(
-            f"{description} has version {version} of numpy's format, which has no numbers"
+            f"{description} has version {version} of the NumPy format, which is not supported"
         )
     with parser_errors(NPY_HEADER_ERRORS, f"{description} cannot be read"):
         header = NpyHeader(*_HEADER_READERS[version](file))
     if header.dtype.kind not in _DTYPE_KINDS or header.dtype.itemsize > _MAX_ITEM_BYTES:
         hint = ": write dates and times as numbers" if header.dtype.kind in "mM" else ""
-        raise RunError(f"{description} holds {header.dtype}, not numbers{hint}")
+        raise RunError(f"{description} contains {header.dtype}, not numbers{hint}")
     if not header.shape:
-        raise RunError(f"{description} is a single number")
+        raise RunError(f"{description} is a single number, not an array")
     # numpy accepts negative axes here, and huge ones beside an axis of 0, with which no array can
     # be created.
     entries = math.prod(max(axis, 1) for axis in header.shape)
@@ -134,9 +134,9 @@ def _make_range_check(fitted_scale: Scale, origin: ColumnOrigin) -> ValueCheck:
             position = int(flat[example].argmax())
             text = origin.describe_value(int(rows[example]), position, flat[example, position])
             raise RunError(
-                f"{text}, and the network was trained on 0 to {fitted_scale.max_value}, divided by"
-                f" {fitted_scale.divisor:g}: bring it to that range, or train with 'divide_by' in"
-                " the recipe"
+                f"{text}, but the network was trained on 0 to {fitted_scale.max_value}, divided by"
+                f" {fitted_scale.divisor:g}: convert it to that range, or set 'divide_by' in the"
+                " recipe and train again"
             )
 
     return check

@@ -79,7 +79,7 @@ def _read_archive(
     with (
         opener.open_file(file) as descriptor,
         os.fdopen(os.dup(descriptor), "rb") as raw,
-        ZipArchive.open_archive(raw, f"{name} is no numpy archive, or damaged") as archive,
+        ZipArchive.open_archive(raw, f"{name} is not a NumPy archive, or is damaged") as archive,
     ):
         # `numpy.savez` stores an array `x` as the member `x.npy`.
         members = [each.removesuffix(_SUFFIX) for each in archive.names() if each.endswith(_SUFFIX)]
@@ -116,7 +116,7 @@ def _read_member(
     num_bytes = math.prod(header.shape) * header.dtype.itemsize
     # Both numbers come from the file, but zipfile never reads more than `size` bytes.
     if num_bytes > member.size:
-        raise RunError(f"{description} is damaged: its size is not the one it announces")
+        raise RunError(f"{description} is damaged: its size does not match its header")
     store.check_free_space(num_bytes, description)
     check_example_size(num_bytes // max(header.shape[0], 1), description)
     chunk_rows = max(_CHUNK_BYTES // max(num_bytes // max(header.shape[0], 1), 1), 1)
@@ -130,14 +130,14 @@ def _read_member(
         remaining -= min(chunk_rows, remaining)
     # One more byte shows whether the array is longer than its header says.
     if member.read(1):
-        raise RunError(f"{description} is damaged: its size is not the one it announces")
+        raise RunError(f"{description} is damaged: its size does not match its header")
 
 
 def _read_rows(member: ZipMember, header: NpyHeader, count: int, description: str) -> Array:
     shape = (count, *header.shape[1:])
     data = member.read(math.prod(shape) * header.dtype.itemsize)
     if len(data) != math.prod(shape) * header.dtype.itemsize:
-        raise RunError(f"{description} is damaged: its size is not the one it announces")
+        raise RunError(f"{description} is damaged: its size does not match its header")
     values = np.frombuffer(data, header.dtype).reshape(
         shape, order="F" if header.fortran_order else "C"
     )

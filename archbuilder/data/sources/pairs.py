@@ -97,7 +97,8 @@ def _make_row(
     for start, tokens in ((0, source_tokens), (length + 1, target_tokens)):
         if len(tokens) > length:
             raise RunError(
-                f"{location} has a text of {len(tokens):,} tokens; 'sequence_length' is {length:,}"
+                f"{location} has a text of {len(tokens):,} tokens, but 'sequence_length' is"
+                f" {length:,}"
             )
         row[0, start : start + len(tokens)] = tokens
     # A target is [CLS] tokens [SEP] padding: the decoder reads all but the last position, and
@@ -118,4 +119,4 @@ def _iter_pairs(
             if len(parts) == len((SOURCE, TARGET)):
                 yield location, (parts[0], parts[1])
             elif parts != [""]:
-                bad_records.add(RunError(f"{location} is no pair of texts with one tab between"))
+                bad_records.add(RunError(f"{location} is not a pair of texts separated by one tab"))

@@ -98,7 +98,7 @@ def _open_table(descriptor: int, name: str) -> Iterator[pq.ParquetFile]:
 
 def _translate_arrow_errors(name: str) -> AbstractContextManager[None]:
     """Translate exceptions of pyarrow. It guards single calls, so that our bugs stay visible."""
-    return parser_errors(_ERRORS, f"{name} is no Parquet file, or damaged")
+    return parser_errors(_ERRORS, f"{name} is not a Parquet file, or is damaged")
 
 
 def _iter_batches(
@@ -196,8 +196,9 @@ class _RowBatch:
             for row in np.flatnonzero(valid & ~complete):
                 bad_records.add(
                     RunError(
-                        f"row {self.first_row + row} of {self.name} has something in column"
-                        f" {quote(column)} that is missing, not finite, or a list of another length"
+                        f"row {self.first_row + row} of {self.name} has a value in column"
+                        f" {quote(column)} that is missing, not finite, or a list of a different"
+                        " length"
                     )
                 )
             valid &= complete
@@ -247,7 +248,9 @@ class _RowBatch:
                 hint = ": write dates and times as numbers, such as the days since the first"
             elif pa.types.is_decimal(array.type):
                 hint = ": write decimals as float64"
-            raise RunError(f"{self._describe_column(column)} holds {array.type}, not numbers{hint}")
+            raise RunError(
+                f"{self._describe_column(column)} contains {array.type}, not numbers{hint}"
+            )
         # pyarrow refuses to copy by default, as booleans (one bit each) need it.
         values: Array = array.to_numpy(zero_copy_only=False).reshape(count, *shape)
         return values
@@ -266,16 +269,15 @@ class _RowBatch:
         for column, values in zip(self.roles.inputs[key], arrays, strict=True):
             if values.ndim > 1:
                 raise RunError(
-                    f"{self._describe_column(column)} holds lists, and stands side by side with"
-                    " others;"
-                    " name one such column for each of the inputs"
+                    f"{self._describe_column(column)} contains lists, and cannot be joined with"
+                    " other columns; give it an input of its own"
                 )
         return arrays
 
     def _numeric_array(self, column: str, columns: dict[str, Array | Strings]) -> Array:
         values = columns[column]
         if not isinstance(values, np.ndarray):
-            raise RunError(f"{self._describe_column(column)} holds words, not numbers")
+            raise RunError(f"{self._describe_column(column)} contains strings, not numbers")
         return values
 
     def _describe_column(self, column: str) -> str:

@@ -246,23 +246,21 @@ def _remaining_columns(
     if fitted_columns is None or not fitted_columns.inputs:
         columns = tuple(each for each in header.names if each not in used)
         if not columns:
-            raise RunError(f"{header.table} has no column beside the target")
+            raise RunError(f"{header.table} has no columns besides the target")
         return columns
     inputs = tuple(map(header.column, fitted_columns.inputs))
     conflict = next((each for each in inputs if each in used), None)
     if conflict is not None:
         raise RunError(
-            f"column {quote(conflict)} of {header.table} was an input in training, and can be no"
-            " target"
-            " or weight"
+            f"column {quote(conflict)} of {header.table} was an input in training, and cannot"
+            " be a target or weight"
         )
     fitted_names = {*inputs, *fitted_columns.targets.values(), *fitted_columns.weights, *used}
     # An unknown column is more likely a mistake than superfluous; for predictions it does no harm.
     unexpected = next((each for each in header.names if each not in fitted_names), None)
     if unexpected is not None and not inputs_only:
         raise RunError(
-            f"{header.table} has a column {quote(unexpected)}, which is neither input nor target"
-            " in what"
-            " was trained on"
+            f"{header.table} has a column {quote(unexpected)}, which was neither input nor"
+            " target in training"
         )
     return inputs

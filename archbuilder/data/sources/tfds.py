@@ -50,7 +50,7 @@ def load_tfds(
         diagnostics = Diagnostics()
         diagnostics.error(
             "path-outside-directory",
-            f"the data sets in {quote(str(folder), 200)} lie outside of the folder of this file",
+            f"the datasets in {quote(str(folder), 200)} are outside the directory of this file",
             source.name.span,
             notes=(f"pass --allow-dir {folder}, or --data tfds:{name}",),
         )
@@ -98,7 +98,7 @@ def _info(name: str, folder: Path) -> Any:
         import tensorflow_datasets as tfds  # noqa: PLC0415 - not everyone has it
     except ImportError:
         raise UsageError(
-            "the source 'tfds' wants a library more:"
+            "the source 'tfds' needs another library:"
             " python -m pip install 'keras-archbuilder[datasets]'"
         ) from None
     # try_gcs=False keeps the library from asking a cloud bucket for the dataset.
@@ -106,18 +106,18 @@ def _info(name: str, folder: Path) -> Any:
         builder = tfds.builder(name, data_dir=folder, try_gcs=False)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
         raise RunError(
-            f"there is no data set {quote(name)} in {quote(str(folder), 200)}:"
+            f"there is no dataset {quote(name)} in {quote(str(folder), 200)}:"
             f" {str(error).splitlines()[0]}"
         ) from None
     if not builder.info.splits:
         raise RunError(
-            f"the data set {quote(name)} is not prepared in {quote(str(folder), 200)};"
+            f"the dataset {quote(name)} is not prepared in {quote(str(folder), 200)};"
             f" prepare it with: tfds build {name}"
         )
     file_format = builder.info.file_format.value
     if file_format != _FILE_FORMAT:
         raise RunError(
-            f"the data set {quote(name)} is prepared as {file_format}, which is not read;"
+            f"the dataset {quote(name)} is prepared as {file_format}, which is not supported;"
             f" prepare it with: tfds build {name} --file_format={_FILE_FORMAT}"
         )
     return builder.info
@@ -135,7 +135,7 @@ def _inputs_and_targets(source: Tfds, info: Any) -> tuple[ArrayNames, ArrayNames
         return inputs, targets
     available = quote_list(info.features)
     raise RunError(
-        f"{source.name.path} does not say its inputs and targets; it has {available}: name them"
+        f"{source.name.path} does not declare inputs and targets; it has {available}: name them"
     )
 
 

@@ -217,14 +217,13 @@ class _RecordReader:
             available = quote_list(sorted(example.features.feature))
             raise RunError(f"{record_name} has no feature {quote(feature)}; it has {available}")
         if not np.isfinite(values).all():
-            raise RunError(f"{self.fields.title(feature)} of {record_name} is no finite number")
+            raise RunError(f"{self.fields.title(feature)} of {record_name} is not finite")
         if shape is None:
             return values[0] if len(values) == 1 else values
         if int(np.prod(shape)) != len(values):
             raise RunError(
-                f"{self.fields.title(feature)} of {record_name} has {len(values):,} numbers, and"
-                " 'shape'"
-                f" says {list(shape)}"
+                f"{self.fields.title(feature)} of {record_name} has {len(values):,} numbers, but"
+                f" 'shape' is {list(shape)}"
             )
         return values.reshape(shape)
 
@@ -245,11 +244,11 @@ class _RecordReader:
             first = self.shapes.setdefault((role, key), shape)
             if shape != first:
                 descriptions = [
-                    "words" if each is None else f"shape {list(each)}" for each in (shape, first)
+                    "strings" if each is None else f"shape {list(each)}" for each in (shape, first)
                 ]
                 raise RunError(
                     f"{self.fields.title(features[key])} of {record_name} has {descriptions[0]},"
-                    f" and the first one has {descriptions[1]}"
+                    f" but the first one has {descriptions[1]}"
                 )
 
 
@@ -257,7 +256,7 @@ def _parse_example(content: bytes, record_name: str) -> tf.train.Example:
     try:
         return tf.train.Example.FromString(content)
     except DecodeError:
-        raise RunError(f"{record_name} is no tf.train.Example") from None
+        raise RunError(f"{record_name} is not a tf.train.Example") from None
 
 
 def _bytes_value(example: tf.train.Example, feature: str) -> bytes:
@@ -290,11 +289,10 @@ def _decode_text(content: bytes, description: str) -> str:
     """
     if is_encoded_image(content):
         raise RunError(
-            f"{description} is an encoded image, and a target is numbers or a word: store masks"
-            " as arrays"
-            " for the source npz or npy"
+            f"{description} is an encoded image, but targets must be numbers or strings: store"
+            " masks as arrays for the source npz or npy"
         )
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise RunError(f"{description} is no text in UTF-8") from None
+        raise RunError(f"{description} is not valid UTF-8") from None

@@ -69,7 +69,7 @@ class Record:
         with opener.open_file(self.file) as descriptor:
             content = os.pread(descriptor, self.length, self.offset)
         if len(content) != self.length:
-            raise RunError(f"{quote(self.file.path, 200)} was cut while it was in use")
+            raise RunError(f"{quote(self.file.path, 200)} was truncated while it was in use")
         return content
 
 
@@ -104,7 +104,9 @@ def iter_records(
                 offset += length + _FOOTER_BYTES + _HEADER_BYTES
         except tf.errors.DataLossError:
             bad_records.add(
-                RunError(f"record {index + 1} of {name} is damaged, and what follows is not read")
+                RunError(
+                    f"record {index + 1} of {name} is damaged; the records after it are not read"
+                )
             )
         except RunError as error:
             bad_records.add(error)
@@ -127,7 +129,8 @@ def _record_lengths(descriptor: int, name: str) -> Iterator[int]:
         end = offset + _HEADER_BYTES + length + _FOOTER_BYTES
         if length > _MAX_RECORD_BYTES or end > size:
             raise RunError(
-                f"record {number} of {name} is cut or damaged, and what follows is not read"
+                f"record {number} of {name} is truncated or damaged; the records after it are not"
+                " read"
             )
         yield length
         offset, number = end, number + 1
@@ -151,5 +154,5 @@ def _decompressed(descriptor: int, name: str, store: ColumnStore) -> Iterator[in
         except (BadGzipFile, EOFError, zlib.error) as error:
             raise RunError(f"{name} is damaged: {error}") from error
         except OSError as error:
-            raise RunError(f"cannot unpack {name}: {error.strerror or error}") from error
+            raise RunError(f"cannot decompress {name}: {error.strerror or error}") from error
         yield file.fileno()

@@ -100,9 +100,9 @@ def _parse_object(line: str, location: str) -> Mapping[str, object]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:  # RecursionError: deeply nested brackets
-        raise RunError(f"{location} is no JSON: {error}") from None
+        raise RunError(f"{location} is not valid JSON: {error}") from None
     if not isinstance(fields, dict):
-        raise RunError(f"{location} is no object with fields")
+        raise RunError(f"{location} is not a JSON object")
     return fields
 
 
@@ -137,7 +137,9 @@ def iter_lines(
             if line.isascii() or not _SURROGATE.search(line):
                 yield number, line
             else:
-                error = RunError(f"line {number} of {name} is no text in UTF-8; save it as UTF-8")
+                error = RunError(
+                    f"line {number} of {name} is not valid UTF-8; save the file as UTF-8"
+                )
                 (bad_records or BadRecords("stop", "lines")).add(error)
 
 

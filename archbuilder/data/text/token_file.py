@@ -52,7 +52,7 @@ class TokenArray:
         count = (len(self.tokens) - 1) // length
         if count < 1:
             raise RunError(
-                f"{self.source_name} has {plural(len(self.tokens), 'token')}, less than the"
+                f"{self.source_name} has {plural(len(self.tokens), 'token')}, fewer than the"
                 f" {length + 1:,} of one example"
             )
         offsets = np.arange(length) + shift
@@ -142,7 +142,7 @@ def read_tokens(path: SandboxPath) -> Array:
         RunError: if the file cannot be read or is damaged.
     """
     name = quote(str(path.path), 200)
-    message = f"{name} is no file of tokens"
+    message = f"{name} is not a token file"
     try:
         with path.open_descriptor() as descriptor, parser_errors(NPY_HEADER_ERRORS, message):
             with os.fdopen(os.dup(descriptor), "rb") as file:

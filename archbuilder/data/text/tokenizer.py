@@ -64,7 +64,7 @@ class TextTokenizer:
         except OSError as error:
             raise RunError(f"cannot read {quote(name, 200)}: {os_error_reason(error)}") from error
         except UnicodeDecodeError as error:
-            raise RunError(f"{quote(name, 200)} is no vocabulary: {error}") from error
+            raise RunError(f"{quote(name, 200)} is not a tokenizer file: {error}") from error
         return cls.from_json(text, name)
 
     @classmethod
@@ -75,11 +75,11 @@ class TextTokenizer:
             RunError: if the text is invalid, or lacks the special tokens.
         """
         # The library's Rust code raises a plain `Exception` for whatever it cannot parse.
-        with parser_errors((Exception,), f"{quote(name, 200)} is no vocabulary"):
+        with parser_errors((Exception,), f"{quote(name, 200)} is not a tokenizer file"):
             tokenizer = Tokenizer.from_str(text)
         if any(tokenizer.token_to_id(token) != id_ for id_, token in enumerate(SPECIAL_TOKENS)):
             raise RunError(
-                f"{quote(name, 200)} has not the tokens {', '.join(SPECIAL_TOKENS)} first"
+                f"{quote(name, 200)} does not start with the tokens {', '.join(SPECIAL_TOKENS)}"
             )
         return cls(_without_special_token_parsing(tokenizer))
 
@@ -222,8 +222,8 @@ def _alphabet(normalizer: normalizers.Normalizer | None, blocks: TextBlocks) -> 
 def _check_vocab_size(config: TokenizerConfig, needed: int, unit: str) -> None:
     if config.vocabulary_size < needed:
         raise RunError(
-            f"a vocabulary of {config.vocabulary_size:,} is too small: the text has {needed:,}"
-            f" different {unit} with the {len(SPECIAL_TOKENS)} special tokens"
+            f"a 'vocabulary_size' of {config.vocabulary_size:,} is too small: the text has"
+            f" {needed:,} different {unit}, including {len(SPECIAL_TOKENS)} special tokens"
         )
 
 

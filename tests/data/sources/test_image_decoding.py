@@ -76,7 +76,7 @@ def test_16_bits_are_resized_without_clipping():
 def test_16_bit_image_among_8_bit_images():
     """Bits are dropped only where the recipe says so."""
     first, deep = encoded(Image.new("L", (4, 3), 9)), encoded(Image.fromarray(DEEP))
-    with pytest.raises(RunError, match=r"deep has 16 bits a channel.* write 'bits: 16'"):
+    with pytest.raises(RunError, match=r"deep has 16 bits per channel.* write 'bits: 16'"):
         ImageDecoder.from_first(decode_image(first, "it")).decode(deep, "deep")
     reduced = ImageDecoder.from_first(decode_image(first, "it"), bits=8).decode(deep, "deep")
     np.testing.assert_array_equal(reduced[..., 0], np.rint(DEEP / 257))
@@ -122,7 +122,7 @@ def tiff(pixels: bytes, width: int, bits: tuple[int, ...], photometric: int) -> 
 )
 def test_16_bit_colors_are_refused(content: bytes):
     """They are refused, as Pillow decodes the upper 8 bits alone."""
-    with pytest.raises(RunError, match=r"deep\.png has 16 bits a channel: .* as \.npy"):
+    with pytest.raises(RunError, match=r"deep\.png has 16 bits per channel: .* as \.npy"):
         decode_image(content, "deep.png")
 
 
@@ -258,13 +258,13 @@ class TestSources:
         )
         assert examples.inputs[UNNAMED].divide_by == 65535
         assert examples.preprocessing.schema.images == {UNNAMED: ImageSpec(3, 4, 1, 16)}
-        assert any("3x4x1 with 16 bits a channel" in each for each in examples.notes)
+        assert any("3x4x1 with 16 bits per channel" in each for each in examples.notes)
         np.testing.assert_array_equal(values(examples)[0, ..., 0], DEEP)
 
     def test_higher_bit_depth_than_the_first_image(self, tmp_path: Path, make: Any):
         """The file or record is named."""
         contents = encoded(Image.new("L", (4, 3), 9)), encoded(Image.fromarray(DEEP))
-        with pytest.raises(RunError, match=r"x.* has 16 bits a channel"):
+        with pytest.raises(RunError, match=r"x.* has 16 bits per channel"):
             values(load_source(make(tmp_path / "x", *contents), DataFileOpener()))
 
     def test_validation_images_match_training_images(self, tmp_path: Path, make: Any):

@@ -207,7 +207,7 @@ def test_train_and_validation_directories_are_not_classes(tmp_path: Path):
 def test_symlink_cycle(pets: Path):
     """A person's links are followed, but not for ever."""
     (pets / "cat" / "again").symlink_to(pets / "cat")
-    with pytest.raises(RunError, match="more than 16 folders deep"):
+    with pytest.raises(RunError, match="more than 16 directories deep"):
         load(pets)
 
 

@@ -88,7 +88,7 @@ def test_validation_uses_training_labels(tmp_path: Path, kind: str):
     train = source("train", ["dog", "cat", "emu"])
     assert labels(train) == [1, 0, 2]
     assert labels(source("held", ["emu", "dog"]), train) == [2, 1]
-    with pytest.raises(RunError, match="'fox', which is no class"):
+    with pytest.raises(RunError, match="'fox', which is not a class"):
         labels(source("odd", ["fox"]), train)
 
 
@@ -97,12 +97,12 @@ def test_validation_uses_training_labels(tmp_path: Path, kind: str):
     [
         ([], "has no examples"),
         ([{"x": 1}], "has no field 'y'; it has 'x'"),
-        ([[1, 2]], "is no object"),
+        ([[1, 2]], "is not a JSON object"),
         ([{"x": [1], "y": 1}, {"x": [1, 2], "y": 1}], "the first one has"),
         ([{"x": [[1], [1, 2]], "y": 1}], "different lengths"),
-        ([{"x": "one", "y": 1}], "something else than numbers"),
-        ([{"x": 1, "y": "a"}, {"x": 1, "y": 2}], "something else than numbers"),
-        ([{"x": 1, "y": float("nan")}], "no finite number"),
+        ([{"x": "one", "y": 1}], "values of a type other than numbers"),
+        ([{"x": 1, "y": "a"}, {"x": 1, "y": 2}], "values of a type other than numbers"),
+        ([{"x": 1, "y": float("nan")}], "is not finite"),
     ],
 )
 def test_invalid_lines(tmp_path: Path, rows: list[object], message: str):
@@ -114,12 +114,14 @@ def test_invalid_lines(tmp_path: Path, rows: list[object], message: str):
 def test_line_is_not_json(tmp_path: Path):
     """It is named too."""
     (tmp_path / "d.jsonl").write_text('{"x": 1, "y": 1}\n{"x": \n')
-    with pytest.raises(RunError, match=r"d\.jsonl':2 is no JSON"):
+    with pytest.raises(RunError, match=r"d\.jsonl':2 is not valid JSON"):
         load(Jsonl(DataPath(str(tmp_path / "d.jsonl"))))
 
 
 def test_words_as_input(tmp_path: Path):
     """Although a target may be words, an input of the same field needs numbers."""
     file = write(tmp_path / "a.jsonl", {"x": "a"}, {"x": "b"})
-    with pytest.raises(RunError, match=r"the field 'x' of .*a\.jsonl':1 holds something else"):
+    with pytest.raises(
+        RunError, match=r"the field 'x' of .*a\.jsonl':1 has values of a type other than numbers"
+    ):
         load(Jsonl(file, "x", "x"))

@@ -89,17 +89,17 @@ class TestIdx:
     @pytest.mark.parametrize(
         ("images", "message"),
         [
-            (b"", "no IDX file: it begins with nothing"),
-            (b"\x89PNG....", "no IDX file: it begins with 89 50 4e 47"),
-            (b"\0\0\x08\x03\0\0", "ends within its head"),
+            (b"", "not an IDX file: it starts with nothing"),
+            (b"\x89PNG....", "not an IDX file: it starts with 89 50 4e 47"),
+            (b"\0\0\x08\x03\0\0", "ends within its header"),
             (idx(np.zeros((2, 3, 4), np.uint8))[:-1], "less than the 24 bytes"),
             (idx(np.zeros((2, 3, 4), np.uint8)) + b"x", "more than the 24 bytes"),
             (gzip.compress(idx(np.zeros((2, 3, 4), np.uint8)), mtime=0)[:-9], "damaged"),
-            (b"\0\0\x08\x03" + b"\xff" * 12, "and there is room for"),
+            (b"\0\0\x08\x03" + b"\xff" * 12, "on the disk, and"),
             (idx(np.zeros(2, np.uint8)), "has 1 axis, which is not a list of images"),
             (b"\0\0\x08\x46" + b"\0\0\0\x01" * 70, "has 70 axes, which is not a list of images"),
-            (b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1), "has no numbers"),
-            (b"\0\0\x08\x03" + struct.pack(">3I", 9, 0, 7), "has no numbers"),
+            (b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1), "is empty"),
+            (b"\0\0\x08\x03" + struct.pack(">3I", 9, 0, 7), "is empty"),
         ],
         ids=range(11),
     )
@@ -115,7 +115,7 @@ class TestIdx:
         monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
         images = gzip.compress(b"\0\0\x08\x03" + struct.pack(">3I", 2, 2**17, 2**15), mtime=0)
         source = self.write(tmp_path, images, idx(np.zeros(2, np.uint8)))
-        with pytest.raises(RunError, match=r"holds 4\.0 GiB in each example, more than 256\.0 MiB"):
+        with pytest.raises(RunError, match=r"has 4\.0 GiB per example, more than 256\.0 MiB"):
             load(source)
 
     def test_idx_length_mismatch(self, tmp_path: Path):
@@ -173,7 +173,7 @@ class TestNpz:
         path = tmp_path / "more.npz"
         for shape, message in (
             ((5, 9999), "different lengths: 2, 5 examples"),
-            ((2, 9000), r"an example of the shape \[9000\], and the first one has \[9999\]"),
+            ((2, 9000), r"an example of the shape \[9000\], but the first one has \[9999\]"),
         ):
             np.savez(path, x=np.zeros(shape), y=np.zeros(2))
             content = bytearray(path.read_bytes())
@@ -187,7 +187,7 @@ class TestNpz:
         """They are told with how many there are, and the first, before anything is trained."""
         x, y = np.zeros((5, 2)), np.zeros(5)
         x[2, 1] = x[4, 0] = number
-        message = r"the input of .* is no finite number in 2 of 5 examples; .* is number 3"
+        message = r"the input of .* is not finite in 2 of 5 examples; .* is example 3"
         with pytest.raises(RunError, match=message):
             load(self.source(tmp_path, x=x, y=y))
         with pytest.raises(RunError, match=r"the target of .* in 5 of 5 examples"):
@@ -217,12 +217,12 @@ class TestNpz:
         for position in (offset, content.index(b"PK\1\2") + offset + 2):
             content[position] = value
         (tmp_path / "data.npz").write_bytes(content)
-        with pytest.raises(RunError, match=rf"data\.npz' is no numpy archive.*{message}"):
+        with pytest.raises(RunError, match=rf"data\.npz' is not a NumPy archive.*{message}"):
             load(source)
 
     def test_npz_objects_are_refused(self, tmp_path: Path):
         """An array of Python objects would need pickle, which runs code."""
-        with pytest.raises(RunError, match="holds object, not numbers"):
+        with pytest.raises(RunError, match="contains object, not numbers"):
             load(self.source(tmp_path, x=np.array([{}, {}], object), y=np.zeros(2)))
         with pytest.raises(RunError, match=r"datetime64\[D\], not numbers: write dates and times"):
             load(self.source(tmp_path, x=np.array(["2024-01-31"] * 2, "M8[D]"), y=np.zeros(2)))
@@ -235,7 +235,7 @@ class TestNpz:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("x.npy", member)
             archive.writestr("y.npy", member)
-        with pytest.raises(RunError, match="its size is not the one it announces"):
+        with pytest.raises(RunError, match="its size does not match its header"):
             load(Npz(DataPath(str(path))))
 
     @given(st.binary(max_size=200), st.booleans())
@@ -284,7 +284,7 @@ class TestNpy:
         x[3, 1] = np.nan
         column = load(self.source(tmp_path, x, np.zeros(5))).inputs[UNNAMED].column
         assert not column.gather(tf.constant([2, 1])).numpy().any()
-        message = r"the input of .*x\.npy' is no finite number in 1 of 3 examples; .* is number 4"
+        message = r"the input of .*x\.npy' is not finite in 1 of 3 examples; .* is example 4"
         with pytest.raises(RunError, match=message), translate_read_errors():
             column.gather(tf.constant([4, 3, 2]))
 
@@ -293,7 +293,7 @@ class TestNpy:
         column = load(self.source(tmp_path, np.zeros((5, 2)), np.zeros(5))).inputs[UNNAMED].column
         os.truncate(tmp_path / "x.npy", 10)
         with (
-            pytest.raises(RunError, match=r"x\.npy' was cut while it was in use"),
+            pytest.raises(RunError, match=r"x\.npy' was truncated while it was in use"),
             translate_read_errors(),
         ):
             column.gather(tf.constant([4]))
@@ -324,9 +324,9 @@ class TestNpy:
         """Cut files, Python objects, single numbers and files that are not there are refused."""
         source = self.source(tmp_path, np.zeros((2, 8)), np.zeros(2))
         os.truncate(tmp_path / "x.npy", 200)
-        with pytest.raises(RunError, match="its size is not the one it announces"):
+        with pytest.raises(RunError, match="its size does not match its header"):
             load(source)
-        with pytest.raises(RunError, match="holds object, not numbers"):
+        with pytest.raises(RunError, match="contains object, not numbers"):
             load(self.source(tmp_path, np.array([{}, {}], object), np.zeros(2)))
         with pytest.raises(RunError, match="is a single number"):
             load(self.source(tmp_path, np.zeros(2), np.array(1.0)))
@@ -364,29 +364,29 @@ class TestCsv:
             ("a,b\n1,2\n3\n", {}, "line 3 of .* has 1 value, not 2"),
             ("a,b\n1,2\nx,3\n", {}, "line 3 of .* has 'x' in column 'a', not a number"),
             ("size,kind\n1,2\n", {"target": "knid"}, "no column 'knid'; did you mean 'kind'?"),
-            ("a\n1\n", {}, "no column beside the target$"),
+            ("a\n1\n", {}, "no columns besides the target$"),
             (
                 "a;b\n1;2\n",
                 {},
-                "separated by commas, .* has a ';' and no comma: save it with commas$",
+                "separator must be a comma, .* has a ';' and no comma$",
             ),
             (
                 "1;2\n3;4\n",
                 {"header": False},
-                "separated by commas, .* has a ';' and no comma: save it with commas$",
+                "separator must be a comma, .* has a ';' and no comma$",
             ),
             (
                 "a\tb\n1\t2\n",
                 {"target": "b"},
-                "separated by commas, .* has a tab and no comma: save it with commas$",
+                "separator must be a comma, .* has a tab and no comma$",
             ),
             ("a,b;c\n1,5;2\n", {"inputs": "b;c"}, "line 2 .* '5;2' .* this line has a ';'$"),
-            ('a,b\n"1,5",2\n', {}, "line 2 .* '1,5' in column 'a', .* decimals with a point$"),
+            ('a,b\n"1,5",2\n', {}, "line 2 .* '1,5' in column 'a', .* use a decimal point$"),
             ("a,b\n2024-01-31,2\n", {}, "line 2 .* in column 'a', .* dates and times as numbers"),
             ("a,b\n18446744073709551616,2\n", {}, "line 2 .* 'a', an integer of more than 64"),
-            ("a,b\n1,2\n,3\n", {}, "line 3 of .* has nothing in column 'a'; 'on_error: skip' "),
-            ("a,b\n1,cat\n3, \n", {}, "line 3 of .* has nothing in column 'b'; 'on_error: skip' "),
-            ("1,2.5,0\n3,4,1\n", {}, "data.csv' has numbers and no names.*'header: false'"),
+            ("a,b\n1,2\n,3\n", {}, "line 3 of .* has no value in column 'a'; 'on_error: skip' "),
+            ("a,b\n1,cat\n3, \n", {}, "line 3 of .* has no value in column 'b'; 'on_error: skip' "),
+            ("1,2.5,0\n3,4,1\n", {}, "data.csv' has numbers, not column names.*'header: false'"),
         ],
     )
     def test_csv_invalid_lines(self, tmp_path: Path, text: str, options: dict, message: str):
@@ -399,7 +399,7 @@ class TestCsv:
         source = self.source(tmp_path, "a,b\n1,2\n ,3\n", on_error="skip")
         examples = load(source)
         assert examples.inputs[UNNAMED].column.values.tolist() == [[1]]
-        assert examples.notes[-1].endswith("has nothing in column 'a'")
+        assert examples.notes[-1].endswith("has no value in column 'a'")
 
     def test_csv_numeric_column_names(self, tmp_path: Path):
         """Pixels may be counted, as long as something has a name."""

@@ -81,14 +81,14 @@ class TestColumns:
                 {"inputs": {"width": "a"}, "target": "kind"},
                 (
                     "'inputs' of FILE has no entry for the input 'size' of the network, but for"
-                    " 'width'; write 'inputs: {width: ..., size: ...}'; not used so far: 'b', 'w'"
+                    " 'width'; write 'inputs: {width: ..., size: ...}'; unused: 'b', 'w'"
                 ),
             ),
             (
                 {"inputs": {"width": "a", "size": "b"}, "target": {"kind": "kind"}},
                 (
                     "'target' of FILE has no entry for the output 'k' of the network, but for"
-                    " 'kind'; write 'target: {k: ...}'; not used so far: 'w'"
+                    " 'kind'; write 'target: {k: ...}'; unused: 'w'"
                 ),
             ),
             (
@@ -110,13 +110,13 @@ class TestColumns:
         assert str(caught.value) == message.replace("FILE", examples.source_name)
 
     @pytest.mark.parametrize(
-        ("target", "dtype"),
-        [([1, 0, 2], np.int64), ([1.0, 0.0, 2.0], np.int64), ([1.0, 0.5, 2.0], np.float64)],
+        ("target", "dtype_kind"),
+        [([1, 0, 2], "i"), ([1.0, 0.0, 2.0], "i"), ([1.0, 0.5, 2.0], "f")],
     )
-    def test_integer_targets(self, tmp_path: Path, kind: str, target: list, dtype: type):
+    def test_integer_targets(self, tmp_path: Path, kind: str, target: list, dtype_kind: str):
         """Whole numbers are integers, however they are written."""
         column = load(table(tmp_path, kind, {"a": [1, 2, 3], "y": target})).targets[UNNAMED]
-        assert (column.dtype, values(column)) == (dtype, target)
+        assert (column.dtype.kind, values(column)) == (dtype_kind, target)
 
     def test_table_of_several_files(self, tmp_path: Path, kind: str):
         """They are one table, whose classes are those of all."""
@@ -130,7 +130,7 @@ class TestColumns:
         """The file is named."""
         table(tmp_path, kind, {"a": [1], "y": [1]}, "part-1")
         source = table(tmp_path, kind, {"b": [3], "y": [1]}, "part-2")
-        with pytest.raises(RunError, match=r"part-2.*(other columns|no column 'a')"):
+        with pytest.raises(RunError, match=r"part-2.*(does not have the columns|no column 'a')"):
             load(type(source)(DataPath(str(tmp_path / f"part-*.{kind}"))))
 
     @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ class TestColumns:
             ({"inputs": "c"}, "no column 'c'"),
             ({"inputs": {"x": ("a", "c")}}, "no column 'c'"),
             ({"sample_weight": "v"}, "no column 'v'"),
-            ({"inputs": "kind", "target": "a"}, "not a number|words, not numbers"),
+            ({"inputs": "kind", "target": "a"}, "not a number|strings, not numbers"),
             ({"sample_weight": "a", "target": 99}, "no column 99"),
         ],
     )
@@ -171,7 +171,7 @@ class TestColumns:
     def test_negative_sample_weights(self, tmp_path: Path, kind: str):
         """The example is named."""
         source = table(tmp_path, kind, {"a": [1, 2], "w": [1, -1], "y": [0, 1]}, sample_weight="w")
-        with pytest.raises(RunError, match="the weight of example 2 is below 0"):
+        with pytest.raises(RunError, match="the sample weight of example 2 is negative"):
             load(source)
 
     def test_many_columns_are_fast(self, tmp_path: Path, kind: str):
@@ -230,7 +230,7 @@ class TestColumnsOfTraining:
             ("p q w kind", {}, "other.* has no column 'a'"),
             ("a b w y", {}, "other.* has no column 'kind'"),
             ("a b w y", {"target": 3}, None),
-            ("a b w more kind", {}, "other.* has a column 'more', which is neither"),
+            ("a b w more kind", {}, "other.* has a column 'more', which was neither"),
             ("a b w", {"target": 2}, "column 'w' of .*other.* was an input in training"),
         ],
     )
@@ -253,7 +253,7 @@ def test_table_without_header_after_training_with_header(tmp_path: Path):
     trained = load(table(tmp_path, "csv", COLUMNS))
     (tmp_path / "o.csv").write_text("1,2,3,0\n4,5,6,1\n")
     file = DataPath(str(tmp_path / "o.csv"))
-    with pytest.raises(RunError, match="no names of columns, which the run was trained with"):
+    with pytest.raises(RunError, match="not column names, which the run was trained with"):
         load(Csv(file), trained)
     plain = load(table(tmp_path, "csv", {"a": [1], "y": [0]}))
     examples = load(Csv(file, header=False), plain)
@@ -286,11 +286,11 @@ class TestParquet:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ([b"x", b"y"], "holds binary, not numbers"),
-            ([1, None], r"row 2 of .*d\.parquet' has something in column 'a' that is missing"),
-            ([[1], [1, 2]], r"row 2 of .* of another length"),
+            ([b"x", b"y"], "contains binary, not numbers"),
+            ([1, None], r"row 2 of .*d\.parquet' has a value in column 'a' that is missing"),
+            ([[1], [1, 2]], r"row 2 of .* of a different length"),
             ([1.0, float("inf")], "row 2 of"),
-            ([["u"], ["v"]], "holds string, not numbers"),
+            ([["u"], ["v"]], "contains string, not numbers"),
         ],
     )
     def test_parquet_missing_values(self, tmp_path: Path, values: list, message: str):
@@ -314,7 +314,7 @@ class TestParquet:
     def test_not_a_parquet_file(self, tmp_path: Path, content: bytes):
         """It is named."""
         (tmp_path / "d.parquet").write_bytes(content)
-        with pytest.raises(RunError, match=r"d\.parquet' is no Parquet file, or damaged"):
+        with pytest.raises(RunError, match=r"d\.parquet' is not a Parquet file, or is damaged"):
             load(Parquet(DataPath(str(tmp_path / "d.parquet"))))
 
     def test_truncated_parquet(self, tmp_path: Path):
@@ -323,7 +323,7 @@ class TestParquet:
         path = Path(source.file.path)
         content = path.read_bytes()
         path.write_bytes(content[:4] + b"\xff" * 40 + content[44:])
-        with pytest.raises(RunError, match="is no Parquet file, or damaged"):
+        with pytest.raises(RunError, match="is not a Parquet file, or is damaged"):
             load(source)
 
     def test_parquet_from_the_command_line(self, tmp_path: Path):

@@ -86,12 +86,12 @@ class TestText:
         ("content", "field", "message"),
         [
             ("", None, "has no text"),
-            ("abc", None, "has 4 tokens, less than the 5 of one example"),
-            (b"fine\nnot \xff\n", None, r"line 2 of .*a' is no text in UTF-8"),
+            ("abc", None, "has 4 tokens, fewer than the 5 of one example"),
+            (b"fine\nnot \xff\n", None, r"line 2 of .*a' is not valid UTF-8"),
             ('{"body": "a"}\n{"body": 3}\n', "body", r"a':2 has no text 'body'; it has 'body'"),
-            ('{"body": "a"}\n[]\n', "body", r"a':2 is no object"),
-            ('{"body": "a"}\n\n{"body"', "body", r"a':3 is no JSON"),
-            ("[" * 100_000, "body", r"a':1 is no JSON"),
+            ('{"body": "a"}\n[]\n', "body", r"a':2 is not a JSON object"),
+            ('{"body": "a"}\n\n{"body"', "body", r"a':3 is not valid JSON"),
+            ("[" * 100_000, "body", r"a':1 is not valid JSON"),
         ],
     )
     def test_invalid_text_files(
@@ -120,9 +120,9 @@ class TestPairs:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            ("a\tb\na b\n", r"a':2 is no pair of texts"),
-            ("a\tb\tc\n", r"a':1 is no pair of texts"),
-            ("a\tb\nabcd\tb\n", r"a':2 has a text of 4 tokens; 'sequence_length' is 3"),
+            ("a\tb\na b\n", r"a':2 is not a pair of texts"),
+            ("a\tb\tc\n", r"a':1 is not a pair of texts"),
+            ("a\tb\nabcd\tb\n", r"a':2 has a text of 4 tokens, but 'sequence_length' is 3"),
             ("", "has no text"),
         ],
     )

@@ -128,7 +128,7 @@ class TestRecords:
         path = tmp_path / "d.tfrecord"
         content = struct.pack("<Q", 2**60) + bytes(4)
         path.write_bytes(gzip.compress(content) if packed else content)
-        with pytest.raises(RunError, match=r"record 1 of .* is cut or damaged"):
+        with pytest.raises(RunError, match=r"record 1 of .* is truncated or damaged"):
             load(Tfrecord(DataPath(str(path))))
 
 
@@ -137,10 +137,10 @@ class TestRecords:
     [
         (example(x=[1.0, 2.0]), "record 2 of .* has no feature 'y'; it has 'x'"),
         (example(y=1), "record 2 of .* has no feature 'x'"),
-        (example(x=[1.0], y=1), r"the feature 'x' of record 2 .* shape \[\], and the first one"),
-        (example(x=[1.0, float("nan")], y=1), "the feature 'x' of record 2 .* no finite number"),
-        (example(x=[1.0, 2.0], y=b"cat"), "has words, and the first one has shape"),
-        (b"\xff\xff", "record 2 of .* is no tf.train.Example"),
+        (example(x=[1.0], y=1), r"the feature 'x' of record 2 .* shape \[\], but the first one"),
+        (example(x=[1.0, float("nan")], y=1), "the feature 'x' of record 2 .* is not finite"),
+        (example(x=[1.0, 2.0], y=b"cat"), "has strings, but the first one has shape"),
+        (b"\xff\xff", "record 2 of .* is not a tf.train.Example"),
     ],
     ids=range(6),
 )
@@ -157,7 +157,7 @@ def test_undecodable_images(tmp_path: Path):
     file = write(
         tmp_path / "d.tfrecord", *(example(x=each, y=0) for each in (png(3), b"no", png(4)))
     )
-    with pytest.raises(RunError, match=r"record 2 of .* is no image"):
+    with pytest.raises(RunError, match=r"record 2 of .* is not an image"):
         load(Tfrecord(file))
     dataset = load(Tfrecord(file, on_error="skip"))
     assert values(dataset.inputs[UNNAMED].column)[1][0][0] == [4]
@@ -169,7 +169,7 @@ def test_tfrecord_file_shrinks(tmp_path: Path):
     column = load(data_from_argument(file.path).train).inputs[UNNAMED].column
     Path(file.path).write_bytes(b"")
     with (
-        pytest.raises(RunError, match=r"d\.tfrecord' was cut while it was in use"),
+        pytest.raises(RunError, match=r"d\.tfrecord' was truncated while it was in use"),
         translate_read_errors(),
     ):
         column.gather(tf.constant([0]))
@@ -242,9 +242,9 @@ class TestPrepared:
     @pytest.mark.parametrize(
         ("source", "message"),
         [
-            (Tfds(DataPath("bats")), "there is no data set 'bats' in"),
+            (Tfds(DataPath("bats")), "there is no dataset 'bats' in"),
             (Tfds(DataPath("mnist")), "'mnist' is not prepared in .*: tfds build mnist"),
-            (birds(), "does not say its inputs and targets; it has"),
+            (birds(), "does not declare inputs and targets; it has"),
             (birds("valid", "image", "kind"), "no split 'valid'; it has 'test', 'train'"),
             (birds("train", "picture", "kind"), "no feature 'picture'; it has"),
         ],
@@ -258,7 +258,7 @@ class TestPrepared:
         """By its name; no others than names are taken."""
         assert data_from_argument("tfds:mnist").train == Tfds(DataPath("mnist"))
         recipe = data_from_argument("tfds:birds")
-        with pytest.raises(UsageError, match="is no name of a data set"):
+        with pytest.raises(UsageError, match="is not the name of a dataset"):
             data_from_argument("tfds:../birds")
         assert data_from_argument("tfds:mnist:3.0.1", recipe).train == Tfds(DataPath("mnist:3.0.1"))
 

@@ -27,5 +27,5 @@ def test_damaged_headers(header: str, tmp_path: Path):
     file = tmp_path / "tokens.npy"
     text = header.encode().ljust(117) + b"\n"
     file.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(64))
-    with pytest.raises(RunError, match=r"tokens\.npy' is no file of tokens"):
+    with pytest.raises(RunError, match=r"tokens\.npy' is not a token file"):
         read_tokens(SandboxPath(tmp_path).joinpath("tokens.npy"))

@@ -87,7 +87,11 @@ def test_lowercase():
 @pytest.mark.parametrize(
     ("tokens", "size", "message"),
     [
-        ("characters", 10, r"vocabulary of 10 is too small: the text has \d+ different characters"),
+        (
+            "characters",
+            10,
+            r"'vocabulary_size' of 10 is too small: the text has \d+ different characters",
+        ),
         ("bpe", 100, "different bytes"),
         ("wordpiece", 20, "different letters"),
     ],
