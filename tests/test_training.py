@@ -190,7 +190,7 @@ def test_separate_validation_set(tmp_path: Path):
     ("old", "new", "doubt"),
     [
         ("", "", ""),
-        (", activation: softmax", "", "the output 'output' has no activation, and the loss 'Spa"),
+        (", activation: softmax", "", "the output 'output' has no activation, but the loss 'Spa"),
         ("units: 10", "units: 1", "a softmax over one value, which is always 1"),
     ],
 )
@@ -198,7 +198,7 @@ def test_activation_and_loss_warnings(tmp_path: Path, old: str, new: str, doubt:
     """What Keras trains, and nobody means."""
     lines: list[str] = []
     text = DIGITS.replace("epochs: 2", "epochs: 1").replace(old, new)
-    if "of one value" in doubt:
+    if "over one value" in doubt:
         text = text.replace("loss: SparseCategoricalCrossentropy", "loss: BinaryCrossentropy")
         text = text.replace("metrics: [SparseCategoricalAccuracy],", "")
         text = text.replace("data: digits", "data: {npz: {file: ones.npz}}")
@@ -228,7 +228,7 @@ def test_interrupted_run_is_recorded(tmp_path: Path):
     """Ctrl-C is told in the record of the run."""
 
     def interrupt(line: str) -> None:
-        if line.startswith("epoch"):
+        if line.startswith("Epoch"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

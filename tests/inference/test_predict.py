@@ -483,7 +483,7 @@ class TestColumns:
             capsys.readouterr()
             assert main(["evaluate", str(run), "--format", "json"]) == 0
             output = capsys.readouterr()
-            assert "no longer" not in output.err
+            assert "has changed" not in output.err
             judged.append(json.loads(output.out))
         assert judged[0] == judged[1]
         assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
@@ -497,7 +497,7 @@ class TestColumns:
     def test_changed_training_data(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """What is held out of it may have been trained on, which is said."""
         assert main(["evaluate", str(folder / "run")]) == 0
-        assert "no longer" not in capsys.readouterr().err
+        assert "has changed" not in capsys.readouterr().err
         text = (folder / "t.csv").read_text()
         (folder / "t.csv").write_text(text + text.splitlines()[-1] + "\n")
         try:

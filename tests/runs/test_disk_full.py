@@ -32,10 +32,10 @@ def test_full_disk_during_training(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert process.wait() == 1
     assert "cannot write a checkpoint" in process.output
     assert "net.keras': File too large" in process.errors
-    assert "saved:" not in process.output
+    assert "Saved " not in process.output
     assert not (run / "net.keras").exists()
     assert json.loads((run / "run.json").read_text())["status"] == "failed"
     capfd.readouterr()
     assert main(["train", "--resume", str(run)]) == 0
-    assert "saved:" in capfd.readouterr().out
+    assert "Saved " in capfd.readouterr().out
     assert_same(run, uninterrupted)

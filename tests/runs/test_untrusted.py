@@ -134,7 +134,7 @@ def test_checkpoint_beyond_the_epoch(run: Path, batch: int, capsys: pytest.Captu
     (checkpoint / "progress.json").write_text(json.dumps({**progress, "batch": batch}))
     seal(checkpoint, f"epoch-00001-batch-{batch:07}")
     assert resume(run) == 1
-    assert "an epoch of this run has 3" in printed(capsys)
+    assert "an epoch has 3 batches" in printed(capsys)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -224,8 +224,8 @@ def test_full_disk_is_reported_once(
 
     monkeypatch.setattr(CheckpointManager, "commit", fail)
     assert main(["train", "--resume", str(run), "--epochs", "4"]) == 0
-    lines = [line for line in printed(capsys).splitlines() if "no checkpoint" in line]
-    assert [line.partition(": ")[2] for line in lines] == [
+    lines = [line for line in printed(capsys).splitlines() if "cannot write a checkpoint" in line]
+    assert [line.rpartition(": ")[2] for line in lines] == [
         os.strerror(code) for code in (errno.ENOSPC, errno.EIO, errno.ENOSPC)
     ]
 
