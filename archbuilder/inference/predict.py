@@ -173,8 +173,8 @@ def _warn_about_column_order(
     names_unknown = config.schema.column_names is None
     if names_unknown and trained_by_name and any(path.suffix in _TABLE_SUFFIXES for path in paths):
         log(
-            "columns are taken in their order, since the folder of a run tells the names of those"
-            " that were trained on, and a model alone does not"
+            "warning: columns are matched by position: a model outside its run directory has no"
+            " column names"
         )
 
 

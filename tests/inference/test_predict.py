@@ -382,7 +382,7 @@ class TestColumns:
     def test_predict_with_model_file_only(
         self, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ):
-        """It tells no names: columns are taken in their order, which is said."""
+        """It has no column names: columns are matched by position, with a warning."""
         expected = predicted_rows(capsys, folder / "run", folder / "t.csv")
         (tmp_path / "net.keras").write_bytes((folder / "run" / "net.keras").read_bytes())
         command = ["predict", str(tmp_path / "net.keras"), str(folder / "named.csv")]
@@ -391,7 +391,7 @@ class TestColumns:
         rows = list(csv.DictReader(io.StringIO(output.out)))
         assert [row["probability"] for row in rows] == [row["probability"] for row in expected]
         assert ["uvw"[int(row["class"])] for row in rows] == [row["class"] for row in expected]
-        assert "columns are taken in their order" in output.err
+        assert "columns are matched by position" in output.err
 
     def test_class_names_in_output(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """In a table the columns too, and in JSON the likeliest and those of the values."""
@@ -412,7 +412,7 @@ class TestColumns:
         output = capsys.readouterr()
         rows = list(csv.DictReader(io.StringIO(output.out)))
         assert [row["class"] for row in rows] == [row["class"] for row in expected]
-        assert "columns are taken in their order" not in output.err
+        assert "columns are matched by position" not in output.err
 
     def test_output_suffix_mismatch(self, folder: Path, capsys: pytest.CaptureFixture[str]):
         """A table is not written to what looks like a spreadsheet."""
