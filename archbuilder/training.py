@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ class RunResult:
     history: tuple[EpochLogs, ...]
     """Logs of every epoch."""
     val_metrics: EpochLogs
-    """Validation metrics after the last epoch; empty without a validation set."""
+    """Validation metrics of the trained networks; empty without a validation set."""
 
 
 def train(  # noqa: PLR0913 - all but the first four have defaults
@@ -151,7 +152,10 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
             plot_history(run_dir, result.history)
             # If a worker was lost, the run fails here, and is not recorded as finished.
             devices.workers.shutdown_barrier()
-        manifest.finish(result.val_metrics)
+        manifest.finish(
+            result.val_metrics,
+            None if result.early_stop is None else dataclasses.asdict(result.early_stop),
+        )
     if result.val_metrics:
         log(f"Validation - {format_metrics(result.val_metrics)}")
     for path in files.values():

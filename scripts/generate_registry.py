@@ -33,6 +33,7 @@ MODULES = {
     "metric": keras.metrics,
     "optimizer": keras.optimizers,
     "schedule": keras.optimizers.schedules,
+    "callback": keras.callbacks,
 }
 OURS = {"loss": archbuilder.keras_ext.losses, "schedule": archbuilder.keras_ext.schedules}
 """The modules of those nested objects that Keras lacks."""

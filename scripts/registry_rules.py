@@ -541,10 +541,23 @@ OBJECTS: dict[str, dict[str, Schema]] = {
         "warmup_steps": NATURAL,
         "warmup_target": optional(NOT_NEGATIVE),
     },
+    "callback": {
+        "baseline": optional(NUMBER),
+        "cooldown": NATURAL,
+        "factor": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "min_delta": NOT_NEGATIVE,
+        "min_lr": NOT_NEGATIVE,
+        "mode": enum("auto", "min", "max"),
+        "monitor": {**TEXT, "minLength": 1},
+        "patience": NATURAL,
+        "restore_best_weights": BOOLEAN,
+        "start_from_epoch": NATURAL,
+    },
 }
 """Types of the arguments of nested objects, by kind."""
 
 _BASE = "it is an abstract base class"
+_CHECKPOINTS = "a run saves checkpoints; set 'checkpoint_every_seconds' under 'training'"
 UNSUPPORTED_OBJECTS = {
     "Initializer": _BASE,
     "STFT": "it is only for the kernel of STFTSpectrogram",
@@ -564,6 +577,23 @@ UNSUPPORTED_OBJECTS = {
     "categorical_focal_crossentropy": "Keras has it as a loss only, CategoricalFocalCrossentropy",
     "huber": "Keras has it as a loss only, Huber",
     "log_cosh": "Keras has no class for it; LogCoshError is the metric",
+    # No callback that writes may be declared: a recipe must not choose where a run writes.
+    "Callback": _BASE,
+    "CallbackList": "write a list of callbacks",
+    "BackupAndRestore": _CHECKPOINTS,
+    "OrbaxCheckpoint": _CHECKPOINTS,
+    "ModelCheckpoint": f"{_CHECKPOINTS}. For the weights of the best epoch, write"
+    " {EarlyStopping: {restore_best_weights: true}}",
+    "CSVLogger": "a run writes history.csv without a callback",
+    "History": "a run writes history.csv without a callback",
+    "LambdaCallback": "it takes Python functions, and a recipe holds no code",
+    "LearningRateScheduler": "it takes a Python function, and a recipe holds no code; write a"
+    " schedule in the optimizer, such as {Adam: {learning_rate: {CosineDecay: ...}}}",
+    "ProgbarLogger": "a run shows its progress without a callback",
+    "RemoteMonitor": "a run does not send its metrics anywhere; history.jsonl has them",
+    "SwapEMAWeights": "write 'use_ema: true' among the arguments of the optimizer",
+    "TensorBoard": "a run writes TensorBoard logs without a callback",
+    "TerminateOnNaN": "a run stops at a NaN loss without a callback",
 }
 """Objects that a blueprint cannot name, each with the reason."""
 
@@ -573,6 +603,7 @@ UNSUPPORTED_OBJECT_ARGUMENTS = {
         " and the learning rate schedule stay the same",
         "loss_scale_factor": "'dtype_policy: mixed_float16' under 'training' scales the loss",
     },
+    "callback": {"verbose": "the log of a run always shows the effects of its callbacks"},
 }
 """Arguments that a blueprint cannot set, by kind of object, each with the reason."""
 

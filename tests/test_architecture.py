@@ -62,7 +62,7 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config": """
         data_sandbox data_schema fingerprint value_types
-        augment_layers metric_checks optimizers output_types settings sources
+        augment_layers callbacks metric_checks optimizers output_types settings sources
         data data_cli objectives
         training
         json_schema training_parser
@@ -141,8 +141,9 @@ ORDER: Mapping[str, str] = {
         datasets train_loop
     """,
     "archbuilder.trainer.callbacks": """
-        callback_list history nan_batch_dump progress_bar sample_images steps_per_execution
-        swap_ema_weights tensorboard terminate_on_nan
+        callback_list history monitors nan_batch_dump progress_bar sample_images
+        steps_per_execution swap_ema_weights tensorboard terminate_on_nan
+        recipe_callbacks
         checkpoint
     """,
     "archbuilder.weights": """

@@ -65,6 +65,7 @@ _KIND_WITH_ARTICLE: Final[dict[ObjectKind, str]] = {
     "metric": "a metric",
     "optimizer": "an optimizer",
     "schedule": "a learning rate schedule",
+    "callback": "a callback",
 }
 
 
@@ -255,6 +256,7 @@ _EXAMPLES: Final[dict[ObjectKind, str]] = {
     "metric": "{TopKCategoricalAccuracy: 5}",
     "optimizer": "{Adam: {learning_rate: 1e-3}}",
     "schedule": "{CosineDecay: {initial_learning_rate: 0.1, decay_steps: 1000}}",
+    "callback": "{EarlyStopping: {patience: 3}}",
 }
 
 

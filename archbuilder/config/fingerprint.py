@@ -9,7 +9,8 @@ from typing import Final, cast
 from archbuilder.plain_data import PlainData
 
 # These decide how long, on which devices and how fast a run computes, not what a step computes: a
-# run may be resumed with other values.
+# run may be resumed with other values. `callbacks` is not among them: they change the learning rate
+# and the weights, and checkpoints hold their state, which other callbacks could not continue from.
 _RESUMABLE_KEYS: Final = (
     "epochs",
     "distribute",

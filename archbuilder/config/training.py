@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.augment_layers import augmentation
+from archbuilder.config.callbacks import callbacks
 from archbuilder.config.objectives import ObjectiveConfig
 from archbuilder.config.settings import setting
 from archbuilder.config.sources import DataConfig
@@ -58,6 +59,11 @@ class TrainingConfig:
     augment: tuple[KerasObject, ...] = setting(
         augmentation(), "Random layers that are applied in order to training images.", default=()
     )
+    callbacks: tuple[KerasObject, ...] = setting(
+        callbacks(),
+        "Callbacks that stop a run or reduce its learning rate by its metrics, in order.",
+        default=(),
+    )
     gradient_accumulation_steps: int = setting(
         integer(1, 1024),
         "Number of parts of a batch whose gradients are accumulated before one optimizer step.",
@@ -93,7 +99,7 @@ def training_keys(objective: type[ObjectiveConfig]) -> tuple[str, ...]:
     if objective.augment != "unsupported":
         keys.append("augment")
     if objective.takes_steps:
-        keys += ["epochs", "dtype_policy", "jit_compile", "steps_per_execution"]
+        keys += ["epochs", "callbacks", "dtype_policy", "jit_compile", "steps_per_execution"]
         keys.append("checkpoint_every_seconds")
         if objective.accumulates_gradients:
             keys.append("gradient_accumulation_steps")

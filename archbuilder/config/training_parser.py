@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archbuilder.compiler.check_arguments import check_value
+from archbuilder.config.callbacks import check_learning_rates
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
+from archbuilder.config.optimizers import DEFAULT_OPTIMIZER
 from archbuilder.config.settings import parse_settings, setting_trees, settings_of
 from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.config.value_types import SectionContext
@@ -67,6 +69,9 @@ def _parse_training(mapping: MappingNode, context: SectionContext) -> TrainingCo
         return None
     objective = objective_class(**values)
     objective.check(context)
+    # An objective that trains several networks has an optimizer for each.
+    optimizer = None if objective.networks else values.get("optimizer", DEFAULT_OPTIMIZER)
+    check_learning_rates(loop_values.get("callbacks", ()), optimizer, context.diagnostics)
     if context.diagnostics.report_count > reports:
         return None
     return TrainingConfig(objective, **loop_values)

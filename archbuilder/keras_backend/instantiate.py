@@ -47,6 +47,7 @@ _MODULE_BY_KIND: Final[Mapping[ObjectKind, ModuleType]] = {
     "metric": keras.metrics,
     "optimizer": keras.optimizers,
     "schedule": keras.optimizers.schedules,
+    "callback": keras.callbacks,
 }
 """Keras's modules of nested objects. Layers are found by their `origin`, also nested ones."""
 

@@ -8,25 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-_NO_CALLBACKS: Final = (
-    "there are no callbacks: checkpoints, history, curves and TensorBoard logs come with every run;"
-    " learning rate schedules and averages of weights are arguments of the optimizer"
+_BUILT_IN: Final = (
+    "checkpoints, history, curves and TensorBoard logs come with every run, in its directory; leave"
+    " it out"
 )
-_NO_STOPPING: Final = (
-    "a run trains for 'epochs'; early stopping is not supported yet, and the last weights are saved"
+_EARLY_STOPPING: Final = (
+    "write 'callbacks' under 'training': callbacks: [{EarlyStopping: {monitor: val_loss, patience:"
+    " 3}}]"
 )
-_NO_BEST: Final = (
-    "a run saves its last weights; saving those of the best epoch is not supported yet."
-    " history.csv has the metrics of every epoch, and 'use_ema' of the optimizer averages the"
-    " weights"
+_BEST_WEIGHTS: Final = (
+    "a callback saves the weights of the best epoch: callbacks: [{EarlyStopping: {patience: 3,"
+    " restore_best_weights: true}}] under 'training'"
 )
-_NO_MONITOR: Final = (
-    "metrics do not control a run yet: there is no early stopping, no best epoch and no"
-    " schedule that depends on a metric. history.csv has the metrics of every epoch"
+_MONITOR: Final = (
+    "it is an argument of a callback, such as callbacks: [{EarlyStopping: {monitor: val_loss}}]"
+    " under 'training'"
 )
-_NO_PLATEAU: Final = (
-    "schedules that depend on a metric are not supported yet; others are arguments of the"
-    " optimizer: optimizer: {Adam: {learning_rate: {CosineDecay: ...}}}"
+_PLATEAU: Final = (
+    "write 'callbacks' under 'training': callbacks: [{ReduceLROnPlateau: {factor: 0.5, patience:"
+    " 2}}]"
 )
 _NO_FREEZING: Final = "write 'trainable: false' among the arguments of the layer"
 _NO_WEIGHTS: Final = (
@@ -93,15 +93,14 @@ HINTS: Final[Mapping[str, str]] = {
     "backbone": _MODEL,
     "backup_and_restore": _RESUME,
     "batch": "write 'batch_size' under 'training'",
-    "best": _NO_BEST,
-    "best_epoch": _NO_BEST,
-    "best_model": _NO_BEST,
-    "best_only": _NO_BEST,
-    "best_weights": _NO_BEST,
+    "best": _BEST_WEIGHTS,
+    "best_epoch": _BEST_WEIGHTS,
+    "best_model": _BEST_WEIGHTS,
+    "best_only": _BEST_WEIGHTS,
+    "best_weights": _BEST_WEIGHTS,
     "buffer_size": _READERS,
-    "callbacks": _NO_CALLBACKS,
     "checkpoint": _CHECKPOINTS,
-    "checkpoint_best": _NO_BEST,
+    "checkpoint_best": _BEST_WEIGHTS,
     "checkpoint_seconds": _CHECKPOINTS,
     "checkpoints": _CHECKPOINTS,
     "chronological_split": _TIME_SPLIT,
@@ -111,7 +110,7 @@ HINTS: Final[Mapping[str, str]] = {
     "clipvalue": _CLIP,
     "config": _FLAT,
     "criterion": "write 'loss' under 'training'",
-    "csv_logger": _NO_CALLBACKS,
+    "csv_logger": _BUILT_IN,
     "data_augmentation": "write 'augment' under 'training'",
     "dataset": "write 'data', as in 'data: {npz: {file: data.npz}}'",
     "datasets": "write 'data', as in 'data: {npz: {file: data.npz}}'",
@@ -120,8 +119,8 @@ HINTS: Final[Mapping[str, str]] = {
     "devices": "write 'distribute' under 'training'",
     "directory": "write 'folder' in the source 'images', as in 'data: {images: {folder: pets}}'",
     "divisor": _DIVIDE_BY,
-    "early_stop": _NO_STOPPING,
-    "early_stopping": _NO_STOPPING,
+    "early_stop": _EARLY_STOPPING,
+    "early_stopping": _EARLY_STOPPING,
     "ema_momentum": _EMA,
     "ema_overwrite_frequency": _EMA,
     "exponential_moving_average": _EMA,
@@ -140,40 +139,40 @@ HINTS: Final[Mapping[str, str]] = {
     "initial_epoch": _RESUME,
     "initial_weights": _NO_WEIGHTS,
     "input_shape": "write 'inputs', as in 'inputs: {image: [28, 28, 1]}'",
-    "keep_best": _NO_BEST,
+    "keep_best": _BEST_WEIGHTS,
     "label_smoothing": "it is an argument of a loss: {BinaryCrossentropy: {label_smoothing: 0.1}}",
     "learning_rate": _LEARNING_RATE,
     "learning_rate_scheduler": _SCHEDULE,
     "length": _SEQUENCE_LENGTH,
     "limit_train_batches": _STEPS,
-    "load_best_model_at_end": _NO_BEST,
+    "load_best_model_at_end": _BEST_WEIGHTS,
     "load_weights": _NO_WEIGHTS,
-    "log_dir": _NO_CALLBACKS,
+    "log_dir": _BUILT_IN,
     "lr": _LEARNING_RATE,
-    "lr_plateau": _NO_PLATEAU,
+    "lr_plateau": _PLATEAU,
     "lr_schedule": _SCHEDULE,
     "lr_scheduler": _SCHEDULE,
     "max_epochs": "write 'epochs' under 'training'",
     "max_grad_norm": _CLIP,
     "max_length": _SEQUENCE_LENGTH,
     "max_steps": _STEPS,
-    "metric_for_best_model": _NO_MONITOR,
-    "min_delta": _NO_STOPPING,
+    "metric_for_best_model": _MONITOR,
+    "min_delta": _MONITOR,
     "mixed_precision": _DTYPE_POLICY,
     "mlm_probability": _MASK_RATE,
     "model": _MODEL,
-    "model_checkpoint": _NO_BEST,
+    "model_checkpoint": _BEST_WEIGHTS,
     "modules": _MODEL,
-    "monitor": _NO_MONITOR,
+    "monitor": _MONITOR,
     "n_epochs": "write 'epochs' under 'training'",
     "nodes": _MODEL,
     "num_epochs": "write 'epochs' under 'training'",
     "num_workers": _READERS,
     "parameters": "write 'params', as in 'params: {classes: 10}'",
-    "patience": _NO_STOPPING,
+    "patience": _MONITOR,
     "per_device_batch_size": "write 'batch_size' under 'training': it is the global batch size,"
     " over all devices",
-    "plateau": _NO_PLATEAU,
+    "plateau": _PLATEAU,
     "precision_policy": _DTYPE_POLICY,
     "prefetch": _READERS,
     "preprocessing": "write such layers among the steps, or 'augment' under 'training'",
@@ -181,18 +180,18 @@ HINTS: Final[Mapping[str, str]] = {
     "pretrained_weights": _NO_WEIGHTS,
     "random_seed": "write 'seed' under 'training'",
     "random_state": "write 'seed' under 'training'",
-    "reduce_lr": _NO_PLATEAU,
-    "reduce_lr_on_plateau": _NO_PLATEAU,
+    "reduce_lr": _PLATEAU,
+    "reduce_lr_on_plateau": _PLATEAU,
     "regularization": "it is an argument of a layer: kernel_regularizer: {L2: 1e-4}",
     "rescale": _DIVIDE_BY,
-    "restore_best_weights": _NO_BEST,
+    "restore_best_weights": _BEST_WEIGHTS,
     "resume": _RESUME,
     "resume_from": _RESUME,
     "resume_from_checkpoint": _RESUME,
     "sample_weight": _SAMPLE_WEIGHTS,
     "sample_weights": _SAMPLE_WEIGHTS,
-    "save_best": _NO_BEST,
-    "save_best_only": _NO_BEST,
+    "save_best": _BEST_WEIGHTS,
+    "save_best_only": _BEST_WEIGHTS,
     "save_freq": _CHECKPOINTS,
     "scale": _DIVIDE_BY,
     "schedule": _SCHEDULE,
@@ -207,7 +206,7 @@ HINTS: Final[Mapping[str, str]] = {
     "swap_ema_weights": _EMA,
     "target_size": "write 'size' in the source 'images', as in 'size: [64, 64]'",
     "temporal_split": _TIME_SPLIT,
-    "tensorboard": _NO_CALLBACKS,
+    "tensorboard": _BUILT_IN,
     "test_size": _SPLIT,
     "test_split": _SPLIT,
     "time_series_split": _TIME_SPLIT,
@@ -258,7 +257,7 @@ _TRAINING_NAMES: Final = (
     "loss", "loss_weights", "optimizer", "metrics", "epochs", "batch_size", "validation_split",
     "seed", "distribute", "augment", "shuffle", "class_weight", "checkpoint_every_seconds",
     "jit_compile", "dtype_policy", "steps_per_execution", "gradient_accumulation_steps",
-    "objective", "feed_targets_to_inputs", "target_from_input",
+    "objective", "feed_targets_to_inputs", "target_from_input", "callbacks",
 )  # fmt: skip
 _FILE_NAMES: Final = (
     "data",

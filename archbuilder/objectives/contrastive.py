@@ -23,7 +23,7 @@ from archbuilder.formatting import plural
 from archbuilder.objectives.contrastive_model import ContrastiveModel, MoCoModel, SimCLRModel
 from archbuilder.objectives.linear_probe import LinearProbe
 from archbuilder.runs.run_dir import EpochLogs
-from archbuilder.runs.state_dict import Arrays, load_network_state
+from archbuilder.runs.state_dict import Arrays, best_weights, load_network_state
 from archbuilder.trainer.context import TrainableTask, TrainingContext
 from archbuilder.trainer.datasets import TrainValSplit, log_dataset, make_datasets, single_network
 from archbuilder.trainer.train_loop import FitTask, make_trainable_task
@@ -78,6 +78,11 @@ def make_moco_task(context: TrainingContext, config: MoCoConfig) -> TrainableTas
         with context.devices.scope():
             training_model.build_optimizers()
             load_network_state(training_model, arrays)
+            # A checkpoint has the weights of the last epoch, also if the run saved those of its
+            # best one.
+            weights = best_weights(training_model, arrays)
+            if weights is not None:
+                training_model.set_weights(weights)
 
     return replace(task, restore=restore)
 

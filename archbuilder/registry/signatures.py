@@ -20,6 +20,7 @@ ObjectKind: TypeAlias = Literal[
     "metric",
     "optimizer",
     "schedule",
+    "callback",
 ]
 """Kinds of objects that an argument may take. A cell computes one time step of an `RNN` layer."""
 

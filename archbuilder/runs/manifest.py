@@ -135,10 +135,17 @@ class RunManifest:
         }
         self._write()
 
-    def finish(self, val_metrics: EpochLogs) -> None:
-        """Record that the run has finished, its duration and its validation metrics."""
-        seconds = round(time.monotonic() - self._start_time, 1)
-        self._write(status="finished", seconds=seconds, validation_metrics=dict(val_metrics))
+    def finish(self, val_metrics: EpochLogs, early_stop: PlainData = None) -> None:
+        """Record that the run has finished, its duration and its validation metrics.
+
+        `early_stop` says how callbacks ended it; None if they did not.
+        """
+        self._write(
+            status="finished",
+            seconds=round(time.monotonic() - self._start_time, 1),
+            validation_metrics=dict(val_metrics),
+            **({} if early_stop is None else {"early_stop": early_stop}),
+        )
 
     def _write(self, **updates: PlainData) -> None:
         self._run_dir.write_json(RUN_JSON, {**self._fields, **updates})

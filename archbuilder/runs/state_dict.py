@@ -21,6 +21,11 @@ Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
 
 _NETWORK: Final = "network"
 _METRICS: Final = "metrics"
+CALLBACKS_PREFIX: Final = "callbacks."
+"""Prefix of the arrays that hold the state of callbacks."""
+_BEST_WEIGHTS: Final = f"{CALLBACKS_PREFIX}best_weights"
+_OTHER_STATE: Final = (_METRICS, CALLBACKS_PREFIX)
+"""Prefixes of arrays that are neither weights nor variables of an optimizer."""
 _BFLOAT16: Final = tf.bfloat16.as_numpy_dtype
 
 
@@ -62,14 +67,15 @@ def encode_bfloat16(arrays: Arrays) -> dict[str, NDArray[np.generic]]:
 def load_state_dict(model: keras.Model, arrays: Arrays) -> None:
     """Restore the weights, the random layers and the optimizers of a model.
 
-    Metrics are left alone: `fit` resets them when an epoch begins. See `load_metric_state`.
+    Metrics are left alone: `fit` resets them when an epoch begins. See `load_metric_state`. So is
+    the state of callbacks, which `RecipeCallbacks` restores.
 
     Raises:
         RunError: if the arrays are those of another model.
     """
-    variables = [pair for pair in _named_variables(model) if not pair[0].startswith(_METRICS)]
+    variables = [pair for pair in _named_variables(model) if not pair[0].startswith(_OTHER_STATE)]
     names = {name for name, _ in variables}
-    mismatched = names ^ {name for name in arrays if not name.startswith(_METRICS)}
+    mismatched = names ^ {name for name in arrays if not name.startswith(_OTHER_STATE)}
     if mismatched:
         raise RunError(
             f"the checkpoint has other variables than the model, such as {quote(min(mismatched))}"
@@ -101,14 +107,34 @@ def load_metric_state(model: keras.Model, arrays: Arrays) -> None:
     _assign(variables, arrays)
 
 
+def best_weights_state(weights: Iterable[NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    """Return the weights of the best epoch as named arrays. See `best_weights`."""
+    return {f"{_BEST_WEIGHTS}.{number:05}": np.asarray(each) for number, each in enumerate(weights)}
+
+
+def best_weights(model: keras.Model, arrays: Arrays) -> list[NDArray[np.generic]] | None:
+    """Return the weights of the best epoch, for `model.set_weights`; None if there are none.
+
+    Raises:
+        RunError: if the arrays are those of another model.
+    """
+    if not any(name.startswith(_BEST_WEIGHTS) for name in arrays):
+        return None
+    variables = _number_variables(_BEST_WEIGHTS, model.weights)
+    if any(name not in arrays for name, _ in variables):
+        raise RunError("the checkpoint has the best weights of another model than the run")
+    return [_decode(name, variable, arrays[name]) for name, variable in variables]
+
+
 def first_non_finite(arrays: Arrays) -> str | None:
     """Return the name of the first array with a NaN or infinite value, or None.
 
-    Metrics are skipped: a metric may be NaN while the weights are fine.
+    Metrics are skipped, also those that callbacks compare: a metric may be NaN while the weights
+    are fine.
     """
     for name, array in arrays.items():
         # The kind of bfloat16, a dtype of ml_dtypes, is "V" rather than "f".
-        if name.startswith(_METRICS) or (array.dtype.kind != "f" and array.dtype != _BFLOAT16):
+        if name.startswith(_OTHER_STATE) or (array.dtype.kind != "f" and array.dtype != _BFLOAT16):
             continue
         if not np.isfinite(array).all():
             return name
@@ -144,12 +170,20 @@ def _number_variables(
 
 def _assign(variables: Iterable[tuple[str, keras.Variable]], arrays: Arrays) -> None:
     for name, variable in variables:
-        array = arrays[name]
-        dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
-        # Of the same size: `view` raises ValueError for another dtype that does not fit the shape.
-        is_encoded = dtype == _BFLOAT16 and array.dtype == np.uint16
-        value = array.view(_BFLOAT16) if is_encoded else array
-        # Variable.assign would convert another dtype without an error.
-        if value.shape != tuple(variable.shape) or value.dtype != dtype:
-            raise RunError(f"the checkpoint has another shape or dtype for {quote(name)}")
-        variable.assign(value)
+        variable.assign(_decode(name, variable, arrays[name]))
+
+
+def _decode(name: str, variable: keras.Variable, array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return the value of a variable from an array of a checkpoint.
+
+    Raises:
+        RunError: if it has another shape or dtype.
+    """
+    dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
+    # Of the same size: `view` raises ValueError for another dtype that does not fit the shape.
+    is_encoded = dtype == _BFLOAT16 and array.dtype == np.uint16
+    value = array.view(_BFLOAT16) if is_encoded else array
+    # Variable.assign would convert another dtype without an error.
+    if value.shape != tuple(variable.shape) or value.dtype != dtype:
+        raise RunError(f"the checkpoint has another shape or dtype for {quote(name)}")
+    return value

@@ -24,6 +24,7 @@ from archbuilder.runs.checkpoint_manager import CheckpointManager
 from archbuilder.runs.run_dir import EpochLogs, RunDir
 from archbuilder.runs.state_dict import Arrays
 from archbuilder.trainer.callbacks.progress_bar import ProgressFn
+from archbuilder.trainer.callbacks.recipe_callbacks import EarlyStop
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.log_format import LogFn
 from archbuilder.trainer.optimizer import make_optimizer
@@ -80,6 +81,8 @@ class TrainingResult:
 
     history: tuple[EpochLogs, ...]
     val_metrics: EpochLogs
+    early_stop: EarlyStop | None = None
+    """How callbacks ended the run; None if they did not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,6 +23,7 @@ from archbuilder.trainer.callbacks.checkpoint import CheckpointCallback
 from archbuilder.trainer.callbacks.history import HistoryWriter
 from archbuilder.trainer.callbacks.nan_batch_dump import NAN_BATCH_FILE, dump_nan_batch
 from archbuilder.trainer.callbacks.progress_bar import ProgressBar
+from archbuilder.trainer.callbacks.recipe_callbacks import EarlyStop, RecipeCallbacks
 from archbuilder.trainer.callbacks.steps_per_execution import LimitStepsPerExecution
 from archbuilder.trainer.callbacks.swap_ema_weights import SwapEMAWeights
 from archbuilder.trainer.callbacks.tensorboard import TensorBoardWriter
@@ -45,22 +46,25 @@ class FitTask:
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
-def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
-    """Train the model of a task, and return the logs of every epoch.
+def fit(task: FitTask, context: TrainingContext) -> tuple[tuple[EpochLogs, ...], EarlyStop | None]:
+    """Train the model of a task, and return the logs of every epoch and how callbacks ended it.
 
     Raises:
+        BlueprintError: if a callback monitors a metric that the run does not log.
         RunInterruptedError: if the process received SIGTERM; a checkpoint was saved.
         RunError: if training fails.
     """
     with context.devices.scope():
         task.model.build_optimizers()
-    checkpoint = _resume(task, context)
+    recipe_callbacks = _make_recipe_callbacks(task, context)
+    checkpoint = _resume(task, context, recipe_callbacks)
     writer = HistoryWriter(context.run_dir, context.config.epochs, context.log, checkpoint.history)
     checkpoint_callback = CheckpointCallback(
         context.checkpoints,
         writer,
         context.log,
         context.config.checkpoint_every_seconds,
+        recipe_callbacks,
         partial(not_finite_error, task.model, tuple(context.graphs.values()), task.steps_per_epoch),
     )
     tensorboard = TensorBoardWriter(context.run_dir, checkpoint.history)
@@ -68,18 +72,22 @@ def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
         for position, end_epoch, steps in _fit_segments(
             checkpoint.position, task.steps_per_epoch, context.config.epochs
         ):
+            if recipe_callbacks.has_stopped:
+                break
             terminate_on_nan = TerminateOnNaN(
                 position, task.steps_per_epoch, partial(_dump_batch, task, context)
             )
             checkpoint_callback.start_segment(position, checkpoint, terminate_on_nan)
             # The order matters. The writer creates the history files, by which a run directory is
-            # kept, so it comes before callbacks that may end the run at a step. The checkpoint
-            # callback is last: it saves the history, and the loss was checked.
+            # kept, so it comes before callbacks that may end the run at a step. It logs an epoch
+            # before the callbacks of the recipe log what follows from it. The checkpoint callback
+            # is last: it saves the history and the state of the others, and the loss was checked.
             callbacks = [
                 writer,
                 terminate_on_nan,
                 tensorboard,
                 *task.callbacks,
+                recipe_callbacks,
                 checkpoint_callback,
             ]
             if context.progress is not None:
@@ -90,9 +98,12 @@ def fit(task: FitTask, context: TrainingContext) -> tuple[EpochLogs, ...]:
                     ),
                 )
             _fit_segment(task, context.devices, position, end_epoch, steps, callbacks)
+    # After the last checkpoint, which has the trained weights, and before the swap: the averages of
+    # the best epoch are among its weights.
+    early_stop = recipe_callbacks.finish()
     if task.model.ema_variables:
         task.model.swap_ema_weights()
-    return tuple(writer.history)
+    return tuple(writer.history), early_stop
 
 
 def make_trainable_task(
@@ -109,9 +120,12 @@ def make_trainable_task(
     """
 
     def train() -> TrainingResult:
-        history = fit(task, context)
+        history, early_stop = fit(task, context)
         after_fit()
-        return TrainingResult(history, {**final_val_metrics(history), **extra_metrics()})
+        # The metrics of the weights that are saved.
+        epochs = None if early_stop is None else early_stop.restored_epoch
+        val_metrics = {**final_val_metrics(history[:epochs]), **extra_metrics()}
+        return TrainingResult(history, val_metrics, early_stop)
 
     def evaluate_task() -> EpochLogs:
         return {**evaluate(task, context.devices), **extra_metrics()}
@@ -151,7 +165,35 @@ def final_val_metrics(history: tuple[EpochLogs, ...]) -> EpochLogs:
 
 
 @translate_read_errors()
-def _resume(task: FitTask, context: TrainingContext) -> Checkpoint:
+def _make_recipe_callbacks(task: FitTask, context: TrainingContext) -> RecipeCallbacks:
+    """Return the callbacks of the recipe, after a check of the metrics that they monitor.
+
+    Raises:
+        BlueprintError: if the run does not log such a metric.
+    """
+    configs = context.config.callbacks
+    metric_names: list[str] = []
+    if configs:
+        # Keras creates metrics, and with them their names, with the first batch.
+        metric_names = sorted(_evaluate_batch(task, context, TrainingPosition()))
+        if task.validation is not None:
+            metric_names += [VAL_PREFIX + name for name in metric_names]
+    return RecipeCallbacks(configs, task.model, metric_names, context.devices.workers, context.log)
+
+
+def _evaluate_batch(
+    task: FitTask, context: TrainingContext, position: TrainingPosition
+) -> EpochLogs:
+    """Evaluate the batch at a position, which creates the variables of the metrics."""
+    batch = context.devices.distribute_dataset(task.batches(position))
+    logs: EpochLogs = task.model.evaluate(batch, steps=1, verbose=0, return_dict=True)
+    return logs
+
+
+@translate_read_errors()
+def _resume(
+    task: FitTask, context: TrainingContext, recipe_callbacks: RecipeCallbacks
+) -> Checkpoint:
     """Restore the newest checkpoint, and return it; without one, return an empty checkpoint.
 
     Raises:
@@ -171,11 +213,16 @@ def _resume(task: FitTask, context: TrainingContext) -> Checkpoint:
     if position.batch:
         # Keras creates the variables of metrics with the first batch. They have to exist before
         # `CheckpointCallback` restores them.
-        first_batch = context.devices.distribute_dataset(task.batches(position))
-        model.evaluate(first_batch, steps=1, verbose=0)
+        _evaluate_batch(task, context, position)
     with context.devices.scope():
         load_state_dict(model, checkpoint.arrays)
-    if position.epoch >= context.config.epochs:
+    recipe_callbacks.load_state(checkpoint.arrays)
+    if recipe_callbacks.has_stopped:
+        context.log(
+            f"Run already stopped early, after {plural(position.epoch, 'epoch')}; to train longer,"
+            " start a new run with a larger 'patience'"
+        )
+    elif position.epoch >= context.config.epochs:
         context.log(
             f"Run already finished ({plural(position.epoch, 'epoch')}); raise --epochs to continue"
         )

@@ -186,6 +186,30 @@ def test_workers_do_not_outlive_the_command(
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
 
 
+def test_early_stop_of_all_workers(tmp_path: Path):
+    """They stop at the same epoch with the weights of the best one; a resume says so."""
+    blueprint, run = tmp_path / "net.yaml", tmp_path / "run"
+    callbacks = (
+        "  callbacks:\n"
+        "    - ReduceLROnPlateau: {patience: 1, min_delta: 1e9}\n"
+        "    - EarlyStopping: {patience: 2, min_delta: 1e9, restore_best_weights: true}\n"
+    )
+    blueprint.write_text(TEXT.replace("epochs: 3", "epochs: 9") + callbacks)
+    # Both have to end: one that did not stop would wait for the other.
+    output = in_workers(
+        2, [["train", blueprint, "--run-dir", run], ["train", "--resume", run], ["evaluate", run]]
+    )
+    assert "from 0.001 to 0.0001: val_loss has not improved for 1 epoch" in output
+    assert "has not improved for 2 epochs; weights of epoch 1 restored" in output
+    assert "Run already stopped early, after 3 epochs" in output
+    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert len(rows) == 3
+    record = json.loads((run / "run.json").read_text())
+    assert record["validation_metrics"] == {"loss": rows[0]["val_loss"]}
+    evaluated = float(output.split()[-1])
+    assert evaluated == pytest.approx(rows[0]["val_loss"], rel=1e-4)
+
+
 def test_unsynchronized_batch_normalization(left_alone: dict[str, Path]):
     """Without `synchronized`, a batch normalisation sees its worker's part of a batch alone."""
     together, alone = (arrays(left_alone[each]) for each in ("true", "false"))

@@ -122,6 +122,7 @@ def test_layer_missing_in_an_older_keras(name: str, argument: str, missing: str)
 
 KINDS: list[ObjectKind] = [
     "initializer", "regularizer", "constraint", "loss", "metric", "optimizer", "schedule",
+    "callback",
 ]  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def mistake(folder: Path, text: str) -> Diagnostic:
     ("text", "expected"),
     [
         ("optimizer: Adam", "'optimizer' belongs under 'training'"),
-        ("callbacks: [EarlyStopping]", "there are no callbacks"),
+        ("callbacks: [EarlyStopping]", "'callbacks' belongs under 'training'"),
         ("class_weights: {0: 1}", "write 'class_weight' under 'training'"),
         ("class_weight: {0: 1}", "'class_weight' belongs under 'training'"),
         ("dataset: mnist", "write 'data'"),
@@ -73,13 +73,14 @@ def test_foreign_sections(tmp_path: Path, text: str, expected: str):
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("early_stopping: 3", "early stopping is not supported yet"),
-        ("EarlyStopping: {patience: 3}", "early stopping is not supported yet"),
-        ("reduce_lr: true", "depend on a metric are not supported"),
-        ("ReduceLROnPlateau: {factor: 0.1}", "depend on a metric are not supported"),
-        ("monitor: val_loss", "metrics do not control a run yet"),
-        ("best: true", "saving those of the best epoch is not supported yet"),
-        ("save_best_only: true", "saving those of the best epoch is not supported yet"),
+        ("early_stopping: 3", "callbacks: [{EarlyStopping: {monitor: val_loss"),
+        ("EarlyStopping: {patience: 3}", "callbacks: [{EarlyStopping: {monitor: val_loss"),
+        ("reduce_lr: true", "callbacks: [{ReduceLROnPlateau: {factor"),
+        ("ReduceLROnPlateau: {factor: 0.1}", "callbacks: [{ReduceLROnPlateau: {factor"),
+        ("patience: 3", "it is an argument of a callback"),
+        ("monitor: val_loss", "it is an argument of a callback"),
+        ("best: true", "restore_best_weights: true}}] under"),
+        ("save_best_only: true", "restore_best_weights: true}}] under"),
         ("time_split: 0.2", "'shuffle: false' under 'training'"),
         ("accumulation_steps: 4", "write 'gradient_accumulation_steps: 4'"),
         ("initial_weights: a.h5", "a run starts from new weights"),
@@ -87,12 +88,15 @@ def test_foreign_sections(tmp_path: Path, text: str, expected: str):
         ("val_split: 0.1", "'validation_split: 0.2' under 'training'"),
         ("sample_weight: w", "write 'sample_weight' in the data source"),
         ("learning_rate: 1", "argument of the optimizer"),
-        ("optimizer: {ReduceLROnPlateau: {factor: 0.1}}", "depend on a metric are not supported"),
+        (
+            "optimizer: {ReduceLROnPlateau: {factor: 0.1}}",
+            "callbacks: [{ReduceLROnPlateau: {factor",
+        ),
         (
             "optimizer: {SGD: {learning_rate: {ReduceLROnPlateau: {factor: 0.1}}}}",
-            "depend on a metric are not supported",
+            "callbacks: [{ReduceLROnPlateau: {factor",
         ),
-        ("metrics: [EarlyStopping]", "early stopping is not supported yet"),
+        ("metrics: [EarlyStopping]", "callbacks: [{EarlyStopping: {monitor: val_loss"),
     ],
 )
 def test_foreign_training_keys(tmp_path: Path, key: str, expected: str):

@@ -68,6 +68,7 @@ def test_every_function_and_object_of_keras_is_reviewed():
         ("metric", keras.metrics),
         ("optimizer", keras.optimizers),
         ("schedule", keras.optimizers.schedules),
+        ("callback", keras.callbacks),
     ):
         classes = {name: each for name, each in vars(module).items() if inspect.isclass(each)}
         refused = {each for name, each in classes.items() if name in REGISTRY.unsupported_objects}

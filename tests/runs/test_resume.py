@@ -7,6 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from helpers.objectives import MOCO
@@ -120,6 +121,46 @@ def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: 
     """Killed many times, in its steps and before the first, a run comes to the same weights."""
     kill_and_go_on(blueprint, tmp_path / "run", kills=kills, of_epoch=30, last=120)
     assert_same(tmp_path / "run", uninterrupted)
+
+
+SCHEDULE = "{CosineDecay: {initial_learning_rate: 0.01, decay_steps: 180}}"
+CALLBACKS = """\
+  callbacks:
+    - ReduceLROnPlateau: {factor: 0.5, patience: 1, cooldown: 1, min_delta: 0.01}
+    - EarlyStopping: {patience: 3, min_delta: 0.01, restore_best_weights: true}
+"""
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.thorough)])
+def test_kill_with_callbacks(tmp_path: Path, kills: int):
+    """Killed while metrics stagnate, a run stops at the same epoch with the same weights."""
+    blueprint, uninterrupted, run = (tmp_path / each for each in ("net.yaml", "whole", "run"))
+    text = TEXT.replace(SCHEDULE, "0.05").replace("epochs: 6", "epochs: 60")
+    blueprint.write_text(text + CALLBACKS)
+    assert finish("train", blueprint, "--run-dir", uninterrupted) == 0
+    epochs = len(rows(uninterrupted))
+    assert epochs < 60
+    kill_and_go_on(blueprint, run, kills=kills, of_epoch=30, last=30 * epochs - 5)
+    # The arrays have the state of the callbacks, the learning rate and the best weights too.
+    assert_same(run, uninterrupted)
+    models = [keras.saving.load_model(each / "net.keras") for each in (run, uninterrupted)]
+    for value, expected in zip(*(each.get_weights() for each in models), strict=True):
+        np.testing.assert_array_equal(value, expected)
+    early_stops = [
+        json.loads((each / "run.json").read_text())["early_stop"] for each in (run, uninterrupted)
+    ]
+    assert early_stops[0] == early_stops[1]
+    assert early_stops[0]["stopped_epoch"] == epochs
+
+
+def test_changed_callbacks_are_refused(uninterrupted: Path, tmp_path: Path):
+    """The state of callbacks in a checkpoint belongs to the callbacks of the run."""
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run)
+    record = json.loads((run / "run.json").read_text())
+    record["recipe"]["training"]["callbacks"] = ["EarlyStopping"]
+    (run / "run.json").write_text(json.dumps(record))
+    assert main(["train", "--resume", str(run)]) == 1
 
 
 @pytest.mark.thorough

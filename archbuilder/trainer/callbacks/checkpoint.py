@@ -17,6 +17,7 @@ from archbuilder.files.sandbox import os_error_reason
 from archbuilder.runs.checkpoint_manager import Checkpoint, CheckpointManager
 from archbuilder.runs.state_dict import Arrays, NotFiniteError, load_metric_state, state_dict
 from archbuilder.trainer.callbacks.history import HistoryWriter
+from archbuilder.trainer.callbacks.recipe_callbacks import RecipeCallbacks
 from archbuilder.trainer.callbacks.terminate_on_nan import TerminateOnNaN
 from archbuilder.trainer.log_format import LogFn
 
@@ -33,6 +34,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         log: Shows a line to the user.
         seconds: Time between two checkpoints, which grows where writing takes long. Zero saves
             after every execution.
+        recipe_callbacks: Have a state that a checkpoint contains.
         make_error: Returns the error for a variable that is not finite, from the name of its array
             and the position of the run.
     """
@@ -43,6 +45,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         writer: HistoryWriter,
         log: LogFn,
         seconds: float,
+        recipe_callbacks: RecipeCallbacks,
         make_error: Callable[[str, TrainingPosition], RunError],
     ) -> None:
         super().__init__()
@@ -50,6 +53,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._writer = writer
         self._log = log
         self._seconds = seconds
+        self._recipe_callbacks = recipe_callbacks
         self._make_error = make_error
         self._workers = checkpoints.workers
         self._interval = seconds
@@ -158,9 +162,10 @@ class CheckpointCallback(keras.callbacks.Callback):
         if self._terminate_on_nan is not None:
             self._terminate_on_nan.check()
         history = tuple(self._writer.history)
+        arrays = state_dict(self.model) | self._recipe_callbacks.state()
         write_error = ""
         try:
-            self._checkpoints.commit(Checkpoint(self._position, history, state_dict(self.model)))
+            self._checkpoints.commit(Checkpoint(self._position, history, arrays))
         except NotFiniteError as error:
             raise self._make_error(error.name, self._position) from error
         except OSError as error:

@@ -1,0 +1,84 @@
+"""The setting `callbacks`: callbacks of Keras that control a run by its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.config.value_types import SectionContext, ValueType, keras_object
+from archbuilder.diagnostics.errors import Diagnostics
+from archbuilder.diagnostics.span import Span
+from archbuilder.yaml.nodes import MappingNode, SequenceNode, Tree
+
+_EXAMPLE: Final = "for example 'callbacks: [{EarlyStopping: {patience: 3}}]'"
+_REDUCES_LEARNING_RATE: Final = "ReduceLROnPlateau"
+
+
+def callbacks() -> ValueType[tuple[KerasObject, ...]]:
+    """Return the type of lists of callbacks, at most one of which restores weights."""
+    callback = keras_object("callback")
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> tuple[KerasObject, ...]:
+        if not isinstance(tree, SequenceNode):
+            context.fields.report_unexpected(tree, what, "a list of callbacks", note=_EXAMPLE)
+            return ()
+        parsed = tuple(callback.parse(item, what, context) for item in tree.items)
+        _check_restored_weights(parsed, context.diagnostics)
+        return parsed
+
+    schema = {"type": "array", "items": callback.schema}
+    return ValueType(schema, parse, "list of callbacks of Keras")
+
+
+def check_learning_rates(
+    callbacks: Iterable[KerasObject], optimizer: KerasObject | None, diagnostics: Diagnostics
+) -> None:
+    """Report callbacks that reduce a learning rate which they cannot set.
+
+    Args:
+        callbacks: The callbacks of a recipe.
+        optimizer: The optimizer of its objective; None if it has one for each network.
+        diagnostics: Receives the errors.
+    """
+    for callback in callbacks:
+        if callback.class_name != _REDUCES_LEARNING_RATE:
+            continue
+        if optimizer is None:
+            diagnostics.error(
+                "invalid-choice",
+                f"'{_REDUCES_LEARNING_RATE}' does not support several optimizers, one for each"
+                " network",
+                callback.span,
+                label="use learning rate schedules",
+            )
+        # Keras refuses to set the learning rate of such an optimizer, in the middle of the run.
+        elif isinstance(optimizer.argument("learning_rate"), str | dict):
+            diagnostics.error(
+                "invalid-choice",
+                f"'{_REDUCES_LEARNING_RATE}' cannot change the learning rate: it follows a"
+                " schedule",
+                callback.span,
+                label="use a number as 'learning_rate', or remove the callback",
+            )
+
+
+def argument_span(callback: KerasObject, name: str) -> Span:
+    """Return where the recipe sets an argument of a callback; the whole callback if it does not."""
+    tree = callback.tree
+    arguments = tree.entries[0].value if isinstance(tree, MappingNode) and tree.entries else None
+    entry = arguments.get(name) if isinstance(arguments, MappingNode) else None
+    return callback.span if entry is None else entry.value.span
+
+
+def _check_restored_weights(callbacks: Iterable[KerasObject], diagnostics: Diagnostics) -> None:
+    """Report a second callback that restores the weights of its best epoch."""
+    restoring = [each for each in callbacks if each.argument("restore_best_weights") is True]
+    for callback in restoring[1:]:
+        diagnostics.error(
+            "invalid-structure",
+            "two callbacks restore the weights of their best epoch, and a run saves one set of"
+            " weights",
+            argument_span(callback, "restore_best_weights"),
+            label="remove one of them",
+        )

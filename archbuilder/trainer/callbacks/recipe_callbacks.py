@@ -1,0 +1,217 @@
+"""Callbacks of a recipe: they run as in Keras, and checkpoints hold their state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.diagnostics.errors import RunError
+from archbuilder.distribution.collectives import WorkerGroup
+from archbuilder.formatting import plural
+from archbuilder.keras_backend.instantiate import build_object
+from archbuilder.runs.state_dict import (
+    CALLBACKS_PREFIX,
+    Arrays,
+    best_weights,
+    best_weights_state,
+)
+from archbuilder.trainer.callbacks.monitors import resolve_mode
+from archbuilder.trainer.log_format import LogFn
+
+_RecipeCallback: TypeAlias = keras.callbacks.EarlyStopping | keras.callbacks.ReduceLROnPlateau
+_COUNTERS: Final[Mapping[type, tuple[str, ...]]] = {
+    keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter"),
+}
+"""Integer attributes that a callback changes in the course of a run."""
+_BEST: Final = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStop:
+    """How callbacks ended a run. Epochs count from 1."""
+
+    monitor: str
+    """The metric that decided."""
+    stopped_epoch: int | None
+    """The last epoch; None if the run was not stopped before its number of epochs."""
+    restored_epoch: int | None
+    """The epoch whose weights were restored; None if the run ends with its last weights."""
+
+
+class RecipeCallbacks(keras.callbacks.Callback):
+    """Runs the callbacks of a recipe at the end of each epoch.
+
+    Keras's `on_train_begin` resets such a callback, and `on_train_end` restores its best weights.
+    A resumed run may call `fit` twice, and its last checkpoint holds the trained weights, so that
+    more epochs can follow. Both methods are therefore called once, outside of `fit`.
+
+    Args:
+        configs: The callbacks of the recipe.
+        model: The compiled model, whose metrics have been built.
+        metric_names: Names of the metrics that the run logs for an epoch.
+        workers: The workers of the run, all of which act on the metrics of the chief.
+        log: Shows a line to the user.
+
+    Raises:
+        BlueprintError: if the run does not log the metric of a callback.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[KerasObject],
+        model: keras.Model,
+        metric_names: Sequence[str],
+        workers: WorkerGroup,
+        log: LogFn,
+    ) -> None:
+        super().__init__()
+        self.set_model(model)
+        self._workers = workers
+        self._log = log
+        self._callbacks: list[_RecipeCallback] = []
+        for config in configs:
+            callback = build_object(config)
+            if not isinstance(callback, _RecipeCallback):
+                raise TypeError(f"{callback!r} has no state that checkpoints hold")
+            callback.mode = resolve_mode(config, callback, model, metric_names)
+            callback.set_model(model)
+            callback.on_train_begin()
+            self._callbacks.append(callback)
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether a callback has stopped the run."""
+        return self._stopper is not None
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Pass the metrics of an epoch to the callbacks."""
+        metrics = self._broadcast(logs or {})
+        for callback in self._callbacks:
+            # A dictionary of its own: ReduceLROnPlateau adds the learning rate to it.
+            with self.model.distribute_strategy.scope():
+                if isinstance(callback, keras.callbacks.ReduceLROnPlateau):
+                    self._reduce_learning_rate(callback, epoch, {**metrics})
+                else:
+                    callback.on_epoch_end(epoch, {**metrics})
+
+    def finish(self) -> EarlyStop | None:
+        """Restore the best weights after training, if a callback does so, and log why it ended.
+
+        Returns:
+            None if no callback stopped the run or restored weights.
+        """
+        stopper, restorer = self._stopper, self._restorer
+        if restorer is not None:
+            with self.model.distribute_strategy.scope():
+                restorer.on_train_end()
+        restored = (
+            "" if restorer is None else f"weights of epoch {restorer.best_epoch + 1} restored"
+        )
+        if stopper is not None:
+            self._log(
+                f"Early stopping: {stopper.monitor} has not improved for"
+                f" {plural(stopper.wait, 'epoch')}{'; ' if restored else ''}{restored}"
+            )
+        elif restorer is not None:
+            self._log(f"Best {restorer.monitor}: {restored}")
+        decider = stopper or restorer
+        if decider is None:
+            return None
+        return EarlyStop(
+            decider.monitor,
+            None if stopper is None else stopper.stopped_epoch + 1,
+            None if restorer is None else restorer.best_epoch + 1,
+        )
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return the state of the callbacks as arrays for a checkpoint."""
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for prefix, callback in self._prefixed():
+            for name in _COUNTERS[type(callback)]:
+                arrays[prefix + name] = np.asarray(getattr(callback, name), np.int64)
+            # None before the first epoch that counts.
+            if callback.best is not None:
+                arrays[prefix + _BEST] = np.asarray(callback.best, np.float64)
+        # The learning rate is a variable of the optimizer, which the checkpoint has already.
+        restorer = self._restorer
+        return arrays if restorer is None else arrays | best_weights_state(restorer.best_weights)
+
+    def load_state(self, arrays: Arrays) -> None:
+        """Restore the state of the callbacks from the arrays of a checkpoint.
+
+        Raises:
+            RunError: if it is the state of other callbacks.
+        """
+        for prefix, callback in self._prefixed():
+            for name in _COUNTERS[type(callback)]:
+                setattr(callback, name, int(_scalar(arrays, prefix + name)))
+            if prefix + _BEST in arrays:
+                callback.best = float(_scalar(arrays, prefix + _BEST))
+            if getattr(callback, "restore_best_weights", False):
+                callback.best_weights = best_weights(self.model, arrays)
+
+    @property
+    def _stopper(self) -> keras.callbacks.EarlyStopping | None:
+        """The callback that has stopped the run."""
+        # Keras never stops after epoch 0, so that 0 stands for a run that goes on.
+        return next((each for each in self._early_stopping() if each.stopped_epoch > 0), None)
+
+    @property
+    def _restorer(self) -> keras.callbacks.EarlyStopping | None:
+        """The callback that has the weights of its best epoch."""
+        return next(
+            (each for each in self._early_stopping() if each.best_weights is not None), None
+        )
+
+    def _early_stopping(self) -> Iterator[keras.callbacks.EarlyStopping]:
+        for callback in self._callbacks:
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                yield callback
+
+    def _prefixed(self) -> Iterator[tuple[str, _RecipeCallback]]:
+        """Yield the callbacks, each with the start of the names of its arrays."""
+        for number, callback in enumerate(self._callbacks):
+            yield f"{CALLBACKS_PREFIX}{number}.", callback
+
+    def _broadcast(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return the metrics of the chief.
+
+        Workers read the same variables, but may compute a metric from them on other processors. A
+        last bit that differs may decide whether one improves, and workers that do not stop together
+        wait for each other forever.
+        """
+        names = sorted(metrics)
+        values = np.array([metrics[name] for name in names], np.float64)
+        shared_values = np.frombuffer(self._workers.broadcast(values.tobytes()), np.float64)
+        return dict(zip(names, shared_values.tolist(), strict=True))
+
+    def _reduce_learning_rate(
+        self, callback: keras.callbacks.ReduceLROnPlateau, epoch: int, metrics: dict[str, float]
+    ) -> None:
+        """Pass the metrics of an epoch to the callback, and log a change of the learning rate."""
+        old_rate, old_wait = self._learning_rate(), callback.wait
+        callback.on_epoch_end(epoch, metrics)
+        new_rate = self._learning_rate()
+        if new_rate != old_rate:
+            self._log(
+                f"Learning rate reduced from {old_rate:.6g} to {new_rate:.6g}:"
+                f" {callback.monitor} has not improved for {plural(old_wait + 1, 'epoch')}"
+            )
+
+    def _learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+
+def _scalar(arrays: Arrays, name: str) -> float:
+    array = arrays.get(name)
+    if array is None or array.shape or array.dtype not in (np.int64, np.float64):
+        raise RunError("the checkpoint has the state of other callbacks than the recipe")
+    number: float = array.item()
+    return number
