@@ -27,7 +27,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return one_device.blueprints(tmp_path_factory)
 
 
-def held_out(run: Path) -> dict[str, float]:
+def validation_metrics(run: Path) -> dict[str, float]:
     metrics: dict[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
     return metrics
 
@@ -45,7 +45,7 @@ def test_evaluate_reproduces_training_metrics(
 ):
     """They are those that the run reported in the end."""
     run = runs / objective
-    metrics, expected = evaluated(capsys, run), held_out(run)
+    metrics, expected = evaluated(capsys, run), validation_metrics(run)
     assert expected
     assert {name: metrics[name] for name in expected} == pytest.approx(expected, rel=1e-5)
     assert metrics.keys() == expected.keys()
@@ -68,7 +68,7 @@ def test_evaluate_with_replicas_and_workers(
     ]
     lines = carry_out(2, commands).splitlines()
     for objective, line in zip(BLUEPRINTS, lines, strict=True):
-        metrics, expected = json.loads(line), held_out(runs / objective)
+        metrics, expected = json.loads(line), validation_metrics(runs / objective)
         assert expected
         for name in expected:
             assert metrics[name] == pytest.approx(expected[name], rel=1e-5), (objective, name)
@@ -80,7 +80,9 @@ def test_evaluate_workers_option(runs: Path):
     arguments = [sys.executable, "-m", "archbuilder", *command]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
+    assert json.loads(done.stdout) == pytest.approx(
+        validation_metrics(runs / "supervised"), rel=1e-5
+    )
 
 
 def test_evaluate_other_data(runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
@@ -107,7 +109,7 @@ def test_evaluate_other_text(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     (tmp_path / "text.txt").unlink()
     metrics = evaluated(capsys, run, "--data", tmp_path / "other.txt")
     assert main(["evaluate", str(run), "--data", str(tmp_path / "other.txt")]) == 0
-    assert metrics["loss"] == pytest.approx(held_out(run)["loss"], rel=0.2)
+    assert metrics["loss"] == pytest.approx(validation_metrics(run)["loss"], rel=0.2)
     assert "3 of 1," in (output := "".join(capsys.readouterr()))
     assert "tokens are not in the vocabulary" in output
     assert sorted(each.name for each in (run / "text").iterdir()) == names
@@ -120,7 +122,7 @@ def test_evaluate_model_file(runs: Path, capsys: pytest.CaptureFixture[str], tmp
     assert main(["evaluate", str(model)]) == 2
     assert "pass --blueprint" in capsys.readouterr().err
     metrics = evaluated(capsys, model, "--blueprint", runs / "supervised.yaml")
-    assert metrics == pytest.approx(held_out(runs / "supervised"), rel=1e-5)
+    assert metrics == pytest.approx(validation_metrics(runs / "supervised"), rel=1e-5)
     assert evaluated(capsys, runs / "supervised" / "net.keras") == pytest.approx(metrics, rel=1e-5)
 
 
@@ -129,7 +131,7 @@ def test_text_format(runs: Path, capsys: pytest.CaptureFixture[str]):
     capsys.readouterr()
     assert main(["evaluate", str(runs / "ridge")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(held_out(runs / "ridge"))
+    assert [line.split()[0] for line in lines] == list(validation_metrics(runs / "ridge"))
 
 
 @pytest.mark.parametrize(

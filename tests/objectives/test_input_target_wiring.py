@@ -71,7 +71,7 @@ def train(folder: Path, text: str) -> Path:
     return folder / "run"
 
 
-def held_out(run: Path) -> dict[str, float]:
+def validation_metrics(run: Path) -> dict[str, float]:
     metrics: dict[str, float] = json.loads((run / "run.json").read_text())["validation_metrics"]
     return metrics
 
@@ -79,7 +79,7 @@ def held_out(run: Path) -> dict[str, float]:
 def test_target_from_input(tmp_path: Path):
     """It gives the image again, flattened and scaled as the output is."""
     run = train(tmp_path, AUTOENCODER)
-    assert held_out(run)["again_loss"] < 0.03
+    assert validation_metrics(run)["again_loss"] < 0.03
     model = keras.saving.load_model(run / "net.keras")
     examples = load_source(data_from_argument("digits").train, DataFileOpener())
     images = np.asarray(next(iter(examples.inputs.values())).column.gather(np.arange(50))) / 16
@@ -90,7 +90,7 @@ def test_target_from_input(tmp_path: Path):
 
 def test_feed_targets_to_inputs(tmp_path: Path):
     """A network that sees the label has only to say it again."""
-    assert held_out(train(tmp_path, LABELLED))["categorical_accuracy"] == 1
+    assert validation_metrics(train(tmp_path, LABELLED))["categorical_accuracy"] == 1
 
 
 @pytest.mark.parametrize("loss", ["SparseCategoricalCrossentropy", "CategoricalCrossentropy"])
@@ -165,5 +165,7 @@ def test_loss_weight_of_a_single_output(tmp_path: Path):
     for weight in ("1", "3"):
         (tmp_path / weight).mkdir()
         text = LABELLED.replace("training:", f"training:\n  loss_weights: {{digit: {weight}}}")
-        numbers.append(held_out(train(tmp_path / weight, text.replace("Adam: 0.1", "Adam: 1e-6"))))
+        numbers.append(
+            validation_metrics(train(tmp_path / weight, text.replace("Adam: 0.1", "Adam: 1e-6")))
+        )
     assert numbers[1]["loss"] == pytest.approx(3 * numbers[0]["loss"], rel=1e-3)
