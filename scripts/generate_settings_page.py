@@ -10,6 +10,7 @@ from typing import Final
 
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.settings import Setting, settings_of
+from archbuilder.config.sources import SOURCES
 from archbuilder.config.training import TrainingConfig, training_keys
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -25,7 +26,7 @@ This page is written by `make settings`.
 
 def page() -> str:
     """Return the text of the page."""
-    return "\n".join([HEAD, *training()])
+    return "\n".join([HEAD, *training(), *data()])
 
 
 def training() -> Iterator[str]:
@@ -49,6 +50,22 @@ def training() -> Iterator[str]:
                 f"Options under its name, as in `objective: {{{name}: {{{example}}}}}`:"
             )
             yield from table(options)
+
+
+def data() -> Iterator[str]:
+    """Yield the lines about `data`: each source."""
+    yield "## `data`\n"
+    yield from paragraph(
+        "A source, or the sources `train` and `validation`. A value that is not a mapping is the"
+        " first setting: `npz: data.npz`."
+    )
+    for name, source in SOURCES.items():
+        yield f"## `data: {name}`\n"
+        yield inspect.cleandoc(source.__doc__ or "") + "\n"
+        if source.suffixes:
+            suffixes = ", ".join(f"`{each}`" for each in source.suffixes)
+            yield from paragraph(f"`--data` reads files with the suffix {suffixes} with it.")
+        yield from table(settings_of(source))
 
 
 def requirements(objective: type[ObjectiveConfig]) -> Iterator[str]:

@@ -62,9 +62,9 @@ ORDER: Mapping[str, str] = {
     """,
     "archbuilder.config": """
         data_sandbox data_schema fingerprint value_types
-        augment_layers callbacks metric_checks optimizers output_types settings sources
-        data data_cli objectives
-        training
+        augment_layers callbacks metric_checks optimizers output_types settings
+        objectives sources
+        data data_cli training
         json_schema training_parser
         load
         run_config
@@ -85,7 +85,7 @@ ORDER: Mapping[str, str] = {
         idx image_folder label_encoder npy npz pairs tfrecord_io
         batch_reader
         jsonl tabular tfrecord
-        csv parquet tfds
+        csv load_context parquet tfds
     """,
     "archbuilder.diagnostics": """
         escape span
@@ -174,9 +174,12 @@ IMPORT_KERAS = {
 }
 """The packages that may import Keras and TensorFlow when they are imported."""
 
-DEFERRED = {("archbuilder.config.objectives", "archbuilder.objectives")}
-"""Imports that point upwards, within functions: `validate` reads the declaration of an objective,
-and only training needs the half with TensorFlow, which the declaration imports then."""
+DEFERRED = {
+    ("archbuilder.config.objectives", "archbuilder.objectives"),
+    ("archbuilder.config.sources", "archbuilder.data"),
+}
+"""Imports that point upwards, within functions: `validate` reads the declaration of an objective or
+a source, and only training needs the half with TensorFlow, which the declaration imports then."""
 
 HEAVY = {"keras", "tensorflow", "numpy"}
 

@@ -256,3 +256,32 @@ def test_editor_documents_training(editor: Editor):
     """Pointing at a setting shows its description and its default."""
     hover = editor.hover(f"{TRAINING}  batch_size: 32\n", "batch_size")
     assert "examples per step" in hover
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "data: digit",
+        "data: {npzz: a.npz}",
+        "data: {csv: {fil: a.csv}}",
+        "data: {csv: {file: a.csv, header: maybe}}",
+        "data: {images: {folder: a, size: [8]}}",
+        "data: {text: {file: a.txt, tokenizer: chars}}",
+        "data: {train: {npz: {file: a.npz, divide_by: 0}}}",
+    ],
+)
+def test_editor_marks_errors_in_data(editor: Editor, data: str):
+    """Sources are checked as layers are."""
+    marks = editor.marks(f"{HEAD}  - Dense: 3\n{data}\n")
+    assert marks
+    assert {number for number, _ in marks} <= {5}
+
+
+def test_editor_completes_data(editor: Editor):
+    """Sources and their settings are offered."""
+    head = f"{HEAD}  - Dense: 3\n"
+    assert {"digits", "npz", "tfrecord", "train"} <= editor.completions(f"{head}data:\n  ")
+    offered = editor.completions(f"{head}data:\n  text:\n    file: a.txt\n    ")
+    assert {"tokenizer", "vocabulary_size", "sequence_length", "on_error"} <= offered
+    choices = editor.completions(f"{head}data:\n  text:\n    file: a.txt\n    tokenizer: ")
+    assert {"bpe", "wordpiece"} <= choices

@@ -10,8 +10,8 @@ from typing import Any, Final, cast
 
 from archbuilder.config.sources import (
     IMAGE_SUFFIXES,
+    SOURCES,
     TFDS_NAME,
-    Csv,
     DataConfig,
     DataPath,
     DataSource,
@@ -19,13 +19,8 @@ from archbuilder.config.sources import (
     Idx,
     Images,
     Jsonl,
-    Npz,
-    Pairs,
-    Parquet,
     Text,
     Tfds,
-    Tfrecord,
-    TokenizerConfig,
 )
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote
 from archbuilder.files import path_status
@@ -34,13 +29,10 @@ from archbuilder.files.sandbox import os_error_reason
 _DIGITS: Final = "digits"
 _TFDS_PREFIX: Final = "tfds:"
 _SOURCES_BY_SUFFIX: Final[Mapping[str, Callable[[DataPath], DataSource]]] = {
-    ".npz": Npz,
-    ".csv": Csv,
-    ".parquet": Parquet,
-    ".jsonl": Jsonl,
-    ".tfrecord": Tfrecord,
-    ".txt": lambda file: Text(file, TokenizerConfig()),
-    ".tsv": lambda file: Pairs(file, TokenizerConfig()),
+    # Any: the sources with suffixes take a file, which DataSource does not say.
+    suffix: cast(Any, source)
+    for source in SOURCES.values()
+    for suffix in source.suffixes
 }
 _IDX_NAMES: Final = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -85,7 +77,7 @@ def data_from_argument(text: str, template: DataConfig | None = None) -> DataCon
     source = source_class(DataPath(text)) if source_class else None
     if isinstance(source, Jsonl) and template is not None and isinstance(template.train, Text):
         # The recipe trains on text, so the file has a field of text, not of numbers.
-        source = Text(source.file, TokenizerConfig())
+        source = Text(source.file)
     if source is not None:
         data = DataConfig(source)
     elif path_status.is_dir(path):

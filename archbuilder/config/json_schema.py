@@ -11,6 +11,7 @@ from typing import Final
 
 from archbuilder.config.objectives import OBJECTIVES
 from archbuilder.config.settings import Setting, setting_schema, settings_of, settings_schema
+from archbuilder.config.sources import SOURCES
 from archbuilder.config.training import TrainingConfig
 from archbuilder.config.value_types import JsonSchema
 from archbuilder.language.json_schema import blueprint_schema, schema_text
@@ -22,13 +23,53 @@ _NULL: Final[JsonSchema] = {"type": "null"}
 
 def full_schema(registry: Registry) -> JsonSchema:
     """Return the JSON Schema of a blueprint file with its recipe."""
-    training = {"description": "The training settings.", **training_schema()}
-    return blueprint_schema(registry, {"training": training})
+    recipe = {
+        "data": {"description": "The training data.", **data_schema()},
+        "training": {"description": "The training settings.", **training_schema()},
+    }
+    return blueprint_schema(registry, recipe)
 
 
 def full_schema_text(registry: Registry) -> str:
     """Return the text of the schema file, `schemas/blueprint-v1.schema.json`."""
     return schema_text(full_schema(registry))
+
+
+def data_schema() -> JsonSchema:
+    """Return the JSON Schema of the section `data`: a source, or sources by split."""
+    source = _source_schema()
+    bare, mapping = source["anyOf"]
+    # One schema for both: of two, the YAML language server completes the keys of one only.
+    splits = {"train": source, "validation": source}
+    properties = {**mapping["properties"], **splits}
+    section = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"anyOf": [bare, section]}
+
+
+def _source_schema() -> JsonSchema:
+    """Return the schema of a source: its name, or a mapping from it to its settings."""
+    sources, without_settings = {}, []
+    for name, source in SOURCES.items():
+        settings = settings_of(source)
+        schema = settings_schema(settings)
+        schema["properties"] = {each.name: _with_expressions(each) for each in settings}
+        choices = [schema]
+        # A value that is not a mapping is the first setting, as in `npz: data.npz`.
+        if settings[0].is_required:
+            choices.append({"type": "string"})
+        else:
+            choices.append(_NULL)
+            without_settings.append(name)
+        summary = (source.__doc__ or "").partition("\n")[0]
+        sources[name] = {"description": summary, "anyOf": choices}
+    mapping = {
+        "type": "object",
+        "properties": sources,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    return {"anyOf": [{"enum": without_settings}, mapping]}
 
 
 def training_schema() -> JsonSchema:

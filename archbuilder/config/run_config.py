@@ -20,7 +20,7 @@ from archbuilder.config.data_cli import is_path_argument
 from archbuilder.config.data_sandbox import DataSandbox, not_allowed_error
 from archbuilder.config.data_schema import DatasetSchema, schema_from_dict
 from archbuilder.config.load import parse_recipe
-from archbuilder.config.settings import settings_of
+from archbuilder.config.settings import section_values, settings_of
 from archbuilder.config.sources import DataConfig, DataPath, DataSource, Tfds
 from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.diagnostics.errors import UsageError, quote
@@ -255,18 +255,16 @@ def _training_to_dict(config: TrainingConfig) -> _JsonDict:
 
 
 def _source_to_dict(source: DataSource) -> PlainData:
-    fields = _fields_to_dict(source, [each.name for each in dataclasses.fields(source)])
-    # The DataPath of Tfds is the name of a data set.
+    values = section_values(source)
+    fields = {key: _value_to_plain(each) for key, each in values.items() if each is not None}
+    # The DataPath of Tfds is the name of a dataset.
     if not isinstance(source, Tfds):
         # A path without a span comes from the command line and is relative to the working
         # directory, which may be another one when the run is resumed.
-        for name in fields:
-            value = getattr(source, name)
+        for key, value in values.items():
             if isinstance(value, DataPath) and value.span is None:
-                fields[name] = str(Path(value.path).absolute())
-    # The syntax of text sources has the tokenizer's keys beside 'file', not in a mapping.
-    fields |= cast(_JsonDict, fields.pop("tokenizer", {}))
-    return {type(source).__name__.lower(): fields or None}
+                fields[key] = str(Path(value.path).absolute())
+    return {source.key: fields or None}
 
 
 def _fields_to_dict(value: object, names: Iterable[str]) -> _JsonDict:
@@ -285,6 +283,4 @@ def _value_to_plain(value: object) -> PlainData:
         return to_plain(value.tree)
     if isinstance(value, DataPath):
         return value.path
-    if dataclasses.is_dataclass(value):
-        return _fields_to_dict(value, [each.name for each in dataclasses.fields(value)])
     return cast(PlainData, value)

@@ -14,6 +14,7 @@ declarations:
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
@@ -23,7 +24,9 @@ from archbuilder.diagnostics.span import Span
 from archbuilder.yaml.nodes import MappingNode, Tree
 
 _T = TypeVar("_T")
+_Default = TypeVar("_Default")
 _METADATA_KEY: Final = "archbuilder.setting"
+_GROUP_KEY: Final = "archbuilder.group"
 _REQUIRED: Final[Any] = object()
 
 
@@ -57,10 +60,10 @@ def setting(
     value_type: ValueType[_T],
     description: str,
     *,
-    default: _T = _REQUIRED,
+    default: _Default = _REQUIRED,
     default_factory: Callable[[], _T] | None = None,
     example: str = "",
-) -> _T:
+) -> _T | _Default:
     """Declare a field of a section; without a default it is required.
 
     Args:
@@ -71,32 +74,49 @@ def setting(
         example: How to write the setting, for the error about a missing one.
     """
     declaration = _Declaration(value_type, description, example, is_option=False)
-    return _field(declaration, default, default_factory)
+    return cast("_T | _Default", _field(declaration, default, default_factory))
 
 
 def option(value_type: ValueType[_T], description: str, *, default: _T) -> _T:
     """Declare a field of an objective that stands under the objective's name."""
-    return _field(_Declaration(value_type, description, "", is_option=True), default, None)
+    return cast(
+        _T, _field(_Declaration(value_type, description, "", is_option=True), default, None)
+    )
 
 
-def _field(declaration: _Declaration, default: _T, default_factory: Callable[[], _T] | None) -> _T:
+def group(section: type[_T]) -> _T:
+    """Declare a field whose settings stand beside those of the section, as keys of one mapping.
+
+    `section` is a dataclass of settings that all have a default.
+    """
+    return dataclasses.field(default_factory=section, metadata={_GROUP_KEY: section})
+
+
+def _field(
+    declaration: _Declaration, default: Any, default_factory: Callable[[], Any] | None
+) -> Any:
     metadata = {_METADATA_KEY: declaration}
     # `field` is declared to return the type of its default, as this function does.
     if default_factory is not None:
         return dataclasses.field(default_factory=default_factory, metadata=metadata)
     if default is _REQUIRED:
-        return cast(_T, dataclasses.field(metadata=metadata))
+        return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def settings_of(section: type) -> tuple[Setting, ...]:
-    """Return the settings of a section, in the order of the fields.
+    """Return the settings of a section: its own in the order of the fields, then inherited ones.
 
-    Fields without `setting` or `option` are not keys of the section, and are left out.
+    Fields without a declaration are not keys of the section, and are left out.
     """
-    settings = []
-    for field in dataclasses.fields(section):
-        if _METADATA_KEY in field.metadata:
+    own_names = inspect.get_annotations(section)
+    # sorted() is stable, and True comes after False.
+    fields = sorted(dataclasses.fields(section), key=lambda field: field.name not in own_names)
+    settings: list[Setting] = []
+    for field in fields:
+        if _GROUP_KEY in field.metadata:
+            settings += settings_of(field.metadata[_GROUP_KEY])
+        elif _METADATA_KEY in field.metadata:
             declaration: _Declaration = field.metadata[_METADATA_KEY]
             is_required, default = _default(field)
             settings.append(
@@ -111,6 +131,29 @@ def settings_of(section: type) -> tuple[Setting, ...]:
                 )
             )
     return tuple(settings)
+
+
+def make_section(section: type[_T], values: Mapping[str, Any]) -> _T:
+    """Return a section with values by name; those of a group go to the field of the group."""
+    arguments = dict(values)
+    for field in dataclasses.fields(cast(Any, section)):
+        if _GROUP_KEY in field.metadata:
+            group_section = field.metadata[_GROUP_KEY]
+            names = {each.name for each in settings_of(group_section)} & arguments.keys()
+            arguments[field.name] = group_section(**{name: arguments.pop(name) for name in names})
+    return section(**arguments)
+
+
+def section_values(section: object) -> dict[str, Any]:
+    """Return the values of a section by the name of the setting, the opposite of `make_section`."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(cast(Any, section)):
+        value = getattr(section, field.name)
+        if _GROUP_KEY in field.metadata:
+            values |= section_values(value)
+        elif _METADATA_KEY in field.metadata:
+            values[field.name] = value
+    return values
 
 
 def setting_of(section: type, name: str) -> Setting:
@@ -166,7 +209,7 @@ def parse_section(section: type[_T], tree: Tree, what: str, context: SectionCont
     settings = settings_of(section)
     trees = setting_trees(settings, mapping, what, context)
     values = parse_settings(settings, trees, (what, mapping.span), context)
-    return section(**values) if context.diagnostics.report_count == reports else None
+    return make_section(section, values) if context.diagnostics.report_count == reports else None
 
 
 def setting_trees(

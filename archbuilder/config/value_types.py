@@ -127,13 +127,26 @@ def text(pattern: str | None = None, max_length: int = 200) -> ValueType[str]:
     return plain_type({**schema, "pattern": pattern} if pattern else schema, "text")
 
 
-def list_of(item: ValueType[_T], *, length: int | None = None) -> ValueType[tuple[_T, ...]]:
-    """Return the type of lists of plain values, of a given length or of any."""
-    schema: JsonSchema = {"type": "array", "items": item.schema}
-    if length is not None:
-        schema |= {"minItems": length, "maxItems": length}
-    prefix = "list" if length is None else f"list of {length}"
-    return plain_type(schema, f"{prefix}, each {item.text}")
+def list_of(item: ValueType[_T]) -> ValueType[tuple[_T, ...]]:
+    """Return the type of lists of plain values."""
+    return plain_type({"type": "array", "items": item.schema}, f"list, each {item.text}")
+
+
+def pair_of(item: ValueType[_T]) -> ValueType[tuple[_T, _T]]:
+    """Return the type of lists of two plain values."""
+    schema: JsonSchema = {"type": "array", "items": item.schema, "minItems": 2, "maxItems": 2}
+    return plain_type(schema, f"list of 2, each {item.text}")
+
+
+def list_between(item: ValueType[_T], minimum: int, maximum: int) -> ValueType[tuple[_T, ...]]:
+    """Return the type of lists of plain values with a length within bounds."""
+    schema: JsonSchema = {
+        "type": "array",
+        "items": item.schema,
+        "minItems": minimum,
+        "maxItems": maximum,
+    }
+    return plain_type(schema, f"list, each {item.text}")
 
 
 def either(first: ValueType[Any], second: ValueType[Any]) -> ValueType[Any]:

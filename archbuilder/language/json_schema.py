@@ -55,7 +55,10 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
         "description": f"Version 1 of the language; layers of Keras {registry.keras_version}.",
         "type": "object",
         "required": ["archbuilder"],
-        "properties": {**_file_properties(), **recipe},
+        "properties": {
+            **_file_properties(),
+            **{name: {"$ref": f"#/definitions/{name}_section"} for name in recipe},
+        },
         "additionalProperties": False,
         "definitions": {
             "expression": {"type": "string", "pattern": r"\$"},
@@ -70,6 +73,7 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
             "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
             "step": _step(registry),
             "merge": _merge(registry),
+            **{f"{name}_section": section for name, section in recipe.items()},
             **_object_definitions(registry),
             **{name: _arguments(signature) for name, signature in calls.items()},
         },
@@ -129,8 +133,6 @@ def _file_properties() -> Schema:
             "Expected facts about the model, by variant.",
             {"type": "object", "additionalProperties": _expectation()},
         ),
-        "data": _with_description("The training data.", _ANY),
-        "training": _with_description("The training settings.", _ANY),
     }
 
 

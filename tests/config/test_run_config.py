@@ -44,12 +44,12 @@ SOURCES: list[DataSource] = [
     Npz(FILE, {"a": "x", "b": "y"}, "t", 255.0, "w", cache=True),
     Npy({"a": FILE}, FILE, sample_weight=FILE),
     Idx(FILE, FILE, 1.0),
-    Images(FILE, (3, 4), 1, on_error="skip"),
+    Images(FILE, size=(3, 4), channels=1, on_error="skip"),
     Csv(FILE, 3, header=False, inputs=("a", "b"), sample_weight={"o": "w"}),
     Csv(FILE, {"a": "x", "b": 2}, inputs={"i": "x", "j": ("y", "z")}),
     Parquet(FILE, "t", "x", divide_by=2.0, on_error="skip"),
     Jsonl(FILE, {"a": "x"}, {"b": "y"}, sample_weight="w"),
-    Tfrecord(FILE, "x", "y", (2, 3), (8, 8), 3),
+    Tfrecord(FILE, "x", "y", (2, 3), size=(8, 8), channels=3),
     Tfrecord(FILE, {"a": "x"}, "y", {"a": ()}, sample_weight={"o": "w"}),
     Tfds(DataPath("glue/sst2:2.0.0", SPAN), "train[:5%]", "s", {"o": "label"}),
     Text(FILE, TokenizerConfig("bpe", 900, lowercase=True), 12, "body", on_error="skip"),
@@ -112,7 +112,7 @@ def test_trusted_owners_of_run_json(
 def test_run_config_does_not_search_data(tmp_path: Path):
     """Its record has the files of --data, so that what needs none of them works without them."""
     folder = tmp_path / "moved"
-    source = Images(DataPath(str(folder / "train")), (3, 4), 1)
+    source = Images(DataPath(str(folder / "train")), size=(3, 4), channels=1)
     training = TrainingConfig(
         SupervisedConfig(
             {"": from_plain("MeanSquaredError", SPAN)}, from_plain("Adam", SPAN), {}, {}

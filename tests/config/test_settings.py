@@ -21,6 +21,7 @@ from archbuilder.config.value_types import (
     list_of,
     number,
     or_by_name,
+    pair_of,
     text,
 )
 from archbuilder.diagnostics.errors import Diagnostics
@@ -34,7 +35,7 @@ class Section:
     """A section with a setting of each plain type."""
 
     file: str = setting(text(), "Path of the file.")
-    size: tuple[int, ...] = setting(list_of(integer(1, 64), length=2), "Size.", default=(8, 8))
+    size: tuple[int, int] = setting(pair_of(integer(1, 64)), "Size.", default=(8, 8))
     rate: float = setting(number(minimum=0, below=1), "Rate.", default=0.5)
     mode: str | bool = setting(choice("auto", True, False), "Mode.", default="auto")
     steps: int | str = setting(either(integer(1, 9), choice("auto")), "Steps.", default="auto")

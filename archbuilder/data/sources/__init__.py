@@ -1,65 +1,20 @@
-"""Data sources: one module per kind, and the function that loads any of them."""
+"""The readers of the data sources, and the function that loads any source."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from archbuilder.config.data_schema import Scale
-from archbuilder.config.sources import (
-    Csv,
-    DataSource,
-    Digits,
-    Idx,
-    Images,
-    Jsonl,
-    Npy,
-    Npz,
-    Pairs,
-    Parquet,
-    Text,
-    Tfds,
-    Tfrecord,
-)
+from archbuilder.config.sources import DataSource
 from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.errors import locate_data_errors, source_span
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.sources.csv import load_csv
-from archbuilder.data.sources.digits import load_digits
 from archbuilder.data.sources.disk_columns import MEMORY_LIMIT, ColumnStore
-from archbuilder.data.sources.idx import load_idx
-from archbuilder.data.sources.image_folder import load_images
-from archbuilder.data.sources.jsonl import load_jsonl
-from archbuilder.data.sources.npy import load_npy
-from archbuilder.data.sources.npz import load_npz
-from archbuilder.data.sources.pairs import load_pairs
-from archbuilder.data.sources.parquet import load_parquet
-from archbuilder.data.sources.text import load_text
-from archbuilder.data.sources.tfds import load_tfds
-from archbuilder.data.sources.tfrecord import load_tfrecord
+from archbuilder.data.sources.load_context import LoadContext
 
 __all__ = ["load_source"]
-
-_Loader: TypeAlias = Callable[
-    [Any, DataFileOpener, ColumnStore, FittedPreprocessing | None], Dataset
-]
-_LOADERS: Final[Mapping[type[DataSource], _Loader]] = {
-    Digits: lambda *_: load_digits(),
-    Npz: load_npz,
-    Npy: lambda source, opener, _, fitted: load_npy(source, opener, fitted),
-    Idx: load_idx,
-    Images: lambda source, opener, _, fitted: load_images(source, opener, fitted),
-    Csv: load_csv,
-    Parquet: load_parquet,
-    Jsonl: load_jsonl,
-    Tfrecord: load_tfrecord,
-    Tfds: load_tfds,
-    Text: lambda source, opener, _, fitted: load_text(source, opener, fitted),
-    Pairs: lambda source, opener, _, fitted: load_pairs(source, opener, fitted),
-}
 
 
 def load_source(
@@ -80,7 +35,7 @@ def load_source(
     # Errors of a source name its line in the blueprint, which the readers do not know.
     span = source_span(source)
     with locate_data_errors(span):
-        examples = _with_scales(_LOADERS[type(source)](source, opener, store, fitted).validated())
+        examples = _with_scales(source.load(LoadContext(opener, store, fitted)).validated())
         return replace(examples.in_memory() if source.cache else examples, span=span)
 
 

@@ -1,0 +1,19 @@
+"""What the reader of a data source receives besides the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archbuilder.data.dataset import FittedPreprocessing
+from archbuilder.data.file_access import DataFileOpener
+from archbuilder.data.sources.disk_columns import ColumnStore
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadContext:
+    """How files are opened, where large columns are kept, and how values are preprocessed."""
+
+    opener: DataFileOpener
+    store: ColumnStore
+    fitted: FittedPreprocessing | None = None
+    """The preprocessing of the training set, for other data; None to fit it."""
