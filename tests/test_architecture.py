@@ -147,7 +147,7 @@ ORDER: Mapping[str, str] = {
         checkpoint
     """,
     "archbuilder.weights": """
-        dtypes entries hdf5_heaps
+        dtypes entries hdf5_headers hdf5_heaps
         hdf5 match model_weights
         readers
         load

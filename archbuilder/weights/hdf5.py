@@ -20,6 +20,7 @@ import numpy as np
 
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import ErrorTypes, parser_errors
+from archbuilder.weights.hdf5_headers import count_text_bytes
 from archbuilder.weights.hdf5_heaps import find_damage
 
 _ERRORS: Final[ErrorTypes] = (
@@ -43,6 +44,7 @@ class _FileState:
     """State shared by the groups and arrays of one open file."""
 
     name: str
+    descriptor: int
     visited: set[int] = field(default_factory=set)
     """Addresses of the groups whose members were listed, and of the arrays that were returned."""
 
@@ -70,10 +72,10 @@ def open_hdf5(raw: IO[bytes], name: str) -> Iterator[Hdf5Group]:
     Raises:
         RunError: if the file is damaged or not HDF5.
     """
-    file = _FileState(name)
+    file = _FileState(name, raw.fileno())
     # Before HDF5 sees the file: some damage makes the library hang, and nothing can interrupt it.
     with parser_errors((OSError,), file.message):
-        damage = find_damage(raw.fileno())
+        damage = find_damage(file.descriptor)
     if damage:
         raise file.damage_error(damage)
     with parser_errors(_ERRORS, file.message):
@@ -98,8 +100,10 @@ class Hdf5Array:
         """Read the values.
 
         Raises:
-            RunError: if they are damaged or missing.
+            RunError: if they are damaged, missing or not numeric.
         """
+        if self.dtype is None:
+            raise self._file.damage_error("an array is not numeric")
         with parser_errors(_ERRORS, self._file.message):
             # HDF5 returns zeros for values that were never written. This also keeps a small file
             # from claiming an array that fills the memory.
@@ -158,7 +162,8 @@ class Hdf5Group:
         """Return a member that is an array. May be called once per array of the file.
 
         Raises:
-            RunError: if it is something else, or is not stored in this file in one piece.
+            RunError: if it is something else, or is numeric and not stored in this file in one
+                piece.
         """
         member = self._own_member(name)
         if not isinstance(member, h5py.Dataset):
@@ -167,18 +172,25 @@ class Hdf5Group:
         with parser_errors(_ERRORS, self._file.message):
             # From here on messages show the full path.
             name = member.name or name
-            shape, is_external = member.shape, member.external is not None or member.is_virtual
-            is_contiguous = member.id.get_create_plist().get_layout() in _UNCHUNKED_LAYOUTS
+            shape = member.shape
         if shape is None:
             raise self._file.damage_error(f"{quote(name)} is not an array")
-        if is_external:
+        dtype = self._dtype(member)
+        if dtype is None:
+            # It cannot be loaded. Do not ask HDF5 for more: of an array of texts, it would read the
+            # fill value, which may claim any length.
+            return Hdf5Array(shape, None, member, self._file)
+        with parser_errors(_ERRORS, self._file.message):
+            properties = member.id.get_create_plist()
+            layout, file_count = properties.get_layout(), properties.get_external_count()
+        if file_count or layout == h5py.h5d.VIRTUAL:
             raise self._file.damage_error(f"the array {quote(name)} is stored in another file")
-        if not is_contiguous:
+        if layout not in _UNCHUNKED_LAYOUTS:
             raise self._file.damage_error(
                 f"the array {quote(name)} is compressed or in chunks, which Keras does not write;"
                 " convert it with 'h5repack -f NONE -l CONTI FILE NEW_FILE'"
             )
-        return Hdf5Array(shape, self._dtype(member), member, self._file)
+        return Hdf5Array(shape, dtype, member, self._file)
 
     def read_string(self, attribute: str) -> str | None:
         """Return a text attribute, or None if there is none of that name.
@@ -242,6 +254,7 @@ def _read_attribute_strings(
         attribute = h5_object.attrs.get_id(name)
         h5_type, length = attribute.get_type(), math.prod(attribute.shape)
         is_text = isinstance(h5_type, h5py.h5t.TypeStringID)
+        is_variable = is_text and h5_type.is_variable_str()
         # Checked before h5py reads the attribute: the header of a file may claim any size.
         size = length * h5_type.get_size()
     if size > _MAX_ATTRIBUTE_BYTES:
@@ -251,6 +264,21 @@ def _read_attribute_strings(
         raise file.damage_error(f"the attribute {quote(name)} is not text")
     if not length:
         return []
+    if is_variable:
+        _check_text_lengths(h5_object, name, file)
     with parser_errors(_ERRORS, file.message):
         values = np.ravel(h5_object.attrs[name]).tolist()
         return [each.decode("utf-8") if isinstance(each, bytes) else str(each) for each in values]
+
+
+def _check_text_lengths(h5_object: h5py.HLObject, name: str, file: _FileState) -> None:
+    """Check the lengths of variable-length texts, for which HDF5 allocates memory at once."""
+    with parser_errors(_ERRORS, file.message):
+        header = h5py.h5o.get_info(h5_object.id).addr
+        size = count_text_bytes(file.descriptor, header, name)
+    if size is None:
+        raise file.damage_error(
+            f"the attribute {quote(name)} is stored in a way that Keras does not use"
+        )
+    if size > _MAX_ATTRIBUTE_BYTES:
+        raise file.damage_error(f"the attribute {quote(name)} is larger than 64 KiB")

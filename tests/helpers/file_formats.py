@@ -338,8 +338,7 @@ def _load_image(path: Path) -> None:
     _load(lambda file: Images(DataPath(str(Path(file.path).parent))), path)
 
 
-# HDF5 1.14 believes the length of a text, which has 32 bits, before it looks for the text.
-_hdf5 = partial(Format, mebibytes=4500)
+_hdf5 = partial(Format, mebibytes=128, seconds=3)
 WEIGHTS: Final = (
     _hdf5("keras3.weights.h5", partial(_seeds_of_weights, "Keras 3"), _load_weights),
     _hdf5("keras2.h5", partial(_seeds_of_weights, "Keras 2"), _load_weights),
@@ -349,7 +348,7 @@ WEIGHTS: Final = (
         partial(restore_weights, model()),
         lambda content: _zipped({"model.weights.h5": content}),
     ),
-    Format("a.keras", partial(_seeds_of_weights, "archive"), _load_weights),
+    _hdf5("a.keras", partial(_seeds_of_weights, "archive"), _load_weights),
     Format(
         "a.safetensors", partial(_seeds_of_weights, "safetensors"), _load_weights, length_of_head
     ),
