@@ -151,9 +151,9 @@ class RecipeCallbacks(keras.callbacks.Callback):
         """
         for prefix, callback in self._prefixed():
             for name in _COUNTERS[type(callback)]:
-                setattr(callback, name, int(_scalar(arrays, prefix + name)))
+                setattr(callback, name, int(_scalar(arrays, prefix + name, np.int64)))
             if prefix + _BEST in arrays:
-                callback.best = float(_scalar(arrays, prefix + _BEST))
+                callback.best = float(_scalar(arrays, prefix + _BEST, np.float64))
             if getattr(callback, "restore_best_weights", False):
                 callback.best_weights = best_weights(self.model, arrays)
 
@@ -209,9 +209,9 @@ class RecipeCallbacks(keras.callbacks.Callback):
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
 
-def _scalar(arrays: Arrays, name: str) -> float:
+def _scalar(arrays: Arrays, name: str, dtype: type[np.generic]) -> float:
     array = arrays.get(name)
-    if array is None or array.shape or array.dtype not in (np.int64, np.float64):
+    if array is None or array.shape or array.dtype != dtype:
         raise RunError("the checkpoint has the state of other callbacks than the recipe")
     number: float = array.item()
     return number

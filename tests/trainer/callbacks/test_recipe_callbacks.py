@@ -15,6 +15,14 @@ from safetensors.numpy import load_file
 from trainer.test_execution import rows, trained, weights, with_key
 
 from archbuilder.cli import main
+from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.diagnostics.errors import RunError
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.distribution.collectives import SINGLE_WORKER
+from archbuilder.trainer.callbacks.recipe_callbacks import RecipeCallbacks
+from archbuilder.yaml.nodes import from_plain
+
+SPAN = Span(SourceText("", ""), 1, 1, 1, 1)
 
 OVERFITTING = """
 archbuilder: 1
@@ -259,6 +267,41 @@ def test_every_objective(tmp_path: Path, objective: str, capfd: pytest.CaptureFi
     for name, value in json.loads(capfd.readouterr().out).items():
         if f"val_{name}" in history[0]:
             assert value == pytest.approx(history[0][f"val_{name}"], rel=1e-5), name
+
+
+def one_epoch(model: keras.Model) -> RecipeCallbacks:
+    """Return a callback that has seen an epoch."""
+    tree = from_plain({"EarlyStopping": {"restore_best_weights": True}}, SPAN)
+    configs = [KerasObject.from_tree("callback", tree)]
+    callbacks = RecipeCallbacks(configs, model, ["loss", "val_loss"], SINGLE_WORKER, pytest.fail)
+    callbacks.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.25})
+    return callbacks
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        ("callbacks.0.wait", None),
+        ("callbacks.0.wait", np.array(np.nan)),
+        ("callbacks.0.best", np.array([0.25, 0.25])),
+        ("callbacks.best_weights.00001", None),
+        ("callbacks.best_weights.00001", np.zeros(3, np.float64)),
+        ("callbacks.best_weights.00001", np.zeros(4, np.float32)),
+    ],
+)
+def test_state_of_other_callbacks(name: str, damaged: NDArray[np.generic] | None):
+    """A state is restored as it was saved; one that does not fit is an error."""
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    arrays = one_epoch(model).state()
+    assert arrays["callbacks.0.best"] == 0.25
+    restored = one_epoch(model)
+    restored.on_epoch_end(1, {"loss": 0.5, "val_loss": 0.125})
+    restored.load_state(arrays)
+    assert str(restored.state()) == str(arrays)
+    del arrays[name]
+    with pytest.raises(RunError, match="the checkpoint has"):
+        restored.load_state(arrays if damaged is None else {**arrays, name: damaged})
 
 
 def test_replicas(tmp_path: Path):
