@@ -1,16 +1,21 @@
-"""The Python interface: `archbuilder.load` and what a blueprint can do."""
+"""The Python interface: blueprints, and the functions that train networks and use them."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from helpers.blueprints import write
+from helpers.objectives import CAUSAL, GAN
 
 import archbuilder
 from archbuilder import BlueprintError, Limits, UsageError, zoo
+from archbuilder.cli import main
+from archbuilder.training import RunResult
 
 TEXT = """
 params:
@@ -172,3 +177,219 @@ def test_a_colon_without_a_variant(tmp_path: Path, ending: str) -> None:
         archbuilder.load("")
     with pytest.raises(UsageError, match="there is no file"):
         archbuilder.load("nets/resnet")
+
+
+NET = """
+inputs: {image: [8, 8]}
+layers: [Flatten, Dense: {units: 10, activation: softmax}]
+data: digits
+training:
+  loss: SparseCategoricalCrossentropy
+  metrics: [accuracy]
+  optimizer: {Adam: 0.01}
+  epochs: 2
+  batch_size: 64
+  steps_per_execution: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two epochs on the digits, by one call."""
+    folder = tmp_path_factory.mktemp("digits")
+    archbuilder.train(write(folder, NET, "net.yaml"), run_dir=folder / "run", command=["a", "b"])
+    return folder / "run"
+
+
+def weights_of(result: RunResult) -> list[np.ndarray]:
+    """The weights of the only network."""
+    (model,) = result.models.values()
+    return [np.asarray(each) for each in model.weights]
+
+
+def test_train_returns_models_history_and_metrics(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Arguments override the recipe, nothing is printed, and all lines go to `log`."""
+    blueprint = archbuilder.load(write(tmp_path, NET))
+    lines: list[str] = []
+    result = archbuilder.train(
+        blueprint, run_dir=tmp_path / "run", epochs=1, batch_size=128, seed=0, log=lines.append
+    )
+    assert capfd.readouterr() == ("", "")
+    assert lines[-1] == f"Saved {tmp_path / 'run' / 'net.keras'}"
+    assert isinstance(result.models["net"], keras.Model)
+    assert len(result.history) == 1
+    assert result.val_metrics["accuracy"] == result.history[0]["val_accuracy"]
+    recipe = json.loads((tmp_path / "run" / "run.json").read_text())["recipe"]["training"]
+    assert (recipe["epochs"], recipe["batch_size"], recipe["seed"]) == (1, 128, 0)
+    for loaded, trained in zip(
+        keras.saving.load_model(result.files["net"]).weights, weights_of(result), strict=True
+    ):
+        np.testing.assert_array_equal(loaded, trained)
+
+
+def test_train_equals_the_command(digits_run: Path, tmp_path: Path) -> None:
+    """With the same seed the weights are the same, and the run records its command line."""
+    blueprint = write(tmp_path, NET)
+    assert main(["train", str(blueprint), "--run-dir", str(tmp_path / "run")]) == 0
+    models = [
+        keras.saving.load_model(each / "net.keras") for each in (digits_run, tmp_path / "run")
+    ]
+    for first, second in zip(*(each.weights for each in models), strict=True):
+        np.testing.assert_array_equal(first, second)
+    manifest = json.loads((digits_run / "run.json").read_text())
+    assert manifest["command"] == ["a", "b"]
+
+
+def test_train_with_parameters_and_other_data(tmp_path: Path) -> None:
+    """A path of any kind names the data, and a variant may follow after a colon."""
+    head = "params: {classes: 3}\nvariants: {two: {classes: 2}}\n"
+    blueprint = write(tmp_path, head + NET.replace("units: 10", "units: $classes"))
+    images = np.random.default_rng(0).random((40, 8, 8), np.float32)
+    np.savez(tmp_path / "data.npz", x=images, y=np.arange(40) % 2)
+    options = {"data": tmp_path / "data.npz", "epochs": 1}
+    result = archbuilder.train(f"{blueprint}:two", run_dir=tmp_path / "a", **options)
+    assert result.models["net"].output_shape == (None, 2)
+    result = archbuilder.train(
+        blueprint, run_dir=tmp_path / "b", params={"classes": 5}, distribute="none", **options
+    )
+    assert result.models["net"].output_shape == (None, 5)
+
+
+def test_resume_continues_a_run(digits_run: Path, tmp_path: Path) -> None:
+    """One epoch and then another are the same as two."""
+    archbuilder.train(write(tmp_path, NET), run_dir=tmp_path / "run", epochs=1)
+    resumed = archbuilder.resume(tmp_path / "run", epochs=2)
+    assert len(resumed.history) == 2
+    expected = keras.saving.load_model(digits_run / "net.keras").weights
+    for first, second in zip(weights_of(resumed), expected, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_evaluate_equals_the_command(
+    digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the validation set, on other data, and for a model file with its blueprint."""
+    metrics = archbuilder.evaluate(digits_run)
+    assert type(metrics) is dict
+    assert set(metrics) == {"loss", "accuracy"}
+    capsys.readouterr()
+    assert main(["evaluate", str(digits_run), "--format", "json"]) == 0
+    assert metrics == json.loads(capsys.readouterr().out)
+
+    images = np.random.default_rng(0).integers(0, 16, (20, 8, 8), np.uint8)
+    np.savez(tmp_path / "data.npz", x=images, y=np.arange(20) % 10)
+    metrics = archbuilder.evaluate(digits_run, data=tmp_path / "data.npz", batch_size=7)
+    data = ["--data", str(tmp_path / "data.npz"), "--batch-size", "7"]
+    assert main(["evaluate", str(digits_run), *data, "--format", "json"]) == 0
+    assert metrics == json.loads(capsys.readouterr().out)
+
+    model = shutil.copy(digits_run / "net.keras", tmp_path)
+    metrics = archbuilder.evaluate(model, blueprint=archbuilder.load(write(tmp_path, NET)))
+    assert metrics == archbuilder.evaluate(digits_run)
+
+
+def test_predict_equals_the_command(
+    digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For a file, for several, and for the validation set."""
+    images = np.random.default_rng(0).integers(0, 16, (3, 8, 8), np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    files = [tmp_path / "images.npy"]
+    for inputs, count in ((files, 3), ((), 359)):
+        predictions = list(archbuilder.predict(digits_run, inputs))
+        assert len(predictions) == count
+        capsys.readouterr()
+        command = ["predict", str(digits_run), *map(str, inputs), "--format", "jsonl"]
+        assert main(command) == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [each.key for each in predictions] == [row["key"] for row in rows]
+        values = [each.outputs["output"].tolist() for each in predictions]
+        assert values == [row["values"] for row in rows]
+    (first, *_) = archbuilder.predict(digits_run, str(files[0]))
+    assert first.outputs["output"].shape == (10,)
+    assert first.outputs["output"].sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_generate_equals_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By sampling and by beam search."""
+    (tmp_path / "text.txt").write_text("the cat sees the dog. " * 40)
+    run = tmp_path / "run"
+    archbuilder.train(write(tmp_path, CAUSAL.lstrip()), run_dir=run, epochs=1)
+    sampled = archbuilder.generate(run, "the", max_new_tokens=9, temperature=0.5, top_k=5, seed=3)
+    searched = archbuilder.generate(run, "the", max_new_tokens=9, num_beams=2)
+    common = ["generate", str(run), "the", "--max-new-tokens", "9"]
+    for text, options in (
+        (sampled, ["--temperature", "0.5", "--top-k", "5", "--seed", "3"]),
+        (searched, ["--num-beams", "2"]),
+    ):
+        capsys.readouterr()
+        assert main([*common, *options]) == 0
+        assert capsys.readouterr().out == f"{text}\n"
+    with pytest.raises(UsageError, match="cannot be used with --temperature"):
+        archbuilder.generate(run, "the", num_beams=2, temperature=1.0)
+
+
+def test_sample_equals_the_command(tmp_path: Path) -> None:
+    """The samples are an array, which follows from the seed."""
+    run = tmp_path / "run"
+    archbuilder.train(write(tmp_path, GAN.lstrip()), run_dir=run, epochs=1)
+    samples = archbuilder.sample(run, num_samples=5, seed=3)
+    assert samples.shape == (5, 64)
+    output = tmp_path / "samples.npz"
+    options = ["--num-samples", "5", "--seed", "3", "-o", str(output)]
+    assert main(["sample", str(run), *options]) == 0
+    np.testing.assert_array_equal(samples, np.load(output)["samples"])
+    assert np.abs(samples - archbuilder.sample(run, num_samples=5)).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("train", {"epochs": 0}, "'epochs' must be an integer of at least 1"),
+        ("train", {"epochs": True}, "'epochs' must be an integer"),
+        ("train", {"epochs": np.int64(1)}, "'epochs' must be a number, a string"),
+        ("train", {"batch_size": "64"}, "'batch_size' must be an integer"),
+        ("train", {"seed": -1}, "'seed' must be an integer"),
+        ("train", {"distribute": "horovod"}, "'distribute' must be auto, none"),
+        ("train", {"data": "nothing.npy"}, "invalid data 'nothing.npy'"),
+        ("resume", {"epochs": 0}, "'epochs' must be an integer"),
+        ("evaluate", {"batch_size": 0}, "'batch_size' must be an integer"),
+        ("predict", {"batch_size": 0}, "'batch_size' must be an integer"),
+        ("generate", {"max_new_tokens": 0}, "'max_new_tokens' must be an integer"),
+        ("generate", {"temperature": float("nan")}, "'temperature' must be a number"),
+        ("sample", {"num_samples": 0}, "'num_samples' must be an integer"),
+        ("sample", {"seed": 2**31}, "'seed' must be an integer"),
+    ],
+)
+def test_invalid_arguments(
+    digits_run: Path, tmp_path: Path, name: str, arguments: dict[str, object], message: str
+) -> None:
+    """They are errors of usage, and leave no run directory behind."""
+    target = write(tmp_path, NET) if name == "train" else digits_run
+    options = {"run_dir": tmp_path / "run"} if name == "train" else {}
+    with pytest.raises(UsageError, match=message):
+        getattr(archbuilder, name)(target, **options, **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["resume", "evaluate", "predict", "generate", "sample"])
+def test_a_directory_without_a_run(tmp_path: Path, name: str) -> None:
+    """It is named in the error, when the function is called."""
+    with pytest.raises(UsageError, match="is not a run directory"):
+        getattr(archbuilder, name)(tmp_path / "nothing")
+
+
+def test_interrupted_training_says_how_to_resume(tmp_path: Path) -> None:
+    """Ctrl-C reaches the caller, with the command as a note."""
+
+    def interrupt(line: str) -> None:
+        if line.startswith("Epoch 1"):
+            raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt) as caught:
+        archbuilder.train(write(tmp_path, NET), run_dir=run, log=interrupt)
+    assert caught.value.__notes__ == [f"interrupted; resume with: archbuilder train --resume {run}"]
+    assert len(archbuilder.resume(run).history) == 2

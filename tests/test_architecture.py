@@ -20,7 +20,7 @@ ORDER: Mapping[str, str] = {
     "archbuilder": """
         version plain_data
         diagnostics
-        limits formatting
+        limits formatting silence_tensorflow
         yaml
         files
         expressions
@@ -32,7 +32,7 @@ ORDER: Mapping[str, str] = {
         keras_registration
         keras_backend
         expectations weights
-        api
+        blueprint
         config
         data
         distribution
@@ -41,6 +41,7 @@ ORDER: Mapping[str, str] = {
         objectives
         training
         inference
+        api
         launch
         cli
     """,
@@ -66,8 +67,10 @@ ORDER: Mapping[str, str] = {
         objectives sources
         data data_cli training
         json_schema training_parser
-        load
+        arguments load
         run_config
+        run_inputs
+        model_target
     """,
     "archbuilder.data": """
         rounding
@@ -157,12 +160,11 @@ ORDER: Mapping[str, str] = {
         reader
     """,
     "archbuilder.cli": """
-        console key_value numbers silence_tensorflow summary usage_errors
+        console key_value numbers summary usage_errors
         application command setting_option
         common_options device_options explain new weights_options
         compile expand list recipe_options schema show validate
-        inspect_data run_inputs
-        generate sample train trained_run
+        generate inspect_data sample train trained_run
         evaluate launch predict
     """,
 }

@@ -3,68 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import click
 
-import archbuilder
-from archbuilder.api import Blueprint, load_sandboxed_file
+from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.cli.key_value import parse_assignments, parse_limits
-from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
-from archbuilder.files.sandbox import SandboxPath
-from archbuilder.limits import Limits
-from archbuilder.plain_data import PlainData
 
 _Result = TypeVar("_Result")
 _Function = Callable[..., _Result]
 _Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class BlueprintRequest:
-    """Options that select and bound a blueprint."""
-
-    variant: str | None
-    """The value of --variant; None if not given."""
-    params: Mapping[str, PlainData]
-    """Parameters by name, from --set."""
-    limits: Limits
-    allow_dirs: tuple[Path, ...]
-    """Directories besides the blueprint's own that it may read from."""
-
-    def load(self, blueprint: str | Path | SandboxPath) -> Blueprint:
-        """Load a blueprint from a path, or by its name in the zoo.
-
-        A `SandboxPath` is a file in a directory that another person may have written, and is
-        opened without following links.
-
-        Raises:
-            BlueprintError: with all errors in the blueprint.
-        """
-        if isinstance(blueprint, SandboxPath):
-            return load_sandboxed_file(blueprint, limits=self.limits, allow_dirs=self.allow_dirs)
-        return archbuilder.load(blueprint, limits=self.limits, allow_dirs=self.allow_dirs)
-
-    def select_variant(self, blueprint: Blueprint) -> str:
-        """Return the variant of --variant, or the one after the colon; `default` if neither.
-
-        Raises:
-            UsageError: if both are given and differ.
-        """
-        variant_suffix = blueprint.variant
-        if self.variant is None:
-            return variant_suffix
-        if variant_suffix not in (DEFAULT_VARIANT, self.variant):
-            raise UsageError(
-                f"the blueprint is given with the variant {quote(variant_suffix)}, but --variant is"
-                f" {quote(self.variant)}"
-            )
-        return self.variant
 
 
 def check_not_overwriting_source(blueprint: Blueprint, output: Path) -> None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import click
 
-from archbuilder.api import Blueprint
+from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import (
-    BlueprintRequest,
     blueprint_argument_and_options,
     check_not_overwriting_source,
     format_option,
     output_option,
 )
 from archbuilder.cli.console import Console
-from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.cli.summary import format_totals
 from archbuilder.cli.weights_options import WeightsRequest, match_weight_files, weights_options
 from archbuilder.compiler.pipeline import DEFAULT_VARIANT
@@ -28,6 +25,7 @@ from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files import path_status
 from archbuilder.files.atomic_write import check_writable
 from archbuilder.formatting import format_bytes
+from archbuilder.silence_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -165,7 +163,8 @@ def _output_paths(
 def _write(
     console: Console, models: Mapping[str, keras.Model], output_paths: Mapping[str, Path]
 ) -> None:
-    saving = importlib.import_module("archbuilder.keras_backend.saving")
+    from archbuilder.keras_backend import saving  # noqa: PLC0415
+
     for name, model in models.items():
         path = output_paths[name]
         path.parent.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from archbuilder.cli.numbers import StrictIntRange
 from archbuilder.cli.setting_option import setting_option
 from archbuilder.config.training import StrategyName, TrainingConfig
 from archbuilder.diagnostics.errors import UsageError
-from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR
+from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, select_cluster
 from archbuilder.launch.command_line import add_options, remove_option
 from archbuilder.launch.local_workers import run_workers
 
@@ -46,6 +46,16 @@ def device_options(
         return function
 
     return decorate
+
+
+def is_chief(distribute: StrategyName) -> bool:
+    """Return whether this process prints the results: not if it is another worker of a cluster.
+
+    Raises:
+        RunError: if the description of the cluster is invalid.
+    """
+    cluster = select_cluster(distribute, os.environ)
+    return cluster is None or cluster.index == 0
 
 
 def spawn_workers(console: Console, workers: int | None, distribute: str | None) -> int | None:

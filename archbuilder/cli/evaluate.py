@@ -9,12 +9,13 @@ from typing import Literal
 
 import click
 
+from archbuilder import api
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import format_option
 from archbuilder.cli.console import Console
+from archbuilder.cli.device_options import is_chief
 from archbuilder.cli.recipe_options import data_option
 from archbuilder.cli.trained_run import TrainedRunRequest, trained_run_options
-from archbuilder.config import data_from_argument
 
 
 @click.command(
@@ -46,22 +47,10 @@ def evaluate_command(
     exit_code = run_request.spawn_workers(console)
     if exit_code is not None:
         return exit_code
-    target = run_request.load()
-    eval_data = None if data is None else data_from_argument(data, target.run.config.data)
-    with run_request.open(target) as (trained_run, devices):
-        # It imports TensorFlow; see archbuilder/cli/__init__.py.
-        from archbuilder.inference.evaluate import evaluate  # noqa: PLC0415
-
-        is_chief = devices.workers.is_chief
-        metrics = evaluate(
-            trained_run,
-            run_request.blueprint_request.limits,
-            devices,
-            lambda line: console.print_stderr(line) if is_chief else None,
-            data_source=None if eval_data is None else eval_data.validation or eval_data.train,
-            batch_size=run_request.batch_size,
-        )
-    if is_chief:
+    metrics = api.evaluate(
+        run_request.target, data=data, **run_request.api_arguments(console.print_stderr)
+    )
+    if is_chief(run_request.distribute):
         console.print(_to_json(metrics) if output_format == "json" else _to_text(metrics))
     return 0
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import (
-    BlueprintRequest,
     blueprint_argument_and_options,
     check_not_overwriting_source,
     output_option,

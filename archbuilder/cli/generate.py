@@ -7,15 +7,11 @@ from typing import Final, TypedDict, Unpack
 
 import click
 
+from archbuilder import api
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictFloatRange, StrictIntRange
-from archbuilder.cli.run_inputs import load_run_inputs
-from archbuilder.cli.silence_tensorflow import import_tensorflow
-from archbuilder.diagnostics.errors import UsageError
 from archbuilder.diagnostics.escape import escape_terminal
-from archbuilder.limits import Limits
 
 _DEFAULT_BEAMS: Final = 4
 _TOKEN_COUNT: Final = StrictIntRange(1, 1_000_000)
@@ -85,24 +81,5 @@ def generate_command(
     RUN is a run directory. A causal model continues TEXT; a model that was trained on pairs of
     texts transforms it.
     """
-    is_sampling = options["temperature"] is not None or options["top_k"] is not None
-    if options["num_beams"] is not None and is_sampling:
-        raise UsageError("--num-beams cannot be used with --temperature or --top-k")
-    limits = Limits()
-    run_inputs = load_run_inputs(run, BlueprintRequest(None, {}, limits, ()))
-    beams = options["num_beams"]
-    if not is_sampling:
-        beams = beams or run_inputs.config.training.objective.default_num_beams
-    import_tensorflow()
-    # These import TensorFlow; see archbuilder/cli/__init__.py.
-    from archbuilder.inference.generate import GenerationConfig, generate  # noqa: PLC0415
-    from archbuilder.inference.samplers import SamplingConfig  # noqa: PLC0415
-
-    # Beam search is deterministic; with one beam it is greedy decoding.
-    sampling = None
-    if beams is None:
-        temperature = 1.0 if options["temperature"] is None else options["temperature"]
-        sampling = SamplingConfig(temperature, options["top_k"], options["seed"])
-    generation = GenerationConfig(options["max_new_tokens"], sampling, beams or 1)
-    output = generate(run, run_inputs.graphs, run_inputs.config, limits, text, generation)
+    output = api.generate(run, text, **options)
     console.print("\n".join(escape_terminal(line) for line in output.split("\n")))

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest, blueprint_options, format_option
+from archbuilder.cli.common_options import blueprint_options, format_option
 from archbuilder.cli.console import Console
-from archbuilder.cli.recipe_options import data_option, load_recipe, recipe_option, select_data
-from archbuilder.cli.silence_tensorflow import import_tensorflow
+from archbuilder.cli.recipe_options import data_option, recipe_option
+from archbuilder.config.run_inputs import load_recipe, select_data
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files.atomic_write import atomic_write, check_writable
 from archbuilder.formatting import TableColumn, format_count, format_table, plural
+from archbuilder.silence_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     from archbuilder.data.inspect import ColumnStats, DataReport

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import click
 
 from archbuilder import zoo
-from archbuilder.api import load
+from archbuilder.blueprint import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import format_option
 from archbuilder.cli.console import Console

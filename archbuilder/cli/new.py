@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from archbuilder import zoo
-from archbuilder.api import load
+from archbuilder.blueprint import load
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
 from archbuilder.diagnostics.errors import UsageError, quote

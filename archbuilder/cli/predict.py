@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from archbuilder import api
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import format_option, output_option
 from archbuilder.cli.console import Console
+from archbuilder.cli.device_options import is_chief
 from archbuilder.cli.trained_run import TrainedRunRequest, trained_run_options
+from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files import path_status
@@ -59,24 +62,14 @@ def predict_command(
     exit_code = run_request.spawn_workers(console)
     if exit_code is not None:
         return exit_code
-    target = run_request.load()
-    with run_request.open(target) as (trained_run, devices):
-        # These import TensorFlow; see archbuilder/cli/__init__.py.
-        from archbuilder.inference.predict import predict  # noqa: PLC0415
-        from archbuilder.inference.prediction_writer import format_predictions  # noqa: PLC0415
+    predictions = api.predict(
+        run_request.target, inputs, **run_request.api_arguments(console.print_stderr)
+    )
+    # It imports TensorFlow; see archbuilder/cli/__init__.py.
+    from archbuilder.inference.prediction_writer import format_predictions  # noqa: PLC0415
 
-        is_chief = devices.workers.is_chief
-        predictions = predict(
-            trained_run,
-            inputs,
-            run_request.blueprint_request.limits,
-            devices,
-            lambda line: console.print_stderr(line) if is_chief else None,
-            run_request.batch_size or trained_run.config.training.batch_size,
-        )
-        lines = format_predictions(predictions, output_format)
-        _write(console, lines, output, is_chief=is_chief)
-        devices.workers.shutdown_barrier()
+    lines = format_predictions(predictions, output_format)
+    _write(console, lines, output, run_request.distribute)
     return 0
 
 
@@ -107,8 +100,10 @@ def _check_output(output: Path | None, inputs: Sequence[Path]) -> None:
             raise UsageError(f"{quote(str(output))} is an input; choose another output")
 
 
-def _write(console: Console, lines: Iterable[str], output: Path | None, *, is_chief: bool) -> None:
-    if not is_chief:
+def _write(
+    console: Console, lines: Iterable[str], output: Path | None, distribute: StrategyName
+) -> None:
+    if not is_chief(distribute):
         # The lines are computed while they are read, by all workers together: the chief would wait
         # for a worker that does not read them.
         for _ in lines:

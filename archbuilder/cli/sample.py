@@ -7,16 +7,14 @@ from typing import Final
 
 import click
 
+from archbuilder import api
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest, output_option
+from archbuilder.cli.common_options import output_option
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
-from archbuilder.cli.run_inputs import load_run_inputs
-from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files.atomic_write import atomic_write, check_writable
-from archbuilder.limits import Limits
 
 _SUFFIXES: Final = (".png", ".npz")
 
@@ -61,13 +59,10 @@ def sample_command(
     if output.suffix not in _SUFFIXES:
         raise UsageError(f"{quote(str(output))} must end in {' or '.join(_SUFFIXES)}")
     check_writable(output)
-    limits = Limits()
-    run_inputs = load_run_inputs(run, BlueprintRequest(None, {}, limits, ()))
-    import_tensorflow()
-    # This imports TensorFlow; see archbuilder/cli/__init__.py.
-    from archbuilder.inference.sample import sample, samples_to_npz, samples_to_png  # noqa: PLC0415
+    samples = api.sample(run, num_samples=num_samples, seed=seed)
+    # It imports TensorFlow; see archbuilder/cli/__init__.py.
+    from archbuilder.inference.sample import samples_to_npz, samples_to_png  # noqa: PLC0415
 
-    samples = sample(run, run_inputs.graphs, run_inputs.config, limits, num_samples, seed)
     content = samples_to_png(samples) if output.suffix == ".png" else samples_to_npz(samples)
     with atomic_write(output) as file:
         file.write(content)

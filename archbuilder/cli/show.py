@@ -7,16 +7,16 @@ from typing import Any, Literal
 
 import click
 
+from archbuilder.blueprint import BlueprintRequest
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import (
-    BlueprintRequest,
     blueprint_argument_and_options,
     format_option,
 )
 from archbuilder.cli.console import Console
 from archbuilder.cli.numbers import StrictIntRange
-from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.cli.summary import format_totals, summary_table, to_dict
+from archbuilder.silence_tensorflow import import_tensorflow
 
 
 class _Depth(StrictIntRange):

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypedDict, TypeVar
 
 import click
 
-from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
+from archbuilder.blueprint import BlueprintRequest
+from archbuilder.cli.common_options import blueprint_options
 from archbuilder.cli.console import Console
 from archbuilder.cli.device_options import device_options, spawn_workers
 from archbuilder.cli.recipe_options import recipe_option
-from archbuilder.cli.run_inputs import ModelTarget, load_target
-from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.config.training import StrategyName
-
-if TYPE_CHECKING:
-    from archbuilder.distribution.strategy import DeviceSetup
-    from archbuilder.inference.evaluate import TrainedRun
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
 
 _Result = TypeVar("_Result")
+
+
+class TrainedRunArguments(TypedDict):
+    """Arguments that `api.evaluate` and `api.predict` share."""
+
+    batch_size: int | None
+    distribute: StrategyName
+    blueprint: str | None
+    recipe: Path | None
+    variant: str | None
+    params: Mapping[str, PlainData]
+    limits: Limits
+    allow_dirs: tuple[Path, ...]
+    log: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,44 +54,20 @@ class TrainedRunRequest:
         """Run the command in local workers, if there are several, and return the exit code."""
         return spawn_workers(console, self.workers, self.distribute)
 
-    def load(self) -> ModelTarget:
-        """Load the target, without TensorFlow.
-
-        Raises:
-            UsageError: if there is no such run or file, or no blueprint or recipe for it.
-            BlueprintError: with all errors in the blueprint or the recipe.
-        """
-        return load_target(self.target, self.blueprint_request, self.blueprint, self.recipe)
-
-    @contextmanager
-    def open(self, target: ModelTarget) -> Iterator[tuple[TrainedRun, DeviceSetup]]:
-        """Import TensorFlow and set up the devices; workers that fail end the context.
-
-        Raises:
-            RunError: if the devices do not exist, or a batch has less than one example for each.
-            ClusterError: if the workers cannot connect, or one of them was lost.
-        """
-        import_tensorflow()
-        # These import TensorFlow; see archbuilder/cli/__init__.py.
-        from archbuilder.distribution.membership import make_membership  # noqa: PLC0415
-        from archbuilder.distribution.strategy import setup_devices  # noqa: PLC0415
-        from archbuilder.inference.evaluate import TrainedRun  # noqa: PLC0415
-
-        run, config = target.run, target.run.config
-        devices = setup_devices(
-            self.distribute,
-            self.batch_size or config.training.batch_size,
-            membership=make_membership(
-                self.target, run.blueprint_text, config.data, config.training
-            ),
-        )
-        with devices.workers.worker_failure_scope():
-            yield (
-                TrainedRun(
-                    run.graphs, config, run.blueprint_text, target.run_dir, target.weight_files
-                ),
-                devices,
-            )
+    def api_arguments(self, log: Callable[[str], None]) -> TrainedRunArguments:
+        """Return the arguments that `api.evaluate` and `api.predict` share."""
+        request = self.blueprint_request
+        return {
+            "batch_size": self.batch_size,
+            "distribute": self.distribute,
+            "blueprint": self.blueprint,
+            "recipe": self.recipe,
+            "variant": request.variant,
+            "params": request.params,
+            "limits": request.limits,
+            "allow_dirs": request.allow_dirs,
+            "log": log,
+        }
 
 
 def trained_run_options(function: Callable[..., _Result]) -> Callable[..., _Result]:

@@ -8,11 +8,10 @@ from typing import Final
 
 import click
 
-from archbuilder.api import Blueprint
+from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.cli.command import Command
-from archbuilder.cli.common_options import BlueprintRequest, blueprint_options
+from archbuilder.cli.common_options import blueprint_options
 from archbuilder.cli.console import Console
-from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.compiler.pipeline import DEFAULT_VARIANT
 from archbuilder.config import read_recipe
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostic, UsageError, quote
@@ -20,6 +19,7 @@ from archbuilder.diagnostics.render import summary
 from archbuilder.files import path_status
 from archbuilder.files.sandbox import SandboxPath, os_error_reason
 from archbuilder.formatting import plural
+from archbuilder.silence_tensorflow import import_tensorflow
 
 SUFFIXES: Final = (".yaml", ".yml")
 _MAX_DEPTH: Final = 64

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from archbuilder.api import Blueprint
+from archbuilder.blueprint import Blueprint
 from archbuilder.compiler.ir import Graph
 from archbuilder.config.data import parse_data
 from archbuilder.config.objectives import OBJECTIVES

@@ -50,6 +50,15 @@ class Cluster:
         return self.workers[self.index]
 
 
+def select_cluster(distribution: str, environment: Mapping[str, str]) -> Cluster | None:
+    """Return the cluster that a process joins with this strategy; None if it joins none.
+
+    Raises:
+        RunError: if the description of the cluster is invalid.
+    """
+    return None if distribution in ("none", "mirrored", "tpu") else read_cluster(environment)
+
+
 def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
     """Return the cluster that the environment describes; None for fewer than two workers.
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from archbuilder.config.training import StrategyName
 from archbuilder.diagnostics.errors import ClusterError, RunError
-from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, Cluster, read_cluster
+from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, Cluster, select_cluster
 from archbuilder.distribution.collectives import SINGLE_WORKER, WorkerGroup
 from archbuilder.distribution.membership import Membership, check_members, check_port
 from archbuilder.distribution.slices import (
@@ -110,7 +110,7 @@ def setup_devices(
         ClusterError: if the workers cannot connect, or one of them belongs to another run.
     """
     environment = os.environ if environment is None else environment
-    cluster = None if distribution in ("none", "mirrored", "tpu") else read_cluster(environment)
+    cluster = select_cluster(distribution, environment)
     # Before any call of `list_logical_devices`: it initializes TensorFlow's context, after which
     # MultiWorkerMirroredStrategy fails ("Collective ops must be configured at program startup").
     if cluster is not None:

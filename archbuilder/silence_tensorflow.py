@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import warnings
@@ -30,7 +29,7 @@ def import_tensorflow() -> None:
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|google|h5py)")
     with _suppress_stderr():
         try:
-            importlib.import_module("tensorflow")
+            import tensorflow as tf  # noqa: F401 - the import is what this function is for
         except ImportError as error:
             raise RunError(f"TensorFlow cannot be imported: {error}") from error
 

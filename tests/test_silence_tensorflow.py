@@ -8,8 +8,8 @@ import socket
 import pytest
 from helpers.subprocesses import CommandProcess
 
-from archbuilder.cli.silence_tensorflow import import_tensorflow
 from archbuilder.distribution.cluster_spec import TF_CONFIG_VAR, tf_config_json
+from archbuilder.silence_tensorflow import import_tensorflow
 
 
 def start_server_on_a_taken_port() -> None:

@@ -1,68 +1,28 @@
-"""Loading of a run, or of the run of a model file, without TensorFlow."""
+"""Trained networks: those of a run directory, or of a `.keras` file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Final
 
-from archbuilder.cli.common_options import BlueprintRequest
-from archbuilder.cli.recipe_options import load_recipe, require_training, select_data
-from archbuilder.compiler.ir import Graph
+from archbuilder.blueprint import Blueprint, BlueprintRequest
 from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.load import read_recipe_file
-from archbuilder.config.run_config import (
-    BLUEPRINT_FILE,
-    RUN_JSON,
-    RunConfig,
-    load_dataset_schema,
-    load_run_config,
-)
+from archbuilder.config.run_config import RUN_JSON, load_dataset_schema
+from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.files import path_status
-from archbuilder.files.blueprint_files import read_sandboxed_file
-from archbuilder.files.sandbox import SandboxPath
 
 MODEL_SUFFIX: Final = ".keras"
 """Suffix of model files."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunInputs:
-    """The networks and the configuration of a run."""
-
-    name: str
-    graphs: Mapping[str, Graph]
-    config: RunConfig
-    blueprint_text: str
-    """The expanded blueprint; empty if the networks are not those of a run."""
-    blueprint_file: Path | None = None
-    """The blueprint that the user wrote; None for a run that exists already."""
-
-
-def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
-    """Load the blueprint and the recipe of a run.
-
-    Raises:
-        UsageError: if the directory is not that of a run.
-        BlueprintError: with all errors in the recorded blueprint or recipe.
-    """
-    blueprint_path = SandboxPath(run_dir).joinpath(BLUEPRINT_FILE)
-    if not path_status.exists(run_dir / BLUEPRINT_FILE):
-        detail = f": {BLUEPRINT_FILE} is missing" if path_status.is_file(run_dir / RUN_JSON) else ""
-        detail = detail if path_status.exists(run_dir) else ": there is no such directory"
-        raise UsageError(f"{quote(str(run_dir), 200)} is not a run directory{detail}")
-    blueprint = request.load(blueprint_path)
-    graphs = blueprint.graphs()
-    config = load_run_config(run_dir, graphs, request.limits, allow_dirs=request.allow_dirs)
-    text = read_sandboxed_file(blueprint_path, request.limits).decode("utf-8", "replace")
-    return RunInputs(blueprint.name, graphs, config, text)
-
-
-@dataclass(frozen=True, slots=True)
 class ModelTarget:
-    """Trained networks that a command uses."""
+    """Trained networks, and where their weights are."""
 
     run: RunInputs
     run_dir: Path | None
@@ -72,9 +32,12 @@ class ModelTarget:
 
 
 def load_target(
-    path: Path, request: BlueprintRequest, blueprint: str | None, recipe: Path | None
+    path: Path,
+    request: BlueprintRequest,
+    blueprint: str | PathLike[str] | Blueprint | None,
+    recipe: Path | None,
 ) -> ModelTarget:
-    """Load the target of `evaluate` or `predict`: a run directory or a `.keras` file.
+    """Load trained networks from a run directory or a `.keras` file.
 
     Only weights are read from a `.keras` file: opening it as Keras does would build layers that a
     stranger may have chosen. The network comes from `blueprint`, or else from the run in whose
@@ -111,14 +74,14 @@ def load_target(
 
 
 def _inputs_from_blueprint(
-    blueprint: str, request: BlueprintRequest, recipe_path: Path | None, schema: DatasetSchema
+    blueprint: str | PathLike[str] | Blueprint,
+    request: BlueprintRequest,
+    recipe_file: Path | None,
+    schema: DatasetSchema,
 ) -> RunInputs:
-    loaded = request.load(blueprint)
-    graphs = loaded.graphs(variant=request.select_variant(loaded), **request.params)
-    recipe = load_recipe(loaded, graphs, request, recipe_path)
-    data, training = select_data(recipe, None), require_training(recipe)
-    config = RunConfig(data, training, request.allow_dirs, schema)
-    return RunInputs(loaded.name, graphs, config, "")
+    run = new_run_inputs(blueprint, request, recipe_file)
+    # The text is what a run recorded, and there is no run.
+    return replace(run, config=replace(run.config, schema=schema), blueprint_text="")
 
 
 def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> RunInputs:

@@ -1,0 +1,346 @@
+"""Blueprints from files and from the zoo: load, validate, expand and compile them.
+
+Modules that need Keras are imported inside the functions that need them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeGuard
+
+from archbuilder import zoo
+from archbuilder.compiler.ir import Graph
+from archbuilder.compiler.parameters import ParameterValue
+from archbuilder.compiler.pipeline import (
+    DEFAULT_VARIANT,
+    BuildOptions,
+    CheckedProgram,
+    evaluate_section,
+    expand_every_variant,
+    expand_program,
+    read_program,
+)
+from archbuilder.compiler.unparse import unparse
+from archbuilder.diagnostics.errors import Diagnostic, UsageError, closest_match, quote
+from archbuilder.diagnostics.span import SourceText, Span
+from archbuilder.expectations import check_expectations
+from archbuilder.files import path_status
+from archbuilder.files.sandbox import SandboxPath
+from archbuilder.limits import Limits
+from archbuilder.plain_data import PlainData
+from archbuilder.yaml.nodes import Tree, from_plain
+
+if TYPE_CHECKING:
+    import keras
+
+    from archbuilder.keras_backend import Analysis, UninitializedModel
+
+
+class Blueprint:
+    """A blueprint that was read, with all names resolved.
+
+    Methods take the parameters of the blueprint as keyword arguments, and `variant`, the name of a
+    set of parameters. Parameters take precedence over the variant, and the variant over defaults.
+    """
+
+    def __init__(
+        self, checked: CheckedProgram, limits: Limits, variant: str = DEFAULT_VARIANT
+    ) -> None:
+        self._program = checked.program
+        self._warnings = checked.warnings
+        self._limits = limits
+        self._variant = variant
+
+    def __repr__(self) -> str:
+        return f"<Blueprint {self.name!r} from {self._program.document.span.source.name!r}>"
+
+    @property
+    def name(self) -> str:
+        """Name of the blueprint."""
+        return self._program.document.name
+
+    @property
+    def title(self) -> str:
+        """Title of the blueprint; empty if it has none."""
+        return self._program.document.title
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Papers and tables that the blueprint follows."""
+        return self._program.document.references
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file that it was read from, and the files that it imports."""
+        return tuple(Path(each.document.span.source.name) for each in self._program.iter_programs())
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names of the variants."""
+        return tuple(self._program.document.variants)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that it was loaded with."""
+        return self._limits
+
+    @property
+    def variant(self) -> str:
+        """The variant that it was loaded with (`resnet:50`)."""
+        return self._variant
+
+    def validate(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> tuple[Diagnostic, ...]:
+        """Check the blueprint by expanding it, and return the warnings. Does not need Keras.
+
+        Without a variant and parameters, it is expanded with its defaults and with every variant.
+
+        Raises:
+            BlueprintError: with all errors.
+        """
+        if variant is None and not params and self._variant == DEFAULT_VARIANT:
+            return self._warnings + expand_every_variant(self._program, self._limits)
+        options = self._build_options(variant, params)
+        return self._warnings + expand_program(self._program, options, self._limits).warnings
+
+    def graphs(self, /, *, variant: str | None = None, **params: PlainData) -> Mapping[str, Graph]:
+        """Return the expanded graph of each network, by the name of the network.
+
+        Raises:
+            BlueprintError: with all errors.
+        """
+        options = self._build_options(variant, params)
+        return expand_program(self._program, options, self._limits).graphs
+
+    def expand(self, /, *, variant: str | None = None, **params: PlainData) -> str:
+        """Return the text of an equivalent blueprint without parameters, blocks and loops.
+
+        Raises:
+            BlueprintError: with all errors.
+        """
+        return unparse(self.graphs(variant=variant, **params), name=self.name, title=self.title)
+
+    def build_symbolic(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> Mapping[str, UninitializedModel]:
+        """Return the model of each network, by name, without values for its weights.
+
+        An `UninitializedModel` has an `analysis`; its `initialize()` returns the Keras model.
+
+        Raises:
+            BlueprintError: with all errors, including those in shapes, or if the analysis differs
+                from what the blueprint states under `expect`.
+        """
+        # Imports Keras, which takes seconds.
+        from archbuilder.keras_backend import build_symbolic
+
+        options = self._build_options(variant, params)
+        graphs = expand_program(self._program, options, self._limits).graphs
+        models = {name: build_symbolic(graph) for name, graph in graphs.items()}
+        analyses = {name: model.analysis for name, model in models.items()}
+        check_expectations(self._program, options, analyses)
+        return models
+
+    def analyze(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> Mapping[str, Analysis]:
+        """Return shapes, parameters, multiply-adds and memory of each network, by name.
+
+        Allocates no weights, and so works for models that do not fit into memory.
+
+        Raises:
+            BlueprintError: with all errors, including those in shapes, or if the analysis differs
+                from what the blueprint states under `expect`.
+        """
+        models = self.build_symbolic(variant=variant, **params)
+        return {name: model.analysis for name, model in models.items()}
+
+    def compile(
+        self, /, *, variant: str | None = None, **params: PlainData
+    ) -> keras.Model | dict[str, keras.Model]:
+        """Build the Keras model, or a dictionary of models if the blueprint has `networks`.
+
+        A model with several outputs returns them as a dictionary by name.
+
+        Raises:
+            BlueprintError: with all errors, or if a model does not fit into memory or differs from
+                what the blueprint states under `expect`.
+        """
+        uninitialized = self.build_symbolic(variant=variant, **params)
+        # Check all of them first: no memory is allocated if one is too large.
+        for uninitialized_model in uninitialized.values():
+            uninitialized_model.check(self._limits)
+        models = {name: model.initialize() for name, model in uninitialized.items()}
+        return models[self.name] if self._program.document.is_single_network else models
+
+    def evaluate_section(
+        self,
+        name: Literal["data", "training"],
+        /,
+        *,
+        variant: str | None = None,
+        **params: PlainData,
+    ) -> Tree | None:
+        """Return the `data` or `training` section with its expressions evaluated, or None.
+
+        Raises:
+            BlueprintError: with all errors in the parameters and expressions.
+        """
+        document = self._program.document
+        value = document.data if name == "data" else document.training
+        if value is None:
+            return None
+        return evaluate_section(
+            self._program, value, self._build_options(variant, params), self._limits
+        )
+
+    def _build_options(self, variant: str | None, params: Mapping[str, PlainData]) -> BuildOptions:
+        values = tuple(_parameter_value(name, value) for name, value in params.items())
+        return BuildOptions(variant or self._variant, values)
+
+
+def load(
+    blueprint: str | PathLike[str],
+    *,
+    limits: Limits | None = None,
+    allow_dirs: Sequence[str | PathLike[str]] = (),
+) -> Blueprint:
+    """Load a blueprint from a file (`squeezenet.yaml`) or from the zoo (`squeezenet`).
+
+    A variant may follow after a colon: `squeezenet.yaml:tiny`, `resnet:50`.
+
+    Args:
+        blueprint: The path of a file or the name of a blueprint in the zoo.
+        limits: Bounds for the size of the blueprint and its model.
+        allow_dirs: Directories from which the blueprint may import files, besides its own.
+
+    Raises:
+        BlueprintError: with all errors in the file and the files that it imports.
+        UsageError: if there is no such file or blueprint.
+    """
+    path, variant = resolve_blueprint(fspath(blueprint))
+    limits = limits or Limits()
+    checked = read_program(path, limits, allow_dirs=[Path(folder) for folder in allow_dirs])
+    return Blueprint(checked, limits, variant or DEFAULT_VARIANT)
+
+
+@dataclass(frozen=True, slots=True)
+class BlueprintRequest:
+    """Options that select and bound a blueprint."""
+
+    variant: str | None
+    """The variant; None for the one after the colon, or the default."""
+    params: Mapping[str, PlainData]
+    """Parameters by name."""
+    limits: Limits
+    allow_dirs: tuple[Path, ...]
+    """Directories besides the blueprint's own that it may read from."""
+
+    def load(self, blueprint: str | PathLike[str] | SandboxPath | Blueprint) -> Blueprint:
+        """Load a blueprint from a path, or by its name in the zoo.
+
+        A `SandboxPath` is a file in a directory that another person may have written, and is
+        opened without following links. A blueprint that is loaded already is returned.
+
+        Raises:
+            BlueprintError: with all errors in the blueprint.
+            UsageError: if there is no such file or blueprint.
+        """
+        if isinstance(blueprint, Blueprint):
+            return blueprint
+        if isinstance(blueprint, SandboxPath):
+            checked = read_program(blueprint, self.limits, allow_dirs=self.allow_dirs)
+            return Blueprint(checked, self.limits)
+        return load(blueprint, limits=self.limits, allow_dirs=self.allow_dirs)
+
+    def select_variant(self, blueprint: Blueprint) -> str:
+        """Return the requested variant, or the one after the colon; `default` if neither.
+
+        Raises:
+            UsageError: if there are both and they differ.
+        """
+        variant_suffix = blueprint.variant
+        if self.variant is None:
+            return variant_suffix
+        if variant_suffix not in (DEFAULT_VARIANT, self.variant):
+            raise UsageError(
+                f"the blueprint is given with the variant {quote(variant_suffix)}, but --variant is"
+                f" {quote(self.variant)}"
+            )
+        return self.variant
+
+
+def resolve_blueprint(blueprint: str) -> tuple[Path, str | None]:
+    """Return the path and the variant of `squeezenet`, `resnet:50` or `nets/my.yaml:tiny`.
+
+    The variant is None if none is named.
+
+    Raises:
+        UsageError: if there is neither such a file nor a blueprint of that name in the zoo, or if
+            nothing follows after the colon.
+    """
+    if not blueprint:
+        raise UsageError(
+            "a blueprint must be a file or the name of one in the library, not an empty string"
+        )
+    head, colon, tail = blueprint.rpartition(":")
+    # The name of an existing file may itself contain a colon.
+    if _looks_like_path(blueprint) or not colon:
+        head, variant = blueprint, None
+    else:
+        variant = tail
+    if variant == "":
+        raise UsageError(f"the variant is missing after the colon in {quote(blueprint)}")
+    if _looks_like_path(head):
+        return Path(head), variant
+    if head in zoo.names():
+        return zoo.path(head), variant
+    if os.sep in head:
+        raise UsageError(f"there is no file {quote(head)}")
+    near = closest_match(head, zoo.names())
+    hint = f"did you mean '{near}'?" if near else "to see the library, run 'archbuilder list'"
+    raise UsageError(f"{quote(head)} is neither a file nor a blueprint in the library; {hint}")
+
+
+def _looks_like_path(text: str) -> bool:
+    """Return whether a text is the path of a file, rather than a name in the zoo."""
+    # By suffix too: a missing file should be reported as missing, not as an unknown name.
+    return text.endswith((".yaml", ".yml")) or path_status.exists(text)
+
+
+def _parameter_value(name: str, value: PlainData) -> ParameterValue:
+    """Convert a keyword argument to the value of a parameter.
+
+    Raises:
+        UsageError: if the value is not plain data.
+    """
+    tree = argument_tree(f"the parameter '{name}'", value)
+    return ParameterValue(name, tree, tree.span)
+
+
+def argument_tree(what: str, value: object) -> Tree:
+    """Convert an argument of a function to a tree, as if it stood in a file named `what`.
+
+    Raises:
+        UsageError: if the value is not plain data.
+    """
+    # Errors need a location: one line of "source" with the value as its text.
+    text = quote(value)
+    if not _is_plain(value):
+        raise UsageError(
+            f"{what} must be a number, a string, a boolean, None or a list of them, not {text}"
+        )
+    return from_plain(value, Span(SourceText(what, text), 1, 1, 1, len(text) + 1))
+
+
+def _is_plain(value: object) -> TypeGuard[PlainData]:
+    """Return whether a value is a scalar, or a list or tuple of plain values."""
+    # Exact types: a numpy scalar or an enum may be a subclass of float, int or str.
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or type(value) in (bool, int, float, str)

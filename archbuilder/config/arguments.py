@@ -1,0 +1,54 @@
+"""Checks of the arguments of Python functions against the declarations of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from archbuilder.blueprint import argument_tree
+from archbuilder.config.settings import setting_of
+from archbuilder.config.training import TrainingConfig
+from archbuilder.config.value_types import SectionContext, ValueType, integer, number
+from archbuilder.diagnostics.errors import Diagnostics, UsageError
+from archbuilder.language.parser.fields import FieldReader
+from archbuilder.limits import Limits
+
+OVERRIDES: Final = ("epochs", "batch_size", "seed", "distribute")
+"""Settings of `training` that functions and commands override."""
+ARGUMENT_TYPES: Final[Mapping[str, ValueType[Any]]] = {
+    **{name: setting_of(TrainingConfig, name).value_type for name in OVERRIDES},
+    "max_new_tokens": integer(1, 1_000_000),
+    "temperature": number(minimum=0, maximum=100),
+    "top_k": integer(1, 1_000_000),
+    "num_beams": integer(1, 1_000),
+}
+"""Types of arguments that are numbers or choices, by name."""
+SAMPLE_TYPES: Final[Mapping[str, ValueType[Any]]] = {
+    "num_samples": integer(1, 100_000),
+    # TensorFlow's stateless random functions take seeds of 32 bits with a sign.
+    "seed": integer(0, 2**31 - 1),
+}
+"""Types of the arguments of `sample`."""
+
+
+def check_arguments(
+    arguments: Mapping[str, object],
+    limits: Limits,
+    types: Mapping[str, ValueType[Any]] = ARGUMENT_TYPES,
+) -> dict[str, Any]:
+    """Return the arguments that are not None, after checking their types and bounds.
+
+    Raises:
+        UsageError: if an argument has another type or is out of bounds.
+    """
+    diagnostics = Diagnostics()
+    context = SectionContext(FieldReader(limits, diagnostics))
+    values = {
+        name: types[name].parse(argument_tree(f"'{name}'", value), f"'{name}'", context)
+        for name, value in arguments.items()
+        if value is not None
+    }
+    messages = [each.message for each in diagnostics]
+    if messages:
+        raise UsageError("; ".join(messages))
+    return values

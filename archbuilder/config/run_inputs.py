@@ -1,0 +1,136 @@
+"""Inputs of a run: the networks, the data and the training settings, without TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from archbuilder.blueprint import Blueprint, BlueprintRequest
+from archbuilder.compiler.ir import Graph
+from archbuilder.config.arguments import check_arguments
+from archbuilder.config.data_cli import data_from_argument
+from archbuilder.config.load import read_recipe, read_recipe_file
+from archbuilder.config.run_config import BLUEPRINT_FILE, RUN_JSON, RunConfig, load_run_config
+from archbuilder.config.sources import DataConfig
+from archbuilder.config.training import Recipe, TrainingConfig
+from archbuilder.diagnostics.errors import UsageError, quote
+from archbuilder.files import path_status
+from archbuilder.files.blueprint_files import read_sandboxed_file
+from archbuilder.files.sandbox import SandboxPath
+from archbuilder.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class RunInputs:
+    """The networks and the configuration of a run."""
+
+    name: str
+    graphs: Mapping[str, Graph]
+    config: RunConfig
+    blueprint_text: str
+    """The expanded blueprint; empty if the networks are not those of a run."""
+    blueprint_file: Path | None = None
+    """The blueprint that the user wrote; None for a run that exists already."""
+
+    def override(self, overrides: Mapping[str, object], limits: Limits) -> RunInputs:
+        """Return the inputs with other settings of `training`, by name; None keeps a setting.
+
+        Raises:
+            UsageError: if a value has another type or is out of bounds.
+        """
+        values = check_arguments(overrides, limits)
+        training = dataclasses.replace(self.config.training, **values)
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, training=training))
+
+
+def new_run_inputs(
+    blueprint: str | PathLike[str] | Blueprint,
+    request: BlueprintRequest,
+    recipe_file: Path | None = None,
+    data_argument: str | None = None,
+) -> RunInputs:
+    """Load the inputs of a new run from a blueprint, and a recipe file if there is one.
+
+    Raises:
+        UsageError: if there is no such blueprint or data, or a section is missing.
+        BlueprintError: with all errors in the blueprint or the recipe.
+    """
+    loaded = request.load(blueprint)
+    variant = request.select_variant(loaded)
+    graphs = loaded.graphs(variant=variant, **request.params)
+    recipe = load_recipe(loaded, graphs, request, recipe_file)
+    config = RunConfig(
+        select_data(recipe, data_argument), require_training(recipe), request.allow_dirs
+    )
+    text = loaded.expand(variant=variant, **request.params)
+    return RunInputs(loaded.name, graphs, config, text, loaded.files[0])
+
+
+def load_run_inputs(run_dir: Path, request: BlueprintRequest) -> RunInputs:
+    """Load the blueprint and the recipe of a run.
+
+    Raises:
+        UsageError: if the directory is not that of a run.
+        BlueprintError: with all errors in the recorded blueprint or recipe.
+    """
+    blueprint_path = SandboxPath(run_dir).joinpath(BLUEPRINT_FILE)
+    if not path_status.exists(run_dir / BLUEPRINT_FILE):
+        detail = f": {BLUEPRINT_FILE} is missing" if path_status.is_file(run_dir / RUN_JSON) else ""
+        detail = detail if path_status.exists(run_dir) else ": there is no such directory"
+        raise UsageError(f"{quote(str(run_dir), 200)} is not a run directory{detail}")
+    blueprint = request.load(blueprint_path)
+    graphs = blueprint.graphs()
+    config = load_run_config(run_dir, graphs, request.limits, allow_dirs=request.allow_dirs)
+    text = read_sandboxed_file(blueprint_path, request.limits).decode("utf-8", "replace")
+    return RunInputs(blueprint.name, graphs, config, text)
+
+
+def load_recipe(
+    blueprint: Blueprint, graphs: Mapping[str, Graph], request: BlueprintRequest, path: Path | None
+) -> Recipe:
+    """Load the recipe of a blueprint; sections of a recipe file replace those of the blueprint."""
+    blueprint_recipe = read_recipe(
+        blueprint,
+        variant=request.select_variant(blueprint),
+        params=request.params,
+        limits=request.limits,
+    )
+    if path is None:
+        return blueprint_recipe
+    file_recipe = read_recipe_file(path, graphs, request.limits)
+    # Sections are replaced as a whole: keys of both are not merged.
+    return Recipe(
+        file_recipe.data or blueprint_recipe.data, file_recipe.training or blueprint_recipe.training
+    )
+
+
+def select_data(recipe: Recipe, data_argument: str | None) -> DataConfig:
+    """Return the data of `--data`, or else that of the recipe.
+
+    Raises:
+        UsageError: if there is neither.
+    """
+    if data_argument is not None:
+        return data_from_argument(data_argument, recipe.data)
+    if recipe.data is None:
+        raise UsageError(
+            "the blueprint has no section 'data'; pass --data or --recipe, or add the section"
+        )
+    return recipe.data
+
+
+def require_training(recipe: Recipe) -> TrainingConfig:
+    """Return the training configuration of a recipe.
+
+    Raises:
+        UsageError: if the recipe has none.
+    """
+    if recipe.training is None:
+        raise UsageError(
+            "the blueprint has no section 'training', which needs at least a 'loss'; pass a file"
+            " with --recipe, or add the section"
+        )
+    return recipe.training
