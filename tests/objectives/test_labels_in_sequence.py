@@ -72,4 +72,4 @@ def test_ctc_softmax_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     labels = np.ones((10, 2), int)
     labels[:, 1] = 2
     assert train(tmp_path, labels, text.replace("epochs: 25", "epochs: 1")) == 0
-    assert "the loss 'CTC' takes logits" in capsys.readouterr().out
+    assert "the loss 'CTC' expects logits" in capsys.readouterr().out
