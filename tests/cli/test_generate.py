@@ -118,7 +118,7 @@ def test_unsuitable_runs(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     )
     assert main(["train", str(blueprint), "--run-dir", str(tmp_path / "images")]) == 0
     assert main(["generate", str(tmp_path / "images")]) == 2
-    assert "the run trained no model that makes text" in capsys.readouterr().err
+    assert "'archbuilder generate' cannot use a run with the objective" in capsys.readouterr().err
     (runs / "causal" / "net.keras").rename(tmp_path / "net.keras")
     assert main(["generate", str(runs / "causal")]) == 2
     assert "resume it with: archbuilder train --resume RUN" in capsys.readouterr().err

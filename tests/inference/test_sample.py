@@ -50,7 +50,7 @@ def test_preview_grid(runs: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("run", "output", "message"),
     [
-        ("ridge", "a.png", "'archbuilder predict' uses what it trained"),
+        ("ridge", "a.png", "with the objective 'ridge'; use 'archbuilder predict'"),
         ("gan", "a.jpg", "must end in .png or .npz"),
         ("gan", "nowhere/a.png", "there is no directory"),
         ("nothing", "a.png", "is not a run directory"),
