@@ -39,5 +39,5 @@ def test_list_json(run: Run) -> None:
 
 def test_list_unknown_name() -> None:
     """It is the user's to mend."""
-    with pytest.raises(UsageError, match="'archbuilder list' shows what there is"):
+    with pytest.raises(UsageError, match="'archbuilder list' shows the blueprints"):
         zoo.path("\x1b[2J")

@@ -125,6 +125,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "Maxout": Example(arguments={"pieces": 2}),
     "MelSpectrogram": Example(((4000,),)),
     "Normalization": Example(arguments={"mean": 1.0, "variance": 2.0}),
+    "PositionEmbedding": Example(((6, 4),), {"sequence_length": 6}),
     "RNN": Example(((6, 4),)),
     "RandAugment": Example(_IMAGE),
     "RandomColorDegeneration": Example(_IMAGE),
