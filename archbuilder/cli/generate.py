@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import click
 
 from archbuilder import api
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.cli.numbers import StrictFloatRange, StrictIntRange
+from archbuilder.cli.setting_option import option_type
+from archbuilder.config.arguments import ARGUMENT_TYPES
+from archbuilder.config.objectives import SequenceToSequenceConfig
 from archbuilder.diagnostics.escape import escape_terminal
-
-_DEFAULT_BEAMS: Final = 4
-_TOKEN_COUNT: Final = StrictIntRange(1, 1_000_000)
 
 
 class _Options(TypedDict):
@@ -37,7 +36,7 @@ class _Options(TypedDict):
 )
 @click.option(
     "--max-new-tokens",
-    type=_TOKEN_COUNT,
+    type=option_type(ARGUMENT_TYPES["max_new_tokens"]),
     metavar="N",
     default=200,
     show_default=True,
@@ -45,26 +44,26 @@ class _Options(TypedDict):
 )
 @click.option(
     "--temperature",
-    type=StrictFloatRange(0, 100),
+    type=option_type(ARGUMENT_TYPES["temperature"]),
     metavar="T",
     help="Sampling temperature; below 1 sharpens the distribution, 0 is greedy. [default: 1]",
 )
 @click.option(
     "--top-k",
-    type=_TOKEN_COUNT,
+    type=option_type(ARGUMENT_TYPES["top_k"]),
     metavar="K",
     help="Sample from the K most likely tokens. [default: all]",
 )
 @click.option(
     "--num-beams",
-    type=StrictIntRange(1, 1_000),
+    type=option_type(ARGUMENT_TYPES["num_beams"]),
     metavar="N",
     help="Use beam search with N beams in place of sampling; 1 is greedy. [default:"
-    f" {_DEFAULT_BEAMS} for pairs of texts]",
+    f" {SequenceToSequenceConfig.default_num_beams} for pairs of texts]",
 )
 @click.option(
     "--seed",
-    type=StrictIntRange(0, 2**32 - 1),
+    type=option_type(ARGUMENT_TYPES["seed"]),
     metavar="N",
     default=0,
     show_default=True,

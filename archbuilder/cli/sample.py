@@ -11,7 +11,8 @@ from archbuilder import api
 from archbuilder.cli.command import Command
 from archbuilder.cli.common_options import output_option
 from archbuilder.cli.console import Console
-from archbuilder.cli.numbers import StrictIntRange
+from archbuilder.cli.setting_option import option_type
+from archbuilder.config.arguments import SAMPLE_TYPES
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.files.atomic_write import atomic_write, check_writable
@@ -29,7 +30,7 @@ _SUFFIXES: Final = (".png", ".npz")
 )
 @click.option(
     "--num-samples",
-    type=StrictIntRange(1, 100_000),
+    type=option_type(SAMPLE_TYPES["num_samples"]),
     metavar="N",
     default=64,
     show_default=True,
@@ -37,7 +38,7 @@ _SUFFIXES: Final = (".png", ".npz")
 )
 @click.option(
     "--seed",
-    type=StrictIntRange(0, 2**31 - 1),
+    type=option_type(SAMPLE_TYPES["seed"]),
     metavar="N",
     default=0,
     show_default=True,

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from archbuilder.cli.numbers import StrictIntRange
+from archbuilder.cli.numbers import StrictFloatRange, StrictIntRange
 from archbuilder.config.settings import setting_of
+from archbuilder.config.value_types import ValueType
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -27,16 +28,19 @@ def setting_option(
         default: The default of the option; None for the value in the recipe.
     """
     declared = setting_of(section, name)
-    schema = declared.value_type.schema
-    option_type: click.ParamType[Any] = (
-        click.Choice(schema["enum"])
-        if "enum" in schema
-        else StrictIntRange(schema["minimum"], schema["maximum"])
-    )
     return click.option(
         f"--{name.replace('_', '-')}",
-        type=option_type,
+        type=option_type(declared.value_type),
         metavar=metavar,
         default=default,
         help=f"{declared.description.replace('`', '')} [default: {default or 'as in the recipe'}]",
     )
+
+
+def option_type(value_type: ValueType[Any]) -> click.ParamType[Any]:
+    """Return the type of an option that has the bounds or the choices of a value type."""
+    schema = value_type.schema
+    if "enum" in schema:
+        return click.Choice(schema["enum"])
+    number_type = StrictIntRange if schema["type"] == "integer" else StrictFloatRange
+    return number_type(schema["minimum"], schema["maximum"])

@@ -8,7 +8,7 @@ from archbuilder import registry
 from archbuilder.diagnostics.span import SourceText, Span
 from archbuilder.plain_data import PlainData
 from archbuilder.registry.signatures import ObjectKind
-from archbuilder.yaml.nodes import ScalarNode, Tree, to_plain
+from archbuilder.yaml.nodes import MappingEntry, MappingNode, ScalarNode, Tree, to_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,17 @@ class KerasObject:
     def span(self) -> Span:
         """Where the recipe names the object."""
         return self.tree.span
+
+    @property
+    def argument_entries(self) -> tuple[MappingEntry, ...]:
+        """The arguments that are given by name, with their locations."""
+        value = self.tree.entries[0].value if isinstance(self.tree, MappingNode) else None
+        return value.entries if isinstance(value, MappingNode) else ()
+
+    def argument_span(self, name: str) -> Span:
+        """Return where the recipe gives an argument by name; the whole object if it does not."""
+        spans = (each.value.span for each in self.argument_entries if each.key == name)
+        return next(spans, self.span)
 
     @property
     def arguments(self) -> PlainData:

@@ -7,7 +7,7 @@ from typing import Final
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.value_types import SectionContext, ValueType, keras_object
 from archbuilder.diagnostics.errors import Diagnostics, closest_match
-from archbuilder.yaml.nodes import MappingNode, SequenceNode, Tree, to_plain
+from archbuilder.yaml.nodes import SequenceNode, Tree
 
 AUGMENTATION_LAYERS: Final = (
     *("GaussianNoise", "RandAugment", "RandomBrightness", "RandomColorDegeneration"),
@@ -79,12 +79,10 @@ def _check_layer(layer: KerasObject, diagnostics: Diagnostics) -> None:
         return
     # Data sources always give channels last: with channels_first the layer would take the height of
     # an image for its channels.
-    arguments = layer.tree.entries[0].value if isinstance(layer.tree, MappingNode) else None
-    data_format = arguments.get("data_format") if isinstance(arguments, MappingNode) else None
-    if data_format is not None and to_plain(data_format.value) == "channels_first":
+    if layer.argument("data_format") == "channels_first":
         diagnostics.error(
             "invalid-choice",
             f"'augment' always passes images with channels last to {name}",
-            data_format.value.span,
+            layer.argument_span("data_format"),
             notes=("remove 'data_format'",),
         )

@@ -8,8 +8,7 @@ from typing import Final
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.value_types import SectionContext, ValueType, keras_object
 from archbuilder.diagnostics.errors import Diagnostics
-from archbuilder.diagnostics.span import Span
-from archbuilder.yaml.nodes import MappingNode, SequenceNode, Tree
+from archbuilder.yaml.nodes import SequenceNode, Tree
 
 _EXAMPLE: Final = "for example 'callbacks: [{EarlyStopping: {patience: 3}}]'"
 _REDUCES_LEARNING_RATE: Final = "ReduceLROnPlateau"
@@ -63,14 +62,6 @@ def check_learning_rates(
             )
 
 
-def argument_span(callback: KerasObject, name: str) -> Span:
-    """Return where the recipe sets an argument of a callback; the whole callback if it does not."""
-    tree = callback.tree
-    arguments = tree.entries[0].value if isinstance(tree, MappingNode) and tree.entries else None
-    entry = arguments.get(name) if isinstance(arguments, MappingNode) else None
-    return callback.span if entry is None else entry.value.span
-
-
 def _check_restored_weights(callbacks: Iterable[KerasObject], diagnostics: Diagnostics) -> None:
     """Report a second callback that restores the weights of its best epoch."""
     restoring = [each for each in callbacks if each.argument("restore_best_weights") is True]
@@ -79,6 +70,6 @@ def _check_restored_weights(callbacks: Iterable[KerasObject], diagnostics: Diagn
             "invalid-structure",
             "two callbacks restore the weights of their best epoch, and a run saves one set of"
             " weights",
-            argument_span(callback, "restore_best_weights"),
+            callback.argument_span("restore_best_weights"),
             label="remove one of them",
         )

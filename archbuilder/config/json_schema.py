@@ -7,14 +7,15 @@ would explain a violation of `if` and `then` badly.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from archbuilder.config.objectives import OBJECTIVES
-from archbuilder.config.settings import Setting, setting_schema, settings_of, settings_schema
+from archbuilder.config.settings import Setting, setting_schema, settings_of
 from archbuilder.config.sources import SOURCES
 from archbuilder.config.training import TrainingConfig
 from archbuilder.config.value_types import JsonSchema
-from archbuilder.language.json_schema import blueprint_schema, schema_text
+from archbuilder.language.json_schema import allow_expressions, blueprint_schema, schema_text
 from archbuilder.registry import Registry
 
 _EXPRESSION: Final[JsonSchema] = {"$ref": "#/definitions/expression"}
@@ -51,25 +52,12 @@ def _source_schema() -> JsonSchema:
     sources, without_settings = {}, []
     for name, source in SOURCES.items():
         settings = settings_of(source)
-        schema = settings_schema(settings)
-        schema["properties"] = {each.name: _with_expressions(each) for each in settings}
-        choices = [schema]
         # A value that is not a mapping is the first setting, as in `npz: data.npz`.
-        if settings[0].is_required:
-            choices.append({"type": "string"})
-        else:
-            choices.append(_NULL)
+        bare: JsonSchema = {"type": "string"} if settings[0].is_required else _NULL
+        if bare is _NULL:
             without_settings.append(name)
-        summary = (source.__doc__ or "").partition("\n")[0]
-        sources[name] = {"description": summary, "anyOf": choices}
-    mapping = {
-        "type": "object",
-        "properties": sources,
-        "additionalProperties": False,
-        "minProperties": 1,
-        "maxProperties": 1,
-    }
-    return {"anyOf": [{"enum": without_settings}, mapping]}
+        sources[name] = _described(source, settings_schema(settings), bare)
+    return {"anyOf": [{"enum": without_settings}, _one_key(sources)]}
 
 
 def training_schema() -> JsonSchema:
@@ -94,18 +82,39 @@ def _objective_schema() -> JsonSchema:
     options = {}
     for name, objective in OBJECTIVES.items():
         settings = [each for each in settings_of(objective) if each.is_option]
-        schema = settings_schema(settings)
-        schema["properties"] = {each.name: _with_expressions(each) for each in settings}
-        summary = (objective.__doc__ or "").partition("\n")[0]
-        options[name] = {"description": summary, "anyOf": [schema, _NULL]}
-    mapping = {
+        options[name] = _described(objective, settings_schema(settings), _NULL)
+    names = list(OBJECTIVES)
+    return {"default": names[0], "anyOf": [{"enum": names}, _one_key(options)]}
+
+
+def settings_schema(settings: Iterable[Setting]) -> JsonSchema:
+    """Return the schema of a mapping with these settings."""
+    settings = tuple(settings)
+    schema: JsonSchema = {
         "type": "object",
-        "properties": options,
+        "properties": {each.name: _with_expressions(each) for each in settings},
+        "additionalProperties": False,
+    }
+    if required := [each.name for each in settings if each.is_required]:
+        schema["required"] = required
+    return schema
+
+
+def _described(section: type, *choices: JsonSchema) -> JsonSchema:
+    """Return the schema of one of several values, with the summary of a section."""
+    summary = (section.__doc__ or "").partition("\n")[0]
+    return {"description": summary, "anyOf": list(choices)}
+
+
+def _one_key(properties: JsonSchema) -> JsonSchema:
+    """Return the schema of a mapping with exactly one of these keys."""
+    return {
+        "type": "object",
+        "properties": properties,
         "additionalProperties": False,
         "minProperties": 1,
         "maxProperties": 1,
     }
-    return {"default": next(iter(OBJECTIVES)), "anyOf": [{"enum": list(OBJECTIVES)}, mapping]}
 
 
 def _merged_schema(settings: list[Setting]) -> JsonSchema:
@@ -125,19 +134,3 @@ def _with_expressions(declared: Setting) -> JsonSchema:
         key: schema.pop(key) for key in ("description", "default") if key in schema
     }
     return {**annotations, "anyOf": [allow_expressions(schema), _EXPRESSION]}
-
-
-def allow_expressions(schema: JsonSchema) -> JsonSchema:
-    """Return a schema that also accepts an expression in place of each value within it."""
-    result = dict(schema)
-    for key in ("items", "additionalProperties"):
-        if isinstance(result.get(key), dict):
-            result[key] = {"anyOf": [allow_expressions(result[key]), _EXPRESSION]}
-    if "anyOf" in result:
-        result["anyOf"] = [allow_expressions(each) for each in result["anyOf"]]
-    if "properties" in result:
-        result["properties"] = {
-            name: {"anyOf": [allow_expressions(each), _EXPRESSION]}
-            for name, each in result["properties"].items()
-        }
-    return result

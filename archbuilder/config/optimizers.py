@@ -50,13 +50,7 @@ def optimizer_by_network(networks: tuple[str, ...]) -> ValueType[Mapping[str, Ke
 
 def _check_arguments(parsed: KerasObject, diagnostics: Diagnostics) -> None:
     """Report arguments that exclude each other, or that have no effect."""
-    tree = parsed.tree
-    value = tree.entries[0].value if isinstance(tree, MappingNode) and tree.entries else None
-    arguments = [
-        entry
-        for entry in (value if isinstance(value, MappingNode) else ())
-        if to_plain(entry.value) is not None
-    ]
+    arguments = [each for each in parsed.argument_entries if to_plain(each.value) is not None]
     clipping = [entry for entry in arguments if entry.key in _CLIP_ARGUMENTS]
     for entry in clipping[1:]:
         diagnostics.error(

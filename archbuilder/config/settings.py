@@ -32,28 +32,21 @@ _REQUIRED: Final[Any] = object()
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A declared setting: a key of a section."""
+    """A declared setting: a key of a section.
 
-    name: str
+    `settings_of` fills in the fields that follow from the dataclass: the name and the default.
+    """
+
     value_type: ValueType[Any]
     description: str
-    is_required: bool
-    default: Any
-    """Value without the key; None if the setting is required."""
     example: str = ""
     """How to write the setting, for the error about a missing one."""
     is_option: bool = False
     """Whether it stands under the name of an objective instead of beside it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Declaration:
-    """What the metadata of a field holds."""
-
-    value_type: ValueType[Any]
-    description: str
-    example: str
-    is_option: bool
+    name: str = ""
+    is_required: bool = True
+    default: Any = None
+    """Value without the key; None if the setting is required."""
 
 
 def setting(
@@ -73,15 +66,13 @@ def setting(
         default_factory: Returns the default; for defaults that are mutable.
         example: How to write the setting, for the error about a missing one.
     """
-    declaration = _Declaration(value_type, description, example, is_option=False)
-    return cast("_T | _Default", _field(declaration, default, default_factory))
+    declared = Setting(value_type, description, example)
+    return cast("_T | _Default", _field(declared, default, default_factory))
 
 
 def option(value_type: ValueType[_T], description: str, *, default: _T) -> _T:
     """Declare a field of an objective that stands under the objective's name."""
-    return cast(
-        _T, _field(_Declaration(value_type, description, "", is_option=True), default, None)
-    )
+    return cast(_T, _field(Setting(value_type, description, is_option=True), default, None))
 
 
 def group(section: type[_T]) -> _T:
@@ -92,10 +83,8 @@ def group(section: type[_T]) -> _T:
     return dataclasses.field(default_factory=section, metadata={_GROUP_KEY: section})
 
 
-def _field(
-    declaration: _Declaration, default: Any, default_factory: Callable[[], Any] | None
-) -> Any:
-    metadata = {_METADATA_KEY: declaration}
+def _field(declared: Setting, default: Any, default_factory: Callable[[], Any] | None) -> Any:
+    metadata = {_METADATA_KEY: declared}
     # `field` is declared to return the type of its default, as this function does.
     if default_factory is not None:
         return dataclasses.field(default_factory=default_factory, metadata=metadata)
@@ -117,17 +106,11 @@ def settings_of(section: type) -> tuple[Setting, ...]:
         if _GROUP_KEY in field.metadata:
             settings += settings_of(field.metadata[_GROUP_KEY])
         elif _METADATA_KEY in field.metadata:
-            declaration: _Declaration = field.metadata[_METADATA_KEY]
+            declared: Setting = field.metadata[_METADATA_KEY]
             is_required, default = _default(field)
             settings.append(
-                Setting(
-                    field.name,
-                    declaration.value_type,
-                    declaration.description,
-                    is_required,
-                    default,
-                    declaration.example,
-                    declaration.is_option,
+                dataclasses.replace(
+                    declared, name=field.name, is_required=is_required, default=default
                 )
             )
     return tuple(settings)
@@ -200,37 +183,12 @@ def parse_settings(
     return values
 
 
-def parse_section(section: type[_T], tree: Tree, what: str, context: SectionContext) -> _T | None:
-    """Parse a mapping whose keys are the settings of a section; return None after an error."""
-    reports = context.diagnostics.report_count
-    mapping = context.fields.expect_mapping(tree, what)
-    if mapping is None:
-        return None
-    settings = settings_of(section)
-    trees = setting_trees(settings, mapping, what, context)
-    values = parse_settings(settings, trees, (what, mapping.span), context)
-    return make_section(section, values) if context.diagnostics.report_count == reports else None
-
-
 def setting_trees(
     settings: Iterable[Setting], mapping: MappingNode, what: str, context: SectionContext
 ) -> dict[str, Tree]:
     """Return the values of a mapping by key; report keys that are not among the settings."""
     keys = tuple(each.name for each in settings)
     return {each.key: each.value for each in context.fields.known_entries(mapping, keys, what)}
-
-
-def settings_schema(settings: Iterable[Setting]) -> JsonSchema:
-    """Return the JSON Schema of a mapping with these settings."""
-    settings = tuple(settings)
-    schema: JsonSchema = {
-        "type": "object",
-        "properties": {each.name: setting_schema(each) for each in settings},
-        "additionalProperties": False,
-    }
-    if required := [each.name for each in settings if each.is_required]:
-        schema["required"] = required
-    return schema
 
 
 def setting_schema(declared: Setting) -> JsonSchema:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from archbuilder.compiler.check_arguments import check_object, check_value
 from archbuilder.compiler.keras_object import KerasObject
@@ -21,7 +21,6 @@ from archbuilder.yaml.nodes import MappingNode, Tree, to_plain
 
 JsonSchema: TypeAlias = dict[str, Any]
 _T = TypeVar("_T")
-_U = TypeVar("_U")
 _Scalar = TypeVar("_Scalar", bound=bool | int | float | str)
 
 
@@ -121,15 +120,9 @@ def choice(*values: _Scalar) -> ValueType[_Scalar]:
     return plain_type({"enum": list(values)}, f"{', '.join(first)} or {last}")
 
 
-def text(pattern: str | None = None, max_length: int = 200) -> ValueType[str]:
-    """Return the type of texts that are not empty."""
-    schema: JsonSchema = {"type": "string", "minLength": 1, "maxLength": max_length}
-    return plain_type({**schema, "pattern": pattern} if pattern else schema, "text")
-
-
-def list_of(item: ValueType[_T]) -> ValueType[tuple[_T, ...]]:
-    """Return the type of lists of plain values."""
-    return plain_type({"type": "array", "items": item.schema}, f"list, each {item.text}")
+def text() -> ValueType[str]:
+    """Return the type of texts of 1 to 200 characters."""
+    return plain_type({"type": "string", "minLength": 1, "maxLength": 200}, "text")
 
 
 def pair_of(item: ValueType[_T]) -> ValueType[tuple[_T, _T]]:
@@ -169,21 +162,6 @@ def or_by_name(item: ValueType[_T]) -> ValueType[_T | Mapping[str, _T]]:
     return ValueType(
         {"anyOf": [item.schema, by_name]}, parse, f"{item.text}, or a mapping of them by name"
     )
-
-
-def convert(item: ValueType[_T], function: Callable[[_T], _U]) -> ValueType[_U]:
-    """Return a type whose values are those of `item`, converted by a function.
-
-    The function is called for valid values only.
-    """
-
-    def parse(tree: Tree, what: str, context: SectionContext) -> _U:
-        reports = context.diagnostics.report_count
-        value = item.parse(tree, what, context)
-        # After an error the result is not used.
-        return function(value) if context.diagnostics.report_count == reports else cast(_U, None)
-
-    return ValueType(item.schema, parse, item.text)
 
 
 def keras_object(kind: ObjectKind) -> ValueType[KerasObject]:

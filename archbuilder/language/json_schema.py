@@ -358,7 +358,7 @@ def _arguments(signature: Signature) -> Schema:
             # Without mappings: `{LSTM: 64}` here would be an argument by name, not an object.
             choices.append(_any_of(_TEXT, {"type": "number"}, {"type": "array"}))
         else:
-            choices.append(_any_of(_allow_expressions(argument_type.schema or {}), _EXPRESSION))
+            choices.append(_any_of(allow_expressions(argument_type.schema or {}), _EXPRESSION))
     if not required:
         choices.append(_NULL)
     return _with_description(signature.summary, _any_of(*choices))
@@ -380,7 +380,7 @@ def _argument(spec: ArgumentSpec) -> Schema:
         if spec.type.is_optional:
             choices.append(_NULL)
     if spec.type.schema is not None:
-        choices += [_allow_expressions(spec.type.schema), _EXPRESSION]
+        choices += [allow_expressions(spec.type.schema), _EXPRESSION]
     schema = choices[0] if len(choices) == 1 else _any_of(*choices)
     entry: Schema = {"description": spec.summary} if spec.summary else {}
     if not spec.required:
@@ -388,12 +388,18 @@ def _argument(spec: ArgumentSpec) -> Schema:
     return {**entry, **schema}
 
 
-def _allow_expressions(schema: Mapping[str, Any]) -> Schema:
-    """Return a schema that also accepts an expression in place of each list item."""
+def allow_expressions(schema: Mapping[str, Any]) -> Schema:
+    """Return a schema that also accepts an expression in place of each value within it."""
     # The schemas of the registry are shared by all callers, and must not be changed.
     result = dict(schema)
-    if "items" in result:
-        result["items"] = _any_of(_allow_expressions(result["items"]), _EXPRESSION)
+    for key in ("items", "additionalProperties"):
+        if isinstance(result.get(key), dict):
+            result[key] = _any_of(allow_expressions(result[key]), _EXPRESSION)
+    if "properties" in result:
+        result["properties"] = {
+            name: _any_of(allow_expressions(each), _EXPRESSION)
+            for name, each in result["properties"].items()
+        }
     if "anyOf" in result:
-        result["anyOf"] = [_allow_expressions(each) for each in result["anyOf"]]
+        result["anyOf"] = [allow_expressions(each) for each in result["anyOf"]]
     return result

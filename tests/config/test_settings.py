@@ -10,15 +10,22 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from archbuilder.config.settings import parse_section, setting, settings_of, settings_schema
+from archbuilder.config.json_schema import settings_schema
+from archbuilder.config.settings import (
+    make_section,
+    parse_settings,
+    setting,
+    setting_schema,
+    setting_trees,
+    settings_of,
+)
 from archbuilder.config.value_types import (
     SectionContext,
     boolean,
     choice,
-    convert,
     either,
     integer,
-    list_of,
+    list_between,
     number,
     or_by_name,
     pair_of,
@@ -40,9 +47,9 @@ class Section:
     mode: str | bool = setting(choice("auto", True, False), "Mode.", default="auto")
     steps: int | str = setting(either(integer(1, 9), choice("auto")), "Steps.", default="auto")
     columns: str | Mapping[str, str] = setting(or_by_name(text()), "Columns.", default="x")
-    scale: float = setting(convert(number(above=0), lambda value: 1 / value), "Scale.", default=1.0)
+    scale: float = setting(number(above=0), "Scale.", default=1.0)
     flag: bool = setting(boolean(), "Flag.", default=False)
-    others: tuple[str, ...] = setting(list_of(text()), "Others.", default_factory=tuple)
+    others: tuple[str, ...] = setting(list_between(text(), 0, 9), "Others.", default_factory=tuple)
     computed: int = field(default=3, metadata={})
 
 
@@ -50,9 +57,14 @@ def parse(source: str) -> tuple[Section | None, list[str]]:
     """Return the parsed section, and the messages of the errors."""
     limits, diagnostics = Limits(), Diagnostics()
     tree = parse_yaml(source, "file.yaml", limits)
-    section = parse_section(
-        Section, tree, "'section'", SectionContext(FieldReader(limits, diagnostics))
-    )
+    context = SectionContext(FieldReader(limits, diagnostics))
+    mapping = context.fields.expect_mapping(tree, "'section'")
+    section = None
+    if mapping is not None:
+        settings = settings_of(Section)
+        trees = setting_trees(settings, mapping, "'section'", context)
+        values = parse_settings(settings, trees, ("'section'", mapping.span), context)
+        section = None if diagnostics.report_count else make_section(Section, values)
     return section, [each.message for each in diagnostics]
 
 
@@ -60,7 +72,7 @@ def test_values_are_parsed_and_defaults_are_filled_in():
     """Fields without a key have their default."""
     section, errors = parse("{file: a.csv, size: [2, 3], rate: 0, columns: {a: b}, scale: 4}")
     assert not errors
-    assert section == Section("a.csv", (2, 3), 0.0, columns={"a": "b"}, scale=0.25)
+    assert section == Section("a.csv", (2, 3), 0.0, columns={"a": "b"}, scale=4.0)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +126,9 @@ def test_schema_and_parser_agree(source: str):
     """An editor marks what the parser would report."""
     import yaml
 
-    schema_accepts = jsonschema.Draft7Validator(settings_schema(settings_of(Section))).is_valid(
-        yaml.safe_load(source)
-    )
+    schema = settings_schema(settings_of(Section))
+    schema["definitions"] = {"expression": {"type": "string", "pattern": r"\$"}}
+    schema_accepts = jsonschema.Draft7Validator(schema).is_valid(yaml.safe_load(source))
     section, _ = parse(source)
     assert schema_accepts == (section is not None)
 
@@ -130,7 +142,7 @@ def test_declarations_carry_descriptions_and_defaults():
     assert declared["rate"].value_type.text == "number at least 0 and below 1"
     schema = settings_schema(settings_of(Section))
     assert schema["required"] == ["file"]
-    assert schema["properties"]["rate"] == {
+    assert setting_schema(declared["rate"]) == {
         "description": "Rate.",
         "default": 0.5,
         "type": "number",

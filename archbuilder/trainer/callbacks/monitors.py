@@ -9,7 +9,6 @@ from typing import Final, Literal, TypeAlias
 import keras
 
 from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.config.callbacks import argument_span
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics, closest_match, quote
 from archbuilder.trainer.log_format import VAL_PREFIX
 
@@ -46,7 +45,7 @@ def resolve_mode(
     """
     diagnostics, monitor = Diagnostics(), callback.monitor
     mode = callback.mode if callback.mode != _AUTO else _automatic_mode(monitor, model)
-    span = argument_span(config, _MONITOR)
+    span = config.argument_span(_MONITOR)
     if monitor not in metric_names:
         notes = [f"the run logs: {', '.join(metric_names)}"]
         if not any(name.startswith(VAL_PREFIX) for name in metric_names):
