@@ -184,7 +184,7 @@ def _load_datasets(
     # A machine that does not share the disk of the chief has no run directory.
     spill_dir = run_dir.path if run_dir.path.is_dir() else None
     data_files = DataFileOpener(
-        data.folder or Path(), provenance.allow_dirs, cache_dir, spill_dir, data.sandbox
+        data.directory or Path(), provenance.allow_dirs, cache_dir, spill_dir, data.sandbox
     )
     examples = load_source(data.train, data_files, preprocessing)
     validation = (

@@ -10,7 +10,7 @@ from typing import Final
 from archbuilder.diagnostics.errors import UsageError, closest_match, quote
 
 _PACKAGE: Final = Path(__file__).resolve().parent
-FOLDERS: Final = (_PACKAGE / "blueprints", _PACKAGE.parent / "blueprints")
+DIRECTORIES: Final = (_PACKAGE / "blueprints", _PACKAGE.parent / "blueprints")
 """Directories that may hold the zoo: within an installed package, next to it in a checkout.
 
 `tool.hatch.build` in `pyproject.toml` moves `blueprints/` into the package when it builds a wheel.
@@ -74,7 +74,7 @@ def gallery() -> tuple[ZooEntry, ...]:
 
 def gallery_path() -> Path:
     """Return the path of the file with the sizes of the zoo."""
-    return _folder() / _GALLERY
+    return _directory() / _GALLERY
 
 
 def names() -> tuple[str, ...]:
@@ -101,8 +101,8 @@ def _files() -> dict[str, Path]:
 
     Subdirectories hold other files, such as recipes.
     """
-    return {file.stem: file for file in sorted(_folder().glob("*.yaml"))}
+    return {file.stem: file for file in sorted(_directory().glob("*.yaml"))}
 
 
-def _folder() -> Path:
-    return next(folder for folder in FOLDERS if folder.is_dir())
+def _directory() -> Path:
+    return next(directory for directory in DIRECTORIES if directory.is_dir())

@@ -84,8 +84,8 @@ ORDER: Mapping[str, str] = {
         inspect
     """,
     "archbuilder.data.sources": """
-        cells class_folders digits disk_columns image_decoding npy_header parquet_footer text
-        idx image_folder label_encoder npy npz pairs tfrecord_io
+        cells class_directories digits disk_columns image_decoding npy_header parquet_footer text
+        idx image_directory label_encoder npy npz pairs tfrecord_io
         batch_reader
         jsonl tabular tfrecord
         csv load_context parquet tfds

@@ -265,7 +265,7 @@ def test_editor_documents_training(editor: Editor):
         "data: {npzz: a.npz}",
         "data: {csv: {fil: a.csv}}",
         "data: {csv: {file: a.csv, header: maybe}}",
-        "data: {images: {folder: a, size: [8]}}",
+        "data: {images: {directory: a, size: [8]}}",
         "data: {text: {file: a.txt, tokenizer: chars}}",
         "data: {train: {npz: {file: a.npz, divide_by: 0}}}",
     ],

@@ -67,12 +67,12 @@ def validate_command(
 
 def _files(blueprints: Iterable[str]) -> Iterator[str | SandboxPath]:
     for name in blueprints:
-        folder = Path(name)
+        directory = Path(name)
         # Path("") is the working directory.
-        if not name or not path_status.is_dir(folder):
+        if not name or not path_status.is_dir(directory):
             yield name
             continue
-        files = list(_walk(SandboxPath(folder)))
+        files = list(_walk(SandboxPath(directory)))
         if not files:
             raise UsageError(f"there is no .yaml file in the directory {quote(name)}")
         yield from sorted(files, key=lambda file: file.path)
@@ -82,19 +82,19 @@ def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
     """Yield the blueprints below a directory. Links are yielded too; reading reports them."""
     pending = [root]
     while pending:
-        folder = pending.pop()
-        if len(folder.parts) > _MAX_DEPTH:
-            name = quote(str(folder.path), 200)
+        directory = pending.pop()
+        if len(directory.parts) > _MAX_DEPTH:
+            name = quote(str(directory.path), 200)
             raise UsageError(f"the directory {name} is nested more than {_MAX_DEPTH} levels deep")
         try:
-            for file in map(folder.joinpath, folder.list_names()):
+            for file in map(directory.joinpath, directory.list_names()):
                 # is_dir is false for a link, so that a link cannot make an endless tree.
                 if file.is_dir():
                     pending.append(file)
                 elif file.path.suffix in SUFFIXES:
                     yield file
         except OSError as error:
-            name = quote(str(folder.path), 200)
+            name = quote(str(directory.path), 200)
             raise UsageError(
                 f"cannot read the directory {name}: {os_error_reason(error)}"
             ) from error

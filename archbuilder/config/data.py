@@ -36,13 +36,13 @@ def parse_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataConf
     The section is one source, or the sources `train` and `validation`.
     """
     parser = _SourceParser(SectionContext(FieldReader(limits, diagnostics)))
-    folder = Path(tree.span.source.name).parent
+    directory = Path(tree.span.source.name).parent
     keys = {entry.key for entry in tree} if isinstance(tree, MappingNode) else set()
     # `{npz: a.npz, validation: 0.2}` is a source with a misplaced key, not a mapping of splits.
     has_splits = "train" in keys or ("validation" in keys and keys.isdisjoint(SOURCES))
     if not isinstance(tree, MappingNode) or not has_splits:
         train = parser.source(tree)
-        return DataConfig(train, folder=folder) if train else None
+        return DataConfig(train, directory=directory) if train else None
     sources = {
         entry.key: parser.source(entry.value)
         for entry in parser.context.fields.known_entries(tree, _SPLITS, "'data'")
@@ -53,7 +53,7 @@ def parse_data(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> DataConf
     # Fewer sources than entries: known_entries has reported and dropped an unknown key.
     if train is None or len(sources) < len(tree.entries) or None in sources.values():
         return None
-    return DataConfig(train, sources.get("validation"), folder)
+    return DataConfig(train, sources.get("validation"), directory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,45 +117,45 @@ def _inherit_options(source: DataSource, template: DataSource) -> DataSource:
     return result
 
 
-def _from_directory(folder: Path) -> DataConfig:
+def _from_directory(directory: Path) -> DataConfig:
     """Return the files of MNIST in a directory, or its images."""
-    if any(_find_file(folder, name) for name in _IDX_NAMES[0]):
-        return _from_idx_directory(folder)
+    if any(_find_file(directory, name) for name in _IDX_NAMES[0]):
+        return _from_idx_directory(directory)
     # Neither MNIST nor images: _from_idx_directory raises the error that names both.
     try:
-        children = list(folder.iterdir())
+        children = list(directory.iterdir())
     except OSError as error:
         raise UsageError(
-            f"cannot read the directory {quote(str(folder), 200)}: {os_error_reason(error)}"
+            f"cannot read the directory {quote(str(directory), 200)}: {os_error_reason(error)}"
         ) from error
     if not any(
         each.suffix.lower() in IMAGE_SUFFIXES or path_status.is_dir(each) for each in children
     ):
-        return _from_idx_directory(folder)
-    directories = [folder / name for name in ("train", "validation")]
+        return _from_idx_directory(directory)
+    directories = [directory / name for name in ("train", "validation")]
     if all(map(path_status.is_dir, directories)):
         train, validation = (Images(DataPath(str(path))) for path in directories)
         return DataConfig(train, validation)
-    return DataConfig(Images(DataPath(str(folder))))
+    return DataConfig(Images(DataPath(str(directory))))
 
 
-def _from_idx_directory(folder: Path) -> DataConfig:
+def _from_idx_directory(directory: Path) -> DataConfig:
     sources: list[Idx] = []
     for names in _IDX_NAMES:
-        files = [_find_file(folder, name) for name in names]
+        files = [_find_file(directory, name) for name in names]
         if files[0] and files[1]:
             sources.append(Idx(DataPath(str(files[0])), DataPath(str(files[1]))))
     if not sources:
         expected = " and ".join(_IDX_NAMES[0])
         raise UsageError(
-            f"the directory {quote(str(folder), 200)} has no files {expected} (or .gz), and"
+            f"the directory {quote(str(directory), 200)} has no files {expected} (or .gz), and"
             " no images"
         )
     return DataConfig(sources[0], sources[1] if len(sources) > 1 else None)
 
 
-def _find_file(folder: Path, name: str) -> Path | None:
-    for candidate in (folder / name, folder / f"{name}.gz"):
+def _find_file(directory: Path, name: str) -> Path | None:
+    for candidate in (directory / name, directory / f"{name}.gz"):
         if path_status.is_file(candidate):
             return candidate
     return None

@@ -24,9 +24,11 @@ class DataSandbox:
     roots: tuple[SandboxPath, ...]
 
     @classmethod
-    def from_folders(cls, folders: Iterable[SandboxPath]) -> DataSandbox:
+    def from_directories(cls, directories: Iterable[SandboxPath]) -> DataSandbox:
         """Return the sandbox of these pinned directories, which may be links."""
-        return cls(tuple(SandboxPath(each.root.resolve(), (), each.identity) for each in folders))
+        return cls(
+            tuple(SandboxPath(each.root.resolve(), (), each.identity) for each in directories)
+        )
 
     def contains(self, path: Path) -> bool:
         """Return whether a path, with its links resolved, is in one of the directories."""
@@ -58,11 +60,11 @@ def not_allowed_error(path: Path) -> UsageError:
     # Where the path leads, and not the path: a link in the run directory tells the user nothing.
     target = _resolve_links(path) or path.absolute()
     # --allow-dir takes existing directories only, so the message names the closest one.
-    folder = next(each for each in (target, *target.parents) if path_status.is_dir(each))
+    directory = next(each for each in (target, *target.parents) if path_status.is_dir(each))
     return UsageError(
         f"run.json names the data {quote(str(path), 200)}, and another user may have written it:"
         " if you trust it, add"
-        f" --allow-dir {shlex.quote(escape_terminal(str(folder)))}"
+        f" --allow-dir {shlex.quote(escape_terminal(str(directory)))}"
     )
 
 

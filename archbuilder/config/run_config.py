@@ -77,8 +77,8 @@ def recipe_to_dict(
             for name, source in (("train", data.train), ("validation", data.validation))
             if source is not None
         },
-        "folder": str((data.folder or Path()).absolute()),
-        "allow_dirs": [str(folder.absolute()) for folder in allow_dirs],
+        "directory": str((data.directory or Path()).absolute()),
+        "allow_dirs": [str(directory.absolute()) for directory in allow_dirs],
         "training": _training_to_dict(training),
     }
 
@@ -109,7 +109,7 @@ def load_run_config(
         fields = JsonObject.read(pinned_dir.joinpath(RUN_JSON))
         recipe = fields.object("recipe")
         schema = schema_from_dict(fields.get("schema"))
-        folder, recorded_allow_dirs = recipe.path("folder"), recipe.paths("allow_dirs")
+        directory, recorded_allow_dirs = recipe.path("directory"), recipe.paths("allow_dirs")
         data_argument = recipe.text("cli_argument") if "cli_argument" in recipe.values else None
         training = recipe.object("training")
     except OSError as error:
@@ -129,7 +129,7 @@ def load_run_config(
     data = (
         None
         if parsed_recipe.data is None
-        else dataclasses.replace(parsed_recipe.data, folder=folder)
+        else dataclasses.replace(parsed_recipe.data, directory=directory)
     )
     owned_by_user = _is_owned_by_user(pinned_dir)
     if data is None or parsed_recipe.training is None:
@@ -139,12 +139,12 @@ def load_run_config(
         data = _as_cli_data(data, data_argument, with_tfds=owned_by_user)
     forbidden: tuple[Path, ...] = ()
     if not owned_by_user:
-        sandbox = DataSandbox.from_folders((pinned_dir, *map(SandboxPath.pinned, allow_dirs)))
+        sandbox = DataSandbox.from_directories((pinned_dir, *map(SandboxPath.pinned, allow_dirs)))
         data = dataclasses.replace(data, sandbox=sandbox)
         # A pattern is not expanded here. Its files are checked when they are opened, as all are.
         forbidden = tuple(
             path
-            for path in _data_paths(data, (folder, *recorded_allow_dirs))
+            for path in _data_paths(data, (directory, *recorded_allow_dirs))
             if not sandbox.contains(path)
         )
     digest = fields.get("data_digest")
@@ -176,14 +176,14 @@ def _is_owned_by_user(run_dir: SandboxPath) -> bool:
     As with git's `safe.directory`, ownership decides whether a file is trusted.
     """
     try:
-        folder_status, file_status = run_dir.root.stat(), run_dir.joinpath(RUN_JSON).status()
+        directory_status, file_status = run_dir.root.stat(), run_dir.joinpath(RUN_JSON).status()
     except OSError:
         return False
     # Another directory is in its place by now.
-    if (folder_status.st_dev, folder_status.st_ino) != run_dir.identity:
+    if (directory_status.st_dev, directory_status.st_ino) != run_dir.identity:
         return False
     # Whoever owns the directory can replace the file in it, so both are checked.
-    for status in (file_status, folder_status):
+    for status in (file_status, directory_status):
         # Root (0) can write every file anyway.
         if status is None or status.st_uid not in (os.geteuid(), 0):
             return False
@@ -217,17 +217,17 @@ def _without_spans(value: Any) -> Any:
     return dataclasses.replace(value, **{key: _without_spans(each) for key, each in fields.items()})
 
 
-def _data_paths(data: DataConfig, folders: Sequence[Path]) -> Iterator[Path]:
+def _data_paths(data: DataConfig, directories: Sequence[Path]) -> Iterator[Path]:
     """Yield the directories and files that the data may be read from.
 
-    The paths of a blueprint are within `folders`.
+    The paths of a blueprint are within `directories`.
     """
     argument = data.cli_argument
     if argument is not None and is_path_argument(argument):
         yield Path(argument)
     paths = [*_iter_data_paths(data.train), *_iter_data_paths(data.validation)]
     if any(each.span is not None for each in paths):
-        yield from folders
+        yield from directories
     yield from (Path(each.path) for each in paths if each.span is None)
 
 

@@ -237,11 +237,11 @@ class Images(ImageSource):
 
     key = "images"
 
-    folder: DataPath = setting(path(), "The directory.")
+    directory: DataPath = setting(path(), "The directory.")
 
     def load(self, context: LoadContext) -> Dataset:
         """List the images."""
-        from archbuilder.data.sources.image_folder import load_images
+        from archbuilder.data.sources.image_directory import load_images
 
         return load_images(self, context.opener, context.fitted)
 
@@ -461,7 +461,7 @@ class DataConfig:
     train: DataSource
     validation: DataSource | None = None
     """If None, `TrainingConfig.validation_split` splits it off from the training examples."""
-    folder: Path | None = None
+    directory: Path | None = None
     """The directory of the blueprint, to which its data paths are relative."""
     cli_argument: str | None = None
     """The value of `--data`; None if the data comes from a recipe."""

@@ -232,9 +232,9 @@ class Dataset:
         )
 
     def _no_targets_error(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> RunError:
-        """Return the error for missing targets, such as images without class folders."""
-        folder_hint = "put the images of each class into a subdirectory, as in FOLDER/cat/1.png"
-        hints = [folder_hint] if self.target_description else []
+        """Return the error for missing targets, such as images without class directories."""
+        directory_hint = "put the images of each class into a subdirectory, as in DIR/cat/1.png"
+        hints = [directory_hint] if self.target_description else []
         if inputs:
             hints.append(
                 f"'target_from_input: {{{outputs[0]}: {inputs[0]}}}' under 'training' compares the"

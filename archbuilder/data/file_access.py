@@ -28,12 +28,12 @@ _GLOB_CHARS: Final = re.compile(r"[*?\[]")
 class DataFileOpener:
     """Finds and opens the data files of a recipe.
 
-    A `DataPath` with a span comes from a blueprint, which may be a stranger's: it has to lie in
-    `folder` or in one of `allow_dirs`, without links. One without a span comes from the user, and
-    may lie anywhere. With a `sandbox`, every path has to lie in that as well, without links.
+    A `DataPath` with a span comes from a blueprint, which may be a stranger's: it must be in
+    `directory` or in one of `allow_dirs`, without links. One without a span comes from the user,
+    and may be anywhere. With a `sandbox`, every path must be in that as well, without links.
     """
 
-    folder: Path = Path()
+    directory: Path = Path()
     """The directory of the blueprint."""
     allow_dirs: Sequence[Path] = ()
     """More directories that the user allows the blueprint to read from."""
@@ -61,12 +61,12 @@ class DataFileOpener:
             ) from error
         return self.cache_dir.joinpath(name)
 
-    def is_allowed(self, folder: Path) -> bool:
+    def is_allowed(self, directory: Path) -> bool:
         """Return whether a blueprint may read from a directory."""
         if self.sandbox is not None:
-            return self.sandbox.contains(folder)
-        allowed = (each.resolve() for each in (self.folder, *self.allow_dirs))
-        return any(folder.resolve().is_relative_to(each) for each in allowed)
+            return self.sandbox.contains(directory)
+        allowed = (each.resolve() for each in (self.directory, *self.allow_dirs))
+        return any(directory.resolve().is_relative_to(each) for each in allowed)
 
     def match_files(self, file: DataPath) -> tuple[DataPath, ...]:
         """Return the files that match a pattern with `*`, `?` or `[...]`, in alphabetical order.
@@ -106,28 +106,30 @@ class DataFileOpener:
             raise BlueprintError(diagnostics)
         return tuple(DataPath(str(Path(base.path, *parts)), file.span) for parts in matches)
 
-    def list_dir(self, folder: DataPath, *inner: str) -> list[str] | None:
+    def list_dir(self, directory: DataPath, *inner: str) -> list[str] | None:
         """Return the names in a directory in alphabetical order.
 
-        With `inner`, a path below `folder`, the result is None if that is not a directory.
+        With `inner`, a path below `directory`, the result is None if that is not a directory.
 
         Raises:
             BlueprintError: if a blueprint names a directory that is missing or not allowed.
             RunError: if the directory cannot be read.
         """
-        directory = self._sandbox_path(folder)
+        sandbox_path = self._sandbox_path(directory)
         try:
-            if directory is None:
-                path = Path(folder.path, *inner)
+            if sandbox_path is None:
+                path = Path(directory.path, *inner)
                 return sorted(each.name for each in path.iterdir())
-            return directory.joinpath(*inner).list_names()
+            return sandbox_path.joinpath(*inner).list_names()
         except OSError as error:
             # ENOTDIR: a file. ELOOP: a link, which is not followed below a blueprint.
             if inner and error.errno in (errno.ENOTDIR, errno.ELOOP):
                 return None
-            name = "/".join((folder.path, *inner))
-            if directory is not None and folder.span is not None:
-                raise file_error(error, directory.joinpath(*inner), name, folder.span) from None
+            name = "/".join((directory.path, *inner))
+            if sandbox_path is not None and directory.span is not None:
+                raise file_error(
+                    error, sandbox_path.joinpath(*inner), name, directory.span
+                ) from None
             raise RunError(f"cannot read {quote(name, 200)}: {error.strerror or error}") from error
 
     @contextmanager
@@ -179,12 +181,12 @@ class DataFileOpener:
             raise RunError(f"invalid file name {quote(file.path, 200)}")
         if file.span is None:
             return None if self.sandbox is None else self.sandbox.resolve(Path(file.path))
-        path = SandboxPath(self.folder)
+        path = SandboxPath(self.directory)
         if file.path != ".":
             path = resolve_within(path, file.path, file.span, allow_dirs=self.allow_dirs)
         if self.sandbox is None:
             return path
-        # `folder` and `allow_dirs` are from the record of the run as well.
+        # `directory` and `allow_dirs` are from the record of the run as well.
         return self.sandbox.resolve(path.root).joinpath(*path.parts)
 
 

@@ -100,7 +100,7 @@ def inspect_data(
         BlueprintError: if a blueprint names a file outside of the allowed directories.
         RunError: if the data is missing or damaged, or does not fit the network.
     """
-    opener = DataFileOpener(data.folder or Path(), allow_dirs)
+    opener = DataFileOpener(data.directory or Path(), allow_dirs)
     examples = load_source(data.train, opener)
     validation = (
         load_source(data.validation, opener, examples.preprocessing) if data.validation else None

@@ -22,7 +22,7 @@ from archbuilder.distribution.cluster_spec import Cluster
 from archbuilder.distribution.collectives import WorkerGroup
 from archbuilder.version import __version__
 
-_MACHINE_KEYS: Final = ("folder", "allow_dirs", "cli_argument")
+_MACHINE_KEYS: Final = ("directory", "allow_dirs", "cli_argument")
 """Keys of a recorded recipe that may differ between machines: the location of the data."""
 
 

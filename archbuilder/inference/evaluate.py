@@ -145,7 +145,7 @@ def _load_datasets(
     """
     data = trained_run.config.data
     # Without the sandbox of the run: the user chose these data.
-    opener = DataFileOpener(data.folder or Path(), trained_run.config.allow_dirs)
+    opener = DataFileOpener(data.directory or Path(), trained_run.config.allow_dirs)
     if data_source is not None:
         _check_same_kind(data.train, data_source)
         preprocessing = _stored_preprocessing(trained_run)
@@ -160,7 +160,7 @@ def _load_datasets(
     )
     cache_dir = tokenizer_dir if tokenizer_dir is not None and tokenizer_dir.is_dir() else None
     run_opener = DataFileOpener(
-        data.folder or Path(), trained_run.config.allow_dirs, cache_dir, sandbox=data.sandbox
+        data.directory or Path(), trained_run.config.allow_dirs, cache_dir, sandbox=data.sandbox
     )
     examples = load_source(
         data.train, run_opener, preprocessing_from_schema(trained_run.config.schema)

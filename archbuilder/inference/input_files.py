@@ -32,7 +32,7 @@ from archbuilder.config.sources import (
 from archbuilder.data.columns import Array, ArrayColumn
 from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.sources.class_folders import PathParts, has_image_suffix, list_all_images
+from archbuilder.data.sources.class_directories import PathParts, has_image_suffix, list_all_images
 from archbuilder.data.sources.csv import load_csv
 from archbuilder.data.sources.disk_columns import ColumnStore
 from archbuilder.data.sources.idx import load_idx_images
@@ -124,12 +124,12 @@ def _expand_path(path: Path, log: Callable[[str], None]) -> list[_InputFile]:
         listing = list_all_images(source, DataFileOpener())
         if not listing.images:
             raise UsageError(
-                f"the folder {listing.name} has no images ({', '.join(IMAGE_SUFFIXES)}), nor have"
-                " the folders in it"
+                f"the directory {listing.name} has no images ({', '.join(IMAGE_SUFFIXES)}), nor"
+                " have the directories in it"
             )
         for note in listing.notes:
             log(f"{listing.name}: {note}")
-        return [_InputFile(folder, parts) for folder, parts in listing.images]
+        return [_InputFile(directory, parts) for directory, parts in listing.images]
     if not path_status.is_file(path):
         raise UsageError(f"there is no file {quote(str(path), 200)}")
     return [_InputFile(source)]

@@ -26,7 +26,7 @@ def load_program(
 
     A `Path` comes from the user and may be a symbolic link; a `SandboxPath` may not be one.
     Imports that cannot be read are reported and left out. An imported file must be below the
-    folder of the file that imports it, or below one of the folders in `allow_dirs`.
+    directory of the file that imports it, or below one of those in `allow_dirs`.
 
     Raises:
         BlueprintError: if `file` itself cannot be read.

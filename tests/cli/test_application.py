@@ -32,7 +32,7 @@ archbuilder: 1
 name: net
 inputs: {image: [64, 64, 1]}
 layers: [Flatten, {Dense: {units: 2, activation: softmax}}]
-data: {images: {folder: shapes, cache: false}}
+data: {images: {directory: shapes, cache: false}}
 training: {loss: SparseCategoricalCrossentropy, epochs: 100000, batch_size: 8}
 """
 

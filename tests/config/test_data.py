@@ -93,7 +93,7 @@ def file(path: str) -> DataPath:
 )
 def test_source_syntax(value: PlainData, expected: DataConfig):
     """A bare name, a name with one value, or a name with arguments."""
-    assert decode(value) == (replace(expected, folder=Path("nets")), ())
+    assert decode(value) == (replace(expected, directory=Path("nets")), ())
 
 
 @pytest.mark.parametrize(

@@ -552,8 +552,8 @@ name: net
 inputs: {image: [8, 8, 1]}
 layers: [Flatten, {Dense: 2}]
 data:
-  train: {images: {folder: train, divide_by: 1000}}
-  validation: {images: {folder: more, divide_by: 1000}}
+  train: {images: {directory: train, divide_by: 1000}}
+  validation: {images: {directory: more, divide_by: 1000}}
 training: {loss: {SparseCategoricalCrossentropy: {from_logits: true}}, epochs: 1}
 """
 

@@ -173,11 +173,14 @@ def test_hostile_files_stop_inference(
         ("[" * 100_000, "nested too deeply"),
         ("[]", "it is list, not an object"),
         ('{"recipe": 3}', "the field 'recipe' is 3, not an object"),
-        ('{"recipe": {"folder": 3}}', "the field 'recipe.folder' is 3, not a string"),
-        ('{"recipe": {"folder": "/", "allow_dirs": "/"}}', "the field 'recipe.allow_dirs' is '/'"),
-        ('{"recipe": {"folder": "a\\u0000"}}', "the field 'recipe.folder' is"),
+        ('{"recipe": {"directory": 3}}', "the field 'recipe.directory' is 3, not a string"),
         (
-            '{"recipe": {"folder": "/", "allow_dirs": [], "cli_argument": 3}}',
+            '{"recipe": {"directory": "/", "allow_dirs": "/"}}',
+            "the field 'recipe.allow_dirs' is '/'",
+        ),
+        ('{"recipe": {"directory": "a\\u0000"}}', "the field 'recipe.directory' is"),
+        (
+            '{"recipe": {"directory": "/", "allow_dirs": [], "cli_argument": 3}}',
             "the field 'recipe.cli_argument'",
         ),
         ('{"recipe": {}, "schema": {"columns": 3}}', "the field 'schema.columns' is 3"),
@@ -283,9 +286,9 @@ LINKED_DATA: list[tuple[str, PlainData, str]] = [
     ("{run}/lin*.csv", {"train": {"npz": {"file": "{run}/lin*.csv"}}}, TRUST),
     ("{run}", {"train": {"npy": {"inputs": "{run}/lin*.csv", "targets": "{run}/x"}}}, TRUST),
     ("{run}/in", {"train": {"idx": {"images": "{run}/link.csv", "labels": "{run}"}}}, TRUST),
-    ("{run}/to", {"train": {"images": {"folder": "{run}/to"}}}, TRUST),
-    ("{run}/in", {"train": {"images": {"folder": "{run}/in"}}}, NO_LINKS),
-    ("{run}/in", {"train": {"images": {"folder": "{run}/in*"}}}, NO_LINKS),
+    ("{run}/to", {"train": {"images": {"directory": "{run}/to"}}}, TRUST),
+    ("{run}/in", {"train": {"images": {"directory": "{run}/in"}}}, NO_LINKS),
+    ("{run}/in", {"train": {"images": {"directory": "{run}/in*"}}}, NO_LINKS),
     (
         "{run}/in",
         {"train": {"digits": None}, "validation": {"csv": {"file": "{run}/lin*.csv"}}},
@@ -368,7 +371,7 @@ def test_symlinks_do_not_leave_the_run(
     assert message.format(other=outside) in printed(capsys)
 
 
-@pytest.mark.parametrize("target", ["folder", "allow_dirs"])
+@pytest.mark.parametrize("target", ["directory", "allow_dirs"])
 def test_symlink_in_place_of_the_blueprint_directory(
     run: Path,
     outside: Path,
@@ -380,9 +383,9 @@ def test_symlink_in_place_of_the_blueprint_directory(
     """A folder in the run that becomes a link after it was looked at is not followed."""
     (run / "in").mkdir()
     record = json.loads((run / "run.json").read_text())
-    path = "file" if target == "folder" else "../in/file"
+    path = "file" if target == "directory" else "../in/file"
     record["recipe"]["data"] = {"train": {"csv": {"file": path}}}
-    record["recipe"] |= {"folder": str(run / "in"), "allow_dirs": [str(run / "in")]}
+    record["recipe"] |= {"directory": str(run / "in"), "allow_dirs": [str(run / "in")]}
     (run / "run.json").write_text(json.dumps(record))
     (run / "run.json").chmod(0o666)
     check_data = RunConfig.check_data

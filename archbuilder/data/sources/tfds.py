@@ -45,17 +45,17 @@ def load_tfds(
         RunError: if the dataset is not prepared here, or has no such split or feature.
     """
     name = source.name.path
-    folder = Path(os.environ.get(DATA_DIR_VARIABLE) or Path.home() / "tensorflow_datasets")
-    if source.name.span is not None and not opener.is_allowed(folder):
+    directory = Path(os.environ.get(DATA_DIR_VARIABLE) or Path.home() / "tensorflow_datasets")
+    if source.name.span is not None and not opener.is_allowed(directory):
         diagnostics = Diagnostics()
         diagnostics.error(
             "path-outside-directory",
-            f"the datasets in {quote(str(folder), 200)} are outside the directory of this file",
+            f"the datasets in {quote(str(directory), 200)} are outside the directory of this file",
             source.name.span,
-            notes=(f"pass --allow-dir {folder}, or --data tfds:{name}",),
+            notes=(f"pass --allow-dir {directory}, or --data tfds:{name}",),
         )
         raise BlueprintError(diagnostics)
-    info = _info(name, folder)
+    info = _info(name, directory)
     inputs, targets = _inputs_and_targets(source, info)
     for feature in (*as_mapping(inputs).values(), *as_mapping(targets).values()):
         if feature not in info.features:
@@ -87,7 +87,7 @@ def load_tfds(
     return replace(examples, preprocessing=FittedPreprocessing(schema))
 
 
-def _info(name: str, folder: Path) -> Any:
+def _info(name: str, directory: Path) -> Any:
     """Return the `DatasetInfo` of a prepared dataset.
 
     Raises:
@@ -103,15 +103,15 @@ def _info(name: str, folder: Path) -> Any:
         ) from None
     # try_gcs=False keeps the library from asking a cloud bucket for the dataset.
     try:
-        builder = tfds.builder(name, data_dir=folder, try_gcs=False)
+        builder = tfds.builder(name, data_dir=directory, try_gcs=False)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
         raise RunError(
-            f"there is no dataset {quote(name)} in {quote(str(folder), 200)}:"
+            f"there is no dataset {quote(name)} in {quote(str(directory), 200)}:"
             f" {str(error).splitlines()[0]}"
         ) from None
     if not builder.info.splits:
         raise RunError(
-            f"the dataset {quote(name)} is not prepared in {quote(str(folder), 200)};"
+            f"the dataset {quote(name)} is not prepared in {quote(str(directory), 200)};"
             f" prepare it with: tfds build {name}"
         )
     file_format = builder.info.file_format.value

@@ -1,4 +1,4 @@
-"""Listing of image folders: the images, their classes, and the files that are not read."""
+"""Listing of image directories: the images, their classes, and the files that are not read."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
 
 PathParts: TypeAlias = tuple[str, ...]
-"""The path of a file, relative to the source's folder."""
+"""The path of a file, relative to the source's directory."""
 
 _SUFFIXES_TEXT: Final = ", ".join(IMAGE_SUFFIXES)
 _MAX_DEPTH: Final = 16
-"""Depth of nested folders. Links in a folder that the user names may form a cycle."""
+"""Depth of nested directories. Links in a directory that the user names may form a cycle."""
 _MAX_NAMES: Final = 3
 _SPLIT_NAMES: Final = frozenset(
     {"train", "training", "val", "valid", "validation", "test", "testing"}
@@ -25,18 +25,18 @@ _SPLIT_NAMES: Final = frozenset(
 
 @dataclass(slots=True, eq=False)
 class ImageListing:
-    """The files below the folders of a source."""
+    """The files below the directories of a source."""
 
     name: str
     """The source, for messages."""
     images: list[tuple[DataPath, PathParts]] = field(default_factory=list)
     """Images in alphabetical order. The first part of a path is the class, if there are several."""
     class_counts: dict[str, int] = field(default_factory=dict)
-    """Number of images by class; 0 for a folder without images."""
+    """Number of images by class; 0 for a directory without images."""
     other_files: list[str] = field(default_factory=list)
     """Files without the suffix of an image; hidden files are not listed."""
     unclassified_images: list[str] = field(default_factory=list)
-    """Images next to class folders. They have no class, and are not read."""
+    """Images next to class directories. They have no class, and are not read."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -79,68 +79,68 @@ def has_image_suffix(name: str) -> bool:
 
 
 def list_images(source: DataPath, opener: DataFileOpener) -> ImageListing:
-    """List the images in class folders or, if these contain none, in the folder itself.
+    """List the images in class directories or, if these contain none, in the directory itself.
 
-    A class is a folder directly below the source's, with all folders in it.
+    A class is a directory directly below the source's, with all directories in it.
 
     Raises:
-        BlueprintError: if a blueprint names a folder that it may not read.
-        RunError: if there are no images, or the class folders are those of a training set and a
+        BlueprintError: if a blueprint names a directory that it may not read.
+        RunError: if there are no images, or the class directories are those of a training set and a
             validation set.
     """
     listing = ImageListing(quote(source.path, 200))
-    folders = opener.match_files(source)
+    directories = opener.match_files(source)
     root_images: list[tuple[DataPath, tuple[str]]] = []
-    for folder in folders:
-        for name in _without_hidden(opener.list_dir(folder) or ()):
+    for directory in directories:
+        for name in _without_hidden(opener.list_dir(directory) or ()):
             if has_image_suffix(name):
-                root_images.append((folder, (name,)))
+                root_images.append((directory, (name,)))
                 continue
             # None means that it is a file.
-            names = opener.list_dir(folder, name)
+            names = opener.list_dir(directory, name)
             if names is None:
                 listing.other_files.append(name)
             else:
-                paths = [*_iter_images(folder, (name,), names, opener, listing)]
-                listing.images += [(folder, parts) for parts in paths]
+                paths = [*_iter_images(directory, (name,), names, opener, listing)]
+                listing.images += [(directory, parts) for parts in paths]
                 listing.class_counts[name] = listing.class_counts.get(name, 0) + len(paths)
     if not listing.images and not root_images:
         raise RunError(
             f"{listing.name} has no images ({_SUFFIXES_TEXT}), and no subdirectories with images"
             + "".join(f"; {each}" for each in listing.notes)
         )
-    # A folder has either classes or plain images; which one is known only after the last name.
+    # A directory has either classes or plain images; which one is known only after the last name.
     if listing.images:
         listing.unclassified_images += [name for _, (name,) in root_images]
     else:
-        listing.images = [(folder, (name,)) for folder, (name,) in root_images]
+        listing.images = [(directory, (name,)) for directory, (name,) in root_images]
     _check_splits(listing)
     return listing
 
 
-def list_all_images(folder: DataPath, opener: DataFileOpener) -> ImageListing:
-    """List the images in a folder and in all folders below it, without classes.
+def list_all_images(directory: DataPath, opener: DataFileOpener) -> ImageListing:
+    """List the images in a directory and in all directories below it, without classes.
 
     Raises:
-        BlueprintError: if a blueprint names a folder that it may not read.
-        RunError: if the folder cannot be read.
+        BlueprintError: if a blueprint names a directory that it may not read.
+        RunError: if the directory cannot be read.
     """
-    listing = ImageListing(quote(folder.path, 200))
-    paths = _iter_images(folder, (), opener.list_dir(folder) or (), opener, listing)
-    listing.images = [(folder, parts) for parts in paths]
+    listing = ImageListing(quote(directory.path, 200))
+    paths = _iter_images(directory, (), opener.list_dir(directory) or (), opener, listing)
+    listing.images = [(directory, parts) for parts in paths]
     return listing
 
 
 def _iter_images(
-    folder: DataPath,
+    directory: DataPath,
     parts: PathParts,
     names: Sequence[str],
     opener: DataFileOpener,
     listing: ImageListing,
 ) -> Iterator[PathParts]:
-    """Yield the images in a folder and below it, and add other files to `listing`."""
+    """Yield the images in a directory and below it, and add other files to `listing`."""
     if len(parts) > _MAX_DEPTH:
-        path = quote("/".join((folder.path, *parts)), 200)
+        path = quote("/".join((directory.path, *parts)), 200)
         raise RunError(
             f"{path} is nested more than {_MAX_DEPTH} directories deep: is it a link to itself?"
         )
@@ -148,11 +148,11 @@ def _iter_images(
         if has_image_suffix(name):
             yield *parts, name
             continue
-        children = opener.list_dir(folder, *parts, name)
+        children = opener.list_dir(directory, *parts, name)
         if children is None:
             listing.other_files.append("/".join((*parts, name)))
         else:
-            yield from _iter_images(folder, (*parts, name), children, opener, listing)
+            yield from _iter_images(directory, (*parts, name), children, opener, listing)
 
 
 def _first_names(names: Sequence[str]) -> str:
@@ -166,7 +166,7 @@ def _without_hidden(names: Sequence[str]) -> list[str]:
 
 def _check_splits(listing: ImageListing) -> None:
     """Refuse to read a training set and a validation set as two classes."""
-    # Only if each of them has folders of its own: a class may be called "test".
+    # Only if each of them has directories of its own: a class may be called "test".
     nested = all(len(parts) > 2 for _, parts in listing.images)
     if (
         nested

@@ -24,7 +24,7 @@ archbuilder: 1
 name: net
 inputs: {image: [8, 8, 1]}
 layers: [Flatten, {Dense: {units: 2, activation: softmax}}]
-data: {images: {folder: pets, on_error: ERROR}}
+data: {images: {directory: pets, on_error: ERROR}}
 training:
   loss: SparseCategoricalCrossentropy
   optimizer: {Adam: 0.01}
@@ -225,7 +225,7 @@ LOSS = "SparseCategoricalCrossentropy"
             "pets/cat",
             SINGLE_OUTPUT,
             LOSS,
-            ("'pets/cat' has no targets", "as in FOLDER/cat/1.png"),
+            ("'pets/cat' has no targets", "as in DIR/cat/1.png"),
         ),
         (
             "pets/cat",

@@ -1,4 +1,4 @@
-"""Images in folders, one folder per class or none, decoded on demand."""
+"""Images in directories, one directory per class or none, decoded on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archbuilder.data.bad_records import BadRecords
 from archbuilder.data.columns import Array, ArrayColumn, Column, LazyColumn, RowIndices
 from archbuilder.data.dataset import UNNAMED, Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
-from archbuilder.data.sources.class_folders import PathParts, list_images
+from archbuilder.data.sources.class_directories import PathParts, list_images
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
@@ -26,14 +26,14 @@ _TARGET: Final = "the class of an image"
 
 @dataclass(frozen=True, slots=True)
 class _ImageFile:
-    """An image file below the source's folder."""
+    """An image file below the source's directory."""
 
-    folder: DataPath
+    directory: DataPath
     parts: PathParts
 
     @property
     def name(self) -> str:
-        return quote("/".join((self.folder.path.rstrip("/"), *self.parts)), 200)
+        return quote("/".join((self.directory.path.rstrip("/"), *self.parts)), 200)
 
     def read(self, opener: DataFileOpener) -> bytes:
         """Return the content of the file.
@@ -41,29 +41,29 @@ class _ImageFile:
         Raises:
             RunError: if it cannot be read, or is enormous.
         """
-        with opener.open_file(self.folder, *self.parts) as descriptor:
+        with opener.open_file(self.directory, *self.parts) as descriptor:
             return read_image_file(descriptor, self.name)
 
 
 def load_images(
     source: Images, opener: DataFileOpener, fitted: FittedPreprocessing | None
 ) -> Dataset:
-    """Load images of one size, and their classes: the indices of their folders by name.
+    """Load images of one size, and their classes: the indices of their directories by name.
 
     Images are resized to `size` or, without it, to the size of the first image. Colors become gray
     if the first image is gray. With `fitted`, classes, size and channels are those of the training
     data.
 
     Raises:
-        BlueprintError: if a blueprint names a folder that it may not read.
+        BlueprintError: if a blueprint names a directory that it may not read.
         RunError: if there are no images, one is damaged, or a class is unknown or has no image.
     """
-    listing = list_images(source.folder, opener)
+    listing = list_images(source.directory, opener)
     name = listing.name
     # Validation data may lack a class.
     if fitted is None:
         listing.check_classes()
-    image_files = [_ImageFile(folder, parts) for folder, parts in listing.images]
+    image_files = [_ImageFile(directory, parts) for directory, parts in listing.images]
     bad_records = BadRecords(source.on_error, "images")
     # To skip damaged images, all have to be decoded once: the number of examples is needed now.
     if source.on_error == "skip":
