@@ -16,7 +16,7 @@ from archbuilder.diagnostics.escape import (
     escape_github_property,
     escape_terminal,
 )
-from archbuilder.diagnostics.snippet import Snippet, make_snippet
+from archbuilder.diagnostics.snippet import make_snippet
 from archbuilder.plain_data import PlainData
 
 ErrorFormat: TypeAlias = Literal["text", "json", "github"]
@@ -51,7 +51,10 @@ def render(
         return "\n".join(_to_github_annotation(diagnostic) for diagnostic in all_diagnostics)
     if not all_diagnostics:
         return ""
-    paint: _Paint = _colorize if color else lambda text, _: text
+
+    def paint(text: str, parameters: str) -> str:
+        return f"\x1b[{parameters}m{text}\x1b[0m" if color and text else text
+
     blocks = [_to_text(diagnostic, paint) for diagnostic in all_diagnostics]
     return "\n\n".join([*blocks, summary(all_diagnostics)])
 
@@ -93,24 +96,20 @@ def _to_text(diagnostic: Diagnostic, paint: _Paint) -> str:
         arrow = paint("-->", _GUTTER_COLOR)
         lines.append(f"{' ' * margin}{arrow} {escape_terminal(str(diagnostic.span))}")
         if snippet is not None:
-            lines += _source_lines(snippet, diagnostic.label, paint, color)
+            bar = paint("|", _GUTTER_COLOR)
+            number = paint(snippet.line_number, _GUTTER_COLOR)
+            caret = f"{'^' * snippet.caret_width} {escape_terminal(diagnostic.label)}".rstrip()
+            lines += [
+                f"{' ' * margin} {bar}",
+                f"{number} {bar} {snippet.text}".rstrip(),
+                f"{' ' * margin} {bar} {' ' * snippet.indent}{paint(caret, color)}",
+            ]
         elif diagnostic.label:
             lines.append(_note(diagnostic.label, margin, paint))
     elif diagnostic.label:
         lines.append(_note(diagnostic.label, margin, paint))
     notes = [*diagnostic.notes, *_frame_notes(diagnostic.frame)]
     return "\n".join([*lines, *(_note(note, margin, paint) for note in notes)])
-
-
-def _source_lines(snippet: Snippet, label: str, paint: _Paint, color: str) -> list[str]:
-    bar = paint("|", _GUTTER_COLOR)
-    empty = " " * len(snippet.line_number)
-    marker = paint(f"{'^' * snippet.caret_width} {escape_terminal(label)}".rstrip(), color)
-    return [
-        f"{empty} {bar}",
-        f"{paint(snippet.line_number, _GUTTER_COLOR)} {bar} {snippet.text}".rstrip(),
-        f"{empty} {bar} {' ' * snippet.indent}{marker}",
-    ]
 
 
 def _note(text: str, margin: int, paint: _Paint) -> str:
@@ -166,7 +165,3 @@ def _to_github_annotation(diagnostic: Diagnostic) -> str:
     # within a message, which may quote untrusted text.
     message = "\n".join(escape_terminal(line) for line in lines if line)
     return f"::{diagnostic.severity} {','.join(properties)}::{escape_github_message(message)}"
-
-
-def _colorize(text: str, color: str) -> str:
-    return f"\x1b[{color}m{text}\x1b[0m" if text else text

@@ -28,7 +28,8 @@ class Snippet:
 def make_snippet(span: Span) -> Snippet | None:
     """Return the first line of `span`, or None if the source does not have that line.
 
-    The text of a source is empty if the file could not be read or decoded.
+    A line that is too wide is clipped to the surroundings of the caret. The text of a source is
+    empty if the file could not be read or decoded.
     """
     lines = span.source.lines
     if not 1 <= span.line <= len(lines) or not span.source.text:
@@ -38,7 +39,19 @@ def make_snippet(span: Span) -> Snippet | None:
     end = span.end_column - 1 if span.end_line == span.line else len(line.rstrip())
     # A caret at least, also for an empty span, but not beyond the end of the line.
     end = min(max(end, start + 1), len(line))
-    first, last = _clip(line, start)
+    first, last = 0, len(line)
+    # `len` first: a line can be a megabyte long, and `display_width` looks at every character.
+    if len(line) > MAX_WIDTH or display_width(line) > MAX_WIDTH:
+        first, remaining = start, _CONTEXT_WIDTH
+        while first > 0 and (remaining := remaining - _width(line[first - 1])) >= 0:
+            first -= 1
+        leading_width = sum(_width(character) for character in line[first:start])
+        last, remaining = start, MAX_WIDTH - leading_width - 2 * len(_ELLIPSIS)
+        while last < len(line) and (remaining := remaining - _width(line[last])) >= 0:
+            last += 1
+        # The character at the caret is shown even if it does not fit: a tab is four columns wide,
+        # an escaped character up to ten.
+        last = max(last, min(start + 1, len(line)))
     head = _ELLIPSIS if first > 0 else ""
     tail = _ELLIPSIS if last < len(line) else ""
     return Snippet(
@@ -49,24 +62,7 @@ def make_snippet(span: Span) -> Snippet | None:
     )
 
 
-def _clip(line: str, start: int) -> tuple[int, int]:
-    """Return the range of a line to show: all of it, or the surroundings of `start` that fit."""
-    # `len` first: a line can be a megabyte long, and `display_width` looks at every character.
-    if len(line) <= MAX_WIDTH and display_width(line) <= MAX_WIDTH:
-        return 0, len(line)
-    first, remaining = start, _CONTEXT_WIDTH
-    while first > 0 and (remaining := remaining - _width(line[first - 1])) >= 0:
-        first -= 1
-    leading_width = sum(_width(character) for character in line[first:start])
-    last, remaining = start, MAX_WIDTH - leading_width - 2 * len(_ELLIPSIS)
-    while last < len(line) and (remaining := remaining - _width(line[last])) >= 0:
-        last += 1
-    # The character at the caret is shown even if it does not fit: a tab is four columns wide, an
-    # escaped character up to ten.
-    return first, max(last, min(start + 1, len(line)))
-
-
 def _width(character: str) -> int:
-    # At least 1: combining marks take no column, so that the loops of `_clip` would pass over a
-    # megabyte of them without using up the width.
+    # At least 1: combining marks take no column, so that the loops of `make_snippet` would pass
+    # over a megabyte of them without using up the width.
     return max(display_width(character), 1)

@@ -104,30 +104,6 @@ def resolve_within(
             notes=("write a path below the directory of this file, such as data/train.csv",),
         )
         raise BlueprintError(diagnostics)
-    file = _resolve(folder, components, allow_dirs)
-    if file is None:
-        diagnostics.error(
-            "path-outside-directory",
-            f"{quote(path_text)} leads out of the directory of this file",
-            span,
-            notes=("allow another directory with --allow-dir",),
-        )
-        raise BlueprintError(diagnostics)
-    return file
-
-
-def file_error(error: OSError, file: SandboxPath, path_text: str, span: Span) -> BlueprintError:
-    """Return the error for a file of a blueprint that cannot be opened, with a similar name."""
-    diagnostics = Diagnostics()
-    path = file.path
-    _report(diagnostics, error, path_text, span, _suggest(path.parent, path.name))
-    return BlueprintError(diagnostics)
-
-
-def _resolve(
-    folder: SandboxPath, components: list[str], allow_dirs: Sequence[Path]
-) -> SandboxPath | None:
-    """Return the path from a directory, or None if it leads out of it without permission."""
     if ".." not in components:
         return folder.joinpath(*components)
     # `normpath` removes `..` from the text alone. `Path.resolve` would follow links below the
@@ -138,7 +114,21 @@ def _resolve(
     for allowed in (each.resolve() for each in allow_dirs):
         if target.is_relative_to(allowed):
             return SandboxPath(allowed, target.relative_to(allowed).parts)
-    return None
+    diagnostics.error(
+        "path-outside-directory",
+        f"{quote(path_text)} leads out of the directory of this file",
+        span,
+        notes=("allow another directory with --allow-dir",),
+    )
+    raise BlueprintError(diagnostics)
+
+
+def file_error(error: OSError, file: SandboxPath, path_text: str, span: Span) -> BlueprintError:
+    """Return the error for a file of a blueprint that cannot be opened, with a similar name."""
+    diagnostics = Diagnostics()
+    path = file.path
+    _report(diagnostics, error, path_text, span, _suggest(path.parent, path.name))
+    return BlueprintError(diagnostics)
 
 
 def _unreadable(error: OSError | ValueError, path: Path) -> BlueprintError:

@@ -57,7 +57,8 @@ class JsonObject:
         """Parse the content of a file.
 
         Raises:
-            JsonError: if it is not JSON, or its value is not an object.
+            JsonError: if it is not JSON, or its value is not an object; if it is nested too
+                deeply, has a lone surrogate, or an integer beyond int64.
         """
         try:
             value = json.loads(content)
@@ -67,7 +68,20 @@ class JsonObject:
         # JSONDecodeError, UnicodeDecodeError, or an integer of more than 4300 digits.
         except ValueError as error:
             raise JsonError(f"it is not JSON: {error}") from None
-        _check_nesting(value)
+        # A stack, because the value may be nested more deeply than Python can recurse.
+        stack = [(value, 0)]
+        while stack:
+            current, depth = stack.pop()
+            if depth > _MAX_DEPTH:
+                raise JsonError("it is nested too deeply")
+            if isinstance(current, dict):
+                stack += [(child, depth + 1) for pair in current.items() for child in pair]
+            elif isinstance(current, list):
+                stack += [(item, depth + 1) for item in current]
+            elif isinstance(current, str) and _SURROGATE.search(current):
+                raise JsonError(f"the string {quote(current)} contains half of a surrogate pair")
+            elif isinstance(current, int) and abs(current) > _MAX_INTEGER:
+                raise JsonError("an integer is too large")
         return cls.from_value(value, "")
 
     @classmethod
@@ -158,25 +172,3 @@ def _type_error(name: str, value: PlainData, expected: str) -> JsonError:
     # The message quotes numbers and strings; a list or an object would be too long.
     what = type(value).__name__ if isinstance(value, list | dict) else quote(value)
     return JsonError(f"{where} is {what}, not {expected}")
-
-
-def _check_nesting(value: PlainData) -> None:
-    """Check the nesting, the strings and the integers of a value.
-
-    Raises:
-        JsonError: if it is nested too deeply, has a lone surrogate, or an integer beyond int64.
-    """
-    # A stack, because the value may be nested more deeply than Python can recurse.
-    stack = [(value, 0)]
-    while stack:
-        current, depth = stack.pop()
-        if depth > _MAX_DEPTH:
-            raise JsonError("it is nested too deeply")
-        if isinstance(current, dict):
-            stack += [(child, depth + 1) for pair in current.items() for child in pair]
-        elif isinstance(current, list):
-            stack += [(item, depth + 1) for item in current]
-        elif isinstance(current, str) and _SURROGATE.search(current):
-            raise JsonError(f"the string {quote(current)} contains half of a surrogate pair")
-        elif isinstance(current, int) and abs(current) > _MAX_INTEGER:
-            raise JsonError("an integer is too large")

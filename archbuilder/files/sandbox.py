@@ -206,8 +206,14 @@ class SandboxPath:
             # Created with these permissions instead of changed later: others could open a file that
             # only its owner may read.
             with temporary.create(0o666 if mode is None else mode) as file:
-                if mode is not None:
-                    _restore_mode(file.fileno(), mode)
+                # The umask may have taken away permissions of the old file. Only if they differ:
+                # file systems without permissions refuse to change them. Windows has no `fchmod`.
+                if (
+                    mode is not None
+                    and os.fstat(file.fileno()).st_mode & 0o777 != mode
+                    and hasattr(os, "fchmod")
+                ):
+                    os.fchmod(file.fileno(), mode)
                 yield file
             temporary.rename(self.parts[-1])
         finally:
@@ -286,10 +292,22 @@ class SandboxPath:
     @contextmanager
     def _open(self, flags: int) -> Iterator[int]:
         """Open it with these flags and without following links, and yield the descriptor."""
-        descriptor = self._open_root() if _HAS_DIR_FD else self._open_by_path(flags)
+        if _HAS_DIR_FD:
+            # The root is the only component that may be a link.
+            descriptor = os.open(self.root, _DIRECTORY_FLAGS & ~getattr(os, "O_NOFOLLOW", 0))
+            components = self.parts
+        else:  # pragma: no cover - Windows
+            # A link that appears after the check is followed: Windows has no `openat`.
+            if self.path.resolve() != self.root.resolve().joinpath(*self.parts):
+                raise OSError(errno.ELOOP, "links are not followed")
+            descriptor = os.open(self.path, flags)
+            components = ()
         try:
-            for number, component in enumerate(self.parts if _HAS_DIR_FD else (), start=1):
-                is_last = number == len(self.parts)
+            root = os.fstat(descriptor)
+            if _HAS_DIR_FD and self.identity not in (None, (root.st_dev, root.st_ino)):
+                raise OSError(errno.ESTALE, "its directory was replaced by another one")
+            for number, component in enumerate(components, start=1):
+                is_last = number == len(components)
                 inner = _open_at(component, flags if is_last else _DIRECTORY_FLAGS, descriptor)
                 os.close(descriptor)
                 descriptor = inner
@@ -298,22 +316,6 @@ class SandboxPath:
             yield descriptor
         finally:
             os.close(descriptor)
-
-    def _open_root(self) -> int:
-        # The only component that may be a link.
-        descriptor = os.open(self.root, _DIRECTORY_FLAGS & ~getattr(os, "O_NOFOLLOW", 0))
-        status = os.fstat(descriptor)
-        if self.identity not in (None, (status.st_dev, status.st_ino)):
-            # The `finally` of `_open` begins after this.
-            os.close(descriptor)
-            raise OSError(errno.ESTALE, "its directory was replaced by another one")
-        return descriptor
-
-    def _open_by_path(self, flags: int) -> int:  # pragma: no cover - Windows
-        # A link that appears after the check is followed: Windows has no `openat`.
-        if self.path.resolve() != self.root.resolve().joinpath(*self.parts):
-            raise OSError(errno.ELOOP, "links are not followed")
-        return os.open(self.path, flags)
 
 
 TEMP_SUFFIX: Final = ".part"
@@ -329,14 +331,6 @@ def _open_at(name: str, flags: int, folder: int) -> int:
         if stat.S_ISLNK(status.st_mode):
             raise OSError(errno.ELOOP, "links are not followed") from None
         raise
-
-
-def _restore_mode(descriptor: int, mode: int) -> None:
-    """Give a new file the permissions that the umask took away."""
-    # Only if they differ: file systems without permissions refuse to change them. Windows has no
-    # `fchmod`.
-    if os.fstat(descriptor).st_mode & 0o777 != mode and hasattr(os, "fchmod"):
-        os.fchmod(descriptor, mode)
 
 
 def _check_regular(status: os.stat_result) -> None:

@@ -107,7 +107,20 @@ class _Signatures(Mapping[str, Signature]):
 
     def __getitem__(self, name: str) -> Signature:
         if name not in self._cache:
-            self._cache[name] = _decode_signature(self._prefix + name, self._entries[name])
+            entry = self._entries[name]
+            # Nested objects have no tensors and no call, and only operations can be variadic.
+            self._cache[name] = Signature(
+                name=self._prefix + name,
+                summary=entry["summary"],
+                origin=entry.get("origin", ""),
+                arguments=_decode_arguments(entry["arguments"]),
+                call_arguments=_decode_arguments(entry.get("call", {})),
+                tensor_arguments=tuple(entry.get("tensors", ())),
+                min_inputs=entry.get("needed", 0),
+                accepts_list=entry.get("takes_list", False),
+                is_variadic=entry.get("variadic", False),
+                unsupported=entry.get("unsupported", {}),
+            )
         return self._cache[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -119,22 +132,6 @@ class _Signatures(Mapping[str, Signature]):
     def __contains__(self, name: object) -> bool:
         # `Mapping.__contains__` calls `__getitem__`, which would decode the signature.
         return name in self._entries
-
-
-def _decode_signature(name: str, entry: _Entry) -> Signature:
-    # Nested objects have no tensors and no call, and only operations can be variadic.
-    return Signature(
-        name=name,
-        summary=entry["summary"],
-        origin=entry.get("origin", ""),
-        arguments=_decode_arguments(entry["arguments"]),
-        call_arguments=_decode_arguments(entry.get("call", {})),
-        tensor_arguments=tuple(entry.get("tensors", ())),
-        min_inputs=entry.get("needed", 0),
-        accepts_list=entry.get("takes_list", False),
-        is_variadic=entry.get("variadic", False),
-        unsupported=entry.get("unsupported", {}),
-    )
 
 
 def _decode_arguments(entries: dict[str, _Entry]) -> dict[str, ArgumentSpec]:

@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 
 import referencing
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from archbuilder.diagnostics.errors import closest_match
@@ -81,24 +80,16 @@ def _find_violation_uncached(value: PlainData, schema: Schema) -> SchemaViolatio
         _make_room(_VALIDATOR_CACHE, _MAX_CACHED_VALIDATORS)
         _VALIDATOR_CACHE[id(schema)] = cached
     error = next(cached[0].iter_errors(value), None)
-    if error is not None:
-        return _violation_from_error(value, schema, error)
     if "enum" in schema:
-        # The types of an enum have to be equal as well: 1 and 1.0 are the same in JSON Schema.
         choices = cast("list[PlainData]", schema["enum"])
-        if not any(type(choice) is type(value) and choice == value for choice in choices):
-            return SchemaViolation("type-mismatch", describe_schema(schema))
-    return None
-
-
-def _violation_from_error(
-    value: PlainData, schema: Schema, error: ValidationError
-) -> SchemaViolation:
-    if "enum" in schema:
-        choices = [str(choice) for choice in cast("list[PlainData]", schema["enum"])]
-        near = closest_match(value, choices) if isinstance(value, str) else None
+        # The types of an enum have to be equal as well: 1 and 1.0 are the same in JSON Schema.
+        if error is None and any(type(each) is type(value) and each == value for each in choices):
+            return None
+        near = closest_match(value, map(str, choices)) if isinstance(value, str) else None
         code = "invalid-choice" if isinstance(value, str) else "type-mismatch"
         return SchemaViolation(code, describe_schema(schema), near)
+    if error is None:
+        return None
     deepest = error
     # `context` has the errors of the branches of an `anyOf`. The branch that matched furthest is
     # the one that the user meant: first by depth, then one in which only the range is wrong.
@@ -119,6 +110,12 @@ _TYPE_NAMES: Final = {
     "array": "a list",
     "object": "a mapping",
     "null": "null",
+}
+_BOUND_PHRASES: Final = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
 }
 
 
@@ -143,32 +140,15 @@ def describe_schema(schema: Schema) -> str:
     type_names = [_TYPE_NAMES.get(name, name) for name in names if name != "null"]
     if not type_names:
         return _TYPE_NAMES["null"]
-    text = " or ".join(type_names) + _describe_bounds(schema)
-    if "array" in names:
-        text += _describe_items(schema)
-    return f"{text} or null" if "null" in names else text
-
-
-def _describe_bounds(schema: Schema) -> str:
-    phrases = []
-    for key, text in (
-        ("minimum", "at least"),
-        ("exclusiveMinimum", "more than"),
-        ("maximum", "at most"),
-        ("exclusiveMaximum", "less than"),
-    ):
-        if key in schema:
-            phrases.append(f"{text} {schema[key]}")
-    bounds = f" of {' and '.join(phrases)}" if phrases else ""
+    bounds = [f"{phrase} {schema[key]}" for key, phrase in _BOUND_PHRASES.items() if key in schema]
+    text = " or ".join(type_names) + (f" of {' and '.join(bounds)}" if bounds else "")
     if "multipleOf" in schema:
-        bounds += f"{' and' if phrases else ''} divisible by {schema['multipleOf']}"
-    return bounds
-
-
-def _describe_items(schema: Schema) -> str:
-    min_items, max_items = schema.get("minItems", 0), schema.get("maxItems")
-    count = f"{min_items} " if min_items == max_items else ""
-    inner = schema.get("items")
-    if isinstance(inner, Mapping):
-        return f" of {count}values, each {describe_schema(cast(Schema, inner))}"
-    return f" of {count}values" if count else ""
+        text += f"{' and' if bounds else ''} divisible by {schema['multipleOf']}"
+    if "array" in names:
+        min_items, inner = schema.get("minItems", 0), schema.get("items")
+        count = f"{min_items} " if min_items == schema.get("maxItems") else ""
+        if isinstance(inner, Mapping):
+            text += f" of {count}values, each {describe_schema(cast(Schema, inner))}"
+        elif count:
+            text += f" of {count}values"
+    return f"{text} or null" if "null" in names else text
