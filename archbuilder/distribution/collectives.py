@@ -36,6 +36,8 @@ _WORKER_LOST_ERRORS: Final = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
+_OUT_OF_STEP: Final = re.compile(r"Collective (instance \d+ expected|ops is aborted)", re.ASCII)
+"""TensorFlow's InternalError where workers take part in different operations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +108,17 @@ class WorkerGroup:
         """Translate TensorFlow's errors about a lost worker, raised in this context.
 
         Raises:
-            ClusterError: if another worker has ended or cannot be reached.
+            ClusterError: if another worker has ended, cannot be reached or does something else.
         """
         try:
             yield
+        except tf.errors.InternalError as error:
+            if _OUT_OF_STEP.search(str(error)) is None:
+                raise
+            raise ClusterError(
+                "the workers do not run the same operation, probably because one of them failed"
+                " alone and continued with the next command; end all workers, and start them again"
+            ) from error
         except _WORKER_LOST_ERRORS as error:
             if self.count == 1:
                 raise

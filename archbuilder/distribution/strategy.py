@@ -159,6 +159,31 @@ def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.MirroredStrate
 def _multi_worker_setup(cluster: Cluster, distribution: StrategyName) -> DeviceSetup:
     check_keras_version()
     check_port(cluster)
+    try:
+        strategy = _multi_worker_strategy(cluster)
+    except (RuntimeError, tf.errors.OpError) as error:
+        raise ClusterError(
+            f"worker {cluster.index + 1} of {cluster.size} ({cluster.address}) cannot reach the"
+            f" others: {error}"
+        ) from error
+    replicas = int(strategy.num_replicas_in_sync)
+    device_type = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    return DeviceSetup(
+        strategy,
+        f"worker {cluster.index + 1} of {cluster.size}, {replicas} {device_type}s in total"
+        f" ({distribution}: {cluster.origin})",
+        WorkerGroup(strategy, cluster.size, cluster.index),
+    )
+
+
+@cache
+def _multi_worker_strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
+    # Cached: a second strategy in one process would replace the collective executor of TensorFlow's
+    # server (`enable_collective_ops` in TensorFlow 2.21). Messages from workers that are already at
+    # the next command would be lost with the old one: "Delete called on non-empty BufRendezvous".
+    # One strategy also continues its keys of collective operations, so that workers wait for each
+    # other at the beginning of a command.
+    #
     # TensorFlow's TFConfigClusterResolver would do for TF_CONFIG, but the addresses may come from
     # Slurm, and its SlurmClusterResolver starts at port 8888 for every job.
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
@@ -166,22 +191,7 @@ def _multi_worker_setup(cluster: Cluster, distribution: StrategyName) -> DeviceS
         task_type="worker",
         task_id=cluster.index,
     )
-    try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
-    except (RuntimeError, tf.errors.OpError) as error:
-        raise ClusterError(
-            f"worker {cluster.index + 1} of {cluster.size} ({cluster.address}) cannot reach the"
-            f" others: {error}"
-        ) from error
-    num_workers = len(cluster.workers)
-    replicas = int(strategy.num_replicas_in_sync)
-    device_type = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-    return DeviceSetup(
-        strategy,
-        f"worker {cluster.index + 1} of {num_workers}, {replicas} {device_type}s in total"
-        f" ({distribution}: {cluster.origin})",
-        WorkerGroup(strategy, num_workers, cluster.index),
-    )
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
 
 def _tpu_setup() -> DeviceSetup:

@@ -28,3 +28,19 @@ def test_a_lost_worker_is_named(message: str, name: str):
     peers = WorkerGroup(tf.distribute.get_strategy(), count=3, index=0)
     with pytest.raises(ClusterError, match=f"^{name} has ended"), peers.worker_failure_scope():
         raise tf.errors.UnavailableError(None, None, message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Collective instance 102 expected type 0 and data_type 3 but got type 0 and data_type 9",
+        "Collective ops is aborted by: Delete called on non-empty BufRendezvous",
+    ],
+)
+def test_workers_at_different_operations(message: str):
+    """The error says how to continue; another internal error is not translated."""
+    peers = WorkerGroup(tf.distribute.get_strategy(), count=2, index=0)
+    with pytest.raises(ClusterError, match=r"start them again$"), peers.worker_failure_scope():
+        raise tf.errors.InternalError(None, None, message)
+    with pytest.raises(tf.errors.InternalError), peers.worker_failure_scope():
+        raise tf.errors.InternalError(None, None, "cuDNN error")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from helpers.subprocesses import HUNG, in_workers
+from helpers.subprocesses import HUNG, in_workers, start_workers
 from safetensors.numpy import load_file
 
 from archbuilder.cli import main
@@ -208,6 +208,16 @@ def test_early_stop_of_all_workers(tmp_path: Path):
     assert record["validation_metrics"] == {"loss": rows[0]["val_loss"]}
     evaluated = float(output.split()[-1])
     assert evaluated == pytest.approx(rows[0]["val_loss"], rel=1e-4)
+
+
+def test_worker_that_begins_the_next_command_first(blueprint: Path, tmp_path: Path):
+    """It waits for the others, which still have something else to do."""
+    train = ["train", blueprint, "--epochs", "1", "--run-dir", tmp_path / "run"]
+    compile_network = ["compile", blueprint, "--output", tmp_path / "net.keras"]
+    evaluate = ["evaluate", tmp_path / "run"]
+    late = [train, *[compile_network] * 4, evaluate]
+    workers = start_workers([late, [train, evaluate]])
+    assert [each.wait() for each in workers] == [0, 0], "".join(each.log for each in workers)
 
 
 def test_unsynchronized_batch_normalization(left_alone: dict[str, Path]):

@@ -14,7 +14,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from archbuilder.cli import main
@@ -36,8 +35,7 @@ PROCESSES.set_forkserver_preload(
 class CommandProcess:
     """Commands that a process carries out, one behind the other, and what it prints.
 
-    It calls `prepare`, a function of a module, before them. Processes with one `barrier` begin each
-    command but the first together.
+    It calls `prepare`, a function of a module, before them.
     """
 
     def __init__(
@@ -47,13 +45,10 @@ class CommandProcess:
         devices: int = 1,
         environment: Mapping[str, str] | None = None,
         prepare: Callable[[], None] | None = None,
-        barrier: Barrier | None = None,
     ) -> None:
         self._files = _new_file(), _new_file()
         words = [[str(argument) for argument in command] for command in commands]
-        # The system's semaphores of a barrier are gone when the object is.
-        self._barrier = barrier
-        arguments = (words, devices, dict(environment or {}), self._files, prepare, barrier)
+        arguments = (words, devices, dict(environment or {}), self._files, prepare)
         self._process = PROCESSES.Process(target=_carry_out, args=arguments)
         self._process.start()
 
@@ -125,12 +120,8 @@ def in_workers(count: int, commands: Sequence[Command]) -> str:
 def start_workers(commands: Sequence[Sequence[Command]]) -> list[CommandProcess]:
     """Start a worker of one cluster for each of these lists of commands."""
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(len(commands)))
-    # A worker must not connect to the server that another one has from the command before.
-    barrier = PROCESSES.Barrier(len(commands))
     return [
-        CommandProcess(
-            each, environment={TF_CONFIG_VAR: tf_config_json(addresses, index)}, barrier=barrier
-        )
+        CommandProcess(each, environment={TF_CONFIG_VAR: tf_config_json(addresses, index)})
         for index, each in enumerate(commands)
     ]
 
@@ -168,7 +159,6 @@ def _carry_out(
     environment: Mapping[str, str],
     files: tuple[Path, Path],
     prepare: Callable[[], None] | None,
-    barrier: Barrier | None,
 ) -> None:
     for number, path in enumerate(files, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
@@ -182,9 +172,4 @@ def _carry_out(
         tf.config.set_logical_device_configuration(processor, share)
     if prepare is not None:
         prepare()
-    codes = [0]
-    for number, command in enumerate(commands):
-        if number and barrier is not None:
-            barrier.wait(HUNG)
-        codes.append(main(command, exit_process=end_process))
-    sys.exit(max(codes))
+    sys.exit(max((main(command, exit_process=end_process) for command in commands), default=0))
