@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import click
 
@@ -26,9 +25,6 @@ from archbuilder.files import path_status
 from archbuilder.files.atomic_write import check_writable
 from archbuilder.formatting import format_bytes
 from archbuilder.silence_tensorflow import import_tensorflow
-
-if TYPE_CHECKING:
-    import keras
 
 ModelFormat: TypeAlias = Literal["keras", "json"]
 MODEL_FORMATS: Final[tuple[ModelFormat, ...]] = ("keras", "json")
@@ -79,18 +75,11 @@ def compile_command(
     variant = request.select_variant(loaded)
     console.report_diagnostics(loaded.validate(variant=variant, **request.params))
     networks = tuple(loaded.graphs(variant=variant, **request.params))
-    # A blueprint without 'networks' has one network, which has the blueprint's name.
-    single = networks == (loaded.name,)
     weight_files = weights_request.files_by_network(networks)
     output_paths = {}
     # Check the output before TensorFlow is imported, which takes seconds.
     if output is not None or not dry_run:
-        output = output or _default_output(loaded, variant, output_format, single=single)
-        check_not_overwriting_source(loaded, output)
-        output_paths = _output_paths(networks, output, output_format, single=single)
-        # A file of a network in the output directory may be the blueprint as well.
-        for path in output_paths.values():
-            check_not_overwriting_source(loaded, path)
+        output_paths = _output_paths(loaded, variant, networks, output, output_format)
     if weight_files and any(target.suffix == ".json" for target in output_paths.values()):
         raise UsageError("--weights cannot be used with the format json, which stores no weights")
     import_tensorflow()
@@ -112,28 +101,39 @@ def compile_command(
         console.print(report)
     if dry_run:
         console.print("Dry run: no file written")
-    else:
-        _write(console, models, output_paths)
+        return
+    from archbuilder.keras_backend import saving  # noqa: PLC0415
 
-
-def _default_output(
-    blueprint: Blueprint, variant: str | None, model_format: ModelFormat | None, *, single: bool
-) -> Path:
-    """Return the output without -o: a file, or a directory, with the blueprint's name."""
-    variant_name = variant or blueprint.variant
-    name = blueprint.name if variant_name == DEFAULT_VARIANT else f"{blueprint.name}-{variant_name}"
-    return Path(f"{name}.{model_format or 'keras'}" if single else name)
+    for name, model in models.items():
+        path = output_paths[name]
+        path.parent.mkdir(exist_ok=True)
+        save = saving.save_model if path.suffix == ".keras" else saving.save_architecture
+        save(model, path)
+        console.print(f"Saved {escape_terminal(str(path))} ({format_bytes(path.stat().st_size)})")
 
 
 def _output_paths(
-    networks: tuple[str, ...], output: Path, model_format: ModelFormat | None, *, single: bool
+    blueprint: Blueprint,
+    variant: str | None,
+    networks: tuple[str, ...],
+    output: Path | None,
+    model_format: ModelFormat | None,
 ) -> dict[str, Path]:
     """Return the output file of each network, after checking that it can be written.
 
+    Without `output`, the file or the directory has the name of the blueprint.
+
     Raises:
-        UsageError: if the output has the wrong suffix, or is not a directory although there are
-            several networks.
+        UsageError: if the output has the wrong suffix, is the blueprint itself, or is not a
+            directory although there are several networks.
     """
+    # A blueprint without 'networks' has one network, which has the blueprint's name.
+    single = networks == (blueprint.name,)
+    if output is None:
+        variant = variant or blueprint.variant
+        name = blueprint.name if variant == DEFAULT_VARIANT else f"{blueprint.name}-{variant}"
+        output = Path(f"{name}.{model_format or 'keras'}" if single else name)
+    check_not_overwriting_source(blueprint, output)
     if single:
         check_writable(output)
         suffix = output.suffix.removeprefix(".")
@@ -157,17 +157,6 @@ def _output_paths(
     # A directory that does not exist yet is made when the models are written.
     for path in paths.values() if path_status.is_dir(output) else [output]:
         check_writable(path)
+    for path in paths.values():
+        check_not_overwriting_source(blueprint, path)
     return paths
-
-
-def _write(
-    console: Console, models: Mapping[str, keras.Model], output_paths: Mapping[str, Path]
-) -> None:
-    from archbuilder.keras_backend import saving  # noqa: PLC0415
-
-    for name, model in models.items():
-        path = output_paths[name]
-        path.parent.mkdir(exist_ok=True)
-        save = saving.save_model if path.suffix == ".keras" else saving.save_architecture
-        save(model, path)
-        console.print(f"Saved {escape_terminal(str(path))} ({format_bytes(path.stat().st_size)})")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Literal
 
 import click
@@ -51,17 +50,15 @@ def evaluate_command(
         run_request.target, data=data, **run_request.api_arguments(console.print_stderr)
     )
     if is_chief(run_request.distribute):
-        console.print(_to_json(metrics) if output_format == "json" else _to_text(metrics))
+        if output_format == "json":
+            # JSON has neither NaN nor infinity; json.dumps would write them as invalid JSON.
+            finite = {
+                name: value if math.isfinite(value) else None for name, value in metrics.items()
+            }
+            console.print(json.dumps(finite))
+        else:
+            width = max(map(len, metrics))
+            console.print(
+                "\n".join(f"{name:{width}}  {value:.6g}" for name, value in metrics.items())
+            )
     return 0
-
-
-def _to_json(metrics: Mapping[str, float]) -> str:
-    # JSON has neither NaN nor infinity; json.dumps would write them as invalid JSON.
-    return json.dumps(
-        {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-    )
-
-
-def _to_text(metrics: Mapping[str, float]) -> str:
-    width = max(map(len, metrics))
-    return "\n".join(f"{name:{width}}  {value:.6g}" for name, value in metrics.items())

@@ -6,7 +6,7 @@ import click
 
 from archbuilder.cli.command import Command
 from archbuilder.cli.console import Console
-from archbuilder.diagnostics.explanations import Explanation, explained_codes, load_explanation
+from archbuilder.diagnostics.explanations import explained_codes, load_explanation
 
 
 @click.command(
@@ -33,11 +33,8 @@ def explain_command(console: Console, *, code: str | None) -> None:
         return
     # Accept a code as messages show it: 'error[unknown-argument]:'.
     word = code.removesuffix(":").removesuffix("]").rpartition("[")[2]
-    console.print(_format(load_explanation(word)))
-
-
-def _format(explanation: Explanation) -> str:
-    """Format the Markdown of an explanation for a terminal: plain headings, indented examples."""
+    explanation = load_explanation(word)
+    # The body is Markdown; a terminal shows plain headings and indented examples.
     lines = [f"{explanation.severity}[{explanation.code}]: {explanation.title}", ""]
     in_example = False
     for line in explanation.body.splitlines():
@@ -49,4 +46,4 @@ def _format(explanation: Explanation) -> str:
             lines.append(f"{line.removeprefix('## ')}:")
         else:
             lines.append(line)
-    return "\n".join(lines)
+    console.print("\n".join(lines))

@@ -22,7 +22,7 @@ from archbuilder.formatting import TableColumn, format_count, format_table, plur
 from archbuilder.silence_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
-    from archbuilder.data.inspect import ColumnStats, DataReport
+    from archbuilder.data.inspect import DataReport
 
 
 @click.command(
@@ -94,42 +94,34 @@ def _lines(report: DataReport) -> list[str]:
     sample_text = f"a sample of {format_count(report.sampled_examples)} of " if is_sample else ""
     titles = [TableColumn(title) for title in ("", "SHAPE", "DTYPE")]
     titles += [TableColumn(title, align_right=True) for title in ("MIN", "MAX", "MEAN", "STD")]
+    rows: list[tuple[str, ...]] = []
+    for each in (*report.inputs, *report.targets):
+        shape = "x".join(map(str, each.shape)) or "scalar"
+        numbers = (f"{number:.4g}" for number in (each.min, each.max, each.mean, each.std))
+        rows.append((each.name, shape, each.dtype, *numbers))
     lines = [
         f"source               {report.source_name}",
         f"training examples    {num_training}",
         f"validation examples  {format_count(report.validation_examples)}{report.split_note}",
         "",
         f"Statistics of {sample_text}{plural(report.training_examples, 'training example')}:",
-        *format_table(titles, [_row(each) for each in (*report.inputs, *report.targets)]),
+        *format_table(titles, rows),
     ]
     for target in report.targets:
-        if target.training_class_counts:
-            lines += ["", *_class_lines(target)]
+        counts = target.training_class_counts, target.validation_class_counts
+        if counts[0]:
+            titles = [TableColumn(f"CLASS ({target.name})")]
+            titles += [TableColumn(title, align_right=True) for title in ("TRAINING", "VALIDATION")]
+            rows = [
+                (escape_terminal(name), *(format_count(each[name]) for each in counts))
+                for name in counts[0]
+            ]
+            lines += ["", *format_table(titles, rows)]
     if report.notes:
         lines += ["", *report.notes]
     if report.sample_text:
         lines += ["", "First sequence:", report.sample_text]
     return [escape_terminal(line) for block in lines for line in block.split("\n")]
-
-
-def _class_lines(target: ColumnStats) -> list[str]:
-    """Format the number of examples per class in the training set and the validation set."""
-    counts = target.training_class_counts, target.validation_class_counts
-    titles = [TableColumn(f"CLASS ({target.name})")]
-    titles += [TableColumn(title, align_right=True) for title in ("TRAINING", "VALIDATION")]
-    return format_table(
-        titles,
-        [
-            (escape_terminal(name), *(format_count(each[name]) for each in counts))
-            for name in counts[0]
-        ],
-    )
-
-
-def _row(stats: ColumnStats) -> tuple[str, ...]:
-    shape = "x".join(map(str, stats.shape)) or "scalar"
-    numbers = (stats.min, stats.max, stats.mean, stats.std)
-    return (stats.name, shape, stats.dtype, *(f"{number:.4g}" for number in numbers))
 
 
 def _json(report: DataReport) -> str:

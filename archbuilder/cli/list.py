@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Final, Literal
 
 import click
@@ -15,7 +14,6 @@ from archbuilder.cli.common_options import format_option
 from archbuilder.cli.console import Console
 from archbuilder.diagnostics.escape import escape_terminal
 from archbuilder.formatting import TableColumn, format_bytes, format_count, format_table
-from archbuilder.zoo import ZooEntry
 
 COLUMNS: Final = (
     TableColumn("NAME"),
@@ -45,40 +43,30 @@ def list_command(console: Console, *, output_format: Literal["text", "json"]) ->
     """
     entries = zoo.gallery()
     if output_format == "json":
-        console.print(json.dumps([_to_dict(entry) for entry in entries], indent=2))
+        blueprints = [load(zoo.path(entry.name)) for entry in entries]
+        items = [
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "variants": list(blueprint.variants),
+                "references": list(blueprint.references),
+                "path": str(zoo.path(entry.name)),
+                "reference": entry.reference,
+                "sizes": [size.to_dict() for size in entry.rows],
+            }
+            for entry, blueprint in zip(entries, blueprints, strict=True)
+        ]
+        console.print(json.dumps(items, indent=2))
         return
-    console.print(
-        "\n".join(format_table(COLUMNS, [row for entry in entries for row in _rows(entry)]))
-    )
-
-
-def _rows(entry: ZooEntry) -> Iterator[tuple[str, ...]]:
-    """Yield one table row per size of a blueprint; only the first has its title and reference."""
-    # References are Markdown; the backticks only make sense on the gallery's page.
-    title, reference = (
-        escape_terminal(entry.title),
-        escape_terminal(entry.reference.replace("`", "")),
-    )
-    for row in entry.rows:
-        yield (
-            f"{row.blueprint_argument(entry.name)} {row.network}".strip(),
-            format_count(row.parameters),
-            format_count(row.multiply_adds),
-            format_bytes(row.weight_bytes),
-            title,
-            reference,
-        )
-        title = reference = ""
-
-
-def _to_dict(entry: ZooEntry) -> dict[str, object]:
-    blueprint = load(zoo.path(entry.name))
-    return {
-        "name": entry.name,
-        "title": entry.title,
-        "variants": list(blueprint.variants),
-        "references": list(blueprint.references),
-        "path": str(zoo.path(entry.name)),
-        "reference": entry.reference,
-        "sizes": [row.to_dict() for row in entry.rows],
-    }
+    rows = []
+    for entry in entries:
+        title = escape_terminal(entry.title)
+        # References are Markdown; the backticks only make sense on the gallery's page.
+        reference = escape_terminal(entry.reference.replace("`", ""))
+        for size in entry.rows:
+            name = f"{size.blueprint_argument(entry.name)} {size.network}".strip()
+            counts = (format_count(size.parameters), format_count(size.multiply_adds))
+            rows.append((name, *counts, format_bytes(size.weight_bytes), title, reference))
+            # Only the first row of a blueprint has them.
+            title = reference = ""
+    console.print("\n".join(format_table(COLUMNS, rows)))

@@ -78,7 +78,15 @@ def new_command(console: Console, *, file: Path, origin: str | None, force: bool
 
     FILE is the blueprint to write. Files that it imports are written next to it.
     """
-    files = {file: TEMPLATE} if origin is None else _zoo_files(origin, file)
+    files = {file: TEMPLATE}
+    if origin is not None:
+        # A variant after a colon is dropped: the file has all variants.
+        source = zoo.path(origin.partition(":")[0])
+        destinations = {
+            each: file if each == source else file.parent / each.relative_to(source.parent)
+            for each in load(source).files
+        }
+        files = {target: each.read_text("utf-8") for each, target in destinations.items()}
     # Check all files before the first is written.
     for path, text in files.items():
         check_writable(path)
@@ -105,16 +113,3 @@ def _would_overwrite(path: Path, text: str, *, named_by_user: bool) -> bool:
     # It cannot be read, or is longer than the text: then it differs.
     except OSError:
         return True
-
-
-def _zoo_files(origin: str, file: Path) -> dict[Path, str]:
-    """Return the texts of a zoo blueprint and its imports by their destinations.
-
-    A variant after a colon is dropped: the file has all variants.
-    """
-    source = zoo.path(origin.partition(":")[0])
-    destinations = {
-        each: file if each == source else file.parent / each.relative_to(source.parent)
-        for each in load(source).files
-    }
-    return {target: each.read_text("utf-8") for each, target in destinations.items()}

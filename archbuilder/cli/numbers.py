@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from archbuilder.diagnostics.errors import quote
-
-_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,20}")
-_DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
 
 
 # Not click's IntRange and FloatRange, which add "1<=x<=1000000" to the help.
@@ -22,7 +19,9 @@ class _StrictRange(click.ParamType):  # type: ignore[type-arg]  # generic since 
     """A number within bounds, in ASCII digits."""
 
     name = "number"
-    description = "a number"
+    description: str
+    pattern: re.Pattern[str]
+    number_type: type[int | float]
 
     def __init__(self, minimum: float, maximum: float | None = None) -> None:
         self._minimum = minimum
@@ -31,8 +30,12 @@ class _StrictRange(click.ParamType):  # type: ignore[type-arg]  # generic since 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Convert the value of an option, or fail with a message."""
         # A default is a number already.
-        number = self._parse(value.strip()) if isinstance(value, str) else value
-        if number is None:
+        number = value
+        if isinstance(value, str):
+            text = value.strip()
+            number = self.number_type(text) if self.pattern.fullmatch(text) else math.inf
+        # "1e999" is infinite too.
+        if not math.isfinite(number):
             self.fail(f"{quote(value)} is not {self.description}", param, ctx)
         if number < self._minimum or (self._maximum is not None and number > self._maximum):
             bounds = f"at least {self._minimum}"
@@ -41,22 +44,18 @@ class _StrictRange(click.ParamType):  # type: ignore[type-arg]  # generic since 
             self.fail(f"must be {bounds}, not {number}", param, ctx)
         return number
 
-    def _parse(self, text: str) -> float | None:
-        raise NotImplementedError
-
 
 class StrictIntRange(_StrictRange):
     """An integer within bounds, in ASCII digits."""
 
     description = "an integer"
-
-    def _parse(self, text: str) -> int | None:
-        return int(text) if _INTEGER.fullmatch(text) else None
+    pattern = re.compile(r"[-+]?[0-9]{1,20}")
+    number_type = int
 
 
 class StrictFloatRange(_StrictRange):
     """A finite number within bounds, in ASCII digits."""
 
-    def _parse(self, text: str) -> float | None:
-        number = float(text) if _DECIMAL.fullmatch(text) else math.inf
-        return number if math.isfinite(number) else None
+    description = "a number"
+    pattern = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
+    number_type = float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -57,8 +57,19 @@ def predict_command(
     RUN is a run directory. INPUT is a .npz, .npy, .csv, .parquet, .jsonl or IDX file, an image, or
     a directory of images. Without INPUT, the validation set of the run is used.
     """
-    output_format = output_format or _default_format(output)
-    _check_output(output, inputs)
+    if output_format is None:
+        suffix = ".csv" if output is None else output.suffix
+        formats = [each for each in _FORMATS if suffix == f".{each}"]
+        if not formats:
+            raise UsageError(
+                f"{quote(str(output))} must end in .csv or .jsonl; otherwise pass --format csv or"
+                " --format jsonl"
+            )
+        output_format = formats[0]
+    if output is not None:
+        check_writable(output)
+        if any(path_status.same_file(output, each) for each in inputs):
+            raise UsageError(f"{quote(str(output))} is an input; choose another output")
     exit_code = run_request.spawn_workers(console)
     if exit_code is not None:
         return exit_code
@@ -71,33 +82,6 @@ def predict_command(
     lines = format_predictions(predictions, output_format)
     _write(console, lines, output, run_request.distribute)
     return 0
-
-
-def _default_format(output: Path | None) -> PredictionFormat:
-    """Return the format that the suffix of the output names; `csv` for standard output.
-
-    Raises:
-        UsageError: if the suffix names none.
-    """
-    for output_format in _FORMATS:
-        if output is None or output.suffix == f".{output_format}":
-            return output_format
-    raise UsageError(
-        f"{quote(str(output))} must end in .csv or .jsonl; otherwise pass --format csv or --format"
-        " jsonl"
-    )
-
-
-def _check_output(output: Path | None, inputs: Sequence[Path]) -> None:
-    """Check that the output can be written, and is not one of the inputs.
-
-    Raises:
-        UsageError: if it cannot, or is.
-    """
-    if output is not None:
-        check_writable(output)
-        if any(path_status.same_file(output, each) for each in inputs):
-            raise UsageError(f"{quote(str(output))} is an input; choose another output")
 
 
 def _write(

@@ -57,13 +57,17 @@ def summary_table(
             most `SCREEN_ROWS` rows.
     """
     rows = tuple(_rows(analysis, graph))
-    visible_rows = (
-        rows
-        if depth == "all"
-        else _fit_to_screen(rows)
-        if depth is None
-        else _collapse(rows, depth)
-    )
+    visible_rows: Sequence[_SummaryRow] = rows
+    if isinstance(depth, int):
+        visible_rows = _collapse(rows, depth)
+    elif depth is None:
+        visible_rows = _collapse(rows, 1)
+        # One level below the deepest block, nothing is collapsed any more.
+        for level in range(2, max((len(row.blocks) for row in rows), default=0) + 2):
+            deeper = _collapse(rows, level)
+            if len(deeper) > SCREEN_ROWS:
+                break
+            visible_rows = deeper
     cells = [
         (
             row.name,
@@ -157,18 +161,6 @@ def _rows(analysis: Analysis, graph: Graph) -> Iterator[_SummaryRow]:
         )
 
 
-def _fit_to_screen(rows: Sequence[_SummaryRow]) -> Sequence[_SummaryRow]:
-    """Collapse rows at the largest depth at which they fit on a screen."""
-    collapsed = _collapse(rows, 1)
-    # One level below the deepest block, nothing is collapsed any more.
-    for depth in range(2, max((len(row.blocks) for row in rows), default=0) + 2):
-        deeper = _collapse(rows, depth)
-        if len(deeper) > SCREEN_ROWS:
-            break
-        collapsed = deeper
-    return collapsed
-
-
 def _collapse(rows: Iterable[_SummaryRow], depth: int) -> Sequence[_SummaryRow]:
     """Replace the layers of each use of a block at the given depth by one row with their sums."""
     groups: dict[str, list[_SummaryRow]] = {}
@@ -178,19 +170,17 @@ def _collapse(rows: Iterable[_SummaryRow], depth: int) -> Sequence[_SummaryRow]:
         key = ".".join(row.name.split(".")[:depth]) if is_nested else row.name
         groups.setdefault(key, []).append(row)
     return [
-        _sum_rows(name, group, depth) if len(group[0].blocks) >= depth else group[0]
+        _SummaryRow(
+            name=name,
+            operation=group[0].blocks[depth - 1],
+            blocks=group[0].blocks[: depth - 1],
+            # A block usually ends with the layer that gives its output.
+            shapes=group[-1].shapes,
+            parameters=sum(row.parameters for row in group),
+            multiply_adds=sum(row.multiply_adds for row in group),
+            activation_bytes=sum(row.activation_bytes for row in group),
+        )
+        if len(group[0].blocks) >= depth
+        else group[0]
         for name, group in groups.items()
     ]
-
-
-def _sum_rows(name: str, rows: Sequence[_SummaryRow], depth: int) -> _SummaryRow:
-    return _SummaryRow(
-        name=name,
-        operation=rows[0].blocks[depth - 1],
-        blocks=rows[0].blocks[: depth - 1],
-        # A block usually ends with the layer that gives its output.
-        shapes=rows[-1].shapes,
-        parameters=sum(row.parameters for row in rows),
-        multiply_adds=sum(row.multiply_adds for row in rows),
-        activation_bytes=sum(row.activation_bytes for row in rows),
-    )

@@ -43,7 +43,13 @@ _EXTRA_ARGUMENTS: Final = re.compile(r"Got unexpected extra (arguments?) \((.*)\
 def usage_message(error: click.ClickException) -> str:
     """Return the message of an error of click in the form of all other messages."""
     if isinstance(error, click.NoSuchOption):
-        return _unknown_option(error)
+        command = None if error.ctx is None else error.ctx.command
+        names = [name for param in command.params for name in param.opts] if command else []
+        suggestion = _OPTION_HINTS.get(error.option_name, "")
+        if suggestion.partition(" ")[0] not in names:
+            suggestion = closest_match(error.option_name, names) or ""
+        hint = f"; did you mean '{suggestion}'?" if suggestion else ""
+        return f"unknown option {quote(error.option_name)}{hint}"
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return f"missing {error.param.param_type_name}: {_parameter_name(error.param)}"
     if isinstance(error, click.BadParameter) and error.param is not None:
@@ -52,16 +58,6 @@ def usage_message(error: click.ClickException) -> str:
     message = error.format_message().replace("requires an argument", "requires a value")
     extra = _EXTRA_ARGUMENTS.fullmatch(message)
     return f"unexpected {extra[1]}: {extra[2]}" if extra else _clause(message)
-
-
-def _unknown_option(error: click.NoSuchOption) -> str:
-    command = None if error.ctx is None else error.ctx.command
-    names = [name for param in command.params for name in param.opts] if command else []
-    suggestion = _OPTION_HINTS.get(error.option_name, "")
-    if suggestion.partition(" ")[0] not in names:
-        suggestion = closest_match(error.option_name, names) or ""
-    hint = f"; did you mean '{suggestion}'?" if suggestion else ""
-    return f"unknown option {quote(error.option_name)}{hint}"
 
 
 def _parameter_name(param: click.Parameter) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -55,27 +55,35 @@ def validate_command(
     """
     if shapes:
         import_tensorflow()
-    names = list(_files(blueprints))
-    diagnostics: dict[object, Diagnostic] = {}
-    for name in names:
-        for diagnostic in _diagnose(name, request, shapes=shapes):
+    files: list[str | SandboxPath] = []
+    for name in blueprints:
+        # Path("") is the working directory.
+        if not name or not path_status.is_dir(Path(name)):
+            files.append(name)
+            continue
+        yaml_files = sorted(_walk(SandboxPath(Path(name))), key=lambda file: file.path)
+        if not yaml_files:
+            raise UsageError(f"there is no .yaml file in the directory {quote(name)}")
+        files += yaml_files
+    unique: dict[object, Diagnostic] = {}
+    for file in files:
+        for diagnostic in _diagnose(file, request, shapes=shapes):
             # A file that several blueprints import is checked for each of them.
             key = (diagnostic.code, diagnostic.location, diagnostic.message)
-            diagnostics.setdefault(key, diagnostic)
-    _report(console, len(names), tuple(diagnostics.values()), shapes=shapes)
-
-
-def _files(blueprints: Iterable[str]) -> Iterator[str | SandboxPath]:
-    for name in blueprints:
-        directory = Path(name)
-        # Path("") is the working directory.
-        if not name or not path_status.is_dir(directory):
-            yield name
-            continue
-        files = list(_walk(SandboxPath(directory)))
-        if not files:
-            raise UsageError(f"there is no .yaml file in the directory {quote(name)}")
-        yield from sorted(files, key=lambda file: file.path)
+            unique.setdefault(key, diagnostic)
+    diagnostics = tuple(unique.values())
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]
+    if console.error_format != "text":
+        console.print_diagnostics(diagnostics)
+    else:
+        console.report_diagnostics(diagnostics)
+        if not errors:
+            result = summary(diagnostics) if diagnostics else "no errors"
+            caveat = "" if shapes else " (shapes and 'expect' not checked; use --shapes)"
+            console.print(f"Checked {plural(len(files), 'blueprint')}: {result}{caveat}")
+    # Not an exception: main() would print the diagnostics a second time.
+    if errors:
+        click.get_current_context().exit(BlueprintError.exit_code)
 
 
 def _walk(root: SandboxPath) -> Iterator[SandboxPath]:
@@ -147,20 +155,3 @@ def _has_recipe(blueprint: Blueprint, variant: str, request: BlueprintRequest) -
     # An error in a section: read_recipe will raise it, and its caller reports it.
     except BlueprintError:
         return True
-
-
-def _report(
-    console: Console, count: int, diagnostics: tuple[Diagnostic, ...], *, shapes: bool
-) -> None:
-    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]
-    if console.error_format != "text":
-        console.print_diagnostics(diagnostics)
-    else:
-        console.report_diagnostics(diagnostics)
-        if not errors:
-            result = summary(diagnostics) if diagnostics else "no errors"
-            caveat = "" if shapes else " (shapes and 'expect' not checked; use --shapes)"
-            console.print(f"Checked {plural(count, 'blueprint')}: {result}{caveat}")
-    # Not an exception: main() would print the diagnostics a second time.
-    if errors:
-        click.get_current_context().exit(BlueprintError.exit_code)

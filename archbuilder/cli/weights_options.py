@@ -42,7 +42,17 @@ class WeightsRequest:
         """
         files: dict[str, Path] = {}
         for option_value in self.files:
-            network, file = _parse_weights_option(option_value, networks)
+            network, equals, file_name = option_value.partition("=")
+            # A '=' may also be part of the file's name.
+            if not equals or network not in networks:
+                if len(networks) > 1:
+                    raise UsageError(
+                        f"the blueprint has the networks {', '.join(networks)}: pass the network"
+                        f" with the file, as in --weights {networks[0]}="
+                        f"{option_value.rpartition('=')[2]}"
+                    )
+                network, file_name = networks[0], option_value
+            file = Path(file_name)
             if network in files:
                 raise UsageError(f"--weights is given twice for the network {quote(network)}")
             if not path_status.is_file(file):
@@ -95,19 +105,6 @@ _OPTIONS = (
         help="Load the weights that match, and report those that do not.",
     ),
 )
-
-
-def _parse_weights_option(option_value: str, networks: Sequence[str]) -> tuple[str, Path]:
-    network, equals, file = option_value.partition("=")
-    # A '=' may also be part of the file's name.
-    if equals and network in networks:
-        return network, Path(file)
-    if len(networks) == 1:
-        return networks[0], Path(option_value)
-    raise UsageError(
-        f"the blueprint has the networks {', '.join(networks)}: pass the network with the file, as"
-        f" in --weights {networks[0]}={option_value.rpartition('=')[2]}"
-    )
 
 
 def match_weight_files(
