@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 import click
 
 from archbuilder.cli.console import Console, OutputClosedError, configure_streams
-from archbuilder.cli.usage_errors import usage_message
+from archbuilder.cli.usage_errors import error_format_argument, usage_message
 from archbuilder.diagnostics.errors import (
     ArchbuilderError,
     BlueprintError,
@@ -116,7 +116,8 @@ def main(
             Ctrl-C, a stop request or the loss of a worker has interrupted training.
     """
     configure_streams()
-    console = Console(tuple(sys.argv[1:] if arguments is None else arguments))
+    words = tuple(sys.argv[1:] if arguments is None else arguments)
+    console = Console(words, error_format_argument(words))
     try:
         # Without the standalone mode click neither prints errors nor exits: it raises them, and
         # returns the value of the command, or the code of Context.exit().
@@ -141,7 +142,10 @@ def main(
     except click.ClickException as error:
         return _show_usage(console, error)
     # click turns a KeyboardInterrupt into Abort, unless a second one interrupts it.
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        # `archbuilder.train` adds a note on how to resume the run.
+        for note in getattr(error.__cause__ or error, "__notes__", ()):
+            console.print_stderr(note)
         if exit_process is not None:
             exit_process(EXIT_INTERRUPTED)
         return EXIT_INTERRUPTED

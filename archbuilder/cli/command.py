@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import click
 
-from archbuilder.cli.console import Console
-from archbuilder.diagnostics.render import ERROR_FORMATS, ErrorFormat
+from archbuilder.diagnostics.render import ERROR_FORMATS
 
 
 class Command(click.Command):
@@ -27,20 +26,13 @@ class Command(click.Command):
                 formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
 
-def _set_error_format(context: click.Context, _: click.Parameter, value: str) -> str:
-    context.ensure_object(Console).error_format = cast(ErrorFormat, value)
-    return value
-
-
 _ERROR_FORMAT: Final = click.Option(
     ["--error-format"],
     type=click.Choice(ERROR_FORMATS),
     metavar="FORMAT",
     default="text",
     show_default=True,
+    # `main` has read it; click only checks the value.
     expose_value=False,
-    # Eager, so that errors in the values of other options have this format too.
-    is_eager=True,
-    callback=_set_error_format,
     help="Format of errors and warnings: text, json or github.",
 )

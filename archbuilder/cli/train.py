@@ -103,7 +103,8 @@ def train_command(  # noqa: PLR0913 - an option each
     from --recipe. The model, checkpoints and a record of the run are saved in a run directory. Use
     --resume to continue an interrupted run.
     """
-    exit_code = spawn_workers(console, workers, overrides["distribute"])
+    epochs, distribute = overrides["epochs"], overrides["distribute"]
+    exit_code = spawn_workers(console, workers, distribute)
     if exit_code is not None:
         return exit_code
     if auto_resume and run_dir is None:
@@ -119,8 +120,6 @@ def train_command(  # noqa: PLR0913 - an option each
             request,
             overrides,
         )
-    elif blueprint is None:
-        raise UsageError("pass a BLUEPRINT to train, or --resume RUN to resume a run")
     arguments: _RunArguments = {
         "limits": request.limits,
         "allow_dirs": request.allow_dirs,
@@ -128,25 +127,21 @@ def train_command(  # noqa: PLR0913 - an option each
         "progress": None if console.is_plain else console.show_status,
         "command": ("archbuilder", *console.arguments),
     }
-    try:
-        if resume is not None:
-            epochs, distribute = overrides["epochs"], overrides["distribute"]
-            api.resume(resume, epochs=epochs, distribute=distribute, **arguments)
-        elif blueprint is not None:
-            api.train(
-                blueprint,
-                run_dir=run_dir,
-                data=data,
-                recipe=recipe,
-                variant=request.variant,
-                params=request.params,
-                **overrides,
-                **arguments,
-            )
-    except KeyboardInterrupt as error:
-        for note in getattr(error, "__notes__", ()):
-            console.print_stderr(escape_terminal(note))
-        raise
+    if resume is not None:
+        api.resume(resume, epochs=epochs, distribute=distribute, **arguments)
+    elif blueprint is not None:
+        api.train(
+            blueprint,
+            run_dir=run_dir,
+            data=data,
+            recipe=recipe,
+            variant=request.variant,
+            params=request.params,
+            **overrides,
+            **arguments,
+        )
+    else:
+        raise UsageError("pass a BLUEPRINT to train, or --resume RUN to resume a run")
     return 0
 
 

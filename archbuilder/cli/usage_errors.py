@@ -1,14 +1,16 @@
-"""Messages about invalid command lines, in place of those of click."""
+"""Messages about invalid command lines, in place of those of click, and their format."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
 
 from archbuilder.diagnostics.errors import closest_match, quote
+from archbuilder.diagnostics.render import ERROR_FORMATS, ErrorFormat
+from archbuilder.launch.command_line import option_arguments
 
 _OPTION_HINTS: Final[Mapping[str, str]] = {
     "--allow": "--allow-dir",
@@ -38,6 +40,21 @@ _OPTION_HINTS: Final[Mapping[str, str]] = {
 }
 """Options of other tools and of older versions, with the equivalent one."""
 _EXTRA_ARGUMENTS: Final = re.compile(r"Got unexpected extra (arguments?) \((.*)\)", re.DOTALL)
+
+
+def error_format_argument(arguments: Sequence[str]) -> ErrorFormat:
+    """Return the value of --error-format, or `text` without a valid one.
+
+    It is read before click parses the arguments: click converts no option if one is unknown.
+    """
+    words = option_arguments(arguments)
+    error_format: ErrorFormat = "text"
+    for index, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == "--error-format":
+            value = value if equals else "".join(words[index + 1 : index + 2])
+            error_format = next((each for each in ERROR_FORMATS if each == value), error_format)
+    return error_format
 
 
 def usage_message(error: click.ClickException) -> str:

@@ -73,6 +73,30 @@ def test_error_format_of_an_error_without_a_location(run: Run) -> None:
     assert error["message"] == "invalid value for --depth: 'x' is not an integer"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "net.yaml", "--bogus", "--error-format", "json"),
+        ("train", "net.yaml", "--error-format=text", "--error-format=json", "--bogus"),
+        ("show", "lenet5", "--error-format", "json", "--set"),
+        ("shwo", "lenet5", "--error-format", "json"),
+    ],
+)
+def test_error_format_of_arguments_that_click_does_not_parse(
+    run: Run, arguments: tuple[str, ...]
+) -> None:
+    """An unknown option, an option without its value, and an unknown command."""
+    result = run(*arguments)
+    assert result.code == 2
+    (error,) = json.loads(result.err)
+    assert ("unknown" in error["message"]) == (arguments[-1] != "--set")
+
+
+def test_error_format_after_the_end_of_options(run: Run) -> None:
+    """What follows `--` is not an option."""
+    assert run("list", "--", "--error-format", "json").err.startswith("error: unexpected arguments")
+
+
 def test_every_command_has_an_error_format() -> None:
     """The option is the same for all commands."""
     for name, command in commands().items():
