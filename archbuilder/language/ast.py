@@ -121,6 +121,15 @@ class Step:
     call: DeferredValue | None = None
 
 
+def inner_steps(body: Body) -> tuple[Step, ...]:
+    """Return the steps within a body, which belong to the scope of the step around them."""
+    if isinstance(body, Sequential):
+        return body.steps
+    if isinstance(body, Branches):
+        return tuple(step for branch in body.branches for step in branch.steps)
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class InputDeclaration:
     """An input of a block or a network.

@@ -363,6 +363,27 @@ def test_nested_blocks_are_bounded(tmp_path: Path):
     assert [each.split()[0] for each in error_codes(tmp_path, text)] == ["limit-exceeded"]
 
 
+def test_step_limit_counts_merge_block(tmp_path: Path):
+    """The steps of a block that merges branches count before anything is expanded."""
+    text = """
+params: {units: 4}
+blocks:
+  join: {inputs: [a, b], layers: [{Add: , from: [a, b]}, {Dense: 4, repeat: 50}]}
+inputs: {x: [4]}
+layers:
+  - Dense: $(units - 4)
+  - branches: [[ReLU], [Dense: 4]]
+    merge: join
+"""
+    path = write(tmp_path, text)
+    with pytest.raises(BlueprintError) as caught:
+        archbuilder.load(path, limits=Limits().replace(expanded_steps=54)).graphs()
+    # The expansion would report the units of the first step as well.
+    assert [each.code for each in caught.value.diagnostics] == ["limit-exceeded"]
+    path = write(tmp_path, text.replace("units: 4", "units: 8"))
+    archbuilder.load(path, limits=Limits().replace(expanded_steps=55)).graphs()
+
+
 def test_step_limit_per_import(tmp_path: Path):
     """Two imports of one file with other parameters have other numbers of steps."""
     lib = """

@@ -17,7 +17,7 @@ from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE, evaluate_w
 from archbuilder.compiler.expand.scope import FileScope
 from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.diagnostics.span import Span
-from archbuilder.language.ast import Block, Branches, Sequential, Step, StepCall
+from archbuilder.language.ast import Block, Branches, Step, StepCall, inner_steps
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee, resolve_callee
 
@@ -83,20 +83,15 @@ class _StepCounter:
     def _count_steps(self, steps: tuple[Step, ...], file: FileScope, variables: Variables) -> int:
         total = 0
         for step in steps:
-            total += self._count_step(step, file, variables)
+            # `repr`, because values may be lists, and because True, 1 and 1.0 are equal as keys.
+            names = sorted(self._variables_of_step(step))
+            key = (id(step), id(file), tuple(repr(variables.get(name)) for name in names))
+            if key not in self._counts:
+                self._counts[key] = self._count_iterations(step, file, variables)
+            total += self._counts[key]
             if total > self._evaluator.limits.expanded_steps:
                 report_too_many_steps(self._evaluator, step.span)
         return total
-
-    def _count_step(self, step: Step, file: FileScope, variables: Variables) -> int:
-        """Count the steps that a step expands to, itself included, from the cache if possible."""
-        names = self._variables_of_step(step)
-        # `repr`, because values may be lists, and because True, 1 and 1.0 are equal as keys.
-        values = tuple(repr(variables.get(name)) for name in sorted(names))
-        key = (id(step), id(file), values)
-        if key not in self._counts:
-            self._counts[key] = self._count_iterations(step, file, variables)
-        return self._counts[key]
 
     def _count_iterations(self, step: Step, file: FileScope, variables: Variables) -> int:
         all_iterations = iterations(step, variables, self._evaluator)
@@ -117,29 +112,23 @@ class _StepCounter:
         # A skipped step counts as one, as it does in the expansion.
         if not evaluate_when(step, variables, self._evaluator):
             return 1
-        body = step.body
-        if isinstance(body, Sequential):
-            return 1 + self._count_steps(body.steps, file, variables)
-        if isinstance(body, Branches):
-            return 1 + sum(
-                self._count_steps(branch.steps, file, variables) for branch in body.branches
-            )
-        if isinstance(body, StepCall):
-            return self._count_call(body, file, variables)
-        return 1
+        count = 1 + self._count_steps(inner_steps(step.body), file, variables)
+        call = _call_of(step)
+        return count if call is None else count + self._count_call(call, file, variables)
 
     def _count_call(self, call: StepCall, file: FileScope, variables: Variables) -> int:
+        """Count the steps of a call: none for a layer, which is part of the step around it."""
         callee = resolve_callee(file.program, call.callee)
         if not isinstance(callee, BlockCallee):
-            return 1
+            return 0
         binding = bind_block_parameters(callee, call, file, variables, self._evaluator)
         if binding is None:
-            return 1
+            return 0
         inner, inner_variables = binding
         if inner is not file:
             key = (id(inner.program), repr(inner.variables))
             inner = self._imported_files.setdefault(key, inner)
-        return 1 + self.count_block(callee.block, inner, inner_variables)
+        return self.count_block(callee.block, inner, inner_variables)
 
     def _variables_of_step(self, step: Step) -> frozenset[str]:
         """Return the variables that determine the expansion of a step, including its loop."""
@@ -156,16 +145,16 @@ class _StepCounter:
 
     def _variables_of_iteration(self, step: Step) -> frozenset[str]:
         """Return the variables that determine the expansion of one iteration of a step."""
-        body = step.body
-        names = _variable_names([step.condition])
-        if isinstance(body, StepCall):
-            names |= _variable_names([body.arguments])
-        steps: tuple[Step, ...] = ()
-        if isinstance(body, Sequential):
-            steps = body.steps
-        elif isinstance(body, Branches):
-            steps = tuple(each for branch in body.branches for each in branch.steps)
-        return names.union(*(self._variables_of_step(each) for each in steps))
+        call = _call_of(step)
+        names = _variable_names([step.condition, None if call is None else call.arguments])
+        return names.union(*(self._variables_of_step(each) for each in inner_steps(step.body)))
+
+
+def _call_of(step: Step) -> StepCall | None:
+    """Return the call of a step: its body, or the `merge` of its branches."""
+    if isinstance(step.body, StepCall):
+        return step.body
+    return step.body.merge if isinstance(step.body, Branches) else None
 
 
 def _variable_names(values: list[DeferredValue | None]) -> frozenset[str]:
