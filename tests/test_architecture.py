@@ -46,7 +46,7 @@ ORDER: Mapping[str, str] = {
         cli
     """,
     "archbuilder.compiler": """
-        ir
+        ir value_check
         check_arguments keras_object unparse
         parameters
         expand
@@ -57,7 +57,7 @@ ORDER: Mapping[str, str] = {
         iteration tensors
         scope
         blocks inputs step_names
-        size_limit
+        layer_calls size_limit
         lowering
         networks
     """,

@@ -8,20 +8,12 @@ from typing import Final, TypeAlias
 
 from archbuilder import registry
 from archbuilder.compiler.ir import Argument
+from archbuilder.compiler.value_check import check_value, describe_with_items
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.foreign_keys import object_hint
-from archbuilder.plain_data import PlainData
-from archbuilder.registry.schema_validation import find_violation
 from archbuilder.registry.signatures import LAYER_KINDS, ArgumentSpec, ObjectKind, Signature
-from archbuilder.yaml.nodes import (
-    MappingNode,
-    ScalarNode,
-    SequenceNode,
-    Tree,
-    describe_type,
-    to_plain,
-)
+from archbuilder.yaml.nodes import MappingNode, ScalarNode, SequenceNode, Tree, describe_type
 
 BlockFinder: TypeAlias = Callable[[str], str | None]
 """Describes the block of a name, as in `a block (net.yaml:4:3)`; None if no block has the name."""
@@ -66,6 +58,22 @@ _KIND_WITH_ARTICLE: Final[dict[ObjectKind, str]] = {
     "optimizer": "an optimizer",
     "schedule": "a learning rate schedule",
     "callback": "a callback",
+}
+
+_CELL_LIST_HINT: Final = ("stack several cells with {StackedRNNCells: {cells: [...]}}",)
+_EXAMPLES: Final[dict[ObjectKind, str]] = {
+    "activation": "relu",
+    "initializer": "{HeNormal: {seed: 1}}",
+    "regularizer": "{L2: 1e-4}",
+    "constraint": "{MaxNorm: 2}",
+    "layer": "{LSTM: 64}",
+    "recurrent layer": "{LSTM: 64}",
+    "cell": "{LSTMCell: 64}",
+    "loss": "{Huber: {delta: 0.5}}",
+    "metric": "{TopKCategoricalAccuracy: 5}",
+    "optimizer": "{Adam: {learning_rate: 1e-3}}",
+    "schedule": "{CosineDecay: {initial_learning_rate: 0.1, decay_steps: 1000}}",
+    "callback": "{EarlyStopping: {patience: 3}}",
 }
 
 
@@ -153,11 +161,35 @@ class _ArgumentChecker:
         self, signature: Signature, tree: Tree | None, span: Span
     ) -> tuple[Argument, ...]:
         """Check the arguments of a layer or object; return the valid ones."""
-        arguments = _bind_by_name(signature, tree, self.diagnostics)
+        arguments: tuple[Argument, ...] = ()
+        if isinstance(tree, MappingNode):
+            arguments = tuple(Argument(entry.key, entry.value, entry.key_span) for entry in tree)
+        elif tree is not None and signature.bare_argument is not None:
+            arguments = (Argument(signature.bare_argument, tree, tree.span),)
+        elif tree is not None:
+            # 'ops.power: 2' is ambiguous: 2 could be the base or the exponent. Show both.
+            inputs = [name for name in signature.tensor_arguments if name in signature.arguments]
+            self.diagnostics.error(
+                "unknown-argument",
+                f"{signature.name} needs its arguments by name",
+                tree.span,
+                notes=tuple(
+                    f"for example {signature.name}: {{{name}: 2}}" for name in inputs[::-1]
+                ),
+            )
         valid = self.filter_valid(signature, arguments, signature.arguments)
         # A mistyped name is reported as unknown; the argument that it means is not also missing.
         present = {_resolve_name(argument.name, signature.arguments) for argument in arguments}
-        _check_missing(signature, present, span, self.diagnostics)
+        missing = [
+            spec
+            for spec in signature.arguments.values()
+            if spec.required and spec.name not in present
+        ]
+        if missing:
+            names = ", ".join(f"'{spec.name}'" for spec in missing)
+            notes = tuple(f"{spec.name}: {spec.reason}" for spec in missing if spec.reason)
+            message = f"{signature.name} needs {names}"
+            self.diagnostics.error("missing-argument", message, span, notes=notes)
         return valid
 
     def filter_valid(
@@ -169,11 +201,29 @@ class _ArgumentChecker:
         """Return the arguments that have a spec and match it; report the others."""
         valid: list[Argument] = []
         for argument in arguments:
-            spec = specs.get(argument.name)
-            if spec is None:
-                _report_unknown_argument(signature, argument, specs, self.diagnostics)
-            elif self._check_argument(signature, spec, argument.value):
-                valid.append(argument)
+            name = argument.name
+            if name in specs:
+                if self._check_argument(signature, specs[name], argument.value):
+                    valid.append(argument)
+            elif name in signature.unsupported:
+                self.diagnostics.error(
+                    "unsupported-argument",
+                    f"'{name}' of {signature.name} cannot stand in a blueprint:"
+                    f" {signature.unsupported[name]}",
+                    argument.span,
+                )
+            else:
+                suggestion = _resolve_name(name, specs)
+                note = f"its arguments are: {', '.join(specs)}" if specs else "it takes none"
+                if name in signature.tensor_arguments:
+                    note = "it is an input; set it under 'from'"
+                self.diagnostics.error(
+                    "unknown-argument",
+                    f"{signature.name} has no argument {quote(name)}",
+                    argument.span,
+                    suggestion=suggestion,
+                    notes=() if suggestion else (note,),
+                )
         return tuple(valid)
 
     def check_object(self, object_kind: ObjectKind, tree: Tree) -> bool:
@@ -188,7 +238,7 @@ class _ArgumentChecker:
         self.diagnostics.error(
             "type-mismatch",
             f"{_KIND_WITH_ARTICLE[object_kind]} must be a name, or a name with arguments such as"
-            f" {_EXAMPLES[object_kind]}, not {_describe(tree)}",
+            f" {_EXAMPLES[object_kind]}, not {describe_with_items(tree)}",
             tree.span,
             notes=_CELL_LIST_HINT
             if object_kind == "cell" and isinstance(tree, SequenceNode)
@@ -199,17 +249,26 @@ class _ArgumentChecker:
     def _check_argument(self, signature: Signature, spec: ArgumentSpec, tree: Tree) -> bool:
         if self.allow_expressions and _has_expression(tree):
             return True
-        if spec.type.object is not None and not _is_plain_value(spec, tree):
-            return self._check_objects(spec, spec.type.object, tree)
-        what = f"'{spec.name}' of {signature.name}"
-        return check_value(tree, spec.type.schema or {}, what, self.diagnostics)
-
-    def _check_objects(self, spec: ArgumentSpec, object_kind: ObjectKind, tree: Tree) -> bool:
+        # Null where it is allowed; and a scalar other than a text where the argument takes plain
+        # data as well as objects: a learning rate is a number or a schedule.
+        is_plain_value = (
+            spec.type.is_optional
+            if _is_null(tree)
+            else spec.type.schema is not None
+            and isinstance(tree, ScalarNode)
+            and not isinstance(tree.value, str)
+        )
+        object_kind = spec.type.object
+        if object_kind is None or is_plain_value:
+            what = f"'{spec.name}' of {signature.name}"
+            return check_value(tree, spec.type.schema or {}, what, self.diagnostics)
         if not spec.type.is_list:
             return self.check_object(object_kind, tree)
         if not isinstance(tree, SequenceNode) or not tree.items:
             message = f"'{spec.name}' must be a list, each item {_KIND_WITH_ARTICLE[object_kind]}"
-            self.diagnostics.error("type-mismatch", f"{message}, not {_describe(tree)}", tree.span)
+            self.diagnostics.error(
+                "type-mismatch", f"{message}, not {describe_with_items(tree)}", tree.span
+            )
             return False
         # A list: `all` of a generator would stop at the first invalid item and not report the rest.
         valid = [self.check_object(object_kind, each) for each in tree.items]
@@ -222,178 +281,51 @@ class _ArgumentChecker:
         # Keras has aliases for most objects: 'he_normal' is 'HeNormal'.
         canonical = op_registry.canonical_name(object_kind, name)
         if canonical is None:
-            block = self.find_block(name) if object_kind in LAYER_KINDS else None
-            if block is None:
-                _report_unknown_object(object_kind, name, span, self.diagnostics)
-            else:
-                _report_block(object_kind, name, block, span, self.diagnostics)
+            self._report_unknown_object(object_kind, name, span)
             return False
+        if arguments is not None and _is_null(arguments):
+            arguments = None
         if object_kind == "activation":
-            if arguments is not None and not _is_null(arguments):
+            if arguments is not None:
                 message = f"the activation '{name}' takes no arguments"
                 self.diagnostics.error("unknown-argument", message, arguments.span)
-                return False
-            return True
+            return arguments is None
         # A change of the count tells whether the nested arguments are valid, at any depth.
         signature = op_registry.signatures(object_kind)[canonical]
         reports = self.diagnostics.report_count
-        self.check_arguments(
-            signature, None if arguments is None or _is_null(arguments) else arguments, span
-        )
+        self.check_arguments(signature, arguments, span)
         return self.diagnostics.report_count == reports
 
-
-_CELL_LIST_HINT: Final = ("stack several cells with {StackedRNNCells: {cells: [...]}}",)
-_EXAMPLES: Final[dict[ObjectKind, str]] = {
-    "activation": "relu",
-    "initializer": "{HeNormal: {seed: 1}}",
-    "regularizer": "{L2: 1e-4}",
-    "constraint": "{MaxNorm: 2}",
-    "layer": "{LSTM: 64}",
-    "recurrent layer": "{LSTM: 64}",
-    "cell": "{LSTMCell: 64}",
-    "loss": "{Huber: {delta: 0.5}}",
-    "metric": "{TopKCategoricalAccuracy: 5}",
-    "optimizer": "{Adam: {learning_rate: 1e-3}}",
-    "schedule": "{CosineDecay: {initial_learning_rate: 0.1, decay_steps: 1000}}",
-    "callback": "{EarlyStopping: {patience: 3}}",
-}
-
-
-def _report_unknown_object(
-    object_kind: ObjectKind, name: str, span: Span, diagnostics: Diagnostics
-) -> None:
-    op_registry = registry.load()
-    if object_kind in LAYER_KINDS and name in op_registry.unsupported:
-        message = f"{name} is not supported in a blueprint: {op_registry.unsupported[name]}"
-        diagnostics.error("unsupported-layer", message, span)
-    elif object_kind not in LAYER_KINDS and name in op_registry.unsupported_objects:
-        message = f"{name} is not supported in a blueprint: {op_registry.unsupported_objects[name]}"
-        diagnostics.error("unknown-keras-object", message, span)
-    else:
-        code = "unknown-layer" if object_kind in LAYER_KINDS else "unknown-keras-object"
+    def _report_unknown_object(self, object_kind: ObjectKind, name: str, span: Span) -> None:
+        op_registry = registry.load()
+        is_layer = object_kind in LAYER_KINDS
         article_and_noun = _KIND_WITH_ARTICLE[object_kind]
-        noun = article_and_noun.partition(" ")[2]
-        message = f"there is no {noun} {quote(name)}"
-        # A layer of another kind, such as `cell: {LSTM: 64}` in `RNN`.
-        if object_kind in LAYER_KINDS and name in op_registry.layers:
-            code, message = "type-mismatch", f"{name} is not {article_and_noun}"
-        foreign_hint = object_hint(name)
-        suggestion = None if foreign_hint else closest_match(name, op_registry.names(object_kind))
-        notes = (foreign_hint,) if foreign_hint else ()
-        diagnostics.error(code, message, span, suggestion=suggestion, notes=notes)
-
-
-def _report_block(
-    object_kind: ObjectKind, name: str, block: str, span: Span, diagnostics: Diagnostics
-) -> None:
-    """Report a block used where Keras takes only a layer, as in a wrapper."""
-    article = _KIND_WITH_ARTICLE[object_kind]
-    note = f"write {article}, such as {_EXAMPLES[object_kind]}"
-    if object_kind != "cell":
-        note += "; to wrap a block, wrap each of its layers in its own step"
-    diagnostics.error(
-        "type-mismatch", f"{quote(name)} is {block}, not {article}", span, notes=(note,)
-    )
-
-
-def check_value(
-    tree: Tree, schema: Mapping[str, PlainData], what: str, diagnostics: Diagnostics
-) -> bool:
-    """Check that a value matches a JSON Schema; report an error in `what` if not."""
-    violation = find_violation(to_plain(tree), schema)
-    if violation is None:
-        return True
-    # The usual cause is an expression with '/', which is a float division as in Python.
-    value = tree.value if isinstance(tree, ScalarNode) else None
-    is_integral_float = isinstance(value, float) and value.is_integer()
-    diagnostics.error(
-        violation.code,
-        f"{what} must be {violation.expected}, not {_describe(tree)}",
-        tree.span,
-        suggestion=violation.suggestion,
-        notes=_DIVISION_HINT if is_integral_float and "integer" in violation.expected else (),
-    )
-    return False
-
-
-_DIVISION_HINT: Final = (
-    "'/' returns a float, even for 4 / 2; use '//' or int(...) for an integer",
-)
-
-
-def _bind_by_name(
-    signature: Signature, tree: Tree | None, diagnostics: Diagnostics
-) -> tuple[Argument, ...]:
-    """Return the arguments by name; a bare value becomes the `bare_argument`."""
-    if tree is None:
-        return ()
-    if isinstance(tree, MappingNode):
-        return tuple(Argument(entry.key, entry.value, entry.key_span) for entry in tree)
-    if signature.bare_argument is None:
-        message = f"{signature.name} needs its arguments by name"
-        # 'ops.power: 2' is ambiguous: 2 could be the base or the exponent. Show both.
-        inputs = [name for name in signature.tensor_arguments if name in signature.arguments]
-        notes = tuple(f"for example {signature.name}: {{{name}: 2}}" for name in inputs[::-1])
-        diagnostics.error("unknown-argument", message, tree.span, notes=notes)
-        return ()
-    return (Argument(signature.bare_argument, tree, tree.span),)
-
-
-def _report_unknown_argument(
-    signature: Signature,
-    argument: Argument,
-    specs: Mapping[str, ArgumentSpec],
-    diagnostics: Diagnostics,
-) -> None:
-    name = argument.name
-    if name in signature.unsupported:
-        diagnostics.error(
-            "unsupported-argument",
-            f"'{name}' of {signature.name} cannot stand in a blueprint:"
-            f" {signature.unsupported[name]}",
-            argument.span,
-        )
-        return
-    suggestion = _resolve_name(name, specs)
-    notes: tuple[str, ...] = ()
-    if suggestion is None:
-        notes = (f"its arguments are: {', '.join(specs)}" if specs else "it takes none",)
-    if suggestion is None and name in signature.tensor_arguments:
-        notes = ("it is an input; set it under 'from'",)
-    diagnostics.error(
-        "unknown-argument",
-        f"{signature.name} has no argument {quote(name)}",
-        argument.span,
-        suggestion=suggestion,
-        notes=notes,
-    )
-
-
-def _check_missing(
-    signature: Signature, present: set[str | None], span: Span, diagnostics: Diagnostics
-) -> None:
-    missing = [
-        spec for spec in signature.arguments.values() if spec.required and spec.name not in present
-    ]
-    if missing:
-        names = ", ".join(f"'{spec.name}'" for spec in missing)
-        notes = tuple(f"{spec.name}: {spec.reason}" for spec in missing if spec.reason)
-        message = f"{signature.name} needs {names}"
-        diagnostics.error("missing-argument", message, span, notes=notes)
-
-
-def _is_plain_value(spec: ArgumentSpec, tree: Tree) -> bool:
-    """Return whether a value is to be checked as plain data although the argument takes an object.
-
-    This is null where it is allowed, and a scalar other than a text where the argument takes plain
-    data as well: a learning rate is a number or a schedule.
-    """
-    if _is_null(tree):
-        return spec.type.is_optional
-    if spec.type.schema is None:
-        return False
-    return isinstance(tree, ScalarNode) and not isinstance(tree.value, str)
+        unsupported = op_registry.unsupported if is_layer else op_registry.unsupported_objects
+        block = self.find_block(name) if is_layer else None
+        suggestion = None
+        notes: tuple[str, ...] = ()
+        if block is not None:
+            # Where Keras takes only a layer, as in a wrapper.
+            code, message = "type-mismatch", f"{quote(name)} is {block}, not {article_and_noun}"
+            note = f"write {article_and_noun}, such as {_EXAMPLES[object_kind]}"
+            if object_kind != "cell":
+                note += "; to wrap a block, wrap each of its layers in its own step"
+            notes = (note,)
+        elif name in unsupported:
+            code = "unsupported-layer" if is_layer else "unknown-keras-object"
+            message = f"{name} is not supported in a blueprint: {unsupported[name]}"
+        else:
+            code = "unknown-layer" if is_layer else "unknown-keras-object"
+            message = f"there is no {article_and_noun.partition(' ')[2]} {quote(name)}"
+            # A layer of another kind, such as `cell: {LSTM: 64}` in `RNN`.
+            if is_layer and name in op_registry.layers:
+                code, message = "type-mismatch", f"{name} is not {article_and_noun}"
+            foreign_hint = object_hint(name)
+            if foreign_hint:
+                notes = (foreign_hint,)
+            else:
+                suggestion = closest_match(name, op_registry.names(object_kind))
+        self.diagnostics.error(code, message, span, suggestion=suggestion, notes=notes)
 
 
 def _is_null(tree: Tree) -> bool:
@@ -408,16 +340,3 @@ def _has_expression(tree: Tree) -> bool:
         return any(_has_expression(item) for item in tree.items)
     # A mapping is a nested object, whose arguments are checked one by one.
     return False
-
-
-def _describe(tree: Tree) -> str:
-    """Describe a value for a message; unlike `describe_value`, with the items of a list."""
-    if isinstance(tree, ScalarNode) and tree.value is not None:
-        value = tree.value
-        return (
-            f"{describe_type(tree)}"
-            f" {str(value).lower() if isinstance(value, bool) else quote(value)}"
-        )
-    return (
-        describe_type(tree) if isinstance(tree, ScalarNode | MappingNode) else quote(to_plain(tree))
-    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from archbuilder.compiler.check_arguments import check_value
+from archbuilder.compiler.value_check import check_value
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import Param
@@ -150,7 +150,23 @@ class _DefaultResolver:
         if name in self.values:
             return True
         default = self._params[name].default
-        if default is None or not self._check_cycle(name, default.span):
+        if default is None:
+            return False
+        diagnostics = self._evaluator.diagnostics
+        max_depth = self._evaluator.limits.block_depth
+        if name in self._pending:
+            cycle = " -> ".join([*self._pending, name])
+            message = f"the default of '{name}' depends on itself: {cycle}"
+            diagnostics.error("recursive-definition", message, default.span)
+            return False
+        # This method is recursive; a long chain of defaults would end in a RecursionError.
+        if len(self._pending) >= max_depth:
+            diagnostics.error(
+                "limit-exceeded",
+                f"the defaults depend on each other through more than {max_depth} levels",
+                default.span,
+                notes=("raise it with the limit 'block_depth'",),
+            )
             return False
         self._pending.append(name)
         dependencies = [
@@ -162,32 +178,11 @@ class _DefaultResolver:
             return False
         tree = self._evaluator.evaluate(default, {**self._outer, **self.values})
         # A constant default is checked with the file; that of an expression has a type only now.
-        diagnostics = self._evaluator.diagnostics
         if tree is None or not check_type(
             self._params[name], tree, diagnostics, allow_expressions=False
         ):
             return False
         self.values[name] = to_plain(tree)
-        return True
-
-    def _check_cycle(self, name: str, span: Span) -> bool:
-        """Check that defaults do not depend on themselves, and stay within `block_depth`."""
-        diagnostics = self._evaluator.diagnostics
-        depth = self._evaluator.limits.block_depth
-        if name in self._pending:
-            cycle = " -> ".join([*self._pending, name])
-            message = f"the default of '{name}' depends on itself: {cycle}"
-            diagnostics.error("recursive-definition", message, span)
-            return False
-        # `resolve` is recursive; a long chain of defaults would end in a RecursionError.
-        if len(self._pending) >= depth:
-            diagnostics.error(
-                "limit-exceeded",
-                f"the defaults depend on each other through more than {depth} levels",
-                span,
-                notes=("raise it with the limit 'block_depth'",),
-            )
-            return False
         return True
 
 

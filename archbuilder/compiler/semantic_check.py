@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from archbuilder.compiler.check_arguments import check_arguments, check_call
-from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE
+from archbuilder.compiler.expand.iteration import ITERATION_VARIABLE, check_loop_lengths
 from archbuilder.compiler.parameters import (
     ParameterOwner,
     ParameterValue,
@@ -26,7 +26,6 @@ from archbuilder.diagnostics.span import Span
 from archbuilder.language.ast import (
     Block,
     Branches,
-    ForLoop,
     Param,
     Sequential,
     SharedCall,
@@ -110,21 +109,50 @@ class _ProgramChecker:
                 self._check_block(_FILE_NETWORK, network, "")
             else:
                 self._check_block(name, network, f"network '{name}'")
-        self._check_imports()
-        self._check_variants()
-        self._check_expectations()
         self._check_recursion()
 
     def _check_file(self) -> None:
-        """Check what reads the parameters of the file outside of its blocks."""
+        """Check the parameters, imports, variants and expectations of the file."""
         document = self._document
         scope = _Scope("", frozenset(document.params), self._file_params_used)
         self._check_defaults(document.params, scope)
-        for imported in document.imports.values():
-            for _, value, _ in imported.params:
-                self._check_names(value, scope)
         for section in (document.data, document.training):
             self._check_names(section, scope)
+        for name, imported in document.imports.items():
+            for _, value, _ in imported.params:
+                self._check_names(value, scope)
+            program = self._program.imports.get(name)
+            if program is not None:
+                check_parameter_values(
+                    program.document.params,
+                    [
+                        ParameterValue(param, value.tree, span)
+                        for param, value, span in imported.params
+                    ],
+                    ParameterOwner(f"the file {quote(imported.file)}", "parameter"),
+                    self._diagnostics,
+                    allow_expressions=True,
+                )
+        # Values of variants are plain: `$` in them is text. Whether a variant gives all required
+        # parameters is checked when it is expanded.
+        for variant in document.variants.values():
+            check_parameter_values(
+                document.params,
+                [ParameterValue(name, tree, span) for name, tree, span in variant.values],
+                ParameterOwner("the blueprint", "parameter"),
+                self._diagnostics,
+                allow_expressions=False,
+            )
+        variants = ["default", *document.variants]
+        for name, expectation in document.expectations.items():
+            if name not in variants:
+                self._diagnostics.error(
+                    "unknown-variant",
+                    f"there is no variant {quote(name)}",
+                    expectation.span,
+                    suggestion=closest_match(name, variants),
+                    notes=(f"the variants are: {', '.join(variants)}",),
+                )
 
     def _check_block(self, name: str, block: Block, what: str) -> None:
         param_names = frozenset(block.params)
@@ -172,7 +200,13 @@ class _ProgramChecker:
         if step.loop is not None:
             for _, value in step.loop.variables:
                 self._check_names(value, outer)
-            self._check_loop_lengths(step.loop)
+            # The lengths of lists from expressions are not known yet.
+            lengths = {
+                name: len(value.tree.items)
+                for name, value in step.loop.variables
+                if isinstance(value.tree, SequenceNode)
+            }
+            check_loop_lengths(lengths, step.loop, self._diagnostics)
             scope = scope.with_names(
                 {name for name, _ in step.loop.variables} | {ITERATION_VARIABLE}
             )
@@ -189,21 +223,6 @@ class _ProgramChecker:
                 self._check_names(value, scope)
         return scope
 
-    def _check_loop_lengths(self, loop: ForLoop) -> None:
-        """Check that literal lists have equal lengths; those of expressions are not known yet."""
-        lengths = {
-            name: len(value.tree.items)
-            for name, value in loop.variables
-            if isinstance(value.tree, SequenceNode)
-        }
-        if len(set(lengths.values())) > 1:
-            lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
-            self._diagnostics.error(
-                "length-mismatch",
-                f"the lists of a 'for' must have the same length, but {lengths_text}",
-                loop.span,
-            )
-
     def _check_call(self, call: StepCall, constants: DeferredValue | None, scope: _Scope) -> None:
         self._check_names(call.arguments, scope)
         # `resnet.bottleneck` uses the import `resnet`.
@@ -213,7 +232,18 @@ class _ProgramChecker:
             if not has_reported_error(self._program, call.callee):
                 report_unknown_callee(self._program, call, self._diagnostics)
         elif isinstance(callee, LayerCallee):
-            self._check_layer(callee, call, constants)
+            check_arguments(
+                callee.signature,
+                None if call.arguments is None else call.arguments.tree,
+                call.span,
+                self._diagnostics,
+                allow_expressions=True,
+                find_block=partial(describe_block, self._program),
+            )
+            if constants is not None:
+                check_call(
+                    callee.signature, constants.tree, self._diagnostics, allow_expressions=True
+                )
         else:
             # A block of another file cannot call back: files do not import each other.
             if callee.imported is None:
@@ -221,21 +251,6 @@ class _ProgramChecker:
             else:
                 self._imported_blocks.add(callee.block)
             self._check_block_arguments(callee, call)
-
-    def _check_layer(
-        self, callee: LayerCallee, call: StepCall, constants: DeferredValue | None
-    ) -> None:
-        tree = None if call.arguments is None else call.arguments.tree
-        check_arguments(
-            callee.signature,
-            tree,
-            call.span,
-            self._diagnostics,
-            allow_expressions=True,
-            find_block=partial(describe_block, self._program),
-        )
-        if constants is not None:
-            check_call(callee.signature, constants.tree, self._diagnostics, allow_expressions=True)
 
     def _check_block_arguments(self, callee: BlockCallee, call: StepCall) -> None:
         tree = None if call.arguments is None else call.arguments.tree
@@ -276,43 +291,6 @@ class _ProgramChecker:
                     span,
                     suggestion=suggestion,
                     notes=() if suggestion else (note,),
-                )
-
-    def _check_imports(self) -> None:
-        for name, imported in self._document.imports.items():
-            program = self._program.imports.get(name)
-            if program is not None:
-                arguments = [
-                    ParameterValue(param, value.tree, span)
-                    for param, value, span in imported.params
-                ]
-                owner = ParameterOwner(f"the file {quote(imported.file)}", "parameter")
-                params = program.document.params
-                check_parameter_values(
-                    params, arguments, owner, self._diagnostics, allow_expressions=True
-                )
-
-    def _check_variants(self) -> None:
-        params = self._document.params
-        # Values of variants are plain: `$` in them is text. Whether a variant gives all required
-        # parameters is checked when it is expanded.
-        for variant in self._document.variants.values():
-            arguments = [ParameterValue(name, tree, span) for name, tree, span in variant.values]
-            owner = ParameterOwner("the blueprint", "parameter")
-            check_parameter_values(
-                params, arguments, owner, self._diagnostics, allow_expressions=False
-            )
-
-    def _check_expectations(self) -> None:
-        variants = ["default", *self._document.variants]
-        for name, expectation in self._document.expectations.items():
-            if name not in variants:
-                self._diagnostics.error(
-                    "unknown-variant",
-                    f"there is no variant {quote(name)}",
-                    expectation.span,
-                    suggestion=closest_match(name, variants),
-                    notes=(f"the variants are: {', '.join(variants)}",),
                 )
 
     def _check_recursion(self) -> None:

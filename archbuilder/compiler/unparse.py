@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from archbuilder.compiler.ir import Argument, Graph, Node, TensorRef
+from archbuilder.compiler.ir import Argument, Graph, TensorRef
 from archbuilder.plain_data import PlainData, ScalarValue
 from archbuilder.yaml.nodes import to_plain
 
@@ -52,10 +52,22 @@ def _network_lines(graph: Graph) -> Iterator[str]:
         yield f"  {_scalar_to_yaml(graph_input.name)}: {to_flow_yaml(declaration)}"
     yield "layers:"
     for node in graph.nodes:
-        yield f"  - {_unparse_body(node)}"
+        if node.weight_owner is not None:
+            body = f"reuse: {_scalar_to_yaml(node.weight_owner)}"
+        elif node.arguments:
+            body = f"{node.operation}: {_unparse_arguments(node.arguments)}"
+        else:
+            body = f"{node.operation}:"
+        yield f"  - {body}"
         # The name of a step may be a number or a keyword: 'true', '12'.
         yield f"    name: {_scalar_to_yaml(node.name)}"
-        yield f"    from: {_unparse_input_refs(node)}"
+        # The inputs of a step are all positional or all by name, see `expand.inputs`.
+        refs: list[PlainData] = [str(ref) for ref in node.inputs]
+        refs_by_name: dict[str, PlainData] = {
+            name: str(value) if isinstance(value, TensorRef) else [str(ref) for ref in value]
+            for name, value in node.keywords
+        }
+        yield f"    from: {to_flow_yaml(refs_by_name or (refs if len(refs) > 1 else refs[0]))}"
         if node.call:
             yield f"    call: {_unparse_arguments(node.call)}"
     if not graph.nodes:
@@ -66,29 +78,8 @@ def _network_lines(graph: Graph) -> Iterator[str]:
         yield f"  {_scalar_to_yaml(name)}: {_scalar_to_yaml(str(ref))}"
 
 
-def _unparse_body(node: Node) -> str:
-    if node.weight_owner is not None:
-        return f"reuse: {_scalar_to_yaml(node.weight_owner)}"
-    if not node.arguments:
-        return f"{node.operation}:"
-    return f"{node.operation}: {_unparse_arguments(node.arguments)}"
-
-
 def _unparse_arguments(arguments: tuple[Argument, ...]) -> str:
     return to_flow_yaml({argument.name: to_plain(argument.value) for argument in arguments})
-
-
-def _unparse_input_refs(node: Node) -> str:
-    # The inputs of a step are all positional or all by name, see `expand.inputs`.
-    if not node.keywords:
-        refs: list[PlainData] = [str(ref) for ref in node.inputs]
-        return to_flow_yaml(refs if len(refs) > 1 else refs[0])
-    return to_flow_yaml(
-        {
-            name: str(value) if isinstance(value, TensorRef) else [str(ref) for ref in value]
-            for name, value in node.keywords
-        }
-    )
 
 
 def to_flow_yaml(value: PlainData) -> str:

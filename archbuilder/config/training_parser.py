@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archbuilder.compiler.check_arguments import check_value
+from archbuilder.compiler.value_check import check_value
 from archbuilder.config.callbacks import check_learning_rates
 from archbuilder.config.objectives import OBJECTIVES, ObjectiveConfig
 from archbuilder.config.optimizers import DEFAULT_OPTIMIZER

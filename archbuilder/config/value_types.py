@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from archbuilder.compiler.check_arguments import check_object, check_value
+from archbuilder.compiler.check_arguments import check_object
 from archbuilder.compiler.keras_object import KerasObject
+from archbuilder.compiler.value_check import check_value
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.language.json_schema import object_definition_name
 from archbuilder.language.parser.fields import FieldReader

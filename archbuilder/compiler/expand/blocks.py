@@ -15,7 +15,7 @@ from archbuilder.compiler.parameters import (
     resolve_parameters,
 )
 from archbuilder.diagnostics.errors import closest_match, quote
-from archbuilder.language.ast import Block, Import, InputDeclaration, StepCall
+from archbuilder.language.ast import Block, InputDeclaration, StepCall
 from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee
 from archbuilder.yaml.nodes import ScalarNode, Tree
@@ -30,18 +30,12 @@ def bind_block_parameters(
 ) -> tuple[FileScope, Variables] | None:
     """Bind the parameters of a block; report an error and return None.
 
-    Args:
-        callee: The block.
-        call: The call with its arguments.
-        caller: The file of the call.
-        variables: The variables that are visible to the arguments of the call.
-        evaluator: Evaluates arguments and defaults.
-
-    Returns:
-        The file that defines the block, with the values of its parameters, and the variables that
-        are visible within the block.
+    The arguments of the call read `variables`, which belong to the file `caller`. Returns the file
+    that defines the block, with the values of its parameters, and the variables that are visible
+    within the block.
     """
-    reports = evaluator.diagnostics.report_count
+    diagnostics = evaluator.diagnostics
+    reports = diagnostics.report_count
     argument_tree: Tree | None = None
     if call.arguments is not None:
         argument_tree = evaluator.evaluate(call.arguments, variables)
@@ -50,26 +44,30 @@ def bind_block_parameters(
     owner = ParameterOwner(f"block '{call.callee}'", "argument")
     arguments = bind_by_name(argument_tree, callee.params)
     bound_values = check_parameter_values(
-        callee.params, arguments, owner, evaluator.diagnostics, allow_expressions=False
+        callee.params, arguments, owner, diagnostics, allow_expressions=False
     )
     imported = _imported_values(callee, caller, evaluator)
     if callee.is_file_network:
         # The parameters of a file network are those of its file: the import passes some, and the
         # call takes precedence.
         bound_values = {**imported, **bound_values}
-    if evaluator.diagnostics.report_count > reports:
+    if diagnostics.report_count > reports:
         return None
-    if not check_required(callee.params, bound_values, owner, call.span, evaluator.diagnostics):
+    if not check_required(callee.params, bound_values, owner, call.span, diagnostics):
         return None
     if callee.is_file_network:
         values = resolve_parameters(callee.params, bound_values, {}, evaluator)
         return None if values is None else (FileScope(callee.program, values), values)
     file = caller
     if callee.imported is not None:
-        file_scope = _file_scope(callee, callee.imported, imported, evaluator)
-        if file_scope is None:
+        file_params = callee.program.document.params
+        file_owner = ParameterOwner(f"the file '{callee.imported.file}'", "parameter")
+        if not check_required(file_params, imported, file_owner, callee.imported.span, diagnostics):
             return None
-        file = file_scope
+        file_values = resolve_parameters(file_params, imported, {}, evaluator)
+        if file_values is None:
+            return None
+        file = FileScope(callee.program, file_values)
     values = resolve_parameters(callee.params, bound_values, file.variables, evaluator)
     return None if values is None else (file, {**file.variables, **values})
 
@@ -92,21 +90,6 @@ def _imported_values(
     return check_parameter_values(
         params, parameter_values, owner, evaluator.diagnostics, allow_expressions=False
     )
-
-
-def _file_scope(
-    callee: BlockCallee,
-    imported: Import,
-    bound_values: dict[str, Tree],
-    evaluator: ValueEvaluator,
-) -> FileScope | None:
-    """Bind the parameters of an imported file; report an error and return None."""
-    params = callee.program.document.params
-    owner = ParameterOwner(f"the file '{imported.file}'", "parameter")
-    if not check_required(params, bound_values, owner, imported.span, evaluator.diagnostics):
-        return None
-    values = resolve_parameters(params, bound_values, {}, evaluator)
-    return None if values is None else FileScope(callee.program, values)
 
 
 def active_inputs(

@@ -101,91 +101,61 @@ def check_inputs(
         return False
     constants = {argument.name for argument in arguments or ()}
     tensors = signature.open_tensor_arguments(constants)
-    if not _check_keyword_inputs(signature, tensors, call_site, diagnostics):
+    unknown_names = [name for name, _ in call_site.inputs.keywords if name not in tensors]
+    for name in unknown_names:
+        is_duplicate = name in signature.tensor_arguments
+        message = (
+            f"the input '{name}' of {signature.name} is set to a number and also under 'from'"
+            if is_duplicate
+            else f"{signature.name} has no input {quote(name)}"
+        )
+        diagnostics.error(
+            "invalid-inputs" if is_duplicate else "unknown-argument",
+            message,
+            call_site.span,
+            suggestion=None if is_duplicate else closest_match(name, tensors),
+            notes=(f"its inputs are: {', '.join(tensors)}",),
+        )
+    if unknown_names:
         return False
-    count = len(call_site.inputs.positional.refs)
+    # How many tensors a list needs is checked by `keras_backend.node_checks`.
+    return signature.accepts_list or _check_input_count(signature, tensors, call_site, diagnostics)
+
+
+def _check_input_count(
+    signature: Signature, tensors: tuple[str, ...], call_site: CallSite, diagnostics: Diagnostics
+) -> bool:
+    """Check the number of inputs; `tensors` names those that no number replaces."""
+    refs = call_site.inputs.positional.refs
     keyword_names = {name for name, _ in call_site.inputs.keywords}
     required = [
         name for name in signature.tensor_arguments[: signature.min_inputs] if name in tensors
     ]
-    # How many tensors a list needs is checked by `keras_backend.node_checks`.
-    missing = (
-        []
-        if signature.accepts_list
-        else [name for name in required[count:] if name not in keyword_names]
-    )
+    missing = [name for name in required[len(refs) :] if name not in keyword_names]
     if missing and not call_site.inputs.has_error:
-        _report_missing(signature, required, missing[0], call_site, diagnostics)
+        notes = [f"name them: from: {{{', '.join(f'{name}: ...' for name in required)}}}"]
+        if missing[0] in signature.arguments:
+            notes.append(f"or set one to a number: {signature.name}: {{{missing[0]}: 2}}")
+        diagnostics.error(
+            "invalid-inputs",
+            f"{signature.name} needs the inputs {', '.join(required)};"
+            f" nothing is given for {missing[0]}",
+            call_site.span,
+            notes=tuple(notes),
+        )
         return False
-    if not signature.accepts_list and count > _max_inputs(signature, tensors):
-        _report_too_many(signature, tensors, constants, call_site, diagnostics)
+    # The registry has no names for the inputs of some layers; these take one.
+    maximum = len(tensors) if signature.tensor_arguments else 1
+    if len(refs) > maximum:
+        names = ", ".join(str(ref) for ref in refs[:6])
+        constants = [name for name in signature.tensor_arguments if name not in tensors]
+        suffix = f" beside {' and '.join(constants)}" if constants else ""
+        diagnostics.error(
+            "invalid-inputs",
+            f"{signature.name} takes {maximum} input{'s' if maximum != 1 else ''}{suffix}, not"
+            f" {len(refs)}: {names}",
+            call_site.span,
+            notes=() if constants else ("join them first, for example with Concatenate or Add",),
+        )
         return False
     return True
-
-
-def _max_inputs(signature: Signature, tensors: tuple[str, ...]) -> int:
-    """Return the maximum number of inputs: one if the registry has no names for the inputs."""
-    return len(tensors) if signature.tensor_arguments else 1
-
-
-def _check_keyword_inputs(
-    signature: Signature, tensors: tuple[str, ...], call_site: CallSite, diagnostics: Diagnostics
-) -> bool:
-    """Check that inputs by name exist and are not also given as a number; report the others."""
-    is_valid = True
-    for name, _ in call_site.inputs.keywords:
-        if name not in tensors:
-            is_valid = False
-            is_duplicate = name in signature.tensor_arguments
-            message = (
-                f"the input '{name}' of {signature.name} is set to a number and also under 'from'"
-                if is_duplicate
-                else f"{signature.name} has no input {quote(name)}"
-            )
-            diagnostics.error(
-                "invalid-inputs" if is_duplicate else "unknown-argument",
-                message,
-                call_site.span,
-                suggestion=None if is_duplicate else closest_match(name, tensors),
-                notes=(f"its inputs are: {', '.join(tensors)}",),
-            )
-    return is_valid
-
-
-def _report_missing(
-    signature: Signature,
-    required: list[str],
-    missing: str,
-    call_site: CallSite,
-    diagnostics: Diagnostics,
-) -> None:
-    notes = [f"name them: from: {{{', '.join(f'{name}: ...' for name in required)}}}"]
-    if missing in signature.arguments:
-        notes.append(f"or set one to a number: {signature.name}: {{{missing}: 2}}")
-    diagnostics.error(
-        "invalid-inputs",
-        f"{signature.name} needs the inputs {', '.join(required)}; nothing is given for {missing}",
-        call_site.span,
-        notes=tuple(notes),
-    )
-
-
-def _report_too_many(
-    signature: Signature,
-    tensors: tuple[str, ...],
-    constants: set[str],
-    call_site: CallSite,
-    diagnostics: Diagnostics,
-) -> None:
-    refs = call_site.inputs.positional.refs
-    names = ", ".join(str(ref) for ref in refs[:6])
-    maximum = _max_inputs(signature, tensors)
-    constant_names = [name for name in signature.tensor_arguments if name in constants]
-    suffix = f" beside {' and '.join(constant_names)}" if constant_names else ""
-    diagnostics.error(
-        "invalid-inputs",
-        f"{signature.name} takes {maximum} input{'s' if maximum != 1 else ''}{suffix}, not"
-        f" {len(refs)}: {names}",
-        call_site.span,
-        notes=() if constant_names else ("join them first, for example with Concatenate or Add",),
-    )

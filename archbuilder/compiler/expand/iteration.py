@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from archbuilder.diagnostics.errors import BlueprintError
+from archbuilder.diagnostics.errors import BlueprintError, Diagnostics
 from archbuilder.language.ast import ForLoop, InputDeclaration, Step
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
 from archbuilder.language.parser.fields import describe_value
@@ -61,6 +62,19 @@ def evaluate_when(
         "type-mismatch", f"'when' must be true or false, not {describe_value(tree)}", tree.span
     )
     return None
+
+
+def check_loop_lengths(lengths: Mapping[str, int], loop: ForLoop, diagnostics: Diagnostics) -> bool:
+    """Check that the lists of a `for` have equal lengths; report it if not."""
+    if len(set(lengths.values())) <= 1:
+        return True
+    lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
+    diagnostics.error(
+        "length-mismatch",
+        f"the lists of a 'for' must have the same length, but {lengths_text}",
+        loop.span,
+    )
+    return False
 
 
 def _repeat_count(
@@ -120,13 +134,7 @@ def _loop_iterations(
         lists[name] = [to_plain(item) for item in tree.items]
     # The semantic check has compared literal lists; this is for those of expressions.
     lengths = {name: len(values) for name, values in lists.items()}
-    if len(set(lengths.values())) > 1:
-        lengths_text = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
-        evaluator.diagnostics.error(
-            "length-mismatch",
-            f"the lists of a 'for' must have the same length, but {lengths_text}",
-            loop.span,
-        )
+    if not check_loop_lengths(lengths, loop, evaluator.diagnostics):
         return None
     names = list(lists)
     return [

@@ -1,23 +1,22 @@
-"""Lowering of steps to the nodes of a graph, including the steps of the blocks that they call."""
+"""Lowering of steps to the nodes of a graph: loops, branches, blocks and shared weights."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
-from archbuilder.compiler.check_arguments import check_arguments, check_call
 from archbuilder.compiler.expand.blocks import (
     bind_block_inputs,
     bind_block_parameters,
     resolve_block_outputs,
 )
-from archbuilder.compiler.expand.inputs import check_inputs, resolve_inputs
+from archbuilder.compiler.expand.inputs import resolve_inputs
 from archbuilder.compiler.expand.iteration import evaluate_when, iterations
+from archbuilder.compiler.expand.layer_calls import LayerCalls
 from archbuilder.compiler.expand.scope import CallSite, FileScope, Scope, Symbol
 from archbuilder.compiler.expand.size_limit import report_too_many_steps
 from archbuilder.compiler.expand.step_names import local_name, mark_skipped, register_name
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
-from archbuilder.compiler.ir import Argument, Node, TensorRef
+from archbuilder.compiler.ir import Node
 from archbuilder.diagnostics.errors import ExpansionFrame, closest_match, quote
 from archbuilder.language.ast import (
     Block,
@@ -32,13 +31,10 @@ from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.modules import (
     BlockCallee,
     LayerCallee,
-    Program,
-    describe_block,
     has_reported_error,
     report_unknown_callee,
     resolve_callee,
 )
-from archbuilder.registry.signatures import Signature
 from archbuilder.yaml.nodes import ScalarNode
 
 
@@ -50,52 +46,52 @@ class Expander:
     """
 
     def __init__(self, evaluator: ValueEvaluator) -> None:
-        self.nodes: dict[str, Node] = {}
+        self._layers = LayerCalls(evaluator)
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics
         self._step_count = 0
         self._active: list[Block] = []
-        # By the id of the call, which stays unique because the document keeps its calls alive.
-        # Arguments without expressions are the same in all iterations, and are checked once.
-        self._constant_arguments: dict[int, tuple[Argument, ...]] = {}
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of the steps so far, in topological order."""
+        return tuple(self._layers.nodes.values())
 
     def expand_steps(
         self, steps: tuple[Step, ...], scope: Scope, tensors: TensorRefs, variables: Variables
     ) -> TensorRefs:
         """Expand a chain of steps that starts from `tensors`; return the output of the last one."""
         for step in steps:
-            tensors = self._expand_step(step, scope, tensors, variables)
-        return tensors
-
-    def _expand_step(
-        self, step: Step, scope: Scope, tensors: TensorRefs, variables: Variables
-    ) -> TensorRefs:
-        if step.loop is None and step.repeat is None:
-            return self._expand_iteration(step, scope, tensors, variables, is_chained=False)[0]
-        all_iterations = iterations(step, variables, self._evaluator)
-        if not all_iterations:
-            # Evaluating `repeat` and `for` takes time as well, and may happen in every call of a
-            # block.
-            self._count_step(step)
-        if all_iterations is None:
-            # Later steps may refer to it, and must not report its name as unknown.
-            if step.name is None or step.name.is_constant:
-                register_name(step, scope, ERROR_REFS, variables, self._evaluator)
-            else:
-                # The name may read the variables of the loop, which have no values.
-                scope.has_invalid_name = True
-            return ERROR_REFS
-        # `check_step_count` counts a step with an error or a `reuse` as one, so the limit is
-        # checked here too.
-        if self._step_count + len(all_iterations) > self._evaluator.limits.expanded_steps:
-            report_too_many_steps(self._evaluator, step.span)
-        # Not by index: if `when` skips the first iterations, the next one still reads `from`.
-        is_chained = False
-        for iteration_variables in all_iterations:
-            tensors, is_active = self._expand_iteration(
-                step, scope, tensors, iteration_variables, is_chained=is_chained
-            )
-            is_chained = is_chained or is_active
+            if step.loop is None and step.repeat is None:
+                tensors, _ = self._expand_iteration(
+                    step, scope, tensors, variables, is_chained=False
+                )
+                continue
+            all_iterations = iterations(step, variables, self._evaluator)
+            if not all_iterations:
+                # Evaluating `repeat` and `for` takes time as well, and may happen in every call of
+                # a block.
+                self._count_step(step)
+            if all_iterations is None:
+                # Later steps may refer to it, and must not report its name as unknown.
+                if step.name is None or step.name.is_constant:
+                    register_name(step, scope, ERROR_REFS, variables, self._evaluator)
+                else:
+                    # The name may read the variables of the loop, which have no values.
+                    scope.has_invalid_name = True
+                tensors = ERROR_REFS
+                continue
+            # `check_step_count` counts a step with an error or a `reuse` as one, so the limit is
+            # checked here too.
+            if self._step_count + len(all_iterations) > self._evaluator.limits.expanded_steps:
+                report_too_many_steps(self._evaluator, step.span)
+            # Not by index: if `when` skips the first iterations, the next one still reads `from`.
+            is_chained = False
+            for iteration_variables in all_iterations:
+                tensors, is_active = self._expand_iteration(
+                    step, scope, tensors, iteration_variables, is_chained=is_chained
+                )
+                is_chained = is_chained or is_active
         return tensors
 
     def _count_step(self, step: Step) -> None:
@@ -192,7 +188,7 @@ class Expander:
                 report_unknown_callee(program, call, self._diagnostics)
             symbol = Symbol(ERROR_REFS, call.span)
         elif isinstance(callee, LayerCallee):
-            symbol = self._expand_layer(callee.signature, call, scope, call_site)
+            symbol = self._layers.add(callee.signature, call, call_site, scope)
         else:
             symbol = self._expand_block_call(callee, call, scope, call_site)
         if step.name is not None:
@@ -235,111 +231,6 @@ class Expander:
             reinstantiate = None if symbol is None else symbol.reinstantiate
             scope.symbols[step_name] = Symbol(outputs, step.span, reinstantiate)
         return outputs
-
-    def _expand_layer(
-        self, signature: Signature, call: StepCall, scope: Scope, call_site: CallSite
-    ) -> Symbol:
-        arguments = self._evaluate_arguments(
-            signature, call, scope.file.program, call_site.variables
-        )
-        frame = scope.frame
-        owner = call_site.path
-        if call_site.weight_owner is not None:
-            # In a block that is used again, the node of the first use may itself share weights. The
-            # owner is the node that has them, so that chains of owners have length one.
-            first_use = self.nodes.get(call_site.weight_owner)
-            owner = (
-                call_site.weight_owner
-                if first_use is None or first_use.weight_owner is None
-                else first_use.weight_owner
-            )
-
-        # `reuse` calls the layer with the arguments of its first call.
-        def reinstantiate(reuse_site: CallSite) -> TensorRefs:
-            return self._emit_node(
-                signature, arguments, replace(reuse_site, weight_owner=owner), frame
-            )
-
-        first_site = (
-            call_site if call_site.weight_owner is None else replace(call_site, weight_owner=owner)
-        )
-        return Symbol(
-            self._emit_node(signature, arguments, first_site, frame), call_site.span, reinstantiate
-        )
-
-    def _emit_node(
-        self,
-        signature: Signature,
-        arguments: tuple[Argument, ...] | None,
-        call_site: CallSite,
-        frame: ExpansionFrame | None,
-    ) -> TensorRefs:
-        """Add a node to the graph and return its output; return `ERROR_REFS` after an error."""
-        reports = self._diagnostics.report_count
-        constants = self._evaluate_call_constants(signature, call_site)
-        has_valid_inputs = check_inputs(signature, arguments, call_site, self._diagnostics)
-        if arguments is None or call_site.inputs.has_error or not has_valid_inputs:
-            return ERROR_REFS
-        if call_site.path in self.nodes:
-            # A name with dots, as the command `expand` writes it, may equal the path of a step in
-            # a block: 'encoder.conv'. Names without dots are unique, see `step_names`.
-            self._diagnostics.error(
-                "duplicate-name",
-                f"an earlier step has the name '{call_site.path}', at"
-                f" {self.nodes[call_site.path].span}",
-                call_site.span,
-            )
-        if constants is None or self._diagnostics.report_count > reports:
-            return ERROR_REFS
-        self.nodes[call_site.path] = Node(
-            name=call_site.path,
-            operation=signature.name,
-            arguments=arguments,
-            inputs=call_site.inputs.positional.refs,
-            keywords=call_site.inputs.keyword_refs(),
-            call=constants,
-            weight_owner=call_site.weight_owner,
-            span=call_site.span,
-            frame=frame,
-        )
-        return TensorRefs((TensorRef(call_site.path),))
-
-    def _evaluate_arguments(
-        self, signature: Signature, call: StepCall, program: Program, variables: Variables
-    ) -> tuple[Argument, ...] | None:
-        """Evaluate and check the arguments of a layer; return None after an error."""
-        cached_arguments = self._constant_arguments.get(id(call))
-        if cached_arguments is not None:
-            return cached_arguments
-        reports = self._diagnostics.report_count
-        argument_tree = None
-        if call.arguments is not None:
-            argument_tree = self._evaluator.evaluate(call.arguments, variables)
-            if argument_tree is None:
-                return None
-        arguments = check_arguments(
-            signature,
-            argument_tree,
-            call.span,
-            self._diagnostics,
-            allow_expressions=False,
-            find_block=partial(describe_block, program),
-        )
-        if self._diagnostics.report_count > reports:
-            return None
-        if call.arguments is None or call.arguments.is_constant:
-            self._constant_arguments[id(call)] = arguments
-        return arguments
-
-    def _evaluate_call_constants(
-        self, signature: Signature, call_site: CallSite
-    ) -> tuple[Argument, ...] | None:
-        if call_site.call_constants is None:
-            return ()
-        tree = self._evaluator.evaluate(call_site.call_constants, call_site.variables)
-        if tree is None:
-            return None
-        return check_call(signature, tree, self._diagnostics, allow_expressions=False)
 
     def _expand_block_call(
         self, callee: BlockCallee, call: StepCall, scope: Scope, call_site: CallSite

@@ -98,23 +98,20 @@ def _expand_network(
         or evaluator.diagnostics.report_count > reports
     ):
         return None
-    names = outputs.names or _output_names(outputs)
+    names: Sequence[str] = outputs.names
+    if not names:
+        count = len(outputs.refs)
+        names = [DEFAULT_OUTPUT + (str(index) if count > 1 else "") for index in range(count)]
     graph = Graph(
         block.name,
         tuple(graph_inputs),
-        tuple(expander.nodes.values()),
+        expander.nodes,
         tuple(zip(names, outputs.refs, strict=True)),
         block.span,
     )
     pruned = _eliminate_dead_nodes(graph, evaluator.diagnostics)
     pruned.check()
     return pruned
-
-
-def _output_names(outputs: TensorRefs) -> list[str]:
-    if len(outputs.refs) == 1:
-        return [DEFAULT_OUTPUT]
-    return [f"{DEFAULT_OUTPUT}{index}" for index in range(len(outputs.refs))]
 
 
 def _expand_input(
@@ -128,18 +125,23 @@ def _expand_input(
         return None
     tree = evaluator.evaluate(declared.shape, variables)
     shape = None if tree is None else _validate_shape(tree, declared.name, evaluator.diagnostics)
-    dtype: str | None = DEFAULT_DTYPE
+    dtype: object = DEFAULT_DTYPE
     if declared.dtype is not None:
         dtype_tree = evaluator.evaluate(declared.dtype, variables)
-        declared_dtype = (
-            None
-            if dtype_tree is None
-            else _validate_dtype(dtype_tree, declared.name, evaluator.diagnostics)
-        )
-        if declared_dtype is None:
+        if dtype_tree is None:
             return None
-        dtype = declared_dtype
-    if shape is None or dtype is None:
+        dtype = dtype_tree.value if isinstance(dtype_tree, ScalarNode) else None
+        dtypes = registry.load().dtypes
+        if dtype not in dtypes:
+            evaluator.diagnostics.error(
+                "invalid-choice",
+                f"the dtype of '{declared.name}' cannot be {describe_value(dtype_tree)}",
+                dtype_tree.span,
+                suggestion=closest_match(dtype, dtypes) if isinstance(dtype, str) else None,
+                notes=(f"the dtypes are: {', '.join(dtypes)}",),
+            )
+            return None
+    if shape is None or not isinstance(dtype, str):
         return None
     return GraphInput(declared.name, shape, dtype, declared.span)
 
@@ -168,21 +170,6 @@ def _validate_shape(tree: Tree, name: str, diagnostics: Diagnostics) -> Shape | 
         else:
             sizes.append(size)
     return tuple(sizes) if len(sizes) == len(tree.items) else None
-
-
-def _validate_dtype(tree: Tree, name: str, diagnostics: Diagnostics) -> str | None:
-    dtypes = registry.load().dtypes
-    dtype = tree.value if isinstance(tree, ScalarNode) else None
-    if isinstance(dtype, str) and dtype in dtypes:
-        return dtype
-    diagnostics.error(
-        "invalid-choice",
-        f"the dtype of '{name}' cannot be {describe_value(tree)}",
-        tree.span,
-        suggestion=closest_match(dtype, dtypes) if isinstance(dtype, str) else None,
-        notes=(f"the dtypes are: {', '.join(dtypes)}",),
-    )
-    return None
 
 
 def _eliminate_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:

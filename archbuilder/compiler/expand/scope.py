@@ -147,7 +147,18 @@ class Scope:
             return ERROR_REFS
         output_tensors = base_tensors.output(output)
         if output_tensors is None:
-            self._report_unknown_output(base, output, base_tensors, span, diagnostics)
+            note = "its outputs have no names"
+            if base_tensors.names:
+                note = f"its outputs are: {', '.join(base_tensors.names)}"
+            elif len(base_tensors.refs) > 1:
+                note = f"its outputs are 0 to {len(base_tensors.refs) - 1}"
+            diagnostics.error(
+                "unknown-output",
+                f"'{base}' has no output {quote(output)}",
+                span,
+                suggestion=closest_match(output, base_tensors.names),
+                notes=(note,),
+            )
             return ERROR_REFS
         return output_tensors
 
@@ -181,24 +192,6 @@ class Scope:
             f"there is no earlier step {quote(name)}",
             span,
             suggestion=suggestion,
-            notes=notes,
-        )
-
-    def _report_unknown_output(
-        self, base: str, output: str, tensors: TensorRefs, span: Span, diagnostics: Diagnostics
-    ) -> None:
-        notes: tuple[str, ...] = ()
-        if tensors.names:
-            notes = (f"its outputs are: {', '.join(tensors.names)}",)
-        elif len(tensors.refs) > 1:
-            notes = (f"its outputs are 0 to {len(tensors.refs) - 1}",)
-        else:
-            notes = ("its outputs have no names",)
-        diagnostics.error(
-            "unknown-output",
-            f"'{base}' has no output {quote(output)}",
-            span,
-            suggestion=closest_match(output, tensors.names),
             notes=notes,
         )
 

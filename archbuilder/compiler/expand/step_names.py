@@ -7,8 +7,8 @@ from dataclasses import replace
 from archbuilder.compiler.expand.scope import PREVIOUS, Scope, Symbol
 from archbuilder.compiler.expand.tensors import TensorRefs
 from archbuilder.diagnostics.errors import Diagnostics, quote
-from archbuilder.language.ast import Body, Branches, Sequential, Step
-from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
+from archbuilder.language.ast import Step, inner_steps
+from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.language.parser.fields import is_step_name
 from archbuilder.yaml.nodes import ScalarNode
 
@@ -41,7 +41,7 @@ def mark_skipped(step: Step, scope: Scope, variables: Variables, evaluator: Valu
         tree = silent_evaluator.evaluate(step.name, variables)
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             scope.skipped[tree.value] = step.span
-    for inner in _steps_in_same_scope(step.body):
+    for inner in inner_steps(step.body):
         # A name with an expression may read the variables of a loop, which have no values here.
         has_constant_name = inner.name is None or inner.name.is_constant
         mark_skipped(
@@ -52,58 +52,39 @@ def mark_skipped(step: Step, scope: Scope, variables: Variables, evaluator: Valu
 def _declared_name(
     step: Step, scope: Scope, variables: Variables, evaluator: ValueEvaluator
 ) -> str | None:
-    """Return the declared name of a step; None if it has none, or after an error."""
+    """Return the declared name of a step; None if it has none, or after an error in it."""
     if step.name is None:
         return None
-    name = _evaluate_name(step.name, scope, variables, evaluator)
-    if name is None:
-        scope.has_invalid_name = True
-    return name
-
-
-def _evaluate_name(
-    value: DeferredValue, scope: Scope, variables: Variables, evaluator: ValueEvaluator
-) -> str | None:
-    """Evaluate a name and check that it is valid and not taken; report it if not."""
-    tree = evaluator.evaluate(value, variables)
-    if tree is None:
-        return None
+    tree = evaluator.evaluate(step.name, variables)
     name = tree.value if isinstance(tree, ScalarNode) else None
-    if name == PREVIOUS:
+    if tree is None:
+        pass  # The error in the expression is already reported.
+    elif name == PREVIOUS:
         evaluator.diagnostics.error(
             "invalid-name",
             f"'{PREVIOUS}' cannot be the name of a step: it refers to the previous step",
-            value.span,
+            step.name.span,
         )
-        return None
-    if not isinstance(name, str) or not is_step_name(name):
+    elif not isinstance(name, str) or not is_step_name(name):
         evaluator.diagnostics.error(
             "invalid-name",
             f"{quote(name)} cannot be the name of a step",
-            value.span,
+            step.name.span,
             notes=("a name consists of letters, digits and '_', and does not start with a digit",),
         )
-        return None
-    if scope.is_taken(name):
+    elif scope.is_taken(name):
         existing_symbol = scope.symbols.get(name)
         location = "" if existing_symbol is None else f", at {existing_symbol.span}"
         evaluator.diagnostics.error(
             "duplicate-name",
             f"an earlier step has the name '{name}'{location}",
-            value.span,
+            step.name.span,
             notes=(
                 "in a loop, add the index to the name: name: skip$i",
                 "or name the whole loop: put it under 'layers' of a step with a name",
             ),
         )
-        return None
-    return name
-
-
-def _steps_in_same_scope(body: Body) -> tuple[Step, ...]:
-    """Return the steps within a body that belong to the scope of the step around them."""
-    if isinstance(body, Sequential):
-        return body.steps
-    if isinstance(body, Branches):
-        return tuple(step for branch in body.branches for step in branch.steps)
-    return ()
+    else:
+        return name
+    scope.has_invalid_name = True
+    return None

@@ -1,0 +1,135 @@
+"""Calls of layers and functions of `keras.ops`, which become the nodes of a graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from archbuilder.compiler.check_arguments import check_arguments, check_call
+from archbuilder.compiler.expand.inputs import check_inputs
+from archbuilder.compiler.expand.scope import CallSite, Scope, Symbol
+from archbuilder.compiler.expand.tensors import ERROR_REFS, TensorRefs
+from archbuilder.compiler.ir import Argument, Node, TensorRef
+from archbuilder.diagnostics.errors import ExpansionFrame
+from archbuilder.language.ast import StepCall
+from archbuilder.language.deferred_values import ValueEvaluator, Variables
+from archbuilder.language.modules import Program, describe_block
+from archbuilder.registry.signatures import Signature
+
+
+class LayerCalls:
+    """The calls of layers in one network, with the node of each in `nodes`, by its path."""
+
+    def __init__(self, evaluator: ValueEvaluator) -> None:
+        self.nodes: dict[str, Node] = {}
+        self._evaluator = evaluator
+        self._diagnostics = evaluator.diagnostics
+        # By the id of the call, which stays unique because the document keeps its calls alive.
+        # Arguments without expressions are the same in all iterations, and are checked once.
+        self._constant_arguments: dict[int, tuple[Argument, ...]] = {}
+
+    def add(
+        self, signature: Signature, call: StepCall, call_site: CallSite, scope: Scope
+    ) -> Symbol:
+        """Add the node of a call; return its output and a function that calls the layer again.
+
+        After an error the output is `ERROR_REFS`.
+        """
+        arguments = self._evaluate_arguments(
+            signature, call, scope.file.program, call_site.variables
+        )
+        frame = scope.frame
+        owner = call_site.path
+        if call_site.weight_owner is not None:
+            # In a block that is used again, the node of the first use may itself share weights. The
+            # owner is the node that has them, so that chains of owners have length one.
+            first_use = self.nodes.get(call_site.weight_owner)
+            owner = (
+                call_site.weight_owner
+                if first_use is None or first_use.weight_owner is None
+                else first_use.weight_owner
+            )
+
+        # `reuse` calls the layer with the arguments of its first call.
+        def reinstantiate(reuse_site: CallSite) -> TensorRefs:
+            return self._emit_node(
+                signature, arguments, replace(reuse_site, weight_owner=owner), frame
+            )
+
+        first_site = (
+            call_site if call_site.weight_owner is None else replace(call_site, weight_owner=owner)
+        )
+        return Symbol(
+            self._emit_node(signature, arguments, first_site, frame), call_site.span, reinstantiate
+        )
+
+    def _emit_node(
+        self,
+        signature: Signature,
+        arguments: tuple[Argument, ...] | None,
+        call_site: CallSite,
+        frame: ExpansionFrame | None,
+    ) -> TensorRefs:
+        """Add a node to the graph and return its output; return `ERROR_REFS` after an error."""
+        reports = self._diagnostics.report_count
+        constants: tuple[Argument, ...] | None = ()
+        if call_site.call_constants is not None:
+            tree = self._evaluator.evaluate(call_site.call_constants, call_site.variables)
+            constants = (
+                None
+                if tree is None
+                else check_call(signature, tree, self._diagnostics, allow_expressions=False)
+            )
+        has_valid_inputs = check_inputs(signature, arguments, call_site, self._diagnostics)
+        if arguments is None or call_site.inputs.has_error or not has_valid_inputs:
+            return ERROR_REFS
+        if call_site.path in self.nodes:
+            # A name with dots, as the command `expand` writes it, may equal the path of a step in
+            # a block: 'encoder.conv'. Names without dots are unique, see `step_names`.
+            self._diagnostics.error(
+                "duplicate-name",
+                f"an earlier step has the name '{call_site.path}', at"
+                f" {self.nodes[call_site.path].span}",
+                call_site.span,
+            )
+        if constants is None or self._diagnostics.report_count > reports:
+            return ERROR_REFS
+        self.nodes[call_site.path] = Node(
+            name=call_site.path,
+            operation=signature.name,
+            arguments=arguments,
+            inputs=call_site.inputs.positional.refs,
+            keywords=call_site.inputs.keyword_refs(),
+            call=constants,
+            weight_owner=call_site.weight_owner,
+            span=call_site.span,
+            frame=frame,
+        )
+        return TensorRefs((TensorRef(call_site.path),))
+
+    def _evaluate_arguments(
+        self, signature: Signature, call: StepCall, program: Program, variables: Variables
+    ) -> tuple[Argument, ...] | None:
+        """Evaluate and check the arguments of a layer; return None after an error."""
+        cached_arguments = self._constant_arguments.get(id(call))
+        if cached_arguments is not None:
+            return cached_arguments
+        reports = self._diagnostics.report_count
+        argument_tree = None
+        if call.arguments is not None:
+            argument_tree = self._evaluator.evaluate(call.arguments, variables)
+            if argument_tree is None:
+                return None
+        arguments = check_arguments(
+            signature,
+            argument_tree,
+            call.span,
+            self._diagnostics,
+            allow_expressions=False,
+            find_block=partial(describe_block, program),
+        )
+        if self._diagnostics.report_count > reports:
+            return None
+        if call.arguments is None or call.arguments.is_constant:
+            self._constant_arguments[id(call)] = arguments
+        return arguments

@@ -1,0 +1,41 @@
+"""Check of one value against a JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from archbuilder.diagnostics.errors import Diagnostics, quote
+from archbuilder.language.parser.fields import describe_value
+from archbuilder.plain_data import PlainData
+from archbuilder.registry.schema_validation import find_violation
+from archbuilder.yaml.nodes import ScalarNode, SequenceNode, Tree, to_plain
+
+_DIVISION_HINT: Final = (
+    "'/' returns a float, even for 4 / 2; use '//' or int(...) for an integer",
+)
+
+
+def check_value(
+    tree: Tree, schema: Mapping[str, PlainData], what: str, diagnostics: Diagnostics
+) -> bool:
+    """Check that a value matches a JSON Schema; report an error in `what` if not."""
+    violation = find_violation(to_plain(tree), schema)
+    if violation is None:
+        return True
+    # The usual cause is an expression with '/', which is a float division as in Python.
+    value = tree.value if isinstance(tree, ScalarNode) else None
+    is_integral_float = isinstance(value, float) and value.is_integer()
+    diagnostics.error(
+        violation.code,
+        f"{what} must be {violation.expected}, not {describe_with_items(tree)}",
+        tree.span,
+        suggestion=violation.suggestion,
+        notes=_DIVISION_HINT if is_integral_float and "integer" in violation.expected else (),
+    )
+    return False
+
+
+def describe_with_items(tree: Tree) -> str:
+    """Describe a value for a message; unlike `describe_value`, with the items of a list."""
+    return quote(to_plain(tree)) if isinstance(tree, SequenceNode) else describe_value(tree)
