@@ -32,7 +32,20 @@ def may_misbroadcast(first: Shape, second: Shape) -> bool:
 
     Shapes include the batch axis.
     """
-    return any(_misbroadcasts(*shapes) for shapes in _concrete_shapes(first, second))
+    for left, right in _concrete_shapes(first, second):
+        # The conditions of Keras's special case, and the axis that it chooses.
+        long_axes = [axis for axis, size in enumerate(right) if size > 1]
+        if len(long_axes) != 1 or len(left) < 2:
+            continue
+        size = right[long_axes[0]]
+        if size not in (left[1], left[-1]):
+            continue
+        axis = len(left) - 1 if left[-1] == size else 1
+        # Broadcasting aligns shapes at their last axes, so positions are compared from the end. The
+        # sum of Keras has the rank of `left`: it is wrong too where `right` has more axes.
+        if len(right) > len(left) or long_axes[0] - len(right) != axis - len(left):
+            return True
+    return False
 
 
 def safe_order(shapes: Sequence[Shape]) -> tuple[int, ...] | None:
@@ -91,24 +104,6 @@ def bias_workaround(
                     return "leave bias_axes out, and add the bias with the layer AddBias"
                 return f"{type(layer).__name__} needs a key_dim above 1, or use_bias: false"
     return None
-
-
-def _misbroadcasts(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
-    """Return whether `keras.ops.add` gives a wrong sum for two fully known shapes.
-
-    Repeats the conditions of Keras's special case, and compares the axis that it chooses with the
-    axis that broadcasting would choose.
-    """
-    long_axes = [axis for axis, size in enumerate(second) if size > 1]
-    if len(long_axes) != 1 or len(first) < 2:
-        return False
-    size = second[long_axes[0]]
-    if size not in (first[1], first[-1]):
-        return False
-    axis = len(first) - 1 if first[-1] == size else 1
-    # Broadcasting aligns shapes at their last axes, so positions are compared from the end. The
-    # sum of Keras has the rank of `first`: it is wrong too where `second` has more axes.
-    return len(second) > len(first) or long_axes[0] - len(second) != axis - len(first)
 
 
 def _concrete_shapes(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import keras
 
-from archbuilder.compiler.ir import Graph, Node
+from archbuilder.compiler.ir import Graph, Node, Shape
 from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.keras_backend.analysis import (
     Analysis,
@@ -74,7 +74,7 @@ class UninitializedModel:
 
 
 def build_symbolic(graph: Graph) -> UninitializedModel:
-    """Build the model of a graph without values for its weights.
+    """Build the model of a graph without values for its weights, and analyze it.
 
     Raises:
         BlueprintError: with every error in arguments and shapes that Keras finds.
@@ -82,7 +82,28 @@ def build_symbolic(graph: Graph) -> UninitializedModel:
     graph.check()
     diagnostics = Diagnostics()
     built_graph = run_in_fresh_keras_state(lambda: build_graph(graph, diagnostics))
-    return UninitializedModel(graph, _analyze_graph(graph, built_graph), built_graph)
+    # The nodes and inputs that the outputs depend on.
+    reachable = {ref.node for _, ref in graph.outputs}
+    for node in reversed(graph.nodes):
+        if node.name in reachable:
+            reachable.update(ref.node for ref in node.input_refs())
+    seen: set[int] = set()
+    nodes = [
+        _analyze_node(node, built_graph.nodes[node.name], seen, used=node.name in reachable)
+        for node in graph.nodes
+    ]
+    outputs = {}
+    for name, ref in graph.outputs:
+        built_node = built_graph.nodes.get(ref.node)
+        # An output of the graph may also be one of its inputs, which is not a node.
+        tensor = (
+            built_graph.inputs[ref.node]
+            if built_node is None
+            else built_node.outputs[ref.output or 0]
+        )
+        outputs[name] = shape_without_batch(tensor)
+    inputs = {name: _tensor_spec(tensor) for name, tensor in built_graph.inputs.items()}
+    return UninitializedModel(graph, summarize(graph, inputs, nodes, outputs), built_graph)
 
 
 def analyze(graph: Graph, limits: Limits | None = None) -> Analysis:
@@ -116,27 +137,6 @@ def build(graph: Graph, limits: Limits | None = None) -> keras.Model:
     return uninitialized.initialize()
 
 
-def _analyze_graph(graph: Graph, built_graph: BuiltGraph) -> Analysis:
-    seen: set[int] = set()
-    reachable = _reachable_nodes(graph)
-    nodes = [
-        _analyze_node(node, built_graph.nodes[node.name], seen, used=node.name in reachable)
-        for node in graph.nodes
-    ]
-    outputs = {}
-    for name, ref in graph.outputs:
-        built_node = built_graph.nodes.get(ref.node)
-        # An output of the graph may also be one of its inputs, which is not a node.
-        tensor = (
-            built_graph.inputs[ref.node]
-            if built_node is None
-            else built_node.outputs[ref.output or 0]
-        )
-        outputs[name] = shape_without_batch(tensor)
-    inputs = {name: _tensor_spec(tensor) for name, tensor in built_graph.inputs.items()}
-    return summarize(graph, inputs, nodes, outputs)
-
-
 def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bool) -> NodeAnalysis:
     """Analyze a node. A node that is not used is not part of the model, and counts 0."""
     weights = _unshared_weights(built_node, seen) if used else ()
@@ -144,10 +144,18 @@ def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bo
     sizes_in_bytes = [
         size * item_bytes(weight.dtype) for size, weight in zip(sizes, weights, strict=True)
     ]
-    trainable = (
-        set()
-        if built_node.layer is None
-        else {id(each) for each in built_node.layer.trainable_weights}
+    layer = built_node.layer
+    trainable = set() if layer is None else {id(each) for each in layer.trainable_weights}
+    input_shapes: dict[str, Shape] = {}
+    for call_tensor in built_node.inputs:
+        # An argument that takes a list has several tensors; the first one stands for all.
+        input_shapes.setdefault(call_tensor.argument, call_tensor.shape)
+    output_shapes = [shape_without_batch(each) for each in built_node.outputs]
+    # Functions of `keras.ops` count 0 as well.
+    cost = (
+        multiply_adds(LayerCall(layer, input_shapes, output_shapes, built_node.constants))
+        if used and layer is not None
+        else 0
     )
     return NodeAnalysis(
         name=node.name,
@@ -158,27 +166,9 @@ def _analyze_node(node: Node, built_node: BuiltNode, seen: set[int], *, used: bo
         trainable_parameters=sum(
             size for size, weight in zip(sizes, weights, strict=True) if id(weight) in trainable
         ),
-        multiply_adds=_multiply_adds(built_node) if used else 0,
+        multiply_adds=cost,
         weight_bytes=sum(sizes_in_bytes),
         largest_weight_bytes=max(sizes_in_bytes, default=0),
-    )
-
-
-def _multiply_adds(built_node: BuiltNode) -> int:
-    """Return the multiply-adds of a node for one example; functions of `keras.ops` count 0."""
-    if built_node.layer is None:
-        return 0
-    input_shapes: dict[str, tuple[int | None, ...]] = {}
-    for call_tensor in built_node.inputs:
-        # An argument that takes a list has several tensors; the first one stands for all.
-        input_shapes.setdefault(call_tensor.argument, call_tensor.shape)
-    return multiply_adds(
-        LayerCall(
-            built_node.layer,
-            input_shapes,
-            [shape_without_batch(each) for each in built_node.outputs],
-            built_node.constants,
-        )
     )
 
 
@@ -188,15 +178,6 @@ def _unshared_weights(built_node: BuiltNode, seen: set[int]) -> tuple[keras.Vari
         return ()
     seen.add(id(built_node.layer))
     return tuple(built_node.layer.weights)
-
-
-def _reachable_nodes(graph: Graph) -> set[str]:
-    """Return the names of all nodes and inputs that the outputs depend on."""
-    reachable = {ref.node for _, ref in graph.outputs}
-    for node in reversed(graph.nodes):
-        if node.name in reachable:
-            reachable.update(ref.node for ref in node.input_refs())
-    return reachable
 
 
 def _tensor_spec(tensor: keras.KerasTensor) -> TensorSpec:

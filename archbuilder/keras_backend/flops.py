@@ -118,11 +118,6 @@ def _attention(call: LayerCall) -> int:
     return total
 
 
-def _capsule_routing(call: LayerCall) -> int:
-    """Count the predictions. Routing multiplies activations only, which do not count."""
-    return _weight_count(call.layer.transformations)
-
-
 def _reversible_embedding(call: LayerCall) -> int:
     """Count nothing for a lookup, and a dense layer for the reverse projection."""
     if not call.constants.get("reverse"):
@@ -130,16 +125,18 @@ def _reversible_embedding(call: LayerCall) -> int:
     return num_elements(call.input_shape) * (call.outputs[0][-1] or 1)
 
 
-def _cell(call: LayerCall) -> int:
-    return _weight_count(call.layer.kernel) + _weight_count(call.layer.recurrent_kernel)
+def _each_weight_once(*attributes: str) -> CostRule:
+    """Return a rule that counts the elements of the weights in these attributes."""
+    return lambda call: sum(_weight_count(getattr(call.layer, name)) for name in attributes)
 
 
-def _reservoir_cell(call: LayerCall) -> int:
-    return _weight_count(call.layer.kernel) + _weight_count(call.layer.reservoir)
-
-
-def _stacked_cells(call: LayerCall) -> int:
-    return sum(multiply_adds(call.with_layer(cell)) for cell in call.layer.cells)
+def _inner_layers(*attributes: str) -> CostRule:
+    """Return a rule that counts the layers in these attributes, called in place of the layer."""
+    return lambda call: sum(
+        multiply_adds(call.with_layer(layer))
+        for name in attributes
+        for layer in keras.tree.flatten(getattr(call.layer, name))
+    )
 
 
 def _recurrent(call: LayerCall) -> int:
@@ -154,11 +151,6 @@ def _recurrent_convolution(call: LayerCall) -> int:
     return (call.input_shape[0] or 1) * _num_positions(state, layer.cell) * kernels
 
 
-def _bidirectional(call: LayerCall) -> int:
-    layers = (call.layer.forward_layer, call.layer.backward_layer)
-    return sum(multiply_adds(call.with_layer(layer)) for layer in layers)
-
-
 def _time_distributed(call: LayerCall) -> int:
     step = LayerCall(
         call.layer.layer,
@@ -167,10 +159,6 @@ def _time_distributed(call: LayerCall) -> int:
         call.constants,
     )
     return (call.input_shape[0] or 1) * multiply_adds(step)
-
-
-def _wrapper(call: LayerCall) -> int:
-    return multiply_adds(call.with_layer(call.layer.layer))
 
 
 _LAYERS_BY_RULE: Final[Mapping[CostRule, tuple[str, ...]]] = {
@@ -182,16 +170,17 @@ _LAYERS_BY_RULE: Final[Mapping[CostRule, tuple[str, ...]]] = {
     _dense: ("Dense", "Maxout"),
     _einsum_dense: ("EinsumDense",),
     _attention: ("MultiHeadAttention", "GroupedQueryAttention"),
-    _capsule_routing: ("CapsuleRouting",),
+    # The predictions. Routing multiplies activations only, which do not count.
+    _each_weight_once("transformations"): ("CapsuleRouting",),
     _reversible_embedding: ("ReversibleEmbedding",),
-    _cell: ("SimpleRNNCell", "LSTMCell", "GRUCell"),
-    _reservoir_cell: ("ReservoirCell",),
-    _stacked_cells: ("StackedRNNCells",),
+    _each_weight_once("kernel", "recurrent_kernel"): ("SimpleRNNCell", "LSTMCell", "GRUCell"),
+    _each_weight_once("kernel", "reservoir"): ("ReservoirCell",),
+    _inner_layers("cells"): ("StackedRNNCells",),
     _recurrent: ("RNN", "SimpleRNN", "LSTM", "GRU"),
     _recurrent_convolution: ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
-    _bidirectional: ("Bidirectional",),
+    _inner_layers("forward_layer", "backward_layer"): ("Bidirectional",),
     _time_distributed: ("TimeDistributed",),
-    _wrapper: ("SpectralNormalization",),
+    _inner_layers("layer"): ("SpectralNormalization",),
 }  # fmt: skip
 
 

@@ -128,11 +128,8 @@ class _GraphBuilder:
         operation = self._resolve_operation(node, signature)
         if operation is None or not all(self._is_built(ref) for ref in node.input_refs()):
             return
-        call_tensors, positional, by_name = self._positional_tensors(node, signature)
-        keyword_tensors, keywords = self._keyword_tensors(node)
-        keywords = {**by_name, **keywords}
+        call_tensors, positional, keywords = self._call_arguments(node, signature)
         constants = convert_arguments(node.call, signature.call_arguments, node.name)
-        call_tensors += keyword_tensors
         check_input_count(node, signature, call_tensors)
         has_multi_output = any(ref.node in self._multi_output_nodes for ref in node.inputs)
         check_merge(node, signature, call_tensors, has_multi_output=has_multi_output)
@@ -167,9 +164,21 @@ class _GraphBuilder:
         self._built_nodes[node.name] = BuiltNode(layer, tuple(call_tensors), constants, outputs)
 
     def _resolve_operation(self, node: Node, signature: Signature) -> Operation | None:
-        """Return the layer or function of a node, None if it shares the layer of a failed node."""
+        """Return the layer of a node, or its function with the constant arguments bound.
+
+        Returns None if the node shares the layer of a failed node.
+        """
         if node.operation.startswith("ops."):
-            return _bind_constants(node, signature)
+            function = lookup(signature, node.span)
+            constants = convert_arguments(node.arguments, signature.arguments, node.name)
+            if node.operation == "ops.slice":
+                # Keras 3.15.1 computes a shape for a size of None but fails when it calls
+                # `tf.slice`. -1 means "to the end" to both.
+                sizes = cast("tuple[int | None, ...]", constants["shape"])
+                constants["shape"] = tuple(-1 if size is None else size for size in sizes)
+            if signature.is_variadic:
+                return partial(function, *constants.values())
+            return partial(function, **constants)
         if node.weight_owner is None:
             layer = build_layer(signature, node.arguments, node.name, node.span)
         elif node.weight_owner in self._layers:
@@ -179,13 +188,14 @@ class _GraphBuilder:
         self._layers[node.name] = layer
         return layer
 
-    def _positional_tensors(
+    def _call_arguments(
         self, node: Node, signature: Signature
     ) -> tuple[list[CallTensor], list[object], dict[str, object]]:
-        """Return the inputs of `from`, and the same as positional and as keyword arguments.
+        """Return the input tensors of a node, and the positional and keyword arguments with them.
 
         An argument that takes a list receives all outputs of a node with several outputs.
         """
+        keywords: dict[str, object] = {}
         if signature.accepts_list:
             argument = signature.tensor_arguments[0]
             call_tensors = [
@@ -193,22 +203,19 @@ class _GraphBuilder:
                 for ref in node.inputs
                 for tensor in self._all_outputs(ref, node.span)
             ]
-            tensors: list[object] = [each.tensor for each in call_tensors]
-            return call_tensors, tensors if signature.is_variadic else [tensors], {}
-        names = signature.open_tensor_arguments([argument.name for argument in node.arguments])
-        call_tensors = [
-            CallTensor(argument, str(ref), self._one_output(ref, node.span))
-            for argument, ref in zip(names, node.inputs, strict=False)
-        ]
-        if signature.origin == "keras.ops":
+        else:
+            names = signature.open_tensor_arguments([argument.name for argument in node.arguments])
+            call_tensors = [
+                CallTensor(argument, str(ref), self._one_output(ref, node.span))
+                for argument, ref in zip(names, node.inputs, strict=False)
+            ]
+        positional: list[object] = [each.tensor for each in call_tensors]
+        if signature.accepts_list and not signature.is_variadic:
+            positional = [positional]
+        elif not signature.accepts_list and signature.origin == "keras.ops":
             # By keyword, because a constant may come first: `ops.subtract: {x1: 1.0}`.
-            return call_tensors, [], {each.argument: each.tensor for each in call_tensors}
-        return call_tensors, [each.tensor for each in call_tensors], {}
-
-    def _keyword_tensors(self, node: Node) -> tuple[list[CallTensor], dict[str, object]]:
-        """Return the inputs that the node names by argument, and the keyword arguments."""
-        call_tensors: list[CallTensor] = []
-        keywords: dict[str, object] = {}
+            positional = []
+            keywords = {each.argument: each.tensor for each in call_tensors}
         for name, value in node.keywords:
             refs = value if isinstance(value, tuple) else (value,)
             tensors = [self._one_output(ref, node.span) for ref in refs]
@@ -217,7 +224,7 @@ class _GraphBuilder:
                 for ref, tensor in zip(refs, tensors, strict=True)
             ]
             keywords[name] = tensors if isinstance(value, tuple) else tensors[0]
-        return call_tensors, keywords
+        return call_tensors, positional, keywords
 
     def _is_built(self, ref: TensorRef) -> bool:
         return ref.node in self._built_nodes or ref.node in self._inputs
@@ -277,20 +284,6 @@ def _flatten_outputs(result: object, node: Node) -> Tensors:
         message = f"'{node.name}' ({node.operation}) does not return a tensor with these arguments"
         raise BuildError("keras-rejected", message, node.span)
     return tuple(tensor for item in result for tensor in _flatten_outputs(item, node))
-
-
-def _bind_constants(node: Node, signature: Signature) -> Operation:
-    """Return a function of `keras.ops` with its constant arguments bound."""
-    function = lookup(signature, node.span)
-    arguments = convert_arguments(node.arguments, signature.arguments, node.name)
-    if node.operation == "ops.slice":
-        # Keras 3.15.1 computes a shape for a size of None but fails when it calls `tf.slice`. -1
-        # means "to the end" to both.
-        sizes = cast("tuple[int | None, ...]", arguments["shape"])
-        arguments["shape"] = tuple(-1 if size is None else size for size in sizes)
-    if signature.is_variadic:
-        return partial(function, *arguments.values())
-    return partial(function, **arguments)
 
 
 def _check_output_shapes(node: Node, call_tensors: Sequence[CallTensor], outputs: Tensors) -> None:

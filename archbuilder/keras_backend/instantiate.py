@@ -98,12 +98,23 @@ def convert_arguments(
     Raises:
         BuildError: if the installed Keras lacks one of these objects or rejects its arguments.
     """
-    return {
-        argument.name: _convert_value(
-            argument.value, _argument_type(specs, argument.name), f"{name}.{argument.name}"
-        )
-        for argument in arguments
-    }
+    values: dict[str, object] = {}
+    for argument in arguments:
+        tree, type_ = argument.value, _argument_type(specs, argument.name)
+        # The name of a layer in the argument.
+        inner_name = f"{name}.{argument.name}"
+        # An argument that takes an object may also be null, or a number such as a learning rate.
+        is_plain_scalar = isinstance(tree, ScalarNode) and not isinstance(tree.value, str)
+        if type_.object is None or is_plain_scalar:
+            values[argument.name] = _to_plain(tree)
+        elif type_.is_list and isinstance(tree, SequenceNode):
+            values[argument.name] = [
+                _build_from_tree(type_.object, item, f"{inner_name}.{index}")
+                for index, item in enumerate(tree.items)
+            ]
+        else:
+            values[argument.name] = _build_from_tree(type_.object, tree, inner_name)
+    return values
 
 
 def lookup(signature: Signature, span: Span) -> Callable[..., object]:
@@ -154,20 +165,6 @@ def _argument_type(specs: Mapping[str, ArgumentSpec], name: str) -> ArgumentType
     return specs[name].type
 
 
-def _convert_value(tree: Tree, type_: ArgumentType, name: str) -> object:
-    """Convert the value of an argument; `name` is used for a layer in it."""
-    # An argument that takes an object may also be null, or a number such as a learning rate.
-    is_plain_scalar = isinstance(tree, ScalarNode) and not isinstance(tree.value, str)
-    if type_.object is None or is_plain_scalar:
-        return _to_plain(tree)
-    if type_.is_list and isinstance(tree, SequenceNode):
-        return [
-            _build_from_tree(type_.object, item, f"{name}.{index}")
-            for index, item in enumerate(tree.items)
-        ]
-    return _build_from_tree(type_.object, tree, name)
-
-
 def _to_plain(tree: Tree) -> object:
     """Convert a tree to plain data, with tuples in place of lists."""
     # Keras accepts a tuple wherever it accepts a list.
@@ -183,68 +180,54 @@ def _build_from_tree(
 ) -> object:
     """Create a nested object, written as its name alone or as `{Name: arguments}`."""
     if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
-        return _build_by_name(kind, tree.value, (), name, tree.span, defaults)
+        return _build_by_name(kind, tree.value, None, name, tree.span, defaults)
     if isinstance(tree, MappingNode) and len(tree.entries) == 1:
         (entry,) = tree.entries
-        return _build_by_name(kind, entry.key, (entry.value,), name, entry.key_span, defaults)
+        return _build_by_name(kind, entry.key, entry.value, name, entry.key_span, defaults)
     raise InternalError(f"an argument should be {kind} and passed the checks, but is none")
 
 
 def _build_by_name(
     kind: ObjectKind,
     text: str,
-    argument_trees: tuple[Tree, ...],
+    arguments_tree: Tree | None,
     name: str | None,
     span: Span,
     defaults: Mapping[str, object],
 ) -> object:
-    """Create an object by name; `argument_trees` has one tree, or none for a name alone."""
+    """Create an object by name; `arguments_tree` is None for a name alone."""
     op_registry = registry.load()
     canonical = op_registry.canonical_name(kind, text)
     if canonical is None:
         raise InternalError(f"there is no {kind} '{text}', and it passed the checks")
     if kind == "activation":
         return _getattr_path(keras.activations, canonical, span)
-    if kind == "metric" and text == _ACCURACY and not argument_trees:
+    if kind == "metric" and text == _ACCURACY and arguments_tree is None:
         return text
     object_name = name or canonical
     signature = op_registry.signatures(kind)[canonical]
+    arguments: list[Argument] = []
+    if isinstance(arguments_tree, MappingNode):
+        arguments = [Argument(entry.key, entry.value, entry.key_span) for entry in arguments_tree]
+    elif arguments_tree is not None and _to_plain(arguments_tree) is not None:
+        # One value, for the first argument. `{Adam: }` has a null.
+        first = next(iter(signature.arguments))
+        arguments = [Argument(first, arguments_tree, arguments_tree.span)]
     if kind in LAYER_KINDS:
-        return build_layer(
-            signature, _nested_arguments(signature, argument_trees), object_name, span
-        )
+        return build_layer(signature, arguments, object_name, span)
     values = {
         **{key: each for key, each in defaults.items() if key in signature.arguments},
-        **convert_arguments(
-            _nested_arguments(signature, argument_trees), signature.arguments, object_name
-        ),
+        **convert_arguments(arguments, signature.arguments, object_name),
     }
     if kind in _FLOAT_KINDS:
-        values = {key: _as_float(value, signature, key) for key, value in values.items()}
+        # Keras's schedules fail to add the integer 0 to 0.5, and its optimizers reject a learning
+        # rate of 1.
+        for key, value in values.items():
+            schema = _argument_type(signature.arguments, key).schema or {}
+            if type(value) is int and schema.get("type") == "number":
+                values[key] = float(value)
     module = _MODULE_BY_ORIGIN[signature.origin] if signature.origin else _MODULE_BY_KIND[kind]
     return _construct(_getattr_path(module, canonical, span), values, canonical, span)
-
-
-def _as_float(value: object, signature: Signature, argument: str) -> object:
-    """Convert an integer to float if the argument takes any number."""
-    # Keras's schedules fail to add the integer 0 to 0.5, and its optimizers reject a learning rate
-    # of 1.
-    schema = _argument_type(signature.arguments, argument).schema or {}
-    return float(value) if type(value) is int and schema.get("type") == "number" else value
-
-
-def _nested_arguments(
-    signature: Signature, argument_trees: tuple[Tree, ...]
-) -> tuple[Argument, ...]:
-    """Return the arguments of a nested object: by name, or one value for its first argument."""
-    if not argument_trees or (
-        isinstance(argument_trees[0], ScalarNode) and argument_trees[0].value is None
-    ):
-        return ()
-    (value,) = argument_trees
-    if isinstance(value, MappingNode):
-        return tuple(Argument(entry.key, entry.value, entry.key_span) for entry in value)
-    return (Argument(next(iter(signature.arguments)), value, value.span),)
 
 
 def _getattr_path(module: ModuleType, path: str, span: Span) -> Callable[..., object]:

@@ -82,8 +82,22 @@ def translate_keras_errors(explain: Callable[[Exception], BuildError]) -> Iterat
 
 
 def error_notes(error: Exception) -> tuple[str, ...]:
-    """Return the first lines of the message as notes, escaped and truncated."""
-    lines = [escape_terminal(line).strip() for line in _message_lines(innermost(error))]
+    """Return the first lines of the message as notes, escaped and truncated.
+
+    Tracebacks, styles and locations in TensorFlow's source are left out.
+    """
+    original = innermost(error)
+    text = str(original.message if isinstance(original, tf.errors.OpError) else original)
+    # Keras prints the message in bold and appends the values of all arguments of the call.
+    text = _ANSI_STYLE.sub("", text).partition("Arguments received by")[0]
+    text = _NODE_DEFINITION.sub(" with", text)
+    message_lines = [
+        _LOCATION.sub("", line) for line in text.splitlines() if not _TRACEBACK_LINE.match(line)
+    ]
+    # Under a strategy every replica reports the error: `dict.fromkeys` drops duplicate lines.
+    lines = [escape_terminal(line).strip() for line in dict.fromkeys(message_lines)]
+    if not any(lines):
+        lines = [type(original).__name__]
     notes = [
         line if len(line) <= _MAX_NOTE_CHARACTERS else line[: _MAX_NOTE_CHARACTERS - 3] + "..."
         for line in lines
@@ -100,19 +114,6 @@ def innermost(error: BaseException) -> BaseException:
     while error.__context__ is not None and _WRAPPED_ERROR.match(str(error)):
         error = error.__context__
     return error
-
-
-def _message_lines(error: BaseException) -> list[str]:
-    """Return the lines of a message without tracebacks, styles and locations in TensorFlow."""
-    text = str(error.message if isinstance(error, tf.errors.OpError) else error)
-    # Keras prints the message in bold and appends the values of all arguments of the call.
-    text = _ANSI_STYLE.sub("", text).partition("Arguments received by")[0]
-    text = _NODE_DEFINITION.sub(" with", text)
-    lines = [
-        _LOCATION.sub("", line) for line in text.splitlines() if not _TRACEBACK_LINE.match(line)
-    ]
-    # Under a strategy every replica reports the error: `dict.fromkeys` drops duplicate lines.
-    return [line for line in dict.fromkeys(lines) if line.strip()] or [type(error).__name__]
 
 
 def is_empty_output_error(error: Exception) -> bool:

@@ -39,16 +39,21 @@ def check_budget(
     nodes = {node.name: node for node in graph.nodes}
     reports = diagnostics.report_count
     for node_analysis in analysis.nodes:
-        excess = _describe_excess(node_analysis, allowed)
-        if excess:
-            node = nodes[node_analysis.name]
-            with diagnostics.within(node.frame):
-                diagnostics.error(
-                    "memory-limit",
-                    f"'{node_analysis.name}' ({node_analysis.operation}) {excess}, but"
-                    f" {allowed_text}",
-                    node.span,
-                )
+        if node_analysis.weight_bytes > allowed:
+            excess = f"has weights of {format_bytes(node_analysis.weight_bytes)}"
+        elif node_analysis.init_peak_bytes > allowed:
+            needed = format_bytes(node_analysis.init_peak_bytes)
+            excess = f"needs up to {needed} while its weights are initialized"
+        elif node_analysis.activation_bytes > allowed:
+            shapes = ", ".join(format_shape(shape) for shape in node_analysis.shapes)
+            needed = format_bytes(node_analysis.activation_bytes)
+            excess = f"has the output {shapes}, which needs {needed} for one example"
+        else:
+            continue
+        node = nodes[node_analysis.name]
+        message = f"'{node_analysis.name}' ({node_analysis.operation}) {excess}, but {allowed_text}"
+        with diagnostics.within(node.frame):
+            diagnostics.error("memory-limit", message, node.span)
     # The totals would only repeat what the errors of single nodes say.
     if diagnostics.report_count == reports:
         _check_totals(graph, analysis, allowed, allowed_text, diagnostics)
@@ -125,21 +130,6 @@ def _unrolled_lengths(
         inner = getattr(layer, attribute, None)
         if isinstance(inner, keras.layers.Layer):
             yield from _unrolled_lengths(inner, inner_shape)
-
-
-def _describe_excess(node: NodeAnalysis, allowed: int) -> str:
-    """Return what a node needs beyond the allowed memory, in words; empty if it fits."""
-    if node.weight_bytes > allowed:
-        return f"has weights of {format_bytes(node.weight_bytes)}"
-    if node.init_peak_bytes > allowed:
-        return f"needs up to {format_bytes(node.init_peak_bytes)} while its weights are initialized"
-    if node.activation_bytes > allowed:
-        shapes = ", ".join(format_shape(shape) for shape in node.shapes)
-        return (
-            f"has the output {shapes}, which needs {format_bytes(node.activation_bytes)} for one"
-            " example"
-        )
-    return ""
 
 
 def _check_totals(

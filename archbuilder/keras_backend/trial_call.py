@@ -46,7 +46,14 @@ def check_forward_pass(graph: Graph, analysis: Analysis, built_graph: BuiltGraph
         and analysis.multiply_adds <= _MAX_MULTIPLY_ADDS
         and analysis.activation_bytes <= _MAX_ACTIVATION_BYTES
     )
-    if is_cheap and _is_conclusive(graph, analysis):
+    # One call stands for all if they do not depend on lengths, values and devices. With an unknown
+    # length, any length tried here may be one that the network is not made for.
+    is_conclusive = (
+        all(spec.is_static and spec.dtype != "string" for spec in analysis.inputs.values())
+        and not any(node.operation in _VALUE_DEPENDENT_LAYERS for node in graph.nodes)
+        and not tf.distribute.has_strategy()
+    )
+    if is_cheap and is_conclusive:
         diagnostics = Diagnostics()
         run_in_fresh_keras_state(lambda: _call_with_restored_seeds(graph, built_graph, diagnostics))
         diagnostics.raise_errors()
@@ -70,7 +77,16 @@ def _call_with_restored_seeds(
     graph: Graph, built_graph: BuiltGraph, diagnostics: Diagnostics
 ) -> None:
     """Call a model and, if that fails, report the first node whose call fails."""
-    inputs = {name: _sample_batch(tensor) for name, tensor in built_graph.inputs.items()}
+    inputs = {}
+    for name, tensor in built_graph.inputs.items():
+        shape = (_BATCH_SIZE, *tensor.shape[1:])
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        # Integers are mostly indices, and 0 is a valid index into every table.
+        inputs[name] = (
+            tf.cast(np.random.default_rng(0).random(shape, "float32"), dtype)
+            if keras.backend.is_float_dtype(dtype)
+            else tf.zeros(shape, dtype)
+        )
     with _restore_random_state(built_graph.model):
         if _call_error(built_graph.model, inputs) is None:
             return
@@ -88,27 +104,6 @@ def _call_with_restored_seeds(
                         diagnostics
                     )
                 return
-
-
-def _is_conclusive(graph: Graph, analysis: Analysis) -> bool:
-    """Return whether one call stands for all: independent of input lengths, values and devices."""
-    inputs = analysis.inputs.values()
-    # With an unknown length, any length tried here may be one that the network is not made for.
-    return (
-        all(spec.is_static and spec.dtype != "string" for spec in inputs)
-        and not any(node.operation in _VALUE_DEPENDENT_LAYERS for node in graph.nodes)
-        and not tf.distribute.has_strategy()
-    )
-
-
-def _sample_batch(tensor: keras.KerasTensor) -> tf.Tensor:
-    """Return a random batch for an input, or zeros if it is not a float input."""
-    # Integers are mostly indices, and 0 is a valid index into every table.
-    shape = (_BATCH_SIZE, *tensor.shape[1:])
-    dtype = keras.backend.standardize_dtype(tensor.dtype)
-    if not keras.backend.is_float_dtype(dtype):
-        return tf.zeros(shape, dtype)
-    return tf.cast(np.random.default_rng(0).random(shape, "float32"), dtype)
 
 
 def _call_error(model: keras.Model, inputs: Mapping[str, tf.Tensor]) -> Exception | None:

@@ -175,8 +175,14 @@ class Hdf5Group:
             shape = member.shape
         if shape is None:
             raise self._file.damage_error(f"{quote(name)} is not an array")
-        dtype = self._dtype(member)
-        if dtype is None:
+        with parser_errors(_ERRORS, self._file.message):
+            dtype: np.dtype[np.generic] = member.dtype
+        # HDF5 has no bfloat16. Keras stores the raw bytes, and the dtype in an attribute.
+        if dtype.str == "|V2" and _read_attribute_strings(member, "dtype", self._file) == [
+            "bfloat16"
+        ]:
+            dtype = np.dtype(ml_dtypes.bfloat16)
+        elif dtype.kind not in _NUMERIC_KINDS:
             # It cannot be loaded. Do not ask HDF5 for more: of an array of texts, it would read the
             # fill value, which may claim any length.
             return Hdf5Array(shape, None, member, self._file)
@@ -228,17 +234,6 @@ class Hdf5Group:
             raise self._file.damage_error(f"it has no {quote(name)}")
         raise self._file.damage_error(f"{quote(name)} is a link to somewhere else")
 
-    def _dtype(self, dataset: h5py.Dataset) -> np.dtype[np.generic] | None:
-        """Return the dtype of a dataset, or None if it is not numeric."""
-        with parser_errors(_ERRORS, self._file.message):
-            dtype = dataset.dtype
-        # HDF5 has no bfloat16. Keras stores the raw bytes, and the dtype in an attribute.
-        if dtype.str == "|V2" and _read_attribute_strings(dataset, "dtype", self._file) == [
-            "bfloat16"
-        ]:
-            return np.dtype(ml_dtypes.bfloat16)
-        return dtype if dtype.kind in _NUMERIC_KINDS else None
-
 
 def _read_attribute_strings(
     h5_object: h5py.HLObject, name: str, file: _FileState
@@ -265,20 +260,16 @@ def _read_attribute_strings(
     if not length:
         return []
     if is_variable:
-        _check_text_lengths(h5_object, name, file)
+        # HDF5 allocates memory for the declared length of each text before it looks for the text.
+        with parser_errors(_ERRORS, file.message):
+            header = h5py.h5o.get_info(h5_object.id).addr
+            text_bytes = count_text_bytes(file.descriptor, header, name)
+        if text_bytes is None:
+            raise file.damage_error(
+                f"the attribute {quote(name)} is stored in a way that Keras does not use"
+            )
+        if text_bytes > _MAX_ATTRIBUTE_BYTES:
+            raise file.damage_error(f"the attribute {quote(name)} is larger than 64 KiB")
     with parser_errors(_ERRORS, file.message):
         values = np.ravel(h5_object.attrs[name]).tolist()
         return [each.decode("utf-8") if isinstance(each, bytes) else str(each) for each in values]
-
-
-def _check_text_lengths(h5_object: h5py.HLObject, name: str, file: _FileState) -> None:
-    """Check the lengths of variable-length texts, for which HDF5 allocates memory at once."""
-    with parser_errors(_ERRORS, file.message):
-        header = h5py.h5o.get_info(h5_object.id).addr
-        size = count_text_bytes(file.descriptor, header, name)
-    if size is None:
-        raise file.damage_error(
-            f"the attribute {quote(name)} is stored in a way that Keras does not use"
-        )
-    if size > _MAX_ATTRIBUTE_BYTES:
-        raise file.damage_error(f"the attribute {quote(name)} is larger than 64 KiB")

@@ -45,7 +45,13 @@ def count_text_bytes(descriptor: int, header: int, attribute: str) -> int | None
     """
     with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
         try:
-            if not _has_plain_addresses(content):
+            # Addresses have to be positions in the file, and no header may have a second version.
+            version = content[8]
+            base = _BASE_ADDRESS_OFFSETS[version]
+            extension = content[_EXTENSION_OFFSET : _EXTENSION_OFFSET + 8]
+            if content[base : base + 8] != bytes(8):
+                return None
+            if version >= 2 and extension != _UNDEFINED_ADDRESS:
                 return None
             values = list(_find_values(content, header, attribute.encode()))
         except (struct.error, ValueError):
@@ -54,14 +60,6 @@ def count_text_bytes(descriptor: int, header: int, attribute: str) -> int | None
         return None
     # HDF5 uses the first attribute of a name. There is only one in a file that is not damaged.
     return sum(length for value in values for (length,) in _DESCRIPTOR.iter_unpack(value))
-
-
-def _has_plain_addresses(content: mmap.mmap) -> bool:
-    """Return whether addresses are positions in the file, and no header has a second version."""
-    version = content[8]
-    base = _BASE_ADDRESS_OFFSETS[version]
-    extension = content[_EXTENSION_OFFSET : _EXTENSION_OFFSET + 8]
-    return content[base : base + 8] == bytes(8) and (version < 2 or extension == _UNDEFINED_ADDRESS)
 
 
 def _find_values(content: mmap.mmap, header: int, name: bytes) -> Iterator[bytes]:
@@ -76,34 +74,26 @@ def _find_values(content: mmap.mmap, header: int, name: bytes) -> Iterator[bytes
         elif message_type == _ATTRIBUTE:
             if flags & _IS_SHARED:
                 raise ValueError("a shared message")
-            is_shared, attribute_name, datatype, value = _split_attribute(data)
-            if attribute_name == name:
-                if is_shared or not _is_text(datatype):
+            version, shared_parts, *sizes = struct.unpack_from("<BBHHH", data)
+            if version not in (1, 2, 3):
+                raise ValueError("an unknown version")
+            # Version 3 has the encoding of the name here. Version 1 pads each part to 8 bytes.
+            start, alignment = (9 if version == 3 else 8), (8 if version == 1 else 1)
+            parts = []
+            for size in sizes:
+                parts.append(data[start : start + size])
+                start += -(-size // alignment) * alignment
+            if parts[0].partition(b"\0")[0] == name:
+                # Variable-length text with characters of one byte. The upper halves of these bytes
+                # are versions, and the padding of the text.
+                type_class, kind, size, element, element_size = _DATATYPE.unpack_from(parts[1])
+                classes = (type_class & 15, kind & 15, element & 15)
+                is_text = classes == (9, 1, 0) and (size, element_size) == (_DESCRIPTOR.size, 1)
+                if shared_parts or not is_text:
                     raise ValueError("not a text")
                 # The padding behind the last descriptor is shorter than a descriptor.
+                value = data[start:]
                 yield value[: len(value) // _DESCRIPTOR.size * _DESCRIPTOR.size]
-
-
-def _is_text(datatype: bytes) -> bool:
-    """Return whether a type is variable-length text with characters of one byte."""
-    # The upper halves of these bytes are versions, and the padding of the text.
-    type_class, kind, size, element_class, element_size = _DATATYPE.unpack_from(datatype)
-    classes = (type_class & 15, kind & 15, element_class & 15)
-    return classes == (9, 1, 0) and (size, element_size) == (_DESCRIPTOR.size, 1)
-
-
-def _split_attribute(data: bytes) -> tuple[bool, bytes, bytes, bytes]:
-    """Return whether parts of an attribute are shared, and its name, datatype and value."""
-    version, flags, *sizes = struct.unpack_from("<BBHHH", data)
-    if version not in (1, 2, 3):
-        raise ValueError("an unknown version")
-    # Version 3 has the encoding of the name here. Version 1 pads each part to 8 bytes.
-    start, alignment = (9 if version == 3 else 8), (8 if version == 1 else 1)
-    parts = []
-    for size in sizes:
-        parts.append(data[start : start + size])
-        start += -(-size // alignment) * alignment
-    return flags != 0, parts[0].partition(b"\0")[0], parts[1], data[start:]
 
 
 def _iter_messages(content: mmap.mmap, header: int) -> Iterator[tuple[int, int, bytes]]:
@@ -113,9 +103,21 @@ def _iter_messages(content: mmap.mmap, header: int) -> Iterator[tuple[int, int, 
         ValueError, struct.error: if the header is damaged.
     """
     is_version_2 = content[header : header + 4] == b"OHDR"
-    parse = _parse_version_2 if is_version_2 else _parse_version_1
-    head, first_chunk, first_size = parse(content, header)
-    chunks = [(first_chunk, first_size)]
+    if is_version_2:
+        version, flags = struct.unpack_from("<BB", content, header + 4)
+        # Optional fields: four times, and the numbers of attributes at which their storage changes.
+        start = header + 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
+        size_bytes = 1 << (flags & 3)
+        first_size = int.from_bytes(content[start : start + size_bytes], "little")
+        chunks = [(start + size_bytes, first_size)]
+        # With bit 2, each message has its position in the order of creation.
+        head = struct.Struct("<BHB2x" if flags & 4 else "<BHB")
+    else:
+        version, first_size = struct.unpack_from("<B7xI4x", content, header)
+        chunks = [(header + 16, first_size)]
+        head = struct.Struct("<HHB3x")
+    if version != (2 if is_version_2 else 1):
+        raise ValueError("an unknown version")
     remaining = _MAX_MESSAGES
     # The list grows in the loop.
     for chunk, size in chunks:
@@ -137,24 +139,3 @@ def _iter_messages(content: mmap.mmap, header: int) -> Iterator[tuple[int, int, 
                     (address + 4, bytes_there - 8) if is_version_2 else (address, bytes_there)
                 )
             yield message_type, flags, data
-
-
-def _parse_version_1(content: mmap.mmap, header: int) -> tuple[struct.Struct, int, int]:
-    """Return the format of the heads of messages, and position and size of the first chunk."""
-    version, size = struct.unpack_from("<B7xI4x", content, header)
-    if version != 1:
-        raise ValueError("an unknown version")
-    return struct.Struct("<HHB3x"), header + 16, size
-
-
-def _parse_version_2(content: mmap.mmap, header: int) -> tuple[struct.Struct, int, int]:
-    """Return the same for version 2."""
-    version, flags = struct.unpack_from("<BB", content, header + 4)
-    if version != 2:
-        raise ValueError("an unknown version")
-    # Optional fields: four times, and the numbers of attributes at which their storage changes.
-    start = header + 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
-    size_bytes = 1 << (flags & 3)
-    size = int.from_bytes(content[start : start + size_bytes], "little")
-    # With bit 2, each message has its position in the order of creation.
-    return struct.Struct("<BHB2x" if flags & 4 else "<BHB"), start + size_bytes, size

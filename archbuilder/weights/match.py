@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -61,32 +61,30 @@ class Match:
 
     def problems(self, *, list_all: bool = False) -> str:
         """Return one line for each weight without a match: the first lines, or `list_all`."""
-        lines = list(self._problem_lines())
+        lines = []
+        for model_weight, file_weight in self.mismatched:
+            model_text = _format_shape(model_weight.shape)
+            file_text = _format_shape(file_weight.shape)
+            # With equal shapes, the dtypes are what does not match. The file may have any text.
+            if model_weight.shape == file_weight.shape:
+                model_text, file_text = model_weight.dtype, file_weight.dtype
+                if not file_text.replace("_", "").replace(" ", "").isalnum():
+                    file_text = quote(file_text)
+            lines.append(
+                f"{model_weight.name} is {model_text} in the model and {file_text} in the file, as"
+                f" {quote(file_weight.path)}"
+            )
+        lines += [
+            f"{each.name} ({_format_shape(each.shape)}) is not in the file" for each in self.missing
+        ]
+        lines += [
+            f"{quote(each.path)} ({_format_shape(each.shape)}) is not in the model"
+            for each in self.unused
+        ]
         hidden_count = 0 if list_all else len(lines) - _MAX_LINES
         if hidden_count > 0:
             lines = [*lines[:_MAX_LINES], f"and {hidden_count:,} more; {LIST_ALL_HINT}"]
         return "\n".join(f"  {line}" for line in lines)
-
-    def _problem_lines(self) -> Iterator[str]:
-        for model_weight, file_weight in self.mismatched:
-            model_text, file_text = (
-                _format_shape(model_weight.shape),
-                _format_shape(file_weight.shape),
-            )
-            # With equal shapes, the dtypes are what does not match.
-            if model_weight.shape == file_weight.shape:
-                model_text, file_text = model_weight.dtype, _safe_dtype(file_weight.dtype)
-            yield (
-                f"{model_weight.name} is {model_text} in the model and {file_text} in the file, as"
-                f" {quote(file_weight.path)}"
-            )
-        for model_weight in self.missing:
-            yield f"{model_weight.name} ({_format_shape(model_weight.shape)}) is not in the file"
-        for file_weight in self.unused:
-            yield (
-                f"{quote(file_weight.path)} ({_format_shape(file_weight.shape)}) is not in"
-                " the model"
-            )
 
 
 def match_weights(
@@ -163,8 +161,3 @@ _KEY_FUNCTIONS: Final[Mapping[MatchMode, Callable[[ModelWeight | FileWeight], Ha
 
 def _format_shape(shape: Sizes) -> str:
     return "x".join(map(str, shape)) or "a number"
-
-
-def _safe_dtype(dtype: str) -> str:
-    """Quote a dtype from a file unless it is alphanumeric: the file may contain any text."""
-    return dtype if dtype.replace("_", "").replace(" ", "").isalnum() else quote(dtype)

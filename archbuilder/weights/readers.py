@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from archbuilder.diagnostics.errors import RunError, UsageError, quote
 from archbuilder.files.parser_errors import ErrorTypes, parser_errors
 from archbuilder.files.sandbox import SandboxPath, open_regular_file, os_error_reason
-from archbuilder.files.zip_archive import ZipArchive, ZipMember
+from archbuilder.files.zip_archive import ZipArchive
 from archbuilder.formatting import format_bytes
 from archbuilder.weights.entries import (
     FileFormat,
@@ -81,7 +81,19 @@ def open_weights(file: Path | SandboxPath) -> Iterator[WeightsFile]:
     path = file.path if isinstance(file, SandboxPath) else file
     name = quote(path.name)
     with ExitStack() as stack:
-        content = stack.enter_context(_open_content(file, name))
+        try:
+            if isinstance(file, SandboxPath):
+                # The sandbox closes its descriptor, and so does the file object below.
+                descriptor = os.dup(stack.enter_context(file.open_descriptor()))
+            else:
+                descriptor = open_regular_file(file)
+        except FileNotFoundError:
+            raise UsageError(f"there is no file {name}") from None
+        except OSError as error:
+            raise RunError(
+                f"the weights in {name} cannot be read: {os_error_reason(error)}"
+            ) from error
+        content = stack.enter_context(os.fdopen(descriptor, "rb"))
         if path.suffix == ".safetensors":
             weights = tuple(_read_safetensors(content, name, stack))
             yield WeightsFile(FileFormat.SAFETENSORS, weights)
@@ -98,25 +110,6 @@ def open_weights(file: Path | SandboxPath) -> Iterator[WeightsFile]:
 
 
 @contextmanager
-def _open_content(file: Path | SandboxPath, name: str) -> Iterator[IO[bytes]]:
-    """Open a file for reading; only regular files are accepted."""
-    with ExitStack() as stack:
-        try:
-            if isinstance(file, SandboxPath):
-                # The sandbox closes its descriptor, and so does the file object below.
-                descriptor = os.dup(stack.enter_context(file.open_descriptor()))
-            else:
-                descriptor = open_regular_file(file)
-        except FileNotFoundError:
-            raise UsageError(f"there is no file {name}") from None
-        except OSError as error:
-            raise RunError(
-                f"the weights in {name} cannot be read: {os_error_reason(error)}"
-            ) from error
-        yield stack.enter_context(os.fdopen(descriptor, "rb"))
-
-
-@contextmanager
 def _unpack_keras_archive(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
     """Unpack the weights of a `.keras` archive into a temporary file without a name."""
     # HDF5 needs random access, which a compressed member of an archive does not offer. Unpacking
@@ -126,29 +119,24 @@ def _unpack_keras_archive(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
         if _WEIGHTS_MEMBER not in archive.names():
             raise RunError(f"{message}: it has no member {_WEIGHTS_MEMBER}")
         with archive.member(_WEIGHTS_MEMBER) as member, tempfile.TemporaryFile() as weights_file:
-            _check_unpacked_size(member, message)
+            is_bomb = member.size > _MAX_COMPRESSION_RATIO * member.compressed_size
+            if member.size > _RATIO_CHECK_BYTES and is_bomb:
+                raise RunError(
+                    f"{message}: {format_bytes(member.compressed_size)} would be unpacked to"
+                    f" {format_bytes(member.size)}"
+                )
+            free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
+            if member.size > free_bytes:
+                raise RunError(
+                    f"{message}: they need {format_bytes(member.size)}, but"
+                    f" {tempfile.gettempdir()} has only {format_bytes(free_bytes)} of free space"
+                )
             while block := member.read(_COPY_BYTES):
                 with parser_errors((OSError,), f"{name} cannot be unpacked"):
                     weights_file.write(block)
             with parser_errors((OSError,), f"{name} cannot be unpacked"):
                 weights_file.flush()
             yield weights_file
-
-
-def _check_unpacked_size(member: ZipMember, message: str) -> None:
-    """Check that a member is not a zip bomb and fits on the disk."""
-    is_bomb = member.size > _MAX_COMPRESSION_RATIO * member.compressed_size
-    if member.size > _RATIO_CHECK_BYTES and is_bomb:
-        raise RunError(
-            f"{message}: {format_bytes(member.compressed_size)} would be unpacked to"
-            f" {format_bytes(member.size)}"
-        )
-    free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
-    if member.size > free_bytes:
-        raise RunError(
-            f"{message}: they need {format_bytes(member.size)}, but {tempfile.gettempdir()} has"
-            f" only {format_bytes(free_bytes)} of free space"
-        )
 
 
 def _read_hdf5(file: Hdf5Group) -> WeightsFile:

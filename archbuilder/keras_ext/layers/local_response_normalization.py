@@ -70,24 +70,19 @@ class LocalResponseNormalization(keras.layers.Layer):
         """Return the normalized inputs."""
         dtype = keras.backend.result_type(inputs.dtype, "float32")
         upcast_inputs = ops.cast(inputs, dtype)
-        divisor = ops.power(
-            self.bias + self.alpha * self._window_sum(ops.square(upcast_inputs)), self.beta
-        )
-        return ops.cast(upcast_inputs / divisor, inputs.dtype)
-
-    def _window_sum(self, squares: Tensor) -> Tensor:
-        """Return the sum over the window of channels around each channel."""
+        squares = ops.square(upcast_inputs)
         # Adds shifted copies, which are few. Average pooling would work only for inputs of certain
         # ranks, and a difference of cumulative sums would lose small values to rounding.
         channels = squares.shape[-1]
         radius = min(self.depth_radius, channels - 1)
         margin = [(0, 0)] * (len(squares.shape) - 1)
         padded = ops.pad(squares, [*margin, (radius, radius)])
-        total = squares
+        window_sum = squares
         for shift in range(2 * radius + 1):
             if shift != radius:
-                total = total + padded[..., shift : shift + channels]
-        return total
+                window_sum = window_sum + padded[..., shift : shift + channels]
+        divisor = ops.power(self.bias + self.alpha * window_sum, self.beta)
+        return ops.cast(upcast_inputs / divisor, inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the inputs."""

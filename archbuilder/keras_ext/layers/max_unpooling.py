@@ -73,7 +73,12 @@ class MaxUnpooling2D(keras.layers.Layer):
             raise ValueError(
                 f"inputs must be maps (batch, height, width, channels): {inputs_shape}"
             )
-        if not _shapes_compatible(inputs_shape, argmax_shape):
+        # An unknown size is taken as equal to any other.
+        same_shape = len(inputs_shape) == len(argmax_shape) and all(
+            size is None or argmax_size is None or size == argmax_size
+            for size, argmax_size in zip(inputs_shape, argmax_shape, strict=True)
+        )
+        if not same_shape:
             raise ValueError(
                 f"inputs and argmax must have the same shape, but inputs are {inputs_shape[1:]}"
                 f" and argmax is {argmax_shape[1:]}"
@@ -102,11 +107,3 @@ class MaxUnpooling2D(keras.layers.Layer):
     def get_config(self) -> Config:
         """Return the arguments of the constructor."""
         return {**super().get_config(), "pool_size": list(self.pool_size)}
-
-
-def _shapes_compatible(first: Shape, second: Shape) -> bool:
-    """Return whether two shapes are equal, taking an unknown size as equal to any other."""
-    return len(first) == len(second) and all(
-        first_size == second_size or first_size is None or second_size is None
-        for first_size, second_size in zip(first, second, strict=True)
-    )

@@ -50,15 +50,20 @@ class Reservoir(keras.initializers.Initializer):
             ValueError: if none of the drawn matrices has a cycle.
         """
         generator = np.random.default_rng(self._init_seed)
+        units = shape[0]
+        connections = max(1, round(self.density * units * units))
         for _ in range(DRAWS):
-            matrix = _sparse_matrix(shape[0], self.density, generator)
+            weights = np.zeros(units * units)
+            indices = generator.choice(units * units, size=connections, replace=False)
+            weights[indices] = generator.uniform(-1.0, 1.0, size=connections)
+            matrix = weights.reshape(units, units)
             # Looked up in the graph of connections: rounding gives the eigenvalues of a nilpotent
             # matrix small nonzero values.
             if has_cycle(matrix != 0):
                 radius = np.abs(np.linalg.eigvals(matrix)).max()
                 return ops.convert_to_tensor(matrix * (self.spectral_radius / radius), dtype)
         raise ValueError(
-            f"{DRAWS} reservoirs of {shape[0]} units had no cycle: a density of {self.density}"
+            f"{DRAWS} reservoirs of {units} units had no cycle: a density of {self.density}"
             " is too low"
         )
 
@@ -83,12 +88,3 @@ def has_cycle(adjacency: np.ndarray) -> bool:
             return True
         remaining = remaining[has_input]
     return False
-
-
-def _sparse_matrix(units: int, density: float, generator: np.random.Generator) -> np.ndarray:
-    """Draw a matrix with a fraction `density` of nonzero entries, at least one."""
-    matrix = np.zeros(units * units)
-    count = max(1, round(density * units * units))
-    indices = generator.choice(units * units, size=count, replace=False)
-    matrix[indices] = generator.uniform(-1.0, 1.0, size=count)
-    return matrix.reshape(units, units)

@@ -62,10 +62,7 @@ class SinePositionEncoding(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return the inputs plus the encodings of their positions."""
-        return inputs + ops.cast(self._encoding(*ops.shape(inputs)[1:]), inputs.dtype)
-
-    def _encoding(self, length: Tensor, depth: int) -> Tensor:
-        """Return the encodings of all positions, of shape `(length, depth)`."""
+        _, length, depth = ops.shape(inputs)
         positions = ops.cast(ops.arange(length), "float32")
         if self.interleaved:
             wavelength_steps, count = depth / 2, (depth + 1) // 2
@@ -79,9 +76,11 @@ class SinePositionEncoding(keras.layers.Layer):
         if self.interleaved:
             # An odd depth drops the last cosine.
             pairs = ops.stack([sines, cosines], axis=-1)
-            return ops.reshape(pairs, (-1, 2 * count))[:, :depth]
-        encoding = ops.concatenate([sines, cosines], axis=-1)
-        return ops.pad(encoding, ((0, 0), (0, depth - 2 * count)))
+            encoding = ops.reshape(pairs, (-1, 2 * count))[:, :depth]
+        else:
+            encoding = ops.concatenate([sines, cosines], axis=-1)
+            encoding = ops.pad(encoding, ((0, 0), (0, depth - 2 * count)))
+        return inputs + ops.cast(encoding, inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the inputs."""
