@@ -108,9 +108,11 @@ class _ExpressionEvaluator:
         # The node of `a + b + c` has that of `a + b` as its first operand, and so on. A loop
         # follows these: with `--limit expression_tokens`, a chain may be longer than Python's
         # recursion limit allows.
-        chain = [expression]
-        while (operand := _first_operand(chain[-1])) is not None:
-            chain.append(operand)
+        first = expression
+        chain = [first]
+        while isinstance(first, nodes.BinOp | nodes.Index | nodes.SliceExpr):
+            first = first.left if isinstance(first, nodes.BinOp) else first.operand
+            chain.append(first)
         self._remaining_operations -= len(chain)
         if self._remaining_operations < 0:
             maximum = self._limits.expression_operations
@@ -197,8 +199,22 @@ class _ExpressionEvaluator:
             # contains twice are visited twice.
             if isinstance(right, list):
                 self._charge(self._count_items(right, expression), expression)
+            if sign in ("==", "!="):
+                holds = _is_equal(left, right) == (sign == "==")
+            elif sign in ("in", "not in"):
+                if not isinstance(right, list):
+                    raise ExpressionValueError(
+                        f"'{sign}' needs a list on the right, not {describe(right)}"
+                    )
+                holds = any(_is_equal(left, item) for item in right) == (sign == "in")
+            elif isinstance(left, str) and isinstance(right, str):
+                # By code points; a string and a number have no order.
+                holds = _ORDERS[sign](left, right)
+            else:
+                numbers = (require_number(each, f"'{sign}'") for each in (left, right))
+                holds = _ORDERS[sign](*numbers)
             # A comparison that fails ends the chain; the operands after it are not evaluated.
-            if not _compare(sign, left, right):
+            if not holds:
                 return False
             left = right
         return True
@@ -239,24 +255,22 @@ class _ExpressionEvaluator:
         for argument in arguments:
             if isinstance(argument, list):
                 self._charge(len(argument), expression)
-        if expression.function == "range":
-            self._check_range(arguments, expression)
-        return function(*arguments)
-
-    def _check_range(self, arguments: list[PlainData], node: Expression) -> None:
-        """Check the length of a range before its list is allocated."""
         bounds = [argument for argument in arguments if type(argument) is int]
-        # Invalid arguments: the function itself reports them.
-        if len(bounds) < len(arguments) or (len(bounds) == 3 and bounds[2] == 0):
-            return
-        # Not `len(range(...))`, which raises an OverflowError from 2**63 on.
-        start, stop = bounds[:2] if len(bounds) > 1 else (0, bounds[0])
-        step = bounds[2] if len(bounds) == 3 else 1
-        if (stop - start) // step > self._limits.list_items:
-            maximum = self._limits.list_items
-            raise _EvaluationError(
-                f"the result has more than {maximum} items", node, "limit-exceeded"
-            )
+        # Before the list of a range is allocated. Invalid bounds are reported by `range` itself.
+        if (
+            expression.function == "range"
+            and len(bounds) == len(arguments)
+            and (len(bounds) < 3 or bounds[2] != 0)
+        ):
+            # Not `len(range(...))`, which raises an OverflowError from 2**63 on.
+            start, stop = bounds[:2] if len(bounds) > 1 else (0, bounds[0])
+            step = bounds[2] if len(bounds) == 3 else 1
+            if (stop - start) // step > self._limits.list_items:
+                maximum = self._limits.list_items
+                raise _EvaluationError(
+                    f"the result has more than {maximum} items", expression, "limit-exceeded"
+                )
+        return function(*arguments)
 
     def _count_items(self, values: list[PlainData], node: Expression) -> int:
         """Return the number of values in a list and in the lists within it."""
@@ -289,15 +303,6 @@ class _ExpressionEvaluator:
             )
 
 
-def _first_operand(expression: Expression) -> Expression | None:
-    """Return the operand that is always evaluated first, if the parser may nest it to any depth."""
-    if isinstance(expression, nodes.BinOp):
-        return expression.left
-    if isinstance(expression, nodes.Index | nodes.SliceExpr):
-        return expression.operand
-    return None
-
-
 def _require_list(value: PlainData) -> list[PlainData]:
     if not isinstance(value, list):
         raise ExpressionValueError(f"only lists can be indexed, not {describe(value)}")
@@ -315,20 +320,6 @@ def _is_equal(left: PlainData, right: PlainData) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(_is_equal, left, right))
     return isinstance(left, bool) == isinstance(right, bool) and left == right
-
-
-def _compare(sign: str, left: PlainData, right: PlainData) -> bool:
-    if sign in ("==", "!="):
-        return _is_equal(left, right) == (sign == "==")
-    if sign in ("in", "not in"):
-        if not isinstance(right, list):
-            raise ExpressionValueError(f"'{sign}' needs a list on the right, not {describe(right)}")
-        return any(_is_equal(left, item) for item in right) == (sign == "in")
-    # Strings are ordered by code points; a string and a number have no order.
-    order = _ORDERS[sign]
-    if isinstance(left, str) and isinstance(right, str):
-        return order(left, right)
-    return order(require_number(left, f"'{sign}'"), require_number(right, f"'{sign}'"))
 
 
 def _power(left: float, right: float) -> PlainData:
@@ -363,7 +354,8 @@ _OPERATORS: Final[dict[str, Callable[[float, float], PlainData]]] = {
     "%": operator.mod,
     "**": _power,
 }
-# The rules of nodes with a `_first_operand` take its value as well.
+# The rules of binary operators, indices and slices also take the value of the first operand, which
+# `evaluate` computes without recursion.
 _RULES: Final[dict[type, Callable[..., PlainData]]] = {
     nodes.Literal: _ExpressionEvaluator.literal,
     nodes.Name: _ExpressionEvaluator.name,

@@ -61,11 +61,15 @@ def has_expression(text: str) -> bool:
 def parse(scalar: ScalarNode, limits: Limits, diagnostics: Diagnostics) -> Template | None:
     """Parse a string with `$`; return None after reporting a syntax error."""
     text = str(scalar.value)
-    offset = _text_offset(scalar, text)
+    span = scalar.span
+    # An escape such as \n or '' is longer in the source than in the value.
+    quotes = 1 if scalar.quoted else 0
+    source_length = len(text) + 2 * quotes
+    is_verbatim = span.line == span.end_line and span.end_column - span.column == source_length
+    offset = quotes if is_verbatim else None
     try:
         pieces = tuple(_split_pieces(text, limits))
     except ExpressionSyntaxError as error:
-        span = scalar.span
         diagnostics.error(
             error.code,
             error.message,
@@ -76,18 +80,7 @@ def parse(scalar: ScalarNode, limits: Limits, diagnostics: Diagnostics) -> Templ
     names = [name for expression in expressions for name in _iter_names(expression)]
     references = tuple((name.name, name.start, name.length) for name in names)
     is_single_expression = len(pieces) == 1 and not isinstance(pieces[0], str)
-    return Template(pieces, is_single_expression, references, scalar.span, offset)
-
-
-def _text_offset(scalar: ScalarNode, text: str) -> int | None:
-    """Return the offset of the text within its span; see `Template.offset`."""
-    span = scalar.span
-    if span.line != span.end_line:
-        return None
-    # An escape such as \n or '' is longer in the source than in the value.
-    quotes = 1 if scalar.quoted else 0
-    source_length = span.end_column - span.column
-    return quotes if source_length == len(text) + 2 * quotes else None
+    return Template(pieces, is_single_expression, references, span, offset)
 
 
 def _split_pieces(text: str, limits: Limits) -> Iterator[Piece]:
@@ -157,26 +150,22 @@ def _iter_names(expression: Expression) -> Iterator[nodes.Name]:
     stack = [expression]
     while stack:
         node = stack.pop()
-        if isinstance(node, nodes.Name):
-            yield node
-        stack.extend(reversed(_children(node)))
-
-
-def _children(expression: Expression) -> tuple[Expression, ...]:
-    # Literal and Name have none.
-    match expression:
-        case nodes.ListExpr(items=items) | nodes.FunctionCall(arguments=items):
-            return items
-        case nodes.UnaryOp(operand=operand):
-            return (operand,)
-        case nodes.BinOp(left=left, right=right):
-            return (left, right)
-        case nodes.Comparison(first=first, rest=rest):
-            return (first, *(each for _, each in rest))
-        case nodes.IfExp(condition=condition, then=then, otherwise=otherwise):
-            return (condition, then, otherwise)
-        case nodes.Index(operand=operand, index=index):
-            return (operand, index)
-        case nodes.SliceExpr(operand=operand, first=first_end, last=last_end):
-            return tuple(each for each in (operand, first_end, last_end) if each is not None)
-    return ()
+        children: tuple[Expression | None, ...] = ()
+        match node:
+            case nodes.Name():
+                yield node
+            case nodes.ListExpr(items=items) | nodes.FunctionCall(arguments=items):
+                children = items
+            case nodes.UnaryOp(operand=operand):
+                children = (operand,)
+            case nodes.BinOp(left=left, right=right):
+                children = (left, right)
+            case nodes.Comparison(first=first, rest=rest):
+                children = (first, *(each for _, each in rest))
+            case nodes.IfExp(condition=condition, then=then, otherwise=otherwise):
+                children = (condition, then, otherwise)
+            case nodes.Index(operand=operand, index=index):
+                children = (operand, index)
+            case nodes.SliceExpr(operand=operand, first=first_end, last=last_end):
+                children = (operand, first_end, last_end)
+        stack += [child for child in reversed(children) if child is not None]

@@ -137,24 +137,21 @@ class _Parser:
         rest: list[tuple[str, Expression]] = []
         # Errors point to the first operator of a chain.
         start = length = 0
-        while (operator := self._comparison_operator()) is not None:
-            text, token = operator
+        while True:
+            token = self._token
+            sign = token.text
+            following = self._tokens[self._position + 1 : self._position + 2]
+            # `not` alone is a prefix operator; only after an operand, with `in`, it is a
+            # comparison.
+            if sign == "not" and following and following[0].text == "in":
+                sign = "not in"
+                self._position += 2
+            elif self._accept(*_COMPARISONS) is None:
+                break
             if not rest:
                 start, length = token.start, len(token.text)
-            rest.append((text, self._additive()))
+            rest.append((sign, self._additive()))
         return Comparison(first, tuple(rest), start, length) if rest else first
-
-    def _comparison_operator(self) -> tuple[str, Token] | None:
-        token = self._accept(*_COMPARISONS)
-        if token is not None:
-            return token.text, token
-        # `not` alone is a prefix operator; only after an operand, with `in`, it is a comparison.
-        lookahead = self._tokens[self._position + 1 : self._position + 2]
-        if self._token.text == "not" and lookahead and lookahead[0].text == "in":
-            token = self._token
-            self._position += 2
-            return "not in", token
-        return None
 
     def _additive(self) -> Expression:
         return self._left_associative(self._multiplicative, "+", "-")
@@ -206,32 +203,31 @@ class _Parser:
             return Literal(token.text[1:-1], token.start, len(token.text))
         if token.kind == "name" and token.text not in _RESERVED_WORDS:
             self._position += 1
-            return self._name_or_call(token)
+            if token.text in _CONSTANTS:
+                return Literal(_CONSTANTS[token.text], token.start, len(token.text))
+            if self._accept("(") is None:
+                return Name(token.text, token.start, len(token.text))
+            if token.text not in FUNCTIONS:
+                near = closest_match(token.text, FUNCTIONS)
+                message = f"there is no function '{token.text[:60]}'"
+                message += (
+                    f"; did you mean '{near}'?"
+                    if near
+                    else f"; the functions are: {', '.join(FUNCTIONS)}"
+                )
+                raise ExpressionSyntaxError(
+                    message, token.start, len(token.text), "expression-error"
+                )
+            arguments = self._list_items(")")
+            return FunctionCall(token.text, arguments, token.start, len(token.text))
         if self._accept("(") is not None:
             inner = self._conditional()
             self._expect(")")
             return inner
         if self._accept("[") is not None:
-            items = self._list_items("]")
-            return ListExpr(items, token.start, 1)
+            return ListExpr(self._list_items("]"), token.start, 1)
         self._raise_unexpected("expected a number, a name or '(', not")
         raise ExpressionSyntaxError("", token.start)  # pragma: no cover - the line above raises
-
-    def _name_or_call(self, token: Token) -> Expression:
-        if token.text in _CONSTANTS:
-            return Literal(_CONSTANTS[token.text], token.start, len(token.text))
-        if self._accept("(") is None:
-            return Name(token.text, token.start, len(token.text))
-        if token.text not in FUNCTIONS:
-            near = closest_match(token.text, FUNCTIONS)
-            hint = (
-                f"; did you mean '{near}'?"
-                if near
-                else f"; the functions are: {', '.join(FUNCTIONS)}"
-            )
-            message = f"there is no function '{token.text[:60]}'{hint}"
-            raise ExpressionSyntaxError(message, token.start, len(token.text), "expression-error")
-        return FunctionCall(token.text, self._list_items(")"), token.start, len(token.text))
 
     def _list_items(self, closing: str) -> tuple[Expression, ...]:
         items: list[Expression] = []

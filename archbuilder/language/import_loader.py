@@ -107,12 +107,6 @@ class _ProgramLoader:
             return None
         if path in self._programs:
             return self._programs[path]
-        if not self._check_import_limits(imported):
-            return None
-        return self._load_program(file, str(display_folder / imported.file), content)
-
-    def _check_import_limits(self, imported: Import) -> bool:
-        """Check the limits `files` and `import_depth` before one more file is loaded."""
         limits = self._limits
         # Files enter `_programs` when they are finished, so no file is counted twice.
         if len(self._programs) + len(self._import_stack) >= limits.files:
@@ -121,7 +115,7 @@ class _ProgramLoader:
             message = f"imports can be nested at most {limits.import_depth} deep"
             name = "import_depth"
         else:
-            return True
+            return self._load_program(file, str(display_folder / imported.file), content)
         note = f"raise it with the limit '{name}'"
         self._diagnostics.error("limit-exceeded", message, imported.span, notes=(note,))
-        return False
+        return None

@@ -89,21 +89,19 @@ def resolve_callee(program: Program, name: str) -> Callee | None:
         return BlockCallee(program, block, None)
     alias, _, inner = name.partition(".")
     imported = program.imports.get(alias)
-    return (
-        None if imported is None else _find_imported_block(imported, inner, document.imports[alias])
-    )
-
-
-def _find_imported_block(program: Program, inner: str, imported: Import) -> BlockCallee | None:
-    """Return the block `inner` of an imported program, or its network if `inner` is empty."""
-    document = program.document
-    if inner:
-        block = document.blocks.get(inner)
-        if block is None and not document.is_single_network:
-            block = document.networks.get(inner)
+    if imported is None:
+        return None
+    blocks, networks = imported.document.blocks, imported.document.networks
+    if not inner:
+        # The import itself is its network.
+        block = (
+            networks.get(imported.document.name) if imported.document.is_single_network else None
+        )
     else:
-        block = document.networks.get(document.name) if document.is_single_network else None
-    return None if block is None else BlockCallee(program, block, imported)
+        block = blocks.get(inner)
+        if block is None and not imported.document.is_single_network:
+            block = networks.get(inner)
+    return None if block is None else BlockCallee(imported, block, document.imports[alias])
 
 
 def is_keras_name(name: str) -> bool:

@@ -154,7 +154,16 @@ class _TreeBuilder:
         """Return the tree of the text, or None if it is empty or has a syntax error."""
         try:
             for event in self._events():
-                self._handle_event(event)
+                if isinstance(event, yaml.ScalarEvent):
+                    self._handle_scalar(event)
+                elif isinstance(event, yaml.CollectionStartEvent):
+                    self._start_collection(event)
+                elif isinstance(event, yaml.CollectionEndEvent):
+                    self._end_collection(event)
+                elif isinstance(event, yaml.AliasEvent):
+                    self._handle_alias(event)
+                elif isinstance(event, yaml.DocumentStartEvent):
+                    self._handle_document(event)
         except yaml.MarkedYAMLError as error:
             self._diagnostics.add(scalars.yaml_syntax_error(error, self._source))
         # ReaderError, which has no mark: for characters that `_decode_source` reports before PyYAML
@@ -182,18 +191,6 @@ class _TreeBuilder:
                     _parse_events(text[: error.problem_mark.index]), event_count, None
                 )
             raise
-
-    def _handle_event(self, event: yaml.Event) -> None:
-        if isinstance(event, yaml.ScalarEvent):
-            self._handle_scalar(event)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            self._start_collection(event)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            self._end_collection(event)
-        elif isinstance(event, yaml.AliasEvent):
-            self._handle_alias(event)
-        elif isinstance(event, yaml.DocumentStartEvent):
-            self._handle_document(event)
 
     def _handle_document(self, event: yaml.DocumentStartEvent) -> None:
         self._document_count += 1

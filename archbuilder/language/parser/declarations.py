@@ -35,6 +35,13 @@ SCHEMA_KEYS: Final = (
 )
 PARAM_KEYS: Final = ("default", "description", *SCHEMA_KEYS)
 _COUNT_KEYWORDS: Final = ("minItems", "maxItems", "minLength", "maxLength")
+_DEFAULT_TYPES: Final[dict[type, PlainData]] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+}
 _EXPECTATION_KEYS: Final = ("parameters", "trainable", "multiply_adds", "output")
 _KEYWORDS: Final = "true false null True False None and or not if else in"
 _FUNCTIONS: Final = "min max abs round floor ceil len sum range int float str divisible"
@@ -64,23 +71,12 @@ def decode_params(reader: FieldReader, tree: Tree) -> dict[str, Param]:
             params[entry.key] = Param(entry.key, {}, None, entry.key_span)
         else:
             value = reader.decode_value(entry.value)
-            params[entry.key] = Param(entry.key, _infer_type(value), value, entry.key_span)
+            # A bare default implies a type: `classes: 1000` is an integer.
+            schema: dict[str, PlainData] = (
+                {"type": _DEFAULT_TYPES[type(to_plain(value.tree))]} if value.is_constant else {}
+            )
+            params[entry.key] = Param(entry.key, schema, value, entry.key_span)
     return params
-
-
-def _infer_type(value: DeferredValue) -> dict[str, PlainData]:
-    """Return the schema implied by a bare default: `classes: 1000` is an integer."""
-    if not value.is_constant:
-        return {}
-    if isinstance(value.tree, SequenceNode):
-        return {"type": "array"}
-    names: dict[type, PlainData] = {
-        bool: "boolean",
-        int: "integer",
-        float: "number",
-        str: "string",
-    }
-    return {"type": names[type(to_plain(value.tree))]}
 
 
 def _decode_declaration(reader: FieldReader, entry: MappingEntry, tree: MappingNode) -> Param:
@@ -99,7 +95,18 @@ def _decode_declaration(reader: FieldReader, entry: MappingEntry, tree: MappingN
 def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
     """Check that a JSON Schema keyword of a parameter has a valid value; report it if not."""
     if entry.key == "items":
-        return _check_items(reader, entry)
+        mapping = reader.expect_mapping(
+            entry.value, "'items'", expected="a mapping such as {type: integer}"
+        )
+        if mapping is None:
+            return False
+        # A list: `all` of a generator would stop at the first invalid keyword and not report the
+        # rest.
+        are_valid = [
+            _check_keyword(reader, each)
+            for each in reader.known_entries(mapping, SCHEMA_KEYS, "'items'")
+        ]
+        return all(are_valid) and len(are_valid) == len(mapping.entries)
     value = to_plain(entry.value)
     # A boolean is an `int` in Python, hence `type(...)`, and the check for True in 'multipleOf'.
     if entry.key == "type":
@@ -121,30 +128,19 @@ def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
     return valid
 
 
-def _check_items(reader: FieldReader, entry: MappingEntry) -> bool:
-    mapping = reader.expect_mapping(
-        entry.value, "'items'", expected="a mapping such as {type: integer}"
-    )
-    if mapping is None:
-        return False
-    # A list: `all` of a generator would stop at the first invalid keyword and not report the rest.
-    valid = [
-        _check_keyword(reader, each)
-        for each in reader.known_entries(mapping, SCHEMA_KEYS, "'items'")
-    ]
-    return all(valid) and len(valid) == len(mapping.entries)
-
-
-def decode_imports(reader: FieldReader, tree: Tree) -> dict[str, Import]:
-    """Decode the imports, by alias; those with an error are left out."""
+def decode_imports(reader: FieldReader, tree: Tree) -> tuple[dict[str, Import], frozenset[str]]:
+    """Return the imports by alias, and the aliases of those that could not be decoded."""
     mapping = reader.expect_mapping(tree, "'imports'", expected="a mapping from names to files")
     imports: dict[str, Import] = {}
+    invalid: set[str] = set()
     for entry in mapping or ():
         reader.check_name(entry.key, entry.key_span, "an import", lower=True)
         decoded = _decode_import(reader, entry)
-        if decoded is not None:
+        if decoded is None:
+            invalid.add(entry.key)
+        else:
             imports[entry.key] = decoded
-    return imports
+    return imports, frozenset(invalid)
 
 
 def _decode_import(reader: FieldReader, entry: MappingEntry) -> Import | None:
@@ -179,7 +175,17 @@ def decode_variants(reader: FieldReader, tree: Tree) -> dict[str, Variant]:
     )
     variants: dict[str, Variant] = {}
     for entry in mapping or ():
-        if not _check_variant_name(reader, entry):
+        if entry.key == "default":
+            reader.diagnostics.error(
+                "invalid-name",
+                "'default' is reserved for the blueprint without a variant; choose another name",
+                entry.key_span,
+            )
+            continue
+        # Names such as '50' or '1.1' are allowed, because networks are known by them (ResNet-50).
+        word = entry.key.replace(".", "").replace("-", "")
+        is_plain_word = word.isascii() and word.replace("_", "").isalnum() and len(word) <= 64
+        if not is_plain_word and not reader.check_name(entry.key, entry.key_span, "a variant"):
             continue
         # A variant without values is valid: it gives the defaults a second name.
         empty = isinstance(entry.value, ScalarNode) and entry.value.value is None
@@ -191,24 +197,6 @@ def decode_variants(reader: FieldReader, tree: Tree) -> dict[str, Variant]:
     return variants
 
 
-def _check_variant_name(reader: FieldReader, entry: MappingEntry) -> bool:
-    """Check the name of a variant; report an invalid one.
-
-    Names such as '50' or '1.1' are allowed, because networks are known by them (ResNet-50).
-    """
-    word = entry.key.replace(".", "").replace("-", "")
-    if entry.key == "default":
-        reader.diagnostics.error(
-            "invalid-name",
-            "'default' is reserved for the blueprint without a variant; choose another name",
-            entry.key_span,
-        )
-        return False
-    if word.isascii() and word.replace("_", "").isalnum() and len(word) <= 64:
-        return True
-    return reader.check_name(entry.key, entry.key_span, "a variant")
-
-
 def decode_expectations(reader: FieldReader, tree: Tree) -> dict[str, Expectation]:
     """Decode `expect`: the expected properties of each variant, by its name."""
     mapping = reader.expect_mapping(
@@ -217,34 +205,29 @@ def decode_expectations(reader: FieldReader, tree: Tree) -> dict[str, Expectatio
     expectations: dict[str, Expectation] = {}
     for entry in mapping or ():
         fields = reader.expect_mapping(entry.value, f"the expectation of {quoted(entry.key)}")
-        if fields is not None:
-            expectations[entry.key] = _decode_expectation(reader, entry, fields)
+        if fields is None:
+            continue
+        counts: dict[str, int] = {}
+        output: Tree | None = None
+        spans: dict[str, Span] = {}
+        for field in reader.known_entries(fields, _EXPECTATION_KEYS, "'expect'"):
+            spans[field.key] = field.value.span
+            if field.key == "output":
+                output = field.value if _check_output_shapes(reader, field.value) else None
+            elif isinstance(field.value, ScalarNode) and type(field.value.value) is int:
+                counts[field.key] = field.value.value
+            else:
+                reader.report_unexpected(field.value, f"'{field.key}'", "an integer")
+        expectations[entry.key] = Expectation(
+            entry.key,
+            counts.get("parameters"),
+            counts.get("trainable"),
+            counts.get("multiply_adds"),
+            output,
+            spans,
+            entry.key_span,
+        )
     return expectations
-
-
-def _decode_expectation(
-    reader: FieldReader, entry: MappingEntry, fields: MappingNode
-) -> Expectation:
-    counts: dict[str, int] = {}
-    output: Tree | None = None
-    spans: dict[str, Span] = {}
-    for field in reader.known_entries(fields, _EXPECTATION_KEYS, "'expect'"):
-        spans[field.key] = field.value.span
-        if field.key == "output":
-            output = field.value if _check_output_shapes(reader, field.value) else None
-        elif isinstance(field.value, ScalarNode) and type(field.value.value) is int:
-            counts[field.key] = field.value.value
-        else:
-            reader.report_unexpected(field.value, f"'{field.key}'", "an integer")
-    return Expectation(
-        entry.key,
-        counts.get("parameters"),
-        counts.get("trainable"),
-        counts.get("multiply_adds"),
-        output,
-        spans,
-        entry.key_span,
-    )
 
 
 def _check_output_shapes(reader: FieldReader, tree: Tree) -> bool:

@@ -55,9 +55,21 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
     if file is None:
         return None
     entries = {entry.key: entry for entry in reader.known_entries(file, FILE_KEYS, "a blueprint")}
-    _require_version(reader, file, entries.get("archbuilder"))
+    if "archbuilder" in entries:
+        check_version(reader, entries["archbuilder"].value)
+    else:
+        reader.diagnostics.error(
+            "missing-key",
+            "the blueprint has no version of the language",
+            file.entries[0].key_span if file.entries else file.span,
+            notes=(f"add as the first line: archbuilder: {LANGUAGE_VERSION}",),
+        )
     name = _decode_name(reader, file, entries.get("name"))
-    imports = decode_imports(reader, entries["imports"].value) if "imports" in entries else {}
+    imports, invalid_imports = (
+        decode_imports(reader, entries["imports"].value)
+        if "imports" in entries
+        else ({}, frozenset())
+    )
     blocks, invalid_blocks = (
         decode_blocks(reader, entries["blocks"].value) if "blocks" in entries else ({}, frozenset())
     )
@@ -83,9 +95,7 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
         training=reader.decode_value(entries["training"].value) if "training" in entries else None,
         span=tree.span,
         # A call of a name with an error must not be reported as unknown.
-        invalid_names=invalid_blocks
-        | invalid_networks
-        | (frozenset(_entry_keys(entries.get("imports"))) - frozenset(imports)),
+        invalid_names=invalid_blocks | invalid_networks | invalid_imports,
     )
 
 
@@ -102,18 +112,6 @@ def check_version(reader: FieldReader, version: Tree) -> None:
             version.span,
             notes=(f"this release of archbuilder supports version {LANGUAGE_VERSION}",),
         )
-
-
-def _require_version(reader: FieldReader, file: MappingNode, entry: MappingEntry | None) -> None:
-    if entry is not None:
-        check_version(reader, entry.value)
-        return
-    reader.diagnostics.error(
-        "missing-key",
-        "the blueprint has no version of the language",
-        file.entries[0].key_span if file.entries else file.span,
-        notes=(f"add as the first line: archbuilder: {LANGUAGE_VERSION}",),
-    )
 
 
 def _decode_name(reader: FieldReader, file: MappingNode, entry: MappingEntry | None) -> str:
@@ -176,12 +174,6 @@ def _check_unique_names(reader: FieldReader, entries: dict[str, MappingEntry]) -
                     definition.key_span,
                 )
             seen.setdefault(definition.key, what)
-
-
-def _entry_keys(entry: MappingEntry | None) -> list[str]:
-    if entry is None or not isinstance(entry.value, MappingNode):
-        return []
-    return [each.key for each in entry.value]
 
 
 def _decode_text(reader: FieldReader, entry: MappingEntry | None) -> str:

@@ -36,29 +36,32 @@ def decode_steps(reader: FieldReader, tree: Tree, what: str = "layers") -> tuple
     )
     if sequence is None:
         return (Step(ErrorNode(), tree.span),)
-    return tuple(_decode_step(reader, item) for item in sequence.items)
-
-
-def _decode_step(reader: FieldReader, tree: Tree) -> Step:
-    if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
-        return Step(StepCall(tree.value, None, tree.span), tree.span)
-    if not isinstance(tree, MappingNode) or not tree.entries:
-        reader.report_unexpected(tree, "a step", "the name of a layer or a mapping")
-        return Step(ErrorNode(), tree.span)
-    modifiers = {entry.key: entry for entry in tree if entry.key in STEP_KEYS}
-    bodies = [modifiers[key] for key in STEP_BODIES if key in modifiers]
-    calls = [entry for entry in tree if entry.key not in STEP_KEYS]
-    return Step(
-        body=_decode_body(reader, tree, modifiers, bodies, calls),
-        # Messages about a step point to its body rather than to its modifiers.
-        span=(calls or bodies)[0].key_span if calls or bodies else tree.span,
-        name=_modifier_value(reader, modifiers, "name"),
-        input_refs=_decode_input_refs(reader, modifiers.get("from")),
-        repeat=_modifier_value(reader, modifiers, "repeat"),
-        loop=_decode_loop(reader, modifiers.get("for")),
-        condition=_modifier_value(reader, modifiers, "when"),
-        call=_modifier_value(reader, modifiers, "call"),
-    )
+    steps: list[Step] = []
+    for item in sequence.items:
+        if isinstance(item, ScalarNode) and isinstance(item.value, str):
+            steps.append(Step(StepCall(item.value, None, item.span), item.span))
+            continue
+        if not isinstance(item, MappingNode) or not item.entries:
+            reader.report_unexpected(item, "a step", "the name of a layer or a mapping")
+            steps.append(Step(ErrorNode(), item.span))
+            continue
+        modifiers = {entry.key: entry for entry in item if entry.key in STEP_KEYS}
+        bodies = [modifiers[key] for key in STEP_BODIES if key in modifiers]
+        calls = [entry for entry in item if entry.key not in STEP_KEYS]
+        steps.append(
+            Step(
+                body=_decode_body(reader, item, modifiers, bodies, calls),
+                # Messages about a step point to its body rather than to its modifiers.
+                span=(calls or bodies)[0].key_span if calls or bodies else item.span,
+                name=_modifier_value(reader, modifiers, "name"),
+                input_refs=_decode_input_refs(reader, modifiers.get("from")),
+                repeat=_modifier_value(reader, modifiers, "repeat"),
+                loop=_decode_loop(reader, modifiers.get("for")),
+                condition=_modifier_value(reader, modifiers, "when"),
+                call=_modifier_value(reader, modifiers, "call"),
+            )
+        )
+    return tuple(steps)
 
 
 def _modifier_value(
