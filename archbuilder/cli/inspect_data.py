@@ -89,7 +89,6 @@ def inspect_data_command(
 def _lines(report: DataReport) -> list[str]:
     """Format a report as text for a terminal."""
     num_training = format_count(report.training_examples)
-    # Statistics of large data come from a sample of it.
     is_sample = report.sampled_examples != report.training_examples
     sample_text = f"a sample of {format_count(report.sampled_examples)} of " if is_sample else ""
     titles = [TableColumn(title) for title in ("", "SHAPE", "DTYPE")]

@@ -87,7 +87,7 @@ def new_command(console: Console, *, file: Path, origin: str | None, force: bool
             for each in load(source).files
         }
         files = {target: each.read_text("utf-8") for each, target in destinations.items()}
-    # Check all files before the first is written.
+    # All of them first: an error must not leave a part of the files.
     for path, text in files.items():
         check_writable(path)
         if not force and _would_overwrite(path, text, named_by_user=path == file):

@@ -77,7 +77,7 @@ def generate(
         )
     with translate_tf_errors("the generation of text", graphs.values()):
         if generation.sampling is None:
-            # Without sampling; one beam is greedy search.
+            # One beam is greedy search.
             return tokenizer.decode(
                 beam_search(
                     log_prob_fn, initial_tokens, generation.max_new_tokens, generation.num_beams

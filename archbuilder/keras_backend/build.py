@@ -82,7 +82,7 @@ def build_symbolic(graph: Graph) -> UninitializedModel:
     graph.check()
     diagnostics = Diagnostics()
     built_graph = run_in_fresh_keras_state(lambda: build_graph(graph, diagnostics))
-    # The nodes and inputs that the outputs depend on.
+    # A Keras model leaves out the nodes that its outputs do not depend on.
     reachable = {ref.node for _, ref in graph.outputs}
     for node in reversed(graph.nodes):
         if node.name in reachable:

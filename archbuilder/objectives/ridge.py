@@ -104,7 +104,6 @@ def _fit_readout(
     equations = _NormalEquations(
         features.output.shape[-1], readout.units, use_bias=readout.use_bias
     )
-    # Each worker takes every n-th batch.
     for inputs, targets in _drop_washout(
         features, batches.shard(workers.count, workers.index), objective.washout
     ):

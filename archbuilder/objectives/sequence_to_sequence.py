@@ -91,7 +91,6 @@ def make_sequence_to_sequence_task(
                 "mask": tf.cast(source != PAD_ID, tf.int32),
                 TARGET: target[:, :-1],
             }
-            # Padding does not count in the loss.
             weights = tf.cast(target[:, 1:] != PAD_ID, tf.float32)
             return inputs, {output: target[:, 1:]}, {output: weights}
 

@@ -133,7 +133,7 @@ def describe_schema(schema: Schema) -> str:
         return str(schema["description"])
     if "anyOf" in schema:
         options = cast("list[Schema]", schema["anyOf"])
-        # `dict.fromkeys` removes duplicates and keeps the order.
+        # Options that differ in other keywords may have the same description.
         return " or ".join(dict.fromkeys(describe_schema(option) for option in options))
     declared_type = schema.get("type", "any value")
     names = cast("list[str]", declared_type if isinstance(declared_type, list) else [declared_type])
