@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from archbuilder.blueprint import Blueprint, BlueprintRequest
-from archbuilder.config.data_schema import DatasetSchema
 from archbuilder.config.load import read_recipe_file
 from archbuilder.config.run_config import RUN_JSON, load_dataset_schema
 from archbuilder.config.run_inputs import RunInputs, load_run_inputs, new_run_inputs
@@ -51,7 +50,10 @@ def load_target(
     if is_model and not path_status.is_file(path):
         raise UsageError(f"there is no file {quote(str(path), 200)}")
     if is_model and blueprint is not None:
-        run = _inputs_from_blueprint(blueprint, request, recipe, load_dataset_schema(path.parent))
+        schema = load_dataset_schema(path.parent)
+        run = new_run_inputs(blueprint, request, recipe)
+        # The text is what a run recorded, and there is no run.
+        run = replace(run, config=replace(run.config, schema=schema), blueprint_text="")
         return ModelTarget(run, None, {_network_name(path, run): path})
     if blueprint is not None:
         raise UsageError(
@@ -73,32 +75,20 @@ def load_target(
     return ModelTarget(run, run_dir, {_network_name(path, run): path} if is_model else {})
 
 
-def _inputs_from_blueprint(
-    blueprint: str | PathLike[str] | Blueprint,
-    request: BlueprintRequest,
-    recipe_file: Path | None,
-    schema: DatasetSchema,
-) -> RunInputs:
-    run = new_run_inputs(blueprint, request, recipe_file)
-    # The text is what a run recorded, and there is no run.
-    return replace(run, config=replace(run.config, schema=schema), blueprint_text="")
-
-
 def _override_recipe(run: RunInputs, path: Path, request: BlueprintRequest) -> RunInputs:
     file_recipe = read_recipe_file(path, run.graphs, request.limits)
-    config = run.config
-    return replace(
-        run,
-        config=replace(
+    config = replace(run.config, training=file_recipe.training or run.config.training)
+    if file_recipe.data is not None:
+        # What the record says about its data does not hold for the data of the file. Its
+        # `allow_dirs` least of all: another user may have written the record.
+        config = replace(
             config,
-            data=file_recipe.data or config.data,
-            training=file_recipe.training or config.training,
-            allow_dirs=(*config.allow_dirs, *request.allow_dirs),
-            # Both belong to the recorded data. The user chose the data of the file.
-            digest=config.digest if file_recipe.data is None else None,
-            forbidden=config.forbidden if file_recipe.data is None else (),
-        ),
-    )
+            data=file_recipe.data,
+            allow_dirs=request.allow_dirs,
+            digest=None,
+            forbidden=(),
+        )
+    return replace(run, config=config)
 
 
 def _network_name(path: Path, run: RunInputs) -> str:

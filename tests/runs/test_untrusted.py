@@ -371,6 +371,24 @@ def test_symlinks_do_not_leave_the_run(
     assert message.format(other=outside) in printed(capsys)
 
 
+def test_allowed_directories_of_the_record_do_not_hold_for_another_recipe(
+    run: Path,
+    outside: Path,
+    never_opened: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
+):
+    """Which directories the data of `--recipe` is read from is up to the user alone."""
+    record = json.loads((run / "run.json").read_text())
+    record["recipe"]["allow_dirs"] = [str(outside)]
+    (run / "run.json").write_text(json.dumps(record))
+    (run / "run.json").chmod(0o666)
+    recipe = run / "recipe.yaml"
+    recipe.write_text("archbuilder: 1\ndata: {csv: {file: ../other/file}}\n")
+    assert main(["evaluate", str(run), "--recipe", str(recipe)]) == 2
+    never_opened()
+    assert "path-outside-directory" in printed(capsys)
+
+
 @pytest.mark.parametrize("target", ["directory", "allow_dirs"])
 def test_symlink_in_place_of_the_blueprint_directory(
     run: Path,
