@@ -6,28 +6,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from archbuilder.compiler.keras_object import KerasObject
-from archbuilder.config.value_types import SectionContext, ValueType, keras_object
+from archbuilder.config.value_types import ValueType, keras_objects
 from archbuilder.diagnostics.errors import Diagnostics
-from archbuilder.yaml.nodes import SequenceNode, Tree
 
-_EXAMPLE: Final = "for example 'callbacks: [{EarlyStopping: {patience: 3}}]'"
+_EXAMPLE: Final = "'callbacks: [{EarlyStopping: {patience: 3}}]'"
 _REDUCES_LEARNING_RATE: Final = "ReduceLROnPlateau"
 
 
 def callbacks() -> ValueType[tuple[KerasObject, ...]]:
     """Return the type of lists of callbacks, at most one of which restores weights."""
-    callback = keras_object("callback")
-
-    def parse(tree: Tree, what: str, context: SectionContext) -> tuple[KerasObject, ...]:
-        if not isinstance(tree, SequenceNode):
-            context.fields.report_unexpected(tree, what, "a list of callbacks", note=_EXAMPLE)
-            return ()
-        parsed = tuple(callback.parse(item, what, context) for item in tree.items)
-        _check_restored_weights(parsed, context.diagnostics)
-        return parsed
-
-    schema = {"type": "array", "items": callback.schema}
-    return ValueType(schema, parse, "list of callbacks of Keras")
+    return keras_objects("callback", _check_restored_weights, example=_EXAMPLE)
 
 
 def check_learning_rates(

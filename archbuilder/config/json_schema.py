@@ -38,26 +38,20 @@ def full_schema_text(registry: Registry) -> str:
 
 def data_schema() -> JsonSchema:
     """Return the JSON Schema of the section `data`: a source, or sources by split."""
-    source = _source_schema()
-    bare, mapping = source["anyOf"]
-    # One schema for both: of two, the YAML language server completes the keys of one only.
-    splits = {"train": source, "validation": source}
-    properties = {**mapping["properties"], **splits}
-    section = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {"anyOf": [bare, section]}
-
-
-def _source_schema() -> JsonSchema:
-    """Return the schema of a source: its name, or a mapping from it to its settings."""
     sources, without_settings = {}, []
-    for name, source in SOURCES.items():
-        settings = settings_of(source)
+    for name, source_class in SOURCES.items():
+        settings = settings_of(source_class)
         # A value that is not a mapping is the first setting, as in `npz: data.npz`.
         bare: JsonSchema = {"type": "string"} if settings[0].is_required else _NULL
         if bare is _NULL:
             without_settings.append(name)
-        sources[name] = _described(source, settings_schema(settings), bare)
-    return {"anyOf": [{"enum": without_settings}, _one_key(sources)]}
+        sources[name] = _described(source_class, settings_schema(settings), bare)
+    bare_name = {"enum": without_settings}
+    source = {"anyOf": [bare_name, _one_key(sources)]}
+    # One schema for both: of two, the YAML language server completes the keys of one only.
+    properties = {**sources, "train": source, "validation": source}
+    section = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"anyOf": [bare_name, section]}
 
 
 def training_schema() -> JsonSchema:
@@ -68,23 +62,28 @@ def training_schema() -> JsonSchema:
         for declared in settings_of(section):
             if not declared.is_option:
                 keys.setdefault(declared.name, []).append(declared)
-    properties = {name: _merged_schema(settings) for name, settings in keys.items()}
-    objective = {"description": "What is trained, and how.", **_objective_schema()}
-    return {
-        "type": "object",
-        "properties": {"objective": objective, **properties},
-        "additionalProperties": False,
-    }
-
-
-def _objective_schema() -> JsonSchema:
-    """Return the schema of a name of an objective, or of a mapping from it to its options."""
     options = {}
     for name, objective in OBJECTIVES.items():
         settings = [each for each in settings_of(objective) if each.is_option]
         options[name] = _described(objective, settings_schema(settings), _NULL)
     names = list(OBJECTIVES)
-    return {"default": names[0], "anyOf": [{"enum": names}, _one_key(options)]}
+    properties: JsonSchema = {
+        "objective": {
+            "description": "What is trained, and how.",
+            "default": names[0],
+            "anyOf": [{"enum": names}, _one_key(options)],
+        }
+    }
+    for name, declarations in keys.items():
+        schemas = [_with_expressions(each) for each in declarations]
+        distinct = [each for index, each in enumerate(schemas) if each not in schemas[:index]]
+        # Objectives share keys such as `optimizer`; the first description stands for all.
+        properties[name] = (
+            distinct[0]
+            if len(distinct) == 1
+            else {"description": declarations[0].description, "anyOf": distinct}
+        )
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def settings_schema(settings: Iterable[Setting]) -> JsonSchema:
@@ -115,16 +114,6 @@ def _one_key(properties: JsonSchema) -> JsonSchema:
         "minProperties": 1,
         "maxProperties": 1,
     }
-
-
-def _merged_schema(settings: list[Setting]) -> JsonSchema:
-    """Return the schema of a key that objectives share, such as `optimizer`."""
-    schemas = [_with_expressions(each) for each in settings]
-    distinct = [each for index, each in enumerate(schemas) if each not in schemas[:index]]
-    if len(distinct) == 1:
-        return distinct[0]
-    # The first description stands for all.
-    return {"description": settings[0].description, "anyOf": distinct}
 
 
 def _with_expressions(declared: Setting) -> JsonSchema:

@@ -43,58 +43,52 @@ def check_metrics(
     """
     for output, output_metrics in metrics.items():
         for metric in output_metrics:
-            _check_scalar_metric(metric, diagnostics)
+            # A bare value is the first argument, which is `average`: {F1Score: macro}.
+            average = (
+                metric.argument("average")
+                if isinstance(metric.arguments, dict)
+                else metric.arguments
+            )
+            if metric.class_name in _METRICS_WITH_AVERAGE and average is None:
+                diagnostics.error(
+                    "missing-argument",
+                    f"the metric '{metric.class_name}' has one value for each class without an"
+                    " 'average'",
+                    metric.span,
+                    label=f"write {{{metric.class_name}: {{average: macro}}}}",
+                )
             is_alias = to_plain(metric.tree) == _ACCURACY_ALIAS
             if output in losses and metric.class_name and not is_alias:
                 _check_metric(losses[output], metric, diagnostics)
 
 
-def _check_scalar_metric(metric: KerasObject, diagnostics: Diagnostics) -> None:
-    """Report a metric that returns one value per class instead of a scalar."""
-    # A bare value is the first argument, which is `average`: {F1Score: macro}.
-    average = metric.argument("average") if isinstance(metric.arguments, dict) else metric.arguments
-    if metric.class_name in _METRICS_WITH_AVERAGE and average is None:
-        diagnostics.error(
-            "missing-argument",
-            f"the metric '{metric.class_name}' has one value for each class without an 'average'",
-            metric.span,
-            label=f"write {{{metric.class_name}: {{average: macro}}}}",
-        )
-
-
 def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
     _check_ignore_class(loss, metric, diagnostics)
     _check_iou_arguments(loss, metric, diagnostics)
-    if loss.class_name.startswith(_SPARSE_PREFIX):
-        _check_sparse_metric(loss, metric, diagnostics)
-    elif loss.class_name and metric.class_name.startswith(_SPARSE_PREFIX):
+    name, is_sparse = metric.class_name, metric.class_name.startswith(_SPARSE_PREFIX)
+    if not loss.class_name.startswith(_SPARSE_PREFIX):
+        if loss.class_name and is_sparse:
+            diagnostics.error(
+                "invalid-choice",
+                f"the loss '{loss.class_name}' needs one value per class, and the metric '{name}'"
+                " class indices",
+                metric.span,
+                suggestion=name.removeprefix(_SPARSE_PREFIX),
+            )
+    elif not is_sparse and name not in _INTEGER_LABEL_METRICS:
+        suggestion = f"{_SPARSE_PREFIX}{name}" if name in _CATEGORICAL_METRICS else None
+        # `Accuracy` would compare an index with each probability, and nearly always be 0.
+        if name == "Accuracy":
+            suggestion = "SparseCategoricalAccuracy"
+        dense_loss = loss.class_name.removeprefix(_SPARSE_PREFIX)
         diagnostics.error(
             "invalid-choice",
-            f"the loss '{loss.class_name}' needs one value per class, and the metric"
-            f" '{metric.class_name}' class indices",
+            f"the loss '{loss.class_name}' needs class indices, and the metric '{name}' does not"
+            " take them",
             metric.span,
-            suggestion=metric.class_name.removeprefix(_SPARSE_PREFIX),
+            label="" if suggestion else f"use the loss '{dense_loss}' with it",
+            suggestion=suggestion,
         )
-
-
-def _check_sparse_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
-    """Report a metric that does not take the class indices of a sparse loss."""
-    name = metric.class_name
-    if name.startswith(_SPARSE_PREFIX) or name in _INTEGER_LABEL_METRICS:
-        return
-    suggestion = f"{_SPARSE_PREFIX}{name}" if name in _CATEGORICAL_METRICS else None
-    # `Accuracy` would compare an index with each probability, and nearly always be 0.
-    if name == "Accuracy":
-        suggestion = "SparseCategoricalAccuracy"
-    dense_loss = loss.class_name.removeprefix(_SPARSE_PREFIX)
-    diagnostics.error(
-        "invalid-choice",
-        f"the loss '{loss.class_name}' needs class indices, and the metric '{name}' does not take"
-        " them",
-        metric.span,
-        label="" if suggestion else f"use the loss '{dense_loss}' with it",
-        suggestion=suggestion,
-    )
 
 
 def _check_iou_arguments(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:

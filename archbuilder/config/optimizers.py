@@ -7,7 +7,6 @@ from typing import Final
 
 from archbuilder.compiler.keras_object import KerasObject
 from archbuilder.config.value_types import SectionContext, ValueType, keras_object
-from archbuilder.diagnostics.errors import Diagnostics
 from archbuilder.yaml.nodes import MappingNode, Tree, to_plain
 
 DEFAULT_OPTIMIZER: Final = KerasObject.from_name("optimizer", "Adam")
@@ -21,7 +20,24 @@ def optimizer() -> ValueType[KerasObject]:
 
     def parse(tree: Tree, what: str, context: SectionContext) -> KerasObject:
         parsed = any_optimizer.parse(tree, what, context)
-        _check_arguments(parsed, context.diagnostics)
+        arguments = [each for each in parsed.argument_entries if to_plain(each.value) is not None]
+        clipping = [entry for entry in arguments if entry.key in _CLIP_ARGUMENTS]
+        for entry in clipping[1:]:
+            context.diagnostics.error(
+                "invalid-structure",
+                f"an optimizer clips gradients in one way: '{clipping[0].key}' or '{entry.key}'",
+                entry.key_span,
+                label="remove one of them",
+            )
+        for entry in arguments:
+            # Keras ignores them in this case.
+            if entry.key in _EMA_ARGUMENTS and not parsed.argument("use_ema"):
+                context.diagnostics.error(
+                    "missing-argument",
+                    f"'{entry.key}' has no effect without 'use_ema'",
+                    entry.key_span,
+                    label="add 'use_ema: true'",
+                )
         return parsed
 
     return ValueType(any_optimizer.schema, parse, any_optimizer.text)
@@ -46,25 +62,3 @@ def optimizer_by_network(networks: tuple[str, ...]) -> ValueType[Mapping[str, Ke
     }
     schema = {"anyOf": [single.schema, by_network]}
     return ValueType(schema, parse, f"{single.text}, or a mapping by network")
-
-
-def _check_arguments(parsed: KerasObject, diagnostics: Diagnostics) -> None:
-    """Report arguments that exclude each other, or that have no effect."""
-    arguments = [each for each in parsed.argument_entries if to_plain(each.value) is not None]
-    clipping = [entry for entry in arguments if entry.key in _CLIP_ARGUMENTS]
-    for entry in clipping[1:]:
-        diagnostics.error(
-            "invalid-structure",
-            f"an optimizer clips gradients in one way: '{clipping[0].key}' or '{entry.key}'",
-            entry.key_span,
-            label="remove one of them",
-        )
-    for entry in arguments:
-        # Keras ignores them in this case.
-        if entry.key in _EMA_ARGUMENTS and not parsed.argument("use_ema"):
-            diagnostics.error(
-                "missing-argument",
-                f"'{entry.key}' has no effect without 'use_ema'",
-                entry.key_span,
-                label="add 'use_ema: true'",
-            )

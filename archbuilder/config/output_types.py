@@ -163,7 +163,17 @@ def _trees_by_output(
     if isinstance(tree, MappingNode) and _is_by_output(tree, kind, context.outputs):
         entries = [entry for entry in tree if _check_output_name(entry, context)]
         for entry in entries:
-            _check_val_prefix(entry, context)
+            # With several outputs Keras names losses `OUTPUT_loss`, and those of the validation set
+            # `val_OUTPUT_loss`. The training loss of an output `val` would be `val_loss`, which is
+            # also the name of the total validation loss.
+            if len(context.outputs) > 1 and f"{entry.key}_".startswith(_VAL_PREFIX):
+                context.diagnostics.error(
+                    "invalid-choice",
+                    f"the metrics of the output '{entry.key}' would have the prefix"
+                    f" '{_VAL_PREFIX}' of the validation set",
+                    entry.key_span,
+                    label="rename the output",
+                )
         return {entry.key: entry.value for entry in entries}
     if len(context.outputs) > 1:
         _report_missing_output_name(what, tree.span, context)
@@ -180,23 +190,6 @@ def _is_by_output(mapping: MappingNode, kind: ObjectKind, outputs: Collection[st
         return True
     name = mapping.entries[0].key
     return registry.load().canonical_name(kind, name) is None and not name[:1].isupper()
-
-
-def _check_val_prefix(entry: MappingEntry, context: SectionContext) -> None:
-    """Report an output whose metrics would have the names of validation metrics.
-
-    With several outputs Keras names losses `OUTPUT_loss`, and those of the validation set
-    `val_OUTPUT_loss`. The training loss of an output `val` would be `val_loss`, which is also the
-    name of the total validation loss.
-    """
-    if len(context.outputs) > 1 and f"{entry.key}_".startswith(_VAL_PREFIX):
-        context.diagnostics.error(
-            "invalid-choice",
-            f"the metrics of the output '{entry.key}' would have the prefix '{_VAL_PREFIX}' of the"
-            " validation set",
-            entry.key_span,
-            label="rename the output",
-        )
 
 
 def _report_missing_output_name(what: str, span: Span, context: SectionContext) -> None:

@@ -69,6 +69,9 @@ def recipe_to_dict(
     data: DataConfig, training: TrainingConfig, allow_dirs: Sequence[Path]
 ) -> _JsonDict:
     """Convert a recipe into plain data, which `load_run_config` reads."""
+    objective = training.objective
+    settings = settings_of(type(objective))
+    options = _fields_to_dict(objective, [each.name for each in settings if each.is_option])
     # Paths are absolute: a run may be resumed from another working directory.
     return {
         **({} if data.cli_argument is None else {"cli_argument": data.cli_argument}),
@@ -79,7 +82,11 @@ def recipe_to_dict(
         },
         "directory": str((data.directory or Path()).absolute()),
         "allow_dirs": [str(directory.absolute()) for directory in allow_dirs],
-        "training": _training_to_dict(training),
+        "training": {
+            **_fields_to_dict(training, training_keys(type(objective))),
+            "objective": {objective.name: options} if options else objective.name,
+            **_fields_to_dict(objective, [each.name for each in settings if not each.is_option]),
+        },
     }
 
 
@@ -124,34 +131,29 @@ def load_run_config(
     # from_plain(None) is a null node, which would be reported as a source of the wrong type.
     data_tree = from_plain(recipe.get("data"), span) if "data" in recipe.values else None
     parsed_recipe = parse_recipe(data_tree, from_plain({**training.values}, span), graphs, limits)
+    if parsed_recipe.data is None or parsed_recipe.training is None:
+        raise UsageError(f"{name} has no 'data' or 'training'")
     # parse_recipe resolves paths against the directory of the parsed file, here the run directory.
     # The recorded paths are relative to the directory of the blueprint.
-    data = (
-        None
-        if parsed_recipe.data is None
-        else dataclasses.replace(parsed_recipe.data, directory=directory)
-    )
+    data = dataclasses.replace(parsed_recipe.data, directory=directory)
     owned_by_user = _is_owned_by_user(pinned_dir)
-    if data is None or parsed_recipe.training is None:
-        raise UsageError(f"{name} has no 'data' or 'training'")
     # 'tfds:NAME' reads the user's own data directory: a record of another user may not do that.
     if data_argument is not None and (owned_by_user or is_path_argument(data_argument)):
-        data = _as_cli_data(data, data_argument, with_tfds=owned_by_user)
-    forbidden: tuple[Path, ...] = ()
-    if not owned_by_user:
-        sandbox = DataSandbox.from_directories((pinned_dir, *map(SandboxPath.pinned, allow_dirs)))
-        data = dataclasses.replace(data, sandbox=sandbox)
-        # A pattern is not expanded here. Its files are checked when they are opened, as all are.
-        forbidden = tuple(
-            path
-            for path in _data_paths(data, (directory, *recorded_allow_dirs))
-            if not sandbox.contains(path)
+        # The record has the files that `--data` named then, without spans as all of a user's paths.
+        # To look for them again in its directory would fail in commands that do not need them, if
+        # it has been moved.
+        train, validation = (
+            source if isinstance(source, Tfds) and not owned_by_user else _without_spans(source)
+            for source in (data.train, data.validation)
         )
+        data = DataConfig(train, validation, directory, cli_argument=data_argument)
     digest = fields.get("data_digest")
     data_digest = digest if isinstance(digest, str) else None
-    return RunConfig(
-        data, parsed_recipe.training, recorded_allow_dirs, schema, data_digest, forbidden
-    )
+    config = RunConfig(data, parsed_recipe.training, recorded_allow_dirs, schema, data_digest)
+    if owned_by_user:
+        return config
+    sandbox = DataSandbox.from_directories((pinned_dir, *map(SandboxPath.pinned, allow_dirs)))
+    return _in_sandbox(config, sandbox)
 
 
 def load_dataset_schema(run_dir: Path) -> DatasetSchema:
@@ -192,19 +194,6 @@ def _is_owned_by_user(run_dir: SandboxPath) -> bool:
     return True
 
 
-def _as_cli_data(data: DataConfig, argument: str, *, with_tfds: bool) -> DataConfig:
-    """Return recorded data with paths as `--data` has them: without spans.
-
-    The record has the files that were found then. To look for them again in the directory of
-    `--data` would fail in commands that do not need them, if it has been moved.
-    """
-    train, validation = (
-        source if isinstance(source, Tfds) and not with_tfds else _without_spans(source)
-        for source in (data.train, data.validation)
-    )
-    return dataclasses.replace(data, train=train, validation=validation, cli_argument=argument)
-
-
 def _without_spans(value: Any) -> Any:
     """Return a source, or a field of it, with paths that may be anywhere."""
     if isinstance(value, DataPath):
@@ -217,18 +206,22 @@ def _without_spans(value: Any) -> Any:
     return dataclasses.replace(value, **{key: _without_spans(each) for key, each in fields.items()})
 
 
-def _data_paths(data: DataConfig, directories: Sequence[Path]) -> Iterator[Path]:
-    """Yield the directories and files that the data may be read from.
-
-    The paths of a blueprint are within `directories`.
-    """
-    argument = data.cli_argument
-    if argument is not None and is_path_argument(argument):
-        yield Path(argument)
-    paths = [*_iter_data_paths(data.train), *_iter_data_paths(data.validation)]
-    if any(each.span is not None for each in paths):
-        yield from directories
-    yield from (Path(each.path) for each in paths if each.span is None)
+def _in_sandbox(config: RunConfig, sandbox: DataSandbox) -> RunConfig:
+    """Return the configuration with data that may only be read from a sandbox."""
+    data = config.data
+    data_paths = [*_iter_data_paths(data.train), *_iter_data_paths(data.validation)]
+    paths = [Path(each.path) for each in data_paths if each.span is None]
+    # The paths of a blueprint are within these.
+    if any(each.span is not None for each in data_paths):
+        paths = [data.directory or Path(), *config.allow_dirs, *paths]
+    if data.cli_argument is not None and is_path_argument(data.cli_argument):
+        paths.insert(0, Path(data.cli_argument))
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(data, sandbox=sandbox),
+        # A pattern is not expanded here. Its files are checked when they are opened, as all are.
+        forbidden=tuple(path for path in paths if not sandbox.contains(path)),
+    )
 
 
 def _iter_data_paths(value: object) -> Iterator[DataPath]:
@@ -241,17 +234,6 @@ def _iter_data_paths(value: object) -> Iterator[DataPath]:
     elif dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             yield from _iter_data_paths(getattr(value, field.name))
-
-
-def _training_to_dict(config: TrainingConfig) -> _JsonDict:
-    objective = config.objective
-    loop_keys = training_keys(type(objective))
-    loop_fields = _fields_to_dict(config, loop_keys)
-    settings = settings_of(type(objective))
-    options = _fields_to_dict(objective, [each.name for each in settings if each.is_option])
-    keys = _fields_to_dict(objective, [each.name for each in settings if not each.is_option])
-    name = objective.name
-    return {**loop_fields, "objective": {name: options} if options else name, **keys}
 
 
 def _source_to_dict(source: DataSource) -> PlainData:

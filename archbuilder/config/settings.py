@@ -107,10 +107,16 @@ def settings_of(section: type) -> tuple[Setting, ...]:
             settings += settings_of(field.metadata[_GROUP_KEY])
         elif _METADATA_KEY in field.metadata:
             declared: Setting = field.metadata[_METADATA_KEY]
-            is_required, default = _default(field)
+            default = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            is_required = default is dataclasses.MISSING
             settings.append(
                 dataclasses.replace(
-                    declared, name=field.name, is_required=is_required, default=default
+                    declared,
+                    name=field.name,
+                    is_required=is_required,
+                    default=None if is_required else default,
                 )
             )
     return tuple(settings)
@@ -198,12 +204,3 @@ def setting_schema(declared: Setting) -> JsonSchema:
     if isinstance(declared.default, bool | int | float | str):
         schema["default"] = declared.default
     return {**schema, **declared.value_type.schema}
-
-
-def _default(field: dataclasses.Field[Any]) -> tuple[bool, Any]:
-    """Return whether a field is required, and its default."""
-    if field.default is not dataclasses.MISSING:
-        return False, field.default
-    if field.default_factory is not dataclasses.MISSING:
-        return False, field.default_factory()
-    return True, None

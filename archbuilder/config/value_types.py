@@ -6,7 +6,7 @@ trees: a mapping by output, a path, an object of Keras.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -18,7 +18,7 @@ from archbuilder.language.json_schema import object_definition_name
 from archbuilder.language.parser.fields import FieldReader
 from archbuilder.plain_data import PlainData
 from archbuilder.registry.signatures import ObjectKind
-from archbuilder.yaml.nodes import MappingNode, Tree, to_plain
+from archbuilder.yaml.nodes import MappingNode, SequenceNode, Tree, to_plain
 
 JsonSchema: TypeAlias = dict[str, Any]
 _T = TypeVar("_T")
@@ -174,3 +174,39 @@ def keras_object(kind: ObjectKind) -> ValueType[KerasObject]:
 
     schema = {"$ref": f"#/definitions/{object_definition_name(kind)}"}
     return ValueType(schema, parse, f"{kind} of Keras")
+
+
+def keras_objects(
+    kind: ObjectKind,
+    check: Callable[[Sequence[KerasObject], Diagnostics], None],
+    *,
+    example: str,
+    item_schema: JsonSchema | None = None,
+) -> ValueType[tuple[KerasObject, ...]]:
+    """Return the type of lists of objects of a kind.
+
+    Args:
+        kind: The kind of the objects.
+        check: Reports objects that are not supported, or do not fit each other. It receives those
+            without other errors.
+        example: How to write the setting, for the error about a value that is not a list.
+        item_schema: The schema of an object for editors; by default that of the kind.
+    """
+    item = keras_object(kind)
+
+    def parse(tree: Tree, what: str, context: SectionContext) -> tuple[KerasObject, ...]:
+        if not isinstance(tree, SequenceNode):
+            expected = f"a list of {kind}s"
+            context.fields.report_unexpected(tree, what, expected, note=f"for example {example}")
+            return ()
+        valid = []
+        for each in tree.items:
+            reports = context.diagnostics.report_count
+            parsed = item.parse(each, what, context)
+            if context.diagnostics.report_count == reports:
+                valid.append(parsed)
+        check(valid, context.diagnostics)
+        return tuple(valid)
+
+    schema = {"type": "array", "items": item_schema or item.schema}
+    return ValueType(schema, parse, f"list of {kind}s of Keras")
