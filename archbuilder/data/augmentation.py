@@ -106,7 +106,23 @@ class _SeededLayer:
             # Layers return floats for every dtype.
             return round_to_dtype(self.layer(batch, training=True), images.dtype)
 
-        self._check_crop(images)
+        size = images.shape[1:3]
+        # Images that are not larger than a crop are not cropped: Keras 3.15 resizes the center of
+        # each, the same in every step.
+        if self.name == "RandomCrop" and any(
+            image_side is not None and image_side <= crop_side
+            for image_side, crop_side in zip(
+                size, (self.layer.height, self.layer.width), strict=True
+            )
+        ):
+            crop_text = f"{self.layer.height}x{self.layer.width}"
+            note = (
+                "images already have the size of the network's input; RandomTranslation and"
+                " RandomZoom change them and keep the size"
+            )
+            raise self._rejection(
+                f"images of {size[0]}x{size[1]} for a crop of {crop_text}", (note,)
+            )
         shape = "x".join("?" if size is None else str(size) for size in images.shape[1:])
         with translate_keras_errors(
             lambda error: self._rejection(f"images of {shape}", error_notes(error))
@@ -118,26 +134,6 @@ class _SeededLayer:
             steps = tf.cast(step, tf.int32) * count + tf.range(count)
             return tf.map_fn(
                 lambda pair: augment(*pair), (images, steps), fn_output_signature=images.dtype
-            )
-
-    def _check_crop(self, images: tf.Tensor) -> None:
-        """Check that images are larger than a crop.
-
-        Otherwise Keras 3.15 resizes the center of the image, the same in every step.
-        """
-        if self.name != "RandomCrop":
-            return
-        size, crop_size = images.shape[1:3], (self.layer.height, self.layer.width)
-        if any(
-            image_side is not None and image_side <= crop_side
-            for image_side, crop_side in zip(size, crop_size, strict=True)
-        ):
-            description = (
-                f"images of {size[0]}x{size[1]} for a crop of {crop_size[0]}x{crop_size[1]}"
-            )
-            note = "images already have the size of the network's input; RandomTranslation and"
-            raise self._rejection(
-                description, (f"{note} RandomZoom change them and keep the size",)
             )
 
     def _rejection(self, description: str, notes: tuple[str, ...]) -> BuildError:

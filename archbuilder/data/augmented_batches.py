@@ -248,7 +248,15 @@ class _DenseTargetFinder:
         if target.num_classes is not None:
             shape = shape[:-1]
         elif not loss.startswith(_SPARSE_LOSS_PREFIXES):
-            if self._may_be_flattened_map(shape) or not self._has_class_values(target, loss):
+            if self._may_be_flattened_map(shape) or not _is_class_loss(loss):
+                return False
+            values = np.asarray(
+                target.column.numpy(self.dataset.rows[:_NUM_EXAMINED_EXAMPLES]), np.float64
+            )
+            sum_errors = np.abs(values.sum(axis=-1) - 1)
+            has_probabilities = (values >= 0).all() and (sum_errors <= _PROBABILITY_TOLERANCE).all()
+            # Labels are 0 and 1, or -1 and 1 as for the hinge losses.
+            if not has_probabilities and not np.isin(values, (-1, 0, 1)).all():
                 return False
             shape = shape[:-1] if loss.startswith("Categorical") else shape
         return len(shape) <= 1 and not self._may_be_flattened_map(shape)
@@ -259,20 +267,6 @@ class _DenseTargetFinder:
             shape[:1] == (math.prod(image[:2]),) or shape == (math.prod(image),)
             for image in self.image_shapes.values()
         )
-
-    def _has_class_values(self, target: Target, loss: str) -> bool:
-        """Return whether values look like labels or probabilities of classes on the last axis.
-
-        Labels are 0 and 1, or -1 and 1 as for the hinge losses.
-        """
-        rows = self.dataset.rows[:_NUM_EXAMINED_EXAMPLES]
-        values = np.asarray(target.column.numpy(rows), np.float64)
-        true_or_false = bool(np.isin(values, (-1, 0, 1)).all())
-        probabilities = bool(
-            (values >= 0).all()
-            and (np.abs(values.sum(axis=-1) - 1) <= _PROBABILITY_TOLERANCE).all()
-        )
-        return _is_class_loss(loss) and (true_or_false or probabilities)
 
     def _loss_name(self, output: str) -> str:
         """Return the class name of the loss of an output; empty if it only has metrics."""

@@ -178,7 +178,20 @@ class Dataset:
             RunError: if an input or an output has no column.
         """
         if outputs and not self.targets and self.source_keys is None:
-            raise self._no_targets_error(inputs, outputs)
+            hints = []
+            if self.target_description:
+                hints.append(
+                    "put the images of each class into a subdirectory, as in DIR/cat/1.png"
+                )
+            if inputs:
+                hints.append(
+                    f"'target_from_input: {{{outputs[0]}: {inputs[0]}}}' under 'training' compares"
+                    " the output with its input"
+                )
+            raise RunError(
+                f"{self.source_name} has no targets, but the output '{outputs[0]}' has a loss or"
+                " metrics" + "".join(f"; {hint}" for hint in hints)
+            )
         return replace(
             self,
             inputs=self._select(self.inputs, inputs, "input"),
@@ -216,34 +229,16 @@ class Dataset:
                 f"'{self.source_keys.key(role)}' of {self.source_name} has no entry for the {role}"
                 f" '{missing[0]}' of the network, but for {quote_list(arrays)}"
             )
-        raise RunError(message + self._hint(names, role))
-
-    def _hint(self, names: tuple[str, ...], role: str) -> str:
-        """Return the end of a message: how a recipe names the columns of a network."""
         if self.source_keys is None:
-            optional_hint = "; an output without loss and metrics needs no target"
-            return "; sources such as 'npz' and 'csv' can name several" + (
-                optional_hint if role == "output" else ""
-            )
-        example = ", ".join(f"{name}: ..." for name in names)
-        unused = self.source_keys.unused
-        return f"; write '{self.source_keys.key(role)}: {{{example}}}'" + (
-            f"; unused: {quote_list(unused)}" if unused else ""
-        )
-
-    def _no_targets_error(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> RunError:
-        """Return the error for missing targets, such as images without class directories."""
-        directory_hint = "put the images of each class into a subdirectory, as in DIR/cat/1.png"
-        hints = [directory_hint] if self.target_description else []
-        if inputs:
-            hints.append(
-                f"'target_from_input: {{{outputs[0]}: {inputs[0]}}}' under 'training' compares the"
-                " output with its input"
-            )
-        return RunError(
-            f"{self.source_name} has no targets, but the output '{outputs[0]}' has a loss or"
-            " metrics" + "".join(f"; {hint}" for hint in hints)
-        )
+            message += "; sources such as 'npz' and 'csv' can name several"
+            if role == "output":
+                message += "; an output without loss and metrics needs no target"
+        else:
+            example = ", ".join(f"{name}: ..." for name in names)
+            message += f"; write '{self.source_keys.key(role)}: {{{example}}}'"
+            if self.source_keys.unused:
+                message += f"; unused: {quote_list(self.source_keys.unused)}"
+        raise RunError(message)
 
 
 def check_lengths(lengths: Iterable[int], source_name: str) -> None:

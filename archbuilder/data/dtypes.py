@@ -8,7 +8,6 @@ would make neighboring ids equal.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
 from typing import Final, TypeAlias, cast
 
 import ml_dtypes
@@ -36,14 +35,13 @@ def common_dtype(dtypes: Iterable[DType]) -> DType:
 
     It may not represent every value exactly: see `unrepresentable`.
     """
-    return reduce(_promote, dtypes)
-
-
-def _promote(first: DType, second: DType) -> DType:
-    common = np.promote_types(first, second)
-    if is_integer(first) and is_integer(second) and not is_integer(common):
+    common, *remaining = dtypes
+    for dtype in remaining:
+        promoted = np.promote_types(common, dtype)
         # np.promote_types(int64, uint64) is float64, which rounds integers from 2**53 on.
-        return np.dtype(np.uint64)
+        if is_integer(common) and is_integer(dtype) and not is_integer(promoted):
+            promoted = np.dtype(np.uint64)
+        common = promoted
     return common
 
 
@@ -57,7 +55,19 @@ def unrepresentable(values: Array, dtype: DType, integers: Mask | None = None) -
     if dtype.kind == "b":
         return (values != 0) & (values != 1)
     if dtype.kind in _INTEGER_KINDS:
-        return _out_of_range(values, np.iinfo(cast("np.dtype[np.integer]", dtype)))
+        limits = np.iinfo(cast("np.dtype[np.integer]", dtype))
+        if values.dtype.kind == "b":
+            return np.zeros(values.shape, bool)
+        if is_integer(values.dtype):
+            # numpy 2 compares an array with a Python int exactly, even if its dtype lacks that
+            # value.
+            numbers = cast("NDArray[np.int64]", values)
+            return (numbers < limits.min) | (numbers > limits.max)
+        floats = values.astype(np.float64)
+        # float64 has no 2**63 - 1: float() rounds it up to 2**63, which is out of range. Hence `<`,
+        # and `+ 1` for the smaller dtypes, whose largest value is exact.
+        in_range = (floats >= float(limits.min)) & (floats < float(limits.max) + 1)
+        return ~(in_range & (floats == np.floor(floats)))
     if is_integer(values.dtype):
         return _would_round(values, dtype)
     # Overflow is what is looked for, not worth numpy's warning.
@@ -69,21 +79,6 @@ def unrepresentable(values: Array, dtype: DType, integers: Mask | None = None) -
         # Compared as floats: an integer of a float column may be too large for int64 and uint64.
         invalid |= is_finite & integers & (converted != values)
     return invalid
-
-
-def _out_of_range(values: Array, info: np.iinfo) -> Mask:
-    """Return a mask of the values that are fractions or out of the range of an integer dtype."""
-    if values.dtype.kind == "b":
-        return np.zeros(values.shape, bool)
-    if is_integer(values.dtype):
-        # numpy 2 compares an array with a Python int exactly, even if its dtype lacks that value.
-        numbers = cast("NDArray[np.int64]", values)
-        return (numbers < info.min) | (numbers > info.max)
-    floats = values.astype(np.float64)
-    # float64 has no 2**63 - 1: float() rounds it up to 2**63, which is out of range. Hence `<`,
-    # and `+ 1` for the smaller dtypes, whose largest value is exact.
-    in_range = (floats >= float(info.min)) & (floats < float(info.max) + 1)
-    return ~(in_range & (floats == np.floor(floats)))
 
 
 def _would_round(values: Array, dtype: DType) -> Mask:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archbuilder.compiler.ir import Graph, GraphInput, Node, TensorRef
+from archbuilder.compiler.ir import Graph, Node
 from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import to_plain
 
@@ -58,48 +59,43 @@ _NodeOutputs: TypeAlias = list[list[InputValues]]
 
 def trace_input_values(graph: Graph) -> Iterator[tuple[Node, list[InputValues]]]:
     """Yield every node with the unchanged values of the graph's inputs that it receives."""
-    outputs: dict[str, _NodeOutputs] = {each.name: [[_all_values(each)]] for each in graph.inputs}
+    outputs: dict[str, _NodeOutputs] = {}
+    for graph_input in graph.inputs:
+        sizes = [size for size in graph_input.shape if size is not None]
+        count = int(np.prod(sizes, dtype=np.int64))
+        has_known_shape = len(sizes) == len(graph_input.shape)
+        positions = np.arange(count).reshape(1, *sizes) if has_known_shape else None
+        outputs[graph_input.name] = [[InputValues(graph_input.name, count, positions)]]
     for node in graph.nodes:
-        values = [value for ref in node.inputs for value in _resolve_ref(outputs, ref)]
-        outputs[node.name] = _propagate(node, values)
-        yield node, values
-
-
-def _all_values(graph_input: GraphInput) -> InputValues:
-    sizes = [size for size in graph_input.shape if size is not None]
-    count = int(np.prod(sizes, dtype=np.int64))
-    if len(sizes) < len(graph_input.shape):
-        return InputValues(graph_input.name, count, None)
-    return InputValues(graph_input.name, count, np.arange(count).reshape(1, *sizes))
-
-
-def _resolve_ref(outputs: Mapping[str, _NodeOutputs], ref: TensorRef) -> list[InputValues]:
-    selected = outputs[ref.node]
-    if ref.output is not None:
-        # A slice, since the outputs are an empty list where nothing is passed on.
-        selected = selected[ref.output : ref.output + 1]
-    return [value for each in selected for value in each]
-
-
-def _propagate(node: Node, values: list[InputValues]) -> _NodeOutputs:
-    arguments = {each.name: to_plain(each.value) for each in node.arguments}
-    if node.operation in _REORDERING_OPS:
-        # Flat from here on: following the order through every operation is not worth it, and
-        # only slicing needs it.
-        return [
-            [
+        values: list[InputValues] = []
+        for ref in node.inputs:
+            # Slices, since the outputs are an empty list where nothing is passed on.
+            output = slice(None) if ref.output is None else slice(ref.output, ref.output + 1)
+            values += chain.from_iterable(outputs[ref.node][output])
+        arguments = {each.name: to_plain(each.value) for each in node.arguments}
+        outputs[node.name] = []
+        if node.operation in _REORDERING_OPS:
+            # Flat from here on: following the order through every operation is not worth it, and
+            # only slicing needs it.
+            flattened = [
                 each if each.positions is None else replace(each, positions=each.positions.ravel())
                 for each in values
             ]
-        ]
-    # A cast to bool makes new values: 0 and 1.
-    if node.operation == "ops.cast" and arguments.get("dtype") != "bool":
-        truncated = "int" in str(arguments.get("dtype"))
-        return [[replace(each, truncated=each.truncated or truncated) for each in values]]
-    if node.operation in _SLICING_OPS and len(values) == 1 and values[0].positions is not None:
-        positions_by_output = _output_positions(node.operation, arguments, values[0].positions)
-        return [[replace(values[0], positions=positions)] for positions in positions_by_output]
-    return []
+            outputs[node.name] = [flattened]
+        # A cast to bool makes new values: 0 and 1.
+        elif node.operation == "ops.cast" and arguments.get("dtype") != "bool":
+            truncates = "int" in str(arguments.get("dtype"))
+            outputs[node.name] = [
+                [replace(each, truncated=each.truncated or truncates) for each in values]
+            ]
+        elif (
+            node.operation in _SLICING_OPS and len(values) == 1 and values[0].positions is not None
+        ):
+            outputs[node.name] = [
+                [replace(values[0], positions=each)]
+                for each in _output_positions(node.operation, arguments, values[0].positions)
+            ]
+        yield node, values
 
 
 def _output_positions(
@@ -110,7 +106,14 @@ def _output_positions(
     if positions.ndim < 2:
         return []
     if operation == "ops.slice":
-        return [positions[_slice_indices(arguments)[: positions.ndim]]]
+        starts = [each or 0 for each in _int_list(arguments["start_indices"])]
+        # A size of -1 stands for the rest of an axis.
+        slices = [
+            slice(start, None if size is None or size < 0 else start + size)
+            for start, size in zip(starts, _int_list(arguments["shape"]), strict=False)
+        ]
+        # All of the batch axis, whatever the operation takes of it.
+        return [positions[(slice(None), *slices[1:])[: positions.ndim]]]
     axis = arguments.get("axis", 0)
     # Axis 0, the batch, would pick examples rather than positions.
     if not isinstance(axis, int) or not -positions.ndim < axis < positions.ndim or axis == 0:
@@ -126,17 +129,6 @@ def _output_positions(
     if not isinstance(sections, int):
         return np.split(positions, [each or 0 for each in _int_list(sections)], axis)
     return [] if size % sections else np.split(positions, sections, axis)
-
-
-def _slice_indices(arguments: Mapping[str, PlainData]) -> tuple[slice, ...]:
-    """Return the slices that `ops.slice` takes of each axis, and all of the batch axis."""
-    starts = [each or 0 for each in _int_list(arguments["start_indices"])]
-    # A size of -1 stands for the rest of an axis.
-    slices = [
-        slice(start, None if size is None or size < 0 else start + size)
-        for start, size in zip(starts, _int_list(arguments["shape"]), strict=False)
-    ]
-    return slice(None), *slices[1:]
 
 
 def _int_list(value: PlainData) -> list[int | None]:

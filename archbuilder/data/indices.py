@@ -13,7 +13,6 @@ from typing import Final
 
 from archbuilder.compiler.ir import Graph, Node
 from archbuilder.data.index_flow import trace_input_values
-from archbuilder.plain_data import PlainData
 from archbuilder.yaml.nodes import to_plain
 
 _SIZE_ARGUMENTS: Final[Mapping[str, str]] = {
@@ -77,7 +76,11 @@ def _lookup_table(node: Node, nodes: Mapping[str, Node]) -> LookupTable | None:
     operation = owner.operation
     arguments = {each.name: to_plain(each.value) for each in owner.arguments}
     if operation == "TimeDistributed":
-        operation, arguments = _wrapped_layer(arguments.get("layer"))
+        layer = arguments.get("layer")
+        if not isinstance(layer, dict) or len(layer) != 1:
+            return None
+        ((operation, layer_arguments),) = layer.items()
+        arguments = layer_arguments if isinstance(layer_arguments, dict) else {}
     argument = _SIZE_ARGUMENTS.get(operation)
     size = arguments.get(argument) if argument is not None else None
     # ReversibleEmbedding with `reverse: true` multiplies vectors by the table.
@@ -85,11 +88,3 @@ def _lookup_table(node: Node, nodes: Mapping[str, Node]) -> LookupTable | None:
     if is_reversed or not isinstance(size, int):
         return None
     return LookupTable(size, f"'{node.name}' ({argument}: {size})")
-
-
-def _wrapped_layer(layer: PlainData) -> tuple[str, dict[str, PlainData]]:
-    """Return the operation and the arguments of a layer that is an argument of another layer."""
-    if not isinstance(layer, dict) or len(layer) != 1:
-        return "", {}
-    ((operation, arguments),) = layer.items()
-    return operation, arguments if isinstance(arguments, dict) else {}

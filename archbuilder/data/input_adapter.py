@@ -54,7 +54,17 @@ def make_adapter(feature: Feature, graph_input: GraphInput) -> InputAdapter:
     Raises:
         RunError: if the shapes cannot be reconciled.
     """
-    transforms, notes = _cast_and_rescale(feature, graph_input)
+    dtype = tf.as_dtype(graph_input.dtype)
+    # The cast comes first: TensorFlow does not divide integers by floats.
+    transforms: list[_TensorFn] = [lambda batch: tf.cast(batch, dtype)]
+    notes: list[str] = []
+    # A local variable, since mypy does not narrow an attribute within a lambda.
+    divisor = feature.divide_by if dtype.is_floating else None
+    if divisor == 1 and feature.image and feature.max_value == 1:
+        notes.append(f"Input '{graph_input.name}': binary (values 0 and 1), not rescaled by 1/255")
+    elif divisor is not None and divisor != 1:
+        transforms.append(lambda batch: batch / tf.cast(divisor, dtype))
+        notes.append(f"Input '{graph_input.name}': rescaled by 1/{divisor:g}")
     shape = feature.shape
     for make_transform in _IMAGE_TRANSFORMS if feature.image else (_flatten,):
         transform = (
@@ -75,40 +85,18 @@ def make_adapter(feature: Feature, graph_input: GraphInput) -> InputAdapter:
     return InputAdapter(tuple(transforms), tuple(notes))
 
 
-def _cast_and_rescale(
-    feature: Feature, graph_input: GraphInput
-) -> tuple[list[_TensorFn], list[str]]:
-    dtype = tf.as_dtype(graph_input.dtype)
-    # The cast comes first: TensorFlow does not divide integers by floats.
-    transforms: list[_TensorFn] = [lambda batch: tf.cast(batch, dtype)]
-    if feature.divide_by is None or not dtype.is_floating:
-        return transforms, []
-    if feature.divide_by == 1:
-        is_binary_image = feature.image and feature.max_value == 1
-        note = f"Input '{graph_input.name}': binary (values 0 and 1), not rescaled by 1/255"
-        return transforms, [note] if is_binary_image else []
-    # A local variable, since mypy does not narrow an attribute within a lambda.
-    divisor = feature.divide_by
-    transforms.append(lambda batch: batch / tf.cast(divisor, dtype))
-    return transforms, [f"Input '{graph_input.name}': rescaled by 1/{divisor:g}"]
-
-
 def _shape_fits(shape: _StaticShape, expected: Shape) -> bool:
     return len(shape) == len(expected) and all(
         size in (have, None) for have, size in zip(shape, expected, strict=True)
     )
 
 
-def _add_channel_axis(shape: _StaticShape, expected: Shape) -> _Transform | None:
-    if len(shape) != 2 or len(expected) != 3:
-        return None
-    return _Transform((*shape, 1), lambda batch: batch[..., tf.newaxis], "added a channel axis")
-
-
-def _remove_channel_axis(shape: _StaticShape, expected: Shape) -> _Transform | None:
-    if len(shape) != 3 or len(expected) != 2 or shape[-1] != 1:
-        return None
-    return _Transform(shape[:-1], lambda batch: batch[..., 0], "removed the channel axis")
+def _add_or_remove_channel_axis(shape: _StaticShape, expected: Shape) -> _Transform | None:
+    if (len(shape), len(expected)) == (2, 3):
+        return _Transform((*shape, 1), lambda batch: batch[..., tf.newaxis], "added a channel axis")
+    if (len(shape), len(expected)) == (3, 2) and shape[-1] == 1:
+        return _Transform(shape[:-1], lambda batch: batch[..., 0], "removed the channel axis")
+    return None
 
 
 def _gray_to_rgb(shape: _StaticShape, expected: Shape) -> _Transform | None:
@@ -148,8 +136,7 @@ def _flatten(shape: _StaticShape, expected: Shape) -> _Transform | None:
 # The order matters: channels have to agree before images are resized, and flattening is the last
 # resort, after which nothing of the image is left to change.
 _IMAGE_TRANSFORMS: Final = (
-    _add_channel_axis,
-    _remove_channel_axis,
+    _add_or_remove_channel_axis,
     _gray_to_rgb,
     _resize,
     _flatten,

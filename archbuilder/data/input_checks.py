@@ -51,9 +51,18 @@ def make_input_pipeline(
         # Indices are integers even in a column of floats: rounding one selects another row.
         takes_indices = any(each.positions is None and not each.truncated for each in lookup_tables)
         integers = np.ones((), bool) if takes_indices else feature.integers
-        column = column.with_check(
-            _make_dtype_check(dtype, None if scaled else integers, origin, graph_input)
-        )
+        checked_integers = None if scaled else integers
+
+        def check_dtype(values: Array, rows: RowIndices) -> None:
+            invalid = unrepresentable(values, dtype, checked_integers)
+            if invalid.any():
+                raise RunError(
+                    f"{_describe_first(values, invalid, rows, origin)}, and the input"
+                    f" '{graph_input.name}' takes {graph_input.dtype}:"
+                    f" {_dtype_hint(values[invalid][0], dtype)}"
+                )
+
+        column = column.with_check(check_dtype)
     return InputPipeline(column, adapter, feature.value_range(graph_input.dtype))
 
 
@@ -69,42 +78,18 @@ def _make_index_check(
         integers = cast("NDArray[np.int64]", integers)
         invalid |= (integers < 0) | (integers >= table.size)
         if table.positions is not None:
-            invalid = _select_positions(table.positions, invalid, graph_input)
+            is_index = np.zeros(math.prod(invalid.shape[1:]), bool)
+            invalid = invalid.reshape(len(invalid), len(is_index))
+            # If the adapter changes the number of values (resizing, gray to RGB), the positions of
+            # the input say nothing about those of the column, and the values are not indices.
+            if len(is_index) == math.prod(size or 1 for size in graph_input.shape):
+                is_index[list(table.positions)] = True
+            invalid &= is_index
         if invalid.any():
             raise RunError(
                 f"{_describe_first(values, invalid, rows, origin)}, and the input"
                 f" '{graph_input.name}' feeds"
                 f" {table.description}, which takes integers from 0 to {table.size - 1}"
-            )
-
-    return check
-
-
-def _select_positions(positions: tuple[int, ...], invalid: Mask, graph_input: GraphInput) -> Mask:
-    """Restrict a mask to these positions of a flattened input."""
-    count = math.prod(invalid.shape[1:])
-    flat = invalid.reshape(len(invalid), count)
-    selected = np.zeros(count, bool)
-    # If the adapter changes the number of values (resizing, gray to RGB), the positions of the
-    # input say nothing about those of the column, and the values are not indices.
-    if count == math.prod(size or 1 for size in graph_input.shape):
-        selected[list(positions)] = True
-    return flat & selected
-
-
-def _make_dtype_check(
-    dtype: DType, integers: Mask | None, origin: ColumnOrigin, graph_input: GraphInput
-) -> ValueCheck:
-    """Return a check that a dtype represents the values of a column, except rounded fractions."""
-
-    def check(values: Array, rows: RowIndices) -> None:
-        invalid = unrepresentable(values, dtype, integers)
-        if invalid.any():
-            first = values[invalid][0]
-            raise RunError(
-                f"{_describe_first(values, invalid, rows, origin)}, and the input"
-                f" '{graph_input.name}' takes"
-                f" {graph_input.dtype}: {_dtype_hint(first, dtype)}"
             )
 
     return check

@@ -11,12 +11,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from archbuilder.compiler.ir import Graph, GraphInput
+from archbuilder.compiler.ir import Graph
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
 from archbuilder.data.augmentation import Augmentation
 from archbuilder.data.columns import Column, translate_read_errors
-from archbuilder.data.dataset import UNNAMED, Dataset, Feature
+from archbuilder.data.dataset import UNNAMED, Dataset
 from archbuilder.data.errors import locate_data_errors
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.image_grid import image_grid, to_uint8_images
@@ -80,14 +80,6 @@ class _Subset:
     rows: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _InputSample:
-    """A batch of an input as the network takes it."""
-
-    batch: tf.Tensor
-    value_range: tuple[float, float] | None
-
-
 def inspect_data(
     graphs: Mapping[str, Graph],
     data: DataConfig,
@@ -117,8 +109,11 @@ def inspect_data(
             for name, each in examples.inputs.items()
         )
         targets = tuple(_target_stats(name, train_set, val_set, rows) for name in examples.targets)
-        samples, notes = _input_samples(graphs, examples, order)
-        preview = _preview(samples, training)
+        preview, notes = _preview(graphs, examples, order, training)
+    tokenizer, sample_text = examples.preprocessing.tokenizer, ""
+    if tokenizer is not None:
+        token_ids = next(iter(examples.inputs.values())).column.gather(tf.constant([0]))
+        sample_text = tokenizer.decode(np.asarray(token_ids).reshape(-1))
     return DataReport(
         examples.source_name,
         len(train_set.rows),
@@ -128,7 +123,7 @@ def inspect_data(
         inputs,
         targets,
         (*examples.notes, *notes),
-        _first_text(examples),
+        sample_text,
         preview,
     )
 
@@ -184,7 +179,12 @@ def _target_stats(
     if all_labels.min() < 0 or all_labels.max() >= _MAX_CLASSES:
         return stats
     names = train_set.examples.preprocessing.schema.classes.get(name, ())
-    train_counts, val_counts = (_counts(each, int(all_labels.max()) + 1, names) for each in labels)
+    num_classes = int(all_labels.max()) + 1
+    class_names = [*names, *map(str, range(len(names), num_classes))][:num_classes]
+    train_counts, val_counts = (
+        dict(zip(class_names, np.bincount(each, minlength=num_classes).tolist(), strict=True))
+        for each in labels
+    )
     return replace(stats, training_class_counts=train_counts, validation_class_counts=val_counts)
 
 
@@ -196,72 +196,46 @@ def _labels(name: str, subset: _Subset | None) -> NDArray[np.int64]:
     return np.asarray(column.gather(tf.constant(subset.rows)), np.int64).reshape(-1)
 
 
-def _counts(labels: NDArray[np.int64], classes: int, names: tuple[str, ...]) -> dict[str, int]:
-    return {
-        names[number] if number < len(names) else str(number): int(count)
-        for number, count in enumerate(np.bincount(labels, minlength=classes))
-    }
-
-
-def _input_samples(
-    graphs: Mapping[str, Graph], examples: Dataset, order: NDArray[np.int64]
-) -> tuple[list[_InputSample], tuple[str, ...]]:
-    """Return a batch of every input that the data has a column for, and the adapters' notes."""
-    rows = tf.constant(order[:_PREVIEW_SIZE])
-    samples: list[_InputSample] = []
-    notes: list[str] = []
-    for graph, graph_input, feature in _input_features(graphs, examples):
-        fitted_input = make_input_pipeline(
-            feature, graph_input, lookup_tables_by_input(graph).get(graph_input.name, ())
-        )
-        notes += fitted_input.adapter.notes
-        samples.append(_InputSample(fitted_input.gather(rows), fitted_input.value_range))
-    return samples, tuple(notes)
-
-
-def _input_features(
-    graphs: Mapping[str, Graph], examples: Dataset
-) -> list[tuple[Graph, GraphInput, Feature]]:
-    """Return the inputs of the networks with their columns, by name or for the only column.
+def _preview(
+    graphs: Mapping[str, Graph],
+    examples: Dataset,
+    order: NDArray[np.int64],
+    training: TrainingConfig | None,
+) -> tuple[NDArray[np.uint8] | None, list[str]]:
+    """Return a grid of the first input of images, and the adapters' notes on all inputs.
 
     Raises:
         UsageError: if the network has no input for the only column.
     """
-    if UNNAMED not in examples.inputs:
-        return [
+    if UNNAMED in examples.inputs:
+        # The generator of a GAN takes noise; only the discriminator sees the data.
+        graph = graphs.get("discriminator", next(iter(graphs.values())))
+        candidates = [each for each in graph.inputs if len(each.shape)]
+        if not candidates:
+            raise UsageError(f"the network '{graph.name}' has no input for the data")
+        input_features = [(graph, candidates[0], examples.inputs[UNNAMED])]
+    else:
+        input_features = [
             (graph, each, examples.inputs[each.name])
             for graph in graphs.values()
             for each in graph.inputs
             if each.name in examples.inputs
         ]
-    # The generator of a GAN takes noise; only the discriminator sees the data.
-    graph = graphs.get("discriminator", next(iter(graphs.values())))
-    candidates = [each for each in graph.inputs if len(each.shape)]
-    if not candidates:
-        raise UsageError(f"the network '{graph.name}' has no input for the data")
-    return [(graph, candidates[0], examples.inputs[UNNAMED])]
-
-
-def _preview(
-    samples: list[_InputSample], training: TrainingConfig | None
-) -> NDArray[np.uint8] | None:
-    for sample in samples:
+    rows = tf.constant(order[:_PREVIEW_SIZE])
+    preview: NDArray[np.uint8] | None = None
+    notes: list[str] = []
+    for graph, graph_input, feature in input_features:
+        fitted_input = make_input_pipeline(
+            feature, graph_input, lookup_tables_by_input(graph).get(graph_input.name, ())
+        )
+        notes += fitted_input.adapter.notes
+        batch = fitted_input.gather(rows)
         # Integers are tokens or indices, not pixels.
-        if not sample.batch.dtype.is_floating:
+        if preview is not None or not batch.dtype.is_floating:
             continue
-        batch = sample.batch
         if training is not None and training.augment and batch.shape.rank == _IMAGE_RANK:
-            augmentation = Augmentation(training.augment, training.seed, sample.value_range)
+            augmentation = Augmentation(training.augment, training.seed, fitted_input.value_range)
             batch = augmentation(batch, tf.constant(0))
         images = to_uint8_images(np.asarray(batch, np.float32))
-        if images is not None:
-            return image_grid(images)
-    return None
-
-
-def _first_text(examples: Dataset) -> str:
-    tokenizer = examples.preprocessing.tokenizer
-    if tokenizer is None:
-        return ""
-    token_ids = next(iter(examples.inputs.values())).column.gather(tf.constant([0]))
-    return tokenizer.decode(np.asarray(token_ids).reshape(-1))
+        preview = None if images is None else image_grid(images)
+    return preview, notes

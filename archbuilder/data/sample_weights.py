@@ -140,7 +140,23 @@ def make_class_weights(
     # As in Keras, classes that are not mentioned have the weight 1.
     per_class = np.ones(num_classes, np.float32)
     for key, weight in weights.items():
-        per_class[_class_index(key, output, num_classes, names)] = weight
+        prefix = f"there is a weight for class {quote(key)} of the output '{output}', which has"
+        if key in names:
+            index = names.index(key)
+        elif not is_ascii_digits(key):
+            suggestion = closest_match(key, names)
+            class_text = (
+                f"the classes {', '.join(map(quote, names[:8]))}" if names else "classes by number"
+            )
+            raise RunError(
+                f"{prefix} {class_text}"
+                + (f"; did you mean {quote(suggestion)}?" if suggestion else "")
+            )
+        elif len(key) > _MAX_DIGITS or int(key) >= num_classes:
+            raise RunError(f"{prefix} {num_classes} classes (0 to {num_classes - 1})")
+        else:
+            index = int(key)
+        per_class[index] = weight
     if not per_class.any():
         raise RunError(f"all classes of the output '{output}' have a weight of 0")
     return ClassWeights(target, per_class, is_categorical)
@@ -159,26 +175,6 @@ def _target_classes(target: Target | None, shape: Shape, loss: str) -> tuple[int
     if loss.startswith("Categorical") and not target.add_axis:
         return num_classes, True
     return None
-
-
-def _class_index(key: str, output: str, num_classes: int, names: Sequence[str]) -> int:
-    if key in names:
-        return names.index(key)
-    if not is_ascii_digits(key):
-        suggestion = closest_match(key, names)
-        class_text = (
-            f"the classes {', '.join(map(quote, names[:8]))}" if names else "classes by number"
-        )
-        raise RunError(
-            f"there is a weight for class {quote(key)} of the output '{output}', which has"
-            f" {class_text}" + (f"; did you mean {quote(suggestion)}?" if suggestion else "")
-        )
-    if len(key) > _MAX_DIGITS or int(key) >= num_classes:
-        raise RunError(
-            f"there is a weight for class {quote(key)} of the output '{output}', which has"
-            f" {num_classes} classes (0 to {num_classes - 1})"
-        )
-    return int(key)
 
 
 def append_axes(factor: tf.Tensor, rank: int) -> tf.Tensor:

@@ -134,7 +134,17 @@ def _make_label_check(
     if label_shape[-1:] == (1,) and len(label_shape) == len(shape):
         label_shape = label_shape[:-1]
     if not _shape_fits(label_shape, shape[:-1]):
-        raise _label_shape_error(column.shape, output, shape)
+        is_one_hot = _shape_fits(column.shape, shape)
+        expected = (
+            f", as the network gives {list(shape)}: one value per class; use"
+            " CategoricalCrossentropy, or integer labels"
+            if is_one_hot
+            else f", but the network gives {list(shape)}: expected one label per position"
+        )
+        raise RunError(
+            f"the labels of the output '{output}' have the shape {list(column.shape)} per example"
+            + expected
+        )
     num_classes = shape[-1]
     description = f"the labels of the output '{output}'" + (
         f" in {column.name}" if column.name else ""
@@ -247,19 +257,6 @@ def _make_probability_check(column: Column, output: str) -> ValueCheck:
         )
 
     return check
-
-
-def _label_shape_error(label_shape: tuple[int, ...], output: str, shape: Shape) -> RunError:
-    """Return the error for labels whose shape is not that of the output without its last axis."""
-    prefix = f"the labels of the output '{output}' have the shape {list(label_shape)} per example"
-    if _shape_fits(label_shape, shape):
-        return RunError(
-            f"{prefix}, as the network gives {list(shape)}: one value per class; use"
-            " CategoricalCrossentropy, or integer labels"
-        )
-    return RunError(
-        f"{prefix}, but the network gives {list(shape)}: expected one label per position"
-    )
 
 
 def _check_all_valid(valid: NDArray[np.bool_], rows: RowIndices, message: str) -> None:

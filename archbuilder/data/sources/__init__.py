@@ -35,20 +35,18 @@ def load_source(
     # Errors of a source name its line in the blueprint, which the readers do not know.
     span = source_span(source)
     with locate_data_errors(span):
-        examples = _with_scales(source.load(LoadContext(opener, store, fitted)).validated())
-        return replace(examples.in_memory() if source.cache else examples, span=span)
-
-
-def _with_scales(examples: Dataset) -> Dataset:
-    """Return the dataset with the divisors of its inputs in its schema.
-
-    A run records the schema, so that validation and prediction divide by the same numbers. Images
-    of 16 bits are left out: their divisor follows from the recipe and the recorded bit depth.
-    """
-    scales = {
-        name: Scale(feature.divide_by, feature.max_value)
-        for name, feature in examples.inputs.items()
-        if feature.divide_by is not None and (feature.column.dtype == np.uint8 or not feature.image)
-    }
-    schema = replace(examples.preprocessing.schema, scales=scales)
-    return replace(examples, preprocessing=replace(examples.preprocessing, schema=schema))
+        examples = source.load(LoadContext(opener, store, fitted)).validated()
+        if source.cache:
+            examples = examples.in_memory()
+        # A run records the schema, so that validation and prediction divide by the same numbers.
+        # Images of 16 bits are left out: their divisor follows from the recipe and the recorded bit
+        # depth.
+        scales = {
+            name: Scale(feature.divide_by, feature.max_value)
+            for name, feature in examples.inputs.items()
+            if feature.divide_by is not None
+            and (feature.column.dtype == np.uint8 or not feature.image)
+        }
+        schema = replace(examples.preprocessing.schema, scales=scales)
+        preprocessing = replace(examples.preprocessing, schema=schema)
+        return replace(examples, preprocessing=preprocessing, span=span)

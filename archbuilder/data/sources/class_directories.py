@@ -114,7 +114,15 @@ def list_images(source: DataPath, opener: DataFileOpener) -> ImageListing:
         listing.unclassified_images += [name for _, (name,) in root_images]
     else:
         listing.images = [(directory, (name,)) for directory, (name,) in root_images]
-    _check_splits(listing)
+    # Only if each of them has directories of its own: a class may be called "test".
+    is_nested = all(len(parts) > 2 for _, parts in listing.images)
+    class_names = listing.class_counts
+    if is_nested and len(class_names) > 1 and _SPLIT_NAMES.issuperset(map(str.lower, class_names)):
+        first, second, *_ = (f"{each}: {{images: ...}}" for each in ("train", "validation"))
+        raise RunError(
+            f"{listing.name} has the directories {', '.join(map(quote, class_names))},"
+            f" which are not classes: write 'data: {{{first}, {second}}}'"
+        )
     return listing
 
 
@@ -162,19 +170,3 @@ def _first_names(names: Sequence[str]) -> str:
 def _without_hidden(names: Sequence[str]) -> list[str]:
     # macOS leaves `.DS_Store`, and on other file systems `._NAME` beside every file.
     return [each for each in names if not each.startswith(".")]
-
-
-def _check_splits(listing: ImageListing) -> None:
-    """Refuse to read a training set and a validation set as two classes."""
-    # Only if each of them has directories of its own: a class may be called "test".
-    nested = all(len(parts) > 2 for _, parts in listing.images)
-    if (
-        nested
-        and len(listing.class_counts) > 1
-        and _SPLIT_NAMES.issuperset(map(str.lower, listing.class_counts))
-    ):
-        first, second, *_ = (f"{each}: {{images: ...}}" for each in ("train", "validation"))
-        raise RunError(
-            f"{listing.name} has the directories {', '.join(map(quote, listing.class_counts))},"
-            f" which are not classes: write 'data: {{{first}, {second}}}'"
-        )

@@ -266,6 +266,8 @@ def concat_columns(columns: Sequence[LazyColumn], name: str) -> LazyColumn:
     Raises:
         RunError: if their examples differ in shape or dtype.
     """
+    if len(columns) == 1:
+        return columns[0]
     first = columns[0]
     for column in columns:
         if (column.shape, column.dtype) != (first.shape, first.dtype):

@@ -21,7 +21,7 @@ from archbuilder.data.columns import Column
 from archbuilder.data.dataset import UNNAMED, Dataset, Feature, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.provenance import ColumnOrigin
-from archbuilder.data.sources.disk_columns import ColumnStore, ColumnWriter, check_example_size
+from archbuilder.data.sources.disk_columns import ColumnStore, check_example_size
 from archbuilder.data.sources.npy_header import array_feature, lookup_scale
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.files.parser_errors import GZIP_ERRORS, parser_errors
@@ -87,36 +87,36 @@ def _read_column(file: DataPath, opener: DataFileOpener, store: ColumnStore) -> 
     for data_file in opener.match_files(file):
         # A duplicate, since the file object closes its descriptor and the opener closes its own.
         with opener.open_file(data_file) as descriptor, os.fdopen(os.dup(descriptor), "rb") as raw:
-            _read_file(raw, quote(data_file.path, 200), writer, store)
+            # By content and not by name: MNIST is distributed both as `.gz` and unpacked.
+            content = GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP_MAGIC else raw
+            name = quote(data_file.path, 200)
+            stream = _Stream(content, name)
+            dtype, shape = _read_header(stream)
+            row_bytes = math.prod(shape[1:]) * dtype.itemsize
+            total_bytes = shape[0] * row_bytes
+            # The header decides how much is read: check its numbers before any memory is allocated.
+            store.check_free_space(total_bytes, name)
+            check_example_size(row_bytes, name)
+            chunk_bytes = max(_CHUNK_BYTES // row_bytes, 1) * row_bytes
+            bytes_read = 0
+            while bytes_read < total_bytes:
+                data = stream.read(min(chunk_bytes, total_bytes - bytes_read))
+                bytes_read += len(data)
+                if len(data) % row_bytes or not data:
+                    break
+                # Native byte order: for numpy, `>f4` and `<f4` are different dtypes.
+                values = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
+                writer.add(values.astype(dtype.newbyteorder("="), copy=False))
+            # One more byte shows whether the file continues. At the end, it also makes gzip verify
+            # its CRC.
+            trailing = len(stream.read(1))
+            if bytes_read != total_bytes or trailing:
+                comparison = "more" if trailing else "less"
+                raise RunError(
+                    f"{name} is damaged: it has {comparison} than the {total_bytes} bytes in its"
+                    " header"
+                )
     return writer.to_column()
-
-
-def _read_file(raw: BufferedReader, name: str, writer: ColumnWriter, store: ColumnStore) -> None:
-    # By content and not by name: MNIST is distributed both as `.gz` and unpacked.
-    stream = _Stream(GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP_MAGIC else raw, name)
-    dtype, shape = _read_header(stream)
-    row_bytes = math.prod(shape[1:]) * dtype.itemsize
-    total_bytes = shape[0] * row_bytes
-    # The header decides how much is read: check its numbers before any memory is allocated.
-    store.check_free_space(total_bytes, name)
-    check_example_size(row_bytes, name)
-    chunk_bytes = max(_CHUNK_BYTES // row_bytes, 1) * row_bytes
-    bytes_read = 0
-    while bytes_read < total_bytes:
-        data = stream.read(min(chunk_bytes, total_bytes - bytes_read))
-        bytes_read += len(data)
-        if len(data) % row_bytes or not data:
-            break
-        # Native byte order: for numpy, `>f4` and `<f4` are different dtypes.
-        values = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
-        writer.add(values.astype(dtype.newbyteorder("="), copy=False))
-    # One more byte shows whether the file continues. At the end, it also makes gzip verify its CRC.
-    trailing = len(stream.read(1))
-    if bytes_read != total_bytes or trailing:
-        comparison = "more" if trailing else "less"
-        raise RunError(
-            f"{name} is damaged: it has {comparison} than the {total_bytes} bytes in its header"
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ _TRANSPOSES: Final = {
 }
 """The transposition that turns an image upright, by its EXIF tag `Orientation`."""
 
-# Pillow warns about damage that viewers ignore, such as in EXIF data (see `_apply_orientation`),
+# Pillow warns about damage that viewers ignore, such as in EXIF data (see `decode_image`),
 # and about enormous images, which are refused here. The filter is global because images are decoded
 # in several threads, and `warnings.catch_warnings` is not thread-safe.
 warnings.filterwarnings("ignore", module="PIL")
@@ -199,7 +199,13 @@ def decode_image(content: bytes, name: str) -> Image.Image:
         RunError: if the content is not an image, is damaged or enormous, has pixels of an unknown
             range, or has colors or transparency with more than 8 bits per channel.
     """
-    image = _open_image(content, name)
+    with parser_errors(_ERRORS, f"{name} is damaged"):
+        try:
+            # Reads only the header; `load` reads the pixels.
+            image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        except UnidentifiedImageError:
+            formats = f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
+            raise RunError(f"{name} is not an image in the format {formats}") from None
     if image.width * image.height > _MAX_PIXELS:
         raise RunError(f"{name} is too large: {image.width:,} by {image.height:,} pixels")
     with parser_errors(_ERRORS, f"{name} is damaged"):
@@ -213,17 +219,13 @@ def decode_image(content: bytes, name: str) -> Image.Image:
             )
         image.load()
         visible = _to_standard_mode(image, name)
-    return _apply_orientation(visible, image)
-
-
-def _open_image(content: bytes, name: str) -> Image.Image:
-    """Open an image. Pillow reads only the header until `load` is called."""
-    with parser_errors(_ERRORS, f"{name} is damaged"):
-        try:
-            return Image.open(io.BytesIO(content), formats=_FORMATS)
-        except UnidentifiedImageError:
-            formats = f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
-            raise RunError(f"{name} is not an image in the format {formats}") from None
+    # Pillow itself turns images upright for TIFF only.
+    try:
+        transpose = _TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        # Many photos have damaged EXIF data and intact pixels. Viewers show those as stored.
+        transpose = None
+    return visible if transpose is None else visible.transpose(transpose)
 
 
 def _is_16_bit(image: Image.Image) -> bool:
@@ -248,7 +250,12 @@ def _bits_per_channel(image: Image.Image) -> int:
 def _to_standard_mode(image: Image.Image, name: str) -> Image.Image:
     """Convert an image to the mode `L`, `RGB` or `I;16`, with transparent pixels over white."""
     if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_16_bit(image):
-        return _scale_to_16_bits(image)
+        # Pillow leaves gray as TIFF stores it. Here it becomes 0 (black) to 65535.
+        max_value = 2 ** _bits_per_channel(image) - 1
+        values = np.asarray(image).astype(np.float64)
+        if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == _WHITE_IS_ZERO:
+            values = max_value - values
+        return Image.fromarray(np.rint(values * (65535 / max_value)).astype(np.uint16))
     if _is_16_bit(image):
         # A gray value that a PNG declares transparent. Not by way of RGBA, which has 8 bits.
         transparent_value = image.info.get("transparency")
@@ -271,22 +278,3 @@ def _to_standard_mode(image: Image.Image, name: str) -> Image.Image:
     pixels = image.convert("RGBA")
     background = Image.new("RGBA", pixels.size, "white")
     return Image.alpha_composite(background, pixels).convert(mode)
-
-
-def _scale_to_16_bits(image: TiffImagePlugin.TiffImageFile) -> Image.Image:
-    """Scale gray to 0 (black) to 65535; Pillow leaves the pixels of TIFF as they are stored."""
-    max_value = 2 ** _bits_per_channel(image) - 1
-    values = np.asarray(image).astype(np.float64)
-    if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == _WHITE_IS_ZERO:
-        values = max_value - values
-    return Image.fromarray(np.rint(values * (65535 / max_value)).astype(np.uint16))
-
-
-def _apply_orientation(image: Image.Image, file: Image.Image) -> Image.Image:
-    """Turn an image upright by the EXIF data of its file; Pillow does so itself for TIFF only."""
-    try:
-        transpose = _TRANSPOSES.get(file.getexif().get(ExifTags.Base.Orientation, 1))
-    except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
-        # Many photos have damaged EXIF data and intact pixels. Viewers show those as stored.
-        transpose = None
-    return image if transpose is None else image.transpose(transpose)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -20,8 +19,6 @@ from archbuilder.data.sources.class_directories import PathParts, list_images
 from archbuilder.data.sources.image_decoding import ImageDecoder, decode_image, read_image_file
 from archbuilder.diagnostics.errors import RunError, quote
 from archbuilder.formatting import plural
-
-_TARGET: Final = "the class of an image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +57,7 @@ def load_images(
     """
     listing = list_images(source.directory, opener)
     name = listing.name
+    fitted_schema = fitted.schema if fitted else DatasetSchema()
     # Validation data may lack a class.
     if fitted is None:
         listing.check_classes()
@@ -75,7 +73,7 @@ def load_images(
         source.size,
         source.channels,
         source.bits,
-        fitted.schema.images.get(UNNAMED) if fitted else None,
+        fitted_schema.images.get(UNNAMED),
     )
 
     def read(rows: RowIndices) -> Array:
@@ -84,32 +82,25 @@ def load_images(
         )
 
     images = LazyColumn(name, len(image_files), decoder.shape, decoder.dtype, read)
-    inputs = {UNNAMED: decoder.to_feature(images, source.divide_by)}
-    sizes = f"{name}: {plural(len(image_files), 'image')} of {decoder}"
-    image_specs = {UNNAMED: decoder.spec}
-    if len(first.parts) == 1:
-        preprocessing = FittedPreprocessing(DatasetSchema(images=image_specs))
-        return Dataset(
-            name,
-            inputs,
-            {},
-            (sizes, *listing_notes),
-            preprocessing=preprocessing,
-            target_description=_TARGET,
-        )
-    fitted_classes = fitted.schema.classes.get(UNNAMED) if fitted else None
-    classes = fitted_classes or tuple(sorted(listing.class_counts))
-    class_text = ", ".join(f"{quote(each)} = {number}" for number, each in enumerate(classes[:10]))
-    targets: dict[str, Column] = {
-        UNNAMED: ArrayColumn(_labels(image_files, classes, name, all_needed=fitted is None))
-    }
-    notes = (sizes, f"{plural(len(classes), 'class', 'classes')}: {class_text}", *listing_notes)
-    # Recorded, so that other data gets the same class indices even if it lacks a class.
-    preprocessing = FittedPreprocessing(
-        DatasetSchema(classes={UNNAMED: classes}, images=image_specs)
-    )
+    notes = [f"{name}: {plural(len(image_files), 'image')} of {decoder}"]
+    class_names: tuple[str, ...] = ()
+    targets: dict[str, Column] = {}
+    if len(first.parts) > 1:
+        class_names = fitted_schema.classes.get(UNNAMED) or tuple(sorted(listing.class_counts))
+        labels = _labels(image_files, class_names, name, all_needed=fitted is None)
+        targets[UNNAMED] = ArrayColumn(labels)
+        numbered = (f"{quote(each)} = {number}" for number, each in enumerate(class_names[:10]))
+        notes.append(f"{plural(len(class_names), 'class', 'classes')}: {', '.join(numbered)}")
+    # Classes are recorded, so that other data gets the same indices even if it lacks a class.
+    classes = {UNNAMED: class_names} if class_names else {}
+    schema = DatasetSchema(classes=classes, images={UNNAMED: decoder.spec})
     return Dataset(
-        name, inputs, targets, notes, preprocessing=preprocessing, target_description=_TARGET
+        name,
+        {UNNAMED: decoder.to_feature(images, source.divide_by)},
+        targets,
+        (*notes, *listing_notes),
+        preprocessing=FittedPreprocessing(schema),
+        target_description="the class of an image",
     )
 
 

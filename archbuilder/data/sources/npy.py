@@ -31,7 +31,13 @@ def load_npy(
         RunError: if a file is damaged, or does not contain numbers.
     """
     inputs, targets, weights = (
-        {name: _read_columns(file, opener) for name, file in as_mapping(files).items()}
+        {
+            name: concat_columns(
+                [_map_column(each, opener) for each in opener.match_files(file)],
+                quote(file.path, 200),
+            )
+            for name, file in as_mapping(files).items()
+        }
         for files in (source.inputs, source.targets, source.sample_weight or {})
     )
     features = {
@@ -42,12 +48,6 @@ def load_npy(
         dict.fromkeys(each.name for each in (*inputs.values(), *targets.values()))
     )
     return Dataset(source_name, features, targets, sample_weights=weights, source_keys=SourceKeys())
-
-
-def _read_columns(file: DataPath, opener: DataFileOpener) -> LazyColumn:
-    """Map the array of a file, or the concatenation of the files that a pattern matches."""
-    columns = [_map_column(each, opener) for each in opener.match_files(file)]
-    return columns[0] if len(columns) == 1 else concat_columns(columns, quote(file.path, 200))
 
 
 def _map_column(file: DataPath, opener: DataFileOpener) -> LazyColumn:

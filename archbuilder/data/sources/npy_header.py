@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 import numpy as np
 
 from archbuilder.config.data_schema import Scale
-from archbuilder.data.columns import Array, Column, RowIndices, ValueCheck
+from archbuilder.data.columns import Array, Column, RowIndices
 from archbuilder.data.dataset import UNNAMED, Feature, FittedPreprocessing
 from archbuilder.data.provenance import ColumnOrigin
 from archbuilder.diagnostics.errors import RunError, quote
@@ -97,49 +97,40 @@ def array_feature(
     """
     # The divisor is decided once, from the training data, and recorded: one dark image in the data
     # for prediction would else get another one.
-    if column.dtype != np.uint8 or len(column.shape) not in _IMAGE_RANKS:
-        return Feature(column, divide_by, origin=origin)
-    if divide_by is not None:
-        return Feature(column, divide_by, image=True, origin=origin)
+    is_image = column.dtype == np.uint8 and len(column.shape) in _IMAGE_RANKS
+    if not is_image or divide_by is not None:
+        return Feature(column, divide_by, image=is_image, origin=origin)
     if fitted_scale is None:
-        max_value = _MAX_PIXEL if _exceeds_one(column) else 1
+        # In chunks, of which the first shows it for images.
+        chunk_rows = max(_CHUNK_BYTES // max(math.prod(column.shape), 1), 1)
+        exceeds_one = any(
+            column.numpy(np.arange(start, min(start + chunk_rows, column.count))).max(initial=0) > 1
+            for start in range(0, column.count, chunk_rows)
+        )
+        max_value = _MAX_PIXEL if exceeds_one else 1
         return Feature(column, max_value, image=True, max_value=max_value, origin=origin)
     if fitted_scale.max_value < _MAX_PIXEL:
-        column = column.with_check(
-            _make_range_check(fitted_scale, origin or ColumnOrigin.for_array(column.name))
-        )
+        value_origin = origin or ColumnOrigin.for_array(column.name)
+
+        def check_range(values: Array, rows: RowIndices) -> None:
+            flat = values.reshape(len(values), -1)
+            out_of_range = flat.max(axis=1, initial=0) > fitted_scale.max_value
+            if out_of_range.any():
+                example = int(out_of_range.argmax())
+                position = int(flat[example].argmax())
+                text = value_origin.describe_value(
+                    int(rows[example]), position, flat[example, position]
+                )
+                raise RunError(
+                    f"{text}, but the network was trained on 0 to {fitted_scale.max_value}, divided"
+                    f" by {fitted_scale.divisor:g}: convert it to that range, or set 'divide_by' in"
+                    " the recipe and train again"
+                )
+
+        column = column.with_check(check_range)
     return Feature(
         column, fitted_scale.divisor, image=True, max_value=fitted_scale.max_value, origin=origin
     )
-
-
-def _exceeds_one(column: Column) -> bool:
-    """Return whether a column of bytes has values above 1; for images, the first chunk shows it."""
-    chunk_rows = max(_CHUNK_BYTES // max(math.prod(column.shape), 1), 1)
-    chunks = (
-        np.arange(start, min(start + chunk_rows, column.count))
-        for start in range(0, column.count, chunk_rows)
-    )
-    return any(column.numpy(rows).max(initial=0) > 1 for rows in chunks)
-
-
-def _make_range_check(fitted_scale: Scale, origin: ColumnOrigin) -> ValueCheck:
-    """Return a check that bytes are in the range of the training data."""
-
-    def check(values: Array, rows: RowIndices) -> None:
-        flat = values.reshape(len(values), -1)
-        out_of_range = flat.max(axis=1, initial=0) > fitted_scale.max_value
-        if out_of_range.any():
-            example = int(out_of_range.argmax())
-            position = int(flat[example].argmax())
-            text = origin.describe_value(int(rows[example]), position, flat[example, position])
-            raise RunError(
-                f"{text}, but the network was trained on 0 to {fitted_scale.max_value}, divided by"
-                f" {fitted_scale.divisor:g}: convert it to that range, or set 'divide_by' in the"
-                " recipe and train again"
-            )
-
-    return check
 
 
 def lookup_scale(fitted: FittedPreprocessing | None, name: str) -> Scale | None:

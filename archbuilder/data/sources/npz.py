@@ -10,12 +10,10 @@ from typing import Final
 import numpy as np
 
 from archbuilder.config.sources import DataPath, Npz
-from archbuilder.data.columns import Array
 from archbuilder.data.dataset import Dataset, FittedPreprocessing, SourceKeys, check_lengths
 from archbuilder.data.file_access import DataFileOpener, check_fits_in_memory
 from archbuilder.data.sources.disk_columns import ColumnStore, ColumnWriter, check_example_size
 from archbuilder.data.sources.npy_header import (
-    NpyHeader,
     array_feature,
     as_mapping,
     lookup_scale,
@@ -86,22 +84,18 @@ def _read_archive(
         missing = next((array for array in writers if array not in members), None)
         if missing is not None:
             raise RunError(f"{name} has no array {quote(missing)}; it has {quote_list(members)}")
-        _check_headers(archive, writers, name)
+        # All shapes are checked before any array is read, which may take minutes.
+        lengths: list[int] = []
+        for array, writer in writers.items():
+            with archive.member(f"{array}{_SUFFIX}") as member:
+                header = read_npy_header(member, f"the array {quote(array)} of {name}")
+            writer.check_shape(header.shape[1:])
+            lengths.append(header.shape[0])
+        check_lengths(lengths, name)
         for array, writer in writers.items():
             with archive.member(f"{array}{_SUFFIX}") as member:
                 _read_member(member, f"the array {quote(array)} of {name}", writer, store)
     return members
-
-
-def _check_headers(archive: ZipArchive, writers: Mapping[str, ColumnWriter], name: str) -> None:
-    """Check the shapes of all arrays before any of them is read, which may take minutes."""
-    lengths: list[int] = []
-    for array, writer in writers.items():
-        with archive.member(f"{array}{_SUFFIX}") as member:
-            header = read_npy_header(member, f"the array {quote(array)} of {name}")
-        writer.check_shape(header.shape[1:])
-        lengths.append(header.shape[0])
-    check_lengths(lengths, name)
 
 
 def _read_member(
@@ -126,19 +120,15 @@ def _read_member(
         chunk_rows = header.shape[0]
     remaining = header.shape[0]
     while remaining:
-        writer.add(_read_rows(member, header, min(chunk_rows, remaining), description))
-        remaining -= min(chunk_rows, remaining)
+        shape = (min(chunk_rows, remaining), *header.shape[1:])
+        data = member.read(math.prod(shape) * header.dtype.itemsize)
+        if len(data) != math.prod(shape) * header.dtype.itemsize:
+            raise RunError(f"{description} is damaged: its size does not match its header")
+        values = np.frombuffer(data, header.dtype).reshape(
+            shape, order="F" if header.fortran_order else "C"
+        )
+        writer.add(values.astype(header.dtype.newbyteorder("="), copy=False))
+        remaining -= shape[0]
     # One more byte shows whether the array is longer than its header says.
     if member.read(1):
         raise RunError(f"{description} is damaged: its size does not match its header")
-
-
-def _read_rows(member: ZipMember, header: NpyHeader, count: int, description: str) -> Array:
-    shape = (count, *header.shape[1:])
-    data = member.read(math.prod(shape) * header.dtype.itemsize)
-    if len(data) != math.prod(shape) * header.dtype.itemsize:
-        raise RunError(f"{description} is damaged: its size does not match its header")
-    values = np.frombuffer(data, header.dtype).reshape(
-        shape, order="F" if header.fortran_order else "C"
-    )
-    return values.astype(header.dtype.newbyteorder("="), copy=False)

@@ -78,34 +78,31 @@ def _iter_rows(
     source: Pairs, opener: DataFileOpener, tokenizer: TextTokenizer, bad_records: BadRecords
 ) -> Iterator[NDArray[np.int64]]:
     """Yield each pair as `(1, 2 * length + 2)`: the source, then the target with its boundaries."""
-    pairs = _iter_pairs(source, opener, bad_records)
+    pairs, length = _iter_pairs(source, opener, bad_records), source.sequence_length
     # In chunks, since the tokenizer encodes many texts in parallel.
     while chunk := list(islice(pairs, _CHUNK_LINES)):
         tokens = encode_texts(tokenizer, chain.from_iterable(pair for _, pair in chunk))
         for location, _ in chunk:
-            try:
-                yield _make_row(next(tokens), next(tokens), source.sequence_length, location)
-            except RunError as error:
-                bad_records.add(error)
-
-
-def _make_row(
-    source_tokens: NDArray[np.int64], target_tokens: NDArray[np.int64], length: int, location: str
-) -> NDArray[np.int64]:
-    """Return one row, padded with zeros, which are `PAD_ID`."""
-    row = np.zeros((1, 2 * length + _NUM_BOUNDARY_TOKENS), np.int64)
-    for start, tokens in ((0, source_tokens), (length + 1, target_tokens)):
-        if len(tokens) > length:
-            raise RunError(
-                f"{location} has a text of {len(tokens):,} tokens, but 'sequence_length' is"
-                f" {length:,}"
-            )
-        row[0, start : start + len(tokens)] = tokens
-    # A target is [CLS] tokens [SEP] padding: the decoder reads all but the last position, and
-    # predicts all but the first.
-    row[0, length] = BEGIN_ID
-    row[0, length + 1 + len(target_tokens)] = END_ID
-    return row
+            source_tokens, target_tokens = next(tokens), next(tokens)
+            sizes = (len(source_tokens), len(target_tokens))
+            too_long = next((size for size in sizes if size > length), None)
+            if too_long is not None:
+                bad_records.add(
+                    RunError(
+                        f"{location} has a text of {too_long:,} tokens, but 'sequence_length' is"
+                        f" {length:,}"
+                    )
+                )
+                continue
+            # Padding is zeros, which are `PAD_ID`.
+            row = np.zeros((1, 2 * length + _NUM_BOUNDARY_TOKENS), np.int64)
+            row[0, : sizes[0]] = source_tokens
+            # A target is [CLS] tokens [SEP] padding: the decoder reads all but the last position,
+            # and predicts all but the first.
+            boundaries = (length, length + 1 + sizes[1])
+            row[0, boundaries] = BEGIN_ID, END_ID
+            row[0, length + 1 : boundaries[1]] = target_tokens
+            yield row
 
 
 def _iter_pairs(

@@ -50,12 +50,21 @@ def load_text(source: Text, opener: DataFileOpener, fitted: FittedPreprocessing 
     )
     # The text is read a second time: count bad lines from 0. `file_texts` uses this variable.
     bad_records = BadRecords(source.on_error, "lines")
-    arrays = chain.from_iterable(
-        _append_eos(encode_texts(tokenizer, blocks), after_each=source.field is not None)
-        for blocks in file_texts()
-    )
+    end = np.array([END_ID])
+
+    def token_arrays() -> Iterator[NDArray[np.int64]]:
+        """Yield the tokens of each text, with an end token after each document."""
+        for texts in file_texts():
+            for array in encode_texts(tokenizer, texts):
+                yield array
+                if source.field is not None:
+                    yield end
+            # The blocks of a plain text are one document.
+            if source.field is None:
+                yield end
+
     tokens = load_or_write_tokens(
-        opener, "validation" if fitted else "training", arrays, tokenizer, bad_records
+        opener, "validation" if fitted else "training", token_arrays(), tokenizer, bad_records
     )
     examples = make_text_dataset(TokenArray(name, tokenizer, tokens), source.sequence_length)
     notes = (*examples.notes, *oov_notes(tokens), *bad_records.notes())
@@ -114,17 +123,3 @@ def make_text_dataset(token_array: TokenArray, length: int) -> Dataset:
         preprocessing=FittedPreprocessing(tokenizer=token_array.tokenizer),
         target_description="the next tokens",
     )
-
-
-def _append_eos(
-    arrays: Iterator[NDArray[np.int64]], *, after_each: bool
-) -> Iterator[NDArray[np.int64]]:
-    """Yield arrays with an end token after each document, or one after all of them."""
-    # The blocks of a plain text are one document.
-    end = np.array([END_ID])
-    for array in arrays:
-        yield array
-        if after_each:
-            yield end
-    if not after_each:
-        yield end

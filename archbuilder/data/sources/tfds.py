@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from archbuilder.config.sources import ArrayNames, DataPath, Tfds, Tfrecord
+from archbuilder.config.sources import DataPath, Tfds, Tfrecord
 from archbuilder.data.dataset import Dataset, FittedPreprocessing
 from archbuilder.data.file_access import DataFileOpener
 from archbuilder.data.sources.disk_columns import ColumnStore
@@ -44,19 +44,14 @@ def load_tfds(
         UsageError: if the library is not installed.
         RunError: if the dataset is not prepared here, or has no such split or feature.
     """
-    name = source.name.path
-    directory = Path(os.environ.get(DATA_DIR_VARIABLE) or Path.home() / "tensorflow_datasets")
-    if source.name.span is not None and not opener.is_allowed(directory):
-        diagnostics = Diagnostics()
-        diagnostics.error(
-            "path-outside-directory",
-            f"the datasets in {quote(str(directory), 200)} are outside the directory of this file",
-            source.name.span,
-            notes=(f"pass --allow-dir {directory}, or --data tfds:{name}",),
+    name, info = source.name.path, _info(source, opener)
+    supervised_keys = info.supervised_keys or (None, None)
+    inputs, targets = source.inputs or supervised_keys[0], source.targets or supervised_keys[1]
+    if not isinstance(inputs, str | Mapping) or not isinstance(targets, str | Mapping):
+        raise RunError(
+            f"{name} does not declare inputs and targets; it has {quote_list(info.features)}: name"
+            " them"
         )
-        raise BlueprintError(diagnostics)
-    info = _info(name, directory)
-    inputs, targets = _inputs_and_targets(source, info)
     for feature in (*as_mapping(inputs).values(), *as_mapping(targets).values()):
         if feature not in info.features:
             available = quote_list(info.features)
@@ -74,7 +69,7 @@ def load_tfds(
         divide_by=source.divide_by,
         on_error=source.on_error,
     )
-    # The check above allowed the whole directory, and the paths are the library's: a plain opener.
+    # `_info` checked the whole directory, and the paths are the library's: a plain opener.
     examples = load_records(records, _shards(source, info), DataFileOpener(), store, fitted)
     # The features ClassLabel have integers in the records, and their names only in the metadata.
     names = {
@@ -87,13 +82,25 @@ def load_tfds(
     return replace(examples, preprocessing=FittedPreprocessing(schema))
 
 
-def _info(name: str, directory: Path) -> Any:
+def _info(source: Tfds, opener: DataFileOpener) -> Any:
     """Return the `DatasetInfo` of a prepared dataset.
 
     Raises:
+        BlueprintError: if a blueprint names the dataset, and the user does not allow its directory.
         UsageError: if the library is not installed.
         RunError: if the dataset is not prepared here as TFRecord files.
     """
+    name = source.name.path
+    directory = Path(os.environ.get(DATA_DIR_VARIABLE) or Path.home() / "tensorflow_datasets")
+    if source.name.span is not None and not opener.is_allowed(directory):
+        diagnostics = Diagnostics()
+        diagnostics.error(
+            "path-outside-directory",
+            f"the datasets in {quote(str(directory), 200)} are outside the directory of this file",
+            source.name.span,
+            notes=(f"pass --allow-dir {directory}, or --data tfds:{name}",),
+        )
+        raise BlueprintError(diagnostics)
     try:
         import tensorflow_datasets as tfds  # noqa: PLC0415 - not everyone has it
     except ImportError:
@@ -121,22 +128,6 @@ def _info(name: str, directory: Path) -> Any:
             f" prepare it with: tfds build {name} --file_format={_FILE_FORMAT}"
         )
     return builder.info
-
-
-def _inputs_and_targets(source: Tfds, info: Any) -> tuple[ArrayNames, ArrayNames]:
-    """Return the features that are inputs and targets, as the source or the dataset says.
-
-    Raises:
-        RunError: if neither does.
-    """
-    supervised_keys = info.supervised_keys or (None, None)
-    inputs, targets = source.inputs or supervised_keys[0], source.targets or supervised_keys[1]
-    if isinstance(inputs, str | Mapping) and isinstance(targets, str | Mapping):
-        return inputs, targets
-    available = quote_list(info.features)
-    raise RunError(
-        f"{source.name.path} does not declare inputs and targets; it has {available}: name them"
-    )
 
 
 def _shards(source: Tfds, info: Any) -> list[Shard]:

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from io import TextIOWrapper
-from typing import IO, Final, TypeVar
+from typing import Final, TypeVar
 
 from archbuilder.config.sources import DataPath
 from archbuilder.data.bad_records import BadRecords
@@ -132,26 +132,20 @@ def iter_lines(
         # newline="" keeps line ends as they are, which the csv module needs within quoted cells.
         TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream,
     ):
-        for number, line in _read_lines(stream, name, limit):
-            # isascii() is a flag of the string, and spares most lines the search.
-            if line.isascii() or not _SURROGATE.search(line):
-                yield number, line
-            else:
-                error = RunError(
-                    f"line {number} of {name} is not valid UTF-8; save the file as UTF-8"
-                )
-                (bad_records or BadRecords("stop", "lines")).add(error)
-
-
-def _read_lines(stream: IO[str], name: str, limit: int) -> Iterator[tuple[int, str]]:
-    number, after_cr = 1, False
-    try:
-        while line := stream.readline(limit):
-            # `\r` alone ends a line too, as in editors. The limit may cut between `\r` and `\n`.
-            number += after_cr and line != "\n"
-            yield number, line
-            # A piece of a line that was cut at the limit has no line end.
-            number += line.endswith("\n")
-            after_cr = line.endswith("\r")
-    except OSError as error:
-        raise RunError(f"cannot read {name}: {error.strerror or error}") from error
+        number, after_cr = 1, False
+        try:
+            while line := stream.readline(limit):
+                # `\r` alone ends a line too, as in editors. The limit may cut between `\r` and
+                # `\n`.
+                number += after_cr and line != "\n"
+                # isascii() is a flag of the string, and spares most lines the search.
+                if line.isascii() or not _SURROGATE.search(line):
+                    yield number, line
+                else:
+                    invalid = f"line {number} of {name} is not valid UTF-8; save the file as UTF-8"
+                    (bad_records or BadRecords("stop", "lines")).add(RunError(invalid))
+                # A piece of a line that was cut at the limit has no line end.
+                number += line.endswith("\n")
+                after_cr = line.endswith("\r")
+        except OSError as error:
+            raise RunError(f"cannot read {name}: {error.strerror or error}") from error
