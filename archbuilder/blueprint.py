@@ -200,7 +200,10 @@ class Blueprint:
         )
 
     def _build_options(self, variant: str | None, params: Mapping[str, PlainData]) -> BuildOptions:
-        values = tuple(_parameter_value(name, value) for name, value in params.items())
+        trees = {
+            name: argument_tree(f"the parameter '{name}'", each) for name, each in params.items()
+        }
+        values = tuple(ParameterValue(name, tree, tree.span) for name, tree in trees.items())
         return BuildOptions(variant or self._variant, values)
 
 
@@ -311,16 +314,6 @@ def _looks_like_path(text: str) -> bool:
     """Return whether a text is the path of a file, rather than a name in the zoo."""
     # By suffix too: a missing file should be reported as missing, not as an unknown name.
     return text.endswith((".yaml", ".yml")) or path_status.exists(text)
-
-
-def _parameter_value(name: str, value: PlainData) -> ParameterValue:
-    """Convert a keyword argument to the value of a parameter.
-
-    Raises:
-        UsageError: if the value is not plain data.
-    """
-    tree = argument_tree(f"the parameter '{name}'", value)
-    return ParameterValue(name, tree, tree.span)
 
 
 def argument_tree(what: str, value: object) -> Tree:

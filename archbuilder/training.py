@@ -130,6 +130,7 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 data, run_dir, provenance, devices.workers, manifest.preprocessing
             )
             manifest.record_data(examples, validation)
+            fingerprint = run_fingerprint(provenance.blueprint, manifest.recipe)
             context = TrainingContext(
                 graphs=graphs,
                 examples=examples,
@@ -139,25 +140,23 @@ def train(  # noqa: PLR0913 - all but the first four have defaults
                 execution=choose_execution(training, devices.replicas, graphs.values()),
                 limits=limits or Limits(),
                 run_dir=run_dir,
-                checkpoints=CheckpointManager(
-                    run_dir.root,
-                    run_fingerprint(provenance.blueprint, manifest.recipe),
-                    devices.workers,
-                ),
+                checkpoints=CheckpointManager(run_dir.root, fingerprint, devices.workers),
                 log=log,
                 progress=progress,
             )
             task, result = _run_objective(context)
-            files = _save_models(task.models, run_dir)
+            model_files = {name: run_dir.model_file(name) for name in task.models}
+            for name, model_file in model_files.items() if run_dir.is_writer else ():
+                with translate_write_errors(model_file), model_file.atomic_write() as file:
+                    write_model(task.models[name], file)
             plot_history(run_dir, result.history)
             # If a worker was lost, the run fails here, and is not recorded as finished.
             devices.workers.shutdown_barrier()
-        manifest.finish(
-            result.val_metrics,
-            None if result.early_stop is None else dataclasses.asdict(result.early_stop),
-        )
+        early_stop = None if result.early_stop is None else dataclasses.asdict(result.early_stop)
+        manifest.finish(result.val_metrics, early_stop)
     if result.val_metrics:
         log(f"Validation - {format_metrics(result.val_metrics)}")
+    files = {name: each.path for name, each in model_files.items()}
     for path in files.values():
         log(f"Saved {path}")
     return RunResult(run_dir.path, task.models, files, result.history, result.val_metrics)
@@ -207,11 +206,3 @@ def _run_objective(context: TrainingContext) -> tuple[TrainableTask, TrainingRes
     with translate_tf_errors("the training", context.graphs.values()):
         task = objective.make_task(context)
         return task, task.train()
-
-
-def _save_models(models: Mapping[str, keras.Model], run_dir: RunDir) -> dict[str, Path]:
-    files = {name: run_dir.model_file(name) for name in models}
-    for name, model_file in files.items() if run_dir.is_writer else ():
-        with translate_write_errors(model_file), model_file.atomic_write() as file:
-            write_model(models[name], file)
-    return {name: each.path for name, each in files.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -120,30 +120,26 @@ def _diagnose(
         return error.diagnostics
     diagnostics = list(warnings)
     for variant_name in (variant, *blueprint.variants) if all_variants else (variant,):
-        diagnostics += _diagnose_recipe_and_shapes(blueprint, variant_name, request, shapes=shapes)
-    return tuple(diagnostics)
-
-
-def _diagnose_recipe_and_shapes(
-    blueprint: Blueprint, variant: str, request: BlueprintRequest, *, shapes: bool
-) -> Sequence[Diagnostic]:
-    """Return the errors in the recipe and the shapes of a variant without other errors."""
-    # Without a recipe, the expansion below would only repeat that of Blueprint.validate.
-    if not shapes and not _has_recipe(blueprint, variant, request):
-        return ()
-    try:
-        blueprint.graphs(variant=variant, **request.params)
-    except BlueprintError:
-        # A file of blocks, or one whose parameters have no defaults, has nothing to build.
-        return ()
-    try:
-        read_recipe(blueprint, variant=variant, params=request.params, limits=request.limits)
-        if shapes:
-            for draft in blueprint.build_symbolic(variant=variant, **request.params).values():
+        # Without a recipe, the expansion below would only repeat that of Blueprint.validate.
+        if not shapes and not _has_recipe(blueprint, variant_name, request):
+            continue
+        try:
+            blueprint.graphs(variant=variant_name, **request.params)
+        except BlueprintError:
+            # A file of blocks, or one whose parameters have no defaults, has nothing to build.
+            continue
+        try:
+            read_recipe(
+                blueprint, variant=variant_name, params=request.params, limits=request.limits
+            )
+            drafts = (
+                blueprint.build_symbolic(variant=variant_name, **request.params) if shapes else {}
+            )
+            for draft in drafts.values():
                 draft.check(blueprint.limits)
-    except BlueprintError as error:
-        return error.diagnostics
-    return ()
+        except BlueprintError as error:
+            diagnostics += error.diagnostics
+    return tuple(diagnostics)
 
 
 def _has_recipe(blueprint: Blueprint, variant: str, request: BlueprintRequest) -> bool:

@@ -130,30 +130,24 @@ def schema_from_dict(value: PlainData) -> DatasetSchema:
     # Both are optional: records that were written without them stay readable.
     images = _optional(fields, "images")
     scales = _optional(fields, "scales")
-    return DatasetSchema(
-        column_names,
-        class_names,
-        {name: _parse_image_spec(images, name) for name in images.values},
-        {name: _parse_scale(scales, name) for name in scales.values},
-    )
+    image_specs = {}
+    for name in images.values:
+        # type() and not isinstance(): True and False are instances of int.
+        values = [each for each in images.items(name) if type(each) is int and each > 0]
+        is_valid = len(images.items(name)) == len(values) == 4 and values[3] in (8, 16)
+        if not is_valid or math.prod(values[:3]) > _MAX_VALUES:
+            raise JsonError(f"the field 'images.{name}' is not [height, width, channels, bits]")
+        image_specs[name] = ImageSpec(*values)
+    input_scales = {}
+    for name in scales.values:
+        match scales.items(name):
+            # The bounds refuse NaN too, which Python's JSON parser accepts.
+            case (int() | float() as divisor, int() as largest) if 0 < divisor < math.inf:
+                input_scales[name] = Scale(divisor, largest)
+            case _:
+                raise JsonError(f"the field 'scales.{name}' is not [divisor, max_value]")
+    return DatasetSchema(column_names, class_names, image_specs, input_scales)
 
 
 def _optional(fields: JsonObject, name: str) -> JsonObject:
     return JsonObject({}, name) if fields.get(name) is None else fields.object(name)
-
-
-def _parse_image_spec(images: JsonObject, name: str) -> ImageSpec:
-    # type() and not isinstance(): True and False are instances of int.
-    values = [each for each in images.items(name) if type(each) is int and each > 0]
-    is_valid = len(images.items(name)) == len(values) == 4 and values[3] in (8, 16)
-    if not is_valid or math.prod(values[:3]) > _MAX_VALUES:
-        raise JsonError(f"the field '{images.name}.{name}' is not [height, width, channels, bits]")
-    return ImageSpec(*values)
-
-
-def _parse_scale(scales: JsonObject, name: str) -> Scale:
-    # The bounds refuse NaN too, which Python's JSON parser accepts.
-    match scales.items(name):
-        case (int() | float() as divisor, int() as largest) if 0 < divisor < math.inf:
-            return Scale(divisor, largest)
-    raise JsonError(f"the field '{scales.name}.{name}' is not [divisor, max_value]")

@@ -63,7 +63,21 @@ def check_metrics(
 
 
 def _check_metric(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
-    _check_ignore_class(loss, metric, diagnostics)
+    ignored_by_loss = loss.argument(_IGNORE_CLASS)
+    # Without the argument the metric gets that of the loss when training starts.
+    ignored_by_metric = (
+        metric.argument(_IGNORE_CLASS, default=ignored_by_loss)
+        if isinstance(metric.arguments, dict)
+        else ignored_by_loss
+    )
+    if ignored_by_loss is not None and ignored_by_metric != ignored_by_loss:
+        diagnostics.error(
+            "invalid-choice",
+            f"the metric '{metric.class_name}' ignores class {ignored_by_metric}, and the loss of"
+            f" its output ignores class {ignored_by_loss}",
+            metric.span,
+            label=f"remove '{_IGNORE_CLASS}': metrics ignore the class that the loss ignores",
+        )
     _check_iou_arguments(loss, metric, diagnostics)
     name, is_sparse = metric.class_name, metric.class_name.startswith(_SPARSE_PREFIX)
     if not loss.class_name.startswith(_SPARSE_PREFIX):
@@ -117,23 +131,3 @@ def _check_iou_arguments(loss: KerasObject, metric: KerasObject, diagnostics: Di
             metric.span,
             label=f"set {texts}",
         )
-
-
-def _check_ignore_class(loss: KerasObject, metric: KerasObject, diagnostics: Diagnostics) -> None:
-    """Report a metric whose `ignore_class` differs from that of the output's loss."""
-    ignored_by_loss = loss.argument(_IGNORE_CLASS)
-    # Without the argument the metric gets that of the loss when training starts.
-    ignored_by_metric = (
-        metric.argument(_IGNORE_CLASS, default=ignored_by_loss)
-        if isinstance(metric.arguments, dict)
-        else ignored_by_loss
-    )
-    if ignored_by_loss is None or ignored_by_metric == ignored_by_loss:
-        return
-    diagnostics.error(
-        "invalid-choice",
-        f"the metric '{metric.class_name}' ignores class {ignored_by_metric}, and the loss of its"
-        f" output ignores class {ignored_by_loss}",
-        metric.span,
-        label=f"remove '{_IGNORE_CLASS}': metrics ignore the class that the loss ignores",
-    )

@@ -21,7 +21,7 @@ from archbuilder.config.data_sandbox import DataSandbox, not_allowed_error
 from archbuilder.config.data_schema import DatasetSchema, schema_from_dict
 from archbuilder.config.load import parse_recipe
 from archbuilder.config.settings import section_values, settings_of
-from archbuilder.config.sources import DataConfig, DataPath, DataSource, Tfds
+from archbuilder.config.sources import DataConfig, DataPath, Tfds
 from archbuilder.config.training import TrainingConfig, training_keys
 from archbuilder.diagnostics.errors import UsageError, quote
 from archbuilder.diagnostics.span import SourceText, Span
@@ -72,14 +72,24 @@ def recipe_to_dict(
     objective = training.objective
     settings = settings_of(type(objective))
     options = _fields_to_dict(objective, [each.name for each in settings if each.is_option])
+    sources: _JsonDict = {}
+    for split, source in (("train", data.train), ("validation", data.validation)):
+        if source is None:
+            continue
+        values = section_values(source)
+        fields = {key: _value_to_plain(each) for key, each in values.items() if each is not None}
+        # The DataPath of Tfds is the name of a dataset.
+        if not isinstance(source, Tfds):
+            # A path without a span comes from the command line and is relative to the working
+            # directory, which may be another one when the run is resumed.
+            for key, value in values.items():
+                if isinstance(value, DataPath) and value.span is None:
+                    fields[key] = str(Path(value.path).absolute())
+        sources[split] = {source.key: fields or None}
     # Paths are absolute: a run may be resumed from another working directory.
     return {
         **({} if data.cli_argument is None else {"cli_argument": data.cli_argument}),
-        "data": {
-            name: _source_to_dict(source)
-            for name, source in (("train", data.train), ("validation", data.validation))
-            if source is not None
-        },
+        "data": sources,
         "directory": str((data.directory or Path()).absolute()),
         "allow_dirs": [str(directory.absolute()) for directory in allow_dirs],
         "training": {
@@ -234,19 +244,6 @@ def _iter_data_paths(value: object) -> Iterator[DataPath]:
     elif dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             yield from _iter_data_paths(getattr(value, field.name))
-
-
-def _source_to_dict(source: DataSource) -> PlainData:
-    values = section_values(source)
-    fields = {key: _value_to_plain(each) for key, each in values.items() if each is not None}
-    # The DataPath of Tfds is the name of a dataset.
-    if not isinstance(source, Tfds):
-        # A path without a span comes from the command line and is relative to the working
-        # directory, which may be another one when the run is resumed.
-        for key, value in values.items():
-            if isinstance(value, DataPath) and value.span is None:
-                fields[key] = str(Path(value.path).absolute())
-    return {source.key: fields or None}
 
 
 def _fields_to_dict(value: object, names: Iterable[str]) -> _JsonDict:

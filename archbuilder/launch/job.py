@@ -135,19 +135,15 @@ def parse_slurm_time(text: str) -> int:
     total = sum(_UNIT_SECONDS[unit] * amount for unit, amount in amounts.items())
     for unit in [*amounts][1:]:
         if amounts[unit] > _MAX_AMOUNTS[unit]:
+            minutes, second = divmod(total, 60)
+            hours, minute = divmod(minutes, 60)
+            day, hour = divmod(hours, 24)
             raise UsageError(
                 f"--time {quote(text)} has {amounts[unit]} {unit}, but at most"
-                f" {_MAX_AMOUNTS[unit]} can follow {units[0]}; write {_format_slurm_time(total)}"
+                f" {_MAX_AMOUNTS[unit]} can follow {units[0]}; write"
+                f" {day}-{hour:02}:{minute:02}:{second:02}"
             )
     # Slurm takes 0 for no limit.
     if not total:
         raise UsageError(f"--time must not be zero, as in {quote(text)}; leave it out for no limit")
     return total
-
-
-def _format_slurm_time(total: int) -> str:
-    """Format seconds as `days-hours:minutes:seconds`."""
-    minutes, second = divmod(total, 60)
-    hours, minute = divmod(minutes, 60)
-    day, hour = divmod(hours, 24)
-    return f"{day}-{hour:02}:{minute:02}:{second:02}"

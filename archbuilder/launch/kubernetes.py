@@ -76,6 +76,17 @@ def kubernetes_manifest(job: Job, image: str, pvc: str, mount: str = "/work") ->
 
 
 def _container(job: Job, image: str, mount: str) -> PlainData:
+    # `exec`: the command replaces the shell, so that it receives Kubernetes's SIGTERM itself.
+    script = f"exec {job.command_line()}"
+    if job.nodes > 1:
+        workers = [f"{job.name}-{number}.{job.name}:{PORT}" for number in range(job.nodes)]
+        # The index is known only inside the pod, so that the shell has to expand it: everything
+        # around it is single-quoted, and holds only checked names, numbers and JSON punctuation.
+        prefix, suffix = json.dumps(
+            {"cluster": {"worker": workers}, "task": {"type": "worker", "index": _INDEX_VARIABLE}}
+        ).split(f'"{_INDEX_VARIABLE}"')
+        config = f"'{prefix}'\"${_INDEX_VARIABLE}\"'{suffix}'"
+        script = f"export {TF_CONFIG_VAR}={config}\n{script}"
     # Requests default to the limits, so that the scheduler reserves the resources as well.
     limits: dict[str, PlainData] = {}
     if job.gpus:
@@ -89,25 +100,8 @@ def _container(job: Job, image: str, mount: str) -> PlainData:
         "name": "worker",
         "image": image,
         "workingDir": mount,
-        "command": ["/bin/sh", "-c", _script(job)],
+        "command": ["/bin/sh", "-c", script],
         "ports": [{"containerPort": PORT}],
         "resources": {"limits": limits},
         "volumeMounts": [{"name": "work", "mountPath": mount}],
     }
-
-
-def _script(job: Job) -> str:
-    """Return a shell script that exports `TF_CONFIG` and runs the command.
-
-    The command replaces the shell (`exec`), so that it receives Kubernetes's SIGTERM itself.
-    """
-    if job.nodes == 1:
-        return f"exec {job.command_line()}"
-    workers = [f"{job.name}-{number}.{job.name}:{PORT}" for number in range(job.nodes)]
-    # The index is known only inside the pod, so that the shell has to expand it: everything around
-    # it is single-quoted, and holds only checked names, numbers and JSON punctuation.
-    prefix, suffix = json.dumps(
-        {"cluster": {"worker": workers}, "task": {"type": "worker", "index": _INDEX_VARIABLE}}
-    ).split(f'"{_INDEX_VARIABLE}"')
-    config = f"'{prefix}'\"${_INDEX_VARIABLE}\"'{suffix}'"
-    return f"export {TF_CONFIG_VAR}={config}\nexec {job.command_line()}"

@@ -62,7 +62,13 @@ def run_workers(
             failed_index = _first_failed(workers)
         if failed_index is None:
             return 0
-        _shut_down(workers)
+        # The other workers have time to notice the loss and exit, and are then killed.
+        deadline = time.monotonic() + _SHUTDOWN_TIMEOUT
+        while time.monotonic() < deadline and any(each.process.poll() is None for each in workers):
+            time.sleep(_POLL_INTERVAL)
+        for worker in workers:
+            worker.process.kill()
+            worker.process.wait()
         return _failure_exit_code(workers, failed_index, f"; {hint}" if hint else "")
 
 
@@ -85,7 +91,7 @@ def _spawn(
     if stderr is not None:
         stack.callback(stderr.close)
     if index > 0:
-        # `_error_message` reads errors in this format.
+        # `_failure_exit_code` reads errors in this format.
         arguments = add_options(arguments, "--error-format", "text")
     process = subprocess.Popen(  # noqa: S603 - what the user has typed, without a shell
         [sys.executable, "-m", "archbuilder", *arguments],
@@ -159,16 +165,6 @@ def _first_failed(workers: Sequence[_Worker]) -> int | None:
         time.sleep(_POLL_INTERVAL)
 
 
-def _shut_down(workers: Sequence[_Worker]) -> None:
-    """Give the other workers time to notice the loss and exit, then kill them."""
-    deadline = time.monotonic() + _SHUTDOWN_TIMEOUT
-    while any(worker.process.poll() is None for worker in workers) and time.monotonic() < deadline:
-        time.sleep(_POLL_INTERVAL)
-    for worker in workers:
-        worker.process.kill()
-        worker.process.wait()
-
-
 def _failure_exit_code(workers: Sequence[_Worker], failed_index: int, hint: str) -> int:
     """Return the exit code of a failed run if the chief has already printed the reason.
 
@@ -186,21 +182,16 @@ def _failure_exit_code(workers: Sequence[_Worker], failed_index: int, hint: str)
         if codes[failed_index] < 0
         else f"with code {codes[failed_index]}"
     )
-    message = _error_message(workers[failed_index])
+    message = ""
+    stderr = workers[failed_index].stderr
+    if stderr is not None:
+        stderr.seek(0)
+        # TensorFlow logs to the same stream: only lines with our prefix are errors of ours.
+        lines = stderr.read().decode("utf-8", "replace").splitlines()
+        errors = [each for each in lines if _ERROR_PREFIX.match(each)]
+        message = _ERROR_PREFIX.sub("", errors[0], count=1) if errors else ""
     raise RunError(
         f"worker {failed_index + 1} of {len(workers)} ended {how}"
         + (f": {message}" if message else "")
         + hint
-    )
-
-
-def _error_message(worker: _Worker) -> str:
-    """Return the first error that a worker printed, without the prefix `error[CODE]: `."""
-    if worker.stderr is None:
-        return ""
-    worker.stderr.seek(0)
-    # TensorFlow logs to the same stream: only lines with our prefix are errors of ours.
-    lines = worker.stderr.read().decode("utf-8", "replace").splitlines()
-    return next(
-        (_ERROR_PREFIX.sub("", line, count=1) for line in lines if _ERROR_PREFIX.match(line)), ""
     )
