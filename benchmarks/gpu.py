@@ -79,26 +79,22 @@ def main(rounds: int) -> None:
         )
 
 
-def _write(job: Job, folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    if job is RESNET:
-        images = rng.integers(0, 256, (job.examples, 224, 224, 3), np.uint8)
-        np.savez(folder / "data.npz", x=images, y=rng.integers(0, 1000, job.examples))
-    else:
-        letters = rng.integers(97, 123, job.examples * 1024 + 1, np.uint8)
-        (folder / "data.txt").write_bytes(letters.tobytes())
-    (folder / "recipe.yaml").write_text(
-        f"archbuilder: 1\ndata: {job.data}\ntraining:\n  {job.training}\n"
-        f"  dtype_policy: mixed_bfloat16\n  batch_size: {job.batch_size}\n  epochs: {EPOCHS}\n"
-        "  validation_split: 0\n"
-    )
-
-
 def _archbuilder_seconds(job: Job) -> float:
     """Return the median seconds of an epoch of a run without the first, in a separate process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write(job, folder)
+        rng = np.random.default_rng(0)
+        if job is RESNET:
+            images = rng.integers(0, 256, (job.examples, 224, 224, 3), np.uint8)
+            np.savez(folder / "data.npz", x=images, y=rng.integers(0, 1000, job.examples))
+        else:
+            letters = rng.integers(97, 123, job.examples * 1024 + 1, np.uint8)
+            (folder / "data.txt").write_bytes(letters.tobytes())
+        (folder / "recipe.yaml").write_text(
+            f"archbuilder: 1\ndata: {job.data}\ntraining:\n  {job.training}\n"
+            f"  dtype_policy: mixed_bfloat16\n  batch_size: {job.batch_size}\n"
+            f"  epochs: {EPOCHS}\n  validation_split: 0\n"
+        )
         command = [
             *("train", job.blueprint, "--recipe", str(folder / "recipe.yaml")),
             *("--run-dir", str(folder / "run")),

@@ -7,7 +7,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,22 +74,19 @@ def main(rounds: int) -> None:
     print("| model | batch | archbuilder, examples/s | plain Keras, examples/s | ratio |")
     print("|---|---:|---:|---:|---:|")
     for workload in (*SMALL, *LARGE):
-        archbuilder_rate, keras_rate = _rates(workload, rounds)
+        with tempfile.TemporaryDirectory() as folder:
+            workload.prepare(Path(folder))
+            pairs = [
+                (epoch_seconds(workload, Path(folder), f"run-{number}"), _keras_seconds(workload))
+                for number in range(rounds)
+            ]
+        result = medians(pairs)
+        archbuilder_rate = workload.examples / result.archbuilder
+        keras_rate = workload.examples / result.baseline
         print(
             f"| {workload.blueprint} | {workload.batch_size} | {archbuilder_rate:,.0f} |"
             f" {keras_rate:,.0f} | {archbuilder_rate / keras_rate:.2f} |"
         )
-
-
-def _rates(workload: Workload, rounds: int) -> tuple[float, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        workload.prepare(Path(folder))
-        pairs = [
-            (epoch_seconds(workload, Path(folder), f"run-{number}"), _keras_seconds(workload))
-            for number in range(rounds)
-        ]
-    result = medians(pairs)
-    return workload.examples / result.archbuilder, workload.examples / result.baseline
 
 
 def epoch_seconds(
@@ -124,8 +120,6 @@ def _keras_seconds(workload: Workload) -> float:
     examples = tf.data.Dataset.from_tensor_slices(workload.arrays())
     batches = examples.shuffle(workload.examples, seed=0).batch(workload.batch_size)
     batches = batches.prefetch(tf.data.AUTOTUNE)
-    return statistics.median(_epoch_times(lambda: model.fit(batches, verbose=0)))
-
-
-def _epoch_times(epoch: Callable[[], object]) -> list[float]:
-    return [seconds(epoch) for _ in range(EPOCHS)][1:]
+    return statistics.median(
+        [seconds(lambda: model.fit(batches, verbose=0)) for _ in range(EPOCHS)][1:]
+    )

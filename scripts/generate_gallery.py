@@ -57,7 +57,12 @@ This page is written by `make gallery`.
 def rows(name: str) -> Iterator[ZooVariant]:
     """Yield a row for each variant of a blueprint, or for each network of a variant."""
     blueprint = archbuilder.load(zoo.path(name))
-    for variant, is_default in _variants(blueprint):
+    default = blueprint.expand()
+    same = [name for name in blueprint.variants if blueprint.expand(variant=name) == default]
+    # 'default' comes first if no variant is the default.
+    variants = [] if same else [("default", True)]
+    variants += [(name, name in same[:1]) for name in blueprint.variants]
+    for variant, is_default in variants:
         for network, analysis in blueprint.analyze(variant=variant).items():
             yield row(analysis, variant, network if network != blueprint.name else "", is_default)
 
@@ -75,16 +80,6 @@ def row(analysis: Analysis, variant: str, network: str, is_default: bool) -> Zoo
     )
 
 
-def _variants(blueprint: archbuilder.Blueprint) -> Iterator[tuple[str, bool]]:
-    """Yield each variant, and whether it is the default, with 'default' first if no variant is."""
-    default = blueprint.expand()
-    same = [name for name in blueprint.variants if blueprint.expand(variant=name) == default]
-    if not same:
-        yield "default", True
-    for name in blueprint.variants:
-        yield name, name in same[:1]
-
-
 def gallery_text() -> str:
     """Return the data of the gallery."""
     data = {
@@ -100,27 +95,24 @@ def gallery_text() -> str:
 
 def page_text() -> str:
     """Return the page, from the data."""
-    lines = [line for entry in zoo.gallery() for line in _lines(entry)]
-    return HEAD + "\n".join(lines) + "\n" + TAIL.format(notes="\n".join(_notes()))
-
-
-def _lines(entry: zoo.ZooEntry) -> Iterator[str]:
-    yield (
-        f"| **[{entry.name}](../blueprints/{entry.name}.yaml)** {entry.title} | | | | "
-        f"| {entry.reference} |"
-    )
-    for row in entry.rows:
-        yield (
-            f"| `{row.blueprint_argument(entry.name)}`{f' {row.network}' if row.network else ''}"
-            f" | {row.parameters:,} | {row.multiply_adds:,} | {format_bytes(row.weight_bytes)}"
-            f" | {format_bytes(row.activation_bytes)} | |"
+    lines: list[str] = []
+    for entry in zoo.gallery():
+        lines.append(
+            f"| **[{entry.name}](../blueprints/{entry.name}.yaml)** {entry.title} | | | | "
+            f"| {entry.reference} |"
         )
-
-
-def _notes() -> Iterator[str]:
-    for name, family in FAMILIES.items():
-        if family.follows:
-            yield textwrap.fill(f"- **{name}**: {family.follows}", 100, subsequent_indent="  ")
+        lines += [
+            f"| `{each.blueprint_argument(entry.name)}`{f' {each.network}' if each.network else ''}"
+            f" | {each.parameters:,} | {each.multiply_adds:,} | {format_bytes(each.weight_bytes)}"
+            f" | {format_bytes(each.activation_bytes)} | |"
+            for each in entry.rows
+        ]
+    notes = [
+        textwrap.fill(f"- **{name}**: {family.follows}", 100, subsequent_indent="  ")
+        for name, family in FAMILIES.items()
+        if family.follows
+    ]
+    return HEAD + "\n".join(lines) + "\n" + TAIL.format(notes="\n".join(notes))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python scripts/generate_parity_page.py REPORT.xml
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -30,19 +29,17 @@ def page_text(report: Path) -> str:
     """Return the text of the page for a report."""
     # pytest has just written this report, so its XML is trusted.
     cases = ET.parse(report).getroot().iter("testcase")  # noqa: S314
-    return HEAD + "".join(sorted(_lines(cases))) + "\nThis page is written by `make parity`.\n"
-
-
-def _lines(cases: Iterator[ET.Element]) -> Iterator[str]:
+    lines: list[str] = []
     for case in cases:
         properties = {each.get("name"): each.get("value") for each in case.iter("property")}
         if "difference" in properties:
             seconds = round(float(case.get("time", "0")))
             difference = float(properties["difference"] or "nan")
-            yield (
+            lines.append(
                 f"| {properties['blueprint']} | {properties['reference']} | {difference:.1e} |"
                 f" {seconds} |\n"
             )
+    return HEAD + "".join(sorted(lines)) + "\nThis page is written by `make parity`.\n"
 
 
 if __name__ == "__main__":

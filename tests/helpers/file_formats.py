@@ -104,10 +104,6 @@ def _newest_hdf5() -> bytes:
     return file.getvalue()
 
 
-def _safetensors() -> bytes:
-    return save({each.path: np.asarray(each) for each in model().weights})
-
-
 def _load_weights(path: Path) -> None:
     archbuilder.load_weights(model(), path, skip_mismatch=True)
 
@@ -120,7 +116,7 @@ def length_of_head(content: bytes) -> bytes:
 @cache
 def _seeds_of_weights(kind: str) -> Sequence[bytes]:
     if kind == "safetensors":
-        return (_safetensors(),)
+        return (save({each.path: np.asarray(each) for each in model().weights}),)
     if kind == "Keras 2":
         return (saved_bytes(_keras_2, "a.h5"),)
     keras_3 = saved_bytes(model().save_weights, "a.weights.h5")

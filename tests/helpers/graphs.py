@@ -65,9 +65,13 @@ def network(
 ) -> Graph:
     """A graph; an input is a shape, or a shape and a dtype. The last node is the output."""
     outputs = {"output": nodes[-1].name} if outputs is None else outputs
+    specs = {
+        key: value if value and isinstance(value[-1], str) else (value, "float32")
+        for key, value in inputs.items()
+    }
     return Graph(
         name,
-        tuple(_input(key, value) for key, value in inputs.items()),
+        tuple(GraphInput(key, tuple(shape), dtype, SPAN) for key, (shape, dtype) in specs.items()),
         nodes,
         tuple((key, ref(value)) for key, value in outputs.items()),
         SPAN,
@@ -82,8 +86,3 @@ def chain(shape: Sequence[int | None], *steps: tuple[str, Mapping[str, PlainData
         nodes.append(step(f"step{index}", operation, previous, **values))
         previous = nodes[-1].name
     return network({"input": tuple(shape)}, *nodes)
-
-
-def _input(name: str, value: Any) -> GraphInput:
-    shape, dtype = value if value and isinstance(value[-1], str) else (value, "float32")
-    return GraphInput(name, tuple(shape), dtype, SPAN)
