@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -14,6 +15,7 @@ from helpers.subprocesses import in_replicas
 from trainer.test_execution import assert_same, rows, trained, weights, with_key
 
 from archbuilder.cli import main
+from archbuilder.runs.state_dict import load_state_dict, state_dict
 from archbuilder.trainer.execution import ExecutionConfig
 from archbuilder.trainer.optimizer import EMAConfig, take_ema
 from archbuilder.trainer.single_model import SingleNetworkModel
@@ -206,6 +208,59 @@ def test_ema_agrees_with_keras(frequency: int | None):
     learner.swap_ema_weights()
     for weight, expected in zip(learner.network.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.ScheduleFreeAdamW(0.1, warmup_steps=3, weight_decay=0.01),
+        lambda: keras.optimizers.Adam(0.1, use_ema=True, ema_momentum=0.8),
+        lambda: keras.optimizers.SGD(0.1, use_ema=True, ema_overwrite_frequency=4),
+    ],
+    ids=["schedule_free", "ema", "ema_overwrite"],
+)
+def test_calls_of_fit_agree_with_one_of_keras(optimizer: Callable[[], keras.optimizers.Optimizer]):
+    """The end of a call changes no weights: neither for the next one nor for a resumed run."""
+    x, y = np.random.default_rng(0).normal(size=(2, 24, 3)).astype("float32")
+
+    def network() -> keras.Sequential:
+        keras.utils.set_random_seed(0)
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+
+    def learner() -> SingleNetworkModel:
+        model = SingleNetworkModel(network())
+        model.compile(optimizer(), keras.losses.MeanSquaredError(), jit_compile=False)
+        model.build_optimizers()
+        return model
+
+    uninterrupted = network()
+    uninterrupted.compile(optimizer(), "mse", jit_compile=False)
+    # Keras 3.15 builds the optimizer in `fit` where it discards assignments: ScheduleFreeAdamW
+    # would then start at zeros in place of the initial weights.
+    uninterrupted.optimizer.build(uninterrupted.trainable_variables)
+    uninterrupted.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
+    first = learner()
+    for _ in range(2):
+        first.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    resumed = learner()
+    load_state_dict(resumed, state_dict(first))
+    for each in (first, resumed):
+        each.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+        if each.ema_variables:
+            each.swap_ema_weights()
+        pairs = zip(each.network.get_weights(), uninterrupted.get_weights(), strict=True)
+        for weight, expected in pairs:
+            np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_schedule_free_optimizer_after_resume(tmp_path: Path):
+    """A run comes to the same weights with many checkpoints and a resume, bit by bit."""
+    text = re.sub(r"\{SGD: .*\}\}", "{ScheduleFreeAdamW: {warmup_steps: 9}}", SUPERVISED)
+    uninterrupted = trained(tmp_path, text, "whole", "--epochs", "2")
+    often = with_key(text, "checkpoint_every_seconds: 0")
+    parts = trained(tmp_path, often, "parts", "--epochs", "1")
+    assert main(["train", "--resume", str(parts), "--epochs", "2"]) == 0
+    assert_same(uninterrupted, parts)
 
 
 @pytest.mark.parametrize(
