@@ -93,10 +93,16 @@ def _from_tf_config(text: str) -> Cluster:
         index = int(task["index"])
         if task["type"] == "worker":
             index += len(cluster_spec.get("chief", ()))
-        is_valid = set(cluster_spec) <= {"chief", "worker"} and task["type"] in cluster_spec
+        addresses = [_ADDRESS.fullmatch(worker) for worker in workers]
+        is_valid = (
+            set(cluster_spec) <= {"chief", "worker"}
+            and task["type"] in cluster_spec
+            and 0 <= index < len(workers)
+            and all(each is not None and 0 < int(each[1]) < 2**16 for each in addresses)
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         is_valid, workers, index = False, (), 0
-    if not (is_valid and 0 <= index < len(workers) and all(map(_is_address, workers))):
+    if not is_valid:
         raise RunError(
             f"the variable {TF_CONFIG_VAR} is {quote(text, 200)}; write it as"
             f" {tf_config_json(('one:12345', 'two:12345'), 0)}"
@@ -109,11 +115,6 @@ def _from_tf_config(text: str) -> Cluster:
     return Cluster(workers, index, TF_CONFIG_VAR)
 
 
-def _is_address(worker: object) -> bool:
-    match = _ADDRESS.fullmatch(worker) if isinstance(worker, str) else None
-    return match is not None and 0 < int(match[1]) < 2**16
-
-
 def _from_slurm(environment: Mapping[str, str]) -> Cluster:
     """Read the cluster of a Slurm job step.
 
@@ -123,7 +124,19 @@ def _from_slurm(environment: Mapping[str, str]) -> Cluster:
         nodes = _parse_node_list(environment["SLURM_STEP_NODELIST"])
         tasks = _parse_tasks_per_node(environment["SLURM_STEP_TASKS_PER_NODE"])
         index, count = int(environment["SLURM_PROCID"]), int(environment["SLURM_STEP_NUM_TASKS"])
-        ports = _slurm_ports(environment, max(tasks))
+        job, step = int(environment["SLURM_JOB_ID"]), int(environment["SLURM_STEP_ID"])
+        # Jobs that share nodes must not share ports: a gRPC client takes whatever listens at an
+        # address, so that a worker would join the other job. Slurm reserves ports only where
+        # `MpiParams=ports=` is configured. Otherwise they follow from the ids of the job and the
+        # step. Every task computes the same ports, so that no rendezvous is needed.
+        ports = [
+            port
+            for first, last in _PORT_RANGE.findall(environment.get("SLURM_STEP_RESV_PORTS", ""))
+            for port in range(int(first), int(last or first) + 1)
+        ]
+        if len(ports) < max(tasks):
+            start = (job + step * _STEP_STRIDE) * _PORTS_PER_STEP
+            ports = [_SLURM_PORTS[(start + n) % len(_SLURM_PORTS)] for n in range(max(tasks))]
         workers = tuple(
             f"{node}:{port}"
             for node, on_node in zip(nodes, tasks, strict=True)
@@ -136,33 +149,7 @@ def _from_slurm(environment: Mapping[str, str]) -> Cluster:
             f"Slurm's variables disagree: {count} tasks, {len(workers)} addresses, and this is task"
             f" {index}"
         )
-    job, step = _slurm_step(environment)
     return Cluster(workers, index, "Slurm", f"Slurm job {job}, step {step}")
-
-
-def _slurm_step(environment: Mapping[str, str]) -> tuple[int, int]:
-    return int(environment["SLURM_JOB_ID"]), int(environment["SLURM_STEP_ID"])
-
-
-def _slurm_ports(environment: Mapping[str, str], count: int) -> list[int]:
-    """Return the ports of a node's tasks: those that Slurm reserved, or some of the step's own.
-
-    Jobs that share nodes must not share ports: a gRPC client takes whatever listens at an address,
-    so that a worker would join the other job. Slurm reserves ports only where `MpiParams=ports=`
-    is configured; otherwise they follow from the ids of the job and the step. Every task computes
-    the same ports, so that no rendezvous is needed.
-    """
-    reserved = environment.get("SLURM_STEP_RESV_PORTS", "")
-    ports = [
-        port
-        for first, last in _PORT_RANGE.findall(reserved)
-        for port in range(int(first), int(last or first) + 1)
-    ]
-    if len(ports) >= count:
-        return ports[:count]
-    job, step = _slurm_step(environment)
-    first = (job + step * _STEP_STRIDE) * _PORTS_PER_STEP
-    return [_SLURM_PORTS[(first + number) % len(_SLURM_PORTS)] for number in range(count)]
 
 
 def _parse_node_list(text: str) -> list[str]:

@@ -77,7 +77,11 @@ def _find_difference(
     """Return an error that names the first worker that differs from this one."""
     for index, content in enumerate(contents):
         # A worker of another run may have another version of this code: do not trust its fields.
-        remote_fields = _decode(content)
+        try:
+            fields = json.loads(content)
+        except ValueError:
+            fields = None
+        remote_fields = fields if isinstance(fields, dict) else {}
         name = f"worker {index + 1} of {cluster.size} ({cluster.workers[index]})"
         # The order goes from cause to consequence: a worker of another run also has other files.
         if (remote_fields.get("job"), remote_fields.get("run")) != (
@@ -123,14 +127,6 @@ def check_port(cluster: Cluster) -> None:
                 f"worker {cluster.index + 1} of {cluster.size} cannot listen on port {port} of"
                 f" {host}: {error.strerror}"
             ) from error
-
-
-def _decode(content: bytes) -> Mapping[str, object]:
-    try:
-        fields = json.loads(content)
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def _describe(fields: Mapping[str, object]) -> str:

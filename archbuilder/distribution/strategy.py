@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -73,9 +73,13 @@ class DeviceSetup:
             def replica_slices(*batch: object) -> tf.data.Dataset:
                 full_batch = batch if len(batch) > 1 else batch[0]
                 replica_ids = tf.data.Dataset.range(first_replica, first_replica + local_replicas)
-                return replica_ids.map(
-                    lambda replica_id: _replica_slice(full_batch, replica_id, replicas)
-                )
+                count = tf.cast(count_examples(full_batch), tf.int64)
+
+                def replica_slice(replica_id: tf.Tensor) -> tuple[object, tf.Tensor]:
+                    begin, end, is_counted = slice_bounds(count, replica_id, replicas)
+                    return slice_batch(full_batch, begin, end), is_counted
+
+                return replica_ids.map(replica_slice)
 
             dataset = batches.flat_map(replica_slices).prefetch(tf.data.AUTOTUNE)
             # For a dataset that may end, TensorFlow's iterator all-reduces at every step whether a
@@ -83,12 +87,6 @@ class DeviceSetup:
             return dataset.apply(tf.data.experimental.assert_cardinality(INFINITE_CARDINALITY))
 
         return strategy.distribute_datasets_from_function(make_dataset)
-
-
-def _replica_slice(batch: object, replica_id: tf.Tensor, replicas: int) -> tuple[object, tf.Tensor]:
-    count = tf.cast(count_examples(batch), tf.int64)
-    begin, end, is_counted = slice_bounds(count, replica_id, replicas)
-    return slice_batch(batch, begin, end), is_counted
 
 
 def setup_devices(
@@ -114,7 +112,11 @@ def setup_devices(
     # Before any call of `list_logical_devices`: it initializes TensorFlow's context, after which
     # MultiWorkerMirroredStrategy fails ("Collective ops must be configured at program startup").
     if cluster is not None:
-        setup = _check_batch_size(_multi_worker_setup(cluster, distribution), batch_size)
+        setup = _join_cluster(cluster)
+        setup = replace(
+            setup, description=f"{setup.description} ({distribution}: {cluster.origin})"
+        )
+        _check_batch_size(setup, batch_size)
         if membership is not None:
             with setup.workers.worker_failure_scope():
                 check_members(setup.workers, cluster, membership)
@@ -156,11 +158,24 @@ def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.MirroredStrate
     return tf.distribute.MirroredStrategy(devices=list(devices))
 
 
-def _multi_worker_setup(cluster: Cluster, distribution: StrategyName) -> DeviceSetup:
+@cache
+def _join_cluster(cluster: Cluster) -> DeviceSetup:
+    # Cached: a second strategy in one process would replace the collective executor of TensorFlow's
+    # server (`enable_collective_ops` in TensorFlow 2.21). Messages from workers that are already at
+    # the next command would be lost with the old one: "Delete called on non-empty BufRendezvous".
+    # One strategy also continues its keys of collective operations, so that workers wait for each
+    # other at the beginning of a command.
     check_keras_version()
     check_port(cluster)
+    # TensorFlow's TFConfigClusterResolver would do for TF_CONFIG, but the addresses may come from
+    # Slurm, and its SlurmClusterResolver starts at port 8888 for every job.
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(cluster.workers)}),
+        task_type="worker",
+        task_id=cluster.index,
+    )
     try:
-        strategy = _multi_worker_strategy(cluster)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except (RuntimeError, tf.errors.OpError) as error:
         raise ClusterError(
             f"worker {cluster.index + 1} of {cluster.size} ({cluster.address}) cannot reach the"
@@ -170,28 +185,9 @@ def _multi_worker_setup(cluster: Cluster, distribution: StrategyName) -> DeviceS
     device_type = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     return DeviceSetup(
         strategy,
-        f"worker {cluster.index + 1} of {cluster.size}, {replicas} {device_type}s in total"
-        f" ({distribution}: {cluster.origin})",
+        f"worker {cluster.index + 1} of {cluster.size}, {replicas} {device_type}s in total",
         WorkerGroup(strategy, cluster.size, cluster.index),
     )
-
-
-@cache
-def _multi_worker_strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
-    # Cached: a second strategy in one process would replace the collective executor of TensorFlow's
-    # server (`enable_collective_ops` in TensorFlow 2.21). Messages from workers that are already at
-    # the next command would be lost with the old one: "Delete called on non-empty BufRendezvous".
-    # One strategy also continues its keys of collective operations, so that workers wait for each
-    # other at the beginning of a command.
-    #
-    # TensorFlow's TFConfigClusterResolver would do for TF_CONFIG, but the addresses may come from
-    # Slurm, and its SlurmClusterResolver starts at port 8888 for every job.
-    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-        tf.train.ClusterSpec({"worker": list(cluster.workers)}),
-        task_type="worker",
-        task_id=cluster.index,
-    )
-    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
 
 def _tpu_setup() -> DeviceSetup:

@@ -12,7 +12,6 @@ every value is validated and no link is followed.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -101,16 +100,9 @@ class CheckpointManager:
         Raises:
             RunError: if it belongs to another blueprint or recipe, or the directory cannot be read.
         """
-        checkpoint = self._read_latest(log) if self.workers.is_chief else None
-        if self.workers.count == 1:
-            return checkpoint
-        return _deserialize(
-            self.workers.broadcast(b"" if checkpoint is None else _serialize(checkpoint))
-        )
-
-    def _read_latest(self, log: Callable[[str], None]) -> Checkpoint | None:
+        checkpoint = None
         try:
-            directories = self._list_complete()
+            directories = self._list_complete() if self.workers.is_chief else []
         except OSError as error:
             name = quote(str(self._directory.path), 200)
             raise RunError(f"cannot read {name}: {os_error_reason(error)}") from error
@@ -118,13 +110,22 @@ class CheckpointManager:
             damage = _find_damage(directory)
             if damage is None:
                 try:
-                    return self._read(directory)
+                    checkpoint = self._read(directory)
+                    break
                 except OSError as error:
                     damage = os_error_reason(error)
                 except ValueError as error:
                     damage = str(error)
             log(f"warning: skipped damaged checkpoint {directory.path.name}: {damage}")
-        return None
+        if self.workers.count == 1:
+            return checkpoint
+        message = b""
+        if checkpoint is not None:
+            # json.dumps escapes newlines, so that the first one ends the header.
+            header = json.dumps(_progress_fields(checkpoint)).encode()
+            message = header + b"\n" + save(encode_bfloat16(checkpoint.arrays))
+        header, _, arrays = self.workers.broadcast(message).partition(b"\n")
+        return _parse_checkpoint(JsonObject.parse(header), load(arrays)) if header else None
 
     @property
     def _directory(self) -> SandboxPath:
@@ -169,13 +170,31 @@ class CheckpointManager:
         temp_dir.rename(directory.path.name)
 
     def _read(self, directory: SandboxPath) -> Checkpoint:
+        """Read a checkpoint.
+
+        Raises:
+            OSError: if a file cannot be opened.
+            ValueError: if a file does not have the contents of a checkpoint.
+            RunError: if it belongs to another blueprint or recipe.
+        """
         progress = JsonObject.read(directory.joinpath(_PROGRESS))
         if progress.text("fingerprint") != self.fingerprint:
             raise RunError(
                 f"the checkpoint {directory.path.name} was written with another blueprint or"
                 " recipe; a run must be resumed with those that it was started with"
             )
-        checkpoint = _parse_checkpoint(progress, _read_arrays(directory.joinpath(_VARIABLES)))
+        variables_file = directory.joinpath(_VARIABLES)
+        with variables_file.open_descriptor() as descriptor:
+            try:
+                # safetensors only opens paths, and following the original one again could lead
+                # through a link: /dev/fd names the file that was checked.
+                arrays = load_file(f"/dev/fd/{descriptor}")
+            # safetensors 0.8 raises the last two for dtypes that numpy lacks, such as bfloat16.
+            except (SafetensorError, AttributeError, TypeError) as error:
+                # The reason quotes the header of the file, which may hold control characters.
+                reason = escape_terminal(str(error))
+                raise ValueError(f"{_VARIABLES} cannot be read: {reason}") from error
+        checkpoint = _parse_checkpoint(progress, arrays)
         if _name(checkpoint.position) != directory.path.name:
             raise JsonError(f"{_PROGRESS} has another position")
         return checkpoint
@@ -183,19 +202,6 @@ class CheckpointManager:
 
 def _name(position: TrainingPosition) -> str:
     return f"epoch-{position.epoch:05}-batch-{position.batch:07}"
-
-
-def _serialize(checkpoint: Checkpoint) -> bytes:
-    progress = _progress_fields(checkpoint)
-    # json.dumps escapes newlines, so that the first one in the result ends the header.
-    return json.dumps(progress).encode() + b"\n" + save(encode_bfloat16(checkpoint.arrays))
-
-
-def _deserialize(content: bytes) -> Checkpoint | None:
-    if not content:
-        return None
-    header, _, arrays = content.partition(b"\n")
-    return _parse_checkpoint(JsonObject.parse(header), load(arrays))
 
 
 def _progress_fields(checkpoint: Checkpoint) -> dict[str, PlainData]:
@@ -230,25 +236,6 @@ def _parse_checkpoint(progress: JsonObject, arrays: Arrays) -> Checkpoint:
     return Checkpoint(position, tuple(history), arrays)
 
 
-def _read_arrays(file: SandboxPath) -> Arrays:
-    """Load the arrays of a safetensors file.
-
-    Raises:
-        OSError: if it cannot be opened.
-        ValueError: if it is not a safetensors file with dtypes that numpy has.
-    """
-    with file.open_descriptor() as descriptor:
-        try:
-            # safetensors only opens paths, and following the original one again could lead
-            # through a link: /dev/fd names the file that was checked.
-            return load_file(f"/dev/fd/{descriptor}")
-        # safetensors 0.8 raises the last two for dtypes that numpy lacks, such as bfloat16.
-        except (SafetensorError, AttributeError, TypeError) as error:
-            # The reason quotes the header of the file, which may hold control characters.
-            reason = escape_terminal(str(error))
-            raise ValueError(f"{file.path.name} cannot be read: {reason}") from error
-
-
 def _find_damage(directory: SandboxPath) -> str | None:
     """Compare a checkpoint with its digests; return the first difference, or None if intact."""
     file = directory.joinpath(_MANIFEST)
@@ -256,22 +243,19 @@ def _find_damage(directory: SandboxPath) -> str | None:
         digests = JsonObject.read(file).object("sha256")
         for name in (_VARIABLES, _PROGRESS):
             file = directory.joinpath(name)
-            if _sha256(file) != digests.text(name):
+            with (
+                file.open_descriptor() as descriptor,
+                # A duplicate, since the file object closes its descriptor and so does the context.
+                os.fdopen(os.dup(descriptor), "rb") as opened_file,
+            ):
+                # A sparse file may claim terabytes that would take hours to hash.
+                if os.fstat(descriptor).st_size > total_memory():
+                    return f"{name}: it is too large"
+                digest = hashlib.file_digest(opened_file, "sha256").hexdigest()
+            if digest != digests.text(name):
                 return f"{name} does not match its checksum"
     except OSError as error:
         return f"{file.path.name}: {os_error_reason(error)}"
     except JsonError:
         return f"{_MANIFEST} is not valid"
     return None
-
-
-def _sha256(checkpoint_file: SandboxPath) -> str:
-    with (
-        checkpoint_file.open_descriptor() as descriptor,
-        # A duplicate, since the file object closes its descriptor and so does the context.
-        os.fdopen(os.dup(descriptor), "rb") as file,
-    ):
-        # A sparse file may claim terabytes that would take hours to hash.
-        if os.fstat(descriptor).st_size > total_memory():
-            raise OSError(errno.EFBIG, "it is too large")
-        return hashlib.file_digest(file, "sha256").hexdigest()

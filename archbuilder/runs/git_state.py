@@ -40,37 +40,34 @@ def git_state(file: Path) -> dict[str, PlainData] | None:
         `commit` and `dirty`, which is None if git is not installed. None instead of both if the
         file is not in a repository, not tracked, or the repository cannot be read.
     """
-    for folder in file.absolute().parents:
-        if (folder / ".git").exists():
-            try:
-                return _read_state(folder, file.absolute())
-            except (OSError, ValueError, subprocess.SubprocessError):
-                return None
-    return None
-
-
-def _read_state(folder: Path, file: Path) -> dict[str, PlainData] | None:
-    git_dir, common_dir = _git_dirs(folder / ".git")
-    commit = _read_commit(git_dir, common_dir)
-    if commit is None:
+    file = file.absolute()
+    folder = next((each for each in file.parents if (each / ".git").exists()), None)
+    if folder is None:
         return None
-    git = shutil.which("git")
-    if git is None:
-        return {"commit": commit, "dirty": None}
-    with tempfile.TemporaryDirectory() as scratch:
-        temp_dir = Path(scratch)
-        # git recognizes a repository by its HEAD, refs and objects; the latter come from the
-        # environment.
-        (temp_dir / "refs").mkdir()
-        (temp_dir / "HEAD").write_text(f"{commit}\n")
-        (temp_dir / "config").write_text(_SHA256_CONFIG if len(commit) > 40 else _SHA1_CONFIG)
-        _copy_index(SandboxPath(git_dir), temp_dir)
-        tracked_files = _run_git(git, temp_dir, folder, common_dir, "ls-files", "--", str(file))
-        if not tracked_files:
+    try:
+        git_dir, common_dir = _git_dirs(folder / ".git")
+        commit = _read_commit(git_dir, common_dir)
+        if commit is None:
             return None
-        # In a submodule, git would start another git that reads the submodule's configuration.
-        options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all")
-        changes = _run_git(git, temp_dir, folder, common_dir, "status", *options)
+        git = shutil.which("git")
+        if git is None:
+            return {"commit": commit, "dirty": None}
+        with tempfile.TemporaryDirectory() as scratch:
+            temp_dir = Path(scratch)
+            # git recognizes a repository by its HEAD, refs and objects; the latter come from the
+            # environment.
+            (temp_dir / "refs").mkdir()
+            (temp_dir / "HEAD").write_text(f"{commit}\n")
+            (temp_dir / "config").write_text(_SHA256_CONFIG if len(commit) > 40 else _SHA1_CONFIG)
+            _copy_index(SandboxPath(git_dir), temp_dir)
+            tracked_files = _run_git(git, temp_dir, folder, common_dir, "ls-files", "--", str(file))
+            if not tracked_files:
+                return None
+            # In a submodule, git would start another git that reads the submodule's configuration.
+            options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all")
+            changes = _run_git(git, temp_dir, folder, common_dir, "status", *options)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
     return {"commit": commit, "dirty": bool(changes)}
 
 

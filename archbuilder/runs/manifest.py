@@ -18,7 +18,7 @@ from archbuilder.config.data_schema import schema_from_dict, schema_to_dict
 from archbuilder.config.run_config import RUN_JSON, recipe_to_dict
 from archbuilder.config.sources import DataConfig
 from archbuilder.config.training import TrainingConfig
-from archbuilder.data.dataset import Dataset, FittedPreprocessing, preprocessing_from_schema
+from archbuilder.data.dataset import Dataset, preprocessing_from_schema
 from archbuilder.data.digest import dataset_digest
 from archbuilder.diagnostics.errors import (
     ArchbuilderError,
@@ -78,7 +78,11 @@ class RunManifest:
         # A resumed run takes its blueprint from the run directory, not from the repository.
         if not previous and provenance.file is not None:
             git = git_state(provenance.file)
-        self.preprocessing = _decode_preprocessing(previous.get("schema"))
+        try:
+            schema = schema_from_dict(previous.get("schema"))
+        except JsonError as error:
+            raise UsageError(f"{RUN_JSON} is not a valid run record: {error}") from None
+        self.preprocessing = preprocessing_from_schema(schema)
         """Label names and scales that the run was started with; None for a new run."""
         self.recipe: PlainData = recipe_to_dict(data, training, provenance.allow_dirs)
         """The recipe as plain data."""
@@ -109,9 +113,16 @@ class RunManifest:
             yield
         # Not only errors of ours: a run must not stay "running" if TensorFlow raises one.
         except BaseException as error:
+            # The message of another error may be empty, or only a key.
+            fields = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+            if isinstance(error, KeyboardInterrupt):
+                fields = {"status": "interrupted"}
+            elif isinstance(error, ArchbuilderError):
+                status = "stopped" if isinstance(error, RunInterruptedError) else "failed"
+                fields = {"status": status, "reason": str(error)}
             # On a full disk this fails too, and its error would hide the one that ended the run.
             with suppress(RunError):
-                self._write(**_end_fields(error))
+                self._write(**fields)
             raise
 
     def record_data(self, examples: Dataset, validation: Dataset | None) -> None:
@@ -149,21 +160,3 @@ class RunManifest:
 
     def _write(self, **updates: PlainData) -> None:
         self._run_dir.write_json(RUN_JSON, {**self._fields, **updates})
-
-
-def _end_fields(error: BaseException) -> dict[str, PlainData]:
-    """Return the status of a run that this error ended, and the reason unless it was the user."""
-    if isinstance(error, KeyboardInterrupt):
-        return {"status": "interrupted"}
-    if isinstance(error, ArchbuilderError):
-        status = "stopped" if isinstance(error, RunInterruptedError) else "failed"
-        return {"status": status, "reason": str(error)}
-    # The message alone may be empty, or only a key.
-    return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
-
-
-def _decode_preprocessing(schema: PlainData) -> FittedPreprocessing | None:
-    try:
-        return preprocessing_from_schema(schema_from_dict(schema))
-    except JsonError as error:
-        raise UsageError(f"{RUN_JSON} is not a valid run record: {error}") from None

@@ -143,18 +143,15 @@ class RunDir:
                 raise UsageError(f"another run is using {quote(str(self.path), 200)}") from None
             except OSError as error:
                 raise _io_error("lock", lock_file.path, error) from error
-            # Under the lock, where no other run can be writing them.
-            self._remove_partial_files()
+            # Remove the temporary files of a run that was killed while it wrote. Under the lock,
+            # where no other run can be writing them.
+            try:
+                for name in self.root.list_names():
+                    if name.startswith(".") and name.endswith(TEMP_SUFFIX):
+                        self.root.joinpath(name).remove()
+            except OSError as error:
+                raise _io_error("write in", self.path, error) from error
             yield
-
-    def _remove_partial_files(self) -> None:
-        """Remove the temporary files of a run that was killed while it wrote."""
-        try:
-            for name in self.root.list_names():
-                if name.startswith(".") and name.endswith(TEMP_SUFFIX):
-                    self.root.joinpath(name).remove()
-        except OSError as error:
-            raise _io_error("write in", self.path, error) from error
 
     @contextmanager
     def delete_unless_started(self) -> Iterator[None]:
