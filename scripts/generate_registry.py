@@ -37,6 +37,13 @@ MODULES = {
 }
 OURS = {"loss": archbuilder.keras_ext.losses, "schedule": archbuilder.keras_ext.schedules}
 """The modules of those nested objects that Keras lacks."""
+_TYPE = r"(?:string|float|int|integer|bool|boolean|none|list|tuple|tuple of \d integers)"
+TYPE_SENTENCE = re.compile(
+    rf"(?:optional )?{_TYPE}(?:(?:, or | or |, |/){_TYPE})*"
+    r"(?: between 0 and 1| in (?:range )?[\[(]0, 1[\])]| >= 0)?"
+    r"(?:,? \(?defaults?[^.]*)?\.",
+    re.IGNORECASE,
+)
 
 Entry = dict[str, Any]
 
@@ -358,11 +365,16 @@ def summary_of(value: Any) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return the first sentence of a text on one line, at most 200 characters."""
+    """Return the first sentence of a text on one line, at most 200 characters.
+
+    A first sentence that only names a type ("Float.") is skipped if another one follows.
+    """
     paragraph = re.split(r"\n\s*\n", text.strip(), maxsplit=1)[0]
     words = " ".join(paragraph.split()).replace("`", "")
     words = re.sub(r"[^\x20-\x7e]", "", words)
-    first = re.split(r"(?<=[.!?])\s+(?=[A-Z])", words, maxsplit=1)[0]
+    first, *others = re.split(r"(?<=[.!?])\s+(?=[A-Z])", words)
+    if others and TYPE_SENTENCE.fullmatch(first):
+        first = others[0]
     return first if len(first) <= 200 else first[:197].rsplit(" ", 1)[0] + "..."
 
 

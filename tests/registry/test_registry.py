@@ -44,6 +44,22 @@ def test_registry_is_up_to_date(generator: ModuleType):
     assert REGISTRY_FILE.read_text(encoding="utf-8") == generator.generate()
 
 
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("String. Quantity to be monitored.", "Quantity to be monitored."),
+        ("Float between 0 and 1. Fraction to drop. Default: 0.", "Fraction to drop."),
+        ("Boolean (default: False). If True, go backwards.", "If True, go backwards."),
+        ("Int or None, defaults to None. Only used with EMA.", "Only used with EMA."),
+        ("Integer.", "Integer."),
+        ("Float, the scale to apply. More.", "Float, the scale to apply."),
+    ],
+)
+def test_summary_of_an_argument(generator: ModuleType, text: str, summary: str):
+    """The first sentence that says more than the type, which the registry has already."""
+    assert generator.sentence(text) == summary
+
+
 @newest
 def test_every_layer_of_keras_is_reviewed():
     """Nothing that Keras exports is forgotten."""
