@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from archbuilder.diagnostics.errors import closest_match
@@ -110,18 +111,21 @@ class _Parser:
         return then
 
     def _left_associative(
-        self, parse_operand: Callable[[], Expression], *operators: str
+        self,
+        parse_operand: Callable[[], Expression],
+        operators: tuple[str, ...],
+        *tighter: tuple[str, ...],
     ) -> Expression:
+        """Parse a chain of binary operators; `tighter` are those that bind more tightly."""
+        if tighter:
+            parse_operand = partial(self._left_associative, parse_operand, *tighter)
         left = parse_operand()
         while (token := self._accept(*operators)) is not None:
             left = BinOp(token.text, left, parse_operand(), token.start, len(token.text))
         return left
 
     def _or(self) -> Expression:
-        return self._left_associative(self._and, "or")
-
-    def _and(self) -> Expression:
-        return self._left_associative(self._not, "and")
+        return self._left_associative(self._not, ("or",), ("and",))
 
     def _not(self) -> Expression:
         token = self._accept("not")
@@ -154,10 +158,7 @@ class _Parser:
         return Comparison(first, tuple(rest), start, length) if rest else first
 
     def _additive(self) -> Expression:
-        return self._left_associative(self._multiplicative, "+", "-")
-
-    def _multiplicative(self) -> Expression:
-        return self._left_associative(self._unary, "*", "/", "//", "%")
+        return self._left_associative(self._unary, ("+", "-"), ("*", "/", "//", "%"))
 
     def _unary(self) -> Expression:
         token = self._accept("-", "+")
@@ -169,7 +170,16 @@ class _Parser:
         return UnaryOp(token.text, operand, token.start, 1)
 
     def _power(self) -> Expression:
-        base = self._postfix()
+        base = self._atom()
+        while (token := self._accept("[")) is not None:
+            # `[` was accepted: `[:last]`, `[first:]`, `[first:last]` or `[index]` follows.
+            first = None if self._token.text == ":" else self._conditional()
+            if self._accept(":") is not None:
+                last = None if self._token.text == "]" else self._conditional()
+                base = SliceExpr(base, first, last, token.start, 1)
+            elif first is not None:
+                base = Index(base, first, token.start, 1)
+            self._expect("]")
         token = self._accept("**")
         if token is None:
             return base
@@ -179,19 +189,6 @@ class _Parser:
         exponent = self._unary()
         self._depth -= 1
         return BinOp("**", base, exponent, token.start, 2)
-
-    def _postfix(self) -> Expression:
-        operand = self._atom()
-        while (token := self._accept("[")) is not None:
-            # `[` was accepted: `[:last]`, `[first:]`, `[first:last]` or `[index]` follows.
-            first = None if self._token.text == ":" else self._conditional()
-            if self._accept(":") is not None:
-                last = None if self._token.text == "]" else self._conditional()
-                operand = SliceExpr(operand, first, last, token.start, 1)
-            elif first is not None:
-                operand = Index(operand, first, token.start, 1)
-            self._expect("]")
-        return operand
 
     def _atom(self) -> Expression:
         token = self._token

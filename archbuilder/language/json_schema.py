@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias, cast, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 from archbuilder.language.parser.declarations import SCHEMA_KEYS, TYPE_NAMES
 from archbuilder.registry import Registry
@@ -30,6 +30,167 @@ _BLOCK_NAME: Final = "^[a-z_][a-z0-9_]*$"
 # The schema cannot know the blocks of a file, so any name in lower case may be one. Without the
 # lookahead, an unknown function such as 'ops.fft9' would pass as block 'fft9' of an import 'ops'.
 _BLOCK_USE: Final = r"^(?!ops\.)[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$"
+
+
+def _with_description(text: str, schema: Schema) -> Schema:
+    return {"description": text, **schema}
+
+
+def _any_of(*schemas: Schema) -> Schema:
+    return {"anyOf": list(schemas)}
+
+
+def _mapping_schema(values: Schema, pattern: str = _NAME) -> Schema:
+    """Return the schema of a mapping from names that match `pattern` to `values`."""
+    return {"type": "object", "patternProperties": {pattern: values}, "additionalProperties": False}
+
+
+_NUMBER: Final[Schema] = {"type": "number"}
+_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+_SHAPE: Final[Schema] = {"type": "array", "items": {"type": ["integer", "null"]}}
+_EXPECTATION: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "parameters": _with_description("The number of parameters, trainable or not.", _COUNT),
+        "trainable": _with_description("The number of trainable parameters.", _COUNT),
+        "multiply_adds": _with_description("Multiply-adds for one example.", _COUNT),
+        "output": _with_description(
+            "The shape of the output with its batch axis.",
+            _any_of(_SHAPE, {"type": "object", "additionalProperties": _SHAPE}),
+        ),
+    },
+    "additionalProperties": False,
+}
+
+_TYPE_NAME: Final[Schema] = {"enum": list(TYPE_NAMES)}
+_PARAM_KEYWORDS: Final[Schema] = {
+    "type": _any_of(_TYPE_NAME, {"type": "array", "items": _TYPE_NAME}),
+    "multipleOf": {"type": "number", "exclusiveMinimum": 0},
+    "enum": {"type": "array", "minItems": 1},
+    "items": {"type": "object"},
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _NUMBER),
+    **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), _COUNT),
+}
+_PARAM: Final = _any_of(
+    # A bare default cannot be a mapping, because a mapping is a declaration.
+    {"type": ["null", "boolean", "number", "string", "array"]},
+    {
+        "type": "object",
+        "properties": {
+            "default": _with_description("The default value.", _ANY),
+            "description": _with_description("What the parameter is for.", _TEXT),
+            **{key: _PARAM_KEYWORDS[key] for key in SCHEMA_KEYS},
+        },
+        "additionalProperties": False,
+    },
+)
+
+_BLOCK_PROPERTIES: Final[Schema] = {
+    "params": _PARAMS,
+    "description": _TEXT,
+    "inputs": _with_description(
+        "The names of the inputs; by default, one called 'input'.",
+        {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1},
+    ),
+    "layers": _with_description("The steps, in sequence.", _STEPS),
+    "outputs": _with_description(
+        "The steps that are outputs.",
+        _any_of(_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}, _mapping_schema(_TEXT)),
+    ),
+}
+_BLOCK: Final[Schema] = {
+    "type": "object",
+    "required": ["layers"],
+    "properties": _BLOCK_PROPERTIES,
+    "additionalProperties": False,
+}
+_NETWORK_INPUTS: Final = _with_description(
+    "The inputs with their shapes.", _mapping_schema({"$ref": "#/definitions/input"})
+)
+# A block, except that its inputs have shapes and are required.
+_NETWORK: Final[Schema] = {
+    **_BLOCK,
+    "required": ["inputs", "layers"],
+    "properties": {**_BLOCK_PROPERTIES, "inputs": _NETWORK_INPUTS},
+}
+
+_WHEN: Final = _with_description(
+    "Skip the step if false.", _any_of({"type": "boolean"}, _EXPRESSION)
+)
+_SOURCE: Final = _any_of(_TEXT, {"type": "array", "items": _TEXT})
+_MODIFIERS: Final[Schema] = {
+    "layers": _with_description("Steps in sequence.", _STEPS),
+    "branches": _with_description(
+        "Parallel lists of steps; [] is the identity.",
+        _any_of(
+            {"type": "array", "items": _STEPS, "minItems": 1},
+            {"type": "object", "additionalProperties": _STEPS},
+        ),
+    ),
+    "merge": {"$ref": "#/definitions/merge"},
+    "reuse": _with_description("Apply an earlier step again, with the same weights.", _TEXT),
+    "name": _with_description("The name by which other steps refer to this one.", _TEXT),
+    "from": _with_description(
+        "The inputs of the step, instead of the previous step.",
+        _any_of(
+            _TEXT,
+            {"type": "array", "items": _SOURCE, "minItems": 1},
+            {"type": "object", "additionalProperties": _SOURCE},
+        ),
+    ),
+    "repeat": _with_description(
+        "The number of repetitions in sequence; $i is the index.", _any_of(_COUNT, _EXPRESSION)
+    ),
+    "for": _with_description(
+        "Repeat for each item; several lists are iterated in parallel.",
+        _mapping_schema(_any_of({"type": "array"}, _EXPRESSION)),
+    ),
+    "when": _WHEN,
+    "call": _with_description("Constant arguments of the layer's call.", {"type": "object"}),
+}
+
+_IMPORT: Final[Schema] = {
+    "type": "object",
+    "properties": {"file": _TEXT, "params": {"type": "object"}},
+    "required": ["file"],
+    "additionalProperties": False,
+}
+# Not `_mapping_schema`: variants may have names such as '50' or '1.1'.
+_VARIANTS: Final[Schema] = {
+    "type": "object",
+    "additionalProperties": _any_of({"type": "object"}, _NULL),
+}
+_FILE_PROPERTIES: Final[Schema] = {
+    "archbuilder": _with_description("The version of the language.", {"const": 1}),
+    "name": _with_description("The name of the model.", {"type": "string", "pattern": _NAME}),
+    "title": _with_description("The display name of the model.", _TEXT),
+    "description": _with_description("What the model is for.", _TEXT),
+    "references": _with_description(
+        "The papers and tables that the model follows.",
+        _any_of(_TEXT, {"type": "array", "items": _TEXT}),
+    ),
+    "imports": _with_description(
+        "Other files, whose networks and blocks can be used as layers.",
+        _mapping_schema(_any_of(_TEXT, _IMPORT), _BLOCK_NAME),
+    ),
+    "params": _PARAMS,
+    "blocks": _with_description(
+        "Reusable blocks of layers, by name.",
+        _mapping_schema({"$ref": "#/definitions/block"}, _BLOCK_NAME),
+    ),
+    "inputs": _NETWORK_INPUTS,
+    "layers": _BLOCK_PROPERTIES["layers"],
+    "outputs": _BLOCK_PROPERTIES["outputs"],
+    "networks": _with_description(
+        "Several networks that train together.",
+        _mapping_schema({"$ref": "#/definitions/network"}, _BLOCK_NAME),
+    ),
+    "variants": _with_description("Named sets of parameters.", _VARIANTS),
+    "expect": _with_description(
+        "Expected facts about the model, by variant.",
+        {"type": "object", "additionalProperties": _EXPECTATION},
+    ),
+}
 
 
 def schema_text(schema: Schema) -> str:
@@ -56,7 +217,7 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
         "type": "object",
         "required": ["archbuilder"],
         "properties": {
-            **_file_properties(),
+            **_FILE_PROPERTIES,
             **{name: {"$ref": f"#/definitions/{name}_section"} for name in recipe},
         },
         "additionalProperties": False,
@@ -66,9 +227,9 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
                 "Parameters and their defaults.",
                 _mapping_schema({"$ref": "#/definitions/param"}),
             ),
-            "param": _param(),
-            "block": _block(),
-            "network": _network(),
+            "param": _PARAM,
+            "block": _BLOCK,
+            "network": _NETWORK,
             "input": _input(registry),
             "steps": {"type": "array", "items": {"$ref": "#/definitions/step"}},
             "step": _step(registry),
@@ -80,135 +241,6 @@ def blueprint_schema(registry: Registry, recipe: Mapping[str, Schema]) -> Schema
     }
 
 
-def _with_description(text: str, schema: Schema) -> Schema:
-    return {"description": text, **schema}
-
-
-def _any_of(*schemas: Schema) -> Schema:
-    return {"anyOf": list(schemas)}
-
-
-def _mapping_schema(values: Schema, pattern: str = _NAME) -> Schema:
-    """Return the schema of a mapping from names that match `pattern` to `values`."""
-    return {"type": "object", "patternProperties": {pattern: values}, "additionalProperties": False}
-
-
-def _file_properties() -> Schema:
-    network = cast(Schema, _network()["properties"])
-    # Not `_mapping_schema`: variants may have names such as '50' or '1.1'.
-    variants = {"type": "object", "additionalProperties": _any_of({"type": "object"}, _NULL)}
-    imported = {
-        "type": "object",
-        "properties": {"file": _TEXT, "params": {"type": "object"}},
-        "required": ["file"],
-        "additionalProperties": False,
-    }
-    return {
-        "archbuilder": _with_description("The version of the language.", {"const": 1}),
-        "name": _with_description("The name of the model.", {"type": "string", "pattern": _NAME}),
-        "title": _with_description("The display name of the model.", _TEXT),
-        "description": _with_description("What the model is for.", _TEXT),
-        "references": _with_description(
-            "The papers and tables that the model follows.",
-            _any_of(_TEXT, {"type": "array", "items": _TEXT}),
-        ),
-        "imports": _with_description(
-            "Other files, whose networks and blocks can be used as layers.",
-            _mapping_schema(_any_of(_TEXT, imported), _BLOCK_NAME),
-        ),
-        "params": _PARAMS,
-        "blocks": _with_description(
-            "Reusable blocks of layers, by name.",
-            _mapping_schema({"$ref": "#/definitions/block"}, _BLOCK_NAME),
-        ),
-        "inputs": network["inputs"],
-        "layers": network["layers"],
-        "outputs": network["outputs"],
-        "networks": _with_description(
-            "Several networks that train together.",
-            _mapping_schema({"$ref": "#/definitions/network"}, _BLOCK_NAME),
-        ),
-        "variants": _with_description("Named sets of parameters.", variants),
-        "expect": _with_description(
-            "Expected facts about the model, by variant.",
-            {"type": "object", "additionalProperties": _expectation()},
-        ),
-    }
-
-
-def _expectation() -> Schema:
-    count = {"type": "integer", "minimum": 0}
-    shape = {"type": "array", "items": {"type": ["integer", "null"]}}
-    return {
-        "type": "object",
-        "properties": {
-            "parameters": _with_description("The number of parameters, trainable or not.", count),
-            "trainable": _with_description("The number of trainable parameters.", count),
-            "multiply_adds": _with_description("Multiply-adds for one example.", count),
-            "output": _with_description(
-                "The shape of the output with its batch axis.",
-                _any_of(shape, {"type": "object", "additionalProperties": shape}),
-            ),
-        },
-        "additionalProperties": False,
-    }
-
-
-def _param() -> Schema:
-    names = {"enum": list(TYPE_NAMES)}
-    number, count = {"type": "number"}, {"type": "integer", "minimum": 0}
-    keywords: Schema = {
-        "type": _any_of(names, {"type": "array", "items": names}),
-        "multipleOf": {"type": "number", "exclusiveMinimum": 0},
-        "enum": {"type": "array", "minItems": 1},
-        "items": {"type": "object"},
-        **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), number),
-        **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), count),
-    }
-    declaration: Schema = {
-        "type": "object",
-        "properties": {
-            "default": _with_description("The default value.", _ANY),
-            "description": _with_description("What the parameter is for.", _TEXT),
-            **{key: keywords[key] for key in SCHEMA_KEYS},
-        },
-        "additionalProperties": False,
-    }
-    # A bare default cannot be a mapping, because a mapping is a declaration.
-    bare = {"type": ["null", "boolean", "number", "string", "array"]}
-    return _any_of(bare, declaration)
-
-
-def _block() -> Schema:
-    names = {"type": "array", "items": _TEXT, "minItems": 1}
-    return {
-        "type": "object",
-        "required": ["layers"],
-        "properties": {
-            "params": _PARAMS,
-            "description": _TEXT,
-            "inputs": _with_description(
-                "The names of the inputs; by default, one called 'input'.",
-                {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1},
-            ),
-            "layers": _with_description("The steps, in sequence.", _STEPS),
-            "outputs": _with_description(
-                "The steps that are outputs.", _any_of(_TEXT, names, _mapping_schema(_TEXT))
-            ),
-        },
-        "additionalProperties": False,
-    }
-
-
-def _network() -> Schema:
-    # A block, except that its inputs have shapes and are required.
-    block = _block()
-    inputs = _mapping_schema({"$ref": "#/definitions/input"})
-    block["properties"]["inputs"] = _with_description("The inputs with their shapes.", inputs)
-    block["required"] = ["inputs", "layers"]
-    return block
-
-
 def _input(registry: Registry) -> Schema:
     size = _any_of({"type": ["integer", "null"], "minimum": 1}, _EXPRESSION)
     shape = _with_description(
@@ -218,7 +250,7 @@ def _input(registry: Registry) -> Schema:
     dtype = _any_of({"enum": list(registry.dtypes)}, _EXPRESSION)
     full = {
         "type": "object",
-        "properties": {"shape": shape, "dtype": dtype, "when": _when()},
+        "properties": {"shape": shape, "dtype": dtype, "when": _WHEN},
         "required": ["shape"],
         "additionalProperties": False,
     }
@@ -235,7 +267,7 @@ def _step(registry: Registry) -> Schema:
     }
     mapping = {
         "type": "object",
-        "properties": {**calls, **_modifiers()},
+        "properties": {**calls, **_MODIFIERS},
         "patternProperties": {_BLOCK_USE: _ANY},
         "additionalProperties": False,
         "minProperties": 1,
@@ -245,44 +277,6 @@ def _step(registry: Registry) -> Schema:
     complete = [name for name, signature in signatures if not _required(signature)]
     bare = _any_of({"enum": complete}, {"type": "string", "pattern": _BLOCK_USE})
     return _any_of(bare, mapping)
-
-
-def _when() -> Schema:
-    return _with_description("Skip the step if false.", _any_of({"type": "boolean"}, _EXPRESSION))
-
-
-def _modifiers() -> Schema:
-    source = _any_of(_TEXT, {"type": "array", "items": _TEXT})
-    branches = _any_of(
-        {"type": "array", "items": _STEPS, "minItems": 1},
-        {"type": "object", "additionalProperties": _STEPS},
-    )
-    lists = _any_of({"type": "array"}, _EXPRESSION)
-    natural = _any_of({"type": "integer", "minimum": 0}, _EXPRESSION)
-    return {
-        "layers": _with_description("Steps in sequence.", _STEPS),
-        "branches": _with_description("Parallel lists of steps; [] is the identity.", branches),
-        "merge": {"$ref": "#/definitions/merge"},
-        "reuse": _with_description("Apply an earlier step again, with the same weights.", _TEXT),
-        "name": _with_description("The name by which other steps refer to this one.", _TEXT),
-        "from": _with_description(
-            "The inputs of the step, instead of the previous step.",
-            _any_of(
-                _TEXT,
-                {"type": "array", "items": source, "minItems": 1},
-                {"type": "object", "additionalProperties": source},
-            ),
-        ),
-        "repeat": _with_description(
-            "The number of repetitions in sequence; $i is the index.", natural
-        ),
-        "for": _with_description(
-            "Repeat for each item; several lists are iterated in parallel.",
-            {"type": "object", "patternProperties": {_NAME: lists}, "additionalProperties": False},
-        ),
-        "when": _when(),
-        "call": _with_description("Constant arguments of the layer's call.", {"type": "object"}),
-    }
 
 
 def _merge(registry: Registry) -> Schema:
@@ -356,7 +350,7 @@ def _arguments(signature: Signature) -> Schema:
         argument_type = signature.arguments[bare].type
         if argument_type.object is not None:
             # Without mappings: `{LSTM: 64}` here would be an argument by name, not an object.
-            choices.append(_any_of(_TEXT, {"type": "number"}, {"type": "array"}))
+            choices.append(_any_of(_TEXT, _NUMBER, {"type": "array"}))
         else:
             choices.append(_any_of(allow_expressions(argument_type.schema or {}), _EXPRESSION))
     if not required:

@@ -9,7 +9,7 @@ from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRe
 from archbuilder.compiler.ir import Argument
 from archbuilder.diagnostics.errors import Diagnostics, closest_match, quote
 from archbuilder.language.ast import Step
-from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
+from archbuilder.language.deferred_values import ValueEvaluator, Variables
 from archbuilder.registry.signatures import Signature
 from archbuilder.yaml.nodes import ScalarNode, SequenceNode
 
@@ -32,55 +32,41 @@ def resolve_inputs(
     if sources is None:
         return CallInputs(previous, ())
 
-    def resolve(source: DeferredValue, index: int) -> TensorRefs:
+    keywords = sources.keywords
+    values = [value for _, value in keywords] if keywords else sources.inputs
+    resolved: list[TensorRefs] = []
+    for index, value in enumerate(values):
         if is_chained and index == 0:
-            return previous
-        return _resolve_source(source, scope, previous, variables, evaluator)
-
-    if sources.keywords:
-        return CallInputs(
-            TensorRefs(()),
-            tuple(
-                (name, resolve(source, source_index))
-                for source_index, (name, source) in enumerate(sources.keywords)
-            ),
-        )
-    source_tensors = [resolve(source, index) for index, source in enumerate(sources.inputs)]
-    return CallInputs(
-        source_tensors[0] if len(source_tensors) == 1 else concat_refs(source_tensors), ()
-    )
+            resolved.append(previous)
+            continue
+        tree = evaluator.evaluate(value, variables)
+        if tree is None:
+            resolved.append(ERROR_REFS)
+            continue
+        # The name of a step, or a list of names for an input that takes a list.
+        tensors: list[TensorRefs] = []
+        for item in tree.items if isinstance(tree, SequenceNode) else (tree,):
+            name = item.value if isinstance(item, ScalarNode) else None
+            if isinstance(name, str):
+                tensors.append(scope.resolve(name, previous, item.span, evaluator.diagnostics))
+            else:
+                message = f"'from' needs the name of a step, not {quote(name)}"
+                evaluator.diagnostics.error("type-mismatch", message, item.span)
+                tensors.append(ERROR_REFS)
+        resolved.append(concat_refs(tensors))
+    if keywords:
+        names = [name for name, _ in keywords]
+        return CallInputs(TensorRefs(()), tuple(zip(names, resolved, strict=True)))
+    return CallInputs(concat_refs(resolved), ())
 
 
 def concat_refs(tensors: list[TensorRefs]) -> TensorRefs:
-    """Concatenate references to tensors; the names of outputs are dropped."""
+    """Concatenate references to tensors; the names of the outputs of several steps are dropped."""
+    if len(tensors) == 1:
+        return tensors[0]
     if any(each.has_error for each in tensors):
         return ERROR_REFS
     return TensorRefs(tuple(ref for each in tensors for ref in each.refs))
-
-
-def _resolve_source(
-    source: DeferredValue,
-    scope: Scope,
-    previous: TensorRefs,
-    variables: Variables,
-    evaluator: ValueEvaluator,
-) -> TensorRefs:
-    """Resolve one input of `from`: the name of a step, or a list of names."""
-    tree = evaluator.evaluate(source, variables)
-    if tree is None:
-        return ERROR_REFS
-    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
-    source_tensors = []
-    for item in items:
-        name = item.value if isinstance(item, ScalarNode) else None
-        if isinstance(name, str):
-            source_tensors.append(scope.resolve(name, previous, item.span, evaluator.diagnostics))
-        else:
-            evaluator.diagnostics.error(
-                "type-mismatch", f"'from' needs the name of a step, not {quote(name)}", item.span
-            )
-            source_tensors.append(ERROR_REFS)
-    return source_tensors[0] if len(source_tensors) == 1 else concat_refs(source_tensors)
 
 
 def check_inputs(

@@ -190,15 +190,9 @@ def _eliminate_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:
             dead_nodes.append(node)
     # Back in the order of the file.
     for last, preceding_count in reversed(_dead_ends(dead_nodes)):
-        steps = (
-            f", and the {preceding_count} before it"
-            if preceding_count > 1
-            else ", and the one before it"
-        )
-        message = (
-            f"no output depends on this step{steps if preceding_count else ''}; it is not part of"
-            " the model"
-        )
+        count_text = "one" if preceding_count == 1 else str(preceding_count)
+        steps = f", and the {count_text} before it" if preceding_count else ""
+        message = f"no output depends on this step{steps}; it is not part of the model"
         with diagnostics.within(last.frame):
             diagnostics.warning("unused-step", message, last.span)
     for graph_input in graph.inputs:
@@ -210,7 +204,13 @@ def _eliminate_dead_nodes(graph: Graph, diagnostics: Diagnostics) -> Graph:
             )
     if not dead_nodes:
         return graph
-    return replace(graph, nodes=_reassign_weight_owners(live_nodes[::-1]))
+    # The owner of shared weights may be a dead node: the first remaining use becomes the owner.
+    owners: dict[str, str] = {}
+    nodes = []
+    for node in reversed(live_nodes):
+        owner = owners.setdefault(node.weight_owner or node.name, node.name)
+        nodes.append(replace(node, weight_owner=None if owner == node.name else owner))
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _dead_ends(dead_nodes: Sequence[Node]) -> list[tuple[Node, int]]:
@@ -231,17 +231,3 @@ def _dead_ends(dead_nodes: Sequence[Node]) -> list[tuple[Node, int]]:
         for ref in node.input_refs():
             end_of.setdefault(ref.node, end or node.name)
     return [(node, counts[name]) for name, node in ends.items()]
-
-
-def _reassign_weight_owners(nodes: list[Node]) -> tuple[Node, ...]:
-    """Return the nodes with the first remaining use of shared weights as their owner.
-
-    The original owner may be a dead node that was removed.
-    """
-    owners: dict[str, str] = {}
-    result = []
-    for node in nodes:
-        previous_owner = node.weight_owner or node.name
-        owner = owners.setdefault(previous_owner, node.name)
-        result.append(replace(node, weight_owner=None if owner == node.name else owner))
-    return tuple(result)

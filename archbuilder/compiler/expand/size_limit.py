@@ -114,21 +114,17 @@ class _StepCounter:
             return 1
         count = 1 + self._count_steps(inner_steps(step.body), file, variables)
         call = _call_of(step)
-        return count if call is None else count + self._count_call(call, file, variables)
-
-    def _count_call(self, call: StepCall, file: FileScope, variables: Variables) -> int:
-        """Count the steps of a call: none for a layer, which is part of the step around it."""
-        callee = resolve_callee(file.program, call.callee)
-        if not isinstance(callee, BlockCallee):
-            return 0
+        callee = None if call is None else resolve_callee(file.program, call.callee)
+        if call is None or not isinstance(callee, BlockCallee):
+            return count
         binding = bind_block_parameters(callee, call, file, variables, self._evaluator)
         if binding is None:
-            return 0
+            return count
         inner, inner_variables = binding
         if inner is not file:
             key = (id(inner.program), repr(inner.variables))
             inner = self._imported_files.setdefault(key, inner)
-        return self.count_block(callee.block, inner, inner_variables)
+        return count + self.count_block(callee.block, inner, inner_variables)
 
     def _variables_of_step(self, step: Step) -> frozenset[str]:
         """Return the variables that determine the expansion of a step, including its loop."""

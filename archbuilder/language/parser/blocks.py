@@ -16,18 +16,22 @@ INPUT_KEYS: Final = ("shape", "dtype", "when")
 DEFAULT_INPUT: Final = "input"
 
 
-def decode_blocks(reader: FieldReader, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
+def decode_blocks(
+    reader: FieldReader, tree: Tree | None
+) -> tuple[dict[str, Block], frozenset[str]]:
     """Return the blocks by name, and the names of those that could not be decoded."""
     return _decode_block_mapping(reader, tree, "blocks", is_network=False)
 
 
-def decode_networks(reader: FieldReader, tree: Tree) -> tuple[dict[str, Block], frozenset[str]]:
+def decode_networks(
+    reader: FieldReader, tree: Tree | None
+) -> tuple[dict[str, Block], frozenset[str]]:
     """Return the networks by name, and the names of those that could not be decoded."""
     return _decode_block_mapping(reader, tree, "networks", is_network=True)
 
 
 def _decode_block_mapping(
-    reader: FieldReader, tree: Tree, key: str, *, is_network: bool
+    reader: FieldReader, tree: Tree | None, key: str, *, is_network: bool
 ) -> tuple[dict[str, Block], frozenset[str]]:
     blocks: dict[str, Block] = {}
     invalid: set[str] = set()
@@ -91,8 +95,8 @@ def decode_block(
 def _decode_inputs(
     reader: FieldReader, body: MappingNode, span: Span, *, is_network: bool
 ) -> tuple[InputDeclaration, ...]:
-    entry = body.get("inputs")
-    if entry is None:
+    inputs_entry = body.get("inputs")
+    if inputs_entry is None:
         if is_network:
             reader.diagnostics.error(
                 "missing-key",
@@ -102,24 +106,38 @@ def _decode_inputs(
             )
         # Also after the error: the steps of the block are then still checked.
         return (InputDeclaration(DEFAULT_INPUT, None, None, span),)
-    tree = entry.value
+    tree = inputs_entry.value
     if is_network:
         mapping = reader.expect_mapping(
             tree,
             "'inputs'",
             expected="a mapping from names to shapes, as in {image: [224, 224, 3]}",
         )
-        inputs = tuple(_decode_input(reader, each) for each in mapping or ())
+        inputs = []
+        for entry in mapping or ():
+            reader.check_name(entry.key, entry.key_span, "an input")
+            what = f"the input {quoted(entry.key)}"
+            if isinstance(entry.value, MappingNode):
+                fields = {
+                    each.key: reader.decode_value(each.value)
+                    for each in reader.known_entries(entry.value, INPUT_KEYS, what)
+                }
+            else:
+                fields = {"shape": reader.decode_value(entry.value)}
+            if "shape" not in fields:
+                reader.diagnostics.error("missing-key", f"{what} has no 'shape'", entry.key_span)
+            shape, dtype, condition = (fields.get(key) for key in INPUT_KEYS)
+            inputs.append(InputDeclaration(entry.key, shape, dtype, entry.key_span, condition))
     else:
         inputs = _decode_block_inputs(reader, tree)
     if is_empty(tree):
         reader.diagnostics.error(
             "invalid-structure", "'inputs' must name at least one input", tree.span
         )
-    return inputs or (InputDeclaration(DEFAULT_INPUT, None, None, span),)
+    return tuple(inputs) or (InputDeclaration(DEFAULT_INPUT, None, None, span),)
 
 
-def _decode_block_inputs(reader: FieldReader, tree: Tree) -> tuple[InputDeclaration, ...]:
+def _decode_block_inputs(reader: FieldReader, tree: Tree) -> list[InputDeclaration]:
     if isinstance(tree, MappingNode):
         # Shapes belong to networks. The names are kept, so that references to them resolve.
         reader.report_unexpected(
@@ -128,7 +146,7 @@ def _decode_block_inputs(reader: FieldReader, tree: Tree) -> tuple[InputDeclarat
             "a list of names",
             note="a block accepts inputs of any shape",
         )
-        return tuple(InputDeclaration(entry.key, None, None, entry.key_span) for entry in tree)
+        return [InputDeclaration(entry.key, None, None, entry.key_span) for entry in tree]
     sequence = reader.expect_sequence(tree, "'inputs' of a block", expected="a list of names")
     inputs: dict[str, InputDeclaration] = {}
     for item in sequence.items if sequence else ():
@@ -140,26 +158,7 @@ def _decode_block_inputs(reader: FieldReader, tree: Tree) -> tuple[InputDeclarat
                 "duplicate-name", f"the input {quoted(name)} is defined twice", item.span
             )
         inputs[name] = InputDeclaration(name, None, None, item.span)
-    return tuple(inputs.values())
-
-
-def _decode_input(reader: FieldReader, entry: MappingEntry) -> InputDeclaration:
-    reader.check_name(entry.key, entry.key_span, "an input")
-    tree = entry.value
-    if not isinstance(tree, MappingNode):
-        return InputDeclaration(entry.key, reader.decode_value(tree), None, entry.key_span)
-    fields = {
-        each.key: reader.decode_value(each.value)
-        for each in reader.known_entries(tree, INPUT_KEYS, f"the input {quoted(entry.key)}")
-    }
-    shape = fields.get("shape")
-    if shape is None:
-        reader.diagnostics.error(
-            "missing-key", f"the input {quoted(entry.key)} has no 'shape'", entry.key_span
-        )
-    return InputDeclaration(
-        entry.key, shape, fields.get("dtype"), entry.key_span, fields.get("when")
-    )
+    return list(inputs.values())
 
 
 def _decode_outputs(reader: FieldReader, entry: MappingEntry) -> tuple[OutputDeclaration, ...]:

@@ -50,7 +50,7 @@ RESERVED_NAMES: Final = frozenset(f"{_KEYWORDS} {_FUNCTIONS} variant".split())
 is a keyword argument of the API beside the parameters."""
 
 
-def decode_params(reader: FieldReader, tree: Tree) -> dict[str, Param]:
+def decode_params(reader: FieldReader, tree: Tree | None) -> dict[str, Param]:
     """Decode the declared parameters, by name."""
     mapping = reader.expect_mapping(tree, "'params'", expected="a mapping from names to defaults")
     params: dict[str, Param] = {}
@@ -65,31 +65,27 @@ def decode_params(reader: FieldReader, tree: Tree) -> dict[str, Param]:
             reader.check_name(entry.key, entry.key_span, "a parameter")
         # Also with an invalid name, so that references to it are not reported as unknown.
         if isinstance(entry.value, MappingNode):
-            params[entry.key] = _decode_declaration(reader, entry, entry.value)
+            default: DeferredValue | None = None
+            schema: dict[str, PlainData] = {}
+            what = f"the parameter {quoted(entry.key)}"
+            for field in reader.known_entries(entry.value, PARAM_KEYS, what):
+                if field.key == "default":
+                    default = reader.decode_value(field.value)
+                elif field.key == "description":
+                    reader.expect_text(field.value, "'description'")
+                elif _check_keyword(reader, field):
+                    schema[field.key] = to_plain(field.value)
+            params[entry.key] = Param(entry.key, schema, default, entry.key_span)
         elif isinstance(entry.value, ScalarNode) and entry.value.value is None:
             # `filters:` without a value declares a required parameter, not the default null.
             params[entry.key] = Param(entry.key, {}, None, entry.key_span)
         else:
-            value = reader.decode_value(entry.value)
+            default = reader.decode_value(entry.value)
             # A bare default implies a type: `classes: 1000` is an integer.
-            schema: dict[str, PlainData] = (
-                {"type": _DEFAULT_TYPES[type(to_plain(value.tree))]} if value.is_constant else {}
-            )
-            params[entry.key] = Param(entry.key, schema, value, entry.key_span)
+            implied_type = _DEFAULT_TYPES[type(to_plain(entry.value))]
+            schema = {"type": implied_type} if default.is_constant else {}
+            params[entry.key] = Param(entry.key, schema, default, entry.key_span)
     return params
-
-
-def _decode_declaration(reader: FieldReader, entry: MappingEntry, tree: MappingNode) -> Param:
-    default: DeferredValue | None = None
-    schema: dict[str, PlainData] = {}
-    for field in reader.known_entries(tree, PARAM_KEYS, f"the parameter {quoted(entry.key)}"):
-        if field.key == "default":
-            default = reader.decode_value(field.value)
-        elif field.key == "description":
-            reader.expect_text(field.value, "'description'")
-        elif _check_keyword(reader, field):
-            schema[field.key] = to_plain(field.value)
-    return Param(entry.key, schema, default, entry.key_span)
 
 
 def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
@@ -128,47 +124,43 @@ def _check_keyword(reader: FieldReader, entry: MappingEntry) -> bool:
     return valid
 
 
-def decode_imports(reader: FieldReader, tree: Tree) -> tuple[dict[str, Import], frozenset[str]]:
+def decode_imports(
+    reader: FieldReader, tree: Tree | None
+) -> tuple[dict[str, Import], frozenset[str]]:
     """Return the imports by alias, and the aliases of those that could not be decoded."""
     mapping = reader.expect_mapping(tree, "'imports'", expected="a mapping from names to files")
     imports: dict[str, Import] = {}
     invalid: set[str] = set()
     for entry in mapping or ():
         reader.check_name(entry.key, entry.key_span, "an import", lower=True)
-        decoded = _decode_import(reader, entry)
-        if decoded is None:
-            invalid.add(entry.key)
-        else:
-            imports[entry.key] = decoded
-    return imports, frozenset(invalid)
-
-
-def _decode_import(reader: FieldReader, entry: MappingEntry) -> Import | None:
-    what = f"the import {quoted(entry.key)}"
-    if not isinstance(entry.value, MappingNode):
-        path = reader.expect_text(entry.value, what)
-        return None if path is None else Import(entry.key, path, (), entry.value.span)
-    file: MappingEntry | None = None
-    params: tuple[tuple[str, DeferredValue, Span], ...] = ()
-    for field in reader.known_entries(entry.value, ("file", "params"), what):
-        if field.key == "file":
-            file = field
-        else:
-            mapping = reader.expect_mapping(
-                field.value, "'params'", expected="a mapping from names to values"
+        what = f"the import {quoted(entry.key)}"
+        file: Tree | None = entry.value
+        path_name = what
+        params: tuple[tuple[str, DeferredValue, Span], ...] = ()
+        if isinstance(entry.value, MappingNode):
+            fields = {
+                each.key: each.value
+                for each in reader.known_entries(entry.value, ("file", "params"), what)
+            }
+            values = reader.expect_mapping(
+                fields.get("params"), "'params'", expected="a mapping from names to values"
             )
             params = tuple(
                 (param.key, reader.decode_value(param.value), param.key_span)
-                for param in mapping or ()
+                for param in values or ()
             )
-    if file is None:
-        reader.diagnostics.error("missing-key", f"{what} has no 'file'", entry.key_span)
-        return None
-    path = reader.expect_text(file.value, "'file'")
-    return None if path is None else Import(entry.key, path, params, file.value.span)
+            file, path_name = fields.get("file"), "'file'"
+            if file is None:
+                reader.diagnostics.error("missing-key", f"{what} has no 'file'", entry.key_span)
+        path = reader.expect_text(file, path_name)
+        if file is None or path is None:
+            invalid.add(entry.key)
+        else:
+            imports[entry.key] = Import(entry.key, path, params, file.span)
+    return imports, frozenset(invalid)
 
 
-def decode_variants(reader: FieldReader, tree: Tree) -> dict[str, Variant]:
+def decode_variants(reader: FieldReader, tree: Tree | None) -> dict[str, Variant]:
     """Decode the variants, by name."""
     mapping = reader.expect_mapping(
         tree, "'variants'", expected="a mapping from names to parameters"
@@ -197,7 +189,7 @@ def decode_variants(reader: FieldReader, tree: Tree) -> dict[str, Variant]:
     return variants
 
 
-def decode_expectations(reader: FieldReader, tree: Tree) -> dict[str, Expectation]:
+def decode_expectations(reader: FieldReader, tree: Tree | None) -> dict[str, Expectation]:
     """Decode `expect`: the expected properties of each variant, by its name."""
     mapping = reader.expect_mapping(
         tree, "'expect'", expected="a mapping from variants to expectations"

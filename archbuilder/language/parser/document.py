@@ -65,34 +65,28 @@ def decode_document(tree: Tree, limits: Limits, diagnostics: Diagnostics) -> Doc
             notes=(f"add as the first line: archbuilder: {LANGUAGE_VERSION}",),
         )
     name = _decode_name(reader, file, entries.get("name"))
-    imports, invalid_imports = (
-        decode_imports(reader, entries["imports"].value)
-        if "imports" in entries
-        else ({}, frozenset())
-    )
-    blocks, invalid_blocks = (
-        decode_blocks(reader, entries["blocks"].value) if "blocks" in entries else ({}, frozenset())
-    )
+    values = {entry.key: entry.value for entry in entries.values()}
+    imports, invalid_imports = decode_imports(reader, values.get("imports"))
+    blocks, invalid_blocks = decode_blocks(reader, values.get("blocks"))
     networks, invalid_networks = _decode_networks(reader, file, name, entries)
     _check_unique_names(reader, entries)
+    references = values.get("references")
+    items = references.items if isinstance(references, SequenceNode) else (references,)
+    reference_texts = [reader.expect_text(item, "a reference") for item in items]
     return Document(
         name=name,
-        title=_decode_text(reader, entries.get("title")),
-        description=_decode_text(reader, entries.get("description")),
-        references=_decode_references(reader, entries.get("references")),
-        params=decode_params(reader, entries["params"].value) if "params" in entries else {},
+        title=reader.expect_text(values.get("title"), "'title'") or "",
+        description=reader.expect_text(values.get("description"), "'description'") or "",
+        references=tuple(text for text in reference_texts if text is not None),
+        params=decode_params(reader, values.get("params")),
         imports=imports,
         blocks=blocks,
         networks=networks,
-        is_single_network="networks" not in entries,
-        variants=decode_variants(reader, entries["variants"].value)
-        if "variants" in entries
-        else {},
-        expectations=(
-            decode_expectations(reader, entries["expect"].value) if "expect" in entries else {}
-        ),
-        data=reader.decode_value(entries["data"].value) if "data" in entries else None,
-        training=reader.decode_value(entries["training"].value) if "training" in entries else None,
+        is_single_network="networks" not in values,
+        variants=decode_variants(reader, values.get("variants")),
+        expectations=decode_expectations(reader, values.get("expect")),
+        data=reader.decode_value(values["data"]) if "data" in values else None,
+        training=reader.decode_value(values["training"]) if "training" in values else None,
         span=tree.span,
         # A call of a name with an error must not be reported as unknown.
         invalid_names=invalid_blocks | invalid_networks | invalid_imports,
@@ -174,18 +168,3 @@ def _check_unique_names(reader: FieldReader, entries: dict[str, MappingEntry]) -
                     definition.key_span,
                 )
             seen.setdefault(definition.key, what)
-
-
-def _decode_text(reader: FieldReader, entry: MappingEntry | None) -> str:
-    if entry is None:
-        return ""
-    return reader.expect_text(entry.value, f"'{entry.key}'") or ""
-
-
-def _decode_references(reader: FieldReader, entry: MappingEntry | None) -> tuple[str, ...]:
-    if entry is None:
-        return ()
-    tree = entry.value
-    items = tree.items if isinstance(tree, SequenceNode) else (tree,)
-    texts = [reader.expect_text(item, "a reference") for item in items]
-    return tuple(text for text in texts if text is not None)

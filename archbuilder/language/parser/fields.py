@@ -48,10 +48,13 @@ class FieldReader:
         )
 
     def expect_mapping(
-        self, tree: Tree, what: str, *, expected: str = "a mapping"
+        self, tree: Tree | None, what: str, *, expected: str = "a mapping"
     ) -> MappingNode | None:
-        """Return the tree if it is a mapping; otherwise report it and return None."""
-        if isinstance(tree, MappingNode):
+        """Return the tree if it is a mapping; otherwise report it and return None.
+
+        None, the value of an optional key that is left out, is not reported.
+        """
+        if tree is None or isinstance(tree, MappingNode):
             return tree
         self.report_unexpected(tree, what, expected)
         return None
@@ -65,11 +68,15 @@ class FieldReader:
         self.report_unexpected(tree, what, expected)
         return None
 
-    def expect_text(self, tree: Tree, what: str) -> str | None:
-        """Return the text of a tree; report it and return None if it is not a text."""
+    def expect_text(self, tree: Tree | None, what: str) -> str | None:
+        """Return the text of a tree; report it and return None if it is not a text.
+
+        None, the value of an optional key that is left out, is not reported.
+        """
         if isinstance(tree, ScalarNode) and isinstance(tree.value, str):
             return tree.value
-        self.report_unexpected(tree, what, "a string")
+        if tree is not None:
+            self.report_unexpected(tree, what, "a string")
         return None
 
     def known_entries(
