@@ -86,8 +86,14 @@ def resolve_plain_scalar(
 
 
 def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) -> int | None:
-    # Checked before `int`, which raises a ValueError for more than 4300 digits.
-    if len(text.lstrip("+-")) > limits.integer_digits:
+    # Octal and hexadecimal integers have the digits of their value. A decimal one is not converted
+    # first: `int` raises a ValueError for more than 4300 digits.
+    is_too_long = (
+        int(text, 0) >= 10**limits.integer_digits
+        if text[:2] in ("0o", "0x")
+        else len(text.lstrip("+-")) > limits.integer_digits
+    )
+    if is_too_long:
         diagnostics.error(
             "invalid-number",
             f"an integer can have at most {limits.integer_digits} digits",
@@ -95,7 +101,7 @@ def _integer(text: str, span: Span, limits: Limits, diagnostics: Diagnostics) ->
             notes=("raise it with the limit 'integer_digits'",),
         )
         return None
-    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return int(text, 0)
 
 
 def check_split_expression(text: str, span: Span, diagnostics: Diagnostics) -> None:

@@ -59,11 +59,18 @@ def test_yaml_1_1_values(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [".inf", "-.inf", "+.inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN", "1e999", "-1e309",
-     "9" * 20, "9" * 5_000, "-" + "9" * 20, "0x" + "f" * 60_000, "0o" + "7" * 60_000],
+     "9" * 20, "9" * 5_000, "-" + "9" * 20, "0x" + "f" * 60_000, "0o" + "7" * 60_000,
+     "0x" + "f" * 17, hex(10**19), "0o" + "7" * 22],
 )  # fmt: skip
 def test_invalid_numbers(text: str) -> None:
     """Numbers are finite, and whole ones have 19 digits at most."""
     assert resolved(text) == (None, ["invalid-number"])
+
+
+def test_digits_of_octal_and_hexadecimal_integers() -> None:
+    """The digits are those of the value, however many characters write it."""
+    assert resolved(hex(10**19 - 1)) == (10**19 - 1, [])
+    assert resolved(oct(10**19 - 1)) == (10**19 - 1, [])
 
 
 def test_long_scalars_are_shortened() -> None:
