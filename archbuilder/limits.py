@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Final
 
 from archbuilder.diagnostics.errors import UsageError
+
+MAXIMA: Final = {"depth": 150, "import_depth": 64, "block_depth": 64, "integer_digits": 4_300}
+"""The largest values of some limits. The stages after the YAML reader recurse over trees, imports
+and blocks, up to three frames a level, and Python's recursion limit is 1000. Python converts
+integers of at most 4,300 digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +23,6 @@ class Limits:
     # expand to billions of values ("billion laughs").
     yaml_nodes: int = 100_000
     """Values of one file, aliases expanded."""
-    # The stages after the YAML reader recurse over the tree. At 64 levels they stay far below
-    # Python's recursion limit of 1000.
     depth: int = 64
     """Nesting of brackets and indentation in one file."""
     scalar_characters: int = 65_536
@@ -45,19 +49,34 @@ class Limits:
     memory_bytes: int = 0
     """Bytes of the weights, or of one example's activations; 0 means the machine's memory."""
 
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            UsageError: if a value is negative, or above its maximum.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value < 0:
+                raise UsageError(f"the limit '{field.name}' cannot be {value}")
+            if value > MAXIMA.get(field.name, value):
+                raise UsageError(
+                    f"the limit '{field.name}' cannot be {value}; its maximum is"
+                    f" {MAXIMA[field.name]}"
+                )
+
     def replace(self, **values: int) -> Limits:
         """Return these limits with some of them changed.
 
         Raises:
-            UsageError: if a name is not that of a limit, or a value is negative.
+            UsageError: if a name is not that of a limit, or a value is negative or above its
+                maximum.
         """
         field_names = [field.name for field in fields(self)]
-        for name, value in values.items():
+        for name in values:
             if name not in field_names:
                 raise UsageError(
                     f"there is no limit '{name}'; the limits are: {', '.join(field_names)}"
                 )
-            if value < 0:
-                raise UsageError(f"the limit '{name}' cannot be {value}")
         # `dataclasses.replace`: the body of a method does not see the names of its class.
         return replace(self, **values)

@@ -67,6 +67,15 @@ def test_limit_must_be_an_integer(text: str) -> None:
         parse_limits([text])
 
 
+@pytest.mark.parametrize(
+    "text", ["depth=5000", "block_depth=65", "import_depth=1000", "integer_digits=4301"]
+)
+def test_limit_has_a_maximum(text: str) -> None:
+    """What Python's stack and integers cannot hold is rejected with the largest value."""
+    with pytest.raises(UsageError, match=r"the limit '\w+' cannot be \d+; its maximum is \d+"):
+        parse_limits([text])
+
+
 def test_unknown_limit_lists_limits() -> None:
     """The message lists them."""
     with pytest.raises(UsageError, match="steps"):

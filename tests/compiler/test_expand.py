@@ -384,6 +384,27 @@ layers:
     archbuilder.load(path, limits=Limits().replace(expanded_steps=55)).graphs()
 
 
+def test_nesting_at_the_largest_limits(tmp_path: Path):
+    """Blocks, steps and values that are nested as deep as the limits allow fit Python's stack."""
+    blocks = "".join(f"  b{n}: {{layers: [b{n + 1}]}}\n" for n in range(1, 64))
+    head = f"params: {{p: 1}}\ninputs: {{x: [4]}}\nlayers: [b1]\nblocks:\n{blocks}  b64: {{layers: "
+    limits = Limits(block_depth=64, depth=150)
+    path = write(tmp_path, head + "[{layers: " * 35 + "[Dense: $p]" + "}]" * 35 + "}")
+    (graph,) = archbuilder.load(path, limits=limits).graphs().values()
+    assert len(graph.nodes) == 1
+    path = write(tmp_path, head + "[Dense: {units: " + "[" * 140 + "$p" + "]" * 140 + "}]}")
+    with pytest.raises(BlueprintError, match="'units' of Dense must be an integer"):
+        archbuilder.load(path, limits=limits).graphs()
+
+
+def test_deeply_nested_steps_in_blocks(tmp_path: Path):
+    """Each file and each block is within its limit, but all of them together are too deep."""
+    nested = "[{layers: " * 25 + "[b%d]" + "}]" * 25
+    blocks = "\n".join(f"  b{n}: {{layers: {nested % (n + 1)}}}" for n in range(30))
+    text = f"inputs: {{x: [4]}}\nlayers: [b0]\nblocks:\n{blocks}\n  b30: {{layers: [ReLU]}}"
+    assert [each.split()[0] for each in error_codes(tmp_path, text)] == ["limit-exceeded"]
+
+
 def test_step_limit_per_import(tmp_path: Path):
     """Two imports of one file with other parameters have other numbers of steps."""
     lib = """

@@ -13,7 +13,7 @@ from archbuilder.compiler.expand.inputs import resolve_inputs
 from archbuilder.compiler.expand.iteration import evaluate_when, iterations
 from archbuilder.compiler.expand.layer_calls import LayerCalls
 from archbuilder.compiler.expand.scope import CallSite, FileScope, Scope, Symbol
-from archbuilder.compiler.expand.size_limit import report_too_many_steps
+from archbuilder.compiler.expand.size_limit import MAX_STEP_NESTING, report_too_many_steps
 from archbuilder.compiler.expand.step_names import local_name, mark_skipped, register_name
 from archbuilder.compiler.expand.tensors import ERROR_REFS, CallInputs, TensorRefs
 from archbuilder.compiler.ir import Node
@@ -50,6 +50,7 @@ class Expander:
         self._evaluator = evaluator
         self._diagnostics = evaluator.diagnostics
         self._step_count = 0
+        self._nesting = 0
         self._active: list[Block] = []
 
     @property
@@ -111,6 +112,13 @@ class Expander:
         """Expand one iteration; return the outputs, and False if its `when` skips it."""
         self._count_step(step)
         is_active = evaluate_when(step, variables, self._evaluator)
+        if self._nesting == MAX_STEP_NESTING:
+            self._diagnostics.error(
+                "limit-exceeded",
+                f"steps are nested more than {MAX_STEP_NESTING} deep, with the blocks around them",
+                step.span,
+            )
+            is_active = None
         if is_active is None:
             register_name(step, scope, ERROR_REFS, variables, self._evaluator)
             return ERROR_REFS, True
@@ -121,7 +129,10 @@ class Expander:
         inputs = resolve_inputs(
             step, scope, previous, variables, self._evaluator, is_chained=is_chained
         )
-        return self._expand_body(step, scope, inputs, variables), True
+        self._nesting += 1
+        outputs = self._expand_body(step, scope, inputs, variables)
+        self._nesting -= 1
+        return outputs, True
 
     def _expand_body(
         self, step: Step, scope: Scope, inputs: CallInputs, variables: Variables

@@ -21,6 +21,10 @@ from archbuilder.language.ast import Block, Branches, Step, StepCall, inner_step
 from archbuilder.language.deferred_values import DeferredValue, ValueEvaluator, Variables
 from archbuilder.language.modules import BlockCallee, resolve_callee
 
+MAX_STEP_NESTING: Final = 100
+"""How deep steps can be nested, those of blocks within the steps that call them included. The
+expansion recurses with three to six frames a level, and Python's recursion limit is 1000."""
+
 _UNLIMITED: Final = 10**9
 
 
@@ -65,6 +69,7 @@ class _StepCounter:
     def __init__(self, evaluator: ValueEvaluator) -> None:
         self._evaluator = evaluator
         self._active: list[Block] = []
+        self._nesting = 0
         self._counts: dict[tuple[object, ...], int] = {}
         self._step_variables: dict[int, frozenset[str]] = {}
         # One scope for equal parameters: a new one is bound at every call of an imported block.
@@ -81,6 +86,10 @@ class _StepCounter:
         return count
 
     def _count_steps(self, steps: tuple[Step, ...], file: FileScope, variables: Variables) -> int:
+        # The expansion reports it.
+        if self._nesting > MAX_STEP_NESTING:
+            return 0
+        self._nesting += 1
         total = 0
         for step in steps:
             # `repr`, because values may be lists, and because True, 1 and 1.0 are equal as keys.
@@ -91,6 +100,7 @@ class _StepCounter:
             total += self._counts[key]
             if total > self._evaluator.limits.expanded_steps:
                 report_too_many_steps(self._evaluator, step.span)
+        self._nesting -= 1
         return total
 
     def _count_iterations(self, step: Step, file: FileScope, variables: Variables) -> int:
