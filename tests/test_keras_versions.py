@@ -25,12 +25,24 @@ SUITES = (
     "tests/test_training.py",
     "tests/distribution/test_strategy.py::test_workers_option",
 )
+CORE_SUITES = (
+    "tests/keras_ext",
+    "tests/keras_backend/test_build.py",
+    "tests/weights/test_load.py",
+    "tests/test_training.py::test_digits_accuracy",
+    "tests/test_training.py::test_mirrored_training_on_one_device",
+    "tests/distribution/test_strategy.py::test_workers_option",
+)
+LEFT_OUT = "not applications and not thousand_units"
+"""The tests that download weights, and one that measures the time of numpy."""
+REPETITIONS = "not xla and not gradients and not training_step and not long_chains"
+"""Long tests that differ from the others in the path through TensorFlow, hardly in Keras."""
 PROGRAM = """
 import sys
 import keras
 import pytest
 
-version, *suites = sys.argv[1:]
+version, names, *suites = sys.argv[1:]
 assert keras.__version__ == version, keras.__version__
 
 import archbuilder
@@ -41,15 +53,21 @@ for name in zoo.names():
         print(name, network, analysis.parameters)
 archbuilder.load("digits_cnn").compile()
 plugins = ("-p", "no:cacheprovider", "-p", "no:xdist")
-names = "not applications and not thousand_units"  # downloads; the time that numpy takes
 sys.exit(pytest.main(["-q", "-k", names, *plugins, *suites]))
 """
 
 
 @pytest.mark.parametrize(
-    "version", [LOWEST, *(pytest.param(each, marks=pytest.mark.thorough) for each in BETWEEN)]
+    ("version", "names", "suites"),
+    [
+        pytest.param(LOWEST, f"{LEFT_OUT} and {REPETITIONS}", CORE_SUITES, id=f"{LOWEST} core"),
+        *(
+            pytest.param(each, LEFT_OUT, SUITES, id=each, marks=pytest.mark.thorough)
+            for each in (LOWEST, *BETWEEN)
+        ),
+    ],
 )
-def test_suites_with_an_older_keras(version: str):
+def test_suites_with_an_older_keras(version: str, names: str, suites: tuple[str, ...]):
     """The library keeps its promises; the layers of archbuilder, the builder, and weights pass.
 
     So does training, in one process and in two.
@@ -59,7 +77,7 @@ def test_suites_with_an_older_keras(version: str):
         pytest.skip(f"Keras {version} is missing; 'make keras-versions' gets it")
     # One process for everything: it takes seconds to import TensorFlow.
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM, version, *SUITES],
+        [sys.executable, "-c", PROGRAM, version, names, *suites],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])},
         cwd=ROOT,
         capture_output=True,

@@ -116,7 +116,7 @@ def kill_and_go_on(blueprint: Path, run: Path, *, kills: int, of_epoch: int, las
     assert process.wait() == 0, process.log
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.thorough)])
 def test_kill_at_random_moments(blueprint: Path, uninterrupted: Path, tmp_path: Path, kills: int):
     """Killed many times, in its steps and before the first, a run comes to the same weights."""
     kill_and_go_on(blueprint, tmp_path / "run", kills=kills, of_epoch=30, last=120)
@@ -131,7 +131,7 @@ CALLBACKS = """\
 """
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.thorough)])
 def test_kill_with_callbacks(tmp_path: Path, kills: int):
     """Killed while metrics stagnate, a run stops at the same epoch with the same weights."""
     blueprint, uninterrupted, run = (tmp_path / each for each in ("net.yaml", "whole", "run"))

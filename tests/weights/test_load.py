@@ -20,7 +20,11 @@ import archbuilder
 from archbuilder.weights import Match, compare_weights
 
 APPLICATIONS = [
-    pytest.param(comparison, id=f"{family} {name}")
+    pytest.param(
+        comparison,
+        id=f"{family} {name}",
+        marks=[] if family in ("resnet", "mobilenet") else pytest.mark.thorough,
+    )
     for family in ("vgg", "resnet", "inception_v3", "xception", "mobilenet")
     for name, comparison in FAMILIES[family].small.items()
     if isinstance(comparison, Application)

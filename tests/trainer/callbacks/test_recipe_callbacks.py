@@ -245,11 +245,10 @@ MONITORS = {"adversarial": "val_discriminator_loss", "causal": "val_perplexity"}
     [
         "adversarial",
         "causal",
-        "moco",
         *(
             pytest.param(each, marks=pytest.mark.thorough)
             for each in STEPWISE
-            if each not in ("adversarial", "causal", "moco")
+            if each not in ("adversarial", "causal")
         ),
     ],
 )
